@@ -33,10 +33,9 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	info.Public = public(p.BlobPublicAccess)
 	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
 	cors, kept, err := s.account.settings(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		info.CORS, info.SoftDelete = cors, kept
-	case storage.CodeOf(err) != storage.PermissionDenied:
+	} else if storage.CodeOf(err) != storage.PermissionDenied {
 		return err
 	}
 	return nil

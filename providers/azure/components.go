@@ -84,10 +84,9 @@ func (u *openUpload) proof(number int, checksum string) string {
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
 	text, proof := "", ""
 	for name, value := range metadata {
-		switch {
-		case strings.EqualFold(name, checksumKey):
+		if strings.EqualFold(name, checksumKey) {
 			text = deref(value)
-		case strings.EqualFold(name, proofKey):
+		} else if strings.EqualFold(name, proofKey) {
 			proof = deref(value)
 		}
 	}

@@ -104,10 +104,10 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p[:min(int64(len(p)), b.size-b.at)])
 	b.at += int64(n)
 	b.sum = crc64nvme.Update(b.sum, p[:n])
-	switch {
-	case b.at == b.size:
+	if b.at == b.size {
 		return n, nil // the next Read returns io.EOF
-	case err == io.EOF:
+	}
+	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
@@ -150,10 +150,10 @@ func (b *rangeBody) Close() error {
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.failed != nil:
+	if b.failed != nil {
 		return b.failed
-	case err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum:
+	}
+	if err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum {
 		return &storage.Error{
 			Code: storage.ChecksumMismatch, Retryable: true, Err: errors.New("the block is not the part that was read"),
 		}

@@ -94,10 +94,10 @@ func (bc *blobContainer) missing(
 // notFound determines whether a 404 is about the object or about the container. If the response
 // does not tell, notFound makes one more request. It returns any other error unchanged.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
-	switch {
-	case e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated || isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
+	if e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated || isCode(e, "ContainerNotFound", "ContainerBeingDeleted") {
 		return e
-	case isCode(e, "BlobNotFound"):
+	}
+	if isCode(e, "BlobNotFound") {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
@@ -106,10 +106,10 @@ func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 }
 
 func (bc *blobContainer) missingHint() string {
-	switch {
-	case strings.ToLower(bc.name) != bc.name:
+	if strings.ToLower(bc.name) != bc.name {
 		return "the name of a container has no capital letters"
-	case bc.account.anonymous:
+	}
+	if bc.account.anonymous {
 		return publicHint
 	}
 	return ""

@@ -158,10 +158,10 @@ const codeUnverified = "CannotVerifyCopySource"
 // is the cause. The source may have changed, or the service may not be permitted to read it.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
-	switch {
-	case isCode(e, codeArchived, codeRehydrating):
+	if isCode(e, codeArchived, codeRehydrating) {
 		return cp.archivedCopyError(ctx, e, source, c)
-	case isCode(e, codeBlockCount):
+	}
+	if isCode(e, codeBlockCount) {
 		return blockError(e)
 	}
 	e = asError(writeError(e, c))

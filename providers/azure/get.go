@@ -43,10 +43,10 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 			_ = response.Body.Close()
 		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, nil, d.container.readError(ctx, err, r)
-	case out.Body == nil: // 304, which is a success for the SDK
+	}
+	if out.Body == nil { // 304, which is a success for the SDK
 		return nil, nil, &storage.Error{
 			Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID),
 		}

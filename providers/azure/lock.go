@@ -134,12 +134,12 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 		return nil
 	}
 	e := asError(err)
-	switch {
-	case e.Status == http.StatusNotFound:
+	if e.Status == http.StatusNotFound {
 		return bc.notFound(ctx, e)
-	case e.Code == storage.InvalidArgument ||
+	}
+	if e.Code == storage.InvalidArgument ||
 		e.Code == storage.Unsupported ||
-		e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived:
+		e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived {
 		if cannot := bc.canLock(ctx); errors.Is(cannot, storage.Unsupported) {
 			return cannot
 		}

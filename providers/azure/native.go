@@ -123,10 +123,9 @@ func newNatives(values []any) *natives {
 // the scope is Config.EncryptionScope.
 func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
-	switch {
-	case n.key == nil:
+	if n.key == nil {
 		n.scope = cmp.Or(n.scope, a.scope)
-	case n.scope != "":
+	} else if n.scope != "" {
 		return nil, argument.Invalid("WithCustomerKey and WithEncryptionScope", "must not be set together", "")
 	}
 	return n, nil

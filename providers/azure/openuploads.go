@@ -58,10 +58,10 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 		return nil
 	}
 	p, err := cu.container.containerProperties(ctx)
-	switch {
-	case p == nil:
+	if p == nil {
 		return err
-	case !deref(p.IsImmutableStorageWithVersioningEnabled) && (deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)):
+	}
+	if !deref(p.IsImmutableStorageWithVersioningEnabled) && (deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)) {
 		return errKept
 	}
 	cu.replaces.Store(true)
@@ -147,13 +147,14 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 				page.Parts = append(page.Parts, u.part(number, item))
 			}
 		}
-		switch {
-		case !open:
+		if !open {
 			return nil, components.ErrEnded
-		case len(page.Parts) > r.Limit:
+		}
+		if len(page.Parts) > r.Limit {
 			page.Parts, page.More = page.Parts[:r.Limit], true
 			return page, nil
-		case marker == "" || o.Marker != nil && *o.Marker == marker:
+		}
+		if marker == "" || o.Marker != nil && *o.Marker == marker {
 			return page, nil
 		}
 		o.Marker, o.StartFrom = httpheader.Optional(marker), nil

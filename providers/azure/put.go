@@ -84,10 +84,10 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	err := bodyhash.Read(ctx, from, from, func(p []byte) {
 		sum, own = crc64nvme.Update(sum, p), crc32c.Update(own, p)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, 0, err
-	case crc.Known && crc.Sum != own:
+	}
+	if crc.Known && crc.Sum != own {
 		return nil, 0, &storage.Error{
 			Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", own, crc),
 		}

@@ -92,10 +92,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		o.Access, info.Public = new(container.PublicAccessTypeBlob), true
 	}
 	_, err := write(ctx, b.account, b.client.Create, o)
-	switch {
-	case isCode(err, "ContainerBeingDeleted"):
+	if isCode(err, "ContainerBeingDeleted") {
 		return nil, sdkerror.WithCode(err, storage.Unavailable, deletingHint)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, publicAccessError(err)
 	}
 	return info, nil

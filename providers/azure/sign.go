@@ -139,10 +139,10 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 		return nil, err
 	}
 	g.scope = n.scope
-	switch {
-	case len(n.options) > 0:
+	if len(n.options) > 0 {
 		return nil, errSignedOptions
-	case g.scope != "" && d.account.isBefore(scopeVersion):
+	}
+	if g.scope != "" && d.account.isBefore(scopeVersion) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion",
@@ -201,10 +201,10 @@ func appendBlobURL(dst []byte, root, container, key string) []byte {
 // uploadHeaders returns the headers that the uploader must send. Azure stores the properties from
 // headers of its own, and not from Content-Type or other standard headers.
 func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
-	switch {
-	case r.CRC32C.Known:
+	if r.CRC32C.Known {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
-	case r.MinSize >= 0 || r.MaxSize >= 0:
+	}
+	if r.MinSize >= 0 || r.MaxSize >= 0 {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not limit the size of a signed upload"}
 	}
 	h := http.Header{}
@@ -259,14 +259,13 @@ func (a *account) readableSource(
 ) (address, authorization string, err error) {
 	q, sas := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}, a.sas
 	q.add("versionid", source.Version)
-	switch {
-	case a.token != nil:
+	if a.token != nil {
 		token, err := a.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 		if err != nil {
 			return "", "", translate(err)
 		}
 		authorization = "Bearer " + token.Token
-	case a.vended != nil:
+	} else if a.vended != nil {
 		if sas, err = a.vended(ctx); err != nil {
 			return "", "", err
 		}

@@ -37,12 +37,13 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		return err
 	}
 	kept, there, err := d.lister.removed(ctx, r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case there:
+	}
+	if there {
 		return storage.PreconditionFailed
-	case kept == nil:
+	}
+	if kept == nil {
 		return storage.ObjectNotFound
 	}
 	if isSoftDeleted(kept) {
