@@ -76,10 +76,10 @@ func TestADirectoryIsNoObject(t *testing.T) {
 func TestAFileSystemHasTheEmptyDirectoriesThatItLists(t *testing.T) {
 	s := newScript(t)
 	s.server.Answer = func(r wiretest.Request) said {
-		switch {
-		case r.Query().Get("comp") != "list":
+		if r.Query().Get("comp") != "list" {
 			return anObject("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true")
-		case r.Query().Get("prefix") == "":
+		}
+		if r.Query().Get("prefix") == "" {
 			return listing("", prefixEntry("empty/"))
 		}
 		return listing("")

@@ -159,10 +159,10 @@ func TestACopyOfAScannedObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
 			s.server.Answer = func(r wiretest.Request) said {
-				switch {
-				case r.Method == http.MethodHead:
+				if r.Method == http.MethodHead {
 					return anObject("hello", "X-Ms-Tag-Count", "3")
-				case strings.Contains(r.RawQuery, "comp=tags"):
+				}
+				if strings.Contains(r.RawQuery, "comp=tags") {
 					return row.tags
 				}
 				return accepted

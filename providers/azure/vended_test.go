@@ -39,10 +39,10 @@ func TestCredentialsThatHoldForAPrefix(t *testing.T) {
 		Bucket: container, Endpoint: emulator.endpoint, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		CredentialsFor: func(_ context.Context, key string) (azure.PrefixCredentials, error) {
 			asked = append(asked, key)
-			switch {
-			case strings.HasPrefix(key, "own/"):
+			if strings.HasPrefix(key, "own/") {
 				return azure.PrefixCredentials{Prefix: "own/", SASToken: all, Expires: time.Now().Add(time.Hour)}, nil
-			case strings.HasPrefix(key, "read/"):
+			}
+			if strings.HasPrefix(key, "read/") {
 				return azure.PrefixCredentials{Prefix: "read/", SASToken: "?" + readOnly}, nil
 			}
 			return azure.PrefixCredentials{}, errors.New("the catalog has no such table")
