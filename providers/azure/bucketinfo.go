@@ -34,7 +34,8 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
 	cors, kept, err := s.account.settings(ctx)
 	if err == nil {
-		info.CORS, info.SoftDelete = cors, kept
+		info.CORS = cors
+		info.SoftDelete = kept
 	} else if storage.CodeOf(err) != storage.PermissionDenied {
 		return err
 	}

@@ -35,7 +35,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		total.Size += source.Size
 	}
-	total.CRC32C, total.Size = r.CRC32C, total.Size+int64(len(r.Tail))
+	total.CRC32C = r.CRC32C
+	total.Size += int64(len(r.Tail))
 	if len(r.Tail) > 0 {
 		return d.appendTail(ctx, r, ranges, total)
 	}

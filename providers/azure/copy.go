@@ -201,9 +201,11 @@ func (cp *copier) archivedCopyError(
 // sourceUnreadableError returns the error for a source that this process can read
 // and the service cannot.
 func sourceUnreadableError(e *storage.Error) error {
-	e.Hint, e.Unknown = "", false
+	e.Hint = ""
+	e.Unknown = false
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 	} else {
 		e.Code, e.Retryable = storage.Unsupported, false // the core then reads and uploads the bytes itself
 	}

@@ -86,7 +86,10 @@ func (a *account) resolve(c Config) error {
 		if err != nil {
 			return err
 		}
-		a.name, a.key, a.sas, endpoint = from.name, from.key, from.sas, from.endpoint
+		a.name = from.name
+		a.key = from.key
+		a.sas = from.sas
+		endpoint = from.endpoint
 	}
 	silent := !a.anonymous && a.key == "" && a.sas == "" && a.token == nil && c.Client == nil
 	if silent {
@@ -172,7 +175,9 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		}
 		own := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(from.endpoint, "/")
 		if (name == "" || name == from.name) && (from.sas == "" || receives || own) {
-			a.name, a.key, a.sas = from.name, from.key, from.sas
+			a.name = from.name
+			a.key = from.key
+			a.sas = from.sas
 			endpoint = cmp.Or(endpoint, from.endpoint)
 			return endpoint, nil
 		}
@@ -240,7 +245,8 @@ func (a *account) identify(c Config) {
 	case a.token != nil:
 		shared.kind = "named " + c.Credentials
 	case a.sas != "":
-		shared.kind, shared.secret = "sas", sha256.Sum256([]byte(a.sas))
+		shared.kind = "sas"
+		shared.secret = sha256.Sum256([]byte(a.sas))
 	default:
 		shared.kind = "anonymous"
 	}

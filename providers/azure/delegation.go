@@ -71,7 +71,8 @@ func (u *userKeyCache) get(
 ) (*userKey, error) {
 	for {
 		u.mu.Lock()
-		key, r := u.key, u.pending
+		key := u.key
+		r := u.pending
 		valid := key.isValidFor(now, ttl)
 		if valid && !u.shouldRenew(now) {
 			u.mu.Unlock()
@@ -103,7 +104,8 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, req
 		u.mu.Lock()
 		switch {
 		case r.key != nil:
-			u.key, u.failedAt = r.key, time.Time{}
+			u.key = r.key
+			u.failedAt = time.Time{}
 		case isDenied(r.err):
 			u.key = nil
 		case valid && !r.abandoned:
@@ -140,7 +142,8 @@ const userKeyHint = "to sign with a token credential, grant it generateUserDeleg
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
 	var response *http.Response
-	from, until := start.Format(sasTime), end.Format(sasTime)
+	from := start.Format(sasTime)
+	until := end.Format(sasTime)
 	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response),
 		service.KeyInfo{Start: &from, Expiry: &until}, nil)
 	err = reads(verify(response, err))

@@ -96,7 +96,8 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.Features &^= storage.Versioning | storage.KeysBesideFolders
 	}
 	if d.account.isBefore(largeBlocksVersion) {
-		desc.MaxPutSize, desc.MaxPartSize = oldPutSize, oldBlockSize
+		desc.MaxPutSize = oldPutSize
+		desc.MaxPartSize = oldBlockSize
 	}
 	if d.account.isBefore(tagsVersion) {
 		desc.Features &^= storage.ObjectTags | storage.Versioning | storage.SoftDelete // see versionsVersion

@@ -27,7 +27,8 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 			"",
 		)
 	}
-	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
+	u.Path = strings.TrimRight(u.Path, "/")
+	u.RawPath = ""
 	host := strings.ToLower(u.Hostname())
 	label, domain, _ := strings.Cut(host, ".")
 	name = strings.TrimPrefix(u.Path, "/")

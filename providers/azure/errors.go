@@ -58,7 +58,8 @@ func fromResponse(err error) *storage.Error {
 		m = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
 	}
 	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the operation is not supported
-		m.Code, m.Hint = storage.Unsupported, operationHint
+		m.Code = storage.Unsupported
+		m.Hint = operationHint
 	}
 	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
 	e := m.NewError(

@@ -80,13 +80,15 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 		return attrs, http.NoBody, nil
 	}
 	pinned := *r
-	pinned.Suffix, pinned.Length = 0, -1
+	pinned.Suffix = 0
+	pinned.Length = -1
 	pinned.Offset = max(attrs.Size-r.Suffix, 0)
 	pinned.Condition = storage.Condition{Revision: attrs.Revision}
 	attrs, body, err := d.Get(ctx, &pinned)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		e := asError(err)
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 		return nil, nil, e
 	}
 	return attrs, body, err

@@ -98,7 +98,8 @@ func (ls *lister) inByteOrder(
 		if err := followed.check(l.marker, len(l.entries)-before); err != nil {
 			return err
 		}
-		o.Marker, o.StartFrom = httpheader.Optional(l.marker), nil
+		o.Marker = httpheader.Optional(l.marker)
+		o.StartFrom = nil
 	}
 }
 
@@ -121,7 +122,8 @@ func (ls *lister) addEntries(
 	}
 	l.marker = marker
 	ordered := !ls.container.account.hierarchical
-	lastItem, lastPrefix := l.last, l.last
+	lastItem := l.last
+	lastPrefix := l.last
 	for _, item := range items {
 		if item.Name == nil || item.Properties == nil {
 			continue
@@ -219,7 +221,8 @@ func (ls *lister) requestPage(
 	}
 	out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsHierarchyPager(delimiter, o))
 	if err == nil && out.Segment != nil {
-		items, prefixes = out.Segment.BlobItems, out.Segment.BlobPrefixes
+		items = out.Segment.BlobItems
+		prefixes = out.Segment.BlobPrefixes
 	}
 	return items, prefixes, deref(out.NextMarker), err
 }

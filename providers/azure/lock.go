@@ -86,7 +86,8 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if err != nil {
 		return d.container.lockError(ctx, err)
 	}
-	old, now := retentionOf(found), time.Now()
+	old := retentionOf(found)
+	now := time.Now()
 	if err := objectlock.CheckChange(old, r, now); err != nil {
 		return err
 	}
@@ -151,7 +152,8 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 // If bypass is true, an unlocked immutability policy does not forbid it, and unlock removes that
 // policy.
 func (rm *remover) unlock(ctx context.Context, b *blob.Client, found *blob.GetPropertiesResponse, bypass bool) error {
-	old, now := retentionOf(found), time.Now()
+	old := retentionOf(found)
+	now := time.Now()
 	if err := objectlock.CheckRemoval(old, deref(found.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
 		return err
 	}

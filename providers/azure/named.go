@@ -19,9 +19,11 @@ import (
 func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	o := azcore.ClientOptions{Cloud: cloudOf(host)}
-	tenant, client := name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID")
-	secret, certificate, tokenFile := name.Get("AZURE_CLIENT_SECRET"), name.Get("AZURE_CLIENT_CERTIFICATE_PATH"),
-		name.Get("AZURE_FEDERATED_TOKEN_FILE")
+	tenant := name.Get("AZURE_TENANT_ID")
+	client := name.Get("AZURE_CLIENT_ID")
+	secret := name.Get("AZURE_CLIENT_SECRET")
+	certificate := name.Get("AZURE_CLIENT_CERTIFICATE_PATH")
+	tokenFile := name.Get("AZURE_FEDERATED_TOKEN_FILE")
 	var err error
 	switch {
 	case client != "" && secret != "":

@@ -134,7 +134,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if r.After > 0 {
 		o.StartFrom = new(u.key(r.After + 1))
 	}
-	page, open := &driver.PartPage{}, r.After > 0
+	page := &driver.PartPage{}
+	open := r.After > 0
 	for {
 		items, _, marker, err := d.lister.page(ctx, "", o)
 		if err != nil {
@@ -151,12 +152,14 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			return nil, components.ErrEnded
 		}
 		if len(page.Parts) > r.Limit {
-			page.Parts, page.More = page.Parts[:r.Limit], true
+			page.Parts = page.Parts[:r.Limit]
+			page.More = true
 			return page, nil
 		}
 		if marker == "" || o.Marker != nil && *o.Marker == marker {
 			return page, nil
 		}
-		o.Marker, o.StartFrom = httpheader.Optional(marker), nil
+		o.Marker = httpheader.Optional(marker)
+		o.StartFrom = nil
 	}
 }

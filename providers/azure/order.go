@@ -39,7 +39,8 @@ func compareUTF16(a, b string) int {
 	if n == len(a) || n == len(b) {
 		return cmp.Compare(len(a), len(b))
 	}
-	x, y := a[n], b[n]
+	x := a[n]
+	y := b[n]
 	switch {
 	case isSupplementary(x) && isAfterSurrogates(y):
 		return -1

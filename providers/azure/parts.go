@@ -196,7 +196,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))
 	if isCode(e, codeBlockCount) {
-		e.Code, e.Hint = storage.Locked, blocksHint
+		e.Code = storage.Locked
+		e.Hint = blocksHint
 	}
 	return e
 }
@@ -298,7 +299,8 @@ const codeBlocksDropped = "InvalidBlockList"
 // checks the condition by a request for the object. If the condition does not hold, the error is
 // PreconditionFailed, which is not retryable.
 func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
-	e.Code, e.Retryable = storage.Unavailable, true
+	e.Code = storage.Unavailable
+	e.Retryable = true
 	if c.Condition == (storage.Condition{}) {
 		return e
 	}
@@ -308,7 +310,9 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 	case c.Condition.Absent && found != nil ||
 		c.Condition.Revision != "" && (found == nil || quoted(found.ETag) != c.Condition.Revision):
-		e.Code, e.Retryable, e.Hint = storage.PreconditionFailed, false, ""
+		e.Code = storage.PreconditionFailed
+		e.Retryable = false
+		e.Hint = ""
 	}
 	return e
 }

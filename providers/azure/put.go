@@ -107,7 +107,8 @@ func writeError(err error, c storage.Condition) error {
 		e.Hint = overwriteHint
 	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:
 	case c.Revision != "":
-		e.Code, e.Hint = storage.PreconditionFailed, ""
+		e.Code = storage.PreconditionFailed
+		e.Hint = ""
 	default:
 		e.Code = storage.BucketNotFound
 	}

@@ -170,7 +170,8 @@ func (g *grant) appendResponse(fields []string) []string {
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
 func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
-	d, current := k.delegated, k.serviceVersion() == sasVersion
+	d := k.delegated
+	current := k.serviceVersion() == sasVersion
 	fields = append(fields,
 		g.permissions,
 		g.start,
@@ -211,7 +212,8 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 
 // signature returns the signature of g in base64. The result is valid only until the next call.
 func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
-	b.fields, b.text = k.appendFields(b.fields[:0], g), b.text[:0]
+	b.fields = k.appendFields(b.fields[:0], g)
+	b.text = b.text[:0]
 	for i, field := range b.fields {
 		if i > 0 {
 			b.text = append(b.text, '\n')

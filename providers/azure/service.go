@@ -89,7 +89,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	o := &container.CreateOptions{}
 	if r.PublicAccess != nil && *r.PublicAccess {
-		o.Access, info.Public = new(container.PublicAccessTypeBlob), true
+		o.Access = new(container.PublicAccessTypeBlob)
+		info.Public = true
 	}
 	_, err := write(ctx, b.account, b.client.Create, o)
 	if isCode(err, "ContainerBeingDeleted") {
@@ -193,7 +194,8 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error 
 	}
 	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {
-			old, own := deref(item.VersionID) != "" && !isCurrent(item), isReserved(deref(item.Name))
+			old := deref(item.VersionID) != "" && !isCurrent(item)
+			own := isReserved(deref(item.Name))
 			switch {
 			case old && own:
 			case old:

@@ -103,8 +103,11 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 		header, err := d.grantUpload(g, r)
 		return g, header, err
 	case r.Method == http.MethodGet:
-		g.disposition, g.mediaType, g.cacheControl = r.ResponseDisposition(), r.ResponseType, r.ResponseCacheControl
-		n, header := newNatives(r.Native), http.Header{}
+		g.disposition = r.ResponseDisposition()
+		g.mediaType = r.ResponseType
+		g.cacheControl = r.ResponseCacheControl
+		n := newNatives(r.Native)
+		header := http.Header{}
 		n.key.SetHeaders(header, "X-Ms-")
 		if len(n.options) > 0 {
 			return nil, nil, errSignedOptions
@@ -175,7 +178,8 @@ func (a *account) signURL(
 		if err != nil {
 			return "", time.Time{}, err
 		}
-		key, ends = user.signingKey, earlier(ends, user.ends)
+		key = user.signingKey
+		ends = earlier(ends, user.ends)
 	default:
 		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
@@ -257,7 +261,8 @@ const maxSourceURL = 2 << 10 // bytes
 func (a *account) readableSource(
 	ctx context.Context, source driver.ObjectRef,
 ) (address, authorization string, err error) {
-	q, sas := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}, a.sas
+	q := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}
+	sas := a.sas
 	q.add("versionid", source.Version)
 	if a.token != nil {
 		token, err := a.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{tokenScope}})

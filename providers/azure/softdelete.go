@@ -66,7 +66,8 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	copied := &driver.CopyRequest{
 		Source: from, Key: key, Properties: attrs.Properties, Condition: storage.Condition{Absent: true},
 	}
-	copied.Source.Revision, copied.Source.Attrs = attrs.Revision, attrs
+	copied.Source.Revision = attrs.Revision
+	copied.Source.Attrs = attrs
 	if attrs.TagCount > 0 {
 		if copied.Tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1}); err != nil {
 			return err

@@ -37,7 +37,8 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	ask := c.CredentialsFor
 	// Open the driver without credentials. CredentialsFor later returns the signature for each
 	// request.
-	c.CredentialsFor, c.Anonymous = nil, true
+	c.CredentialsFor = nil
+	c.Anonymous = true
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
-	page, followed := &driver.VersionPage{}, markers{}
+	page := &driver.VersionPage{}
+	followed := markers{}
 	last, lastMarker := 0, "" // index of the last key's first entry, and the marker of Azure's page with that entry
 	for {
 		items, next, err := d.lister.versions(ctx, r, marker)
@@ -46,7 +47,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 				continue
 			}
 			if n := len(page.Entries); n == 0 || page.Entries[n-1].Key != *item.Name {
-				last, lastMarker = n, marker
+				last = n
+				lastMarker = marker
 			}
 			page.Entries = append(page.Entries, listedVersion(item))
 		}
