@@ -47,7 +47,8 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, signed u
 	return func(container, key string, signed url.Values) url.Values {
 		starts, _ := time.Parse(time.RFC3339, signed.Get("st"))
 		ends, _ := time.Parse(time.RFC3339, signed.Get("se"))
-		from, until := signed.Get("skt"), signed.Get("ske")
+		from := signed.Get("skt")
+		until := signed.Get("ske")
 		user, err := users.GetUserDelegationCredential(context.Background(), service.KeyInfo{Start: &from, Expiry: &until}, nil)
 		values := sas.BlobSignatureValues{
 			Version: signed.Get("sv"), Protocol: sas.Protocol(signed.Get("spr")), StartTime: starts, ExpiryTime: ends, Permissions: signed.Get("sp"),

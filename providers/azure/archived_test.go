@@ -38,7 +38,8 @@ func TestAnArchivedObjectIsNotOverwritten(t *testing.T) {
 		}
 	}
 	absent := storage.Condition{Absent: true}
-	object, refused := anObject("hello"), refusing(409, codeArchived)
+	object := anObject("hello")
+	refused := refusing(409, codeArchived)
 	archived := anObject("hello", "X-Ms-Access-Tier", "Archive")
 	for name, row := range map[string]struct {
 		do      func(d *objectDriver) error

@@ -56,7 +56,8 @@ func TestBlockUploadRequests(t *testing.T) {
 }
 
 func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
-	one, other := newUploadID(), newUploadID()
+	one := newUploadID()
+	other := newUploadID()
 	ids := map[string]bool{}
 	for _, upload := range []string{one, other} {
 		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
@@ -78,14 +79,16 @@ func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
 // part that was recorded first must still be the same.
 func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	s := newScript(t, created)
-	d, upload := s.driver(t), newUploadID()
+	d := s.driver(t)
+	upload := newUploadID()
 	put := func(text string) driver.Part {
 		part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
 		require.NoError(t, err)
 		require.Equal(t, part.Tag, s.server.Last(t).Query().Get("blockid"))
 		return part
 	}
-	recorded, lost := put("a"), put("b")
+	recorded := put("a")
+	lost := put("b")
 	require.NotEqual(t, recorded.Tag, lost.Tag)
 	require.Equal(t, recorded.Tag, put("a").Tag)
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []driver.Part{recorded}})
@@ -105,7 +108,8 @@ func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 
 func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
 	s := newScript(t, created)
-	d, upload := s.driver(t), newUploadID()
+	d := s.driver(t)
+	upload := newUploadID()
 	for name, part := range map[string]driver.Part{
 		"no tag":         {Number: 1},
 		"another upload": aPart(t, newUploadID(), 1),
@@ -141,7 +145,8 @@ func TestInvalidUploadNames(t *testing.T) {
 }
 
 func TestDroppedBlocks(t *testing.T) {
-	gone, object := refusing(400, "InvalidBlockList"), anObject("x")
+	gone := refusing(400, "InvalidBlockList")
+	object := anObject("x")
 	for name, row := range map[string]struct {
 		answers   []said
 		condition storage.Condition

@@ -57,7 +57,9 @@ func keysOf(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string
 
 func TestOpenUploadsToOneKeyDoNotDisturbEachOther(t *testing.T) {
 	s, name, b := openBucket(t)
-	one, other, third := begin(t, b, "a"), begin(t, b, "a"), begin(t, b, "a", storage.IfAbsent())
+	one := begin(t, b, "a")
+	other := begin(t, b, "a")
+	third := begin(t, b, "a", storage.IfAbsent())
 	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
 		part, err := u.PutPart(t.Context(), 1, strings.NewReader(text))
 		require.NoError(t, err)
@@ -134,7 +136,8 @@ func TestASignedPartCanOnlyStoreThatPart(t *testing.T) {
 
 func TestAPartThatIsReplacedMeanwhileIsNotCopied(t *testing.T) {
 	s, name, b := openBucket(t)
-	u, late := begin(t, b, "a"), false
+	u := begin(t, b, "a")
+	late := false
 	replacing := s.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "CompleteParts" && !late {

@@ -55,7 +55,8 @@ func TestCopyReplacesMetadata(t *testing.T) {
 			s := newScript(t, row.source, accepted)
 			d := s.driver(t)
 			p := plainText
-			p.Metadata, p.StorageClass = row.metadata, "Cool"
+			p.Metadata = row.metadata
+			p.StorageClass = "Cool"
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
 			require.NoError(t, err)
 			got := map[string]string{}
@@ -82,7 +83,8 @@ func TestCopyInBlocksRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), created)
 			d := s.driver(t)
-			d.copier.limit, d.copier.block = row.limit, row.block
+			d.copier.limit = row.limit
+			d.copier.block = row.block
 			row.properties.Metadata = map[string]string{"k": "v"}
 			attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
 				Source: sourceOf(d, "a"), Key: "b", Properties: row.properties, Replace: true, Condition: storage.Condition{Revision: `"old"`},
@@ -113,7 +115,9 @@ func TestCopyInBlocksRequests(t *testing.T) {
 
 func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
-	object, gone, other := anObject("hello"), refusing(404, "BlobNotFound"), refusing(412, "ConditionNotMet")
+	object := anObject("hello")
+	gone := refusing(404, "BlobNotFound")
+	other := refusing(412, "ConditionNotMet")
 	for name, row := range map[string]struct {
 		answers   []said
 		condition storage.Condition
@@ -149,14 +153,16 @@ func TestCopyErrors(t *testing.T) {
 func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
 	d := s.driver(t)
-	d.copier.limit, d.copier.block = 1, 100
+	d.copier.limit = 1
+	d.copier.block = 100
 	_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.NoError(t, err)
 	require.Len(t, s.server.Requests(), 4)
 
 	s = newScript(t, anObject("hello"), refusing(412, "SourceConditionNotMet"))
 	d = s.driver(t)
-	d.copier.limit, d.copier.block = 1, 1
+	d.copier.limit = 1
+	d.copier.block = 1
 	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.ErrorIs(t, err, storage.Changed)
 	for _, line := range s.server.Lines() {
@@ -217,14 +223,16 @@ func TestAnAppendUsesTheBlocksOfAnObjectOnlyIfTheyAreAllOfIt(t *testing.T) {
 // x-ms-copy-source is a URL of up to 2 KiB, beyond which the service responds with OutOfRangeInput.
 // https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url, Azure/azure-powershell#16628
 func TestASourceWhoseURLIsTooLongIsStreamed(t *testing.T) {
-	long, limit := strings.Repeat("\u30ad", 300), strings.Repeat("k", 1024)
+	long := strings.Repeat("\u30ad", 300)
+	limit := strings.Repeat("k", 1024)
 	for name, call := range map[string]func(d *objectDriver, key string) error{
 		"Copy": func(d *objectDriver, key string) error {
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, key), Key: "b", Properties: plainText})
 			return err
 		},
 		"Copy in blocks": func(d *objectDriver, key string) error {
-			d.copier.limit, d.copier.block = 1, 2
+			d.copier.limit = 1
+			d.copier.block = 2
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, key), Key: "b", Properties: plainText})
 			return err
 		},

@@ -43,7 +43,8 @@ func (unreadableBody) PutPart(context.Context, *driver.PartRequest) (driver.Part
 func TestACopyInBlocksEqualsItsSource(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
-	direct, b := s.open(t, name), inBlocks(t, s, name)
+	direct := s.open(t, name)
+	b := inBlocks(t, s, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
 	text := wiretest.Content(10_000, 1)
 	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
@@ -69,7 +70,8 @@ func TestACopyInBlocksEqualsItsSource(t *testing.T) {
 func TestObjectsAreComposedOfBlocks(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
-	direct, b := s.open(t, name), inBlocks(t, s, name)
+	direct := s.open(t, name)
+	b := inBlocks(t, s, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
 	var want []byte
 	for i, size := range []int{1, 7000, 0, 3000} {
@@ -103,7 +105,8 @@ func (s *azuriteServer) otherTool(t *testing.T, container, key string, idBytes i
 func TestBlocksThatAnotherToolLeftBehindKeepNothingOut(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
-	direct, copying := s.open(t, name), inBlocks(t, s, name)
+	direct := s.open(t, name)
+	copying := inBlocks(t, s, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
 	text := wiretest.Content(20_000, 1)
 	inParts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}

@@ -105,7 +105,8 @@ func TestOneUserKeySignsEverything(t *testing.T) {
 func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
-	start, end := "2026-03-04T04:51:07Z", "2026-03-11T04:51:07Z"
+	start := "2026-03-04T04:51:07Z"
+	end := "2026-03-11T04:51:07Z"
 	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{Start: &start, Expiry: &end}, nil)
 	require.NoError(t, err)
 	d.account.name = "127"
@@ -278,7 +279,8 @@ func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var u userKeyCache
-				asked, release := 0, make(chan struct{})
+				asked := 0
+				release := make(chan struct{})
 				ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
 					asked++
 					<-release
@@ -287,7 +289,8 @@ func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
 					}
 					return userKeyOf(signedAt), nil
 				}
-				keys, errs := make([]*userKey, 40), make([]error, 40)
+				keys := make([]*userKey, 40)
+				errs := make([]error, 40)
 				var group sync.WaitGroup
 				for i := range keys {
 					group.Go(func() { keys[i], errs[i] = u.get(t.Context(), signedAt, time.Hour, ask) })
@@ -308,7 +311,9 @@ func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
 func TestARenewalDoesNotBlockOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := userKeyCache{key: userKeyOf(signedAt)}
-		old, renewed, release := u.key, userKeyOf(signedAt.Add(time.Hour)), make(chan struct{})
+		old := u.key
+		renewed := userKeyOf(signedAt.Add(time.Hour))
+		release := make(chan struct{})
 		ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
 			<-release
 			return renewed, nil

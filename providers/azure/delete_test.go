@@ -52,7 +52,9 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 		object  = "/photos/a"
 		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	)
-	current, look, done := refusing(403, codeCurrentVersion), anObject("x"), said{Status: 202}
+	current := refusing(403, codeCurrentVersion)
+	look := anObject("x")
+	done := said{Status: 202}
 	for name, row := range map[string]struct {
 		answers []said
 		asked   []string

@@ -7,5 +7,6 @@ import (
 // CopyInBlocks makes a driver copy objects larger than limit in blocks of the
 // given size.
 func CopyInBlocks(d driver.Driver, limit, block int64) {
-	d.(*objectDriver).copier.limit, d.(*objectDriver).copier.block = limit, block
+	d.(*objectDriver).copier.limit = limit
+	d.(*objectDriver).copier.block = block
 }

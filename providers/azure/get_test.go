@@ -146,7 +146,8 @@ func TestReadErrors(t *testing.T) {
 		a.Body = ""
 		return a
 	}
-	revision, not := storage.Condition{Revision: etag}, storage.Condition{NotRevision: etag}
+	revision := storage.Condition{Revision: etag}
+	not := storage.Condition{NotRevision: etag}
 	for name, row := range map[string]struct {
 		answers   []said
 		condition storage.Condition
@@ -172,7 +173,8 @@ func TestReadErrors(t *testing.T) {
 		for _, op := range []string{"Get", "Head"} {
 			t.Run(name+"/"+op, func(t *testing.T) {
 				s := newScript(t, row.answers...)
-				d, r := s.driver(t), &driver.GetRequest{Key: "a", Length: -1, Condition: row.condition}
+				d := s.driver(t)
+				r := &driver.GetRequest{Key: "a", Length: -1, Condition: row.condition}
 				var err error
 				if op == "Get" {
 					_, _, err = d.Get(t.Context(), r)

@@ -39,7 +39,8 @@ func TestHostileServers(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			store := hostileStore(t, row.signed)
-			store.Only, store.Skip = row.only, row.skip
+			store.Only = row.only
+			store.Skip = row.skip
 			hostile.Run(t, store)
 		})
 	}
@@ -64,7 +65,8 @@ func hostileStore(t *testing.T, signed bool) hostile.Store {
 	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	container, token := emulator.container(t), ""
+	container := emulator.container(t)
+	token := ""
 	if signed {
 		address, err := emulator.raw.NewContainerClient(container).GetSASURL(
 			sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true, Tag: true}, time.Now().Add(time.Hour), nil)

@@ -135,7 +135,10 @@ func TestTheServiceDecidesIfTheContainerIsNotReadable(t *testing.T) {
 
 func TestSetRetention(t *testing.T) {
 	now := time.Now().Truncate(time.Second).UTC()
-	early, until, later, past := now.Add(time.Hour), now.Add(2*time.Hour), now.Add(3*time.Hour), now.Add(-time.Hour)
+	early := now.Add(time.Hour)
+	until := now.Add(2 * time.Hour)
+	later := now.Add(3 * time.Hour)
+	past := now.Add(-time.Hour)
 	free := anObject("hello")
 	governance := func(at time.Time) storage.Retention {
 		return storage.Retention{Mode: storage.Governance, Until: at}
@@ -255,10 +258,13 @@ func TestLockErrors(t *testing.T) {
 }
 
 func TestRemovingALockedVersion(t *testing.T) {
-	until, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	until := time.Now().Add(time.Hour)
+	past := time.Now().Add(-time.Hour)
 	gone := said{Status: http.StatusAccepted}
 	const one, policy = "/photos/a?versionid=V", "/photos/a?comp=immutabilityPolicies&versionid=V"
-	immutable, held, current := refusing(409, codeImmutable), refusing(409, "BlobImmutableDueToLegalHold"), refusing(403, codeCurrentVersion)
+	immutable := refusing(409, codeImmutable)
+	held := refusing(409, "BlobImmutableDueToLegalHold")
+	current := refusing(403, codeCurrentVersion)
 	for name, row := range map[string]struct {
 		answers []said
 		bypass  bool

@@ -19,7 +19,8 @@ func TestService(t *testing.T) {
 // The life cycle of a container, on a real server.
 func TestBucketLifeCycle(t *testing.T) {
 	s := signingService(t)
-	ctx, name := t.Context(), nextBucket()
+	ctx := t.Context()
+	name := nextBucket()
 	require.NoError(t, s.DeleteBucket(ctx, createBucket(t, s, nextBucket(), storage.WithPublicAccess(true))))
 
 	createBucket(t, s, name, storage.WithPublicAccess(true))

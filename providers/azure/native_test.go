@@ -71,7 +71,8 @@ func scoped(name string) map[string]string { return map[string]string{"encryptio
 
 func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 	const long = "twelve bytes"
-	key, source := WithCustomerKey(keyBytes(t, firstKey)), WithSourceCustomerKey(keyBytes(t, secondKey))
+	key := WithCustomerKey(keyBytes(t, firstKey))
+	source := WithSourceCustomerKey(keyBytes(t, secondKey))
 	scope := WithEncryptionScope("tenant-1")
 	object := anObject("hello")
 	for name, row := range map[string]struct {
@@ -157,7 +158,10 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			require.NoError(t, row.do(engine.New(s.driver(t, func(c *Config) { c.APIVersion, c.EncryptionScope = row.version, row.config }))))
+			require.NoError(t, row.do(engine.New(s.driver(t, func(c *Config) {
+				c.APIVersion = row.version
+				c.EncryptionScope = row.config
+			}))))
 			var got []map[string]string
 			for _, r := range s.server.Requests() {
 				got = append(got, encryptionOf(r.Header))
@@ -192,7 +196,8 @@ func TestInvalidNativeOptions(t *testing.T) {
 			s := newScript(t)
 			d := s.driver(t, func(c *Config) {
 				if row.endpoint != "" {
-					c.Endpoint, c.Key = row.endpoint, testKey
+					c.Endpoint = row.endpoint
+					c.Key = testKey
 				}
 			})
 			_, err := engine.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), row.opts...)
@@ -202,7 +207,9 @@ func TestInvalidNativeOptions(t *testing.T) {
 		})
 	}
 	for _, c := range []Config{{EncryptionScope: "arn:aws:kms:1"}, {EncryptionScope: "abc", APIVersion: "2018-11-09"}} {
-		c.Bucket, c.Account, c.Key = "photos", testAccount, testKey
+		c.Bucket = "photos"
+		c.Account = testAccount
+		c.Key = testKey
 		_, err := NewDriver(t.Context(), c)
 		require.ErrorContains(t, err, "Config.EncryptionScope")
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -229,7 +236,9 @@ func requireSecret(t *testing.T, text string) {
 
 func TestACustomerKeyIsNeverShown(t *testing.T) {
 	key := keyBytes(t, firstKey)
-	value, option, source := customerkey.New("WithCustomerKey", key), WithCustomerKey(key), WithSourceCustomerKey(key)
+	value := customerkey.New("WithCustomerKey", key)
+	option := WithCustomerKey(key)
+	source := WithSourceCustomerKey(key)
 	r := &driver.PutRequest{Key: "a"}
 	r.Native = []any{value}
 	for _, shown := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k *customerkey.Key }{value}} {
@@ -399,11 +408,17 @@ var changedBy = map[string]struct {
 	"Copy": {[]said{anObject("hello"), accepted}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := storage.Copy(t.Context(), b, "a", b, "from", o)
 		return err
-	}, "Upload", func(o *Options) { o.CopyFromURL, o.Upload = nil, nil }, 1},
+	}, "Upload", func(o *Options) {
+		o.CopyFromURL = nil
+		o.Upload = nil
+	}, 1},
 	"Compose": {[]said{anObject("hello"), created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, o)
 		return err
-	}, "Upload", func(o *Options) { o.CommitBlockList, o.Upload = nil, nil }, 1},
+	}, "Upload", func(o *Options) {
+		o.CommitBlockList = nil
+		o.Upload = nil
+	}, 1},
 	"Remove": {[]said{{Status: 202}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		return b.Remove(t.Context(), "a", o)
 	}, "Delete", func(o *Options) { o.Delete = nil }, 0},
@@ -425,7 +440,10 @@ var changedBy = map[string]struct {
 	"Download of the end": {[]said{anObject("hello"), anObject("lo", "Content-Range", "bytes 3-4/5")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, _, err := storage.ReadAll(t.Context(), b, "a", o, storage.WithRange(-2, -1))
 		return err
-	}, "DownloadStream", func(o *Options) { o.DownloadStream, o.GetProperties = nil, nil }, 0},
+	}, "DownloadStream", func(o *Options) {
+		o.DownloadStream = nil
+		o.GetProperties = nil
+	}, 0},
 }
 
 func TestOptionsChangeEveryRequest(t *testing.T) {

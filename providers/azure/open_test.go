@@ -312,7 +312,8 @@ func TestNamedCredentialsThatNothingHas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inEnvironment(t, row.env)
-			row.config.Bucket, row.config.Credentials = "photos", "old-store"
+			row.config.Bucket = "photos"
+			row.config.Credentials = "old-store"
 			_, err := Open(t.Context(), row.config)
 			require.ErrorIs(t, err, storage.Unauthenticated)
 			var e *storage.Error
@@ -404,7 +405,8 @@ func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 		return (&net.Dialer{}).DialContext(ctx, network, there)
 	}}}
 	d := s.driver(t, func(c *Config) {
-		c.Endpoint, c.HTTPClient = "http://azurite.dev.svc.cluster.local:10000/"+emulatorAccount, client
+		c.Endpoint = "http://azurite.dev.svc.cluster.local:10000/" + emulatorAccount
+		c.HTTPClient = client
 	})
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)

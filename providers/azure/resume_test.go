@@ -35,7 +35,8 @@ func TestAResumedUploadNeverMixesBodies(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	const part = 1 << 20
-	one, other := bytes.Repeat([]byte("a"), 3*part), bytes.Repeat([]byte("b"), 3*part)
+	one := bytes.Repeat([]byte("a"), 3*part)
+	other := bytes.Repeat([]byte("b"), 3*part)
 	opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part), storage.WithConcurrency(1)}
 	// stopped runs an upload that ends with part n, before its response.
 	stopped := func(body []byte, n int) error {

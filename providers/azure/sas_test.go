@@ -53,11 +53,22 @@ func grants() map[string]*grant {
 		"a name of its own": testGrant(func(g *grant) {
 			g.disposition = `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`
 		}),
-		"a Cache-Control":     testGrant(func(g *grant) { g.cacheControl = "private, max-age=60" }),
-		"a removal":           testGrant(func(g *grant) { g.permissions = mayRemove }),
-		"an encryption scope": testGrant(func(g *grant) { g.permissions, g.scope = mayOverwrite, "tenant-1" }),
-		"a container":         testGrant(func(g *grant) { g.key, g.folder, g.permissions = "", true, "rcwdl" }),
-		"a directory":         testGrant(func(g *grant) { g.key, g.folder, g.permissions = "users/a b'é", true, "rl" }),
+		"a Cache-Control": testGrant(func(g *grant) { g.cacheControl = "private, max-age=60" }),
+		"a removal":       testGrant(func(g *grant) { g.permissions = mayRemove }),
+		"an encryption scope": testGrant(func(g *grant) {
+			g.permissions = mayOverwrite
+			g.scope = "tenant-1"
+		}),
+		"a container": testGrant(func(g *grant) {
+			g.key = ""
+			g.folder = true
+			g.permissions = "rcwdl"
+		}),
+		"a directory": testGrant(func(g *grant) {
+			g.key = "users/a b'é"
+			g.folder = true
+			g.permissions = "rl"
+		}),
 		"both, and another end": testGrant(func(g *grant) {
 			g.mediaType, g.disposition, g.expiry = "a/b", "inline", signedAt.Add(2*time.Hour).Format(sasTime)
 		}),
@@ -74,9 +85,11 @@ func parsed(at string) time.Time {
 }
 
 func sdkValues(g *grant) sas.BlobSignatureValues {
-	blob, directory := g.key, ""
+	blob := g.key
+	directory := ""
 	if g.folder {
-		blob, directory = "", g.key
+		blob = ""
+		directory = g.key
 	}
 	return sas.BlobSignatureValues{
 		Version: sasVersion, Protocol: sas.Protocol(g.protocol()), StartTime: parsed(g.start), ExpiryTime: parsed(g.expiry), Permissions: g.permissions,
@@ -148,7 +161,10 @@ func testUserKey() *signingKey {
 
 func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 	granted := testGrant(func(g *grant) {
-		g.key, g.permissions, g.disposition, g.mediaType = "a b/+%é", "r", "inline", "image/png"
+		g.key = "a b/+%é"
+		g.permissions = "r"
+		g.disposition = "inline"
+		g.mediaType = "image/png"
 	})
 	fields := map[string]string{
 		"signedPermissions": "r", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a b/+%é",
@@ -165,21 +181,26 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 	ofVersion["signedResource"], ofVersion["signedSnapshotTime"] = "bv", "2026-03-01T00:00:00.1234567Z"
 	older := maps.Clone(fields)
 	older["signedVersion"] = "2019-07-07"
-	olderUser, olderKey := maps.Clone(fields), testUserKey()
-	olderKey.version, olderUser["signedVersion"] = olderDelegation, olderDelegation
+	olderUser := maps.Clone(fields)
+	olderKey := testUserKey()
+	olderKey.version = olderDelegation
+	olderUser["signedVersion"] = olderDelegation
 	for name, test := range map[string]struct {
 		key    *signingKey
 		grant  *grant
 		order  []string
 		fields map[string]string
 	}{
-		"the account's key":              {newSigningKey(testAccount, testKey, ""), granted, documentedService, fields},
-		"the key, for Azure Stack Hub":   {newSigningKey(testAccount, testKey, "2019-07-07"), granted, slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }), older},
-		"a user's key":                   {testUserKey(), granted, documentedDelegation, fields},
-		"a user's key, an older cloud":   {olderKey, granted, olderDelegationFields(), olderUser},
-		"a version, the account's key":   {newSigningKey(testAccount, testKey, ""), &version, documentedService, ofVersion},
-		"a version, with a user's key":   {testUserKey(), &version, documentedDelegation, ofVersion},
-		"an upload without TLS, the key": {newSigningKey(testAccount, testKey, ""), testGrant(func(g *grant) { g.permissions, g.plainHTTP = mayOverwrite, true }), documentedService, map[string]string{"signedPermissions": "cw", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
+		"the account's key":            {newSigningKey(testAccount, testKey, ""), granted, documentedService, fields},
+		"the key, for Azure Stack Hub": {newSigningKey(testAccount, testKey, "2019-07-07"), granted, slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }), older},
+		"a user's key":                 {testUserKey(), granted, documentedDelegation, fields},
+		"a user's key, an older cloud": {olderKey, granted, olderDelegationFields(), olderUser},
+		"a version, the account's key": {newSigningKey(testAccount, testKey, ""), &version, documentedService, ofVersion},
+		"a version, with a user's key": {testUserKey(), &version, documentedDelegation, ofVersion},
+		"an upload without TLS, the key": {newSigningKey(testAccount, testKey, ""), testGrant(func(g *grant) {
+			g.permissions = mayOverwrite
+			g.plainHTTP = true
+		}), documentedService, map[string]string{"signedPermissions": "cw", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed := test.key.appendFields(nil, test.grant)
@@ -195,7 +216,9 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 // must be there.
 func TestTheQueryHasAllSignedFields(t *testing.T) {
 	g := testGrant(func(g *grant) {
-		g.version, g.disposition, g.mediaType = "2026-03-01T00:00:00.1234567Z", "inline", "image/png"
+		g.version = "2026-03-01T00:00:00.1234567Z"
+		g.disposition = "inline"
+		g.mediaType = "image/png"
 	})
 	got := parsedQuery(t, testUserKey().sign("https://acme.example", g))
 	require.Equal(t, 44, len(got.Get("sig")))
@@ -245,7 +268,8 @@ func TestTheVersionEqualsTheSDKs(t *testing.T) {
 func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)
-	key, g := newSigningKey(testAccount, testKey, ""), testGrant(nil)
+	key := newSigningKey(testAccount, testKey, "")
+	g := testGrant(nil)
 	ours := testing.AllocsPerRun(100, func() { _ = key.sign("https://acme.example", g) })
 	theirs := testing.AllocsPerRun(100, func() {
 		q, err := sdkValues(g).SignWithSharedKey(credential)
@@ -259,7 +283,8 @@ func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
 func BenchmarkSAS(b *testing.B) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(b, err)
-	key, g := newSigningKey(testAccount, testKey, ""), testGrant(nil)
+	key := newSigningKey(testAccount, testKey, "")
+	g := testGrant(nil)
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

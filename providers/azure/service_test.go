@@ -72,7 +72,8 @@ func TestCreateBucketRequests(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			test.info.Name, test.info.Provider = "photos", "azure"
+			test.info.Name = "photos"
+			test.info.Provider = "azure"
 			require.Equal(t, test.info, *info)
 		})
 	}
@@ -246,7 +247,8 @@ func TestBucketInfoRequests(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			test.info.Name, test.info.Provider = "photos", "azure"
+			test.info.Name = "photos"
+			test.info.Provider = "azure"
 			require.Equal(t, test.info, *info)
 		})
 	}

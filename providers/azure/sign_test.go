@@ -64,7 +64,10 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signer(t, test.config)
-			signed, err := d.sign(t.Context(), download(func(r *driver.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), signedAt)
+			signed, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
+				r.BaseURL = test.base
+				r.Key = "a b"
+			}), signedAt)
 			require.NoError(t, err)
 			address, query, _ := strings.Cut(signed.URL, "?")
 			require.Equal(t, test.want, address)
@@ -115,7 +118,8 @@ func TestSignedPermissions(t *testing.T) {
 		"an upload, if absent": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true }), "c"},
 		"a removal":            {download(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), "d"},
 		"a version's removal": {download(func(r *driver.SignRequest) {
-			r.Method, r.Version = http.MethodDelete, "2026-03-01T00:00:00.1234567Z"
+			r.Method = http.MethodDelete
+			r.Version = "2026-03-01T00:00:00.1234567Z"
 		}), "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +135,12 @@ func TestSignedPermissions(t *testing.T) {
 
 func TestSignedUploadHeaders(t *testing.T) {
 	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
-		r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment; filename="a"`, "de", "gzip"
-		r.StorageClass, r.Metadata = "Cool", map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
+		r.CacheControl = "no-store"
+		r.ContentDisposition = `attachment; filename="a"`
+		r.ContentLanguage = "de"
+		r.ContentEncoding = "gzip"
+		r.StorageClass = "Cool"
+		r.Metadata = map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
 	}), signedAt)
 	require.NoError(t, err)
 	want := http.Header{}
@@ -148,7 +156,9 @@ func TestSignedUploadHeaders(t *testing.T) {
 
 func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
 	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
-		r.ResponseType, r.ResponseName, r.Version = "image/png", "a bé.png", "2026-03-01T00:00:00.1234567Z"
+		r.ResponseType = "image/png"
+		r.ResponseName = "a bé.png"
+		r.Version = "2026-03-01T00:00:00.1234567Z"
 	}), signedAt)
 	require.NoError(t, err)
 	require.Empty(t, signed.Header)
@@ -164,7 +174,9 @@ func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
 func TestStableURLsOfAzure(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := download(func(r *driver.SignRequest) {
-		r.TTL, r.StableFor, r.ResponseCacheControl = time.Minute, time.Hour, "private, max-age=3600"
+		r.TTL = time.Minute
+		r.StableFor = time.Hour
+		r.ResponseCacheControl = "private, max-age=3600"
 	})
 	first, err := signer(t, Config{}).sign(t.Context(), stable, at)
 	require.NoError(t, err)
@@ -205,11 +217,14 @@ func TestUnsupportedSigning(t *testing.T) {
 		"without credentials":                   {Config{Anonymous: true}, download(nil), storage.Unsupported},
 		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
 		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }), storage.Unsupported},
-		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an unsupported method":                 {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodPatch }), storage.Unsupported},
-		"a version that is none":                {Config{}, download(func(r *driver.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
-		"a key that Azure reads as another":     {Config{}, download(func(r *driver.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
-		"a version that adds parameters":        {Config{}, download(func(r *driver.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
+		"a size, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.MinSize = 5
+			r.MaxSize = 5
+		}), storage.Unsupported},
+		"an unsupported method":             {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodPatch }), storage.Unsupported},
+		"a version that is none":            {Config{}, download(func(r *driver.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
+		"a key that Azure reads as another": {Config{}, download(func(r *driver.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
+		"a version that adds parameters":    {Config{}, download(func(r *driver.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
@@ -314,7 +329,8 @@ func TestAuthorizeSource(t *testing.T) {
 func BenchmarkSign(b *testing.B) {
 	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)
-	d, ask := opened.(*objectDriver), download(nil)
+	d := opened.(*objectDriver)
+	ask := download(nil)
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

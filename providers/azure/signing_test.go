@@ -137,7 +137,8 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 		}
 	}
 	method := func(m string) func(*storage.SignedURL) { return func(s *storage.SignedURL) { s.Method = m } }
-	up, down := wiretest.SignedUpload(nil), download(func(r *driver.SignRequest) { r.ResponseType = "image/png" })
+	up := wiretest.SignedUpload(nil)
+	down := download(func(r *driver.SignRequest) { r.ResponseType = "image/png" })
 	for name, test := range map[string]struct {
 		ask    *driver.SignRequest
 		ago    time.Duration

@@ -35,7 +35,8 @@ func newStandIn(t *testing.T, answers map[string]reply) *standIn {
 		what := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/"+testAccount) + "?" + r.URL.RawQuery
 		s.mu.Lock()
 		s.asked = append(s.asked, what)
-		s.bodies[what], s.headers[what] = string(body), r.Header
+		s.bodies[what] = string(body)
+		s.headers[what] = r.Header
 		answer, known := s.answers[what]
 		s.mu.Unlock()
 		if !known {

@@ -93,7 +93,8 @@ func TestTagRequests(t *testing.T) {
 
 func TestReadsCountTags(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Tag-Count", "3"))
-	d, r := s.driver(t), &driver.GetRequest{Key: "a", Length: -1}
+	d := s.driver(t)
+	r := &driver.GetRequest{Key: "a", Length: -1}
 	attrs, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())

@@ -34,7 +34,8 @@ func TestVendedCredentialsOfAContainer(t *testing.T) {
 	}
 	open := func(t *testing.T, bucket string, v *storage.VendedCredentials) storage.Bucket {
 		client := c
-		client.Key, client.Bucket = "", bucket
+		client.Key = ""
+		client.Bucket = bucket
 		client.CredentialsFor = azure.Vended(func(context.Context, string) (*storage.VendedCredentials, error) {
 			return v, nil
 		})

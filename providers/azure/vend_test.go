@@ -69,8 +69,14 @@ func TestAPrefixNeedsAHierarchicalNamespace(t *testing.T) {
 func TestOnlyAnAccountThatSignsVends(t *testing.T) {
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
 	require.True(t, has(vending(t, nil)))
-	require.False(t, has(vending(t, func(c *Config) { c.Key, c.Anonymous = "", true })))
-	require.False(t, has(vending(t, func(c *Config) { c.Key, c.SASToken = "", "sv=x&sig=y" })))
+	require.False(t, has(vending(t, func(c *Config) {
+		c.Key = ""
+		c.Anonymous = true
+	})))
+	require.False(t, has(vending(t, func(c *Config) {
+		c.Key = ""
+		c.SASToken = "sv=x&sig=y"
+	})))
 	vended, err := NewDriver(t.Context(), Config{Account: testAccount, Bucket: "photos", CredentialsFor: Vended(nil)})
 	require.NoError(t, err)
 	require.False(t, has(vended))

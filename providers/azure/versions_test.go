@@ -86,7 +86,8 @@ func TestInvalidVersionPageTokens(t *testing.T) {
 func TestVersionRequests(t *testing.T) {
 	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	s := newScript(t, anObject("x", "X-Ms-Version-Id", versionAt(1)))
-	d, r := s.driver(t), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
+	d := s.driver(t)
+	r := &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
 	_, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
