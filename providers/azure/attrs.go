@@ -91,7 +91,8 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 		return storage.Encryption{}
 	}
 	return storage.Encryption{
-		Algorithm: string(blob.EncryptionAlgorithmTypeAES256), KeyID: deref(cmp.Or(keySHA256, scope)),
+		Algorithm: string(blob.EncryptionAlgorithmTypeAES256),
+		KeyID:     deref(cmp.Or(keySHA256, scope)),
 	}
 }
 

@@ -104,8 +104,9 @@ func (rm *remover) assignResponses(
 	for i, slot := range slots {
 		if !received[i] {
 			errs[slot] = &storage.Error{
-				Code: storage.Unavailable, Unknown: true,
-				Err: errors.New("the response to the batch has no result for this object"),
+				Code:    storage.Unavailable,
+				Unknown: true,
+				Err:     errors.New("the response to the batch has no result for this object"),
 			}
 		}
 	}

@@ -57,8 +57,9 @@ const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY 
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if c.foreign {
 		return azcore.AccessToken{}, &storage.Error{
-			Code: storage.Unauthenticated, Hint: notAzureHint,
-			Err: errors.New("the endpoint is not one of Azure's over https, so it receives no credentials of the environment"),
+			Code: storage.Unauthenticated,
+			Hint: notAzureHint,
+			Err:  errors.New("the endpoint is not one of Azure's over https, so it receives no credentials of the environment"),
 		}
 	}
 	c.once.Do(c.open)
@@ -112,7 +113,10 @@ func tokenError(err error) *storage.Error {
 	}
 	if passes {
 		return &storage.Error{
-			Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the identity service is unavailable",
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Err:       err,
+			Hint:      "the identity service is unavailable",
 		}
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}

@@ -108,7 +108,10 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		metadata[proofKey] = u.proof(r.Number, *checksum)
 	}
 	stored, err := cu.objects.Put(ctx, &driver.PutRequest{
-		Key: u.key(r.Number), Body: r.Body, Size: r.Size, CRC32C: r.CRC32C,
+		Key:        u.key(r.Number),
+		Body:       r.Body,
+		Size:       r.Size,
+		CRC32C:     r.CRC32C,
 		Properties: storage.Properties{ContentType: components.ContentType, Metadata: metadata},
 		Native:     slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
 	})
@@ -161,7 +164,8 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	whole.Size = size
 	var ids []string
 	completion := components.Completion{
-		Store: cu.objects, Marker: u.marker(),
+		Store:  cu.objects,
+		Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
 			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(
 				err,
@@ -195,8 +199,11 @@ func (cu *componentUploads) partRanges(
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		ref := driver.ObjectRef{
-			Account: cu.container.account.identity, Bucket: cu.container.name, Key: u.key(part.Number),
-			Revision: part.Tag, Native: r.Put.Native,
+			Account:  cu.container.account.identity,
+			Bucket:   cu.container.name,
+			Key:      u.key(part.Number),
+			Revision: part.Tag,
+			Native:   r.Put.Native,
 		}
 		if whole && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})

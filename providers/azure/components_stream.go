@@ -62,7 +62,11 @@ func (cu *componentUploads) streamRange(
 // openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
 func (cu *componentUploads) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
 	_, body, err := cu.objects.Get(ctx, &driver.GetRequest{
-		Key: p.source.Key, Offset: p.bytes.Offset, Length: p.bytes.Count, Native: p.source.Native, Auxiliary: true,
+		Key:       p.source.Key,
+		Offset:    p.bytes.Offset,
+		Length:    p.bytes.Count,
+		Native:    p.source.Native,
+		Auxiliary: true,
 		Condition: storage.Condition{Revision: p.source.Revision},
 	})
 	if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.PreconditionFailed {
@@ -155,7 +159,9 @@ func (b *rangeBody) check(crc []byte, err error) error {
 	}
 	if err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum {
 		return &storage.Error{
-			Code: storage.ChecksumMismatch, Retryable: true, Err: errors.New("the block is not the part that was read"),
+			Code:      storage.ChecksumMismatch,
+			Retryable: true,
+			Err:       errors.New("the block is not the part that was read"),
 		}
 	}
 	return err

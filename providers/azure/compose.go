@@ -20,7 +20,11 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	var ranges []copyRange
 	total := &driver.PutRequest{
-		Key: r.Key, Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
+		Key:        r.Key,
+		Properties: r.Properties,
+		Controls:   r.Controls,
+		Native:     r.Native,
+		Condition:  r.Condition,
 	}
 	for _, ref := range r.Sources {
 		source, err := d.copier.headSource(ctx, ref)

@@ -62,8 +62,13 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	attrs, err := d.copier.copyRanges(ctx, ranges, &driver.PutRequest{
-		Key: r.Key, Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
-		CRC32C: source.CRC32C, Size: source.Size,
+		Key:        r.Key,
+		Properties: r.Properties,
+		Controls:   r.Controls,
+		Native:     r.Native,
+		Condition:  r.Condition,
+		CRC32C:     source.CRC32C,
+		Size:       source.Size,
 	})
 	return attrs, copiedTagsError(err, r.Tags)
 }

@@ -207,9 +207,7 @@ func (a *account) useDefaults() {
 		a.key = emulatorKey
 		return
 	}
-	a.token = &defaultChain{
-		foreign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname())),
-	}
+	a.token = &defaultChain{foreign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname()))}
 }
 
 func (a *account) parseKey() error {

@@ -177,16 +177,21 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 	}
 	return &userKey{
 		signingKey: &signingKey{account: account, secret: secret, delegated: &delegation{
-			objectID: document.SignedOid, tenantID: document.SignedTid,
-			start: document.SignedStart, end: document.SignedExpiry,
-			service: document.SignedService, version: document.SignedVersion,
+			objectID: document.SignedOid,
+			tenantID: document.SignedTid,
+			start:    document.SignedStart,
+			end:      document.SignedExpiry,
+			service:  document.SignedService,
+			version:  document.SignedVersion,
 		}},
-		since: since.Add(clockSkew), ends: ends.UTC().Truncate(time.Second),
+		since: since.Add(clockSkew),
+		ends:  ends.UTC().Truncate(time.Second),
 	}, nil
 }
 
 // errUserKey is the error if the response with a key cannot be parsed. It does not contain the
 // response, because the response may have a key.
 var errUserKey = &storage.Error{
-	Code: storage.Internal, Err: errors.New("the response with the user delegation key cannot be read"),
+	Code: storage.Internal,
+	Err:  errors.New("the response with the user delegation key cannot be read"),
 }

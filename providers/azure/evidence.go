@@ -105,8 +105,10 @@ func checkAnswer(response *http.Response) error {
 	}
 	if response.Header.Get("X-Ms-Resource-Type") == "directory" {
 		return &storage.Error{
-			Code: storage.ObjectNotFound, Status: http.StatusNotFound, RequestID: response.Header.Get(requestIDHeader),
-			Err: errDirectory,
+			Code:      storage.ObjectNotFound,
+			Status:    http.StatusNotFound,
+			RequestID: response.Header.Get(requestIDHeader),
+			Err:       errDirectory,
 		}
 	}
 	if want.root == "" {
@@ -125,7 +127,9 @@ func checkAnswer(response *http.Response) error {
 // errDirectory is the error for a directory of a hierarchical namespace, which the service returns
 // as an empty blob. With EISDIR, storage.FS recognizes the directory.
 var errDirectory = &responseError{
-	code: "BlobNotFound", message: "the account has a directory of this name", sdk: syscall.EISDIR,
+	code:    "BlobNotFound",
+	message: "the account has a directory of this name",
+	sdk:     syscall.EISDIR,
 }
 
 func noEvidence(response *http.Response, why string) *storage.Error {

@@ -28,7 +28,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	n := newNatives(r.Native)
 	o := &blob.DownloadStreamOptions{
 		Range: blob.HTTPRange{
-			Offset: r.Offset, Count: max(r.Length, 0),
+			Offset: r.Offset,
+			Count:  max(r.Length, 0),
 		}, // Count 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
 		CPKInfo:          n.keyInfo(),
@@ -48,7 +49,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 	if out.Body == nil { // 304, which is a success for the SDK
 		return nil, nil, &storage.Error{
-			Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID),
+			Code:      storage.NotModified,
+			Status:    http.StatusNotModified,
+			RequestID: deref(out.RequestID),
 		}
 	}
 	attrs, err := attrsOfGet(&out.DownloadResponse, response.Header, r)
@@ -59,7 +62,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	body := out.Body
 	if r.NativeAttrs {
 		native := blob.DownloadStreamResponse{
-			DownloadResponse: out.DownloadResponse, ObjectReplicationRules: out.ObjectReplicationRules,
+			DownloadResponse:       out.DownloadResponse,
+			ObjectReplicationRules: out.ObjectReplicationRules,
 		} // this copy omits the SDK's private field with the customer's key
 		native.Body = nil
 		attrs.Native = native

@@ -160,7 +160,9 @@ func (ls *lister) addEntries(
 }
 
 var errHierarchical = &storage.Error{
-	Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: unorderedHint,
+	Code: storage.Unsupported,
+	Err:  errors.New("the listing is not in the order of keys"),
+	Hint: unorderedHint,
 }
 
 // isDirectory reports whether an entry is a directory, as in accounts with a
@@ -241,7 +243,10 @@ func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides b
 func listEntry(item *container.BlobItem) storage.ListEntry {
 	p := item.Properties
 	return storage.ListEntry{
-		Key: *item.Name, Size: deref(p.ContentLength), ETag: quoted(p.ETag), Revision: quoted(p.ETag),
+		Key:          *item.Name,
+		Size:         deref(p.ContentLength),
+		ETag:         quoted(p.ETag),
+		Revision:     quoted(p.ETag),
 		Modified:     modified(p.LastModified),
 		StorageClass: storageClass((*string)(p.AccessTier), deref(p.AccessTierInferred)),
 	}

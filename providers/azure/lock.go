@@ -21,7 +21,9 @@ const lockVersion = "2020-06-12"
 const lockHint = "enable version-level immutability of the container or of its account, in the management plane (portal, az, ARM)"
 
 var errNoLock = &storage.Error{
-	Code: storage.Unsupported, Err: errors.New("the container cannot lock objects"), Hint: lockHint,
+	Code: storage.Unsupported,
+	Err:  errors.New("the container cannot lock objects"),
+	Hint: lockHint,
 }
 
 // policyMode returns the mode of the immutability policy of a write, or nil.
@@ -115,7 +117,8 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	}
 	if len(newNatives(r.Native).options) > 0 {
 		return &storage.Error{
-			Code: storage.Unsupported, Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it",
+			Code: storage.Unsupported,
+			Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it",
 		}
 	}
 	_, err = write(

@@ -37,7 +37,10 @@ func (a *account) useNamed(name named.Credentials) error {
 		a.token, err = orNil(
 			azidentity.NewWorkloadIdentityCredential(
 				&azidentity.WorkloadIdentityCredentialOptions{
-					ClientOptions: o, ClientID: client, TenantID: tenant, TokenFilePath: tokenFile,
+					ClientOptions: o,
+					ClientID:      client,
+					TenantID:      tenant,
+					TokenFilePath: tokenFile,
 				},
 			),
 		)
@@ -89,7 +92,8 @@ func certificateCredential(
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.Unauthenticated, Err: err,
+			Code: storage.Unauthenticated,
+			Err:  err,
 			Hint: "set " + name.Variable("AZURE_CLIENT_CERTIFICATE_PATH") + " to a file that can be read",
 		}
 	}

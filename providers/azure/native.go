@@ -25,7 +25,8 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 		return nil
 	}
 	return &blob.CPKInfo{
-		EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: new(n.key.Base64()),
+		EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256),
+		EncryptionKey:       new(n.key.Base64()),
 		EncryptionKeySHA256: new(n.key.SHA256()),
 	}
 }
@@ -37,7 +38,8 @@ func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 		return nil
 	}
 	return &blob.SourceCPKInfo{
-		SourceEncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: new(n.key.Base64()),
+		SourceEncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256),
+		SourceEncryptionKey:       new(n.key.Base64()),
 		SourceEncryptionKeySHA256: new(n.key.SHA256()),
 	}
 }
@@ -172,6 +174,7 @@ func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O))
 // parameter field is the missing field of Options.
 func lacksFunction(field string) error {
 	return &storage.Error{
-		Code: storage.Unsupported, Hint: "WithOptions has no function for this request: set Options." + field,
+		Code: storage.Unsupported,
+		Hint: "WithOptions has no function for this request: set Options." + field,
 	}
 }

@@ -73,7 +73,8 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 // not listed: they belong to no open upload, and end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
-		Prefix: new(componentsPrefix), Marker: httpheader.Optional(r.Token),
+		Prefix:     new(componentsPrefix),
+		Marker:     httpheader.Optional(r.Token),
 		MaxResults: new(int32(min(r.Limit, maxPage))),
 	})
 	if err != nil {
@@ -100,7 +101,9 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 		return nil, nil // the name is not from this package
 	}
 	first, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
-		Include: container.ListBlobsInclude{Metadata: true}, Prefix: new(u.prefix), MaxResults: new(int32(1)),
+		Include:    container.ListBlobsInclude{Metadata: true},
+		Prefix:     new(u.prefix),
+		MaxResults: new(int32(1)),
 	})
 	if err != nil {
 		return nil, cu.container.listError(err)
@@ -109,7 +112,9 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 		return nil, nil
 	}
 	entry := &storage.UploadEntry{
-		Key: strings.TrimSuffix(u.prefix, "/"), Upload: upload, Begun: modified(first[0].Properties.LastModified),
+		Key:    strings.TrimSuffix(u.prefix, "/"),
+		Upload: upload,
+		Begun:  modified(first[0].Properties.LastModified),
 	}
 	if deref(first[0].Name) == u.marker() {
 		metadata, _ := decodeMetadata(first[0].Metadata, 0)

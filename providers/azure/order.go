@@ -85,7 +85,9 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
-			Prefix: httpheader.Optional(stem), StartFrom: new(stem + firstAfterSurrogates), MaxResults: new(int32(1)),
+			Prefix:     httpheader.Optional(stem),
+			StartFrom:  new(stem + firstAfterSurrogates),
+			MaxResults: new(int32(1)),
 		})
 		if err != nil {
 			return false, err

@@ -261,8 +261,10 @@ func distinct(ids []string) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Status: http.StatusConflict,
-		Err: errors.New("two parts were stored as one block"),
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Status:    http.StatusConflict,
+		Err:       errors.New("two parts were stored as one block"),
 	}
 }
 

@@ -89,7 +89,8 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	}
 	if crc.Known && crc.Sum != own {
 		return nil, 0, &storage.Error{
-			Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", own, crc),
+			Code: storage.ChecksumMismatch,
+			Err:  fmt.Errorf("CRC32C is %08x and should be %s", own, crc),
 		}
 	}
 	return streaming.NopCloser(from), sum, nil

@@ -190,7 +190,8 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
 	o := &container.ListBlobsHierarchyOptions{
-		MaxResults: new(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
+		MaxResults: new(int32(100)),
+		Include:    container.ListBlobsInclude{Versions: versions},
 	}
 	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {

@@ -288,8 +288,13 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		return nil, err
 	}
 	signed, err := d.Sign(ctx, &driver.SignRequest{
-		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
-		MinSize: r.Size, MaxSize: r.Size, Native: r.Native,
+		Method:  http.MethodPut,
+		Key:     u.key(r.Number),
+		TTL:     r.TTL,
+		BaseURL: r.BaseURL,
+		MinSize: r.Size,
+		MaxSize: r.Size,
+		Native:  r.Native,
 	})
 	if err == nil {
 		signed.Header.Del("X-Ms-Access-Tier") // the tier applies to the object, not to its parts

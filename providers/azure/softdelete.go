@@ -64,7 +64,10 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 		return err
 	}
 	copied := &driver.CopyRequest{
-		Source: from, Key: key, Properties: attrs.Properties, Condition: storage.Condition{Absent: true},
+		Source:     from,
+		Key:        key,
+		Properties: attrs.Properties,
+		Condition:  storage.Condition{Absent: true},
 	}
 	copied.Source.Revision = attrs.Revision
 	copied.Source.Attrs = attrs

@@ -55,12 +55,15 @@ func (d *objectDriver) vend(
 		}
 	case d.account.isBefore(directoryVersion):
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("the service version has no signatures of directories"),
+			Code: storage.Unsupported,
+			Err:  errors.New("the service version has no signatures of directories"),
 			Hint: "set Config.APIVersion to " + directoryVersion + " or later",
 		}
 	}
 	g := &grant{
-		container: d.container.name, key: strings.TrimSuffix(r.Prefix, "/"), folder: true,
+		container:   d.container.name,
+		key:         strings.TrimSuffix(r.Prefix, "/"),
+		folder:      true,
 		permissions: vendedPermissions(r.Rights),
 	}
 	// The TTL is a second shorter because signURL rounds the end up.

@@ -51,7 +51,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 			err = errors.New("CredentialsFor has returned no SASToken")
 		}
 		return &vended.Grant[string]{
-			Prefix: given.Prefix, Expires: given.Expires, Credentials: strings.TrimPrefix(given.SASToken, "?"),
+			Prefix:      given.Prefix,
+			Expires:     given.Expires,
+			Credentials: strings.TrimPrefix(given.SASToken, "?"),
 		}, err
 	})
 	account.vended = keys.Credentials
