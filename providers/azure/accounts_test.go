@@ -51,8 +51,16 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, signed u
 		until := signed.Get("ske")
 		user, err := users.GetUserDelegationCredential(context.Background(), service.KeyInfo{Start: &from, Expiry: &until}, nil)
 		values := sas.BlobSignatureValues{
-			Version: signed.Get("sv"), Protocol: sas.Protocol(signed.Get("spr")), StartTime: starts, ExpiryTime: ends, Permissions: signed.Get("sp"),
-			ContainerName: container, BlobName: key, ContentDisposition: signed.Get("rscd"), ContentType: signed.Get("rsct"), EncryptionScope: signed.Get("ses"),
+			Version:            signed.Get("sv"),
+			Protocol:           sas.Protocol(signed.Get("spr")),
+			StartTime:          starts,
+			ExpiryTime:         ends,
+			Permissions:        signed.Get("sp"),
+			ContainerName:      container,
+			BlobName:           key,
+			ContentDisposition: signed.Get("rscd"),
+			ContentType:        signed.Get("rsct"),
+			EncryptionScope:    signed.Get("ses"),
 		}
 		if err != nil || signed.Get("st") < from || signed.Get("se") > until { // it ends with its key
 			return nil
@@ -342,7 +350,9 @@ func TestAPremiumAccount(t *testing.T) {
 	_, withTier := b.Upload(ctx, "b", strings.NewReader("text"), storage.WithStorageClass("Cool"))
 	_, copied := storage.Copy(ctx, b, "b", b, "a", storage.WithStorageClass("Cool"))
 	for name, err := range map[string]error{
-		"Upload": withTier, "Copy": copied, "in parts": second(b.Upload(ctx, "b", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20), storage.WithStorageClass("Archive"))),
+		"Upload":   withTier,
+		"Copy":     copied,
+		"in parts": second(b.Upload(ctx, "b", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20), storage.WithStorageClass("Archive"))),
 	} {
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "access tier", name)

@@ -20,21 +20,43 @@ func TestReadsTellWhatAzureTells(t *testing.T) {
 		want    func(a *storage.Attrs)
 		head    bool // the response to a GET lacks it
 	}{
-		"an encryption scope":     {[]string{"X-Ms-Server-Encrypted", "true", "X-Ms-Encryption-Scope", "tenant-1"}, func(a *storage.Attrs) { a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: "tenant-1"} }, false},
-		"a customer's key":        {[]string{"X-Ms-Server-Encrypted", "true", "X-Ms-Encryption-Key-Sha256", firstKeyHash}, func(a *storage.Attrs) { a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: firstKeyHash} }, false},
-		"the service's own key":   {[]string{"X-Ms-Server-Encrypted", "true"}, func(a *storage.Attrs) { a.Encryption.Algorithm = "AES256" }, false},
-		"no encryption":           {[]string{"X-Ms-Server-Encrypted", "false"}, func(*storage.Attrs) {}, false},
-		"tags":                    {[]string{"X-Ms-Tag-Count", "2"}, func(a *storage.Attrs) { a.TagCount = 2 }, false},
-		"a hold":                  {[]string{"X-Ms-Legal-Hold", "true"}, func(a *storage.Attrs) { a.LegalHold = true }, false},
-		"an ended hold":           {[]string{"X-Ms-Legal-Hold", "false"}, func(*storage.Attrs) {}, false},
-		"an unlocked policy":      {[]string{"X-Ms-Immutability-Policy-Mode", "unlocked", "X-Ms-Immutability-Policy-Until-Date", httpDate(until)}, func(a *storage.Attrs) { a.Retention = storage.Retention{Mode: storage.Governance, Until: until} }, false},
-		"a locked policy":         {[]string{"X-Ms-Immutability-Policy-Mode", "Locked", "X-Ms-Immutability-Policy-Until-Date", httpDate(until)}, func(a *storage.Attrs) { a.Retention = storage.Retention{Mode: storage.Compliance, Until: until} }, false},
-		"a tier":                  {[]string{"X-Ms-Access-Tier", "Cold"}, func(a *storage.Attrs) { a.StorageClass = "Cold" }, false},
-		"the account's tier":      {[]string{"X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"}, func(*storage.Attrs) {}, false},
-		"a restore":               {[]string{"X-Ms-Archive-Status", "rehydrate-pending-to-hot"}, func(a *storage.Attrs) { a.Restore.InProgress = true }, true},
-		"a replicated object":     {[]string{"X-Ms-Or-P1_r1", "complete"}, func(a *storage.Attrs) { a.ReplicationStatus = "complete" }, false},
-		"one of two replications": {[]string{"X-Ms-Or-P1_r1", "complete", "X-Ms-Or-P2_r1", "failed", "X-Ms-Or-P3_r1", "complete"}, func(a *storage.Attrs) { a.ReplicationStatus = "failed" }, false},
-		"a replica":               {[]string{"X-Ms-Or-Policy-Id", "p1"}, func(*storage.Attrs) {}, false},
+		"an encryption scope": {[]string{"X-Ms-Server-Encrypted", "true", "X-Ms-Encryption-Scope", "tenant-1"}, func(a *storage.Attrs) {
+			a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: "tenant-1"}
+		}, false},
+		"a customer's key": {[]string{"X-Ms-Server-Encrypted", "true", "X-Ms-Encryption-Key-Sha256", firstKeyHash}, func(a *storage.Attrs) {
+			a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: firstKeyHash}
+		}, false},
+		"the service's own key": {[]string{"X-Ms-Server-Encrypted", "true"}, func(a *storage.Attrs) {
+			a.Encryption.Algorithm = "AES256"
+		}, false},
+		"no encryption": {[]string{"X-Ms-Server-Encrypted", "false"}, func(*storage.Attrs) {}, false},
+		"tags": {[]string{"X-Ms-Tag-Count", "2"}, func(a *storage.Attrs) {
+			a.TagCount = 2
+		}, false},
+		"a hold": {[]string{"X-Ms-Legal-Hold", "true"}, func(a *storage.Attrs) {
+			a.LegalHold = true
+		}, false},
+		"an ended hold": {[]string{"X-Ms-Legal-Hold", "false"}, func(*storage.Attrs) {}, false},
+		"an unlocked policy": {[]string{"X-Ms-Immutability-Policy-Mode", "unlocked", "X-Ms-Immutability-Policy-Until-Date", httpDate(until)}, func(a *storage.Attrs) {
+			a.Retention = storage.Retention{Mode: storage.Governance, Until: until}
+		}, false},
+		"a locked policy": {[]string{"X-Ms-Immutability-Policy-Mode", "Locked", "X-Ms-Immutability-Policy-Until-Date", httpDate(until)}, func(a *storage.Attrs) {
+			a.Retention = storage.Retention{Mode: storage.Compliance, Until: until}
+		}, false},
+		"a tier": {[]string{"X-Ms-Access-Tier", "Cold"}, func(a *storage.Attrs) {
+			a.StorageClass = "Cold"
+		}, false},
+		"the account's tier": {[]string{"X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"}, func(*storage.Attrs) {}, false},
+		"a restore": {[]string{"X-Ms-Archive-Status", "rehydrate-pending-to-hot"}, func(a *storage.Attrs) {
+			a.Restore.InProgress = true
+		}, true},
+		"a replicated object": {[]string{"X-Ms-Or-P1_r1", "complete"}, func(a *storage.Attrs) {
+			a.ReplicationStatus = "complete"
+		}, false},
+		"one of two replications": {[]string{"X-Ms-Or-P1_r1", "complete", "X-Ms-Or-P2_r1", "failed", "X-Ms-Or-P3_r1", "complete"}, func(a *storage.Attrs) {
+			a.ReplicationStatus = "failed"
+		}, false},
+		"a replica": {[]string{"X-Ms-Or-Policy-Id", "p1"}, func(*storage.Attrs) {}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newScript(t, anObject("x", row.headers...)).driver(t)

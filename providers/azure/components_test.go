@@ -226,8 +226,14 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c.refused.Add(1)
 	return &http.Response{
-		StatusCode: http.StatusForbidden, Status: "403 Forbidden", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: r,
-		Header: http.Header{"X-Ms-Error-Code": {"CannotVerifyCopySource"}, "X-Ms-Request-Id": {"R1"}},
+		StatusCode: http.StatusForbidden,
+		Status:     "403 Forbidden",
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Body:       http.NoBody,
+		Request:    r,
+		Header:     http.Header{"X-Ms-Error-Code": {"CannotVerifyCopySource"}, "X-Ms-Request-Id": {"R1"}},
 	}, nil
 }
 

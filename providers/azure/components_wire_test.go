@@ -51,7 +51,9 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 	)
 	d := s.driver(t)
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-		Put: &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []driver.Part{{Number: 1, Tag: etag, Size: 5}},
+		Put:    &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true},
+		Upload: testUpload,
+		Parts:  []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 	})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -156,7 +158,9 @@ func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
 				}
 			}
 			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
-				Put: &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []driver.Part{{Number: 1, Tag: etag, Size: 5}},
+				Put:    &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true},
+				Upload: testUpload,
+				Parts:  []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 			})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			if row.want == "" {
@@ -225,7 +229,9 @@ func TestVersionsOfPartsAreRemoved(t *testing.T) {
 		})
 	}
 	s := newScript(t, accepted, said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
-	require.NoError(t, s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" }).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix}))
+	require.NoError(t, s.driver(t, func(c *Config) {
+		c.APIVersion = "2019-07-07"
+	}).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix}))
 	require.NotContains(t, s.server.Last(t).RawQuery, "versions", "an older service refuses to list versions")
 }
 

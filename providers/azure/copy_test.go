@@ -24,7 +24,10 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
 	d := s.driver(t)
 	attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
-		Source: sourceOf(d, "from ü"), Key: "to", Properties: plainText, Condition: storage.Condition{Absent: true},
+		Source:     sourceOf(d, "from ü"),
+		Key:        "to",
+		Properties: plainText,
+		Condition:  storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
@@ -87,7 +90,11 @@ func TestCopyInBlocksRequests(t *testing.T) {
 			d.copier.block = row.block
 			row.properties.Metadata = map[string]string{"k": "v"}
 			attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
-				Source: sourceOf(d, "a"), Key: "b", Properties: row.properties, Replace: true, Condition: storage.Condition{Revision: `"old"`},
+				Source:     sourceOf(d, "a"),
+				Key:        "b",
+				Properties: row.properties,
+				Replace:    true,
+				Condition:  storage.Condition{Revision: `"old"`},
 			})
 			require.NoError(t, err)
 			require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
@@ -174,8 +181,10 @@ func TestComposeRequests(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject(""), anObject("hello"), created)
 	d := s.driver(t)
 	_, err := d.Compose(t.Context(), &driver.ComposeRequest{
-		Key: "a", Sources: []driver.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
-		Properties: plainText, Condition: storage.Condition{Absent: true},
+		Key:        "a",
+		Sources:    []driver.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
+		Properties: plainText,
+		Condition:  storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
 	all := s.server.Requests()
@@ -209,7 +218,12 @@ func TestAnAppendUsesTheBlocksOfAnObjectOnlyIfTheyAreAllOfIt(t *testing.T) {
 			s := newScript(t, anObject("hello"), created, row.list, created)
 			d := s.driver(t)
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
-				Key: "log", Sources: []driver.ObjectRef{sourceOf(d, "log")}, Tail: []byte("!!"), Size: 7, Properties: plainText, Condition: storage.Condition{Revision: etag},
+				Key:        "log",
+				Sources:    []driver.ObjectRef{sourceOf(d, "log")},
+				Tail:       []byte("!!"),
+				Size:       7,
+				Properties: plainText,
+				Condition:  storage.Condition{Revision: etag},
 			})
 			require.NoError(t, err)
 			requests := s.server.Requests()

@@ -155,7 +155,9 @@ func TestASignedURLExpiresWithItsKey(t *testing.T) {
 		"a key that ends before": {7 * 24 * time.Hour, ends},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt)
+			signed, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) {
+				r.TTL = test.ttl
+			}), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, test.want, signed.ExpiresAt)
 			u, err := url.Parse(signed.URL)
@@ -185,7 +187,9 @@ func TestWhenAUserKeyIsRenewed(t *testing.T) {
 			d := s.open(t)
 			_, err := d.sign(t.Context(), download(nil), signedAt)
 			require.NoError(t, err)
-			_, err = d.sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt.Add(test.later))
+			_, err = d.sign(t.Context(), download(func(r *driver.SignRequest) {
+				r.TTL = test.ttl
+			}), signedAt.Add(test.later))
 			require.NoError(t, err)
 			require.Equal(t, test.asked, s.asked.Load())
 		})
@@ -214,7 +218,9 @@ func TestUserKeyRenewalErrors(t *testing.T) {
 	t.Run("and does not last is an error", func(t *testing.T) {
 		s, d := opened(t)
 		s.answer = unavailable
-		_, err := d.sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = 48 * time.Hour }), signedAt.Add(6*24*time.Hour))
+		_, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
+			r.TTL = 48 * time.Hour
+		}), signedAt.Add(6*24*time.Hour))
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
 	t.Run("because there is no token serves on", func(t *testing.T) {
@@ -293,7 +299,9 @@ func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
 				errs := make([]error, 40)
 				var group sync.WaitGroup
 				for i := range keys {
-					group.Go(func() { keys[i], errs[i] = u.get(t.Context(), signedAt, time.Hour, ask) })
+					group.Go(func() {
+						keys[i], errs[i] = u.get(t.Context(), signedAt, time.Hour, ask)
+					})
 				}
 				synctest.Wait()
 				close(release)
@@ -320,7 +328,9 @@ func TestARenewalDoesNotBlockOthers(t *testing.T) {
 		}
 		var first *userKey
 		var group sync.WaitGroup
-		group.Go(func() { first, _ = u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, ask) })
+		group.Go(func() {
+			first, _ = u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, ask)
+		})
 		synctest.Wait()
 		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, nil)
 		require.NoError(t, err)

@@ -173,7 +173,9 @@ func TestBatchErrors(t *testing.T) {
 		"refusals without a request": {inBatch("HTTP/1.1 202 Accepted\r\n\r\n",
 			"HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n"), storage.Unavailable, true},
 		"a response to an unknown request": {said{
-			Status: 202, Header: inBatch().Header, Body: "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
+			Status: 202,
+			Header: inBatch().Header,
+			Body:   "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
 		}, storage.Unavailable, true},
 		"text that is no response": {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
 		"an unreadable response":   {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
@@ -195,7 +197,9 @@ func TestBatchErrors(t *testing.T) {
 
 func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
 	s := newScript(t, batchAnswer("202"))
-	d := s.driver(t, func(c *Config) { c.SASToken = "?sv=2026&sig=x" })
+	d := s.driver(t, func(c *Config) {
+		c.SASToken = "?sv=2026&sig=x"
+	})
 	require.Zero(t, d.Describe().MaxBatch)
 	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
 	require.Empty(t, s.server.Requests())

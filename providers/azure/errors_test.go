@@ -107,7 +107,9 @@ func TestNoErrorContainsASignature(t *testing.T) {
 	wrong := refusing(403, "AuthenticationFailed")
 	wrong.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
 		`<AuthenticationErrorDetail>The MAC signature found in the HTTP request '` + secret + `' is not the same as any computed signature.</AuthenticationErrorDetail></Error>`
-	withSAS := func(c *Config) { c.SASToken = "sv=2026&sig=" + secret }
+	withSAS := func(c *Config) {
+		c.SASToken = "sv=2026&sig=" + secret
+	}
 	for name, answer := range map[string]said{"an answer": wrong, "a connection that is cut": {Cut: true}} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, answer)
@@ -216,7 +218,9 @@ func TestAnEmulatorThatRefusesAnotherHeaderIsNotTooOld(t *testing.T) {
 func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
 	answered := func(status int) error {
 		return &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
-			StatusCode: status, Body: http.NoBody, Request: httptest.NewRequest(http.MethodGet, "http://169.254.169.254/metadata", nil),
+			StatusCode: status,
+			Body:       http.NoBody,
+			Request:    httptest.NewRequest(http.MethodGet, "http://169.254.169.254/metadata", nil),
 		}}
 	}
 	for _, row := range []struct {
@@ -250,8 +254,11 @@ func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 // https://github.com/Azure/azure-storage-azcopy/issues/2421, https://github.com/Azure/azure-storage-node/issues/385
 func TestKeysThatAzureRefuses(t *testing.T) {
-	refused := said{Status: http.StatusBadRequest, Body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
-		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0", requestIDHeader: "", "ETag": ""}}
+	refused := said{
+		Status: http.StatusBadRequest,
+		Body:   `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
+		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0", requestIDHeader: "", "ETag": ""},
+	}
 	for _, key := range []string{"a\u0081", "a\uF003", "a\uFFFD"} {
 		b := engine.New(newScript(t, refused).driver(t))
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -265,12 +272,16 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 func TestLimitsOfOldServiceVersions(t *testing.T) {
-	old := newScript(t).driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
+	old := newScript(t).driver(t, func(c *Config) {
+		c.APIVersion = "2019-07-07"
+	})
 	require.EqualValues(t, 100<<20, old.Describe().MaxPartSize)
 	require.EqualValues(t, 256<<20, old.Describe().MaxPutSize)
 	require.EqualValues(t, 100<<20, old.copier.blockSize())
 	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
-	recent := newScript(t).driver(t, func(c *Config) { c.APIVersion = largeBlocksVersion })
+	recent := newScript(t).driver(t, func(c *Config) {
+		c.APIVersion = largeBlocksVersion
+	})
 	require.EqualValues(t, 4000<<20, recent.Describe().MaxPartSize)
 	require.EqualValues(t, 256<<20, recent.copier.blockSize())
 }

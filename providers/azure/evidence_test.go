@@ -170,7 +170,10 @@ func TestAReadWithoutALengthIsAnError(t *testing.T) {
 	}
 	t.Run("a range has the length in its header", func(t *testing.T) {
 		s := newScript(t, said{Status: http.StatusPartialContent, Body: "on", Header: map[string]string{
-			"ETag": etag, "Last-Modified": aTime, "Content-Range": "bytes 1-2/7", "Transfer-Encoding": "chunked",
+			"ETag":              etag,
+			"Last-Modified":     aTime,
+			"Content-Range":     "bytes 1-2/7",
+			"Transfer-Encoding": "chunked",
 		}})
 		b, _ := s.open(t)
 		content, attrs, err := storage.ReadAll(t.Context(), b, "k", storage.WithRange(1, 2))

@@ -55,8 +55,12 @@ func ExampleWithOptions() {
 	}
 	lease := &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: to.Ptr("…")}}
 	_, err = bucket.Upload(ctx, "cat.jpg", strings.NewReader("…"), azure.WithOptions(azure.Options{
-		Upload:          func(o *blockblob.UploadOptions) { o.AccessConditions = lease },
-		CommitBlockList: func(o *blockblob.CommitBlockListOptions) { o.AccessConditions = lease },
+		Upload: func(o *blockblob.UploadOptions) {
+			o.AccessConditions = lease
+		},
+		CommitBlockList: func(o *blockblob.CommitBlockListOptions) {
+			o.AccessConditions = lease
+		},
 	}))
 	fmt.Println(err)
 }

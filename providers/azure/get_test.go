@@ -50,8 +50,13 @@ func TestGetAttributes(t *testing.T) {
 	require.Equal(t, "ell", string(text))
 	require.Equal(t, int64(5), attrs.Size, "of the whole")
 	require.Equal(t, storage.Properties{
-		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store",
-		Metadata: map[string]string{"color-of": "red", "omnibucketwriteid": "w"}, StorageClass: "Cool",
+		ContentType:        "text/plain",
+		ContentEncoding:    "gzip",
+		ContentDisposition: "inline",
+		ContentLanguage:    "de",
+		CacheControl:       "no-store",
+		Metadata:           map[string]string{"color-of": "red", "omnibucketwriteid": "w"},
+		StorageClass:       "Cool",
 	}, attrs.Properties)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, version, attrs.Version)
@@ -87,7 +92,9 @@ func TestGetDoesNotDecompress(t *testing.T) {
 	require.NoError(t, w.Close())
 	for name, change := range map[string]func(*Config){
 		"by our transport": func(*Config) {},
-		"by the user's":    func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} },
+		"by the user's": func(c *Config) {
+			c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, anObject(packed.String(), "Content-Encoding", "gzip"))

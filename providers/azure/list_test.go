@@ -64,7 +64,9 @@ func TestADirectoryIsNoObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, anObject("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true"))
-			err := call(s.driver(t, func(c *Config) { c.HierarchicalNamespace = true }))
+			err := call(s.driver(t, func(c *Config) {
+				c.HierarchicalNamespace = true
+			}))
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "directory")
 			require.Len(t, s.server.Lines(), 1, "no request asks for the container")
@@ -84,7 +86,9 @@ func TestAFileSystemHasTheEmptyDirectoriesThatItLists(t *testing.T) {
 		}
 		return listing("")
 	}
-	view := storage.FS(t.Context(), engine.New(s.driver(t, func(c *Config) { c.HierarchicalNamespace = true })))
+	view := storage.FS(t.Context(), engine.New(s.driver(t, func(c *Config) {
+		c.HierarchicalNamespace = true
+	})))
 	var walked []string
 	require.NoError(t, fs.WalkDir(view, ".", func(name string, d fs.DirEntry, err error) error {
 		require.True(t, d.IsDir())
@@ -215,7 +219,9 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 func TestAHierarchicalAccountListsInAnyOrder(t *testing.T) {
 	directory := strings.Replace(blobEntry("b"), `</Properties>`, `<ResourceType>directory</ResourceType></Properties>`, 1)
 	s := newScript(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")), listing("", blobEntry("a-b")))
-	b := engine.New(s.driver(t, func(c *Config) { c.HierarchicalNamespace = true }))
+	b := engine.New(s.driver(t, func(c *Config) {
+		c.HierarchicalNamespace = true
+	}))
 	for _, err := range b.List(t.Context()) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
@@ -240,7 +246,9 @@ func TestInvalidPageTokens(t *testing.T) {
 
 func TestListErrors(t *testing.T) {
 	for code, want := range map[string]storage.Code{
-		"ContainerNotFound": storage.BucketNotFound, "ResourceNotFound": storage.BucketNotFound, "AuthorizationPermissionMismatch": storage.PermissionDenied,
+		"ContainerNotFound":               storage.BucketNotFound,
+		"ResourceNotFound":                storage.BucketNotFound,
+		"AuthorizationPermissionMismatch": storage.PermissionDenied,
 	} {
 		status := 404
 		if want == storage.PermissionDenied {

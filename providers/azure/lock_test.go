@@ -304,15 +304,21 @@ func TestRemovingALockedVersion(t *testing.T) {
 
 func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"a hierarchical namespace": func(c *Config) { c.HierarchicalNamespace = true },
-		"an older service":         func(c *Config) { c.APIVersion = "2019-12-12" },
+		"a hierarchical namespace": func(c *Config) {
+			c.HierarchicalNamespace = true
+		},
+		"an older service": func(c *Config) {
+			c.APIVersion = "2019-12-12"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Zero(t, newScript(t).driver(t, change).Describe().Features&storage.ObjectLock)
 		})
 	}
 	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectLock)
-	require.NotZero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = lockVersion }).Describe().Features&storage.ObjectLock)
+	require.NotZero(t, newScript(t).driver(t, func(c *Config) {
+		c.APIVersion = lockVersion
+	}).Describe().Features&storage.ObjectLock)
 }
 
 // A signature without the headers of a request cannot enforce them.

@@ -67,7 +67,9 @@ func TestRulesLetABrowserUpload(t *testing.T) {
 	s := signingService(t)
 	name := createBucket(t, s, nextBucket())
 	info, err := s.UpdateBucket(t.Context(), name, storage.WithCORS(storage.CORSRule{
-		Origins: []string{"https://app.example"}, Methods: []string{http.MethodPut}, AllowedHeaders: []string{"x-ms-*", "content-type"},
+		Origins:        []string{"https://app.example"},
+		Methods:        []string{http.MethodPut},
+		AllowedHeaders: []string{"x-ms-*", "content-type"},
 	}))
 	require.NoError(t, err)
 	require.Len(t, info.CORS, 1)
@@ -83,7 +85,9 @@ func TestRulesLetABrowserUpload(t *testing.T) {
 	}
 	preflight := func(origin string) int {
 		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signed.URL, Header: http.Header{
-			"Origin": {origin}, "Access-Control-Request-Method": {http.MethodPut}, "Access-Control-Request-Headers": {strings.Join(names, ",")},
+			"Origin":                         {origin},
+			"Access-Control-Request-Method":  {http.MethodPut},
+			"Access-Control-Request-Headers": {strings.Join(names, ",")},
 		}}, "").Status
 	}
 	require.Equal(t, http.StatusOK, preflight("https://app.example"))

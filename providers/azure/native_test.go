@@ -129,7 +129,9 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 			return updated(t, b, scope)
 		}, []map[string]string{noEncryption, scoped("tenant-1")}},
 		"an update with a function of its write": {"", "account-wide", []said{object, created}, func(b storage.Bucket) error {
-			return updated(t, b, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) { o.CPKScopeInfo.EncryptionScope = to.Ptr("mine") }}))
+			return updated(t, b, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
+				o.CPKScopeInfo.EncryptionScope = to.Ptr("mine")
+			}}))
 		}, []map[string]string{noEncryption, scoped("mine")}},
 		"a copy with a scope": {"", "account-wide", []said{object, accepted}, func(b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from")
@@ -215,7 +217,9 @@ func TestInvalidNativeOptions(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 	s := newScript(t)
-	old := engine.New(s.driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }))
+	old := engine.New(s.driver(t, func(c *Config) {
+		c.APIVersion = "2018-11-09"
+	}))
 	for _, option := range []storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)} {
 		_, err := old.Upload(t.Context(), "a", strings.NewReader("x"), option)
 		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
@@ -376,8 +380,12 @@ var allOptions = Options{
 	SetTags: func(o *blob.SetTagsOptions) {
 		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
 	},
-	StageBlock:        func(o *blockblob.StageBlockOptions) { o.LeaseAccessConditions = leased() },
-	StageBlockFromURL: func(o *blockblob.StageBlockFromURLOptions) { o.LeaseAccessConditions = leased() },
+	StageBlock: func(o *blockblob.StageBlockOptions) {
+		o.LeaseAccessConditions = leased()
+	},
+	StageBlockFromURL: func(o *blockblob.StageBlockFromURLOptions) {
+		o.LeaseAccessConditions = leased()
+	},
 	DownloadStream: func(o *blob.DownloadStreamOptions) {
 		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
 	},
@@ -400,11 +408,15 @@ var changedBy = map[string]struct {
 	"Upload": {[]said{created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), o)
 		return err
-	}, "Upload", func(o *Options) { o.Upload = nil }, 0},
+	}, "Upload", func(o *Options) {
+		o.Upload = nil
+	}, 0},
 	"Upload in blocks": {[]said{created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), o, storage.WithPartSize(6))
 		return err
-	}, "CommitBlockList", func(o *Options) { o.CommitBlockList = nil }, 0},
+	}, "CommitBlockList", func(o *Options) {
+		o.CommitBlockList = nil
+	}, 0},
 	"Copy": {[]said{anObject("hello"), accepted}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := storage.Copy(t.Context(), b, "a", b, "from", o)
 		return err
@@ -421,22 +433,32 @@ var changedBy = map[string]struct {
 	}, 1},
 	"Remove": {[]said{{Status: 202}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		return b.Remove(t.Context(), "a", o)
-	}, "Delete", func(o *Options) { o.Delete = nil }, 0},
+	}, "Delete", func(o *Options) {
+		o.Delete = nil
+	}, 0},
 	"SetTags": {[]said{{Status: 204}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		return storage.SetTags(t.Context(), b, "a", nil, o)
-	}, "SetTags", func(o *Options) { o.SetTags = nil }, 0},
+	}, "SetTags", func(o *Options) {
+		o.SetTags = nil
+	}, 0},
 	"Tags": {[]said{{Header: map[string]string{"Content-Type": "application/xml"}, Body: "<Tags><TagSet/></Tags>"}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := storage.Tags(t.Context(), b, "a", o)
 		return err
-	}, "GetTags", func(o *Options) { o.GetTags = nil }, 0},
+	}, "GetTags", func(o *Options) {
+		o.GetTags = nil
+	}, 0},
 	"Attrs": {[]said{anObject("x")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, err := b.Attrs(t.Context(), "a", o)
 		return err
-	}, "GetProperties", func(o *Options) { o.GetProperties = nil }, 0},
+	}, "GetProperties", func(o *Options) {
+		o.GetProperties = nil
+	}, 0},
 	"Download": {[]said{anObject("x")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, _, err := storage.ReadAll(t.Context(), b, "a", o)
 		return err
-	}, "DownloadStream", func(o *Options) { o.DownloadStream = nil }, 0},
+	}, "DownloadStream", func(o *Options) {
+		o.DownloadStream = nil
+	}, 0},
 	"Download of the end": {[]said{anObject("hello"), anObject("lo", "Content-Range", "bytes 3-4/5")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 		_, _, err := storage.ReadAll(t.Context(), b, "a", o, storage.WithRange(-2, -1))
 		return err

@@ -27,13 +27,21 @@ func TestOptionsReachAnObjectUnderALease(t *testing.T) {
 	require.NoError(t, err)
 	under := &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: to.Ptr(id)}}
 	leased := WithOptions(Options{
-		Upload:          func(o *blockblob.UploadOptions) { o.AccessConditions = under },
-		CommitBlockList: func(o *blockblob.CommitBlockListOptions) { o.AccessConditions = under },
-		CopyFromURL:     func(o *blob.CopyFromURLOptions) { o.BlobAccessConditions = under },
+		Upload: func(o *blockblob.UploadOptions) {
+			o.AccessConditions = under
+		},
+		CommitBlockList: func(o *blockblob.CommitBlockListOptions) {
+			o.AccessConditions = under
+		},
+		CopyFromURL: func(o *blob.CopyFromURLOptions) {
+			o.BlobAccessConditions = under
+		},
 		StageBlock: func(o *blockblob.StageBlockOptions) {
 			o.LeaseAccessConditions = under.LeaseAccessConditions
 		},
-		Delete: func(o *blob.DeleteOptions) { o.AccessConditions = under },
+		Delete: func(o *blob.DeleteOptions) {
+			o.AccessConditions = under
+		},
 	})
 	_, err = b.Upload(ctx, "from", strings.NewReader("copied"))
 	require.NoError(t, err)

@@ -370,7 +370,11 @@ func TestAddresses(t *testing.T) {
 func TestOpenMakesNoRequest(t *testing.T) {
 	inEnvironment(t, nil)
 	s := newScript(t)
-	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) { c.SASToken = "sig=x" }, func(c *Config) { c.Anonymous = true }} {
+	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) {
+		c.SASToken = "sig=x"
+	}, func(c *Config) {
+		c.Anonymous = true
+	}} {
 		d := s.driver(t, change)
 		d.Describe()
 		d.Locate("a")
@@ -451,10 +455,22 @@ func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
 	for _, do := range []func() error{
-		func() error { _, err := d.Put(t.Context(), wiretest.Put("a", "x")); return err },
-		func() error { _, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1}); return err },
-		func() error { _, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1}); return err },
-		func() error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 1}); return err },
+		func() error {
+			_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
+			return err
+		},
+		func() error {
+			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			return err
+		},
+		func() error {
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			return err
+		},
+		func() error {
+			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
+			return err
+		},
 		func() error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
 	} {
 		before := len(s.server.Requests())

@@ -14,12 +14,20 @@ import (
 
 func TestPutRequests(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusCreated, Header: map[string]string{
-		"ETag": etag, "Last-Modified": aTime, "X-Ms-Version-Id": version, "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==",
+		"ETag":            etag,
+		"Last-Modified":   aTime,
+		"X-Ms-Version-Id": version,
+		"Content-Md5":     "XUFAKrxLKna5cZ2REBfFkg==",
 	}})
 	r := wiretest.Put("a b/ü+?.txt", "hello")
 	r.Properties = storage.Properties{
-		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store",
-		Metadata: map[string]string{"color-of-it": "red"}, StorageClass: "Cool",
+		ContentType:        "text/plain",
+		ContentEncoding:    "gzip",
+		ContentDisposition: "inline",
+		ContentLanguage:    "de",
+		CacheControl:       "no-store",
+		Metadata:           map[string]string{"color-of-it": "red"},
+		StorageClass:       "Cool",
 	}
 	r.Condition.Absent = true
 	attrs, err := s.driver(t).Put(t.Context(), r)
@@ -97,10 +105,16 @@ func TestABodyWithAnotherChecksumIsNotSent(t *testing.T) {
 	r.CRC32C = wiretest.CRC32C("hallo")
 	_, err := s.driver(t).Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	_, err = s.driver(t).PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: r.Body.(interface {
-		Read([]byte) (int, error)
-		Seek(int64, int) (int64, error)
-	}), CRC32C: r.CRC32C})
+	_, err = s.driver(t).PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: newUploadID(),
+		Number: 1,
+		Body: r.Body.(interface {
+			Read([]byte) (int, error)
+			Seek(int64, int) (int64, error)
+		}),
+		CRC32C: r.CRC32C,
+	})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.Empty(t, s.server.Requests())
 }
@@ -142,7 +156,9 @@ func TestALostResponseIsUnknown(t *testing.T) {
 func TestALostResponseOfAnotherTransportIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+	own := func(c *Config) {
+		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	}
 	s := newScript(t, said{Cut: true})
 	_, err := s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)

@@ -75,7 +75,9 @@ func TestRestoreErrors(t *testing.T) {
 	err = storage.Restore(t.Context(), engine.New(s.driver(t)), "a", WithOptions(Options{}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, s.server.Requests())
-	require.Zero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }).Describe().Features&storage.Restoring)
+	require.Zero(t, newScript(t).driver(t, func(c *Config) {
+		c.APIVersion = "2018-11-09"
+	}).Describe().Features&storage.Restoring)
 	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.Restoring)
 	for want, answers := range map[storage.Code][]said{
 		storage.ObjectNotFound: {refusing(404, "BlobNotFound")},

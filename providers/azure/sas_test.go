@@ -44,17 +44,31 @@ func testGrant(change func(g *grant)) *grant {
 // which Azure then refuses.
 func grants() map[string]*grant {
 	all := map[string]*grant{
-		"a download":           testGrant(nil),
-		"an upload":            testGrant(func(g *grant) { g.permissions = mayOverwrite }),
-		"a create-only upload": testGrant(func(g *grant) { g.permissions = mayCreate }),
-		"without TLS":          testGrant(func(g *grant) { g.plainHTTP = true }),
-		"another container":    testGrant(func(g *grant) { g.container = "$root" }),
-		"a type of its own":    testGrant(func(g *grant) { g.mediaType = "image/svg+xml" }),
+		"a download": testGrant(nil),
+		"an upload": testGrant(func(g *grant) {
+			g.permissions = mayOverwrite
+		}),
+		"a create-only upload": testGrant(func(g *grant) {
+			g.permissions = mayCreate
+		}),
+		"without TLS": testGrant(func(g *grant) {
+			g.plainHTTP = true
+		}),
+		"another container": testGrant(func(g *grant) {
+			g.container = "$root"
+		}),
+		"a type of its own": testGrant(func(g *grant) {
+			g.mediaType = "image/svg+xml"
+		}),
 		"a name of its own": testGrant(func(g *grant) {
 			g.disposition = `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`
 		}),
-		"a Cache-Control": testGrant(func(g *grant) { g.cacheControl = "private, max-age=60" }),
-		"a removal":       testGrant(func(g *grant) { g.permissions = mayRemove }),
+		"a Cache-Control": testGrant(func(g *grant) {
+			g.cacheControl = "private, max-age=60"
+		}),
+		"a removal": testGrant(func(g *grant) {
+			g.permissions = mayRemove
+		}),
 		"an encryption scope": testGrant(func(g *grant) {
 			g.permissions = mayOverwrite
 			g.scope = "tenant-1"
@@ -74,7 +88,9 @@ func grants() map[string]*grant {
 		}),
 	}
 	for _, key := range signedKeys {
-		all[fmt.Sprintf("key %.20q of %d", key, len(key))] = testGrant(func(g *grant) { g.key = key })
+		all[fmt.Sprintf("key %.20q of %d", key, len(key))] = testGrant(func(g *grant) {
+			g.key = key
+		})
 	}
 	return all
 }
@@ -92,10 +108,18 @@ func sdkValues(g *grant) sas.BlobSignatureValues {
 		directory = g.key
 	}
 	return sas.BlobSignatureValues{
-		Version: sasVersion, Protocol: sas.Protocol(g.protocol()), StartTime: parsed(g.start), ExpiryTime: parsed(g.expiry), Permissions: g.permissions,
-		ContainerName: g.container, BlobName: blob, Directory: directory,
-		ContentDisposition: g.disposition, ContentType: g.mediaType, CacheControl: g.cacheControl,
-		EncryptionScope: g.scope,
+		Version:            sasVersion,
+		Protocol:           sas.Protocol(g.protocol()),
+		StartTime:          parsed(g.start),
+		ExpiryTime:         parsed(g.expiry),
+		Permissions:        g.permissions,
+		ContainerName:      g.container,
+		BlobName:           blob,
+		Directory:          directory,
+		ContentDisposition: g.disposition,
+		ContentType:        g.mediaType,
+		CacheControl:       g.cacheControl,
+		EncryptionScope:    g.scope,
 	}
 }
 
@@ -155,7 +179,12 @@ func olderDelegationFields() []string {
 
 func testUserKey() *signingKey {
 	return &signingKey{account: testAccount, secret: []byte("delegated"), delegated: &delegation{
-		objectID: "object", tenantID: "tenant", start: "2026-03-04T04:51:07Z", end: "2026-03-11T04:51:07Z", service: "b", version: "2026-12-06",
+		objectID: "object",
+		tenantID: "tenant",
+		start:    "2026-03-04T04:51:07Z",
+		end:      "2026-03-11T04:51:07Z",
+		service:  "b",
+		version:  "2026-12-06",
 	}}
 }
 
@@ -226,16 +255,29 @@ func TestTheQueryHasAllSignedFields(t *testing.T) {
 	require.NoError(t, err)
 	got.Del("sig")
 	require.Equal(t, url.Values{
-		"sv": {"2026-12-06"}, "sr": {"bv"}, "sp": {"r"}, "st": {"2026-03-04T04:51:07Z"}, "se": {"2026-03-04T06:06:07Z"}, "spr": {"https"},
-		"versionid": {"2026-03-01T00:00:00.1234567Z"}, "rscd": {"inline"}, "rsct": {"image/png"},
-		"skoid": {"object"}, "sktid": {"tenant"}, "skt": {"2026-03-04T04:51:07Z"}, "ske": {"2026-03-11T04:51:07Z"},
-		"sks": {"b"}, "skv": {"2026-12-06"},
+		"sv":        {"2026-12-06"},
+		"sr":        {"bv"},
+		"sp":        {"r"},
+		"st":        {"2026-03-04T04:51:07Z"},
+		"se":        {"2026-03-04T06:06:07Z"},
+		"spr":       {"https"},
+		"versionid": {"2026-03-01T00:00:00.1234567Z"},
+		"rscd":      {"inline"},
+		"rsct":      {"image/png"},
+		"skoid":     {"object"},
+		"sktid":     {"tenant"},
+		"skt":       {"2026-03-04T04:51:07Z"},
+		"ske":       {"2026-03-11T04:51:07Z"},
+		"sks":       {"b"},
+		"skv":       {"2026-12-06"},
 	}, got)
 }
 
 func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
 	s := newScript(t, anObject("x"))
-	d := s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
+	d := s.driver(t, func(c *Config) {
+		c.APIVersion = "2019-07-07"
+	})
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "2019-07-07", s.server.Last(t).Header.Get("X-Ms-Version"))
@@ -252,7 +294,9 @@ func TestAVersionThatNobodyKnowsIsRefused(t *testing.T) {
 }
 
 func TestTheQueryIsEscapedForEveryClient(t *testing.T) {
-	g := testGrant(func(g *grant) { g.disposition = `attachment; filename="a+b&c=d.png"` })
+	g := testGrant(func(g *grant) {
+		g.disposition = `attachment; filename="a+b&c=d.png"`
+	})
 	text := newSigningKey(testAccount, testKey, "").sign("https://acme.example", g)
 	require.NotContains(t, text, "+")
 	require.Contains(t, text, "rscd=attachment%3B%20filename%3D%22a%2Bb%26c%3Dd.png%22")

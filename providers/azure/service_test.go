@@ -136,7 +136,9 @@ func TestCORSRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, map[string]reply{
-				askHead: {status: http.StatusOK}, askSetAccount: {status: http.StatusAccepted}, askAccount: {status: http.StatusOK, body: twoRules},
+				askHead:       {status: http.StatusOK},
+				askSetAccount: {status: http.StatusAccepted},
+				askAccount:    {status: http.StatusOK, body: twoRules},
 			})
 			info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(test.rules...))
 			require.NoError(t, err)
@@ -175,8 +177,10 @@ func TestPublicAccessRequests(t *testing.T) {
 				header["X-Ms-Blob-Public-Access"] = test.now
 			}
 			s := newStandIn(t, map[string]reply{
-				askHead: {status: http.StatusOK, header: header}, askAccount: noRules,
-				askAccess: {status: http.StatusOK, header: header, body: policies}, askSetAccess: {status: http.StatusOK},
+				askHead:      {status: http.StatusOK, header: header},
+				askAccount:   noRules,
+				askAccess:    {status: http.StatusOK, header: header, body: policies},
+				askSetAccess: {status: http.StatusOK},
 			})
 			_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(test.public))
 			require.NoError(t, err)
@@ -214,8 +218,10 @@ func TestPublicAccessRequests(t *testing.T) {
 func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	const policies = `<SignedIdentifiers/>`
 	s := newStandIn(t, map[string]reply{
-		askHead: {status: http.StatusOK}, askAccess: {status: http.StatusOK, body: policies}, askSetAccess: {status: http.StatusOK},
-		askAccount: {status: http.StatusServiceUnavailable, code: "ServerBusy"},
+		askHead:      {status: http.StatusOK},
+		askAccess:    {status: http.StatusOK, body: policies},
+		askSetAccess: {status: http.StatusOK},
+		askAccount:   {status: http.StatusServiceUnavailable, code: "ServerBusy"},
 	})
 	info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.NoError(t, err)
@@ -259,8 +265,11 @@ func page(marker string, names ...string) reply {
 	for _, name := range names {
 		fmt.Fprintf(&blobs, "<Blob><Name>%s</Name><VersionId>2026-03-04T05:06:07.0000000Z</VersionId></Blob>", name)
 	}
-	return reply{status: http.StatusOK, header: map[string]string{"Content-Type": "application/xml"},
-		body: `<EnumerationResults><Blobs>` + blobs.String() + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`}
+	return reply{
+		status: http.StatusOK,
+		header: map[string]string{"Content-Type": "application/xml"},
+		body:   `<EnumerationResults><Blobs>` + blobs.String() + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`,
+	}
 }
 
 // Azure deletes a container with its blobs, so the driver looks for old versions

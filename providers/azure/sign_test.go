@@ -37,7 +37,9 @@ func signer(t *testing.T, c Config) *objectDriver {
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := signer(t, Config{})
 	for _, key := range signedKeys {
-		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key = key }), signedAt)
+		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.Key = key
+		}), signedAt)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, signed.URL, "/photos/"+key)
 	}
@@ -76,8 +78,13 @@ func TestSigningBaseURL(t *testing.T) {
 			credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 			require.NoError(t, err)
 			want, err := sas.BlobSignatureValues{
-				Version: sasVersion, Protocol: sas.Protocol(test.protocol), StartTime: signedAt.Truncate(time.Second).Add(time.Second - clockSkew), ExpiryTime: signed.ExpiresAt, Permissions: "r",
-				ContainerName: d.container.name, BlobName: "a b",
+				Version:       sasVersion,
+				Protocol:      sas.Protocol(test.protocol),
+				StartTime:     signedAt.Truncate(time.Second).Add(time.Second - clockSkew),
+				ExpiryTime:    signed.ExpiresAt,
+				Permissions:   "r",
+				ContainerName: d.container.name,
+				BlobName:      "a b",
 			}.SignWithSharedKey(credential)
 			require.NoError(t, err)
 			require.Equal(t, want.Signature(), parsedQuery(t, query).Get("sig"))
@@ -95,7 +102,9 @@ func TestSignedUntil(t *testing.T) {
 		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt.In(time.FixedZone("", 3600)))
+			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+				r.TTL = test.ttl
+			}), signedAt.In(time.FixedZone("", 3600)))
 			require.NoError(t, err)
 			require.Equal(t, test.want, signed.ExpiresAt)
 			u, err := url.Parse(signed.URL)
@@ -113,10 +122,14 @@ func TestSignedPermissions(t *testing.T) {
 		ask  *driver.SignRequest
 		want string
 	}{
-		"a download":           {download(nil), "r"},
-		"an upload":            {wiretest.SignedUpload(nil), "cw"},
-		"an upload, if absent": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true }), "c"},
-		"a removal":            {download(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), "d"},
+		"a download": {download(nil), "r"},
+		"an upload":  {wiretest.SignedUpload(nil), "cw"},
+		"an upload, if absent": {wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}), "c"},
+		"a removal": {download(func(r *driver.SignRequest) {
+			r.Method = http.MethodDelete
+		}), "d"},
 		"a version's removal": {download(func(r *driver.SignRequest) {
 			r.Method = http.MethodDelete
 			r.Version = "2026-03-01T00:00:00.1234567Z"
@@ -196,7 +209,9 @@ func TestStableURLsOfAzure(t *testing.T) {
 // Delete Blob refuses a blob with snapshots without the header, and a version with it.
 // https://learn.microsoft.com/rest/api/storageservices/delete-blob
 func TestASignedRemovalIncludesSnapshots(t *testing.T) {
-	removal := download(func(r *driver.SignRequest) { r.Method = http.MethodDelete })
+	removal := download(func(r *driver.SignRequest) {
+		r.Method = http.MethodDelete
+	})
 	signed, err := signer(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signed.Header)
@@ -214,17 +229,27 @@ func TestUnsupportedSigning(t *testing.T) {
 		ask    *driver.SignRequest
 		want   storage.Code
 	}{
-		"without credentials":                   {Config{Anonymous: true}, download(nil), storage.Unsupported},
-		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }), storage.Unsupported},
+		"without credentials":   {Config{Anonymous: true}, download(nil), storage.Unsupported},
+		"with only a signature": {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
+		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}), storage.Unsupported},
 		"a size, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.MinSize = 5
 			r.MaxSize = 5
 		}), storage.Unsupported},
-		"an unsupported method":             {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodPatch }), storage.Unsupported},
-		"a version that is none":            {Config{}, download(func(r *driver.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
-		"a key that Azure reads as another": {Config{}, download(func(r *driver.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
-		"a version that adds parameters":    {Config{}, download(func(r *driver.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
+		"an unsupported method": {Config{}, download(func(r *driver.SignRequest) {
+			r.Method = http.MethodPatch
+		}), storage.Unsupported},
+		"a version that is none": {Config{}, download(func(r *driver.SignRequest) {
+			r.Version = "yesterday"
+		}), storage.InvalidArgument},
+		"a key that Azure reads as another": {Config{}, download(func(r *driver.SignRequest) {
+			r.Key = `a\b`
+		}), storage.InvalidArgument},
+		"a version that adds parameters": {Config{}, download(func(r *driver.SignRequest) {
+			r.Version = "x&comp=list"
+		}), storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
@@ -253,8 +278,13 @@ func TestSigningFeatures(t *testing.T) {
 				}
 			}
 			d, err := NewDriver(t.Context(), Config{
-				Bucket: "photos", Account: test.config.Account, Key: test.config.Key, SASToken: test.config.SASToken,
-				Credential: test.config.Credential, ConnectionString: test.config.ConnectionString, Anonymous: test.config.Anonymous,
+				Bucket:           "photos",
+				Account:          test.config.Account,
+				Key:              test.config.Key,
+				SASToken:         test.config.SASToken,
+				Credential:       test.config.Credential,
+				ConnectionString: test.config.ConnectionString,
+				Anonymous:        test.config.Anonymous,
 			})
 			require.NoError(t, err)
 			const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead

@@ -136,29 +136,39 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 			s.URL = strings.Replace(s.URL, old, new, 1)
 		}
 	}
-	method := func(m string) func(*storage.SignedURL) { return func(s *storage.SignedURL) { s.Method = m } }
+	method := func(m string) func(*storage.SignedURL) {
+		return func(s *storage.SignedURL) {
+			s.Method = m
+		}
+	}
 	up := wiretest.SignedUpload(nil)
-	down := download(func(r *driver.SignRequest) { r.ResponseType = "image/png" })
+	down := download(func(r *driver.SignRequest) {
+		r.ResponseType = "image/png"
+	})
 	for name, test := range map[string]struct {
 		ask    *driver.SignRequest
 		ago    time.Duration
 		change func(*storage.SignedURL)
 	}{
-		"a download after its end":            {ask: down, ago: 2 * time.Hour},
-		"an upload after its end":             {ask: up, ago: 2 * time.Hour},
-		"a later end":                         {ask: down, change: altered("&se=20", "&se=21")},
-		"another key":                         {ask: down, change: altered("/a?", "/b?")},
-		"another signature":                   {ask: down, change: altered("&sig=", "&sig=A")},
-		"no signature":                        {ask: down, change: altered("&sig=", "&gis=")},
-		"another permission":                  {ask: down, change: altered("&sp=r", "&sp=rw")},
-		"another response":                    {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
-		"an upload by a download's address":   {ask: down, change: method(http.MethodPut)},
-		"a removal by a download's address":   {ask: down, change: method(http.MethodDelete)},
-		"a download by an upload's address":   {ask: up, change: method(http.MethodGet)},
-		"a removal by an upload's address":    {ask: up, change: method(http.MethodDelete)},
-		"an upload of another key":            {ask: up, change: altered("/a?", "/b?")},
-		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true })},
-		"and more than create, if altered":    {ask: wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true }), change: altered("&sp=c", "&sp=cw")},
+		"a download after its end":          {ask: down, ago: 2 * time.Hour},
+		"an upload after its end":           {ask: up, ago: 2 * time.Hour},
+		"a later end":                       {ask: down, change: altered("&se=20", "&se=21")},
+		"another key":                       {ask: down, change: altered("/a?", "/b?")},
+		"another signature":                 {ask: down, change: altered("&sig=", "&sig=A")},
+		"no signature":                      {ask: down, change: altered("&sig=", "&gis=")},
+		"another permission":                {ask: down, change: altered("&sp=r", "&sp=rw")},
+		"another response":                  {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
+		"an upload by a download's address": {ask: down, change: method(http.MethodPut)},
+		"a removal by a download's address": {ask: down, change: method(http.MethodDelete)},
+		"a download by an upload's address": {ask: up, change: method(http.MethodGet)},
+		"a removal by an upload's address":  {ask: up, change: method(http.MethodDelete)},
+		"an upload of another key":          {ask: up, change: altered("/a?", "/b?")},
+		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		})},
+		"and more than create, if altered": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}), change: altered("&sp=c", "&sp=cw")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
@@ -171,7 +181,9 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 			}
 			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "altered").Status)
 			for _, key := range []string{"a", "b"} {
-				intact, err := d.sign(t.Context(), download(func(r *driver.SignRequest) { r.Key = key }), time.Now())
+				intact, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
+					r.Key = key
+				}), time.Now())
 				require.NoError(t, err)
 				require.Equal(t, "text", wiretest.NetHTTP(t, intact, "").Body)
 			}

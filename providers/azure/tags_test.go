@@ -132,15 +132,21 @@ func TestTagErrors(t *testing.T) {
 
 func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"a hierarchical namespace": func(c *Config) { c.HierarchicalNamespace = true },
-		"an older service":         func(c *Config) { c.APIVersion = "2019-07-07" },
+		"a hierarchical namespace": func(c *Config) {
+			c.HierarchicalNamespace = true
+		},
+		"an older service": func(c *Config) {
+			c.APIVersion = "2019-07-07"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Zero(t, newScript(t).driver(t, change).Describe().Features&storage.ObjectTags)
 		})
 	}
 	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectTags)
-	require.NotZero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = tagsVersion }).Describe().Features&storage.ObjectTags)
+	require.NotZero(t, newScript(t).driver(t, func(c *Config) {
+		c.APIVersion = tagsVersion
+	}).Describe().Features&storage.ObjectTags)
 }
 
 const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanning scan result</Key><Value>No threats found</Value></Tag>` +

@@ -17,15 +17,23 @@ import (
 func TestVendedCredentialsOfAContainer(t *testing.T) {
 	emulator := needAzurite(t)
 	c := azure.Config{
-		Bucket: emulator.container(t), Endpoint: emulator.endpoint, Key: azuriteKey,
+		Bucket:     emulator.container(t),
+		Endpoint:   emulator.endpoint,
+		Key:        azuriteKey,
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	program, err := azure.Open(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
 	calls := map[string]func(b storage.Bucket) error{
-		"read": func(b storage.Bucket) error { _, err := b.Attrs(t.Context(), "a"); return err },
-		"list": func(b storage.Bucket) error { _, err := storage.ListPage(t.Context(), b, ""); return err },
+		"read": func(b storage.Bucket) error {
+			_, err := b.Attrs(t.Context(), "a")
+			return err
+		},
+		"list": func(b storage.Bucket) error {
+			_, err := storage.ListPage(t.Context(), b, "")
+			return err
+		},
 		"write": func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 			return err
@@ -45,7 +53,10 @@ func TestVendedCredentialsOfAContainer(t *testing.T) {
 		return b
 	}
 	for right, rights := range map[string]storage.Rights{
-		"read": {Read: true}, "list": {List: true}, "write": {Write: true}, "remove": {Remove: true},
+		"read":   {Read: true},
+		"list":   {List: true},
+		"write":  {Write: true},
+		"remove": {Remove: true},
 	} {
 		t.Run(right, func(t *testing.T) {
 			require.NoError(t, calls["write"](program))

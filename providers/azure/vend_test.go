@@ -55,13 +55,17 @@ func TestAVendedSignatureIsOfADirectoryOrTheContainer(t *testing.T) {
 }
 
 func TestAPrefixNeedsAHierarchicalNamespace(t *testing.T) {
-	flat := vending(t, func(c *Config) { c.HierarchicalNamespace = false })
+	flat := vending(t, func(c *Config) {
+		c.HierarchicalNamespace = false
+	})
 	_, err := flat.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "HierarchicalNamespace")
 	_, err = flat.vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
 	require.NoError(t, err)
-	old := vending(t, func(c *Config) { c.APIVersion = "2019-12-12" })
+	old := vending(t, func(c *Config) {
+		c.APIVersion = "2019-12-12"
+	})
 	_, err = old.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 }

@@ -44,7 +44,9 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 		w.WriteHeader(http.StatusCreated)
 	})})
 	d, err := NewDriver(t.Context(), Config{
-		Bucket: "photos", Endpoint: "http://store.invalid/acme", HTTPClient: client,
+		Bucket:     "photos",
+		Endpoint:   "http://store.invalid/acme",
+		HTTPClient: client,
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
 			return PrefixCredentials{SASToken: "?sv=2025-11-05&sig=" + secret, Expires: expires}, nil

@@ -23,7 +23,10 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 	key, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
 	signed, err := sas.BlobSignatureValues{
-		Protocol: sas.ProtocolHTTPSandHTTP, ExpiryTime: time.Now().UTC().Add(time.Hour), ContainerName: container, Permissions: permissions.String(),
+		Protocol:      sas.ProtocolHTTPSandHTTP,
+		ExpiryTime:    time.Now().UTC().Add(time.Hour),
+		ContainerName: container,
+		Permissions:   permissions.String(),
 	}.SignWithSharedKey(key)
 	require.NoError(t, err)
 	return signed.Encode()
@@ -36,7 +39,9 @@ func TestCredentialsThatHoldForAPrefix(t *testing.T) {
 	readOnly := signatureOf(t, container, sas.ContainerPermissions{Read: true})
 	var asked []string
 	b, err := azure.Open(t.Context(), azure.Config{
-		Bucket: container, Endpoint: emulator.endpoint, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		Bucket:     container,
+		Endpoint:   emulator.endpoint,
+		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		CredentialsFor: func(_ context.Context, key string) (azure.PrefixCredentials, error) {
 			asked = append(asked, key)
 			if strings.HasPrefix(key, "own/") {
