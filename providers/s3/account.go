@@ -114,9 +114,8 @@ func checkConfig(c Config) error {
 	case c.RequesterPays && c.Anonymous:
 		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
-		return argument.Invalid(
-			"Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config",
-		)
+		return argument.Invalid("Config.AWS", "has its own credentials",
+			"set its Credentials to nil, or remove those of Config")
 	case c.Credentials != "" && (static || c.Anonymous || c.AWS != nil || c.Client != nil):
 		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):

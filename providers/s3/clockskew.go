@@ -73,9 +73,7 @@ func signedRegion(response *http.Response) string {
 	}
 	_, credential, _ := strings.Cut(response.Request.Header.Get("Authorization"), "Credential=")
 	credential, _, _ = strings.Cut(credential, ",")
-	scope := strings.Split(
-		credential, "/",
-	) // elements: access key (one or more), date, region, service, "aws4_request"
+	scope := strings.Split(credential, "/") // elements: access key (one or more), date, region, service, "aws4_request"
 	if len(scope) < 5 {
 		return ""
 	}

@@ -167,9 +167,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		return nil, err
 	}
 	result := out.CopyObjectResult
-	encryption := encryptionIn(
-		out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5,
-	)
+	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
 	attrs := writtenAttrs(result.ETag, out.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
 	attrs.Modified = modified(result.LastModified)
 	return attrs, nil

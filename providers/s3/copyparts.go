@@ -169,9 +169,8 @@ func (cp *copier) uploadPartCopy(
 	}
 	out, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
 	if err != nil {
-		return types.CompletedPart{}, cp.account.withCopyKeyHint(
-			cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native,
-		)
+		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}),
+			native, r.source.Native)
 	}
 	result := out.CopyPartResult
 	if result == nil || result.ETag == nil {

@@ -39,9 +39,8 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.account.profile.CORS {
 		return nil, nil
 	}
-	out, err := readSetting(
-		ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name}, "NoSuchCORSConfiguration",
-	)
+	out, err := readSetting(ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name},
+		"NoSuchCORSConfiguration")
 	if err != nil {
 		return nil, err
 	}

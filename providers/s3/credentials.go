@@ -303,9 +303,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
 		c.AWS != nil ||
 		c.Client != nil {
-		return nil, argument.Invalid(
-			"Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "",
-		)
+		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
 	ask := c.CredentialsFor
 	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // placeholders, which are replaced below

@@ -63,9 +63,7 @@ func (b *bucket) checkCustomerKey(k *customerkey.Key) error {
 	if !b.account.profile.CustomerKeys {
 		return &storage.Error{
 			Code: storage.Unsupported,
-			Err: fmt.Errorf(
-				"%s needs a server with SSE-C, and profile %s has none", k.Option(), b.account.profile.Name,
-			),
+			Err:  fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.Option(), b.account.profile.Name),
 			Hint: "name the server with profile= if its kind encrypts with such keys, or set CustomerKeys in s3.Config.Profile: others ignore the request",
 		}
 	}
@@ -80,9 +78,7 @@ func (b *bucket) checkCustomerKey(k *customerkey.Key) error {
 }
 
 func errNoTLS() error {
-	return argument.Invalid(
-		"WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request",
-	)
+	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
 }
 
 func applyCustomerKey(k *customerkey.Key, input any) error {

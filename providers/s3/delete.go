@@ -71,9 +71,10 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 		name := batchObject{r[i].Key, r[i].Version}
 		if slots[name] == nil {
-			in.Delete.Objects = append(
-				in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: httpheader.Optional(r[i].Version)},
-			)
+			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{
+				Key:       &r[i].Key,
+				VersionId: httpheader.Optional(r[i].Version),
+			})
 		}
 		slots[name] = append(slots[name], i)
 	}

@@ -103,9 +103,7 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.Features &^= storage.StableURLs
 	}
 	if d.account.requesterPays || d.account.expectedOwner != "" ||
-		isARN(
-			d.bucket.name,
-		) {
+		isARN(d.bucket.name) {
 		// A form cannot have the headers for RequesterPays and ExpectedBucketOwner. It also needs
 		// the bucket's name, which an ARN lacks.
 		desc.Features &^= storage.SignedForms

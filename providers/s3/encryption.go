@@ -120,9 +120,8 @@ func checkKMSKey(name, id string) error {
 	case id == "" || len(id) > maxKMSKey || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return argument.Invalid(name, "must be the id or ARN of a key: 1 to 2,048 visible ASCII characters", "")
 	case strings.HasPrefix(id, "projects/"):
-		return argument.Invalid(
-			name, "must be a key of AWS KMS", "this is the name of a key of Google's: open the bucket with package gcs",
-		)
+		return argument.Invalid(name, "must be a key of AWS KMS",
+			"this is the name of a key of Google's: open the bucket with package gcs")
 	case strings.Contains(id, "://"):
 		return argument.Invalid(name, "must be a key of AWS KMS, and not a URL", "use the key's ARN")
 	}

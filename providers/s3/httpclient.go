@@ -149,9 +149,7 @@ type caBundle struct {
 
 func (b *caBundle) client() awss3.HTTPClient {
 	pool := b.pool.Clone() // the SDK may add to it
-	return awshttp.NewBuildableClient().WithTransportOptions(
-		func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool },
-	)
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
 }
 
 // lastCABundle caches the last bundle: a process has one, and parsing takes milliseconds.

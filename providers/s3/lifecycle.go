@@ -86,9 +86,7 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 // putLifecycle stores rules in the SDK's form. If rules is empty, it removes the bucket's rules.
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
-		return sendWrite(
-			ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name},
-		)
+		return sendWrite(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 	}
 	return sendWrite(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
 		Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},

@@ -104,24 +104,27 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	default:
 		return false
 	}
-	return objectlock.CheckRemoval(
-		attrs.Retention, attrs.LegalHold, r.BypassGovernance, rm.bucket.account.clock.time(),
-	) != nil
+	return objectlock.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance,
+		rm.bucket.account.clock.time()) != nil
 }
 
 // lockAlone returns the lock of a version, as far as the server reports it. Its two requests,
 // unlike a HEAD, need no customer's key.
 func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
-	held, err := rm.bucket.account.client.GetObjectLegalHold(
-		ctx, &awss3.GetObjectLegalHoldInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version},
-	)
+	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{
+		Bucket:    &rm.bucket.name,
+		Key:       &r.Key,
+		VersionId: &r.Version,
+	})
 	if err == nil && held.LegalHold != nil {
 		attrs.LegalHold = held.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	}
-	kept, err := rm.bucket.account.client.GetObjectRetention(
-		ctx, &awss3.GetObjectRetentionInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version},
-	)
+	kept, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{
+		Bucket:    &rm.bucket.name,
+		Key:       &r.Key,
+		VersionId: &r.Version,
+	})
 	if err == nil && kept.Retention != nil {
 		attrs.Retention = storage.Retention{
 			Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate),

@@ -332,9 +332,8 @@ func WithSignedHeader(name, value string) SignedOption {
 	v := signedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
 	switch {
 	case !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || beginsLikeOwn(v.name):
-		v.err = argument.Invalid(
-			option, "must name a header that pages can set, that this package does not set, and that makes no copy", "",
-		)
+		v.err = argument.Invalid(option,
+			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
 	case value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
 		!httpheader.IsPrintable(value):
 		v.err = argument.Invalid(

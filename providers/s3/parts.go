@@ -181,18 +181,23 @@ const maxAborts = 4
 // parts.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
-		_, err := d.account.client.AbortMultipartUpload(
-			ctx, &awss3.AbortMultipartUploadInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload},
-		)
+		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
+			Bucket:   &d.bucket.name,
+			Key:      &key,
+			UploadId: &upload,
+		})
 		if isCode(err, "NoSuchUpload") {
 			return nil
 		}
 		if err != nil {
 			return uploadError(err)
 		}
-		left, err := d.account.client.ListParts(
-			ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)},
-		)
+		left, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
+			Bucket:   &d.bucket.name,
+			Key:      &key,
+			UploadId: &upload,
+			MaxParts: aws.Int32(1),
+		})
 		if err != nil || len(left.Parts) == 0 {
 			return nil // the abort succeeded; an error only means that the parts could not be listed
 		}

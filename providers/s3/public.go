@@ -91,9 +91,8 @@ func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	out, err := readSetting(
-		ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name}, "NoSuchBucketPolicy",
-	)
+	out, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name},
+		"NoSuchBucketPolicy")
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +117,8 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 			b.account.withBodyChecksum()...)
 	})
 	if b.isBlocked(err) {
-		return sdkerror.WithHint(
-			err, "check whether the account blocks public access: S3 > Block Public Access settings for this account",
-		)
+		return sdkerror.WithHint(err,
+			"check whether the account blocks public access: S3 > Block Public Access settings for this account")
 	}
 	return err
 }

@@ -42,9 +42,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
-	encryption := encryptionIn(
-		out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5,
-	)
+	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
 	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
 }
 

@@ -162,9 +162,9 @@ func (r *renewer) configure(o *awss3.Options) {
 			return out, metadata, err
 		},
 	)
-	o.APIOptions = append(
-		o.APIOptions, func(stack *middleware.Stack) error { return stack.Initialize.Add(watch, middleware.Before) },
-	)
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(watch, middleware.Before)
+	})
 }
 
 // isRefusal reports whether a store has refused the credentials of a request.

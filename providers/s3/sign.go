@@ -79,9 +79,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 			if err := us.account.customize(in, r.Native); err != nil {
 				return nil, err
 			}
-			rawclient.SetCustomerKey(
-				request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5,
-			)
+			rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 		}
 	case http.MethodDelete:
 		if len(r.Native) > 0 {

@@ -78,9 +78,9 @@ func (b *bucket) versionsPage(
 		return nil, b.listError(err)
 	}
 	if id != "" {
-		page.Entries = slices.DeleteFunc(
-			page.Entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id },
-		)
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool {
+			return e.Key == key && e.Version == id
+		})
 	}
 	return page, nil
 }

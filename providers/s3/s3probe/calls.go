@@ -90,9 +90,7 @@ func (p *probe) prepareUpload(
 		return err
 	})
 	return func() (*storage.Attrs, error) {
-		attrs, err := p.driver.CompleteParts(
-			ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}},
-		)
+		attrs, err := p.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}})
 		if err == nil {
 			p.uploads.Delete(upload)
 		}
@@ -134,9 +132,12 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 // there are objects.
 func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
 	for token := ""; ; {
-		page, err := p.driver.List(
-			ctx, &driver.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit},
-		)
+		page, err := p.driver.List(ctx, &driver.ListRequest{
+			Prefix:    p.prefix + prefix,
+			Delimiter: delimiter,
+			Token:     token,
+			Limit:     limit,
+		})
 		if err != nil {
 			return nil, pages, err
 		}

@@ -87,9 +87,9 @@ var checks = []check{
 	},
 	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
 	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
-	conditionCheck(
-		"both on completing a multipart upload", checkComplete, func(c *s3.Conditions) *bool { return &c.Complete },
-	),
+	conditionCheck("both on completing a multipart upload", checkComplete, func(c *s3.Conditions) *bool {
+		return &c.Complete
+	}),
 	{
 		name: "an upload whose completion was refused stays", run: checkRefusedUpload,
 		set: func(p *s3.Profile, ok bool) { p.RefusalAborts = !ok },
@@ -283,9 +283,8 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	r.CRC32C.Sum++
 	put := func() error { _, err := p.putRequest(ctx, r); return err }
 	verdict, detail := runSteps(
-		expectFailure(
-			"a body with a wrong checksum", "a body with a wrong checksum was stored", put, storage.ChecksumMismatch,
-		),
+		expectFailure("a body with a wrong checksum", "a body with a wrong checksum was stored", put,
+			storage.ChecksumMismatch),
 		p.expectNoObject(ctx, "sum"),
 	)
 	if verdict != Enforced {

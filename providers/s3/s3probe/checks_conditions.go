@@ -100,14 +100,12 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	return p.checkBoth(ctx, "complete", upload,
 		repeatRace(writeRaces, func(round int) (Verdict, string) {
-			return p.raceCompletions(
-				ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round), storage.Condition{Absent: true},
-			)
+			return p.raceCompletions(ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round),
+				storage.Condition{Absent: true})
 		}),
 		p.repeatOver(ctx, writeRaces, "complete-update-race", func(old string) (Verdict, string) {
-			return p.raceCompletions(
-				ctx, "concurrent updates of one revision", "complete-update-race", storage.Condition{Revision: old},
-			)
+			return p.raceCompletions(ctx, "concurrent updates of one revision", "complete-update-race",
+				storage.Condition{Revision: old})
 		}),
 	)
 }
@@ -140,9 +138,10 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("writing", err)
 	}
 	remove := func(key, revision string) error {
-		return p.driver.Delete(
-			ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}},
-		)
+		return p.driver.Delete(ctx, &driver.DeleteRequest{
+			Key:       p.prefix + key,
+			Condition: storage.Condition{Revision: revision},
+		})
 	}
 	return runRaces(deleteRaces,
 		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
@@ -178,9 +177,7 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 // checkCompose copies an object as a part. The part may be small, because it is the last part.
 func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
-		expectSuccess(
-			"writing", func() error { _, err := p.put(ctx, "source", "new", storage.Condition{}); return err },
-		),
+		expectSuccess("writing", func() error { _, err := p.put(ctx, "source", "new", storage.Condition{}); return err }),
 		expectSuccess("a copied part", func() error {
 			attrs, err := p.head(ctx, "source")
 			if err != nil {
@@ -200,9 +197,7 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("writing", err)
 	}
 	compose := func() error { return p.compose(ctx, wrong) }
-	return expectFailure(
-		"a part of another revision", "a part was copied of another revision", compose, storage.Changed,
-	)()
+	return expectFailure("a part of another revision", "a part was copied of another revision", compose, storage.Changed)()
 }
 
 func (p *probe) compose(ctx context.Context, revision string) error {

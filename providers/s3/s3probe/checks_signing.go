@@ -148,9 +148,7 @@ func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 		expectRejected("a longer body", func() (int, error) { return p.signedPut(ctx, signed, "longer", nil) }),
 		expectRejected("a shorter body", func() (int, error) { return p.signedPut(ctx, signed, "a", nil) }),
 		p.expectNoObject(ctx, "signed-size"),
-		expectAccepted(
-			"a body of the signed size", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) },
-		),
+		expectAccepted("a body of the signed size", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) }),
 		p.expectObject(ctx, "signed-size", "text"),
 	)
 }

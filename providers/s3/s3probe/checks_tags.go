@@ -23,9 +23,7 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectTags(ctx, "tagged", second),
 		expectSuccess("removing tags", func() error { return p.setTags(ctx, "tagged", nil) }),
 		p.expectTags(ctx, "tagged", nil),
-		expectSuccess(
-			"a multipart upload with tags", func() error { _, err := p.upload(ctx, parts, "tagged"); return err },
-		),
+		expectSuccess("a multipart upload with tags", func() error { _, err := p.upload(ctx, parts, "tagged"); return err }),
 		p.expectTags(ctx, "parts-tagged", first),
 		expectSuccess("a copy", func() error { return p.copyTagged(ctx, nil) }),
 		p.expectTags(ctx, "copy-tagged", first),

@@ -135,9 +135,7 @@ func (x *reader) startTag() ([]byte, error) {
 	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
 		end := bytes.IndexByte(namespace, '"')
 		if end < 0 ||
-			bytes.ContainsFunc(
-				namespace[:end], func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' },
-			) {
+			bytes.ContainsFunc(namespace[:end], func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }) {
 			return nil, errUnusual
 		}
 		rest = namespace[end+1:]

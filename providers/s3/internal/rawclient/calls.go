@@ -57,9 +57,7 @@ func (c *Client) PutObject(
 		ChecksumCRC32C: headerValue(received, crc32cHeader),
 		ChecksumType:   types.ChecksumType(received.Get(checksumTypeHeader)),
 	}
-	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(
-		received,
-	)
+	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(received)
 	return out, nil
 }
 
