@@ -51,9 +51,7 @@ func sdkURL(t *testing.T, method, query string, header http.Header, seconds stri
 	require.NoError(t, err)
 	r.Header = header
 	credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}
-	signed, _, err := atTime{now}.PresignHTTP(
-		t.Context(), credentials, r, signature.UnsignedPayload, "s3", "eu-west-1", now,
-	)
+	signed, _, err := atTime{now}.PresignHTTP(t.Context(), credentials, r, signature.UnsignedPayload, "s3", "eu-west-1", now)
 	require.NoError(t, err)
 	return signed
 }
@@ -143,9 +141,8 @@ func TestSignedValuesThatNoURLHas(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	_, err := b.SignedDownloadURL(
-		t.Context(), "a", storage.WithStableFor(time.Hour), WithSignedParameter("response-cache-control", "no-store"),
-	)
+	_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour),
+		WithSignedParameter("response-cache-control", "no-store"))
 	require.ErrorIs(t, err, storage.InvalidArgument, "WithStableFor sets it")
 	_, err = storage.SignedUploadForm(t.Context(), b, "a", 0, 1, WithSignedHeader("x-a", "1"))
 	require.ErrorIs(t, err, storage.Unsupported, "a form has no headers")
