@@ -249,7 +249,7 @@ func withExpectedOwner(owner string) func(*middleware.Stack) error {
 			request, ok := in.Request.(*smithyhttp.Request)
 			operation := awsmiddleware.GetOperationName(ctx)
 			switch {
-			case !ok, operation == "CreateBucket", operation == "ListBuckets", operation == "CreateSession":
+			case !ok || operation == "CreateBucket" || operation == "ListBuckets" || operation == "CreateSession":
 			default:
 				request.Header.Set(ownerHeader, owner)
 				if operation == "CopyObject" || operation == "UploadPartCopy" {

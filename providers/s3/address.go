@@ -42,7 +42,8 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	if query.Has("request_payer") {
-		if c.RequesterPays = query.Get("request_payer") == requester; !c.RequesterPays {
+		c.RequesterPays = query.Get("request_payer") == requester
+		if !c.RequesterPays {
 			return c, argument.Invalid("parameter request_payer", "must be "+requester, "")
 		}
 	}

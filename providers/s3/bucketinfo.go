@@ -109,7 +109,7 @@ func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], in *I
 	switch {
 	case err == nil:
 		return out, nil
-	case isCode(err, codes...), storage.CodeOf(translate(err)) == storage.Unsupported:
+	case isCode(err, codes...) || storage.CodeOf(translate(err)) == storage.Unsupported:
 		return new(Out), nil
 	}
 	return nil, reads(err)

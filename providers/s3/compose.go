@@ -75,7 +75,7 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 			ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag),
 			CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 		}, nil
-	case isCode(err, "TooManyParts"), isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type"):
+	case isCode(err, "TooManyParts") || isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type"):
 		return nil, storage.Unsupported
 	}
 	return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)

@@ -205,7 +205,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
 		e.Code = storage.Changed // a 404 means that the source, which existed a moment ago, is gone
-	case e.Code == storage.PreconditionFailed, e.Code == storage.NotModified:
+	case e.Code == storage.PreconditionFailed || e.Code == storage.NotModified:
 		e.Code = storage.Changed
 	default:
 		return e

@@ -114,7 +114,8 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
-	switch given := customerkey.In(native) != nil; {
+	given := customerkey.In(native) != nil
+	switch {
 	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
 		e.Hint = wrongCustomerKeyHint
 	case !given && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):

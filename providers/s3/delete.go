@@ -176,7 +176,7 @@ func (a *account) withBatch(o *awss3.Options) {
 func batchError(err error) error {
 	e := asError(err)
 	switch {
-	case e.Code == storage.Unsupported, isCode(e.Err, "MissingContentMD5"):
+	case e.Code == storage.Unsupported || isCode(e.Err, "MissingContentMD5"):
 		e.Code = storage.Unsupported
 	case e.Code == storage.ObjectNotFound:
 		e.Code = storage.BucketNotFound

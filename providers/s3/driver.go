@@ -120,7 +120,8 @@ func (d *objectDriver) Describe() driver.Description {
 // if the server may still have the features. This is so if the server is unknown, or if the bucket
 // is an access point that may belong to FSx.
 func (a *account) featureHint() string {
-	switch row := a.profile.row(); {
+	row := a.profile.row()
+	switch {
 	case row.unnamed:
 		return a.server.hint()
 	case row.mixed:

@@ -181,8 +181,8 @@ func isKMSError(err error) bool {
 
 func kmsMeaning(code string, status int) sdkerror.Meaning {
 	switch {
-	case status >= http.StatusInternalServerError,
-		strings.Contains(code, "Internal"),
+	case status >= http.StatusInternalServerError ||
+		strings.Contains(code, "Internal") ||
 		strings.Contains(code, "DependencyTimeout"):
 		return sdkerror.Meaning{Code: storage.Unavailable}
 	case strings.Contains(code, "Throttling"):

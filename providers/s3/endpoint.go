@@ -36,7 +36,8 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	}
 	own := s.EndpointResolverV2 // a resolver other than the SDK's may send requests anywhere
 	e.resolved = own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
-	if name = cmp.Or(name, aws.ToString(s.BaseEndpoint)); name != "" {
+	name = cmp.Or(name, aws.ToString(s.BaseEndpoint))
+	if name != "" {
 		e.url, err = parseEndpoint(name)
 	}
 	return e, err

@@ -78,7 +78,8 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 		}
 	}
 	err = us.signedOptions(r, func(name, value string) {
-		if name = strings.ToLower(name); name == "x-amz-acl" {
+		name = strings.ToLower(name)
+		if name == "x-amz-acl" {
 			name = "acl"
 		}
 		fields[name] = value

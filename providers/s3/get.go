@@ -208,8 +208,9 @@ func (d *objectDriver) headObject(
 // readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,
 // although S3 responds with 405 if the request names the marker's version.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	switch status := statusOf(err); {
-	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),
+	status := statusOf(err)
+	switch {
+	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true") ||
 		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true":
 		e := translate(err)
 		e.Code, e.Hint = storage.ObjectNotFound, ""

@@ -100,7 +100,7 @@ func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
 		switch {
-		case !field.IsExported(), field.Name == "TLSClientConfig", field.Name == "TLSNextProto":
+		case !field.IsExported() || field.Name == "TLSClientConfig" || field.Name == "TLSNextProto":
 			// TLSNextProto has the functions for HTTP/2. They differ, because each transport makes
 			// its own.
 		case field.Type.Kind() == reflect.Func:
@@ -194,7 +194,8 @@ func loadCABundle(file string) (*caBundle, error) {
 func firstCertificate(text []byte) []byte {
 	for {
 		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
+		block, text = pem.Decode(text)
+		if block == nil {
 			return nil
 		}
 		if block.Type != "CERTIFICATE" || len(block.Headers) != 0 {

@@ -202,7 +202,8 @@ func (d *objectDriver) listRest(
 			return false, err
 		}
 		page.Token = ""
-		if found = len(page.Entries) > 0; found {
+		found = len(page.Entries) > 0
+		if found {
 			page.Token = afterKey(pagesByKey, page.Entries[len(page.Entries)-1].Key)
 		}
 		return found, nil

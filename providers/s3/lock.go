@@ -146,9 +146,9 @@ func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 	message = strings.ToLower(message)
 	switch {
 	case code != "AccessDenied" && code != "InvalidRequest":
-	case strings.Contains(message, "by object lock"), strings.Contains(message, "worm protected"):
+	case strings.Contains(message, "by object lock") || strings.Contains(message, "worm protected"):
 		return sdkerror.Meaning{Code: storage.Locked}, true
-	case strings.Contains(message, "missing object lock"), strings.Contains(message, "missing objectlock"):
+	case strings.Contains(message, "missing object lock") || strings.Contains(message, "missing objectlock"):
 		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}, true
 	}
 	return m, false

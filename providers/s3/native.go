@@ -182,7 +182,8 @@ func checkFunctions(input any, native []any) error {
 		if !is {
 			continue
 		}
-		switch t := f.target(); {
+		t := f.target()
+		switch {
 		case t == sent:
 			return nil
 		case slices.Contains(family, t):
@@ -235,7 +236,8 @@ func (o cannedACL) check(b *bucket) error {
 }
 
 func (o cannedACL) apply(input any) error {
-	switch acl := field[types.ObjectCannedACL](input, "ACL"); {
+	acl := field[types.ObjectCannedACL](input, "ACL")
+	switch {
 	case acl == nil:
 	case *acl != "" && *acl != types.ObjectCannedACL(o):
 		return argument.Invalid("WithACL", "excludes WithPublicRead and another WithACL", "")

@@ -326,7 +326,8 @@ func matchHost(pattern, host string) (region string, ok bool) {
 			return region, true
 		case strings.HasSuffix(label, regionLabel):
 			var found bool
-			if region, found = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !found ||
+			region, found = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel))
+			if !found ||
 				region == "" {
 				return "", false
 			}

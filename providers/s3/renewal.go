@@ -93,10 +93,11 @@ func (r *renewer) see(response *http.Response) {
 	if last == nil || last.accepted.Load() {
 		return
 	}
-	switch status := response.StatusCode; {
-	case status == http.StatusBadRequest,
-		status == http.StatusUnauthorized,
-		status == http.StatusForbidden,
+	status := response.StatusCode
+	switch {
+	case status == http.StatusBadRequest ||
+		status == http.StatusUnauthorized ||
+		status == http.StatusForbidden ||
 		status >= 500:
 	case last.haveSigned(response.Request):
 		last.accepted.Store(true)
@@ -130,7 +131,7 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {
-	case last == nil,
+	case last == nil ||
 		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // a session of a directory bucket
 		return false
 	case !last.haveSigned(request):

@@ -135,10 +135,11 @@ const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
-	switch code := storage.CodeOf(err); {
+	code := storage.CodeOf(err)
+	switch {
 	case err == nil:
 		return storage.BucketExists
-	case ctx.Err() != nil, code == storage.Unavailable, code == storage.RateLimited:
+	case ctx.Err() != nil || code == storage.Unavailable || code == storage.RateLimited:
 		return err
 	} // other errors of HEAD are ignored, because CreateBucket then returns a clearer one
 	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
@@ -177,7 +178,8 @@ func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *s
 	if info.Lifecycle == nil {
 		changes.Lifecycle = nil
 	}
-	if changes.ObjectLock = false; info.DefaultRetention == (storage.DefaultRetention{}) {
+	changes.ObjectLock = false
+	if info.DefaultRetention == (storage.DefaultRetention{}) {
 		changes.DefaultRetention = nil
 	}
 	return b.apply(ctx, &changes)

@@ -145,7 +145,8 @@ func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (
 		for _, entry := range page.Entries {
 			names = append(names, strings.TrimPrefix(entry.Key, p.prefix+"order/"))
 		}
-		if token = page.Token; token == "" || pages > len(orderNames) {
+		token = page.Token
+		if token == "" || pages > len(orderNames) {
 			return names, pages, nil
 		}
 	}

@@ -218,7 +218,8 @@ func expectSuccess(name string, call func() error) step {
 // the verdict is Ignored, and the parameter success is its detail.
 func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
-		switch err := call(); {
+		err := call()
+		switch {
 		case err == nil:
 			return Ignored, success
 		case slices.Contains(codes, storage.CodeOf(err)):

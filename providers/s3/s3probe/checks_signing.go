@@ -99,7 +99,8 @@ func (p *probe) signRequest(key string) *driver.SignRequest {
 // expectRejected returns a step whose signed request must be refused.
 func expectRejected(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
-		switch status, err := send(); {
+		status, err := send()
+		switch {
 		case err != nil:
 			return inconclusive(name, err)
 		case status < 300:
@@ -112,7 +113,8 @@ func expectRejected(name string, send func() (int, error)) step {
 // expectAccepted returns a step whose signed request must be accepted.
 func expectAccepted(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
-		switch status, err := send(); {
+		status, err := send()
+		switch {
 		case err != nil:
 			return inconclusive(name, err)
 		case status >= 300:

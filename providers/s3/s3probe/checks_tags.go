@@ -55,7 +55,8 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 		return err
 	}
 	put := p.request("copy-tagged", "tagged", storage.Condition{})
-	if put.Tags = tags; tags == nil {
+	put.Tags = tags
+	if tags == nil {
 		put.Tags = map[string]string{"k": "a b", "l": "1"}
 	}
 	_, err := p.putRequest(ctx, put)

@@ -218,7 +218,8 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed e
 				failed = err
 			}
 		}
-		if token = page.Token; token == "" {
+		token = page.Token
+		if token == "" {
 			return failed
 		}
 	}

@@ -119,7 +119,8 @@ func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 		e.Modified, err = p.time()
 	case is(name, "StorageClass"):
 		var class []byte
-		if class, err = p.xml.value(); string(class) == httpheader.StandardClass {
+		class, err = p.xml.value()
+		if string(class) == httpheader.StandardClass {
 			class = nil
 		}
 		e.StorageClass = p.keep(class)
@@ -175,7 +176,8 @@ func (p *fields) decode(key string) (string, error) {
 	}
 	plain := p.xml.scratch[:0]
 	for i := 0; i < len(key); i++ {
-		switch c := key[i]; {
+		c := key[i]
+		switch {
 		case c == '+':
 			plain = append(plain, ' ')
 		case c != '%':
@@ -224,7 +226,8 @@ func (p *fields) flag() (flag, error) {
 	if err != nil {
 		return unset, err
 	}
-	switch set, err := strconv.ParseBool(string(trimSpace(value))); {
+	set, err := strconv.ParseBool(string(trimSpace(value)))
+	switch {
 	case err != nil:
 		return unset, p.invalid("flag")
 	case set:

@@ -221,17 +221,20 @@ func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 	text := append(x.scratch[:0], raw[:from]...)
 	for i := from; i < len(raw); {
 		size := 1
-		switch c := raw[i]; {
+		c := raw[i]
+		switch {
 		case isLiteral[c]:
 			text = append(text, c)
 		case c == '&':
-			if c, size = reference(raw[i:]); size == 0 {
+			c, size = reference(raw[i:])
+			if size == 0 {
 				return nil, errUnusual
 			}
 			text = append(text, c)
 		default:
 			var r rune
-			if r, size = utf8.DecodeRune(raw[i:]); size == 1 || r == 0xFFFE ||
+			r, size = utf8.DecodeRune(raw[i:])
+			if size == 1 || r == 0xFFFE ||
 				r == 0xFFFF { // not a character of XML, or invalid UTF-8
 				return nil, errUnusual
 			}

@@ -150,7 +150,8 @@ func (p *VersionsPage) mergeKinds() {
 	var last [3]string
 	for i := range p.Entries {
 		kind := 0
-		switch e := &p.Entries[i]; {
+		e := &p.Entries[i]
+		switch {
 		case e.IsDeleteMarker:
 			kind = 1
 		case e.IsPrefix:
