@@ -374,7 +374,8 @@ func (a *answer) reply() reply {
 
 // success returns the response to a request that is made before or after the answered one.
 func (c *call) success(r wiretest.Request) reply {
-	switch query := r.Query(); {
+	query := r.Query()
+	switch {
 	case r.Method == http.MethodHead && r.Path == photos && c.method == http.MethodPut && c.parameter == "":
 		return reply{Status: http.StatusNotFound} // it is about to be made
 	case r.Method == http.MethodPost && query.Has("uploads"):

@@ -65,7 +65,8 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 			if i%2 == 1 {
 				key, content = fmt.Sprintf("large%d", i), large
 			}
-			if _, errs[i] = b.Upload(t.Context(), key, struct{ io.Reader }{bytes.NewReader(content)}, write...); errs[i] != nil {
+			_, errs[i] = b.Upload(t.Context(), key, struct{ io.Reader }{bytes.NewReader(content)}, write...)
+			if errs[i] != nil {
 				return
 			}
 			got, attrs, err := storage.ReadAll(t.Context(), b, key, read...)

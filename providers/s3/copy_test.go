@@ -222,7 +222,8 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 				query := r.Query()
 				switch {
 				case r.Method == http.MethodHead:
-					if looks++; looks == 1 {
+					looks++
+					if looks == 1 {
 						return there(now)
 					}
 					return withLength(row.end)

@@ -37,7 +37,8 @@ func TestAStartAfterNeedsAKnownServer(t *testing.T) {
 				keys := []string{}
 				var code storage.Code
 				for entry, err := range b.List(t.Context(), storage.WithStartAfter("a-b")) {
-					if code = storage.CodeOf(err); err == nil {
+					code = storage.CodeOf(err)
+					if err == nil {
 						keys = append(keys, entry.Key)
 					}
 				}

@@ -63,7 +63,8 @@ func TestMinIOListsAFolderBesideManyNames(t *testing.T) {
 				for _, entry := range page.Entries {
 					paged = append(paged, entry.Key)
 				}
-				if token = page.Token; token == "" {
+				token = page.Token
+				if token == "" {
 					break
 				}
 			}

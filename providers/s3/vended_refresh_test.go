@@ -20,7 +20,8 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("X-Amz-Request-Id", "R1")
-		switch query := r.URL.Query(); {
+		query := r.URL.Query()
+		switch {
 		case !vendor.Admits(r.Header.Get("X-Amz-Security-Token")):
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`)

@@ -137,7 +137,8 @@ func TestListVersionsInPages(t *testing.T) {
 				for _, e := range page.Entries {
 					got = append(got, e.Version)
 				}
-				if token = page.Token; token == "" {
+				token = page.Token
+				if token == "" {
 					break
 				}
 			}

@@ -244,7 +244,8 @@ func TestRunRacesManyTimes(t *testing.T) {
 			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				mu.Lock()
 				if r.Method == http.MethodDelete && r.Header.Get("If-Match") != "" {
-					if removals++; removals > 300 {
+					removals++
+					if removals > 300 {
 						r.Header.Set(inGap, "yes")
 					}
 				}

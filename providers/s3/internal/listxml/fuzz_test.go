@@ -43,7 +43,8 @@ func FuzzListPageOfPieces(f *testing.F) {
 			response.WriteString("<List>")
 		}
 		for _, c := range choices[:min(len(choices), 200)] {
-			switch piece := pagePieces[int(c)%len(pagePieces)]; {
+			piece := pagePieces[int(c)%len(pagePieces)]
+			switch {
 			case piece == "</>" && len(open) > 0:
 				response.WriteString("</" + open[len(open)-1] + ">")
 				open = open[:len(open)-1]

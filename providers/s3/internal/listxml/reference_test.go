@@ -99,7 +99,8 @@ func referenceField(e *storage.ListEntry, n *node) error {
 	case "key":
 		e.Key = value
 	case "size":
-		if e.Size, err = strconv.ParseInt(trimmed, 10, 64); e.Size < 0 {
+		e.Size, err = strconv.ParseInt(trimmed, 10, 64)
+		if e.Size < 0 {
 			err = errors.New("negative")
 		}
 	case "etag":
@@ -116,7 +117,8 @@ func referenceField(e *storage.ListEntry, n *node) error {
 
 func (j *pageBuilder) finish() (err error) {
 	for i := range j.page.Entries {
-		if key := &j.page.Entries[i].Key; j.escaped {
+		key := &j.page.Entries[i].Key
+		if j.escaped {
 			if *key, err = url.QueryUnescape(*key); err != nil {
 				return err
 			}
@@ -153,12 +155,14 @@ func referenceTree(response []byte) (*node, error) {
 		switch token := token.(type) {
 		case xml.StartElement:
 			n := &node{name: token.Name.Local}
-			if inner.children = append(inner.children, n); len(open) > maxDepth {
+			inner.children = append(inner.children, n)
+			if len(open) > maxDepth {
 				return nil, errors.New("too deep")
 			}
 			open = append(open, n)
 		case xml.EndElement:
-			if open = open[:len(open)-1]; len(open) == 1 {
+			open = open[:len(open)-1]
+			if len(open) == 1 {
 				return top.children[0], nil
 			}
 		case xml.CharData:
