@@ -49,10 +49,9 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 // ifPermitted leaves *value as it is, and returns nil.
 func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx context.Context) error {
 	v, err := read(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		*value = v
-	case storage.CodeOf(err) == storage.PermissionDenied:
+	} else if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil
 	}
 	return err
@@ -106,10 +105,10 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 // not support the request, the bucket does not have the setting. The output is then empty.
 func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, codes ...string) (*Out, error) {
 	out, err := send(ctx, in)
-	switch {
-	case err == nil:
+	if err == nil {
 		return out, nil
-	case isCode(err, codes...) || storage.CodeOf(translate(err)) == storage.Unsupported:
+	}
+	if isCode(err, codes...) || storage.CodeOf(translate(err)) == storage.Unsupported {
 		return new(Out), nil
 	}
 	return nil, reads(err)

@@ -69,13 +69,13 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	out, err := write(ctx, d.account.client.PutObject, in, func(out *awss3.PutObjectOutput) bool {
 		return out.ETag != nil && out.Size != nil && *out.Size == r.Size
 	}, d.bucket.withBody)
-	switch {
-	case err == nil:
+	if err == nil {
 		return &storage.Attrs{
 			ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag),
 			CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 		}, nil
-	case isCode(err, "TooManyParts") || isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type"):
+	}
+	if isCode(err, "TooManyParts") || isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {
 		return nil, storage.Unsupported
 	}
 	return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)

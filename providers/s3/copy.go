@@ -79,10 +79,10 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return attrs, nil
-	case isTooLargeToCopy(err):
+	}
+	if isTooLargeToCopy(err) {
 		return nil, storage.Unsupported // parts could be of different revisions, because the revision is not known
 	}
 	e := asError(cp.copyFailed(ctx, err, r))

@@ -41,10 +41,10 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	case c.Anonymous || c.AccessKeyID != "":
 		// The environment describes how to reach Amazon. For another server, only the certificates
 		// in the environment apply.
-		switch {
-		case c.Endpoint != "" && c.HTTPClient != nil:
+		if c.Endpoint != "" && c.HTTPClient != nil {
 			return awss3.Options{}, nil
-		case c.Endpoint != "":
+		}
+		if c.Endpoint != "" {
 			return optionsWithCABundle()
 		}
 		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))

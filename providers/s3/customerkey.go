@@ -115,10 +115,9 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
 	given := customerkey.In(native) != nil
-	switch {
-	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
+	if given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden) {
 		e.Hint = wrongCustomerKeyHint
-	case !given && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
+	} else if !given && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")) {
 		e.Hint = noCustomerKeyHint
 	}
 	return e

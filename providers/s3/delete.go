@@ -175,10 +175,9 @@ func (a *account) withBatch(o *awss3.Options) {
 // or if it requires a Content-MD5. The objects are then deleted one by one.
 func batchError(err error) error {
 	e := asError(err)
-	switch {
-	case e.Code == storage.Unsupported || isCode(e.Err, "MissingContentMD5"):
+	if e.Code == storage.Unsupported || isCode(e.Err, "MissingContentMD5") {
 		e.Code = storage.Unsupported
-	case e.Code == storage.ObjectNotFound:
+	} else if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
 	}
 	return e

@@ -121,10 +121,10 @@ func (d *objectDriver) Describe() driver.Description {
 // is an access point that may belong to FSx.
 func (a *account) featureHint() string {
 	row := a.profile.row()
-	switch {
-	case row.unnamed:
+	if row.unnamed {
 		return a.server.hint()
-	case row.mixed:
+	}
+	if row.mixed {
 		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
 	}
 	return ""

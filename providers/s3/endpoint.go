@@ -55,12 +55,13 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 		return "", e, nil
 	}
 	found, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
-	switch {
-	case sdkerror.IsType[*aws.EndpointNotFoundError](err):
+	if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
 		return "", e, nil
-	case err != nil:
+	}
+	if err != nil {
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
-	case found.URL == "" || found.SigningName != "" && found.SigningName != signature.Service:
+	}
+	if found.URL == "" || found.SigningName != "" && found.SigningName != signature.Service {
 		return "", e, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
 	return found.URL, endpoint{region: found.SigningRegion, pathStyle: found.HostnameImmutable}, nil

@@ -209,13 +209,13 @@ func (d *objectDriver) headObject(
 // although S3 responds with 405 if the request names the marker's version.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	status := statusOf(err)
-	switch {
-	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true") ||
-		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true":
+	if status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true") ||
+		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true" {
 		e := translate(err)
 		e.Code, e.Hint = storage.ObjectNotFound, ""
 		return e
-	case status == http.StatusNotFound:
+	}
+	if status == http.StatusNotFound {
 		return b.notFound(ctx, err)
 	}
 	return translate(err)

@@ -125,10 +125,10 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 	tags := tagSet(rule.Tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
-	switch {
-	case len(tags) == 0:
+	if len(tags) == 0 {
 		return &types.LifecycleRuleFilter{Prefix: aws.String(rule.Prefix)}
-	case len(tags) == 1 && rule.Prefix == "":
+	}
+	if len(tags) == 1 && rule.Prefix == "" {
 		return &types.LifecycleRuleFilter{Tag: &tags[0]}
 	}
 	return &types.LifecycleRuleFilter{

@@ -42,10 +42,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	began := d.account.clock.now()
 	page, err := d.listPage(ctx, r, r.Prefix, in)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case leavesOut && !prepared(decodeToken(page.Token)):
+	}
+	if leavesOut && !prepared(decodeToken(page.Token)) {
 		return d.listRest(ctx, r, start)
 	}
 	d.account.continueByKey(r, page, d.account.clock.now().Sub(began))

@@ -332,12 +332,11 @@ func WithSignedParameter(name, value string) SignedOption {
 func WithSignedHeader(name, value string) SignedOption {
 	const option = "WithSignedHeader"
 	v := signedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
-	switch {
-	case !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || beginsLikeOwn(v.name):
+	if !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || beginsLikeOwn(v.name) {
 		v.err = argument.Invalid(option,
 			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
-	case value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
-		!httpheader.IsPrintable(value):
+	} else if value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
+		!httpheader.IsPrintable(value) {
 		v.err = argument.Invalid(
 			option,
 			"must have a value of printable ASCII, without spaces at its ends or two in a row",

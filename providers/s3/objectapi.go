@@ -37,10 +37,10 @@ func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 func canUseRawClient(c Config, s *awss3.Options) bool {
 	//lint:ignore SA1019 a configuration may still have the deprecated EndpointResolver
 	resolver := s.EndpointResolver
-	switch {
-	case c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // the options may have changed anything
+	if c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0 { // the options may have changed anything
 		return false
-	case len(s.APIOptions) > 0 || resolver != nil || s.ClientLogMode != 0: // a raw client ignores all of these
+	}
+	if len(s.APIOptions) > 0 || resolver != nil || s.ClientLogMode != 0 { // a raw client ignores all of these
 		return false
 	}
 	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {

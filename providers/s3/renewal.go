@@ -130,11 +130,11 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 // succeed, because it would use other credentials.
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
-	switch {
-	case last == nil ||
-		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // a session of a directory bucket
+	if last == nil ||
+		request != nil && request.Header.Get("X-Amz-S3session-Token") != "" { // a session of a directory bucket
 		return false
-	case !last.haveSigned(request):
+	}
+	if !last.haveSigned(request) {
 		return true // other credentials have replaced those of the request
 	}
 	last.refused.Store(true)

@@ -136,10 +136,10 @@ const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
 	code := storage.CodeOf(err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return storage.BucketExists
-	case ctx.Err() != nil || code == storage.Unavailable || code == storage.RateLimited:
+	}
+	if ctx.Err() != nil || code == storage.Unavailable || code == storage.RateLimited {
 		return err
 	} // other errors of HEAD are ignored, because CreateBucket then returns a clearer one
 	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}

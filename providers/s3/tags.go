@@ -136,10 +136,9 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		return tagMap(out.TagSet), nil
 	}
 	e := translate(err)
-	switch {
-	case e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed:
+	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
 		e.Code, e.Hint = storage.Changed, ""
-	case e.Code == storage.PermissionDenied:
+	} else if e.Code == storage.PermissionDenied {
 		e.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
 	}
 	return nil, e

@@ -36,10 +36,10 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	limit := min(r.Limit, maxPage)
 	for {
 		p, err := d.bucket.versionsPage(ctx, r, key, id, limit)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case leavesOut && !prepared(p.NextKey):
+		}
+		if leavesOut && !prepared(p.NextKey) {
 			return d.bucket.versionsRest(ctx, r, start, id)
 		}
 		page := &driver.VersionPage{Entries: p.Entries}

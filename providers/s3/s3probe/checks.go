@@ -152,10 +152,9 @@ var checks = []check{
 // setAtLeast sets a level of support to zero if ok is false. If ok is true and the level is zero,
 // the level becomes the one in the parameter least.
 func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, least T, ok bool) {
-	switch {
-	case !ok:
+	if !ok {
 		*level = 0
-	case *level == 0:
+	} else if *level == 0 {
 		*level = least
 	}
 }
@@ -180,12 +179,13 @@ func shortError(err error) string {
 // a write was refused.
 func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
 	now, err := p.read(ctx, key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return Ignored, "the object is gone, in spite of the response"
-	case err != nil:
+	}
+	if err != nil {
 		return inconclusive("reading the object again", err)
-	case now != text:
+	}
+	if now != text {
 		return Ignored, "the object was replaced, in spite of the response"
 	}
 	return Enforced, ""
@@ -219,14 +219,13 @@ func expectSuccess(name string, call func() error) step {
 func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		err := call()
-		switch {
-		case err == nil:
+		if err == nil {
 			return Ignored, success
-		case slices.Contains(codes, storage.CodeOf(err)):
-			return Enforced, ""
-		default:
-			return inconclusive(name, err)
 		}
+		if slices.Contains(codes, storage.CodeOf(err)) {
+			return Enforced, ""
+		}
+		return inconclusive(name, err)
 	}
 }
 
@@ -314,10 +313,10 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectNoObject(ctx, "whole"),
 		expectSuccess("an upload with the right checksum", upload(right)),
 		p.expectAttrs(ctx, "whole", func(attrs *storage.Attrs) string {
-			switch {
-			case !attrs.CRC32C.Known:
+			if !attrs.CRC32C.Known {
 				return "the checksum was not kept"
-			case attrs.CRC32C.Sum != right:
+			}
+			if attrs.CRC32C.Sum != right {
 				return "another checksum was kept"
 			}
 			return ""
@@ -374,10 +373,10 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func sameList(want, listed []string, err error) (Verdict, string) {
-	switch {
-	case err != nil:
+	if err != nil {
 		return inconclusive("listing", err)
-	case !slices.Equal(want, listed):
+	}
+	if !slices.Equal(want, listed) {
 		return Ignored, fmt.Sprintf("%q was listed as %q", want, listed)
 	}
 	return Enforced, ""

@@ -20,10 +20,10 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("a write with SSE-KMS", err)
 	}
 	attrs, err := b.Attrs(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return inconclusive("reading the attributes", err)
-	case attrs.Encryption.Algorithm != "aws:kms":
+	}
+	if attrs.Encryption.Algorithm != "aws:kms" {
 		return Ignored, "the object was stored with the encryption \"" + attrs.Encryption.Algorithm + "\""
 	}
 	return Enforced, ""

@@ -30,10 +30,10 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 		),
 		func() (Verdict, string) {
 			open, err := p.isPublic(ctx, "private")
-			switch {
-			case err != nil:
+			if err != nil {
 				return inconclusive("reading without credentials", err)
-			case open:
+			}
+			if open {
 				return Inconclusive, "the whole bucket is public"
 			}
 			if open, err = p.isPublic(ctx, "public"); err != nil {
@@ -100,10 +100,10 @@ func (p *probe) signRequest(key string) *driver.SignRequest {
 func expectRejected(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
 		status, err := send()
-		switch {
-		case err != nil:
+		if err != nil {
 			return inconclusive(name, err)
-		case status < 300:
+		}
+		if status < 300 {
 			return Ignored, name + " was accepted"
 		}
 		return Enforced, ""
@@ -114,10 +114,10 @@ func expectRejected(name string, send func() (int, error)) step {
 func expectAccepted(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
 		status, err := send()
-		switch {
-		case err != nil:
+		if err != nil {
 			return inconclusive(name, err)
-		case status >= 300:
+		}
+		if status >= 300 {
 			return Inconclusive, fmt.Sprintf("%s got status %d", name, status)
 		}
 		return Enforced, ""

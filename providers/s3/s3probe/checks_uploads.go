@@ -44,10 +44,10 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 func (p *probe) expectUploads(ctx context.Context, want []string, otherwise string) step {
 	return func() (Verdict, string) {
 		names, err := p.listUploads(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return inconclusive("listing uploads", err)
-		case !slices.Equal(names, want):
+		}
+		if !slices.Equal(names, want) {
 			return Ignored, otherwise
 		}
 		return Enforced, ""

@@ -227,10 +227,10 @@ func (p *fields) flag() (flag, error) {
 		return unset, err
 	}
 	set, err := strconv.ParseBool(string(trimSpace(value)))
-	switch {
-	case err != nil:
+	if err != nil {
 		return unset, p.invalid("flag")
-	case set:
+	}
+	if set {
 		return yes, nil
 	}
 	return no, nil
@@ -238,10 +238,10 @@ func (p *fields) flag() (flag, error) {
 
 // hexDigit returns the value of a hexadecimal digit, or -1.
 func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
+	if '0' <= c && c <= '9' {
 		return int(c - '0')
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
+	}
+	if 'a' <= c|0x20 && c|0x20 <= 'f' {
 		return int(c|0x20-'a') + 10
 	}
 	return -1

@@ -49,10 +49,10 @@ func (x *reader) root() ([]byte, error) {
 // child opens the next element in the innermost open element and returns its local name. If there
 // is no further element, it closes the innermost element and returns nil.
 func (x *reader) child() ([]byte, error) {
-	switch {
-	case x.decoder != nil:
+	if x.decoder != nil {
 		return x.decode(nil)
-	case x.empty:
+	}
+	if x.empty {
 		x.close()
 		return nil, nil
 	}
@@ -78,14 +78,14 @@ func (x *reader) skip() error {
 // value closes the innermost element and returns its text. The caller may modify the text, which is
 // valid until the next call. If there is an element inside, value fails.
 func (x *reader) value() (value []byte, err error) {
-	switch {
-	case x.decoder != nil:
+	if x.decoder != nil {
 		name, err := x.decode(&value)
 		if name != nil {
 			err = errors.New("the page has an element instead of text")
 		}
 		return value, err
-	case x.empty:
+	}
+	if x.empty {
 		x.close()
 		return nil, nil
 	}

@@ -151,10 +151,9 @@ func (p *VersionsPage) mergeKinds() {
 	for i := range p.Entries {
 		kind := 0
 		e := &p.Entries[i]
-		switch {
-		case e.IsDeleteMarker:
+		if e.IsDeleteMarker {
 			kind = 1
-		case e.IsPrefix:
+		} else if e.IsPrefix {
 			kind = 2
 		}
 		if p.Entries[i].Key < last[kind] {

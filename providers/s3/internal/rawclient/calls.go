@@ -111,10 +111,10 @@ func (c *Client) GetObject(
 	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
 	SetCustomerKey(r.header.set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	response, failed, err := c.send(ctx, r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case failed != nil:
+	}
+	if failed != nil {
 		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}
 	out := outputOf(response)
@@ -133,12 +133,13 @@ func (c *Client) HeadObject(
 	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
 	SetCustomerKey(r.header.set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	response, failed, err := c.send(ctx, r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case failed != nil && failed.response != nil && failed.response.StatusCode == http.StatusNotFound:
+	}
+	if failed != nil && failed.response != nil && failed.response.StatusCode == http.StatusNotFound {
 		return nil, missing(failed.response)
-	case failed != nil:
+	}
+	if failed != nil {
 		out, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 		if err != nil {
 			return nil, err

@@ -75,12 +75,13 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 		space := p[n:min(int64(len(p)), int64(n)+t.chunk)]
 		k, err := t.body.Read(space)
 		n, t.chunk = n+k, t.chunk-int64(k)
-		switch {
-		case err == io.EOF && t.left+t.chunk > 0:
+		if err == io.EOF && t.left+t.chunk > 0 {
 			return n, io.ErrUnexpectedEOF
-		case err != nil && err != io.EOF:
+		}
+		if err != nil && err != io.EOF {
 			return n, err
-		case k < len(space):
+		}
+		if k < len(space) {
 			return n, nil // body is slow: return the bytes that it has delivered
 		}
 	}
