@@ -220,25 +220,28 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 			looks, ended := 0, false
 			w.server.Answer = func(r wiretest.Request) reply {
 				query := r.Query()
-				switch {
-				case r.Method == http.MethodHead:
+				if r.Method == http.MethodHead {
 					looks++
 					if looks == 1 {
 						return there(now)
 					}
 					return withLength(row.end)
-				case query.Has("uploads"):
+				}
+				if query.Has("uploads") {
 					return withLength(reply{Body: begun})
-				case query.Has("partNumber"):
+				}
+				if query.Has("partNumber") {
 					require.Equal(t, 1, looks)
 					if r.Header.Get("X-Amz-Copy-Source-If-Match") != "" {
 						return failing(http.StatusNotImplemented, "NotImplemented", "Header 'x-amz-copy-source-if-match' not implemented")
 					}
 					return withLength(reply{Body: partCopied})
-				case r.Method == http.MethodDelete:
+				}
+				if r.Method == http.MethodDelete {
 					ended = true
 					return reply{Status: http.StatusNoContent}
-				case r.Method == http.MethodGet:
+				}
+				if r.Method == http.MethodGet {
 					return failing(http.StatusNotFound, "NoSuchUpload", "")
 				}
 				require.Equal(t, 2, looks, "the source is compared before the upload is completed")
@@ -411,17 +414,20 @@ func TestACopyKeepsExpires(t *testing.T) {
 			w := newStandIn(t)
 			var written []wiretest.Request
 			w.server.Answer = func(r wiretest.Request) reply {
-				switch {
-				case r.Method == http.MethodHead:
+				if r.Method == http.MethodHead {
 					return there
-				case r.Method == http.MethodGet:
+				}
+				if r.Method == http.MethodGet {
 					return withLength(reply{Body: `<Tagging><TagSet></TagSet></Tagging>`})
-				case r.Query().Has("uploads"):
+				}
+				if r.Query().Has("uploads") {
 					written = append(written, r)
 					return withLength(reply{Body: begun})
-				case r.Query().Has("partNumber"):
+				}
+				if r.Query().Has("partNumber") {
 					return withLength(reply{Body: partCopied})
-				case r.Method == http.MethodPost:
+				}
+				if r.Method == http.MethodPost {
 					return withLength(reply{Body: finished})
 				}
 				written = append(written, r)

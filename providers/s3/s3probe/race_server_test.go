@@ -67,19 +67,20 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 	refused := func(status int, code string) (int, http.Header, string) {
 		return status, nil, "<Error><Code>" + code + "</Code></Error>"
 	}
-	switch {
-	case query.Has("uploads"):
+	if query.Has("uploads") {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		upload := strconv.Itoa(len(s.parts))
 		s.parts[upload] = ""
 		return http.StatusOK, nil, "<InitiateMultipartUploadResult><UploadId>" + upload + "</UploadId></InitiateMultipartUploadResult>"
-	case query.Has("uploadId") && r.Method == http.MethodPut:
+	}
+	if query.Has("uploadId") && r.Method == http.MethodPut {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.parts[query.Get("uploadId")] = body
 		return http.StatusOK, tagged(body), ""
-	case query.Has("uploadId") && r.Method == http.MethodPost:
+	}
+	if query.Has("uploadId") && r.Method == http.MethodPost {
 		s.mu.Lock()
 		text := s.parts[query.Get("uploadId")]
 		s.mu.Unlock()
@@ -87,9 +88,11 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 			return refused(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusOK, nil, "<CompleteMultipartUploadResult><ETag>" + tagOf(text) + "</ETag></CompleteMultipartUploadResult>"
-	case query.Has("uploadId"):
+	}
+	if query.Has("uploadId") {
 		return refused(http.StatusNotFound, "NoSuchUpload")
-	case r.Header.Get("X-Amz-Copy-Source") != "":
+	}
+	if r.Header.Get("X-Amz-Copy-Source") != "" {
 		s.mu.Lock()
 		text := s.objects[strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), "photos/")]
 		s.mu.Unlock()
@@ -97,19 +100,23 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 			return refused(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusOK, nil, "<CopyObjectResult><ETag>" + tagOf(text) + "</ETag></CopyObjectResult>"
-	case r.Method == http.MethodPut:
+	}
+	if r.Method == http.MethodPut {
 		if code := s.write("Put", key, body, r.Header); code != "" {
 			return refused(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusOK, tagged(body), ""
-	case r.Method == http.MethodDelete:
+	}
+	if r.Method == http.MethodDelete {
 		if code := s.write("Delete", key, "", r.Header); code != "" {
 			return refused(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusNoContent, nil, ""
-	case r.Method == http.MethodHead && key == "/photos":
+	}
+	if r.Method == http.MethodHead && key == "/photos" {
 		return http.StatusOK, nil, ""
-	case query.Has("list-type") || r.Method == http.MethodPost:
+	}
+	if query.Has("list-type") || r.Method == http.MethodPost {
 		return refused(http.StatusNotImplemented, "NotImplemented")
 	}
 	s.mu.Lock()
@@ -127,10 +134,10 @@ func (s *racyServer) write(operation, key, text string, header http.Header) (ref
 	match := header.Get("If-Match")
 	held := func() bool {
 		old, there := s.objects[key]
-		switch {
-		case match != "" && operation == "Delete" && !there:
+		if match != "" && operation == "Delete" && !there {
 			return true
-		case match != "":
+		}
+		if match != "" {
 			return there && tagOf(old) == match
 		}
 		return header.Get("If-None-Match") == "" || !there
