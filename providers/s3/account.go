@@ -138,14 +138,16 @@ func (a *account) configureClient(o *awss3.Options) {
 	if a.http != nil {
 		o.HTTPClient = a.http
 	}
-	o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 0
+	o.Retryer = aws.NopRetryer{}
+	o.RetryMaxAttempts = 0
 	// The driver itself adds a checksum to those requests that need one. By default the SDK would
 	// send checksums in trailers, which half of the S3 servers refuse.
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
 	if a.givenClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
-		o.Logger, o.ClientLogMode = logging.Nop{}, 0
+		o.Logger = logging.Nop{}
+		o.ClientLogMode = 0
 	}
 	corrects := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {

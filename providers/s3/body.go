@@ -125,7 +125,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	at, err := b.body.Seek(offset, whence)
 	if err == nil && at == 0 {
-		b.left, b.crc = b.size, 0
+		b.left = b.size
+		b.crc = 0
 	}
 	return at, err
 }

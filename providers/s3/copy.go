@@ -215,7 +215,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	}
 	source.Attrs = nil                                           // the attributes may be old
 	if _, lookup := cp.sourceAttrs(ctx, source); lookup == nil { // the source has not changed
-		e.Code, e.Hint = storage.PreconditionFailed, ""
+		e.Code = storage.PreconditionFailed
+		e.Hint = ""
 	} else if asError(lookup).Code != storage.Changed {
 		return lookup
 	}

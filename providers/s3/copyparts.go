@@ -118,7 +118,8 @@ func (cp *copier) addTail(
 // with a Version, because the content of a version never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
-		source, before := r.source, r.source.Attrs
+		source := r.source
+		before := r.source.Attrs
 		first := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
 		if !first || source.Version != "" || source.Revision == "" {
 			continue

@@ -155,7 +155,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		a.isSession = c.SessionToken != ""
 		return
 	case s.Credentials == nil: // the caller's client or configuration has no credentials
-		a.anonymous, a.credentials = true, aws.AnonymousCredentials{}
+		a.anonymous = true
+		a.credentials = aws.AnonymousCredentials{}
 		return
 	case aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}):
 		a.anonymous = true
@@ -276,7 +277,8 @@ func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, erro
 	c, err := a.credentials.Retrieve(ctx)
 	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName &&
 		!a.environmentExpires.IsZero() {
-		c.CanExpire, c.Expires = true, a.environmentExpires
+		c.CanExpire = true
+		c.Expires = a.environmentExpires
 	}
 	return c, err
 }

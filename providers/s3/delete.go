@@ -43,7 +43,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	}
 	e := asError(err)
 	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
-		e.Code, e.Hint = storage.Locked, ""
+		e.Code = storage.Locked
+		e.Hint = ""
 	}
 	if e.Status != http.StatusNotFound || e.Unknown { // only a 404 of S3 itself proves that there is no object
 		return e
@@ -185,7 +186,8 @@ func batchError(err error) error {
 
 // objectError returns the error for one object of a batch, or nil if the object did not exist.
 func objectError(failure *types.Error) *storage.Error {
-	code, message := aws.ToString(failure.Code), aws.ToString(failure.Message)
+	code := aws.ToString(failure.Code)
+	message := aws.ToString(failure.Message)
 	m := meaningOf(code, message, 0)
 	if m.Code == storage.ObjectNotFound {
 		return nil

@@ -110,7 +110,9 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	if isDirectory(d.bucket.name) {
 		desc.Features &^= directoryLacks
-		desc.FolderOrder, desc.FolderPrefixes, desc.SlashDelimiter = false, true, true
+		desc.FolderOrder = false
+		desc.FolderPrefixes = true
+		desc.SlashDelimiter = true
 		desc.PublicBaseURL = "" // no object is public
 	}
 	return desc

@@ -89,7 +89,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	if e.url != nil {
 		host = e.url.Hostname()
 	}
-	a.endpoint, a.customResolver = e.url, e.resolved
+	a.endpoint = e.url
+	a.customResolver = e.resolved
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // a client has its own setting for the path style

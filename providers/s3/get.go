@@ -149,7 +149,9 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
 	refused := d.account.hiddenRefusal(err, func() error {
 		first := *r
-		first.Length, first.NativeAttrs, first.Auxiliary = 1, false, true
+		first.Length = 1
+		first.NativeAttrs = false
+		first.Auxiliary = true
 		_, body, err := d.Get(ctx, &first)
 		if err == nil {
 			_ = body.Close()
@@ -212,7 +214,8 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 	if status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true") ||
 		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true" {
 		e := translate(err)
-		e.Code, e.Hint = storage.ObjectNotFound, ""
+		e.Code = storage.ObjectNotFound
+		e.Hint = ""
 		return e
 	}
 	if status == http.StatusNotFound {

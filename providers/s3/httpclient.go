@@ -96,7 +96,8 @@ func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool
 		config = config.Clone()
 		config.NextProtos = nil // our transport sets them
 	}
-	a, b := reflect.ValueOf(given).Elem(), reflect.ValueOf(standard).Elem()
+	a := reflect.ValueOf(given).Elem()
+	b := reflect.ValueOf(standard).Elem()
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
 		switch {

@@ -195,7 +195,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 			rules = append(rules, next)
 			step = &rules[len(rules)-1]
 		}
-		step.TransitionAfterDays, step.TransitionTo = int(aws.ToInt32(t.Days)), string(t.StorageClass)
+		step.TransitionAfterDays = int(aws.ToInt32(t.Days))
+		step.TransitionTo = string(t.StorageClass)
 	}
 	if len(rules) == 1 && reflect.DeepEqual(rules[0], storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}) {
 		return nil // a LifecycleRule cannot express any part of the rule

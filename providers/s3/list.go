@@ -33,7 +33,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		in.StartAfter = httpheader.Optional(r.StartAfter)
 	}
 	if _, key, ok := parseKeyToken(r.Token); ok {
-		in.ContinuationToken, in.StartAfter = nil, new(key)
+		in.ContinuationToken = nil
+		in.StartAfter = new(key)
 	}
 	start := startOf(in)
 	leavesOut := d.account.mayLeaveOut(r.Prefix, start)
@@ -57,7 +58,8 @@ func (d *objectDriver) listPage(
 	ctx context.Context, r *driver.ListRequest, prefix string, in *awss3.ListObjectsV2Input,
 ) (*storage.Page, error) {
 	in.Bucket, in.Prefix, in.Delimiter = &d.bucket.name, httpheader.Optional(prefix), httpheader.Optional(r.Delimiter)
-	in.MaxKeys, in.EncodingType = new(int32(min(r.Limit, maxPage))), types.EncodingTypeUrl
+	in.MaxKeys = new(int32(min(r.Limit, maxPage)))
+	in.EncodingType = types.EncodingTypeUrl
 	page := &storage.Page{}
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
 		return listxml.ReadObjects(response, prefix, page, r.Entries)

@@ -21,7 +21,8 @@ import (
 // lockOf returns the lock of a write in the SDK's types; a part that is not set is "" or nil.
 func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
 	if r := c.Retention; r != (storage.Retention{}) {
-		mode, until = types.ObjectLockMode(lockMode(r.Mode)), &r.Until
+		mode = types.ObjectLockMode(lockMode(r.Mode))
+		until = &r.Until
 	}
 	if c.LegalHold {
 		hold = types.ObjectLockLegalHoldStatusOn
@@ -194,7 +195,8 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 func (b *managed) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
 	l := bucketLock{info.ObjectLock, info.DefaultRetention}
 	err := ifPermitted(&l, b.objectLock, ctx)
-	info.ObjectLock, info.DefaultRetention = l.able, l.retention
+	info.ObjectLock = l.able
+	info.DefaultRetention = l.retention
 	return err
 }
 

@@ -170,7 +170,8 @@ func checkFunctions(input any, native []any) error {
 	var family, beside []reflect.Type
 	switch {
 	case slices.Contains(writing, sent):
-		family, beside = writing, besideWriting
+		family = writing
+		beside = besideWriting
 	case slices.Contains(reading, sent):
 		family = reading
 	case sent == reflect.TypeFor[awss3.RestoreObjectInput]():

@@ -123,7 +123,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		in.ChecksumType = types.ChecksumTypeFullObject
 		whole := r.Put.CRC32C
 		whole.Known = whole.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
-		in.ChecksumCRC32C, in.MpuObjectSize = d.account.crcHeader(whole), &r.Put.Size
+		in.ChecksumCRC32C = d.account.crcHeader(whole)
+		in.MpuObjectSize = &r.Put.Size
 	}
 	for _, part := range r.Parts {
 		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}

@@ -315,7 +315,8 @@ func (p *Profile) regionOf(host string) (region string, known bool) {
 // matchHost compares a host with a pattern, label by label from the end. A "*" at the
 // start matches one or more labels. "{region}" may end a label.
 func matchHost(pattern, host string) (region string, ok bool) {
-	want, have := strings.Split(pattern, "."), strings.Split(host, ".")
+	want := strings.Split(pattern, ".")
+	have := strings.Split(host, ".")
 	slices.Reverse(want)
 	slices.Reverse(have)
 	for i, label := range want {

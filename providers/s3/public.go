@@ -174,7 +174,8 @@ func (b *managed) setAccessBlock(
 		return nil, err
 	}
 	after := *before
-	after.BlockPublicPolicy, after.RestrictPublicBuckets = aws.Bool(false), aws.Bool(false)
+	after.BlockPublicPolicy = aws.Bool(false)
+	after.RestrictPublicBuckets = aws.Bool(false)
 	return before, b.putAccessBlock(ctx, &after)
 }
 

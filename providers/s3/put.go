@@ -68,7 +68,8 @@ func writeError(err error, c storage.Condition) error {
 	missing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
 		!isKMSError(e.Err)
 	if missing || e.Code == storage.NotModified {
-		e.Code, e.Hint = storage.PreconditionFailed, ""
+		e.Code = storage.PreconditionFailed
+		e.Hint = ""
 	}
 	return e
 }

@@ -17,7 +17,9 @@ func (a *account) inRegion(region string) *account {
 		return a
 	}
 	changed := *a
-	changed.region, changed.keys, changed.givenClient = region, &signature.Keys{}, nil
+	changed.region = region
+	changed.keys = &signature.Keys{}
+	changed.givenClient = nil
 	changed.client = cloneClient(a.client, func(o *awss3.Options) { o.Region = region })
 	return &changed
 }

@@ -191,7 +191,9 @@ func (us *urlSigner) newPresigning(
 }
 
 func (p *presigning) url(objectKey string) *storage.SignedURL {
-	a, s, request := p.account, &p.term, &p.request
+	a := p.account
+	s := &p.term
+	request := &p.request
 	request.Query = addParameter(request.Query, ownerQuery, a.expectedOwner)
 	if a.requesterPays {
 		request.Query = addParameter(request.Query, payerQuery, requester)

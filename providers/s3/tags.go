@@ -92,7 +92,8 @@ func change[In, Out any](
 	if err == nil {
 		return nil
 	}
-	e, read := asError(err), &driver.GetRequest{Key: r.Key, Version: r.Version}
+	e := asError(err)
+	read := &driver.GetRequest{Key: r.Key, Version: r.Version}
 	if e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed {
 		return e
 	}
@@ -137,7 +138,8 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	}
 	e := translate(err)
 	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
-		e.Code, e.Hint = storage.Changed, ""
+		e.Code = storage.Changed
+		e.Hint = ""
 	} else if e.Code == storage.PermissionDenied {
 		e.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
 	}

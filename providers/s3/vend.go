@@ -207,7 +207,9 @@ func sessionError(err error) error {
 	failed := asError(err)
 	code, _ := codeAndMessage(err)
 	if m, known := sessionMeanings[code]; known {
-		failed.Code, failed.Hint, failed.Retryable = m.Code, m.Hint, false
+		failed.Code = m.Code
+		failed.Hint = m.Hint
+		failed.Retryable = false
 	}
 	return failed
 }

@@ -192,7 +192,8 @@ func unauthenticated(ctx context.Context) error {
 	if ctx.Err() != nil {
 		e = storage.AsError(ctx, ctx.Err())
 	}
-	e.Op, e.Provider = "Purge", provider
+	e.Op = "Purge"
+	e.Provider = provider
 	return e
 }
 
@@ -208,7 +209,8 @@ func throttled(err error, response []byte) error {
 	}
 	switch answer.Code {
 	case "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException":
-		e.Code, e.Retryable = storage.RateLimited, true
+		e.Code = storage.RateLimited
+		e.Retryable = true
 	}
 	return e
 }

@@ -85,7 +85,10 @@ func (p *probe) prepareUpload(
 	var one driver.Part
 	err = retry(ctx, func() (err error) {
 		in := part()
-		in.Key, in.Upload, in.Number, in.Size = r.Key, upload, 1, r.Size
+		in.Key = r.Key
+		in.Upload = upload
+		in.Number = 1
+		in.Size = r.Size
 		one, err = p.driver.PutPart(ctx, in)
 		return err
 	})

@@ -33,7 +33,8 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "customer-key"
-	own, other := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32)), s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
+	own := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32))
+	other := s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
 	read := func(opts ...storage.DownloadOption) func() error {
 		return func() error {
 			_, _, err := storage.ReadAll(ctx, b, key, opts...)

@@ -141,7 +141,8 @@ func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
 
 func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-size")
-	r.MinSize, r.MaxSize = 4, 4
+	r.MinSize = 4
+	r.MaxSize = 4
 	signed, err := p.driver.Sign(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
@@ -171,7 +172,9 @@ func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 
 func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("form")
-	r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
+	r.Method = http.MethodPost
+	r.MinSize = 2
+	r.MaxSize = 5
 	form, err := p.driver.SignForm(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)

@@ -11,7 +11,8 @@ import (
 
 // checkTags writes tags in each way, and reads the tags and their number.
 func checkTags(ctx context.Context, p *probe) (Verdict, string) {
-	first, second := map[string]string{"k": "a b", "l": "1"}, map[string]string{"m": "+="}
+	first := map[string]string{"k": "a b", "l": "1"}
+	second := map[string]string{"m": "+="}
 	put := p.request("tagged", "tagged", storage.Condition{})
 	put.Tags = first
 	parts := p.request("parts-tagged", "tagged", storage.Condition{})
@@ -49,7 +50,8 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
 		Properties: storage.Properties{ContentType: "text/plain"},
 	}
-	r.Tags, r.ReplaceTags = tags, tags != nil
+	r.Tags = tags
+	r.ReplaceTags = tags != nil
 	if p.report.Profile.Copy {
 		_, err := p.driver.Copy(ctx, r)
 		return err

@@ -112,8 +112,16 @@ func withAllFeatures(p s3.Profile) s3.Profile {
 	// The probe tests how the server checks conditions. With RefusalAborts, the driver would check
 	// them before the server does.
 	p.RefusalAborts = false
-	p.Copy, p.CopyParts, p.PinnedCopyParts, p.ObjectACLs, p.SignedForms, p.Tags, p.KMS, p.CustomerKeys = true, true, true, true, true, true, true, true
-	p.Checksum, p.TrailingChecksums = s3.ChecksumFullObject, true
+	p.Copy = true
+	p.CopyParts = true
+	p.PinnedCopyParts = true
+	p.ObjectACLs = true
+	p.SignedForms = true
+	p.Tags = true
+	p.KMS = true
+	p.CustomerKeys = true
+	p.Checksum = s3.ChecksumFullObject
+	p.TrailingChecksums = true
 	if p.Batch == s3.BatchNone {
 		p.Batch = s3.BatchMD5
 	}

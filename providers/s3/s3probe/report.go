@@ -97,7 +97,8 @@ func oneLine(text string) string {
 // not. It compares only conditions, tags, the listing of uploads, and checksums. A server that
 // lacks one of these may ignore it without an error.
 func without(profile, other *s3.Profile) (names []string) {
-	declared, proven := profile.Conditions, other.Conditions
+	declared := profile.Conditions
+	proven := other.Conditions
 	for _, c := range []struct {
 		name             string
 		declared, proven bool

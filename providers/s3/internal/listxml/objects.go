@@ -25,7 +25,8 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 	}
 	return readDocument(response, func(x reader) error {
 		p := &objectsPage{fields: fields{xml: x}, page: page}
-		p.page.Entries, p.page.Token = buffer[:0], ""
+		p.page.Entries = buffer[:0]
+		p.page.Token = ""
 		if err := p.fields.each(p.element); err != nil {
 			return err
 		}

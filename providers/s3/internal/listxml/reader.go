@@ -165,7 +165,8 @@ func (x *reader) endTag() error {
 }
 
 func (x *reader) close() {
-	x.open, x.empty = x.open[:len(x.open)-1], false
+	x.open = x.open[:len(x.open)-1]
+	x.empty = false
 }
 
 // name reads the beginning of a tag, and returns the name in the tag. The parameter mark has the

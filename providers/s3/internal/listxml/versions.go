@@ -180,12 +180,15 @@ func (p *VersionsPage) placeMarkers() {
 		if first < 0 {
 			first = n
 		}
-		versions, markers := ofKey[:first], ofKey[first:]
+		versions := ofKey[:first]
+		markers := ofKey[first:]
 		for len(versions) > 0 && len(markers) > 0 {
 			if isNewer(&markers[0], &versions[0]) {
-				placed, markers = append(placed, markers[0]), markers[1:]
+				placed = append(placed, markers[0])
+				markers = markers[1:]
 			} else {
-				placed, versions = append(placed, versions[0]), versions[1:]
+				placed = append(placed, versions[0])
+				versions = versions[1:]
 			}
 		}
 		placed = append(append(placed, versions...), markers...)

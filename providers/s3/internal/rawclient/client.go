@@ -109,7 +109,8 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 	path := c.Path + "/" + escaped
 	u := &url.URL{Scheme: c.URL.Scheme, Host: c.URL.Host, Path: path, RawQuery: r.query}
 	if escaped != r.key {
-		u.Path, u.RawPath = c.Path+"/"+r.key, path
+		u.Path = c.Path + "/" + r.key
+		u.RawPath = path
 	}
 	if err := c.authorize(ctx, r, path); err != nil {
 		return nil, nil, err
@@ -219,4 +220,7 @@ type failure struct {
 func (r *failure) Do(*http.Request) (*http.Response, error) { return r.response, r.err }
 
 // replay is an option that makes the SDK read r instead of signing and sending a request.
-func (r *failure) replay(o *awss3.Options) { o.HTTPClient, o.Credentials = r, nil }
+func (r *failure) replay(o *awss3.Options) {
+	o.HTTPClient = r
+	o.Credentials = nil
+}

@@ -50,7 +50,8 @@ func framed(chunk int64) int64 {
 
 // setHeaders sets the length and the headers of a request whose body is t.
 func (t *Trailed) setHeaders(r *request) {
-	r.size, r.sha256 = t.length(), signature.UnsignedTrailer
+	r.size = t.length()
+	r.sha256 = signature.UnsignedTrailer
 	r.header.set("Content-Encoding", "aws-chunked")
 	r.header.set("X-Amz-Decoded-Content-Length", strconv.FormatInt(t.size, 10))
 	r.header.set("X-Amz-Trailer", trailerName)
@@ -60,7 +61,8 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(t.frame) > 0 {
 			k := copy(p[n:], t.frame)
-			t.frame, n = t.frame[k:], n+k
+			t.frame = t.frame[k:]
+			n += k
 			continue
 		}
 		if t.ended {
@@ -74,7 +76,8 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 		}
 		space := p[n:min(int64(len(p)), int64(n)+t.chunk)]
 		k, err := t.body.Read(space)
-		n, t.chunk = n+k, t.chunk-int64(k)
+		n += k
+		t.chunk = t.chunk - int64(k)
 		if err == io.EOF && t.left+t.chunk > 0 {
 			return n, io.ErrUnexpectedEOF
 		}
@@ -95,7 +98,8 @@ func (t *Trailed) next() error {
 	if t.begun {
 		t.frame = append(t.frame, "\r\n"...)
 	}
-	t.begun, t.chunk = true, min(t.left, trailedChunk)
+	t.begun = true
+	t.chunk = min(t.left, trailedChunk)
 	t.left -= t.chunk
 	t.frame = append(strconv.AppendInt(t.frame, t.chunk, 16), "\r\n"...)
 	if t.chunk > 0 {

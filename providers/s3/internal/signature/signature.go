@@ -52,7 +52,8 @@ var secretSeed = maphash.MakeSeed()
 
 // Get returns the key for a credential, a region and the day of the given time.
 func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
-	day, secret := at.Unix()/(24*60*60), maphash.String(secretSeed, c.SecretAccessKey)
+	day := at.Unix() / (24 * 60 * 60)
+	secret := maphash.String(secretSeed, c.SecretAccessKey)
 	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret &&
 		last.accessKey == c.AccessKeyID &&
 		last.region == region {
