@@ -37,7 +37,9 @@ func nobody(t *testing.T, s *testServer) {
 	require.NoError(t, err)
 
 	c := s.config(t, bucket)
-	c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true
+	c.AccessKeyID = ""
+	c.SecretKey = ""
+	c.Anonymous = true
 	b := openBucket(t, c)
 	got, _, err := storage.ReadAll(ctx, b, "k")
 	require.NoError(t, err, "the policy allows it")

@@ -132,7 +132,8 @@ func TestHashingABodyIsNoProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {
 		w := newStandIn(t, stored)
-		r, body := wiretest.Put("k", text), &peekedBody{Reader: strings.NewReader(text)}
+		r := wiretest.Put("k", text)
+		body := &peekedBody{Reader: strings.NewReader(text)}
 		r.Body = body
 		_, err := w.on(t, profile).Put(t.Context(), r)
 		require.NoError(t, err)

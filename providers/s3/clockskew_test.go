@@ -25,8 +25,16 @@ func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 		{"another", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "us-east-1" }, "the bucket is in region eu-west-1: set region=eu-west-1"},
 		{"the same", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, noCustomerKeyHint},
 		{"the same, at another endpoint", reply{Status: 301, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, regionHint},
-		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) { c.Region, c.AccessKeyID = "eu-west-1", "a/b/c" }, noCustomerKeyHint},
-		{"anonymous", reply{Status: 301, Header: said}, func(c *Config) { c.Region, c.AccessKeyID, c.SecretKey, c.Anonymous = "us-east-1", "", "", true }, "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) {
+			c.Region = "eu-west-1"
+			c.AccessKeyID = "a/b/c"
+		}, noCustomerKeyHint},
+		{"anonymous", reply{Status: 301, Header: said}, func(c *Config) {
+			c.Region = "us-east-1"
+			c.AccessKeyID = ""
+			c.SecretKey = ""
+			c.Anonymous = true
+		}, "the bucket is in region eu-west-1: set region=eu-west-1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newStandIn(t, row.reply).on(t, "aws", row.change)

@@ -55,15 +55,18 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 		gets.Add(1)
 		in.ResponseContentType = aws.String("text/x-" + *in.Key)
 	})}
-	small, large := wiretest.Content(1000, 1), wiretest.Content(4*(64<<10), 2)
+	small := wiretest.Content(1000, 1)
+	large := wiretest.Content(4*(64<<10), 2)
 	const each = 8
 	var group sync.WaitGroup
 	errs := make([]error, 2*each)
 	for i := range errs {
 		group.Go(func() {
-			key, content := fmt.Sprintf("small%d", i), small
+			key := fmt.Sprintf("small%d", i)
+			content := small
 			if i%2 == 1 {
-				key, content = fmt.Sprintf("large%d", i), large
+				key = fmt.Sprintf("large%d", i)
+				content = large
 			}
 			_, errs[i] = b.Upload(t.Context(), key, struct{ io.Reader }{bytes.NewReader(content)}, write...)
 			if errs[i] != nil {

@@ -23,7 +23,8 @@ const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04
 func copyOfKnownSize() *driver.CopyRequest {
 	return copyOf(func(r *driver.CopyRequest) {
 		r.Source.Attrs = &storage.Attrs{Size: 9}
-		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
+		r.Tags = map[string]string{"k": "v"}
+		r.ReplaceTags = true
 	})
 }
 
@@ -57,8 +58,14 @@ func TestCopyRequest(t *testing.T) {
 			"X-Amz-Meta-Owner": "", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "", "If-Match": "", "If-None-Match": "", "X-Amz-Checksum-Algorithm": "CRC32C",
 		}},
 		{name: "with other attributes", change: func(r *driver.CopyRequest) { r.Replace = true }, header: restated},
-		{name: "onto itself, which must be a change", change: func(r *driver.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
-		{name: "of a version, with every byte of the key escaped", change: func(r *driver.CopyRequest) { r.Source.Key, r.Source.Version = "a b/+?%é", "v/1" }, header: map[string]string{
+		{name: "onto itself, which must be a change", change: func(r *driver.CopyRequest) {
+			r.Source.Bucket = "photos"
+			r.Source.Key = "to"
+		}, header: restated},
+		{name: "of a version, with every byte of the key escaped", change: func(r *driver.CopyRequest) {
+			r.Source.Key = "a b/+?%é"
+			r.Source.Version = "v/1"
+		}, header: map[string]string{
 			"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
 		}},
 		{name: "create-only", change: func(r *driver.CopyRequest) { r.Condition.Absent = true }, header: map[string]string{"If-None-Match": "*"}},
@@ -162,8 +169,11 @@ func TestCopyInParts(t *testing.T) {
 	d := w.on(t, "aws")
 	d.copier.part = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
-		r.Source.Version, r.Condition.Absent, r.PublicRead = "v1", true, true
-		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
+		r.Source.Version = "v1"
+		r.Condition.Absent = true
+		r.PublicRead = true
+		r.Tags = map[string]string{"k": "v"}
+		r.ReplaceTags = true
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
@@ -248,7 +258,8 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 				return withLength(reply{Body: finished})
 			}
 			d := w.on(t, "r2")
-			d.copier.limit, d.copier.part = 10, 10
+			d.copier.limit = 10
+			d.copier.part = 10
 			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
@@ -272,7 +283,8 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
 			d := w.on(t, "aws")
-			d.copier.limit, d.copier.part = 5, 9
+			d.copier.limit = 5
+			d.copier.part = 9
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.aborted, slices.Contains(w.server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
@@ -286,7 +298,8 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
 	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
-	d.copier.limit, d.copier.part = 5, 9
+	d.copier.limit = 5
+	d.copier.part = 9
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.NoError(t, err)
 	require.Len(t, w.server.Requests(), 4)
@@ -295,7 +308,8 @@ func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
 func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
-	d.copier.limit, d.account.profile.CopyParts = 5, false
+	d.copier.limit = 5
+	d.account.profile.CopyParts = false
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Empty(t, w.server.Requests(), "the core streams it")
@@ -435,7 +449,8 @@ func TestACopyKeepsExpires(t *testing.T) {
 			}
 			d := w.on(t, "aws")
 			if row.inParts {
-				d.copier.limit, d.copier.part = 10, 10
+				d.copier.limit = 10
+				d.copier.part = 10
 			}
 			b := engine.New(d)
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", row.opts...)

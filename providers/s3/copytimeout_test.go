@@ -39,7 +39,8 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 		"UploadPartCopy": {
 			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			func(d *objectDriver) error {
-				d.copier.limit, d.copier.part = 5, 5<<30
+				d.copier.limit = 5
+				d.copier.part = 5 << 30
 				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
 				_, err := d.Copy(context.Background(), r)
@@ -120,7 +121,8 @@ func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
 				p, _ := NamedProfile("aws")
 				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
 				require.NoError(t, err)
-				b, began := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), time.Now()
+				b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				began := time.Now()
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				require.Equal(t, row.code != "", errors.Is(err, storage.OutcomeUnknown))

@@ -15,7 +15,10 @@ import (
 var session = reply{Body: `<CreateSessionResult><Credentials><AccessKeyId>own</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>` +
 	`<SessionToken>of the session</SessionToken><Expiration>2126-01-01T00:00:00Z</Expiration></Credentials></CreateSessionResult>`}
 
-func inDirectoryBucket(c *Config) { c.Bucket, c.Region = "photos--use1-az4--x-s3", "us-east-1" }
+func inDirectoryBucket(c *Config) {
+	c.Bucket = "photos--use1-az4--x-s3"
+	c.Region = "us-east-1"
+}
 
 func TestADirectoryBucketListsInAnyOrder(t *testing.T) {
 	w := newStandIn(t, session,
@@ -45,7 +48,10 @@ func TestADirectoryBucketListsInAnyOrder(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
 func TestADirectoryBucketDeclaresWhatItLacks(t *testing.T) {
 	for _, name := range []string{"photos--use1-az4--x-s3", "point--use1-az4--xa-s3"} {
-		desc := newStandIn(t).on(t, "aws", func(c *Config) { c.Bucket, c.Region = name, "us-east-1" }).Describe()
+		desc := newStandIn(t).on(t, "aws", func(c *Config) {
+			c.Bucket = name
+			c.Region = "us-east-1"
+		}).Describe()
 		for _, f := range []storage.Features{
 			storage.OrderedListing, storage.Versioning, storage.ObjectLock, storage.ObjectTags, storage.ObjectACLs,
 			storage.StorageClasses, storage.Restoring, storage.ListedUploads, storage.SignedURLs,

@@ -65,7 +65,9 @@ func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 			WithProfile(p s3.Profile) driver.Driver
 		})
 		p := profiled.Profile()
-		p.NoSigning, p.SignedForms, p.SignedUploads = true, false, s3.SignedUploads{}
+		p.NoSigning = true
+		p.SignedForms = false
+		p.SignedUploads = s3.SignedUploads{}
 		return withSmallParts(profiled.WithProfile(p))
 	}, append(documented.Skips(withoutChecksums), storagetest.WithName("s3"),
 		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD, or sends one in a trailer", "R6", "R7", "R8", "L1", "L3"))...)
@@ -84,7 +86,8 @@ var withoutChecksums = map[string]string{
 func TestARoleThatMayNotDecrypt(t *testing.T) {
 	s, _ := answeringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
-	ctx, text := t.Context(), strings.Repeat("x", 3*leastPart)
+	ctx := t.Context()
+	text := strings.Repeat("x", 3*leastPart)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	upload := func(opts ...storage.UploadOption) error {
 		_, err := b.Upload(ctx, "a", strings.NewReader(text), opts...)

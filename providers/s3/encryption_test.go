@@ -212,11 +212,14 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 		native []any
 		want   map[string]string
 	}{
-		"an option":          {native: []any{key}, want: named},
-		"a context":          {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
-		"key and context":    {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
-		"the bucket's":       {change: func(c *Config) { c.KMSKey = keyARN }, want: named},
-		"with a bucket key":  {change: func(c *Config) { c.KMSKey, c.BucketKey = keyARN, true }, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}},
+		"an option":       {native: []any{key}, want: named},
+		"a context":       {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
+		"key and context": {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
+		"the bucket's":    {change: func(c *Config) { c.KMSKey = keyARN }, want: named},
+		"with a bucket key": {change: func(c *Config) {
+			c.KMSKey = keyARN
+			c.BucketKey = true
+		}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}},
 		"in place of it":     {change: func(c *Config) { c.KMSKey = "alias/other" }, native: []any{key}, want: named},
 		"with a context too": {change: func(c *Config) { c.KMSKey = keyARN }, native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
 		"none":               {want: map[string]string{}},
@@ -246,7 +249,11 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 
 func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
-	d := w.on(t, "aws", func(c *Config) { c.HTTPClient, c.KMSKey, c.BucketKey = w.server.Client(), keyARN, true })
+	d := w.on(t, "aws", func(c *Config) {
+		c.HTTPClient = w.server.Client()
+		c.KMSKey = keyARN
+		c.BucketKey = true
+	})
 	r := wiretest.Put("k", "hello")
 	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
@@ -342,9 +349,12 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := row.config
 			p, _ := NamedProfile(row.profile)
-			c.Bucket, c.Endpoint, c.Profile = "photos", "http://127.0.0.1:9", &p
+			c.Bucket = "photos"
+			c.Endpoint = "http://127.0.0.1:9"
+			c.Profile = &p
 			if !c.Anonymous {
-				c.AccessKeyID, c.SecretKey = "key", "secret"
+				c.AccessKeyID = "key"
+				c.SecretKey = "secret"
 			}
 			_, err := NewDriver(t.Context(), c)
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
@@ -417,7 +427,8 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 }
 
 func TestFingerprintsOfOptions(t *testing.T) {
-	id, other := keyARN, "alias/x"
+	id := keyARN
+	other := "alias/x"
 	change := func(*awss3.PutObjectInput) {}
 	function := func() *requestOption[awss3.PutObjectInput] {
 		return &requestOption[awss3.PutObjectInput]{change: change, id: fmt.Sprint(new(byte))}

@@ -59,7 +59,8 @@ func trustCertificate(t *testing.T, certificate *x509.Certificate) {
 func eachWithTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config)) {
 	servers := map[string]func(t *testing.T) (*testServer, string){
 		"minio": func(t *testing.T) (*testServer, string) {
-			s, certificate := needServer(t, "minio-tls"), os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
+			s := needServer(t, "minio-tls")
+			certificate := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
 			s.name, s.raw = "minio", s.clientOver(trusting(t, certificate))
 			return s, certificate
 		},
@@ -92,12 +93,14 @@ func openBucket(t *testing.T, c s3.Config) storage.Bucket {
 func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 
 func TestObjectsWithACustomersKey(t *testing.T) {
-	key, other := s3.WithCustomerKey(customerKeyOf(1)), s3.WithCustomerKey(customerKeyOf(2))
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	other := s3.WithCustomerKey(customerKeyOf(2))
 	source := s3.WithSourceCustomerKey(customerKeyOf(1))
 	eachWithTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		ctx := t.Context()
-		small, large := wiretest.Content(1000, 1), wiretest.Content(partSize+partSize/2, 2)
+		small := wiretest.Content(1000, 1)
+		large := wiretest.Content(partSize+partSize/2, 2)
 		for name, content := range map[string][]byte{"small": small, "large": large} {
 			var body io.Reader = bytes.NewReader(content)
 			_, err := b.Upload(ctx, name, body, key, storage.WithPartSize(partSize), storage.WithMetadata(map[string]string{"a": "b"}))
@@ -200,7 +203,8 @@ func TestObjectsWithACustomersKey(t *testing.T) {
 
 // resumeWithAKey interrupts uploads in parts with a customer's key, and repeats them.
 func resumeWithAKey(t *testing.T, c s3.Config) {
-	key, other := s3.WithCustomerKey(customerKeyOf(1)), s3.WithCustomerKey(customerKeyOf(2))
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	other := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(2*partSize+partSize/2, 3)
 	for name, row := range map[string]struct {
 		again s3.CustomerKeyOption
@@ -278,7 +282,8 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 				s, key, shown := start(t)
 				c := s.config(t, s.bucket(t, false))
 				plain := openBucket(t, c)
-				c.KMSKey, c.BucketKey = key, true
+				c.KMSKey = key
+				c.BucketKey = true
 				if client == "by the SDK" {
 					c.HTTPClient = withoutKeepAlive()
 				}
@@ -351,7 +356,8 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 }
 
 func TestAnOpenUploadWithACustomersKey(t *testing.T) {
-	key, other := s3.WithCustomerKey(customerKeyOf(1)), s3.WithCustomerKey(customerKeyOf(2))
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	other := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(partSize+3, 5)
 	eachWithTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := openBucket(t, c)

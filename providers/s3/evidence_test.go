@@ -69,7 +69,8 @@ func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 		"List": {false, func(d *objectDriver) error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 1}); return err }},
 	}
 	own := map[string]string{"X-Amz-Request-Id": "R1"}
-	html, json := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "text/html"}, map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/json"}
+	html := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "text/html"}
+	json := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/json"}
 	for answer, r := range map[string]reply{
 		"a login page":         {Body: "<html><body>Log in</body></html>"},
 		"JSON":                 {Body: "{}"},

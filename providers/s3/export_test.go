@@ -6,5 +6,6 @@ import (
 
 // LowerCopyLimit makes d copy objects larger than limit in parts of limit bytes.
 func LowerCopyLimit(d driver.Driver, limit int64) {
-	d.(*objectDriver).copier.limit, d.(*objectDriver).copier.part = limit, limit
+	d.(*objectDriver).copier.limit = limit
+	d.(*objectDriver).copier.part = limit
 }

@@ -16,7 +16,9 @@ import (
 
 func formRequest(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := wiretest.SignedUpload(change)
-	r.Method, r.MinSize, r.MaxSize = "POST", 2, 5
+	r.Method = "POST"
+	r.MinSize = 2
+	r.MaxSize = 5
 	return r
 }
 
@@ -40,7 +42,9 @@ func TestTheFormsPolicyHasEveryField(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
-		r.CacheControl, r.StorageClass, r.PublicRead = "no-store", "STANDARD_IA", true
+		r.CacheControl = "no-store"
+		r.StorageClass = "STANDARD_IA"
+		r.PublicRead = true
 		r.Metadata = map[string]string{"k": "v"}
 	}), now)
 	require.NoError(t, err)

@@ -185,7 +185,8 @@ func TestReadOfAMissingObject(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.responses...)
-			d, r := w.on(t, "aws"), &driver.GetRequest{Key: "k", Version: row.version, Length: -1}
+			d := w.on(t, "aws")
+			r := &driver.GetRequest{Key: "k", Version: row.version, Length: -1}
 			var err error
 			if row.head {
 				_, err = d.Head(t.Context(), r)

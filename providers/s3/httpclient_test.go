@@ -33,8 +33,11 @@ func TestCertificatesOfTheEnvironment(t *testing.T) {
 	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
 	for name, change := range map[string]func(t *testing.T, c *Config){
 		"by the default chain": func(*testing.T, *Config) {},
-		"beside a credential":  func(_ *testing.T, c *Config) { c.AccessKeyID, c.SecretKey = "key", "secret" },
-		"anonymous":            func(_ *testing.T, c *Config) { c.Anonymous = true },
+		"beside a credential": func(_ *testing.T, c *Config) {
+			c.AccessKeyID = "key"
+			c.SecretKey = "secret"
+		},
+		"anonymous": func(_ *testing.T, c *Config) { c.Anonymous = true },
 		"in a configuration": func(t *testing.T, c *Config) {
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
@@ -66,7 +69,8 @@ func TestCertificatesOfTheEnvironment(t *testing.T) {
 }
 
 func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
-	one, other := wiretest.NewTLSServer(t, stored), unusedCertificate(t)
+	one := wiretest.NewTLSServer(t, stored)
+	other := unusedCertificate(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
 	require.NoError(t, os.WriteFile(file, certificate, 0o600))

@@ -79,7 +79,9 @@ func TestWhichServersListEverythingAfterAKey(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := row.config
-			c.AccessKeyID, c.SecretKey, c.Region = "key", "secret", "eu-west-1"
+			c.AccessKeyID = "key"
+			c.SecretKey = "secret"
+			c.Region = "eu-west-1"
 			if c.Bucket == "" {
 				c.Bucket = "photos"
 			}

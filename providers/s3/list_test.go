@@ -75,7 +75,8 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 				text = inFolder
 			}
 			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
-			d, began := w.on(t, row.profile), time.Now()
+			d := w.on(t, row.profile)
+			began := time.Now()
 			d.account.clock.now = func() time.Time { return began } // each page is quick
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
 			require.NoError(t, err)

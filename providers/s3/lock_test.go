@@ -194,7 +194,9 @@ func TestADeniedRemovalOfALockedVersion(t *testing.T) {
 
 // The attributes of such a version cannot be read without its key, and its lock can.
 func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
-	denied, withoutKey, none := failing(403, "AccessDenied", "Access Denied"), reply{Status: 400}, failing(404, "NoSuchObjectLockConfiguration", "")
+	denied := failing(403, "AccessDenied", "Access Denied")
+	withoutKey := reply{Status: 400}
+	none := failing(404, "NoSuchObjectLockConfiguration", "")
 	held := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
 	retained := func(year string) reply {
 		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}

@@ -74,7 +74,10 @@ func TestAProfileHasTheRegionToo(t *testing.T) {
 func TestNamedCredentialsAreTheOnlyOnes(t *testing.T) {
 	setEnv(t, nil)
 	for name, change := range map[string]func(*Config){
-		"a key":     func(c *Config) { c.AccessKeyID, c.SecretKey = "key", "secret" },
+		"a key": func(c *Config) {
+			c.AccessKeyID = "key"
+			c.SecretKey = "secret"
+		},
 		"Anonymous": func(c *Config) { c.Anonymous = true },
 		"AWS":       func(c *Config) { c.AWS = &aws.Config{} },
 	} {
@@ -98,7 +101,8 @@ func TestTwoAccountsByAddress(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
-	from, to := open("old", "first-key-of-16c"), open("new", "second-key-of-16")
+	from := open("old", "first-key-of-16c")
+	to := open("new", "second-key-of-16")
 	_, err := from.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), to, "b", from, "a")

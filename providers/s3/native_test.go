@@ -262,7 +262,11 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 		}))
 	}
 	plain := open(func(*Config) {})
-	encrypted := open(func(c *Config) { c.KMSKey, c.BucketKey, c.ExpectedBucketOwner = keyARN, true, "123456789012" })
+	encrypted := open(func(c *Config) {
+		c.KMSKey = keyARN
+		c.BucketKey = true
+		c.ExpectedBucketOwner = "123456789012"
+	})
 	key := WithCustomerKey(rawKey(t, 0))
 	inKMS := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}
 	customers := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0)

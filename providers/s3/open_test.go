@@ -302,11 +302,13 @@ func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
 	} {
 		for _, by := range []string{"by Config", "by the environment"} {
 			t.Run(name+", "+by, func(t *testing.T) {
-				server, metadata := newStandIn(t), silentMetadata(t)
+				server := newStandIn(t)
+				metadata := silentMetadata(t)
 				env := map[string]string{variable: metadata.server.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
 				c := Config{Bucket: "photos", Endpoint: server.server.URL}
 				if by == "by the environment" {
-					c.Endpoint, env["AWS_ENDPOINT_URL"] = "", server.server.URL
+					c.Endpoint = ""
+					env["AWS_ENDPOINT_URL"] = server.server.URL
 				}
 				setEnv(t, env)
 				b, err := Open(t.Context(), c)
@@ -327,14 +329,23 @@ func TestCredentialsOfAConfig(t *testing.T) {
 		signed string // begins so
 	}{
 		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
-		{name: "anonymous", change: func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
-		{name: "the environment", change: func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" }, signed: "AWS4-HMAC-SHA256 Credential=env/"},
+		{name: "anonymous", change: func(c *Config) {
+			c.AccessKeyID = ""
+			c.SecretKey = ""
+			c.Anonymous = true
+		}},
+		{name: "the environment", change: func(c *Config) {
+			c.AccessKeyID = ""
+			c.SecretKey = ""
+		}, signed: "AWS4-HMAC-SHA256 Credential=env/"},
 		{name: "a configuration of the SDK's", change: func(c *Config) {
-			c.AccessKeyID, c.SecretKey = "", ""
+			c.AccessKeyID = ""
+			c.SecretKey = ""
 			c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 		}, signed: "AWS4-HMAC-SHA256 Credential=own/"},
 		{name: "a configuration without credentials", change: func(c *Config) {
-			c.AccessKeyID, c.SecretKey = "", ""
+			c.AccessKeyID = ""
+			c.SecretKey = ""
 			c.AWS = &aws.Config{}
 		}},
 		{name: "a key, and a configuration without credentials", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
@@ -390,7 +401,10 @@ func TestTheNativeClientCanOpenABucket(t *testing.T) {
 func TestSDKSwitchesBreakNothing(t *testing.T) {
 	setEnv(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	w := newStandIn(t, reply{Status: 500})
-	d := w.on(t, "unknown", func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" })
+	d := w.on(t, "unknown", func(c *Config) {
+		c.AccessKeyID = ""
+		c.SecretKey = ""
+	})
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
 	require.Len(t, w.server.Lines(), 1)
@@ -409,9 +423,12 @@ func TestAccountsOfOneCredential(t *testing.T) {
 		return d.Locate("k").Account
 	}
 	key := Config{Endpoint: "http://127.0.0.1:9000", AccessKeyID: "key", SecretKey: "secret"}
-	other, elsewhere := key, key
-	other.AccessKeyID, elsewhere.Endpoint = "other", "http://127.0.0.1:9001"
-	chain, configured := Config{Endpoint: key.Endpoint}, Config{Region: "eu-west-1", AWS: &aws.Config{}}
+	other := key
+	elsewhere := key
+	other.AccessKeyID = "other"
+	elsewhere.Endpoint = "http://127.0.0.1:9001"
+	chain := Config{Endpoint: key.Endpoint}
+	configured := Config{Region: "eu-west-1", AWS: &aws.Config{}}
 	require.Equal(t, at(key), at(key))
 	require.Equal(t, at(chain), at(chain))
 	require.NotEqual(t, at(key), at(other))

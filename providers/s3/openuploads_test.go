@@ -147,12 +147,15 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := row.sdk
-			in.Bucket, in.Key, in.PartNumber = &d.bucket.name, aws.String("a"), aws.Int32(7)
+			in.Bucket = &d.bucket.name
+			in.Key = aws.String("a")
+			in.PartNumber = aws.Int32(7)
 			if in.UploadId == nil {
 				in.UploadId = aws.String("u1")
 			}
 			want, err := awss3.NewPresignClient(d.account.client).PresignUploadPart(t.Context(), &in, func(o *awss3.PresignOptions) {
-				o.Presigner, o.Expires = atTime{now}, time.Hour+time.Second
+				o.Presigner = atTime{now}
+				o.Expires = time.Hour + time.Second
 			})
 			require.NoError(t, err)
 			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}

@@ -33,7 +33,8 @@ func TestTheExpectedOwnerIsChecked(t *testing.T) {
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
-		c.ExpectedBucketOwner, c.HTTPClient = "210987654321", client
+		c.ExpectedBucketOwner = "210987654321"
+		c.HTTPClient = client
 		b = openBucket(t, c)
 		_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.ErrorIs(t, err, storage.PermissionDenied)

@@ -154,8 +154,11 @@ func TestCompletePartsResponse(t *testing.T) {
 // A completion whose condition is false would abort the upload on R2. Only a completion after that of
 // another writer, or without permission to read, is sent.
 func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
-	absent, update := storage.Condition{Absent: true}, storage.Condition{Revision: etag}
-	there, missing, denied := reply{Header: map[string]string{"ETag": etag, "Content-Length": "0"}}, reply{Status: 404}, reply{Status: 403}
+	absent := storage.Condition{Absent: true}
+	update := storage.Condition{Revision: etag}
+	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "0"}}
+	missing := reply{Status: 404}
+	denied := reply{Status: 403}
 	const head, complete = "HEAD /photos/k", "POST /photos/k?uploadId=u1"
 	for name, row := range map[string]struct {
 		condition storage.Condition
@@ -185,8 +188,10 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
 
 func TestAbortParts(t *testing.T) {
-	aborted, none := reply{Status: 204}, failing(404, "NoSuchUpload", "")
-	abort, look := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload", "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
+	aborted := reply{Status: 204}
+	none := failing(404, "NoSuchUpload", "")
+	abort := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
+	look := "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
 	for name, row := range map[string]struct {
 		replies  []reply
 		code     storage.Code
@@ -228,7 +233,8 @@ func TestARefusalAfterStatus200(t *testing.T) {
 		"WhoKnows":                   {storage.Unavailable, true},
 	} {
 		t.Run(code, func(t *testing.T) {
-			w, complete := newStandIn(t), calls["complete"]
+			w := newStandIn(t)
+			complete := calls["complete"]
 			w.server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case complete.isAnswered(r):

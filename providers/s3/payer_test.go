@@ -66,7 +66,8 @@ func TestTheRequesterPays(t *testing.T) {
 			_, err = storage.Copy(t.Context(), b, "copy", b, "k")
 			require.NoError(t, err)
 			own := config
-			own.Bucket, own.HTTPClient = "own", row.client
+			own.Bucket = "own"
+			own.HTTPClient = row.client
 			mine, err := s3.Open(t.Context(), own)
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), mine, "copy", b, "k")

@@ -108,7 +108,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 			if row.env != nil { // which is read with the default chain
 				maps.Copy(row.env, map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"})
 			} else {
-				c.AccessKeyID, c.SecretKey = "AKID", "secret"
+				c.AccessKeyID = "AKID"
+				c.SecretKey = "secret"
 			}
 			setEnv(t, row.env)
 			open := func(c Config) *objectDriver {

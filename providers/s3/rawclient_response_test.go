@@ -156,14 +156,17 @@ var requestInError = regexp.MustCompile(`(Put|Get|Head) "[^"]*": `)
 func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) error) {
 	t.Helper()
 	w := newStandIn(t, response)
-	want, got := do(sdkOnly(w.on(t, "aws"))), do(w.on(t, "aws"))
+	want := do(sdkOnly(w.on(t, "aws")))
+	got := do(w.on(t, "aws"))
 	var w1, g1 *storage.Error
 	require.ErrorAs(t, want, &w1)
 	require.ErrorAs(t, got, &g1)
 	require.Equal(t, requestInError.ReplaceAllString(w1.Err.Error(), ""), g1.Err.Error())
 	require.IsType(t, w1.Err, g1.Err)
-	wrapped, own := *w1, *g1
-	wrapped.Err, own.Err = nil, nil
+	wrapped := *w1
+	own := *g1
+	wrapped.Err = nil
+	own.Err = nil
 	require.Equal(t, wrapped, own)
 }
 
@@ -188,7 +191,8 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 		require.ErrorAs(t, err, &status)
 		require.Equal(t, 404, status.HTTPStatusCode())
 	}
-	w1.Err, g1.Err = nil, nil
+	w1.Err = nil
+	g1.Err = nil
 	require.Equal(t, *w1, *g1)
 }
 
@@ -198,7 +202,8 @@ func TestRawClientWithoutCredentials(t *testing.T) {
 	})
 	w := newStandIn(t, stored)
 	d := w.on(t, "aws", func(c *Config) {
-		c.AccessKeyID, c.SecretKey = "", ""
+		c.AccessKeyID = ""
+		c.SecretKey = ""
 		c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
 	})
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))

@@ -127,15 +127,20 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 		profile string
 		change  func(*Config)
 	}{
-		"path style":                       {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
-		"a server with a path":             {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
-		"a session's token":                {"minio", token},
-		"anonymous":                        {"minio", func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		"path style":           {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
+		"a server with a path": {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
+		"a session's token":    {"minio", token},
+		"anonymous": {"minio", func(c *Config) {
+			c.AccessKeyID = ""
+			c.SecretKey = ""
+			c.Anonymous = true
+		}},
 		"with an unsigned Accept-Encoding": {"gcs", func(*Config) {}},
 		"with Content-MD5":                 {"b2", func(*Config) {}},
 		"with an unknown profile":          {"unknown", func(*Config) {}},
 		"a configuration of the SDK": {"minio", func(c *Config) {
-			c.AccessKeyID, c.SecretKey = "", ""
+			c.AccessKeyID = ""
+			c.SecretKey = ""
 			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 		}},
 	} {
@@ -176,11 +181,14 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 		change func(*Config)
 		native []any
 	}{
-		"none":               {},
-		"a customer's key":   {native: []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}},
-		"a key of KMS":       {native: []any{&kmsKey{argument: "WithKMSKey", id: &id, bucketKey: true}}},
-		"a canned ACL":       {native: []any{cannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
-		"the bucket's key":   {change: func(c *Config) { c.KMSKey, c.BucketKey = keyARN, true }},
+		"none":             {},
+		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}},
+		"a key of KMS":     {native: []any{&kmsKey{argument: "WithKMSKey", id: &id, bucketKey: true}}},
+		"a canned ACL":     {native: []any{cannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
+		"the bucket's key": {change: func(c *Config) {
+			c.KMSKey = keyARN
+			c.BucketKey = true
+		}},
 		"the requester pays": {change: func(c *Config) { c.RequesterPays = true }},
 		"the expected owner": {change: func(c *Config) { c.ExpectedBucketOwner = "123456789012" }},
 	} {

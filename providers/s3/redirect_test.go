@@ -41,7 +41,8 @@ func TestARedirectTakesNoCustomerKeyAlong(t *testing.T) {
 			t.Cleanup(server.Close)
 			c := config(server.URL, server.Client())
 			profile, _ := NamedProfile("aws")
-			c.Bucket, c.Profile = "photos", &profile
+			c.Bucket = "photos"
+			c.Profile = &profile
 			b, err := Open(t.Context(), c, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

@@ -98,7 +98,8 @@ var sources = []source{
 		return Config{Credentials: "default"}, write
 	}},
 	{"a process without an expiry", func(t *testing.T, r *rotation) (Config, func()) {
-		cat, dir := testserver.Program(t, "cat"), t.TempDir()
+		cat := testserver.Program(t, "cat")
+		dir := t.TempDir()
 		write := func() {
 			c := key(r.valid.Load())
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), fmt.Appendf(nil, `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`, c.AccessKeyID, c.SecretAccessKey), 0o600))
@@ -140,7 +141,10 @@ func (r *rotation) open(t *testing.T, from source) (b storage.Bucket, s storage.
 	c, write := from.config(t, r)
 	p, _ := NamedProfile("aws")
 	yes := true
-	c.Endpoint, c.Region, c.Profile, c.PathStyle = r.server.URL, s3server.DefaultRegion, &p, &yes
+	c.Endpoint = r.server.URL
+	c.Region = s3server.DefaultRegion
+	c.Profile = &p
+	c.PathStyle = &yes
 	s, err := NewService(t.Context(), c)
 	require.NoError(t, err)
 	c.Bucket = "photos"

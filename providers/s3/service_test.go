@@ -46,10 +46,13 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w.mu.Lock()
 	w.requests = append(w.requests, name)
-	w.bodies[name], w.hosts[name], w.headers[name] = string(body), r.URL.Host, r.Header
+	w.bodies[name] = string(body)
+	w.hosts[name] = r.URL.Host
+	w.headers[name] = r.Header
 	reply := w.replies[name]
 	if first := w.first[name]; len(first) > 0 {
-		reply, w.first[name] = first[0], first[1:]
+		reply = first[0]
+		w.first[name] = first[1:]
 	}
 	w.mu.Unlock()
 	if reply == "" {
@@ -70,7 +73,9 @@ func failure(status int, code string) string {
 func onWire(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
 	t.Helper()
 	w := &transcript{t: t, replies: replies, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
-	c.AccessKeyID, c.SecretKey, c.HTTPClient = "AKID", "secret", &http.Client{Transport: w}
+	c.AccessKeyID = "AKID"
+	c.SecretKey = "secret"
+	c.HTTPClient = &http.Client{Transport: w}
 	if c.Region == "" {
 		c.Region = "eu-west-1"
 	}
@@ -430,7 +435,8 @@ func TestSettingsThatMayNotBeReadAreEmpty(t *testing.T) {
 
 func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
-	denied, busy := failure(403, "AccessDenied"), failure(503, "SlowDown")
+	denied := failure(403, "AccessDenied")
+	busy := failure(503, "SlowDown")
 	for name, replies := range map[string]map[string]string{
 		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
 		"nothing may be read":        {"HEAD /": denied, "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": denied},

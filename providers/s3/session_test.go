@@ -13,7 +13,8 @@ import (
 // Lambda, containers and CI have the credentials of a session in the environment, mostly
 // without the expiry.
 func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
-	second, week := now.Truncate(time.Second), 7*24*time.Hour
+	second := now.Truncate(time.Second)
+	week := 7 * 24 * time.Hour
 	for _, row := range []struct {
 		name string
 		env  map[string]string
@@ -37,7 +38,8 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 			for name, value := range row.env {
 				t.Setenv(name, value)
 			}
-			row.c.Bucket, row.c.Region = "photos", "eu-west-1"
+			row.c.Bucket = "photos"
+			row.c.Region = "eu-west-1"
 			opened, err := NewDriver(t.Context(), row.c)
 			require.NoError(t, err)
 			d := opened.(*objectDriver)

@@ -31,7 +31,8 @@ func TestSettingsOfANewBucket(t *testing.T) {
 	aborted := failure(409, "OperationAborted")
 	blocked := `User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::photos" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`
 	unprivileged := "User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: arn:aws:s3:::photos because no identity-based policy allows the s3:PutBucketPolicy action"
-	versions, public := storage.WithVersioning(true), storage.WithPublicAccess(true)
+	versions := storage.WithVersioning(true)
+	public := storage.WithPublicAccess(true)
 	const forever = 1000
 	for name, row := range map[string]struct {
 		option  storage.BucketOption

@@ -41,7 +41,8 @@ func opened(t *testing.T, c Config) *objectDriver {
 		c.Region = "eu-west-1"
 	}
 	if c.AccessKeyID == "" && c.AWS == nil && !c.Anonymous {
-		c.AccessKeyID, c.SecretKey = "AKID", "secret"
+		c.AccessKeyID = "AKID"
+		c.SecretKey = "secret"
 	}
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
@@ -65,7 +66,8 @@ func (d *objectDriver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObje
 	t.Helper()
 	in.Bucket = &d.bucket.name
 	signed, err := awss3.NewPresignClient(d.account.client).PresignPutObject(t.Context(), in, func(o *awss3.PresignOptions) {
-		o.Presigner, o.Expires = atTime{now}, ttl
+		o.Presigner = atTime{now}
+		o.Expires = ttl
 	})
 	require.NoError(t, err)
 	return signed
@@ -75,7 +77,8 @@ func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObje
 	t.Helper()
 	in.Bucket = &d.bucket.name
 	signed, err := awss3.NewPresignClient(d.account.client).PresignGetObject(t.Context(), in, func(o *awss3.PresignOptions) {
-		o.Presigner, o.Expires = atTime{now}, ttl
+		o.Presigner = atTime{now}
+		o.Expires = ttl
 	})
 	require.NoError(t, err)
 	return signed
@@ -93,11 +96,18 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	}
 	rows := []row{
 		{"a content type", nil, awss3.PutObjectInput{}},
-		{"a size", func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
+		{"a size", func(r *driver.SignRequest) {
+			r.MinSize = 5
+			r.MaxSize = 5
+		}, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
 		{"create only", func(r *driver.SignRequest) { r.Condition.Absent = true }, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
 		{"properties", func(r *driver.SignRequest) {
-			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
-			r.StorageClass, r.PublicRead = "STANDARD_IA", true
+			r.CacheControl = "no-store"
+			r.ContentDisposition = `attachment;  filename="a"`
+			r.ContentLanguage = "de"
+			r.ContentEncoding = "gzip"
+			r.StorageClass = "STANDARD_IA"
+			r.PublicRead = true
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
 		}, awss3.PutObjectInput{
 			CacheControl: aws.String("no-store"), ContentDisposition: aws.String(`attachment;  filename="a"`),
@@ -177,7 +187,9 @@ func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 
 func TestSignedHeaders(t *testing.T) {
 	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
-		r.MinSize, r.MaxSize, r.Condition.Absent = 5, 5, true
+		r.MinSize = 5
+		r.MaxSize = 5
+		r.Condition.Absent = true
 		r.Metadata = map[string]string{"k": "v"}
 	}), now)
 	require.NoError(t, err)
@@ -189,7 +201,10 @@ func TestSignedHeaders(t *testing.T) {
 }
 
 func TestSignedEmptyBody(t *testing.T) {
-	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
+	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		r.MinSize = 0
+		r.MaxSize = 0
+	}), now)
 	require.NoError(t, err)
 	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", got.Header.Get("Content-Md5"))
 	require.Contains(t, got.URL, "content-md5")
@@ -208,7 +223,10 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, test.config)
-			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
+			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.BaseURL = test.base
+				r.Key = "a b"
+			}), now)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(got.URL, "?")
 			require.Equal(t, test.want, address)
@@ -249,14 +267,18 @@ func TestSignaturesExpire(t *testing.T) {
 }
 
 func TestSigningErrors(t *testing.T) {
-	none, sum := Profile{Name: "none"}, uint32(1)
+	none := Profile{Name: "none"}
+	sum := uint32(1)
 	for name, test := range map[string]struct {
 		config Config
 		ask    func(r *driver.SignRequest)
 	}{
-		"without credentials":                     {Config{Anonymous: true}, nil},
-		"an unknown native option":                {Config{}, func(r *driver.SignRequest) { r.Native = []any{1} }},
-		"a range of sizes":                        {Config{}, func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
+		"without credentials":      {Config{Anonymous: true}, nil},
+		"an unknown native option": {Config{}, func(r *driver.SignRequest) { r.Native = []any{1} }},
+		"a range of sizes": {Config{}, func(r *driver.SignRequest) {
+			r.MinSize = 1
+			r.MaxSize = 5
+		}},
 		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }},
 		"an unsupported method":                   {Config{}, func(r *driver.SignRequest) { r.Method = http.MethodPatch }},
 	} {

@@ -69,17 +69,26 @@ func TestSignedValuesAreSignedAsTheSDKDoes(t *testing.T) {
 			"a parameter", nil, []SignedOption{WithSignedParameter("x-user", "a b&c=d")}, "GET", "x-user=a%20b%26c%3Dd",
 			nil,
 		},
-		{"parameters in any order", func(r *driver.SignRequest) { r.Version, r.ResponseType = "v", "text/plain" },
+		{"parameters in any order", func(r *driver.SignRequest) {
+			r.Version = "v"
+			r.ResponseType = "text/plain"
+		},
 			[]SignedOption{WithSignedParameter("z", "1"), WithSignedParameter("a", "2")},
 			"GET", "a=2&response-content-type=text%2Fplain&versionId=v&z=1", nil},
 		{
 			"a header", nil, []SignedOption{WithSignedHeader("range", "bytes=0-9")}, "GET", "",
 			http.Header{"Range": {"bytes=0-9"}},
 		},
-		{"an upload", func(r *driver.SignRequest) { r.Method, r.ContentType = "PUT", "text/plain" },
+		{"an upload", func(r *driver.SignRequest) {
+			r.Method = "PUT"
+			r.ContentType = "text/plain"
+		},
 			[]SignedOption{WithSignedHeader("X-Team", "blue"), WithSignedParameter("job", "7")},
 			"PUT", "job=7", http.Header{"Content-Type": {"text/plain"}, "X-Team": {"blue"}}},
-		{"a removal", func(r *driver.SignRequest) { r.Method, r.Version = "DELETE", "v/1" },
+		{"a removal", func(r *driver.SignRequest) {
+			r.Method = "DELETE"
+			r.Version = "v/1"
+		},
 			[]SignedOption{WithSignedParameter("job", "7")}, "DELETE", "job=7&versionId=v%2F1", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -171,7 +180,8 @@ func TestASignedRemovalCoversHeadersThatWidenIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := Profile{Name: name}
-			whole, version := http.Header{}, http.Header{}
+			whole := http.Header{}
+			version := http.Header{}
 			p.narrowRemoval(whole, "")
 			p.narrowRemoval(version, "v")
 			require.Equal(t, row.whole, slices.Sorted(maps.Keys(whole)))
@@ -192,7 +202,10 @@ func TestASignedRemovalIsTheSDKs(t *testing.T) {
 	for _, key := range keys {
 		got, err := d.urls.sign(
 			t.Context(),
-			signedDownload(func(r *driver.SignRequest) { r.Method, r.Key = "DELETE", key }),
+			signedDownload(func(r *driver.SignRequest) {
+				r.Method = "DELETE"
+				r.Key = key
+			}),
 			now,
 		)
 		require.NoError(t, err)
@@ -204,7 +217,8 @@ func TestASignedRemovalIsTheSDKs(t *testing.T) {
 func TestStableURLsOfS3(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
-		r.StableFor, r.ResponseCacheControl = time.Hour, "private, max-age=3600"
+		r.StableFor = time.Hour
+		r.ResponseCacheControl = "private, max-age=3600"
 	})
 	sign := func(c Config, at time.Time) (*storage.SignedURL, error) {
 		return opened(t, c).urls.sign(t.Context(), stable, at)

@@ -28,7 +28,8 @@ func (s stranger) do(t *testing.T, signed *storage.SignedURL, body string, chang
 	r, err := signed.Request(t.Context(), strings.NewReader(body))
 	require.NoError(t, err)
 	if signed.Method == http.MethodGet {
-		r.Body, r.ContentLength = nil, 0
+		r.Body = nil
+		r.ContentLength = 0
 	}
 	if change != nil {
 		change(r)

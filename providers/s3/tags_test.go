@@ -38,7 +38,10 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 			return err
 		}},
 		"a copy with other tags": {[]reply{{Body: copied}}, func(ctx context.Context, d *objectDriver) error {
-			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) { r.Controls, r.ReplaceTags = tagged, true }))
+			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) {
+				r.Controls = tagged
+				r.ReplaceTags = true
+			}))
 			return err
 		}},
 	} {
@@ -58,8 +61,11 @@ func TestTagsOfACopy(t *testing.T) {
 		directive, tagging string
 	}{
 		"those of the source": {func(*driver.CopyRequest) {}, "", ""},
-		"others":              {func(r *driver.CopyRequest) { r.Tags, r.ReplaceTags = someTags, true }, "REPLACE", someTagsSent},
-		"none":                {func(r *driver.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
+		"others": {func(r *driver.CopyRequest) {
+			r.Tags = someTags
+			r.ReplaceTags = true
+		}, "REPLACE", someTagsSent},
+		"none": {func(r *driver.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: copied})
@@ -116,7 +122,8 @@ func TestTagsOfACopyInParts(t *testing.T) {
 	run := func(t *testing.T, r *driver.CopyRequest, replies ...reply) (*standIn, error) {
 		w := newStandIn(t, replies...)
 		d := w.on(t, "aws")
-		d.copier.limit, d.copier.part = 8, 9
+		d.copier.limit = 8
+		d.copier.part = 9
 		_, err := d.Copy(t.Context(), of(r))
 		return w, err
 	}
@@ -147,7 +154,8 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		w := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, begun, part, complete)
 		d := w.on(t, "aws")
 		d.account.endpoint = nil // as it is at Amazon's
-		d.copier.limit, d.copier.part = 8, 9
+		d.copier.limit = 8
+		d.copier.part = 9
 		r := of(&driver.CopyRequest{})
 		r.Source.Bucket = "other"
 		_, err := d.Copy(t.Context(), r)

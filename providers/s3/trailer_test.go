@@ -163,7 +163,8 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 
 func TestUploadsOverTLS(t *testing.T) {
 	eachWithTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
-		b, trails := openBucket(t, c), c.HTTPClient == nil
+		b := openBucket(t, c)
+		trails := c.HTTPClient == nil
 		for _, size := range []int{partSize + 1, 3*partSize - 7, 4 * partSize} {
 			want := &countedFile{Reader: bytes.NewReader(wiretest.Content(size, 1))}
 			stored, err := b.Upload(t.Context(), "a", want, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"), storage.IfAbsent())
@@ -278,7 +279,8 @@ func TestAnUploadThatIsCanceledBeforeItsTrailer(t *testing.T) {
 // A body that does not have the checksum of WithCRC32C ends before its trailer.
 func TestADeclaredChecksumOfPartsOverTLS(t *testing.T) {
 	eachWithTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
-		b, content := openBucket(t, c), wiretest.Content(partSize+1, 1)
+		b := openBucket(t, c)
+		content := wiretest.Content(partSize+1, 1)
 		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize), storage.WithCRC32C(wiretest.CRC32C(string(content)).Sum+1))
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		exists, err := b.Exists(t.Context(), "a")

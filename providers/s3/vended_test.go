@@ -118,7 +118,9 @@ func TestCredentialsForExcludesOthers(t *testing.T) {
 		"a name":     {Credentials: "work"},
 		"an AWS one": {AWS: &aws.Config{}},
 	} {
-		c.Bucket, c.Region, c.CredentialsFor = "photos", "us-east-1", ask
+		c.Bucket = "photos"
+		c.Region = "us-east-1"
+		c.CredentialsFor = ask
 		_, err := s3.Open(t.Context(), c)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
 	}

@@ -164,7 +164,8 @@ func (s *versionsServer) start(t *testing.T) *standIn {
 
 func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.asked.Add(1)
-	query, from := r.URL.Query(), 0
+	query := r.URL.Query()
+	from := 0
 	if marker := query.Get("version-id-marker"); marker != "" {
 		from = slices.IndexFunc(s.stored, func(v string) bool { return strings.HasPrefix(v, marker) })
 		if !s.repeat {

@@ -47,7 +47,8 @@ func (j *judge) RoundTrip(r *http.Request) (*http.Response, error) {
 	require.Equal(j.t, authorization(r, string(body)), r.Header.Get("Authorization"))
 	require.Equal(j.t, "session-of-a-test", r.Header.Get("X-Amz-Security-Token"))
 	require.Equal(j.t, "text/xml", r.Header.Get("Content-Type"))
-	j.lines, j.bodies = append(j.lines, r.Method+" "+r.URL.String()), append(j.bodies, string(body))
+	j.lines = append(j.lines, r.Method+" "+r.URL.String())
+	j.bodies = append(j.bodies, string(body))
 	return &http.Response{
 		StatusCode: j.status, Status: fmt.Sprint(j.status), Header: http.Header{}, Request: r,
 		Body: io.NopCloser(strings.NewReader(j.answer)),

@@ -75,9 +75,14 @@ func enableACLs(t *testing.T, c s3.Config) {
 // raceOnce makes each race of a run happen once, so that a run has a fifth of the requests.
 func raceOnce(t *testing.T) {
 	t.Helper()
-	writes, deletes := writeRaces, deleteRaces
-	writeRaces, deleteRaces = 1, 1
-	t.Cleanup(func() { writeRaces, deleteRaces = writes, deletes })
+	writes := writeRaces
+	deletes := deleteRaces
+	writeRaces = 1
+	deleteRaces = 1
+	t.Cleanup(func() {
+		writeRaces = writes
+		deleteRaces = deletes
+	})
 }
 
 func TestRunOnAmazonsRules(t *testing.T) {

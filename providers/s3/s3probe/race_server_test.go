@@ -62,7 +62,8 @@ const inGap = "X-In-Gap"
 func tagOf(text string) string { return fmt.Sprintf(`"%x"`, md5.Sum([]byte(text))) }
 
 func (s *racyServer) serve(r *http.Request, body string) (status int, header http.Header, content string) {
-	query, key := r.URL.Query(), strings.TrimPrefix(r.URL.Path, "/photos/")
+	query := r.URL.Query()
+	key := strings.TrimPrefix(r.URL.Path, "/photos/")
 	tagged := func(text string) http.Header { return http.Header{"Etag": {tagOf(text)}} }
 	refused := func(status int, code string) (int, http.Header, string) {
 		return status, nil, "<Error><Code>" + code + "</Code></Error>"
@@ -174,8 +175,11 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 		gap  string
 		want func(c *s3.Conditions)
 	}{
-		"none":                    {"", func(*s3.Conditions) {}},
-		"PutObject":               {"Put", func(c *s3.Conditions) { c.Create, c.Update = false, false }},
+		"none": {"", func(*s3.Conditions) {}},
+		"PutObject": {"Put", func(c *s3.Conditions) {
+			c.Create = false
+			c.Update = false
+		}},
 		"CompleteMultipartUpload": {"Complete", func(c *s3.Conditions) { c.Complete = false }},
 		"CopyObject":              {"Copy", func(c *s3.Conditions) { c.Copy = false }},
 		"DeleteObject":            {"Delete", func(c *s3.Conditions) { c.Remove = false }},

@@ -201,7 +201,8 @@ func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 		{"escaped keys, announced last", strings.Replace(strings.Replace(pageOf(keys, "a+"), "<EncodingType>url</EncodingType>", "", 1), "</ListBucketResult>", "<EncodingType>url</EncodingType></ListBucketResult>", 1), 90},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			response, page := []byte(row.response), &storage.Page{Entries: make([]storage.ListEntry, 0, keys)}
+			response := []byte(row.response)
+			page := &storage.Page{Entries: make([]storage.ListEntry, 0, keys)}
 			allocations := testing.AllocsPerRun(10, func() {
 				if err := ReadObjects(response, "", page, page.Entries); err != nil {
 					t.Error(err)

@@ -67,7 +67,8 @@ func TestTheLengthOfALargeBodyWithATrailer(t *testing.T) {
 	const size = 5 << 30
 	trailed := NewTrailed(endless{}, size, known)
 	length := trailed.length()
-	read, buffer := int64(0), make([]byte, 1<<20+7)
+	read := int64(0)
+	buffer := make([]byte, 1<<20+7)
 	for {
 		n, err := trailed.Read(buffer)
 		read += int64(n)

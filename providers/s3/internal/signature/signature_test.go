@@ -63,7 +63,8 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 }
 
 func TestASigningKeyIsCachedForItsDay(t *testing.T) {
-	alice, bob := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}, aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
+	alice := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}
+	bob := aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
 	rotated := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "another"}
 	midnight := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
 	for name, row := range map[string]struct {
