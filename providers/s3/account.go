@@ -72,13 +72,18 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		return nil, err
 	}
 	a := &account{
-		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays,
+		anonymous:          c.Anonymous,
+		givenClient:        c.Client,
+		requesterPays:      c.RequesterPays,
 		vendRole:           c.VendRole,
 		expectedOwner:      c.ExpectedBucketOwner,
 		cdn:                c.CDN,
 		profileGiven:       c.Profile != nil,
-		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now},
-		server: &serverKind{}, denied: &atomic.Pointer[time.Time]{},
+		environmentExpires: environmentExpiry(),
+		keys:               &signature.Keys{},
+		clock:              &clock{now: time.Now},
+		server:             &serverKind{},
+		denied:             &atomic.Pointer[time.Time]{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err

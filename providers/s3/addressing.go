@@ -84,7 +84,9 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {
 		return nil, scheme, &storage.Error{
-			Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server",
+			Code: storage.InvalidArgument,
+			Err:  err,
+			Hint: "set the region, or the endpoint of the server",
 		}
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
@@ -130,7 +132,8 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 		return nil, err
 	}
 	e := &bucketEndpoint{
-		base: base, url: u,
+		base:   base,
+		url:    u,
 		origin: u.Scheme + "://" + u.Host,
 		host:   u.Host,
 		path:   u.EscapedPath(),

@@ -83,7 +83,9 @@ func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driv
 		return nil
 	}
 	var crc uint32
-	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) { crc = crc32c.Update(crc, p) })
+	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) {
+		crc = crc32c.Update(crc, p)
+	})
 	in.ChecksumCRC32C = b.account.crcHeader(storage.CRC32C{Sum: crc, Known: true})
 	return err
 }
@@ -115,7 +117,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	if b.left == 0 && b.crc != b.want.Sum {
 		return 0, &storage.Error{
-			Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", b.crc, b.want),
+			Code: storage.ChecksumMismatch,
+			Err:  fmt.Errorf("CRC32C is %08x and should be %s", b.crc, b.want),
 		}
 	}
 	return n, err
@@ -152,11 +155,15 @@ func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error)
 type damageMD5 struct{ hash.Hash }
 
 func (h damageMD5) Write(p []byte) (n int, err error) {
-	fips140.WithoutEnforcement(func() { n, err = h.Hash.Write(p) })
+	fips140.WithoutEnforcement(func() {
+		n, err = h.Hash.Write(p)
+	})
 	return n, err
 }
 
 func (h damageMD5) Sum(b []byte) (sum []byte) {
-	fips140.WithoutEnforcement(func() { sum = h.Hash.Sum(b) })
+	fips140.WithoutEnforcement(func() {
+		sum = h.Hash.Sum(b)
+	})
 	return sum
 }

@@ -97,7 +97,8 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 		status = types.BucketVersioningStatusEnabled
 	}
 	return sendWrite(ctx, b.account.client.PutBucketVersioning, &awss3.PutBucketVersioningInput{
-		Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+		Bucket:                  &b.name,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: status},
 	}, b.account.withBodyChecksum()...)
 }
 

@@ -71,8 +71,9 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	}, d.bucket.withBody)
 	if err == nil {
 		return &storage.Attrs{
-			ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag),
-			CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+			ETag:     quoteETag(out.ETag),
+			Revision: quoteETag(out.ETag),
+			CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 		}, nil
 	}
 	if isCode(err, "TooManyParts") || isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {

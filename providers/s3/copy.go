@@ -268,5 +268,7 @@ func sendToSource[In, Out any](
 	if err == nil || bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
 		return out, err
 	}
-	return send(ctx, in, func(o *awss3.Options) { o.Region = region })
+	return send(ctx, in, func(o *awss3.Options) {
+		o.Region = region
+	})
 }

@@ -131,7 +131,8 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 		}
 		if before != nil && !before.Modified.IsZero() && !now.Modified.Equal(before.Modified) {
 			return &storage.Error{
-				Code: storage.Changed, Err: errors.New("the source was replaced while its parts were copied"),
+				Code: storage.Changed,
+				Err:  errors.New("the source was replaced while its parts were copied"),
 			}
 		}
 	}

@@ -111,7 +111,8 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	loaded, err := config.LoadDefaultConfig(ctx, append(with, bundle...)...)
 	if err != nil {
 		return awss3.Options{}, &storage.Error{
-			Code: storage.InvalidArgument, Err: err,
+			Code: storage.InvalidArgument,
+			Err:  err,
 			Hint: "check the AWS settings in the environment and the shared files",
 		}
 	}
@@ -235,8 +236,10 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 	}
 	if isTemporary(err) {
 		return c, &storage.Error{
-			Code: storage.Unavailable, Retryable: true, Err: err,
-			Hint: "check the service that provides the credentials: it did not respond",
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Err:       err,
+			Hint:      "check the service that provides the credentials: it did not respond",
 		}
 	}
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.hint}
@@ -324,14 +327,21 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
 		}
 		return &vended.Grant[aws.Credentials]{
-			Prefix: given.Prefix, Expires: given.Expires,
+			Prefix:  given.Prefix,
+			Expires: given.Expires,
 			Credentials: aws.Credentials{
-				AccessKeyID: given.AccessKeyID, SecretAccessKey: given.SecretKey, SessionToken: given.SessionToken,
-				CanExpire: !given.Expires.IsZero(), Expires: given.Expires, Source: "CredentialsFor",
+				AccessKeyID:     given.AccessKeyID,
+				SecretAccessKey: given.SecretKey,
+				SessionToken:    given.SessionToken,
+				CanExpire:       !given.Expires.IsZero(),
+				Expires:         given.Expires,
+				Source:          "CredentialsFor",
 			},
 		}, err
 	})
 	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
-	account.client = cloneClient(account.client, func(o *awss3.Options) { o.Credentials = account.credentials })
+	account.client = cloneClient(account.client, func(o *awss3.Options) {
+		o.Credentials = account.credentials
+	})
 	return vended.New(d, keys), nil
 }

@@ -98,7 +98,9 @@ func setCustomerKey(k *customerkey.Key, input any, source string) {
 		return
 	}
 	var hash [md5.Size]byte
-	fips140.WithoutEnforcement(func() { hash = md5.Sum(k.Bytes()) }) // the protocol requires an MD5, to find typos
+	fips140.WithoutEnforcement(func() {
+		hash = md5.Sum(k.Bytes())
+	}) // the protocol requires an MD5, to find typos
 	*key = aws.String(k.Base64())
 	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
 	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)

@@ -145,7 +145,8 @@ func (rm *remover) sendBatch(
 		failed := slotsFor(failure.Key, failure.VersionId, slots)
 		if e != nil && len(failed) == 0 {
 			return &storage.Error{
-				Code: storage.Unsupported, Err: e.Err,
+				Code: storage.Unsupported,
+				Err:  e.Err,
 				Hint: "the server reported failures of objects that the batch did not contain",
 			}
 		}

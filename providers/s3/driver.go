@@ -145,8 +145,9 @@ func (a *account) signingHint() string {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
 func placesOf(a *account, bucket string) []driver.Place {
 	return []driver.Place{{
-		Account: a.identity, Bucket: bucket,
-		Alias: !a.amazon() || isARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
+		Account: a.identity,
+		Bucket:  bucket,
+		Alias:   !a.amazon() || isARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
 	}}
 }
 
@@ -161,7 +162,9 @@ func (d *objectDriver) Native() any {
 	if d.account.givenClient != nil {
 		return d.account.givenClient
 	}
-	return cloneClient(d.account.client, func(o *awss3.Options) { o.Retryer = retry.NewStandard() })
+	return cloneClient(d.account.client, func(o *awss3.Options) {
+		o.Retryer = retry.NewStandard()
+	})
 }
 
 // Close closes idle connections.

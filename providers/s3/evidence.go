@@ -70,9 +70,13 @@ type expected struct {
 // evidenceOf lists the operations for which the SDK accepts any response with status 200, whatever
 // it contains.
 var evidenceOf = map[string]expected{
-	"GetObject": {tag: true}, "HeadObject": {tag: true},
-	"DeleteObject": {}, "PutObjectTagging": {}, "PutObjectRetention": {},
-	"PutObjectLegalHold": {}, "RestoreObject": {},
+	"GetObject":          {tag: true},
+	"HeadObject":         {tag: true},
+	"DeleteObject":       {},
+	"PutObjectTagging":   {},
+	"PutObjectRetention": {},
+	"PutObjectLegalHold": {},
+	"RestoreObject":      {},
 
 	"ListBuckets":                     {text: "ListAllMyBucketsResult"},
 	"ListMultipartUploads":            {text: "ListMultipartUploadsResult"},
@@ -88,13 +92,19 @@ var evidenceOf = map[string]expected{
 	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration", empty: true},
 	"GetBucketPolicy":                 {text: `"Statement"`, empty: true},
 
-	"HeadBucket":   {bare: true},
-	"CreateBucket": {bare: true}, "DeleteBucket": {bare: true},
-	"PutBucketVersioning": {bare: true}, "PutBucketAcl": {bare: true},
-	"PutBucketCors": {bare: true}, "DeleteBucketCors": {bare: true},
-	"PutBucketLifecycleConfiguration": {bare: true}, "DeleteBucketLifecycle": {bare: true},
-	"PutBucketPolicy": {bare: true}, "DeleteBucketPolicy": {bare: true},
-	"PutPublicAccessBlock": {bare: true}, "PutObjectLockConfiguration": {bare: true},
+	"HeadBucket":                      {bare: true},
+	"CreateBucket":                    {bare: true},
+	"DeleteBucket":                    {bare: true},
+	"PutBucketVersioning":             {bare: true},
+	"PutBucketAcl":                    {bare: true},
+	"PutBucketCors":                   {bare: true},
+	"DeleteBucketCors":                {bare: true},
+	"PutBucketLifecycleConfiguration": {bare: true},
+	"DeleteBucketLifecycle":           {bare: true},
+	"PutBucketPolicy":                 {bare: true},
+	"DeleteBucketPolicy":              {bare: true},
+	"PutPublicAccessBlock":            {bare: true},
+	"PutObjectLockConfiguration":      {bare: true},
 }
 
 // checkEvidence returns an error for a successful response without evidence of an S3 server. The

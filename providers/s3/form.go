@@ -30,7 +30,8 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	}
 	if r.LegalHold || r.Retention != (storage.Retention{}) {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL",
+			Code: storage.Unsupported,
+			Hint: "S3's forms have no field for locks: use SignedUploadURL",
 		}
 	}
 	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)

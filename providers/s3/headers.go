@@ -91,7 +91,11 @@ func contentEncoding(value *string) string {
 func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryption storage.Encryption) *storage.Attrs {
 	tag := quoteETag(etag)
 	return &storage.Attrs{
-		ETag: tag, Revision: tag, Version: versionID(version), CRC32C: fullObjectCRC(crc, kind), Encryption: encryption,
+		ETag:       tag,
+		Revision:   tag,
+		Version:    versionID(version),
+		CRC32C:     fullObjectCRC(crc, kind),
+		Encryption: encryption,
 	}
 }
 

@@ -150,7 +150,9 @@ type caBundle struct {
 
 func (b *caBundle) client() awss3.HTTPClient {
 	pool := b.pool.Clone() // the SDK may add to it
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.TLSClientConfig.RootCAs = pool
+	})
 }
 
 // lastCABundle caches the last bundle: a process has one, and parsing takes milliseconds.
@@ -165,7 +167,9 @@ func environmentBundle() (*caBundle, error) {
 	b, err := loadCABundle(file)
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Err: err, Hint: "set AWS_CA_BUNDLE to a file of certificates",
+			Code: storage.InvalidArgument,
+			Err:  err,
+			Hint: "set AWS_CA_BUNDLE to a file of certificates",
 		}
 	}
 	return b, nil

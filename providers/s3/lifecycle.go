@@ -89,7 +89,8 @@ func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule)
 		return sendWrite(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 	}
 	return sendWrite(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
-		Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
+		Bucket:                 &b.name,
+		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
 	}, b.account.withBodyChecksum()...)
 }
 

@@ -43,7 +43,8 @@ func retentionOf(out *awss3.GetObjectOutput) storage.Retention {
 		return storage.Retention{}
 	}
 	return storage.Retention{
-		Mode: retentionMode(string(out.ObjectLockMode)), Until: modified(out.ObjectLockRetainUntilDate),
+		Mode:  retentionMode(string(out.ObjectLockMode)),
+		Until: modified(out.ObjectLockRetainUntilDate),
 	}
 }
 
@@ -56,7 +57,8 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 	}
 	if !r.CRC32C.Known && r.MaxSize != 0 {
 		return &storage.Error{
-			Code: storage.Unsupported, Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too",
+			Code: storage.Unsupported,
+			Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too",
 		}
 	}
 	rawclient.SetLock(h.Set, mode, until, hold)
@@ -67,8 +69,11 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 // retention.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
-		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-		Retention: &types.ObjectLockRetention{}, BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
+		Bucket:                    &d.bucket.name,
+		Key:                       &r.Key,
+		VersionId:                 httpheader.Optional(r.Version),
+		Retention:                 &types.ObjectLockRetention{},
+		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if r.Retention != (storage.Retention{}) {
 		in.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
@@ -84,7 +89,9 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 		status = types.ObjectLockLegalHoldStatusOn
 	}
 	in := &awss3.PutObjectLegalHoldInput{
-		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket:    &d.bucket.name,
+		Key:       &r.Key,
+		VersionId: httpheader.Optional(r.Version),
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
 	return change(ctx, d, r, d.account.client.PutObjectLegalHold, in, d.account.withBodyChecksum()...)
@@ -128,7 +135,8 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	})
 	if err == nil && kept.Retention != nil {
 		attrs.Retention = storage.Retention{
-			Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate),
+			Mode:  retentionMode(string(kept.Retention.Mode)),
+			Until: modified(kept.Retention.RetainUntilDate),
 		}
 	}
 	return attrs
@@ -231,13 +239,15 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	if d := r.DefaultRetention; d != nil && d.Days > 0 {
 		c.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{
-			Mode: types.ObjectLockRetentionMode(lockMode(d.Mode)), Days: days(d.Days),
+			Mode: types.ObjectLockRetentionMode(lockMode(d.Mode)),
+			Days: days(d.Days),
 		}}
 	}
 	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
 	return settle(ctx, unaware, func() error {
 		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
-			Bucket: &b.name, ObjectLockConfiguration: c,
+			Bucket:                  &b.name,
+			ObjectLockConfiguration: c,
 		}, b.account.withBodyChecksum()...)
 	})
 }

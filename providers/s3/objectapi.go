@@ -53,10 +53,16 @@ func canUseRawClient(c Config, s *awss3.Options) bool {
 
 func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 	c := &rawclient.Client{
-		SDK: a.client, Transport: a.rawTransport,
-		URL: e.url, Host: e.host, Path: e.path,
-		Region: a.region, Keys: a.keys, Now: a.clock.time,
-		Owner: a.expectedOwner, UnsignedEncoding: a.profile.UnsignedEncoding,
+		SDK:              a.client,
+		Transport:        a.rawTransport,
+		URL:              e.url,
+		Host:             e.host,
+		Path:             e.path,
+		Region:           a.region,
+		Keys:             a.keys,
+		Now:              a.clock.time,
+		Owner:            a.expectedOwner,
+		UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
 			a.server.see(response.Header)
 			a.renewer.see(response)

@@ -21,7 +21,10 @@ import (
 // ListParts sends one ListParts.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	in := &awss3.ListPartsInput{
-		Bucket: &d.bucket.name, Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit)),
+		Bucket:   &d.bucket.name,
+		Key:      &r.Key,
+		UploadId: &r.Upload,
+		MaxParts: aws.Int32(int32(r.Limit)),
 	}
 	if r.After > 0 {
 		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
@@ -59,8 +62,11 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		return nil, err
 	}
 	in := &awss3.ListMultipartUploadsInput{
-		Bucket: &d.bucket.name, Prefix: httpheader.Optional(r.Prefix), MaxUploads: aws.Int32(int32(r.Limit)),
-		KeyMarker: httpheader.Optional(key), UploadIdMarker: httpheader.Optional(upload),
+		Bucket:         &d.bucket.name,
+		Prefix:         httpheader.Optional(r.Prefix),
+		MaxUploads:     aws.Int32(int32(r.Limit)),
+		KeyMarker:      httpheader.Optional(key),
+		UploadIdMarker: httpheader.Optional(upload),
 	}
 	out, err := d.account.client.ListMultipartUploads(ctx, in)
 	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
@@ -80,7 +86,9 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		page.Uploads = append(
 			page.Uploads,
 			storage.UploadEntry{
-				Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated),
+				Key:    aws.ToString(u.Key),
+				Upload: aws.ToString(u.UploadId),
+				Begun:  aws.ToTime(u.Initiated),
 			},
 		)
 	}

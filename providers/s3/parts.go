@@ -204,7 +204,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		}
 	}
 	return &storage.Error{
-		Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"),
+		Code: storage.Unavailable,
+		Err:  errors.New("the aborted upload still has parts"),
 		Hint: "set a lifecycle rule that aborts stale uploads, to remove the remaining parts",
 	}
 }

@@ -81,8 +81,11 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 		return value
 	}
 	statement, _ := json.Marshal(policyStatement{
-		Sid: publicReadSid, Effect: "Allow", Principal: jsonString("*"),
-		Action: jsonString("s3:GetObject"), Resource: jsonString(arn + "/*"),
+		Sid:       publicReadSid,
+		Effect:    "Allow",
+		Principal: jsonString("*"),
+		Action:    jsonString("s3:GetObject"),
+		Resource:  jsonString(arn + "/*"),
 	})
 	p.statements = append(p.statements, statement)
 }

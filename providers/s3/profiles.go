@@ -16,16 +16,37 @@ var profiles = []Profile{
 		// Amazon documents that S3 enforces conditions of writes (August and November 2024), of
 		// deletes (September 2025) and of copies. Multipart uploads have a CRC32C of type
 		// FULL_OBJECT.
-		Name: "aws", amazon: true, hostless: true,
-		Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum:   ChecksumFullObject, TrailingChecksums: true, Batch: BatchChecksum, ObjectLock: LockAllBuckets,
-		Hosts:         amazonHosts(),
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		Copy:          true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, KMS: true, BucketOwners: true,
-		StorageClasses: true, SignedForms: true, Tags: true, Versioning: true, Restore: true, BucketPolicy: true,
-		CORS: true, Lifecycle: true, Location: true, Sessions: true, VirtualHost: true, OrderedListing: true, LeadingSlashes: true,
-		ObjectACLs:   true, // if the bucket allows ACLs; otherwise AccessControlListNotSupported
-		CustomerKeys: true, // if the bucket allows SSE-C; otherwise AccessDenied
+		Name:              "aws",
+		amazon:            true,
+		hostless:          true,
+		Conditions:        Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum:          ChecksumFullObject,
+		TrailingChecksums: true,
+		Batch:             BatchChecksum,
+		ObjectLock:        LockAllBuckets,
+		Hosts:             amazonHosts(),
+		SignedUploads:     SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		Copy:              true,
+		CopyParts:         true,
+		PinnedCopyParts:   true,
+		CopiedChecksums:   true,
+		KMS:               true,
+		BucketOwners:      true,
+		StorageClasses:    true,
+		SignedForms:       true,
+		Tags:              true,
+		Versioning:        true,
+		Restore:           true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		Location:          true,
+		Sessions:          true,
+		VirtualHost:       true,
+		OrderedListing:    true,
+		LeadingSlashes:    true,
+		ObjectACLs:        true, // if the bucket allows ACLs; otherwise AccessControlListNotSupported
+		CustomerKeys:      true, // if the bucket allows SSE-C; otherwise AccessDenied
 	},
 	{
 		// DigitalOcean documents ACLs of objects, policies, CORS, lifecycle, versioning and SSE-C
@@ -37,11 +58,24 @@ var profiles = []Profile{
 		// confirm all other conditions. Spaces is built on Ceph. Older releases of Ceph check
 		// Content-MD5, accept a CRC32C without checking it, and change "_" in names of metadata.
 		// The release is unknown, so the profile is one for an older release.
-		Name: "spaces", Batch: BatchMD5, Hosts: []string{"{region}.digitaloceanspaces.com"},
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, SignedForms: true,
-		Versioning: true, BucketPolicy: true, CORS: true, Lifecycle: true, VirtualHost: true, EscapeUnderscores: true,
-		OrderedListing: true, CDNURL: "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
+		Name:              "spaces",
+		Batch:             BatchMD5,
+		Hosts:             []string{"{region}.digitaloceanspaces.com"},
+		SignedUploads:     SignedUploads{ContentType: true, Size: true},
+		ContentMD5:        true,
+		Copy:              true,
+		CopyParts:         true,
+		CustomerKeys:      true,
+		ObjectACLs:        true,
+		SignedForms:       true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		VirtualHost:       true,
+		EscapeUnderscores: true,
+		OrderedListing:    true,
+		CDNURL:            "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
 	},
 	{
 		// Cloudflare documents conditions for PutObject and CompleteMultipartUpload, and none for
@@ -54,12 +88,25 @@ var profiles = []Profile{
 		// requested. R2 has no ACLs, POST policies, versions or policies. The S3 URL does not allow
 		// anonymous reads. A Put may have 5 GiB minus 5 MiB. OpenDAL reports InternalError for more
 		// than 700 objects in one DeleteObjects (apache/opendal#2227).
-		Name: "r2", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumHeader,
-		Batch: BatchMD5, Hosts: []string{"*.r2.cloudflarestorage.com"}, Region: "auto", PublicURL: "none",
-		MaxPutSize: maxPutSize - minPartSize, MaxBatch: 700,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		RefusalAborts: true, EqualParts: true, Copy: true, CopyParts: true, CustomerKeys: true, StorageClasses: true,
-		CORS: true, Lifecycle: true, OrderedListing: true,
+		Name:           "r2",
+		Conditions:     Conditions{Create: true, Update: true, Complete: true},
+		Checksum:       ChecksumHeader,
+		Batch:          BatchMD5,
+		Hosts:          []string{"*.r2.cloudflarestorage.com"},
+		Region:         "auto",
+		PublicURL:      "none",
+		MaxPutSize:     maxPutSize - minPartSize,
+		MaxBatch:       700,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		RefusalAborts:  true,
+		EqualParts:     true,
+		Copy:           true,
+		CopyParts:      true,
+		CustomerKeys:   true,
+		StorageClasses: true,
+		CORS:           true,
+		Lifecycle:      true,
+		OrderedListing: true,
 	},
 	{
 		// Backblaze documents that only a bucket's ACL makes its objects public, and that every
@@ -68,21 +115,42 @@ var profiles = []Profile{
 		// (https://www.backblaze.com/apidocs/s3-put-lifecycle-configuration). Users reported in
 		// 2025 and 2026 that B2 refuses x-amz-checksum-* as an unsupported header. They also
 		// reported that B2 refuses If-None-Match as not implemented.
-		Name: "b2", Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"s3.{region}.backblazeb2.com"},
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, Versioning: true, BucketACL: true,
-		CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
+		Name:           "b2",
+		Batch:          BatchMD5,
+		ObjectLock:     LockNewBuckets,
+		Hosts:          []string{"s3.{region}.backblazeb2.com"},
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		ContentMD5:     true,
+		Copy:           true,
+		CopyParts:      true,
+		CustomerKeys:   true,
+		Versioning:     true,
+		BucketACL:      true,
+		CORS:           true,
+		Lifecycle:      true,
+		VirtualHost:    true,
+		OrderedListing: true,
 	},
 	{
 		// Wasabi documents that it recommends path style and has object lock. Only paid accounts
 		// have public access, by a policy or an ACL. Users reported in 2025 that Wasabi refuses
 		// every flexible checksum. Third parties claim that Wasabi supports conditional requests.
 		// Nobody has confirmed this claim.
-		Name: "wasabi", Batch: BatchMD5, ObjectLock: LockNewBuckets,
-		Hosts:         []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, SignedForms: true, Versioning: true,
-		BucketPolicy: true, Lifecycle: true, Location: true, OrderedListing: true,
+		Name:           "wasabi",
+		Batch:          BatchMD5,
+		ObjectLock:     LockNewBuckets,
+		Hosts:          []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		ContentMD5:     true,
+		Copy:           true,
+		CopyParts:      true,
+		ObjectACLs:     true,
+		SignedForms:    true,
+		Versioning:     true,
+		BucketPolicy:   true,
+		Lifecycle:      true,
+		Location:       true,
+		OrderedListing: true,
 	},
 	{
 		// Tested with the source of February 2026. PutObject and CompleteMultipartUpload enforce
@@ -95,17 +163,34 @@ var profiles = []Profile{
 		// not a whole key. With a delimiter other than "/", listings repeat pages. MinIO encrypts
 		// with a key of its KMS and, over TLS, with a customer's key. It ignores
 		// x-amz-expected-bucket-owner. Object lock is possible only for a new bucket.
-		Name: "minio", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumFullObject,
+		Name:              "minio",
+		Conditions:        Conditions{Create: true, Update: true, Complete: true},
+		Checksum:          ChecksumFullObject,
 		TrailingChecksums: true,
-		Batch:             BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"play.min.io"},
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true,
-		CustomerKeys: true,
-		SignedForms:  true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
-		SlashDelimiter: true, TokenAfterLast: true, HidesUploads: true, ShortSegments: true,
-		Sessions:   true,
-		KMS:        true,                     // if the server has a KMS; otherwise NotImplemented
-		SlowTokens: true, fullSegments: true, // sources: the code of MinIO, and a test with 10,000 keys
+		Batch:             BatchMD5,
+		ObjectLock:        LockNewBuckets,
+		Hosts:             []string{"play.min.io"},
+		SignedUploads:     SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		identifies:        true,
+		Copy:              true,
+		CopyParts:         true,
+		PinnedCopyParts:   true,
+		StorageClasses:    true,
+		CustomerKeys:      true,
+		SignedForms:       true,
+		Tags:              true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		Lifecycle:         true,
+		OrderedListing:    true,
+		SlashDelimiter:    true,
+		TokenAfterLast:    true,
+		HidesUploads:      true,
+		ShortSegments:     true,
+		Sessions:          true,
+		KMS:               true, // if the server has a KMS; otherwise NotImplemented
+		SlowTokens:        true,
+		fullSegments:      true, // sources: the code of MinIO, and a test with 10,000 keys
 	},
 	{
 		// Ceph's documents and conformance tests show conditions. PutObject has had them for a long
@@ -114,19 +199,41 @@ var profiles = []Profile{
 		// endpoint is unknown. Squid and later releases check a CRC32C, and all releases check
 		// Content-MD5. Until Quincy, "_" in names of metadata becomes "-" (ceph/ceph pull request
 		// 38737). The tests cover SSE-KMS and SSE-C, tags, and object lock of new buckets.
-		Name: "ceph", Batch: BatchMD5, ObjectLock: LockNewBuckets,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, StorageClasses: true, KMS: true,
-		CustomerKeys: true, SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, CORS: true,
-		Lifecycle: true, EscapeUnderscores: true, OrderedListing: true,
+		Name:              "ceph",
+		Batch:             BatchMD5,
+		ObjectLock:        LockNewBuckets,
+		SignedUploads:     SignedUploads{ContentType: true, Size: true},
+		ContentMD5:        true,
+		Copy:              true,
+		CopyParts:         true,
+		ObjectACLs:        true,
+		StorageClasses:    true,
+		KMS:               true,
+		CustomerKeys:      true,
+		SignedForms:       true,
+		Tags:              true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		EscapeUnderscores: true,
+		OrderedListing:    true,
 	},
 	{
 		// Garage documents that it has no ACLs, versions or policies. A bucket becomes public only
 		// as a website, outside of S3. Replicas become equal only later, so that no condition of a
 		// write can be atomic.
-		Name: "garage", Batch: BatchMD5, PublicURL: "none", SignedUploads: SignedUploads{ContentType: true, Size: true},
-		Racy:       Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		ContentMD5: true, Copy: true, CopyParts: true, SignedForms: true, CORS: true, Lifecycle: true,
+		Name:           "garage",
+		Batch:          BatchMD5,
+		PublicURL:      "none",
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		Racy:           Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		ContentMD5:     true,
+		Copy:           true,
+		CopyParts:      true,
+		SignedForms:    true,
+		CORS:           true,
+		Lifecycle:      true,
 		OrderedListing: true,
 		Region:         "garage", // the default of its configuration
 	},
@@ -138,9 +245,18 @@ var profiles = []Profile{
 		// conditions nor checksums. The release 4.44 was tested. It lists keys in the order of a
 		// directory tree: all keys under a/ come before a-b. If a listing has start-after, 4.44
 		// omits folders.
-		Name: "seaweedfs", Batch: BatchMD5, SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5: true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, BucketPolicy: true,
-		CORS: true, Lifecycle: true, ShortSegments: true,
+		Name:          "seaweedfs",
+		Batch:         BatchMD5,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5:    true,
+		Copy:          true,
+		CopyParts:     true,
+		SignedForms:   true,
+		Versioning:    true,
+		BucketPolicy:  true,
+		CORS:          true,
+		Lifecycle:     true,
+		ShortSegments: true,
 	},
 	{
 		// Tested with v1.8.0 on a file system. PutObject and CompleteMultipartUpload enforce
@@ -153,25 +269,60 @@ var profiles = []Profile{
 		// a lock only after it has stored the object. A retention never ends. A listing shows an
 		// old version with the time at which the version was replaced. In the source code, the id
 		// of a version is a ULID, which contains the version's own time.
-		Name: "versitygw", Conditions: Conditions{Create: true, Update: true, Complete: true},
-		Checksum: ChecksumFullObject, Batch: BatchMD5, ObjectLock: LockAllBuckets,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true}, Racy: Conditions{Remove: true},
-		identifies: true, timesInIDs: true, Copy: true, CopyParts: true, PinnedCopyParts: true, BucketOwners: true,
-		SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, CORS: true, OrderedListing: true,
-		TokenAfterLast: true, ShortSegments: true,
+		Name:            "versitygw",
+		Conditions:      Conditions{Create: true, Update: true, Complete: true},
+		Checksum:        ChecksumFullObject,
+		Batch:           BatchMD5,
+		ObjectLock:      LockAllBuckets,
+		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		Racy:            Conditions{Remove: true},
+		identifies:      true,
+		timesInIDs:      true,
+		Copy:            true,
+		CopyParts:       true,
+		PinnedCopyParts: true,
+		BucketOwners:    true,
+		SignedForms:     true,
+		Tags:            true,
+		Versioning:      true,
+		BucketPolicy:    true,
+		CORS:            true,
+		OrderedListing:  true,
+		TokenAfterLast:  true,
+		ShortSegments:   true,
 	},
 	{
 		// Tested: this is our own server (package s3server), which keeps Amazon's rules. Its
 		// buckets are addressed by path. It responds with 501 if the store below it lacks a
 		// feature.
-		Name:       "omnibucket",
-		Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum:   ChecksumFullObject, TrailingChecksums: true, Batch: BatchChecksum, ObjectLock: LockAllBuckets,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, ObjectACLs: true,
-		KMS: true, CustomerKeys: true, BucketOwners: true, StorageClasses: true, SignedForms: true, Tags: true,
-		Versioning: true, Restore: true, BucketPolicy: true, CORS: true, Lifecycle: true, Location: true,
-		OrderedListing: true, LeadingSlashes: true, Sessions: true,
+		Name:              "omnibucket",
+		Conditions:        Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum:          ChecksumFullObject,
+		TrailingChecksums: true,
+		Batch:             BatchChecksum,
+		ObjectLock:        LockAllBuckets,
+		SignedUploads:     SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		identifies:        true,
+		Copy:              true,
+		CopyParts:         true,
+		PinnedCopyParts:   true,
+		CopiedChecksums:   true,
+		ObjectACLs:        true,
+		KMS:               true,
+		CustomerKeys:      true,
+		BucketOwners:      true,
+		StorageClasses:    true,
+		SignedForms:       true,
+		Tags:              true,
+		Versioning:        true,
+		Restore:           true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		Location:          true,
+		OrderedListing:    true,
+		LeadingSlashes:    true,
+		Sessions:          true,
 	},
 	{
 		// Users reported that the XML API ignores If-Match and If-None-Match on PutObject. They
@@ -180,19 +331,39 @@ var profiles = []Profile{
 		// (https://docs.cloud.google.com/storage/docs/xml-api/post-bucket). Canned ACLs work only
 		// if the bucket's access is not uniform. x-goog- headers replace the headers
 		// x-amz-checksum-* and x-amz-storage-class.
-		Name: "gcs", Batch: BatchMD5, Hosts: []string{"storage.googleapis.com"}, Region: "auto",
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5:    true, Copy: true, ObjectACLs: true, UnsignedEncoding: true, OrderedListing: true,
+		Name:             "gcs",
+		Batch:            BatchMD5,
+		Hosts:            []string{"storage.googleapis.com"},
+		Region:           "auto",
+		SignedUploads:    SignedUploads{ContentType: true, Size: true},
+		ContentMD5:       true,
+		Copy:             true,
+		ObjectACLs:       true,
+		UnsignedEncoding: true,
+		OrderedListing:   true,
 	},
 	{
 		// Scaleway documents at most 1,000 parts for an upload, and policies in a form of its own
 		// (scaleway/docs-content, pages/object-storage/api-cli). It documents conditions since July
 		// 2026, but s3probe must confirm these conditions first. All other fields are those of the
 		// profile "unknown".
-		Name: "scaleway", unsorted: true, Batch: BatchMD5, Hosts: []string{"s3.{region}.scw.cloud"}, MaxParts: 1000,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		Copy:          true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, StorageClasses: true, SignedForms: true,
-		Versioning: true, CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
+		Name:           "scaleway",
+		unsorted:       true,
+		Batch:          BatchMD5,
+		Hosts:          []string{"s3.{region}.scw.cloud"},
+		MaxParts:       1000,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		Copy:           true,
+		CopyParts:      true,
+		CustomerKeys:   true,
+		ObjectACLs:     true,
+		StorageClasses: true,
+		SignedForms:    true,
+		Versioning:     true,
+		CORS:           true,
+		Lifecycle:      true,
+		VirtualHost:    true,
+		OrderedListing: true,
 	},
 	{
 		// Tigris documents that a bucket has the location Global by default. In a Global bucket, a
@@ -200,10 +371,18 @@ var profiles = []Profile{
 		// atomic (https://www.tigrisdata.com/docs/buckets/locations). The index is ordered
 		// (https://www.tigrisdata.com/blog/data-layer-foundationdb). All other fields are those of
 		// the profile "unknown".
-		Name: "tigris", Batch: BatchMD5, Hosts: []string{"t3.storage.dev", "fly.storage.tigris.dev"}, Region: "auto",
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		HidesUploads:  true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
+		Name:           "tigris",
+		Batch:          BatchMD5,
+		Hosts:          []string{"t3.storage.dev", "fly.storage.tigris.dev"},
+		Region:         "auto",
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		Racy:           Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		HidesUploads:   true,
+		Copy:           true,
+		CopyParts:      true,
+		SignedForms:    true,
+		Versioning:     true,
+		OrderedListing: true,
 	},
 	{
 		// An access point of Amazon is named by its ARN or alias. It belongs to a bucket or to an
@@ -211,8 +390,15 @@ var profiles = []Profile{
 		// ACLs, versions, conditional writes, classes or presigned URLs. Objects can be copied only
 		// inside one access point.
 		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
-		Name: accessPointProfile, hostless: true, mixed: true, Batch: BatchMD5,
-		ContentMD5: true, Copy: true, CopyParts: true, VirtualHost: true, NoSigning: true,
+		Name:           accessPointProfile,
+		hostless:       true,
+		mixed:          true,
+		Batch:          BatchMD5,
+		ContentMD5:     true,
+		Copy:           true,
+		CopyParts:      true,
+		VirtualHost:    true,
+		NoSigning:      true,
 		OrderedListing: true, // if a listing is not in order, the core ends it with an error
 	},
 	{
@@ -220,9 +406,17 @@ var profiles = []Profile{
 		// s3probe must test them first. It declares no checksum header, because some servers refuse
 		// that header. It also declares no feature that servers often lack. HidesUploads is set,
 		// because the server may be MinIO, which does not list all uploads in progress.
-		Name: "unknown", hostless: true, unnamed: true, Batch: BatchMD5,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		HidesUploads:  true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
+		Name:           "unknown",
+		hostless:       true,
+		unnamed:        true,
+		Batch:          BatchMD5,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		HidesUploads:   true,
+		Copy:           true,
+		CopyParts:      true,
+		SignedForms:    true,
+		Versioning:     true,
+		OrderedListing: true,
 	},
 }
 

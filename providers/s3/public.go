@@ -99,7 +99,8 @@ func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
 	policy, err := parsePolicy(aws.ToString(out.Policy))
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.Internal, Err: err,
+			Code: storage.Internal,
+			Err:  err,
 			Hint: "the bucket's policy is not valid JSON: correct it with the provider's tools",
 		}
 	}
@@ -165,8 +166,10 @@ func (b *managed) setAccessBlock(
 ) (removed *types.PublicAccessBlockConfiguration, err error) {
 	if !public {
 		return nil, b.putAccessBlock(ctx, &types.PublicAccessBlockConfiguration{
-			BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),
-			BlockPublicPolicy: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+			BlockPublicAcls:       aws.Bool(true),
+			IgnorePublicAcls:      aws.Bool(true),
+			BlockPublicPolicy:     aws.Bool(true),
+			RestrictPublicBuckets: aws.Bool(true),
 		})
 	}
 	before, err := b.accessBlock(ctx)
@@ -181,6 +184,7 @@ func (b *managed) setAccessBlock(
 
 func (b *managed) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
 	return sendWrite(ctx, b.account.client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
-		Bucket: &b.name, PublicAccessBlockConfiguration: block,
+		Bucket:                         &b.name,
+		PublicAccessBlockConfiguration: block,
 	}, b.account.withBodyChecksum()...)
 }

@@ -20,7 +20,9 @@ func (a *account) inRegion(region string) *account {
 	changed.region = region
 	changed.keys = &signature.Keys{}
 	changed.givenClient = nil
-	changed.client = cloneClient(a.client, func(o *awss3.Options) { o.Region = region })
+	changed.client = cloneClient(a.client, func(o *awss3.Options) {
+		o.Region = region
+	})
 	return &changed
 }
 

@@ -39,7 +39,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{
-		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket:    &d.bucket.name,
+		Key:       &r.Key,
+		VersionId: httpheader.Optional(r.Version),
 		RestoreRequest: &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{
 			Tier: cmp.Or(types.Tier(r.RestoreTier), types.TierStandard),
 		}},

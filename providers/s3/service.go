@@ -97,9 +97,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	region := cmp.Or(r.Region, s.account.region)
-	b := &managed{
-		account: s.account.inRegion(region), name: r.Name, isNew: true,
-	}
+	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true}
 	if created, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(created, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
@@ -309,8 +307,12 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 		return nil, err
 	}
 	c := &storage.Credentials{
-		Endpoint: address.String(), Region: a.region, Bucket: name,
-		AccessKeyID: current.AccessKeyID, SecretKey: current.SecretAccessKey, SessionToken: current.SessionToken,
+		Endpoint:     address.String(),
+		Region:       a.region,
+		Bucket:       name,
+		AccessKeyID:  current.AccessKeyID,
+		SecretKey:    current.SecretAccessKey,
+		SessionToken: current.SessionToken,
 	}
 	if current.CanExpire {
 		c.ExpiresAt = current.Expires.UTC()

@@ -120,7 +120,8 @@ func (p *Profile) narrowRemoval(h http.Header, version string) {
 // errTemporary returns the error for a stable URL if the credentials are temporary.
 func errTemporary() error {
 	return &storage.Error{
-		Code: storage.Unsupported, Err: errors.New("temporary credentials differ from process to process"),
+		Code: storage.Unsupported,
+		Err:  errors.New("temporary credentials differ from process to process"),
 		Hint: "sign with a long-lived access key, or redirect to a signed URL from an address of your own",
 	}
 }
@@ -177,17 +178,27 @@ func (us *urlSigner) newPresigning(
 	}
 	if hasFunctions(native) {
 		return p, &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("s3.WithRequest does not fit a signed URL or form"),
+			Code: storage.Unsupported,
+			Err:  errors.New("s3.WithRequest does not fit a signed URL or form"),
 			Hint: "sign such a request with the SDK's s3.NewPresignClient: storage.As returns its client",
 		}
 	}
 	if customerkey.In(native) != nil && endpoint.url.Scheme != "https" {
 		return p, errNoTLS()
 	}
-	return presigning{account: us.account, term: s, endpoint: endpoint, request: signature.Request{
-		Method: method, Host: endpoint.host, Path: endpoint.path,
-		Header: http.Header{}, SHA256: signature.UnsignedPayload, At: s.From,
-	}}, nil
+	return presigning{
+		account:  us.account,
+		term:     s,
+		endpoint: endpoint,
+		request: signature.Request{
+			Method: method,
+			Host:   endpoint.host,
+			Path:   endpoint.path,
+			Header: http.Header{},
+			SHA256: signature.UnsignedPayload,
+			At:     s.From,
+		},
+	}, nil
 }
 
 func (p *presigning) url(objectKey string) *storage.SignedURL {
@@ -235,7 +246,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.CRC32C.Known {
 		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{
-				Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum",
+				Code: storage.Unsupported,
+				Hint: "this server is not known to check CRC32C: remove the checksum",
 			}
 		}
 		h.Set("X-Amz-Checksum-Crc32c", crc32c.Encode(r.CRC32C.Sum))

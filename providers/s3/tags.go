@@ -73,8 +73,10 @@ func tagMap(set []types.Tag) map[string]string {
 // because that request does not support Config.RequesterPays.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
-		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
+		Bucket:    &d.bucket.name,
+		Key:       &r.Key,
+		VersionId: httpheader.Optional(r.Version),
+		Tagging:   &types.Tagging{TagSet: tagSet(r.Tags)},
 	}
 	return change(ctx, d, r, d.account.client.PutObjectTagging, in, d.account.withBodyChecksum()...)
 }
@@ -124,7 +126,9 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		return r.Tags, nil
 	}
 	in := &awss3.GetObjectTaggingInput{
-		Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version),
+		Bucket:    &r.Source.Bucket,
+		Key:       &r.Source.Key,
+		VersionId: httpheader.Optional(r.Source.Version),
 	}
 	// A WithRequest option may be meant for another request of the copy. In this case, customize
 	// returns Unsupported, and sourceTags ignores the error.

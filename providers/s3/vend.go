@@ -34,8 +34,11 @@ func Vended(
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
 	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
 		return PrefixCredentials{
-			Prefix: v.Prefix, AccessKeyID: v.AccessKeyID, SecretKey: v.SecretKey, SessionToken: v.SessionToken,
-			Expires: v.Expires,
+			Prefix:       v.Prefix,
+			AccessKeyID:  v.AccessKeyID,
+			SecretKey:    v.SecretKey,
+			SessionToken: v.SessionToken,
+			Expires:      v.Expires,
 		}
 	})
 }
@@ -84,7 +87,9 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 		role = noRole
 	}
 	out, err := a.sessions().AssumeRole(ctx, &sts.AssumeRoleInput{
-		RoleArn: &role, RoleSessionName: aws.String("omnibucket"), Policy: &policy,
+		RoleArn:         &role,
+		RoleSessionName: aws.String("omnibucket"),
+		Policy:          &policy,
 		DurationSeconds: aws.Int32(int32(r.TTL / time.Second)),
 	})
 	if err != nil {
@@ -94,18 +99,22 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
 		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
 		return nil, &storage.Error{
-			Code: storage.Internal, Err: errors.New("the response to AssumeRole has no complete credentials"),
+			Code: storage.Internal,
+			Err:  errors.New("the response to AssumeRole has no complete credentials"),
 		}
 	}
 	if !c.Expiration.After(a.clock.now()) {
 		return nil, &storage.Error{
-			Code: storage.Internal, Err: errors.New("the credentials in the response to AssumeRole have expired"),
+			Code: storage.Internal,
+			Err:  errors.New("the credentials in the response to AssumeRole have expired"),
 			Hint: "check the clocks of this machine and of the server",
 		}
 	}
 	v := &storage.VendedCredentials{
-		AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken,
-		Expires: *c.Expiration,
+		AccessKeyID:  *c.AccessKeyId,
+		SecretKey:    *c.SecretAccessKey,
+		SessionToken: *c.SessionToken,
+		Expires:      *c.Expiration,
 	}
 	if d.bucket.probesListings(r) {
 		if err := d.probeListings(ctx, v, r.Prefix); err != nil {
@@ -119,9 +128,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 // to the endpoint of a server other than Amazon's.
 func (a *account) sessions() *sts.Client {
 	s3 := a.client.Options()
-	o := sts.Options{
-		Region: a.region, Credentials: a.credentials, HTTPClient: s3.HTTPClient, Retryer: aws.NopRetryer{},
-	}
+	o := sts.Options{Region: a.region, Credentials: a.credentials, HTTPClient: s3.HTTPClient, Retryer: aws.NopRetryer{}}
 	o.EndpointOptions.UseFIPSEndpoint = s3.EndpointOptions.UseFIPSEndpoint
 	o.EndpointOptions.UseDualStackEndpoint = s3.EndpointOptions.UseDualStackEndpoint
 	if !a.amazon() && a.endpoint != nil {

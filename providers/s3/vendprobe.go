@@ -29,7 +29,9 @@ type listingProbe struct {
 var listingProbes = []listingProbe{
 	{"a header Prefix", func(header http.Header, _ url.Values, prefix string) { header.Set("Prefix", prefix) }},
 	{"a parameter Prefix", func(_ http.Header, query url.Values, prefix string) { query.Set("Prefix", prefix) }},
-	{"two prefixes", func(_ http.Header, query url.Values, prefix string) { query["prefix"] = []string{"", prefix} }},
+	{"two prefixes", func(_ http.Header, query url.Values, prefix string) {
+		query["prefix"] = []string{"", prefix}
+	}},
 	{"no prefix", func(http.Header, url.Values, string) {}},
 }
 

@@ -186,7 +186,8 @@ func (p *Purger) sign(ctx context.Context, r *http.Request, body []byte) error {
 // text could quote a file or a response.
 func unauthenticated(ctx context.Context) error {
 	e := &storage.Error{
-		Code: storage.Unauthenticated, Err: errors.New("there are no credentials of Amazon"),
+		Code: storage.Unauthenticated,
+		Err:  errors.New("there are no credentials of Amazon"),
 		Hint: "set Config.Credentials, or the credentials of the environment",
 	}
 	if ctx.Err() != nil {

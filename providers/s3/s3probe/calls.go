@@ -18,10 +18,14 @@ func (p *probe) put(ctx context.Context, key, text string, condition storage.Con
 
 func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
 	return &driver.PutRequest{
-		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
+		Key:  p.prefix + key,
+		Body: strings.NewReader(text),
+		Size: int64(len(text)),
 		Properties: storage.Properties{
 			ContentType: "text/plain",
-		}, Condition: condition, CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
+		},
+		Condition: condition,
+		CRC32C:    storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
 	}
 }
 
@@ -65,7 +69,8 @@ func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (
 func textPart(text string) func() *driver.PartRequest {
 	return func() *driver.PartRequest {
 		return &driver.PartRequest{
-			Body: strings.NewReader(text), CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
+			Body:   strings.NewReader(text),
+			CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
 		}
 	}
 }
@@ -103,7 +108,9 @@ func (p *probe) prepareUpload(
 
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
 	_, err := p.driver.Copy(ctx, &driver.CopyRequest{
-		Source: p.source(revision), Key: p.prefix + key, Condition: condition,
+		Source:     p.source(revision),
+		Key:        p.prefix + key,
+		Condition:  condition,
 		Properties: storage.Properties{ContentType: "text/plain"},
 	})
 	return err

@@ -30,7 +30,9 @@ func conditionCheck(
 	name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool,
 ) check {
 	return check{name, run,
-		func(p *s3.Profile, enforced bool) { *field(&p.Conditions) = enforced },
+		func(p *s3.Profile, enforced bool) {
+			*field(&p.Conditions) = enforced
+		},
 		func(known s3.Conditions) bool { return *field(&known) },
 	}
 }
@@ -62,28 +64,46 @@ var checks = []check{
 		},
 	},
 	{
-		name: "over TLS, a part that does not match the CRC32C after it is refused", run: checkTrailer,
-		set: func(p *s3.Profile, ok bool) { p.TrailingChecksums = ok },
+		name: "over TLS, a part that does not match the CRC32C after it is refused",
+		run:  checkTrailer,
+		set: func(p *s3.Profile, ok bool) {
+			p.TrailingChecksums = ok
+		},
 	},
 	{
-		name: "a listing is in byte order across pages", run: checkOrder,
-		set: func(p *s3.Profile, ok bool) { p.OrderedListing = ok },
+		name: "a listing is in byte order across pages",
+		run:  checkOrder,
+		set: func(p *s3.Profile, ok bool) {
+			p.OrderedListing = ok
+		},
 	},
 	{
-		name: "a listing accepts a delimiter other than a slash", run: checkDelimiter,
-		set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok },
+		name: "a listing accepts a delimiter other than a slash",
+		run:  checkDelimiter,
+		set: func(p *s3.Profile, ok bool) {
+			p.SlashDelimiter = !ok
+		},
 	},
 	{
-		name: "a full last page of a listing names no next page", run: checkLastPage,
-		set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok },
+		name: "a full last page of a listing names no next page",
+		run:  checkLastPage,
+		set: func(p *s3.Profile, ok bool) {
+			p.TokenAfterLast = !ok
+		},
 	},
 	{
-		name: "a key that begins with a slash is another key", run: checkLeadingSlash,
-		set: func(p *s3.Profile, ok bool) { p.LeadingSlashes = ok },
+		name: "a key that begins with a slash is another key",
+		run:  checkLeadingSlash,
+		set: func(p *s3.Profile, ok bool) {
+			p.LeadingSlashes = ok
+		},
 	},
 	{
-		name: "uploads in progress are listed", run: checkUploads,
-		set: func(p *s3.Profile, ok bool) { p.HidesUploads = !ok },
+		name: "uploads in progress are listed",
+		run:  checkUploads,
+		set: func(p *s3.Profile, ok bool) {
+			p.HidesUploads = !ok
+		},
 	},
 	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
 	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
@@ -91,61 +111,97 @@ var checks = []check{
 		return &c.Complete
 	}),
 	{
-		name: "an upload whose completion was refused stays", run: checkRefusedUpload,
-		set: func(p *s3.Profile, ok bool) { p.RefusalAborts = !ok },
+		name: "an upload whose completion was refused stays",
+		run:  checkRefusedUpload,
+		set: func(p *s3.Profile, ok bool) {
+			p.RefusalAborts = !ok
+		},
 	},
 	conditionCheck("a conditional delete", checkRemove, func(c *s3.Conditions) *bool { return &c.Remove }),
-	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) { p.Copy = ok }},
+	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) {
+		p.Copy = ok
+	}},
 	conditionCheck(
 		"create-only and compare-and-swap on a copy", checkCopyConditions,
 		func(c *s3.Conditions) *bool { return &c.Copy },
 	),
-	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) { p.CopyParts = ok }},
+	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) {
+		p.CopyParts = ok
+	}},
 	{
-		name: "a copied part is of the revision that it names", run: checkPinnedParts,
-		set: func(p *s3.Profile, ok bool) { p.PinnedCopyParts = ok },
+		name: "a copied part is of the revision that it names",
+		run:  checkPinnedParts,
+		set: func(p *s3.Profile, ok bool) {
+			p.PinnedCopyParts = ok
+		},
 	},
 	{
-		name: "a batch delete", run: checkBatch,
-		set: func(p *s3.Profile, ok bool) { setAtLeast(&p.Batch, s3.BatchMD5, ok) },
+		name: "a batch delete",
+		run:  checkBatch,
+		set:  func(p *s3.Profile, ok bool) { setAtLeast(&p.Batch, s3.BatchMD5, ok) },
 	},
 	{
-		name: "a public object in a private bucket", run: checkACL,
-		set: func(p *s3.Profile, ok bool) { p.ObjectACLs = ok },
+		name: "a public object in a private bucket",
+		run:  checkACL,
+		set: func(p *s3.Profile, ok bool) {
+			p.ObjectACLs = ok
+		},
 	},
 	{
-		name: "a signed upload enforces its content type", run: checkSignedType,
-		set: func(p *s3.Profile, ok bool) { p.SignedUploads.ContentType = ok },
+		name: "a signed upload enforces its content type",
+		run:  checkSignedType,
+		set: func(p *s3.Profile, ok bool) {
+			p.SignedUploads.ContentType = ok
+		},
 	},
 	{
-		name: "a signed upload enforces its size", run: checkSignedSize,
-		set: func(p *s3.Profile, ok bool) { p.SignedUploads.Size = ok },
+		name: "a signed upload enforces its size",
+		run:  checkSignedSize,
+		set: func(p *s3.Profile, ok bool) {
+			p.SignedUploads.Size = ok
+		},
 	},
 	{
-		name: "a signed upload that must not overwrite", run: checkSignedCreate,
+		name: "a signed upload that must not overwrite",
+		run:  checkSignedCreate,
 		// This check runs no concurrent writes. The check "create-only on Put" runs them.
-		set:  func(p *s3.Profile, ok bool) { p.SignedUploads.IfAbsent = ok && p.Conditions.Create },
+		set: func(p *s3.Profile, ok bool) {
+			p.SignedUploads.IfAbsent = ok && p.Conditions.Create
+		},
 		racy: func(known s3.Conditions) bool { return known.Create },
 	},
 	{
-		name: "tags of writes, copies and their own calls", run: checkTags,
-		set: func(p *s3.Profile, ok bool) { p.Tags = ok },
+		name: "tags of writes, copies and their own calls",
+		run:  checkTags,
+		set: func(p *s3.Profile, ok bool) {
+			p.Tags = ok
+		},
 	},
 	{
-		name: "a legal hold keeps a version, in a bucket with object lock", run: checkLegalHold,
-		set: func(p *s3.Profile, ok bool) { setAtLeast(&p.ObjectLock, s3.LockNewBuckets, ok) },
+		name: "a legal hold keeps a version, in a bucket with object lock",
+		run:  checkLegalHold,
+		set:  func(p *s3.Profile, ok bool) { setAtLeast(&p.ObjectLock, s3.LockNewBuckets, ok) },
 	},
 	{
-		name: "an object is encrypted with a key of a KMS", run: checkKMS,
-		set: func(p *s3.Profile, ok bool) { p.KMS = ok },
+		name: "an object is encrypted with a key of a KMS",
+		run:  checkKMS,
+		set: func(p *s3.Profile, ok bool) {
+			p.KMS = ok
+		},
 	},
 	{
-		name: "only a customer's key reads its object, over TLS", run: checkCustomerKey,
-		set: func(p *s3.Profile, ok bool) { p.CustomerKeys = ok },
+		name: "only a customer's key reads its object, over TLS",
+		run:  checkCustomerKey,
+		set: func(p *s3.Profile, ok bool) {
+			p.CustomerKeys = ok
+		},
 	},
 	{
-		name: "a form enforces its sizes and type", run: checkForms,
-		set: func(p *s3.Profile, ok bool) { p.SignedForms = ok },
+		name: "a form enforces its sizes and type",
+		run:  checkForms,
+		set: func(p *s3.Profile, ok bool) {
+			p.SignedForms = ok
+		},
 	},
 }
 
@@ -270,7 +326,10 @@ func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 // checkLeadingSlash checks that the server keeps "/key" and "key" as different objects.
 func checkLeadingSlash(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
-		expectSuccess("writing", func() error { _, err := p.put(ctx, "slash", "", storage.Condition{}); return err }),
+		expectSuccess("writing", func() error {
+			_, err := p.put(ctx, "slash", "", storage.Condition{})
+			return err
+		}),
 		p.expectMissing(ctx, "/"+p.prefix+"slash", `"/key" is taken for "key"`),
 	)
 }
@@ -281,7 +340,10 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	r := p.request("sum", "0123456789", storage.Condition{})
 	r.CRC32C.Sum++
-	put := func() error { _, err := p.putRequest(ctx, r); return err }
+	put := func() error {
+		_, err := p.putRequest(ctx, r)
+		return err
+	}
 	verdict, detail := runSteps(
 		expectFailure("a body with a wrong checksum", "a body with a wrong checksum was stored", put,
 			storage.ChecksumMismatch),
@@ -384,8 +446,14 @@ func sameList(want, listed []string, err error) (Verdict, string) {
 
 func checkBatch(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
-		expectSuccess("writing", func() error { _, err := p.put(ctx, "batch-1", "", storage.Condition{}); return err }),
-		expectSuccess("writing", func() error { _, err := p.put(ctx, "batch-2", "", storage.Condition{}); return err }),
+		expectSuccess("writing", func() error {
+			_, err := p.put(ctx, "batch-1", "", storage.Condition{})
+			return err
+		}),
+		expectSuccess("writing", func() error {
+			_, err := p.put(ctx, "batch-2", "", storage.Condition{})
+			return err
+		}),
 		expectSuccess("a batch of two", func() error { return p.deleteBatch(ctx, "batch-1", "batch-2") }),
 		p.expectNoObject(ctx, "batch-1"), p.expectNoObject(ctx, "batch-2"),
 	)

@@ -177,7 +177,10 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 // checkCompose copies an object as a part. The part may be small, because it is the last part.
 func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
-		expectSuccess("writing", func() error { _, err := p.put(ctx, "source", "new", storage.Condition{}); return err }),
+		expectSuccess("writing", func() error {
+			_, err := p.put(ctx, "source", "new", storage.Condition{})
+			return err
+		}),
 		expectSuccess("a copied part", func() error {
 			attrs, err := p.head(ctx, "source")
 			if err != nil {
@@ -204,7 +207,8 @@ func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
 	source.Attrs = &storage.Attrs{Size: 3} // the size of "old" and "new"
 	_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
-		Key: p.prefix + "compose", Sources: []driver.ObjectRef{source},
+		Key:        p.prefix + "compose",
+		Sources:    []driver.ObjectRef{source},
 		Properties: storage.Properties{ContentType: "text/plain"},
 	})
 	return err

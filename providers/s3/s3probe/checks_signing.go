@@ -23,10 +23,16 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("public", "public", storage.Condition{})
 	r.PublicRead = true
 	return runSteps(
-		expectSuccess("a public object", func() error { _, err := p.putRequest(ctx, r); return err }),
+		expectSuccess("a public object", func() error {
+			_, err := p.putRequest(ctx, r)
+			return err
+		}),
 		expectSuccess(
 			"a private object",
-			func() error { _, err := p.put(ctx, "private", "private", storage.Condition{}); return err },
+			func() error {
+				_, err := p.put(ctx, "private", "private", storage.Condition{})
+				return err
+			},
 		),
 		func() (Verdict, string) {
 			open, err := p.isPublic(ctx, "private")
@@ -91,7 +97,11 @@ func (p *probe) signedPut(
 
 func (p *probe) signRequest(key string) *driver.SignRequest {
 	return &driver.SignRequest{
-		Method: http.MethodPut, Key: p.prefix + key, TTL: signingTTL, MinSize: -1, MaxSize: -1,
+		Method:     http.MethodPut,
+		Key:        p.prefix + key,
+		TTL:        signingTTL,
+		MinSize:    -1,
+		MaxSize:    -1,
 		Properties: storage.Properties{ContentType: "text/plain"},
 	}
 }

@@ -18,13 +18,19 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 	parts := p.request("parts-tagged", "tagged", storage.Condition{})
 	parts.Tags = first
 	return runSteps(
-		expectSuccess("a write with tags", func() error { _, err := p.putRequest(ctx, put); return err }),
+		expectSuccess("a write with tags", func() error {
+			_, err := p.putRequest(ctx, put)
+			return err
+		}),
 		p.expectTags(ctx, "tagged", first),
 		expectSuccess("setting tags", func() error { return p.setTags(ctx, "tagged", second) }),
 		p.expectTags(ctx, "tagged", second),
 		expectSuccess("removing tags", func() error { return p.setTags(ctx, "tagged", nil) }),
 		p.expectTags(ctx, "tagged", nil),
-		expectSuccess("a multipart upload with tags", func() error { _, err := p.upload(ctx, parts, "tagged"); return err }),
+		expectSuccess("a multipart upload with tags", func() error {
+			_, err := p.upload(ctx, parts, "tagged")
+			return err
+		}),
 		p.expectTags(ctx, "parts-tagged", first),
 		expectSuccess("a copy", func() error { return p.copyTagged(ctx, nil) }),
 		p.expectTags(ctx, "copy-tagged", first),
@@ -32,7 +38,10 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectTags(ctx, "copy-tagged", second),
 		expectSuccess(
 			"a write without tags",
-			func() error { _, err := p.put(ctx, "copy-tagged", "x", storage.Condition{}); return err },
+			func() error {
+				_, err := p.put(ctx, "copy-tagged", "x", storage.Condition{})
+				return err
+			},
 		),
 		p.expectTags(ctx, "copy-tagged", nil),
 	)
@@ -47,7 +56,8 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 // later steps of the check then succeed.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	r := &driver.CopyRequest{
-		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
+		Source:     p.driver.Locate(p.prefix + "parts-tagged"),
+		Key:        p.prefix + "copy-tagged",
 		Properties: storage.Properties{ContentType: "text/plain"},
 	}
 	r.Tags = tags

@@ -177,8 +177,11 @@ func (p *probe) begin(ctx context.Context) error {
 
 func union(c, d s3.Conditions) s3.Conditions {
 	return s3.Conditions{
-		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
-		Copy: c.Copy || d.Copy, Remove: c.Remove || d.Remove,
+		Create:   c.Create || d.Create,
+		Update:   c.Update || d.Update,
+		Complete: c.Complete || d.Complete,
+		Copy:     c.Copy || d.Copy,
+		Remove:   c.Remove || d.Remove,
 	}
 }
 

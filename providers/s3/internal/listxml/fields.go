@@ -20,7 +20,8 @@ const textBlock = 4 << 10
 var (
 	errNoListing  = errors.New("the response is not a listing")
 	errNotEscaped = &storage.Error{
-		Code: storage.Internal, Err: errors.New("a key in the listing is not escaped as the listing says"),
+		Code: storage.Internal,
+		Err:  errors.New("a key in the listing is not escaped as the listing says"),
 	}
 	errEscaped = &storage.Error{
 		Code: storage.Internal,

@@ -32,7 +32,8 @@ const (
 )
 
 var errTooLong = &storage.Error{
-	Code: storage.Internal, Err: errors.New("the page of the listing is larger than any page of S3"),
+	Code: storage.Internal,
+	Err:  errors.New("the page of the listing is larger than any page of S3"),
 }
 
 // buffers holds *bytes.Buffer. A response is read completely before it is decoded.

@@ -19,8 +19,13 @@ func (c *Client) PutObject(
 	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {
 	r := &request{
-		method: http.MethodPut, key: *in.Key, query: "x-id=PutObject", header: newHeader(), body: in.Body,
-		size: *in.ContentLength, sha256: signature.UnsignedPayload,
+		method: http.MethodPut,
+		key:    *in.Key,
+		query:  "x-id=PutObject",
+		header: newHeader(),
+		body:   in.Body,
+		size:   *in.ContentLength,
+		sha256: signature.UnsignedPayload,
 	}
 	h := &r.header
 	h.set("Content-Type", contentTypeOrDefault(in.ContentType))
@@ -69,8 +74,13 @@ func (c *Client) UploadPart(
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
 	query = append(urlpath.AppendAll(query, *in.UploadId), "&x-id=UploadPart"...)
 	r := &request{
-		method: http.MethodPut, key: *in.Key, query: string(query), header: newHeader(), body: in.Body,
-		size: *in.ContentLength, sha256: signature.UnsignedPayload,
+		method: http.MethodPut,
+		key:    *in.Key,
+		query:  string(query),
+		header: newHeader(),
+		body:   in.Body,
+		size:   *in.ContentLength,
+		sha256: signature.UnsignedPayload,
 	}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
@@ -101,7 +111,10 @@ func (c *Client) GetObject(
 	ctx context.Context, in *awss3.GetObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
 	r := &request{
-		method: http.MethodGet, key: *in.Key, query: "x-id=GetObject", header: newHeader(),
+		method: http.MethodGet,
+		key:    *in.Key,
+		query:  "x-id=GetObject",
+		header: newHeader(),
 		sha256: signature.EmptySHA256,
 	}
 	if in.VersionId != nil {
@@ -203,18 +216,29 @@ func contentTypeOrDefault(contentType *string) string {
 // HeadOutput returns the output of a HeadObject in the form of GetObject.
 func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 	object := &awss3.GetObjectOutput{
-		CacheControl: out.CacheControl, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumType: out.ChecksumType,
-		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding,
-		ContentLanguage: out.ContentLanguage,
-		ContentLength:   out.ContentLength, ContentType: out.ContentType, ETag: out.ETag,
-		LastModified: out.LastModified,
-		Metadata:     out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
-		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode,
+		CacheControl:              out.CacheControl,
+		ChecksumCRC32C:            out.ChecksumCRC32C,
+		ChecksumType:              out.ChecksumType,
+		ContentDisposition:        out.ContentDisposition,
+		ContentEncoding:           out.ContentEncoding,
+		ContentLanguage:           out.ContentLanguage,
+		ContentLength:             out.ContentLength,
+		ContentType:               out.ContentType,
+		ETag:                      out.ETag,
+		LastModified:              out.LastModified,
+		Metadata:                  out.Metadata,
+		StorageClass:              out.StorageClass,
+		VersionId:                 out.VersionId,
+		TagCount:                  out.TagCount,
+		ObjectLockMode:            out.ObjectLockMode,
 		ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
-		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus, Restore: out.Restore,
-		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
-		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5,
-		ReplicationStatus: out.ReplicationStatus,
+		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus,
+		Restore:                   out.Restore,
+		ServerSideEncryption:      out.ServerSideEncryption,
+		SSEKMSKeyId:               out.SSEKMSKeyId,
+		SSECustomerAlgorithm:      out.SSECustomerAlgorithm,
+		SSECustomerKeyMD5:         out.SSECustomerKeyMD5,
+		ReplicationStatus:         out.ReplicationStatus,
 	}
 	setArchived(object, string(out.ArchiveStatus))
 	return object

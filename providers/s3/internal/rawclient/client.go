@@ -116,8 +116,14 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		return nil, nil, err
 	}
 	sent := &http.Request{
-		Method: r.method, URL: u, Host: c.Host, Header: r.header.Header, ContentLength: r.size,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method:        r.method,
+		URL:           u,
+		Host:          c.Host,
+		Header:        r.header.Header,
+		ContentLength: r.size,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
 	}
 	if r.size != 0 && r.body != nil {
 		sent.Body = io.NopCloser(r.body) // Close must not close the body, which the core may read again
@@ -169,8 +175,14 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 			h.set("X-Amz-Security-Token", credentials.SessionToken)
 		}
 		h.set("Authorization", c.Keys.Get(&credentials, c.Region, at).Authorization(&signature.Request{
-			Method: r.method, Host: c.Host, Path: path, Query: r.query,
-			Header: h.Header, Length: r.size, SHA256: r.sha256, At: at,
+			Method: r.method,
+			Host:   c.Host,
+			Path:   path,
+			Query:  r.query,
+			Header: h.Header,
+			Length: r.size,
+			SHA256: r.sha256,
+			At:     at,
 		}))
 	}
 	h.set("User-Agent", "omnibucket")

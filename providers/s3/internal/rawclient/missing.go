@@ -20,7 +20,8 @@ func missing(response *http.Response) error {
 	return &smithy.OperationError{ServiceID: awss3.ServiceID, OperationName: "HeadObject", Err: &responseError{
 		ResponseError: &awshttp.ResponseError{
 			ResponseError: &smithyhttp.ResponseError{
-				Response: &smithyhttp.Response{Response: response}, Err: &types.NotFound{},
+				Response: &smithyhttp.Response{Response: response},
+				Err:      &types.NotFound{},
 			},
 			RequestID: h.Get("X-Amz-Request-Id"),
 		},

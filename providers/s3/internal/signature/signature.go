@@ -61,8 +61,12 @@ func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
 	}
 	date := at.UTC().Format(DayFormat)
 	key := &Key{
-		accessKey: c.AccessKeyID, region: region, secret: secret, day: day, date: date,
-		Scope: date + "/" + region + "/" + Service + "/aws4_request",
+		accessKey: c.AccessKeyID,
+		region:    region,
+		secret:    secret,
+		day:       day,
+		date:      date,
+		Scope:     date + "/" + region + "/" + Service + "/aws4_request",
 	}
 	credential := urlpath.EscapeAll(c.AccessKeyID + "/" + key.Scope)
 	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + credential + "&X-Amz-Date="
