@@ -38,8 +38,10 @@ func amazonAt(t *testing.T, address string) s3.Config {
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return s3.Config{
-		Region: s3server.DefaultRegion, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
-		HTTPClient: &http.Client{Transport: transport},
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		HTTPClient:  &http.Client{Transport: transport},
 	}
 }
 

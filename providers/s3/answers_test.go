@@ -51,8 +51,12 @@ func recorded(test string) string {
 
 // answers has the responses by service; the names are those of profiles.
 var answers = map[string][]answer{
-	"aws": slices.Concat(amazonRefusals, amazonArguments, amazonStates, amazonRetries, amazonBuckets, amazonRegions, amazonLocks, amazonKeys),
-	"r2":  r2Answers, "b2": b2Answers, "spaces": spacesAnswers, "wasabi": wasabiAnswers, "unknown": otherAnswers,
+	"aws":     slices.Concat(amazonRefusals, amazonArguments, amazonStates, amazonRetries, amazonBuckets, amazonRegions, amazonLocks, amazonKeys),
+	"r2":      r2Answers,
+	"b2":      b2Answers,
+	"spaces":  spacesAnswers,
+	"wasabi":  wasabiAnswers,
+	"unknown": otherAnswers,
 }
 
 var amazonRefusals = []answer{

@@ -19,7 +19,9 @@ const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 func TestSigningIsDeclaredOnlyIfThisPackageCanSign(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	abroad := Config{Bucket: accessPoint, Profile: &ofBucket, Client: awss3.New(awss3.Options{
-		Region: "eu-west-1", UseARNRegion: true, Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+		Region:       "eu-west-1",
+		UseARNRegion: true,
+		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})}
 	for _, row := range []struct {
 		name        string

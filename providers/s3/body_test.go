@@ -73,7 +73,9 @@ func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
 	}
 	for text, sum := range map[string]string{"": "1B2M2Y8AsgTpgAmY7PhCfg==", "hello": "XUFAKrxLKna5cZ2REBfFkg=="} {
 		w := newStandIn(t, stored)
-		d := w.on(t, "unknown", func(c *Config) { c.SecretKey = "a secret that is as long as FIPS 140 wants" })
+		d := w.on(t, "unknown", func(c *Config) {
+			c.SecretKey = "a secret that is as long as FIPS 140 wants"
+		})
 		require.True(t, usesRawClient(t, d))
 		_, err := d.Put(t.Context(), wiretest.Put("k", text))
 		require.NoError(t, err)

@@ -22,9 +22,15 @@ func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 		change func(*Config)
 		hint   string
 	}{
-		{"another", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "us-east-1" }, "the bucket is in region eu-west-1: set region=eu-west-1"},
-		{"the same", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, noCustomerKeyHint},
-		{"the same, at another endpoint", reply{Status: 301, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, regionHint},
+		{"another", reply{Status: 400, Header: said}, func(c *Config) {
+			c.Region = "us-east-1"
+		}, "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{"the same", reply{Status: 400, Header: said}, func(c *Config) {
+			c.Region = "eu-west-1"
+		}, noCustomerKeyHint},
+		{"the same, at another endpoint", reply{Status: 301, Header: said}, func(c *Config) {
+			c.Region = "eu-west-1"
+		}, regionHint},
 		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) {
 			c.Region = "eu-west-1"
 			c.AccessKeyID = "a/b/c"

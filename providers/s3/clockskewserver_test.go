@@ -22,14 +22,20 @@ import (
 func otherClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{
-		Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, Now: func() time.Time { return time.Now().Add(ahead) },
+		Buckets:    []string{"photos"},
+		Middleware: wiretest.OneRequestAConnection,
+		Now:        func() time.Time { return time.Now().Add(ahead) },
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	}, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

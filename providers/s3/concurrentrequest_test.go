@@ -27,8 +27,12 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")
 	driver, err := s3.NewDriver(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
 	b := engine.New(smallParts{driver, 64 << 10})
@@ -47,8 +51,14 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 			in.WebsiteRedirectLocation = aws.String("/" + *in.Key)
 			in.Metadata["own"] = *in.Key
 		}),
-		s3.WithRequest(func(in *awss3.UploadPartInput) { parts.Add(1); in.ExpectedBucketOwner = nil }),
-		s3.WithRequest(func(in *awss3.CompleteMultipartUploadInput) { completions.Add(1); in.ExpectedBucketOwner = nil }),
+		s3.WithRequest(func(in *awss3.UploadPartInput) {
+			parts.Add(1)
+			in.ExpectedBucketOwner = nil
+		}),
+		s3.WithRequest(func(in *awss3.CompleteMultipartUploadInput) {
+			completions.Add(1)
+			in.ExpectedBucketOwner = nil
+		}),
 		storage.WithPartSize(64 << 10), storage.WithConcurrency(3), storage.WithMetadata(given),
 	}
 	read := []storage.DownloadOption{s3.WithRequest(func(in *awss3.GetObjectInput) {

@@ -103,7 +103,11 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 			t.Cleanup(behind.Close)
 			profile, _ := s3.NamedProfile("aws")
 			d, err := s3.NewServiceDriver(t.Context(), s3.Config{
-				Endpoint: behind.URL, Region: s3server.DefaultRegion, Profile: &profile, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+				Endpoint:    behind.URL,
+				Region:      s3server.DefaultRegion,
+				Profile:     &profile,
+				AccessKeyID: s3server.DefaultAccessKeyID,
+				SecretKey:   s3server.DefaultSecretKey,
 			})
 			require.NoError(t, err)
 			return d

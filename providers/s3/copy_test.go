@@ -33,8 +33,13 @@ func copyOf(change func(*driver.CopyRequest)) *driver.CopyRequest {
 		Source: driver.ObjectRef{Bucket: "other", Key: "from", Revision: etag},
 		Key:    "to",
 		Properties: storage.Properties{
-			ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de",
-			CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "STANDARD_IA",
+			ContentType:        "text/plain",
+			ContentEncoding:    "gzip",
+			ContentDisposition: "inline",
+			ContentLanguage:    "de",
+			CacheControl:       "no-store",
+			Metadata:           map[string]string{"owner": "me"},
+			StorageClass:       "STANDARD_IA",
 		},
 	}
 	if change != nil {
@@ -54,23 +59,47 @@ func TestCopyRequest(t *testing.T) {
 		header map[string]string
 	}{
 		{name: "of one revision, with the attributes of the source", header: map[string]string{
-			"X-Amz-Copy-Source": "other/from", "X-Amz-Copy-Source-If-Match": etag, "X-Amz-Metadata-Directive": "COPY", "Content-Type": "",
-			"X-Amz-Meta-Owner": "", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "", "If-Match": "", "If-None-Match": "", "X-Amz-Checksum-Algorithm": "CRC32C",
+			"X-Amz-Copy-Source":          "other/from",
+			"X-Amz-Copy-Source-If-Match": etag,
+			"X-Amz-Metadata-Directive":   "COPY",
+			"Content-Type":               "",
+			"X-Amz-Meta-Owner":           "",
+			"X-Amz-Storage-Class":        "STANDARD_IA",
+			"X-Amz-Acl":                  "",
+			"If-Match":                   "",
+			"If-None-Match":              "",
+			"X-Amz-Checksum-Algorithm":   "CRC32C",
 		}},
-		{name: "with other attributes", change: func(r *driver.CopyRequest) { r.Replace = true }, header: restated},
-		{name: "onto itself, which must be a change", change: func(r *driver.CopyRequest) {
-			r.Source.Bucket = "photos"
-			r.Source.Key = "to"
+		{name: "with other attributes", change: func(r *driver.CopyRequest) {
+			r.Replace = true
 		}, header: restated},
-		{name: "of a version, with every byte of the key escaped", change: func(r *driver.CopyRequest) {
-			r.Source.Key = "a b/+?%é"
-			r.Source.Version = "v/1"
-		}, header: map[string]string{
-			"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
-		}},
-		{name: "create-only", change: func(r *driver.CopyRequest) { r.Condition.Absent = true }, header: map[string]string{"If-None-Match": "*"}},
-		{name: "compare and swap", change: func(r *driver.CopyRequest) { r.Condition.Revision = `"d"` }, header: map[string]string{"If-Match": `"d"`}},
-		{name: "public", change: func(r *driver.CopyRequest) { r.PublicRead = true }, header: map[string]string{"X-Amz-Acl": "public-read"}},
+		{
+			name: "onto itself, which must be a change",
+			change: func(r *driver.CopyRequest) {
+				r.Source.Bucket = "photos"
+				r.Source.Key = "to"
+			},
+			header: restated,
+		},
+		{
+			name: "of a version, with every byte of the key escaped",
+			change: func(r *driver.CopyRequest) {
+				r.Source.Key = "a b/+?%é"
+				r.Source.Version = "v/1"
+			},
+			header: map[string]string{
+				"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
+			},
+		},
+		{name: "create-only", change: func(r *driver.CopyRequest) {
+			r.Condition.Absent = true
+		}, header: map[string]string{"If-None-Match": "*"}},
+		{name: "compare and swap", change: func(r *driver.CopyRequest) {
+			r.Condition.Revision = `"d"`
+		}, header: map[string]string{"If-Match": `"d"`}},
+		{name: "public", change: func(r *driver.CopyRequest) {
+			r.PublicRead = true
+		}, header: map[string]string{"X-Amz-Acl": "public-read"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
@@ -108,7 +137,9 @@ func TestCopyResponse(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
-			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.Condition = row.condition }))
+			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+				r.Condition = row.condition
+			}))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
@@ -134,7 +165,9 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
 			d := w.on(t, "aws")
 			d.account.endpoint = nil // as it is at Amazon's
-			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.Condition.Absent = true }))
+			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+				r.Condition.Absent = true
+			}))
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.server.Lines())
 			require.Contains(t, w.server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
@@ -151,7 +184,9 @@ func TestComposeOfASourceWithoutALength(t *testing.T) {
 
 func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 	w := newStandIn(t)
-	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.Condition.Absent = true }))
+	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+		r.Condition.Absent = true
+	}))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Empty(t, w.server.Requests(), "the core streams it through a conditional upload")
 }

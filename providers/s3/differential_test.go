@@ -17,7 +17,9 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
 	for name, c := range map[string]s3server.Config{
-		"memory": {Strict: true}, "directory": {Service: directory}, "gateway": {Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
+		"memory":    {Strict: true},
+		"directory": {Service: directory},
+		"gateway":   {Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name != "memory" {

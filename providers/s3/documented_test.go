@@ -103,7 +103,9 @@ func TestARoleThatMayNotDecrypt(t *testing.T) {
 	_, _, read := storage.ReadAll(ctx, b, "a")
 	_, copied := storage.Copy(ctx, b, "b", b, "a")
 	for name, err := range map[string]error{
-		"Download": read, "Copy": copied, "in parts": upload(storage.WithPartSize(leastPart)),
+		"Download": read,
+		"Copy":     copied,
+		"in parts": upload(storage.WithPartSize(leastPart)),
 	} {
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "KMS key", name)
@@ -155,11 +157,13 @@ func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T
 func (s *testServer) retainByDefault(t *testing.T, bucket string) {
 	t.Helper()
 	_, err := s.raw.PutBucketVersioning(t.Context(), &awss3.PutBucketVersioningInput{
-		Bucket: &bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		Bucket:                  &bucket,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	require.NoError(t, err)
 	_, err = s.raw.PutObjectLockConfiguration(t.Context(), &awss3.PutObjectLockConfigurationInput{
-		Bucket: &bucket, ObjectLockConfiguration: &types.ObjectLockConfiguration{
+		Bucket: &bucket,
+		ObjectLockConfiguration: &types.ObjectLockConfiguration{
 			ObjectLockEnabled: types.ObjectLockEnabledEnabled,
 			Rule:              &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: aws.Int32(1)}},
 		},

@@ -58,7 +58,9 @@ func rawKey(t *testing.T, i int) []byte {
 // customerHeaders returns the three headers of a key of customerKeys.
 func customerHeaders(prefix string, i int) map[string]string {
 	return map[string]string{
-		prefix + "-Algorithm": "AES256", prefix + "-Key": customerKeys[i].key, prefix + "-Key-Md5": customerKeys[i].md5,
+		prefix + "-Algorithm": "AES256",
+		prefix + "-Key":       customerKeys[i].key,
+		prefix + "-Key-Md5":   customerKeys[i].md5,
 	}
 }
 
@@ -215,14 +217,23 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 		"an option":       {native: []any{key}, want: named},
 		"a context":       {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
 		"key and context": {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
-		"the bucket's":    {change: func(c *Config) { c.KMSKey = keyARN }, want: named},
-		"with a bucket key": {change: func(c *Config) {
+		"the bucket's": {change: func(c *Config) {
 			c.KMSKey = keyARN
-			c.BucketKey = true
-		}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}},
-		"in place of it":     {change: func(c *Config) { c.KMSKey = "alias/other" }, native: []any{key}, want: named},
-		"with a context too": {change: func(c *Config) { c.KMSKey = keyARN }, native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
-		"none":               {want: map[string]string{}},
+		}, want: named},
+		"with a bucket key": {
+			change: func(c *Config) {
+				c.KMSKey = keyARN
+				c.BucketKey = true
+			},
+			want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"},
+		},
+		"in place of it": {change: func(c *Config) {
+			c.KMSKey = "alias/other"
+		}, native: []any{key}, want: named},
+		"with a context too": {change: func(c *Config) {
+			c.KMSKey = keyARN
+		}, native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
+		"none": {want: map[string]string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t)
@@ -265,7 +276,9 @@ func TestR2EncryptsWithACustomersKey(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
 	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
-	d := w.on(t, "r2", func(c *Config) { c.HTTPClient = w.server.Client() })
+	d := w.on(t, "r2", func(c *Config) {
+		c.HTTPClient = w.server.Client()
+	})
 	require.NoError(t, d.bucket.checkNative(r.Native[0]))
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
@@ -281,7 +294,9 @@ func TestServersThatEncryptWithACustomersKey(t *testing.T) {
 	} {
 		t.Run(profile, func(t *testing.T) {
 			tls := &standIn{wiretest.NewTLSServer(t, stored)}
-			b := engine.New(tls.on(t, profile, func(c *Config) { c.HTTPClient = tls.server.Client() }))
+			b := engine.New(tls.on(t, profile, func(c *Config) {
+				c.HTTPClient = tls.server.Client()
+			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(rawKey(t, 0)))
 			require.NoError(t, err, source)
 			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(tls.server.Last(t).Header))
@@ -321,7 +336,9 @@ func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(row.at.server.Requests())
-			b := engine.New(row.at.on(t, row.profile, func(c *Config) { c.HTTPClient = row.at.server.Client() }))
+			b := engine.New(row.at.on(t, row.profile, func(c *Config) {
+				c.HTTPClient = row.at.server.Client()
+			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
 			require.ErrorIs(t, err, row.want)
 			require.ErrorContains(t, err, row.text)
@@ -387,8 +404,12 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 	value := customerkey.New("WithCustomerKey", raw)
 	option := WithCustomerKey(raw)
 	for name, v := range map[string]any{
-		"the value": value, "what it points to": *value, "the option": option, "the source's": WithSourceCustomerKey(raw),
-		"a request": driver.PutRequest{Native: []any{value}}, "options": []storage.UploadOption{option},
+		"the value":         value,
+		"what it points to": *value,
+		"the option":        option,
+		"the source's":      WithSourceCustomerKey(raw),
+		"a request":         driver.PutRequest{Native: []any{value}},
+		"options":           []storage.UploadOption{option},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p"} {
 			check(t, name+" "+verb, fmt.Sprintf(verb, v))

@@ -236,8 +236,13 @@ func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
 	t.Cleanup(own.Close)
 	profile, _ := s3.NamedProfile("aws")
 	b := openBucket(t, s3.Config{
-		Bucket: "photos", Endpoint: own.URL, Region: s3server.DefaultRegion, Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, HTTPClient: own.Client(),
+		Bucket:      "photos",
+		Endpoint:    own.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		HTTPClient:  own.Client(),
 	})
 	own.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)), storage.IfAbsent())

@@ -24,7 +24,8 @@ import (
 // has replaced.
 func legacyResolver(at aws.Endpoint, err error) *aws.Config {
 	return &aws.Config{
-		Region: "eu-north-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+		Region:                      "eu-north-1",
+		Credentials:                 credentials.NewStaticCredentialsProvider("own", "secret", ""),
 		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return at, err }),
 	}
 }
@@ -41,7 +42,10 @@ func (r customResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointPar
 
 func TestAResolverSelectsTheProfile(t *testing.T) {
 	elsewhere := awss3.New(awss3.Options{Region: "eu-north-1", EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()}})
-	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
+	named := func(name string) *Profile {
+		p, _ := NamedProfile(name)
+		return &p
+	}
 	for _, row := range []struct {
 		name    string
 		config  Config
@@ -56,10 +60,17 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 		{name: "a host that may not be changed", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", amazon: true},
 		{name: "none for S3", config: Config{AWS: legacyResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
 		{name: "Config.Endpoint has precedence", config: Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
-		{name: "the endpoint of a client", config: Config{Client: awss3.New(awss3.Options{
-			Region: "eu-north-1", UsePathStyle: true,
-			EndpointResolver: awss3.EndpointResolverFromURL("https://s3.example.org"),
-		})}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
+		{
+			name: "the endpoint of a client",
+			config: Config{Client: awss3.New(awss3.Options{
+				Region:           "eu-north-1",
+				UsePathStyle:     true,
+				EndpointResolver: awss3.EndpointResolverFromURL("https://s3.example.org"),
+			})},
+			profile: "unknown",
+			region:  "eu-north-1",
+			public:  "https://s3.example.org/photos/",
+		},
 		{name: "one that is called for each request", config: Config{Client: elsewhere}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
 		{name: "a given profile", config: Config{Client: elsewhere, Profile: named("minio")}, profile: "minio", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
 	} {
@@ -99,7 +110,9 @@ func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 	require.Equal(t, "PUT /photos/k", w.server.Last(t).Call())
-	signed, err := opened.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key = "k" }))
+	signed, err := opened.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		r.Key = "k"
+	}))
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(signed.URL, w.server.URL+"/photos/k?"), signed.URL)
 }

@@ -105,13 +105,17 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	})
 	t.Run("no such host", func(t *testing.T) {
-		d := newStandIn(t).on(t, "aws", func(c *Config) { c.Endpoint = "http://store.invalid" })
+		d := newStandIn(t).on(t, "aws", func(c *Config) {
+			c.Endpoint = "http://store.invalid"
+		})
 		err := get(t.Context(), d)
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	})
 	t.Run("an untrusted certificate", func(t *testing.T) {
 		w := newStandIn(t)
-		secure := w.on(t, "aws", func(c *Config) { c.Endpoint = startTLS(t) })
+		secure := w.on(t, "aws", func(c *Config) {
+			c.Endpoint = startTLS(t)
+		})
 		err := get(t.Context(), secure)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		require.Contains(t, err.Error(), "certificate")

@@ -32,8 +32,14 @@ func (p portal) RoundTrip(r *http.Request) (*http.Response, error) {
 		page = ""
 	}
 	return &http.Response{
-		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r,
-		Body: io.NopCloser(strings.NewReader(page)), ContentLength: int64(len(p.page)),
+		StatusCode:    http.StatusOK,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        header,
+		Request:       r,
+		Body:          io.NopCloser(strings.NewReader(page)),
+		ContentLength: int64(len(p.page)),
 	}, nil
 }
 
@@ -46,13 +52,19 @@ func accountAt(t *testing.T, transport http.RoundTripper) *serviceDriver {
 }
 
 var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
-	"ListBuckets": func(t *testing.T, s *serviceDriver) error { _, _, err := s.ListBuckets(t.Context(), ""); return err },
+	"ListBuckets": func(t *testing.T, s *serviceDriver) error {
+		_, _, err := s.ListBuckets(t.Context(), "")
+		return err
+	},
 	"CreateBucket": func(t *testing.T, s *serviceDriver) error {
 		_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
 		return err
 	},
 	"DeleteBucket": func(t *testing.T, s *serviceDriver) error { return s.DeleteBucket(t.Context(), "photos") },
-	"BucketInfo":   func(t *testing.T, s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
+	"BucketInfo": func(t *testing.T, s *serviceDriver) error {
+		_, err := s.BucketInfo(t.Context(), "photos")
+		return err
+	},
 	"UpdateBucket": func(t *testing.T, s *serviceDriver) error {
 		_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Versioning: new(bool)})
 		return err

@@ -19,7 +19,10 @@ func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 		write bool // its outcome is unknown
 		do    func(d *objectDriver) error
 	}{
-		"Put": {true, func(d *objectDriver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err }},
+		"Put": {true, func(d *objectDriver) error {
+			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
+			return err
+		}},
 		"PutPart": {false, func(d *objectDriver) error {
 			_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
 			return err
@@ -41,7 +44,10 @@ func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 		"SetTags":      {true, func(d *objectDriver) error { return d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
 		"SetRetention": {true, func(d *objectDriver) error { return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
 		"SetLegalHold": {true, func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
-		"Tags":         {false, func(d *objectDriver) error { _, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k"}); return err }},
+		"Tags": {false, func(d *objectDriver) error {
+			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k"})
+			return err
+		}},
 		"Head": {false, func(d *objectDriver) error {
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			return err
@@ -66,7 +72,10 @@ func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 			_, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 1})
 			return err
 		}},
-		"List": {false, func(d *objectDriver) error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 1}); return err }},
+		"List": {false, func(d *objectDriver) error {
+			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
+			return err
+		}},
 	}
 	own := map[string]string{"X-Amz-Request-Id": "R1"}
 	html := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "text/html"}

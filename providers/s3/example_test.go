@@ -35,7 +35,8 @@ func ExampleOpen() {
 func ExampleOpen_withAKMSKey() {
 	ctx := context.Background()
 	bucket, err := s3.Open(ctx, s3.Config{
-		Bucket: "invoices", Region: "eu-west-1",
+		Bucket: "invoices",
+		Region: "eu-west-1",
 		KMSKey: "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 	})
 	if err != nil {
@@ -93,8 +94,12 @@ func Example_nativeAttrs() {
 	}
 	defer server.Close()
 	bucket, err := s3.Open(ctx, s3.Config{
-		Endpoint: server.URL, Bucket: "photos", Region: s3server.DefaultRegion, PathStyle: new(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Endpoint:    server.URL,
+		Bucket:      "photos",
+		Region:      s3server.DefaultRegion,
+		PathStyle:   new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -83,7 +83,9 @@ func TestFormsUseTheSigningBaseURL(t *testing.T) {
 		"https://files.example.com/": "https://files.example.com/photos/",
 	} {
 		d := opened(t, Config{Endpoint: "http://127.0.0.1:9000"})
-		form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.BaseURL = base }), now)
+		form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+			r.BaseURL = base
+		}), now)
 		require.NoError(t, err)
 		require.Equal(t, want, form.URL)
 	}
@@ -95,11 +97,21 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
-		"a condition":               {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a CRC32C":                  {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, storage.Unsupported},
-		"a language":                {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"an unknown native option":  {func(r *driver.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
-		"a key that S3 would alter": {func(r *driver.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
+		"a condition": {func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}, storage.Unsupported},
+		"a CRC32C": {func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}, storage.Unsupported},
+		"a language": {func(r *driver.SignRequest) {
+			r.ContentLanguage = "de"
+		}, storage.Unsupported},
+		"an unknown native option": {func(r *driver.SignRequest) {
+			r.Native = []any{1}
+		}, storage.Unsupported},
+		"a key that S3 would alter": {func(r *driver.SignRequest) {
+			r.Key = "a/${filename}"
+		}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(test.ask), now)
@@ -113,7 +125,9 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestAFormEscapesDollarSigns(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
-	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.ContentDisposition = disposition }), now)
+	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+		r.ContentDisposition = disposition
+	}), now)
 	require.NoError(t, err)
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))

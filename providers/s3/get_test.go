@@ -48,14 +48,27 @@ func TestGetRequest(t *testing.T) {
 func TestGetResponse(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	full := map[string]string{
-		"ETag": etag, "Last-Modified": at.Format("Mon, 02 Jan 2006 15:04:05 GMT"), "X-Amz-Version-Id": "null",
-		"Content-Type": "text/plain", "Content-Encoding": "gzip,aws-chunked", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
-		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD", "X-Amz-Checksum-Crc32c": "mnG7TA==",
+		"ETag":                  etag,
+		"Last-Modified":         at.Format("Mon, 02 Jan 2006 15:04:05 GMT"),
+		"X-Amz-Version-Id":      "null",
+		"Content-Type":          "text/plain",
+		"Content-Encoding":      "gzip,aws-chunked",
+		"Content-Disposition":   "inline",
+		"Content-Language":      "de",
+		"Cache-Control":         "no-store",
+		"X-Amz-Meta-Owner":      "me",
+		"X-Amz-Storage-Class":   "STANDARD",
+		"X-Amz-Checksum-Crc32c": "mnG7TA==",
 	}
 	w := newStandIn(t, reply{Header: full, Body: "hello"})
 	d := w.on(t, "aws")
 	want := &storage.Attrs{
-		Key: "k", Size: 5, ETag: etag, Revision: etag, Modified: at, CRC32C: wiretest.CRC32C("hello"),
+		Key:        "k",
+		Size:       5,
+		ETag:       etag,
+		Revision:   etag,
+		Modified:   at,
+		CRC32C:     wiretest.CRC32C("hello"),
 		Properties: storage.Properties{ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}},
 	}
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -243,7 +256,9 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 // A session that has ended is told apart from other bad requests, although the response to a HEAD has no body.
 // https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
-	session := func(c *Config) { c.SessionToken = "token" }
+	session := func(c *Config) {
+		c.SessionToken = "token"
+	}
 	ended := failing(400, "ExpiredToken", "The provided token has expired.")
 	for _, row := range []struct {
 		name    string

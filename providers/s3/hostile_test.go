@@ -53,8 +53,12 @@ func hostileStore(t *testing.T) hostile.Store {
 		},
 		Open: func(t *testing.T, address string) driver.Driver {
 			c := s3.Config{
-				Bucket: "photos", Endpoint: address, Profile: &profile,
-				AccessKeyID: key, SecretKey: secret, SessionToken: token,
+				Bucket:       "photos",
+				Endpoint:     address,
+				Profile:      &profile,
+				AccessKeyID:  key,
+				SecretKey:    secret,
+				SessionToken: token,
 			}
 			if strings.HasPrefix(address, "https:") {
 				c.HTTPClient = trusting

@@ -37,7 +37,9 @@ func TestCertificatesOfTheEnvironment(t *testing.T) {
 			c.AccessKeyID = "key"
 			c.SecretKey = "secret"
 		},
-		"anonymous": func(_ *testing.T, c *Config) { c.Anonymous = true },
+		"anonymous": func(_ *testing.T, c *Config) {
+			c.Anonymous = true
+		},
 		"in a configuration": func(t *testing.T, c *Config) {
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
@@ -145,9 +147,13 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		{name: "none", raw: true},
 		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, raw: true},
 		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, raw: true},
-		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, raw: true},
+		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) {
+			tr.TLSClientConfig.RootCAs = x509.NewCertPool()
+		})}, raw: true},
 		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
-		{name: "a client of service options", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
+		{name: "a client of service options", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) {
+			o.(*awss3.Options).HTTPClient = service
+		}}}, kept: service},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})
@@ -162,9 +168,15 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 	for name, chosen := range map[string]*awshttp.BuildableClient{
 		"a timeout":        standard.WithTimeout(time.Hour),
 		"a read's timeout": standard.WithReadTimeout(time.Hour),
-		"a dialer":         standard.WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Hour }),
-		"a proxy":          standard.WithTransportOptions(func(tr *http.Transport) { tr.Proxy = nil }),
-		"connections":      standard.WithTransportOptions(func(tr *http.Transport) { tr.MaxConnsPerHost = 1 }),
+		"a dialer": standard.WithDialerOptions(func(d *net.Dialer) {
+			d.Timeout = time.Hour
+		}),
+		"a proxy": standard.WithTransportOptions(func(tr *http.Transport) {
+			tr.Proxy = nil
+		}),
+		"connections": standard.WithTransportOptions(func(tr *http.Transport) {
+			tr.MaxConnsPerHost = 1
+		}),
 	} {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
@@ -180,7 +192,9 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 
 func TestTLSOfAConfiguration(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} })
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	})
 	d := opened(t, Config{Endpoint: w.URL, AWS: &aws.Config{HTTPClient: client}})
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)

@@ -40,8 +40,14 @@ func TestListErrorsAreThoseOfTheSDK(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d := newStandIn(t, row.reply).on(t, "aws")
 			for name, list := range map[string]func() error{
-				"List":         func() error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 3}); return err },
-				"ListVersions": func() error { _, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 3}); return err },
+				"List": func() error {
+					_, err := d.List(t.Context(), &driver.ListRequest{Limit: 3})
+					return err
+				},
+				"ListVersions": func() error {
+					_, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
+					return err
+				},
 			} {
 				var e *storage.Error
 				require.ErrorAs(t, list(), &e, name)

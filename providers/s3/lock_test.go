@@ -35,7 +35,9 @@ func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 			return err
 		}},
 		"a copy": {reply{Body: copied}, func(ctx context.Context, d *objectDriver) error {
-			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) { r.Controls = bothLocks }))
+			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) {
+				r.Controls = bothLocks
+			}))
 			return err
 		}},
 	} {
@@ -54,7 +56,10 @@ func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 func TestReadsTellTheLock(t *testing.T) {
 	t.Run("of a lock", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{
-			"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2036-01-02T03:04:05.678Z", "X-Amz-Object-Lock-Legal-Hold": "ON",
+			"ETag":                                etag,
+			"X-Amz-Object-Lock-Mode":              "GOVERNANCE",
+			"X-Amz-Object-Lock-Retain-Until-Date": "2036-01-02T03:04:05.678Z",
+			"X-Amz-Object-Lock-Legal-Hold":        "ON",
 		}})
 		d := w.on(t, "aws")
 		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -230,7 +235,9 @@ func TestSignedLocks(t *testing.T) {
 			change(r)
 		}), now)
 	}
-	signed, err := sign(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: 1, Known: true} })
+	signed, err := sign(func(r *driver.SignRequest) {
+		r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
+	})
 	require.NoError(t, err)
 	require.Equal(t, "COMPLIANCE", signed.Header.Get("X-Amz-Object-Lock-Mode"))
 	require.Equal(t, "2036-01-02T03:04:05Z", signed.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
@@ -239,7 +246,9 @@ func TestSignedLocks(t *testing.T) {
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "WithCRC32C")
-	_, err = d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.LegalHold = true }), now)
+	_, err = d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+		r.LegalHold = true
+	}), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "SignedUploadURL")
 }

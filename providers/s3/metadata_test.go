@@ -45,8 +45,13 @@ func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucke
 	p, known := s3.NamedProfile(profile)
 	require.True(t, known)
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &p, PathStyle: new(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &p,
+		PathStyle:   new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

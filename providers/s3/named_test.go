@@ -34,8 +34,13 @@ func TestCredentialsByName(t *testing.T) {
 		{name: "a profile before the environment's own key", credentials: "work", env: map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "profile"},
 		{name: "a profile before variables", credentials: "work", env: map[string]string{"WORK_AWS_ACCESS_KEY_ID": "variable", "WORK_AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "profile"},
 		{name: "variables", credentials: "old-store", env: map[string]string{"OLD_STORE_AWS_ACCESS_KEY_ID": "variable", "OLD_STORE_AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "variable"},
-		{name: "nothing has the name", credentials: "other", env: map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
-			fails: storage.Unauthenticated, hint: "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, or add the profile other to the shared files of AWS"},
+		{
+			name:        "nothing has the name",
+			credentials: "other",
+			env:         map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
+			fails:       storage.Unauthenticated,
+			hint:        "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, or add the profile other to the shared files of AWS",
+		},
 		{name: "half of the variables", credentials: "other", env: map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"}, fails: storage.Unauthenticated},
 		{name: "a profile that is not valid", credentials: "broken", fails: storage.InvalidArgument},
 		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
@@ -78,8 +83,12 @@ func TestNamedCredentialsAreTheOnlyOnes(t *testing.T) {
 			c.AccessKeyID = "key"
 			c.SecretKey = "secret"
 		},
-		"Anonymous": func(c *Config) { c.Anonymous = true },
-		"AWS":       func(c *Config) { c.AWS = &aws.Config{} },
+		"Anonymous": func(c *Config) {
+			c.Anonymous = true
+		},
+		"AWS": func(c *Config) {
+			c.AWS = &aws.Config{}
+		},
 	} {
 		c := Config{Bucket: "photos", Region: "us-east-1", Credentials: "work"}
 		change(&c)

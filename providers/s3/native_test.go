@@ -29,14 +29,30 @@ func functionOf[I Input](change func(*I)) any {
 // payer sets a field that each input has.
 func payerFunctions() []any {
 	return []any{
-		functionOf(func(in *awss3.PutObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.CreateMultipartUploadInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.UploadPartInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.CompleteMultipartUploadInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.CopyObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.UploadPartCopyInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.GetObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
-		functionOf(func(in *awss3.HeadObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.PutObjectInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.CreateMultipartUploadInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.UploadPartInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.CompleteMultipartUploadInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.CopyObjectInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.UploadPartCopyInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.GetObjectInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
+		functionOf(func(in *awss3.HeadObjectInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}),
 	}
 }
 
@@ -59,7 +75,9 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 			}
 		}
 		w.server.Respond(reply{Status: http.StatusNoContent})
-		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) { in.MFA = aws.String("serial 123456") })}}
+		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) {
+			in.MFA = aws.String("serial 123456")
+		})}}
 		require.NoError(t, d.Delete(t.Context(), remove))
 		require.Equal(t, "serial 123456", w.server.Last(t).Header.Get("X-Amz-Mfa"))
 		w.server.Respond(reply{Status: http.StatusNoContent})
@@ -76,19 +94,27 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 		function any
 		do       func(native []any) error
 	}{
-		"PutObjectTagging": {functionOf(func(in *awss3.PutObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+		"PutObjectTagging": {functionOf(func(in *awss3.PutObjectTaggingInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}), func(native []any) error {
 			change.Native = native
 			return d.SetTags(t.Context(), change)
 		}},
-		"PutObjectLegalHold": {functionOf(func(in *awss3.PutObjectLegalHoldInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+		"PutObjectLegalHold": {functionOf(func(in *awss3.PutObjectLegalHoldInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}), func(native []any) error {
 			change.Native = native
 			return d.SetLegalHold(t.Context(), change)
 		}},
-		"PutObjectRetention": {functionOf(func(in *awss3.PutObjectRetentionInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+		"PutObjectRetention": {functionOf(func(in *awss3.PutObjectRetentionInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}), func(native []any) error {
 			change.Native = native
 			return d.SetRetention(t.Context(), change)
 		}},
-		"GetObjectTagging": {functionOf(func(in *awss3.GetObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+		"GetObjectTagging": {functionOf(func(in *awss3.GetObjectTaggingInput) {
+			in.RequestPayer = types.RequestPayerRequester
+		}), func(native []any) error {
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Native: native})
 			return err
 		}},
@@ -107,7 +133,9 @@ func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
 	b := engine.New(w.on(t, "aws"))
 	var created, parts atomic.Int64
 	opts := []storage.UploadOption{
-		WithRequest(func(in *awss3.PutObjectInput) { in.WebsiteRedirectLocation = aws.String("/there") }),
+		WithRequest(func(in *awss3.PutObjectInput) {
+			in.WebsiteRedirectLocation = aws.String("/there")
+		}),
 		WithRequest(func(in *awss3.CreateMultipartUploadInput) {
 			created.Add(1)
 			in.WebsiteRedirectLocation = aws.String("/there")
@@ -309,7 +337,9 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	}
 	require.False(t, storage.Supports(encrypted, storage.SignedForms), "a form cannot name an owner")
 
-	form, err := storage.SignedUploadForm(ctx, open(func(c *Config) { c.KMSKey = keyARN }), "k", 0, 10, WithACL("bucket-owner-read"))
+	form, err := storage.SignedUploadForm(ctx, open(func(c *Config) {
+		c.KMSKey = keyARN
+	}), "k", 0, 10, WithACL("bucket-owner-read"))
 	require.NoError(t, err)
 	require.Equal(t, "aws:kms", form.Fields["x-amz-server-side-encryption"])
 	require.Equal(t, keyARN, form.Fields["x-amz-server-side-encryption-aws-kms-key-id"])
@@ -319,7 +349,9 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
 
-	based := engine.New(w.on(t, "aws", func(c *Config) { c.HTTPClient = w.server.Client() }), storage.WithSigningBaseURL("http://files.example.com"))
+	based := engine.New(w.on(t, "aws", func(c *Config) {
+		c.HTTPClient = w.server.Client()
+	}), storage.WithSigningBaseURL("http://files.example.com"))
 	_, err = based.SignedDownloadURL(ctx, "k", key)
 	require.ErrorIs(t, err, storage.InvalidArgument, "an address without TLS would show the key")
 	_, err = storage.SignedUploadForm(ctx, based, "k", 0, 1, key)
@@ -330,7 +362,9 @@ func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
 	const owner = "123456789012"
 	t.Run("objects", func(t *testing.T) {
 		w := newStandIn(t)
-		d := w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner })
+		d := w.on(t, "aws", func(c *Config) {
+			c.ExpectedBucketOwner = owner
+		})
 		for name, call := range encryptedCalls() {
 			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil), name)
@@ -358,9 +392,15 @@ func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
 	})
 	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {
 		w := newStandIn(t)
-		one := w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner })
-		two := w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = "210987654321" })
+		one := w.on(t, "aws", func(c *Config) {
+			c.ExpectedBucketOwner = owner
+		})
+		two := w.on(t, "aws", func(c *Config) {
+			c.ExpectedBucketOwner = "210987654321"
+		})
 		require.NotEqual(t, one.Locate("k").Account, two.Locate("k").Account)
-		require.Equal(t, one.Locate("k").Account, w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner }).Locate("k").Account)
+		require.Equal(t, one.Locate("k").Account, w.on(t, "aws", func(c *Config) {
+			c.ExpectedBucketOwner = owner
+		}).Locate("k").Account)
 	})
 }

@@ -55,8 +55,11 @@ func TestOurOwnServerHasAProfile(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	c := s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	}
 	unnamed, err := s3.Open(t.Context(), c)
 	require.NoError(t, err)

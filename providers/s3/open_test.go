@@ -41,7 +41,10 @@ func setEnv(t *testing.T, variables map[string]string) {
 
 func TestEndpointAndRegion(t *testing.T) {
 	yes, no := true, false
-	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
+	named := func(name string) *Profile {
+		p, _ := NamedProfile(name)
+		return &p
+	}
 	for _, row := range []struct {
 		name      string
 		config    Config
@@ -215,7 +218,10 @@ func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
 
 func TestAddress(t *testing.T) {
 	yes := true
-	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
+	named := func(name string) *Profile {
+		p, _ := NamedProfile(name)
+		return &p
+	}
 	for _, row := range []struct {
 		address string
 		want    Config
@@ -334,21 +340,31 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			c.SecretKey = ""
 			c.Anonymous = true
 		}},
-		{name: "the environment", change: func(c *Config) {
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-		}, signed: "AWS4-HMAC-SHA256 Credential=env/"},
-		{name: "a configuration of the SDK's", change: func(c *Config) {
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-			c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
-		}, signed: "AWS4-HMAC-SHA256 Credential=own/"},
+		{
+			name: "the environment",
+			change: func(c *Config) {
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+			},
+			signed: "AWS4-HMAC-SHA256 Credential=env/",
+		},
+		{
+			name: "a configuration of the SDK's",
+			change: func(c *Config) {
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+				c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+			},
+			signed: "AWS4-HMAC-SHA256 Credential=own/",
+		},
 		{name: "a configuration without credentials", change: func(c *Config) {
 			c.AccessKeyID = ""
 			c.SecretKey = ""
 			c.AWS = &aws.Config{}
 		}},
-		{name: "a key, and a configuration without credentials", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
+		{name: "a key, and a configuration without credentials", change: func(c *Config) {
+			c.AWS = &aws.Config{}
+		}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
@@ -369,8 +385,10 @@ func TestCredentialsOfAConfig(t *testing.T) {
 func TestGivenClient(t *testing.T) {
 	w := newStandIn(t, failing(503, "SlowDown", ""))
 	client := awss3.New(awss3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(w.server.URL), UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(w.server.URL),
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})
 	b, err := Open(t.Context(), Config{Bucket: "photos", Client: client}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	require.NoError(t, err)

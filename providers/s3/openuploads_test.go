@@ -140,10 +140,16 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 		ask func(*driver.SignPartRequest)
 		sdk awss3.UploadPartInput
 	}{
-		"any body":      {func(*driver.SignPartRequest) {}, awss3.UploadPartInput{}},
-		"a size":        {func(r *driver.SignPartRequest) { r.Size = 5 }, awss3.UploadPartInput{ContentLength: aws.Int64(5)}},
-		"a checksum":    {func(r *driver.SignPartRequest) { r.CRC32C = storage.CRC32C{Sum: 0xdeadbeef, Known: true} }, awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")}},
-		"a long upload": {func(r *driver.SignPartRequest) { r.Upload = "a b/c=&d" }, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
+		"any body": {func(*driver.SignPartRequest) {}, awss3.UploadPartInput{}},
+		"a size": {func(r *driver.SignPartRequest) {
+			r.Size = 5
+		}, awss3.UploadPartInput{ContentLength: aws.Int64(5)}},
+		"a checksum": {func(r *driver.SignPartRequest) {
+			r.CRC32C = storage.CRC32C{Sum: 0xdeadbeef, Known: true}
+		}, awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")}},
+		"a long upload": {func(r *driver.SignPartRequest) {
+			r.Upload = "a b/c=&d"
+		}, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := row.sdk

@@ -19,8 +19,13 @@ func TestTheExpectedOwnerIsChecked(t *testing.T) {
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")
 	c := s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, ExpectedBucketOwner: s3server.DefaultAccountID,
+		Bucket:              "photos",
+		Endpoint:            server.URL,
+		Region:              s3server.DefaultRegion,
+		Profile:             &profile,
+		AccessKeyID:         s3server.DefaultAccessKeyID,
+		SecretKey:           s3server.DefaultSecretKey,
+		ExpectedBucketOwner: s3server.DefaultAccountID,
 	}
 	b := openBucket(t, c)
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))

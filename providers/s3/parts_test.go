@@ -28,9 +28,18 @@ func TestBeginParts(t *testing.T) {
 	} {
 		t.Run(profile, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: begun})
-			r := &driver.PutRequest{Key: "k", Size: -1, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
-				ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "GLACIER",
-			}}
+			r := &driver.PutRequest{
+				Key:       "k",
+				Size:      -1,
+				Controls:  storage.Controls{PublicRead: true},
+				Condition: storage.Condition{Absent: true},
+				Properties: storage.Properties{
+					ContentType:  "text/plain",
+					CacheControl: "no-store",
+					Metadata:     map[string]string{"owner": "me"},
+					StorageClass: "GLACIER",
+				},
+			}
 			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, "u1", upload)

@@ -29,16 +29,27 @@ func TestTheRequesterPays(t *testing.T) {
 	}`)})
 	require.NoError(t, err)
 	_, err = raw.PutBucketRequestPayment(t.Context(), &awss3.PutBucketRequestPaymentInput{
-		Bucket: aws.String("photos"), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
+		Bucket:                      aws.String("photos"),
+		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
 	})
 	require.NoError(t, err)
 	profile, _ := s3.NamedProfile("aws")
 	config := s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
-		AccessKeyID: guest.AccessKeyID, SecretKey: guest.SecretKey,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		PathStyle:   new(true),
+		AccessKeyID: guest.AccessKeyID,
+		SecretKey:   guest.SecretKey,
 	}
 	service, err := s3.NewService(t.Context(), s3.Config{
-		Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true), AccessKeyID: guest.AccessKeyID, SecretKey: guest.SecretKey,
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		PathStyle:   new(true),
+		AccessKeyID: guest.AccessKeyID,
+		SecretKey:   guest.SecretKey,
 	})
 	require.NoError(t, err)
 	_, err = service.CreateBucket(t.Context(), "own")

@@ -103,8 +103,18 @@ func TestAnonymousReadIsRemoved(t *testing.T) {
 
 func TestWildcards(t *testing.T) {
 	for pattern, want := range map[string]bool{
-		"s3:getobject": true, "*": true, "s3:*": true, "s3:get*": true, "*object": true, "s?:get*t": true, "s3:**": true,
-		"": false, "s3:get": false, "s3:getobjectversion": false, "s3:put*": false, "s3:getobject?": false,
+		"s3:getobject":        true,
+		"*":                   true,
+		"s3:*":                true,
+		"s3:get*":             true,
+		"*object":             true,
+		"s?:get*t":            true,
+		"s3:**":               true,
+		"":                    false,
+		"s3:get":              false,
+		"s3:getobjectversion": false,
+		"s3:put*":             false,
+		"s3:getobject?":       false,
 	} {
 		statement := policyStatement{Action: json.RawMessage(strconv.Quote(pattern))}
 		require.Equal(t, want, statement.matchesAction(readObject), pattern)

@@ -69,7 +69,12 @@ func TestLimits(t *testing.T) {
 			got := newStandIn(t).on(t, name).Describe()
 			require.True(t, got.ASCIIMetadata)
 			require.Equal(t, want, driver.Description{
-				MaxPutSize: got.MaxPutSize, MinPartSize: got.MinPartSize, MaxPartSize: got.MaxPartSize, MaxParts: got.MaxParts, MaxBatch: got.MaxBatch, MaxPage: got.MaxPage,
+				MaxPutSize:  got.MaxPutSize,
+				MinPartSize: got.MinPartSize,
+				MaxPartSize: got.MaxPartSize,
+				MaxParts:    got.MaxParts,
+				MaxBatch:    got.MaxBatch,
+				MaxPage:     got.MaxPage,
 			})
 		})
 	}

@@ -13,8 +13,13 @@ import (
 
 func TestPutRequest(t *testing.T) {
 	all := storage.Properties{
-		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de",
-		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "omnibucketwriteid": "1"},
+		ContentType:        "text/plain",
+		ContentEncoding:    "gzip",
+		ContentDisposition: "inline",
+		ContentLanguage:    "de",
+		CacheControl:       "no-store",
+		StorageClass:       "STANDARD_IA",
+		Metadata:           map[string]string{"owner": "me", "omnibucketwriteid": "1"},
 	}
 	for _, row := range []struct {
 		name    string
@@ -24,43 +29,63 @@ func TestPutRequest(t *testing.T) {
 		header  map[string]string // "" is: not there
 	}{
 		{
-			name: "the checksum is in a header, and the body has no SHA-256", profile: "aws",
-			line:   "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Trailer": "", "Content-Encoding": "", "Content-Length": "5", "X-Amz-Sdk-Checksum-Algorithm": "", "Content-Md5": "", "X-Amz-Checksum-Crc32": ""},
-		},
-		{
-			name: "without CRC32C, only an MD5 is sent", profile: "b2",
-			line:   "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{"Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==", "X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Crc32": "", "X-Amz-Sdk-Checksum-Algorithm": "", "X-Amz-Trailer": ""},
-		},
-		{
-			name: "attributes", profile: "aws",
-			request: func(r *driver.PutRequest) { r.Properties = all },
+			name:    "the checksum is in a header, and the body has no SHA-256",
+			profile: "aws",
 			line:    "PUT /photos/a/b.txt?x-id=PutObject",
+			header:  map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Trailer": "", "Content-Encoding": "", "Content-Length": "5", "X-Amz-Sdk-Checksum-Algorithm": "", "Content-Md5": "", "X-Amz-Checksum-Crc32": ""},
+		},
+		{
+			name:    "without CRC32C, only an MD5 is sent",
+			profile: "b2",
+			line:    "PUT /photos/a/b.txt?x-id=PutObject",
+			header:  map[string]string{"Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==", "X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Crc32": "", "X-Amz-Sdk-Checksum-Algorithm": "", "X-Amz-Trailer": ""},
+		},
+		{
+			name:    "attributes",
+			profile: "aws",
+			request: func(r *driver.PutRequest) {
+				r.Properties = all
+			},
+			line: "PUT /photos/a/b.txt?x-id=PutObject",
 			header: map[string]string{
 				"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de",
 				"Cache-Control": "no-store", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Meta-Owner": "me", "X-Amz-Meta-Omnibucketwriteid": "1", "X-Amz-Acl": "",
 			},
 		},
 		{
-			name: "create-only", profile: "aws",
-			request: func(r *driver.PutRequest) { r.Condition.Absent = true },
-			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"If-None-Match": "*", "If-Match": ""},
+			name:    "create-only",
+			profile: "aws",
+			request: func(r *driver.PutRequest) {
+				r.Condition.Absent = true
+			},
+			line:   "PUT /photos/a/b.txt?x-id=PutObject",
+			header: map[string]string{"If-None-Match": "*", "If-Match": ""},
 		},
 		{
-			name: "compare and swap, with the quotes of the ETag", profile: "aws",
-			request: func(r *driver.PutRequest) { r.Condition.Revision = etag },
-			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"If-Match": etag, "If-None-Match": ""},
+			name:    "compare and swap, with the quotes of the ETag",
+			profile: "aws",
+			request: func(r *driver.PutRequest) {
+				r.Condition.Revision = etag
+			},
+			line:   "PUT /photos/a/b.txt?x-id=PutObject",
+			header: map[string]string{"If-Match": etag, "If-None-Match": ""},
 		},
 		{
-			name: "public by an ACL", profile: "aws",
-			request: func(r *driver.PutRequest) { r.PublicRead = true },
-			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"X-Amz-Acl": "public-read"},
+			name:    "public by an ACL",
+			profile: "aws",
+			request: func(r *driver.PutRequest) {
+				r.PublicRead = true
+			},
+			line:   "PUT /photos/a/b.txt?x-id=PutObject",
+			header: map[string]string{"X-Amz-Acl": "public-read"},
 		},
 		{
-			name: "every byte of a key is escaped except unreserved characters and slashes", profile: "aws",
-			request: func(r *driver.PutRequest) { r.Key = "a b/+%25?#é😀~.txt" },
-			line:    "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
+			name:    "every byte of a key is escaped except unreserved characters and slashes",
+			profile: "aws",
+			request: func(r *driver.PutRequest) {
+				r.Key = "a b/+%25?#é😀~.txt"
+			},
+			line: "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -126,13 +151,17 @@ func TestPutResponse(t *testing.T) {
 func TestPutWithACustomHTTPClient(t *testing.T) {
 	w := newStandIn(t, reply{Cut: true})
 	own := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	_, err := w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
+	_, err := w.on(t, "aws", func(c *Config) {
+		c.HTTPClient = own
+	}).Put(t.Context(), wiretest.Put("k", "hello"))
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.True(t, e.Unknown, "with such a client the outcome is unknown: %v", err)
 
 	w.server.Close()
-	_, err = w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
+	_, err = w.on(t, "aws", func(c *Config) {
+		c.HTTPClient = own
+	}).Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.False(t, e.Unknown, "nothing was sent without a connection: %v", err)

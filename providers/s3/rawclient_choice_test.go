@@ -38,20 +38,34 @@ func TestWhenTheRawClientIsUsed(t *testing.T) {
 		"at a server":     {Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, true},
 		"in China":        {Config{Region: "cn-north-1"}, true},
 		"a configuration": {with(func(*aws.Config) {}), true},
-		"a custom HTTP client in the configuration": {with(func(c *aws.Config) { c.HTTPClient = &http.Client{} }), false},
-		"custom middleware":                         {with(func(c *aws.Config) { c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil }) }), false},
-		"a custom endpoint resolver":                {Config{AWS: legacyResolver(amazonsOwn, nil)}, false},
-		"service options":                           {with(func(c *aws.Config) { c.ServiceOptions = append(c.ServiceOptions, func(string, any) {}) }), false},
-		"another signature scheme":                  {with(func(c *aws.Config) { c.AuthSchemePreference = []string{"sigv4a"} }), false},
-		"an application's name":                     {with(func(c *aws.Config) { c.AppID = "app" }), false},
-		"no clock correction":                       {with(func(c *aws.Config) { c.DisableClockSkewCorrection = true }), false},
-		"logging":                                   {with(func(c *aws.Config) { c.ClientLogMode = aws.LogRequest }), false},
-		"a client of the SDK's":                     {Config{Client: awss3.NewFromConfig(own)}, false},
-		"a custom HTTP client":                      {Config{HTTPClient: &http.Client{}}, false},
-		"a directory bucket":                        {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
-		"an access point":                           {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
-		"interceptors":                              {with(func(c *aws.Config) { c.Interceptors.AddBeforeSigning(interceptor{}) }), false},
-		"a path with escapes":                       {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
+		"a custom HTTP client in the configuration": {with(func(c *aws.Config) {
+			c.HTTPClient = &http.Client{}
+		}), false},
+		"custom middleware": {with(func(c *aws.Config) {
+			c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
+		}), false},
+		"a custom endpoint resolver": {Config{AWS: legacyResolver(amazonsOwn, nil)}, false},
+		"service options": {with(func(c *aws.Config) {
+			c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
+		}), false},
+		"another signature scheme": {with(func(c *aws.Config) {
+			c.AuthSchemePreference = []string{"sigv4a"}
+		}), false},
+		"an application's name": {with(func(c *aws.Config) {
+			c.AppID = "app"
+		}), false},
+		"no clock correction": {with(func(c *aws.Config) {
+			c.DisableClockSkewCorrection = true
+		}), false},
+		"logging": {with(func(c *aws.Config) {
+			c.ClientLogMode = aws.LogRequest
+		}), false},
+		"a client of the SDK's": {Config{Client: awss3.NewFromConfig(own)}, false},
+		"a custom HTTP client":  {Config{HTTPClient: &http.Client{}}, false},
+		"a directory bucket":    {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
+		"an access point":       {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
+		"interceptors":          {with(func(c *aws.Config) { c.Interceptors.AddBeforeSigning(interceptor{}) }), false},
+		"a path with escapes":   {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if row.config.Client != nil {
@@ -161,7 +175,9 @@ func TestRequestsAreLoggedAsTheConfigurationAsks(t *testing.T) {
 			w := newStandIn(t, stored)
 			var lines []string
 			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.server.URL, AWS: &aws.Config{
-				Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""), ClientLogMode: row.mode,
+				Region:        "eu-west-1",
+				Credentials:   credentials.NewStaticCredentialsProvider("own", "secret", ""),
+				ClientLogMode: row.mode,
 				Logger: logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
 					lines = append(lines, fmt.Sprintf(format, args...))
 				}),

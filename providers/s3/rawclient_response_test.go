@@ -24,15 +24,38 @@ import (
 
 func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	for name, response := range map[string]reply{
-		"everything": {Header: map[string]string{
-			"ETag": etag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT", "X-Amz-Version-Id": "v1",
-			"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
-			"X-Amz-Meta-Owner": "me", "X-Amz-Meta-empty": "", "X-Amz-Storage-Class": "GLACIER", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT",
-		}, Body: "hello"},
-		"locks, tags and encryption": {Header: map[string]string{
-			"ETag": etag, "X-Amz-Object-Lock-Mode": "COMPLIANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2030-01-02T03:04:05Z", "X-Amz-Object-Lock-Legal-Hold": "ON", "X-Amz-Tagging-Count": "2",
-			"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 02 Jan 2026 03:04:05 GMT"`, replicationHeader: "COMPLETED", sseHeader: "aws:kms", kmsKeyHeader: keyARN,
-		}, Body: "hello"},
+		"everything": {
+			Header: map[string]string{
+				"ETag":                  etag,
+				"Last-Modified":         "Fri, 02 Jan 2026 03:04:05 GMT",
+				"X-Amz-Version-Id":      "v1",
+				"Content-Type":          "text/plain",
+				"Content-Encoding":      "gzip",
+				"Content-Disposition":   "inline",
+				"Content-Language":      "de",
+				"Cache-Control":         "no-store",
+				"X-Amz-Meta-Owner":      "me",
+				"X-Amz-Meta-empty":      "",
+				"X-Amz-Storage-Class":   "GLACIER",
+				"X-Amz-Checksum-Crc32c": "mnG7TA==",
+				"X-Amz-Checksum-Type":   "FULL_OBJECT",
+			},
+			Body: "hello",
+		},
+		"locks, tags and encryption": {
+			Header: map[string]string{
+				"ETag":                                etag,
+				"X-Amz-Object-Lock-Mode":              "COMPLIANCE",
+				"X-Amz-Object-Lock-Retain-Until-Date": "2030-01-02T03:04:05Z",
+				"X-Amz-Object-Lock-Legal-Hold":        "ON",
+				"X-Amz-Tagging-Count":                 "2",
+				"X-Amz-Restore":                       `ongoing-request="false", expiry-date="Fri, 02 Jan 2026 03:04:05 GMT"`,
+				replicationHeader:                     "COMPLETED",
+				sseHeader:                             "aws:kms",
+				kmsKeyHeader:                          keyARN,
+			},
+			Body: "hello",
+		},
 		"a customer's key":        {Header: map[string]string{"ETag": etag, customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, Body: "hello"},
 		"an empty object":         {Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "null"}},
 		"a checksum of checksums": {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
@@ -102,7 +125,10 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
 	calls := map[string]func(d *objectDriver) error{
-		"Put": func(d *objectDriver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err },
+		"Put": func(d *objectDriver) error {
+			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
+			return err
+		},
 		"PutPart": func(d *objectDriver) error {
 			_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
 			return err

@@ -54,8 +54,13 @@ func comparableRequest(s wiretest.Request) wiretest.Request {
 
 func attributes() storage.Properties {
 	return storage.Properties{
-		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment;  filename="a  b"`, ContentLanguage: "de",
-		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "empty": "", "omnibucketwriteid": "1", "word": "=?utf-8?q?a_b?="},
+		ContentType:        "text/plain",
+		ContentEncoding:    "gzip",
+		ContentDisposition: `attachment;  filename="a  b"`,
+		ContentLanguage:    "de",
+		CacheControl:       "no-store",
+		StorageClass:       "STANDARD_IA",
+		Metadata:           map[string]string{"owner": "me", "empty": "", "omnibucketwriteid": "1", "word": "=?utf-8?q?a_b?="},
 	}
 }
 
@@ -71,16 +76,36 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 		}
 	}
 	put("", func(*driver.PutRequest) {})
-	put("of no bytes", func(r *driver.PutRequest) { *r = *wiretest.Put("a/b", "") })
-	put("with attributes", func(r *driver.PutRequest) { r.Properties = attributes() })
-	put("create-only", func(r *driver.PutRequest) { r.Condition.Absent = true })
-	put("compare and swap", func(r *driver.PutRequest) { r.Condition.Revision = etag })
-	put("public", func(r *driver.PutRequest) { r.PublicRead = true })
-	put("with tags", func(r *driver.PutRequest) { r.Tags = map[string]string{"k": "a b", "l": "=+:"} })
-	put("locked", func(r *driver.PutRequest) { r.Controls = bothLocks })
-	put("unchecked", func(r *driver.PutRequest) { r.CRC32C = storage.CRC32C{} })
-	put("smaller than what waits for 100 Continue", func(r *driver.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
-	put("that waits for 100 Continue", func(r *driver.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
+	put("of no bytes", func(r *driver.PutRequest) {
+		*r = *wiretest.Put("a/b", "")
+	})
+	put("with attributes", func(r *driver.PutRequest) {
+		r.Properties = attributes()
+	})
+	put("create-only", func(r *driver.PutRequest) {
+		r.Condition.Absent = true
+	})
+	put("compare and swap", func(r *driver.PutRequest) {
+		r.Condition.Revision = etag
+	})
+	put("public", func(r *driver.PutRequest) {
+		r.PublicRead = true
+	})
+	put("with tags", func(r *driver.PutRequest) {
+		r.Tags = map[string]string{"k": "a b", "l": "=+:"}
+	})
+	put("locked", func(r *driver.PutRequest) {
+		r.Controls = bothLocks
+	})
+	put("unchecked", func(r *driver.PutRequest) {
+		r.CRC32C = storage.CRC32C{}
+	})
+	put("smaller than what waits for 100 Continue", func(r *driver.PutRequest) {
+		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1))
+	})
+	put("that waits for 100 Continue", func(r *driver.PutRequest) {
+		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20))
+	})
 
 	read := func(name string, r driver.GetRequest) {
 		all["get "+name] = func(ctx context.Context, d *objectDriver) error {
@@ -106,7 +131,9 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 	read("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
 	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
 		read("of "+key, driver.GetRequest{Key: key, Length: -1})
-		put("of "+key, func(r *driver.PutRequest) { r.Key = key })
+		put("of "+key, func(r *driver.PutRequest) {
+			r.Key = key
+		})
 	}
 	part := func(name string, r driver.PartRequest) {
 		all["part "+name] = func(ctx context.Context, d *objectDriver) error {
@@ -122,14 +149,20 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 }
 
 func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
-	token := func(c *Config) { c.SessionToken = "tok/en+==" }
+	token := func(c *Config) {
+		c.SessionToken = "tok/en+=="
+	}
 	for name, open := range map[string]struct {
 		profile string
 		change  func(*Config)
 	}{
-		"path style":           {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
-		"a server with a path": {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
-		"a session's token":    {"minio", token},
+		"path style": {"aws", func(c *Config) {
+			c.PathStyle = aws.Bool(true)
+		}},
+		"a server with a path": {"minio", func(c *Config) {
+			c.Endpoint += "/store/s3/"
+		}},
+		"a session's token": {"minio", token},
 		"anonymous": {"minio", func(c *Config) {
 			c.AccessKeyID = ""
 			c.SecretKey = ""
@@ -189,8 +222,12 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 			c.KMSKey = keyARN
 			c.BucketKey = true
 		}},
-		"the requester pays": {change: func(c *Config) { c.RequesterPays = true }},
-		"the expected owner": {change: func(c *Config) { c.ExpectedBucketOwner = "123456789012" }},
+		"the requester pays": {change: func(c *Config) {
+			c.RequesterPays = true
+		}},
+		"the expected owner": {change: func(c *Config) {
+			c.ExpectedBucketOwner = "123456789012"
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &standIn{wiretest.NewTLSServer(t)}
@@ -215,7 +252,9 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *objectDriver) {
 	t.Helper()
 	client := w.server.Client()
-	sdk = w.on(t, profile, append(change, func(c *Config) { c.HTTPClient = client })...)
+	sdk = w.on(t, profile, append(change, func(c *Config) {
+		c.HTTPClient = client
+	})...)
 	require.False(t, usesRawClient(t, sdk))
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)

@@ -124,8 +124,12 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 	t.Run("restore", func(t *testing.T) {
 		profile, _ := NamedProfile("aws")
 		opened, err := NewDriver(t.Context(), Config{
-			Bucket: "photos", Endpoint: server.URL, Region: "us-east-1", Profile: &profile,
-			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+			Bucket:      "photos",
+			Endpoint:    server.URL,
+			Region:      "us-east-1",
+			Profile:     &profile,
+			AccessKeyID: s3server.DefaultAccessKeyID,
+			SecretKey:   s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
 		b := engine.New(opened.(*objectDriver))

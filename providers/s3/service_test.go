@@ -405,8 +405,14 @@ func TestMissingSettingsAreUnsupported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
 			for _, err := range []error{
-				func() error { _, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(option)); return err }(),
-				func() error { _, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option)); return err }(),
+				func() error {
+					_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(option))
+					return err
+				}(),
+				func() error {
+					_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
+					return err
+				}(),
 			} {
 				require.ErrorIs(t, err, storage.Unsupported)
 				require.NotEmpty(t, err.(*storage.Error).Hint)
@@ -426,7 +432,11 @@ func TestSettingsThatMayNotBeReadAreEmpty(t *testing.T) {
 	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := failure(403, "AccessDenied")
 	s, _ := onWire(t, Config{}, private(map[string]string{
-		"HEAD /": "200 ", "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": cors,
+		"HEAD /":           "200 ",
+		"GET /?policy":     denied,
+		"GET /?versioning": denied,
+		"GET /?lifecycle":  denied,
+		"GET /?cors":       cors,
 	}))
 	info, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)

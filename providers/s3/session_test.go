@@ -27,8 +27,10 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 		{name: "an expiry far away", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
 		{name: "an invalid expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
 		{
-			name: "the expiry of other credentials", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
-			env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339)}, want: second.Add(12 * time.Hour),
+			name: "the expiry of other credentials",
+			c:    Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
+			env:  map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339)},
+			want: second.Add(12 * time.Hour),
 		},
 		{name: "a session of Config", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"}, want: second.Add(12 * time.Hour)},
 		{name: "a key of Config", c: Config{AccessKeyID: "own", SecretKey: "secret"}, env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(week)},
@@ -43,10 +45,14 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 			opened, err := NewDriver(t.Context(), row.c)
 			require.NoError(t, err)
 			d := opened.(*objectDriver)
-			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.TTL = week }), now)
+			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.TTL = week
+			}), now)
 			require.NoError(t, err)
 			require.Equal(t, row.want, signed.ExpiresAt)
-			form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.TTL = week }), now)
+			form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+				r.TTL = week
+			}), now)
 			require.NoError(t, err)
 			require.Equal(t, row.want, form.ExpiresAt)
 		})

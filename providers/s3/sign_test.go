@@ -58,7 +58,9 @@ func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Requ
 	query := r.URL.Query()
 	query.Del("x-id")
 	r.URL.RawQuery = query.Encode()
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // as the SDK makes it for S3
+	signer := v4.NewSigner(func(o *v4.SignerOptions) {
+		o.DisableURIPathEscaping = true
+	}) // as the SDK makes it for S3
 	return signer.PresignHTTP(ctx, c, r, payload, service, region, a.now, opts...)
 }
 
@@ -100,7 +102,9 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 			r.MinSize = 5
 			r.MaxSize = 5
 		}, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
-		{"create only", func(r *driver.SignRequest) { r.Condition.Absent = true }, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
+		{"create only", func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
 		{"properties", func(r *driver.SignRequest) {
 			r.CacheControl = "no-store"
 			r.ContentDisposition = `attachment;  filename="a"`
@@ -110,14 +114,19 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 			r.PublicRead = true
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
 		}, awss3.PutObjectInput{
-			CacheControl: aws.String("no-store"), ContentDisposition: aws.String(`attachment;  filename="a"`),
-			ContentLanguage: aws.String("de"), ContentEncoding: aws.String("gzip"),
-			StorageClass: types.StorageClassStandardIa, ACL: types.ObjectCannedACLPublicRead,
-			Metadata: map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="},
+			CacheControl:       aws.String("no-store"),
+			ContentDisposition: aws.String(`attachment;  filename="a"`),
+			ContentLanguage:    aws.String("de"),
+			ContentEncoding:    aws.String("gzip"),
+			StorageClass:       types.StorageClassStandardIa,
+			ACL:                types.ObjectCannedACLPublicRead,
+			Metadata:           map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="},
 		}},
 	}
 	for _, key := range keys {
-		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *driver.SignRequest) { r.Key = key }, awss3.PutObjectInput{Key: &key}})
+		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *driver.SignRequest) {
+			r.Key = key
+		}, awss3.PutObjectInput{Key: &key}})
 	}
 	for where, config := range map[string]Config{
 		"virtual host":              {},
@@ -151,7 +160,9 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	t.Run("a checksum", func(t *testing.T) {
 		d := opened(t, Config{})
 		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}), now)
 		require.NoError(t, err)
 		require.Equal(t, want.URL, got.URL)
 		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
@@ -162,13 +173,20 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
 		want := d.sdkGet(t, time.Minute+time.Second, &awss3.GetObjectInput{
-			Key: &key, VersionId: aws.String("v/1+="),
+			Key:                        &key,
+			VersionId:                  aws.String("v/1+="),
 			ResponseContentType:        aws.String("image/png"),
 			ResponseContentDisposition: aws.String(`attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`),
 		})
 		got, err := d.urls.sign(t.Context(), &driver.SignRequest{
-			Method: http.MethodGet, Key: key, TTL: time.Minute, Version: "v/1+=", MinSize: -1, MaxSize: -1,
-			ResponseType: "image/png", ResponseName: "a b\u00e9.png",
+			Method:       http.MethodGet,
+			Key:          key,
+			TTL:          time.Minute,
+			Version:      "v/1+=",
+			MinSize:      -1,
+			MaxSize:      -1,
+			ResponseType: "image/png",
+			ResponseName: "a b\u00e9.png",
 		}, now)
 		require.NoError(t, err)
 		require.Equal(t, want.URL, got.URL)
@@ -179,7 +197,9 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key = key }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.Key = key
+		}), now)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
 	}
@@ -250,7 +270,9 @@ func TestSignaturesExpire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
-			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.TTL = test.ttl }), now)
+			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.TTL = test.ttl
+			}), now)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got.ExpiresAt)
 			u, err := url.Parse(got.URL)
@@ -273,14 +295,20 @@ func TestSigningErrors(t *testing.T) {
 		config Config
 		ask    func(r *driver.SignRequest)
 	}{
-		"without credentials":      {Config{Anonymous: true}, nil},
-		"an unknown native option": {Config{}, func(r *driver.SignRequest) { r.Native = []any{1} }},
+		"without credentials": {Config{Anonymous: true}, nil},
+		"an unknown native option": {Config{}, func(r *driver.SignRequest) {
+			r.Native = []any{1}
+		}},
 		"a range of sizes": {Config{}, func(r *driver.SignRequest) {
 			r.MinSize = 1
 			r.MaxSize = 5
 		}},
-		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }},
-		"an unsupported method":                   {Config{}, func(r *driver.SignRequest) { r.Method = http.MethodPatch }},
+		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}},
+		"an unsupported method": {Config{}, func(r *driver.SignRequest) {
+			r.Method = http.MethodPatch
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, test.config).urls.sign(t.Context(), wiretest.SignedUpload(test.ask), now)

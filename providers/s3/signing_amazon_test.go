@@ -79,15 +79,23 @@ func TestChangesToASignedURLAreRefused(t *testing.T) {
 		body   string
 		change func(r *http.Request)
 	}{
-		"a longer body":           {"longer", nil},
-		"a body without a length": {"text", func(r *http.Request) { r.ContentLength = -1 }},
-		"another type":            {"text", func(r *http.Request) { r.Header.Set("Content-Type", "text/html") }},
-		"no type":                 {"text", func(r *http.Request) { r.Header.Del("Content-Type") }},
-		"other metadata":          {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-K", "w") }},
-		"more metadata":           {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-More", "w") }},
-		"another method":          {"text", func(r *http.Request) { r.Method = http.MethodDelete }},
-		"another key":             {"text", func(r *http.Request) { r.URL.Path = strings.TrimSuffix(r.URL.Path, "a") + "b" }},
-		"another version":         {"text", func(r *http.Request) { r.URL.RawQuery += "&versionId=1" }},
+		"a longer body": {"longer", nil},
+		"a body without a length": {"text", func(r *http.Request) {
+			r.ContentLength = -1
+		}},
+		"another type":   {"text", func(r *http.Request) { r.Header.Set("Content-Type", "text/html") }},
+		"no type":        {"text", func(r *http.Request) { r.Header.Del("Content-Type") }},
+		"other metadata": {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-K", "w") }},
+		"more metadata":  {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-More", "w") }},
+		"another method": {"text", func(r *http.Request) {
+			r.Method = http.MethodDelete
+		}},
+		"another key": {"text", func(r *http.Request) {
+			r.URL.Path = strings.TrimSuffix(r.URL.Path, "a") + "b"
+		}},
+		"another version": {"text", func(r *http.Request) {
+			r.URL.RawQuery += "&versionId=1"
+		}},
 		"a longer life": {"text", func(r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
 		}},

@@ -80,8 +80,13 @@ func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
 	profile, known := s3.NamedProfile("aws")
 	require.True(t, known)
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: s.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      "photos",
+		Endpoint:    s.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		PathStyle:   new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

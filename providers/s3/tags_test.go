@@ -65,7 +65,9 @@ func TestTagsOfACopy(t *testing.T) {
 			r.Tags = someTags
 			r.ReplaceTags = true
 		}, "REPLACE", someTagsSent},
-		"none": {func(r *driver.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
+		"none": {func(r *driver.CopyRequest) {
+			r.ReplaceTags = true
+		}, "REPLACE", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: copied})
@@ -78,7 +80,9 @@ func TestTagsOfACopy(t *testing.T) {
 	}
 	t.Run("on a server without tags, others are streamed", func(t *testing.T) {
 		w := newStandIn(t)
-		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.ReplaceTags = true }))
+		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+			r.ReplaceTags = true
+		}))
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Empty(t, w.server.Lines())
 	})
@@ -251,12 +255,16 @@ func TestReadsTellTheNumberOfTags(t *testing.T) {
 
 func TestSignedTags(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Tags = someTags }), now)
+	signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		r.Tags = someTags
+	}), now)
 	require.NoError(t, err)
 	require.Equal(t, someTagsSent, signed.Header.Get("X-Amz-Tagging"))
 	require.Contains(t, signed.URL, "x-amz-tagging")
 
-	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.Tags = map[string]string{"k": "v"} }), now)
+	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+		r.Tags = map[string]string{"k": "v"}
+	}), now)
 	require.NoError(t, err)
 	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>", form.Fields["tagging"])
 	_, conditions := policyOf(t, form)

@@ -129,12 +129,16 @@ func TestPartsWhoseChecksumIsInAHeader(t *testing.T) {
 		require.NotZero(t, parts)
 	})
 	for name, d := range map[string]driver.Driver{
-		"the SDK's client sends all requests": at(t, server.URL, "aws", func(c *s3.Config) { c.HTTPClient = server.Client() }),
-		"the server keeps the coding":         at(t, server.URL, "versitygw"),
-		"the server is not known to take it":  at(t, server.URL, "r2"),
-		"the server checks no CRC32C":         at(t, server.URL, "b2"),
-		"without TLS":                         at(t, wiretest.NewServer(t, stored).URL, "aws"),
-		"TrailingChecksums without Checksum":  at(t, server.URL, "b2", func(c *s3.Config) { c.Profile.TrailingChecksums = true }),
+		"the SDK's client sends all requests": at(t, server.URL, "aws", func(c *s3.Config) {
+			c.HTTPClient = server.Client()
+		}),
+		"the server keeps the coding":        at(t, server.URL, "versitygw"),
+		"the server is not known to take it": at(t, server.URL, "r2"),
+		"the server checks no CRC32C":        at(t, server.URL, "b2"),
+		"without TLS":                        at(t, wiretest.NewServer(t, stored).URL, "aws"),
+		"TrailingChecksums without Checksum": at(t, server.URL, "b2", func(c *s3.Config) {
+			c.Profile.TrailingChecksums = true
+		}),
 	} {
 		require.False(t, d.Describe().PartChecksumWhileSending, name)
 	}

@@ -59,8 +59,13 @@ func serverWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advanc
 	profile, _ := s3.NamedProfile("omnibucket")
 	own := server.Credentials()
 	return server, s3.Config{
-		Bucket: "photos", Region: "us-east-1", Endpoint: server.URL, Profile: &profile,
-		AccessKeyID: own.AccessKeyID, SecretKey: own.SecretKey, HTTPClient: withoutKeepAlive(),
+		Bucket:      "photos",
+		Region:      "us-east-1",
+		Endpoint:    server.URL,
+		Profile:     &profile,
+		AccessKeyID: own.AccessKeyID,
+		SecretKey:   own.SecretKey,
+		HTTPClient:  withoutKeepAlive(),
 	}, func(by time.Duration) { ahead.Add(int64(by)) }
 }
 
@@ -77,8 +82,13 @@ func minioConfig(t *testing.T, versioned bool) s3.Config {
 	server := needServer(t, "minio")
 	profile, _ := s3.NamedProfile("minio")
 	return s3.Config{
-		Bucket: server.bucket(t, versioned), Region: "us-east-1", Endpoint: server.endpoint, Profile: &profile,
-		AccessKeyID: server.key, SecretKey: server.secret, HTTPClient: withoutKeepAlive(),
+		Bucket:      server.bucket(t, versioned),
+		Region:      "us-east-1",
+		Endpoint:    server.endpoint,
+		Profile:     &profile,
+		AccessKeyID: server.key,
+		SecretKey:   server.secret,
+		HTTPClient:  withoutKeepAlive(),
 	}
 }
 
@@ -154,7 +164,8 @@ var rawAttacks = []struct {
 	}},
 	{"a batch", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
 		out, err := c.DeleteObjects(ctx, &awss3.DeleteObjectsInput{
-			Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("users/10/a")}}},
+			Bucket: bucket,
+			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("users/10/a")}}},
 		})
 		if err == nil && len(out.Errors) == 1 && len(out.Deleted) == 0 {
 			return errNothing
@@ -170,7 +181,10 @@ var rawAttacks = []struct {
 			return nil // this is permitted
 		}
 		_, err = c.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-			Bucket: bucket, Key: aws.String("users/1/up"), UploadId: upload.UploadId, PartNumber: aws.Int32(1),
+			Bucket:     bucket,
+			Key:        aws.String("users/1/up"),
+			UploadId:   upload.UploadId,
+			PartNumber: aws.Int32(1),
 			CopySource: aws.String(*bucket + "/users/10/a"),
 		})
 		return err
@@ -217,9 +231,12 @@ func TestRequestsThatTheDriverDoesNotSendAreRefused(t *testing.T) {
 			v, err := storage.Vend(t.Context(), s.Program, "users/1/", rights, time.Hour)
 			require.NoError(t, err)
 			raw := awss3.New(awss3.Options{
-				HTTPClient: withoutKeepAlive(), Region: "us-east-1", BaseEndpoint: &c.Endpoint, UsePathStyle: true,
-				Credentials: credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken),
-				Retryer:     aws.NopRetryer{},
+				HTTPClient:   withoutKeepAlive(),
+				Region:       "us-east-1",
+				BaseEndpoint: &c.Endpoint,
+				UsePathStyle: true,
+				Credentials:  credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken),
+				Retryer:      aws.NopRetryer{},
 			})
 			out, err := raw.GetObject(
 				t.Context(),
@@ -246,8 +263,11 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			var host, policy, role, seconds string
 			b, err := s3.Open(t.Context(), s3.Config{
-				Bucket: "photos", Region: row.region, AccessKeyID: "id", SecretKey: "secret",
-				VendRole: "arn:aws:iam::111122223333:role/photos",
+				Bucket:      "photos",
+				Region:      row.region,
+				AccessKeyID: "id",
+				SecretKey:   "secret",
+				VendRole:    "arn:aws:iam::111122223333:role/photos",
 				HTTPClient: &http.Client{Transport: stsAnswer(func(r *http.Request) string {
 					require.NoError(t, r.ParseForm())
 					host, policy, role = r.URL.Host, r.PostForm.Get("Policy"), r.PostForm.Get("RoleArn")
@@ -270,9 +290,13 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 				{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "`+row.arn+`/users/é${$}1/*"}]}`, policy)
 			require.NotContains(t, policy, "é", "STS refuses characters above U+00FF, so all are escaped")
 			require.Equal(t, &storage.VendedCredentials{
-				Provider: "s3", Bucket: "photos", Prefix: "users/é$1/",
-				Expires:     time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
-				AccessKeyID: "ASIA", SecretKey: "s", SessionToken: "t",
+				Provider:     "s3",
+				Bucket:       "photos",
+				Prefix:       "users/é$1/",
+				Expires:      time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
+				AccessKeyID:  "ASIA",
+				SecretKey:    "s",
+				SessionToken: "t",
 			}, v)
 		})
 	}
@@ -348,9 +372,13 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			profile, _ := s3.NamedProfile("minio")
 			b, err := s3.Open(t.Context(), s3.Config{
-				Bucket: "photos", Region: "us-east-1", Endpoint: "https://minio.example", Profile: &profile,
-				AccessKeyID: "id", SecretKey: "secret",
-				HTTPClient: &http.Client{Transport: listingServer(tt.open)},
+				Bucket:      "photos",
+				Region:      "us-east-1",
+				Endpoint:    "https://minio.example",
+				Profile:     &profile,
+				AccessKeyID: "id",
+				SecretKey:   "secret",
+				HTTPClient:  &http.Client{Transport: listingServer(tt.open)},
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -423,16 +451,22 @@ func TestMinIOListsMoreThanThePrefix(t *testing.T) {
 func sessionFor(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	t.Helper()
 	client := sts.New(sts.Options{
-		Region: c.Region, BaseEndpoint: &c.Endpoint, HTTPClient: c.HTTPClient,
-		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, ""),
+		Region:       c.Region,
+		BaseEndpoint: &c.Endpoint,
+		HTTPClient:   c.HTTPClient,
+		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, ""),
 	})
 	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/any"), RoleSessionName: aws.String("test"), Policy: &policy,
+		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
+		RoleSessionName: aws.String("test"),
+		Policy:          &policy,
 	})
 	require.NoError(t, err)
 	session := out.Credentials
 	return aws.Credentials{
-		AccessKeyID: *session.AccessKeyId, SecretAccessKey: *session.SecretAccessKey, SessionToken: *session.SessionToken,
+		AccessKeyID:     *session.AccessKeyId,
+		SecretAccessKey: *session.SecretAccessKey,
+		SessionToken:    *session.SessionToken,
 	}
 }
 
@@ -447,8 +481,11 @@ func TestVendRefusesIncompleteSessions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := s3.Open(t.Context(), s3.Config{
-				Bucket: "photos", Region: "eu-west-1", AccessKeyID: "id", SecretKey: "secret",
-				VendRole: "arn:aws:iam::111122223333:role/photos",
+				Bucket:      "photos",
+				Region:      "eu-west-1",
+				AccessKeyID: "id",
+				SecretKey:   "secret",
+				VendRole:    "arn:aws:iam::111122223333:role/photos",
 				HTTPClient: &http.Client{Transport: stsAnswer(func(*http.Request) string {
 					return change.Replace(sessionResponse)
 				})},

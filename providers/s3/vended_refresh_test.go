@@ -42,7 +42,11 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	})})
 	p, _ := NamedProfile("aws")
 	d, err := NewDriver(t.Context(), Config{
-		Bucket: "photos", Region: "eu-west-1", Endpoint: "http://store.invalid", Profile: &p, HTTPClient: client,
+		Bucket:     "photos",
+		Region:     "eu-west-1",
+		Endpoint:   "http://store.invalid",
+		Profile:    &p,
+		HTTPClient: client,
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
 			return PrefixCredentials{AccessKeyID: "key", SecretKey: secret, SessionToken: secret, Expires: expires}, nil

@@ -25,15 +25,19 @@ import (
 // vend returns temporary credentials for a prefix, as an Iceberg REST catalog does.
 func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ...string) (given s3.PrefixCredentials, err error) {
 	client := sts.New(sts.Options{
-		HTTPClient: withoutKeepAlive(), Region: "us-east-1", BaseEndpoint: &s.endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
+		HTTPClient:   withoutKeepAlive(),
+		Region:       "us-east-1",
+		BaseEndpoint: &s.endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
 	})
 	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [
 		{"Effect": "Allow", "Action": ["%[3]s"], "Resource": ["arn:aws:s3:::%[1]s/%[2]s*"]},
 		{"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::%[1]s"], "Condition": {"StringLike": {"s3:prefix": ["%[2]s*"]}}}
 	]}`, bucket, prefix, strings.Join(actions, `", "`))
 	out, err := client.AssumeRole(ctx, &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/catalog"), RoleSessionName: aws.String("test"), Policy: &policy,
+		RoleArn:         aws.String("arn:aws:iam::123456789012:role/catalog"),
+		RoleSessionName: aws.String("test"),
+		Policy:          &policy,
 	})
 	if err != nil {
 		return given, err
@@ -48,7 +52,11 @@ func TestCredentialsThatHoldForAPrefix(t *testing.T) {
 	var asked atomic.Int32
 	profile, _ := s3.NamedProfile("minio")
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: bucket, Region: "us-east-1", Endpoint: server.endpoint, Profile: &profile, HTTPClient: withoutKeepAlive(),
+		Bucket:     bucket,
+		Region:     "us-east-1",
+		Endpoint:   server.endpoint,
+		Profile:    &profile,
+		HTTPClient: withoutKeepAlive(),
 		CredentialsFor: func(ctx context.Context, key string) (s3.PrefixCredentials, error) {
 			asked.Add(1)
 			switch prefix, _, _ := strings.Cut(key, "/"); prefix {

@@ -50,15 +50,21 @@ func (j *judge) RoundTrip(r *http.Request) (*http.Response, error) {
 	j.lines = append(j.lines, r.Method+" "+r.URL.String())
 	j.bodies = append(j.bodies, string(body))
 	return &http.Response{
-		StatusCode: j.status, Status: fmt.Sprint(j.status), Header: http.Header{}, Request: r,
-		Body: io.NopCloser(strings.NewReader(j.answer)),
+		StatusCode: j.status,
+		Status:     fmt.Sprint(j.status),
+		Header:     http.Header{},
+		Request:    r,
+		Body:       io.NopCloser(strings.NewReader(j.answer)),
 	}, nil
 }
 
 // authorization computes the header of Signature Version 4.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func authorization(r *http.Request, body string) string {
-	sum := func(text string) string { s := sha256.Sum256([]byte(text)); return hex.EncodeToString(s[:]) }
+	sum := func(text string) string {
+		s := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(s[:])
+	}
 	mac := func(key []byte, text string) []byte {
 		m := hmac.New(sha256.New, key)
 		_, _ = m.Write([]byte(text))
@@ -85,8 +91,9 @@ func newPurger(t *testing.T, j *judge) *cloudfront.Purger {
 	t.Helper()
 	j.t = t
 	p, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
-		DistributionID: "EDFDVBD6EXAMPLE", Credentials: aws.CredentialsProviderFunc(static),
-		HTTPClient: &http.Client{Transport: j},
+		DistributionID: "EDFDVBD6EXAMPLE",
+		Credentials:    aws.CredentialsProviderFunc(static),
+		HTTPClient:     &http.Client{Transport: j},
 	})
 	require.NoError(t, err)
 	p.At(at, "reference")

@@ -39,8 +39,10 @@ func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return server, s3.Config{
-		Region: s3server.DefaultRegion, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
-		HTTPClient: &http.Client{Transport: transport},
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		HTTPClient:  &http.Client{Transport: transport},
 	}
 }
 
@@ -198,7 +200,11 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	t.Cleanup(front.Close)
 	profile, _ := s3.NamedProfile("r2") // whose driver would not send a false condition
 	report, err := Run(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: front.URL, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Profile: &profile,
+		Bucket:      "photos",
+		Endpoint:    front.URL,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		Profile:     &profile,
 	}, "tmp/")
 	require.NoError(t, err)
 	require.True(t, report.Profile.Conditions.Complete, "%v", report)

@@ -180,15 +180,25 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 			c.Create = false
 			c.Update = false
 		}},
-		"CompleteMultipartUpload": {"Complete", func(c *s3.Conditions) { c.Complete = false }},
-		"CopyObject":              {"Copy", func(c *s3.Conditions) { c.Copy = false }},
-		"DeleteObject":            {"Delete", func(c *s3.Conditions) { c.Remove = false }},
+		"CompleteMultipartUpload": {"Complete", func(c *s3.Conditions) {
+			c.Complete = false
+		}},
+		"CopyObject": {"Copy", func(c *s3.Conditions) {
+			c.Copy = false
+		}},
+		"DeleteObject": {"Delete", func(c *s3.Conditions) {
+			c.Remove = false
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &racyServer{gap: map[string]bool{row.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
 				report, err := Run(t.Context(), s3.Config{
-					Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: &http.Client{Transport: server},
+					Bucket:      "photos",
+					Endpoint:    "http://store.invalid",
+					AccessKeyID: "key",
+					SecretKey:   "secret",
+					HTTPClient:  &http.Client{Transport: server},
 				}, "tmp/")
 				require.NoError(t, err)
 				want := all
@@ -224,7 +234,11 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
 				report, err := Run(t.Context(), s3.Config{
-					Bucket: "photos", Endpoint: row.endpoint, AccessKeyID: "key", SecretKey: "secret", Profile: row.profile,
+					Bucket:      "photos",
+					Endpoint:    row.endpoint,
+					AccessKeyID: "key",
+					SecretKey:   "secret",
+					Profile:     row.profile,
 					HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 						response, err := server.RoundTrip(r)
 						if err == nil {
@@ -251,7 +265,10 @@ func TestRunRacesManyTimes(t *testing.T) {
 		removals := 0
 		var mu sync.Mutex
 		report, err := Run(t.Context(), s3.Config{
-			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret",
+			Bucket:      "photos",
+			Endpoint:    "http://store.invalid",
+			AccessKeyID: "key",
+			SecretKey:   "secret",
 			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				mu.Lock()
 				if r.Method == http.MethodDelete && r.Header.Get("If-Match") != "" {
@@ -316,7 +333,11 @@ func TestTheReportHasNoSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var signed []string
 		report, err := Run(t.Context(), s3.Config{
-			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: refusingSignedURLs(&signed),
+			Bucket:      "photos",
+			Endpoint:    "http://store.invalid",
+			AccessKeyID: "key",
+			SecretKey:   "secret",
+			HTTPClient:  refusingSignedURLs(&signed),
 		}, "tmp/")
 		require.NoError(t, err)
 		require.NotEmpty(t, signed)
@@ -331,8 +352,11 @@ func TestRunSendsSignedRequestsWithTheGivenClient(t *testing.T) {
 		var signed []string
 		endpoint := "http://store.invalid"
 		client := awss3.New(awss3.Options{
-			Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
-			Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""), HTTPClient: refusingSignedURLs(&signed),
+			Region:       "us-east-1",
+			BaseEndpoint: &endpoint,
+			UsePathStyle: true,
+			Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
+			HTTPClient:   refusingSignedURLs(&signed),
 		})
 		_, err := Run(t.Context(), s3.Config{Bucket: "photos", Client: client}, "tmp/")
 		require.NoError(t, err)

@@ -16,9 +16,15 @@ func TestTheReportNamesAProfileThatDeclaresNoMoreThanWasProven(t *testing.T) {
 		want   string
 	}{
 		{"all of it", func(*s3.Profile) {}, "The server answers as minio: open it with profile=minio.\n"},
-		{"MinIO before August 2025", func(p *s3.Profile) { p.Conditions.Update = false }, but + "compare-and-swap on Put.\n"},
-		{"a server that ignores checksums", func(p *s3.Profile) { p.Checksum = s3.ChecksumNone }, but + "the CRC32C of a body, the CRC32C of a multipart upload.\n"},
-		{"a server that checks only parts", func(p *s3.Profile) { p.Checksum = s3.ChecksumHeader }, but + "the CRC32C of a multipart upload.\n"},
+		{"MinIO before August 2025", func(p *s3.Profile) {
+			p.Conditions.Update = false
+		}, but + "compare-and-swap on Put.\n"},
+		{"a server that ignores checksums", func(p *s3.Profile) {
+			p.Checksum = s3.ChecksumNone
+		}, but + "the CRC32C of a body, the CRC32C of a multipart upload.\n"},
+		{"a server that checks only parts", func(p *s3.Profile) {
+			p.Checksum = s3.ChecksumHeader
+		}, but + "the CRC32C of a multipart upload.\n"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			proven, _ := s3.NamedProfile("minio")

@@ -13,11 +13,16 @@ import (
 // The chunks are those of HTTP, so that Go's reader decodes them. It leaves the trailer.
 func TestABodyWithATrailer(t *testing.T) {
 	const sum = "mnG7TA=="
-	known := func() *string { s := sum; return &s }
+	known := func() *string {
+		s := sum
+		return &s
+	}
 	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		for name, from := range map[string]io.Reader{
-			"whole": bytes.NewReader(want), "by halves": iotest.HalfReader(bytes.NewReader(want)), "its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
+			"whole":                       bytes.NewReader(want),
+			"by halves":                   iotest.HalfReader(bytes.NewReader(want)),
+			"its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
 			trailed := NewTrailed(from, int64(size), known)
 			length := trailed.length()
@@ -33,7 +38,10 @@ func TestABodyWithATrailer(t *testing.T) {
 }
 
 func TestEachReadOfABodyWithATrailerMayBeSmall(t *testing.T) {
-	known := func() *string { s := "mnG7TA=="; return &s }
+	known := func() *string {
+		s := "mnG7TA=="
+		return &s
+	}
 	sent, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, known)))
 	require.NoError(t, err)
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(sent))
@@ -63,7 +71,10 @@ func TestABodyWithATrailerThatEndsEarly(t *testing.T) {
 
 // The largest part of S3.
 func TestTheLengthOfALargeBodyWithATrailer(t *testing.T) {
-	known := func() *string { s := "mnG7TA=="; return &s }
+	known := func() *string {
+		s := "mnG7TA=="
+		return &s
+	}
 	const size = 5 << 30
 	trailed := NewTrailed(endless{}, size, known)
 	length := trailed.length()

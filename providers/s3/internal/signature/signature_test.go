@@ -41,20 +41,31 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 				}
 				path := "/" + urlpath.Escape(key)
 				request := &http.Request{
-					Method: row.method, Host: row.host, ContentLength: row.length, Header: http.Header{},
-					URL: &url.URL{Scheme: "https", Host: row.host, Path: "/" + key, RawPath: path, RawQuery: row.query},
+					Method:        row.method,
+					Host:          row.host,
+					ContentLength: row.length,
+					Header:        http.Header{},
+					URL:           &url.URL{Scheme: "https", Host: row.host, Path: "/" + key, RawPath: path, RawQuery: row.query},
 				}
 				for name, value := range row.header {
 					request.Header.Set(name, value)
 				}
 				credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: row.token}
-				signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+				signer := v4.NewSigner(func(o *v4.SignerOptions) {
+					o.DisableURIPathEscaping = true
+				})
 				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, EmptySHA256, Service, "eu-west-1", now))
 				want := request.Header.Get("Authorization")
 				request.Header.Del("Authorization")
 				got := new(Keys).Get(&credentials, "eu-west-1", now).Authorization(&Request{
-					Method: row.method, Host: row.host, Path: path, Query: row.query,
-					Header: request.Header, Length: row.length, SHA256: EmptySHA256, At: now,
+					Method: row.method,
+					Host:   row.host,
+					Path:   path,
+					Query:  row.query,
+					Header: request.Header,
+					Length: row.length,
+					SHA256: EmptySHA256,
+					At:     now,
 				})
 				require.Equal(t, want, got)
 			})
