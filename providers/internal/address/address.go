@@ -69,15 +69,13 @@ func (f Form) Name(address *url.URL) (string, error) {
 	case address.Opaque != "":
 		return "", argument.Invalid("address", "must be "+f.Scheme+"://"+f.Bucket, "")
 	case address.User != nil:
-		return "", argument.Invalid(
-			"address", "must not hold credentials", "provide them in the environment: "+f.Credentials,
-		)
+		return "", argument.Invalid("address", "must not hold credentials",
+			"provide them in the environment: "+f.Credentials)
 	case address.Host != address.Hostname():
 		return "", argument.Invalid("address", "must not have a port", "name the server with the parameter endpoint=")
 	case address.Path != "" && address.Path != "/":
-		return "", argument.Invalid(
-			"address", "must not have a path", "for a prefix within a "+f.Bucket+", use storage.Prefixed",
-		)
+		return "", argument.Invalid("address", "must not have a path",
+			"for a prefix within a "+f.Bucket+", use storage.Prefixed")
 	}
 	return address.Host, nil
 }

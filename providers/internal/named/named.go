@@ -17,9 +17,8 @@ type Credentials string
 // Check fails with InvalidArgument if n cannot be the name of credentials.
 func (n Credentials) Check() error {
 	if len(n) > 128 || strings.ContainsFunc(string(n), func(c rune) bool { return c <= ' ' || c > '~' || c == '=' }) {
-		return argument.Invalid(
-			"Config.Credentials (credentials=)", "must be a name of at most 128 visible ASCII characters without =", "",
-		)
+		return argument.Invalid("Config.Credentials (credentials=)",
+			"must be a name of at most 128 visible ASCII characters without =", "")
 	}
 	return nil
 }

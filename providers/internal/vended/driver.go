@@ -104,9 +104,7 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) [
 }
 
 func (b *bucket[C]) AbortParts(ctx context.Context, key, upload string) error {
-	return do(
-		ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key,
-	)
+	return do(ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key)
 }
 
 func (b *bucket[C]) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {

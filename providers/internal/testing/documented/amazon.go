@@ -27,9 +27,7 @@ const (
 //     https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html
 var Amazon = []Answer{
 	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
-	amazonRefusal(
-		"ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors,
-	),
+	amazonRefusal("ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors),
 	amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
 		amazonErrors,

@@ -67,9 +67,8 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		azureUnread().give(w, r)
 		return
 	case !bearer && !granted:
-		refused := azureRefusal(
-			"AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors,
-		)
+		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden,
+			"Server failed to authenticate the request.", azureErrors)
 		refused.give(w, r)
 		return
 	case bearer:
@@ -130,9 +129,8 @@ func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 		ends, _ = time.Parse(time.RFC3339, asked.Expiry)
 	}
 	if !bearer || starts.IsZero() || !ends.After(starts) || ends.Sub(starts) > 7*24*time.Hour {
-		refused := azureRefusal(
-			"AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors,
-		)
+		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden,
+			"Server failed to authenticate the request.", azureErrors)
 		refused.give(w, r)
 		return
 	}

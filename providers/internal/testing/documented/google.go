@@ -62,9 +62,7 @@ var Google = []Answer{
 	googlePage(http.StatusGatewayTimeout, googleJSON),
 	kept(googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleSession, "chunk")),
 	googleXMLError(http.StatusServiceUnavailable, "ServiceUnavailable", "Service unavailable."),
-	googleXMLError(
-		http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.",
-	),
+	googleXMLError(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."),
 	googleXMLError(http.StatusTooManyRequests, "SlowDown", "Please reduce your request rate."),
 }
 

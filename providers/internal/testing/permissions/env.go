@@ -98,9 +98,7 @@ func interrupt(e *env) error {
 			cancel()
 		}
 	})
-	return e.halfUpload(
-		ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress),
-	)
+	return e.halfUpload(ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress))
 }
 
 // A halfway is a body that Upload reads in place, and whose second half cannot be read.
@@ -244,9 +242,9 @@ func appendTo(e *env) error {
 }
 
 func update(e *env) error {
-	_, err := storage.Update(
-		e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil },
-	)
+	_, err := storage.Update(e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
+		return append(old, 'x'), nil
+	})
 	return err
 }
 
