@@ -166,17 +166,21 @@ func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []strin
 			return err
 		}},
 		{"put", func() error {
-			_, err := user.PutObject(
-				t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("new")},
-			)
+			_, err := user.PutObject(t.Context(), &awss3.PutObjectInput{
+				Bucket: &bucket,
+				Key:    &key,
+				Body:   strings.NewReader("new"),
+			})
 			return err
 		}},
 		{"delete", func() error {
 			_, err := user.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: &bucket, Key: &key})
 			if err == nil { // copy needs it
-				_, err = user.PutObject(
-					t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("new")},
-				)
+				_, err = user.PutObject(t.Context(), &awss3.PutObjectInput{
+					Bucket: &bucket,
+					Key:    &key,
+					Body:   strings.NewReader("new"),
+				})
 			}
 			return err
 		}},

@@ -292,9 +292,7 @@ func servesPages(t *testing.T, command *exec.Cmd) {
 		time.Minute,
 		time.Millisecond*20,
 	)
-	put, err := http.NewRequestWithContext(
-		t.Context(), http.MethodPut, "http://"+at+"/page", strings.NewReader("text"),
-	)
+	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+at+"/page", strings.NewReader("text"))
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(put)
 	require.NoError(t, err)
