@@ -31,7 +31,7 @@ func (n Credentials) Variable(variable string) string {
 		switch {
 		case 'a' <= c && c <= 'z':
 			return c - 'a' + 'A'
-		case 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case 'A' <= c && c <= 'Z' || '0' <= c && c <= '9':
 			return c
 		}
 		return '_'

@@ -86,7 +86,8 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) [
 	batches := map[*Grant[C]][]int{}
 	for i := range r {
 		g, err := b.keys.get(ctx, r[i].Key)
-		if errs[i] = err; err == nil {
+		errs[i] = err
+		if err == nil {
 			batches[g] = append(batches[g], i)
 		}
 	}

@@ -153,7 +153,8 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 				valid, found = len(prefix), grant
 			}
 		case len(prefix) > ended:
-			if ended, topic, ending = len(prefix), prefix, nil; grant.left() > 0 {
+			ended, topic, ending = len(prefix), prefix, nil
+			if grant.left() > 0 {
 				ending = grant
 			}
 		}
@@ -168,7 +169,8 @@ func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (g
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		delete(k.asked, topic)
-		if q.err, q.canceled = err, ctx.Err() != nil; err == nil {
+		q.err, q.canceled = err, ctx.Err() != nil
+		if err == nil {
 			k.keep(grant)
 		}
 		close(q.answered)

@@ -93,7 +93,8 @@ func AzureContributor() Peculiarity {
 // (AzureVerdict).
 func AzureDefender(tag func(container, key string)) Peculiarity {
 	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watching(func(r *http.Request) {
-		if container, key := azureBlob(r); azureWrites(r) {
+		container, key := azureBlob(r)
+		if azureWrites(r) {
 			tag(container, key)
 		}
 	})}
@@ -163,7 +164,7 @@ func AzureOlder(version string) Peculiarity {
 			switch {
 			case r.Header.Get("X-Ms-Version") > version:
 				return &header
-			case query.Get("sv") > version,
+			case query.Get("sv") > version ||
 				version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") ||
 					strings.Contains(query.Get("include"), "versions")):
 				return &parameter

@@ -95,7 +95,7 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		azureUnread().give(w, r)
 	case query.Has("versionid"):
 		a.version(w, r, a.history(container, key), query.Get("versionid"))
-	case azureWrites(r), r.Method == http.MethodPut && comp == "metadata", r.Method == http.MethodDelete:
+	case azureWrites(r) || r.Method == http.MethodPut && comp == "metadata" || r.Method == http.MethodDelete:
 		a.write(w, r, a.history(container, key))
 	default:
 		a.next.ServeHTTP(
@@ -258,7 +258,7 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 	case i < 0:
 		missing := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
 		missing.give(w, r)
-	case r.Method == http.MethodDelete, comp == "tags" && r.Method == http.MethodPut:
+	case r.Method == http.MethodDelete || comp == "tags" && r.Method == http.MethodPut:
 		a.changeVersion(w, r, h, id)
 	case comp == "tags":
 		w.Header().Set("Content-Type", "application/xml")
@@ -275,7 +275,8 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
-	switch match := r.Header.Get("If-Match"); {
+	match := r.Header.Get("If-Match")
+	switch {
 	case i >= 0 && match != "" && match != h.old[i].header.Get("Etag"):
 		failed := azureRefusal(
 			"ConditionNotMet", http.StatusPreconditionFailed,

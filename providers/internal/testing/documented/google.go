@@ -155,7 +155,7 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 		return path[3], r.Method + " bucket"
 	case path[0] == "storage" && len(path) == 3:
 		return "", r.Method + " buckets"
-	case path[0] == "storage", path[0] == "upload":
+	case path[0] == "storage" || path[0] == "upload":
 		return "", ""
 	case r.Method == http.MethodGet:
 		return path[0], xmlRead

@@ -108,7 +108,8 @@ var (
 func lackedByR2(r *http.Request) string {
 	query := r.URL.Query()
 	headers := r2Headers
-	switch copies := r.Header.Get("X-Amz-Copy-Source") != ""; {
+	copies := r.Header.Get("X-Amz-Copy-Source") != ""
+	switch {
 	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
 		headers = append(slices.Clone(headers), "X-Amz-Copy-Source-If-")
 	// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
@@ -224,7 +225,7 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 		case is < 0: // the part copies a whole object, so its size is unknown
 		case size < 0:
 			size = is
-		case is > size, is < size && !last:
+		case is > size || is < size && !last:
 			return false
 		}
 	}

@@ -86,7 +86,8 @@ func newAmazonAccount() classifier {
 
 func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	kind := "object"
-	switch bucket, key := x.split(); {
+	bucket, key := x.split()
+	switch {
 	case bucket == "":
 		kind = "account"
 	case key == "":

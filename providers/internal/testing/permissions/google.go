@@ -58,7 +58,8 @@ func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 	if strings.HasSuffix(x.Path, ":signBlob") {
 		return []string{"iam.serviceAccounts.signBlob"}, nil
 	}
-	switch path := strings.Split(x.Path, "/"); {
+	path := strings.Split(x.Path, "/")
+	switch {
 	case path[0] == "upload":
 		return a.upload(x, path[4])
 	case path[0] == "storage" && path[2] == "b":
@@ -159,7 +160,7 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 		return []string{"storage.buckets.getIamPolicy"}, nil
 	case path[1] == "iam" && x.Method == "PUT":
 		return []string{"storage.buckets.setIamPolicy"}, nil
-	case path[1] == "storageLayout", path[1] == "o" && len(path) == 2 && x.Method == "GET":
+	case path[1] == "storageLayout" || path[1] == "o" && len(path) == 2 && x.Method == "GET":
 		return []string{"storage.objects.list"}, nil
 	}
 	return a.object(x, path[0], strings.Join(path[2:], "/"), o)
