@@ -97,7 +97,8 @@ func (s *store) complete(ctx context.Context, c call) error {
 			if c.keeps {
 				return storage.PermissionDenied
 			}
-			if c.busy--; c.busy >= 0 {
+			c.busy--
+			if c.busy >= 0 {
 				return busy
 			}
 			return s.Delete(ctx, &driver.DeleteRequest{Key: components.Marker(s.prefix)})
@@ -149,7 +150,8 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 							require.Equal(t, content, s.content())
 							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}), storage.ObjectNotFound, "the core finds the object")
 							require.Equal(t, content, s.content())
-							if s.remove(); then != "" {
+							s.remove()
+							if then != "" {
 								s.write(then)
 							}
 							for _, name := range []string{"two", "three"} {
@@ -232,7 +234,8 @@ func TestACompletionReplacesWhatOthersWriteMeanwhile(t *testing.T) {
 		s := newStore(t)
 		left := writes
 		require.NoError(t, s.complete(t.Context(), call{name: "one", before: func() {
-			if left--; left >= 0 {
+			left--
+			if left >= 0 {
 				s.write("another")
 			}
 		}}))

@@ -202,7 +202,8 @@ func (s *azureServer) blob(w http.ResponseWriter, r *http.Request, path string, 
 	o := s.current[path]
 	if version := r.URL.Query().Get("versionid"); version != "" {
 		i := slices.IndexFunc(s.blobs[path], func(o *azureBlob) bool { return o.version == version })
-		if o = nil; i >= 0 {
+		o = nil
+		if i >= 0 {
 			o = s.blobs[path][i]
 		}
 	}
@@ -274,7 +275,8 @@ func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp str
 	var from *azureBlob
 	if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {
 		source, _, _ = strings.Cut(strings.TrimPrefix(source, "https://acme.blob.core.windows.net/"), "?")
-		if from = s.current[source]; from == nil {
+		from = s.current[source]
+		if from == nil {
 			refuse(w, http.StatusNotFound, "CannotVerifyCopySource")
 			return
 		}

@@ -191,7 +191,8 @@ func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []strin
 			return err
 		}},
 	} {
-		switch err := request.send(); {
+		err := request.send()
+		switch {
 		case isDenied(err):
 			names = append(names, request.name)
 		default:
