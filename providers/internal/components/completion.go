@@ -173,12 +173,13 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 		if err == nil && m.revision != seen {
 			seen, begun = m.revision, time.Now()
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case m.Made:
+		}
+		if m.Made {
 			return nil, ErrEnded
-		case m.Call == "" || m.Call == c.request.Call:
+		}
+		if m.Call == "" || m.Call == c.request.Call {
 			return m, nil
 		}
 		there, made, err := c.look(ctx)
@@ -262,13 +263,14 @@ func (c *Completion) afterFailure(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	there, made, err := c.look(ctx)
-	switch {
-	case made:
+	if made {
 		c.dropMade(ctx, m)
 		return there, false, nil
-	case !first && refused:
+	}
+	if !first && refused {
 		return nil, false, errEndedUnknown
-	case (maybe || !first) && (err != nil || !m.isOf(there)):
+	}
+	if (maybe || !first) && (err != nil || !m.isOf(there)) {
 		return nil, false, failed
 	}
 	released := c.release(ctx, m)
@@ -337,12 +339,13 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	now, readErr := c.read(ctx)
-	switch {
-	case readErr != nil:
+	if readErr != nil {
 		return nil, readErr
-	case now.decision == d && now.revision != m.revision:
+	}
+	if now.decision == d && now.revision != m.revision {
 		return now, nil // the write succeeded, and its response was lost
-	case now.revision != m.revision:
+	}
+	if now.revision != m.revision {
 		return nil, nil
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {

@@ -45,10 +45,10 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	if r.Suffix > 0 {
 		asked = max(int64(size)-r.Suffix, 0)
 	}
-	switch {
-	case r.Suffix == 0 && asked >= int64(size):
+	if r.Suffix == 0 && asked >= int64(size) {
 		return 0, storage.RangeNotSatisfiable
-	case int64(start) != asked:
+	}
+	if int64(start) != asked {
 		return 0, &storage.Error{
 			Code: storage.Internal, Err: fmt.Errorf("the response begins at byte %d and not at %d", start, asked),
 		}

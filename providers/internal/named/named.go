@@ -28,10 +28,10 @@ func (n Credentials) Check() error {
 // AWS_ACCESS_KEY_ID.
 func (n Credentials) Variable(variable string) string {
 	return strings.Map(func(c rune) rune {
-		switch {
-		case 'a' <= c && c <= 'z':
+		if 'a' <= c && c <= 'z' {
 			return c - 'a' + 'A'
-		case 'A' <= c && c <= 'Z' || '0' <= c && c <= '9':
+		}
+		if 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
 			return c
 		}
 		return '_'

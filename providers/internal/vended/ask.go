@@ -16,10 +16,10 @@ func Ask[C any](
 ) func(ctx context.Context, key string) (C, error) {
 	return func(ctx context.Context, key string) (c C, err error) {
 		v, err := ask(ctx, key)
-		switch {
-		case err != nil:
+		if err != nil {
 			return c, err
-		case v == nil || v.Provider != provider:
+		}
+		if v == nil || v.Provider != provider {
 			return c, argument.Invalid("vended credentials", "must be of the provider "+provider, "")
 		}
 		return convert(v), nil

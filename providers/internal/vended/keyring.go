@@ -37,10 +37,10 @@ type Grant[C any] struct {
 }
 
 func (g *Grant[C]) left() time.Duration {
-	switch {
-	case g.refused.Load():
+	if g.refused.Load() {
 		return 0
-	case g.Expires.IsZero():
+	}
+	if g.Expires.IsZero() {
 		return math.MaxInt64
 	}
 	return time.Until(g.Expires)
@@ -122,10 +122,10 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 		case <-q.answered:
 		case <-ctx.Done():
 		}
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		case q.err != nil && !q.canceled:
+		}
+		if q.err != nil && !q.canceled {
 			return nil, q.err
 		}
 		// Another request called k.grant, and the call has ended. Either k.kept now has a new

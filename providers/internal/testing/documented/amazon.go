@@ -179,16 +179,19 @@ func bucketKind(method string, query url.Values) string {
 }
 
 func objectKind(method string, query url.Values, copies bool) string {
-	switch {
-	case method == http.MethodPost && query.Has("uploads"):
+	if method == http.MethodPost && query.Has("uploads") {
 		return "CreateMultipartUpload"
-	case method == http.MethodPost && query.Has("uploadId"):
+	}
+	if method == http.MethodPost && query.Has("uploadId") {
 		return "CompleteMultipartUpload"
-	case method == http.MethodPut && query.Has("partNumber") && copies:
+	}
+	if method == http.MethodPut && query.Has("partNumber") && copies {
 		return "UploadPartCopy"
-	case method == http.MethodPut && query.Has("partNumber"):
+	}
+	if method == http.MethodPut && query.Has("partNumber") {
 		return "UploadPart"
-	case method == http.MethodPut && copies:
+	}
+	if method == http.MethodPut && copies {
 		return "CopyObject"
 	}
 	for _, parameter := range amazonParameters {

@@ -154,20 +154,20 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 func azureOperation(r *http.Request, key string) string {
 	query := r.URL.Query()
 	kind := r.Method + " " + query.Get("comp")
-	switch {
-	case key == "" && kind != "POST batch":
+	if key == "" && kind != "POST batch" {
 		return strings.TrimSpace(r.Method + " container " + query.Get("comp"))
-	case azureOperations[kind] == "" && !query.Has("comp"):
+	}
+	if azureOperations[kind] == "" && !query.Has("comp") {
 		return r.Method + " blob"
-	case azureOperations[kind] == "":
+	}
+	if azureOperations[kind] == "" {
 		return kind
 	}
 	kind = azureOperations[kind]
 	copies := r.Header.Get("X-Ms-Copy-Source") != ""
-	switch {
-	case kind == "Put Block" && copies:
+	if kind == "Put Block" && copies {
 		kind = "Put Block From URL"
-	case kind == "Put Blob" && copies:
+	} else if kind == "Put Blob" && copies {
 		kind = "Copy Blob From URL"
 	}
 	if r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "" {

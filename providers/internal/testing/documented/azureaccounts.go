@@ -33,10 +33,10 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 		Name: "a SAS expiration policy", Source: azurePolicy,
 		wrap: refusing(func(r *http.Request) *Answer {
 			source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
-			switch {
-			case violates(r.URL.Query(), limit):
+			if violates(r.URL.Query(), limit) {
 				return &violated
-			case err == nil && violates(source.Query(), limit):
+			}
+			if err == nil && violates(source.Query(), limit) {
 				return azureUnread()
 			}
 			return nil
@@ -116,10 +116,9 @@ func AzureArchive() Peculiarity {
 	return Peculiarity{Name: "archived blobs", Source: azureArchive, wrap: func(next http.Handler) http.Handler {
 		note := watching(func(r *http.Request) {
 			sets := azureWrites(r) || r.URL.Query().Get("comp") == "tier"
-			switch {
-			case sets && r.Header.Get("X-Ms-Access-Tier") == "Archive":
+			if sets && r.Header.Get("X-Ms-Access-Tier") == "Archive" {
 				archived.Store(r.URL.Path, true)
-			case sets || r.Method == http.MethodDelete:
+			} else if sets || r.Method == http.MethodDelete {
 				archived.Delete(r.URL.Path)
 			}
 		})

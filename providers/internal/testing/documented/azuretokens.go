@@ -47,14 +47,15 @@ const azureBearer = "Bearer token"
 func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	bearer := r.Header.Get("Authorization") == azureBearer
-	switch {
-	case query.Get("comp") == "userdelegationkey":
+	if query.Get("comp") == "userdelegationkey" {
 		delegate(w, r, bearer)
 		return
-	case query.Get("comp") == "batch" && bearer:
+	}
+	if query.Get("comp") == "batch" && bearer {
 		serveBatch(w, r, a.ServeHTTP) // each request of the batch has its own authorization
 		return
-	case !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")):
+	}
+	if !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")) {
 		refused := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
 			"Key based authentication is not permitted on this storage account.", "Azure/AI-Landing-Zones#64")
 		refused.give(w, r)

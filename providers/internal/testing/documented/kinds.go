@@ -109,12 +109,11 @@ func lackedByR2(r *http.Request) string {
 	query := r.URL.Query()
 	headers := r2Headers
 	copies := r.Header.Get("X-Amz-Copy-Source") != ""
-	switch {
-	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
+	if copies && query.Has("partNumber") { // cloudflare/cloudflare-docs#32458
 		headers = append(slices.Clone(headers), "X-Amz-Copy-Source-If-")
-	// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
-	// instead.
-	case copies || r.Method == http.MethodDelete:
+	} else if copies || r.Method == http.MethodDelete {
+		// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
+		// instead.
 		headers = append(slices.Clone(headers), "If-")
 	}
 	for name, values := range r.Header {
@@ -142,8 +141,7 @@ var R2Parts = Kind{
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			query := r.URL.Query()
 			upload := query.Get("uploadId")
-			switch {
-			case r.Method == http.MethodPut && query.Has("partNumber"):
+			if r.Method == http.MethodPut && query.Has("partNumber") {
 				number, _ := strconv.Atoi(query.Get("partNumber"))
 				mu.Lock()
 				if sizes[upload] == nil {
@@ -151,7 +149,7 @@ var R2Parts = Kind{
 				}
 				sizes[upload][number] = partSize(r)
 				mu.Unlock()
-			case r.Method == http.MethodPost && query.Has("uploadId"):
+			} else if r.Method == http.MethodPost && query.Has("uploadId") {
 				body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 				r.Body = io.NopCloser(bytes.NewReader(body))
 				mu.Lock()

@@ -87,10 +87,9 @@ func newAmazonAccount() classifier {
 func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	kind := "object"
 	bucket, key := x.split()
-	switch {
-	case bucket == "":
+	if bucket == "" {
 		kind = "account"
-	case key == "":
+	} else if key == "" {
 		kind = "bucket"
 	}
 	name := x.Method + " " + kind

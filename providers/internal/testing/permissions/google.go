@@ -194,8 +194,7 @@ func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 
 func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject) ([]string, error) {
 	source, target, copies := strings.Cut(name, "/rewriteTo/b/")
-	switch {
-	case copies:
+	if copies {
 		o.Name = target[strings.Index(target, "/o/")+3:]
 		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.written(x, bucket, o)...)
 		a.write(bucket, o)
@@ -203,7 +202,8 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 			a.stored[bucket+"/"+o.Name] = a.stored[bucket+"/"+source]
 		}
 		return all, nil
-	case strings.Contains(name, "/moveTo/o/"):
+	}
+	if strings.Contains(name, "/moveTo/o/") {
 		source, target, _ := strings.Cut(name, "/moveTo/o/")
 		o.Name = target
 		all := append(
@@ -211,7 +211,8 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 			a.written(x, bucket, o)...)
 		a.stored[bucket+"/"+target] = a.stored[bucket+"/"+source]
 		return all, nil
-	case strings.HasSuffix(name, "/compose"):
+	}
+	if strings.HasSuffix(name, "/compose") {
 		if o.Destination != nil {
 			o = o.Destination
 		}
