@@ -207,11 +207,11 @@ func (s *azureServer) blob(w http.ResponseWriter, r *http.Request, path string, 
 			o = s.blobs[path][i]
 		}
 	}
-	switch {
-	case o == nil && comp != "blocklist":
+	if o == nil && comp != "blocklist" {
 		refuse(w, http.StatusNotFound, "BlobNotFound")
 		return
-	case o != nil:
+	}
+	if o != nil {
 		w.Header().Set("Etag", o.header.Get("Etag"))
 	}
 	s.use(w, r, path, comp, o)

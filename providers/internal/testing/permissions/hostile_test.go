@@ -192,10 +192,9 @@ func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []strin
 		}},
 	} {
 		err := request.send()
-		switch {
-		case isDenied(err):
+		if isDenied(err) {
 			names = append(names, request.name)
-		default:
+		} else {
 			require.NoError(t, err, request.name)
 		}
 	}
