@@ -167,11 +167,13 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 // other call takes too long, await replaces its decision by a decision of this call.
 func (c *Completion) await(ctx context.Context) (*marker, error) {
 	var begun time.Time
-	seen, pause := "", firstPause
+	seen := ""
+	pause := firstPause
 	for {
 		m, err := c.read(ctx)
 		if err == nil && m.revision != seen {
-			seen, begun = m.revision, time.Now()
+			seen = m.revision
+			begun = time.Now()
 		}
 		if err != nil {
 			return nil, err

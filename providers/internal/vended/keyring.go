@@ -144,16 +144,20 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 //     followed by the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
-	valid, ended := -1, -1
+	valid := -1
+	ended := -1
 	for prefix, grant := range k.kept {
 		switch {
 		case !strings.HasPrefix(key, prefix):
 		case grant.left() > grant.early:
 			if len(prefix) > valid {
-				valid, found = len(prefix), grant
+				valid = len(prefix)
+				found = grant
 			}
 		case len(prefix) > ended:
-			ended, topic, ending = len(prefix), prefix, nil
+			ended = len(prefix)
+			topic = prefix
+			ending = nil
 			if grant.left() > 0 {
 				ending = grant
 			}

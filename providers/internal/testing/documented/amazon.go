@@ -95,7 +95,8 @@ func afterEffect(kinds ...string) Answer {
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
 		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html",
 		kinds...)
-	a.Name, a.Done = "InternalError after the effect", true
+	a.Name = "InternalError after the effect"
+	a.Done = true
 	return a
 }
 
@@ -141,7 +142,8 @@ var amazonParameters = []string{
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name, _, virtual := strings.Cut(r.Host, ".s3."); virtual {
-		bucket, key = name, strings.TrimPrefix(r.URL.Path, "/")
+		bucket = name
+		key = strings.TrimPrefix(r.URL.Path, "/")
 	}
 	query := r.URL.Query()
 	switch {

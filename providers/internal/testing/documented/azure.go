@@ -99,7 +99,8 @@ func azureBody(code, message string) string {
 
 // applied returns a copy of an answer. The copy is sent only after the request has taken effect.
 func applied(a Answer) Answer {
-	a.Done, a.Name = true, a.Name+" after the effect"
+	a.Done = true
+	a.Name += " after the effect"
 	return a
 }
 

@@ -124,7 +124,8 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 	var asked struct{ Start, Expiry string }
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	starts, ends := time.Time{}, time.Time{}
+	starts := time.Time{}
+	ends := time.Time{}
 	if xml.Unmarshal(body, &asked) == nil {
 		starts, _ = time.Parse(time.RFC3339, asked.Start)
 		ends, _ = time.Parse(time.RFC3339, asked.Expiry)

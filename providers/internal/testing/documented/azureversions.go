@@ -344,7 +344,8 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 		}
 		asked = asked.WithContext(context.WithoutCancel(r.Context()))
 		asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
-		asked.Host, asked.RequestURI = r.Host, ""
+		asked.Host = r.Host
+		asked.RequestURI = ""
 		response := httptest.NewRecorder()
 		serve(response, asked)
 		fmt.Fprintf(

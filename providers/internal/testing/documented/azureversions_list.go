@@ -45,7 +45,8 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 		most = 5000
 	}
 	first = min(first, len(all))
-	last, marker := min(first+most, len(all)), ""
+	last := min(first+most, len(all))
+	marker := ""
 	if last < len(all) {
 		marker = strconv.Itoa(last)
 	}
@@ -76,7 +77,8 @@ func (a *versionedAccount) current(
 			key := html.UnescapeString(item[1])
 			h := a.history(container, key)
 			a.mu.Lock()
-			id, document := h.current, item[0]
+			id := h.current
+			document := item[0]
 			a.mu.Unlock()
 			if id != "" {
 				document = fmt.Sprintf(

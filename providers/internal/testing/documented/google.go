@@ -126,7 +126,8 @@ func about(what string, a Answer) Answer {
 // kept returns a copy of an answer. The copy is sent after the session has stored the bytes of the
 // request.
 func kept(a Answer) Answer {
-	a.Done, a.Name = true, a.Name+", and the session has the bytes"
+	a.Done = true
+	a.Name += ", and the session has the bytes"
 	return a
 }
 

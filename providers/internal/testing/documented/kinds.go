@@ -218,7 +218,8 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 	names := partNumbers.FindAllSubmatch(completion, -1)
 	for i, name := range names {
 		number, _ := strconv.Atoi(string(name[1]))
-		is, last := sizes[number], i == len(names)-1
+		is := sizes[number]
+		last := i == len(names)-1
 		switch {
 		case is < 0: // the part copies a whole object, so its size is unknown
 		case size < 0:

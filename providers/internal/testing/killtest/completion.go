@@ -48,7 +48,8 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	if d.begun {
 		d.sent++
 	}
-	now, dead := d.begun && d.sent == d.at, d.sent > d.at
+	now := d.begun && d.sent == d.at
+	dead := d.sent > d.at
 	d.mu.Unlock()
 	if dead || now && !d.after {
 		return nil, errDead
@@ -113,7 +114,8 @@ const whole = "both parts of the upload"
 // completes the upload. It returns false if the first process made too few requests to be killed at
 // request d.at.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
-	ctx, row := t.Context(), fmt.Sprintf("killed at request %d", d.at)
+	ctx := t.Context()
+	row := fmt.Sprintf("killed at request %d", d.at)
 	alive := open(t, &http.Client{Transport: d.over})
 	mortal := open(t, &http.Client{Transport: d})
 	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.after, d.at)

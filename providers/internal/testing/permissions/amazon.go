@@ -206,9 +206,11 @@ func (a *amazonAccount) copied(x *Exchange) []string {
 	}
 	path, query, _ := strings.Cut(strings.TrimPrefix(source, "/"), "?")
 	path, _ = url.PathUnescape(path)
-	read, tags := "s3:GetObject", "s3:GetObjectTagging"
+	read := "s3:GetObject"
+	tags := "s3:GetObjectTagging"
 	if query != "" {
-		read, tags = "s3:GetObjectVersion", "s3:GetObjectVersionTagging"
+		read = "s3:GetObjectVersion"
+		tags = "s3:GetObjectVersionTagging"
 	}
 	all := []string{read}
 	if !x.Query.Has("uploadId") && x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" && a.tagged[path] {

@@ -38,7 +38,8 @@ func (e *env) open(opts ...storage.OpenOption) {
 	if e.account.Prefix != "" {
 		b = storage.Prefixed(b, e.account.Prefix)
 	}
-	e.bucket, e.opts = b, opts
+	e.bucket = b
+	e.opts = opts
 }
 
 // parts is the size in bytes of a body that is sent in two parts.
@@ -131,7 +132,8 @@ func read(opts ...storage.ReadOption) func(*env) error {
 		var download []storage.DownloadOption
 		var attrs []storage.AttrsOption
 		for _, o := range opts {
-			download, attrs = append(download, o), append(attrs, o)
+			download = append(download, o)
+			attrs = append(attrs, o)
 		}
 		_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", download...)
 		found, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
