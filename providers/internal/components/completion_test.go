@@ -37,7 +37,8 @@ func newStore(t *testing.T) *store {
 }
 
 func (s *store) put(r *driver.PutRequest, text string) (*storage.Attrs, error) {
-	r.Body, r.Size = strings.NewReader(text), int64(len(text))
+	r.Body = strings.NewReader(text)
+	r.Size = int64(len(text))
 	return s.Put(s.t.Context(), r)
 }
 

@@ -34,7 +34,8 @@ func TestAPartIsRetried(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				attempts, began := 0, time.Now()
+				attempts := 0
+				began := time.Now()
 				err := CopyAll(t.Context(), 1, func(context.Context, int) error {
 					attempts++
 					if attempts <= len(row.failures) {

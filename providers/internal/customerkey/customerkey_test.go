@@ -90,7 +90,8 @@ func TestFingerprintsAreOfTheKeyOnly(t *testing.T) {
 }
 
 func TestTheLastKeyCounts(t *testing.T) {
-	first, last := customerkey.New("WithCustomerKey", raw), customerkey.New("WithCustomerKey", raw)
+	first := customerkey.New("WithCustomerKey", raw)
+	last := customerkey.New("WithCustomerKey", raw)
 	require.Same(t, last, customerkey.In([]any{first, "other", last}))
 	require.Nil(t, customerkey.In([]any{"other"}))
 }

@@ -20,7 +20,8 @@ func TestEscapedNamesComeBack(t *testing.T) {
 		{name: "without dashes", mark: '_', lost: '-', holds: `^[a-zA-Z0-9_]+$`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			names, seen := httpheader.NewNameEscaper(row.mark, row.lost), map[string]string{}
+			names := httpheader.NewNameEscaper(row.mark, row.lost)
+			seen := map[string]string{}
 			for _, name := range []string{
 				"a", "a1", "a-b", "a_b", "a--b", "a__b", "a-", "a_", "a_-", "a-_", "a_x", "a-x", "a_xray", "a-xray", "a_x002d_b", "a-x005f-b", "a_x002d-",
 				"a-x005f_", "a_x005f_", "a-x002d-", "a_x00", "a-x00", "a_x-x_", "x_x_x", "x-x-x", "a__x002d__", "a--x005f--", "a-x005f-x002d-",

@@ -52,7 +52,9 @@ func TestTermEndBy(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	r := &driver.SignRequest{Controls: storage.Controls{PublicRead: true}}
-	r.ContentType, r.StorageClass, r.Metadata = "text/plain", "COLD", map[string]string{"k": "v"}
+	r.ContentType = "text/plain"
+	r.StorageClass = "COLD"
+	r.Metadata = map[string]string{"k": "v"}
 	require.Equal(t, http.Header{
 		"Content-Type": {"text/plain"}, "X-Goog-Storage-Class": {"COLD"}, "X-Goog-Meta-K": {"v"}, "X-Goog-Acl": {"public-read"},
 	}, Headers(r, "X-Goog-"))

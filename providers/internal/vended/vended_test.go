@@ -228,7 +228,8 @@ func TestACanceledRequestDoesNotFailThoseThatWaitForIt(t *testing.T) {
 		}}
 		b := v.open()
 		ctx, cancel := context.WithCancel(t.Context())
-		first, second := make(chan error, 1), make(chan error, 1)
+		first := make(chan error, 1)
+		second := make(chan error, 1)
 		go func() { first <- put(ctx, b, "a/1") }()
 		synctest.Wait()
 		go func() { second <- put(t.Context(), b, "a/2") }()
@@ -256,7 +257,8 @@ func TestRequestsThatWaitShareTheAnswer(t *testing.T) {
 					}
 					return nil
 				}
-				b, began := v.open(), time.Now()
+				b := v.open()
+				began := time.Now()
 				var all sync.WaitGroup
 				for range 16 {
 					all.Go(func() { _ = put(t.Context(), b, "a/1") })

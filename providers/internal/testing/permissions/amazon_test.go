@@ -43,7 +43,8 @@ type amazonServer struct {
 func startAmazon(t *testing.T, c s3server.Config) *amazonServer {
 	t.Helper()
 	a := &amazonServer{recorder: &rows.Recorder{}}
-	c.Middleware, c.TLS = a.recorder.Wrap, &tls.Config{}
+	c.Middleware = a.recorder.Wrap
+	c.TLS = &tls.Config{}
 	var err error
 	a.server, err = s3server.Start(c)
 	require.NoError(t, err)

@@ -124,7 +124,8 @@ func (s *azureServer) batch(w http.ResponseWriter, body string) {
 
 // entries returns the entries of a listing, in order.
 func (s *azureServer) entries(container string, query url.Values) string {
-	prefix, delimiter := query.Get("prefix"), query.Get("delimiter")
+	prefix := query.Get("prefix")
+	delimiter := query.Get("delimiter")
 	var b strings.Builder
 	last := ""
 	b.WriteString("<Blobs>")
@@ -168,7 +169,8 @@ func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string,
 	s.writes++
 	o := &azureBlob{version: fmt.Sprintf("2026-11-20T12:00:00.%07dZ", s.writes), header: http.Header{}, body: body}
 	if from != nil {
-		o.header, o.tags = from.header.Clone(), from.tags
+		o.header = from.header.Clone()
+		o.tags = from.tags
 	}
 	for name, values := range r.Header {
 		if strings.HasPrefix(name, "X-Ms-Meta-") || strings.HasPrefix(name, "X-Ms-Immutability-Policy-") || name == "X-Ms-Legal-Hold" {
@@ -187,7 +189,8 @@ func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string,
 		o.tags = "<Tag><Key>team</Key><Value>blue</Value></Tag>"
 	}
 	o.header.Set("X-Ms-Version-Id", o.version)
-	s.blobs[path], s.current[path] = append(s.blobs[path], o), o
+	s.blobs[path] = append(s.blobs[path], o)
+	s.current[path] = o
 	w.Header().Set("Etag", o.header.Get("Etag"))
 	w.Header().Set("X-Ms-Version-Id", o.version)
 }

@@ -91,7 +91,9 @@ func (m minio) record(t *testing.T, recorder *rows.Recorder) string {
 func (m minio) service(t *testing.T, endpoint string, c s3.Config) storage.Service {
 	t.Helper()
 	profile, _ := s3.NamedProfile("minio")
-	c.Region, c.Endpoint, c.Profile = "us-east-1", endpoint, &profile
+	c.Region = "us-east-1"
+	c.Endpoint = endpoint
+	c.Profile = &profile
 	service, err := s3.NewService(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
