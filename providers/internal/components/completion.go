@@ -97,15 +97,17 @@ const decisionName = "omnibucketdecision" // name of the decision in the marker'
 
 // ErrEnded is the error for an upload that was completed or aborted.
 var ErrEnded = &storage.Error{
-	Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one",
+	Code: storage.ObjectNotFound,
+	Hint: "the upload was completed or aborted: begin another one",
 }
 
 // errEndedUnknown is the error for an upload that has ended, if another object has the key. Nobody
 // knows whether the upload has stored its own object. The other object may have replaced the
 // upload's object. Or the other object was stored first, and the upload's object was never stored.
 var errEndedUnknown = &storage.Error{
-	Code: storage.ObjectNotFound, Unknown: true,
-	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
+	Code:    storage.ObjectNotFound,
+	Unknown: true,
+	Hint:    "the upload has ended, and another object has its key: begin another upload if this one must be stored",
 }
 
 // CheckOpen is called after a part was stored. If the upload was completed or aborted before that,
@@ -158,8 +160,9 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 		}
 	}
 	return nil, &storage.Error{
-		Code: storage.Unavailable, Retryable: true,
-		Err: errors.New("other writes replaced the object each time before the parts were joined"),
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Err:       errors.New("other writes replaced the object each time before the parts were joined"),
 	}
 }
 
@@ -329,7 +332,9 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
 	}
 	a, err := c.Store.Put(ctx, &driver.PutRequest{
-		Key: c.Marker, Body: bytes.NewReader(nil), CRC32C: storage.CRC32C{Sum: 0, Known: true},
+		Key:        c.Marker,
+		Body:       bytes.NewReader(nil),
+		CRC32C:     storage.CRC32C{Sum: 0, Known: true},
 		Properties: storage.Properties{ContentType: ContentType, Metadata: metadata},
 		Condition:  storage.Condition{Revision: m.revision},
 	})

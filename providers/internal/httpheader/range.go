@@ -38,7 +38,8 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	size, badSize := strconv.ParseUint(total, 10, 63)
 	if !dashed || badStart != nil || badSize != nil {
 		return 0, &storage.Error{
-			Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
+			Code: storage.Internal,
+			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
 		}
 	}
 	asked := r.Offset
@@ -50,7 +51,8 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	}
 	if int64(start) != asked {
 		return 0, &storage.Error{
-			Code: storage.Internal, Err: fmt.Errorf("the response begins at byte %d and not at %d", start, asked),
+			Code: storage.Internal,
+			Err:  fmt.Errorf("the response begins at byte %d and not at %d", start, asked),
 		}
 	}
 	return int64(size), nil
@@ -79,7 +81,8 @@ func RangeIgnored() *storage.Error {
 // replaced such a response. If it counted as an empty object, the content would be lost.
 func LengthMissing() *storage.Error {
 	return &storage.Error{
-		Code: storage.Internal, Err: errors.New("the response has no Content-Length"),
+		Code: storage.Internal,
+		Err:  errors.New("the response has no Content-Length"),
 		Hint: "the size of the object is unknown: check for a proxy that compresses responses",
 	}
 }

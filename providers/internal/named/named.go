@@ -45,7 +45,8 @@ func (n Credentials) Get(variable string) string { return os.Getenv(n.Variable(v
 // where the credentials can be set, such as variables. The hint lists these places.
 func (n Credentials) Missing(places ...string) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unauthenticated, Err: fmt.Errorf("there are no credentials named %s", n),
+		Code: storage.Unauthenticated,
+		Err:  fmt.Errorf("there are no credentials named %s", n),
 		Hint: "set " + strings.Join(places, ", or "),
 	}
 }

@@ -65,8 +65,12 @@ var Amazon = []Answer{
 	late("InternalError", amazonAPI+"API_CopyObject.html"),
 	late("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),
 	{
-		Kinds: []string{"DeleteObjects"}, Status: http.StatusOK, Header: amazonHeader, Body: refusedKeys,
-		Name: "InternalError for each key", Source: amazonAPI + "API_DeleteObjects.html",
+		Kinds:  []string{"DeleteObjects"},
+		Status: http.StatusOK,
+		Header: amazonHeader,
+		Body:   refusedKeys,
+		Name:   "InternalError for each key",
+		Source: amazonAPI + "API_DeleteObjects.html",
 	},
 }
 
@@ -75,7 +79,12 @@ var amazonHeader = map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "
 func amazonError(code string, status int, message, source string, kinds ...string) Answer {
 	name, _, _ := strings.Cut(code, " ")
 	return Answer{
-		Kinds: kinds, Status: status, Header: amazonHeader, Body: amazonBody(name, message), Name: code, Source: source,
+		Kinds:  kinds,
+		Status: status,
+		Header: amazonHeader,
+		Body:   amazonBody(name, message),
+		Name:   code,
+		Source: source,
 	}
 }
 

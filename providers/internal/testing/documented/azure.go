@@ -38,7 +38,8 @@ var Azure = []Answer{
 		Status: http.StatusServiceUnavailable,
 		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0"},
 		Body:   func([]byte) string { return "<HTML><BODY><h2>Service Unavailable</h2></BODY></HTML>" },
-		Name:   "503 of the front end", Source: "KnpLabs/Gaufrette#210",
+		Name:   "503 of the front end",
+		Source: "KnpLabs/Gaufrette#210",
 	},
 	applied(
 		azureError(
@@ -66,9 +67,12 @@ var Azure = []Answer{
 		"PUT container",
 	),
 	{
-		Kinds: []string{"Blob Batch"}, Status: http.StatusAccepted, Body: timedOutParts,
+		Kinds:  []string{"Blob Batch"},
+		Status: http.StatusAccepted,
+		Body:   timedOutParts,
 		Header: map[string]string{"X-Ms-Request-Id": "R1", "Content-Type": "multipart/mixed; boundary=batchresponse_1"},
-		Name:   "OperationTimedOut for each key", Source: azureTimes,
+		Name:   "OperationTimedOut for each key",
+		Source: azureTimes,
 	},
 }
 
@@ -76,7 +80,10 @@ var azureCopying = []string{"Copy Blob From URL", "Put Block From URL"}
 
 func azureError(code string, status int, message, source string, kinds ...string) Answer {
 	return Answer{
-		Kinds: kinds, Status: status, Source: source, Name: fmt.Sprintf("%s (%d)", code, status),
+		Kinds:  kinds,
+		Status: status,
+		Source: source,
+		Name:   fmt.Sprintf("%s (%d)", code, status),
 		Header: map[string]string{"X-Ms-Request-Id": "R1", "X-Ms-Error-Code": code, "Content-Type": "application/xml"},
 		Body:   func([]byte) string { return azureBody(code, message) },
 	}

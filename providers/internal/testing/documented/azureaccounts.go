@@ -30,7 +30,8 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 		)
 	}
 	return Peculiarity{
-		Name: "a SAS expiration policy", Source: azurePolicy,
+		Name:   "a SAS expiration policy",
+		Source: azurePolicy,
 		wrap: refusing(func(r *http.Request) *Answer {
 			source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
 			if violates(r.URL.Query(), limit) {
@@ -54,7 +55,8 @@ func violates(signature url.Values, limit time.Duration) bool {
 // cannot read the source of a copy.
 func AzurePrivate() Peculiarity {
 	return Peculiarity{
-		Name: "private endpoints", Source: "Azure/azure-storage-python#720",
+		Name:   "private endpoints",
+		Source: "Azure/azure-storage-python#720",
 		wrap: refusing(func(r *http.Request) *Answer {
 			if r.Header.Get("X-Ms-Copy-Source") == "" {
 				return nil
@@ -78,7 +80,8 @@ func AzureContributor() Peculiarity {
 		"microsoft/AzureStorageExplorer#6709",
 	)
 	return Peculiarity{
-		Name: "a role that may not read tags", Source: azureTagging,
+		Name:   "a role that may not read tags",
+		Source: azureTagging,
 		wrap: refusing(func(r *http.Request) *Answer {
 			if r.URL.Query().Get("comp") != "tags" && r.Header.Get("X-Ms-Tags") == "" {
 				return nil
@@ -157,7 +160,8 @@ func AzureOlder(version string) Peculiarity {
 		azureVersions,
 	)
 	return Peculiarity{
-		Name: "an older service version", Source: azureVersions,
+		Name:   "an older service version",
+		Source: azureVersions,
 		wrap: refusing(func(r *http.Request) *Answer {
 			query := r.URL.Query()
 			switch {

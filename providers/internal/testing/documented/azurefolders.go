@@ -17,7 +17,8 @@ const azureFolders = "https://learn.microsoft.com/azure/storage/blobs/data-lake-
 // directories can be removed. Such an account has no tags.
 func AzureHierarchical() Peculiarity {
 	return Peculiarity{
-		Name: "a hierarchical namespace", Source: azureFolders,
+		Name:   "a hierarchical namespace",
+		Source: azureFolders,
 		wrap: func(next http.Handler) http.Handler {
 			return &hierarchicalAccount{next: next, directories: map[string]map[string]bool{}}
 		},

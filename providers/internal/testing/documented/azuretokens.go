@@ -25,7 +25,8 @@ func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
 ) Peculiarity {
 	return Peculiarity{
-		Name: "tokens only", Source: "https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent",
+		Name:   "tokens only",
+		Source: "https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent",
 		wrap: func(next http.Handler) http.Handler {
 			return &tokenAccount{next: next, access: access, sign: sign, grant: grant}
 		},

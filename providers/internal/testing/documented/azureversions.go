@@ -23,11 +23,14 @@ import (
 // refuses to copy a noncurrent version, as if it had no permission to read that version.
 func AzureVersions(access url.Values) Peculiarity {
 	return Peculiarity{
-		Name: "versions", Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
+		Name:   "versions",
+		Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
 		wrap: func(next http.Handler) http.Handler {
 			return &versionedAccount{
-				next: next, access: access, ids: map[string]map[string]string{},
-				blobs: map[string]map[string]*azureHistory{},
+				next:   next,
+				access: access,
+				ids:    map[string]map[string]string{},
+				blobs:  map[string]map[string]*azureHistory{},
 			}
 		},
 	}

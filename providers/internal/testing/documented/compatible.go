@@ -25,9 +25,12 @@ var R2 = []Answer{
 
 func r2Error(code string, status int, message string, kinds ...string) Answer {
 	return Answer{
-		Kinds: kinds, Status: status,
+		Kinds:  kinds,
+		Status: status,
 		Header: map[string]string{"Content-Type": "application/xml", "Server": "cloudflare"},
-		Body:   amazonBody(code, message), Name: code, Source: r2Errors,
+		Body:   amazonBody(code, message),
+		Name:   code,
+		Source: r2Errors,
 	}
 }
 
@@ -42,12 +45,18 @@ func r2Refusal(code string, status int, message string, kinds ...string) Answer 
 // For the kinds of requests, see AmazonKind.
 var Spaces = []Answer{
 	{
-		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"},
+		Status:   http.StatusServiceUnavailable,
+		Header:   map[string]string{"Content-Type": "application/xml"},
 		Body:     amazonBody("SlowDown", "Please reduce your request rate."),
-		NoEffect: true, Name: "SlowDown", Source: "rclone/rclone#3456",
+		NoEffect: true,
+		Name:     "SlowDown",
+		Source:   "rclone/rclone#3456",
 	},
 	{
-		Kinds: []string{"HEAD object", "HEAD bucket"}, Status: http.StatusServiceUnavailable,
-		NoEffect: true, Name: "503 without anything", Source: "SociallyDev/Spaces-API#59",
+		Kinds:    []string{"HEAD object", "HEAD bucket"},
+		Status:   http.StatusServiceUnavailable,
+		NoEffect: true,
+		Name:     "503 without anything",
+		Source:   "SociallyDev/Spaces-API#59",
 	},
 }

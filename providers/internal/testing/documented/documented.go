@@ -106,8 +106,13 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 		seed = "1"
 	}
 	return &Server{
-		PerRequest: 2, next: next, kind: kind, answers: answers, seed: seed, buckets: map[string]*bucket{},
-		given: map[pair]int{},
+		PerRequest: 2,
+		next:       next,
+		kind:       kind,
+		answers:    answers,
+		seed:       seed,
+		buckets:    map[string]*bucket{},
+		given:      map[pair]int{},
 	}
 }
 
@@ -141,8 +146,11 @@ func (s *Server) For(t *testing.T) http.Handler {
 func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	t.Helper()
 	b := &bucket{
-		test: t.Name(), spared: s.sparedBy(t.Name()), limit: limit, left: map[string][]*Answer{},
-		made: map[string]int{},
+		test:   t.Name(),
+		spared: s.sparedBy(t.Name()),
+		limit:  limit,
+		left:   map[string][]*Answer{},
+		made:   map[string]int{},
 	}
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -257,6 +265,8 @@ func (s *Server) shuffled(method string, b *bucket, kind string) []*Answer {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(strconv.Quote(s.seed) + strconv.Quote(b.test) + kind))
 	random := rand.New(rand.NewPCG(hash.Sum64(), 0))
-	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	random.Shuffle(len(all), func(i, j int) {
+		all[i], all[j] = all[j], all[i]
+	})
 	return all
 }

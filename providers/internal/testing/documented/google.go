@@ -82,10 +82,14 @@ func googleError(status int, reason, message, source string, kinds ...string) An
 		reason,
 	)
 	return Answer{
-		Kinds: kinds, Except: []string{xmlRead}, Status: status,
-		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/json; charset=UTF-8"},
-		Body:   func([]byte) string { return body },
-		Name:   fmt.Sprintf("%d %s", status, reason), Source: source, NoEffect: status < http.StatusInternalServerError,
+		Kinds:    kinds,
+		Except:   []string{xmlRead},
+		Status:   status,
+		Header:   map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/json; charset=UTF-8"},
+		Body:     func([]byte) string { return body },
+		Name:     fmt.Sprintf("%d %s", status, reason),
+		Source:   source,
+		NoEffect: status < http.StatusInternalServerError,
 	}
 }
 
@@ -97,13 +101,16 @@ func googleXMLError(status int, code, message string) Answer {
 		message,
 	)
 	return Answer{
-		Kinds: []string{xmlRead}, Status: status,
+		Kinds:  []string{xmlRead},
+		Status: status,
 		Header: map[string]string{
 			"X-Guploader-Uploadid": "R1", "Content-Type": "application/xml; charset=UTF-8",
 			"Cache-Control": "private, max-age=0",
 		},
-		Body: func([]byte) string { return body },
-		Name: fmt.Sprintf("%d %s", status, code), Source: googleXML, NoEffect: true,
+		Body:     func([]byte) string { return body },
+		Name:     fmt.Sprintf("%d %s", status, code),
+		Source:   googleXML,
+		NoEffect: true,
 	}
 }
 
@@ -112,8 +119,11 @@ func googleXMLError(status int, code, message string) Answer {
 func googlePage(status int, source string) Answer {
 	body := fmt.Sprintf("<!DOCTYPE html>\n<html lang=en>\n<title>Error %d (Server Error)!!1</title>\n", status)
 	return Answer{
-		Status: status, Header: map[string]string{"Content-Type": "text/html; charset=UTF-8"},
-		Body: func([]byte) string { return body }, Name: fmt.Sprintf("%d page", status), Source: source,
+		Status: status,
+		Header: map[string]string{"Content-Type": "text/html; charset=UTF-8"},
+		Body:   func([]byte) string { return body },
+		Name:   fmt.Sprintf("%d page", status),
+		Source: source,
 	}
 }
 

@@ -17,8 +17,10 @@ type classifier interface {
 }
 
 var classifiers = map[permissions.Provider]func() classifier{
-	permissions.AWS: newAmazonAccount, permissions.Google: newGoogleAccount,
-	permissions.Azure: newAzureRole, permissions.AzureSAS: newAzureSignature,
+	permissions.AWS:      newAmazonAccount,
+	permissions.Google:   newGoogleAccount,
+	permissions.Azure:    newAzureRole,
+	permissions.AzureSAS: newAzureSignature,
 }
 
 // A Kind is the kind of bucket that an operation needs.

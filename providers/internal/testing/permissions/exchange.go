@@ -89,8 +89,12 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 		in.Body = io.NopCloser(bytes.NewReader(body))
 		path, _ := url.PathUnescape(strings.TrimPrefix(in.URL.EscapedPath(), "/"))
 		x := Exchange{
-			Method: in.Method, Host: in.Host, Path: path, Query: in.URL.Query(),
-			Header: in.Header.Clone(), Body: string(body),
+			Method: in.Method,
+			Host:   in.Host,
+			Path:   path,
+			Query:  in.URL.Query(),
+			Header: in.Header.Clone(),
+			Body:   string(body),
 		}
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, in)

@@ -128,7 +128,10 @@ func (j Judge) least(t *testing.T, o permissions.Operation, prefix string, actio
 func (j Judge) trial(t *testing.T, o permissions.Operation, prefix string) (trial Trial, whole policy) {
 	t.Helper()
 	grant := permissions.Grant{
-		Operations: []permissions.Operation{o}, Bucket: j.Bucket(), Prefix: prefix, KMSKey: someKey,
+		Operations: []permissions.Operation{o},
+		Bucket:     j.Bucket(),
+		Prefix:     prefix,
+		KMSKey:     someKey,
 	}
 	documents, err := grant.Documents(j.Provider)
 	if storage.CodeOf(err) == storage.Unsupported {
@@ -138,7 +141,11 @@ func (j Judge) trial(t *testing.T, o permissions.Operation, prefix string) (tria
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal([]byte(documents[0].Text), &whole))
 	return Trial{
-		Operation: o, Kind: steps[o].kind, Prefix: grant.Prefix, Bucket: grant.Bucket, Policy: documents[0].Text,
+		Operation: o,
+		Kind:      steps[o].kind,
+		Prefix:    grant.Prefix,
+		Bucket:    grant.Bucket,
+		Policy:    documents[0].Text,
 	}, whole
 }
 
