@@ -77,10 +77,13 @@ type call struct {
 
 func (s *store) complete(ctx context.Context, c call) error {
 	r := &driver.CompleteRequest{Call: c.name, Put: &driver.PutRequest{
-		Key: key, Condition: c.condition, Properties: storage.Properties{Metadata: map[string]string{writeID: "1"}},
+		Key:        key,
+		Condition:  c.condition,
+		Properties: storage.Properties{Metadata: map[string]string{writeID: "1"}},
 	}}
 	run := components.Completion{
-		Store: s, Marker: components.Marker(s.prefix),
+		Store:   s,
+		Marker:  components.Marker(s.prefix),
 		Prepare: func(context.Context) error { return nil },
 		Commit: func(_ context.Context, condition storage.Condition) (*storage.Attrs, error) {
 			if c.before != nil {
@@ -219,7 +222,8 @@ func TestALostRequestLeavesTheUpload(t *testing.T) {
 			s.write(before)
 		}
 		failing := components.Completion{
-			Store: s, Marker: components.Marker(s.prefix),
+			Store:   s,
+			Marker:  components.Marker(s.prefix),
 			Prepare: func(context.Context) error { return nil },
 			Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
 		}

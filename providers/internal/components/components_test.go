@@ -20,8 +20,16 @@ func TestTheMarkerAndThePartsAreInOrder(t *testing.T) {
 
 func TestNumberOfAKey(t *testing.T) {
 	for key, want := range map[string]int{
-		Part(prefix, 1): 1, Part(prefix, 10_000): 10_000, Marker(prefix): 0, prefix: 0, prefix + "1-000001": 0,
-		prefix + "0-1": 0, prefix + "0-000000": 0, prefix + "0-+00001": 0, prefix + "0-00000a": 0, "q/" + Part(prefix, 1): 0,
+		Part(prefix, 1):        1,
+		Part(prefix, 10_000):   10_000,
+		Marker(prefix):         0,
+		prefix:                 0,
+		prefix + "1-000001":    0,
+		prefix + "0-1":         0,
+		prefix + "0-000000":    0,
+		prefix + "0-+00001":    0,
+		prefix + "0-00000a":    0,
+		"q/" + Part(prefix, 1): 0,
 	} {
 		number, ok := Number(prefix, key)
 		require.Equal(t, want > 0, ok, key)

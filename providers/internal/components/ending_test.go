@@ -38,12 +38,18 @@ func (e *ending) request(ctx context.Context, effect func() error) error {
 }
 
 func (e *ending) Put(ctx context.Context, r *driver.PutRequest) (a *storage.Attrs, err error) {
-	err = e.request(ctx, func() error { a, err = e.Driver.Put(ctx, r); return err })
+	err = e.request(ctx, func() error {
+		a, err = e.Driver.Put(ctx, r)
+		return err
+	})
 	return a, err
 }
 
 func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Attrs, err error) {
-	err = e.request(ctx, func() error { a, err = e.Driver.Head(ctx, r); return err })
+	err = e.request(ctx, func() error {
+		a, err = e.Driver.Head(ctx, r)
+		return err
+	})
 	return a, err
 }
 
@@ -58,7 +64,8 @@ func TestACompletionWhoseCallerGivesUpIsRepeated(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					over := &ending{Driver: s.Driver, at: at, after: after, cancel: cancel}
 					first := components.Completion{
-						Store: over, Marker: components.Marker(s.prefix),
+						Store:   over,
+						Marker:  components.Marker(s.prefix),
 						Prepare: func(context.Context) error { return nil },
 						Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
 							return over.Put(ctx, &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})

@@ -20,9 +20,16 @@ var raw = []byte("0123456789abcdefghijklmnopqrstuv")
 // shown are the ways in which a text can have the key.
 func shown() map[string]string {
 	return map[string]string{
-		"raw": string(raw), "part": string(raw[:8]), "hex": fmt.Sprintf("%x", raw), "HEX": fmt.Sprintf("%X", raw),
-		"base64": "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY", "decimals": "48 49 50 51", "JSON": "48,49,50,51", "Go": "0x30, 0x31, 0x32",
-		"octal": "60 61 62 63", "binary": "110000 110001",
+		"raw":      string(raw),
+		"part":     string(raw[:8]),
+		"hex":      fmt.Sprintf("%x", raw),
+		"HEX":      fmt.Sprintf("%X", raw),
+		"base64":   "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY",
+		"decimals": "48 49 50 51",
+		"JSON":     "48,49,50,51",
+		"Go":       "0x30, 0x31, 0x32",
+		"octal":    "60 61 62 63",
+		"binary":   "110000 110001",
 	}
 }
 
@@ -30,9 +37,16 @@ func TestNoWayOfPrintingShowsTheKey(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	request := driver.PutRequest{Native: []any{key}}
 	for name, value := range map[string]any{
-		"the key": key, "what it points to": *key, "an option": storage.WithNative("test", key), "the source's": storage.WithSourceNative("test", key),
-		"a request": request, "a pointer to a request": &request, "a list": []any{key}, "a map": map[string]any{"key": key},
-		"an exported field": struct{ Key *customerkey.Key }{key}, "an unexported field": struct{ key *customerkey.Key }{key},
+		"the key":                    key,
+		"what it points to":          *key,
+		"an option":                  storage.WithNative("test", key),
+		"the source's":               storage.WithSourceNative("test", key),
+		"a request":                  request,
+		"a pointer to a request":     &request,
+		"a list":                     []any{key},
+		"a map":                      map[string]any{"key": key},
+		"an exported field":          struct{ Key *customerkey.Key }{key},
+		"an unexported field":        struct{ key *customerkey.Key }{key},
 		"a field that is no pointer": struct{ key customerkey.Key }{*key},
 	} {
 		texts := map[string]string{}

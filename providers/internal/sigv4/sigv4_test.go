@@ -56,7 +56,10 @@ func TestHeaders(t *testing.T) {
 	r.StorageClass = "COLD"
 	r.Metadata = map[string]string{"k": "v"}
 	require.Equal(t, http.Header{
-		"Content-Type": {"text/plain"}, "X-Goog-Storage-Class": {"COLD"}, "X-Goog-Meta-K": {"v"}, "X-Goog-Acl": {"public-read"},
+		"Content-Type":         {"text/plain"},
+		"X-Goog-Storage-Class": {"COLD"},
+		"X-Goog-Meta-K":        {"v"},
+		"X-Goog-Acl":           {"public-read"},
 	}, Headers(r, "X-Goog-"))
 	require.Empty(t, Headers(&driver.SignRequest{}, "X-Amz-"))
 }
@@ -77,11 +80,21 @@ func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 		change func(r *driver.SignRequest)
 		want   storage.Code
 	}{
-		"a condition":                 {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, storage.Unsupported},
-		"a language":                  {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"the name of the user's file": {func(r *driver.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
-		"none of them":                {func(r *driver.SignRequest) { r.ContentType = "text/plain" }, ""},
+		"a condition": {func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}, storage.Unsupported},
+		"a checksum": {func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}, storage.Unsupported},
+		"a language": {func(r *driver.SignRequest) {
+			r.ContentLanguage = "de"
+		}, storage.Unsupported},
+		"the name of the user's file": {func(r *driver.SignRequest) {
+			r.Key = "a/${filename}"
+		}, storage.InvalidArgument},
+		"none of them": {func(r *driver.SignRequest) {
+			r.ContentType = "text/plain"
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &driver.SignRequest{Key: "a"}

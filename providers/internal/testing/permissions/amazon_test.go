@@ -56,7 +56,11 @@ func (a *amazonServer) service(t *testing.T, key, secret string) storage.Service
 	t.Helper()
 	pathStyle := true
 	service, err := s3.NewService(t.Context(), s3.Config{
-		Region: s3server.DefaultRegion, AccessKeyID: key, SecretKey: secret, PathStyle: &pathStyle, HTTPClient: toServer(t, a.server.URL),
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: key,
+		SecretKey:   secret,
+		PathStyle:   &pathStyle,
+		HTTPClient:  toServer(t, a.server.URL),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
@@ -85,8 +89,11 @@ func TestPermissionsOfAmazon(t *testing.T) {
 		service := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 		create(t, service, kind)
 		return rows.Account{
-			Recorder: a.recorder, Service: service, Bucket: "photos",
-			Key: s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"), Archive: "GLACIER",
+			Recorder: a.recorder,
+			Service:  service,
+			Bucket:   "photos",
+			Key:      s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"),
+			Archive:  "GLACIER",
 		}
 	})
 }
@@ -95,7 +102,9 @@ func TestPermissionsOfAmazon(t *testing.T) {
 func TestThePoliciesOfAmazonSuffice(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	for name, operations := range map[string][]permissions.Operation{
-		"reader": rows.Reader, "writer": rows.Writer, "full": rows.Full,
+		"reader": rows.Reader,
+		"writer": rows.Writer,
+		"full":   rows.Full,
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows.Suffices(t, operations, func(t *testing.T, kind rows.Kind) rows.Account {

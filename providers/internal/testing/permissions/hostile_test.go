@@ -80,7 +80,8 @@ func TestAPolicyHoldsOnlyForItsPrefix(t *testing.T) {
 func TestAPolicyHoldsOnlyForItsPrefixOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
-		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"), secret: os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
+		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"),
+		secret:   os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
 	number := 0
 	for name, test := range hostilePrefixes {
@@ -186,7 +187,10 @@ func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []strin
 		}},
 		{"copy", func() error {
 			_, err := user.CopyObject(t.Context(), &awss3.CopyObjectInput{
-				Bucket: &bucket, Key: &key, CopySource: &source, MetadataDirective: "REPLACE",
+				Bucket:            &bucket,
+				Key:               &key,
+				CopySource:        &source,
+				MetadataDirective: "REPLACE",
 			})
 			return err
 		}},

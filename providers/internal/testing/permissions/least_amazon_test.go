@@ -64,9 +64,13 @@ func TestThePolicyOfAnOperationIsTheLeast(t *testing.T) {
 		}
 		create(t, owner, trial.Kind)
 		return rows.Account{
-			Recorder: a.recorder, Service: a.service(t, key, secret), Owner: owner,
-			Bucket: "photos", Prefix: trial.Prefix,
-			Key: s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"), Archive: "GLACIER",
+			Recorder: a.recorder,
+			Service:  a.service(t, key, secret),
+			Owner:    owner,
+			Bucket:   "photos",
+			Prefix:   trial.Prefix,
+			Key:      s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"),
+			Archive:  "GLACIER",
 			Grant: func() {
 				if isOfBucket {
 					give(t, owner, trial.Operation != "update-bucket-public")
@@ -76,7 +80,10 @@ func TestThePolicyOfAnOperationIsTheLeast(t *testing.T) {
 		}
 	}
 	rows.Least(t, rows.Judge{
-		Provider: permissions.AWS, Bucket: func() string { return "photos" }, Open: open, Unjudged: unjudgedByServer,
+		Provider: permissions.AWS,
+		Bucket:   func() string { return "photos" },
+		Open:     open,
+		Unjudged: unjudgedByServer,
 	}, "users/")
 }
 

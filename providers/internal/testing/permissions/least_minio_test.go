@@ -49,7 +49,8 @@ type minio struct{ endpoint, key, secret string }
 func TestThePolicyOfAnOperationIsTheLeastOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
-		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"), secret: os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
+		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"),
+		secret:   os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
 	var number atomic.Int64
 	name := func() string { return fmt.Sprintf("permissions-%d-%d", os.Getpid(), number.Add(1)) }
@@ -58,9 +59,13 @@ func TestThePolicyOfAnOperationIsTheLeastOnMinIO(t *testing.T) {
 		endpoint := m.record(t, recorder)
 		owner := m.service(t, endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
 		account := rows.Account{
-			Recorder: recorder, Owner: owner, Bucket: trial.Bucket, NewBucket: trial.Bucket, Prefix: trial.Prefix,
-			Service: m.service(t, endpoint, m.session(t, trial.Policy)),
-			Key:     s3.WithKMSKey(os.Getenv("OMNIBUCKET_TEST_MINIO_KMS_KEY")),
+			Recorder:  recorder,
+			Owner:     owner,
+			Bucket:    trial.Bucket,
+			NewBucket: trial.Bucket,
+			Prefix:    trial.Prefix,
+			Service:   m.service(t, endpoint, m.session(t, trial.Policy)),
+			Key:       s3.WithKMSKey(os.Getenv("OMNIBUCKET_TEST_MINIO_KMS_KEY")),
 		}
 		if !trial.Creates() {
 			createNamed(t, owner, trial.Bucket, trial.Kind)
@@ -104,11 +109,14 @@ func (m minio) service(t *testing.T, endpoint string, c s3.Config) storage.Servi
 func (m minio) session(t *testing.T, policy string) s3.Config {
 	t.Helper()
 	client := sts.New(sts.Options{
-		Region: "us-east-1", BaseEndpoint: &m.endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(m.key, m.secret, ""),
+		Region:       "us-east-1",
+		BaseEndpoint: &m.endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider(m.key, m.secret, ""),
 	})
 	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/any"), RoleSessionName: aws.String("test"), Policy: &policy,
+		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
+		RoleSessionName: aws.String("test"),
+		Policy:          &policy,
 	})
 	require.NoError(t, err)
 	c := out.Credentials

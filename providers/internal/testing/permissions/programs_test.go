@@ -61,9 +61,10 @@ func onBucket(flags ...string) func(*testing.T, func(string) string) []string {
 
 var programRuns = []programRun{
 	{
-		folder: "examples/readme/hello", buckets: []string{"photos"},
-		unseen: []string{"download-missing", "upload-parts-failed"},
-		args:   func(_ *testing.T, address func(string) string) []string { return []string{address("photos")} },
+		folder:  "examples/readme/hello",
+		buckets: []string{"photos"},
+		unseen:  []string{"download-missing", "upload-parts-failed"},
+		args:    func(_ *testing.T, address func(string) string) []string { return []string{address("photos")} },
 	},
 	{
 		folder:  "examples/quickstart",
@@ -72,12 +73,16 @@ var programRuns = []programRun{
 		unseen:  []string{"upload-parts-failed"},
 	},
 	{
-		folder: "examples/table", buckets: []string{"photos"}, args: onBucket(),
-		unseen: []string{"remove-all", "upload-parts-failed"},
+		folder:  "examples/table",
+		buckets: []string{"photos"},
+		args:    onBucket(),
+		unseen:  []string{"remove-all", "upload-parts-failed"},
 	},
 	{
-		folder: "examples/zip", buckets: []string{"photos"}, args: onBucket("-files", "20"),
-		unseen: []string{"download-missing", "upload-parts-failed"},
+		folder:  "examples/zip",
+		buckets: []string{"photos"},
+		args:    onBucket("-files", "20"),
+		unseen:  []string{"download-missing", "upload-parts-failed"},
 	},
 	{
 		folder:  "examples/telemetry",
@@ -88,11 +93,15 @@ var programRuns = []programRun{
 	{folder: "examples/invoices", args: onBucket("-create"), unseen: []string{"upload-parts-failed"}},
 	{folder: "examples/tour", args: onBucket("-create"), unseen: []string{"upload-parts-failed"}},
 	{
-		folder: "examples/migrate", buckets: []string{"photos"}, keys: []string{"a.txt", "removed.txt"}, args: migrated,
-		unseen: []string{"abort-upload", "upload-parts-failed"},
+		folder:  "examples/migrate",
+		buckets: []string{"photos"},
+		keys:    []string{"a.txt", "removed.txt"},
+		args:    migrated,
+		unseen:  []string{"abort-upload", "upload-parts-failed"},
 	},
 	{
-		folder: "examples/move", buckets: []string{"photos", "moved"},
+		folder:  "examples/move",
+		buckets: []string{"photos", "moved"},
 		args: func(_ *testing.T, address func(string) string) []string {
 			return []string{"-objects", "20", "-rest", "10ms", address("photos"), address("moved")}
 		},
@@ -100,10 +109,12 @@ var programRuns = []programRun{
 		optional: []string{"s3:DeleteObjectVersion"},
 	},
 	{
-		folder: "examples/configured", module: "tools", buckets: []string{"photos"},
-		args:   func(*testing.T, func(string) string) []string { return nil },
-		drive:  servesPages,
-		unseen: []string{"upload-parts-failed"},
+		folder:  "examples/configured",
+		module:  "tools",
+		buckets: []string{"photos"},
+		args:    func(*testing.T, func(string) string) []string { return nil },
+		drive:   servesPages,
+		unseen:  []string{"upload-parts-failed"},
 	},
 }
 
@@ -253,8 +264,11 @@ func (p *programRun) run(t *testing.T, dir string) map[string][]string {
 func (p *programRun) makeBuckets(t *testing.T, server *s3server.Server) {
 	pathStyle := true
 	service, err := s3.NewService(t.Context(), s3.Config{
-		Region: s3server.DefaultRegion, Endpoint: server.URL, PathStyle: &pathStyle,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Region:      s3server.DefaultRegion,
+		Endpoint:    server.URL,
+		PathStyle:   &pathStyle,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
 	defer func(s storage.Service) { require.NoError(t, s.Close()) }(service)
