@@ -140,16 +140,12 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 	}
 	if knowsOrigin {
 		return errCORS.withMessage(
-			"No CORS rule of the bucket allows the method " + quote(
-				method,
-			) + " of the origin " + quote(
+			"No CORS rule of the bucket allows the method " + quote(method) + " of the origin " + quote(
 				origin,
 			) + ". Name it in Methods.",
 		)
 	}
-	return errCORS.withMessage(
-		"No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.",
-	)
+	return errCORS.withMessage("No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
 }
 
 // quote quotes text that a browser sent, and shortens it to fit a message.

@@ -81,13 +81,8 @@ type byteRange struct{ start, length int64 }
 func (r byteRange) end() int64 { return r.start + r.length }
 
 func (r byteRange) contentRange(size int64) string {
-	return "bytes " + strconv.FormatInt(
-		r.start, 10,
-	) + "-" + strconv.FormatInt(
-		r.end()-1, 10,
-	) + "/" + strconv.FormatInt(
-		size, 10,
-	)
+	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.end()-1,
+		10) + "/" + strconv.FormatInt(size, 10)
 }
 
 // resolve returns the requested ranges of an object of size bytes. If the whole object is to be

@@ -41,9 +41,8 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 			page.More = true
 			return page, nil
 		}
-		page.Versions = append(
-			page.Versions, versionView{v.Version, v.Current, v.IsDeleteMarker, v.Size, v.Modified, v.ETag},
-		)
+		page.Versions = append(page.Versions,
+			versionView{v.Version, v.Current, v.IsDeleteMarker, v.Size, v.Modified, v.ETag})
 	}
 	return page, nil
 }
