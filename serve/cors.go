@@ -158,7 +158,8 @@ func requestedHeaders(h http.Header) []string {
 	var names []string
 	for _, line := range h.Values("Access-Control-Request-Headers") {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.TrimSpace(name); name != "" {
+			name = strings.TrimSpace(name)
+			if name != "" {
 				names = append(names, name)
 			}
 		}

@@ -74,7 +74,8 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		if err != nil {
 			return nil, nil, failureOr(err, errForm)
 		}
-		if total += len(name) + len(value); total > maxFields {
+		total += len(name) + len(value)
+		if total > maxFields {
 			return nil, nil, errFormTooLarge
 		}
 		if _, twice := fields[name]; name == "" || twice {

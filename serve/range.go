@@ -42,7 +42,8 @@ func parseRange(header string) rangeHeader {
 	}
 	var asked rangeHeader
 	for text := range strings.SplitSeq(list, ",") {
-		if text = trimSpace(text); text == "" {
+		text = trimSpace(text)
+		if text == "" {
 			continue
 		}
 		s, ok := parseRangeSpec(text)

@@ -107,7 +107,8 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.copyOpened(w, r); err != nil {
 		return err
 	}
-	if s.spans[0].ranges--; s.spans[0].ranges == 0 {
+	s.spans[0].ranges--
+	if s.spans[0].ranges == 0 {
 		s.spans = s.spans[1:]
 		s.close()
 	}

@@ -132,7 +132,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	switch err {
 	case nil:
 	case io.EOF:
-		if b.failure = b.check(b.read); b.failure != nil {
+		b.failure = b.check(b.read)
+		if b.failure != nil {
 			return 0, errBounds
 		}
 	// When a body fails, net/http also cancels the context of the request. The upload then only

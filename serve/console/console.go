@@ -94,7 +94,7 @@ func New(source Source, c Config) (*Handler, error) {
 		return nil, misused("source", "must not be nil")
 	case strings.Trim(c.Token, tokenLetters) != "":
 		return nil, misused("Config.Token", "must have only letters, digits, - and _")
-	case c.ContentURL != "" && !isOrigin(c.ContentURL),
+	case c.ContentURL != "" && !isOrigin(c.ContentURL) ||
 		strings.Contains(c.ContentURL, "["): // a content security policy cannot name an IPv6 address
 		return nil, misused(
 			"Config.ContentURL",

@@ -58,12 +58,12 @@ func kindOf(mediaType string) string {
 	switch {
 	case slices.Contains(pictures, mediaType):
 		return "image"
-	case family == "video", family == "audio":
+	case family == "video" || family == "audio":
 		return family
 	case mediaType == typePDF:
 		return "pdf"
-	case family == "text", slices.Contains(texts, mediaType),
-		strings.HasSuffix(mediaType, "+json"), strings.HasSuffix(mediaType, "+xml"):
+	case family == "text" || slices.Contains(texts, mediaType) ||
+		strings.HasSuffix(mediaType, "+json") || strings.HasSuffix(mediaType, "+xml"):
 		return "text"
 	}
 	return "none"
@@ -99,7 +99,8 @@ func (h *Handler) contentURL(r *http.Request, c content) string {
 
 // pageOrigin returns the origin of the page that sends a request.
 func pageOrigin(r *http.Request) string {
-	switch origin := r.Header.Get("Origin"); {
+	origin := r.Header.Get("Origin")
+	switch {
 	case isOrigin(origin):
 		return origin
 	case r.TLS != nil:
@@ -132,7 +133,7 @@ func (h *Handler) Content() http.Handler {
 			http.Error(w, "the name in the header Host is not known", http.StatusMisdirectedRequest)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
-		case err != nil, !hmac.Equal([]byte(q.Get("signature")), []byte(h.signature(q))):
+		case err != nil || !hmac.Equal([]byte(q.Get("signature")), []byte(h.signature(q))):
 			http.Error(w, "the page has not made this address", http.StatusForbidden)
 		case h.config.Now().Unix() > expires:
 			http.Error(w, "the address has expired: open the object again", http.StatusForbidden)

@@ -67,7 +67,8 @@ func (h *Handler) object(r *http.Request) (any, error) {
 	c := content{bucket: r.URL.Query().Get("bucket"), key: key, version: version}
 	view.Download = h.contentURL(r, c)
 	mediaType := mediaTypeOf(attrs.ContentType, key)
-	if view.Kind = kindOf(mediaType); h.shows(view.Kind) {
+	view.Kind = kindOf(mediaType)
+	if h.shows(view.Kind) {
 		c.shown = mediaType
 		view.View = h.contentURL(r, c)
 	}

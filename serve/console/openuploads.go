@@ -53,7 +53,8 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	}
 	service.ServeHTTP(answer, r)
 	ended := action == "complete" || action == "" && r.Method == http.MethodDelete
-	switch succeeded := answer.status < http.StatusBadRequest; {
+	succeeded := answer.status < http.StatusBadRequest
+	switch {
 	case begins && succeeded:
 		var begun struct{ UploadID string }
 		if json.Unmarshal(answer.body.Bytes(), &begun) == nil && begun.UploadID != "" {
