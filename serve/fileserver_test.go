@@ -321,7 +321,8 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 			n := 0
 			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-					if n++; n > 1 {
+					n++
+					if n > 1 {
 						return storage.Unavailable
 					}
 					return next(ctx)

@@ -130,7 +130,8 @@ func TestManyKeysInABrowser(t *testing.T) {
 	n := 0
 	for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
 		require.NoError(t, err)
-		if n++; n == 1000 {
+		n++
+		if n == 1000 {
 			break
 		}
 	}
