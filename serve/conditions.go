@@ -21,10 +21,10 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 		return http.StatusPreconditionFailed
 	}
 	if list := r.Header.Get("If-None-Match"); list != "" {
-		switch {
-		case !matches(list, etag, weakMatch):
+		if !matches(list, etag, weakMatch) {
 			return 0
-		case read:
+		}
+		if read {
 			return http.StatusNotModified
 		}
 		return http.StatusPreconditionFailed

@@ -92,10 +92,10 @@ var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Som
 func failureOf(err error) *failure {
 	// A handler around this one may limit the body with http.MaxBytesHandler.
 	var tooLong *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLong):
+	if errors.As(err, &tooLong) {
 		return errTooLong
-	case errors.Is(err, os.ErrDeadlineExceeded): // the cause is http.Server.ReadTimeout
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // the cause is http.Server.ReadTimeout
 		return errSlow
 	}
 	if f, known := failures[storage.CodeOf(err)]; known {

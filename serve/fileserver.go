@@ -80,10 +80,10 @@ func (f *fileServer) redirectIf(
 	missing error,
 ) error {
 	there, err := look(r, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !there:
+	}
+	if !there {
 		return missing
 	}
 	redirect(w, r, to)

@@ -27,12 +27,13 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return errForm
 	}
 	fields, file, f := readForm(parts)
-	switch {
-	case body.read > maxFormHead:
+	if body.read > maxFormHead {
 		return errFormTooLarge
-	case f == errForm && body.failure != nil:
+	}
+	if f == errForm && body.failure != nil {
 		return body.failure // the multipart reader may have hidden this cause
-	case f != nil:
+	}
+	if f != nil {
 		return f
 	}
 	body.max = -1

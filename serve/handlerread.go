@@ -16,8 +16,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	o := h.options.object
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
 	var from storage.Downloader = h.bucket
-	switch {
-	case signedurl.HasParams(r.URL.RawQuery):
+	if signedurl.HasParams(r.URL.RawQuery) {
 		g, f := h.verify(r, r.Method, key)
 		if f != nil && r.Method == http.MethodHead {
 			g, f = h.verify(r, http.MethodGet, key)
@@ -29,7 +28,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 			o.downloads = append(o.downloads, storage.WithVersion(g.Version))
 		}
 		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) { override(h, g) })
-	case !public:
+	} else if !public {
 		revision, err := h.origin.PublicRevision(r.Context(), key)
 		if err != nil {
 			return failureOf(err)
@@ -82,10 +81,10 @@ func (p *publicObjects) Download(
 			return body, nil
 		}
 		_ = body.Close()
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case revision == "":
+		}
+		if revision == "" {
 			return nil, storage.PermissionDenied
 		}
 	}

@@ -194,11 +194,10 @@ func (a *response) send(ranges []byteRange) error {
 // multipart writer for them, and otherwise nil.
 func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
 	h, ranges, status, length := a.w.Header(), several.ranges, http.StatusOK, several.size
-	switch {
-	case len(ranges) == 1:
+	if len(ranges) == 1 {
 		status, length = http.StatusPartialContent, ranges[0].length
 		h.Set("Content-Range", ranges[0].contentRange(several.size))
-	case len(ranges) > 1:
+	} else if len(ranges) > 1 {
 		status, length = http.StatusPartialContent, several.length()
 		boundary = multipart.NewWriter(a.w)
 		h.Set("Content-Type", "multipart/byteranges; boundary="+boundary.Boundary())

@@ -110,10 +110,10 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 			total = min(total, math.MaxInt64-r.length) + r.length
 		}
 	}
-	switch {
-	case len(ranges) == 0:
+	if len(ranges) == 0 {
 		return nil, len(a) == 0
-	case total > size || len(mergeRanges(ranges)) > maxReadSpans:
+	}
+	if total > size || len(mergeRanges(ranges)) > maxReadSpans {
 		return nil, true
 	}
 	return ranges, true
@@ -123,10 +123,10 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 // known yet. If the client requests several ranges, the returned range usually covers all of them.
 // It always covers the range that the client names first.
 func (a rangeHeader) firstRead() storage.DownloadOption {
-	switch {
-	case len(a) == 0:
+	if len(a) == 0 {
 		return everything
-	case a[0].first < 0 && a[0].last > 0:
+	}
+	if a[0].first < 0 && a[0].last > 0 {
 		return storage.WithRange(-a[0].last, -1)
 	}
 	var ranges []byteRange

@@ -181,10 +181,10 @@ var errTooMuch = errors.New("the reader returns more bytes than announced")
 
 func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
-	switch {
-	case size > t.left:
+	if size > t.left {
 		return 0, errTooMuch
-	case size < t.left || size == 0:
+	}
+	if size < t.left || size == 0 {
 		t.left -= size
 		return t.to.Write(p)
 	}

@@ -60,10 +60,10 @@ func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error)
 // textOf returns the body of an error response: the text that net/http has for the status. It
 // reveals nothing of err, except that a range is invalid.
 func textOf(status int, err error) string {
-	switch {
-	case errors.Is(err, errNoOverlap):
+	if errors.Is(err, errNoOverlap) {
 		return errNoOverlap.Error()
-	case status == http.StatusNotFound:
+	}
+	if status == http.StatusNotFound {
 		return "404 page not found"
 	}
 	return strconv.Itoa(status) + " " + http.StatusText(status)

@@ -90,10 +90,10 @@ type zippedFile struct {
 func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) {
 	a, names := &archive{}, newZipNames()
 	for entry, err := range objects {
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case entry.IsPrefix:
+		}
+		if entry.IsPrefix {
 			return nil, &storage.Error{
 				Code: storage.InvalidArgument, Op: "Zip", Err: errors.New("objects must be listed without a delimiter"),
 			}

@@ -90,10 +90,10 @@ var readOnly = &storage.Error{
 // document decodes the JSON in a request's body into v.
 func document(r *http.Request, v any) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxDocument+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
-	case len(body) > maxDocument:
+	}
+	if len(body) > maxDocument {
 		return &storage.Error{Code: storage.TooLarge, Err: errors.New("the document must have at most 1 MiB")}
 	}
 	if err := json.Unmarshal(body, v); err != nil {

@@ -29,10 +29,10 @@ func (h *Handler) move(r *http.Request) (any, error) {
 		return nil, err
 	}
 	from, to := strings.HasSuffix(asked.From, "/"), strings.HasSuffix(asked.To, "/")
-	switch {
-	case from != to:
+	if from != to {
 		return nil, misused("from and to", "must both be objects, or both folders that end in /")
-	case from:
+	}
+	if from {
 		return moveFolder(r.Context(), b, asked.From, asked.To, asked.Merge)
 	}
 	if err := mustBeShown(r.Context(), b, asked.From, asked.Revision); err != nil {
@@ -91,10 +91,10 @@ func moveFolder(ctx context.Context, b storage.Bucket, from, to string, merge bo
 		return nil, misused("to", "must be neither in the folder nor around it")
 	}
 	for _, err := range b.List(ctx, storage.WithPrefix(to), storage.WithLimit(1), storage.WithAnyOrder()) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case !merge:
+		}
+		if !merge {
 			return nil, &storage.Error{
 				Code: storage.PreconditionFailed, Key: to,
 				Hint: "choose another name, or move the objects into this folder",
@@ -247,10 +247,10 @@ func (h *Handler) restore(r *http.Request) (any, error) {
 		r.Context(), b, transfer.WithPrefix(asked.Key),
 		transfer.WithKeys(func(key string) bool { return key == asked.Key }),
 	)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case report.Transferred == 0:
+	}
+	if report.Transferred == 0 {
 		return nil, &storage.Error{
 			Code: storage.ObjectNotFound, Key: asked.Key,
 			Hint: "the object exists again, or the store has no version of it",

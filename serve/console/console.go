@@ -89,13 +89,14 @@ type Handler struct {
 // New returns a handler that serves the page of a source. It makes no request. If Token or
 // ContentURL is not valid, it fails with InvalidArgument.
 func New(source Source, c Config) (*Handler, error) {
-	switch {
-	case source == nil:
+	if source == nil {
 		return nil, misused("source", "must not be nil")
-	case strings.Trim(c.Token, tokenLetters) != "":
+	}
+	if strings.Trim(c.Token, tokenLetters) != "" {
 		return nil, misused("Config.Token", "must have only letters, digits, - and _")
-	case c.ContentURL != "" && !isOrigin(c.ContentURL) ||
-		strings.Contains(c.ContentURL, "["): // a content security policy cannot name an IPv6 address
+	}
+	if c.ContentURL != "" && !isOrigin(c.ContentURL) ||
+		strings.Contains(c.ContentURL, "[") { // a content security policy cannot name an IPv6 address
 		return nil, misused(
 			"Config.ContentURL",
 			"must be an address without a path, with a name or an IPv4 address, such as http://127.0.0.1:9001",

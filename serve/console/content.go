@@ -100,10 +100,10 @@ func (h *Handler) contentURL(r *http.Request, c content) string {
 // pageOrigin returns the origin of the page that sends a request.
 func pageOrigin(r *http.Request) string {
 	origin := r.Header.Get("Origin")
-	switch {
-	case isOrigin(origin):
+	if isOrigin(origin) {
 		return origin
-	case r.TLS != nil:
+	}
+	if r.TLS != nil {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host

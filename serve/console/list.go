@@ -14,10 +14,9 @@ const maxPage = 1000
 
 func (h *Handler) info(*http.Request) (any, error) {
 	title := h.config.Title
-	switch {
-	case title == "" && h.only != "":
+	if title == "" && h.only != "" {
 		title = h.only
-	case title == "":
+	} else if title == "" {
 		title = "Buckets"
 	}
 	return struct {

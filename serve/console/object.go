@@ -180,10 +180,10 @@ func (h *Handler) link(r *http.Request) (any, error) {
 		opts = append(opts, storage.WithVersion(asked.Version))
 	}
 	signed, err := b.SignedDownloadURL(r.Context(), asked.Key, opts...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(signed.Header) > 0:
+	}
+	if len(signed.Header) > 0 {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Key: asked.Key,
 			Hint: "a link to this object needs headers, which a browser does not send",

@@ -54,8 +54,7 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	service.ServeHTTP(answer, r)
 	ended := action == "complete" || action == "" && r.Method == http.MethodDelete
 	succeeded := answer.status < http.StatusBadRequest
-	switch {
-	case begins && succeeded:
+	if begins && succeeded {
 		var begun struct{ UploadID string }
 		if json.Unmarshal(answer.body.Bytes(), &begun) == nil && begun.UploadID != "" {
 			o.note(openUpload{service, begun.UploadID, key}, false)
@@ -64,7 +63,7 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 				o.now().Add(-maxIdle),
 			) // failed aborts are repeated at the next upload
 		}
-	case inUpload && id != "":
+	} else if inUpload && id != "" {
 		o.note(openUpload{service, id, key}, ended && succeeded)
 	}
 }
@@ -75,10 +74,9 @@ func (o *openUploads) note(u openUpload, ended bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, known := o.uploads[u]
-	switch {
-	case ended:
+	if ended {
 		delete(o.uploads, u)
-	case known || len(o.uploads) < maxStates:
+	} else if known || len(o.uploads) < maxStates {
 		if o.uploads == nil {
 			o.uploads = map[openUpload]time.Time{}
 		}

@@ -52,8 +52,7 @@ func (h *Handler) resumable(w http.ResponseWriter, r *http.Request) {
 	}
 	bucket, rest := r.PathValue("bucket"), afterKey(r)
 	key, err := base64.RawURLEncoding.DecodeString(r.PathValue("key"))
-	switch {
-	case err != nil:
+	if err != nil {
 		refuse(
 			w,
 			http.StatusBadRequest,
@@ -61,8 +60,9 @@ func (h *Handler) resumable(w http.ResponseWriter, r *http.Request) {
 			"the address of an upload must have its key in base64url",
 		)
 		return
+	}
 	// The page uses only these two parts of the service.
-	case !strings.HasPrefix(rest, "/s3/multipart") && !strings.HasPrefix(rest, "/s3/part/"):
+	if !strings.HasPrefix(rest, "/s3/multipart") && !strings.HasPrefix(rest, "/s3/part/") {
 		http.NotFound(w, r)
 		return
 	}

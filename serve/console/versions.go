@@ -30,14 +30,15 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 		More     bool          `json:"more"`
 	}{Versions: []versionView{}}
 	for v, err := range storage.Versions(r.Context(), b, storage.WithPrefix(key)) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
+		}
 		// All listed keys begin with the given key, and the keys are in order. So the given key
 		// comes first. If v has another key, all versions of the given key have been listed.
-		case v.Key != key:
+		if v.Key != key {
 			return page, nil
-		case len(page.Versions) == maxPage:
+		}
+		if len(page.Versions) == maxPage {
 			page.More = true
 			return page, nil
 		}
