@@ -182,10 +182,10 @@ func (c contentCase) request(attrs *storage.Attrs) http.Header {
 }
 
 func (c contentCase) asks(method string) []string {
-	switch {
-	case c.calls != nil:
+	if c.calls != nil {
 		return c.calls
-	case method == http.MethodHead:
+	}
+	if method == http.MethodHead {
 		return []string{"Head"}
 	}
 	return []string{"Get"}
