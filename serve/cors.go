@@ -57,7 +57,8 @@ func wildcardMatch(pattern, text string) bool {
 		if i < 0 {
 			return false
 		}
-		text, rest = text[i+len(part):], more
+		text = text[i+len(part):]
+		rest = more
 	}
 }
 
@@ -92,7 +93,8 @@ func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
 	h.Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
-	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
+	origin := r.Header.Get("Origin")
+	method := r.Header.Get("Access-Control-Request-Method")
 	if origin == "" || method == "" {
 		return errRequest
 	}

@@ -61,7 +61,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 // file. It refuses a name that occurs twice, and ignores the name and type that the form gives the
 // file.
 func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) {
-	fields, total := map[string]string{}, 0
+	fields := map[string]string{}
+	total := 0
 	for {
 		part, err := parts.NextRawPart()
 		if err != nil {

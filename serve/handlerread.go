@@ -14,7 +14,8 @@ import (
 // refused even if the object is public.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
 	o := h.options.object
-	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
+	o.headers = slices.Clone(o.headers)
+	o.downloads = slices.Clone(o.downloads)
 	var from storage.Downloader = h.bucket
 	if signedurl.HasParams(r.URL.RawQuery) {
 		g, f := h.verify(r, r.Method, key)

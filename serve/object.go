@@ -114,7 +114,8 @@ func (a *response) attempt(b storage.Downloader, key string) (err error) {
 		return err
 	}
 	defer a.from.close()
-	attrs, h := a.from.attrs, a.w.Header()
+	attrs := a.from.attrs
+	h := a.w.Header()
 	a.sized = h.Get("Content-Encoding") == ""
 	setHeader(h, attrs)
 	for _, adjust := range a.options.headers {
@@ -162,7 +163,8 @@ func (a *response) stop(status int, key string) {
 
 // send sends ranges of the object. If there are none, it sends the whole object.
 func (a *response) send(ranges []byteRange) error {
-	h, body := a.w.Header(), ranges
+	h := a.w.Header()
+	body := ranges
 	if len(ranges) == 0 {
 		body = []byteRange{{0, a.from.attrs.Size}}
 	}
@@ -193,12 +195,17 @@ func (a *response) send(ranges []byteRange) error {
 // writeHeader writes the header of the response. If there are several ranges, it returns the
 // multipart writer for them, and otherwise nil.
 func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
-	h, ranges, status, length := a.w.Header(), several.ranges, http.StatusOK, several.size
+	h := a.w.Header()
+	ranges := several.ranges
+	status := http.StatusOK
+	length := several.size
 	if len(ranges) == 1 {
-		status, length = http.StatusPartialContent, ranges[0].length
+		status = http.StatusPartialContent
+		length = ranges[0].length
 		h.Set("Content-Range", ranges[0].contentRange(several.size))
 	} else if len(ranges) > 1 {
-		status, length = http.StatusPartialContent, several.length()
+		status = http.StatusPartialContent
+		length = several.length()
 		boundary = multipart.NewWriter(a.w)
 		h.Set("Content-Type", "multipart/byteranges; boundary="+boundary.Boundary())
 	}

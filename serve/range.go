@@ -57,7 +57,8 @@ func parseRange(header string) rangeHeader {
 
 func parseRangeSpec(text string) (s rangeSpec, ok bool) {
 	first, last, ok := strings.Cut(text, "-")
-	first, last = trimSpace(first), trimSpace(last)
+	first = trimSpace(first)
+	last = trimSpace(last)
 	s = rangeSpec{-1, -1}
 	if ok && first != "" {
 		s.first, ok = parsePosition(first)

@@ -48,7 +48,9 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 		return err
 	}
 	offset, length := reader.Range()
-	s.reader, s.at, s.end = reader, offset, offset+length
+	s.reader = reader
+	s.at = offset
+	s.end = offset + length
 	return nil
 }
 

@@ -88,7 +88,8 @@ type zippedFile struct {
 
 // listArchive reads a listing and chooses the names in the archive.
 func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) {
-	a, names := &archive{}, newZipNames()
+	a := &archive{}
+	names := newZipNames()
 	for entry, err := range objects {
 		if err != nil {
 			return nil, err

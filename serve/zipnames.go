@@ -106,7 +106,8 @@ func safeSegment(segment string) string {
 	}, segment)
 	base, ext := cutExtension(safe)
 	if len(ext) > maxExtension {
-		base, ext = safe, ""
+		base = safe
+		ext = ""
 	}
 	for len(base)+len(ext) > maxSegment {
 		_, n := utf8.DecodeLastRuneInString(base)
@@ -134,7 +135,8 @@ func isDevice(name string) bool {
 	}
 	port, number := "", ""
 	if len(base) > 3 {
-		port, number = base[:3], base[3:]
+		port = base[:3]
+		number = base[3:]
 	}
 	isPort := port == "COM" || port == "LPT"
 	return isPort && utf8.RuneCountInString(number) == 1 && strings.Contains("0123456789¹²³", number)

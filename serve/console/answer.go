@@ -32,7 +32,12 @@ func inWords(e *storage.Error) string {
 	text := string(e.Code)
 	if e.Err != nil && e.Err.Error() != string(e.Code) {
 		shown := *e
-		shown.Op, shown.Key, shown.Version, shown.Provider, shown.Bucket, shown.Hint = "", "", "", "", "", ""
+		shown.Op = ""
+		shown.Key = ""
+		shown.Version = ""
+		shown.Provider = ""
+		shown.Bucket = ""
+		shown.Hint = ""
 		text = strings.TrimPrefix(shown.Error(), "storage: ") // without secrets
 	}
 	if e.Hint != "" {

@@ -28,7 +28,8 @@ func (h *Handler) move(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, to := strings.HasSuffix(asked.From, "/"), strings.HasSuffix(asked.To, "/")
+	from := strings.HasSuffix(asked.From, "/")
+	to := strings.HasSuffix(asked.To, "/")
 	if from != to {
 		return nil, misused("from and to", "must both be objects, or both folders that end in /")
 	}

@@ -126,7 +126,9 @@ func (h *Handler) text(r *http.Request) (any, error) {
 	}
 	content, attrs, err := storage.ReadAll(r.Context(), b, key, opts...)
 	if storage.CodeOf(err) == storage.RangeNotSatisfiable { // the object is empty
-		content, attrs, err = nil, &storage.Attrs{}, nil
+		content = nil
+		attrs = &storage.Attrs{}
+		err = nil
 	}
 	if err != nil {
 		return nil, err

@@ -50,7 +50,8 @@ func (h *Handler) resumable(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, readOnly.Code, readOnly.Error())
 		return
 	}
-	bucket, rest := r.PathValue("bucket"), afterKey(r)
+	bucket := r.PathValue("bucket")
+	rest := afterKey(r)
 	key, err := base64.RawURLEncoding.DecodeString(r.PathValue("key"))
 	if err != nil {
 		refuse(
@@ -73,7 +74,8 @@ func (h *Handler) resumable(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	inner := r.Clone(context.WithValue(r.Context(), uploadKey{}, string(key)))
-	inner.URL.Path, inner.URL.RawPath = rest, ""
+	inner.URL.Path = rest
+	inner.URL.RawPath = ""
 	h.open.serve(w, inner, service)
 }
 

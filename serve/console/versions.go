@@ -89,14 +89,17 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
 	// If found is true, no further entry is added for the key. There are three cases: the key has
 	// an entry already, or was on an earlier page, or has a current version.
-	scanned, key, found := 0, "", true
+	scanned := 0
+	key := ""
+	found := true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
 		scanned++
 		if v.Key != key {
-			key, found = v.Key, v.Current || v.Key <= p.after
+			key = v.Key
+			found = v.Current || v.Key <= p.after
 		}
 		if found || v.IsDeleteMarker {
 			continue
@@ -113,7 +116,8 @@ func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []sto
 // fromSoftDeleted adds the removed objects that a store with soft delete still keeps. It leaves out
 // objects that exist again.
 func (p *removedPage) fromSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
-	scanned, key := 0, p.after
+	scanned := 0
+	key := p.after
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
@@ -137,6 +141,7 @@ func (p *removedPage) fromSoftDeleted(r *http.Request, b storage.Bucket, opts []
 
 func removedView(v storage.VersionEntry) entryView {
 	view := viewOf(v.ListEntry)
-	view.Version, view.Until = v.Version, v.SoftDeletedUntil
+	view.Version = v.Version
+	view.Until = v.SoftDeletedUntil
 	return view
 }
