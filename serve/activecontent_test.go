@@ -61,12 +61,17 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, allowed := range []bool{false, true} {
 				var opts []serve.Option
-				want, nosniff, policy := row.want, "nosniff", "sandbox"
+				want := row.want
+				nosniff := "nosniff"
+				policy := "sandbox"
 				if row.contentType == "application/pdf" {
 					policy = "" // browsers show no PDF in a sandbox
 				}
 				if allowed {
-					opts, want, nosniff, policy = []serve.Option{serve.AllowActiveContent()}, row.disposition, "", ""
+					opts = []serve.Option{serve.AllowActiveContent()}
+					want = row.disposition
+					nosniff = ""
+					policy = ""
 				}
 				s := newSite(t, opts...)
 				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(row.contentType), storage.WithContentDisposition(row.disposition))

@@ -295,7 +295,8 @@ type elsewhere struct{ driver.Driver }
 
 func (e elsewhere) Describe() driver.Description {
 	d := e.Driver.Describe()
-	d.Origin, d.NeedsSigningBase = nil, false
+	d.Origin = nil
+	d.NeedsSigningBase = false
 	return d
 }
 

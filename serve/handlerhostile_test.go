@@ -68,7 +68,8 @@ func line(t *testing.T, u *storage.SignedURL) string {
 
 func TestBrokenRequestsStoreNothing(t *testing.T) {
 	s := newSite(t)
-	server, strict := s.start(patient), s.start(impatient)
+	server := s.start(patient)
+	strict := s.start(impatient)
 	upload := line(t, s.upload("a", storage.WithSize(4)))
 	free := line(t, s.upload("a"))
 	for name, row := range map[string]struct {
@@ -130,7 +131,8 @@ func TestAClientThatSendsARefusedBodyReadsTheResponse(t *testing.T) {
 // malformed.
 func TestABrokenFormNamesTheField(t *testing.T) {
 	s := newSite(t)
-	server, strict := s.start(patient), s.start(impatient)
+	server := s.start(patient)
+	strict := s.start(impatient)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content"))
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))

@@ -14,13 +14,15 @@ func ranged(name, value string) contentCase {
 }
 
 func of(key string, c contentCase) contentCase {
-	c.key, c.name = key, c.name+"/of "+key
+	c.key = key
+	c.name += "/of " + key
 	return c
 }
 
 // asking sets the number of requests for a GET. A HEAD always makes one.
 func asking(c contentCase, calls ...string) contentCase {
-	c.method, c.calls = http.MethodGet, calls
+	c.method = http.MethodGet
+	c.calls = calls
 	return c
 }
 

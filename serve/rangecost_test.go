@@ -78,7 +78,8 @@ func TestRangesReadLittleMoreThanRequested(t *testing.T) {
 		{"a byte of each MiB, and a suffix", aRow(size/MiB, 1, MiB) + ",-1", 200, 2, size},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			store.requests, store.bytes = 0, 0
+			store.requests = 0
+			store.bytes = 0
 			got := recorded(http.MethodGet, map[string]string{"Range": c.span}, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
 			require.Equal(t, c.status, got.StatusCode)
 			require.GreaterOrEqual(t, got.ContentLength, c.asked)

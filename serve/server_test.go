@@ -97,7 +97,8 @@ func listening(server *serve.Server) bool {
 }
 
 func TestServerWaitsForRequestsInProgress(t *testing.T) {
-	closes, begun := 0, make(chan struct{})
+	closes := 0
+	begun := make(chan struct{})
 	server := started(t,
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &closes} }),
 		storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {

@@ -19,7 +19,8 @@ import (
 // An upload whose body never ends is cut off. Nothing of it is stored, and its
 // handler has returned when Close returns.
 func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
-	begun, ended := make(chan struct{}), false
+	begun := make(chan struct{})
+	ended := false
 	driver := memstore.NewDriver(memstore.Config{})
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
 		return engine.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {

@@ -20,7 +20,8 @@ func TestASignedRemoval(t *testing.T) {
 	}
 	s.put("a", "x", storage.WithPublicRead())
 	s.put("b", "y")
-	signed, short := sign("a"), sign("a", storage.WithTTL(time.Second))
+	signed := sign("a")
+	short := sign("a", storage.WithTTL(time.Second))
 	for _, method := range []string{"GET", "HEAD"} {
 		require.Equal(t, 403, s.ask(method, signed.URL, nil).Code, "also if the object is public")
 	}

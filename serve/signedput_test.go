@@ -181,7 +181,8 @@ func TestAnUploadIsStreamed(t *testing.T) {
 		return n, nil
 	})
 	r := httptest.NewRequestWithContext(t.Context(), u.Method, u.URL, body)
-	r.ContentLength, r.Header = size, u.Header
+	r.ContentLength = size
+	r.Header = u.Header
 	require.Equal(t, 200, s.send(r).Code)
 	require.EqualValues(t, size, most)
 	require.Less(t, gap, int64(2<<20))

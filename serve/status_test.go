@@ -88,9 +88,11 @@ func TestErrorHandler(t *testing.T) {
 	var failed error
 	handle := func(key string) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
-			status, failed = 0, nil
+			status = 0
+			failed = nil
 			serve.Object(w, r, b, key, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, s int, err error) {
-				status, failed = s, err
+				status = s
+				failed = err
 				w.WriteHeader(http.StatusTeapot)
 			}))
 		}

@@ -30,7 +30,8 @@ type largePage struct {
 
 func newLargePage(t *testing.T, name string, b storage.Bucket, c console.Config) *largePage {
 	t.Helper()
-	c.Write, c.Token = true, "token"
+	c.Write = true
+	c.Token = "token"
 	page, err := console.New(console.One(storage.BucketInfo{Name: name}, b), c)
 	require.NoError(t, err)
 	key := base64.RawURLEncoding.EncodeToString([]byte("sub/large.bin"))
