@@ -14,7 +14,9 @@ import (
 // scripts in the handler's origin. So serve the handler from a host name of its own, without
 // cookies.
 func AllowActiveContent() Option {
-	return option(func(o *options) { o.activeContent = true })
+	return option(func(o *options) {
+		o.activeContent = true
+	})
 }
 
 const typePDF = "application/pdf"

@@ -33,7 +33,9 @@ func FileServer(b storage.Downloader, opts ...Option) http.Handler {
 // WithListing makes [FileServer] list directories without an index.html. l is usually the bucket
 // itself, or the part of it that clients may see.
 func WithListing(l storage.Lister) Option {
-	return option(func(o *options) { o.listing = l })
+	return option(func(o *options) {
+		o.listing = l
+	})
 }
 
 type fileServer struct {

@@ -16,7 +16,9 @@ import (
 // The handler cannot detect whether a proxy has removed the path of the base URL, because a key may
 // itself begin with that path.
 func WithoutPrefix() Option {
-	return option(func(o *options) { o.withoutPrefix = true })
+	return option(func(o *options) {
+		o.withoutPrefix = true
+	})
 }
 
 // A mount is the path of the signing base URL, with a slash at its end. If a proxy removes that

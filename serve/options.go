@@ -63,7 +63,8 @@ func flawOf(opts []storage.DownloadOption) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.InvalidArgument, Op: "WithDownloadOptions",
+		Code: storage.InvalidArgument,
+		Op:   "WithDownloadOptions",
 		Err:  errors.New("options must not have IfRevision or IfRevisionNot: conditions come from the request"),
 		Hint: "use WithVersion to serve one version",
 	}
@@ -74,7 +75,9 @@ func flawOf(opts []storage.DownloadOption) error {
 // request. If opts contain [storage.IfRevision] or [storage.IfRevisionNot], the request fails with
 // InvalidArgument before any request to the store. A [storage.WithRange] has no effect.
 func WithDownloadOptions(opts ...storage.DownloadOption) Option {
-	return option(func(o *options) { o.object.downloads = append(o.object.downloads, opts...) })
+	return option(func(o *options) {
+		o.object.downloads = append(o.object.downloads, opts...)
+	})
 }
 
 // WithErrorHandler makes h send the response if an object cannot be served. For example, h can log
@@ -85,5 +88,7 @@ func WithDownloadOptions(opts ...storage.DownloadOption) Option {
 // request (503), whose client has usually disconnected, or for a condition (304, 412). After the
 // first bytes, an error only cuts off the response, and [storage.WithHook] sees it.
 func WithErrorHandler(h func(w http.ResponseWriter, r *http.Request, status int, err error)) Option {
-	return option(func(o *options) { o.object.fail = h })
+	return option(func(o *options) {
+		o.object.fail = h
+	})
 }

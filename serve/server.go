@@ -63,7 +63,9 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 	s.Bucket, err = open(s.URL)
 	if err == nil && s.Bucket == nil {
 		err = &storage.Error{
-			Code: storage.InvalidArgument, Op: "NewServer", Err: errors.New("open must return a bucket"),
+			Code: storage.InvalidArgument,
+			Op:   "NewServer",
+			Err:  errors.New("open must return a bucket"),
 		}
 	}
 	if err != nil {

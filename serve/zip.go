@@ -96,12 +96,17 @@ func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) 
 		}
 		if entry.IsPrefix {
 			return nil, &storage.Error{
-				Code: storage.InvalidArgument, Op: "Zip", Err: errors.New("objects must be listed without a delimiter"),
+				Code: storage.InvalidArgument,
+				Op:   "Zip",
+				Err:  errors.New("objects must be listed without a delimiter"),
 			}
 		}
 		a.files = append(a.files, zippedFile{
-			name: names.of(entry.Key), key: entry.Key, revision: entry.Revision,
-			size: entry.Size, modified: entry.Modified,
+			name:     names.of(entry.Key),
+			key:      entry.Key,
+			revision: entry.Revision,
+			size:     entry.Size,
+			modified: entry.Modified,
 		})
 	}
 	if len(a.files) == 0 {

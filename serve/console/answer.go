@@ -88,7 +88,8 @@ func (h *Handler) changing(answer func(*http.Request) (any, error)) func(*http.R
 }
 
 var readOnly = &storage.Error{
-	Code: storage.PermissionDenied, Err: errors.New("this page may only read"),
+	Code: storage.PermissionDenied,
+	Err:  errors.New("this page may only read"),
 	Hint: "start the program with --write, or set Write of its configuration",
 }
 

@@ -97,7 +97,8 @@ func moveFolder(ctx context.Context, b storage.Bucket, from, to string, merge bo
 		}
 		if !merge {
 			return nil, &storage.Error{
-				Code: storage.PreconditionFailed, Key: to,
+				Code: storage.PreconditionFailed,
+				Key:  to,
 				Hint: "choose another name, or move the objects into this folder",
 			}
 		}
@@ -253,7 +254,8 @@ func (h *Handler) restore(r *http.Request) (any, error) {
 	}
 	if report.Transferred == 0 {
 		return nil, &storage.Error{
-			Code: storage.ObjectNotFound, Key: asked.Key,
+			Code: storage.ObjectNotFound,
+			Key:  asked.Key,
 			Hint: "the object exists again, or the store has no version of it",
 		}
 	}

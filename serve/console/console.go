@@ -105,9 +105,7 @@ func New(source Source, c Config) (*Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{
-		source: source, config: c, open: openUploads{now: c.Now}, services: map[string]*uploads.Service{},
-	}
+	h := &Handler{source: source, config: c, open: openUploads{now: c.Now}, services: map[string]*uploads.Service{}}
 	if one, ok := source.(oneBucket); ok {
 		h.only = one.info.Name
 	}

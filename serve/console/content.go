@@ -83,8 +83,12 @@ type content struct{ bucket, key, version, shown string }
 func (h *Handler) contentURL(r *http.Request, c content) string {
 	expires := strconv.FormatInt(h.config.Now().Add(contentTTL).Unix(), 10)
 	q := url.Values{
-		"bucket": {c.bucket}, "key": {c.key}, "version": {c.version}, "as": {c.shown}, "expires": {expires},
-		"frame": {""},
+		"bucket":  {c.bucket},
+		"key":     {c.key},
+		"version": {c.version},
+		"as":      {c.shown},
+		"expires": {expires},
+		"frame":   {""},
 	}
 	if c.shown == typePDF {
 		q.Set("frame", pageOrigin(r))

@@ -12,9 +12,7 @@ import (
 var files embed.FS
 
 // types are the media types of the page's files.
-var types = map[string]string{
-	".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": typeSVG,
-}
+var types = map[string]string{".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": typeSVG}
 
 // files serves the page and its modules.
 func (h *Handler) files() http.Handler {

@@ -126,8 +126,13 @@ type entryView struct {
 
 func viewOf(e storage.ListEntry) entryView {
 	return entryView{
-		Key: e.Key, Folder: e.IsPrefix, Size: e.Size, Modified: e.Modified,
-		ETag: e.ETag, Class: e.StorageClass, Revision: e.Revision,
+		Key:      e.Key,
+		Folder:   e.IsPrefix,
+		Size:     e.Size,
+		Modified: e.Modified,
+		ETag:     e.ETag,
+		Class:    e.StorageClass,
+		Revision: e.Revision,
 	}
 }
 

@@ -54,8 +54,14 @@ func (h *Handler) object(r *http.Request) (any, error) {
 		return nil, err
 	}
 	view := objectView{
-		Key: key, Size: attrs.Size, Modified: attrs.Modified, Revision: attrs.Revision, Version: attrs.Version,
-		Type: attrs.ContentType, Attributes: attributes(attrs), Metadata: pairs(attrs.Metadata),
+		Key:        key,
+		Size:       attrs.Size,
+		Modified:   attrs.Modified,
+		Revision:   attrs.Revision,
+		Version:    attrs.Version,
+		Type:       attrs.ContentType,
+		Attributes: attributes(attrs),
+		Metadata:   pairs(attrs.Metadata),
 	}
 	if storage.Supports(b, storage.ObjectTags) {
 		tags, err := storage.Tags(r.Context(), b, key, opts...)
@@ -187,7 +193,8 @@ func (h *Handler) link(r *http.Request) (any, error) {
 	}
 	if len(signed.Header) > 0 {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Key: asked.Key,
+			Code: storage.Unsupported,
+			Key:  asked.Key,
 			Hint: "a link to this object needs headers, which a browser does not send",
 		}
 	}

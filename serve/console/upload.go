@@ -106,9 +106,13 @@ func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, e
 		return s, nil
 	}
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(0), ProxyParts: true, States: &memoryStates{now: h.config.Now}, TTL: uploadTTL,
-		Unguarded: !storage.Supports(b, storage.ConditionalCreate), Now: h.config.Now,
-		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+		Rules:      rules.Any(0),
+		ProxyParts: true,
+		States:     &memoryStates{now: h.config.Now},
+		TTL:        uploadTTL,
+		Unguarded:  !storage.Supports(b, storage.ConditionalCreate),
+		Now:        h.config.Now,
+		Authorize:  func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 		Begin: func(r *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 			return target(r, b, n)
 		},
