@@ -14,8 +14,10 @@ import (
 var (
 	anyRead = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}, ExposedHeaders: []string{"ETag", "Content-Range"}, MaxAge: time.Hour}
 	appPut  = storage.CORSRule{
-		Origins: []string{"https://*.example.com", "http://localhost:3000"}, Methods: []string{"PUT", "POST"},
-		AllowedHeaders: []string{"Content-Type", "x-omnibucket-*"}, MaxAge: 90 * time.Second,
+		Origins:        []string{"https://*.example.com", "http://localhost:3000"},
+		Methods:        []string{"PUT", "POST"},
+		AllowedHeaders: []string{"Content-Type", "x-omnibucket-*"},
+		MaxAge:         90 * time.Second,
 	}
 )
 

@@ -49,7 +49,11 @@ func TestDownloadName(t *testing.T) {
 func TestAttributesCannotInjectHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
 	b := bodied(storage.Attrs{Size: 4, ETag: hostile, Properties: storage.Properties{
-		ContentType: hostile, ContentEncoding: hostile, ContentDisposition: hostile, ContentLanguage: hostile, CacheControl: hostile,
+		ContentType:        hostile,
+		ContentEncoding:    hostile,
+		ContentDisposition: hostile,
+		ContentLanguage:    hostile,
+		CacheControl:       hostile,
 	}}, func() io.Reader { return strings.NewReader("data") })
 	handle := func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") }
 	for _, span := range []string{"", "bytes=0-1", "bytes=0-0,2-2"} {

@@ -75,8 +75,10 @@ func TestAFormIsStoredAsItWasSigned(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
 	require.Equal(t, storage.Properties{
-		ContentType: "image/png", ContentDisposition: "inline; filename=\"e f.png\"", ContentLanguage: "fr",
-		Metadata: map[string]string{"name": "caf\u00e9"},
+		ContentType:        "image/png",
+		ContentDisposition: "inline; filename=\"e f.png\"",
+		ContentLanguage:    "fr",
+		Metadata:           map[string]string{"name": "caf\u00e9"},
 	}, attrs.Properties, "the type that the browser gives the file is not used")
 	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
 }
@@ -223,7 +225,10 @@ func TestAFormThatIsCertainlyTooLongIsNotReadToItsEnd(t *testing.T) {
 	contentType, body := encode(t, fieldsOf(f, "x"))
 	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + 4
 	read := 0
-	rest := readFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil })
+	rest := readFunc(func(p []byte) (int, error) {
+		read += len(p)
+		return len(p), nil
+	})
 	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), rest))
 	r.Header.Set("Content-Type", contentType)
 	r.ContentLength = 5 << 30

@@ -101,7 +101,10 @@ var rangeCases = []contentCase{
 	longNumber("the end", "bytes=990-99999999999999999999", "bytes 990-999/1000"),
 	longNumber("a suffix", "bytes=-99999999999999999999", "bytes 0-999/1000"),
 	{
-		name: "range/a number of 20 digits, the beginning", method: http.MethodGet, header: map[string]string{"Range": "bytes=99999999999999999999-"}, calls: pastTheEnd,
+		name:    "range/a number of 20 digits, the beginning",
+		method:  http.MethodGet,
+		header:  map[string]string{"Range": "bytes=99999999999999999999-"},
+		calls:   pastTheEnd,
 		differs: "RFC 9110, section 14.1.1, bounds no number; ServeContent answers without Content-Range",
 		want:    func(a answer, t *testing.T) { requireNoOverlap(t, a, "bytes */1000") },
 	},
@@ -129,7 +132,10 @@ var rangeCases = []contentCase{
 	asking(of("large", ranged("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
 
 	{
-		name: "range/past the end, of an object with a disposition", method: http.MethodGet, header: map[string]string{"Range": "bytes=5000-"}, calls: pastTheEnd,
+		name:    "range/past the end, of an object with a disposition",
+		method:  http.MethodGet,
+		header:  map[string]string{"Range": "bytes=5000-"},
+		calls:   pastTheEnd,
 		differs: "a browser would save the error under the object's name; ServeContent leaves Content-Disposition and Content-Language",
 		want: func(a answer, t *testing.T) {
 			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
@@ -139,7 +145,9 @@ var rangeCases = []contentCase{
 		},
 	},
 	{
-		name: "range/suffix of nothing", header: map[string]string{"Range": "bytes=-0"}, calls: []string{"Head"},
+		name:    "range/suffix of nothing",
+		header:  map[string]string{"Range": "bytes=-0"},
+		calls:   []string{"Head"},
 		differs: "RFC 9110, section 14.1.2: it is unsatisfiable; ServeContent answers with the invalid Content-Range bytes 1000-999/1000",
 		want: func(a answer, t *testing.T) {
 			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
@@ -147,7 +155,9 @@ var rangeCases = []contentCase{
 		},
 	},
 	{
-		name: "range/suffix of an empty object", key: "empty", header: map[string]string{"Range": "bytes=-5"},
+		name:    "range/suffix of an empty object",
+		key:     "empty",
+		header:  map[string]string{"Range": "bytes=-5"},
 		differs: "nothing can be a part of nothing; ServeContent answers with the invalid Content-Range bytes 0--1/0",
 		want: func(a answer, t *testing.T) {
 			require.Equal(t, http.StatusOK, a.status)
@@ -156,7 +166,8 @@ var rangeCases = []contentCase{
 		},
 	},
 	{
-		name: "whole/of gzip.gz", key: "gzip.gz",
+		name:    "whole/of gzip.gz",
+		key:     "gzip.gz",
 		differs: "ServeContent tells no length where there is a Content-Encoding, for it may be that of a writer that compresses; ours is the object's",
 		want: func(a answer, t *testing.T) {
 			require.Equal(t, http.StatusOK, a.status)
@@ -165,7 +176,10 @@ var rangeCases = []contentCase{
 		},
 	},
 	{
-		name: "range/with much between them, in more than 16 pieces", key: "large", method: http.MethodGet, header: map[string]string{"Range": aRow(10_000, 1, 300)},
+		name:    "range/with much between them, in more than 16 pieces",
+		key:     "large",
+		method:  http.MethodGet,
+		header:  map[string]string{"Range": aRow(10_000, 1, 300)},
 		calls:   []string{"Get", "Get"},
 		differs: "what is between them would be read for nothing: the whole object is one request, and no byte of it is",
 		want: func(a answer, t *testing.T) {
@@ -174,7 +188,9 @@ var rangeCases = []contentCase{
 		},
 	},
 	{
-		name: "range/backwards, in more than 16 pieces", method: http.MethodGet, header: map[string]string{"Range": "bytes=" + strings.Repeat("1-1,0-0,", 20)},
+		name:    "range/backwards, in more than 16 pieces",
+		method:  http.MethodGet,
+		header:  map[string]string{"Range": "bytes=" + strings.Repeat("1-1,0-0,", 20)},
 		calls:   []string{"Get", "Get"},
 		differs: "each piece would be a request to the store; the whole object is one",
 		want: func(a answer, t *testing.T) {

@@ -113,8 +113,12 @@ func (w unpresented) WriteHeader(status int) {
 // serveContent is the reference for serve.Object.
 func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, data []byte) {
 	for name, value := range map[string]string{
-		"Content-Type": attrs.ContentType, "Content-Encoding": attrs.ContentEncoding, "Content-Language": attrs.ContentLanguage,
-		"Content-Disposition": attrs.ContentDisposition, "Cache-Control": attrs.CacheControl, "Etag": attrs.ETag,
+		"Content-Type":        attrs.ContentType,
+		"Content-Encoding":    attrs.ContentEncoding,
+		"Content-Language":    attrs.ContentLanguage,
+		"Content-Disposition": attrs.ContentDisposition,
+		"Cache-Control":       attrs.CacheControl,
+		"Etag":                attrs.ETag,
 	} {
 		if value != "" {
 			w.Header().Set(name, value)

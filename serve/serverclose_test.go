@@ -28,7 +28,9 @@ func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 				return nil, nil, nil
 			}
 			close(begun)
-			return nil, func(storage.Outcome) { ended = true }, nil
+			return nil, func(storage.Outcome) {
+				ended = true
+			}, nil
 		})), nil
 	})
 	require.NoError(t, err)

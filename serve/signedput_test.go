@@ -32,8 +32,13 @@ func TestASignedUploadIsStoredAsItWasSigned(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
 	require.Equal(t, storage.Properties{
-		ContentType: "image/png", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "fr",
-		CacheControl: "no-store", StorageClass: "COLD", Metadata: map[string]string{"name": "caf\u00e9 & co", "k_1": "v"},
+		ContentType:        "image/png",
+		ContentEncoding:    "gzip",
+		ContentDisposition: "inline",
+		ContentLanguage:    "fr",
+		CacheControl:       "no-store",
+		StorageClass:       "COLD",
+		Metadata:           map[string]string{"name": "caf\u00e9 & co", "k_1": "v"},
 	}, attrs.Properties, "what was signed, and nothing that the client adds")
 	s.holds("a b/c", "123456789")
 }

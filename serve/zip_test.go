@@ -78,7 +78,10 @@ func contents(t *testing.T, archive []byte) map[string]string {
 
 // albumTexts are the texts of the objects in album, by key.
 var albumTexts = map[string]string{
-	"a.txt": "one", "empty": "", "sub/é.txt": "two", "sub/large.bin": strings.Repeat("x", 300_000),
+	"a.txt":         "one",
+	"empty":         "",
+	"sub/é.txt":     "two",
+	"sub/large.bin": strings.Repeat("x", 300_000),
 }
 
 func album(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
@@ -237,8 +240,11 @@ func (c *counted) Write(p []byte) (int, error) {
 // The Content-Length is exact. The format changes at 65,535 files.
 func TestTheLengthOfAnArchiveIsExact(t *testing.T) {
 	exactLengths(t, map[string][]storage.ListEntry{
-		"one": sized(0), "some": sized(1, 0, 70_000, 5), "65,534 files": sized(make([]int64, math.MaxUint16-1)...),
-		"65,535 files": sized(make([]int64, math.MaxUint16)...), "70,000 files": sized(make([]int64, 70_000)...),
+		"one":          sized(0),
+		"some":         sized(1, 0, 70_000, 5),
+		"65,534 files": sized(make([]int64, math.MaxUint16-1)...),
+		"65,535 files": sized(make([]int64, math.MaxUint16)...),
+		"70,000 files": sized(make([]int64, 70_000)...),
 	})
 }
 
@@ -246,7 +252,8 @@ func TestTheLengthOfAnArchiveIsExact(t *testing.T) {
 func TestTheLengthOfALargeArchiveIsExact(t *testing.T) {
 	testserver.Further(t)
 	exactLengths(t, map[string][]storage.ListEntry{
-		"below 4 GiB": sized(math.MaxUint32-1, 1), "4 GiB": sized(math.MaxUint32, 1, 0),
+		"below 4 GiB":       sized(math.MaxUint32-1, 1),
+		"4 GiB":             sized(math.MaxUint32, 1, 0),
 		"many behind 4 GiB": sized(2<<30, 2<<30, 10, math.MaxUint32+7, 1),
 	})
 }

@@ -93,7 +93,8 @@ func TestTheStatesInABrowser(t *testing.T) {
 	require.NoError(t, err)
 	putAll(t, plain)
 	consoletest.Browse(t, "testdata/flow.mjs", "states", everything, browserSite(t, "photos", b, true), map[string]any{
-		"empty": browserSite(t, "empty", memstore.New(), true), "readOnly": browserSite(t, "photos", b, false),
+		"empty":         browserSite(t, "empty", memstore.New(), true),
+		"readOnly":      browserSite(t, "photos", b, false),
 		"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),
 		"plain":         browserSite(t, "plain", plain, true),
 	})
@@ -109,7 +110,8 @@ func TestAttacksInABrowser(t *testing.T) {
 	own := httptest.NewServer(page)
 	defer own.Close()
 	for name, url := range map[string]string{
-		"another origin": browserSite(t, "photos", b, true), "the page's origin": own.URL + "/",
+		"another origin":    browserSite(t, "photos", b, true),
+		"the page's origin": own.URL + "/",
 	} {
 		t.Run(name, func(t *testing.T) { consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, url, nil) })
 	}

@@ -61,7 +61,8 @@ func TestOnlyWhatWasShownIsRemoved(t *testing.T) {
 	f.put(t, "a", "written again by another")
 
 	status, answer := f.post(t, "POST", "remove", map[string]any{
-		"objects": []map[string]any{{"key": "a", "revision": revision}, {"key": "b"}}, "folders": []string{"f/"},
+		"objects": []map[string]any{{"key": "a", "revision": revision}, {"key": "b"}},
+		"folders": []string{"f/"},
 	})
 	require.Equal(t, 200, status)
 	require.EqualValues(t, 3, answer["removed"])
@@ -134,7 +135,9 @@ func TestAnUploadReplacesOnlyIfItIsTold(t *testing.T) {
 
 func TestAnUploadThatIsCutOffStoresNothing(t *testing.T) {
 	f := start(t, writing)
-	w := f.send("PUT", "/api/upload?bucket=photos&key=a", []byte("half"), func(r *http.Request) { r.ContentLength = 8 })
+	w := f.send("PUT", "/api/upload?bucket=photos&key=a", []byte("half"), func(r *http.Request) {
+		r.ContentLength = 8
+	})
 	require.NotEqual(t, 200, w.Code)
 	require.Empty(t, f.keys(t))
 }

@@ -15,8 +15,16 @@ func TestOnlyThePageItselfIsServed(t *testing.T) {
 	set := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
-	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
-	path := func(path string) func(*http.Request) { return func(r *http.Request) { r.URL.Path = path } }
+	host := func(name string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Host = name
+		}
+	}
+	path := func(path string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.URL.Path = path
+		}
+	}
 	without := func(r *http.Request) { r.Header.Del("X-Console") }
 	both := func(all ...func(*http.Request)) func(*http.Request) {
 		return func(r *http.Request) {
