@@ -122,9 +122,7 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs
 		if now != nil {
 			return now, nil
 		}
-		attrs, err := d.Head(
-			b.ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition},
-		)
+		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
 		if err == nil && attrs.Revision != r.Condition.Revision {
 			err = storage.PreconditionFailed
 		}

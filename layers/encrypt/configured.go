@@ -57,13 +57,11 @@ func (e *configured) check() ([]age.Recipient, error) {
 	case e.IdentityFile != "" && e.IdentityVariable != "":
 		return nil, invalid("", "identity_file and identity_variable must not be used together", "")
 	case e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile):
-		return nil, invalid(
-			"", "identity_file must be an absolute path", "write the identities to a file with age-keygen, and name it",
-		)
+		return nil, invalid("", "identity_file must be an absolute path",
+			"write the identities to a file with age-keygen, and name it")
 	case e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable):
-		return nil, invalid(
-			"", "identity_variable must be the name of an environment variable", "the variable has the identities",
-		)
+		return nil, invalid("", "identity_variable must be the name of an environment variable",
+			"the variable has the identities")
 	case e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0:
 		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
 	case slices.ContainsFunc(e.DecryptWith, func(text string) bool { return !isServiceKey(text) }):

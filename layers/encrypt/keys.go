@@ -66,9 +66,7 @@ func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 func ParseKeys(identities io.Reader) (Keys, error) {
 	parsed, err := age.ParseIdentities(identities)
 	if err != nil { // the error may quote the line, which is a secret
-		return nil, invalid(
-			"encrypt.ParseKeys", "identities must be a file of age-keygen: one identity on each line", "",
-		)
+		return nil, invalid("encrypt.ParseKeys", "identities must be a file of age-keygen: one identity on each line", "")
 	}
 	k := &ageKeys{identities: parsed}
 	switch first := parsed[0].(type) {

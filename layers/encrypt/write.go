@@ -58,9 +58,8 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		out[name] = value
 	}
 	if out[headerName] != "" && out[headerName] != header {
-		return nil, invalid(
-			"", "the object is encrypted by another layer encrypt already", "use one layer, with several recipients",
-		)
+		return nil, invalid("", "the object is encrypted by another layer encrypt already",
+			"use one layer, with several recipients")
 	}
 	out[headerName] = header
 	if size > maxMetadataBytes {

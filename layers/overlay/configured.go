@@ -30,9 +30,7 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	return &driver.ConfiguredLayer{
 		Other: given.Old,
 		Open: func(_ context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {
-			layer, err := New(
-				p.Other, Config{CopyOnRead: given.CopyOnRead, KeepOld: given.KeepOld, NewOnly: given.NewOnly},
-			)
+			layer, err := New(p.Other, Config{CopyOnRead: given.CopyOnRead, KeepOld: given.KeepOld, NewOnly: given.NewOnly})
 			return layer, nil, err
 		},
 	}, nil

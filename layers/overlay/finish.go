@@ -91,9 +91,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		}
 		later := f.later
 		f.later, f.round = nil, f.round+1
-		err = parallel.Each(
-			ctx, len(later), limit, func(ctx context.Context, i int) error { return f.end(ctx, later[i]) },
-		)
+		err = parallel.Each(ctx, len(later), limit, func(ctx context.Context, i int) error { return f.end(ctx, later[i]) })
 	}
 	f.report.Left += int64(len(f.later))
 	if err = errors.Join(append(f.failures, err)...); err == nil {

@@ -56,9 +56,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	d.stores.old.BareEntries(m.ofNew.Entries)
 	if d.stores.config.KeepOld {
-		m.ofOld.Entries = slices.DeleteFunc(
-			m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) },
-		)
+		m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, func(e storage.ListEntry) bool {
+			return d.stores.isTombstone(e.Key)
+		})
 	}
 	d.stores.old.TagEntries(m.ofOld.Entries)
 	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {

@@ -109,9 +109,7 @@ func (s *stores) endMarker(ctx context.Context, key string, p place) error {
 	if s.desc.Features&storage.ConditionalRemove == 0 {
 		return nil
 	}
-	err := s.driver.Delete(
-		ctx, &driver.DeleteRequest{Key: key, Condition: storage.Condition{Revision: p.attrs.Revision}},
-	)
+	err := s.driver.Delete(ctx, &driver.DeleteRequest{Key: key, Condition: storage.Condition{Revision: p.attrs.Revision}})
 	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}

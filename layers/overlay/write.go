@@ -113,9 +113,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if asks && d.stores.config.KeepOld {
 		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
 	}
-	attrs, err := write(
-		ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) },
-	)
+	attrs, err := write(ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 	if err != nil || !asks {
 		return attrs, err
 	}

@@ -118,9 +118,11 @@ func contextOf(of encrypt.Object) map[string]string {
 
 // Encrypt implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
-	out, err := k.client.Encrypt(
-		ctx, &awssdk.EncryptInput{KeyId: &k.arn, Plaintext: dataKey, EncryptionContext: contextOf(of)},
-	)
+	out, err := k.client.Encrypt(ctx, &awssdk.EncryptInput{
+		KeyId:             &k.arn,
+		Plaintext:         dataKey,
+		EncryptionContext: contextOf(of),
+	})
 	switch {
 	case err != nil:
 		return nil, nil, failed(err, dataKey)
@@ -132,9 +134,11 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 
 // Decrypt implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Object) ([]byte, error) {
-	out, err := k.client.Decrypt(
-		ctx, &awssdk.DecryptInput{KeyId: &k.arn, CiphertextBlob: body, EncryptionContext: contextOf(of)},
-	)
+	out, err := k.client.Decrypt(ctx, &awssdk.DecryptInput{
+		KeyId:             &k.arn,
+		CiphertextBlob:    body,
+		EncryptionContext: contextOf(of),
+	})
 	switch {
 	case err != nil:
 		return nil, failed(err)

@@ -56,9 +56,7 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
-var keyForm = regexp.MustCompile(
-	`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`,
-)
+var keyForm = regexp.MustCompile(`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`)
 
 // New returns [encrypt.Keys] that use the key of c. It sends no request.
 //
@@ -116,9 +114,8 @@ type key struct {
 // the data key. Decrypt uses it to check that the data key belongs to the object. No bucket has a
 // zero byte in its name, so a zero byte separates both names.
 func proof(of encrypt.Object) []byte {
-	sum := sha256.Sum256(
-		[]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key),
-	)
+	sum := sha256.Sum256([]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" +
+		of.Key))
 	return sum[:]
 }
 
@@ -169,9 +166,8 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt
 	}
 	var out azkeys.UnwrapKeyResponse
 	err := guarded(func() (err error) {
-		out, err = k.sdk.UnwrapKey(
-			ctx, k.name, args[0], azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil,
-		)
+		out, err = k.sdk.UnwrapKey(ctx, k.name, args[0],
+			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil)
 		return err
 	})
 	switch {

@@ -55,9 +55,7 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
-var keyForm = regexp.MustCompile(
-	`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
-)
+var keyForm = regexp.MustCompile(`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`)
 
 // New returns [encrypt.Keys] that use the key of c. It sends no request to KMS.
 //
