@@ -281,9 +281,9 @@ func TestAServedLayerIsNoOtherPlaceThanItsSecondStore(t *testing.T) {
 						_, err := b.Upload(t.Context(), key, strings.NewReader("text of "+key))
 						require.NoError(t, err)
 					}
-					dst := wrapped.Bucket(
-						t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core { return server{c} },
-					)
+					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core {
+						return server{c}
+					})
 					src := refusingUploads(t, second)
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
 						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
