@@ -123,7 +123,7 @@ func checkStanzas(stanzas []*age.Stanza) error {
 	switch {
 	case len(stanzas) == 0:
 		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
-	case types["scrypt"] && len(stanzas) > 1, types["mlkem768x25519"] && types["X25519"]:
+	case types["scrypt"] && len(stanzas) > 1 || types["mlkem768x25519"] && types["X25519"]:
 		return mixed()
 	}
 	return nil
@@ -274,7 +274,7 @@ var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 func keysFailed(err error) error {
 	var own *storage.Error
 	switch {
-	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, age.ErrIncorrectIdentity):
 		return &storage.Error{Code: storage.PermissionDenied, Err: errOtherKeys,

@@ -64,7 +64,8 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 			r.rewrap(ctx, bucket, keys)
 			return r.report, errors.Join(append(r.errs, err)...)
 		}
-		if keys = append(keys, e.Key); len(keys) == limit {
+		keys = append(keys, e.Key)
+		if len(keys) == limit {
 			r.rewrap(ctx, bucket, keys)
 			keys = keys[:0]
 		}
@@ -164,7 +165,8 @@ func (r *rewrapping) add(attrs *storage.Attrs, err error) {
 	case errors.Is(err, errCurrent):
 		r.report.Current++
 	case err != nil:
-		if r.report.Failed++; len(r.errs) < rewrapsExplained {
+		r.report.Failed++
+		if len(r.errs) < rewrapsExplained {
 			r.errs = append(r.errs, err)
 		}
 	case attrs != nil:

@@ -102,7 +102,8 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	most := int64(chunkSize + 1)
 	if b.size >= 0 {
 		left := b.size - b.index*chunkSize
-		if ends = left <= chunkSize; ends {
+		ends = left <= chunkSize
+		if ends {
 			most = left + 1
 		} else {
 			most = chunkSize

@@ -154,7 +154,8 @@ func parseRate(text string) (Rate, error) {
 	unit = strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
 	factor, known := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
 	value, err := strconv.ParseFloat(number, 64)
-	switch bytes := value * factor; {
+	bytes := value * factor
+	switch {
 	case err == nil && known && bytes == 0:
 		return 0, nil
 	case err != nil || !known || math.IsNaN(bytes):

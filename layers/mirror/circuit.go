@@ -58,7 +58,8 @@ func (c *circuit) ended(err error) {
 // the request was sent. If the caller has canceled the request, the result does not count. If a
 // deadline has ended the request after at least leastWait, the request counts as a failure.
 func (c *circuit) record(ctx context.Context, began time.Time, err error) {
-	switch late := ctx.Err(); {
+	late := ctx.Err()
+	switch {
 	case late == nil || err == nil:
 		c.ended(err)
 	case errors.Is(late, context.DeadlineExceeded) && time.Since(began) >= leastWait:

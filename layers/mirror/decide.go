@@ -230,7 +230,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.job.repaired.Add(1); time.Since(e.Modified) < settling {
+		c.job.repaired.Add(1)
+		if time.Since(e.Modified) < settling {
 			c.job.recent.Add(1)
 		}
 	}

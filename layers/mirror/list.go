@@ -60,7 +60,8 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 		if err != nil {
 			return nil, err
 		}
-		if at.After = e.Key; hidden {
+		at.After = e.Key
+		if hidden {
 			at.Token, at.After = "", afterNotes // skips the notes, which may be many
 			continue
 		}

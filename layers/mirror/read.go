@@ -96,7 +96,8 @@ func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
 	c := r.Condition
-	switch own := s.second.Condition(c); {
+	own := s.second.Condition(c)
+	switch {
 	case own != nil:
 		return own, "", nil
 	case c.Revision != "":

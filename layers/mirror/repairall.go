@@ -277,7 +277,8 @@ func (c *comparison) plan(ctx context.Context, key string, a Action, put time.Ti
 // only counts the action.
 func (c *comparison) do(ctx context.Context, key string, a Action) error {
 	if a == Returned && !c.dryRun {
-		switch err := c.giveBack(ctx, key); {
+		err := c.giveBack(ctx, key)
+		switch {
 		case errors.Is(err, errNeedsNo):
 			c.job.ignored.Add(1)
 			return nil
@@ -331,7 +332,8 @@ func (c *comparison) refuse() error {
 	}
 	why := "the primary has no mark that it was ever equal to this second store: " +
 		"it may be a new store, a copy, or at another address"
-	switch n := c.undecided.Load(); {
+	n := c.undecided.Load()
+	switch {
 	case c.objects.Load() == 0 && (unlike || n > 0):
 		e.Code, e.Err = storage.ObjectNotFound,
 			errors.New("nothing was removed or replaced, because the primary store has no objects")

@@ -144,7 +144,7 @@ func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
 		ofNew, ofOld := m.ofNew.Entries, m.ofOld.Entries
 		switch {
-		case len(ofNew) == 0 && m.ofNew.Token != "", len(ofOld) == 0 && m.ofOld.Token != "":
+		case len(ofNew) == 0 && m.ofNew.Token != "" || len(ofOld) == 0 && m.ofOld.Token != "":
 			return
 		case len(ofNew) == 0 && len(ofOld) == 0:
 			return
@@ -176,7 +176,8 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	entry := ofNew
 	if ofOld != nil {
 		m.ofOld.Entries = m.ofOld.Entries[1:]
-		if m.at.After = ofOld.Key; m.hidden[ofOld.Key] {
+		m.at.After = ofOld.Key
+		if m.hidden[ofOld.Key] {
 			ofOld = nil
 		}
 	}

@@ -74,7 +74,8 @@ func (s *stores) read(
 	if !errors.Is(err, errLookInOld) {
 		return f, err
 	}
-	switch gone, failed := s.isRemoved(ctx, r.Key); {
+	gone, failed := s.isRemoved(ctx, r.Key)
+	switch {
 	case failed != nil:
 		return found{}, failed
 	case gone:
@@ -130,7 +131,8 @@ func (s *stores) readNew(
 			return found{}, err
 		}
 		p, failed := s.look(ctx, r.Key)
-		switch moved := s.ofCopy(p, r.Condition); {
+		moved := s.ofCopy(p, r.Condition)
+		switch {
 		case failed != nil:
 			return found{}, failed
 		case !p.hasObject():

@@ -36,7 +36,8 @@ func (s *stores) isTombstone(key string) bool {
 // so that tombstones sort like the keys that they hide. If the result would be too long, nameOf
 // uses a hash of the key instead, and ordered is false.
 func nameOf(key string) (name string, ordered bool) {
-	if name = TombstonesPrefix + key; keyrule.Fits(name) {
+	name = TombstonesPrefix + key
+	if keyrule.Fits(name) {
 		return name, true
 	}
 	sum := sha256.Sum256([]byte(key))
@@ -137,10 +138,12 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 	}
 	keys := func(yield func(string) bool) {
 		for e, failed := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
-			if err = failed; failed != nil {
+			err = failed
+			if failed != nil {
 				return
 			}
-			if left++; !yield(e.Key) {
+			left++
+			if !yield(e.Key) {
 				return
 			}
 		}
@@ -183,10 +186,12 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at posi
 	}
 	own := *r
 	own.Prefix = TombstonesPrefix + r.Prefix
-	if at.After = max(at.After, at.Start); at.After != "" {
+	at.After = max(at.After, at.Start)
+	if at.After != "" {
 		at.After = TombstonesPrefix + at.After
 	}
-	if at.Start = at.After; len(at.Start) > keyrule.MaxBytes {
+	at.Start = at.After
+	if len(at.Start) > keyrule.MaxBytes {
 		at.Start = ""
 	}
 	page, err := pageOf(ctx, s.new, &own, at, at.Removed, at.RemovedDone)
@@ -230,9 +235,10 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 	var unsure []entry // entries that need a request
 	for _, e := range ofOld {
 		this := entry{e.Key, e.IsPrefix}
-		switch _, ordered := nameOf(e.Key); {
+		_, ordered := nameOf(e.Key)
+		switch {
 		case have[e.Key]:
-		case gone[this] && e.IsPrefix, !ordered && !e.IsPrefix:
+		case gone[this] && e.IsPrefix || !ordered && !e.IsPrefix:
 			unsure = append(unsure, this)
 		case gone[this]:
 			hidden[e.Key] = true

@@ -24,12 +24,13 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return c, nil // the new store can check it
 	}
 	p, err := s.look(ctx, key)
-	switch moved := s.ofCopy(p, c); {
+	moved := s.ofCopy(p, c)
+	switch {
 	case err != nil:
 		return c, err
 	case moved != c:
 		return moved, nil
-	case p.hasObject(), p.marker == removed && isOld:
+	case p.hasObject() || p.marker == removed && isOld:
 		return c, storage.PreconditionFailed
 	case p.marker == removed:
 		return p.condition(), nil
@@ -40,7 +41,7 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return c, err
 	case attrs == nil && c.Absent:
 		return p.condition(), nil
-	case attrs == nil, c.Absent, attrs.Revision != revision:
+	case attrs == nil || c.Absent || attrs.Revision != revision:
 		return c, storage.PreconditionFailed
 	case p.attrs != nil:
 		return p.condition(), nil
@@ -216,7 +217,8 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return s.removeOld(ctx, r.Key)
 	case conditional && (!isOld || revision != attrs.Revision):
 		// If the old store no longer has the object, another process has changed it: look again.
-		if attrs, err = s.inOld(ctx, r.Key); attrs == nil {
+		attrs, err = s.inOld(ctx, r.Key)
+		if attrs == nil {
 			return cmp.Or(err, errAgain)
 		}
 		return storage.PreconditionFailed

@@ -43,7 +43,7 @@ func New(c Config) driver.Layer {
 // also refuses a method that a later version of [driver.Driver] adds.
 func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
 	switch {
-	case call == "Get", call == "Head", call == "Tags", call == "Sign", call == "Vend", strings.HasPrefix(call, "List"):
+	case call == "Get" || call == "Head" || call == "Tags" || call == "Sign" || call == "Vend" || strings.HasPrefix(call, "List"):
 		return next(ctx)
 	}
 	return c.Refusal

@@ -81,7 +81,8 @@ func Calls(d driver.Driver) driver.Driver {
 			own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
 			// The text names the other bucket. A second *storage.Error would be wrong, because an
 			// error must have only one Code.
-			if own.Op, own.Err = "", errors.New(where); e.Err != nil {
+			own.Op, own.Err = "", errors.New(where)
+			if e.Err != nil {
 				own.Err = fmt.Errorf("%s: %w", where, e.Err)
 			}
 			return &own
@@ -118,7 +119,7 @@ func (s Store) Refused(kind string) error {
 				Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind),
 				Hint: "give the second one to the other store, which may have layers of its own",
 			}
-		case strings.HasSuffix(word, ":"+s.ID), strings.HasSuffix(word, " "+s.ID):
+		case strings.HasSuffix(word, ":"+s.ID) || strings.HasSuffix(word, " "+s.ID):
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  errors.New("the other stores of two layers of a bucket must not be the same store"),

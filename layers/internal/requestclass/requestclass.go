@@ -18,13 +18,13 @@ const (
 // the method, such as "Get".
 func Of(call string) Class {
 	switch {
-	case call == "Get", call == "Head", call == "Tags":
+	case call == "Get" || call == "Head" || call == "Tags":
 		return Read
 	case strings.HasPrefix(call, "List"):
 		return List
-	case strings.HasPrefix(call, "Delete"), call == "AbortParts":
+	case strings.HasPrefix(call, "Delete") || call == "AbortParts":
 		return Removal
-	case strings.HasPrefix(call, "Sign"), call == "Vend": // Vend may send a request, but to another service
+	case strings.HasPrefix(call, "Sign") || call == "Vend": // Vend may send a request, but to another service
 		return None
 	}
 	return Write

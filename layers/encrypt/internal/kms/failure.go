@@ -42,7 +42,7 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	switch {
 	case m.Code == storage.Unauthenticated && m.Hint == "":
 		m.Hint = loginHint
-	case m.Code == storage.PermissionDenied, m.Code == storage.Unauthenticated, isRetryable(m.Code):
+	case m.Code == storage.PermissionDenied || m.Code == storage.Unauthenticated || isRetryable(m.Code):
 	case known:
 	case r.Code == "": // a gateway sent the response
 		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
