@@ -181,7 +181,8 @@ func evicting(in func(w *world) string) func(w *world, b storage.Bucket) removal
 			for range 2 {
 				for _, of := range []storage.Bucket{cached, b} {
 					for e, failed := range of.List(ctx) {
-						if err = errors.Join(err, failed); failed == nil {
+						err = errors.Join(err, failed)
+						if failed == nil {
 							_, _, failed = storage.ReadAll(ctx, of, e.Key)
 							err = errors.Join(err, failed)
 						}

@@ -301,7 +301,8 @@ func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
 	replacing := driver.Intercept(s.Driver,
 		func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
-				if gets++; gets == 2 { // that of the last chunk
+				gets++
+				if gets == 2 { // that of the last chunk
 					upload(t, s.open(t, keys), "a", contents[1])
 				}
 			}

@@ -29,7 +29,8 @@ type dropper struct {
 func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	var data []byte
 	var err error
-	if d.attempts++; r.Number == 2 && d.dropped != nil {
+	d.attempts++
+	if r.Number == 2 && d.dropped != nil {
 		data, err = io.ReadAll(io.LimitReader(r.Body, d.after))
 		d.dropped()
 		d.dropped = nil

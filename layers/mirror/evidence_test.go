@@ -45,7 +45,8 @@ func raw(t *testing.T, to, from storage.Bucket, most int, opts ...storage.ListOp
 		require.NoError(t, err)
 		_, err = storage.Copy(ctx, to, e.Key, from, e.Key)
 		require.NoError(t, err)
-		if most--; most == 0 {
+		most--
+		if most == 0 {
 			return
 		}
 	}

@@ -39,7 +39,8 @@ type killer struct {
 }
 
 func (k *killer) call(ctx context.Context, next func(context.Context) error) error {
-	switch n := k.calls.Add(1); {
+	n := k.calls.Add(1)
+	switch {
 	case n < k.from:
 		return next(ctx)
 	case k.cancel != nil:

@@ -136,7 +136,8 @@ func TestAListingContinuesInTheOtherStore(t *testing.T) {
 						keys = append(keys, fmt.Sprint(e.Key, e.IsPrefix))
 					}
 					time.Sleep(time.Second)
-					if token = got.Token; token == "" {
+					token = got.Token
+					if token == "" {
 						return keys
 					}
 				}

@@ -210,10 +210,11 @@ func TestAFaultAtEveryCallOfEachStore(t *testing.T) {
 								cancel()
 								hit := len(of(p).Hits()) > 0
 								text := fmt.Sprintf("call %d: %v", n, err)
-								switch objects := p.repair(t, text); {
+								objects := p.repair(t, text)
+								switch {
 								case err == nil:
 									require.Equal(t, w.after, objects, text)
-								case errors.Is(err, storage.OutcomeUnknown), storage.CodeOf(err) == storage.DeadlineExceeded:
+								case errors.Is(err, storage.OutcomeUnknown) || storage.CodeOf(err) == storage.DeadlineExceeded:
 									require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
 								default:
 									require.True(t, maps.Equal(objects, w.before), "%s: %v", text, objects)
@@ -256,7 +257,7 @@ func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
 						switch {
 						case err == nil:
 							sums[n].sure.Add(1)
-						case errors.Is(err, storage.OutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+						case errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded):
 							sums[n].unknown.Add(1)
 						}
 						time.Sleep(time.Duration(150+w) * time.Millisecond)
@@ -309,7 +310,7 @@ func writeOwn(ctx context.Context, b storage.Bucket, w, round int, may []string)
 	switch {
 	case err == nil:
 		return []string{text}
-	case errors.Is(err, storage.OutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded):
 		return append(may, text)
 	}
 	return may

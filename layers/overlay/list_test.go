@@ -66,7 +66,8 @@ func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOptio
 		for _, e := range page.Entries {
 			paged = append(paged, fmt.Sprint(e.Key, " ", e.IsPrefix, " ", e.Size))
 		}
-		if token = page.Token; token == "" {
+		token = page.Token
+		if token == "" {
 			break
 		}
 	}
