@@ -75,10 +75,9 @@ func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.closed:
+	if b.closed {
 		err = fs.ErrClosed
-	case attrs.Revision != b.object.revision: // the store has ignored the condition
+	} else if attrs.Revision != b.object.revision { // the store has ignored the condition
 		err = storage.PreconditionFailed
 	}
 	if err != nil {

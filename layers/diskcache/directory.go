@@ -38,11 +38,11 @@ func openDir(dir string) (*os.Root, error) {
 	}
 	defer func() { _ = root.Close() }()
 	info, err := root.Stat(".")
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, unusable(err)
+	}
 	// If other users could write to the folder, the cache would trust their blocks.
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info):
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info) {
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
 	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -86,14 +86,16 @@ type Cache struct {
 // dir cannot be used. The error then wraps an *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
 	c.MaxBytes, c.BlockBytes = cmp.Or(c.MaxBytes, defaultMaxBytes), cmp.Or(c.BlockBytes, defaultBlockBytes)
-	switch {
-	case c.MaxBytes < 0:
+	if c.MaxBytes < 0 {
 		return nil, invalid("MaxBytes must not be negative", "")
-	case c.BlockBytes < 1 || c.BlockBytes > maxBlockBytes:
+	}
+	if c.BlockBytes < 1 || c.BlockBytes > maxBlockBytes {
 		return nil, invalid(fmt.Sprintf("BlockBytes must be from 1 to %d", maxBlockBytes), "")
-	case c.TrustFor < 0:
+	}
+	if c.TrustFor < 0 {
 		return nil, invalid("TrustFor must not be negative", "")
-	case dir == "":
+	}
+	if dir == "" {
 		return nil, invalid("dir must not be empty", "")
 	}
 	root, err := openDir(dir)

@@ -117,11 +117,10 @@ func (c *Cache) scan() (blocks []keptBlock, total int64) {
 				continue
 			}
 			name := path.Join(dir.Name(), file.Name())
-			switch {
-			case isBlock(file.Name()):
+			if isBlock(file.Name()) {
 				blocks = append(blocks, keptBlock{name, info.Size(), info.ModTime()})
 				total += info.Size()
-			case strings.HasPrefix(file.Name(), tempPrefix) && c.now().Sub(info.ModTime()) > tempAge:
+			} else if strings.HasPrefix(file.Name(), tempPrefix) && c.now().Sub(info.ModTime()) > tempAge {
 				_ = c.root.Remove(name)
 			}
 		}

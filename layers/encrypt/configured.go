@@ -53,18 +53,21 @@ var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // check returns those recipients that are public keys. Its errors quote no value, because a user
 // may have set a secret by mistake.
 func (e *configured) check() ([]age.Recipient, error) {
-	switch {
-	case e.IdentityFile != "" && e.IdentityVariable != "":
+	if e.IdentityFile != "" && e.IdentityVariable != "" {
 		return nil, invalid("", "identity_file and identity_variable must not be used together", "")
-	case e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile):
+	}
+	if e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile) {
 		return nil, invalid("", "identity_file must be an absolute path",
 			"write the identities to a file with age-keygen, and name it")
-	case e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable):
+	}
+	if e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable) {
 		return nil, invalid("", "identity_variable must be the name of an environment variable",
 			"the variable has the identities")
-	case e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0:
+	}
+	if e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0 {
 		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
-	case slices.ContainsFunc(e.DecryptWith, func(text string) bool { return !isServiceKey(text) }):
+	}
+	if slices.ContainsFunc(e.DecryptWith, func(text string) bool { return !isServiceKey(text) }) {
 		return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
 	}
 	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
@@ -114,14 +117,16 @@ func (e *configured) identities(lookup func(string) (string, bool)) (string, err
 // could put their own identity first in the file, and new objects would be encrypted for it.
 func readPrivate(path string) (string, error) {
 	info, err := os.Stat(path)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", unreadable(err)
-	case !info.Mode().IsRegular(): // opening a FIFO might block for ever
+	}
+	if !info.Mode().IsRegular() { // opening a FIFO might block for ever
 		return "", invalid("", "identity_file must be a regular file", "")
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
 		return "", invalid("", "identity_file must not be one that other users may write", "chmod go-w "+path)
-	case isForeign(info):
+	}
+	if isForeign(info) {
 		return "", invalid("", "identity_file must belong to the user of this process, or to root", "chown it")
 	}
 	f, err := os.Open(path)

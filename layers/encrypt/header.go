@@ -120,10 +120,10 @@ func checkStanzas(stanzas []*age.Stanza) error {
 			}
 		}
 	}
-	switch {
-	case len(stanzas) == 0:
+	if len(stanzas) == 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
-	case types["scrypt"] && len(stanzas) > 1 || types["mlkem768x25519"] && types["X25519"]:
+	}
+	if types["scrypt"] && len(stanzas) > 1 || types["mlkem768x25519"] && types["X25519"] {
 		return mixed()
 	}
 	return nil
@@ -235,10 +235,10 @@ func unwrapWith(ctx context.Context, keys Keys, of Object, header string) (*data
 	}
 	u := &unwrapper{ctx: ctx, keys: keys, of: of}
 	secret, err := age.DecryptHeader(text, u)
-	switch {
-	case u.failed != nil:
+	if u.failed != nil {
 		return nil, keysFailed(u.failed)
-	case err != nil || len(secret) != dataKeySize:
+	}
+	if err != nil || len(secret) != dataKeySize {
 		return nil, damaged("the header is damaged")
 	}
 	k := &dataKey{header: header}
@@ -273,10 +273,10 @@ var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 // keysFailed translates an error of the layer's Keys into the error of an operation.
 func keysFailed(err error) error {
 	var own *storage.Error
-	switch {
-	case errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	if errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
-	case errors.Is(err, age.ErrIncorrectIdentity):
+	}
+	if errors.Is(err, age.ErrIncorrectIdentity) {
 		return &storage.Error{Code: storage.PermissionDenied, Err: errOtherKeys,
 			Hint: "the object was encrypted for other keys, or its header was changed"}
 	}

@@ -34,11 +34,11 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 		return "", nil
 	}
 	size, ok := plainSize(attrs.Size)
-	switch {
-	case header == "":
+	if header == "" {
 		return "", &storage.Error{Code: storage.ChecksumMismatch, Err: errNotEncrypted,
 			Hint: "if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it"}
-	case !ok:
+	}
+	if !ok {
 		return "", damaged("an encrypted object does not have this size")
 	}
 	attrs.Size, attrs.CRC32C, attrs.MD5 = size, storage.CRC32C{}, nil

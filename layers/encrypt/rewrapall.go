@@ -119,12 +119,13 @@ func (r *rewrapping) rewrapOnce(ctx context.Context, bucket storage.Bucket, key 
 	}
 	q := &headerQuestion{keys: r.config.Former}
 	attrs, err := bucket.Attrs(context.WithValue(driver.WithoutFailover(ctx), headerQuestionKey{}, q), key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case q.no:
+	}
+	if q.no {
 		return nil, errCurrent
-	case r.config.DryRun:
+	}
+	if r.config.DryRun {
 		return attrs, nil
 	}
 	return Rewrap(ctx, bucket, key)

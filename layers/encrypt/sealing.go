@@ -116,9 +116,10 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 		k, err = b.plain.Read(b.chunk[n:most])
 		n += k
 	}
-	switch {
-	case err != nil && err != io.EOF:
+	if err != nil && err != io.EOF {
 		return 0, false, err
+	}
+	switch {
 	case b.size < 0:
 		ends, b.carried, b.carry = n <= chunkSize, 0, b.chunk[chunkSize]
 		if !ends {
@@ -135,10 +136,10 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 // shown returns b as a type that has the same optional methods as the plain body.
 func (b *sealingBody) shown() io.Reader {
 	_, peeks := b.plain.(driver.BodyPeeker)
-	switch {
-	case b.size < 0:
+	if b.size < 0 {
 		return struct{ io.Reader }{b}
-	case !peeks:
+	}
+	if !peeks {
 		return struct{ io.ReadSeeker }{b}
 	}
 	return b

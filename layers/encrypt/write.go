@@ -169,10 +169,10 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 	part, err := d.Driver.PutPart(ctx, in)
-	switch {
-	case err != nil:
+	if err != nil {
 		return driver.Part{}, err
-	case part.CRC32C.Known && part.CRC32C != in.CRC32C:
+	}
+	if part.CRC32C.Known && part.CRC32C != in.CRC32C {
 		return driver.Part{}, damaged("the store has received other bytes than were sent")
 	}
 	key.stored(r.Number)

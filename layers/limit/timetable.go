@@ -56,10 +56,10 @@ func (t Timetable) At(when time.Time) Rates {
 // Anything else, and a limit below one byte a second, fails with InvalidArgument.
 func Parse(text string) (Timetable, error) {
 	fields := strings.Fields(strings.ReplaceAll(text, ";", " "))
-	switch {
-	case len(fields) == 0:
+	if len(fields) == 0 {
 		return Timetable{}, malformed("must not be empty")
-	case len(fields) == 1 && !strings.Contains(fields[0], ","):
+	}
+	if len(fields) == 1 && !strings.Contains(fields[0], ",") {
 		rates, err := parseRates(fields[0])
 		return Constant(rates), err
 	}
@@ -155,16 +155,16 @@ func parseRate(text string) (Rate, error) {
 	factor, known := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
 	value, err := strconv.ParseFloat(number, 64)
 	bytes := value * factor
-	switch {
-	case err == nil && known && bytes == 0:
+	if err == nil && known && bytes == 0 {
 		return 0, nil
-	case err != nil || !known || math.IsNaN(bytes):
-		return 0, malformed(`must have rates such as 512K, 10M or "off"`)
-	case bytes < 1 || bytes > 1<<62:
-		return 0, malformed("must have rates from 1 byte a second")
-	default:
-		return Rate(bytes), nil
 	}
+	if err != nil || !known || math.IsNaN(bytes) {
+		return 0, malformed(`must have rates such as 512K, 10M or "off"`)
+	}
+	if bytes < 1 || bytes > 1<<62 {
+		return 0, malformed("must have rates from 1 byte a second")
+	}
+	return Rate(bytes), nil
 }
 
 func malformed(rule string) error {

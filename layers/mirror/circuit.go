@@ -59,10 +59,9 @@ func (c *circuit) ended(err error) {
 // deadline has ended the request after at least leastWait, the request counts as a failure.
 func (c *circuit) record(ctx context.Context, began time.Time, err error) {
 	late := ctx.Err()
-	switch {
-	case late == nil || err == nil:
+	if late == nil || err == nil {
 		c.ended(err)
-	case errors.Is(late, context.DeadlineExceeded) && time.Since(began) >= leastWait:
+	} else if errors.Is(late, context.DeadlineExceeded) && time.Since(began) >= leastWait {
 		c.failed(1)
 	}
 }

@@ -88,31 +88,36 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return false, err
 	}
 	noted, former := c.noted.has(key), c.former.has(key)
-	switch {
-	case theirs == nil: // the object was removed meanwhile
+	if theirs == nil { // the object was removed meanwhile
 		return true, nil
-	case c.byNote(key, theirs):
+	}
+	if c.byNote(key, theirs) {
 		if c.dryRun && ours == nil {
 			c.job.removed.Add(1)
 		}
 		return true, nil
-	case ours == nil && !former && isMarker(key, theirs.Size):
+	}
+	if ours == nil && !former && isMarker(key, theirs.Size) {
 		c.job.ignored.Add(1)
 		return true, nil
-	case ours == nil && (!former || noted):
+	}
+	if ours == nil && (!former || noted) {
 		return false, nil
-	case ours == nil:
+	}
+	if ours == nil {
 		return true, c.planAction(ctx, key, Returned)
 	}
 	same, err := s.sameContent(ctx, ours, theirs)
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, err
-	case same:
+	}
+	if same {
 		return true, c.planAction(ctx, key, Replaced)
-	case s.isCopy(ctx, ours, theirs): // someone has written the object meanwhile
+	}
+	if s.isCopy(ctx, ours, theirs) { // someone has written the object meanwhile
 		return true, nil
-	case !former || noted:
+	}
+	if !former || noted {
 		return false, nil
 	}
 	c.conflicts.Add(1)

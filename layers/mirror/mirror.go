@@ -91,12 +91,12 @@ type Config struct {
 // InvalidArgument. They overlap if they are the same bucket, or if one is a folder of the other or
 // a directory around it ([driver.Overlap]).
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
-	switch {
 	// The write id of a copy names the copied revision. Only buckets of this library have write
 	// ids.
-	case !ofEngine(second):
+	if !ofEngine(second) {
 		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
-	case c.Stall < 0 || c.Probe < 0:
+	}
+	if c.Stall < 0 || c.Probe < 0 {
 		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
 	}
 	c.Stall, c.Probe = cmp.Or(c.Stall, 5*time.Second), cmp.Or(c.Probe, 10*time.Second)

@@ -42,12 +42,12 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		}
 	}
 	failed := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
-	switch {
-	case isFinal(failed):
+	if isFinal(failed) {
 		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
 		return failed
-	case asked:
+	}
+	if asked {
 		return both(err, failed)
 	}
 	return s.askPrimary(ctx, primary)

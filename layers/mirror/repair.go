@@ -186,10 +186,10 @@ func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if !equal && ours != nil {
 		equal, err = s.sameContent(ctx, ours, theirs)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case equal:
+	}
+	if equal {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}
@@ -270,11 +270,11 @@ func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, er
 	if removed {
 		j.removed.Add(1)
 	}
-	switch {
-	case errors.Is(err, errNeedsNo):
+	if errors.Is(err, errNeedsNo) {
 		j.ignored.Add(1)
 		return false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, err
 	}
 	j.repaired.Add(1)

@@ -181,10 +181,10 @@ func (c *comparison) run(ctx context.Context) error {
 			return c.do(ctx, e.Key, Action(e.ETag))
 		})
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case c.dryRun:
+	}
+	if c.dryRun {
 		return c.countNotes(ctx)
 	}
 	if err = s.repairNotes(ctx, &c.job, true); err != nil {
@@ -205,10 +205,10 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 		return err
 	}
 	theirs, err := attrsOf(ctx, s.second.Bucket, e.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case theirs == nil:
+	}
+	if theirs == nil {
 		if !c.noted.has(e.Key) && !c.former.has(e.Key) && !isMarker(e.Key, e.Size) {
 			c.older.Add(1)
 		}
@@ -278,11 +278,11 @@ func (c *comparison) plan(ctx context.Context, key string, a Action, put time.Ti
 func (c *comparison) do(ctx context.Context, key string, a Action) error {
 	if a == Returned && !c.dryRun {
 		err := c.giveBack(ctx, key)
-		switch {
-		case errors.Is(err, errNeedsNo):
+		if errors.Is(err, errNeedsNo) {
 			c.job.ignored.Add(1)
 			return nil
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -225,12 +225,13 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (remov
 		return false, err
 	}
 	ours, err := attrsOf(ctx, s.primary, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, err
-	case ours == nil && theirs == nil:
+	}
+	if ours == nil && theirs == nil {
 		return false, nil
-	case ours == nil:
+	}
+	if ours == nil {
 		return s.removeSecond(ctx, key, theirs)
 	}
 	if !look || !s.isCopy(ctx, ours, theirs) {
@@ -321,12 +322,13 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 // copied.
 func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
 	now, err := attrsOf(ctx, s.primary, ours.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case now == nil || now.Revision != ours.Revision || !properties.Same(&now.Properties, &ours.Properties):
+	}
+	if now == nil || now.Revision != ours.Revision || !properties.Same(&now.Properties, &ours.Properties) {
 		return errAgain
-	case now.TagCount == 0 && copied.TagCount == 0:
+	}
+	if now.TagCount == 0 && copied.TagCount == 0 {
 		return nil
 	}
 	want, err := storage.Tags(ctx, s.primary, ours.Key)

@@ -114,10 +114,10 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 // updates e.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
 	p, err := s.look(ctx, e.Key)
-	switch {
-	case err != nil || p.marker != "":
+	if err != nil || p.marker != "" {
 		return p.marker, err
-	case p.attrs != nil:
+	}
+	if p.attrs != nil {
 		e.Size, e.ETag, e.Revision, e.Modified = p.attrs.Size, p.attrs.ETag, p.attrs.Revision, p.attrs.Modified
 		return "", nil
 	}

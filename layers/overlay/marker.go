@@ -43,10 +43,10 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 		return place{}, err
 	}
 	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
-	switch {
-	case errors.Is(err, storage.ObjectNotFound):
+	if errors.Is(err, storage.ObjectNotFound) {
 		return place{}, nil
-	case err != nil:
+	}
+	if err != nil {
 		return place{}, err
 	}
 	kind := markerOf(attrs)
@@ -82,10 +82,10 @@ func markerOf(attrs *storage.Attrs) string { return attrs.Metadata[markerName] }
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
 	metadata := map[string]string{markerName: kind, pairName: s.pair}
 	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(key), metadata, c)
-	switch {
-	case errors.Is(err, storage.PreconditionFailed):
+	if errors.Is(err, storage.PreconditionFailed) {
 		return place{}, errAgain
-	case err != nil:
+	}
+	if err != nil {
 		return place{}, err
 	}
 	return place{attrs, kind}, nil

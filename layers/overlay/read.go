@@ -110,10 +110,10 @@ func (s *stores) readNew(
 		if !oldOnly {
 			f, err = get(own)
 		}
-		switch {
-		case err == nil && markerOf(f.attrs) == "":
+		if err == nil && markerOf(f.attrs) == "" {
 			return f, nil
-		case err == nil:
+		}
+		if err == nil {
 			if f.body != nil {
 				_ = f.body.Close()
 			}
@@ -125,9 +125,11 @@ func (s *stores) readNew(
 				return found{}, err
 			}
 			return found{}, place{marker: kind}.lacks()
-		case errors.Is(err, storage.ObjectNotFound):
+		}
+		if errors.Is(err, storage.ObjectNotFound) {
 			return found{}, errLookInOld
-		case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):
+		}
+		if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
 			return found{}, err
 		}
 		p, failed := s.look(ctx, r.Key)
@@ -203,12 +205,13 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 // the copy.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case p.hasObject():
+	}
+	if p.hasObject() {
 		return d.Driver.SetTags(ctx, r)
-	case p.marker == removed:
+	}
+	if p.marker == removed {
 		return storage.ObjectNotFound
 	}
 	if attrs, err := d.stores.inOld(ctx, r.Key); attrs == nil {
@@ -234,19 +237,20 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 // marker, so that the copy begins again.
 func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case p.hasObject():
+	}
+	if p.hasObject() {
 		return d.Driver.SetTags(ctx, r)
-	case p.marker != copying:
+	}
+	if p.marker != copying {
 		return nil
 	}
 	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
-	switch {
-	case errors.Is(err, errAgain):
+	if errors.Is(err, errAgain) {
 		return errBusy
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	return d.stores.endMarker(ctx, r.Key, p)

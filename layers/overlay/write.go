@@ -25,25 +25,29 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	}
 	p, err := s.look(ctx, key)
 	moved := s.ofCopy(p, c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return c, err
-	case moved != c:
+	}
+	if moved != c {
 		return moved, nil
-	case p.hasObject() || p.marker == removed && isOld:
+	}
+	if p.hasObject() || p.marker == removed && isOld {
 		return c, storage.PreconditionFailed
-	case p.marker == removed:
+	}
+	if p.marker == removed {
 		return p.condition(), nil
 	}
 	attrs, err := s.inOld(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return c, err
-	case attrs == nil && c.Absent:
+	}
+	if attrs == nil && c.Absent {
 		return p.condition(), nil
-	case attrs == nil || c.Absent || attrs.Revision != revision:
+	}
+	if attrs == nil || c.Absent || attrs.Revision != revision {
 		return c, storage.PreconditionFailed
-	case p.attrs != nil:
+	}
+	if p.attrs != nil {
 		return p.condition(), nil
 	}
 	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, errAgain) {
@@ -281,25 +285,29 @@ func unknown(err error) error {
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	ctx = driver.WithoutFailover(ctx) // the old store may be a mirror, whose second store may have an older object
 	p, err := s.look(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case p.hasObject():
+	}
+	if p.hasObject() {
 		return nil, nil
-	case p.marker == removed && s.isForeign(p):
+	}
+	if p.marker == removed && s.isForeign(p) {
 		return nil, storage.ObjectNotFound
-	case p.marker == removed:
+	}
+	if p.marker == removed {
 		return nil, cmp.Or[error](s.endRemoval(ctx, key, p), storage.ObjectNotFound)
 	}
 	attrs, err := s.inOld(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case attrs == nil && p.attrs != nil:
+	}
+	if attrs == nil && p.attrs != nil {
 		return nil, cmp.Or[error](s.endMarker(ctx, key, p), storage.ObjectNotFound)
-	case attrs == nil:
+	}
+	if attrs == nil {
 		return nil, storage.ObjectNotFound
-	case p.marker == copying && !takeOver:
+	}
+	if p.marker == copying && !takeOver {
 		return nil, errAgain
 	}
 	p, err = s.putMarker(ctx, key, copying, p.condition())

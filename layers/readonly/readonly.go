@@ -42,8 +42,7 @@ func New(c Config) driver.Layer {
 // pass makes requests that only read, and refuses all others. It names the methods that read. So it
 // also refuses a method that a later version of [driver.Driver] adds.
 func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
-	switch {
-	case call == "Get" || call == "Head" || call == "Tags" || call == "Sign" || call == "Vend" || strings.HasPrefix(call, "List"):
+	if call == "Get" || call == "Head" || call == "Tags" || call == "Sign" || call == "Vend" || strings.HasPrefix(call, "List") {
 		return next(ctx)
 	}
 	return c.Refusal

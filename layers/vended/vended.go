@@ -38,10 +38,9 @@ func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, 
 	return func(d driver.Driver) driver.Driver {
 		origin, ok := d.Describe().Origin.(signedurl.Origin)
 		refusal := error(errDenied)
-		switch {
-		case ask == nil:
+		if ask == nil {
 			refusal = argument.Invalid("vended.New", "needs a function that returns credentials", "")
-		case !ok:
+		} else if !ok {
 			refusal = errForeign
 		}
 		refused := driver.Intercept(
@@ -104,15 +103,16 @@ func (d *objectDriver) Native() any { return nil }
 // rights returns what the credentials for a key permit, or an error.
 func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
 	given, err := d.ask(ctx, key)
-	switch {
-	case err != nil && ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return storage.Rights{}, ctx.Err()
-	case err != nil:
+	}
+	if err != nil {
 		if _, coded := errors.AsType[*storage.Error](err); coded {
 			return storage.Rights{}, err
 		}
 		return storage.Rights{}, &storage.Error{Code: storage.Unauthenticated, Err: err}
-	case given == nil:
+	}
+	if given == nil {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated, Err: errors.New("there are no credentials for the key"),
 		}
@@ -178,10 +178,10 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	rights, err := d.rights(ctx, r.Prefix)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !rights.List:
+	}
+	if !rights.List {
 		return nil, errDenied
 	}
 	return d.next.List(ctx, r)
@@ -189,10 +189,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	rights, err := d.rights(ctx, r.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !rights.Remove || r.Version != "" || r.BypassGovernance:
+	}
+	if !rights.Remove || r.Version != "" || r.BypassGovernance {
 		return errDenied
 	}
 	return d.next.Delete(ctx, r)
@@ -211,12 +211,13 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 // Vended credentials never permit tags, locks or public access.
 func (d *objectDriver) writes(ctx context.Context, key string, c *storage.Controls) error {
 	rights, err := d.rights(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !rights.Write:
+	}
+	if !rights.Write {
 		return errDenied
-	case c != nil && (len(c.Tags) > 0 || c.PublicRead || c.LegalHold || c.Retention != storage.Retention{}):
+	}
+	if c != nil && (len(c.Tags) > 0 || c.PublicRead || c.LegalHold || c.Retention != storage.Retention{}) {
 		return errDenied
 	}
 	return nil

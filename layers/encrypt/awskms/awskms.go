@@ -123,10 +123,10 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 		Plaintext:         dataKey,
 		EncryptionContext: contextOf(of),
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, nil, failed(err, dataKey)
-	case aws.ToString(out.KeyId) != k.arn || len(out.CiphertextBlob) == 0:
+	}
+	if aws.ToString(out.KeyId) != k.arn || len(out.CiphertextBlob) == 0 {
 		return nil, nil, kms.Damaged(service, "the response to Encrypt is of another key")
 	}
 	return out.CiphertextBlob, nil, nil
@@ -139,10 +139,10 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Ob
 		CiphertextBlob:    body,
 		EncryptionContext: contextOf(of),
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, failed(err)
-	case aws.ToString(out.KeyId) != k.arn:
+	}
+	if aws.ToString(out.KeyId) != k.arn {
 		return nil, kms.Damaged(service, "the response to Decrypt is of another key")
 	}
 	return out.Plaintext, nil

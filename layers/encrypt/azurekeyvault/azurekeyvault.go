@@ -170,10 +170,10 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt
 			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil)
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, failed(err)
-	case len(out.Result) == 0:
+	}
+	if len(out.Result) == 0 {
 		return nil, kms.Damaged(service, "the response to unwrapkey is empty")
 	}
 	dataKey, ok := bytes.CutSuffix(out.Result, proof(of))

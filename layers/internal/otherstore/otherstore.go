@@ -113,13 +113,13 @@ func (s Store) Places(own driver.Driver) func() []driver.Place {
 // returns nil.
 func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
-		switch {
-		case strings.HasPrefix(word, s.Tag):
+		if strings.HasPrefix(word, s.Tag) {
 			return &storage.Error{
 				Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind),
 				Hint: "give the second one to the other store, which may have layers of its own",
 			}
-		case strings.HasSuffix(word, ":"+s.ID) || strings.HasSuffix(word, " "+s.ID):
+		}
+		if strings.HasSuffix(word, ":"+s.ID) || strings.HasSuffix(word, " "+s.ID) {
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  errors.New("the other stores of two layers of a bucket must not be the same store"),
@@ -320,10 +320,9 @@ func (s Store) Get(
 	if condition != nil {
 		opts = append(opts, condition)
 	}
-	switch {
-	case r.Suffix > 0:
+	if r.Suffix > 0 {
 		opts = append(opts, storage.WithRange(-r.Suffix, -1))
-	case r.Offset > 0 || r.Length >= 0:
+	} else if r.Offset > 0 || r.Length >= 0 {
 		opts = append(opts, storage.WithRange(r.Offset, r.Length))
 	}
 	reader, err := s.Bucket.Download(contextOf(ctx, r), r.Key, opts...)
