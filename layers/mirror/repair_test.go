@@ -122,10 +122,10 @@ var errKilled = errors.New("killed")
 func (k *dying) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		k.calls++
-		switch {
-		case k.calls < k.from:
+		if k.calls < k.from {
 			return next(ctx)
-		case k.calls == k.from && k.taken:
+		}
+		if k.calls == k.from && k.taken {
 			_ = next(ctx)
 		}
 		return errKilled
@@ -254,10 +254,9 @@ func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
 						own[w] = writeOwn(ctx, p.mirror, w, round, own[w])
 						n := (w + round) % len(sums)
 						err := count(ctx, p.mirror, n)
-						switch {
-						case err == nil:
+						if err == nil {
 							sums[n].sure.Add(1)
-						case errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded):
+						} else if errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) {
 							sums[n].unknown.Add(1)
 						}
 						time.Sleep(time.Duration(150+w) * time.Millisecond)
@@ -307,10 +306,10 @@ func writeOwn(ctx context.Context, b storage.Bucket, w, round int, may []string)
 	} else {
 		_, err = b.Upload(ctx, key, strings.NewReader(text), storage.WithMetadata(map[string]string{"round": fmt.Sprint(round)}))
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return []string{text}
-	case errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded):
+	}
+	if errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) {
 		return append(may, text)
 	}
 	return may

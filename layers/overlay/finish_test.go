@@ -149,10 +149,10 @@ var errKilled = errors.New("killed")
 func (k *dying) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		k.calls++
-		switch {
-		case k.calls < k.from:
+		if k.calls < k.from {
 			return next(ctx)
-		case k.calls == k.from && k.taken:
+		}
+		if k.calls == k.from && k.taken {
 			_ = next(ctx)
 		}
 		return errKilled

@@ -154,14 +154,16 @@ func showsSize(was object, _ string) (object, string) {
 
 // answer returns what an operation ended with.
 func answer(result string, err error) string {
-	switch {
-	case errors.Is(err, errKilled):
+	if errors.Is(err, errKilled) {
 		return "killed"
-	case errors.Is(err, storage.PreconditionFailed):
+	}
+	if errors.Is(err, storage.PreconditionFailed) {
 		return "refused"
-	case errors.Is(err, storage.ObjectNotFound):
+	}
+	if errors.Is(err, storage.ObjectNotFound) {
 		return "none"
-	case err != nil:
+	}
+	if err != nil {
 		return "error: " + err.Error()
 	}
 	return result
@@ -198,12 +200,13 @@ func attributes(ctx context.Context, w *world, _ string) string {
 func listing(list func(context.Context, *world) (*storage.Page, error)) func(context.Context, *world, string) string {
 	return func(ctx context.Context, w *world, _ string) string {
 		page, err := list(ctx, w)
-		switch {
-		case err != nil:
+		if err != nil {
 			return answer("", err)
-		case len(page.Entries) == 0:
+		}
+		if len(page.Entries) == 0 {
 			return "none"
-		case len(page.Entries) > 1:
+		}
+		if len(page.Entries) > 1 {
 			return fmt.Sprint("the key twice: ", page.Entries)
 		}
 		return fmt.Sprint(page.Entries[0].Size)
