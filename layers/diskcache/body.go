@@ -85,7 +85,9 @@ func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 		return nil, err
 	}
 	b.d.trust(b.object.key, b.object.version, attrs)
-	b.fetched, b.next, b.until = fetched, first, until
+	b.fetched = fetched
+	b.next = first
+	b.until = until
 	return attrs, nil
 }
 

@@ -85,7 +85,8 @@ type Cache struct {
 // others may write to it, or if the folder has files but no CACHEDIR.TAG. It fails with Internal if
 // dir cannot be used. The error then wraps an *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
-	c.MaxBytes, c.BlockBytes = cmp.Or(c.MaxBytes, defaultMaxBytes), cmp.Or(c.BlockBytes, defaultBlockBytes)
+	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxBytes)
+	c.BlockBytes = cmp.Or(c.BlockBytes, defaultBlockBytes)
 	if c.MaxBytes < 0 {
 		return nil, invalid("MaxBytes must not be negative", "")
 	}

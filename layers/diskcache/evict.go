@@ -83,7 +83,8 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 	if c.unscanned <= share && !c.full {
 		return 0, false, false
 	}
-	full, c.full = c.full, false
+	full = c.full
+	c.full = false
 	c.unscanned = c.writing
 	return max(share, c.writing), full, true
 }

@@ -71,7 +71,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 			return now, &body{}, nil
 		}
 		pinned := *r
-		pinned.Offset, pinned.Suffix, pinned.Condition.Revision = from, 0, now.Revision
+		pinned.Offset = from
+		pinned.Suffix = 0
+		pinned.Condition.Revision = now.Revision
 		attrs, body, err := d.read(ctx, &pinned, now)
 		if storage.CodeOf(err) != storage.PreconditionFailed { // this code means that the object was replaced
 			return attrs, body, err

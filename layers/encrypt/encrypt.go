@@ -125,12 +125,18 @@ func (d *objectDriver) Describe() driver.Description {
 	if desc.PartUnit > 1 {
 		desc.Features &^= storage.MultipartUploads | driver.SequentialParts
 	}
-	desc.PartUnit, desc.MinPartSize = chunkSize, max(1, (desc.MinPartSize+chunkSize-1)/chunkSize)*chunkSize
+	desc.PartUnit = chunkSize
+	desc.MinPartSize = max(1, (desc.MinPartSize+chunkSize-1)/chunkSize) * chunkSize
 	desc.MaxPartSize = mostPlain(desc.MaxPartSize) / chunkSize * chunkSize
 	desc.MaxSize, desc.MaxPutSize = mostPlain(desc.MaxSize), mostPlain(desc.MaxPutSize)
-	desc.OpenUploadLimits, desc.HiddenMetadata = nil, append(slices.Clip(desc.HiddenMetadata), headerName)
-	desc.FixedParts, desc.ChecksumWhileSending, desc.CopiesWithoutAttrs = true, true, false
-	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
+	desc.OpenUploadLimits = nil
+	desc.HiddenMetadata = append(slices.Clip(desc.HiddenMetadata), headerName)
+	desc.FixedParts = true
+	desc.ChecksumWhileSending = true
+	desc.CopiesWithoutAttrs = false
+	desc.PublicBaseURL = ""
+	desc.NeedsSigningBase = false
+	desc.Origin = nil
 	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
 	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
 	desc.VendingHint = "the bucket is encrypted by this program, and others would send or get other bytes; " +

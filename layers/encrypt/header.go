@@ -182,7 +182,8 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header
 	for {
 		d.mu.Lock()
-		known, begun := d.known[name], d.opening[name]
+		known := d.known[name]
+		begun := d.opening[name]
 		if known == nil && begun == nil {
 			break
 		}

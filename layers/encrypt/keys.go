@@ -105,7 +105,8 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 		if i > 0 && !slices.Equal(labels, of) {
 			return nil, mixed()
 		}
-		labels, all = of, append(all, stanzas...)
+		labels = of
+		all = append(all, stanzas...)
 	}
 	return all, nil
 }

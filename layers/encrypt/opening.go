@@ -58,7 +58,8 @@ func (b *openingBody) fill() error {
 	b.index++
 	b.left -= int64(len(sealed))
 	plain = plain[min(b.skip, int64(len(plain))):]
-	b.skip, b.unread = 0, plain[:min(b.want, int64(len(plain)))]
+	b.skip = 0
+	b.unread = plain[:min(b.want, int64(len(plain)))]
 	return nil
 }
 

@@ -41,7 +41,9 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	if !ok {
 		return "", damaged("an encrypted object does not have this size")
 	}
-	attrs.Size, attrs.CRC32C, attrs.MD5 = size, storage.CRC32C{}, nil
+	attrs.Size = size
+	attrs.CRC32C = storage.CRC32C{}
+	attrs.MD5 = nil
 	return header, nil
 }
 

@@ -80,7 +80,8 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 // rewrap calls Rewrap for several objects in parallel. The parameter keys has the names of the
 // objects. Only the caller's goroutine writes the report.
 func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
-	attrs, errs := make([]*storage.Attrs, len(keys)), make([]error, len(keys))
+	attrs := make([]*storage.Attrs, len(keys))
+	errs := make([]error, len(keys))
 	var all sync.WaitGroup
 	for i, key := range keys {
 		all.Go(func() { attrs[i], errs[i] = r.rewrapAgain(ctx, bucket, key) })

@@ -51,7 +51,8 @@ func (b *sealingBody) Read(p []byte) (n int, err error) {
 			continue
 		}
 		k := copy(p[n:], b.unread)
-		b.unread, n = b.unread[k:], n+k
+		b.unread = b.unread[k:]
+		n += k
 	}
 	b.position += int64(n)
 	if len(b.unread) > 0 || b.err == nil {
@@ -121,9 +122,12 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	}
 	switch {
 	case b.size < 0:
-		ends, b.carried, b.carry = n <= chunkSize, 0, b.chunk[chunkSize]
+		ends = n <= chunkSize
+		b.carried = 0
+		b.carry = b.chunk[chunkSize]
 		if !ends {
-			n, b.carried = chunkSize, 1
+			n = chunkSize
+			b.carried = 1
 		}
 	case ends && int64(n) == most:
 		return 0, false, errors.New("the body is longer than its size")
@@ -160,11 +164,18 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
 	}
-	b.position, b.index, b.skip = offset, offset/sealedChunk, int(offset%sealedChunk)
+	b.position = offset
+	b.index = offset / sealedChunk
+	b.skip = int(offset % sealedChunk)
 	if _, err := from.Seek(min(b.index*chunkSize, b.size), io.SeekStart); err != nil {
 		return 0, err
 	}
-	b.unread, b.err, b.carried, b.crc, b.plainCRC, b.whole = nil, nil, 0, 0, 0, offset == 0
+	b.unread = nil
+	b.err = nil
+	b.carried = 0
+	b.crc = 0
+	b.plainCRC = 0
+	b.whole = offset == 0
 	if offset >= sealedSize(b.size) {
 		b.err = io.EOF
 	}

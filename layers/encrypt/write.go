@@ -110,7 +110,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if in.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
 		return "", err
 	}
-	in.Size, in.CRC32C = sealedSize(r.Size), storage.CRC32C{}
+	in.Size = sealedSize(r.Size)
+	in.CRC32C = storage.CRC32C{}
 	upload, err := d.Driver.BeginParts(ctx, &in)
 	upload = key.header + "\n" + upload
 	if err == nil {
@@ -185,12 +186,16 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	in, put := *r, *r.Put
-	in.Upload, in.Put, in.Parts = upload, &put, make([]driver.Part, len(r.Parts))
+	in := *r
+	put := *r.Put
+	in.Upload = upload
+	in.Put = &put
+	in.Parts = make([]driver.Part, len(r.Parts))
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
-	put.Size, put.CRC32C = 0, storage.CRC32C{Sum: 0, Known: true}
+	put.Size = 0
+	put.CRC32C = storage.CRC32C{Sum: 0, Known: true}
 	for i, part := range r.Parts {
 		sum, tag, _ := strings.Cut(part.Tag, " ")
 		known, err := strconv.ParseUint(sum, 16, 32)
@@ -252,8 +257,11 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	in := *r
-	in.Source.Account, in.Source.Attrs, in.Replace = from.below, &source, true
-	source.Size, source.Metadata = sealedSize(source.Size), maps.Clone(source.Metadata)
+	in.Source.Account = from.below
+	in.Source.Attrs = &source
+	in.Replace = true
+	source.Size = sealedSize(source.Size)
+	source.Metadata = maps.Clone(source.Metadata)
 	if in.Metadata, err = withHeader(r.Metadata, header); err != nil {
 		return nil, err
 	}

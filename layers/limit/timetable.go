@@ -150,8 +150,8 @@ func parseRate(text string) (Rate, error) {
 	if strings.EqualFold(text, "off") {
 		return 0, nil
 	}
-	number, unit := strings.TrimRight(text, "iBbKkMmGgTtPp"), ""
-	unit = strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
+	number := strings.TrimRight(text, "iBbKkMmGgTtPp")
+	unit := strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
 	factor, known := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
 	value, err := strconv.ParseFloat(number, 64)
 	bytes := value * factor

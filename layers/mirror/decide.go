@@ -82,12 +82,14 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 // decideOne decides which store is right about a key, and plans what to do with it. It returns
 // false if nothing shows which store is right.
 func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, err error) {
-	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
+	s := c.stores
+	ctx = driver.WithLayerMetadata(ctx)
 	ours, theirs, err := s.attrsOfBoth(ctx, key)
 	if err != nil {
 		return false, err
 	}
-	noted, former := c.noted.has(key), c.former.has(key)
+	noted := c.noted.has(key)
+	former := c.former.has(key)
 	if theirs == nil { // the object was removed meanwhile
 		return true, nil
 	}
@@ -248,7 +250,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 // succeeded and may be missing in the primary. giveBack copies no removals, so that no mistake can
 // lose an object.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
-	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
+	s := c.stores
+	ctx = driver.WithLayerMetadata(ctx)
 	ours, theirs, err := s.attrsOfBoth(ctx, key)
 	if theirs == nil || err != nil {
 		return err

@@ -47,7 +47,8 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 		from = s.second.Bucket
 	}
 	if at.Second != second { // a token of the other store has no meaning here
-		at.Second, at.Token = second, ""
+		at.Second = second
+		at.Token = ""
 	}
 	found, err := otherstore.ListPage(ctx, from, r, at.Token, at.After)
 	if err != nil {

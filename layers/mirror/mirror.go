@@ -99,7 +99,8 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	if c.Stall < 0 || c.Probe < 0 {
 		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
 	}
-	c.Stall, c.Probe = cmp.Or(c.Stall, 5*time.Second), cmp.Or(c.Probe, 10*time.Second)
+	c.Stall = cmp.Or(c.Stall, 5*time.Second)
+	c.Probe = cmp.Or(c.Probe, 10*time.Second)
 	return func(d driver.Driver) driver.Driver {
 		if !storage.Supports(second, otherstore.Needed) {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))

@@ -134,7 +134,8 @@ func (s *stores) fromSecond(
 	}
 	attrs, err := read(condition)
 	if err == nil {
-		attrs.ReplicationStatus, attrs.Revision = otherstore.FailedOver, cmp.Or(revision, attrs.Revision)
+		attrs.ReplicationStatus = otherstore.FailedOver
+		attrs.Revision = cmp.Or(revision, attrs.Revision)
 	}
 	return err
 }

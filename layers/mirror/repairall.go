@@ -335,8 +335,8 @@ func (c *comparison) refuse() error {
 	n := c.undecided.Load()
 	switch {
 	case c.objects.Load() == 0 && (unlike || n > 0):
-		e.Code, e.Err = storage.ObjectNotFound,
-			errors.New("nothing was removed or replaced, because the primary store has no objects")
+		e.Code = storage.ObjectNotFound
+		e.Err = errors.New("nothing was removed or replaced, because the primary store has no objects")
 		return e
 	case n == 0 && (!unlike || c.primaryRight):
 		return nil

@@ -83,14 +83,16 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		}
 	}
 	ctx = driver.WithoutFailover(ctx)
-	f, limit := finisher{stores: s, config: c}, cmp.Or(c.Concurrency, 16)
+	f := finisher{stores: s, config: c}
+	limit := cmp.Or(c.Concurrency, 16)
 	err = parallel.Stream(ctx, s.left(ctx), limit, f.end)
 	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
 		if err = ctxtime.Sleep(ctx, wait); err != nil {
 			break
 		}
 		later := f.later
-		f.later, f.round = nil, f.round+1
+		f.later = nil
+		f.round++
 		err = parallel.Each(ctx, len(later), limit, func(ctx context.Context, i int) error { return f.end(ctx, later[i]) })
 	}
 	f.report.Left += int64(len(f.later))

@@ -118,7 +118,10 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		return p.marker, err
 	}
 	if p.attrs != nil {
-		e.Size, e.ETag, e.Revision, e.Modified = p.attrs.Size, p.attrs.ETag, p.attrs.Revision, p.attrs.Modified
+		e.Size = p.attrs.Size
+		e.ETag = p.attrs.ETag
+		e.Revision = p.attrs.Revision
+		e.Modified = p.attrs.Modified
 		return "", nil
 	}
 	// The marker no longer exists. If the old store lacks the object, too, the object was removed.
@@ -142,7 +145,8 @@ type merger struct {
 // store's page, and that store has a next page. The next page may contain the next key.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
-		ofNew, ofOld := m.ofNew.Entries, m.ofOld.Entries
+		ofNew := m.ofNew.Entries
+		ofOld := m.ofOld.Entries
 		switch {
 		case len(ofNew) == 0 && m.ofNew.Token != "" || len(ofOld) == 0 && m.ofOld.Token != "":
 			return
@@ -184,7 +188,8 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	if ofNew == nil {
 		entry = ofOld
 	} else {
-		m.ofNew.Entries, m.at.After = m.ofNew.Entries[1:], ofNew.Key
+		m.ofNew.Entries = m.ofNew.Entries[1:]
+		m.at.After = ofNew.Key
 		switch m.markers[ofNew.Key] {
 		case copying:
 			entry = ofOld
@@ -202,13 +207,16 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 // again.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
-		m.at.New, m.at.NewDone = m.ofNew.Token, m.ofNew.Token == ""
+		m.at.New = m.ofNew.Token
+		m.at.NewDone = m.ofNew.Token == ""
 	}
 	if len(m.ofOld.Entries) == 0 {
-		m.at.Old, m.at.OldDone = m.ofOld.Token, m.ofOld.Token == ""
+		m.at.Old = m.ofOld.Token
+		m.at.OldDone = m.ofOld.Token == ""
 	}
 	if len(m.ofRemoved.Entries) == 0 {
-		m.at.Removed, m.at.RemovedDone = m.ofRemoved.Token, m.ofRemoved.Token == ""
+		m.at.Removed = m.ofRemoved.Token
+		m.at.RemovedDone = m.ofRemoved.Token == ""
 	}
 	if m.at.NewDone && m.at.OldDone {
 		return nil

@@ -104,9 +104,11 @@ var errLookInOld = errors.New("look in the old store")
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
 ) (found, error) {
-	own, oldOnly := s.old.ForOwn(r), s.old.Has(r.Condition.Revision)
+	own := s.old.ForOwn(r)
+	oldOnly := s.old.Has(r.Condition.Revision)
 	for again := oldOnly; ; again = true {
-		f, err := found{}, error(storage.PreconditionFailed)
+		f := found{}
+		err := error(storage.PreconditionFailed)
 		if !oldOnly {
 			f, err = get(own)
 		}

@@ -169,7 +169,8 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position
 		if err != nil {
 			return nil, err
 		}
-		page.Entries, page.Token = append(page.Entries, past.Entries...), past.Token
+		page.Entries = append(page.Entries, past.Entries...)
+		page.Token = past.Token
 	}
 	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
 		hidden, failed := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
@@ -224,7 +225,8 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		isPrefix bool
 	}
 	// The value have[key] is true if the page of the new store has this key as a common prefix.
-	have, gone := map[string]bool{}, map[entry]bool{}
+	have := map[string]bool{}
+	gone := map[entry]bool{}
 	for _, e := range ofNew {
 		have[e.Key] = e.IsPrefix
 	}

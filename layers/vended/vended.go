@@ -86,8 +86,12 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := d.next.Describe()
 	desc.Features &^= withheld
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.next) }
-	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
-	desc.EnableVersions, desc.EnableObjectLock, desc.EnableSoftDelete = nil, nil, nil
+	desc.PublicBaseURL = ""
+	desc.NeedsSigningBase = false
+	desc.Origin = nil
+	desc.EnableVersions = nil
+	desc.EnableObjectLock = nil
+	desc.EnableSoftDelete = nil
 	desc.SigningHint = "sign in the program that has the bucket"
 	desc.VendingHint = "vend in the program that has the bucket"
 	return desc

@@ -76,7 +76,8 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	}
 	client := awssdk.NewFromConfig(*c.AWS, func(o *awssdk.Options) {
 		o.Region = name.Region
-		o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 0
+		o.Retryer = aws.NopRetryer{}
+		o.RetryMaxAttempts = 0
 		o.HTTPClient = watched(o.HTTPClient)
 		if o.Credentials != nil {
 			o.Credentials = credentials{o.Credentials}

@@ -46,7 +46,8 @@ func failed(err error, secrets ...[]byte) error {
 			_ = json.Unmarshal(raw, &document) // ignored: a gateway's response is not JSON
 		}
 	}
-	r.Code, r.Message = document.Error.Code, document.Error.Message
+	r.Code = document.Error.Code
+	r.Message = document.Error.Message
 	if _, known := meanings[document.Error.InnerError.Code]; known {
 		r.Code = document.Error.InnerError.Code
 	}

@@ -111,7 +111,8 @@ func boundTo(of encrypt.Object) text { return textOf([]byte(of.Bucket + "\x00" +
 
 // Encrypt implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
-	plain, bound := textOf(dataKey), boundTo(of)
+	plain := textOf(dataKey)
+	bound := boundTo(of)
 	out, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
 		Plaintext: plain.base64, PlaintextCrc32c: plain.crc,
 		AdditionalAuthenticatedData: bound.base64, AdditionalAuthenticatedDataCrc32c: bound.crc,
@@ -134,7 +135,8 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 
 // Decrypt implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Object) ([]byte, error) {
-	sealed, bound := textOf(body), boundTo(of)
+	sealed := textOf(body)
+	bound := boundTo(of)
 	out, err := k.sdk.Decrypt(k.name, &cloudkms.DecryptRequest{
 		Ciphertext: sealed.base64, CiphertextCrc32c: sealed.crc,
 		AdditionalAuthenticatedData: bound.base64, AdditionalAuthenticatedDataCrc32c: bound.crc,

@@ -78,10 +78,12 @@ func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
-			own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
+			own := *e
+			where := fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
 			// The text names the other bucket. A second *storage.Error would be wrong, because an
 			// error must have only one Code.
-			own.Op, own.Err = "", errors.New(where)
+			own.Op = ""
+			own.Err = errors.New(where)
 			if e.Err != nil {
 				own.Err = fmt.Errorf("%s: %w", where, e.Err)
 			}
@@ -158,7 +160,9 @@ func (s Store) Describe(also storage.Features) driver.Description {
 			desc.Features &^= f
 		}
 	}
-	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
+	desc.Versioned = false
+	desc.CopiesWithoutAttrs = false
+	desc.MaxBatch = 0
 	// The setting of the layer's own store decides whether it keeps versions. The layer has nothing
 	// to enable.
 	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 {
@@ -173,7 +177,9 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	// The layer reads pages of buckets, which are in byte order: the core sorts those of a driver
 	// that declares FolderOrder.
 	desc.Features |= storage.OrderedListing
-	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
+	desc.StartsAfter = nil
+	desc.FolderOrder = false
+	desc.FolderPrefixes = false
 	desc.TokenAfterLast = true
 	desc.Stack = append(slices.Clip(desc.Stack), s.Tag+s.ID)
 	return desc
@@ -289,7 +295,8 @@ func NamedCopy(revision string) storage.CopyOption {
 // attrs returns the other store's attributes in the form that a driver returns.
 func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	own := *attrs
-	own.Version, own.Native = "", nil
+	own.Version = ""
+	own.Native = nil
 	own.Revision = s.Revision(attrs.Revision)
 	// If ASCIIMetadata is set, the core decodes the values. They must therefore be encoded here.
 	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 {

@@ -109,7 +109,8 @@ func NoResponse(service string, err error) error {
 	}
 	if e.Code == storage.Internal &&
 		e.Hint == "" { // the SDK reports a truncated response by an error of its own
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 	}
 	e.Err = fmt.Errorf("%s: %w", service, e.Err)
 	return e
