@@ -18,7 +18,8 @@ import (
 
 // One store in two places of a chain would be emptied by the one layer and filled by the other.
 func TestLayersOfTwoStoresInOneChain(t *testing.T) {
-	a, b := memstore.New(), memstore.New()
+	a := memstore.New()
+	b := memstore.New()
 	mirrored := func(second storage.Bucket) driver.Layer {
 		layer, err := mirror.New(second, mirror.Config{})
 		require.NoError(t, err)
@@ -82,7 +83,8 @@ var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, err
 }
 
 func TestALayerOfTwoStoresRefusesAStoreWithoutOrder(t *testing.T) {
-	ordered, unordered := memstore.Config{}, memstore.Config{AnyOrder: true}
+	ordered := memstore.Config{}
+	unordered := memstore.Config{AnyOrder: true}
 	for name, row := range map[string]struct{ own, other memstore.Config }{
 		"its own store":   {unordered, ordered},
 		"the other store": {ordered, unordered},

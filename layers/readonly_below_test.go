@@ -48,7 +48,8 @@ func TestReadonlyBucketChangesNoStore(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			own, other := memstore.NewDriver(memstore.Config{}), memstore.New()
+			own := memstore.NewDriver(memstore.Config{})
+			other := memstore.New()
 			for _, b := range []storage.Bucket{engine.New(own), other} {
 				_, err := b.Upload(t.Context(), "both", strings.NewReader("text"))
 				require.NoError(t, err)

@@ -56,11 +56,13 @@ func TestABackupHasNoFoldersYet(t *testing.T) {
 	for name, excluded := range map[string]bool{"a directory beside": false,
 		"an excluded directory in the destination": true} {
 		t.Run(name, func(t *testing.T) {
-			src, dst := t.TempDir(), t.TempDir()
+			src := t.TempDir()
+			dst := t.TempDir()
 			backup := filepath.Join(dst, "backup")
 			var to storage.ReadWriter
 			if !excluded {
-				backup, to = filepath.Join(t.TempDir(), "backup"), wrapped.Unknown(t, memstore.New())
+				backup = filepath.Join(t.TempDir(), "backup")
+				to = wrapped.Unknown(t, memstore.New())
 			}
 			for _, key := range []string{"index.html", "old/index.html"} {
 				for _, dir := range []string{src, dst} {
@@ -160,7 +162,8 @@ func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
 			w.store("first", "index.html", "text")
 			w.store("first", "old/index.html", "text")
 			w.store("second", "index.html", "text")
-			src, dst := w.bucket("first", faults.New(row.source...).Layer()), w.bucket("second", faults.New(row.destination...).Layer())
+			src := w.bucket("first", faults.New(row.source...).Layer())
+			dst := w.bucket("second", faults.New(row.destination...).Layer())
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
 			require.Empty(t, w.contents(w.bucket("first")))

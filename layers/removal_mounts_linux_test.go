@@ -50,7 +50,8 @@ func TestAMountedDirectoryIsOnePlace(t *testing.T) {
 							require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 						}
 						bindmount.Make(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
-						to, from := dst(t, filepath.Join(top, row.dst)), src(t, filepath.Join(top, row.src))
+						to := dst(t, filepath.Join(top, row.dst))
+						from := src(t, filepath.Join(top, row.src))
 						_, err := transfer.Sync(t.Context(), to, from, append(opts, row.opts...)...)
 						require.ErrorIs(t, err, row.want)
 						if row.want != nil {

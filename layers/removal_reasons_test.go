@@ -84,7 +84,8 @@ type removalCall struct {
 
 var reasonsToRemove = []reasonToRemove{
 	{"restore", versioned, func(w *world, b storage.Bucket) removalCall {
-		at, shown := w.now(), w.contents(b)
+		at := w.now()
+		shown := w.contents(b)
 		w.change(b)
 		return removalCall{run: func(ctx context.Context) error {
 			_, err := transfer.RestoreAt(ctx, b, at, transfer.WithDelete())

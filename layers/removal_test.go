@@ -282,7 +282,8 @@ func (r removalRow) String() string {
 
 // removalTable is each job between each pair of ends, with each listing where something fails over.
 func removalTable() (rows []removalRow) {
-	ends, listings := slices.Sorted(maps.Keys(endsOfTheWorld)), slices.Sorted(maps.Keys(listingsOfTheWorld))
+	ends := slices.Sorted(maps.Keys(endsOfTheWorld))
+	listings := slices.Sorted(maps.Keys(listingsOfTheWorld))
 	for _, kind := range []string{"memory", "directory"} {
 		for _, job := range removingJobs {
 			for _, dst := range ends {
@@ -317,7 +318,8 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 		t.Run(row.String(), func(t *testing.T) {
 			w := newWorld(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
-			dst, src := endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
+			dst := endsOfTheWorld[row.dst](w)
+			src := endsOfTheWorld[row.src](w)
 			kept := row.job.kept(w.contents(dst), w.contents(src))
 			w.failing.Set(row.rules...)
 			err := row.job.run(t.Context(), w, dst, src)
@@ -348,12 +350,15 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(20261128, 67))
 	for round := range rounds {
-		row, at, restored := table[random.IntN(len(table))], random.Int64N(60), random.IntN(2) == 0
+		row := table[random.IntN(len(table))]
+		at := random.Int64N(60)
+		restored := random.IntN(2) == 0
 		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, at, restored), func(t *testing.T) {
 			w := newWorld(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			snapshot := w.contents(w.bucket("second"))
-			dst, src := endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
+			dst := endsOfTheWorld[row.dst](w)
+			src := endsOfTheWorld[row.src](w)
 			before := row.job.kept(w.contents(dst), w.contents(src))
 			w.dead.Store(w.calls.Load() + 1 + at)
 			err := row.job.run(t.Context(), w, dst, src)
@@ -362,7 +367,8 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 			if restored {
 				w.restore("second", snapshot)
 			}
-			dst, src = endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
+			dst = endsOfTheWorld[row.dst](w)
+			src = endsOfTheWorld[row.src](w)
 			kept := row.job.kept(w.contents(dst), w.contents(src))
 			err = row.job.run(t.Context(), w, dst, src)
 			w.requireStored(kept, err)

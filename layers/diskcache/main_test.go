@@ -70,7 +70,8 @@ func content(n, shift int) string {
 // get reads a range of a revision, and returns how many Gets and Heads reach the store.
 func (f *fixture) get(t *testing.T, a *storage.Attrs, offset, length int64, opts ...storage.DownloadOption) (text string, gets, heads int) {
 	t.Helper()
-	gets, heads = f.store.Count(faults.Get), f.store.Count(faults.Head)
+	gets = f.store.Count(faults.Get)
+	heads = f.store.Count(faults.Head)
 	opts = append(opts, storage.IfRevision(a.Revision), storage.WithRange(offset, length))
 	data, got, err := storage.ReadAll(t.Context(), f, a.Key, opts...)
 	require.NoError(t, err)

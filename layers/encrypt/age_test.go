@@ -76,7 +76,8 @@ func asObject(t testing.TB, file []byte, key string, identity age.Identity) stor
 	require.NoError(t, err)
 	derived, err := hkdf.Key(sha256.New, secret, nil, "github.com/omnibucket/storage/layers/encrypt name", 32)
 	require.NoError(t, err)
-	nonce, body := file[len(header):len(header)+16], file[len(header)+16:]
+	nonce := file[len(header) : len(header)+16]
+	body := file[len(header)+16:]
 	proof := hmac.New(sha256.New, derived)
 	proof.Write(nonce)
 	proof.Write([]byte(key))
@@ -111,7 +112,8 @@ func TestFilesOfAgeAreRead(t *testing.T) {
 func TestKeysThatOnlyWrite(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	s, content := newStore(), text(3*chunk)
+	s := newStore()
+	content := text(3 * chunk)
 	b := s.open(t, encrypt.NewKeys([]age.Recipient{identity.Recipient()}, nil))
 	upload(t, b, "parts", content, storage.WithPartSize(chunk))
 	_, _, err = storage.ReadAll(t.Context(), b, "parts")

@@ -83,7 +83,8 @@ func changed(text string, at int) string {
 // Keys of a key management service prove the bucket, too.
 func TestKeysOfAgeProveOnlyTheNameOfAnObject(t *testing.T) {
 	keys := newKeys(t)
-	ours, another := newStore(), store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
+	ours := newStore()
+	another := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
 	upload(t, ours.open(t, keys), "k", "ours")
 	upload(t, another.open(t, keys), "k", "of another bucket")
 	ours.put(t, "k", another.get(t, "k"))
@@ -141,13 +142,15 @@ func TestDamageAndAttacksAreRefused(t *testing.T) {
 			return forged.get(t, "victim")
 		}, []storage.Code{storage.PermissionDenied}},
 		{"the stanza of another object in the header", func(v, _, other stored) stored {
-			ours, theirs := strings.Split(v.header(), "|"), strings.Split(other.header(), "|")
+			ours := strings.Split(v.header(), "|")
+			theirs := strings.Split(other.header(), "|")
 			ours[1], ours[2] = theirs[1], theirs[2]
 			v.metadata = map[string]string{headerName: strings.Join(ours, "|")}
 			return v
 		}, []storage.Code{storage.ChecksumMismatch}},
 		{"the nonce and the proof of another object", func(v, _, other stored) stored {
-			ours, theirs := strings.Split(v.header(), "|"), strings.Split(other.header(), "|")
+			ours := strings.Split(v.header(), "|")
+			theirs := strings.Split(other.header(), "|")
 			ours[4] = theirs[4]
 			v.metadata = map[string]string{headerName: strings.Join(ours, "|")}
 			return v
@@ -173,7 +176,8 @@ func TestDamageAndAttacksAreRefused(t *testing.T) {
 }
 
 func TestEveryBitOfAHeaderIsChecked(t *testing.T) {
-	s, content := newStore(), "content"
+	s := newStore()
+	content := "content"
 	b := s.open(t, newKeys(t))
 	upload(t, b, "a", content)
 	object := s.get(t, "a")
@@ -211,7 +215,9 @@ func TestEveryByteOfABodyIsChecked(t *testing.T) {
 
 // A range of an object that was cut off is refused, wherever it is.
 func TestRangesOfAnObjectThatWasCutOff(t *testing.T) {
-	s, keys, content := newStore(), newKeys(t), text(4*chunk)
+	s := newStore()
+	keys := newKeys(t)
+	content := text(4 * chunk)
 	upload(t, s.open(t, keys), "a", content)
 	object := s.get(t, "a")
 	ranges := map[string]storage.DownloadOption{
@@ -270,7 +276,9 @@ func TestRangesCostOneRequestMoreForEachObject(t *testing.T) {
 			[]storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, keys, counted := newStore(), newKeys(t), meter.New()
+			s := newStore()
+			keys := newKeys(t)
+			counted := meter.New()
 			content := text(row.size)
 			reader := engine.New(counted.Layer()(s.Driver), driver.WithLayer(newLayer(t, keys)))
 			writer := reader
@@ -294,7 +302,8 @@ func TestRangesCostOneRequestMoreForEachObject(t *testing.T) {
 
 // A range that meets the replacement of its object is that of one of both.
 func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
-	s, keys := newStore(), newKeys(t)
+	s := newStore()
+	keys := newKeys(t)
 	contents := []string{text(3 * chunk), text(5 * chunk)}
 	upload(t, s.open(t, keys), "a", contents[0])
 	gets := 0
@@ -315,7 +324,8 @@ func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
 }
 
 func TestNothingPlainIsStored(t *testing.T) {
-	s, secret := newStore(), strings.Repeat("secret", 50_000)
+	s := newStore()
+	secret := strings.Repeat("secret", 50_000)
 	b := s.open(t, newKeys(t))
 	upload(t, b, "one", secret)
 	upload(t, b, "parts", secret, storage.WithPartSize(2*chunk))
@@ -335,7 +345,8 @@ func TestNothingPlainIsStored(t *testing.T) {
 func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
 	for name, at := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
 		t.Run(name, func(t *testing.T) {
-			s, keys := newStore(), newKeys(t)
+			s := newStore()
+			keys := newKeys(t)
 			content := text(4 * chunk)
 			seen := map[string]string{} // what the store was sent, by header and number
 			recording := func(failAt int) storage.Bucket {
@@ -388,7 +399,10 @@ func TestPartsNeedTheirPlace(t *testing.T) {
 	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 	require.NoError(t, err)
 	for _, r := range []driver.PartRequest{{Number: 2}, {Number: 2, Offset: 1}} {
-		r.Key, r.Upload, r.Body, r.Size = "a", upload, strings.NewReader("x"), 1
+		r.Key = "a"
+		r.Upload = upload
+		r.Body = strings.NewReader("x")
+		r.Size = 1
 		_, err = d.PutPart(t.Context(), &r)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
@@ -402,7 +416,8 @@ func TestAnObjectIsEncryptedOnce(t *testing.T) {
 }
 
 func TestPlainObjects(t *testing.T) {
-	s, keys := newStore(), newKeys(t)
+	s := newStore()
+	keys := newKeys(t)
 	content := text(2*chunk + 5)
 	s.put(t, "plain", stored{body: []byte(content), metadata: map[string]string{"k": "v"}})
 	strict := s.open(t, keys)

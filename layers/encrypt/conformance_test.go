@@ -152,7 +152,8 @@ func TestConformanceWithKeysOfServices(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	overServices(t, func(t *testing.T, k kmsTest) {
-		layer, skips := newLayer(t, k.keys(t, 1)), map[string]string{}
+		layer := newLayer(t, k.keys(t, 1))
+		skips := map[string]string{}
 		if k.wrap == "wrapkey" {
 			skips["metadata that a provider cannot hold is refused"] = "it stores 1.5 KiB of metadata, and a header with an RSA key leaves less"
 		}

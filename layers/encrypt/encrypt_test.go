@@ -32,7 +32,8 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 		require.NoError(t, err)
 		return keys
 	}
-	s, content := newStore(), text(2*chunk+3)
+	s := newStore()
+	content := text(2*chunk + 3)
 	before := upload(t, s.open(t, parse(older.String())), "a", content,
 		storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithTags(map[string]string{"t": "u"}))
 	was := s.get(t, "a")
@@ -62,7 +63,8 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 }
 
 func TestRewrapReplacesNoNewerObject(t *testing.T) {
-	s, keys := newStore(), newKeys(t)
+	s := newStore()
+	keys := newKeys(t)
 	b := s.open(t, keys)
 	upload(t, b, "a", "old")
 	racing := engine.New(&overtaken{Driver: s.Driver, before: func() { upload(t, b, "a", "newer") }}, driver.WithLayer(newLayer(t, keys)))
@@ -120,14 +122,16 @@ func TestCopiesBetweenBuckets(t *testing.T) {
 				require.NoError(t, err)
 			}
 			keys := boundKeys{newKeys(t)}
-			one, other := newLayer(t, keys), newLayer(t, keys)
+			one := newLayer(t, keys)
+			other := newLayer(t, keys)
 			calls := faults.New()
 			open := func(bucket string, opts []storage.OpenOption) storage.Bucket {
 				d, err := service.Driver(bucket)
 				require.NoError(t, err)
 				return engine.New(d, append([]storage.OpenOption{driver.WithLayer(calls.Layer())}, opts...)...)
 			}
-			from, to := open("from", row.from(one, other)), open("to", row.to(one, other))
+			from := open("from", row.from(one, other))
+			to := open("to", row.to(one, other))
 			upload(t, from, "a", content)
 			calls.Reset()
 			_, err := storage.Copy(t.Context(), to, "b", from, "a")
@@ -155,7 +159,8 @@ func second(_, other driver.Layer) []storage.OpenOption {
 
 // A range costs at most one chunk more at each end, and nothing is decrypted to learn a size.
 func TestRangesReadOnlyTheirChunks(t *testing.T) {
-	s, keys := newStore(), newKeys(t)
+	s := newStore()
+	keys := newKeys(t)
 	content := text(10*chunk + 5)
 	counted := &readCounter{Driver: s.Driver}
 	b := engine.New(counted, driver.WithLayer(newLayer(t, keys)))
@@ -228,7 +233,8 @@ func TestOrderWithACacheOnDisk(t *testing.T) {
 					return err
 				}
 				data, err := os.ReadFile(path)
-				files, plain = files+1, plain || strings.Contains(string(data), "secret")
+				files++
+				plain = plain || strings.Contains(string(data), "secret")
 				return err
 			}))
 			require.NotZero(t, files)

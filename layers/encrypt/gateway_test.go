@@ -50,7 +50,8 @@ func TestAServerOfS3OverEncryptedStores(t *testing.T) {
 		}, gatewaytest.Lacks{Versions: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			row.lacks.Checksums, row.lacks.ListedUploads = true, true
+			row.lacks.Checksums = true
+			row.lacks.ListedUploads = true
 			gatewaytest.Run(t, driver.ServiceWithLayers(row.open(t), gatewayLayers(t)...), row.lacks)
 		})
 	}
@@ -68,7 +69,8 @@ type remoteDriver struct{ driver.Driver }
 
 func (d remoteDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Provider, desc.Local = "cloud", false
+	desc.Provider = "cloud"
+	desc.Local = false
 	return desc
 }
 

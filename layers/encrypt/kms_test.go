@@ -112,7 +112,8 @@ func TestAServiceHasTheKey(t *testing.T) {
 		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, nil)
 		keys := k.keys(t, 1)
 		joined := encrypt.JoinKeys([]encrypt.Keys{keys, emergency}, []encrypt.Keys{keys})
-		s, content := newStore(), text(5*chunk+1)
+		s := newStore()
+		content := text(5*chunk + 1)
 		b := s.open(t, joined)
 		upload(t, b, "a", content)
 		require.Equal(t, 1, k.server.Count(k.wrap))
@@ -153,7 +154,8 @@ func TestReadsAtTheSameTimeUnwrapOnce(t *testing.T) {
 		k.server.SetState(k.key(1), "disabled")
 		for state, want := range map[string]storage.Code{"disabled": storage.PermissionDenied, "": ""} {
 			k.server.SetState(k.key(1), state)
-			first, going := make(chan struct{}), make(chan struct{})
+			first := make(chan struct{})
+			going := make(chan struct{})
 			k.server.Answer(func(http.ResponseWriter, *http.Request, string) bool {
 				select {
 				case <-first:
@@ -163,7 +165,8 @@ func TestReadsAtTheSameTimeUnwrapOnce(t *testing.T) {
 				}
 				return false
 			})
-			b, before := once(s, newLayer(t, k.keys(t, 1))), k.server.Count(k.unwrap)
+			b := once(s, newLayer(t, k.keys(t, 1)))
+			before := k.server.Count(k.unwrap)
 			failures := make(chan error, 8)
 			read := func(ctx context.Context) {
 				_, _, err := storage.ReadAll(ctx, b, "a")
@@ -194,7 +197,8 @@ func TestAnEmergencyWithoutTheService(t *testing.T) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
 		identity := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, []age.Identity{offline})
-		keys, s := k.keys(t, 1), newStore()
+		keys := k.keys(t, 1)
+		s := newStore()
 		both := []encrypt.Keys{keys, identity}
 		upload(t, s.open(t, encrypt.JoinKeys(both, nil)), "a", "text")
 		k.server.Close()
@@ -211,7 +215,10 @@ func TestAnEmergencyWithoutTheService(t *testing.T) {
 
 func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
-		older, newer, s, content := k.keys(t, 1), k.keys(t, 2), newStore(), text(2*chunk+3)
+		older := k.keys(t, 1)
+		newer := k.keys(t, 2)
+		s := newStore()
+		content := text(2*chunk + 3)
 		upload(t, s.open(t, older), "a", content)
 		_, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
 		require.ErrorIs(t, err, storage.PermissionDenied)
@@ -284,7 +291,8 @@ func TestTheNameIsBoundByTheService(t *testing.T) {
 // A replica has the header of the first bucket.
 func TestAReplicaOfTheBucket(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
-		first, replica := newStore(), store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
+		first := newStore()
+		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
 		upload(t, first.open(t, k.keys(t, 1)), "a", "text")
 		replica.put(t, "a", first.get(t, "a"))
 		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, 1)), "a")
@@ -306,7 +314,8 @@ func TestAttacksWithHeadersOfAService(t *testing.T) {
 			{"the header of another object", func(v, other stored) stored { v.metadata = other.metadata; return v }},
 			{"another object as a whole", func(_, other stored) stored { return other }},
 			{"the stanza of another object", func(v, other stored) stored {
-				ours, theirs := strings.Split(v.header(), "---"), strings.Split(other.header(), "---")
+				ours := strings.Split(v.header(), "---")
+				theirs := strings.Split(other.header(), "---")
 				v.metadata = map[string]string{headerName: theirs[0] + "---" + ours[1]}
 				return v
 			}},
@@ -544,7 +553,8 @@ func TestASlowServiceIsCanceled(t *testing.T) {
 // A broken or hostile service gives the data key of another object.
 func TestAServiceThatGivesAnotherDataKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
-		s, wraps := newStore(), 0
+		s := newStore()
+		wraps := 0
 		b := s.open(t, k.keys(t, 1))
 		upload(t, b, "a", "text")
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {

@@ -249,7 +249,8 @@ type lateReader struct {
 
 func (l *lateReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.armed {
-		l.armed, l.body = false, r.Body
+		l.armed = false
+		l.body = r.Body
 		return &http.Response{
 			StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {kmsserver.Challenge}},
 			Body: http.NoBody, Request: r, ProtoMajor: 1, ProtoMinor: 1,

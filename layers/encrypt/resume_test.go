@@ -17,7 +17,8 @@ import (
 // An upload that was begun under other layers or keys is abandoned: nothing of it stays in the store, and a new
 // one starts.
 func TestAnUploadOfOtherKeysOrLayersStartsOver(t *testing.T) {
-	first, second := newKeys(t), newKeys(t)
+	first := newKeys(t)
+	second := newKeys(t)
 	sealed := func(keys encrypt.Keys) []storage.OpenOption {
 		return []storage.OpenOption{driver.WithLayer(newLayer(t, keys))}
 	}
@@ -32,7 +33,8 @@ func TestAnUploadOfOtherKeysOrLayersStartsOver(t *testing.T) {
 			"a stream": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
 		} {
 			t.Run(name+"/"+form, func(t *testing.T) {
-				s, content := newStore(), text(4*chunk)
+				s := newStore()
+				content := text(4 * chunk)
 				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
 					storage.WithConcurrency(1)}
 				failing := engine.New(&recorder{Driver: s.Driver, failAt: 3,

@@ -41,7 +41,8 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		data, err = io.ReadAll(r.Body)
 	}
 	for at := 0; at < len(data); at += sealedChunk {
-		place, sealed := fmt.Sprint(r.Upload, r.Number, at), string(data[at:min(at+sealedChunk, len(data))])
+		place := fmt.Sprint(r.Upload, r.Number, at)
+		sealed := string(data[at:min(at+sealedChunk, len(data))])
 		if before, again := d.seen[place]; again && len(before) == len(sealed) && before != sealed {
 			d.reused = place
 		}
@@ -77,7 +78,8 @@ func TestAPartThatIsSentAgainHasTheSameBytes(t *testing.T) {
 			disabled storage.Features
 		}{{"sends at once", 0}, {"wants checksums first", driver.StreamingPut}} {
 			t.Run(name+", the store "+below.name, func(t *testing.T) {
-				s, content := newStore(), []byte(text(size))
+				s := newStore()
+				content := []byte(text(size))
 				d := &dropper{Driver: s.Driver, after: row.after, seen: map[string]string{}, dropped: func() {
 					if row.change >= 0 {
 						content[row.change] ^= 1

@@ -17,7 +17,8 @@ import (
 
 // Both stores have the header, without which nobody decrypts an object.
 func TestEncryptionAboveAMirror(t *testing.T) {
-	encrypted, second := newLayer(t, newKeys(t)), memstore.NewDriver(memstore.Config{})
+	encrypted := newLayer(t, newKeys(t))
+	second := memstore.NewDriver(memstore.Config{})
 	mirrored, err := mirror.New(engine.New(second), mirror.Config{})
 	require.NoError(t, err)
 	inPrimary := faults.New()
@@ -42,7 +43,8 @@ func TestEncryptionAboveAnOverlay(t *testing.T) {
 		{name: "below, in each store", below: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			ctx, encrypted := t.Context(), driver.WithLayer(newLayer(t, newKeys(t)))
+			ctx := t.Context()
+			encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
 			stores := [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
 			if row.service {
 				account := memstore.NewServiceDriver(memstore.ServiceConfig{})
@@ -55,9 +57,11 @@ func TestEncryptionAboveAnOverlay(t *testing.T) {
 			}
 			alone := func(d driver.Driver) storage.Bucket { return engine.New(d, encrypted) }
 			upload(t, alone(stores[0]), "a", "secret")
-			old, opts := engine.New(stores[0]), []storage.OpenOption{}
+			old := engine.New(stores[0])
+			opts := []storage.OpenOption{}
 			if row.below {
-				old, opts = alone(stores[0]), append(opts, encrypted)
+				old = alone(stores[0])
+				opts = append(opts, encrypted)
 			}
 			layer, err := overlay.New(old, overlay.Config{})
 			require.NoError(t, err)
@@ -81,7 +85,9 @@ func TestEncryptionAboveAnOverlay(t *testing.T) {
 // A process that was killed has left a marker, below which the old store's object is, and somebody rotates the keys of
 // the new store.
 func TestRewrapLeavesTheMarkersOfAnOverlay(t *testing.T) {
-	ctx, encrypted, d := t.Context(), driver.WithLayer(newLayer(t, newKeys(t))), memstore.NewDriver(memstore.Config{})
+	ctx := t.Context()
+	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
+	d := memstore.NewDriver(memstore.Config{})
 	old := memstore.New()
 	upload(t, old, "a", "secret")
 	layer, err := overlay.New(old, overlay.Config{})

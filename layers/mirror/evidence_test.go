@@ -30,7 +30,8 @@ func mirrorOf(t *testing.T, primary driver.Driver, second storage.Bucket) storag
 func onEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
 	for kind, open := range kindsOfStores {
 		t.Run(kind, func(t *testing.T) {
-			primary, second := open(t), open(t)
+			primary := open(t)
+			second := open(t)
 			test(t, primary, second, filled(t, primary, second))
 		})
 	}
@@ -132,7 +133,8 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 				}},
 		} {
 			t.Run(kind+", "+row.name, func(t *testing.T) {
-				primary, second := open(t), open(t)
+				primary := open(t)
+				second := open(t)
 				b := filled(t, primary, second)
 				snapshot := memstore.New()
 				raw(t, snapshot, engine.New(primary), 0)
@@ -230,7 +232,8 @@ func TestAnEmptyPrimaryIsNeverRight(t *testing.T) {
 
 // A note that came with a copy of its bucket, or with another second store, says nothing about these stores.
 func TestANoteThatWasCopiedMeansNothing(t *testing.T) {
-	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	primary := memstore.NewDriver(memstore.Config{})
+	second := memstore.NewDriver(memstore.Config{})
 	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})),
 		storage.WithSigningBaseURL("http://127.0.0.1/"))
 	_, err := b.SignedUploadURL(t.Context(), "a") // leaves a note
@@ -253,7 +256,8 @@ func TestANoteThatWasCopiedMeansNothing(t *testing.T) {
 // until somebody decides, and stores that are equal become a pair of today.
 func TestStoresOfAnEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
-	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	primary := memstore.NewDriver(memstore.Config{})
+	second := memstore.NewDriver(memstore.Config{})
 	b := mirrorOf(t, primary, engine.New(second))
 	put(t, b, "a", "text")
 	for _, d := range []driver.Driver{primary, second} {
@@ -278,7 +282,8 @@ func TestStoresOfAnEarlierVersion(t *testing.T) {
 
 // A second store that belongs to another mirror has no copy of this primary.
 func TestTheSecondStoreOfAnotherMirrorLosesNothing(t *testing.T) {
-	one, two := open2(t), open2(t)
+	one := open2(t)
+	two := open2(t)
 	filled(t, one[0], one[1])
 	b := filled(t, two[0], two[1])
 	later(t)
@@ -301,7 +306,8 @@ func open2(*testing.T) [2]driver.Driver {
 
 // The second store shows nothing of the layer if it is opened without that, also after RepairAll.
 func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
-	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	primary := memstore.NewDriver(memstore.Config{})
+	second := memstore.NewDriver(memstore.Config{})
 	filled(t, primary, second)
 	for e, err := range engine.New(second).List(t.Context()) {
 		require.NoError(t, err)

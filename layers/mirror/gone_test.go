@@ -55,7 +55,8 @@ func (k *killer) call(ctx context.Context, next func(context.Context) error) err
 func newScene(t *testing.T, open func(*testing.T) driver.Driver) *scene {
 	s := &scene{t: t, stores: map[string]driver.Driver{}, down: map[string]*atomic.Bool{}, objects: map[string]string{}}
 	for _, name := range []string{"first", "second", "third"} {
-		s.stores[name], s.down[name] = open(t), new(atomic.Bool)
+		s.stores[name] = open(t)
+		s.down[name] = new(atomic.Bool)
 	}
 	b := s.open("first", "second")
 	for n := range 4 {
@@ -70,7 +71,8 @@ func newScene(t *testing.T, open func(*testing.T) driver.Driver) *scene {
 func (s *scene) open(primary, second string) storage.Bucket {
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	layer := func(name string) storage.OpenOption {
-		down, kill := s.down[name], s.kill
+		down := s.down[name]
+		kill := s.kill
 		return driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 				if down.Load() {

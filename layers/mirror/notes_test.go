@@ -25,7 +25,8 @@ func gone(d driver.Driver) storage.Bucket {
 // A snapshot of a store that is written to has notes of writes in progress. They are older than what was written since.
 func TestANoteThatCameBackWithASnapshotRevertsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+		primary := memstore.NewDriver(memstore.Config{})
+		second := memstore.NewDriver(memstore.Config{})
 		b := mirrorOf(t, primary, engine.New(second))
 		put(t, b, "other", "in both")
 		_, err := mirror.RepairAll(t.Context(), b)

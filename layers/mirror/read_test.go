@@ -23,7 +23,8 @@ func TestReadsUseTheSecondStoreWhileThePrimaryIsDown(t *testing.T) {
 		t.Run(kind(faults.Any).String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPair(t, mirror.Config{})
-				ctx, b := t.Context(), p.mirror
+				ctx := t.Context()
+				b := p.mirror
 				attrs := put(t, b, "a", "0123456789", storage.WithMetadata(map[string]string{"is": "é"}), storage.WithTags(map[string]string{"t": "1"}))
 				require.False(t, mirror.FailedOver(attrs))
 				before := p.inPrimary.Count(faults.Any)
@@ -56,7 +57,8 @@ func TestReadsUseTheSecondStoreWhileThePrimaryIsDown(t *testing.T) {
 func TestAnObjectThatTheSecondStoreLacksIsNotMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		ctx, b := t.Context(), p.mirror
+		ctx := t.Context()
+		b := p.mirror
 		first := put(t, b, "a", "first")
 		p.inSecond.Set(faults.Fail(faults.Writes))
 		second := put(t, b, "a", "second")

@@ -34,7 +34,8 @@ type pair struct {
 
 func newPair(t *testing.T, c mirror.Config, opts ...storage.OpenOption) *pair {
 	t.Helper()
-	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	primary := memstore.NewDriver(memstore.Config{})
+	second := memstore.NewDriver(memstore.Config{})
 	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
 	failing := engine.New(second, append(opts, driver.WithLayer(p.inSecond.Layer()))...)
 	p.mirror = engine.New(primary, append(opts, driver.WithLayer(p.inPrimary.Layer()), driver.WithLayer(newLayer(t, failing, c)))...)
@@ -92,7 +93,8 @@ func writes() []write {
 			return err
 		}
 	}
-	one, two := map[string]string{"a": "old"}, map[string]string{"a": "new content"}
+	one := map[string]string{"a": "old"}
+	two := map[string]string{"a": "new content"}
 	return []write{
 		{"an upload", upload("new content"), nil, two},
 		{"an upload that creates", upload("new content", storage.IfAbsent()), nil, two},
@@ -158,7 +160,8 @@ func TestAKilledProcessLeavesWhatRepairMakesEqual(t *testing.T) {
 // killedAt reports whether w made that many calls.
 func killedAt(t *testing.T, w write, from int, taken bool) bool {
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	primary := memstore.NewDriver(memstore.Config{})
+	second := memstore.NewDriver(memstore.Config{})
 	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
 	p.mirror = engine.New(primary, driver.WithLayer(newLayer(t, p.second, mirror.Config{})))
 	for key, text := range w.before {
@@ -264,7 +267,8 @@ func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
 				})
 			}
 			for turn := 0; ctx.Err() == nil; turn++ {
-				broken, sound := p.inPrimary, p.inSecond
+				broken := p.inPrimary
+				sound := p.inSecond
 				if turn%4 == 1 {
 					broken, sound = sound, broken
 				}
@@ -286,7 +290,8 @@ func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
 			}
 			for n := range sums {
 				number, _ := strconv.ParseInt(objects[fmt.Sprintf("sum/%d", n)], 10, 64)
-				sure, unknown := sums[n].sure.Load(), sums[n].unknown.Load()
+				sure := sums[n].sure.Load()
+				unknown := sums[n].unknown.Load()
 				require.GreaterOrEqual(t, number, sure, "seed %d", seed)
 				require.LessOrEqual(t, number, sure+unknown, "seed %d", seed)
 				require.Greater(t, sure, int64(20), "some writes succeeded")
@@ -299,10 +304,12 @@ func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
 func writeOwn(ctx context.Context, b storage.Bucket, w, round int, may []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	key, text := fmt.Sprintf("own/%d", w), fmt.Sprint(w, " ", round)
+	key := fmt.Sprintf("own/%d", w)
+	text := fmt.Sprint(w, " ", round)
 	var err error
 	if round%5 == 4 {
-		text, err = "", b.Remove(ctx, key)
+		text = ""
+		err = b.Remove(ctx, key)
 	} else {
 		_, err = b.Upload(ctx, key, strings.NewReader(text), storage.WithMetadata(map[string]string{"round": fmt.Sprint(round)}))
 	}
@@ -332,7 +339,8 @@ func TestWritersOfOneKeyLeaveBothStoresEqual(t *testing.T) {
 	for w := range 16 {
 		all.Go(func() {
 			for round := range 50 {
-				key, ctx := fmt.Sprint(round%3), t.Context()
+				key := fmt.Sprint(round % 3)
+				ctx := t.Context()
 				var err error
 				switch (w + round) % 4 {
 				case 0:
@@ -415,7 +423,9 @@ func TestRepairAllRefusesAnotherPrimary(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			lost, latter, empty := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+			lost := memstore.NewDriver(memstore.Config{})
+			latter := memstore.NewDriver(memstore.Config{})
+			empty := memstore.NewDriver(memstore.Config{})
 			second := engine.New(latter)
 			open := func(d driver.Driver, other storage.Bucket) storage.Bucket {
 				return engine.New(d, driver.WithLayer(newLayer(t, other, mirror.Config{})))

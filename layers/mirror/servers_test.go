@@ -39,7 +39,8 @@ func azuriteConfig(t *testing.T) azure.Config {
 
 // drivers returns functions that make drivers with empty buckets.
 func drivers(t *testing.T) (ofMinIO, ofAzurite func(t *testing.T) driver.Driver) {
-	first, azurite := minio.Config(t), azuriteConfig(t)
+	first := minio.Config(t)
+	azurite := azuriteConfig(t)
 	first.HTTPClient, azurite.HTTPClient = testserver.Client(), testserver.Client()
 	minioService, err := s3.NewService(t.Context(), first)
 	require.NoError(t, err)
@@ -137,8 +138,10 @@ func TestANetworkThatDropsOneWay(t *testing.T) {
 		deafPrimary, deafElse bool
 	}{{"the primary", true, false}, {"the second store", false, true}} {
 		t.Run(row.name, func(t *testing.T) {
-			first, azurite := minio.Config(t), azuriteConfig(t)
-			first.HTTPClient, azurite.HTTPClient = client, client
+			first := minio.Config(t)
+			azurite := azuriteConfig(t)
+			first.HTTPClient = client
+			azurite.HTTPClient = client
 			minioService, err := s3.NewService(t.Context(), first)
 			require.NoError(t, err)
 			azuriteService, err := azure.NewService(t.Context(), azurite)
@@ -160,7 +163,8 @@ func TestANetworkThatDropsOneWay(t *testing.T) {
 			wrote := map[string]string{}
 			write := func(from, to int) {
 				for n := from; n < to; n++ {
-					key, text := fmt.Sprint("k", n%7), fmt.Sprint("text ", n)
+					key := fmt.Sprint("k", n%7)
+					text := fmt.Sprint("text ", n)
 					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 					if _, err := b.Upload(ctx, key, strings.NewReader(text)); err == nil {
 						wrote[key] = text

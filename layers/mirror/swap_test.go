@@ -25,7 +25,8 @@ func TestSwappedRolesLoseNoWrite(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			const writers = 20
-			former, latter := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+			former := memstore.NewDriver(memstore.Config{})
+			latter := memstore.NewDriver(memstore.Config{})
 			ofFormer := faults.New()
 			patience := storage.WithRetry(storage.RetryPolicy{Attempts: 3})
 			mirrorOf := func(first, second driver.Driver, inFirst, inSecond *faults.Injector) storage.Bucket {

@@ -21,7 +21,8 @@ func TestAMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			failing := faults.New()
 			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			put(t, old, "a", "the old one")
-			first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+			first := memstore.NewDriver(memstore.Config{})
+			second := memstore.NewDriver(memstore.Config{})
 			both := engine.New(first, driver.WithLayer(newLayer(t, old, c)),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			failing.Set(faults.Fail(faults.Delete))

@@ -131,7 +131,8 @@ func TestFurtherConformanceOfTheOldStore(t *testing.T) {
 				opts = append(slices.Clone(opts), storagetest.Skip("tags change without a write", "the object is copied first"))
 			}
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-				old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+				old := memstore.New()
+				d := memstore.NewDriver(memstore.Config{})
 				return &demoting{newLayer(t, old, m.config(false))(d), engine.New(d), old, &sync.RWMutex{}}
 			}, opts...)
 		})

@@ -64,7 +64,8 @@ func eachRequest(t *testing.T, name string, s start, m mode, a action, rule func
 	for n, hit := 1, true; hit; n++ {
 		w, had := newWorld(t, s, m)
 		injector := faults.New(rule(faults.Any).Nth(n))
-		ofOld, ofNew := []storage.OpenOption{driver.WithLayer(w.layer), soon}, []storage.OpenOption{driver.WithLayer(w.layer), soon}
+		ofOld := []storage.OpenOption{driver.WithLayer(w.layer), soon}
+		ofNew := []storage.OpenOption{driver.WithLayer(w.layer), soon}
 		if inOld {
 			ofOld = append(ofOld, driver.WithLayer(injector.Layer()))
 		} else {
@@ -110,7 +111,8 @@ func TestAFailedRemoval(t *testing.T) {
 		{err: storage.Unauthenticated, unknown: true, stays: true},
 	} {
 		t.Run(row.err.Error(), func(t *testing.T) {
-			injector, ofNew := faults.New(), faults.New()
+			injector := faults.New()
+			ofNew := faults.New()
 			if row.stays {
 				ofNew.Set(faults.Fail(faults.Delete).WithError(row.err))
 			}
@@ -187,7 +189,8 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 // Two processes that copy one large object at the same time leave it to one of them.
 func TestOneOfTwoJobsCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		oldDriver, d := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+		oldDriver := memstore.NewDriver(memstore.Config{})
+		d := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(oldDriver), "a", strings.Repeat("x", 100_000))
 		injector := faults.New(faults.SlowBody(1000)) // it takes 100 seconds
 		slow := engine.New(oldDriver, driver.WithLayer(injector.Layer()))
@@ -235,7 +238,9 @@ func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-				inPrimary, inSecond, inOld := faults.New(), faults.New(), faults.New()
+				inPrimary := faults.New()
+				inSecond := faults.New()
+				inOld := faults.New()
 				old := memstore.New(driver.WithLayer(inOld.Layer()), once)
 				put(t, old, "a", "old")
 				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), once), mirror.Config{})
@@ -261,7 +266,8 @@ func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
 func TestACopyOfAMirrorIsOfItsPrimary(t *testing.T) {
 	testserver.Slow(t)
 	for call := range 12 {
-		inPrimary, inSecond := faults.New(), faults.New()
+		inPrimary := faults.New()
+		inSecond := faults.New()
 		mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer())), mirror.Config{Probe: time.Nanosecond})
 		require.NoError(t, err)
 		old := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

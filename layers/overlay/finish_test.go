@@ -49,7 +49,8 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 	for _, m := range modes {
 		t.Run("removals"+m.name, func(t *testing.T) {
 			features := m.lacks
-			old, d := memstore.New(), lacking{memstore.NewDriver(memstore.Config{}), features}
+			old := memstore.New()
+			d := lacking{memstore.NewDriver(memstore.Config{}), features}
 			b := engine.New(d, driver.WithLayer(newLayer(t, old, m.config(true))))
 			for n := range keys {
 				put(t, old, fmt.Sprintf("count/%02d", n), "0")
@@ -213,7 +214,8 @@ func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	config := overlay.Config{KeepOld: keepOld}
 	for from := 1; ; from++ {
-		oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+		oldDriver := memstore.NewDriver(memstore.Config{})
+		newDriver := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(oldDriver), "a", "old")
 		if k.inNew != "" {
 			put(t, engine.New(newDriver), "a", k.inNew)

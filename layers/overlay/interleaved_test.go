@@ -343,7 +343,8 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 	w.given = content(t, engine.New(w.oldDriver))
 	attrs, err := w.bucket.Attrs(t.Context(), key)
 	if errors.Is(err, storage.ObjectNotFound) {
-		had.text, err = "", nil
+		had.text = ""
+		err = nil
 		attrs = gone
 	}
 	require.NoError(t, err)
@@ -410,7 +411,9 @@ func (e event) maySeem(want string) bool {
 // judge reads what the stores have at the end, ends the move, and looks for an order.
 func (w *world) judge(t *testing.T, had object, story string) {
 	t.Helper()
-	read, list, sizes := find("read"), find("list"), find("attributes")
+	read := find("read")
+	list := find("list")
+	sizes := find("attributes")
 	w.run(t, read, &hold{})
 	w.run(t, list, &hold{})
 	w.run(t, find("finish"), &hold{})
@@ -470,7 +473,8 @@ func TestTagsOfAnObjectThatMoves(t *testing.T) {
 // same. The test draws some of the cases, and others with OMNIBUCKET_SEED; OMNIBUCKET_EVERY=1 takes
 // all, in some minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
-	every, seed := number(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24)), number(t, "OMNIBUCKET_SEED", 1)
+	every := number(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
+	seed := number(t, "OMNIBUCKET_SEED", 1)
 	for i, s := range starts {
 		for _, m := range modes {
 			t.Run(s.name+m.name, func(t *testing.T) {

@@ -72,7 +72,8 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 
 // Tombstones stay while an object is left.
 func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
-	old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+	old := memstore.New()
+	d := memstore.NewDriver(memstore.Config{})
 	put(t, old, "gone", "text")
 	put(t, old, "left", "text")
 	injector := faults.New()
@@ -85,7 +86,8 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 }
 
 func TestTombstonesAreHidden(t *testing.T) {
-	d, old := memstore.NewDriver(memstore.Config{}), memstore.New()
+	d := memstore.NewDriver(memstore.Config{})
+	old := memstore.New()
 	injector := faults.New()
 	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 	for n := range 3000 {
@@ -122,7 +124,9 @@ func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z", ".n", ".o"}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 2))
-		one, old, d := memstore.New(), memstore.New(), memstore.NewDriver(memstore.Config{})
+		one := memstore.New()
+		old := memstore.New()
+		d := memstore.NewDriver(memstore.Config{})
 		b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 		for range 40 {
 			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))

@@ -59,7 +59,8 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 		put(t, old, fmt.Sprintf("%03d", n), want[fmt.Sprintf("%03d", n)])
 	}
 	given := content(t, old)
-	kills, patience := 0, 20*time.Millisecond
+	kills := 0
+	patience := 20 * time.Millisecond
 	var moved sync.WaitGroup
 	var mu sync.Mutex
 	for range 2 {
@@ -68,7 +69,8 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestProcessesThatAreKilledLoseNothing$", "-test.timeout", "1m")
 				child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
 				var out bytes.Buffer
-				child.Stdout, child.Stderr = &out, &out
+				child.Stdout = &out
+				child.Stderr = &out
 				if err := child.Start(); err != nil {
 					t.Error(err)
 					return

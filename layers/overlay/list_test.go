@@ -23,7 +23,9 @@ func TestAListingIsThatOfOneStore(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z"}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		one, old, d := memstore.New(), memstore.New(), memstore.NewDriver(memstore.Config{})
+		one := memstore.New()
+		old := memstore.New()
+		d := memstore.NewDriver(memstore.Config{})
 		b := memstore.New(driver.WithLayer(func(driver.Driver) driver.Driver {
 			return newLayer(t, old, overlay.Config{})(d)
 		}))
@@ -80,14 +82,16 @@ func TestAListingLooksAtFewObjects(t *testing.T) {
 	// Markers of 72 bytes are those of the first stored form. Each object of that size is looked at.
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
-			injected, d := faults.New(), memstore.NewDriver(memstore.Config{})
+			injected := faults.New()
+			d := memstore.NewDriver(memstore.Config{})
 			b := engine.New(injected.Layer()(d), driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 			text := strings.Repeat("x", size)
 			for n := range 1000 {
 				put(t, engine.New(d), strconv.Itoa(n), text)
 			}
 			require.Len(t, content(t, b), 1000)
-			before, listed := injected.Count(faults.Head), 0
+			before := injected.Count(faults.Head)
+			listed := 0
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.EqualValues(t, size, entry.Size)

@@ -54,7 +54,8 @@ func TestManyObjectsMove(t *testing.T) {
 			}
 		})
 	}
-	before, peak := heap(), watchHeap()
+	before := heap()
+	peak := watchHeap()
 	began := time.Now()
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
 	took := time.Since(began)
@@ -81,7 +82,8 @@ func openForMany(t *testing.T) (alone, old, both storage.Bucket) {
 	t.Helper()
 	dir := os.Getenv(moveDir)
 	if dir == "" {
-		old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+		old := memstore.New()
+		d := memstore.NewDriver(memstore.Config{})
 		of := func(driver.Driver) driver.Driver { return d }
 		return memstore.New(driver.WithLayer(of)), old, memstore.New(driver.WithLayer(of), driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	}
@@ -186,7 +188,8 @@ func heap() uint64 {
 // watchHeap reads the size of the heap again and again, until the returned function is called, which
 // returns the greatest one.
 func watchHeap() (end func() uint64) {
-	over, most := make(chan struct{}), make(chan uint64)
+	over := make(chan struct{})
+	most := make(chan uint64)
 	go func() {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()

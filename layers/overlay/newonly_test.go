@@ -37,7 +37,8 @@ func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
 			{"without the layer beside NewOnly", 1},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+				old := memstore.New()
+				d := memstore.NewDriver(memstore.Config{})
 				for _, key := range []string{"a", "b", "c", "d", "e"} {
 					put(t, old, key, "old "+key)
 				}
@@ -47,7 +48,8 @@ func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
 				buckets := []storage.Bucket{open(false), open(true), engine.New(d)}
 				_, err := overlay.Finish(t.Context(), buckets[0], overlay.FinishConfig{})
 				require.NoError(t, err)
-				former, later := buckets[row.former], buckets[row.former+1]
+				former := buckets[row.former]
+				later := buckets[row.former+1]
 
 				require.NoError(t, later.Remove(t.Context(), "a"))
 				require.NoError(t, former.Remove(t.Context(), "b"))

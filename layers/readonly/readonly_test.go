@@ -99,7 +99,8 @@ func TestUploadsAreNotSigned(t *testing.T) {
 
 func TestTheBucketIsTheSourceOfACopyAndNotItsDestination(t *testing.T) {
 	view, _ := newDrivers(t, readonly.Config{})
-	b, other := engine.New(view, storage.WithSigningBaseURL("https://files.example")), memstore.New()
+	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
+	other := memstore.New()
 	_, err := storage.Copy(t.Context(), other, "a", b, "a")
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), b, "b", other, "a")

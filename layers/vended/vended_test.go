@@ -120,6 +120,7 @@ type originless struct{ driver.Driver }
 
 func (o originless) Describe() driver.Description {
 	desc := o.Driver.Describe()
-	desc.Origin, desc.NeedsSigningBase = nil, false
+	desc.Origin = nil
+	desc.NeedsSigningBase = false
 	return desc
 }
