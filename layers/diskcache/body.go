@@ -63,7 +63,10 @@ func (b *body) missing(first, last int64) int64 {
 // of the object.
 func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
-		Key: b.object.key, Version: b.object.version, Offset: first * b.blockBytes(), Length: -1,
+		Key:       b.object.key,
+		Version:   b.object.version,
+		Offset:    first * b.blockBytes(),
+		Length:    -1,
 		Condition: storage.Condition{Revision: b.object.revision},
 	}
 	if until >= 0 {

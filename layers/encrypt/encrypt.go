@@ -66,14 +66,20 @@ type Config struct {
 func New(c Config) (driver.Layer, error) {
 	if c.Keys == nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "encrypt.New", Err: errors.New("Keys must not be nil"),
+			Code: storage.InvalidArgument,
+			Op:   "encrypt.New",
+			Err:  errors.New("Keys must not be nil"),
 		}
 	}
 	l := &layer{config: c}
 	return func(next driver.Driver) driver.Driver {
 		return &objectDriver{
-			Driver: next, layer: l, desc: next.Describe(),
-			known: map[string]*dataKey{}, opening: map[string]*opening{}, sizes: map[string]int64{},
+			Driver:  next,
+			layer:   l,
+			desc:    next.Describe(),
+			known:   map[string]*dataKey{},
+			opening: map[string]*opening{},
+			sizes:   map[string]int64{},
 		}
 	}, nil
 }

@@ -115,7 +115,8 @@ func checkStanzas(stanzas []*age.Stanza) error {
 		for _, word := range append([]string{s.Type}, s.Args...) {
 			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
 				return &storage.Error{
-					Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |"),
+					Code: storage.Internal,
+					Err:  errors.New("the words of a stanza must be ASCII without spaces and |"),
 				}
 			}
 		}
@@ -278,8 +279,11 @@ func keysFailed(err error) error {
 		return err
 	}
 	if errors.Is(err, age.ErrIncorrectIdentity) {
-		return &storage.Error{Code: storage.PermissionDenied, Err: errOtherKeys,
-			Hint: "the object was encrypted for other keys, or its header was changed"}
+		return &storage.Error{
+			Code: storage.PermissionDenied,
+			Err:  errOtherKeys,
+			Hint: "the object was encrypted for other keys, or its header was changed",
+		}
 	}
 	return &storage.Error{Code: storage.Internal, Err: err}
 }

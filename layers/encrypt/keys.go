@@ -188,7 +188,9 @@ func mixed() error {
 
 func noRecipient() error {
 	return &storage.Error{
-		Code: storage.PermissionDenied, Err: errors.New("the keys have no recipient"), Hint: "these keys can only read",
+		Code: storage.PermissionDenied,
+		Err:  errors.New("the keys have no recipient"),
+		Hint: "these keys can only read",
 	}
 }
 

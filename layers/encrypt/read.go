@@ -35,8 +35,11 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	}
 	size, ok := plainSize(attrs.Size)
 	if header == "" {
-		return "", &storage.Error{Code: storage.ChecksumMismatch, Err: errNotEncrypted,
-			Hint: "if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it"}
+		return "", &storage.Error{
+			Code: storage.ChecksumMismatch,
+			Err:  errNotEncrypted,
+			Hint: "if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it",
+		}
 	}
 	if !ok {
 		return "", damaged("an encrypted object does not have this size")
@@ -166,7 +169,12 @@ func (d *objectDriver) decrypt(
 		}
 	}
 	plain := &openingBody{
-		sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from,
+		sealed: body,
+		key:    key,
+		index:  first,
+		left:   sealed - first*sealedChunk,
+		skip:   from % chunkSize,
+		want:   to - from,
 	}
 	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
 	// chunk, and fails if the chunk was changed.

@@ -26,8 +26,12 @@ import (
 // no longer secret, upload the object again, because a new upload has a new data key.
 func Rewrap(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	if !storage.Supports(bucket, storage.ServerCopy|storage.ConditionalUpdate) {
-		return nil, &storage.Error{Code: storage.Unsupported, Op: "encrypt.Rewrap", Key: key,
-			Hint: "the store must copy on its side, with IfRevision; upload the object again instead"}
+		return nil, &storage.Error{
+			Code: storage.Unsupported,
+			Op:   "encrypt.Rewrap",
+			Key:  key,
+			Hint: "the store must copy on its side, with IfRevision; upload the object again instead",
+		}
 	}
 	attrs, err := bucket.Attrs(driver.WithoutFailover(ctx), key)
 	if err != nil {

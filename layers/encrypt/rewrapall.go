@@ -53,8 +53,11 @@ type RewrapReport struct {
 // with the layer, each object is copied onto itself, and nothing is encrypted.
 func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (RewrapReport, error) {
 	if c.Concurrency < 0 {
-		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll",
-			Err: errors.New("the concurrency must not be negative")}
+		return RewrapReport{}, &storage.Error{
+			Code: storage.InvalidArgument,
+			Op:   "encrypt.RewrapAll",
+			Err:  errors.New("the concurrency must not be negative"),
+		}
 	}
 	r := &rewrapping{config: c}
 	limit := cmp.Or(c.Concurrency, rewrapsAtOnce)
@@ -84,7 +87,9 @@ func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []s
 	errs := make([]error, len(keys))
 	var all sync.WaitGroup
 	for i, key := range keys {
-		all.Go(func() { attrs[i], errs[i] = r.rewrapAgain(ctx, bucket, key) })
+		all.Go(func() {
+			attrs[i], errs[i] = r.rewrapAgain(ctx, bucket, key)
+		})
 	}
 	all.Wait()
 	for i := range keys {

@@ -38,7 +38,14 @@ type sealingBody struct {
 
 func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
 	return &sealingBody{
-		plain: plain, key: k, first: first, size: size, final: final, plainSum: plainSum, sum: sum, whole: true,
+		plain:    plain,
+		key:      k,
+		first:    first,
+		size:     size,
+		final:    final,
+		plainSum: plainSum,
+		sum:      sum,
+		whole:    true,
 	}
 }
 

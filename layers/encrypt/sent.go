@@ -12,7 +12,8 @@ import (
 // store with the old and the new chunks could compute how the plain bytes differ.
 func bodyChanged() error {
 	return &storage.Error{
-		Code: storage.BodyFailed, Err: errors.New("the body has changed since an earlier attempt has sent it"),
+		Code: storage.BodyFailed,
+		Err:  errors.New("the body has changed since an earlier attempt has sent it"),
 		Hint: "upload a body that does not change meanwhile",
 	}
 }

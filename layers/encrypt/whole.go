@@ -24,8 +24,13 @@ func (d *objectDriver) requireWhole(
 	}
 	last := (sealed - 1) / sealedChunk
 	found, body, err := d.Driver.Get(ctx, &driver.GetRequest{
-		Key: r.Key, Version: r.Version, Offset: last * sealedChunk, Length: sealed - last*sealedChunk,
-		Condition: storage.Condition{Revision: attrs.Revision}, Native: r.Native, Auxiliary: r.Auxiliary,
+		Key:       r.Key,
+		Version:   r.Version,
+		Offset:    last * sealedChunk,
+		Length:    sealed - last*sealedChunk,
+		Condition: storage.Condition{Revision: attrs.Revision},
+		Native:    r.Native,
+		Auxiliary: r.Auxiliary,
 	})
 	switch storage.CodeOf(err) {
 	case "":
@@ -66,7 +71,12 @@ func (d *objectDriver) rememberSize(header string, sealed int64) {
 // reason is that the object was truncated. Otherwise it returns nil.
 func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) error {
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{
-		Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native, Auxiliary: true,
+		Key:       r.Key,
+		Version:   r.Version,
+		Length:    -1,
+		Condition: r.Condition,
+		Native:    r.Native,
+		Auxiliary: true,
 	})
 	if err != nil {
 		return nil

@@ -133,8 +133,13 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 	}
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
 	if errors.Is(err, errOtherKeys) {
-		err = &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: errOtherKeys,
-			Hint: "make the same call again: it starts over, because the upload was begun with other keys"}
+		err = &storage.Error{
+			Code:      storage.Unavailable,
+			Status:    http.StatusConflict,
+			Retryable: true,
+			Err:       errOtherKeys,
+			Hint:      "make the same call again: it starts over, because the upload was begun with other keys",
+		}
 	}
 	return k, below, err
 }

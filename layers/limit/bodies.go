@@ -17,7 +17,9 @@ type objectDriver struct {
 
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	body := r.Body
-	defer func() { r.Body = body }()
+	defer func() {
+		r.Body = body
+	}()
 	sent := uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
 	if again, ok := body.(io.Seeker); ok {
 		r.Body = seekable(sent, again, body)
@@ -54,7 +56,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 func (d *objectDriver) limitPart(ctx context.Context, r *driver.PartRequest) (restore func()) {
 	body := r.Body
 	r.Body = seekable(uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body, body)
-	return func() { r.Body = body }
+	return func() {
+		r.Body = body
+	}
 }
 
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {

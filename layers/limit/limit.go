@@ -57,8 +57,9 @@ func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
 		if perSecond != 0 && !(perSecond >= 0.001) { // this form of the comparison also refuses NaN
 			return nil, &storage.Error{
-				Code: storage.InvalidArgument, Op: "limit.New",
-				Err: errors.New("Config.Requests must have numbers from 0.001, or 0 for no limit"),
+				Code: storage.InvalidArgument,
+				Op:   "limit.New",
+				Err:  errors.New("Config.Requests must have numbers from 0.001, or 0 for no limit"),
 			}
 		}
 	}

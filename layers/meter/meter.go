@@ -51,8 +51,12 @@ func New() *Meter { return &Meter{} }
 // Counts returns what was counted since New.
 func (m *Meter) Counts() Counts {
 	return Counts{
-		Reads: m.reads.Load(), Writes: m.writes.Load(), Lists: m.lists.Load(), Removals: m.removals.Load(),
-		Sent: m.sent.Load(), Received: m.received.Load(),
+		Reads:    m.reads.Load(),
+		Writes:   m.writes.Load(),
+		Lists:    m.lists.Load(),
+		Removals: m.removals.Load(),
+		Sent:     m.sent.Load(),
+		Received: m.received.Load(),
 	}
 }
 

@@ -114,11 +114,15 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 				"the two stores of a mirror must not be the same bucket, nor one in the other"))
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
-			place: serving.Place(engine.New(d)), secondPlace: serving.Place(second),
-			second: other, config: c,
-			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-			source:    engine.New(pinned{d}),
-			ofPrimary: circuit{weight: 1, wait: c.Probe}, ofSecond: circuit{weight: opensAt, wait: c.Probe},
+			place:       serving.Place(engine.New(d)),
+			secondPlace: serving.Place(second),
+			second:      other,
+			config:      c,
+			primary:     engine.New(d),
+			once:        engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+			source:      engine.New(pinned{d}),
+			ofPrimary:   circuit{weight: 1, wait: c.Probe},
+			ofSecond:    circuit{weight: opensAt, wait: c.Probe},
 		}})
 	}, nil
 }

@@ -162,7 +162,9 @@ func (s *stores) refuseBoth(ctx context.Context, former *ctxlock.Once[noteSet], 
 		return err
 	}
 	return &storage.Error{
-		Code: storage.PreconditionFailed, Op: "mirror.Repair", Key: key,
+		Code: storage.PreconditionFailed,
+		Op:   "mirror.Repair",
+		Key:  key,
 		Err:  errors.New("both stores have a note of this object, because their roles were swapped"),
 		Hint: "call mirror.RepairAll",
 	}
@@ -194,7 +196,9 @@ func (s *stores) obey(ctx context.Context, j *job, n note) error {
 		return err
 	}
 	return &storage.Error{
-		Code: storage.PreconditionFailed, Op: "mirror.Repair", Key: n.Key,
+		Code: storage.PreconditionFailed,
+		Op:   "mirror.Repair",
+		Key:  n.Key,
 		Err:  errors.New("the note of this object was made in another store, or beside another second store"),
 		Hint: "call mirror.RepairAll, which tells how to decide which store is right",
 	}
@@ -217,7 +221,9 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	var n note
 	if err := json.Unmarshal(data, &n); err != nil || n.Key == "" {
 		return n, &storage.Error{
-			Code: storage.Internal, Key: name, Err: errors.New("the object is not a note of a mirror"),
+			Code: storage.Internal,
+			Key:  name,
+			Err:  errors.New("the object is not a note of a mirror"),
 			Hint: "remove it",
 		}
 	}
@@ -233,8 +239,11 @@ type job struct {
 
 func (j *job) report() Report {
 	return Report{
-		Repaired: j.repaired.Load(), Recent: j.recent.Load(), Failed: j.failed.Load(), Removed: j.removed.Load(),
-		Ignored: j.ignored.Load(),
+		Repaired: j.repaired.Load(),
+		Recent:   j.recent.Load(),
+		Failed:   j.failed.Load(),
+		Removed:  j.removed.Load(),
+		Ignored:  j.ignored.Load(),
 	}
 }
 

@@ -27,14 +27,20 @@ func (o repairOption) applyRepair(c *comparison) { o(c) }
 
 // WithDryRun makes [RepairAll] change nothing. It counts and reports what it would do
 // otherwise.
-func WithDryRun() RepairOption { return repairOption(func(c *comparison) { c.dryRun = true }) }
+func WithDryRun() RepairOption {
+	return repairOption(func(c *comparison) {
+		c.dryRun = true
+	})
+}
 
 // WithPrimaryRight makes [RepairAll] change the second store wherever it differs from the primary.
 // RepairAll then replaces and removes objects even if nothing proves that the primary is right.
 // First use [WithDryRun] and [WithDifferences] to see what it would remove. If the primary has no
 // objects, RepairAll still fails with ObjectNotFound.
 func WithPrimaryRight() RepairOption {
-	return repairOption(func(c *comparison) { c.primaryRight = true })
+	return repairOption(func(c *comparison) {
+		c.primaryRight = true
+	})
 }
 
 // WithDifferences makes [RepairAll] call a function for each key that it changes or leaves
@@ -42,7 +48,9 @@ func WithPrimaryRight() RepairOption {
 // [Report] only has counts. RepairAll does not call the function for a key that it repairs because
 // of a note, but it counts the key.
 func WithDifferences(report func(Difference)) RepairOption {
-	return repairOption(func(c *comparison) { c.tell = report })
+	return repairOption(func(c *comparison) {
+		c.tell = report
+	})
 }
 
 // A Difference is a key that [RepairAll] has found different in both stores.
@@ -325,7 +333,8 @@ func (c *comparison) refuse() error {
 	}
 	unlike := c.byMark > 0 && c.matched.Load() == 0
 	e := &storage.Error{
-		Code: storage.PreconditionFailed, Op: "mirror.RepairAll",
+		Code: storage.PreconditionFailed,
+		Op:   "mirror.RepairAll",
 		Hint: "if the object is being written, repeat the call. Otherwise look at the object in both stores. " +
 			"If the primary is right, use WithPrimaryRight. If the second store is right, swap the roles of the " +
 			"stores, or copy it to an empty store: docs/when-a-store-is-gone.md",

@@ -84,8 +84,10 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	}
 	if s.config.Sync || evidence.Asks(ctx, key) {
 		return &storage.Error{
-			Code: storage.OutcomeUnknown, Unknown: true, Err: err,
-			Hint: "the primary store has the write; the second one gets it from mirror.Repair",
+			Code:    storage.OutcomeUnknown,
+			Unknown: true,
+			Err:     err,
+			Hint:    "the primary store has the write; the second one gets it from mirror.Repair",
 		}
 	}
 	return nil

@@ -24,7 +24,8 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	}
 	if given.Old == "" {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Err: errors.New("old must name the location of the old store"),
+			Code: storage.InvalidArgument,
+			Err:  errors.New("old must name the location of the old store"),
 		}
 	}
 	return &driver.ConfiguredLayer{

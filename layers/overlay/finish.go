@@ -78,8 +78,9 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	}
 	if c.Concurrency < 0 {
 		return Report{}, &storage.Error{
-			Code: storage.InvalidArgument, Op: "overlay.Finish",
-			Err: errors.New("the concurrency must not be negative"),
+			Code: storage.InvalidArgument,
+			Op:   "overlay.Finish",
+			Err:  errors.New("the concurrency must not be negative"),
 		}
 	}
 	ctx = driver.WithoutFailover(ctx)
@@ -168,8 +169,9 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 		return d.stores, nil
 	}
 	return nil, &storage.Error{
-		Code: storage.InvalidArgument, Op: op,
-		Err: errors.New("b must be a bucket that was opened with the layer, and no folder of it"),
+		Code: storage.InvalidArgument,
+		Op:   op,
+		Err:  errors.New("b must be a bucket that was opened with the layer, and no folder of it"),
 	}
 }
 

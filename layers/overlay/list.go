@@ -36,7 +36,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if r.Token != "" {
 		if err := json.Unmarshal([]byte(r.Token), &at); err != nil {
 			return nil, &storage.Error{
-				Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing"),
+				Code: storage.InvalidArgument,
+				Err:  errors.New("token must be of a page of this listing"),
 			}
 		}
 	}

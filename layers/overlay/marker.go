@@ -59,7 +59,8 @@ func checkKind(key, kind string) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Key: key,
+		Code: storage.Unsupported,
+		Key:  key,
 		Err:  fmt.Errorf("a later version of this library has stored a marker of the kind %q", kind),
 		Hint: "update this program",
 	}
@@ -97,7 +98,10 @@ func (s *stores) putText(
 	ctx context.Context, key, text string, metadata map[string]string, c storage.Condition,
 ) (*storage.Attrs, error) {
 	return s.driver.Put(ctx, &driver.PutRequest{
-		Key: key, Body: strings.NewReader(text), Size: int64(len(text)), Condition: c,
+		Key:        key,
+		Body:       strings.NewReader(text),
+		Size:       int64(len(text)),
+		Condition:  c,
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: metadata},
 		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
 	})

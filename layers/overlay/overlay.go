@@ -81,7 +81,9 @@ type Config struct {
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil"),
+			Code: storage.InvalidArgument,
+			Op:   "overlay.New",
+			Err:  errors.New("old must not be nil"),
 		}
 	}
 	return func(d driver.Driver) driver.Driver {

@@ -89,7 +89,9 @@ func write[T any](
 	if err != nil {
 		return result, err
 	}
-	defer func() { *condition = given }()
+	defer func() {
+		*condition = given
+	}()
 	// Set the condition in the caller's request. A copy of the request would lack the checksum,
 	// because the core adds the checksum to the caller's request when the body ends.
 	*condition = c
@@ -106,7 +108,9 @@ func write[T any](
 // errBusy says that another process has changed the key in the new store meanwhile. The call can be
 // repeated.
 var errBusy = &storage.Error{
-	Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others"),
+	Code:      storage.Unavailable,
+	Retryable: true,
+	Err:       errors.New("the object is being moved or written by others"),
 }
 
 // Put stores the object in the new store. A job may write a question object, to find out whether

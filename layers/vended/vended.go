@@ -56,11 +56,13 @@ func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, 
 
 var (
 	errDenied = &storage.Error{
-		Code: storage.PermissionDenied, Err: errors.New("the vended credentials do not permit this request"),
+		Code: storage.PermissionDenied,
+		Err:  errors.New("the vended credentials do not permit this request"),
 		Hint: "ask for credentials with this prefix and this right",
 	}
 	errForeign = &storage.Error{
-		Code: storage.Unsupported, Err: errors.New("layers/vended is for buckets in memory and in directories"),
+		Code: storage.Unsupported,
+		Err:  errors.New("layers/vended is for buckets in memory and in directories"),
 		Hint: "set CredentialsFor in the configuration of the provider",
 	}
 )
@@ -118,7 +120,8 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 	}
 	if given == nil {
 		return storage.Rights{}, &storage.Error{
-			Code: storage.Unauthenticated, Err: errors.New("there are no credentials for the key"),
+			Code: storage.Unauthenticated,
+			Err:  errors.New("there are no credentials for the key"),
 		}
 	}
 	keys, err := d.origin.VerifyingKeys(ctx)
@@ -129,12 +132,14 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 	switch {
 	case status == signedurl.Expired:
 		return storage.Rights{}, &storage.Error{
-			Code: storage.Unauthenticated, Err: errors.New("the vended credentials have expired"),
+			Code: storage.Unauthenticated,
+			Err:  errors.New("the vended credentials have expired"),
 			Hint: "ask for new credentials",
 		}
 	case status != signedurl.Valid:
 		return storage.Rights{}, &storage.Error{
-			Code: storage.Unauthenticated, Err: errors.New("the vended credentials are not of this bucket"),
+			Code: storage.Unauthenticated,
+			Err:  errors.New("the vended credentials are not of this bucket"),
 			Hint: "check that they are unchanged, and that the program and its client open the same bucket",
 		}
 	case !strings.HasPrefix(key, grant.Prefix):

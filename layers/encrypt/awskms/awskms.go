@@ -60,7 +60,8 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	id, isKey := strings.CutPrefix(name.Resource, "key/")
 	if err != nil || name.Service != "kms" || name.Region == "" || !isKey || id == "" {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "awskms.New",
+			Code: storage.InvalidArgument,
+			Op:   "awskms.New",
 			Err:  errors.New("the key must be the ARN of a key of AWS KMS: arn:aws:kms:REGION:ACCOUNT:key/ID"),
 			Hint: "show the ARN of an alias's key: aws kms describe-key --key-id ALIAS",
 		}
@@ -69,7 +70,10 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		chain, err := config.LoadDefaultConfig(ctx, config.WithRegion(name.Region))
 		if err != nil {
 			return nil, &storage.Error{
-				Code: storage.Unauthenticated, Op: "awskms.New", Err: err, Hint: "correct the configuration of AWS",
+				Code: storage.Unauthenticated,
+				Op:   "awskms.New",
+				Err:  err,
+				Hint: "correct the configuration of AWS",
 			}
 		}
 		c.AWS = &chain
@@ -88,7 +92,10 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		unique.Region = "" // the key's replicas in other regions have the same id
 	}
 	return &kms.Key{
-		Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key},
+		Type:    "github.com/omnibucket/awskms",
+		Name:    unique.String(),
+		Bucket:  c.Bucket,
+		Service: key{client, c.Key},
 	}, nil
 }
 
@@ -177,7 +184,9 @@ func failed(err error, secrets ...[]byte) error {
 		return kms.NoResponse(service, err)
 	}
 	r := kms.Response{
-		Status: response.HTTPStatusCode(), Header: response.Response.Header, RequestID: response.ServiceRequestID(),
+		Status:    response.HTTPStatusCode(),
+		Header:    response.Response.Header,
+		RequestID: response.ServiceRequestID(),
 	}
 	if own && api.ErrorCode() != "UnknownError" {
 		r.Code, r.Message = api.ErrorCode(), api.ErrorMessage()

@@ -65,13 +65,15 @@ func New(c Config) (encrypt.Keys, error) {
 	parts := keyForm.FindStringSubmatch(c.Key)
 	if parts == nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "azurekeyvault.New",
-			Err: errors.New("the key must be https://VAULT.vault.azure.net/keys/NAME, with or without /VERSION"),
+			Code: storage.InvalidArgument,
+			Op:   "azurekeyvault.New",
+			Err:  errors.New("the key must be https://VAULT.vault.azure.net/keys/NAME, with or without /VERSION"),
 		}
 	}
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: kms.Client(c.HTTPClient),
-		Retry:     policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
+		Transport:        kms.Client(c.HTTPClient),
+		Retry:            policy.RetryOptions{MaxRetries: -1},
+		PerRetryPolicies: []policy.Policy{wholeBody{}},
 	}}
 	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
 	if err != nil {

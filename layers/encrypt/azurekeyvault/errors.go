@@ -32,7 +32,8 @@ func failed(err error, secrets ...[]byte) error {
 		return kms.NoResponse(service, err)
 	}
 	r := kms.Response{
-		Status: response.StatusCode, Header: response.RawResponse.Header,
+		Status:    response.StatusCode,
+		Header:    response.RawResponse.Header,
 		RequestID: response.RawResponse.Header.Get("X-Ms-Request-Id"),
 	}
 	var document struct {

@@ -63,7 +63,8 @@ var keyForm = regexp.MustCompile(`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[
 func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	if !keyForm.MatchString(c.Key) {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "googlekms.New",
+			Code: storage.InvalidArgument,
+			Op:   "googlekms.New",
 			Err:  errors.New("the key must be projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"),
 			Hint: "leave out the version: KMS knows that of each object",
 		}
@@ -114,9 +115,11 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 	plain := textOf(dataKey)
 	bound := boundTo(of)
 	out, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
-		Plaintext: plain.base64, PlaintextCrc32c: plain.crc,
-		AdditionalAuthenticatedData: bound.base64, AdditionalAuthenticatedDataCrc32c: bound.crc,
-		ForceSendFields: []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"}, // a checksum may be 0
+		Plaintext:                         plain.base64,
+		PlaintextCrc32c:                   plain.crc,
+		AdditionalAuthenticatedData:       bound.base64,
+		AdditionalAuthenticatedDataCrc32c: bound.crc,
+		ForceSendFields:                   []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"}, // a checksum may be 0
 	}).Context(ctx).Do()
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
@@ -138,9 +141,11 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Ob
 	sealed := textOf(body)
 	bound := boundTo(of)
 	out, err := k.sdk.Decrypt(k.name, &cloudkms.DecryptRequest{
-		Ciphertext: sealed.base64, CiphertextCrc32c: sealed.crc,
-		AdditionalAuthenticatedData: bound.base64, AdditionalAuthenticatedDataCrc32c: bound.crc,
-		ForceSendFields: []string{"CiphertextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
+		Ciphertext:                        sealed.base64,
+		CiphertextCrc32c:                  sealed.crc,
+		AdditionalAuthenticatedData:       bound.base64,
+		AdditionalAuthenticatedDataCrc32c: bound.crc,
+		ForceSendFields:                   []string{"CiphertextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
 	}).Context(ctx).Do()
 	if err != nil {
 		return nil, failed(err)

@@ -56,7 +56,8 @@ const FailedOver = "mirror: second store"
 // store describes that store, such as "the new store of an overlay".
 func ErrNeeds(store string) error {
 	return &storage.Error{
-		Code: storage.Unsupported, Err: errors.New(store + " needs IfAbsent, IfRevision and metadata"),
+		Code: storage.Unsupported,
+		Err:  errors.New(store + " needs IfAbsent, IfRevision and metadata"),
 		Hint: "name the kind of an S3 server, such as profile=minio, or choose a store that has them: docs/support.md",
 	}
 }
@@ -117,7 +118,8 @@ func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
 		if strings.HasPrefix(word, s.Tag) {
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind),
+				Code: storage.InvalidArgument,
+				Err:  errors.New("a bucket must not have two layers " + kind),
 				Hint: "give the second one to the other store, which may have layers of its own",
 			}
 		}
@@ -131,7 +133,8 @@ func (s Store) Refused(kind string) error {
 	}
 	if !s.listsInOrder() {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("both stores of the layer " + kind + " must list in byte order"),
+			Code: storage.Unsupported,
+			Err:  errors.New("both stores of the layer " + kind + " must list in byte order"),
 			Hint: "choose stores with the feature OrderedListing: docs/support.md",
 		}
 	}

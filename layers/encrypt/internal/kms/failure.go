@@ -54,9 +54,13 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		m = Meaning{Code: storage.Internal}
 	}
 	return &storage.Error{
-		Code: m.Code, Hint: m.Hint, Retryable: isRetryable(m.Code), Status: r.Status, RetryAfter: status.RetryAfter,
-		RequestID: r.RequestID,
-		Err:       errors.New(text(service, r, secrets)),
+		Code:       m.Code,
+		Hint:       m.Hint,
+		Retryable:  isRetryable(m.Code),
+		Status:     r.Status,
+		RetryAfter: status.RetryAfter,
+		RequestID:  r.RequestID,
+		Err:        errors.New(text(service, r, secrets)),
 	}
 }
 
@@ -121,8 +125,10 @@ func NoResponse(service string, err error) error {
 func NoCredentials(err error, passes bool, hint string) error {
 	if passes {
 		return &storage.Error{
-			Code: storage.Unavailable, Retryable: true, Err: err,
-			Hint: "check the service that provides the credentials: it did not respond",
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Err:       err,
+			Hint:      "check the service that provides the credentials: it did not respond",
 		}
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: hint}
@@ -137,7 +143,8 @@ func Damaged(service, what string) error {
 // such a data key.
 func Another(service string) error {
 	return &storage.Error{
-		Code: storage.ChecksumMismatch, Err: errors.New(service + " does not decrypt the data key for this object"),
+		Code: storage.ChecksumMismatch,
+		Err:  errors.New(service + " does not decrypt the data key for this object"),
 		Hint: AnotherHint,
 	}
 }
