@@ -30,10 +30,22 @@ func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
 		},
 	}
 	for op, call := range map[string]func(t *testing.T, b storage.Bucket) error{
-		"Download": func(t *testing.T, b storage.Bucket) error { _, err := b.Download(t.Context(), "k"); return err },
-		"Attrs":    func(t *testing.T, b storage.Bucket) error { _, err := b.Attrs(t.Context(), "k"); return err },
-		"Exists":   func(t *testing.T, b storage.Bucket) error { _, err := b.Exists(t.Context(), "k"); return err },
-		"Tags":     func(t *testing.T, b storage.Bucket) error { _, err := storage.Tags(t.Context(), b, "k"); return err },
+		"Download": func(t *testing.T, b storage.Bucket) error {
+			_, err := b.Download(t.Context(), "k")
+			return err
+		},
+		"Attrs": func(t *testing.T, b storage.Bucket) error {
+			_, err := b.Attrs(t.Context(), "k")
+			return err
+		},
+		"Exists": func(t *testing.T, b storage.Bucket) error {
+			_, err := b.Exists(t.Context(), "k")
+			return err
+		},
+		"Tags": func(t *testing.T, b storage.Bucket) error {
+			_, err := storage.Tags(t.Context(), b, "k")
+			return err
+		},
 		"SetTags": func(t *testing.T, b storage.Bucket) error {
 			return storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"})
 		},
@@ -51,7 +63,8 @@ func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
 	} {
 		for store, open := range stores {
 			for fault, failure := range map[string]*storage.Error{
-				"deny": {Code: storage.PermissionDenied, Hint: "ask the owner"}, "respond with an error": {Code: storage.Unavailable},
+				"deny":                  {Code: storage.PermissionDenied, Hint: "ask the owner"},
+				"respond with an error": {Code: storage.Unavailable},
 			} {
 				t.Run(op+" if "+store+" "+fault, func(t *testing.T) {
 					injector := faults.New(faults.Fail(faults.Any).WithError(failure))

@@ -22,9 +22,12 @@ func TestLayersOfTwoStoresListOverOneAnother(t *testing.T) {
 	o, err := overlay.New(memstore.New(), overlay.Config{})
 	require.NoError(t, err)
 	for name, layers := range map[string][]driver.Layer{
-		"mirror": {m}, "overlay": {o}, "mirror, overlay": {m, o}, "overlay, mirror": {o, m},
-		"limit overlay": {newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}}), o},
-		"overlay cache": {o, newCache(t, diskcache.Config{Unpinned: true})},
+		"mirror":          {m},
+		"overlay":         {o},
+		"mirror, overlay": {m, o},
+		"overlay, mirror": {o, m},
+		"limit overlay":   {newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}}), o},
+		"overlay cache":   {o, newCache(t, diskcache.Config{Unpinned: true})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var opts []storage.OpenOption

@@ -34,8 +34,11 @@ func (w *world) store(name, key, text string) {
 func TestABackupIsAnotherPlace(t *testing.T) {
 	for name, backup := range map[string]string{"at the source's place": "first",
 		"at the destination's place": "third"} {
-		for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()},
-			"move": {transfer.WithMove()}} {
+		for job, opts := range map[string][]transfer.Option{
+			"copy":   nil,
+			"delete": {transfer.WithDelete()},
+			"move":   {transfer.WithMove()},
+		} {
 			t.Run(job+", "+name, func(t *testing.T) {
 				w := newWorld(t, "directory")
 				w.store("first", "a", "new")
@@ -206,7 +209,8 @@ func TestTheOldStoreOfAnOverlayIsNoOtherPlace(t *testing.T) {
 		"the same folder":           {"a/", "a/"},
 	} {
 		for job, opts := range map[string][]transfer.Option{
-			"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()},
+			"delete": {transfer.WithDelete()},
+			"move":   {transfer.WithMove()},
 		} {
 			for _, keep := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, KeepOld %v", job, name, keep), func(t *testing.T) {
@@ -272,7 +276,8 @@ func TestAServedLayerIsNoOtherPlaceThanItsSecondStore(t *testing.T) {
 	} {
 		for kind, layerOn := range layers {
 			for job, opts := range map[string][]transfer.Option{
-				"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()},
+				"delete": {transfer.WithDelete()},
+				"move":   {transfer.WithMove()},
 			} {
 				t.Run(fmt.Sprintf("%s, %s, %s", kind, job, name), func(t *testing.T) {
 					second := memstore.New()

@@ -87,29 +87,38 @@ var reasonsToRemove = []reasonToRemove{
 		at := w.now()
 		shown := w.contents(b)
 		w.change(b)
-		return removalCall{run: func(ctx context.Context) error {
-			_, err := transfer.RestoreAt(ctx, b, at, transfer.WithDelete())
-			return err
-		}, done: func(now map[string]string) { require.Equal(w.t, shown, now) }}
+		return removalCall{
+			run: func(ctx context.Context) error {
+				_, err := transfer.RestoreAt(ctx, b, at, transfer.WithDelete())
+				return err
+			},
+			done: func(now map[string]string) { require.Equal(w.t, shown, now) },
+		}
 	}},
 	{"undelete", versioned, func(w *world, b storage.Bucket) removalCall {
 		was := w.contents(b)
 		w.change(b)
 		maps.Copy(was, w.contents(b))
-		return removalCall{run: func(ctx context.Context) error {
-			_, err := transfer.Undelete(ctx, b)
-			return err
-		}, done: func(now map[string]string) { require.Equal(w.t, was, now) }}
+		return removalCall{
+			run: func(ctx context.Context) error {
+				_, err := transfer.Undelete(ctx, b)
+				return err
+			},
+			done: func(now map[string]string) { require.Equal(w.t, was, now) },
+		}
 	}},
 	{"expire old versions", versioned, func(w *world, b storage.Bucket) removalCall {
 		w.change(b)
 		shown := w.contents(b)
-		return removalCall{run: func(ctx context.Context) error {
-			_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}},
-				transfer.WithNow(func() time.Time { return w.now().AddDate(1, 0, 0) }))
-			return err
-		}, may: func(_ storedText, current bool) bool { return !current },
-			done: func(now map[string]string) { require.Equal(w.t, shown, now) }}
+		return removalCall{
+			run: func(ctx context.Context) error {
+				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}},
+					transfer.WithNow(func() time.Time { return w.now().AddDate(1, 0, 0) }))
+				return err
+			},
+			may:  func(_ storedText, current bool) bool { return !current },
+			done: func(now map[string]string) { require.Equal(w.t, shown, now) },
+		}
 	}},
 	{"evict to a directory beside the stores", plain, evicting(func(w *world) string { return w.t.TempDir() })},
 	{"evict to a store's own directory", inStores, evicting(func(w *world) string {
@@ -143,11 +152,14 @@ var reasonsToRemove = []reasonToRemove{
 	}},
 	{"end a journal", plain, func(w *world, b storage.Bucket) removalCall {
 		journals := w.bucket("third")
-		return removalCall{run: func(ctx context.Context) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b),
-				transfer.WithJournal(journals, "journals/a"))
-			return err
-		}, may: func(of storedText, _ bool) bool { return of.key == "journals/a" }}
+		return removalCall{
+			run: func(ctx context.Context) error {
+				_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b),
+					transfer.WithJournal(journals, "journals/a"))
+				return err
+			},
+			may: func(of storedText, _ bool) bool { return of.key == "journals/a" },
+		}
 	}},
 }
 

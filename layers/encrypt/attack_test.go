@@ -56,7 +56,9 @@ func (s store) get(t testing.TB, key string) stored {
 
 func (s store) put(t testing.TB, key string, o stored) {
 	_, err := s.Put(t.Context(), &driver.PutRequest{
-		Key: key, Body: bytes.NewReader(o.body), Size: int64(len(o.body)),
+		Key:        key,
+		Body:       bytes.NewReader(o.body),
+		Size:       int64(len(o.body)),
 		Properties: storage.Properties{Metadata: o.metadata},
 	})
 	require.NoError(t, err)
@@ -105,17 +107,50 @@ func TestDamageAndAttacksAreRefused(t *testing.T) {
 		do   func(victim, older, other stored) stored
 		want []storage.Code
 	}{
-		{"a byte of the first chunk is changed", func(v, _, _ stored) stored { v.body[0] ^= 1; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"a byte of a tag is changed", func(v, _, _ stored) stored { v.body[sealedChunk-1] ^= 1; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"the last byte is changed", func(v, _, _ stored) stored { v.body[len(v.body)-1] ^= 1; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"a byte is cut off", func(v, _, _ stored) stored { v.body = v.body[:len(v.body)-1]; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"the last chunk is cut off", func(v, _, _ stored) stored { v.body = v.body[:3*sealedChunk]; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"all chunks but the first are cut off", func(v, _, _ stored) stored { v.body = v.body[:sealedChunk]; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"only the last chunk is left", func(v, _, _ stored) stored { v.body = v.body[3*sealedChunk:]; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"nothing is left", func(v, _, _ stored) stored { v.body = nil; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"a size that no encrypted object has", func(v, _, _ stored) stored { v.body = v.body[:sealedChunk+16]; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"bytes are appended", func(v, _, _ stored) stored { v.body = append(v.body, 0); return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"a chunk is appended", func(v, _, _ stored) stored { v.body = append(v.body, v.body[:sealedChunk]...); return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"a byte of the first chunk is changed", func(v, _, _ stored) stored {
+			v.body[0] ^= 1
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"a byte of a tag is changed", func(v, _, _ stored) stored {
+			v.body[sealedChunk-1] ^= 1
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"the last byte is changed", func(v, _, _ stored) stored {
+			v.body[len(v.body)-1] ^= 1
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"a byte is cut off", func(v, _, _ stored) stored {
+			v.body = v.body[:len(v.body)-1]
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"the last chunk is cut off", func(v, _, _ stored) stored {
+			v.body = v.body[:3*sealedChunk]
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"all chunks but the first are cut off", func(v, _, _ stored) stored {
+			v.body = v.body[:sealedChunk]
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"only the last chunk is left", func(v, _, _ stored) stored {
+			v.body = v.body[3*sealedChunk:]
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"nothing is left", func(v, _, _ stored) stored {
+			v.body = nil
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"a size that no encrypted object has", func(v, _, _ stored) stored {
+			v.body = v.body[:sealedChunk+16]
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"bytes are appended", func(v, _, _ stored) stored {
+			v.body = append(v.body, 0)
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"a chunk is appended", func(v, _, _ stored) stored {
+			v.body = append(v.body, v.body[:sealedChunk]...)
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
 		{"two chunks are exchanged", func(v, _, _ stored) stored {
 			v.body = slices.Concat(v.body[sealedChunk:2*sealedChunk], v.body[:sealedChunk], v.body[2*sealedChunk:])
 			return v
@@ -128,14 +163,32 @@ func TestDamageAndAttacksAreRefused(t *testing.T) {
 			copy(v.body[sealedChunk:2*sealedChunk], older.body[sealedChunk:])
 			return v
 		}, []storage.Code{storage.ChecksumMismatch}},
-		{"the body of another object", func(v, _, other stored) stored { v.body = other.body; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"the header of another object", func(v, _, other stored) stored { v.metadata = other.metadata; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"the body of another object", func(v, _, other stored) stored {
+			v.body = other.body
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"the header of another object", func(v, _, other stored) stored {
+			v.metadata = other.metadata
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
 		{"another object as a whole", func(_, _, other stored) stored { return other }, []storage.Code{storage.ChecksumMismatch}},
-		{"the body of an older version", func(v, older, _ stored) stored { v.body = older.body; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"the header of an older version", func(v, older, _ stored) stored { v.metadata = older.metadata; return v }, []storage.Code{storage.ChecksumMismatch}},
-		{"no header", func(v, _, _ stored) stored { v.metadata = nil; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"the body of an older version", func(v, older, _ stored) stored {
+			v.body = older.body
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"the header of an older version", func(v, older, _ stored) stored {
+			v.metadata = older.metadata
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"no header", func(v, _, _ stored) stored {
+			v.metadata = nil
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
 		{"plain bytes", func(v, _, _ stored) stored { return stored{body: []byte("plain")} }, []storage.Code{storage.ChecksumMismatch}},
-		{"plain bytes with the header", func(v, _, _ stored) stored { v.body = []byte(text(size + 64)); return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"plain bytes with the header", func(v, _, _ stored) stored {
+			v.body = []byte(text(size + 64))
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
 		{"a header for another recipient", func(v, _, _ stored) stored {
 			forged := newStore()
 			_, _ = forged.open(t, newKeys(t)).Upload(t.Context(), "victim", strings.NewReader(text(size)))
@@ -422,10 +475,22 @@ func TestPlainObjects(t *testing.T) {
 	s.put(t, "plain", stored{body: []byte(content), metadata: map[string]string{"k": "v"}})
 	strict := s.open(t, keys)
 	for name, read := range map[string]func() error{
-		"Download": func() error { _, _, err := storage.ReadAll(t.Context(), strict, "plain"); return err },
-		"Attrs":    func() error { _, err := strict.Attrs(t.Context(), "plain"); return err },
-		"Copy":     func() error { _, err := storage.Copy(t.Context(), strict, "copy", strict, "plain"); return err },
-		"Rewrap":   func() error { _, err := encrypt.Rewrap(t.Context(), strict, "plain"); return err },
+		"Download": func() error {
+			_, _, err := storage.ReadAll(t.Context(), strict, "plain")
+			return err
+		},
+		"Attrs": func() error {
+			_, err := strict.Attrs(t.Context(), "plain")
+			return err
+		},
+		"Copy": func() error {
+			_, err := storage.Copy(t.Context(), strict, "copy", strict, "plain")
+			return err
+		},
+		"Rewrap": func() error {
+			_, err := encrypt.Rewrap(t.Context(), strict, "plain")
+			return err
+		},
 	} {
 		err := read()
 		require.ErrorIs(t, err, storage.ChecksumMismatch, name)

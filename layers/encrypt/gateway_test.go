@@ -95,8 +95,12 @@ func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
 		t.Cleanup(server.Close)
 		profile, _ := s3.NamedProfile("omnibucket")
 		account, err := s3.NewService(t.Context(), s3.Config{
-			Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: testserver.Client(),
-			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+			Endpoint:    server.URL,
+			Region:      s3server.DefaultRegion,
+			Profile:     &profile,
+			HTTPClient:  testserver.Client(),
+			AccessKeyID: s3server.DefaultAccessKeyID,
+			SecretKey:   s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
 		var names []string
@@ -141,8 +145,13 @@ func serverBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket,
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("omnibucket")
 	b, err = s3.Open(t.Context(), s3.Config{
-		Bucket: name, Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: testserver.Client(),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      name,
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		HTTPClient:  testserver.Client(),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
 	return b, name

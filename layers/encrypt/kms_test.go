@@ -44,33 +44,53 @@ type kmsKind struct {
 func kmsKinds(t testing.TB) map[string]kmsKind {
 	return map[string]kmsKind{
 		"AWS": {
-			start: kmsserver.StartAWS, wrap: "Encrypt", unwrap: "Decrypt", stanza: "github.com/omnibucket/awskms", secret: kmsserver.SecretKey,
-			key: func(n int) string { return fmt.Sprintf("arn:aws:kms:eu-west-1:111122223333:key/key-%d", n) },
+			start:  kmsserver.StartAWS,
+			wrap:   "Encrypt",
+			unwrap: "Decrypt",
+			stanza: "github.com/omnibucket/awskms",
+			secret: kmsserver.SecretKey,
+			key:    func(n int) string { return fmt.Sprintf("arn:aws:kms:eu-west-1:111122223333:key/key-%d", n) },
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return awskms.New(t.Context(), awskms.Config{Key: key, Bucket: bucket, AWS: &aws.Config{
-					Region: "us-east-1", BaseEndpoint: aws.String(s.URL), HTTPClient: testserver.Client(),
-					Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, secret, ""),
+					Region:       "us-east-1",
+					BaseEndpoint: aws.String(s.URL),
+					HTTPClient:   testserver.Client(),
+					Credentials:  credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, secret, ""),
 				}})
 			},
 		},
 		"Google": {
-			start: kmsserver.StartGoogle, wrap: "encrypt", unwrap: "decrypt", stanza: "github.com/omnibucket/googlekms", secret: kmsserver.Token,
+			start:  kmsserver.StartGoogle,
+			wrap:   "encrypt",
+			unwrap: "decrypt",
+			stanza: "github.com/omnibucket/googlekms",
+			secret: kmsserver.Token,
 			key: func(n int) string {
 				return fmt.Sprintf("projects/p/locations/europe-west1/keyRings/r/cryptoKeys/key-%d", n)
 			},
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return googlekms.New(t.Context(), googlekms.Config{
-					Key: key, Bucket: bucket, Endpoint: s.URL, HTTPClient: testserver.Client(),
+					Key:         key,
+					Bucket:      bucket,
+					Endpoint:    s.URL,
+					HTTPClient:  testserver.Client(),
 					Credentials: auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: kmsserver.Credential{Value: secret}}),
 				})
 			},
 		},
 		"Azure": {
-			start: kmsserver.StartAzure, wrap: "wrapkey", unwrap: "unwrapkey", stanza: "github.com/omnibucket/azurekeyvault", secret: kmsserver.Token,
-			key: func(n int) string { return fmt.Sprintf("key-%d", n) },
+			start:  kmsserver.StartAzure,
+			wrap:   "wrapkey",
+			unwrap: "unwrapkey",
+			stanza: "github.com/omnibucket/azurekeyvault",
+			secret: kmsserver.Token,
+			key:    func(n int) string { return fmt.Sprintf("key-%d", n) },
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return azurekeyvault.New(azurekeyvault.Config{
-					Key: kmsserver.Vault + "/keys/" + key, Bucket: bucket, HTTPClient: s.VaultClient(), Credential: kmsserver.Credential{Value: secret},
+					Key:        kmsserver.Vault + "/keys/" + key,
+					Bucket:     bucket,
+					HTTPClient: s.VaultClient(),
+					Credential: kmsserver.Credential{Value: secret},
 				})
 			},
 		},
@@ -311,7 +331,10 @@ func TestAttacksWithHeadersOfAService(t *testing.T) {
 			name string
 			do   func(victim, other stored) stored
 		}{
-			{"the header of another object", func(v, other stored) stored { v.metadata = other.metadata; return v }},
+			{"the header of another object", func(v, other stored) stored {
+				v.metadata = other.metadata
+				return v
+			}},
 			{"another object as a whole", func(_, other stored) stored { return other }},
 			{"the stanza of another object", func(v, other stored) stored {
 				ours := strings.Split(v.header(), "---")
@@ -353,8 +376,9 @@ func TestErrorsOfAService(t *testing.T) {
 		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
 		missing := map[string]storage.Code{"AWS": storage.PermissionDenied, "Google": storage.PermissionDenied, "Azure": storage.InvalidArgument}
 		for state, want := range map[string]storage.Code{
-			"denied": storage.PermissionDenied, "disabled": storage.PermissionDenied,
-			"deleted": missing[strings.TrimPrefix(t.Name(), "TestErrorsOfAService/")],
+			"denied":   storage.PermissionDenied,
+			"disabled": storage.PermissionDenied,
+			"deleted":  missing[strings.TrimPrefix(t.Name(), "TestErrorsOfAService/")],
 		} {
 			k.server.SetState(k.key(1), state)
 			k.requireBoth(t, s, k.keys(t, 1), want, false)
@@ -454,7 +478,9 @@ func TestErrorsOfAServiceShowNoDataKey(t *testing.T) {
 					}
 				}
 				kmsserver.WriteJSON(w, status, map[string]any{
-					"__type": "AccessDeniedException", "message": quoted, "error": map[string]any{"code": "Forbidden", "status": "PERMISSION_DENIED", "message": quoted},
+					"__type":  "AccessDeniedException",
+					"message": quoted,
+					"error":   map[string]any{"code": "Forbidden", "status": "PERMISSION_DENIED", "message": quoted},
 				})
 				return true
 			})

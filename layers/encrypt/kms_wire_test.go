@@ -44,8 +44,14 @@ func TestNamesOfKeys(t *testing.T) {
 			_, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{}})
 			return err
 		},
-		"googlekms.New":     func(key string) error { _, err := googlekms.New(t.Context(), googlekms.Config{Key: key}); return err },
-		"azurekeyvault.New": func(key string) error { _, err := azurekeyvault.New(azurekeyvault.Config{Key: key}); return err },
+		"googlekms.New": func(key string) error {
+			_, err := googlekms.New(t.Context(), googlekms.Config{Key: key})
+			return err
+		},
+		"azurekeyvault.New": func(key string) error {
+			_, err := azurekeyvault.New(azurekeyvault.Config{Key: key})
+			return err
+		},
 	}
 	for _, row := range []struct{ op, key string }{
 		{"awskms.New", ""},
@@ -78,7 +84,10 @@ func TestRegionsOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	open := func(key string) encrypt.Keys {
 		keys, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{
-			Region: "eu-west-1", BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, kmsserver.SecretKey, ""),
+			Region:       "eu-west-1",
+			BaseEndpoint: &s.URL,
+			HTTPClient:   testserver.Client(),
+			Credentials:  credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, kmsserver.SecretKey, ""),
 		}})
 		require.NoError(t, err)
 		return keys
@@ -124,9 +133,13 @@ func TestChecksumsOfGoogle(t *testing.T) {
 	const name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 	whole := func() map[string]any {
 		return map[string]any{
-			"name": name + "/cryptoKeyVersions/1", "ciphertext": []byte("sealed"), "ciphertextCrc32c": fmt.Sprint(crcOf("sealed")),
-			"verifiedPlaintextCrc32c": true, "verifiedAdditionalAuthenticatedDataCrc32c": true,
-			"plaintext": dataKey, "plaintextCrc32c": fmt.Sprint(crcOf(string(dataKey))),
+			"name":                    name + "/cryptoKeyVersions/1",
+			"ciphertext":              []byte("sealed"),
+			"ciphertextCrc32c":        fmt.Sprint(crcOf("sealed")),
+			"verifiedPlaintextCrc32c": true,
+			"verifiedAdditionalAuthenticatedDataCrc32c": true,
+			"plaintext":       dataKey,
+			"plaintextCrc32c": fmt.Sprint(crcOf(string(dataKey))),
 		}
 	}
 	s := kmsserver.StartGoogle(t)
@@ -141,14 +154,25 @@ func TestChecksumsOfGoogle(t *testing.T) {
 		wrapFails, unwrapFails bool
 	}{
 		{"nothing", func(map[string]any) {}, false, false},
-		{"the text of the data key", func(m map[string]any) { m["plaintext"] = []byte("0123456789abcdeF") }, false, true},
+		{"the text of the data key", func(m map[string]any) {
+			m["plaintext"] = []byte("0123456789abcdeF")
+		}, false, true},
 		{"no checksum of the data key", func(m map[string]any) { delete(m, "plaintextCrc32c") }, false, true},
-		{"the ciphertext", func(m map[string]any) { m["ciphertext"] = []byte("sealeD") }, true, false},
+		{"the ciphertext", func(m map[string]any) {
+			m["ciphertext"] = []byte("sealeD")
+		}, true, false},
 		{"no checksum of the ciphertext", func(m map[string]any) { delete(m, "ciphertextCrc32c") }, true, false},
-		{"no ciphertext", func(m map[string]any) { delete(m, "ciphertext"); delete(m, "ciphertextCrc32c") }, true, false},
+		{"no ciphertext", func(m map[string]any) {
+			delete(m, "ciphertext")
+			delete(m, "ciphertextCrc32c")
+		}, true, false},
 		{"an unverified data key", func(m map[string]any) { delete(m, "verifiedPlaintextCrc32c") }, true, false},
-		{"an unverified name", func(m map[string]any) { m["verifiedAdditionalAuthenticatedDataCrc32c"] = false }, true, false},
-		{"another key", func(m map[string]any) { m["name"] = name + "2/cryptoKeyVersions/1" }, true, false},
+		{"an unverified name", func(m map[string]any) {
+			m["verifiedAdditionalAuthenticatedDataCrc32c"] = false
+		}, true, false},
+		{"another key", func(m map[string]any) {
+			m["name"] = name + "2/cryptoKeyVersions/1"
+		}, true, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
@@ -224,7 +248,9 @@ func TestARefusedTokenOfAzureLeavesTheBodyWhole(t *testing.T) {
 	s.AddKey("k")
 	refusing := &lateReader{to: s.VaultClient().Transport}
 	keys, err := azurekeyvault.New(azurekeyvault.Config{
-		Key: kmsserver.Vault + "/keys/k", HTTPClient: &http.Client{Transport: refusing}, Credential: kmsserver.Credential{Value: kmsserver.Token},
+		Key:        kmsserver.Vault + "/keys/k",
+		HTTPClient: &http.Client{Transport: refusing},
+		Credential: kmsserver.Credential{Value: kmsserver.Token},
 	})
 	require.NoError(t, err)
 	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // learns the tenant
@@ -252,8 +278,12 @@ func (l *lateReader) RoundTrip(r *http.Request) (*http.Response, error) {
 		l.armed = false
 		l.body = r.Body
 		return &http.Response{
-			StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {kmsserver.Challenge}},
-			Body: http.NoBody, Request: r, ProtoMajor: 1, ProtoMinor: 1,
+			StatusCode: http.StatusUnauthorized,
+			Header:     http.Header{"Www-Authenticate": {kmsserver.Challenge}},
+			Body:       http.NoBody,
+			Request:    r,
+			ProtoMajor: 1,
+			ProtoMinor: 1,
 		}, nil
 	}
 	if l.body != nil {

@@ -39,14 +39,19 @@ func TestPartsToS3AreEncryptedOnceOverTLS(t *testing.T) {
 	}{"over TLS": {&tls.Config{}, 1}, "without": {nil, 2}} {
 		t.Run(name, func(t *testing.T) {
 			trailers := atomic.Int64{}
-			server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Strict: true, TLS: row.tls, Middleware: func(h http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.Header.Get("X-Amz-Trailer") == "x-amz-checksum-crc32c" {
-						trailers.Add(1)
-					}
-					h.ServeHTTP(w, r)
-				})
-			}})
+			server, err := s3server.Start(s3server.Config{
+				Buckets: []string{"photos"},
+				Strict:  true,
+				TLS:     row.tls,
+				Middleware: func(h http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if r.Header.Get("X-Amz-Trailer") == "x-amz-checksum-crc32c" {
+							trailers.Add(1)
+						}
+						h.ServeHTTP(w, r)
+					})
+				},
+			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
 			if row.tls != nil {
@@ -56,8 +61,12 @@ func TestPartsToS3AreEncryptedOnceOverTLS(t *testing.T) {
 			}
 			profile, _ := s3.NamedProfile("omnibucket")
 			b, err := s3.Open(t.Context(), s3.Config{
-				Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-				AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+				Bucket:      "photos",
+				Endpoint:    server.URL,
+				Region:      s3server.DefaultRegion,
+				Profile:     &profile,
+				AccessKeyID: s3server.DefaultAccessKeyID,
+				SecretKey:   s3server.DefaultSecretKey,
 			}, driver.WithLayer(newLayer(t, newKeys(t))))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

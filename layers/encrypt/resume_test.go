@@ -37,8 +37,11 @@ func TestAnUploadOfOtherKeysOrLayersStartsOver(t *testing.T) {
 				content := text(4 * chunk)
 				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
 					storage.WithConcurrency(1)}
-				failing := engine.New(&recorder{Driver: s.Driver, failAt: 3,
-					seen: func(*driver.PartRequest, string) {}}, row.before...)
+				failing := engine.New(&recorder{
+					Driver: s.Driver,
+					failAt: 3,
+					seen:   func(*driver.PartRequest, string) {},
+				}, row.before...)
 				_, err := failing.Upload(t.Context(), "a", body(content), opts...)
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				require.Len(t, pending(t, s), 1)

@@ -44,7 +44,9 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 
 	var named []string
 	report, err := encrypt.RewrapAll(t.Context(), storage.Prefixed(s.open(t, both), "photos/"),
-		encrypt.RewrapConfig{Concurrency: 1, Rewrapped: func(a *storage.Attrs) { named = append(named, a.Key) }})
+		encrypt.RewrapConfig{Concurrency: 1, Rewrapped: func(a *storage.Attrs) {
+			named = append(named, a.Key)
+		}})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2}, report)
 	require.Equal(t, []string{"b", "c"}, named)
@@ -140,8 +142,12 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 
 	var named []string
 	c := encrypt.RewrapConfig{
-		Concurrency: 1, Former: first, DryRun: true,
-		Rewrapped: func(a *storage.Attrs) { named = append(named, a.Key) },
+		Concurrency: 1,
+		Former:      first,
+		DryRun:      true,
+		Rewrapped: func(a *storage.Attrs) {
+			named = append(named, a.Key)
+		},
 	}
 	report, err := encrypt.RewrapAll(t.Context(), b, c)
 	require.NoError(t, err)

@@ -80,11 +80,16 @@ func TestAPartThatIsSentAgainHasTheSameBytes(t *testing.T) {
 			t.Run(name+", the store "+below.name, func(t *testing.T) {
 				s := newStore()
 				content := []byte(text(size))
-				d := &dropper{Driver: s.Driver, after: row.after, seen: map[string]string{}, dropped: func() {
-					if row.change >= 0 {
-						content[row.change] ^= 1
-					}
-				}}
+				d := &dropper{
+					Driver: s.Driver,
+					after:  row.after,
+					seen:   map[string]string{},
+					dropped: func() {
+						if row.change >= 0 {
+							content[row.change] ^= 1
+						}
+					},
+				}
 				b := engine.New(d, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: below.disabled})), driver.WithLayer(newLayer(t, newKeys(t))),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 5, MaxDelay: time.Millisecond}))
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(part), storage.WithConcurrency(1))

@@ -62,7 +62,9 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 			require.NoError(t, err)
 			d := memstore.NewDriver(memstore.Config{})
 			_, err = d.Put(t.Context(), &driver.PutRequest{
-				Key: "k", Body: strings.NewReader(string(text)), Size: int64(len(text)),
+				Key:        "k",
+				Body:       strings.NewReader(string(text)),
+				Size:       int64(len(text)),
 				Properties: storage.Properties{Metadata: o.Metadata},
 			})
 			require.NoError(t, err)

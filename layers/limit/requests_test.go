@@ -85,7 +85,9 @@ func TestACanceledRequestDoesNotWait(t *testing.T) {
 
 func TestNewRefusesNumbersThatAreNoRate(t *testing.T) {
 	for name, requests := range map[string]limit.Requests{
-		"negative": {Writes: -1}, "no number": {Reads: math.NaN()}, "too slow": {Lists: 1e-4},
+		"negative":  {Writes: -1},
+		"no number": {Reads: math.NaN()},
+		"too slow":  {Lists: 1e-4},
 	} {
 		_, err := limit.New(limit.Config{Requests: requests})
 		require.ErrorIs(t, err, storage.InvalidArgument, name)

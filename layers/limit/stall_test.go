@@ -37,7 +37,9 @@ func TestWaitingForTheLimitIsNoStall(t *testing.T) {
 		failures := make([]error, transfers)
 		var all sync.WaitGroup
 		for i := range transfers {
-			all.Go(func() { _, _, failures[i] = storage.ReadAll(t.Context(), b, "a") })
+			all.Go(func() {
+				_, _, failures[i] = storage.ReadAll(t.Context(), b, "a")
+			})
 		}
 		all.Wait()
 		for _, err := range failures {

@@ -116,8 +116,12 @@ func TestCounts(t *testing.T) {
 			require.NoError(t, row.do(b))
 			now := m.Counts()
 			require.Equal(t, row.want, meter.Counts{
-				Reads: now.Reads - before.Reads, Writes: now.Writes - before.Writes, Lists: now.Lists - before.Lists, Removals: now.Removals - before.Removals,
-				Sent: now.Sent - before.Sent, Received: now.Received - before.Received,
+				Reads:    now.Reads - before.Reads,
+				Writes:   now.Writes - before.Writes,
+				Lists:    now.Lists - before.Lists,
+				Removals: now.Removals - before.Removals,
+				Sent:     now.Sent - before.Sent,
+				Received: now.Received - before.Received,
 			})
 		})
 	}

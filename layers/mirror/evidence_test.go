@@ -197,7 +197,9 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 			run := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
 				told := map[string]mirror.Action{}
 				report, err := mirror.RepairAll(t.Context(), b,
-					append(opts, mirror.WithDifferences(func(d mirror.Difference) { told[d.Key] = d.Action }))...)
+					append(opts, mirror.WithDifferences(func(d mirror.Difference) {
+						told[d.Key] = d.Action
+					}))...)
 				return report, told, err
 			}
 			before := stores()
@@ -212,8 +214,11 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 				require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
 			} else {
 				require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, real)
-				require.Equal(t, map[string]mirror.Action{"old/1": mirror.Removed, "old/2": mirror.Replaced,
-					"stray": mirror.Removed}, told)
+				require.Equal(t, map[string]mirror.Action{
+					"old/1": mirror.Removed,
+					"old/2": mirror.Replaced,
+					"stray": mirror.Removed,
+				}, told)
 			}
 		}
 		require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))

@@ -205,7 +205,9 @@ func TestWhenAStoreIsGone(t *testing.T) {
 			busy("first", "second", "swapped again"),
 		}, []string{"first", "second"}},
 		{"the primary is restored from a snapshot", "", []step{
-			happens(func(s *scene) { snapshot = content(s.t, engine.New(s.stores["first"])) }),
+			happens(func(s *scene) {
+				snapshot = content(s.t, engine.New(s.stores["first"]))
+			}),
 			busy("first", "second", "after the snapshot"),
 			happens(func(s *scene) {
 				for key := range content(s.t, engine.New(s.stores["first"])) {

@@ -302,7 +302,9 @@ func TestAWriteFailsWhileThePrimaryIsDown(t *testing.T) {
 
 func TestSyncWaitsForBothStores(t *testing.T) {
 	for name, opts := range map[string][]storage.UploadOption{
-		"a write": nil, "a write that creates": {storage.IfAbsent()}, "a write in parts": {storage.WithPartSize(1)},
+		"a write":              nil,
+		"a write that creates": {storage.IfAbsent()},
+		"a write in parts":     {storage.WithPartSize(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -100,7 +100,8 @@ var actions = []action{
 			}
 			return object{}, "ok"
 		},
-		moves: true, needs: storage.ConditionalRemove,
+		moves: true,
+		needs: storage.ConditionalRemove,
 	},
 	{name: "read", do: reading(func(w *world) storage.Bucket { return w.bucket }), apply: shows},
 	{name: "read and copy", do: reading(func(w *world) storage.Bucket { return w.copying }), apply: shows, moves: true},
@@ -111,31 +112,49 @@ var actions = []action{
 		return was, was.text[1:4]
 	}},
 	{name: "attributes", do: attributes, apply: showsSize},
-	{name: "list", do: listing(func(ctx context.Context, w *world) (*storage.Page, error) {
-		return storage.ListPage(ctx, w.bucket, "", storage.WithPrefix(folder))
-	}), apply: showsSize},
-	{name: "tags", do: func(ctx context.Context, w *world, _ string) string {
-		tags, err := storage.Tags(ctx, w.bucket, key)
-		return answer("tag "+tags["t"], err)
-	}, apply: func(was object, _ string) (object, string) {
-		if was.text == "" {
-			return was, "none"
-		}
-		return was, "tag " + was.tag
-	}},
-	{name: "set tags", do: func(ctx context.Context, w *world, text string) string {
-		return answer("ok", storage.SetTags(ctx, w.bucket, key, map[string]string{"t": strings.TrimRight(text, ".")}))
-	}, apply: func(was object, text string) (object, string) {
-		if was.text == "" {
-			return was, "none"
-		}
-		was.tag = strings.TrimRight(text, ".")
-		return was, "ok"
-	}, moves: true},
-	{name: "finish", do: func(ctx context.Context, w *world, _ string) string {
-		_, err := overlay.Finish(ctx, w.bucket, overlay.FinishConfig{Concurrency: 1})
-		return answer("ok", err)
-	}, apply: func(was object, _ string) (object, string) { return was, "ok" }, moves: true},
+	{
+		name: "list",
+		do: listing(func(ctx context.Context, w *world) (*storage.Page, error) {
+			return storage.ListPage(ctx, w.bucket, "", storage.WithPrefix(folder))
+		}),
+		apply: showsSize,
+	},
+	{
+		name: "tags",
+		do: func(ctx context.Context, w *world, _ string) string {
+			tags, err := storage.Tags(ctx, w.bucket, key)
+			return answer("tag "+tags["t"], err)
+		},
+		apply: func(was object, _ string) (object, string) {
+			if was.text == "" {
+				return was, "none"
+			}
+			return was, "tag " + was.tag
+		},
+	},
+	{
+		name: "set tags",
+		do: func(ctx context.Context, w *world, text string) string {
+			return answer("ok", storage.SetTags(ctx, w.bucket, key, map[string]string{"t": strings.TrimRight(text, ".")}))
+		},
+		apply: func(was object, text string) (object, string) {
+			if was.text == "" {
+				return was, "none"
+			}
+			was.tag = strings.TrimRight(text, ".")
+			return was, "ok"
+		},
+		moves: true,
+	},
+	{
+		name: "finish",
+		do: func(ctx context.Context, w *world, _ string) string {
+			_, err := overlay.Finish(ctx, w.bucket, overlay.FinishConfig{Concurrency: 1})
+			return answer("ok", err)
+		},
+		apply: func(was object, _ string) (object, string) { return was, "ok" },
+		moves: true,
+	},
 }
 
 func shows(was object, _ string) (object, string) {
@@ -335,7 +354,9 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 	}
 	if s.marker != "" {
 		_, err := w.newDriver.Put(t.Context(), &driver.PutRequest{
-			Key: key, Body: strings.NewReader(textOf("marker")), Size: int64(markerSize),
+			Key:        key,
+			Body:       strings.NewReader(textOf("marker")),
+			Size:       int64(markerSize),
 			Properties: storage.Properties{Metadata: map[string]string{"omnibucketoverlay": s.marker}},
 		})
 		require.NoError(t, err)

@@ -91,7 +91,10 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 		})
 	}
 	done := make(chan struct{})
-	go func() { moved.Wait(); close(done) }()
+	go func() {
+		moved.Wait()
+		close(done)
+	}()
 	for running := true; running; {
 		select {
 		case <-done:

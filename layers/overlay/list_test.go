@@ -110,7 +110,9 @@ func TestAnObjectOfTheSizeOfItsMarkerIsListed(t *testing.T) {
 	put(t, b, key, textOf("of a user"))
 	require.Equal(t, map[string]string{key: textOf("of a user")}, content(t, b))
 	_, err := d.Put(t.Context(), &driver.PutRequest{
-		Key: key, Body: strings.NewReader(textOf("marker")), Size: int64(markerSize),
+		Key:        key,
+		Body:       strings.NewReader(textOf("marker")),
+		Size:       int64(markerSize),
 		Properties: storage.Properties{Metadata: map[string]string{"omnibucketoverlay": "removed"}},
 	})
 	require.NoError(t, err)

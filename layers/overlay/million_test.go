@@ -204,5 +204,8 @@ func watchHeap() (end func() uint64) {
 			}
 		}
 	}()
-	return func() uint64 { close(over); return <-most }
+	return func() uint64 {
+		close(over)
+		return <-most
+	}
 }

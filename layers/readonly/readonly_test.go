@@ -19,9 +19,19 @@ import (
 
 // reads are the methods that change nothing. All others must be refused.
 var reads = map[string]bool{
-	"Describe": true, "Locate": true, "Native": true, "Close": true,
-	"Get": true, "Head": true, "Tags": true, "Sign": true, "Vend": true,
-	"List": true, "ListParts": true, "ListUploads": true, "ListVersions": true,
+	"Describe":     true,
+	"Locate":       true,
+	"Native":       true,
+	"Close":        true,
+	"Get":          true,
+	"Head":         true,
+	"Tags":         true,
+	"Sign":         true,
+	"Vend":         true,
+	"List":         true,
+	"ListParts":    true,
+	"ListUploads":  true,
+	"ListVersions": true,
 }
 
 // newDrivers returns a driver with an object, and a read-only view of it. calls are those that

@@ -31,8 +31,9 @@ func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	program := engine.New(d)
 	t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
 	return vendedtest.Store{
-		Program: program, Advance: c.advance,
-		Client: func(_ *testing.T, ask ask) storage.Bucket { return engine.New(d, driver.WithLayer(vended.New(ask))) },
+		Program: program,
+		Advance: c.advance,
+		Client:  func(_ *testing.T, ask ask) storage.Bucket { return engine.New(d, driver.WithLayer(vended.New(ask))) },
 	}
 }
 
