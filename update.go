@@ -21,6 +21,10 @@ import (
 // change. Like every write, Update replaces the attributes. If errors.Is(err, [OutcomeUnknown]), a
 // second call may apply the change twice. In a store without [UniqueRevisions] (S3), Update does
 // not notice a change that was reverted meanwhile.
+//
+// Update trusts a store that refuses a write with status 408, 429 or 503, but not a gateway. If the
+// store has made the write nevertheless, and another writer replaces the object before the next
+// attempt, Update applies the change twice.
 func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
@@ -95,7 +99,8 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 // have been added.
 //
 // In a store with [ServerAppend], only p passes through this process. In other stores the whole
-// object does. Append needs [ConditionalCreate] and [ConditionalUpdate].
+// object does. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
+// store that refuses a write, and may otherwise add the bytes twice.
 func Append(ctx context.Context, b interface {
 	Uploader
 	Downloader
