@@ -19,8 +19,9 @@ import (
 //
 //   - A call of Finish that began before Cancel lasts until after that Sweep. It then succeeds, and
 //     the next Sweep counts its file.
-//   - The client sends the file just before Cancel removes it, and a call of Finish that began
-//     before Cancel copies it. The room may then be free before that call removes the copy.
+//   - The store may accept the file of the ticket more than once (see [Service.Finish]), and the client
+//     sends it just before Cancel removes it. A call of Finish that began before Cancel may copy it.
+//     The room may then be free before that call removes the copy.
 //
 // If the file was finished, Cancel fails with Completed, and the file stays. Without
 // Config.Allowance, nothing is reserved. Finish and Cancel at the same time may then both succeed,
@@ -53,11 +54,11 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 	case e.Canceled:
 		return errors.Join(t.removeSent(ctx), t.removeUncounted(ctx))
 	}
-	// From now on, no call can count the file. The entry reserves its room until the file is removed.
-	sent, err := s.bucket.Exists(ctx, t.pendingKey())
+	sent, err := t.wasSent(ctx)
 	if err != nil {
 		return err
 	}
+	// From now on, no call can count the file. The entry reserves its room until the file is removed.
 	found, err := s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, true, s.counter.leaseUntil())
 	switch {
 	case err != nil:
@@ -65,16 +66,35 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 	case !found: // another call has finished the ticket
 		return t.checkUnfinished(ctx)
 	}
-	if !sent { // the file may have arrived before the entry was marked, and another call may copy it now
-		if sent, err = s.bucket.Exists(ctx, t.pendingKey()); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(t.removeSent(ctx), t.removeUncounted(ctx)); err != nil || sent {
-		return err
+	withdrawn, err := t.withdraw(ctx)
+	if err := errors.Join(err, t.removeUncounted(ctx)); err != nil || sent || withdrawn {
+		return err // another call may copy the file now
 	}
 	_, err = s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, false, s.counter.leaseUntil())
 	return err
+}
+
+// wasSent reports whether the client has sent the file. If the store accepts the file only once,
+// withdraw finds that out, and wasSent returns false.
+func (t *ticketOp) wasSent(ctx context.Context) (bool, error) {
+	if t.acceptsOnce() {
+		return false, nil
+	}
+	return t.service.bucket.Exists(ctx, t.pendingKey())
+}
+
+// withdraw removes what the client has sent, and reports whether there was anything. If the store
+// accepts the file only once, the client can send no file after withdraw has returned false.
+func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
+	if !t.acceptsOnce() {
+		sent, err = t.service.bucket.Exists(ctx, t.pendingKey())
+		return sent, errors.Join(err, t.removeSent(ctx))
+	}
+	err = t.spend(ctx, storage.IfAbsent())
+	if storage.CodeOf(err) != storage.PreconditionFailed {
+		return false, err
+	}
+	return true, t.removeSent(ctx)
 }
 
 // checkUnfinished fails with Completed if an earlier call has finished the ticket.

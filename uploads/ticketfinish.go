@@ -34,6 +34,10 @@ import (
 //     killed, the copy is larger than its reservation, until Finish is called again or Sweep removes
 //     or counts it.
 //
+// If a file breaks a rule, the client may send another one. In a store without
+// [storage.ConditionalRemove], a slow call that refuses the first file may then remove the second one,
+// even after another call has finished it.
+//
 // The copy has the attributes that any other file has. Attributes that the sender has set are
 // ignored.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
@@ -182,11 +186,11 @@ func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 }
 
 // spend replaces what the client has sent by an empty object, even if the caller has gone.
-func (t *ticketOp) spend(ctx context.Context) error {
+func (t *ticketOp) spend(ctx context.Context, opts ...storage.UploadOption) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	kind := storage.WithContentType(contentTypeOfSpent)
-	_, err := t.service.bucket.Upload(ctx, t.pendingKey(), bytes.NewReader(nil), kind)
+	opts = append(opts, storage.WithContentType(contentTypeOfSpent))
+	_, err := t.service.bucket.Upload(ctx, t.pendingKey(), bytes.NewReader(nil), opts...)
 	return err
 }
 
