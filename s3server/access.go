@@ -238,9 +238,7 @@ func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
 	}
-	u, err := a.request.server.store.Upload(
-		a.request.in.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"),
-	)
+	u, err := a.request.server.store.Upload(a.request.in.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"))
 	return err == nil && u.Initiator == a.caller.account
 }
 
@@ -257,9 +255,9 @@ func (a *access) resource() string {
 // written.
 func hasOneAccount(h *Handler) bool {
 	return !h.config.Strict &&
-		!slices.ContainsFunc(
-			h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account },
-		)
+		!slices.ContainsFunc(h.config.Credentials, func(c Credential) bool {
+			return c.Account != h.config.Credentials[0].Account
+		})
 }
 
 // action returns the policy action of the request's operation, such as s3:GetObject. It returns ""

@@ -71,9 +71,7 @@ func newAdmin(h *Handler) http.Handler {
 			adminError(w, http.StatusUnauthorized, "the header Authorization must be Bearer and the token")
 			return
 		}
-		_ = http.NewResponseController(
-			w,
-		).SetReadDeadline(
+		_ = http.NewResponseController(w).SetReadDeadline(
 			time.Now().Add(h.limits.IdleTimeout),
 		) // an httptest.ResponseRecorder has no deadline, so an error is ignored
 		mux.ServeHTTP(w, r)

@@ -94,9 +94,7 @@ func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
 }
 
 func (h *Handler) viewVersions(r *http.Request) (string, any, string, error) {
-	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).ListVersions(
-		r.Context(), viewRequest(r),
-	)
+	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).ListVersions(r.Context(), viewRequest(r))
 	if err != nil {
 		return "", nil, "", err
 	}

@@ -74,9 +74,7 @@ func getAttributes(r *request) error {
 				}
 				value, _, _ := strings.Cut(v.Object.Sum.Value, "-")
 				response.Checksum = &attributeChecksum{
-					checksum.ElementsOf(
-						checksum.Sum{Kind: v.Object.Sum.Kind, Value: value, Covers: v.Object.Sum.Covers},
-					),
+					checksum.ElementsOf(checksum.Sum{Kind: v.Object.Sum.Kind, Value: value, Covers: v.Object.Sum.Covers}),
 					v.Object.Sum.Covers,
 				}
 			case "ObjectParts":
@@ -99,17 +97,12 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 		case slices.Contains(objectAttributes, attribute):
 			asked = append(asked, attribute)
 		case attribute != "":
-			return nil, s3error.New(
-				"InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute,
-			).WithMessage(
-				"Invalid attribute name specified.",
-			)
+			return nil, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).
+				WithMessage("Invalid attribute name specified.")
 		}
 	}
 	if asked == nil {
-		return nil, s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return nil, s3error.New("InvalidRequest").WithMessage(
 			"The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
 		)
 	}
@@ -137,9 +130,8 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 			page.IsTruncated = page.MaxParts > 0
 			break
 		}
-		page.Part = append(
-			page.Part, attributePart{i + 1, v.Object.Parts[i].Size, checksum.ElementsOf(v.Object.Parts[i].Sum)},
-		)
+		page.Part = append(page.Part,
+			attributePart{i + 1, v.Object.Parts[i].Size, checksum.ElementsOf(v.Object.Parts[i].Sum)})
 		page.NextPartNumberMarker = i + 1
 	}
 	return list

@@ -79,17 +79,12 @@ func headerClaim(r *request, value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, sign.Algorithm+" ")
 	if !found {
 		if strings.HasPrefix(value, "AWS ") {
-			return nil, s3error.New(
-				"InvalidRequest",
-			).WithMessage(
+			return nil, s3error.New("InvalidRequest").WithMessage(
 				"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
 			)
 		}
-		return nil, s3error.New(
-			"InvalidArgument", "ArgumentName", "Authorization",
-		).WithMessage(
-			"Unsupported Authorization Type",
-		)
+		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").
+			WithMessage("Unsupported Authorization Type")
 	}
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
@@ -109,11 +104,8 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	if c.payload == "" {
-		return nil, s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"Missing required header for this request: x-amz-content-sha256",
-		)
+		return nil, s3error.New("InvalidRequest").
+			WithMessage("Missing required header for this request: x-amz-content-sha256")
 	}
 	at, err := headerTime(r)
 	if err != nil {
@@ -138,9 +130,7 @@ func checkSkew(r *request, at time.Time, shown string) error {
 }
 
 func malformed(format string, args ...any) *s3error.Error {
-	return s3error.New(
-		"AuthorizationHeaderMalformed",
-	).WithMessage(
+	return s3error.New("AuthorizationHeaderMalformed").WithMessage(
 		"The authorization header is malformed; "+format,
 		args...)
 }
@@ -155,11 +145,8 @@ func headerTime(r *request) (time.Time, error) {
 	if err == nil {
 		return at.UTC(), nil
 	}
-	return time.Time{}, s3error.New(
-		"AccessDenied",
-	).WithMessage(
-		"AWS authentication requires a valid Date or x-amz-date header",
-	)
+	return time.Time{}, s3error.New("AccessDenied").
+		WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 }
 
 // credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
@@ -171,9 +158,7 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	if n < 1 {
 		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
-	c.accessKey, c.scope = strings.Join(
-		parts[:n], "/",
-	), sign.Scope{
+	c.accessKey, c.scope = strings.Join(parts[:n], "/"), sign.Scope{
 		Date: parts[n], Region: parts[n+1], Service: parts[n+2],
 	}
 	if c.scope.Service != c.service {
@@ -246,11 +231,8 @@ func checkSigned(r *request, c *claim) error {
 	}
 	if len(open) > 0 {
 		slices.Sort(open)
-		return s3error.New(
-			"AccessDenied", "HeadersNotSigned", strings.Join(open, ", "),
-		).WithMessage(
-			"There were headers present in the request which were not signed",
-		)
+		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).
+			WithMessage("There were headers present in the request which were not signed")
 	}
 	return nil
 }
@@ -275,9 +257,7 @@ func queryClaim(r *request) (*claim, error) {
 		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
 		// The client of a presigned URL may still declare a hash of the body, in a header or a
 		// parameter.
-		payload: cmp.Or(
-			r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload,
-		),
+		payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload),
 	}
 	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
@@ -313,11 +293,8 @@ func checkExpiry(r *request, c *claim) error {
 	}
 	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)
 	if at.Sub(now) > maxSkew {
-		return s3error.New(
-			"AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339),
-		).WithMessage(
-			"Request is not valid yet",
-		)
+		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime",
+			now.Format(time.RFC3339)).WithMessage("Request is not valid yet")
 	}
 	if now.After(end) {
 		return s3error.New("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),

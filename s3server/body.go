@@ -49,11 +49,8 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 		From: io.TeeReader(io.LimitReader(from, p.size+1), d), Size: p.size, Digest: d,
 		Check: func() error {
 			if d.Size != p.size {
-				return s3error.New(
-					"IncompleteBody",
-				).WithMessage(
-					"The request body is not the announced %d bytes long", p.size,
-				)
+				return s3error.New("IncompleteBody").
+					WithMessage("The request body is not the announced %d bytes long", p.size)
 			}
 			return p.check(d, trailer)
 		},
@@ -61,9 +58,8 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 }
 
 func tooLarge(size, most int64) *s3error.Error {
-	return s3error.New(
-		"EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10),
-	)
+	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed",
+		strconv.FormatInt(most, 10))
 }
 
 // expectBody reads the headers that describe the body.
@@ -103,11 +99,8 @@ func (p *expectedBody) readTrailers(names string) error {
 	case p.payload == sign.SignedChunks && kind == p.sum.Kind:
 		return nil // the AWS SDK for Java v2 announces a trailer, but sends the checksum in a header; S3 accepts it
 	case p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer:
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"x-amz-trailer is set, but x-amz-content-sha256 announces no trailer",
-		)
+		return s3error.New("InvalidRequest").
+			WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	case p.sum.Kind != nil:
 		return checksum.MultipleChecksums()
 	}
@@ -126,11 +119,8 @@ func (p *expectedBody) readSums(header http.Header) (err error) {
 		return err
 	}
 	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label(),
-		)
+		return s3error.New("InvalidRequest").
+			WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label())
 	}
 	return nil
 }
@@ -173,9 +163,7 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 	switch named := header.Get(checksum.SDKAlgorithmHeader); {
 	case named == "":
 	case p.given == nil:
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
 	case checksum.ByName(named) != p.kind:
@@ -206,9 +194,8 @@ func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error
 func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 	if d.SHA256 != nil {
 		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
-			return s3error.New(
-				"XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got,
-			)
+			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload,
+				"S3ComputedContentSHA256", got)
 		}
 	}
 	if p.md5 != nil {
@@ -223,11 +210,8 @@ func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 	if p.sum.Kind == nil {
 		want = trailer.Get(p.kind.Header)
 		if p.given != nil && !p.kind.Valid(want) {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"Value for x-amz-checksum-%s trailing header is invalid.", p.kind.Label(),
-			)
+			return s3error.New("InvalidRequest").
+				WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.Label())
 		}
 	}
 	if want != "" && want != d.Sum().Value {
@@ -245,19 +229,12 @@ func needDigest(r *request) error {
 	if sum, err := checksum.OfHeader(r.in.Header); err != nil || sum.Kind != nil {
 		return err
 	}
-	return s3error.New(
-		"InvalidRequest",
-	).WithMessage(
-		"Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
-	)
+	return s3error.New("InvalidRequest").
+		WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
 func badChecksum(kind *checksum.Kind) *s3error.Error {
-	return s3error.New(
-		"BadDigest",
-	).WithMessage(
-		"The %s you specified did not match the calculated checksum.", kind.Name,
-	)
+	return s3error.New("BadDigest").WithMessage("The %s you specified did not match the calculated checksum.", kind.Name)
 }
 
 // An impatientBody is the body of a request. It fails with RequestTimeout if the client sends

@@ -36,9 +36,7 @@ func checkBucketName(name string) error {
 	if validBucketName(name) {
 		return nil
 	}
-	return argument.Invalid(
-		"bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "",
-	)
+	return argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
 }
 
 type createBucketRequest struct {
@@ -66,11 +64,8 @@ func createBucket(r *request) error {
 	}
 	if value := r.in.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		if !slices.Contains(state.Ownerships, value) {
-			return s3error.New(
-				"InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value,
-			).WithMessage(
-				"Invalid x-amz-object-ownership header: %s", value,
-			)
+			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue",
+				value).WithMessage("Invalid x-amz-object-ownership header: %s", value)
 		}
 		b.Ownership = value
 	}
@@ -143,9 +138,7 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 	case location == "" && region != usEast1:
 		return nil, s3error.New("IllegalLocationConstraintException")
 	case location != "" && location != region:
-		return nil, s3error.New(
-			"IllegalLocationConstraintException",
-		).WithMessage(
+		return nil, s3error.New("IllegalLocationConstraintException").WithMessage(
 			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.",
 			location,
 		)
@@ -212,20 +205,14 @@ func listBuckets(r *request) error {
 		return err
 	}
 	if most == 0 {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "max-buckets",
-		).WithMessage(
-			"max-buckets must be between 1 and 10000",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "max-buckets").
+			WithMessage("max-buckets must be between 1 and 10000")
 	}
 	token := r.query.Get("continuation-token")
 	after, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "continuation-token",
-		).WithMessage(
-			"The continuation token provided is incorrect",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "continuation-token").
+			WithMessage("The continuation token provided is incorrect")
 	}
 	result := bucketList{Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")

@@ -174,12 +174,9 @@ func (r *request) checkCompletedParts(parts []completedPart) error {
 	}
 	for _, p := range parts {
 		if *p.PartNumber < 1 {
-			return s3error.New(
-				"InvalidArgument", "ArgumentName", "PartNumber", "ArgumentValue", strconv.Itoa(*p.PartNumber),
-			).
-				WithMessage(
-					"PartNumber must be >= 1",
-				)
+			return s3error.New("InvalidArgument", "ArgumentName", "PartNumber", "ArgumentValue",
+				strconv.Itoa(*p.PartNumber)).
+				WithMessage("PartNumber must be >= 1")
 		}
 	}
 	return nil
@@ -265,9 +262,7 @@ func checkCompleted(u *state.Upload, p *state.Part, asked completedPart) error {
 		return nil
 	}
 	if u.Asked && u.Covers == checksum.Composite {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
 			u.Kind.Label(), p.Number,
 		)
@@ -295,16 +290,12 @@ func join(o *state.Object, c *completion, parts []*state.Part) error {
 	}
 	o.ETag = o.Encryption.Tag(c.tag())
 	if c.size >= 0 && c.size != o.Size {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size,
 		)
 	}
 	if c.covers != "" && c.covers != c.upload.Covers {
-		return s3error.New(
-			"BadDigest",
-		).WithMessage(
+		return s3error.New("BadDigest").WithMessage(
 			"The checksum type %s does not match the type %s that the upload was created with.", c.covers,
 			c.upload.Covers,
 		)

@@ -26,11 +26,8 @@ func putAcceleration(r *request) error {
 		return s3error.New("MalformedXML")
 	}
 	if strings.Contains(r.target.bucket, ".") {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"S3 Transfer Acceleration is not supported for buckets with periods (.) in their names",
-		)
+		return s3error.New("InvalidRequest").
+			WithMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		b.Acceleration = asked.Status

@@ -18,12 +18,9 @@ const copySource = "X-Amz-Copy-Source"
 // origin reads the bucket, key and version in the header x-amz-copy-source. The client must
 // percent-encode them as a path.
 func origin(r *request) (state.VersionName, error) {
-	wrong := s3error.New(
-		"InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.in.Header.Get(copySource),
-	).
-		WithMessage(
-			"Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-		)
+	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue",
+		r.in.Header.Get(copySource)).
+		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, versioned := strings.Cut(r.in.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
@@ -43,11 +40,8 @@ func origin(r *request) (state.VersionName, error) {
 	values, err := url.ParseQuery(query)
 	from.ID = values.Get("versionId")
 	if err != nil || !r.server.store.ValidID(from.ID) {
-		return state.VersionName{}, s3error.New(
-			"InvalidArgument", "ArgumentName", "x-amz-copy-source",
-		).WithMessage(
-			"Invalid version id specified",
-		)
+		return state.VersionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").
+			WithMessage("Invalid version id specified")
 	}
 	return from, nil
 }
@@ -129,9 +123,7 @@ func copyObject(r *request) error {
 		o.Encryption.CustomerMD5 == "" &&
 		r.in.Header.Get(sourcePrefix+"-Algorithm") == "" &&
 		!hasEncryptionRule(r) {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
 		)
 	}
@@ -141,9 +133,7 @@ func copyObject(r *request) error {
 	}
 	defer r.server.store.Release(v)
 	if v.Object.Size > r.server.limits.MaxCopySize {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
 			r.server.limits.MaxCopySize,
 		)
@@ -184,11 +174,8 @@ func directive(r *request, header, of string) (replace bool, err error) {
 	case "REPLACE":
 		return true, nil
 	default:
-		return false, s3error.New(
-			"InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value,
-		).WithMessage(
-			"Unknown %s directive.", of,
-		)
+		return false, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue",
+			value).WithMessage("Unknown %s directive.", of)
 	}
 }
 
@@ -244,9 +231,7 @@ func copyPart(r *request) error {
 		return err
 	}
 	if length > r.server.limits.MaxPartSize {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
 			r.server.limits.MaxPartSize,
 		)
@@ -277,21 +262,15 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 		)
 	}
 	if from >= size {
-		return 0, 0, s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"The specified copy range is invalid for the source object size",
-		)
+		return 0, 0, s3error.New("InvalidRequest").
+			WithMessage("The specified copy range is invalid for the source object size")
 	}
 	if to >= size {
 		return 0, 0, wrong.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
-		return 0, 0, s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"The specified copy source is not supported as a byte-range copy source",
-		)
+		return 0, 0, s3error.New("InvalidRequest").
+			WithMessage("The specified copy source is not supported as a byte-range copy source")
 	}
 	return from, to - from + 1, nil
 }

@@ -147,11 +147,8 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 	}
 	switch {
 	case o.LastModifiedTime != "" || o.Size != "":
-		return gone, s3error.New(
-			"NotImplemented",
-		).WithMessage(
-			"This server does not implement the conditions LastModifiedTime and Size",
-		)
+		return gone, s3error.New("NotImplemented").
+			WithMessage("This server does not implement the conditions LastModifiedTime and Size")
 	case o.Key == "":
 		return gone, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
 	case o.VersionID != "" && !r.server.store.ValidID(o.VersionID):

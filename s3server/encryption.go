@@ -34,9 +34,7 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	kms := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
 	case customer != "" && (e.Algorithm != "" || e.KMSKey != ""):
-		return e, s3error.New(
-			"InvalidArgument",
-		).WithMessage(
+		return e, s3error.New("InvalidArgument").WithMessage(
 			"Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
 		)
 	case customer != "" && b.Encryption.BlocksCustomerKeys():
@@ -44,9 +42,7 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	case customer != "":
 		return e, nil
 	case !kms && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
-		return e, s3error.New(
-			"InvalidArgument",
-		).WithMessage(
+		return e, s3error.New("InvalidArgument").WithMessage(
 			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
 		)
 	case e.Algorithm == "":
@@ -78,9 +74,7 @@ func checkContext(value string) error {
 	text, err := base64.StdEncoding.DecodeString(value)
 	var pairs map[string]string
 	if err != nil || json.Unmarshal(text, &pairs) != nil {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context",
-		).WithMessage(
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").WithMessage(
 			"The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings",
 		)
 	}
@@ -99,9 +93,7 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	hash := md5.Sum(raw)
 	switch {
 	case r.in.TLS == nil:
-		return "", s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return "", s3error.New("InvalidRequest").WithMessage(
 			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
 		)
 	case algorithm == "":
@@ -135,9 +127,7 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 	case given == e.CustomerMD5:
 		return nil
 	case given == "":
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
 		)
 	case e.CustomerMD5 == "":
@@ -164,17 +154,12 @@ func checkPart(r *request, u *state.Upload) error {
 	case given == u.Object.Encryption.CustomerMD5:
 		return nil
 	case given == "":
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
 		)
 	}
-	return s3error.New(
-		"InvalidRequest",
-	).WithMessage(
-		"The provided encryption parameters did not match the ones used originally.",
-	)
+	return s3error.New("InvalidRequest").
+		WithMessage("The provided encryption parameters did not match the ones used originally.")
 }
 
 // noEncryption fails if a request that writes no object has headers for encryption.
@@ -212,9 +197,7 @@ func (c *encryptionConfiguration) Check() error {
 		return s3error.New("MalformedXML")
 	case d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "":
 		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
-			WithMessage(
-				"a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
-			)
+			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 	}
 	return nil
 }

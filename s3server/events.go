@@ -247,9 +247,7 @@ func checkTargets(h *Handler, c *notification.Configuration) error {
 	if missing != nil {
 		return s3error.New(
 			"InvalidArgument",
-			missing...).WithMessage(
-			"Unable to validate the following destination configurations",
-		)
+			missing...).WithMessage("Unable to validate the following destination configurations")
 	}
 	return nil
 }

@@ -166,9 +166,7 @@ func (f *Fault) beforeAuth(r *request) error {
 			"PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket",
 			r.target.bucket,
 		).
-			WithHeader(
-				"X-Amz-Bucket-Region", f.Redirect,
-			)
+			WithHeader("X-Amz-Bucket-Region", f.Redirect)
 	}
 	return nil
 }

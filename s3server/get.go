@@ -110,18 +110,12 @@ func (r *request) versionID() (string, error) {
 	}
 	id := r.query.Get("versionId")
 	if id == "" {
-		return "", s3error.New(
-			"InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "",
-		).WithMessage(
-			"Version id cannot be the empty string",
-		)
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").
+			WithMessage("Version id cannot be the empty string")
 	}
 	if !r.server.store.ValidID(id) {
-		return "", s3error.New(
-			"InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id,
-		).WithMessage(
-			"Invalid version id specified",
-		)
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).
+			WithMessage("Invalid version id specified")
 	}
 	return id, nil
 }
@@ -145,11 +139,8 @@ func describe(r *request, v *state.Version) error {
 			continue
 		}
 		if r.caller.anonymous {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"Request specific response headers cannot be used for anonymous GET requests.",
-			)
+			return s3error.New("InvalidRequest").
+				WithMessage("Request specific response headers cannot be used for anonymous GET requests.")
 		}
 		if err := headers.Sendable(parameter, value, unicode.MaxLatin1); err != nil {
 			return err
@@ -167,12 +158,8 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	first, last, dash := strings.Cut(span, "-")
 	from, isFrom := rangeOffset(first)
 	to, isTo := rangeOffset(last)
-	unsatisfiable := s3error.New(
-		"InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10),
-	).
-		WithHeader(
-			"Content-Range", "bytes */"+strconv.FormatInt(size, 10),
-		)
+	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
+		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil
@@ -214,11 +201,7 @@ func wantedPart(r *request) (int, error) {
 	}
 	number, err := partNumber(r)
 	if err == nil && r.in.Header.Get("Range") != "" {
-		err = s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"Cannot specify both Range header and partNumber query parameter",
-		)
+		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
 	}
 	return number, err
 }
@@ -238,9 +221,8 @@ func (r *request) span(v *state.Version, number int) (span, error) {
 	count := max(1, len(v.Object.Parts))
 	switch {
 	case number > count:
-		return span{}, s3error.New(
-			"InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number),
-		)
+		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested",
+			strconv.Itoa(number))
 	case len(v.Object.Parts) == 0: // an object of PutObject counts as one part
 		return span{length: v.Object.Size, partial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
@@ -264,13 +246,8 @@ func (s span) write(header http.Header, size int64) int {
 	}
 	header.Set(
 		"Content-Range",
-		"bytes "+strconv.FormatInt(
-			s.offset, 10,
-		)+"-"+strconv.FormatInt(
-			s.offset+s.length-1, 10,
-		)+"/"+strconv.FormatInt(
-			size, 10,
-		),
+		"bytes "+strconv.FormatInt(s.offset, 10)+"-"+strconv.FormatInt(s.offset+s.length-1,
+			10)+"/"+strconv.FormatInt(size, 10),
 	)
 	return http.StatusPartialContent
 }

@@ -24,11 +24,7 @@ func putLifecycle(r *request) error {
 	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
 	if value := r.in.Header.Get(leastSizeHeader); value != "" {
 		if asked.Least = value; value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"Invalid TransitionDefaultMinimumObjectSize found: %s", value,
-			)
+			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}
 	}
 	if err := r.readXML(&asked); err != nil {

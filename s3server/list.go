@@ -30,11 +30,8 @@ func (r *request) listing(maxParameter string) (l listRequest, err error) {
 		encoding: r.query.Get("encoding-type"),
 	}
 	if l.encoding != "" && l.encoding != "url" {
-		return l, s3error.New(
-			"InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding,
-		).WithMessage(
-			"Invalid Encoding Method specified in Request",
-		)
+		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue",
+			l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
 	for name := range strings.SplitSeq(strings.Join(r.in.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
@@ -42,11 +39,8 @@ func (r *request) listing(maxParameter string) (l listRequest, err error) {
 		case "RestoreStatus":
 			l.restores, l.now = true, r.server.now()
 		default:
-			return l, s3error.New(
-				"InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name,
-			).WithMessage(
-				"Invalid attribute name specified",
-			)
+			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes",
+				"ArgumentValue", name).WithMessage("Invalid attribute name specified")
 		}
 	}
 	l.Max, err = pageSize(r, maxParameter)
@@ -207,11 +201,8 @@ func parseListToken(token string) (state.Position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC ||
 		!sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
-		return state.Position{}, s3error.New(
-			"InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token,
-		).WithMessage(
-			"The continuation token provided is incorrect",
-		)
+		return state.Position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue",
+			token).WithMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil

@@ -40,9 +40,7 @@ func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error
 	}
 	b, err := r.bucket()
 	if err == nil && (l.Mode != "" || l.Hold != "" || b.Locking != nil && b.Locking.Mode != "") {
-		err = s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		err = s3error.New("InvalidRequest").WithMessage(
 			"Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters",
 			what,
 		)
@@ -95,11 +93,8 @@ func putLocking(r *request) error {
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		if b.Versioning != state.Enabled {
-			return s3error.New(
-				"InvalidBucketState",
-			).WithMessage(
-				"Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
-			)
+			return s3error.New("InvalidBucketState").
+				WithMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
 		}
 		b.Locking = s
 		return nil
@@ -127,11 +122,8 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 		// These are S3's limits. A much later date would overflow, and the lock would protect
 		// nothing.
 		s.Years > 100 {
-		return nil, s3error.New(
-			"InvalidArgument",
-		).WithMessage(
-			"Default retention period must be a positive integer value, up to 100 years.",
-		)
+		return nil, s3error.New("InvalidArgument").
+			WithMessage("Default retention period must be a positive integer value, up to 100 years.")
 	}
 	return s, nil
 }

@@ -51,11 +51,8 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
-			)
+			return s3error.New("InvalidRequest").
+				WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
 		u.Kind, u.Covers = checksum.Default, checksum.FullObject
 		return nil
@@ -74,11 +71,8 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	if u.Covers == checksum.FullObject && !u.Kind.Full || u.Covers == checksum.Composite && !u.Kind.Composite {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label(),
-		)
+		return s3error.New("InvalidRequest").
+			WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
 	}
 	return nil
 }
@@ -114,11 +108,8 @@ func uploadPart(r *request) error {
 		return err
 	}
 	if value := r.in.Header.Get("X-Amz-Tagging"); value != "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value,
-		).WithMessage(
-			"The header 'x-amz-tagging' is not valid in this context",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
+			WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
 	u, number, err := partTarget(r)
 	if err != nil {
@@ -166,9 +157,7 @@ func checkKind(u *state.Upload, p *expectedBody) error {
 	wrong := u.Asked &&
 		(p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
 	if wrong {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
 			given,
 		)

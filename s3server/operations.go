@@ -101,9 +101,7 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT encryption": {
 		"PutBucketEncryption",
-		configure(
-			(*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] },
-		),
+		configure((*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] }),
 	},
 	"BUCKET DELETE encryption": {"DeleteBucketEncryption", reset(func(b *state.Bucket) { b.Encryption = nil })},
 	"BUCKET GET requestPayment": {
@@ -188,9 +186,9 @@ var operations = map[string]operation{
 	"OBJECT PUT acl":         {"PutObjectAcl", putObjectACL},
 	"OBJECT GET tagging": {
 		"GetObjectTagging",
-		showVersion(
-			"Tagging", func(v *state.Version) (any, error) { return tagging.DocumentOf(v.Object.Properties.Tags), nil },
-		),
+		showVersion("Tagging", func(v *state.Version) (any, error) {
+			return tagging.DocumentOf(v.Object.Properties.Tags), nil
+		}),
 	},
 	"OBJECT PUT tagging":    {"PutObjectTagging", putTagging},
 	"OBJECT DELETE tagging": {"DeleteObjectTagging", deleteTagging},

@@ -59,9 +59,7 @@ func putPolicy(r *request) error {
 			return err
 		}
 		if p.Public() && b.Block != nil && b.Block.BlockPublicPolicy {
-			return s3error.New(
-				"AccessDenied",
-			).WithMessage(
+			return s3error.New("AccessDenied").WithMessage(
 				"User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
 			)
 		}

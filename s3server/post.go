@@ -27,9 +27,8 @@ func postObject(r *request) error {
 	r.in.Body = io.NopCloser(preamble)
 	reader, err := r.in.MultipartReader()
 	if err != nil {
-		return s3error.New(
-			"PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data",
-		)
+		return s3error.New("PreconditionFailed", "Condition",
+			"Bucket POST must be of the enclosure-type multipart/form-data")
 	}
 	f, err := readForm(reader)
 	if preamble.Left < 0 {
@@ -42,19 +41,14 @@ func postObject(r *request) error {
 	}
 	preamble.Left, r.body.until = math.MaxInt64, time.Time{} // the limits for the fields do not apply to the file
 	if r.target.key = f.fields["key"]; r.target.key == "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "key",
-		).WithMessage(
+		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage(
 			"Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
 		)
 	}
 	// S3 does not document which of the two fields counts.
 	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"],
-		).WithMessage(
-			"Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue",
+			f.fields["x-amz-acl"]).WithMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
 	}
 	if err := checkKey(r.target.key); err != nil {
 		return err
@@ -127,20 +121,15 @@ func verifyForm(r *request, f *form) error {
 	}
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
-			return s3error.New(
-				"InvalidArgument", "ArgumentName", name,
-			).WithMessage(
+			return s3error.New("InvalidArgument", "ArgumentName", name).WithMessage(
 				"Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.",
 				name,
 			)
 		}
 	}
 	if f.fields["x-amz-algorithm"] != sign.Algorithm {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "x-amz-algorithm",
-		).WithMessage(
-			"X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-algorithm").
+			WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 	c := &claim{service: sign.Service, timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
@@ -183,13 +172,9 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := "bucket=" + url.QueryEscape(
-			r.target.bucket,
-		) + "&key=" + url.QueryEscape(
+		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(
 			r.target.key,
-		) + "&etag=" + url.QueryEscape(
-			v.Object.ETag,
-		)
+		) + "&etag=" + url.QueryEscape(v.Object.ETag)
 		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&")
 		header.Set("Location", target.String())
 		return r.done(http.StatusSeeOther)

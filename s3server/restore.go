@@ -53,11 +53,8 @@ type restoreRequest struct {
 // exist for less than one day, or if the request has an unknown tier.
 func (d *restoreRequest) Check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
-		return s3error.New(
-			"NotImplemented",
-		).WithMessage(
-			"This server does not implement restore requests of the type SELECT",
-		)
+		return s3error.New("NotImplemented").
+			WithMessage("This server does not implement restore requests of the type SELECT")
 	}
 	tiers := []string{"", "Standard", "Bulk", "Expedited"}
 	if d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
@@ -79,11 +76,8 @@ func restoreObject(r *request) error {
 		now := r.server.now()
 		switch {
 		case !v.Object.Properties.IsArchived():
-			return s3error.New(
-				"InvalidObjectState",
-			).WithMessage(
-				"Restore is not allowed for the object's current storage class",
-			)
+			return s3error.New("InvalidObjectState").
+				WithMessage("Restore is not allowed for the object's current storage class")
 		case now.Before(v.Object.Restored.From):
 			return s3error.New("RestoreAlreadyInProgress")
 		case now.Before(v.Object.Restored.Until):
@@ -91,11 +85,8 @@ func restoreObject(r *request) error {
 		default:
 			v.Object.Restored.From = now.Add(r.server.config.RestoreTime)
 		}
-		v.Object.Restored.Until = slices.MaxFunc(
-			[]time.Time{now, v.Object.Restored.From}, time.Time.Compare,
-		).AddDate(
-			0, 0, asked.Days,
-		)
+		v.Object.Restored.Until = slices.MaxFunc([]time.Time{now, v.Object.Restored.From}, time.Time.Compare).
+			AddDate(0, 0, asked.Days)
 		return nil
 	})
 	if err != nil {

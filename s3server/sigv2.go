@@ -21,11 +21,8 @@ const algorithmV2 = "AWS " // scheme of the Authorization header
 func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
 	if !found || accessKey == "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "Authorization",
-		).WithMessage(
-			"AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
+			WithMessage("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
 	}
 	at, err := headerTime(r)
 	if err != nil {
@@ -55,9 +52,7 @@ func authenticateQueryV2(r *request) error {
 		// Without this check, the holder of a URL could add a parameter that selects another
 		// operation.
 		if r.has(name) && !slices.Contains(sign.SubresourcesV2, name) {
-			return s3error.New(
-				"AccessDenied",
-			).WithMessage(
+			return s3error.New("AccessDenied").WithMessage(
 				"A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name,
 			)
 		}
@@ -67,13 +62,10 @@ func authenticateQueryV2(r *request) error {
 			"AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime",
 			now.Format(time.RFC3339),
 		).
-			WithMessage(
-				"Request has expired",
-			)
+			WithMessage("Request has expired")
 	}
-	return verifySignatureV2(
-		r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires, r.query.Get("x-amz-security-token"),
-	)
+	return verifySignatureV2(r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires,
+		r.query.Get("x-amz-security-token"))
 }
 
 // verifySignatureV2 verifies a signature and sets r.caller. date is the signed date or the signed
@@ -105,9 +97,7 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 func verifyFormV2(r *request, f *form) error {
 	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
 	if signature == "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "signature",
-		).WithMessage(
+		return s3error.New("InvalidArgument", "ArgumentName", "signature").WithMessage(
 			"Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.",
 		)
 	}

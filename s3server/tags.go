@@ -65,9 +65,8 @@ func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) err
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.Change(
-		r.in.Context(), state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f,
-	)
+	v, shown, err := r.server.store.Change(r.in.Context(),
+		state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f)
 	if err != nil {
 		return err
 	}

@@ -50,25 +50,16 @@ func listVersions(r *request) error {
 	}
 	after := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
 	if r.server.config.Strict && r.has("version-id-marker") && after.ID == "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "",
-		).WithMessage(
-			"A version-id marker cannot be empty.",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "").
+			WithMessage("A version-id marker cannot be empty.")
 	}
 	if after.ID != "" && after.Key == "" {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID,
-		).WithMessage(
-			"A version-id marker cannot be specified without a key marker.",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
+			after.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
 	}
 	if after.ID != "" && !r.server.store.ValidID(after.ID) {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID,
-		).WithMessage(
-			"Invalid version id specified",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
+			after.ID).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
 		Name: r.target.bucket, Prefix: l.encode(l.Prefix), KeyMarker: l.encode(after.Key), VersionIDMarker: after.ID,

@@ -28,11 +28,8 @@ func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 	case "authenticated-read":
 		return List{{authenticatedUsers, PermitRead}, full}, nil
 	case "aws-exec-read":
-		return nil, s3error.New(
-			"NotImplemented", "Header", "x-amz-acl",
-		).WithMessage(
-			"This server does not implement the canned ACL aws-exec-read",
-		)
+		return nil, s3error.New("NotImplemented", "Header", "x-amz-acl").
+			WithMessage("This server does not implement the canned ACL aws-exec-read")
 	case "bucket-owner-read", "bucket-owner-full-control":
 		if !object || owner == bucketOwner {
 			return nil, nil // AWS ignores this canned ACL for buckets
@@ -59,9 +56,9 @@ var grantHeaders = []struct{ name, permission string }{
 
 // SetsGrants reports whether the request has one of the headers X-Amz-Grant-*.
 func SetsGrants(header http.Header) bool {
-	return slices.ContainsFunc(
-		grantHeaders, func(h struct{ name, permission string }) bool { return header.Get(h.name) != "" },
-	)
+	return slices.ContainsFunc(grantHeaders, func(h struct{ name, permission string }) bool {
+		return header.Get(h.name) != ""
+	})
 }
 
 // ReadGrants reads the grants in the headers X-Amz-Grant-*.
@@ -75,11 +72,8 @@ func ReadGrants(known Accounts, header http.Header) (List, error) {
 		for entry := range strings.SplitSeq(value, ",") {
 			kind, name, found := strings.Cut(strings.TrimSpace(entry), "=")
 			if !found {
-				return nil, s3error.New(
-					"InvalidArgument", "ArgumentName", strings.ToLower(granting.name), "ArgumentValue", value,
-				).WithMessage(
-					"Argument format not recognized",
-				)
+				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(granting.name),
+					"ArgumentValue", value).WithMessage("Argument format not recognized")
 			}
 			grantee, err := known.grantee(kind, strings.Trim(name, `"`))
 			if err != nil {
@@ -107,21 +101,15 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 		if slices.Contains([]string{AllUsers, authenticatedUsers, logDelivery}, name) {
 			return name, nil
 		}
-		return "", s3error.New(
-			"InvalidArgument", "ArgumentName", "uri", "ArgumentValue", name,
-		).WithMessage(
-			"Invalid group uri",
-		)
+		return "", s3error.New("InvalidArgument", "ArgumentName", "uri", "ArgumentValue", name).
+			WithMessage("Invalid group uri")
 	case "emailaddress":
 		// Since October 2025, AWS no longer accepts e-mail addresses. Accounts of this server have
 		// none.
 		return "", s3error.New("UnresolvableGrantByEmailAddress")
 	}
-	return "", s3error.New(
-		"InvalidArgument", "ArgumentName", kind, "ArgumentValue", name,
-	).WithMessage(
-		"Argument format not recognized",
-	)
+	return "", s3error.New("InvalidArgument", "ArgumentName", kind, "ArgumentValue", name).
+		WithMessage("Argument format not recognized")
 }
 
 // OfHeader reads the ACL in the headers of a request. The parameter object is true for the ACL of
@@ -135,11 +123,8 @@ func OfHeader(
 	case canned == "" && !grants:
 		return nil, false, nil
 	case canned != "" && grants:
-		return nil, true, s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"Specifying both Canned ACLs and Header Grants is not allowed",
-		)
+		return nil, true, s3error.New("InvalidRequest").
+			WithMessage("Specifying both Canned ACLs and Header Grants is not allowed")
 	case grants:
 		list, err = ReadGrants(known, header)
 	default:

@@ -136,11 +136,8 @@ func OfHeader(header http.Header) (Sum, error) {
 		}
 		kind := kindByHeader(name)
 		if kind == nil {
-			return Sum{}, s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"The algorithm type you specified in x-amz-checksum- header is invalid.",
-			)
+			return Sum{}, s3error.New("InvalidRequest").
+				WithMessage("The algorithm type you specified in x-amz-checksum- header is invalid.")
 		}
 		if found.Kind != nil || len(values) > 1 {
 			return Sum{}, MultipleChecksums()
@@ -151,11 +148,8 @@ func OfHeader(header http.Header) (Sum, error) {
 }
 
 func MultipleChecksums() *s3error.Error {
-	return s3error.New(
-		"InvalidRequest",
-	).WithMessage(
-		"Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
-	)
+	return s3error.New("InvalidRequest").
+		WithMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
 // Announced returns the kind of the checksum among the announced trailers, or nil if there are no
@@ -168,11 +162,8 @@ func Announced(trailers []string) (found *Kind, err error) {
 		kind := kindByHeader(name)
 		switch {
 		case kind == nil:
-			return nil, s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"The value specified in the x-amz-trailer header is not supported",
-			)
+			return nil, s3error.New("InvalidRequest").
+				WithMessage("The value specified in the x-amz-trailer header is not supported")
 		case found != nil:
 			return nil, MultipleChecksums()
 		}
@@ -194,9 +185,7 @@ func Named(name string) (*Kind, error) {
 	for _, kind := range Kinds {
 		names = append(names, kind.Name)
 	}
-	return nil, s3error.New(
-		"InvalidRequest",
-	).WithMessage(
+	return nil, s3error.New("InvalidRequest").WithMessage(
 		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]",
 		strings.Join(names, ", "),
 	)

@@ -41,27 +41,19 @@ func (c *Configuration) Check() error {
 		}
 		for _, method := range rule.AllowedMethods {
 			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
-				return s3error.New(
-					"InvalidRequest",
-				).WithMessage(
-					"Found unsupported HTTP method in CORS config. Unsupported method is %s", method,
-				)
+				return s3error.New("InvalidRequest").
+					WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
 			}
 		}
 		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
 			if strings.Count(pattern, "*") > 1 {
-				return s3error.New(
-					"InvalidRequest",
-				).WithMessage(
-					"AllowedOrigin %q can not have more than one wildcard.", pattern,
-				)
+				return s3error.New("InvalidRequest").
+					WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
 			}
 		}
 		for _, name := range rule.ExposeHeaders {
 			if strings.Contains(name, "*") {
-				return s3error.New(
-					"InvalidRequest",
-				).WithMessage(
+				return s3error.New("InvalidRequest").WithMessage(
 					"ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name,
 				)
 			}

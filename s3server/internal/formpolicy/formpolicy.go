@@ -75,20 +75,13 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			value, given = bucket, true
 		}
 		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
-			return size, s3error.New(
-				"AccessDenied",
-			).WithMessage(
-				"Invalid according to Policy: Policy Condition failed: %s", c.raw,
-			)
+			return size, s3error.New("AccessDenied").
+				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
 		}
 	}
 	for _, name := range names {
 		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
-			return size, s3error.New(
-				"AccessDenied",
-			).WithMessage(
-				"Invalid according to Policy: Extra input fields: %s", name,
-			)
+			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
 	}
 	return size, nil
@@ -100,9 +93,9 @@ func (c condition) begins(value string) bool {
 	if c.field != "content-type" {
 		return strings.HasPrefix(value, c.value)
 	}
-	return !slices.ContainsFunc(
-		strings.Split(value, ","), func(one string) bool { return !strings.HasPrefix(strings.TrimSpace(one), c.value) },
-	)
+	return !slices.ContainsFunc(strings.Split(value, ","), func(one string) bool {
+		return !strings.HasPrefix(strings.TrimSpace(one), c.value)
+	})
 }
 
 // parseCondition decodes a condition of the form {"field": "value"} or [match, "$field", "value"].

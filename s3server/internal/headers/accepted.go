@@ -69,22 +69,17 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"Put": bodyHeaders,
 	"":    nil,
 
-	"CreateBucket": slices.Concat(
-		bodyHeaders, aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"},
-	),
+	"CreateBucket": slices.Concat(bodyHeaders, aclHeaders,
+		[]string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}),
 	"PutBucketAcl":  slices.Concat(bodyHeaders, aclHeaders),
 	"PutObjectAcl":  slices.Concat(bodyHeaders, aclHeaders),
 	"DeleteObjects": slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
 	"RestoreObject": bodyHeaders,
 
-	"PutBucketLifecycleConfiguration": slices.Concat(
-		bodyHeaders, []string{"x-amz-transition-default-minimum-object-size"},
-	),
+	"PutBucketLifecycleConfiguration":    slices.Concat(bodyHeaders, []string{"x-amz-transition-default-minimum-object-size"}),
 	"PutBucketNotificationConfiguration": slices.Concat(bodyHeaders, []string{"x-amz-skip-destination-validation"}),
-	"PutBucketPolicy": slices.Concat(
-		bodyHeaders, []string{"x-amz-confirm-remove-self-bucket-access"},
-	),
-	"PutObjectRetention": slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
+	"PutBucketPolicy":                    slices.Concat(bodyHeaders, []string{"x-amz-confirm-remove-self-bucket-access"}),
+	"PutObjectRetention":                 slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
 
 	"ListObjects":        listHeaders,
 	"ListObjectsV2":      listHeaders,
@@ -105,15 +100,10 @@ var acceptedHeaders = headerTable(map[string][]string{
 	),
 
 	"CreateMultipartUpload": slices.Concat(objectHeaders, kindHeaders, []string{"x-amz-tagging"}),
-	"UploadPart": slices.Concat(
-		bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-tagging"},
-	),
-	"UploadPartCopy": slices.Concat(
-		sourceHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-copy-source-range"},
-	),
-	"CompleteMultipartUpload": slices.Concat(
-		bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-mp-object-size"},
-	),
+	"UploadPart":            slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-tagging"}),
+	"UploadPartCopy":        slices.Concat(sourceHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-copy-source-range"}),
+	"CompleteMultipartUpload": slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders,
+		[]string{"x-amz-mp-object-size"}),
 	"ListParts": customerHeaders,
 })
 

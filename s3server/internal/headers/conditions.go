@@ -19,11 +19,9 @@ func WriteCondition(header http.Header) (state.WriteCondition, error) {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 	return state.WriteCondition{
-			Absent: none == "*",
-			Match:  match,
-		}, refuse(
-			header, "If-Modified-Since", "If-Unmodified-Since",
-		)
+		Absent: none == "*",
+		Match:  match,
+	}, refuse(header, "If-Modified-Since", "If-Unmodified-Since")
 }
 
 // NoWriteCondition fails if a request has a condition, although its operation supports none.
@@ -68,13 +66,8 @@ func CheckRead(header http.Header, v *state.Version) error {
 	case wanted != "":
 		return s3error.New("PreconditionFailed", "Condition", wanted)
 	case unwanted != "":
-		return s3error.New(
-			"NotModified",
-		).WithHeader(
-			"Etag", v.Object.ETag,
-		).WithHeader(
-			"Last-Modified", v.Modified.Format(http.TimeFormat),
-		)
+		return s3error.New("NotModified").
+			WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 	}
 	return nil
 }

@@ -14,17 +14,12 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	l := state.Lock{Mode: header.Get(state.LockMode), Hold: header.Get(state.LockHold)}
 	until := header.Get(state.LockUntil)
 	wrong := func(name, message string) (state.Lock, error) {
-		return l, s3error.New(
-			"InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name),
-		).WithMessage(
-			"%s", message,
-		)
+		return l, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).
+			WithMessage("%s", message)
 	}
 	switch {
 	case (l.Mode == "") != (until == ""):
-		return wrong(
-			state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
-		)
+		return wrong(state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
 	case l.Mode != "" && l.Mode != state.Governance && l.Mode != state.Compliance:
 		return wrong(state.LockMode, "Unknown wormMode directive.")
 	case l.Hold != "" && l.Hold != "ON" && l.Hold != "OFF":

@@ -60,11 +60,8 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 // code point than the parameter most. The error names the argument.
 func Sendable(argument, value string, most rune) error {
 	if strings.ContainsFunc(value, func(c rune) bool { return c > most || c < ' ' && c != '\t' || c == 0x7F }) {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", argument,
-		).WithMessage(
-			"Header value cannot be represented using ISO-8859-1.",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", argument).
+			WithMessage("Header value cannot be represented using ISO-8859-1.")
 	}
 	return nil
 }

@@ -99,11 +99,7 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 			return Action{Expire: true}
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
-			colder := slices.Index(
-				coldness, class,
-			) > max(
-				slices.Index(coldness, v.Class), slices.Index(coldness, act.Class),
-			)
+			colder := slices.Index(coldness, class) > max(slices.Index(coldness, v.Class), slices.Index(coldness, act.Class))
 			if colder && (scope.sized() || v.Size >= leastSize(class, c.Least)) {
 				act.Class = class
 			}

@@ -32,11 +32,8 @@ func (d date) check() error {
 	case t.IsZero():
 		return s3error.New("MalformedXML")
 	case !t.Equal(t.Truncate(24 * time.Hour)):
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d),
-		).WithMessage(
-			"'Date' must be at midnight GMT",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d)).
+			WithMessage("'Date' must be at midnight GMT")
 	}
 	return nil
 }
@@ -58,11 +55,7 @@ func (c *Configuration) Check() error {
 			return s3error.New("InvalidArgument").WithMessage("ID length should not exceed allowed limit of 255")
 		}
 		if ids[rule.ID] {
-			return s3error.New(
-				"InvalidArgument",
-			).WithMessage(
-				"Rule ID must be unique. Found same ID for more than one rule",
-			)
+			return s3error.New("InvalidArgument").WithMessage("Rule ID must be unique. Found same ID for more than one rule")
 		}
 		ids[rule.ID] = true
 	}
@@ -125,11 +118,7 @@ func (f *filter) tagElements() []tagging.Element {
 // positive fails if a count is less than 1. The error names the action and the field.
 func positive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
-		return s3error.New(
-			"InvalidArgument",
-		).WithMessage(
-			"'%s' for %s action must be a positive integer", field, action,
-		)
+		return s3error.New("InvalidArgument").WithMessage("'%s' for %s action must be a positive integer", field, action)
 	}
 	return nil
 }
@@ -175,9 +164,7 @@ func checkClass(class, action string, days *int) error {
 	}
 	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil &&
 		*days < minInfrequent {
-		return s3error.New(
-			"InvalidArgument",
-		).WithMessage(
+		return s3error.New("InvalidArgument").WithMessage(
 			"'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent,
 			class,
 		)
@@ -198,11 +185,8 @@ func (r *Rule) checkTransitions() error {
 			return err
 		}
 		if classes[t.StorageClass] {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"'StorageClass' must be different for 'Transition' actions in same 'Rule'",
-			)
+			return s3error.New("InvalidRequest").
+				WithMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
 		}
 		classes[t.StorageClass] = true
 		e := r.Expiration
@@ -210,16 +194,12 @@ func (r *Rule) checkTransitions() error {
 			continue
 		}
 		if (e.Days == nil) != (t.Days == nil) {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
+			return s3error.New("InvalidRequest").WithMessage(
 				"Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID,
 			)
 		}
 		if e.Days != nil && *e.Days <= *t.Days {
-			return s3error.New(
-				"InvalidArgument",
-			).WithMessage(
+			return s3error.New("InvalidArgument").WithMessage(
 				"'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'",
 				r.ID,
 			)
@@ -257,11 +237,8 @@ func (r *Rule) checkNoncurrent() error {
 func checkNewer(count *int, action string) error {
 	const most = 100
 	if count != nil && *count > most {
-		return s3error.New(
-			"InvalidArgument",
-		).WithMessage(
-			"'NewerNoncurrentVersions' for %s action must not exceed %d", action, most,
-		)
+		return s3error.New("InvalidArgument").
+			WithMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, most)
 	}
 	return positive(count, "NewerNoncurrentVersions", action)
 }
@@ -275,11 +252,7 @@ func (r *Rule) checkAbort() error {
 		return s3error.New("MalformedXML")
 	}
 	if len(r.scope().tags) > 0 {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"AbortIncompleteMultipartUpload cannot be specified with Tags.",
-		)
+		return s3error.New("InvalidRequest").WithMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
 	}
 	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }

@@ -76,13 +76,9 @@ func (l *ledger) costOf(b *state.Bucket) int64 {
 
 // costOfVersion returns the approximate memory in bytes of a version without its content.
 func costOfVersion(v *state.Version) int64 {
-	return entryCost + int64(
-		len(v.Key),
-	) + costOfProperties(
+	return entryCost + int64(len(v.Key)) + costOfProperties(
 		&v.Object.Properties,
-	) + int64(
-		len(v.Object.Parts),
-	)*recordedPartCost
+	) + int64(len(v.Object.Parts))*recordedPartCost
 }
 
 func costOfProperties(p *state.Properties) (bytes int64) {
@@ -99,11 +95,7 @@ func costOfProperties(p *state.Properties) (bytes int64) {
 
 // cost returns the approximate memory in bytes of an upload and its parts without their content.
 func (u *memoryUpload) cost() int64 {
-	return entryCost + int64(
-		len(u.upload.Key),
-	) + costOfProperties(
+	return entryCost + int64(len(u.upload.Key)) + costOfProperties(
 		&u.upload.Object.Properties,
-	) + int64(
-		len(u.parts),
-	)*entryCost
+	) + int64(len(u.parts))*entryCost
 }

@@ -119,11 +119,8 @@ func (c *Configuration) Check() error {
 				return s3error.New("MalformedXML")
 			}
 			if len(parts) < 6 || parts[0] != "arn" || parts[2] != kind.service {
-				return s3error.New(
-					"InvalidArgument", "ArgumentName", kind.name, "ArgumentValue", rule.ARN(),
-				).WithMessage(
-					"The ARN could not be parsed",
-				)
+				return s3error.New("InvalidArgument", "ArgumentName", kind.name, "ArgumentValue",
+					rule.ARN()).WithMessage("The ARN could not be parsed")
 			}
 			if err := rule.check(); err != nil {
 				return err
@@ -142,11 +139,8 @@ func (n *Rule) check() error {
 			return s3error.New("NotImplemented").WithMessage("This server does not send the event %s", name)
 		}
 		if !slices.Contains(eventNames, name) {
-			return s3error.New(
-				"InvalidArgument", "ArgumentName", "Event", "ArgumentValue", name,
-			).WithMessage(
-				"A specified event is not supported for notifications.",
-			)
+			return s3error.New("InvalidArgument", "ArgumentName", "Event", "ArgumentValue", name).
+				WithMessage("A specified event is not supported for notifications.")
 		}
 	}
 	n.ID = cmp.Or(n.ID, rand.Text())
@@ -161,17 +155,11 @@ func (n *Rule) check() error {
 		case rule.Name == "" || rule.Value == nil:
 			return s3error.New("MalformedXML")
 		case name != "prefix" && name != "suffix":
-			return s3error.New(
-				"InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name,
-			).WithMessage(
-				"filter rule name must be either prefix or suffix",
-			)
+			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
+				rule.Name).WithMessage("filter rule name must be either prefix or suffix")
 		case given[name]:
-			return s3error.New(
-				"InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name,
-			).WithMessage(
-				"Cannot specify more than one %s rule in a filter.", name,
-			)
+			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
+				rule.Name).WithMessage("Cannot specify more than one %s rule in a filter.", name)
 		}
 		given[name] = true
 		rule.Name = strings.ToUpper(name[:1]) + name[1:]
@@ -195,9 +183,7 @@ func (c *Configuration) checkOverlaps() error {
 				)
 			})
 			if keys && events {
-				return s3error.New(
-					"InvalidArgument",
-				).WithMessage(
+				return s3error.New("InvalidArgument").WithMessage(
 					"Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.",
 				)
 			}

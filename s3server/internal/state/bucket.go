@@ -155,9 +155,7 @@ func (b *Bucket) CheckOwner(expected ...string) error {
 		switch {
 		case account == "" || account == b.Account:
 		case len(account) != 12 || strings.Trim(account, "0123456789") != "":
-			return s3error.New(
-				"InvalidBucketOwnerAWSAccountID",
-			).WithMessage(
+			return s3error.New("InvalidBucketOwnerAWSAccountID").WithMessage(
 				"The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", account,
 			)
 		default:

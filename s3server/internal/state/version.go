@@ -154,9 +154,8 @@ func Readable(v *Version, name VersionName) error {
 		return s3error.New("NoSuchKey", "Key", name.Key).WithHeader("X-Amz-Delete-Marker", "true")
 	case v.Marker:
 		return s3error.New("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
-			WithHeader(
-				"X-Amz-Delete-Marker", "true",
-			).WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
+			WithHeader("X-Amz-Delete-Marker",
+				"true").WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 	}
 	return nil
 }

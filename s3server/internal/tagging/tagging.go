@@ -60,25 +60,16 @@ func checkTagSet(tags []Tag, reserved string) error {
 	for i, t := range tags {
 		switch {
 		case i > 0 && t.Key == tags[i-1].Key:
-			return s3error.New(
-				"InvalidTag", "TagKey", printable(t.Key),
-			).WithMessage(
-				"Cannot provide multiple Tags with the same key",
-			)
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).
+				WithMessage("Cannot provide multiple Tags with the same key")
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
 			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("%s", reserved)
 		case t.Key == "" || !validTag(t.Key, maxTagKey):
-			return s3error.New(
-				"InvalidTag", "TagKey", printable(t.Key),
-			).WithMessage(
-				"The TagKey you have provided is invalid",
-			)
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).
+				WithMessage("The TagKey you have provided is invalid")
 		case !validTag(t.Value, maxTagValue):
-			return s3error.New(
-				"InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value),
-			).WithMessage(
-				"The TagValue you have provided is invalid",
-			)
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).
+				WithMessage("The TagValue you have provided is invalid")
 		}
 	}
 	return nil

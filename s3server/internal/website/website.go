@@ -56,11 +56,8 @@ func (c *Configuration) Check() error {
 			WithMessage("A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
 	}
 	if suffix := string(c.IndexDocument.Suffix); suffix == "" || strings.Contains(suffix, "/") {
-		return s3error.New(
-			"InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", suffix,
-		).WithMessage(
-			"The IndexDocument Suffix is not well formed",
-		)
+		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", suffix).
+			WithMessage("The IndexDocument Suffix is not well formed")
 	}
 	if c.ErrorDocument != nil && c.ErrorDocument.Key == "" {
 		return s3error.New("MalformedXML")
@@ -70,9 +67,7 @@ func (c *Configuration) Check() error {
 		return s3error.New("MalformedXML")
 	}
 	if n := len(c.rules()); n > maxRules {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n,
 			maxRules,
 		)
@@ -95,9 +90,7 @@ func (c *Configuration) rules() []RoutingRule {
 
 func checkProtocol(protocol string) error {
 	if protocol != "" && protocol != "http" && protocol != "https" {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
+		return s3error.New("InvalidRequest").WithMessage(
 			"Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.",
 		)
 	}
@@ -107,33 +100,21 @@ func checkProtocol(protocol string) error {
 func (r *RoutingRule) check() error {
 	if c := r.Condition; c != nil {
 		if c.KeyPrefixEquals == nil && c.HTTPErrorCodeReturnedEquals == "" {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
+			return s3error.New("InvalidRequest").WithMessage(
 				"Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.",
 			)
 		}
 		if code := c.HTTPErrorCodeReturnedEquals; code != "" && !between(code, 400, 599) {
-			return s3error.New(
-				"InvalidRequest",
-			).WithMessage(
-				"The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code,
-			)
+			return s3error.New("InvalidRequest").
+				WithMessage("The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code)
 		}
 	}
 	if r.Redirect.ReplaceKeyPrefixWith != nil && r.Redirect.ReplaceKeyWith != nil {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"You can only define ReplaceKeyPrefix or ReplaceKey but not both.",
-		)
+		return s3error.New("InvalidRequest").WithMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
 	}
 	if code := r.Redirect.HTTPRedirectCode; code != "" && !between(code, 301, 399) {
-		return s3error.New(
-			"InvalidRequest",
-		).WithMessage(
-			"The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code,
-		)
+		return s3error.New("InvalidRequest").
+			WithMessage("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code)
 	}
 	return checkProtocol(r.Redirect.Protocol)
 }

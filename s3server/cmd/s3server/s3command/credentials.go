@@ -36,13 +36,11 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 		case c.AccessKeyID == "" && c.SecretKey == "":
 			continue
 		case c.AccessKeyID == "":
-			return found{}, argument.Invalid(
-				"environment", "must have "+names[0]+" if it has "+names[1], "set both, or none of them",
-			)
+			return found{}, argument.Invalid("environment", "must have "+names[0]+" if it has "+names[1],
+				"set both, or none of them")
 		case c.SecretKey == "":
-			return found{}, argument.Invalid(
-				"environment", "must have "+names[1]+" if it has "+names[0], "set both, or none of them",
-			)
+			return found{}, argument.Invalid("environment", "must have "+names[1]+" if it has "+names[0],
+				"set both, or none of them")
 		}
 		if names[0] == "AWS_ACCESS_KEY_ID" {
 			c.SessionToken = value("AWS_SESSION_TOKEN")

@@ -77,9 +77,8 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.certFile, "cert", "", "serve HTTPS with the certificate in this PEM `file`")
 	set.StringVar(&f.keyFile, "key", "", "the PEM `file` with the key of --cert")
 	set.StringVar(&f.accessLog, "access-log", "", "append a line for each request to this `file`; - is standard error")
-	set.BoolVar(
-		&f.admin, "admin", false, "serve the API that makes the server misbehave, under /_admin/, and print its token",
-	)
+	set.BoolVar(&f.admin, "admin", false,
+		"serve the API that makes the server misbehave, under /_admin/, and print its token")
 	set.StringVar(&f.metrics, "metrics", "", "serve metrics for Prometheus at this `address`, under /metrics")
 	set.StringVar(
 		&f.readyFile, "ready-file", "",
@@ -110,9 +109,7 @@ func (f *Flags) check() error {
 	case (f.certFile == "") != (f.keyFile == ""):
 		return argument.Invalid("--cert", "and --key must be used together", "")
 	case f.tls && f.certFile != "":
-		return argument.Invalid(
-			"--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them",
-		)
+		return argument.Invalid("--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them")
 	case len(f.targets) > 0 && f.webhook == "":
 		return argument.Invalid("--event-target", "must be used with --webhook", "")
 	case f.day < 0:

@@ -52,9 +52,7 @@ func oneDirectory(volumes []string) error {
 		len(volumes) == 1 && (strings.Contains(volumes[0], "...") || strings.Contains(volumes[0], "://")) {
 		return argument.Invalid(
 			"server",
-			"must have one directory, because this server has one disk and one node, but has "+strings.Join(
-				volumes, " ",
-			),
+			"must have one directory, because this server has one disk and one node, but has "+strings.Join(volumes, " "),
 			"write server /data",
 		)
 	}
@@ -95,9 +93,8 @@ func (f *Flags) takeMinIO(
 			b := bucketManifest{Name: name, Anonymous: anonymous}
 			setup, err := b.setup()
 			if err != nil {
-				return nil, nil, argument.Invalid(
-					"MINIO_DEFAULT_BUCKETS", "must be names of buckets, or name:download: "+err.Error(), "",
-				)
+				return nil, nil, argument.Invalid("MINIO_DEFAULT_BUCKETS",
+					"must be names of buckets, or name:download: "+err.Error(), "")
 			}
 			buckets = append(buckets, setup)
 		}

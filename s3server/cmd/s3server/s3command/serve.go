@@ -244,9 +244,8 @@ func (c *command) announce() error {
 		c.printLine("export " + adminVariable + "=" + c.adminToken)
 	}
 	if c.atConsole != nil {
-		c.printLine(
-			"# The console is at " + c.consoleURL() + " with the access key as user name and the secret as password.",
-		)
+		c.printLine("# The console is at " + c.consoleURL() +
+			" with the access key as user name and the secret as password.")
 	}
 	if name := c.flags.readyFile; name != "" {
 		if err := os.WriteFile(name+".new", []byte(c.server.URL+"\n"), 0o644); err != nil {
