@@ -293,9 +293,10 @@ func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
 		"one that is ASIA…": {s3server.Credential{AccessKeyID: *given.AccessKeyId, SecretKey: "own"}, "InvalidToken"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			next, err := s3server.Start(
-				s3server.Config{Buckets: []string{bucket}, Credentials: []s3server.Credential{row.credential}},
-			)
+			next, err := s3server.Start(s3server.Config{
+				Buckets:     []string{bucket},
+				Credentials: []s3server.Credential{row.credential},
+			})
 			require.NoError(t, err)
 			t.Cleanup(next.Close)
 			client := first.client(func(o *s3.Options) {
