@@ -165,7 +165,8 @@ func (a *access) version() *state.Version {
 		return nil
 	}
 	v, _, err := a.request.looked.at(a.request, state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id})
-	if a.failed = err; v == nil || v.Marker {
+	a.failed = err
+	if v == nil || v.Marker {
 		return nil
 	}
 	return v

@@ -160,7 +160,8 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 		return err
 	}
 	p.named = header.Get(checksum.AlgorithmHeader) != ""
-	switch named := header.Get(checksum.SDKAlgorithmHeader); {
+	named := header.Get(checksum.SDKAlgorithmHeader)
+	switch {
 	case named == "":
 	case p.given == nil:
 		return s3error.New("InvalidRequest").WithMessage(

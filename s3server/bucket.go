@@ -128,7 +128,8 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 			return nil, err
 		}
 	}
-	switch location := asked.LocationConstraint; {
+	location := asked.LocationConstraint
+	switch {
 	case asked.Location != nil || asked.Bucket != nil:
 		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
 	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):

@@ -216,7 +216,7 @@ func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) err
 		}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
 	})
 	switch {
-	case s3error.Is(err, "NoSuchKey"), s3error.Is(err, "NoSuchVersion"):
+	case s3error.Is(err, "NoSuchKey") || s3error.Is(err, "NoSuchVersion"):
 		return nil
 	case s3error.Is(err, "AccessDenied"):
 		return storage.Locked

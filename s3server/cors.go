@@ -39,7 +39,8 @@ func (r *request) corsHeaders() {
 func requestedHeaders(r *request) []string {
 	var headers []string
 	for name := range strings.SplitSeq(r.in.Header.Get("Access-Control-Request-Headers"), ",") {
-		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if name != "" {
 			headers = append(headers, name)
 		}
 	}
@@ -49,7 +50,8 @@ func requestedHeaders(r *request) []string {
 // corsRefusal returns the error of a preflight request that no rule allows. The text is AWS's.
 func corsRefusal(r *request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
-	switch b, err := r.bucket(); {
+	b, err := r.bucket()
+	switch {
 	case err != nil:
 		refusal.Message = "CORSResponse: Bucket not found"
 	case b.CORS == nil:

@@ -121,7 +121,8 @@ type deleteOutcome struct {
 func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
 	outcomes, byKey := make([]deleteOutcome, len(objects)), map[string][]int{}
 	for i, o := range objects {
-		if outcomes[i].refused = r.fault.denies(o.Key, o.VersionID); outcomes[i].refused == nil {
+		outcomes[i].refused = r.fault.denies(o.Key, o.VersionID)
+		if outcomes[i].refused == nil {
 			byKey[o.Key] = append(byKey[o.Key], i)
 		}
 	}

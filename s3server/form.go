@@ -54,7 +54,8 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		if err != nil {
 			return nil, s3error.New("MalformedPOSTRequest")
 		}
-		if total += len(name) + len(value); total > maxFields {
+		total += len(name) + len(value)
+		if total > maxFields {
 			return nil, s3error.New("MaxPostPreDataLengthExceededError")
 		}
 		if _, twice := f.fields[name]; !twice {
@@ -70,7 +71,8 @@ func (f *form) expand(path string, size int) error {
 	const variable = "${filename}"
 	filename := path[strings.LastIndexAny(path, `/\`)+1:]
 	for name, value := range f.fields {
-		if size += strings.Count(value, variable) * len(filename); size > maxFields {
+		size += strings.Count(value, variable) * len(filename)
+		if size > maxFields {
 			return s3error.New("MaxPostPreDataLengthExceededError")
 		}
 		f.fields[name] = strings.ReplaceAll(value, variable, filename)
@@ -85,9 +87,9 @@ func (f *form) header() http.Header {
 		switch {
 		case name == "acl":
 			header.Set("X-Amz-Acl", value)
-		case strings.HasPrefix(name, "x-amz-"),
-			strings.HasPrefix(name, "content-"),
-			name == "cache-control",
+		case strings.HasPrefix(name, "x-amz-") ||
+			strings.HasPrefix(name, "content-") ||
+			name == "cache-control" ||
 			name == "expires":
 			header.Set(name, value)
 		}

@@ -169,7 +169,7 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 			return 0, 0, false, unsatisfiable
 		}
 		return size - n, n, true, nil
-	case !isFrom, last != "" && (!isTo || to < from):
+	case !isFrom || last != "" && (!isTo || to < from):
 		return 0, size, false, nil
 	case from >= size:
 		return 0, 0, false, unsatisfiable

@@ -23,7 +23,8 @@ func putLifecycle(r *request) error {
 	}
 	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
 	if value := r.in.Header.Get(leastSizeHeader); value != "" {
-		if asked.Least = value; value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
+		asked.Least = value
+		if value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
 			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}
 	}
@@ -196,7 +197,7 @@ func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Vers
 		now, _, err := l.server.store.Find(l.ctx, name)
 		l.server.store.Release(now) // only the attributes are needed
 		switch {
-		case err != nil, i == 0 && (now == nil || now.ID != v.ID):
+		case err != nil || i == 0 && (now == nil || now.ID != v.ID):
 			return nil
 		case now != nil:
 			found = append(found, now)

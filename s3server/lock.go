@@ -72,7 +72,8 @@ func getLocking(b *state.Bucket) (any, error) {
 	}
 	response.Rule = &lockRule{}
 	d := &response.Rule.DefaultRetention
-	if d.Mode = s.Mode; s.Days > 0 {
+	d.Mode = s.Mode
+	if s.Days > 0 {
 		d.Days = &s.Days
 	} else {
 		d.Years = &s.Years
@@ -259,7 +260,8 @@ func writeLock(r *request, v *state.Version) error {
 		"s3:GetObjectLegalHold": func() { shown.Hold = "" },
 	} {
 		a := r.access(b, action, v.Key, r.query.Get("versionId"))
-		switch err := a.checkFurther(furtherAction{action, true}); {
+		err := a.checkFurther(furtherAction{action, true})
+		switch {
 		case s3error.Is(err, "AccessDenied"):
 			hide()
 		case err != nil:

@@ -40,7 +40,8 @@ func postObject(r *request) error {
 		return err
 	}
 	preamble.Left, r.body.until = math.MaxInt64, time.Time{} // the limits for the fields do not apply to the file
-	if r.target.key = f.fields["key"]; r.target.key == "" {
+	r.target.key = f.fields["key"]
+	if r.target.key == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage(
 			"Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
 		)

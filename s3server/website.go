@@ -33,7 +33,8 @@ func locateWebsite(r *request) bool {
 func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
 	host = hostname.Of(host)
 	for _, domain := range h.config.WebsiteDomains {
-		if bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
+		bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain))
+		if found {
 			return bucket, true
 		}
 	}

@@ -97,7 +97,8 @@ func (l *List[F]) Match(operation, bucket, key string) *F {
 		if !r.trigger.selects(operation, bucket, key) || !r.takes(l.now) {
 			continue
 		}
-		if r.entry.Applied++; r.entry.Applied == r.trigger.Times {
+		r.entry.Applied++
+		if r.entry.Applied == r.trigger.Times {
 			l.rules = slices.Delete(l.rules, i, i+1)
 		}
 		return &r.entry.Fault

@@ -161,7 +161,7 @@ func Check(operation string, header http.Header, strict bool) error {
 	}
 	for name := range header {
 		switch {
-		case !strings.HasPrefix(name, AmzPrefix), accepted[name]:
+		case !strings.HasPrefix(name, AmzPrefix) || accepted[name]:
 		case strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix]:
 		case strings.HasPrefix(name, checksum.Prefix) && accepted[checksum.Prefix] &&
 			!slices.Contains(checksum.Parameters, name):

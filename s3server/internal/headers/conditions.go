@@ -62,7 +62,8 @@ func failing(header http.Header, prefix string, v *state.Version) (wanted, unwan
 // CheckRead fails if a condition in the headers of a read does not hold for a version. It follows
 // the order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
-	switch wanted, unwanted := failing(header, "", v); {
+	wanted, unwanted := failing(header, "", v)
+	switch {
 	case wanted != "":
 		return s3error.New("PreconditionFailed", "Condition", wanted)
 	case unwanted != "":

@@ -37,7 +37,8 @@ func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error
 	leave := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if k.users--; k.users == 0 {
+		k.users--
+		if k.users == 0 {
 			delete(l.all, name)
 		}
 	}

@@ -63,7 +63,7 @@ func (n Naming) isNaturalSegment(s string, first bool) bool {
 	switch {
 	case s == "":
 		return n.Empty && (n.Slash || !first)
-	case s == ".", s == "..", strings.HasPrefix(s, Mark), !utf8.ValidString(s):
+	case s == "." || s == ".." || strings.HasPrefix(s, Mark) || !utf8.ValidString(s):
 		return false
 	}
 	return n.Others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0

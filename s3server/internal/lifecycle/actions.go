@@ -138,7 +138,8 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 // expiration returns the time at which the rule removes a version, provided that it stays current
 // until then.
 func (r *Rule) expiration(v Version, clock Clock) Deadline {
-	switch e := r.Expiration; {
+	e := r.Expiration
+	switch {
 	case e == nil:
 	case e.Days != nil:
 		return Deadline{clock.after(v.Modified, *e.Days), r.ID}

@@ -66,7 +66,7 @@ func (r *Rule) check() error {
 	acts := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
 		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
 	switch {
-	case r.Status != enabled && r.Status != "Disabled", (r.Filter == nil) == (r.Prefix == nil):
+	case r.Status != enabled && r.Status != "Disabled" || (r.Filter == nil) == (r.Prefix == nil):
 		return s3error.New("MalformedXML")
 	case !acts:
 		return s3error.New("InvalidRequest").WithMessage("At least one action needs to be specified in a rule.")

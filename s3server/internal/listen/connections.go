@@ -74,7 +74,8 @@ func (l *Listener) admit() bool {
 	for {
 		wait := (<-chan time.Time)(nil)
 		if !closed {
-			if closed = l.closeIdle(); !closed {
+			closed = l.closeIdle()
+			if !closed {
 				wait = time.After(idleGrace)
 			}
 		}

@@ -53,7 +53,8 @@ func (b *blobs) put(from *state.Body) (stored []piece, err error) {
 			return nil, err
 		}
 		stored = append(stored, p)
-		if left -= size; left <= 0 {
+		left -= size
+		if left <= 0 {
 			return stored, nil
 		}
 	}
@@ -138,7 +139,8 @@ func (b *blobs) release(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
-		if p.blob.uses--; p.blob.uses == 0 {
+		p.blob.uses--
+		if p.blob.uses == 0 {
 			b.bytes.free(int64(len(p.blob.data)))
 		}
 	}

@@ -79,7 +79,8 @@ func (b *memoryBucket) replace(old, changed *state.Version) {
 
 func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, shown string, err error) {
 	err = s.viewed(name.Bucket, func(b *memoryBucket) error {
-		if v = b.version(name.Key, name.ID); v != nil {
+		v = b.version(name.Key, name.ID)
+		if v != nil {
 			s.blobs.retain(piecesOf(v.Object.Data))
 		}
 		shown = b.bucket.Shown(v)

@@ -96,12 +96,14 @@ func newCondition(operator, key string, values []any) (condition, error) {
 			c.each, name = each, rest
 		}
 	}
-	if c.null = name == "null"; c.null {
+	c.null = name == "null"
+	if c.null {
 		c.operator.valid = isBool
 	} else {
 		name, c.ifExists = strings.CutSuffix(name, "ifexists")
 		known := false
-		if c.operator, known = conditionOperators[name]; !known {
+		c.operator, known = conditionOperators[name]
+		if !known {
 			return c, malformedPolicy("Invalid Condition type : %s", operator)
 		}
 	}

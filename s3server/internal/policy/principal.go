@@ -20,7 +20,8 @@ func (p *principals) UnmarshalJSON(data []byte) error {
 	invalid := malformedPolicy("Invalid principal in policy")
 	var name string
 	if json.Unmarshal(data, &name) == nil {
-		if p.everyone = name == "*"; !p.everyone {
+		p.everyone = name == "*"
+		if !p.everyone {
 			return invalid
 		}
 		return nil

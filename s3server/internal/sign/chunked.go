@@ -112,7 +112,8 @@ func (c *Reader) next() error {
 	c.signature = ""
 	if c.signed {
 		var found bool
-		if c.signature, found = strings.CutPrefix(extension, "chunk-signature="); !found {
+		c.signature, found = strings.CutPrefix(extension, "chunk-signature=")
+		if !found {
 			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
 		}
 	}
@@ -238,7 +239,8 @@ func (c *Reader) trailerLine() (string, error) {
 	if text, found := strings.CutSuffix(line, "\r\n"); found {
 		return text, nil
 	}
-	switch rest, err := c.line(); {
+	rest, err := c.line()
+	switch {
 	case err != nil:
 		return "", err
 	case rest != "":

@@ -55,7 +55,8 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 	var lines []string
 	for _, values := range []map[string][]string{header, query} {
 		for name, all := range values {
-			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
+			name = strings.ToLower(name)
+			if strings.HasPrefix(name, "x-amz-") {
 				trimmed := make([]string, len(all))
 				for i, value := range all {
 					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // a value must be on one line

@@ -41,7 +41,8 @@ func (b *Bucket) Rename(name string) (err error) {
 	if stored != name {
 		b.Lifecycle = nil
 	}
-	if b.Name = name; b.Policy != nil {
+	b.Name = name
+	if b.Policy != nil {
 		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+stored), []byte(arn+name))
 		b.Policy, err = policy.Restore(document, name)
 	}

@@ -91,7 +91,8 @@ func (p *Properties) KeepEncoding(value string) {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
 	p.Header.Del("Content-Encoding")
-	if value = strings.TrimSpace(strings.Join(kept, ",")); value != "" {
+	value = strings.TrimSpace(strings.Join(kept, ","))
+	if value != "" {
 		p.Header.Set("Content-Encoding", value)
 	}
 }

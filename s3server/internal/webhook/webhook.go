@@ -105,7 +105,8 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 			case <-ctx.Done():
 			}
 		}
-		if w.down = w.post(ctx, body) != nil; !w.down {
+		w.down = w.post(ctx, body) != nil
+		if !w.down {
 			return true
 		}
 		if ctx.Err() != nil {

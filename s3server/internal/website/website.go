@@ -140,7 +140,8 @@ func (r *RoutingRule) matches(key string, status int) bool {
 
 // Target returns the key to which the rule redirects a request for this key.
 func (r *RoutingRule) Target(key string) string {
-	switch to := r.Redirect; {
+	to := r.Redirect
+	switch {
 	case to.ReplaceKeyWith != nil:
 		return string(*to.ReplaceKeyWith)
 	case to.ReplaceKeyPrefixWith != nil:

@@ -108,7 +108,8 @@ func checkShape(document []byte) error {
 		}
 		document = document[from:]
 		to := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
-		if tags++; to < 0 || tags > maxElementTags {
+		tags++
+		if to < 0 || tags > maxElementTags {
 			return s3error.New("MalformedXML")
 		}
 		switch {

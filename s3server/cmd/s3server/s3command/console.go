@@ -19,7 +19,8 @@ const consoleOff = "off"
 func (c *command) consoleAddress() string {
 	address := c.flags.console
 	for _, name := range []string{"MINIO_CONSOLE_ADDRESS", "MINIO_BROWSER"} {
-		switch text, _ := c.env.Lookup(name); {
+		text, _ := c.env.Lookup(name)
+		switch {
 		case name == "MINIO_BROWSER" && (text == "off" || text == "false"):
 			return ""
 		case name == "MINIO_CONSOLE_ADDRESS" && address == "":

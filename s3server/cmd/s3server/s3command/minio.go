@@ -74,13 +74,15 @@ func (f *Flags) takeMinIO(
 ) (buckets []s3server.BucketSetup, used []string, err error) {
 	take := func(name string) string {
 		text, _ := lookup(name)
-		if text = strings.TrimSpace(text); text != "" {
+		text = strings.TrimSpace(text)
+		if text != "" {
 			used = append(used, name)
 		}
 		return text
 	}
 	for _, name := range []string{"MINIO_REGION", "MINIO_SITE_REGION"} {
-		if region := take(name); f.region == "" {
+		region := take(name)
+		if f.region == "" {
 			f.region = region
 		}
 	}
