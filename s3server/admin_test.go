@@ -183,7 +183,8 @@ func TestTheAdminAPIShowsUploadsInProgress(t *testing.T) {
 			require.Equal(t, 5, u.Size)
 			keys = append(keys, u.Key)
 		}
-		if after = page.Next; after == "" {
+		after = page.Next
+		if after == "" {
 			require.Equal(t, 2, pages)
 			break
 		}

@@ -168,7 +168,8 @@ func TestListingsArePaged(t *testing.T) {
 		for _, e := range list.Entries {
 			seen[e.Key] = true
 		}
-		if after = list.Next; after == "" {
+		after = list.Next
+		if after == "" {
 			break
 		}
 	}

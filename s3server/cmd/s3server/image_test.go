@@ -18,7 +18,8 @@ func instructions(t *testing.T) (all [][2]string) {
 	require.NoError(t, err)
 	joined := regexp.MustCompile(`\\\n\s*`).ReplaceAllString(string(text), "")
 	for line := range strings.Lines(joined) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") {
 			name, rest, _ := strings.Cut(line, " ")
 			all = append(all, [2]string{name, rest})
 		}

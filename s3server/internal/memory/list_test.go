@@ -82,7 +82,8 @@ func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
 				key[i] = "ab/0"[random.IntN(4)]
 			}
 			name := string(key)
-			if live[name] = random.IntN(3) > 0; live[name] {
+			live[name] = random.IntN(3) > 0
+			if live[name] {
 				v, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: name}, emptyBody())
 				require.NoError(t, err)
 				versions[name] = append(versions[name], v.ID)
@@ -94,7 +95,8 @@ func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
 		}
 		var current, all []string
 		for key, is := range live {
-			if all = append(all, key); is {
+			all = append(all, key)
+			if is {
 				current = append(current, key)
 			}
 		}

@@ -27,7 +27,8 @@ func TestAWebhookIsRetried(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				if requests++; requests <= test.failures {
+				requests++
+				if requests <= test.failures {
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 			}))
