@@ -61,12 +61,13 @@ func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 // setNewACL sets the ACL of a bucket that is created. The ACL comes from the request's headers.
 func setNewACL(h *Handler, b *state.Bucket, header http.Header) error {
 	list, _, err := acl.OfHeader(h.accountOf, header, b.Account, b.Account, false)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case list.GrantsOthers(b.Account) && b.Ownership == state.OwnerEnforced:
+	}
+	if list.GrantsOthers(b.Account) && b.Ownership == state.OwnerEnforced {
 		return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.Name)
-	case b.Block.Refuses(list):
+	}
+	if b.Block.Refuses(list) {
 		return s3error.New("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.Name)
 	}
 	b.ACL = list
@@ -110,12 +111,13 @@ func readACL(r *request) (*askedACL, error) {
 		return nil, err
 	}
 	inHeader := r.in.Header.Get("X-Amz-Acl") != "" || acl.SetsGrants(r.in.Header)
-	switch {
-	case len(document) == 0 && !inHeader:
+	if len(document) == 0 && !inHeader {
 		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
-	case len(document) == 0:
+	}
+	if len(document) == 0 {
 		return &askedACL{request: r}, nil
-	case inHeader:
+	}
+	if inHeader {
 		return nil, s3error.New("UnexpectedContent")
 	}
 	a := &askedACL{request: r, document: &acl.Document{}}

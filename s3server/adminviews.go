@@ -60,10 +60,10 @@ func (h *Handler) handleViews(mux *http.ServeMux) {
 func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
 	page, after, next := []bucketView{}, r.URL.Query().Get("after"), ""
 	err := h.store.ListBuckets(r.Context(), after, func(b *state.Bucket) bool {
-		switch {
-		case b.Name == after:
+		if b.Name == after {
 			return true
-		case len(page) == viewPage:
+		}
+		if len(page) == viewPage {
 			next = page[viewPage-1].Name
 			return false
 		}

@@ -93,10 +93,9 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 	const name = "x-amz-object-attributes"
 	for attribute := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 		attribute = strings.TrimSpace(attribute)
-		switch {
-		case slices.Contains(objectAttributes, attribute):
+		if slices.Contains(objectAttributes, attribute) {
 			asked = append(asked, attribute)
-		case attribute != "":
+		} else if attribute != "" {
 			return nil, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).
 				WithMessage("Invalid attribute name specified.")
 		}

@@ -283,12 +283,13 @@ func checkExpiry(r *request, c *claim) error {
 		return err
 	}
 	ttl, err := strconv.Atoi(r.query.Get("X-Amz-Expires"))
-	switch {
-	case err != nil:
+	if err != nil {
 		return wrongQuery("X-Amz-Expires should be a number")
-	case ttl < 0:
+	}
+	if ttl < 0 {
 		return wrongQuery("X-Amz-Expires must be non-negative")
-	case ttl > longestTTL:
+	}
+	if ttl > longestTTL {
 		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
 	}
 	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)

@@ -80,12 +80,12 @@ func (r *request) expectBody() (*expectedBody, error) {
 // readTrailers reads the value of X-Amz-Trailer, which announces the trailers of the body.
 func (p *expectedBody) readTrailers(names string) error {
 	p.given = p.sum.Kind
-	switch {
-	case names == "" && p.payload == sign.SignedChunksAndTrailer:
+	if names == "" && p.payload == sign.SignedChunksAndTrailer {
 		return s3error.New("MalformedTrailerError")
+	}
 	// Like S3, accept a body without a trailer. STREAMING-UNSIGNED-PAYLOAD-TRAILER permits a
 	// trailer, but does not require one.
-	case names == "":
+	if names == "" {
 		return nil
 	}
 	var announced []string
@@ -93,15 +93,17 @@ func (p *expectedBody) readTrailers(names string) error {
 		announced = append(announced, strings.ToLower(strings.TrimSpace(name)))
 	}
 	kind, err := checksum.Announced(announced)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case p.payload == sign.SignedChunks && kind == p.sum.Kind:
+	}
+	if p.payload == sign.SignedChunks && kind == p.sum.Kind {
 		return nil // the AWS SDK for Java v2 announces a trailer, but sends the checksum in a header; S3 accepts it
-	case p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer:
+	}
+	if p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer {
 		return s3error.New("InvalidRequest").
 			WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
-	case p.sum.Kind != nil:
+	}
+	if p.sum.Kind != nil {
 		return checksum.MultipleChecksums()
 	}
 	p.trailers, p.given = announced, kind

@@ -91,10 +91,10 @@ func addBucket(r *request, b *state.Bucket) error {
 		return err
 	}
 	return r.server.store.ChangeBucket(r.in.Context(), b.Name, func(old *state.Bucket) error {
-		switch {
-		case old.Account != b.Account:
+		if old.Account != b.Account {
 			return s3error.New("BucketAlreadyExists", "BucketName", b.Name)
-		case old.Region != usEast1:
+		}
+		if old.Region != usEast1 {
 			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.Name)
 		}
 		return setNewACL(r.server, old, r.in.Header) // like S3 in us-east-1

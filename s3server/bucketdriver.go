@@ -98,10 +98,10 @@ func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
 	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
 	b := &state.Body{From: io.TeeReader(limited, digest), Size: in.Size, Digest: digest, Check: func() error {
-		switch {
-		case limited.N <= 0:
+		if limited.N <= 0 {
 			return tooLarge(digest.Size, r.server.limits.MaxPutSize)
-		case in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum:
+		}
+		if in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
 			return storage.ChecksumMismatch
 		}
 		return nil
@@ -134,10 +134,9 @@ func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *stat
 	}
 	v, shown, err = d.request(ctx, in.Key).find(state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version})
 	if err == nil {
-		switch {
-		case in.Condition.Revision != "" && in.Condition.Revision != v.Object.ETag:
+		if in.Condition.Revision != "" && in.Condition.Revision != v.Object.ETag {
 			err = storage.PreconditionFailed
-		case in.Condition.NotRevision != "" && in.Condition.NotRevision == v.Object.ETag:
+		} else if in.Condition.NotRevision != "" && in.Condition.NotRevision == v.Object.ETag {
 			err = storage.NotModified
 		}
 	}
@@ -215,10 +214,10 @@ func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) err
 			Bucket: d.bucket, Key: in.Key, ID: in.Version,
 		}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
 	})
-	switch {
-	case s3error.Is(err, "NoSuchKey") || s3error.Is(err, "NoSuchVersion"):
+	if s3error.Is(err, "NoSuchKey") || s3error.Is(err, "NoSuchVersion") {
 		return nil
-	case s3error.Is(err, "AccessDenied"):
+	}
+	if s3error.Is(err, "AccessDenied") {
 		return storage.Locked
 	}
 	return storageError(err)

@@ -98,10 +98,10 @@ func checkLogTarget(r *request, name string) error {
 
 func getLogging(r *request) error {
 	b, err := r.bucket()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case b.Logging == nil:
+	}
+	if b.Logging == nil {
 		return r.writeXML("BucketLoggingStatus", loggingStatus{})
 	}
 	r.sendDocument("application/xml", b.Logging)

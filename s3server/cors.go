@@ -51,10 +51,9 @@ func requestedHeaders(r *request) []string {
 func corsRefusal(r *request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	b, err := r.bucket()
-	switch {
-	case err != nil:
+	if err != nil {
 		refusal.Message = "CORSResponse: Bucket not found"
-	case b.CORS == nil:
+	} else if b.CORS == nil {
 		refusal.Message = "CORSResponse: CORS is not enabled for this bucket."
 	}
 	return refusal

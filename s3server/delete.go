@@ -146,13 +146,14 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 	if r.fault.ignores("ETag") {
 		o.ETag = ""
 	}
-	switch {
-	case o.LastModifiedTime != "" || o.Size != "":
+	if o.LastModifiedTime != "" || o.Size != "" {
 		return gone, s3error.New("NotImplemented").
 			WithMessage("This server does not implement the conditions LastModifiedTime and Size")
-	case o.Key == "":
+	}
+	if o.Key == "" {
 		return gone, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
-	case o.VersionID != "" && !r.server.store.ValidID(o.VersionID):
+	}
+	if o.VersionID != "" && !r.server.store.ValidID(o.VersionID) {
 		return gone, s3error.New("NoSuchVersion")
 	}
 	if err := checkKey(o.Key); err != nil {

@@ -59,10 +59,10 @@ func (r *request) leave() {
 // admitDocument waits while too many large documents are in memory.
 func admitDocument(r *request) error {
 	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
-	switch {
-	case len(r.places) > 0 || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument:
+	if len(r.places) > 0 || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument {
 		return nil
-	case r.caller.anonymous:
+	}
+	if r.caller.anonymous {
 		return enter(r, r.server.anonymousDocuments)
 	}
 	return enter(r, r.server.documents)

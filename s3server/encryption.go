@@ -121,16 +121,18 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 // object has no such key, the request must have none. prefix begins the names of the headers.
 func checkReader(r *request, e state.Encryption, prefix string) error {
 	given, err := readCustomerKey(r, r.in.Header, prefix)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case given == e.CustomerMD5:
+	}
+	if given == e.CustomerMD5 {
 		return nil
-	case given == "":
+	}
+	if given == "" {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
 		)
-	case e.CustomerMD5 == "":
+	}
+	if e.CustomerMD5 == "" {
 		return s3error.New("InvalidRequest").WithMessage("The encryption parameters are not applicable to this object.")
 	}
 	return s3error.New("AccessDenied")
@@ -148,12 +150,13 @@ func checkPart(r *request, u *state.Upload) error {
 		}
 	}
 	given, err := readCustomerKey(r, r.in.Header, state.CustomerPrefix)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case given == u.Object.Encryption.CustomerMD5:
+	}
+	if given == u.Object.Encryption.CustomerMD5 {
 		return nil
-	case given == "":
+	}
+	if given == "" {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
 		)

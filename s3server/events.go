@@ -85,11 +85,10 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	if kind != "ObjectCreated" && kind != "ObjectRemoved" && kind != "ObjectRestore" {
 		record.EventVersion = "2.3"
 	}
-	switch {
-	case e.RequestID == "":
+	if e.RequestID == "" {
 		record.UserIdentity.PrincipalID = "s3.amazonaws.com"
 		record.RequestParameters["sourceIPAddress"] = "s3.amazonaws.com"
-	case e.Account == "":
+	} else if e.Account == "" {
 		record.UserIdentity.PrincipalID = "Anonymous"
 	}
 	record.S3.SchemaVersion, record.S3.ConfigurationID = "1.0", e.Configuration

@@ -91,13 +91,14 @@ func (f *finishedUploads) forget(bucket string) {
 func finishedObject(r *request, c *completion, id string) (*finishedUpload, error) {
 	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)
-	switch {
-	case s3error.Is(err, "NoSuchKey"):
+	if s3error.Is(err, "NoSuchKey") {
 		return nil, state.NoUpload(id)
-	case err != nil: // it is unknown whether the object exists
+	}
+	if err != nil { // it is unknown whether the object exists
 		return nil, err
+	}
 	// An object behind a gateway may have no list of parts, so its Parts may be nil.
-	case id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts):
+	if id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) {
 		return nil, state.NoUpload(id)
 	}
 	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {

@@ -84,13 +84,12 @@ func (f *form) expand(path string, size int) error {
 func (f *form) header() http.Header {
 	header := http.Header{}
 	for name, value := range f.fields {
-		switch {
-		case name == "acl":
+		if name == "acl" {
 			header.Set("X-Amz-Acl", value)
-		case strings.HasPrefix(name, "x-amz-") ||
+		} else if strings.HasPrefix(name, "x-amz-") ||
 			strings.HasPrefix(name, "content-") ||
 			name == "cache-control" ||
-			name == "expires":
+			name == "expires" {
 			header.Set(name, value)
 		}
 	}
@@ -124,10 +123,10 @@ func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, 
 	return &state.Body{
 		From: io.TeeReader(io.LimitReader(f.file, size.Most+1), d), Size: -1, Digest: d,
 		Check: func() error {
-			switch {
-			case d.Size > size.Most:
+			if d.Size > size.Most {
 				return tooLarge(d.Size, size.Most)
-			case d.Size < size.Least:
+			}
+			if d.Size < size.Least {
 				return s3error.New(
 					"EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed",
 					strconv.FormatInt(size.Least, 10),

@@ -219,11 +219,11 @@ func (r *request) span(v *state.Version, number int) (span, error) {
 		return span{offset: offset, length: length, partial: partial, sum: v.SumOf(offset, length, partial)}, err
 	}
 	count := max(1, len(v.Object.Parts))
-	switch {
-	case number > count:
+	if number > count {
 		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested",
 			strconv.Itoa(number))
-	case len(v.Object.Parts) == 0: // an object of PutObject counts as one part
+	}
+	if len(v.Object.Parts) == 0 { // an object of PutObject counts as one part
 		return span{length: v.Object.Size, partial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
 	p := v.Object.Parts[number-1]

@@ -177,10 +177,9 @@ func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	facts = factsOf(versions)
 	for i := len(versions) - 1; i >= 0; i-- {
 		act := acts(i)
-		switch {
-		case act.Expire && l.expire(versions[i], i == 0):
+		if act.Expire && l.expire(versions[i], i == 0) {
 			versions, facts = slices.Delete(versions, i, i+1), slices.Delete(facts, i, i+1)
-		case act.Class != "":
+		} else if act.Class != "" {
 			l.setClass(versions[i], act.Class)
 		}
 	}
@@ -196,10 +195,10 @@ func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Vers
 		}
 		now, _, err := l.server.store.Find(l.ctx, name)
 		l.server.store.Release(now) // only the attributes are needed
-		switch {
-		case err != nil || i == 0 && (now == nil || now.ID != v.ID):
+		if err != nil || i == 0 && (now == nil || now.ID != v.ID) {
 			return nil
-		case now != nil:
+		}
+		if now != nil {
 			found = append(found, now)
 		}
 	}

@@ -198,10 +198,10 @@ func showLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request) error {
 		return showVersion(name, func(v *state.Version) (any, error) {
 			b, err := r.bucket()
-			switch {
-			case err != nil:
+			if err != nil {
 				return nil, err
-			case b.Locking == nil:
+			}
+			if b.Locking == nil {
 				return nil, missingLocking()
 			}
 			return f(v.Object.Lock)
@@ -261,10 +261,9 @@ func writeLock(r *request, v *state.Version) error {
 	} {
 		a := r.access(b, action, v.Key, r.query.Get("versionId"))
 		err := a.checkFurther(furtherAction{action, true})
-		switch {
-		case s3error.Is(err, "AccessDenied"):
+		if s3error.Is(err, "AccessDenied") {
 			hide()
-		case err != nil:
+		} else if err != nil {
 			return err
 		}
 	}

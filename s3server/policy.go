@@ -70,10 +70,10 @@ func putPolicy(r *request) error {
 
 func getPolicy(r *request) error {
 	b, err := r.bucket()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case b.Policy == nil:
+	}
+	if b.Policy == nil {
 		return s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
 	}
 	r.sendDocument("application/json", b.Policy.Text())

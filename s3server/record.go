@@ -235,8 +235,7 @@ func hideSecrets(canonical string) string {
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {
 		name, _, isHeader := strings.Cut(line, ":")
-		switch {
-		case i == 2:
+		if i == 2 {
 			parameters := strings.Split(line, "&")
 			for j, p := range parameters {
 				name, _, _ := strings.Cut(p, "=")
@@ -246,7 +245,7 @@ func hideSecrets(canonical string) string {
 				}
 			}
 			lines[i] = strings.Join(parameters, "&")
-		case i > 2 && isHeader && !slices.Contains(plainHeaders, name):
+		} else if i > 2 && isHeader && !slices.Contains(plainHeaders, name) {
 			lines[i] = name + ":" + hidden
 		}
 	}

@@ -81,10 +81,10 @@ func putVersioning(r *request) error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	switch {
-	case asked.MfaDelete == state.Enabled:
+	if asked.MfaDelete == state.Enabled {
 		return s3error.New("NotImplemented").WithMessage("This server does not implement MFA delete")
-	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled":
+	}
+	if asked.MfaDelete != "" && asked.MfaDelete != "Disabled" {
 		return s3error.New("MalformedXML")
 	}
 	switch asked.Status {

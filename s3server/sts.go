@@ -54,12 +54,13 @@ func answerSTS(r *request) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case asked.Get("Action") != "AssumeRole":
+	if asked.Get("Action") != "AssumeRole" {
 		return s3error.New("InvalidAction").WithMessage("Could not find operation %s", asked.Get("Action"))
-	case asked.Get("Version") != stsVersion:
+	}
+	if asked.Get("Version") != stsVersion {
 		return s3error.New("InvalidAction").WithMessage("Could not find version %s", asked.Get("Version"))
-	case r.caller.anonymous || r.caller.temporary:
+	}
+	if r.caller.anonymous || r.caller.temporary {
 		return s3error.New("AccessDenied") // as on MinIO, a session cannot create another session
 	}
 	lasts, err := sessionTime(asked.Get("DurationSeconds"))

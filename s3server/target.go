@@ -17,10 +17,10 @@ import (
 type target struct{ bucket, key string }
 
 func (t target) kind() string {
-	switch {
-	case t.key != "":
+	if t.key != "" {
 		return "OBJECT"
-	case t.bucket != "":
+	}
+	if t.bucket != "" {
 		return "BUCKET"
 	}
 	return "SERVICE"

@@ -95,14 +95,16 @@ func serveWebsite(r *request) error {
 // or if the method is neither GET nor HEAD.
 func websiteOf(r *request) (*website.Configuration, error) {
 	b, err := r.bucket()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case b.Website == nil:
+	}
+	if b.Website == nil {
 		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
-	case b.Payer == payerRequester:
+	}
+	if b.Payer == payerRequester {
 		return nil, s3error.New("AccessDenied") // an anonymous caller cannot pay
-	case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
+	}
+	if r.in.Method != http.MethodGet && r.in.Method != http.MethodHead {
 		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
 	}
 	return b.Website, nil

@@ -115,12 +115,13 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	if err == nil && len(args) == 0 {
 		args, err = s3command.Volumes(lookup)
 	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
+	if errors.Is(err, flag.ErrHelp) {
 		return 0
-	case err != nil && storage.CodeOf(err) != storage.InvalidArgument: // package flag has already printed the error
+	}
+	if err != nil && storage.CodeOf(err) != storage.InvalidArgument { // package flag has already printed the error
 		return exitUsage
-	case err == nil:
+	}
+	if err == nil {
 		err = serve(
 			ctx, &f, args,
 			s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(out, url) }},

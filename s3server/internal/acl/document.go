@@ -79,10 +79,9 @@ func (d *Document) List(known Accounts, account string) (List, error) {
 	list := List{}
 	for _, g := range d.AccessControlList.Grant {
 		kind, name := "id", g.Grantee.ID
-		switch {
-		case g.Grantee.URI != "":
+		if g.Grantee.URI != "" {
 			kind, name = "uri", g.Grantee.URI
-		case g.Grantee.EmailAddress != "":
+		} else if g.Grantee.EmailAddress != "" {
 			kind, name = "emailAddress", g.Grantee.EmailAddress
 		}
 		switch g.Permission {

@@ -160,11 +160,11 @@ func Announced(trailers []string) (found *Kind, err error) {
 			return nil, err
 		}
 		kind := kindByHeader(name)
-		switch {
-		case kind == nil:
+		if kind == nil {
 			return nil, s3error.New("InvalidRequest").
 				WithMessage("The value specified in the x-amz-trailer header is not supported")
-		case found != nil:
+		}
+		if found != nil {
 			return nil, MultipleChecksums()
 		}
 		found = kind

@@ -63,10 +63,10 @@ func failing(header http.Header, prefix string, v *state.Version) (wanted, unwan
 // the order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
 	wanted, unwanted := failing(header, "", v)
-	switch {
-	case wanted != "":
+	if wanted != "" {
 		return s3error.New("PreconditionFailed", "Condition", wanted)
-	case unwanted != "":
+	}
+	if unwanted != "" {
 		return s3error.New("NotModified").
 			WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 	}

@@ -17,14 +17,16 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 		return l, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).
 			WithMessage("%s", message)
 	}
-	switch {
-	case (l.Mode == "") != (until == ""):
+	if (l.Mode == "") != (until == "") {
 		return wrong(state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
-	case l.Mode != "" && l.Mode != state.Governance && l.Mode != state.Compliance:
+	}
+	if l.Mode != "" && l.Mode != state.Governance && l.Mode != state.Compliance {
 		return wrong(state.LockMode, "Unknown wormMode directive.")
-	case l.Hold != "" && l.Hold != "ON" && l.Hold != "OFF":
+	}
+	if l.Hold != "" && l.Hold != "ON" && l.Hold != "OFF" {
 		return wrong(state.LockHold, "Legal Hold must be either of 'ON' or 'OFF'")
-	case l.Mode == "":
+	}
+	if l.Mode == "" {
 		return l, nil
 	}
 	var err error

@@ -60,10 +60,10 @@ func (n Naming) IsNatural(segments string, whole bool) bool {
 }
 
 func (n Naming) isNaturalSegment(s string, first bool) bool {
-	switch {
-	case s == "":
+	if s == "" {
 		return n.Empty && (n.Slash || !first)
-	case s == "." || s == ".." || strings.HasPrefix(s, Mark) || !utf8.ValidString(s):
+	}
+	if s == "." || s == ".." || strings.HasPrefix(s, Mark) || !utf8.ValidString(s) {
 		return false
 	}
 	return n.Others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0

@@ -65,10 +65,10 @@ func (c *Configuration) Check() error {
 func (r *Rule) check() error {
 	acts := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
 		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
-	switch {
-	case r.Status != enabled && r.Status != "Disabled" || (r.Filter == nil) == (r.Prefix == nil):
+	if r.Status != enabled && r.Status != "Disabled" || (r.Filter == nil) == (r.Prefix == nil) {
 		return s3error.New("MalformedXML")
-	case !acts:
+	}
+	if !acts {
 		return s3error.New("InvalidRequest").WithMessage("At least one action needs to be specified in a rule.")
 	}
 	for _, check := range []func() error{r.Filter.check, r.checkExpiration, r.checkTransitions, r.checkNoncurrent, r.checkAbort} {
@@ -106,10 +106,10 @@ func (f *filter) check() error {
 
 // tagElements returns the tags of the filter, inside and outside And.
 func (f *filter) tagElements() []tagging.Element {
-	switch {
-	case f.Tag != nil:
+	if f.Tag != nil {
 		return []tagging.Element{*f.Tag}
-	case f.And != nil:
+	}
+	if f.And != nil {
 		return f.And.Tag
 	}
 	return nil

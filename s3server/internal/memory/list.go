@@ -112,10 +112,10 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 	}
 	number, known := numberOf(p.ID)
 	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == p.ID || known && v.Number < number })
-	switch {
-	case i < 0:
+	if i < 0 {
 		return len(versions)
-	case versions[i].ID == p.ID:
+	}
+	if versions[i].ID == p.ID {
 		return i + 1
 	}
 	return i

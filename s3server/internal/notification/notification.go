@@ -151,13 +151,14 @@ func (n *Rule) check() error {
 	for i := range n.Filter.S3Key.FilterRule {
 		rule := &n.Filter.S3Key.FilterRule[i]
 		name := strings.ToLower(rule.Name)
-		switch {
-		case rule.Name == "" || rule.Value == nil:
+		if rule.Name == "" || rule.Value == nil {
 			return s3error.New("MalformedXML")
-		case name != "prefix" && name != "suffix":
+		}
+		if name != "prefix" && name != "suffix" {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("filter rule name must be either prefix or suffix")
-		case given[name]:
+		}
+		if given[name] {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("Cannot specify more than one %s rule in a filter.", name)
 		}

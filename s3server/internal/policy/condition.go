@@ -144,10 +144,10 @@ func conditionText(value any) (string, bool) {
 // the condition is true for a negated operator, and false for most others.
 func (c *condition) holds(r *Request) bool {
 	given, present := r.values(c.key)
-	switch {
-	case c.null:
+	if c.null {
 		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != present })
-	case !present || len(given) == 0:
+	}
+	if !present || len(given) == 0 {
 		return c.ifExists || c.each == "ForAllValues" || c.operator.negated && c.each == ""
 	}
 	test := func(value string) bool {

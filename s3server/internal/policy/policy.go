@@ -164,16 +164,19 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 		err = strictJSON(document, (*plain)(p))
 	}
 	refused, isRefused := errors.AsType[*s3error.Error](err)
-	switch {
-	case isRefused:
+	if isRefused {
 		return nil, refused
-	case err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")):
+	}
+	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) {
 		return nil, s3error.New("MalformedPolicy")
-	case p.Version != "" && p.Version != variablesSince && p.Version != "2008-10-17":
+	}
+	if p.Version != "" && p.Version != variablesSince && p.Version != "2008-10-17" {
 		return nil, malformedPolicy("The policy must contain a valid version string")
-	case len(p.Statement) == 0:
+	}
+	if len(p.Statement) == 0 {
 		return nil, malformedPolicy("Missing required field Statement")
-	case p.Version == variablesSince && hasVariable(document):
+	}
+	if p.Version == variablesSince && hasVariable(document) {
 		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
 	ids := map[string]bool{}
@@ -212,10 +215,10 @@ func (s *statement) check() error {
 
 // checkBucket checks the rules for a statement in a bucket policy.
 func (s *statement) checkBucket(bucket string) error {
-	switch {
-	case (s.Principal == nil) == (s.NotPrincipal == nil):
+	if (s.Principal == nil) == (s.NotPrincipal == nil) {
 		return malformedPolicy("Missing required field Principal")
-	case s.NotPrincipal != nil && s.Effect == "Allow":
+	}
+	if s.NotPrincipal != nil && s.Effect == "Allow" {
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	}
 	onBucket, onObject := false, false

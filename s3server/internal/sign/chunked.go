@@ -177,11 +177,11 @@ func (c *Reader) readTrailer() error {
 		}
 		name, value, found := strings.Cut(line, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
-		switch {
-		case found && name == trailerSignature:
+		if found && name == trailerSignature {
 			signature = value
 			continue
-		case !found || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "":
+		}
+		if !found || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "" {
 			return s3error.New("MalformedTrailerError")
 		}
 		c.Trailer.Set(name, value)
@@ -240,10 +240,10 @@ func (c *Reader) trailerLine() (string, error) {
 		return text, nil
 	}
 	rest, err := c.line()
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case rest != "":
+	}
+	if rest != "" {
 		return "", s3error.New("MalformedTrailerError")
 	}
 	return strings.TrimSuffix(line, "\n"), nil

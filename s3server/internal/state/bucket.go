@@ -169,10 +169,10 @@ func (b *Bucket) CheckOwner(expected ...string) error {
 // LockNew fails if a new object has a lock, but the bucket cannot lock objects. If the object has
 // no retention, LockNew sets the bucket's default retention.
 func (b *Bucket) LockNew(o *Object, now time.Time) error {
-	switch {
-	case b.Locking == nil && o.Lock != Lock{}:
+	if b.Locking == nil && o.Lock != (Lock{}) {
 		return s3error.New("InvalidRequest").WithMessage("Bucket is missing ObjectLockConfiguration")
-	case b.Locking != nil && b.Locking.Mode != "" && o.Lock.Mode == "":
+	}
+	if b.Locking != nil && b.Locking.Mode != "" && o.Lock.Mode == "" {
 		o.Lock.Mode, o.Lock.Until = b.Locking.Mode, now.AddDate(b.Locking.Years, 0, b.Locking.Days)
 	}
 	return nil

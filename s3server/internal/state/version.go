@@ -56,10 +56,9 @@ func (p Properties) IsArchived() bool { return p.Class == "GLACIER" || p.Class =
 
 // Write adds the state of the restored copy to the headers of a response.
 func (c Restored) Write(header http.Header, now time.Time) {
-	switch {
-	case now.Before(c.From):
+	if now.Before(c.From) {
 		header.Set("X-Amz-Restore", `ongoing-request="true"`)
-	case now.Before(c.Until):
+	} else if now.Before(c.Until) {
 		header.Set("X-Amz-Restore", `ongoing-request="false", expiry-date="`+c.Until.Format(http.TimeFormat)+`"`)
 	}
 }

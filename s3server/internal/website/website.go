@@ -141,10 +141,10 @@ func (r *RoutingRule) matches(key string, status int) bool {
 // Target returns the key to which the rule redirects a request for this key.
 func (r *RoutingRule) Target(key string) string {
 	to := r.Redirect
-	switch {
-	case to.ReplaceKeyWith != nil:
+	if to.ReplaceKeyWith != nil {
 		return string(*to.ReplaceKeyWith)
-	case to.ReplaceKeyPrefixWith != nil:
+	}
+	if to.ReplaceKeyPrefixWith != nil {
 		if r.Condition != nil && r.Condition.KeyPrefixEquals != nil {
 			key = strings.TrimPrefix(key, string(*r.Condition.KeyPrefixEquals))
 		}

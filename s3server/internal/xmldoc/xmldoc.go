@@ -112,10 +112,9 @@ func checkShape(document []byte) error {
 		if to < 0 || tags > maxElementTags {
 			return s3error.New("MalformedXML")
 		}
-		switch {
-		case document[1] == '/':
+		if document[1] == '/' {
 			depth--
-		case document[1] != '?' && document[1] != '!' && document[to-1] != '/':
+		} else if document[1] != '?' && document[1] != '!' && document[to-1] != '/' {
 			depth++
 		}
 		if depth > maxXMLDepth {

@@ -20,17 +20,17 @@ func (c *command) consoleAddress() string {
 	address := c.flags.console
 	for _, name := range []string{"MINIO_CONSOLE_ADDRESS", "MINIO_BROWSER"} {
 		text, _ := c.env.Lookup(name)
-		switch {
-		case name == "MINIO_BROWSER" && (text == "off" || text == "false"):
+		if name == "MINIO_BROWSER" && (text == "off" || text == "false") {
 			return ""
-		case name == "MINIO_CONSOLE_ADDRESS" && address == "":
+		}
+		if name == "MINIO_CONSOLE_ADDRESS" && address == "" {
 			address = text
 		}
 	}
-	switch {
-	case address == consoleOff:
+	if address == consoleOff {
 		return ""
-	case address == "" && c.found.generated && isLoopback(c.flags.Listen):
+	}
+	if address == "" && c.found.generated && isLoopback(c.flags.Listen) {
 		return "127.0.0.1:0"
 	}
 	return address

@@ -32,13 +32,14 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 	}
 	for _, names := range pairs {
 		c := s3server.Credential{AccessKeyID: value(names[0]), SecretKey: value(names[1])}
-		switch {
-		case c.AccessKeyID == "" && c.SecretKey == "":
+		if c.AccessKeyID == "" && c.SecretKey == "" {
 			continue
-		case c.AccessKeyID == "":
+		}
+		if c.AccessKeyID == "" {
 			return found{}, argument.Invalid("environment", "must have "+names[0]+" if it has "+names[1],
 				"set both, or none of them")
-		case c.SecretKey == "":
+		}
+		if c.SecretKey == "" {
 			return found{}, argument.Invalid("environment", "must have "+names[1]+" if it has "+names[0],
 				"set both, or none of them")
 		}

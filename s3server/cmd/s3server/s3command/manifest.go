@@ -153,10 +153,10 @@ func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 		return setup, nil
 	}
 	actions, known := anonymousActions[b.Anonymous]
-	switch {
-	case !known:
+	if !known {
 		return setup, fmt.Errorf("anonymous must be none, download, upload or public, but is %q", b.Anonymous)
-	case b.Policy != nil:
+	}
+	if b.Policy != nil {
 		return setup, fmt.Errorf("anonymous and policy exclude each other")
 	}
 	type statement struct {

@@ -174,14 +174,13 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 	if len(f.domains) > 0 {
 		config.Domains = c.domains()
 	}
-	switch {
-	case f.certFile != "":
+	if f.certFile != "" {
 		certificate, err := tls.LoadX509KeyPair(f.certFile, f.keyFile)
 		if err != nil {
 			return config, err
 		}
 		config.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
-	case f.tls:
+	} else if f.tls {
 		config.TLS = &tls.Config{}
 	}
 	return config, nil
