@@ -64,7 +64,8 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 		return err
 	}
 	a := r.access(b, action(r), r.target.key, r.query.Get("versionId"))
-	a.header, a.tags = header, tags
+	a.header = header
+	a.tags = tags
 	return a.checkAll()
 }
 

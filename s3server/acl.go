@@ -81,14 +81,16 @@ func getACL(r *request) error {
 		return err
 	}
 	return show("AccessControlPolicy", func(b *state.Bucket) (any, error) {
-		list, account := b.ACL, b.Account
+		list := b.ACL
+		account := b.Account
 		if r.target.key != "" {
 			v, _, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id})
 			defer r.server.store.Release(v)
 			if err != nil {
 				return nil, err
 			}
-			list, account = v.Object.ACL, b.OwnerOf(&v.Object)
+			list = v.Object.ACL
+			account = b.OwnerOf(&v.Object)
 		}
 		if b.Ownership == state.OwnerEnforced {
 			list = nil

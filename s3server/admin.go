@@ -187,8 +187,10 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
 	parsed := Fault(read.plainFault)
-	parsed.RetryAfter, parsed.Latency = time.Duration(read.RetryAfter), time.Duration(read.Latency)
-	parsed.ClockSkew, parsed.Stale = time.Duration(read.ClockSkew), time.Duration(read.Stale)
+	parsed.RetryAfter = time.Duration(read.RetryAfter)
+	parsed.Latency = time.Duration(read.Latency)
+	parsed.ClockSkew = time.Duration(read.ClockSkew)
+	parsed.Stale = time.Duration(read.Stale)
 	if err := parsed.check(); err != nil {
 		return err
 	}

@@ -58,7 +58,9 @@ func (h *Handler) handleViews(mux *http.ServeMux) {
 }
 
 func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
-	page, after, next := []bucketView{}, r.URL.Query().Get("after"), ""
+	page := []bucketView{}
+	after := r.URL.Query().Get("after")
+	next := ""
 	err := h.store.ListBuckets(r.Context(), after, func(b *state.Bucket) bool {
 		if b.Name == after {
 			return true
@@ -101,7 +103,9 @@ func (h *Handler) viewVersions(r *http.Request) (string, any, string, error) {
 	views := []entryView{}
 	for _, e := range page.Entries {
 		view := viewOf(e.ListEntry)
-		view.Version, view.Current, view.Marker = e.Version, e.Current, e.IsDeleteMarker
+		view.Version = e.Version
+		view.Current = e.Current
+		view.Marker = e.IsDeleteMarker
 		views = append(views, view)
 	}
 	return "entries", views, page.Token, nil
@@ -112,7 +116,9 @@ func viewOf(e storage.ListEntry) entryView {
 }
 
 func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
-	bucket, views, next := r.URL.Query().Get("bucket"), []uploadView{}, ""
+	bucket := r.URL.Query().Get("bucket")
+	views := []uploadView{}
+	next := ""
 	var after state.UploadPosition
 	after.ID, after.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // a version id has no space
 	var found []*state.Upload
@@ -129,7 +135,8 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 			return "", nil, "", err
 		}
 		for _, p := range parts {
-			view.Parts, view.Size = view.Parts+1, view.Size+p.Size
+			view.Parts++
+			view.Size += p.Size
 		}
 		views = append(views, view)
 	}

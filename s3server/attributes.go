@@ -123,7 +123,8 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 		PartNumberMarker: countHeader(r, "X-Amz-Part-Number-Marker", 0),
 		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
 	}
-	list.attributePage, page.NextPartNumberMarker = page, page.PartNumberMarker
+	list.attributePage = page
+	page.NextPartNumberMarker = page.PartNumberMarker
 	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
 		if len(page.Part) == page.MaxParts {
 			page.IsTruncated = page.MaxParts > 0

@@ -42,7 +42,8 @@ type claim struct {
 // authenticate verifies the signature in the Authorization header or the query. If the request has
 // no signature, its caller is anonymous.
 func (r *request) authenticate() error {
-	inHeader, inQuery := r.in.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
+	inHeader := r.in.Header.Get("Authorization")
+	inQuery := r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
 	lenient := !r.server.config.Strict
 	var c *claim
 	var err error
@@ -158,7 +159,8 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	if n < 1 {
 		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
-	c.accessKey, c.scope = strings.Join(parts[:n], "/"), sign.Scope{
+	c.accessKey = strings.Join(parts[:n], "/")
+	c.scope = sign.Scope{
 		Date: parts[n], Region: parts[n+1], Service: parts[n+2],
 	}
 	if c.scope.Service != c.service {
@@ -199,7 +201,8 @@ func verifySignature(r *request, c *claim) error {
 		return err
 	}
 	canonical := sign.CanonicalRequest(r.in, r.query, c.signed, c.payload)
-	text, key := sign.StringToSign(c.timestamp, c.scope, canonical), sign.Key(secret, c.scope)
+	text := sign.StringToSign(c.timestamp, c.scope, canonical)
+	key := sign.Key(secret, c.scope)
 	if !sign.Equal(sign.HexMAC(key, text), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
 			"SignatureProvided", c.signature, "StringToSignBytes", sign.Spaced(text),
@@ -292,7 +295,8 @@ func checkExpiry(r *request, c *claim) error {
 	if ttl > longestTTL {
 		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
 	}
-	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)
+	now := r.now()
+	end := at.Add(time.Duration(ttl) * time.Second)
 	if at.Sub(now) > maxSkew {
 		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime",
 			now.Format(time.RFC3339)).WithMessage("Request is not valid yet")

@@ -38,10 +38,12 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
 	}
-	from, trailer := io.Reader(r.in.Body), http.Header{}
+	from := io.Reader(r.in.Body)
+	trailer := http.Header{}
 	if sign.IsChunked(p.payload) {
 		chunked := sign.NewReader(r.in.Body, r.caller.seal, p.trailers)
-		from, trailer = chunked, chunked.Trailer
+		from = chunked
+		trailer = chunked.Trailer
 	}
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
 	return &state.Body{
@@ -106,7 +108,8 @@ func (p *expectedBody) readTrailers(names string) error {
 	if p.sum.Kind != nil {
 		return checksum.MultipleChecksums()
 	}
-	p.trailers, p.given = announced, kind
+	p.trailers = announced
+	p.given = kind
 	return nil
 }
 

@@ -70,7 +70,8 @@ func createBucket(r *request) error {
 		b.Ownership = value
 	}
 	if isTrue(r.in.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
-		b.Locking, b.Versioning = &state.LockSettings{}, state.Enabled
+		b.Locking = &state.LockSettings{}
+		b.Versioning = state.Enabled
 	}
 	if err := setNewACL(r.server, b, r.in.Header); err != nil {
 		return err
@@ -103,7 +104,8 @@ func addBucket(r *request, b *state.Bucket) error {
 
 // checkBuckets fails if the account already has Limits.MaxBuckets buckets.
 func checkBuckets(r *request) error {
-	buckets, here := 0, false
+	buckets := 0
+	here := false
 	err := r.server.store.ListBuckets(r.in.Context(), "", func(b *state.Bucket) bool {
 		buckets++
 		here = here || b.Name == r.target.bucket
@@ -122,7 +124,8 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked, region := createBucketRequest{}, r.server.config.Region
+	asked := createBucketRequest{}
+	region := r.server.config.Region
 	if len(document) > 0 {
 		if err := xmldoc.Parse(document, &asked); err != nil {
 			return nil, err
@@ -264,7 +267,8 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	}
 	b := h.newBucket(setup.Name, h.config.Credentials[0].Account)
 	if setup.ObjectLock {
-		b.Locking, b.Versioning = &state.LockSettings{}, state.Enabled
+		b.Locking = &state.LockSettings{}
+		b.Versioning = state.Enabled
 	}
 	if _, err := h.store.CreateBucket(ctx, b); err != nil {
 		return err

@@ -257,19 +257,24 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *driver.ChangeRequest) er
 
 // List returns one page of entries. The token is the kind and the key of the page's last entry.
 func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*storage.Page, error) {
-	after, kind := state.Position{Key: in.StartAfter}, ""
+	after := state.Position{Key: in.StartAfter}
+	kind := ""
 	if in.Token != "" {
-		kind, after.Key = in.Token[:1], in.Token[1:]
+		kind = in.Token[:1]
+		after.Key = in.Token[1:]
 		after.Prefix = kind == "p"
 	}
-	page, last := &storage.Page{Entries: in.Entries[:0]}, ""
+	page := &storage.Page{Entries: in.Entries[:0]}
+	last := ""
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
 	more, err := d.handler.store.List(ctx, d.bucket, l, after, func(v *state.Version, common string) {
 		if v == nil {
-			page.Entries, last = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true}), "p"+common
+			page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
+			last = "p" + common
 			return
 		}
-		page.Entries, last = append(page.Entries, entryOf(v)), "k"+v.Key
+		page.Entries = append(page.Entries, entryOf(v))
+		last = "k" + v.Key
 	})
 	if err != nil {
 		return nil, storageError(err)
@@ -287,7 +292,8 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 	if in.Token != "" {
 		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // a version id has no space
 	}
-	page, last := &driver.VersionPage{}, state.VersionPosition{}
+	page := &driver.VersionPage{}
+	last := state.VersionPosition{}
 	// newer is the previous entry. If both entries have the same key, the current entry is the
 	// older version.
 	var newer *state.Version
@@ -296,9 +302,10 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 		ctx, d.bucket, l, after,
 		func(v *state.Version, latest bool, common string) {
 			if v == nil {
-				page.Entries, last = append(
+				page.Entries = append(
 					page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
-				), state.VersionPosition{
+				)
+				last = state.VersionPosition{
 					Key: common,
 				}
 				return
@@ -309,7 +316,8 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 			if newer != nil && newer.Key == v.Key {
 				entry.NoncurrentSince = newer.Modified
 			}
-			page.Entries, newer = append(page.Entries, entry), v
+			page.Entries = append(page.Entries, entry)
+			newer = v
 			last = state.VersionPosition{Key: v.Key, ID: v.ID}
 		},
 	)

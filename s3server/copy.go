@@ -197,7 +197,9 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	}
 	unknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
 	if unknown || v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
-		o.Size, o.ETag, o.Sum = v.Object.Size, v.Object.ETag, v.Object.Sum
+		o.Size = v.Object.Size
+		o.ETag = v.Object.ETag
+		o.Sum = v.Object.Sum
 		return nil
 	}
 	d := checksum.NewDigest(kind, false)

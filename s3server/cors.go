@@ -62,7 +62,8 @@ func corsRefusal(r *request, method string) error {
 // preflight responds to the OPTIONS request of a browser that asks whether it may send another
 // request. The OPTIONS request needs no signature.
 func preflight(r *request) error {
-	origin, method := r.in.Header.Get("Origin"), r.in.Header.Get("Access-Control-Request-Method")
+	origin := r.in.Header.Get("Origin")
+	method := r.in.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
 		return s3error.New("BadRequest").WithMessage("Insufficient information. Origin request header needed.")
 	}

@@ -90,7 +90,8 @@ func deleteObjects(r *request) error {
 	outcomes := deleteAll(r, b, asked.Object)
 	var result deleteResult
 	for i, o := range asked.Object {
-		gone, refused := outcomes[i].gone, outcomes[i].refused
+		gone := outcomes[i].gone
+		refused := outcomes[i].refused
 		if refused != nil {
 			result.Error = append(result.Error, *refused)
 			continue
@@ -119,7 +120,8 @@ type deleteOutcome struct {
 // deleteAll deletes objects with different keys concurrently. Versions of one key are deleted in
 // the order of the request.
 func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
-	outcomes, byKey := make([]deleteOutcome, len(objects)), map[string][]int{}
+	outcomes := make([]deleteOutcome, len(objects))
+	byKey := map[string][]int{}
 	for i, o := range objects {
 		outcomes[i].refused = r.fault.denies(o.Key, o.VersionID)
 		if outcomes[i].refused == nil {

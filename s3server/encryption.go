@@ -84,7 +84,9 @@ func checkContext(value string) error {
 // readCustomerKey checks the customer's encryption key in the headers that begin with prefix. It
 // returns the key's MD5, or "" if there is no key.
 func readCustomerKey(r *request, header http.Header, prefix string) (string, error) {
-	algorithm, key, sum := header.Get(prefix+"-Algorithm"), header.Get(prefix+"-Key"), header.Get(prefix+"-Key-Md5")
+	algorithm := header.Get(prefix + "-Algorithm")
+	key := header.Get(prefix + "-Key")
+	sum := header.Get(prefix + "-Key-Md5")
 	if algorithm == "" && key == "" && sum == "" {
 		return "", nil
 	}

@@ -91,12 +91,16 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	} else if e.Account == "" {
 		record.UserIdentity.PrincipalID = "Anonymous"
 	}
-	record.S3.SchemaVersion, record.S3.ConfigurationID = "1.0", e.Configuration
-	record.S3.Bucket.Name, record.S3.Bucket.OwnerIdentity.PrincipalID = e.Bucket, e.BucketOwner
+	record.S3.SchemaVersion = "1.0"
+	record.S3.ConfigurationID = e.Configuration
+	record.S3.Bucket.Name = e.Bucket
+	record.S3.Bucket.OwnerIdentity.PrincipalID = e.BucketOwner
 	record.S3.Bucket.ARN = "arn:aws:s3:::" + e.Bucket
 	o := &record.S3.Object
 	o.Key = strings.ReplaceAll(url.QueryEscape(e.Key), "%2F", "/")
-	o.ETag, o.VersionID, o.Sequencer = e.ETag, e.VersionID, e.Sequencer
+	o.ETag = e.ETag
+	o.VersionID = e.VersionID
+	o.Sequencer = e.Sequencer
 	if kind == "ObjectCreated" || kind == "ObjectRestore" {
 		o.Size = &e.Size
 	}
@@ -146,7 +150,8 @@ func noteRemoval(r *request, key, id string, gone state.Removal) {
 func removedEvent(kind, key, id string, gone state.Removal) Event {
 	e := Event{Name: kind + ":Delete", Key: key, VersionID: gone.ID}
 	if gone.Marker && id == "" {
-		e.Name, e.ETag = kind+":DeleteMarkerCreated", emptyMD5
+		e.Name = kind + ":DeleteMarkerCreated"
+		e.ETag = emptyMD5
 	}
 	return e
 }
@@ -161,7 +166,9 @@ func publish(r *request) {
 	}
 	source, _, _ := net.SplitHostPort(r.in.RemoteAddr)
 	for i := range r.events {
-		r.events[i].RequestID, r.events[i].SourceIP, r.events[i].Account = r.id, source, r.caller.account
+		r.events[i].RequestID = r.id
+		r.events[i].SourceIP = source
+		r.events[i].Account = r.caller.account
 	}
 	r.server.publish(context.WithoutCancel(r.in.Context()), r.target.bucket, r.events)
 }

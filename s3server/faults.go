@@ -127,7 +127,8 @@ func (f Fault) Once() Fault {
 // On returns a copy of the fault that applies only to a bucket and a key. Both may be patterns with
 // "*" and "?".
 func (f Fault) On(bucket, key string) Fault {
-	f.Bucket, f.Key = bucket, key
+	f.Bucket = bucket
+	f.Key = key
 	return f
 }
 

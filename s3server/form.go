@@ -33,7 +33,8 @@ type form struct {
 const maxPreamble = 256 << 10
 
 func readForm(reader *multipart.Reader) (*form, error) {
-	f, total := &form{fields: map[string]string{}}, 0
+	f := &form{fields: map[string]string{}}
+	total := 0
 	for {
 		p, err := reader.NextPart()
 		if errors.Is(err, io.EOF) {

@@ -178,7 +178,8 @@ func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	for i := len(versions) - 1; i >= 0; i-- {
 		act := acts(i)
 		if act.Expire && l.expire(versions[i], i == 0) {
-			versions, facts = slices.Delete(versions, i, i+1), slices.Delete(facts, i, i+1)
+			versions = slices.Delete(versions, i, i+1)
+			facts = slices.Delete(facts, i, i+1)
 		} else if act.Class != "" {
 			l.setClass(versions[i], act.Class)
 		}
@@ -230,7 +231,8 @@ func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 		Account: l.bucket.Account,
 	}
 	if current && !v.Marker {
-		r.ID, r.Condition.Match = "", v.Object.ETag
+		r.ID = ""
+		r.Condition.Match = v.Object.ETag
 	}
 	gone, err := l.server.store.Remove(l.ctx, r)
 	if err == nil && !gone.Missing {
@@ -248,7 +250,8 @@ func (l *lifecycleRun) setClass(v *state.Version, class string) {
 			if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
 				return s3error.New("PreconditionFailed")
 			}
-			changed.Object.Properties.Class, changed.Object.Restored = class, state.Restored{}
+			changed.Object.Properties.Class = class
+			changed.Object.Restored = state.Restored{}
 			return nil
 		},
 	)

@@ -101,7 +101,8 @@ func listObjects(r *request) error {
 	if err != nil {
 		return err
 	}
-	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
+	startAfter := r.query.Get("start-after")
+	token := r.query.Get("continuation-token")
 	after := state.Position{Key: startAfter}
 	if r.has("continuation-token") {
 		if after, err = parseListToken(token); err != nil {
@@ -109,7 +110,8 @@ func listObjects(r *request) error {
 		}
 	}
 	result := r.objectList(l)
-	result.StartAfter, result.ContinuationToken = l.encode(startAfter), token
+	result.StartAfter = l.encode(startAfter)
+	result.ContinuationToken = token
 	var owners func(*state.Object) accounts.Owner
 	if r.query.Get("fetch-owner") == "true" {
 		if owners, err = r.owners(); err != nil {

@@ -153,7 +153,8 @@ func putRetention(r *request) error {
 			if r.server.now().Before(l.Until) && !extends && !bypassed {
 				return state.Protected()
 			}
-			l.Mode, l.Until = changed.Mode, changed.Until
+			l.Mode = changed.Mode
+			l.Until = changed.Until
 			return nil
 		},
 	)

@@ -48,20 +48,23 @@ func createUpload(r *request) error {
 // readUploadChecksum sets the kind and the type of the checksums of an upload, from the request's
 // headers.
 func readUploadChecksum(u *state.Upload, header http.Header) error {
-	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
+	name := header.Get("X-Amz-Checksum-Algorithm")
+	covers := header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
 			return s3error.New("InvalidRequest").
 				WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
-		u.Kind, u.Covers = checksum.Default, checksum.FullObject
+		u.Kind = checksum.Default
+		u.Covers = checksum.FullObject
 		return nil
 	}
 	var err error
 	if u.Kind, err = checksum.Named(name); err != nil {
 		return err
 	}
-	u.Asked, u.Covers = true, covers
+	u.Asked = true
+	u.Covers = covers
 	switch {
 	case covers == "" && u.Kind.Composite:
 		u.Covers = checksum.Composite
@@ -83,7 +86,8 @@ func (r *request) upload() (*state.Upload, error) {
 }
 
 func partNumber(r *request) (int, error) {
-	value, most := r.query.Get("partNumber"), r.server.limits.MaxParts
+	value := r.query.Get("partNumber")
+	most := r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > most {
 		return 0, s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
@@ -232,7 +236,8 @@ func listParts(r *request) error {
 	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(u.Initiator),
 		owners(&u.Object)
 	if u.Asked {
-		result.ChecksumAlgorithm, result.ChecksumType = u.Kind.Name, u.Covers
+		result.ChecksumAlgorithm = u.Kind.Name
+		result.ChecksumType = u.Covers
 	}
 	parts, more, err := r.server.store.Parts(r.in.Context(), u, after, most)
 	if err != nil {
@@ -278,7 +283,8 @@ func listUploads(r *request) error {
 	if err != nil {
 		return err
 	}
-	key, id := r.query.Get("key-marker"), r.query.Get("upload-id-marker")
+	key := r.query.Get("key-marker")
+	id := r.query.Get("upload-id-marker")
 	result := uploadList{
 		Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.Prefix),
 		Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding, MaxUploads: l.Max,
@@ -292,21 +298,24 @@ func listUploads(r *request) error {
 		func(u *state.Upload, common string) {
 			if u == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
+				result.NextKeyMarker = l.encode(common)
+				result.NextUploadIDMarker = ""
 				return
 			}
 			result.Upload = append(result.Upload, listedUpload{
 				l.encode(u.Key), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class,
 				xmldoc.Time(u.Initiated),
 			})
-			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.Key), u.ID
+			result.NextKeyMarker = l.encode(u.Key)
+			result.NextUploadIDMarker = u.ID
 		},
 	)
 	if err != nil {
 		return err
 	}
 	if !result.IsTruncated {
-		result.NextKeyMarker, result.NextUploadIDMarker = "", ""
+		result.NextKeyMarker = ""
+		result.NextUploadIDMarker = ""
 	}
 	return r.writeXML("ListMultipartUploadsResult", result)
 }

@@ -19,8 +19,13 @@ func (a *access) judge() (allowed, denied bool) {
 // subject returns the input for a policy's decision about this access.
 func (a *access) subject() *policy.Request {
 	s := subjectOf(a.request, a.action, a.resource())
-	s.VersionID, s.Prefix, s.Owner, s.Region = a.id, a.prefix, a.bucket.Account, a.bucket.Region
-	s.Header, s.Tags, s.ObjectTags = a.header, a.tags, a.objectTags
+	s.VersionID = a.id
+	s.Prefix = a.prefix
+	s.Owner = a.bucket.Account
+	s.Region = a.bucket.Region
+	s.Header = a.header
+	s.Tags = a.tags
+	s.ObjectTags = a.objectTags
 	return s
 }
 

@@ -151,7 +151,8 @@ func verifyForm(r *request, f *form) error {
 			c.signature,
 		)
 	}
-	who.algorithm, who.seal = sign.Algorithm, sign.Seal{Timestamp: c.timestamp}
+	who.algorithm = sign.Algorithm
+	who.seal = sign.Seal{Timestamp: c.timestamp}
 	r.caller = who
 	return nil
 }

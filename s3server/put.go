@@ -44,7 +44,8 @@ func putObject(r *request) error {
 // newObject returns the object that the headers of a write describe, without bytes. It fails if the
 // bucket does not exist, or if the bucket refuses the ACL or the lock.
 func newObject(r *request, header http.Header) (*state.Object, error) {
-	o, err := &state.Object{}, error(nil)
+	o := &state.Object{}
+	var err error
 	if o.Lock, err = headers.Lock(header, r.server.now()); err != nil {
 		return nil, err
 	}

@@ -117,7 +117,9 @@ func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
 func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
-	h.recorder.latest, h.recorder.counts, h.recorder.total = nil, nil, 0
+	h.recorder.latest = nil
+	h.recorder.counts = nil
+	h.recorder.total = 0
 }
 
 // An Entry describes a request and its response, for logs, metrics and consoles. It has no
@@ -163,7 +165,8 @@ func (r *request) logged() (end func(*responseWriter)) {
 	if log == nil {
 		return func(*responseWriter) {}
 	}
-	began, at := time.Now(), r.server.now()
+	began := time.Now()
+	at := r.server.now()
 	received := &loggedBody{ReadCloser: r.in.Body}
 	if r.in.Body != http.NoBody {
 		r.in.Body = received

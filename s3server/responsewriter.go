@@ -47,7 +47,8 @@ const maxBlock = 256 << 10
 
 // Write sends bytes of the response body, and applies the fault to them.
 func (w *responseWriter) Write(p []byte) (int, error) {
-	fault, done := w.request.fault, 0
+	fault := w.request.fault
+	done := 0
 	if fault.DropResponse {
 		return len(p), nil
 	}

@@ -75,7 +75,8 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 	if err != nil {
 		return err
 	}
-	path, bucket := r.in.URL.EscapedPath(), r.server.hostBucket(r.in.Host)
+	path := r.in.URL.EscapedPath()
+	bucket := r.server.hostBucket(r.in.Host)
 	text := sign.StringToSignV2(r.in, r.query, bucket, date, path)
 	right := sign.Equal(sign.MACV2(secret, text), signature)
 	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
@@ -95,7 +96,8 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 
 // verifyFormV2 verifies the signature of a form's policy, and sets r.caller.
 func verifyFormV2(r *request, f *form) error {
-	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
+	accessKey := f.fields["awsaccesskeyid"]
+	signature := f.fields["signature"]
 	if signature == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "signature").WithMessage(
 			"Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.",

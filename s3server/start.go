@@ -210,7 +210,8 @@ func (l *quietLog) Write(line []byte) (int, error) {
 
 // urlOf returns the URL at which this machine reaches a listener.
 func urlOf(address net.Addr, encrypted bool) string {
-	scheme, host := "http://", address.String()
+	scheme := "http://"
+	host := address.String()
 	if encrypted {
 		scheme = "https://"
 	}

@@ -54,7 +54,8 @@ func (h *Handler) hostBucket(host string) string {
 			return "" // the host is itself a domain in Domains, and not a bucket below another domain
 		}
 		if name, found := strings.CutSuffix(host, "."+domain); found && len(domain) > len(longest) {
-			longest, bucket = domain, name
+			longest = domain
+			bucket = name
 		}
 	}
 	if bucket == "" && h.anyHost {

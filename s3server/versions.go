@@ -74,18 +74,21 @@ func listVersions(r *request) error {
 		func(v *state.Version, latest bool, common string) {
 			if v == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
+				result.NextKeyMarker = l.encode(common)
+				result.NextVersionIDMarker = ""
 				return
 			}
 			result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
-			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.Key), v.ID
+			result.NextKeyMarker = l.encode(v.Key)
+			result.NextVersionIDMarker = v.ID
 		},
 	)
 	if err != nil {
 		return err
 	}
 	if !result.IsTruncated {
-		result.NextKeyMarker, result.NextVersionIDMarker = "", ""
+		result.NextKeyMarker = ""
+		result.NextVersionIDMarker = ""
 	}
 	return r.writeXML("ListVersionsResult", result)
 }
@@ -101,8 +104,10 @@ func (l listRequest) versionEntry(
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
-	e.ETag, e.Size = v.Object.ETag, &v.Object.Size
+	e.ETag = v.Object.ETag
+	e.Size = &v.Object.Size
 	e.StorageClass, e.RestoreStatus = v.Object.Properties.Class, l.restoreStatus(v)
-	e.ChecksumAlgorithm, e.ChecksumType = v.Object.Sum.Algorithm(), v.Object.Sum.Covers
+	e.ChecksumAlgorithm = v.Object.Sum.Algorithm()
+	e.ChecksumType = v.Object.Sum.Covers
 	return e
 }

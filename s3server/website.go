@@ -25,7 +25,8 @@ func locateWebsite(r *request) bool {
 	if !found {
 		return false
 	}
-	r.target, r.query = target{bucket, strings.TrimPrefix(r.in.URL.Path, "/")}, url.Values{}
+	r.target = target{bucket, strings.TrimPrefix(r.in.URL.Path, "/")}
+	r.query = url.Values{}
 	return true
 }
 

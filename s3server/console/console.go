@@ -96,7 +96,8 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential) bool {
 	user, password, _ := r.BasicAuth()
 	equal := func(a, b string) int {
-		x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+		x := sha256.Sum256([]byte(a))
+		y := sha256.Sum256([]byte(b))
 		return subtle.ConstantTimeCompare(x[:], y[:])
 	}
 	known := want.AccessKeyID != "" && want.SecretKey != ""

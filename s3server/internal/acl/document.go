@@ -78,11 +78,14 @@ func (d *Document) List(known Accounts, account string) (List, error) {
 	}
 	list := List{}
 	for _, g := range d.AccessControlList.Grant {
-		kind, name := "id", g.Grantee.ID
+		kind := "id"
+		name := g.Grantee.ID
 		if g.Grantee.URI != "" {
-			kind, name = "uri", g.Grantee.URI
+			kind = "uri"
+			name = g.Grantee.URI
 		} else if g.Grantee.EmailAddress != "" {
-			kind, name = "emailAddress", g.Grantee.EmailAddress
+			kind = "emailAddress"
+			name = g.Grantee.EmailAddress
 		}
 		switch g.Permission {
 		case PermitRead, PermitWrite, permitReadACL, permitWriteACL, PermitAll:

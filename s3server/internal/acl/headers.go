@@ -16,7 +16,8 @@ type Accounts func(canonicalID string) (account string, found bool)
 // listNamed returns the canned ACL with this name. The parameter object is true for the ACL of an
 // object, and false for the ACL of a bucket. The parameter account is the owner.
 func listNamed(name, account, bucketAccount string, object bool) (List, error) {
-	owner, full := accounts.OwnerOf(account).ID, Grant{accounts.OwnerOf(account).ID, PermitAll}
+	owner := accounts.OwnerOf(account).ID
+	full := Grant{accounts.OwnerOf(account).ID, PermitAll}
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
 	switch name {
 	case "private":
@@ -118,7 +119,8 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 func OfHeader(
 	known Accounts, header http.Header, account, bucketAccount string, object bool,
 ) (list List, given bool, err error) {
-	canned, grants := header.Get("X-Amz-Acl"), SetsGrants(header)
+	canned := header.Get("X-Amz-Acl")
+	grants := SetsGrants(header)
 	switch {
 	case canned == "" && !grants:
 		return nil, false, nil

@@ -20,7 +20,8 @@ var joinable = map[string]crcjoin.CRC{
 // the parts, without the bytes.
 func JoinedSum(kind *Kind, parts []Part) Sum {
 	c := joinable[kind.Name]
-	sum, size := uint64(0), kind.make().Size()
+	sum := uint64(0)
+	size := kind.make().Size()
 	for _, p := range parts {
 		raw, _ := base64.StdEncoding.DecodeString(p.Value)
 		sum = c.Join(sum, number(raw), p.Size)

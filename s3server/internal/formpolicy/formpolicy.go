@@ -72,7 +72,8 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		}
 		value, given := fields[c.field]
 		if c.field == "bucket" {
-			value, given = bucket, true
+			value = bucket
+			given = true
 		}
 		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
 			return size, s3error.New("AccessDenied").
@@ -137,7 +138,8 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	if c.match != "eq" && c.match != "starts-with" || !dollar || !isText {
 		return c, wrong
 	}
-	c.field, c.value = strings.ToLower(field), value
+	c.field = strings.ToLower(field)
+	c.value = value
 	c.raw = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
 	return c, nil
 }

@@ -14,7 +14,8 @@ import (
 // WriteCondition reads the condition in the headers of a write. Like S3, it accepts only one
 // condition, and If-None-Match only with "*".
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
-	none, match := headertext.Lines(header, "If-None-Match"), headertext.Lines(header, "If-Match")
+	none := headertext.Lines(header, "If-None-Match")
+	match := headertext.Lines(header, "If-Match")
 	if none != "" && (match != "" || none != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}

@@ -125,7 +125,8 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 		return e != nil && i > count(e.NewerNoncurrentVersions) &&
 			!clock.Now.Before(clock.after(versions[i-1].Modified, *e.NoncurrentDays))
 	}
-	e, v := r.Expiration, versions[0]
+	e := r.Expiration
+	v := versions[0]
 	if e == nil || v.Marker && len(versions) > 1 {
 		return false
 	}

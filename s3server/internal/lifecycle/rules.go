@@ -265,11 +265,16 @@ type scope struct {
 }
 
 func (r *Rule) scope() (s scope) {
-	prefix, f := r.Prefix, r.Filter
+	prefix := r.Prefix
+	f := r.Filter
 	if f != nil {
-		prefix, s.over, s.under = f.Prefix, f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
+		prefix = f.Prefix
+		s.over = f.ObjectSizeGreaterThan
+		s.under = f.ObjectSizeLessThan
 		if f.And != nil {
-			prefix, s.over, s.under = f.And.Prefix, f.And.ObjectSizeGreaterThan, f.And.ObjectSizeLessThan
+			prefix = f.And.Prefix
+			s.over = f.And.ObjectSizeGreaterThan
+			s.under = f.And.ObjectSizeLessThan
 		}
 		s.tags, _ = tagging.Of(f.tagElements()) // check has already refused invalid tags
 	}

@@ -77,7 +77,9 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		return nil, nil, err
 	}
 	authority, err := x509.ParseCertificate(der)
-	template.Subject.CommonName, template.IsCA, template.KeyUsage = "s3server", false, x509.KeyUsageDigitalSignature
+	template.Subject.CommonName = "s3server"
+	template.IsCA = false
+	template.KeyUsage = x509.KeyUsageDigitalSignature
 	return authority, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		own := template
 		if authority.VerifyHostname(hello.ServerName) == nil {

@@ -43,9 +43,11 @@ func (b *blobs) put(from *state.Body) (stored []piece, err error) {
 		return nil, err
 	}
 	for left := from.Size; ; {
-		size, body := left, io.Reader(from)
+		size := left
+		body := io.Reader(from)
 		if left > pieceSize {
-			size, body = pieceSize, io.LimitReader(from, pieceSize)
+			size = pieceSize
+			body = io.LimitReader(from, pieceSize)
 		}
 		p, err := b.putPiece(body, size)
 		if err != nil {
@@ -160,7 +162,8 @@ func slice(pieces []piece, offset, length int64) []piece {
 		}
 		n := min(length, p.size-offset)
 		cut = append(cut, piece{p.blob, p.offset + offset, n})
-		offset, length = 0, length-n
+		offset = 0
+		length = length - n
 	}
 	return cut
 }

@@ -33,7 +33,8 @@ func walk(
 		last = after.Key
 	}
 	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
-		key, v := keys.Key(), keys.Value()[0]
+		key := keys.Key()
+		v := keys.Value()[0]
 		if v.Marker || key <= after.Key || isBelow(key, last) {
 			continue
 		}

@@ -83,7 +83,8 @@ func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.
 		if err := s.ledger.add(cost - b.counted); err != nil {
 			return err
 		}
-		b.bucket, b.counted = &changed, cost
+		b.bucket = &changed
+		b.counted = cost
 		return nil
 	})
 }

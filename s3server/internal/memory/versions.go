@@ -38,7 +38,8 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 		return nil, err
 	}
 	b.writes++
-	v.Number, v.ID = b.writes, state.NullVersion
+	v.Number = b.writes
+	v.ID = state.NullVersion
 	if b.bucket.Versioning == state.Enabled {
 		// The id begins with the number of the write, so that a listing can continue after a
 		// version that was removed. The id is as long as AWS's.
@@ -122,7 +123,8 @@ func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*s
 // completed upload, commit gets the upload and ends it. For any other write, the upload is nil. If
 // commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
-	v, shown := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}, ""
+	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
+	shown := ""
 	var unused []piece
 	err := s.locked(w.Bucket, func(b *memoryBucket) (err error) {
 		if from != nil && b.uploads[from.upload.ID] != from {

@@ -93,7 +93,8 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	name := strings.ToLower(operator)
 	for _, each := range []string{"ForAllValues", "ForAnyValue"} {
 		if rest, found := strings.CutPrefix(name, strings.ToLower(each)+":"); found {
-			c.each, name = each, rest
+			c.each = each
+			name = rest
 		}
 	}
 	c.null = name == "null"
@@ -167,7 +168,8 @@ func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(patt
 // function compares each part with the function in the parameter like.
 func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
 	return func(value, pattern string) bool {
-		values, patterns := strings.SplitN(value, ":", 6), strings.SplitN(pattern, ":", 6)
+		values := strings.SplitN(value, ":", 6)
+		patterns := strings.SplitN(pattern, ":", 6)
 		if len(values) != 6 || len(patterns) != 6 {
 			return pattern == "*" || value == pattern
 		}

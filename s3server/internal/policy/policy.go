@@ -228,7 +228,8 @@ func (s *statement) checkBucket(bucket string) error {
 		if resource != "*" && (!found || !s.matches(name, bucket)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
-		onBucket, onObject = onBucket || !object, onObject || object || strings.Contains(name, "*")
+		onBucket = onBucket || !object
+		onObject = onObject || object || strings.Contains(name, "*")
 	}
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
 		actions := actionsLike(pattern)
@@ -302,7 +303,8 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 	for i := range p.Statement {
 		s := &p.Statement[i]
 		if s.applies(r) {
-			allowed, denied = allowed || s.Effect == "Allow", denied || s.Effect == "Deny"
+			allowed = allowed || s.Effect == "Allow"
+			denied = denied || s.Effect == "Deny"
 		}
 	}
 	return allowed, denied

@@ -120,7 +120,8 @@ func (c *Reader) next() error {
 	if n > 0 && c.short {
 		return s3error.New("InvalidChunkSizeError")
 	}
-	c.left, c.short = int64(n), n < minChunk
+	c.left = int64(n)
+	c.short = n < minChunk
 	c.hash.Reset()
 	if n > 0 {
 		return nil
@@ -176,7 +177,8 @@ func (c *Reader) readTrailer() error {
 			break
 		}
 		name, value, found := strings.Cut(line, ":")
-		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+		name = strings.ToLower(strings.TrimSpace(name))
+		value = strings.TrimSpace(value)
 		if found && name == trailerSignature {
 			signature = value
 			continue

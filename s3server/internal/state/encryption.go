@@ -86,7 +86,8 @@ func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {
 		return asked
 	}
 	d := e.ApplyServerSideEncryptionByDefault
-	asked.Algorithm, asked.KMSKey = d.SSEAlgorithm, d.KMSMasterKeyID
+	asked.Algorithm = d.SSEAlgorithm
+	asked.KMSKey = d.KMSMasterKeyID
 	if !keyed {
 		asked.BucketKey = e.BucketKeyEnabled && d.SSEAlgorithm == ByKMS
 	}

@@ -28,7 +28,8 @@ type Upload struct {
 // also sorts by time. A page of a listing begins after the last id of the page before. The page
 // does not need the upload with that id, which may have ended.
 func (u *Upload) Begin(now time.Time) {
-	u.ID, u.Initiated = fmt.Sprintf("%016x", uint64(now.UnixNano()))+rand.Text(), now
+	u.ID = fmt.Sprintf("%016x", uint64(now.UnixNano())) + rand.Text()
+	u.Initiated = now
 }
 
 // An UploadPage collects one page of a listing of uploads. Uploads are sorted by key, and uploads

@@ -145,7 +145,8 @@ func (d *Document) List() ([]Tag, error) {
 func DocumentOf(tags []Tag) *Document {
 	d := &Document{TagSet: &struct{ Tag []Element }{}}
 	for _, t := range tags {
-		key, value := xmldoc.Text(t.Key), xmldoc.Text(t.Value)
+		key := xmldoc.Text(t.Key)
+		value := xmldoc.Text(t.Value)
 		d.TagSet.Tag = append(d.TagSet.Tag, Element{&key, &value})
 	}
 	return d

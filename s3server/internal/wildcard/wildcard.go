@@ -55,18 +55,23 @@ var unescaped = strings.NewReplacer("${*}", "*", "${?}", "?", "${$}", "$")
 
 func match(wanted []rune, value string) bool {
 	given := []rune(value)
-	last, mark, p, v := -1, 0, 0, 0
+	last := -1
+	mark := 0
+	p := 0
+	v := 0
 	for v < len(given) {
 		switch {
 		case p < len(wanted) && wanted[p] == '*':
-			last, mark = p, v
+			last = p
+			mark = v
 			p++
 		case p < len(wanted) && matchesOne(wanted[p], given[v]):
 			p++
 			v++
 		case last >= 0: // the last star matches one character more
 			mark++
-			p, v = last+1, mark
+			p = last + 1
+			v = mark
 		default:
 			return false
 		}

@@ -103,7 +103,8 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 	if err := json.Unmarshal(bytes.TrimSpace(text), &m); err != nil {
 		return nil, nil, argument.Invalid("--manifest", "must name a JSON file: "+err.Error(), "")
 	}
-	keys, names := []string{root}, []string(nil)
+	keys := []string{root}
+	var names []string
 	for i, u := range m.Users {
 		wrong := ""
 		switch {
@@ -117,7 +118,8 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 		if wrong != "" {
 			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, wrong), "")
 		}
-		keys, credentials = append(keys, u.AccessKeyID), append(credentials, s3server.Credential(u))
+		keys = append(keys, u.AccessKeyID)
+		credentials = append(credentials, s3server.Credential(u))
 	}
 	for i := range m.Buckets {
 		b, err := m.Buckets[i].setup()
@@ -127,7 +129,8 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 		if err != nil {
 			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("must be right for buckets[%d]: %v", i, err), "")
 		}
-		names, buckets = append(names, b.Name), append(buckets, b)
+		names = append(names, b.Name)
+		buckets = append(buckets, b)
 	}
 	return credentials, buckets, nil
 }

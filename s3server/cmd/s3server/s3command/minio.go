@@ -112,8 +112,10 @@ func (f *Flags) takeCertificates() {
 	if f.certsDir == "" || f.certFile != "" {
 		return
 	}
-	certificate, key := filepath.Join(f.certsDir, "public.crt"), filepath.Join(f.certsDir, "private.key")
+	certificate := filepath.Join(f.certsDir, "public.crt")
+	key := filepath.Join(f.certsDir, "private.key")
 	if _, err := os.Stat(certificate); err == nil {
-		f.certFile, f.keyFile = certificate, key
+		f.certFile = certificate
+		f.keyFile = key
 	}
 }

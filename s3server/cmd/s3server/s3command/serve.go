@@ -115,7 +115,8 @@ const adminRecord = 1_000
 func (c *command) setAdminToken() {
 	c.adminToken, _ = c.env.Lookup(adminVariable)
 	if c.adminToken == "" {
-		c.adminToken, c.newToken = rand.Text(), true
+		c.adminToken = rand.Text()
+		c.newToken = true
 	}
 }
 
