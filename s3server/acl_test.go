@@ -192,7 +192,8 @@ func TestListsAreShown(t *testing.T) {
 	require.NoError(t, err, "the bucket's owner may remove what it may not read")
 
 	in := putInput("granted", "content")
-	in.GrantRead, in.GrantFullControl = aws.String("uri="+everybodyURI), aws.String("id="+otherID)
+	in.GrantRead = aws.String("uri=" + everybodyURI)
+	in.GrantFullControl = aws.String("id=" + otherID)
 	_, err = s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}, s.objectGrants(t, s.Client, "granted"))

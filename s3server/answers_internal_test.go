@@ -72,7 +72,9 @@ func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
-			served, refused, held := 0, 0, int64(0)
+			served := 0
+			refused := 0
+			held := int64(0)
 			var decisions, ended sync.WaitGroup
 			read := make(chan struct{})
 			for range clients {
@@ -82,7 +84,8 @@ func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					if recorder.Code == http.StatusOK {
-						served, held = served+1, held+int64(bytes)
+						served++
+						held += int64(bytes)
 					} else {
 						require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 						refused++

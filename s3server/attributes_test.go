@@ -21,7 +21,8 @@ func attributesInput(key string) *s3.GetObjectAttributesInput {
 func TestAttributesOfAnObject(t *testing.T) {
 	s := start(t, s3server.Config{})
 	in := putInput("k", "hello")
-	in.ChecksumCRC32C, in.StorageClass = aws.String(crc32c("hello")), types.StorageClassStandardIa
+	in.ChecksumCRC32C = aws.String(crc32c("hello"))
+	in.StorageClass = types.StorageClassStandardIa
 	put, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("k"))
@@ -133,7 +134,9 @@ func TestAttributesThatAreRefused(t *testing.T) {
 	in := attributesInput("k")
 	_, err = s.GetObjectAttributes(t.Context(), in)
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = own.algorithm, own.key, own.md5
+	in.SSECustomerAlgorithm = own.algorithm
+	in.SSECustomerKey = own.key
+	in.SSECustomerKeyMD5 = own.md5
 	_, err = s.GetObjectAttributes(t.Context(), in)
 	require.NoError(t, err)
 

@@ -179,7 +179,9 @@ func TestPresignedURLs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			in := putInput("a b+c", "")
-			in.ContentType, in.ContentLength, in.IfNoneMatch = aws.String("text/plain"), aws.Int64(5), aws.String("*")
+			in.ContentType = aws.String("text/plain")
+			in.ContentLength = aws.Int64(5)
+			in.IfNoneMatch = aws.String("*")
 			in.Body = nil
 			out, err := s3.NewPresignClient(s.Client, s3.WithPresignExpires(test.ttl)).PresignPutObject(t.Context(), in)
 			require.NoError(t, err)
@@ -230,7 +232,10 @@ func TestASignedHeaderMayBeAParameter(t *testing.T) {
 			require.NoError(t, err)
 			r.Header.Set("X-Amz-Meta-A", "b  c")
 			owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
-			signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping, o.DisableHeaderHoisting = true, true })
+			signer := v4.NewSigner(func(o *v4.SignerOptions) {
+				o.DisableURIPathEscaping = true
+				o.DisableHeaderHoisting = true
+			})
 			signed, _, err := signer.PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now().UTC())
 			require.NoError(t, err)
 			sent, err := http.NewRequestWithContext(t.Context(), "PUT", signed, nil)

@@ -34,7 +34,9 @@ func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
 	require.Equal(t, "seed", s.get(t, "seeded.txt"))
 
 	in := putInput("sent", "content")
-	in.Metadata, in.Tagging, in.StorageClass = map[string]string{"a": "b"}, aws.String("k=v"), types.StorageClassStandardIa
+	in.Metadata = map[string]string{"a": "b"}
+	in.Tagging = aws.String("k=v")
+	in.StorageClass = types.StorageClassStandardIa
 	put, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 	content, attrs, err := storage.ReadAll(t.Context(), b, "sent")

@@ -128,7 +128,8 @@ func TestAnUploadWithSHA512(t *testing.T) {
 	wrong[1].ChecksumSHA512 = sumSHA512("other")
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
 	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
-	wrong[1].ChecksumSHA512, wrong[1].ChecksumXXHASH3 = nil, aws.String("AAAAAAAAAAA=")
+	wrong[1].ChecksumSHA512 = nil
+	wrong[1].ChecksumXXHASH3 = aws.String("AAAAAAAAAAA=")
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
 	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
 	out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))

@@ -31,7 +31,9 @@ func TestEveryKeyIsCopied(t *testing.T) {
 func TestCopyKeepsOrReplaces(t *testing.T) {
 	s := start(t, s3server.Config{})
 	in := putInput("from", "content")
-	in.ContentType, in.Metadata, in.StorageClass = aws.String("text/plain"), map[string]string{"a": "b"}, types.StorageClassStandardIa
+	in.ContentType = aws.String("text/plain")
+	in.Metadata = map[string]string{"a": "b"}
+	in.StorageClass = types.StorageClassStandardIa
 	_, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 	head := func(key string) *s3.HeadObjectOutput {
@@ -47,7 +49,8 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	require.Empty(t, head("kept").StorageClass, "the class is not copied")
 
 	replace := copyInput("from", "replaced")
-	replace.MetadataDirective, replace.Metadata = types.MetadataDirectiveReplace, map[string]string{"c": "d"}
+	replace.MetadataDirective = types.MetadataDirectiveReplace
+	replace.Metadata = map[string]string{"c": "d"}
 	_, err = s.CopyObject(t.Context(), replace)
 	require.NoError(t, err)
 	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType, "properties that the request lacks must be lost")
@@ -67,16 +70,22 @@ func TestConditionsOfACopy(t *testing.T) {
 		status int
 		code   string
 	}{
-		"source, the same":            {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfMatch = &etag }, 0, ""},
-		"source, another":             {func(in *s3.CopyObjectInput, _ string) { in.CopySourceIfMatch = aws.String(`"x"`) }, 412, "PreconditionFailed"},
-		"source, unless the same":     {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfNoneMatch = &etag }, 412, "PreconditionFailed"},
-		"source, missing":             {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/none") }, 404, "NoSuchKey"},
-		"source's bucket, missing":    {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String("none/from") }, 404, "NoSuchBucket"},
-		"source without a key":        {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket) }, 400, "InvalidArgument"},
-		"create, present":             {func(in *s3.CopyObjectInput, _ string) { in.IfNoneMatch = aws.String("*") }, 412, "PreconditionFailed"},
-		"create, absent":              {func(in *s3.CopyObjectInput, _ string) { in.IfNoneMatch, in.Key = aws.String("*"), aws.String("new") }, 0, ""},
-		"update, another":             {func(in *s3.CopyObjectInput, etag string) { in.IfMatch = &etag }, 412, "PreconditionFailed"},
-		"update, absent":              {func(in *s3.CopyObjectInput, etag string) { in.IfMatch, in.Key = &etag, aws.String("new") }, 404, "NoSuchKey"},
+		"source, the same":         {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfMatch = &etag }, 0, ""},
+		"source, another":          {func(in *s3.CopyObjectInput, _ string) { in.CopySourceIfMatch = aws.String(`"x"`) }, 412, "PreconditionFailed"},
+		"source, unless the same":  {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfNoneMatch = &etag }, 412, "PreconditionFailed"},
+		"source, missing":          {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/none") }, 404, "NoSuchKey"},
+		"source's bucket, missing": {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String("none/from") }, 404, "NoSuchBucket"},
+		"source without a key":     {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket) }, 400, "InvalidArgument"},
+		"create, present":          {func(in *s3.CopyObjectInput, _ string) { in.IfNoneMatch = aws.String("*") }, 412, "PreconditionFailed"},
+		"create, absent": {func(in *s3.CopyObjectInput, _ string) {
+			in.IfNoneMatch = aws.String("*")
+			in.Key = aws.String("new")
+		}, 0, ""},
+		"update, another": {func(in *s3.CopyObjectInput, etag string) { in.IfMatch = &etag }, 412, "PreconditionFailed"},
+		"update, absent": {func(in *s3.CopyObjectInput, etag string) {
+			in.IfMatch = &etag
+			in.Key = aws.String("new")
+		}, 404, "NoSuchKey"},
 		"an access list":              {func(in *s3.CopyObjectInput, _ string) { in.ACL = types.ObjectCannedACLPublicRead }, 400, "AccessControlListNotSupported"},
 		"larger than one copy may be": {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/large") }, 400, "InvalidRequest"},
 	} {

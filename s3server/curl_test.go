@@ -28,7 +28,9 @@ func TestCurl(t *testing.T) {
 	}
 	for _, key := range everyKey {
 		in := putInput(key, "")
-		in.Body, in.ContentType, in.Metadata = nil, aws.String("text/plain"), map[string]string{"a": "b"}
+		in.Body = nil
+		in.ContentType = aws.String("text/plain")
+		in.Metadata = map[string]string{"a": "b"}
 		put, err := sign.PresignPutObject(t.Context(), in)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(file, []byte("content of "+key), 0o600))

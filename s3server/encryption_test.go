@@ -27,7 +27,9 @@ func newCustomerKey(c byte) customerKey {
 
 func (k customerKey) put(content string) *s3.PutObjectInput {
 	in := putInput("k", content)
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = k.algorithm, k.key, k.md5
+	in.SSECustomerAlgorithm = k.algorithm
+	in.SSECustomerKey = k.key
+	in.SSECustomerKeyMD5 = k.md5
 	return in
 }
 
@@ -41,7 +43,9 @@ func (k customerKey) head() *s3.HeadObjectInput {
 
 func TestACustomersKeyGuardsItsObject(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	own, other, none := newCustomerKey('a'), newCustomerKey('b'), customerKey{}
+	own := newCustomerKey('a')
+	other := newCustomerKey('b')
+	none := customerKey{}
 	put, err := s.PutObject(t.Context(), own.put("hello"))
 	require.NoError(t, err)
 	require.Equal(t, *own.md5, *put.SSECustomerKeyMD5)
@@ -67,7 +71,9 @@ func TestACustomersKeyGuardsItsObject(t *testing.T) {
 	copying := &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String(bucket + "/k")}
 	_, err = s.CopyObject(t.Context(), copying)
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
-	copying.CopySourceSSECustomerAlgorithm, copying.CopySourceSSECustomerKey, copying.CopySourceSSECustomerKeyMD5 = own.algorithm, own.key, own.md5
+	copying.CopySourceSSECustomerAlgorithm = own.algorithm
+	copying.CopySourceSSECustomerKey = own.key
+	copying.CopySourceSSECustomerKeyMD5 = own.md5
 	copied, err := s.CopyObject(t.Context(), copying)
 	require.NoError(t, err)
 	require.Equal(t, types.ServerSideEncryptionAes256, copied.ServerSideEncryption, "a copy is not encrypted with the source's key")
@@ -81,8 +87,10 @@ func TestACustomersKeyGuardsItsObject(t *testing.T) {
 }
 
 func TestCustomersKeysThatAreRefused(t *testing.T) {
-	s, plain := startTLS(t, s3server.Config{}), start(t, s3server.Config{})
-	good, other := newCustomerKey('a'), newCustomerKey('b')
+	s := startTLS(t, s3server.Config{})
+	plain := start(t, s3server.Config{})
+	good := newCustomerKey('a')
+	other := newCustomerKey('b')
 	short := base64.StdEncoding.EncodeToString([]byte("short"))
 	for name, row := range map[string]struct {
 		store  *store
@@ -112,7 +120,8 @@ func TestCustomersKeysThatAreRefused(t *testing.T) {
 
 func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	own, other := newCustomerKey('a'), newCustomerKey('b')
+	own := newCustomerKey('a')
+	other := newCustomerKey('b')
 	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 		SSECustomerAlgorithm: own.algorithm, SSECustomerKey: own.key, SSECustomerKeyMD5: own.md5,
@@ -160,7 +169,9 @@ func TestEncryptionByKMS(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	s := start(t, s3server.Config{KMSKeys: []string{arn}})
 	in := putInput("k", "hello")
-	in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled = types.ServerSideEncryptionAwsKms, aws.String(arn), aws.Bool(true)
+	in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	in.SSEKMSKeyId = aws.String(arn)
+	in.BucketKeyEnabled = aws.Bool(true)
 	in.SSEKMSEncryptionContext = aws.String("eyJhIjoiYiJ9")
 	put, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
@@ -173,16 +184,21 @@ func TestEncryptionByKMS(t *testing.T) {
 	require.True(t, *head.BucketKeyEnabled)
 
 	in = putInput("k", "hello")
-	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String("other")
+	in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	in.SSEKMSKeyId = aws.String("other")
 	_, err = s.PutObject(t.Context(), in)
 	failsWith(t, err, http.StatusBadRequest, "KMS.NotFoundException")
-	in.SSEKMSKeyId, in.SSEKMSEncryptionContext = nil, aws.String("{}")
+	in.SSEKMSKeyId = nil
+	in.SSEKMSEncryptionContext = aws.String("{}")
 	_, err = s.PutObject(t.Context(), in)
 	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
-	in.ServerSideEncryption, in.SSEKMSEncryptionContext, in.SSEKMSKeyId = "", nil, aws.String(arn)
+	in.ServerSideEncryption = ""
+	in.SSEKMSEncryptionContext = nil
+	in.SSEKMSKeyId = aws.String(arn)
 	_, err = s.PutObject(t.Context(), in)
 	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
-	in.ServerSideEncryption, in.SSEKMSKeyId = "rot13", nil
+	in.ServerSideEncryption = "rot13"
+	in.SSEKMSKeyId = nil
 	_, err = s.PutObject(t.Context(), in)
 	failsWith(t, err, http.StatusBadRequest, "InvalidEncryptionAlgorithmError")
 

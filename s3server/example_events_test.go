@@ -25,7 +25,8 @@ func ExampleEvent() {
 	}
 	defer server.Close()
 
-	client, ctx := newClient(server), context.Background()
+	client := newClient(server)
+	ctx := context.Background()
 	_, err = client.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{
 		Bucket: aws.String("photos"),
 		NotificationConfiguration: &types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{{
@@ -51,7 +52,8 @@ func ExampleHandler_RunLifecycle() {
 	}
 	defer server.Close()
 
-	client, ctx := newClient(server), context.Background()
+	client := newClient(server)
+	ctx := context.Background()
 	_, err = client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 		Bucket: aws.String("photos"),
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{

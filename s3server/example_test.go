@@ -53,7 +53,8 @@ func ExampleStart() {
 	}
 	defer server.Close()
 
-	client, ctx := newClient(server), context.Background()
+	client := newClient(server)
+	ctx := context.Background()
 	_, err = client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String("photos"), Key: aws.String("cat.txt"), Body: strings.NewReader("meow"),
 	})
@@ -135,7 +136,8 @@ func ExampleHandler_Bucket() {
 		log.Fatal(err)
 	}
 	defer server.Close()
-	ctx, photos := context.Background(), server.Bucket("photos")
+	ctx := context.Background()
+	photos := server.Bucket("photos")
 	if _, err := photos.Upload(ctx, "cat.txt", strings.NewReader("meow")); err != nil {
 		log.Fatal(err)
 	}

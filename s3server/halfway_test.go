@@ -122,7 +122,8 @@ func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
 // uploadRecords returns the files of the records of uploads and parts.
 func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	t.Helper()
-	found, root := map[string][]byte{}, filepath.Join(d.path, bucket, ".omnibucket", "private")
+	found := map[string][]byte{}
+	root := filepath.Join(d.path, bucket, ".omnibucket", "private")
 	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // the server removes it
@@ -146,7 +147,9 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 // A server that is killed at the end of a completion or an abortion leaves records.
 func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	ended, aborted, open := d.store.begin(t, "ended"), d.store.begin(t, "aborted"), d.store.begin(t, "open")
+	ended := d.store.begin(t, "ended")
+	aborted := d.store.begin(t, "aborted")
+	open := d.store.begin(t, "open")
 	part := d.store.part(t, "ended", ended, 1, "content")
 	d.store.part(t, "aborted", aborted, 1, "content")
 	kept := d.store.part(t, "open", open, 1, "content")

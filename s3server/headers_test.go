@@ -150,11 +150,14 @@ func signedByDate(host string, at time.Time, date string) http.Header {
 // signedWithDate returns the headers of a request that has no x-amz-date. The hash of its body is a
 // signed header, or only part of the signature.
 func signedWithDate(method, path, host string, at time.Time, date string, hashHeader bool) http.Header {
-	signed, headers := "date;host", "date:"+date+"\nhost:"+host+"\n"
+	signed := "date;host"
+	headers := "date:" + date + "\nhost:" + host + "\n"
 	if hashHeader {
-		signed, headers = signed+";x-amz-content-sha256", headers+"x-amz-content-sha256:UNSIGNED-PAYLOAD\n"
+		signed = signed + ";x-amz-content-sha256"
+		headers = headers + "x-amz-content-sha256:UNSIGNED-PAYLOAD\n"
 	}
-	stamp, scope := at.Format("20060102T150405Z"), at.Format("20060102")+"/us-east-1/s3/aws4_request"
+	stamp := at.Format("20060102T150405Z")
+	scope := at.Format("20060102") + "/us-east-1/s3/aws4_request"
 	canonical := method + "\n" + path + "\n\n" + headers + "\n" + signed + "\nUNSIGNED-PAYLOAD"
 	hash := sha256.Sum256([]byte(canonical))
 	mac := func(key []byte, text string) []byte {

@@ -252,7 +252,9 @@ func TestTheNumberOfBucketsIsLimited(t *testing.T) {
 
 func TestMoreRequestsThanTheLimitWait(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
-	first, second, third := dial(t, s), dial(t, s), dial(t, s)
+	first := dial(t, s)
+	second := dial(t, s)
+	third := dial(t, s)
 	for _, connection := range []net.Conn{first, second} {
 		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 		require.NoError(t, err)

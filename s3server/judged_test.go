@@ -99,7 +99,8 @@ func TestAnObjectIsReadAsItWasJudged(t *testing.T) {
 			}
 			_, err := s.PutObject(t.Context(), in)
 			require.NoError(t, err)
-			service.reads, service.next = 0, row.next
+			service.reads = 0
+			service.next = row.next
 			response, body := s.sendAs(t, nobody, row.method, row.path, "", row.header)
 			require.Equal(t, row.status, response.StatusCode, body)
 			require.NotContains(t, body, "private")

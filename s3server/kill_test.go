@@ -137,7 +137,8 @@ func (w *killWriter) part(n int) string {
 func (w *killWriter) begin(t *testing.T, k *killable) {
 	out, err := k.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
 	require.NoError(t, err)
-	w.upload, w.parts = *out.UploadId, nil
+	w.upload = *out.UploadId
+	w.parts = nil
 }
 
 // check compares what is there with what was acknowledged.
@@ -146,7 +147,8 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 		out, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key)})
 		if w.acked > 0 || err == nil {
 			require.NoError(t, err)
-			content, n := read(t, out.Body), 0
+			content := read(t, out.Body)
+			n := 0
 			_, err = fmt.Sscanf(content, w.key+" %d\n", &n)
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, n, w.acked, "an acknowledged write was lost")

@@ -202,7 +202,8 @@ func TestALaggingListingIsNoReasonToAbortAnUpload(t *testing.T) {
 				require.NoError(t, s.store.BeginUpload(t.Context(), u))
 				return u
 			}
-			young, old := begin(), begin()
+			young := begin()
+			old := begin()
 			s.store.lag(t)
 			for i, u := range s.store.uploads {
 				if u.ID == young.ID {

@@ -78,7 +78,8 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	require.Equal(t, []types.LifecycleRule{one, two}, kept.Rules)
 	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k, kept.TransitionDefaultMinimumObjectSize)
 
-	one.ID, two.ID = nil, nil
+	one.ID = nil
+	two.ID = nil
 	require.NoError(t, put(one, two))
 	kept, err = get()
 	require.NoError(t, err)
@@ -189,7 +190,8 @@ func TestDeleteMarkersExpire(t *testing.T) {
 
 func TestASweepKeepsWhatReplacedAVersionMeanwhile(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
-	enabled, suspended := types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended
+	enabled := types.BucketVersioningStatusEnabled
+	suspended := types.BucketVersioningStatusSuspended
 	for name, test := range map[string]struct {
 		rule  string
 		setUp func(t *testing.T, s *store)

@@ -17,7 +17,9 @@ import (
 // list returns the keys and common prefixes of a listing, in pages of n.
 func (s *store) list(t *testing.T, in *s3.ListObjectsV2Input, n int32) (names []string) {
 	t.Helper()
-	in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), &n, types.EncodingTypeUrl
+	in.Bucket = aws.String(bucket)
+	in.MaxKeys = &n
+	in.EncodingType = types.EncodingTypeUrl
 	pages := s3.NewListObjectsV2Paginator(s.Client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
@@ -148,7 +150,9 @@ func TestListingsLikeADirectoryTree(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := test.in
-			in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), aws.Int32(1), types.EncodingTypeUrl
+			in.Bucket = aws.String(bucket)
+			in.MaxKeys = aws.Int32(1)
+			in.EncodingType = types.EncodingTypeUrl
 			var names []string
 			pages := s3.NewListObjectsV2Paginator(s.Client, &in)
 			for pages.HasMorePages() {

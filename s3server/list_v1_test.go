@@ -19,7 +19,9 @@ import (
 // listV1 returns the keys and common prefixes of a listing by ListObjects, in pages of n.
 func (s *store) listV1(t *testing.T, in s3.ListObjectsInput, n int32) (names []string) {
 	t.Helper()
-	in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), &n, types.EncodingTypeUrl
+	in.Bucket = aws.String(bucket)
+	in.MaxKeys = &n
+	in.EncodingType = types.EncodingTypeUrl
 	for {
 		page, err := s.ListObjects(t.Context(), &in)
 		require.NoError(t, err)

@@ -77,7 +77,8 @@ func startLenient(t *testing.T, c s3server.Config, options ...func(*s3.Options))
 
 // startTLS is start with TLS, with which the SDK sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
-	c.Strict, c.TLS = true, &tls.Config{}
+	c.Strict = true
+	c.TLS = &tls.Config{}
 	return open(t, c, options...)
 }
 

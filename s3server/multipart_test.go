@@ -35,7 +35,8 @@ func (s *store) begin(t *testing.T, key string, change ...func(*s3.CreateMultipa
 }
 
 func fullCRC32C(in *s3.CreateMultipartUploadInput) {
-	in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject
+	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	in.ChecksumType = types.ChecksumTypeFullObject
 }
 
 func compositeCRC32C(in *s3.CreateMultipartUploadInput) {
@@ -64,14 +65,17 @@ func completeInput(key, upload string, parts ...types.CompletedPart) *s3.Complet
 func TestPartsBecomeAnObject(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
 	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) {
-		in.ContentType, in.Metadata = aws.String("text/plain"), map[string]string{"a": "b"}
+		in.ContentType = aws.String("text/plain")
+		in.Metadata = map[string]string{"a": "b"}
 	})
 	s.part(t, "k", upload, 2, "it is replaced")
-	second, first := s.part(t, "k", upload, 2, "world"), s.part(t, "k", upload, 1, "hello, all ")
+	second := s.part(t, "k", upload, 2, "world")
+	first := s.part(t, "k", upload, 1, "hello, all ")
 	require.Empty(t, s.keys(t), "nothing is there yet")
 	out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
 	require.NoError(t, err)
-	a, b := md5.Sum([]byte("hello, all ")), md5.Sum([]byte("world"))
+	a := md5.Sum([]byte("hello, all "))
+	b := md5.Sum([]byte("world"))
 	whole := md5.Sum(append(a[:], b[:]...))
 	require.Equal(t, `"`+hex.EncodeToString(whole[:])+`-2"`, *out.ETag)
 	require.Equal(t, types.ChecksumTypeFullObject, out.ChecksumType)
@@ -156,7 +160,8 @@ func TestChecksumsOfParts(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "full", fullCRC32C)
 	in := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C), s.part(t, "full", upload, 2, "last", withCRC32C))
-	in.ChecksumCRC32C, in.ChecksumType = aws.String(crc32c("0123456789last")), types.ChecksumTypeFullObject
+	in.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
+	in.ChecksumType = types.ChecksumTypeFullObject
 	out, err := s.CompleteMultipartUpload(t.Context(), in)
 	require.NoError(t, err)
 	require.Equal(t, crc32c("0123456789last"), *out.ChecksumCRC32C)
@@ -194,7 +199,8 @@ func TestChecksumsOfRanges(t *testing.T) {
 		require.NoError(t, err)
 		return *out.ChecksumCRC32C
 	}
-	full, joined := made("full", fullCRC32C), made("composite", compositeCRC32C)
+	full := made("full", fullCRC32C)
+	joined := made("composite", compositeCRC32C)
 	for name, test := range map[string]struct{ key, span, want string }{
 		"whole":                       {"full", "", full},
 		"a range":                     {"full", "bytes=1-3", ""},
@@ -343,7 +349,8 @@ func TestTheChecksumOfAnUploadWithoutAnAlgorithmIsThatOfItsBytes(t *testing.T) {
 	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
 		named := func(in *s3.UploadPartInput) { in.ChecksumAlgorithm = algorithm }
 		upload := s.begin(t, "k")
-		first, last := s.part(t, "k", upload, 1, "0123456789", named), s.part(t, "k", upload, 2, "last", named)
+		first := s.part(t, "k", upload, 1, "0123456789", named)
+		last := s.part(t, "k", upload, 2, "last", named)
 		out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
 		require.NoError(t, err, algorithm)
 		require.Equal(t, want.ChecksumCRC64NVME, out.ChecksumCRC64NVME, algorithm)

@@ -119,7 +119,8 @@ func TestRefusedNotificationConfigurations(t *testing.T) {
 func TestEventsOfRequests(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add})
-	name, everything := aws.String(bucket), []types.Event{
+	name := aws.String(bucket)
+	everything := []types.Event{
 		types.EventS3ObjectCreated, types.EventS3ObjectRemoved, types.EventS3ObjectTagging, types.EventS3ObjectRestorePost,
 	}
 	require.NoError(t, s.notify(t, topic("all", everything...)))
@@ -258,7 +259,8 @@ func TestAWebhookReceivesEvents(t *testing.T) {
 func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
 	var mu sync.Mutex
 	var bodies []string
-	started, proceed := make(chan bool, 10), make(chan bool)
+	started := make(chan bool, 10)
+	proceed := make(chan bool)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: hook(t, func(body string) int {
 		started <- true
 		<-proceed

@@ -49,9 +49,13 @@ func TestKeysThatS3Refuses(t *testing.T) {
 func TestAReadReturnsWhatWasWritten(t *testing.T) {
 	s := start(t, s3server.Config{})
 	in := putInput("k", "hello")
-	in.ContentType, in.CacheControl, in.ContentEncoding = aws.String("text/plain"), aws.String("no-cache"), aws.String("gzip")
-	in.ContentDisposition, in.ContentLanguage = aws.String("inline"), aws.String("de")
-	in.Metadata, in.StorageClass = map[string]string{"one": "1", "umlaut": "ä"}, types.StorageClassStandardIa
+	in.ContentType = aws.String("text/plain")
+	in.CacheControl = aws.String("no-cache")
+	in.ContentEncoding = aws.String("gzip")
+	in.ContentDisposition = aws.String("inline")
+	in.ContentLanguage = aws.String("de")
+	in.Metadata = map[string]string{"one": "1", "umlaut": "ä"}
+	in.StorageClass = types.StorageClassStandardIa
 	put, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
@@ -148,7 +152,8 @@ func TestOneOfManyCreatorsWins(t *testing.T) {
 func TestConditionsOfARead(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "content")
-	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	past := time.Now().Add(-time.Hour)
+	future := time.Now().Add(time.Hour)
 	for name, test := range map[string]struct {
 		in     s3.GetObjectInput
 		status int
@@ -228,7 +233,8 @@ func TestRangesOfAReplacedObject(t *testing.T) {
 	s.put(t, "k", "0123456789")
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	old, written := *head.ETag, *head.LastModified
+	old := *head.ETag
+	written := *head.LastModified
 	date := func(d time.Duration) string { return written.Add(d).UTC().Format(http.TimeFormat) }
 	for _, c := range []struct {
 		name, span, ifRange string
@@ -248,9 +254,11 @@ func TestRangesOfAReplacedObject(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
 				header := map[string]string{"Range": c.span, "If-Range": c.ifRange}
 				response, body := s.signedSend(t, method, "/"+bucket+"/k", "", header)
-				want, status := "56789", http.StatusPartialContent
+				want := "56789"
+				status := http.StatusPartialContent
 				if c.whole {
-					want, status = "0123456789", http.StatusOK
+					want = "0123456789"
+					status = http.StatusOK
 				}
 				require.Equal(t, status, response.StatusCode, method)
 				require.Equal(t, int64(len(want)), response.ContentLength, method)
@@ -281,7 +289,8 @@ func TestChecksums(t *testing.T) {
 		"Content-MD5, wrong":        {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==") }, "BadDigest"},
 		"Content-MD5, invalid":      {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAA") }, "InvalidDigest"},
 		"two": {start, func(in *s3.PutObjectInput) {
-			in.ChecksumCRC32C, in.ChecksumCRC32 = aws.String(crc32c), aws.String("y/Q5Jg==")
+			in.ChecksumCRC32C = aws.String(crc32c)
+			in.ChecksumCRC32 = aws.String("y/Q5Jg==")
 		}, "InvalidRequest"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -97,7 +97,9 @@ type versionless struct{ driver.Driver }
 func (d versionless) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.Versioning
-	desc.Provider, desc.Versioned, desc.Local = "cloud", false, false
+	desc.Provider = "cloud"
+	desc.Versioned = false
+	desc.Local = false
 	return desc
 }
 

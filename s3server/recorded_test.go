@@ -60,7 +60,8 @@ func TestAmazonsRecordedRequests(t *testing.T) {
 				},
 			})
 			t.Cleanup(server.Close)
-			tokens, written = map[string]string{}, map[string]bool{}
+			tokens = map[string]string{}
+			written = map[string]bool{}
 		}
 		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden {
 			summary.Skipped["its signature is cleared, or the caller had no right"]++
@@ -157,7 +158,8 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		return []string{fmt.Sprintf("%s: the server sends %d", kind, got.StatusCode)}
 	}
 	for name := range x.Response.Header {
-		want, own := x.Response.Header.Get(name), got.Header.Get(name)
+		want := x.Response.Header.Get(name)
+		own := got.Header.Get(name)
 		if name == "Content-Type" {
 			want, _, _ = strings.Cut(want, ";") // the recording has no parameters of the request's type
 			own, _, _ = strings.Cut(own, ";")
@@ -184,7 +186,8 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		}
 		return all
 	}
-	want, own := elements(x.Response.Body), elements(body)
+	want := elements(x.Response.Body)
+	own := elements(body)
 	for _, name := range []string{"/ListBucketResult/NextContinuationToken", "/ListBucketResult/NextMarker"} {
 		if len(want[name]) > 0 && len(own[name]) > 0 {
 			tokens[want[name][0]] = own[name][0]

@@ -63,9 +63,13 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	require.NoError(t, err)
 	in := putInput("folder/photo.jpg", "a photo")
 	in.Metadata = map[string]string{"taken": "today"}
-	in.ContentLanguage, in.Expires, in.WebsiteRedirectLocation = aws.String("de"), nil, aws.String("/elsewhere")
-	in.Tagging, in.ACL = aws.String("a=1&b="), types.ObjectCannedACLPublicRead
-	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String("key")
+	in.ContentLanguage = aws.String("de")
+	in.Expires = nil
+	in.WebsiteRedirectLocation = aws.String("/elsewhere")
+	in.Tagging = aws.String("a=1&b=")
+	in.ACL = types.ObjectCannedACLPublicRead
+	in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	in.SSEKMSKeyId = aws.String("key")
 	_, err = d.store.PutObject(ctx, in)
 	require.NoError(t, err)
 	d.store.put(t, "folder/", "")
@@ -75,7 +79,8 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
 	require.NoError(t, err)
 	d.store.keepVersions(t, types.BucketVersioningStatusEnabled)
-	one, two := d.store.putVersion(t, "versions", "one"), d.store.putVersion(t, "versions", "two")
+	one := d.store.putVersion(t, "versions", "one")
+	two := d.store.putVersion(t, "versions", "two")
 	d.store.remove(t, "plain", "")
 	upload := d.store.begin(t, "large", compositeCRC32C)
 	first := d.store.part(t, "large", upload, 1, "0123456789", withCRC32C)
@@ -138,7 +143,8 @@ func TestADirectoryKeepsLocks(t *testing.T) {
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
 	in := putInput("k", "locked")
-	in.ChecksumAlgorithm, in.ObjectLockLegalHoldStatus = types.ChecksumAlgorithmCrc32c, types.ObjectLockLegalHoldStatusOn
+	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	in.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
 	out, err := d.store.PutObject(ctx, in)
 	require.NoError(t, err)
 
@@ -253,7 +259,8 @@ func TestPrefixesOfEscapedKeysAreListed(t *testing.T) {
 	} {
 		out, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
 		require.NoError(t, err)
-		keys, prefixes := []string{}, []string{}
+		keys := []string{}
+		prefixes := []string{}
 		for _, o := range out.Contents {
 			keys = append(keys, unescape(t, *o.Key))
 		}
@@ -358,7 +365,8 @@ func TestADirectoryDropsOldUploads(t *testing.T) {
 	}
 	nothing := func(*s3.CreateMultipartUploadInput) {}
 	d.store.begin(t, "empty", nothing)
-	idle, busy := d.store.begin(t, "idle", nothing), d.store.begin(t, "busy", nothing)
+	idle := d.store.begin(t, "idle", nothing)
+	busy := d.store.begin(t, "busy", nothing)
 	d.store.part(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
 	d.store.clock.move(6 * 24 * time.Hour)
 	require.Len(t, uploads(), 3)
@@ -380,7 +388,8 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 			Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
 		})
 	}
-	records, saved := filepath.Join(d.path, bucket, ".omnibucket", "private"), t.TempDir()
+	records := filepath.Join(d.path, bucket, ".omnibucket", "private")
+	saved := t.TempDir()
 	require.NoError(t, os.CopyFS(saved, os.DirFS(records)))
 	first, err := complete()
 	require.NoError(t, err)
@@ -409,7 +418,8 @@ func TestALockedVersionIsRestoredOnce(t *testing.T) {
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		key := string(mode)
 		in := putInput(key, "locked")
-		in.ChecksumAlgorithm, in.ObjectLockMode = types.ChecksumAlgorithmCrc32c, mode
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+		in.ObjectLockMode = mode
 		in.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
 		put, err := d.store.PutObject(ctx, in)
 		require.NoError(t, err)

@@ -26,7 +26,8 @@ var manualKeys = []s3server.Credential{{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", Sec
 func serveAt(t *testing.T, c s3server.Config, at string, method, url string, header map[string]string) *httptest.ResponseRecorder {
 	now, err := time.Parse(time.RFC1123Z, at)
 	require.NoError(t, err)
-	c.Credentials, c.Now = manualKeys, func() time.Time { return now }
+	c.Credentials = manualKeys
+	c.Now = func() time.Time { return now }
 	r := httptest.NewRequest(method, url, http.NoBody)
 	for name, value := range header {
 		r.Header.Set(name, value)
@@ -102,7 +103,8 @@ func TestASkewedClockRefusesSignaturesOfVersion2(t *testing.T) {
 		mac.Write([]byte("GET\n\n\n" + date + "\n/photos/k"))
 		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
-	date, expires := at.Format(http.TimeFormat), strconv.FormatInt(at.Add(time.Minute).Unix(), 10)
+	date := at.Format(http.TimeFormat)
+	expires := strconv.FormatInt(at.Add(time.Minute).Unix(), 10)
 	for code, request := range map[string]*http.Request{
 		"RequestTimeTooSkewed": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
 		"Request has expired": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{

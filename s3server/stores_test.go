@@ -117,7 +117,8 @@ type distant struct{ driver.Driver }
 
 func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Provider, desc.Local = "cloud", false
+	desc.Provider = "cloud"
+	desc.Local = false
 	desc.Features &^= driver.LateMetadata | driver.StreamingPut
 	return desc
 }

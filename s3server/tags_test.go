@@ -51,7 +51,8 @@ func TestATagNamedLikeTheServerIsATag(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	in := putInput("k", "content")
-	in.ACL, in.Tagging = types.ObjectCannedACLPublicRead, aws.String("s3server=k%3DGLACIER")
+	in.ACL = types.ObjectCannedACLPublicRead
+	in.Tagging = aws.String("s3server=k%3DGLACIER")
 	_, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 	want := map[string]string{"s3server": "k=GLACIER"}

@@ -69,7 +69,8 @@ func TestVersionsAreKept(t *testing.T) {
 	s := start(t, s3server.Config{})
 	require.Empty(t, s.putVersion(t, "k", "before"))
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	one, two := s.putVersion(t, "k", "one"), s.putVersion(t, "k", "two")
+	one := s.putVersion(t, "k", "one")
+	two := s.putVersion(t, "k", "two")
 	require.NotEqual(t, one, two)
 	require.Equal(t, "two", s.get(t, "k"))
 
@@ -157,7 +158,8 @@ func TestDeleteMarkersAreVersions(t *testing.T) {
 	require.Empty(t, s.versions(t, 1))
 
 	one := s.putVersion(t, "k", "one")
-	first, second := *s.remove(t, "k", "").VersionId, *s.remove(t, "k", "").VersionId
+	first := *s.remove(t, "k", "").VersionId
+	second := *s.remove(t, "k", "").VersionId
 	require.ElementsMatch(t, []string{"!" + second, "!" + first, one}, s.versions(t, 1))
 	s.remove(t, "k", one)
 	require.ElementsMatch(t, []string{"!" + second, "!" + first}, s.versions(t, 1), "the markers stay")
@@ -180,7 +182,9 @@ func TestCreateOverAMarker(t *testing.T) {
 func TestAListingContinuesAfterAMissingVersion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	one, two, three := s.putVersion(t, "k", "1"), s.putVersion(t, "k", "2"), s.putVersion(t, "k", "3")
+	one := s.putVersion(t, "k", "1")
+	two := s.putVersion(t, "k", "2")
+	three := s.putVersion(t, "k", "3")
 	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
 	require.NoError(t, err)
 	require.Equal(t, two, *page.NextVersionIdMarker)
@@ -204,7 +208,8 @@ func TestVersionsAreRolledUp(t *testing.T) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
-		prefixes, versions = prefixes+len(page.CommonPrefixes), versions+len(page.Versions)
+		prefixes += len(page.CommonPrefixes)
+		versions += len(page.Versions)
 	}
 	require.Equal(t, 1, prefixes)
 	require.Equal(t, 2, versions)

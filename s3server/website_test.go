@@ -102,7 +102,8 @@ func TestObjectsOfAWebsiteRedirect(t *testing.T) {
 func TestARedirectionIsNotCopied(t *testing.T) {
 	s := start(t, s3server.Config{})
 	moved := putInput("old", "")
-	moved.WebsiteRedirectLocation, moved.Metadata = aws.String("/new"), map[string]string{"a": "b"}
+	moved.WebsiteRedirectLocation = aws.String("/new")
+	moved.Metadata = map[string]string{"a": "b"}
 	_, err := s.PutObject(t.Context(), moved)
 	require.NoError(t, err)
 	for name, location := range map[string]*string{"without": nil, "with another": aws.String("https://example.com/")} {

@@ -45,7 +45,8 @@ func start(t *testing.T, c s3server.Config) *fixture {
 	if c.Credentials == nil {
 		c.Credentials = []s3server.Credential{{AccessKeyID: "root", SecretKey: secret}, {AccessKeyID: "other", SecretKey: "other-secret"}}
 	}
-	c.Log, c.Buckets = f.requests.Add, []string{"photos"}
+	c.Log = f.requests.Add
+	c.Buckets = []string{"photos"}
 	f.server = s3server.New(c)
 	t.Cleanup(f.server.Close)
 	f.console = console.Handler(f.server, f.requests, "devbox")
@@ -157,7 +158,9 @@ func TestListingsArePaged(t *testing.T) {
 		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(1000+i), strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	seen, after, pages := map[string]bool{}, "", 0
+	seen := map[string]bool{}
+	after := ""
+	pages := 0
 	for {
 		var list struct {
 			Entries []struct{ Key string }

@@ -73,7 +73,8 @@ func runAction(t *testing.T, inputs map[string]string) (exported map[string]stri
 	for _, program := range []string{"bash", "nohup", "pgrep", "kill"} { // the last two stop the server
 		testserver.Program(t, program)
 	}
-	a, temporary := readAction(t), t.TempDir()
+	a := readAction(t)
+	temporary := t.TempDir()
 	inputs["program"] = filepath.Join(temporary, "program")
 	binary, err := os.Executable()
 	require.NoError(t, err)

@@ -35,7 +35,8 @@ func check(t *testing.T, code string, err error) {
 }
 
 func TestConditionsOfReads(t *testing.T) {
-	before, after := written.Add(-time.Hour).Format(http.TimeFormat), written.Add(time.Hour).Format(http.TimeFormat)
+	before := written.Add(-time.Hour).Format(http.TimeFormat)
+	after := written.Add(time.Hour).Format(http.TimeFormat)
 	for name, test := range map[string]struct {
 		header http.Header
 		code   string
@@ -108,7 +109,8 @@ func TestNoConditionsOfWrites(t *testing.T) {
 }
 
 func TestLocks(t *testing.T) {
-	later, now := "2026-03-02T00:00:00Z", written
+	later := "2026-03-02T00:00:00Z"
+	now := written
 	for name, test := range map[string]struct {
 		header http.Header
 		lock   state.Lock

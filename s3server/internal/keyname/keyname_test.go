@@ -43,7 +43,9 @@ func TestKeysAreEscapedReversibly(t *testing.T) {
 
 // A gateway has the names that other tools give, as far as the provider can have them.
 func TestAGatewayEscapesOnlyWhatAProviderCannotHave(t *testing.T) {
-	s3, minio, azure := Naming{Empty: true, Slash: true, Others: true}, Naming{Empty: true, Others: true}, Naming{Empty: true, Slash: true}
+	s3 := Naming{Empty: true, Slash: true, Others: true}
+	minio := Naming{Empty: true, Others: true}
+	azure := Naming{Empty: true, Slash: true}
 	for key, want := range map[string][3]string{
 		"dir/":       {"dir/", "dir/", "dir/"},
 		"a//b":       {"a//b", "a//b", "a//b"},

@@ -106,7 +106,8 @@ func TestFilters(t *testing.T) {
 			require.NoError(t, err)
 			var expired []string
 			for key, v := range versions {
-				v.Key, v.Modified = key, written
+				v.Key = key
+				v.Modified = written
 				if c.Action([]lifecycle.Version{v}, 0, at(72*time.Hour)).Expire {
 					expired = append(expired, key)
 				}

@@ -75,7 +75,8 @@ func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
 			b.Versioning = state.Enabled
 			return nil
 		}))
-		live, versions := map[string]bool{}, map[string][]string{}
+		live := map[string]bool{}
+		versions := map[string][]string{}
 		for range 40 {
 			key := make([]byte, 1+random.IntN(5))
 			for i := range key {

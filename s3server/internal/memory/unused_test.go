@@ -12,7 +12,8 @@ import (
 
 // TestUnusedBlobsAreReleased counts the bytes that the store holds.
 func TestUnusedBlobsAreReleased(t *testing.T) {
-	ctx, s := t.Context(), memoryOf(t, 0)
+	ctx := t.Context()
+	s := memoryOf(t, 0)
 	put := func(key, text string) error {
 		_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: key}, textBody(text, int64(len(text))))
 		return err

@@ -24,7 +24,9 @@ func TestEverySettingIsStored(t *testing.T) {
 	parse := func(document string, v any) {
 		require.NoError(t, xml.Unmarshal([]byte(document), v))
 	}
-	b.Versioning, b.Ownership, b.ACL = Enabled, "ObjectWriter", acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}}
+	b.Versioning = Enabled
+	b.Ownership = "ObjectWriter"
+	b.ACL = acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}}
 	b.Block = &acl.Block{IgnorePublicAcls: true}
 	b.CORS = &cors.Configuration{}
 	parse(`<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><MaxAgeSeconds>5</MaxAgeSeconds></CORSRule></CORSConfiguration>`, b.CORS)
@@ -37,7 +39,9 @@ func TestEverySettingIsStored(t *testing.T) {
 	b.Tags = []tagging.Tag{{Key: "k", Value: "v"}}
 	b.Encryption = &EncryptionRule{}
 	parse(`<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>id</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule>`, b.Encryption)
-	b.Payer, b.Acceleration, b.Logging = "Requester", Enabled, []byte("<BucketLoggingStatus/>")
+	b.Payer = "Requester"
+	b.Acceleration = Enabled
+	b.Logging = []byte("<BucketLoggingStatus/>")
 	b.Notification = &notification.Configuration{}
 	parse(`<NotificationConfiguration><QueueConfiguration><Id>1</Id><Queue>arn:aws:sqs:us-east-1:123456789012:q</Queue><Event>s3:ObjectCreated:*</Event>
 		<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a</Value></FilterRule></S3Key></Filter></QueueConfiguration></NotificationConfiguration>`, b.Notification)
@@ -55,7 +59,8 @@ func TestEverySettingIsStored(t *testing.T) {
 	}
 	document, err := json.Marshal(b)
 	require.NoError(t, err)
-	restored, copied := &Bucket{}, &Bucket{}
+	restored := &Bucket{}
+	copied := &Bucket{}
 	require.NoError(t, json.Unmarshal(document, restored))
 	require.NoError(t, restored.Rename("photos"))
 	require.Equal(t, b, restored)

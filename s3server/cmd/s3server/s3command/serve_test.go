@@ -223,7 +223,8 @@ func TestQuotedIsOneWordOfAShell(t *testing.T) {
 }
 
 func TestADirectorySurvivesARestart(t *testing.T) {
-	dir, pair := t.TempDir(), environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
+	dir := t.TempDir()
+	pair := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_REGION", "us-east-1")
