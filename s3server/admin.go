@@ -201,8 +201,13 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 // check fails if a field has an impossible value, such as a negative number.
 func (f *Fault) check() error {
 	numbers := map[string]int64{
-		"skip": int64(f.Skip), "times": int64(f.Times), "rate": int64(f.Rate), "bandwidth": f.Bandwidth,
-		"retryAfter": int64(f.RetryAfter), "latency": int64(f.Latency), "stale": int64(f.Stale),
+		"skip":       int64(f.Skip),
+		"times":      int64(f.Times),
+		"rate":       int64(f.Rate),
+		"bandwidth":  f.Bandwidth,
+		"retryAfter": int64(f.RetryAfter),
+		"latency":    int64(f.Latency),
+		"stale":      int64(f.Stale),
 	}
 	for name, offset := range map[string]*int64{"cutAfter": f.CutAfter, "stallAfter": f.StallAfter, "flipAt": f.FlipAt} {
 		if offset != nil {

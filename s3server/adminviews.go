@@ -43,8 +43,10 @@ type uploadView struct {
 // handleViews adds the routes of the admin API that list buckets, objects, versions and uploads.
 func (h *Handler) handleViews(mux *http.ServeMux) {
 	for path, view := range map[string]func(*http.Request) (name string, entries any, next string, err error){
-		"buckets": func(r *http.Request) (string, any, string, error) { return viewBuckets(h, r) },
-		"objects": h.viewObjects, "versions": h.viewVersions, "uploads": h.viewUploads,
+		"buckets":  func(r *http.Request) (string, any, string, error) { return viewBuckets(h, r) },
+		"objects":  h.viewObjects,
+		"versions": h.viewVersions,
+		"uploads":  h.viewUploads,
 	} {
 		mux.HandleFunc("GET /_admin/"+path, func(w http.ResponseWriter, r *http.Request) {
 			name, entries, next, err := view(r)
@@ -78,7 +80,10 @@ func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
 // viewRequest returns the listing that the query parameters "prefix" and "after" describe.
 func viewRequest(r *http.Request) *driver.ListRequest {
 	return &driver.ListRequest{
-		Prefix: r.URL.Query().Get("prefix"), Delimiter: "/", Token: r.URL.Query().Get("after"), Limit: viewPage,
+		Prefix:    r.URL.Query().Get("prefix"),
+		Delimiter: "/",
+		Token:     r.URL.Query().Get("after"),
+		Limit:     viewPage,
 	}
 }
 
@@ -124,7 +129,9 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	var found []*state.Upload
 	more, err := h.store.ListUploads(
 		r.Context(), bucket, state.Listing{Max: viewPage}, after,
-		func(u *state.Upload, _ string) { found = append(found, u) },
+		func(u *state.Upload, _ string) {
+			found = append(found, u)
+		},
 	)
 	for _, u := range found {
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}

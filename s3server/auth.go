@@ -98,8 +98,10 @@ func headerClaim(r *request, value string) (*claim, error) {
 		}
 	}
 	c := &claim{
-		service: signedService(r), signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"),
-		payload: r.in.Header.Get("X-Amz-Content-Sha256"),
+		service:   signedService(r),
+		signature: fields["Signature"],
+		signed:    strings.Split(fields["SignedHeaders"], ";"),
+		payload:   r.in.Header.Get("X-Amz-Content-Sha256"),
 	}
 	if err := c.credential(fields["Credential"], malformed); err != nil {
 		return nil, err
@@ -160,9 +162,7 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
 	c.accessKey = strings.Join(parts[:n], "/")
-	c.scope = sign.Scope{
-		Date: parts[n], Region: parts[n+1], Service: parts[n+2],
-	}
+	c.scope = sign.Scope{Date: parts[n], Region: parts[n+1], Service: parts[n+2]}
 	if c.scope.Service != c.service {
 		return wrong("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
 	}
@@ -209,9 +209,7 @@ func verifySignature(r *request, c *claim) error {
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", sign.Spaced(canonical))
 	}
 	who.algorithm = sign.Algorithm
-	who.seal = sign.Seal{
-		Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature,
-	}
+	who.seal = sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature}
 	r.caller = who
 	return nil
 }

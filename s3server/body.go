@@ -48,7 +48,9 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
-		From: io.TeeReader(io.LimitReader(from, p.size+1), d), Size: p.size, Digest: d,
+		From:   io.TeeReader(io.LimitReader(from, p.size+1), d),
+		Size:   p.size,
+		Digest: d,
 		Check: func() error {
 			if d.Size != p.size {
 				return s3error.New("IncompleteBody").

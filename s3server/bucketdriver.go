@@ -31,7 +31,10 @@ func (h *Handler) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 	return func(yield func(storage.BucketInfo, error) bool) {
 		err := h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
 			return yield(storage.BucketInfo{
-				Name: b.Name, Created: b.Created, Provider: "s3server", Versioning: b.Versioning == state.Enabled,
+				Name:       b.Name,
+				Created:    b.Created,
+				Provider:   "s3server",
+				Versioning: b.Versioning == state.Enabled,
 			}, nil)
 		})
 		if err != nil {
@@ -55,11 +58,16 @@ func (d *bucketDriver) Describe() driver.Description {
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
 		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning | storage.OrderedListing
 	description := driver.Description{
-		Provider: "s3server", Bucket: d.bucket, Features: features, Location: d.handler.id, Local: true,
+		Provider:       "s3server",
+		Bucket:         d.bucket,
+		Features:       features,
+		Location:       d.handler.id,
+		Local:          true,
 		ASCIIMetadata:  true,
 		EnableVersions: d.enableVersions,
-		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize,
-		MaxSize: d.handler.limits.MaxPutSize,
+		MaxPage:        d.handler.limits.MaxPage,
+		MaxPutSize:     d.handler.limits.MaxPutSize,
+		MaxSize:        d.handler.limits.MaxPutSize,
 	}
 	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""
@@ -97,15 +105,20 @@ func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage
 	}
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
 	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
-	b := &state.Body{From: io.TeeReader(limited, digest), Size: in.Size, Digest: digest, Check: func() error {
-		if limited.N <= 0 {
-			return tooLarge(digest.Size, r.server.limits.MaxPutSize)
-		}
-		if in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
-			return storage.ChecksumMismatch
-		}
-		return nil
-	}}
+	b := &state.Body{
+		From:   io.TeeReader(limited, digest),
+		Size:   in.Size,
+		Digest: digest,
+		Check: func() error {
+			if limited.N <= 0 {
+				return tooLarge(digest.Size, r.server.limits.MaxPutSize)
+			}
+			if in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
+				return storage.ChecksumMismatch
+			}
+			return nil
+		},
+	}
 	c := state.WriteCondition{Absent: in.Condition.Absent, Match: in.Condition.Revision}
 	v, shown, err := r.server.store.Put(ctx, r.write(o, c), b)
 	if err != nil {
@@ -210,9 +223,9 @@ func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) err
 		return err
 	}
 	_, err := d.handler.store.Remove(ctx, &state.RemoveRequest{
-		VersionName: state.VersionName{
-			Bucket: d.bucket, Key: in.Key, ID: in.Version,
-		}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
+		VersionName: state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version},
+		Condition:   state.WriteCondition{Match: in.Condition.Revision},
+		Bypass:      in.BypassGovernance,
 	})
 	if s3error.Is(err, "NoSuchKey") || s3error.Is(err, "NoSuchVersion") {
 		return nil
@@ -311,7 +324,10 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 				return
 			}
 			entry := storage.VersionEntry{
-				ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker,
+				ListEntry:      entryOf(v),
+				Version:        v.ID,
+				Current:        latest,
+				IsDeleteMarker: v.Marker,
 			}
 			if newer != nil && newer.Key == v.Key {
 				entry.NoncurrentSince = newer.Modified
@@ -332,7 +348,11 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 
 func entryOf(v *state.Version) storage.ListEntry {
 	return storage.ListEntry{
-		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified,
+		Key:          v.Key,
+		Size:         v.Object.Size,
+		ETag:         v.Object.ETag,
+		Revision:     v.Object.ETag,
+		Modified:     v.Modified,
 		StorageClass: shownClass(v),
 	}
 }

@@ -45,8 +45,15 @@ func headersOf(in *driver.PutRequest) http.Header {
 // that clients see.
 func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
-		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,
-		CRC32C: crc32cOf(v.Object.Sum), TagCount: len(v.Object.Properties.Tags), LegalHold: v.Object.Lock.Hold == "ON",
+		Key:       v.Key,
+		Size:      v.Object.Size,
+		ETag:      v.Object.ETag,
+		Revision:  v.Object.ETag,
+		Version:   shown,
+		Modified:  v.Modified,
+		CRC32C:    crc32cOf(v.Object.Sum),
+		TagCount:  len(v.Object.Properties.Tags),
+		LegalHold: v.Object.Lock.Hold == "ON",
 	}
 	for name, field := range driverstore.NativeHeaders {
 		*field(&a.Properties) = v.Object.Properties.Header.Get(name)
@@ -82,12 +89,22 @@ func crc32cOf(sum checksum.Sum) storage.CRC32C {
 }
 
 var storageCodes = map[string]storage.Code{
-	"NoSuchKey": storage.ObjectNotFound, "NoSuchVersion": storage.ObjectNotFound, "MethodNotAllowed": storage.ObjectNotFound,
-	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
-	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "AllAccessDisabled": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
-	"NotImplemented": storage.Unsupported, "SlowDown": storage.RateLimited, "ServiceUnavailable": storage.Unavailable,
+	"NoSuchKey":                  storage.ObjectNotFound,
+	"NoSuchVersion":              storage.ObjectNotFound,
+	"MethodNotAllowed":           storage.ObjectNotFound,
+	"NoSuchBucket":               storage.BucketNotFound,
+	"PreconditionFailed":         storage.PreconditionFailed,
+	"EntityTooLarge":             storage.TooLarge,
+	"InvalidObjectState":         storage.Archived,
+	"AccessDenied":               storage.PermissionDenied,
+	"AllAccessDisabled":          storage.PermissionDenied,
+	"BadDigest":                  storage.ChecksumMismatch,
+	"NotImplemented":             storage.Unsupported,
+	"SlowDown":                   storage.RateLimited,
+	"ServiceUnavailable":         storage.Unavailable,
 	"ConditionalRequestConflict": storage.Unavailable, // the next attempt determines whether the condition holds
-	"InternalError":              storage.Internal, "XMinioStorageFull": storage.Internal,
+	"InternalError":              storage.Internal,
+	"XMinioStorageFull":          storage.Internal,
 }
 
 // storageError converts an S3 error to a [storage.Error]. It returns any other error unchanged.

@@ -116,7 +116,10 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	}
 	written(r, v, shown)
 	u := &finishedUpload{
-		bucket: r.target.bucket, key: r.target.key, parts: c.fingerprint(), header: finishedHeader(r),
+		bucket: r.target.bucket,
+		key:    r.target.key,
+		parts:  c.fingerprint(),
+		header: finishedHeader(r),
 		result: completeResultOf(r, v),
 	}
 	r.server.finished.add(c.upload.ID, u)
@@ -125,9 +128,12 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 
 func completeResultOf(r *request, v *state.Version) completeResult {
 	return completeResult{
-		Location: xmldoc.Text(r.location()),
-		Bucket:   r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag,
-		Elements: checksum.ElementsOf(v.Object.Sum), ChecksumType: v.Object.Sum.Covers,
+		Location:     xmldoc.Text(r.location()),
+		Bucket:       r.target.bucket,
+		Key:          xmldoc.Text(r.target.key),
+		ETag:         v.Object.ETag,
+		Elements:     checksum.ElementsOf(v.Object.Sum),
+		ChecksumType: v.Object.Sum.Covers,
 	}
 }
 

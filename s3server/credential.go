@@ -130,7 +130,10 @@ func (s *Server) Env() []string {
 // variables. The address names the profile omnibucket, so that storage.Open applies Amazon's rules.
 func (s *Server) Address(bucket string) string {
 	query := url.Values{
-		"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}, "profile": {"omnibucket"},
+		"endpoint":   {s.URL},
+		"region":     {s.config.Region},
+		"path_style": {"true"},
+		"profile":    {"omnibucket"},
 	}
 	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
 }

@@ -173,9 +173,9 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 // that entity tag.
 func remove(r *request, key, id, match string) (state.Removal, error) {
 	return r.server.store.Remove(r.in.Context(), &state.RemoveRequest{
-		VersionName: state.VersionName{
-			Bucket: r.target.bucket, Key: key, ID: id,
-		}, Condition: state.WriteCondition{Match: match},
-		Bypass: isTrue(r.in.Header, bypassHeader), Account: r.caller.account,
+		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id},
+		Condition:   state.WriteCondition{Match: match},
+		Bypass:      isTrue(r.in.Header, bypassHeader),
+		Account:     r.caller.account,
 	})
 }

@@ -58,7 +58,9 @@ func (r *request) leave() {
 
 // admitDocument waits while too many large documents are in memory.
 func admitDocument(r *request) error {
-	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
+	defer func() {
+		r.body.until = time.Now().Add(documentTimeout)
+	}()
 	if len(r.places) > 0 || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument {
 		return nil
 	}
@@ -182,7 +184,8 @@ func encodeXML(name string, v any) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	err := xml.NewEncoder(&b).EncodeElement(v, xml.StartElement{
-		Name: xml.Name{Local: name}, Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmldoc.Namespace}},
+		Name: xml.Name{Local: name},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmldoc.Namespace}},
 	})
 	return b.Bytes(), err
 }

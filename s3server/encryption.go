@@ -28,8 +28,10 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 		return state.Encryption{}, err
 	}
 	e := state.Encryption{
-		Algorithm: header.Get(state.SSEHeader), KMSKey: header.Get(state.KmsKeyHeader), CustomerMD5: customer,
-		BucketKey: isTrue(header, state.BucketKeyHeader),
+		Algorithm:   header.Get(state.SSEHeader),
+		KMSKey:      header.Get(state.KmsKeyHeader),
+		CustomerMD5: customer,
+		BucketKey:   isTrue(header, state.BucketKeyHeader),
 	}
 	kms := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {

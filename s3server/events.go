@@ -76,8 +76,12 @@ type eventRecord struct {
 // receives.
 func (e Event) MarshalJSON() ([]byte, error) {
 	record := eventRecord{
-		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: xmldoc.Time(e.Time),
-		EventName: e.Name, UserIdentity: eventIdentity{"AWS:" + e.Account},
+		EventVersion:      "2.1",
+		EventSource:       "aws:s3",
+		AWSRegion:         e.Region,
+		EventTime:         xmldoc.Time(e.Time),
+		EventName:         e.Name,
+		UserIdentity:      eventIdentity{"AWS:" + e.Account},
 		RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
 		ResponseElements:  map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
 	}
@@ -130,7 +134,9 @@ func (r *request) note(v *state.Version, shown string) {
 		r.events = append(
 			r.events,
 			Event{
-				Name: name, Key: v.Key, Size: v.Object.Size,
+				Name:      name,
+				Key:       v.Key,
+				Size:      v.Object.Size,
 				ETag:      strings.Trim(v.Object.ETag, `"`),
 				VersionID: shown,
 			},

@@ -135,7 +135,12 @@ func (f Fault) On(bucket, key string) Fault {
 // trigger returns the part of the fault that selects requests.
 func (f *Fault) trigger() faults.Trigger {
 	return faults.Trigger{
-		Operation: f.Operation, Bucket: f.Bucket, Key: f.Key, Skip: f.Skip, Times: f.Times, Rate: f.Rate,
+		Operation: f.Operation,
+		Bucket:    f.Bucket,
+		Key:       f.Key,
+		Skip:      f.Skip,
+		Times:     f.Times,
+		Rate:      f.Rate,
 	}
 }
 

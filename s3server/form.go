@@ -122,7 +122,9 @@ func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, 
 	}
 	d := checksum.NewDigest(p.kind, false)
 	return &state.Body{
-		From: io.TeeReader(io.LimitReader(f.file, size.Most+1), d), Size: -1, Digest: d,
+		From:   io.TeeReader(io.LimitReader(f.file, size.Most+1), d),
+		Size:   -1,
+		Digest: d,
 		Check: func() error {
 			if d.Size > size.Most {
 				return tooLarge(d.Size, size.Most)

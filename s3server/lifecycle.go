@@ -105,7 +105,9 @@ func (l *lifecycleRun) expireUploads() {
 		var err error
 		more, err = l.server.store.ListUploads(
 			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after,
-			func(u *state.Upload, _ string) { page = append(page, u) },
+			func(u *state.Upload, _ string) {
+				page = append(page, u)
+			},
 		)
 		if err != nil || len(page) == 0 {
 			return
@@ -142,7 +144,9 @@ func (l *lifecycleRun) expireVersions() {
 		var err error
 		more, err = l.server.store.ListVersions(
 			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after,
-			func(v *state.Version, _ bool, _ string) { page = append(page, v) },
+			func(v *state.Version, _ bool, _ string) {
+				page = append(page, v)
+			},
 		)
 		if err != nil || more && len(page) == 0 {
 			return
@@ -218,7 +222,11 @@ func factsOf(versions []*state.Version) []lifecycle.Version {
 func lifecycleFacts(v *state.Version) lifecycle.Version {
 	o := &v.Object
 	return lifecycle.Version{
-		Key: v.Key, Marker: v.Marker, Size: o.Size, Class: o.Properties.Class, Tags: o.Properties.Tags,
+		Key:      v.Key,
+		Marker:   v.Marker,
+		Size:     o.Size,
+		Class:    o.Properties.Class,
+		Tags:     o.Properties.Tags,
 		Modified: v.Modified,
 	}
 }
@@ -227,8 +235,9 @@ func lifecycleFacts(v *state.Version) lifecycle.Version {
 // as a client would, perhaps with a delete marker. It returns false if the removal failed.
 func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 	r := &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Written: v.Modified,
-		Account: l.bucket.Account,
+		VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
+		Written:     v.Modified,
+		Account:     l.bucket.Account,
 	}
 	if current && !v.Marker {
 		r.ID = ""
@@ -257,7 +266,10 @@ func (l *lifecycleRun) setClass(v *state.Version, class string) {
 	)
 	if err == nil {
 		l.server.publish(l.ctx, l.bucket.Name, []Event{{
-			Name: "LifecycleTransition", Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(changed.Object.ETag, `"`),
+			Name:      "LifecycleTransition",
+			Key:       v.Key,
+			Size:      v.Object.Size,
+			ETag:      strings.Trim(changed.Object.ETag, `"`),
 			VersionID: shown,
 		}})
 	}

@@ -132,7 +132,10 @@ func listObjects(r *request) error {
 // objectList returns a response of a listing without entries.
 func (r *request) objectList(l listRequest) objectList {
 	return objectList{
-		Name: r.target.bucket, Prefix: l.encode(l.Prefix), MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter),
+		Name:         r.target.bucket,
+		Prefix:       l.encode(l.Prefix),
+		MaxKeys:      l.Max,
+		Delimiter:    l.encode(l.Delimiter),
 		EncodingType: l.encoding,
 	}
 }
@@ -170,10 +173,14 @@ func (o *objectList) fill(
 
 func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
 	o := listedObject{
-		Key: l.encode(v.Key), LastModified: xmldoc.Time(v.Modified), ETag: v.Object.ETag, Size: v.Object.Size,
+		Key:               l.encode(v.Key),
+		LastModified:      xmldoc.Time(v.Modified),
+		ETag:              v.Object.ETag,
+		Size:              v.Object.Size,
 		StorageClass:      v.Object.Properties.Class,
-		ChecksumAlgorithm: v.Object.Sum.Algorithm(), ChecksumType: v.Object.Sum.Covers,
-		RestoreStatus: l.restoreStatus(v),
+		ChecksumAlgorithm: v.Object.Sum.Algorithm(),
+		ChecksumType:      v.Object.Sum.Covers,
+		RestoreStatus:     l.restoreStatus(v),
 	}
 	if owners != nil {
 		o.Owner = new(owners(&v.Object))

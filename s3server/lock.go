@@ -257,8 +257,12 @@ func writeLock(r *request, v *state.Version) error {
 		return err
 	}
 	for action, hide := range map[string]func(){
-		"s3:GetObjectRetention": func() { shown.Mode = "" },
-		"s3:GetObjectLegalHold": func() { shown.Hold = "" },
+		"s3:GetObjectRetention": func() {
+			shown.Mode = ""
+		},
+		"s3:GetObjectLegalHold": func() {
+			shown.Hold = ""
+		},
 	} {
 		a := r.access(b, action, v.Key, r.query.Get("versionId"))
 		err := a.checkFurther(furtherAction{action, true})

@@ -216,8 +216,11 @@ func listParts(r *request) error {
 		return err
 	}
 	result := partList{
-		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: r.query.Get("uploadId"),
-		PartNumberMarker: after, MaxParts: most,
+		Bucket:           r.target.bucket,
+		Key:              xmldoc.Text(r.target.key),
+		UploadID:         r.query.Get("uploadId"),
+		PartNumberMarker: after,
+		MaxParts:         most,
 	}
 	u, err := r.upload()
 	if err != nil {
@@ -286,8 +289,13 @@ func listUploads(r *request) error {
 	key := r.query.Get("key-marker")
 	id := r.query.Get("upload-id-marker")
 	result := uploadList{
-		Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.Prefix),
-		Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding, MaxUploads: l.Max,
+		Bucket:         r.target.bucket,
+		KeyMarker:      l.encode(key),
+		UploadIDMarker: id,
+		Prefix:         l.encode(l.Prefix),
+		Delimiter:      l.encode(l.Delimiter),
+		EncodingType:   l.encoding,
+		MaxUploads:     l.Max,
 	}
 	owners, err := r.owners()
 	if err != nil {

@@ -61,12 +61,18 @@ var operations = map[string]operation{
 		),
 	},
 	"BUCKET PUT cors": {
-		"PutBucketCors", configure((*request).readVouched, func(b *state.Bucket, c *cors.Configuration) { b.CORS = c }),
+		"PutBucketCors", configure((*request).readVouched, func(b *state.Bucket, c *cors.Configuration) {
+			b.CORS = c
+		}),
 	},
-	"BUCKET DELETE cors":   {"DeleteBucketCors", reset(func(b *state.Bucket) { b.CORS = nil })},
-	"BUCKET GET policy":    {"GetBucketPolicy", getPolicy},
-	"BUCKET PUT policy":    {"PutBucketPolicy", putPolicy},
-	"BUCKET DELETE policy": {"DeleteBucketPolicy", reset(func(b *state.Bucket) { b.Policy = nil })},
+	"BUCKET DELETE cors": {"DeleteBucketCors", reset(func(b *state.Bucket) {
+		b.CORS = nil
+	})},
+	"BUCKET GET policy": {"GetBucketPolicy", getPolicy},
+	"BUCKET PUT policy": {"PutBucketPolicy", putPolicy},
+	"BUCKET DELETE policy": {"DeleteBucketPolicy", reset(func(b *state.Bucket) {
+		b.Policy = nil
+	})},
 	"BUCKET GET policyStatus": {
 		"GetBucketPolicyStatus", showIf("PolicyStatus", "NoSuchBucketPolicy", policyStatusOf),
 	},
@@ -78,32 +84,46 @@ var operations = map[string]operation{
 		),
 	},
 	"BUCKET PUT publicAccessBlock": {
-		"PutPublicAccessBlock", configure((*request).readXML, func(b *state.Bucket, c *acl.Block) { b.Block = c }),
+		"PutPublicAccessBlock", configure((*request).readXML, func(b *state.Bucket, c *acl.Block) {
+			b.Block = c
+		}),
 	},
-	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", reset(func(b *state.Bucket) { b.Block = nil })},
-	"BUCKET GET ownershipControls":    {"GetBucketOwnershipControls", show("OwnershipControls", getOwnership)},
-	"BUCKET PUT ownershipControls":    {"PutBucketOwnershipControls", putOwnership},
+	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", reset(func(b *state.Bucket) {
+		b.Block = nil
+	})},
+	"BUCKET GET ownershipControls": {"GetBucketOwnershipControls", show("OwnershipControls", getOwnership)},
+	"BUCKET PUT ownershipControls": {"PutBucketOwnershipControls", putOwnership},
 	"BUCKET DELETE ownershipControls": {
-		"DeleteBucketOwnershipControls", reset(func(b *state.Bucket) { b.Ownership = "" }),
+		"DeleteBucketOwnershipControls", reset(func(b *state.Bucket) {
+			b.Ownership = ""
+		}),
 	},
-	"BUCKET GET lifecycle":    {"GetBucketLifecycleConfiguration", getLifecycle},
-	"BUCKET PUT lifecycle":    {"PutBucketLifecycleConfiguration", putLifecycle},
-	"BUCKET DELETE lifecycle": {"DeleteBucketLifecycle", reset(func(b *state.Bucket) { b.Lifecycle = nil })},
-	"BUCKET GET acl":          {"GetBucketAcl", getACL},
-	"BUCKET PUT acl":          {"PutBucketAcl", putBucketACL},
-	"BUCKET GET object-lock":  {"GetObjectLockConfiguration", show("ObjectLockConfiguration", getLocking)},
-	"BUCKET PUT object-lock":  {"PutObjectLockConfiguration", putLocking},
-	"BUCKET GET tagging":      {"GetBucketTagging", show("Tagging", getBucketTagging)},
-	"BUCKET PUT tagging":      {"PutBucketTagging", putBucketTagging},
-	"BUCKET DELETE tagging":   {"DeleteBucketTagging", reset(func(b *state.Bucket) { b.Tags = nil })},
+	"BUCKET GET lifecycle": {"GetBucketLifecycleConfiguration", getLifecycle},
+	"BUCKET PUT lifecycle": {"PutBucketLifecycleConfiguration", putLifecycle},
+	"BUCKET DELETE lifecycle": {"DeleteBucketLifecycle", reset(func(b *state.Bucket) {
+		b.Lifecycle = nil
+	})},
+	"BUCKET GET acl":         {"GetBucketAcl", getACL},
+	"BUCKET PUT acl":         {"PutBucketAcl", putBucketACL},
+	"BUCKET GET object-lock": {"GetObjectLockConfiguration", show("ObjectLockConfiguration", getLocking)},
+	"BUCKET PUT object-lock": {"PutObjectLockConfiguration", putLocking},
+	"BUCKET GET tagging":     {"GetBucketTagging", show("Tagging", getBucketTagging)},
+	"BUCKET PUT tagging":     {"PutBucketTagging", putBucketTagging},
+	"BUCKET DELETE tagging": {"DeleteBucketTagging", reset(func(b *state.Bucket) {
+		b.Tags = nil
+	})},
 	"BUCKET GET encryption": {
 		"GetBucketEncryption", show("ServerSideEncryptionConfiguration", getBucketEncryption),
 	},
 	"BUCKET PUT encryption": {
 		"PutBucketEncryption",
-		configure((*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] }),
+		configure((*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) {
+			b.Encryption = &c.Rule[0]
+		}),
 	},
-	"BUCKET DELETE encryption": {"DeleteBucketEncryption", reset(func(b *state.Bucket) { b.Encryption = nil })},
+	"BUCKET DELETE encryption": {"DeleteBucketEncryption", reset(func(b *state.Bucket) {
+		b.Encryption = nil
+	})},
 	"BUCKET GET requestPayment": {
 		"GetBucketRequestPayment",
 		show(
@@ -113,7 +133,9 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT requestPayment": {
 		"PutBucketRequestPayment",
-		configure((*request).readXML, func(b *state.Bucket, c *requestPayment) { b.Payer = c.Payer }),
+		configure((*request).readXML, func(b *state.Bucket, c *requestPayment) {
+			b.Payer = c.Payer
+		}),
 	},
 	"BUCKET GET accelerate": {
 		"GetBucketAccelerateConfiguration",
@@ -138,9 +160,13 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT website": {
 		"PutBucketWebsite",
-		configure((*request).readXML, func(b *state.Bucket, c *website.Configuration) { b.Website = c }),
+		configure((*request).readXML, func(b *state.Bucket, c *website.Configuration) {
+			b.Website = c
+		}),
 	},
-	"BUCKET DELETE website": {"DeleteBucketWebsite", reset(func(b *state.Bucket) { b.Website = nil })},
+	"BUCKET DELETE website": {"DeleteBucketWebsite", reset(func(b *state.Bucket) {
+		b.Website = nil
+	})},
 	"BUCKET GET replication": {
 		"GetBucketReplication",
 		showIf("", "ReplicationConfigurationNotFoundError", func(*state.Bucket) *struct{} { return nil }),

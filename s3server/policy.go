@@ -34,11 +34,20 @@ func (a *access) subject() *policy.Request {
 // access.subject.
 func subjectOf(r *request, action, resource string) *policy.Request {
 	return &policy.Request{
-		Operation: r.operation, Action: action, Resource: resource,
-		Anonymous: r.caller.anonymous, Account: r.caller.account, Owner: r.caller.account,
-		Region: r.server.config.Region, Header: r.in.Header, Query: r.query,
-		Now: r.server.now(), TLS: r.in.TLS, RemoteAddr: r.in.RemoteAddr,
-		Algorithm: r.caller.algorithm, SignedAt: r.caller.seal.Timestamp,
+		Operation:     r.operation,
+		Action:        action,
+		Resource:      resource,
+		Anonymous:     r.caller.anonymous,
+		Account:       r.caller.account,
+		Owner:         r.caller.account,
+		Region:        r.server.config.Region,
+		Header:        r.in.Header,
+		Query:         r.query,
+		Now:           r.server.now(),
+		TLS:           r.in.TLS,
+		RemoteAddr:    r.in.RemoteAddr,
+		Algorithm:     r.caller.algorithm,
+		SignedAt:      r.caller.seal.Timestamp,
 		SignedByQuery: r.in.Header.Get("Authorization") == "",
 	}
 }

@@ -188,8 +188,10 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 		header.Set("Content-Type", "application/xml")
 		body, _ := xml.Marshal(
 			postResponse{
-				Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key),
-				ETag: v.Object.ETag,
+				Location: xmldoc.Text(location),
+				Bucket:   r.target.bucket,
+				Key:      xmldoc.Text(r.target.key),
+				ETag:     v.Object.ETag,
 			},
 		) // encoding this document cannot fail
 		r.w.WriteHeader(http.StatusCreated)

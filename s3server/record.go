@@ -56,9 +56,15 @@ func (c *recorder) begin(r *request) *Request {
 		return nil
 	}
 	kept := &Request{
-		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(),
-		Bucket: r.target.bucket, Key: r.target.key,
-		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
+		Operation: r.operation,
+		Method:    r.in.Method,
+		Host:      r.in.Host,
+		Path:      r.in.URL.EscapedPath(),
+		Bucket:    r.target.bucket,
+		Key:       r.target.key,
+		Query:     maps.Clone(r.query),
+		Header:    r.in.Header.Clone(),
+		Trailers:  r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
 		// The memory of removed requests is freed later. When the array is full, append copies only
@@ -177,11 +183,24 @@ func (r *request) logged() (end func(*responseWriter)) {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
 		}
 		log(Entry{
-			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.in.RemoteAddr,
-			AccessKeyID: r.caller.accessKey,
-			Operation:   r.operation, Method: r.in.Method, Bucket: r.target.bucket, Key: r.target.key,
-			Path: r.in.URL.EscapedPath(), Query: withoutSecrets(r.query), Message: message, CanonicalRequest: canonical,
-			Status: w.status, Error: code, Received: received.n.Load(), Sent: w.sent, UserAgent: r.in.UserAgent(),
+			Time:             at,
+			Duration:         time.Since(began),
+			RequestID:        r.id,
+			RemoteAddr:       r.in.RemoteAddr,
+			AccessKeyID:      r.caller.accessKey,
+			Operation:        r.operation,
+			Method:           r.in.Method,
+			Bucket:           r.target.bucket,
+			Key:              r.target.key,
+			Path:             r.in.URL.EscapedPath(),
+			Query:            withoutSecrets(r.query),
+			Message:          message,
+			CanonicalRequest: canonical,
+			Status:           w.status,
+			Error:            code,
+			Received:         received.n.Load(),
+			Sent:             w.sent,
+			UserAgent:        r.in.UserAgent(),
 		})
 	}
 }

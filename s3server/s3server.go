@@ -300,18 +300,28 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		id: newRequestID(), config: &c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(),
-		finished: newFinishedUploads(),
-		faults:   faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
-		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
-		answers: answers{listing: make(chan struct{}, listers), most: maxHeld},
+		id:                 newRequestID(),
+		config:             &c,
+		anyRegion:          anyRegion,
+		anyHost:            anyHost,
+		limits:             c.Limits.complete(),
+		finished:           newFinishedUploads(),
+		faults:             faults.New[Fault](c.Now),
+		recorder:           recorder{limit: c.Record},
+		webhook:            webhook.New(c.WebhookURL),
+		documents:          make(chan struct{}, largeDocuments),
+		anonymousDocuments: make(chan struct{}, anonymousDocuments),
+		answers:            answers{listing: make(chan struct{}, listers), most: maxHeld},
 	}
 	h.admin = newAdmin(h)
 	h.sequence.Store(time.Now().UnixNano()) // greater than any sequencer before a restart
 	if c.Service != nil {
 		h.store = driverstore.New(
 			driverstore.Config{
-				Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region,
+				Service: c.Service,
+				Now:     h.now,
+				Account: c.Credentials[0].Account,
+				Region:  c.Region,
 				Natural: state.NewSettings(c.Strict),
 			},
 		)

@@ -105,7 +105,10 @@ func putVersioning(r *request) error {
 
 func (h *Handler) newBucket(name, account string) *state.Bucket {
 	return &state.Bucket{
-		Name: name, Account: account, Region: h.config.Region, Created: h.now(),
+		Name:     name,
+		Account:  account,
+		Region:   h.config.Region,
+		Created:  h.now(),
 		Settings: state.NewSettings(h.config.Strict),
 	}
 }

@@ -95,8 +95,12 @@ func Start(c Config) (*Server, error) {
 		handler = c.Middleware(handler)
 	}
 	s.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
-		ConnState: s.connections.Changed, ErrorLog: log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       keepAlive,
+		MaxHeaderBytes:    maxRequestHead,
+		ConnState:         s.connections.Changed,
+		ErrorLog:          log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
 	}
 	go func() {
 		defer close(s.served)

@@ -91,8 +91,10 @@ func answerSTS(r *request) error {
 	response.Result.User.ID = given.AccessKeyID
 	response.Result.User.ARN = "arn:aws:sts::" + parent.Account + ":assumed-role/session/" + given.AccessKeyID
 	response.Result.Credentials = stsCredentials{
-		AccessKeyID: given.AccessKeyID, SecretKey: session.SecretKey(token, parent.SecretKey), SessionToken: token,
-		Expiration: expires.Format(time.RFC3339),
+		AccessKeyID:  given.AccessKeyID,
+		SecretKey:    session.SecretKey(token, parent.SecretKey),
+		SessionToken: token,
+		Expiration:   expires.Format(time.RFC3339),
 	}
 	response.Result.PackedPolicySize = (len(document)*100 + maxSessionPolicy - 1) / maxSessionPolicy
 	sendSTS(r, http.StatusOK, response)
@@ -188,7 +190,11 @@ func stsError(e *s3error.Error, id string) stsErrorResponse {
 		kind = "Receiver"
 	}
 	return stsErrorResponse{
-		Namespace: stsNamespace, Type: kind, Code: e.Code, Message: xmldoc.Text(e.Message), RequestID: id,
+		Namespace: stsNamespace,
+		Type:      kind,
+		Code:      e.Code,
+		Message:   xmldoc.Text(e.Message),
+		RequestID: id,
 	}
 }
 

@@ -62,8 +62,13 @@ func listVersions(r *request) error {
 			after.ID).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
-		Name: r.target.bucket, Prefix: l.encode(l.Prefix), KeyMarker: l.encode(after.Key), VersionIDMarker: after.ID,
-		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
+		Name:            r.target.bucket,
+		Prefix:          l.encode(l.Prefix),
+		KeyMarker:       l.encode(after.Key),
+		VersionIDMarker: after.ID,
+		MaxKeys:         l.Max,
+		Delimiter:       l.encode(l.Delimiter),
+		EncodingType:    l.encoding,
 	}
 	owners, err := r.owners()
 	if err != nil {
@@ -97,8 +102,12 @@ func (l listRequest) versionEntry(
 	v *state.Version, latest bool, owners func(*state.Object) accounts.Owner,
 ) listedVersion {
 	e := listedVersion{
-		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.Key), VersionID: v.ID, IsLatest: latest,
-		LastModified: xmldoc.Time(v.Modified), Owner: owners(&v.Object),
+		XMLName:      xml.Name{Local: "Version"},
+		Key:          l.encode(v.Key),
+		VersionID:    v.ID,
+		IsLatest:     latest,
+		LastModified: xmldoc.Time(v.Modified),
+		Owner:        owners(&v.Object),
 	}
 	if v.Marker {
 		e.XMLName.Local = "DeleteMarker"

@@ -129,7 +129,9 @@ func encodePath(key string) string { return "/" + urlpath.Escape(key) }
 func mayRead(r *request) error {
 	operation := r.operation
 	r.operation = "GetObject"
-	defer func() { r.operation = operation }()
+	defer func() {
+		r.operation = operation
+	}()
 	return r.authorize()
 }
 
@@ -137,7 +139,9 @@ func mayRead(r *request) error {
 func readableDocument(r *request, key string) bool {
 	was := r.target.key
 	r.target.key = key
-	defer func() { r.target.key = was }()
+	defer func() {
+		r.target.key = was
+	}()
 	if mayRead(r) != nil {
 		return false
 	}

@@ -37,10 +37,13 @@ var script []byte
 // parameter requests.
 func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.Handler {
 	page, err := console.New(source{server}, console.Config{
-		Title: "S3 server", Write: !server.Credentials().ReadOnly, Hosts: hosts,
+		Title:     "S3 server",
+		Write:     !server.Credentials().ReadOnly,
+		Hosts:     hosts,
 		Authorize: func(w http.ResponseWriter, r *http.Request) bool { return authorize(w, r, server.Credentials()) },
 		Pages:     []console.Page{{Name: "requests", Title: "Requests"}, {Name: "faults", Title: "Faults"}},
-		Script:    script, API: api(server, requests),
+		Script:    script,
+		API:       api(server, requests),
 	})
 	if err != nil {
 		panic(err) // the configuration above is always valid

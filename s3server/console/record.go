@@ -55,13 +55,23 @@ func (r *Record) Add(e s3server.Entry) {
 		r.requests = slices.Delete(r.requests, 0, 1)
 	}
 	r.requests = append(r.requests, request{
-		ID: r.last, Time: e.Time, Seconds: e.Duration.Seconds(), RequestID: e.RequestID, Client: e.RemoteAddr,
+		ID:        r.last,
+		Time:      e.Time,
+		Seconds:   e.Duration.Seconds(),
+		RequestID: e.RequestID,
+		Client:    e.RemoteAddr,
 		AccessKey: clip(e.AccessKeyID, maxText),
-		Operation: e.Operation, Method: clip(e.Method, maxText), Path: clip(e.Path, maxText),
-		Query: clip(e.Query.Encode(), maxText), Status: e.Status,
-		Error: e.Error, Message: clip(e.Message, maxText), Canonical: clip(e.CanonicalRequest, maxCanonical),
-		Received: e.Received, Sent: e.Sent,
-		Agent: clip(e.UserAgent, maxText),
+		Operation: e.Operation,
+		Method:    clip(e.Method, maxText),
+		Path:      clip(e.Path, maxText),
+		Query:     clip(e.Query.Encode(), maxText),
+		Status:    e.Status,
+		Error:     e.Error,
+		Message:   clip(e.Message, maxText),
+		Canonical: clip(e.CanonicalRequest, maxCanonical),
+		Received:  e.Received,
+		Sent:      e.Sent,
+		Agent:     clip(e.UserAgent, maxText),
 	})
 }
 

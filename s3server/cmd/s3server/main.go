@@ -152,7 +152,8 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 		return named(err, args[0])
 	}
 	return &storage.Error{
-		Code: storage.InvalidArgument, Err: errors.New("arguments must be flags and at most one directory, after them"),
+		Code: storage.InvalidArgument,
+		Err:  errors.New("arguments must be flags and at most one directory, after them"),
 	}
 }
 

@@ -41,15 +41,25 @@ const maxGrants = 100
 // for it. An ACL cannot permit any action that is missing here.
 var (
 	BucketPermissions = map[string]string{
-		"s3:ListBucket": PermitRead, "s3:ListBucketVersions": PermitRead, "s3:ListBucketMultipartUploads": PermitRead,
-		"s3:PutObject": PermitWrite, "s3:DeleteObject": PermitWrite,
-		"s3:GetBucketAcl": permitReadACL, "s3:PutBucketAcl": permitWriteACL,
+		"s3:ListBucket":                 PermitRead,
+		"s3:ListBucketVersions":         PermitRead,
+		"s3:ListBucketMultipartUploads": PermitRead,
+		"s3:PutObject":                  PermitWrite,
+		"s3:DeleteObject":               PermitWrite,
+		"s3:GetBucketAcl":               permitReadACL,
+		"s3:PutBucketAcl":               permitWriteACL,
 	}
 	ObjectPermissions = map[string]string{
-		"s3:GetObject": PermitRead, "s3:GetObjectVersion": PermitRead, "s3:GetObjectTorrent": PermitRead, "s3:GetObjectVersionTorrent": PermitRead,
-		"s3:GetObjectAttributes": PermitRead, "s3:GetObjectVersionAttributes": PermitRead,
-		"s3:GetObjectAcl": permitReadACL, "s3:GetObjectVersionAcl": permitReadACL,
-		"s3:PutObjectAcl": permitWriteACL, "s3:PutObjectVersionAcl": permitWriteACL,
+		"s3:GetObject":                  PermitRead,
+		"s3:GetObjectVersion":           PermitRead,
+		"s3:GetObjectTorrent":           PermitRead,
+		"s3:GetObjectVersionTorrent":    PermitRead,
+		"s3:GetObjectAttributes":        PermitRead,
+		"s3:GetObjectVersionAttributes": PermitRead,
+		"s3:GetObjectAcl":               permitReadACL,
+		"s3:GetObjectVersionAcl":        permitReadACL,
+		"s3:PutObjectAcl":               permitWriteACL,
+		"s3:PutObjectVersionAcl":        permitWriteACL,
 	}
 )
 

@@ -36,7 +36,10 @@ func ResponseOf(list List, account string, known Accounts) any {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {
 			grantee = shownGrantee{
-				Xsi: schemaInstance, Type: "CanonicalUser", ID: g.Grantee, DisplayName: displayName(known, g.Grantee),
+				Xsi:         schemaInstance,
+				Type:        "CanonicalUser",
+				ID:          g.Grantee,
+				DisplayName: displayName(known, g.Grantee),
 			}
 		}
 		response.AccessControlList.Grant = append(response.AccessControlList.Grant, shownGrant{grantee, g.Permission})

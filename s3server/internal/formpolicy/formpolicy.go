@@ -106,8 +106,10 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	if json.Unmarshal(raw, &exact) == nil {
 		for field, value := range exact {
 			c = condition{
-				match: "eq", field: strings.ToLower(field), value: value,
-				raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
+				match: "eq",
+				field: strings.ToLower(field),
+				value: value,
+				raw:   fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
 			}
 		}
 		if len(exact) != 1 {

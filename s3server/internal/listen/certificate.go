@@ -59,11 +59,13 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		elliptic.P256(), rand.Reader,
 	) // GenerateKey fails only if there are no random numbers, and then Go ends the program
 	template := x509.Certificate{
-		Subject:   pkix.Name{CommonName: "s3server's authority"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateTerm - time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA:        true, BasicConstraintsValid: true,
+		Subject:               pkix.Name{CommonName: "s3server's authority"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(certificateTerm - time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
 	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {

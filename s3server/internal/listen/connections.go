@@ -39,7 +39,10 @@ type idleConnection struct {
 func Limit(l net.Listener, most int) *Listener {
 	gone := make(chan struct{})
 	return &Listener{
-		Listener: l, slots: make(chan struct{}, most), at: map[net.Conn]*list.Element{}, gone: gone,
+		Listener: l,
+		slots:    make(chan struct{}, most),
+		at:       map[net.Conn]*list.Element{},
+		gone:     gone,
 		close: sync.OnceValue(func() error {
 			close(gone)
 			return l.Close()

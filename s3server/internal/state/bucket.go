@@ -88,7 +88,10 @@ func NewSettings(strict bool) Settings {
 	settings := Settings{Ownership: OwnerEnforced}
 	if strict {
 		settings.Block = &acl.Block{
-			BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true,
+			BlockPublicAcls:       true,
+			IgnorePublicAcls:      true,
+			BlockPublicPolicy:     true,
+			RestrictPublicBuckets: true,
 		}
 	}
 	return settings

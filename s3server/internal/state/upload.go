@@ -89,8 +89,11 @@ type Part struct {
 // NewPart returns the part whose bytes were written to the digest d.
 func NewPart(u *Upload, number int, d *checksum.Digest, at time.Time) *Part {
 	return &Part{
-		Number: number, Size: d.Size, Sum: d.Sum(), Modified: at,
-		ETag: u.Object.Encryption.Tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`),
+		Number:   number,
+		Size:     d.Size,
+		Sum:      d.Sum(),
+		Modified: at,
+		ETag:     u.Object.Encryption.Tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`),
 	}
 }
 

@@ -33,7 +33,9 @@ type Webhook struct {
 // New returns a webhook that posts to this address. It sends events only while [Webhook.Run] runs.
 func New(address string) *Webhook {
 	return &Webhook{
-		url: address, queue: make(chan []byte, webhookQueue), pause: webhookPause,
+		url:   address,
+		queue: make(chan []byte, webhookQueue),
+		pause: webhookPause,
 		http: &http.Client{
 			Timeout: webhookTimeout,
 			// No connection stays open, so nothing is left when Run returns.

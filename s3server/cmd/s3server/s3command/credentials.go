@@ -61,7 +61,8 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 	}
 	return found{
 		Credential: s3server.Credential{
-			AccessKeyID: "OB" + rand.Text()[:18], SecretKey: (rand.Text() + rand.Text())[:40],
+			AccessKeyID: "OB" + rand.Text()[:18],
+			SecretKey:   (rand.Text() + rand.Text())[:40],
 		},
 		generated: true,
 	}, nil

@@ -39,7 +39,9 @@ type Environment struct {
 // Serve closes service.
 func (f *Flags) Serve(ctx context.Context, env Environment, service driver.ServiceDriver) (result error) {
 	if service != nil {
-		defer func() { result = errors.Join(result, service.Close()) }()
+		defer func() {
+			result = errors.Join(result, service.Close())
+		}()
 	}
 	if err := f.check(); err != nil {
 		return err
@@ -49,7 +51,9 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 	if err := c.read(); err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, c.close()) }()
+	defer func() {
+		result = errors.Join(result, c.close())
+	}()
 	if f.admin {
 		c.setAdminToken()
 	}
@@ -162,12 +166,18 @@ func (c *command) domains() []string { return append([]string{"localhost"}, c.fl
 func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
-		Service: service, Credentials: append([]s3server.Credential{c.found.Credential}, c.users...),
-		AdminToken: c.adminToken,
-		Addr:       f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes),
-		WebhookURL: f.webhook,
-		EventARNs:  f.targets, LifecycleDay: f.day,
-		Log: c.log(),
+		Service:      service,
+		Credentials:  append([]s3server.Credential{c.found.Credential}, c.users...),
+		AdminToken:   c.adminToken,
+		Addr:         f.Listen,
+		Region:       f.region,
+		Strict:       f.strict,
+		Buckets:      f.create,
+		MaxBytes:     int64(f.maxBytes),
+		WebhookURL:   f.webhook,
+		EventARNs:    f.targets,
+		LifecycleDay: f.day,
+		Log:          c.log(),
 	}
 	if f.admin {
 		config.Record = adminRecord
