@@ -152,8 +152,11 @@ func TestParametersOfAPresignedURLAreHeaders(t *testing.T) {
 		return s.send(t, method, signed, strings.NewReader(content), nil)
 	}
 	response, body := send("PUT", url.Values{
-		"x-amz-meta-a": {"b"}, "x-amz-tagging": {"c=d"}, "X-Amz-Storage-Class": {"STANDARD_IA"},
-		"x-amz-checksum-crc32": {"AAAAAA=="}, "x-amz-sdk-checksum-algorithm": {"CRC32"}, // of an empty body, which S3 ignores
+		"x-amz-meta-a":                 {"b"},
+		"x-amz-tagging":                {"c=d"},
+		"X-Amz-Storage-Class":          {"STANDARD_IA"},
+		"x-amz-checksum-crc32":         {"AAAAAA=="},
+		"x-amz-sdk-checksum-algorithm": {"CRC32"}, // of an empty body, which S3 ignores
 	}, "content")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -239,7 +242,9 @@ func TestFieldsOfAFormThatAreRefused(t *testing.T) {
 		"x-amz-checksum-algorithm":    {"CRC8", http.StatusBadRequest},
 	} {
 		out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
-			func(o *s3.PresignPostOptions) { o.Conditions = []any{[]string{"starts-with", "$" + field, ""}} })
+			func(o *s3.PresignPostOptions) {
+				o.Conditions = []any{[]string{"starts-with", "$" + field, ""}}
+			})
 		require.NoError(t, err)
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)

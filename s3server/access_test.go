@@ -171,7 +171,8 @@ func TestOwnership(t *testing.T) {
 	s := start(t, s3server.Config{})
 	own := func(ownership types.ObjectOwnership) error {
 		_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-			Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: ownership}}},
+			Bucket:            aws.String(bucket),
+			OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: ownership}}},
 		})
 		return err
 	}

@@ -294,7 +294,8 @@ func TestOwnershipDecidesWhoOwnsAnObject(t *testing.T) {
 		t.Run(string(test.ownership)+" "+string(test.acl), func(t *testing.T) {
 			s, myID, otherID := withLists(t)
 			_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-				Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
+				Bucket:            aws.String(bucket),
+				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
 			})
 			require.NoError(t, err)
 			require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
@@ -385,15 +386,19 @@ func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{})
 			_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
-				Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: &test.block},
+				Bucket:                         aws.String(bucket),
+				PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: &test.block},
 			})
 			require.NoError(t, err)
 			_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-				Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
+				Bucket:            aws.String(bucket),
+				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
 			})
 			require.NoError(t, err)
 			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
-				Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead, ObjectOwnership: test.ownership,
+				Bucket:          aws.String(bucket),
+				ACL:             types.BucketCannedACLPublicRead,
+				ObjectOwnership: test.ownership,
 			})
 			failsWith(t, err, 400, test.code)
 			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)
@@ -405,7 +410,9 @@ func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
 func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
-		Bucket: aws.String("new"), GrantRead: aws.String("id=" + otherID), ObjectOwnership: types.ObjectOwnershipObjectWriter,
+		Bucket:          aws.String("new"),
+		GrantRead:       aws.String("id=" + otherID),
+		ObjectOwnership: types.ObjectOwnershipObjectWriter,
 	})
 	require.NoError(t, err)
 	grants := func() []string {
@@ -480,7 +487,8 @@ func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
 	t.Helper()
 	rule := types.OwnershipControlsRule{ObjectOwnership: ownership}
 	_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{rule}},
+		Bucket:            aws.String(bucket),
+		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{rule}},
 	})
 	require.NoError(t, err)
 }

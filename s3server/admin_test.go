@@ -80,8 +80,12 @@ func TestTheAdminAPI(t *testing.T) {
 func TestRequestsInTheAdminAPIHaveNoSecret(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	s.send(t, "GET", s.server.URL+"/"+bucket+"/k?Signature=hidden&x-amz-security-token=hidden", nil, http.Header{
-		"Authorization": {"AWS key:hidden"}, "Proxy-Authorization": {"Basic hidden"}, "Cookie": {"session=hidden"},
-		"X-Amz-Security-Token": {"hidden"}, "X-Amz-Server-Side-Encryption-Customer-Key": {"hidden"}, "Range": {"bytes=0-9"},
+		"Authorization":        {"AWS key:hidden"},
+		"Proxy-Authorization":  {"Basic hidden"},
+		"Cookie":               {"session=hidden"},
+		"X-Amz-Security-Token": {"hidden"},
+		"X-Amz-Server-Side-Encryption-Customer-Key": {"hidden"},
+		"Range": {"bytes=0-9"},
 	})
 	_, text := s.administer(t, "GET", "requests", "")
 	require.Contains(t, text, "bytes=0-9")
@@ -143,10 +147,30 @@ func TestTheAdminAPINeedsItsToken(t *testing.T) {
 
 func TestFaultsHaveJSON(t *testing.T) {
 	all := s3server.Fault{
-		Operation: "Put*", Bucket: "b", Key: "k?", Skip: 1, Times: 2, Rate: 3, Error: "SlowDown", Status: 503,
-		RetryAfter: time.Second, In200: true, Redirect: "eu-west-1", DropConnection: true, DropResponse: true,
-		CutAfter: new(int64(0)), StallAfter: new(int64(1)), FlipAt: new(int64(2)), Latency: time.Minute, Bandwidth: 4,
-		ETag: `"x"`, ClockSkew: -time.Hour, Stale: time.Millisecond, Ignore: []string{"If-Match"}, Hide: []string{"ETag"}, Reverse: true,
+		Operation:      "Put*",
+		Bucket:         "b",
+		Key:            "k?",
+		Skip:           1,
+		Times:          2,
+		Rate:           3,
+		Error:          "SlowDown",
+		Status:         503,
+		RetryAfter:     time.Second,
+		In200:          true,
+		Redirect:       "eu-west-1",
+		DropConnection: true,
+		DropResponse:   true,
+		CutAfter:       new(int64(0)),
+		StallAfter:     new(int64(1)),
+		FlipAt:         new(int64(2)),
+		Latency:        time.Minute,
+		Bandwidth:      4,
+		ETag:           `"x"`,
+		ClockSkew:      -time.Hour,
+		Stale:          time.Millisecond,
+		Ignore:         []string{"If-Match"},
+		Hide:           []string{"ETag"},
+		Reverse:        true,
 	}
 	data, err := json.Marshal(all)
 	require.NoError(t, err)

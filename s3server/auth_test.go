@@ -26,7 +26,9 @@ func signed(t *testing.T, s *store, as aws.Credentials, service, region string, 
 	r.Header.Set("X-Amz-Content-Sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
 	r.Header.Set("Content-Type", "text/plain")
 	r.Header.Set("X-Amz-Meta-A", "b c")
-	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
+	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
+		o.DisableURIPathEscaping = true
+	}).
 		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), service, region, at))
 	if change != nil {
 		change(r)
@@ -59,31 +61,40 @@ func TestHeaderSignatures(t *testing.T) {
 	}{
 		"right": {owner, "s3", "us-east-1", now, nil, 200, ""},
 		// Some SDKs sign a tab as a space, and S3 does, too: https://github.com/aws/aws-sdk-net/issues/1222
-		"right, with a tab":              {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", "b\t c"), 200, ""},
-		"right, 14 minutes ago":          {owner, "s3", "us-east-1", now.Add(-14 * time.Minute), nil, 200, ""},
-		"16 minutes ago":                 {owner, "s3", "us-east-1", now.Add(-16 * time.Minute), nil, 403, "RequestTimeTooSkewed"},
-		"16 minutes ahead":               {owner, "s3", "us-east-1", now.Add(16 * time.Minute), nil, 403, "RequestTimeTooSkewed"},
-		"another secret":                 {with(owner.AccessKeyID, "x", ""), "s3", "us-east-1", now, nil, 403, "SignatureDoesNotMatch"},
-		"another key":                    {with("AKIAX", "x", ""), "s3", "us-east-1", now, nil, 403, "InvalidAccessKeyId"},
-		"a token that is not ours":       {with(owner.AccessKeyID, owner.SecretAccessKey, "t"), "s3", "us-east-1", now, nil, 400, "InvalidToken"},
-		"another region":                 {owner, "s3", "eu-west-1", now, nil, 400, "AuthorizationHeaderMalformed"},
-		"another service":                {owner, "ec2", "us-east-1", now, nil, 400, "AuthorizationHeaderMalformed"},
-		"another method":                 {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Method = "POST"; r.URL.RawQuery = "uploads" }, 403, "SignatureDoesNotMatch"},
-		"another key in the path":        {owner, "s3", "us-east-1", now, func(r *http.Request) { r.URL.Path += "2" }, 403, "SignatureDoesNotMatch"},
-		"a parameter more":               {owner, "s3", "us-east-1", now, func(r *http.Request) { r.URL.RawQuery = "x-id=PutObject" }, 403, "SignatureDoesNotMatch"},
-		"a changed header":               {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", "c"), 403, "SignatureDoesNotMatch"},
-		"spaces in a header count once":  {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", " b   c "), 200, ""},
-		"a header of AWS's more":         {owner, "s3", "us-east-1", now, set("X-Amz-Meta-C", "c"), 403, "AccessDenied"},
-		"another header more":            {owner, "s3", "us-east-1", now, set("Cache-Control", "no-store"), 200, ""},
-		"another body":                   {owner, "s3", "us-east-1", now, set("X-Amz-Content-Sha256", emptyHash), 403, "SignatureDoesNotMatch"},
-		"no hash of the body":            {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") }, 400, "InvalidRequest"},
-		"no date":                        {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Header.Del("X-Amz-Date") }, 403, "AccessDenied"},
-		"another scheme":                 {owner, "s3", "us-east-1", now, set("Authorization", "Bearer x"), 400, "InvalidArgument"},
-		"version 2":                      {owner, "s3", "us-east-1", now, set("Authorization", "AWS a:b"), 400, "InvalidRequest"},
-		"no signature":                   {owner, "s3", "us-east-1", now, replace("Signature=", "Sign="), 400, "AuthorizationHeaderMalformed"},
-		"another day in the scope":       {owner, "s3", "us-east-1", now, replace("/20", "/19"), 400, "AuthorizationHeaderMalformed"},
-		"another terminator":             {owner, "s3", "us-east-1", now, replace("aws4_request", "aws5_request"), 400, "AuthorizationHeaderMalformed"},
-		"a signature in the query too":   {owner, "s3", "us-east-1", now, func(r *http.Request) { r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256" }, 400, "InvalidArgument"},
+		"right, with a tab":        {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", "b\t c"), 200, ""},
+		"right, 14 minutes ago":    {owner, "s3", "us-east-1", now.Add(-14 * time.Minute), nil, 200, ""},
+		"16 minutes ago":           {owner, "s3", "us-east-1", now.Add(-16 * time.Minute), nil, 403, "RequestTimeTooSkewed"},
+		"16 minutes ahead":         {owner, "s3", "us-east-1", now.Add(16 * time.Minute), nil, 403, "RequestTimeTooSkewed"},
+		"another secret":           {with(owner.AccessKeyID, "x", ""), "s3", "us-east-1", now, nil, 403, "SignatureDoesNotMatch"},
+		"another key":              {with("AKIAX", "x", ""), "s3", "us-east-1", now, nil, 403, "InvalidAccessKeyId"},
+		"a token that is not ours": {with(owner.AccessKeyID, owner.SecretAccessKey, "t"), "s3", "us-east-1", now, nil, 400, "InvalidToken"},
+		"another region":           {owner, "s3", "eu-west-1", now, nil, 400, "AuthorizationHeaderMalformed"},
+		"another service":          {owner, "ec2", "us-east-1", now, nil, 400, "AuthorizationHeaderMalformed"},
+		"another method": {owner, "s3", "us-east-1", now, func(r *http.Request) {
+			r.Method = "POST"
+			r.URL.RawQuery = "uploads"
+		}, 403, "SignatureDoesNotMatch"},
+		"another key in the path": {owner, "s3", "us-east-1", now, func(r *http.Request) {
+			r.URL.Path += "2"
+		}, 403, "SignatureDoesNotMatch"},
+		"a parameter more": {owner, "s3", "us-east-1", now, func(r *http.Request) {
+			r.URL.RawQuery = "x-id=PutObject"
+		}, 403, "SignatureDoesNotMatch"},
+		"a changed header":              {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", "c"), 403, "SignatureDoesNotMatch"},
+		"spaces in a header count once": {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", " b   c "), 200, ""},
+		"a header of AWS's more":        {owner, "s3", "us-east-1", now, set("X-Amz-Meta-C", "c"), 403, "AccessDenied"},
+		"another header more":           {owner, "s3", "us-east-1", now, set("Cache-Control", "no-store"), 200, ""},
+		"another body":                  {owner, "s3", "us-east-1", now, set("X-Amz-Content-Sha256", emptyHash), 403, "SignatureDoesNotMatch"},
+		"no hash of the body":           {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") }, 400, "InvalidRequest"},
+		"no date":                       {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Header.Del("X-Amz-Date") }, 403, "AccessDenied"},
+		"another scheme":                {owner, "s3", "us-east-1", now, set("Authorization", "Bearer x"), 400, "InvalidArgument"},
+		"version 2":                     {owner, "s3", "us-east-1", now, set("Authorization", "AWS a:b"), 400, "InvalidRequest"},
+		"no signature":                  {owner, "s3", "us-east-1", now, replace("Signature=", "Sign="), 400, "AuthorizationHeaderMalformed"},
+		"another day in the scope":      {owner, "s3", "us-east-1", now, replace("/20", "/19"), 400, "AuthorizationHeaderMalformed"},
+		"another terminator":            {owner, "s3", "us-east-1", now, replace("aws4_request", "aws5_request"), 400, "AuthorizationHeaderMalformed"},
+		"a signature in the query too": {owner, "s3", "us-east-1", now, func(r *http.Request) {
+			r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+		}, 400, "InvalidArgument"},
 		"none: nothing is for everybody": {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Header.Del("Authorization") }, 403, "AccessDenied"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +131,9 @@ func TestASignatureIsForOneKey(t *testing.T) {
 }
 
 func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.Region = "eu-west-1" })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.Region = "eu-west-1"
+	})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
 	require.ErrorContains(t, err, "expecting 'us-east-1'")
@@ -161,20 +174,25 @@ func TestPresignedURLs(t *testing.T) {
 		status     int
 		code       string
 	}{
-		"right":                       {time.Minute, 0, nil, 200, ""},
-		"right, with a minute left":   {time.Hour, 59 * time.Minute, nil, 200, ""},
-		"expired":                     {time.Minute, 2 * time.Minute, nil, 403, "AccessDenied"},
-		"from the future":             {time.Minute, -16 * time.Minute, nil, 403, "AccessDenied"},
-		"seven days":                  {7 * 24 * time.Hour, 6 * 24 * time.Hour, nil, 200, ""},
-		"longer than seven days":      {7*24*time.Hour + time.Second, 0, nil, 400, "AuthorizationQueryParametersError"},
-		"a longer life than signed":   {time.Minute, 2 * time.Minute, set("X-Amz-Expires", "3600"), 403, "SignatureDoesNotMatch"},
-		"no life":                     {time.Minute, 0, set("X-Amz-Expires", "x"), 400, "AuthorizationQueryParametersError"},
-		"no signature":                {time.Minute, 0, set("X-Amz-Signature", ""), 400, "AuthorizationQueryParametersError"},
-		"another type":                {time.Minute, 0, func(_ url.Values, r *http.Request) { r.Header.Set("Content-Type", "image/png") }, 403, "SignatureDoesNotMatch"},
-		"another length":              {time.Minute, 0, func(_ url.Values, r *http.Request) { *r = *withBody(r, "hello!") }, 403, "SignatureDoesNotMatch"},
+		"right":                     {time.Minute, 0, nil, 200, ""},
+		"right, with a minute left": {time.Hour, 59 * time.Minute, nil, 200, ""},
+		"expired":                   {time.Minute, 2 * time.Minute, nil, 403, "AccessDenied"},
+		"from the future":           {time.Minute, -16 * time.Minute, nil, 403, "AccessDenied"},
+		"seven days":                {7 * 24 * time.Hour, 6 * 24 * time.Hour, nil, 200, ""},
+		"longer than seven days":    {7*24*time.Hour + time.Second, 0, nil, 400, "AuthorizationQueryParametersError"},
+		"a longer life than signed": {time.Minute, 2 * time.Minute, set("X-Amz-Expires", "3600"), 403, "SignatureDoesNotMatch"},
+		"no life":                   {time.Minute, 0, set("X-Amz-Expires", "x"), 400, "AuthorizationQueryParametersError"},
+		"no signature":              {time.Minute, 0, set("X-Amz-Signature", ""), 400, "AuthorizationQueryParametersError"},
+		"another type":              {time.Minute, 0, func(_ url.Values, r *http.Request) { r.Header.Set("Content-Type", "image/png") }, 403, "SignatureDoesNotMatch"},
+		"another length": {time.Minute, 0, func(_ url.Values, r *http.Request) {
+			*r = *withBody(r, "hello!")
+		}, 403, "SignatureDoesNotMatch"},
 		"metadata that is not signed": {time.Minute, 0, func(_ url.Values, r *http.Request) { r.Header.Set("X-Amz-Meta-A", "b") }, 403, "AccessDenied"},
-		"another method":              {time.Minute, 0, func(_ url.Values, r *http.Request) { r.Method = "DELETE"; *r = *withBody(r, "") }, 403, "SignatureDoesNotMatch"},
-		"the condition left out":      {time.Minute, 0, func(_ url.Values, r *http.Request) { r.Header.Del("If-None-Match") }, 403, "SignatureDoesNotMatch"},
+		"another method": {time.Minute, 0, func(_ url.Values, r *http.Request) {
+			r.Method = "DELETE"
+			*r = *withBody(r, "")
+		}, 403, "SignatureDoesNotMatch"},
+		"the condition left out": {time.Minute, 0, func(_ url.Values, r *http.Request) { r.Header.Del("If-None-Match") }, 403, "SignatureDoesNotMatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})

@@ -39,9 +39,14 @@ func TestBucketsAreCreated(t *testing.T) {
 		"public by a list":              {"us-east-1", "new", s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, 400, "InvalidBucketAclWithObjectOwnership"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, s3server.Config{Region: test.region, Credentials: twoAccounts}, func(o *s3.Options) { o.Region = test.region })
-			_, err := s.clientOf(1, func(o *s3.Options) { o.Region = test.region }).CreateBucket(t.Context(), &s3.CreateBucketInput{
-				Bucket: aws.String("taken"), CreateBucketConfiguration: located(map[bool]string{true: "", false: test.region}[test.region == "us-east-1"]),
+			s := start(t, s3server.Config{Region: test.region, Credentials: twoAccounts}, func(o *s3.Options) {
+				o.Region = test.region
+			})
+			_, err := s.clientOf(1, func(o *s3.Options) {
+				o.Region = test.region
+			}).CreateBucket(t.Context(), &s3.CreateBucketInput{
+				Bucket:                    aws.String("taken"),
+				CreateBucketConfiguration: located(map[bool]string{true: "", false: test.region}[test.region == "us-east-1"]),
 			})
 			require.NoError(t, err)
 			test.in.Bucket = &test.bucket
@@ -123,7 +128,8 @@ func TestCallsThatMakeAndRemoveABucketAtTheSameTimeConflict(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = directory.Close() })
 	for store, service := range map[string]driver.ServiceDriver{
-		"directory": directory, "memory": memstore.NewServiceDriver(memstore.ServiceConfig{}),
+		"directory": directory,
+		"memory":    memstore.NewServiceDriver(memstore.ServiceConfig{}),
 	} {
 		busy := &busyService{ServiceDriver: service}
 		s := start(t, s3server.Config{Service: busy})

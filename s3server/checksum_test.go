@@ -60,7 +60,9 @@ func TestChecksumsOf2026AreChecked(t *testing.T) {
 
 			trailer := "5\r\nhello\r\n0\r\n" + test.header + ":" + test.value + "\r\n\r\n"
 			response, body = s.signedSend(t, "PUT", "/photos/"+key, trailer, map[string]string{
-				"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Trailer": test.header, "X-Amz-Decoded-Content-Length": "5",
+				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+				"X-Amz-Trailer":                test.header,
+				"X-Amz-Decoded-Content-Length": "5",
 			})
 			require.Equal(t, test.status, response.StatusCode, body)
 			require.Equal(t, test.code, errorIn(t, body).Code, body)
@@ -76,7 +78,9 @@ func TestTrailersThatAreRefused(t *testing.T) {
 		"x-amz-checksum-crc32c,x-amz-checksum-crc32": "x-amz-checksum-crc32c:" + crc32c("hello") + "\r\nx-amz-checksum-crc32:NhCmhg==\r\n",
 	} {
 		response, body := s.signedSend(t, "PUT", "/photos/k", "5\r\nhello\r\n0\r\n"+lines+"\r\n", map[string]string{
-			"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Trailer": trailers, "X-Amz-Decoded-Content-Length": "5",
+			"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+			"X-Amz-Trailer":                trailers,
+			"X-Amz-Decoded-Content-Length": "5",
 		})
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, trailers)
 		require.Equal(t, "InvalidRequest", errorIn(t, body).Code, trailers)
@@ -108,14 +112,21 @@ func TestAlgorithmsOfUploadsAndCopies(t *testing.T) {
 
 func TestAnUploadWithSHA512(t *testing.T) {
 	s := start(t, s3server.Config{})
-	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmSha512 })
+	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha512
+	})
 	contents := []string{"0123456789", "last"}
 	var parts []types.CompletedPart
 	joined := ""
 	for i, content := range contents {
 		number := int32(i + 1)
 		out, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload, PartNumber: &number, Body: strings.NewReader(content), ChecksumSHA512: sumSHA512(content),
+			Bucket:         aws.String(bucket),
+			Key:            aws.String("k"),
+			UploadId:       &upload,
+			PartNumber:     &number,
+			Body:           strings.NewReader(content),
+			ChecksumSHA512: sumSHA512(content),
 		})
 		require.NoError(t, err)
 		require.Equal(t, sumSHA512(content), out.ChecksumSHA512)
@@ -138,7 +149,10 @@ func TestAnUploadWithSHA512(t *testing.T) {
 	require.Equal(t, types.ChecksumTypeComposite, out.ChecksumType)
 
 	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmMd5, ChecksumType: types.ChecksumTypeFullObject,
+		Bucket:            aws.String(bucket),
+		Key:               aws.String("k"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmMd5,
+		ChecksumType:      types.ChecksumTypeFullObject,
 	})
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
 }

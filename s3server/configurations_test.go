@@ -121,14 +121,16 @@ func TestBucketTags(t *testing.T) {
 
 func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule) error {
 	_, err := s.PutBucketEncryption(t.Context(), &s3.PutBucketEncryptionInput{
-		Bucket: aws.String(bucket), ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: rules},
+		Bucket:                            aws.String(bucket),
+		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: rules},
 	})
 	return err
 }
 
 func byDefault(algorithm types.ServerSideEncryption, key string, bucketKey bool) types.ServerSideEncryptionRule {
 	rule := types.ServerSideEncryptionRule{
-		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm}, BucketKeyEnabled: &bucketKey,
+		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm},
+		BucketKeyEnabled:                   &bucketKey,
 	}
 	if key != "" {
 		rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID = &key
@@ -209,7 +211,8 @@ func TestTheRequesterOfABucketPays(t *testing.T) {
 	require.Equal(t, 200, anonymous(nil))
 	pay := func(payer types.Payer) error {
 		_, err := s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
-			Bucket: aws.String(bucket), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: payer},
+			Bucket:                      aws.String(bucket),
+			RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: payer},
 		})
 		return err
 	}
@@ -231,7 +234,8 @@ func TestAnotherAccountPaysForItsRequests(t *testing.T) {
 		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
 	require.NoError(t, err)
 	_, err = s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
-		Bucket: aws.String(bucket), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
+		Bucket:                      aws.String(bucket),
+		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
 	})
 	require.NoError(t, err)
 	s.put(t, "k", "x")
@@ -291,7 +295,8 @@ func TestAccelerationAndLoggingAreKept(t *testing.T) {
 	s := start(t, s3server.Config{Buckets: []string{bucket, "logs", "a.b"}})
 	accelerate := func(bucket string, status types.BucketAccelerateStatus) error {
 		_, err := s.PutBucketAccelerateConfiguration(t.Context(), &s3.PutBucketAccelerateConfigurationInput{
-			Bucket: &bucket, AccelerateConfiguration: &types.AccelerateConfiguration{Status: status},
+			Bucket:                  &bucket,
+			AccelerateConfiguration: &types.AccelerateConfiguration{Status: status},
 		})
 		return err
 	}

@@ -70,24 +70,44 @@ func TestConditionsOfACopy(t *testing.T) {
 		status int
 		code   string
 	}{
-		"source, the same":         {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfMatch = &etag }, 0, ""},
-		"source, another":          {func(in *s3.CopyObjectInput, _ string) { in.CopySourceIfMatch = aws.String(`"x"`) }, 412, "PreconditionFailed"},
-		"source, unless the same":  {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfNoneMatch = &etag }, 412, "PreconditionFailed"},
-		"source, missing":          {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/none") }, 404, "NoSuchKey"},
-		"source's bucket, missing": {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String("none/from") }, 404, "NoSuchBucket"},
-		"source without a key":     {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket) }, 400, "InvalidArgument"},
-		"create, present":          {func(in *s3.CopyObjectInput, _ string) { in.IfNoneMatch = aws.String("*") }, 412, "PreconditionFailed"},
+		"source, the same": {func(in *s3.CopyObjectInput, etag string) {
+			in.CopySourceIfMatch = &etag
+		}, 0, ""},
+		"source, another": {func(in *s3.CopyObjectInput, _ string) {
+			in.CopySourceIfMatch = aws.String(`"x"`)
+		}, 412, "PreconditionFailed"},
+		"source, unless the same": {func(in *s3.CopyObjectInput, etag string) {
+			in.CopySourceIfNoneMatch = &etag
+		}, 412, "PreconditionFailed"},
+		"source, missing": {func(in *s3.CopyObjectInput, _ string) {
+			in.CopySource = aws.String(bucket + "/none")
+		}, 404, "NoSuchKey"},
+		"source's bucket, missing": {func(in *s3.CopyObjectInput, _ string) {
+			in.CopySource = aws.String("none/from")
+		}, 404, "NoSuchBucket"},
+		"source without a key": {func(in *s3.CopyObjectInput, _ string) {
+			in.CopySource = aws.String(bucket)
+		}, 400, "InvalidArgument"},
+		"create, present": {func(in *s3.CopyObjectInput, _ string) {
+			in.IfNoneMatch = aws.String("*")
+		}, 412, "PreconditionFailed"},
 		"create, absent": {func(in *s3.CopyObjectInput, _ string) {
 			in.IfNoneMatch = aws.String("*")
 			in.Key = aws.String("new")
 		}, 0, ""},
-		"update, another": {func(in *s3.CopyObjectInput, etag string) { in.IfMatch = &etag }, 412, "PreconditionFailed"},
+		"update, another": {func(in *s3.CopyObjectInput, etag string) {
+			in.IfMatch = &etag
+		}, 412, "PreconditionFailed"},
 		"update, absent": {func(in *s3.CopyObjectInput, etag string) {
 			in.IfMatch = &etag
 			in.Key = aws.String("new")
 		}, 404, "NoSuchKey"},
-		"an access list":              {func(in *s3.CopyObjectInput, _ string) { in.ACL = types.ObjectCannedACLPublicRead }, 400, "AccessControlListNotSupported"},
-		"larger than one copy may be": {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/large") }, 400, "InvalidRequest"},
+		"an access list": {func(in *s3.CopyObjectInput, _ string) {
+			in.ACL = types.ObjectCannedACLPublicRead
+		}, 400, "AccessControlListNotSupported"},
+		"larger than one copy may be": {func(in *s3.CopyObjectInput, _ string) {
+			in.CopySource = aws.String(bucket + "/large")
+		}, 400, "InvalidRequest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})

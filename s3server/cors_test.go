@@ -19,7 +19,9 @@ func TestCORS(t *testing.T) {
 	}
 	put := func(rules ...types.CORSRule) error {
 		_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{
-			Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{CORSRules: rules}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+			Bucket:            aws.String(bucket),
+			CORSConfiguration: &types.CORSConfiguration{CORSRules: rules},
+			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 		})
 		return err
 	}
@@ -33,8 +35,11 @@ func TestCORS(t *testing.T) {
 	require.Equal(t, "CORSResponse: CORS is not enabled for this bucket.", refusal("/photos/k").Message)
 	require.Equal(t, "CORSResponse: Bucket not found", refusal("/missing/k").Message)
 	rule := types.CORSRule{
-		AllowedOrigins: []string{"https://*.example.com"}, AllowedMethods: []string{"GET", "PUT"}, AllowedHeaders: []string{"content-type", "x-amz-*"},
-		ExposeHeaders: []string{"ETag"}, MaxAgeSeconds: aws.Int32(60),
+		AllowedOrigins: []string{"https://*.example.com"},
+		AllowedMethods: []string{"GET", "PUT"},
+		AllowedHeaders: []string{"content-type", "x-amz-*"},
+		ExposeHeaders:  []string{"ETag"},
+		MaxAgeSeconds:  aws.Int32(60),
 	}
 	require.NoError(t, put(rule))
 	kept, err := get()

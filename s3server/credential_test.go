@@ -121,7 +121,8 @@ func TestAReadOnlyKeyOnlyReads(t *testing.T) {
 	_, err = reader.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	failsWith(t, err, 403, "AccessDenied")
 	deleted, err := reader.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-		Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 	})
 	require.NoError(t, err)
 	require.Equal(t, "AccessDenied", *deleted.Errors[0].Code)
@@ -138,7 +139,9 @@ func TestNobodyCreatesABucketAnonymously(t *testing.T) {
 }
 
 func TestALenientServerTakesAnyRegion(t *testing.T) {
-	s := startLenient(t, s3server.Config{}, func(o *s3.Options) { o.Region = "eu-west-1" })
+	s := startLenient(t, s3server.Config{}, func(o *s3.Options) {
+		o.Region = "eu-west-1"
+	})
 	s.put(t, "k", "content")
 	for location, region := range map[string]string{"eu-west-1": "eu-west-1", "us-east-1": "us-east-1", "": "us-east-1"} {
 		in := &s3.CreateBucketInput{Bucket: aws.String("new")}
@@ -171,8 +174,12 @@ func TestALenientServerCopiesARangeOfASmallSource(t *testing.T) {
 		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("l")})
 		require.NoError(t, err)
 		_, err = s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
-			Bucket: aws.String(bucket), Key: aws.String("l"), UploadId: u.UploadId, PartNumber: aws.Int32(1),
-			CopySource: aws.String(bucket + "/k"), CopySourceRange: aws.String("bytes=1-2"),
+			Bucket:          aws.String(bucket),
+			Key:             aws.String("l"),
+			UploadId:        u.UploadId,
+			PartNumber:      aws.Int32(1),
+			CopySource:      aws.String(bucket + "/k"),
+			CopySourceRange: aws.String("bytes=1-2"),
 		})
 		return err
 	}
@@ -247,7 +254,9 @@ func TestTemporaryKeysNeedTheirOwnToken(t *testing.T) {
 		{AccessKeyID: "ASIATWOTWOTWOTWOTWOT", SecretKey: "two", SessionToken: "second"},
 	}, twoAccounts...)})
 	with := func(access, secret, token string) error {
-		client := s.client(func(o *s3.Options) { o.Credentials = credentials.NewStaticCredentialsProvider(access, secret, token) })
+		client := s.client(func(o *s3.Options) {
+			o.Credentials = credentials.NewStaticCredentialsProvider(access, secret, token)
+		})
 		_, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		return err
 	}

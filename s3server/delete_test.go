@@ -72,7 +72,8 @@ func TestABatchReturnsAResultForEachKey(t *testing.T) {
 	require.Equal(t, "NoSuchKey", *out.Errors[1].Code)
 
 	quiet, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
-		Quiet: aws.Bool(true), Objects: []types.ObjectIdentifier{object("a-b", "")},
+		Quiet:   aws.Bool(true),
+		Objects: []types.ObjectIdentifier{object("a-b", "")},
 	}})
 	require.NoError(t, err)
 	require.Empty(t, quiet.Deleted)

@@ -123,15 +123,26 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	own := newCustomerKey('a')
 	other := newCustomerKey('b')
 	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
-		SSECustomerAlgorithm: own.algorithm, SSECustomerKey: own.key, SSECustomerKeyMD5: own.md5,
+		Bucket:               aws.String(bucket),
+		Key:                  aws.String("k"),
+		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32c,
+		SSECustomerAlgorithm: own.algorithm,
+		SSECustomerKey:       own.key,
+		SSECustomerKeyMD5:    own.md5,
 	})
 	require.NoError(t, err)
 	require.Equal(t, *own.md5, *created.SSECustomerKeyMD5)
 	part := func(k customerKey) (*s3.UploadPartOutput, error) {
 		return s.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello"),
-			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5,
+			Bucket:               aws.String(bucket),
+			Key:                  aws.String("k"),
+			UploadId:             created.UploadId,
+			PartNumber:           aws.Int32(1),
+			Body:                 strings.NewReader("hello"),
+			ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32c,
+			SSECustomerAlgorithm: k.algorithm,
+			SSECustomerKey:       k.key,
+			SSECustomerKeyMD5:    k.md5,
 		})
 	}
 	_, err = part(customerKey{})
@@ -142,8 +153,12 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	require.NoError(t, err)
 	list := func(k customerKey) error {
 		_, err := s.ListParts(t.Context(), &s3.ListPartsInput{
-			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId,
-			SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5,
+			Bucket:               aws.String(bucket),
+			Key:                  aws.String("k"),
+			UploadId:             created.UploadId,
+			SSECustomerAlgorithm: k.algorithm,
+			SSECustomerKey:       k.key,
+			SSECustomerKeyMD5:    k.md5,
 		})
 		return err
 	}
@@ -152,9 +167,13 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	failsWith(t, list(other), http.StatusBadRequest, "InvalidRequest")
 	complete := func(k customerKey) error {
 		_, err := s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId,
+			Bucket:               aws.String(bucket),
+			Key:                  aws.String("k"),
+			UploadId:             created.UploadId,
 			MultipartUpload:      &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: stored.ETag, ChecksumCRC32C: stored.ChecksumCRC32C}}},
-			SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5,
+			SSECustomerAlgorithm: k.algorithm,
+			SSECustomerKey:       k.key,
+			SSECustomerKeyMD5:    k.md5,
 		})
 		return err
 	}
@@ -224,8 +243,12 @@ func TestACopyOntoItselfChangesTheKey(t *testing.T) {
 	_, err := s.PutObject(t.Context(), own.put("hello"))
 	require.NoError(t, err)
 	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), CopySource: aws.String(bucket + "/k"),
-		CopySourceSSECustomerAlgorithm: own.algorithm, CopySourceSSECustomerKey: own.key, CopySourceSSECustomerKeyMD5: own.md5,
+		Bucket:                         aws.String(bucket),
+		Key:                            aws.String("k"),
+		CopySource:                     aws.String(bucket + "/k"),
+		CopySourceSSECustomerAlgorithm: own.algorithm,
+		CopySourceSSECustomerKey:       own.key,
+		CopySourceSSECustomerKeyMD5:    own.md5,
 	})
 	require.NoError(t, err)
 	require.Equal(t, "hello", s.get(t, "k"))
@@ -244,7 +267,11 @@ func TestALenientServerTakesTheAlgorithmOfTheUploadWithItsParts(t *testing.T) {
 		created, err := test.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
 		_, err = test.server.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello"),
+			Bucket:     aws.String(bucket),
+			Key:        aws.String("k"),
+			UploadId:   created.UploadId,
+			PartNumber: aws.Int32(1),
+			Body:       strings.NewReader("hello"),
 		}, func(o *s3.Options) {
 			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", test.algorithm))
 		})

@@ -29,11 +29,16 @@ func ExampleCredential() {
 
 	for _, key := range keys {
 		client := s3.New(s3.Options{
-			BaseEndpoint: aws.String(server.URL), Region: s3server.DefaultRegion, UsePathStyle: true, HTTPClient: server.Client(),
-			Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey, ""),
+			BaseEndpoint: aws.String(server.URL),
+			Region:       s3server.DefaultRegion,
+			UsePathStyle: true,
+			HTTPClient:   server.Client(),
+			Credentials:  credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey, ""),
 		})
 		_, err := client.PutObject(context.Background(), &s3.PutObjectInput{
-			Bucket: aws.String("photos"), Key: aws.String("cat.txt"), Body: strings.NewReader("meow"),
+			Bucket: aws.String("photos"),
+			Key:    aws.String("cat.txt"),
+			Body:   strings.NewReader("meow"),
 		})
 		var refused smithy.APIError
 		if errors.As(err, &refused) {

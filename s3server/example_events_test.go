@@ -30,7 +30,8 @@ func ExampleEvent() {
 	_, err = client.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{
 		Bucket: aws.String("photos"),
 		NotificationConfiguration: &types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{{
-			TopicArn: aws.String(s3server.DefaultEventARN), Events: []types.Event{types.EventS3ObjectCreated},
+			TopicArn: aws.String(s3server.DefaultEventARN),
+			Events:   []types.Event{types.EventS3ObjectCreated},
 		}}},
 	})
 	if err != nil {
@@ -57,7 +58,8 @@ func ExampleHandler_RunLifecycle() {
 	_, err = client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 		Bucket: aws.String("photos"),
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
-			Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("tmp/")},
+			Status:     types.ExpirationStatusEnabled,
+			Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("tmp/")},
 			Expiration: &types.LifecycleExpiration{Days: aws.Int32(3)},
 		}}},
 	})

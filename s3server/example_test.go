@@ -56,7 +56,9 @@ func ExampleStart() {
 	client := newClient(server)
 	ctx := context.Background()
 	_, err = client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: aws.String("photos"), Key: aws.String("cat.txt"), Body: strings.NewReader("meow"),
+		Bucket: aws.String("photos"),
+		Key:    aws.String("cat.txt"),
+		Body:   strings.NewReader("meow"),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -123,7 +125,9 @@ func ExampleHandler_Inject() {
 	server.Inject(s3server.Fail("PutObject", "SlowDown").Once())
 
 	_, err = newClient(server).PutObject(context.Background(), &s3.PutObjectInput{
-		Bucket: aws.String("photos"), Key: aws.String("cat.txt"), Body: strings.NewReader("meow"),
+		Bucket: aws.String("photos"),
+		Key:    aws.String("cat.txt"),
+		Body:   strings.NewReader("meow"),
 	})
 	fmt.Println(err, server.Count("PutObject"))
 	// Output: <nil> 2

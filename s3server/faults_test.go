@@ -86,7 +86,9 @@ func TestDroppedResponses(t *testing.T) {
 }
 
 func TestBrokenBodies(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
 	content := strings.Repeat("0123456789", 5000)
 	s.put(t, "k", content)
 	get := func(ctx context.Context) io.ReadCloser {
@@ -262,7 +264,9 @@ func TestUndoRemovesAFault(t *testing.T) {
 
 func TestConstructorsOfFaults(t *testing.T) {
 	now := time.Now()
-	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
 	s.server.Inject(s3server.Drop("PutObject").Once())
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)

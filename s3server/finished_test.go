@@ -71,7 +71,9 @@ func TestACompletionWithoutAnIDIsRefused(t *testing.T) {
 }
 
 func TestAClientWhoseCompletionWasLostSucceeds(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RetryMaxAttempts = 3 })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.RetryMaxAttempts = 3
+	})
 	s.server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
 	s.upload(t, "k", fullCRC32C, "0123456789", "last")
 	require.Equal(t, 2, s.server.Count("CompleteMultipartUpload"))

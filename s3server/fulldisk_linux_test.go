@@ -87,7 +87,11 @@ func TestNoAnswerHasAPath(t *testing.T) {
 				},
 				func() error {
 					_, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
-						Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(strings.Repeat("x", 8192)),
+						Bucket:     aws.String(bucket),
+						Key:        aws.String("k"),
+						UploadId:   upload.UploadId,
+						PartNumber: aws.Int32(1),
+						Body:       strings.NewReader(strings.Repeat("x", 8192)),
 					})
 					return err
 				},
@@ -97,7 +101,8 @@ func TestNoAnswerHasAPath(t *testing.T) {
 				},
 				func() error {
 					_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
-						Bucket: aws.String(bucket), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+						Bucket:  aws.String(bucket),
+						Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
 					})
 					return err
 				},

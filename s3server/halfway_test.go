@@ -220,7 +220,11 @@ func TestAReadOverALayerFindsAnObjectThatIsReplacedMeanwhile(t *testing.T) {
 		}},
 		{"a copied part", true, func(t *testing.T) error {
 			_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
-				Bucket: aws.String(bucket), Key: aws.String("parts"), UploadId: &upload, PartNumber: aws.Int32(1), CopySource: aws.String(bucket + "/k"),
+				Bucket:     aws.String(bucket),
+				Key:        aws.String("parts"),
+				UploadId:   &upload,
+				PartNumber: aws.Int32(1),
+				CopySource: aws.String(bucket + "/k"),
 			})
 			return err
 		}},

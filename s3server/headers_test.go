@@ -168,8 +168,9 @@ func signedWithDate(method, path, host string, at time.Time, date string, hashHe
 	key := mac(mac(mac(mac([]byte("AWS4"+s3server.DefaultSecretKey), at.Format("20060102")), "us-east-1"), "s3"), "aws4_request")
 	signature := hex.EncodeToString(mac(key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(hash[:])))
 	return http.Header{
-		"Date": {date}, "X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"},
-		"Authorization": {"AWS4-HMAC-SHA256 Credential=" + s3server.DefaultAccessKeyID + "/" + scope + ",SignedHeaders=" + signed + ",Signature=" + signature},
+		"Date":                 {date},
+		"X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"},
+		"Authorization":        {"AWS4-HMAC-SHA256 Credential=" + s3server.DefaultAccessKeyID + "/" + scope + ",SignedHeaders=" + signed + ",Signature=" + signature},
 	}
 }
 
@@ -179,8 +180,12 @@ func TestARangedCopyOfASmallSourceIntoAPart(t *testing.T) {
 		s.put(t, "short", "0123456789")
 		upload := s.begin(t, "to")
 		_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
-			Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: aws.Int32(1),
-			CopySource: aws.String(bucket + "/short"), CopySourceRange: aws.String("bytes=2-4"),
+			Bucket:          aws.String(bucket),
+			Key:             aws.String("to"),
+			UploadId:        &upload,
+			PartNumber:      aws.Int32(1),
+			CopySource:      aws.String(bucket + "/short"),
+			CopySourceRange: aws.String("bytes=2-4"),
 		})
 		if want != "" {
 			failsWith(t, err, http.StatusBadRequest, want)

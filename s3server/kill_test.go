@@ -78,8 +78,11 @@ func startKillable(t *testing.T, path string, env ...string) *killable {
 	url, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
 	k.Client = s3.New(s3.Options{
-		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(strings.TrimSpace(url)), UsePathStyle: true, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Region:           s3server.DefaultRegion,
+		BaseEndpoint:     aws.String(strings.TrimSpace(url)),
+		UsePathStyle:     true,
+		RetryMaxAttempts: 1,
+		Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	})
 	return k
 }
@@ -117,7 +120,11 @@ func (w *killWriter) run(t *testing.T, k *killable) {
 		w.acked = w.attempted
 		number := int32(len(w.parts) + 1)
 		part, err := k.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload, PartNumber: &number, Body: strings.NewReader(w.part(int(number))),
+			Bucket:     aws.String(bucket),
+			Key:        aws.String(w.key + "/large"),
+			UploadId:   &w.upload,
+			PartNumber: &number,
+			Body:       strings.NewReader(w.part(int(number))),
 		})
 		if err != nil {
 			w.failed++
@@ -164,7 +171,10 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 		return
 	}
 	_, err = k.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
+		Bucket:          aws.String(bucket),
+		Key:             aws.String(w.key + "/large"),
+		UploadId:        &w.upload,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
 	require.NoError(t, err, "an upload cannot be continued")
 	out, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})

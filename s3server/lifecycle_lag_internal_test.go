@@ -145,13 +145,23 @@ func TestALaggingListingIsNoReasonToRemove(t *testing.T) {
 				require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
 			}},
 		{"a version that has become current", expiresNoncurrent, true,
-			func(t *testing.T, s *laggingServer) { s.put(t, "1"); s.put(t, "2") },
+			func(t *testing.T, s *laggingServer) {
+				s.put(t, "1")
+				s.put(t, "2")
+			},
 			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[0]) }},
 		{"a version that was restored from below a marker", expiresNoncurrent, true,
-			func(t *testing.T, s *laggingServer) { s.put(t, "1"); s.remove(t, "") },
+			func(t *testing.T, s *laggingServer) {
+				s.put(t, "1")
+				s.remove(t, "")
+			},
 			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[0]) }},
 		{"a version that has become one of the newest", expiresAllButOne, true,
-			func(t *testing.T, s *laggingServer) { s.put(t, "1"); s.put(t, "2"); s.put(t, "3") },
+			func(t *testing.T, s *laggingServer) {
+				s.put(t, "1")
+				s.put(t, "2")
+				s.put(t, "3")
+			},
 			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[1]) }},
 		{"a delete marker that is below an object", expiresLoneMarkers, true,
 			func(t *testing.T, s *laggingServer) {

@@ -52,14 +52,18 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	}
 	put := func(rules ...types.LifecycleRule) error {
 		_, err := s.PutBucketLifecycleConfiguration(t.Context(), &s3.PutBucketLifecycleConfigurationInput{
-			Bucket: aws.String(bucket), LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+			Bucket:                 aws.String(bucket),
+			LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
+			ChecksumAlgorithm:      types.ChecksumAlgorithmCrc32c,
 		})
 		return err
 	}
 	_, err := get()
 	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
 	one := types.LifecycleRule{
-		ID: aws.String("one"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
+		ID:                             aws.String("one"),
+		Status:                         types.ExpirationStatusEnabled,
+		Filter:                         &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
 		Expiration:                     &types.LifecycleExpiration{Days: aws.Int32(300)},
 		Transitions:                    []types.Transition{{Days: aws.Int32(0), StorageClass: types.TransitionStorageClassGlacier}},
 		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(1)},
@@ -67,9 +71,14 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 		NoncurrentVersionTransitions:   []types.NoncurrentVersionTransition{{NoncurrentDays: aws.Int32(1), StorageClass: types.TransitionStorageClassDeepArchive}},
 	}
 	two := types.LifecycleRule{
-		ID: aws.String("two"), Status: types.ExpirationStatusDisabled, Expiration: &types.LifecycleExpiration{Date: aws.Time(time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC))},
+		ID:         aws.String("two"),
+		Status:     types.ExpirationStatusDisabled,
+		Expiration: &types.LifecycleExpiration{Date: aws.Time(time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC))},
 		Filter: &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{
-			Prefix: aws.String("a"), ObjectSizeGreaterThan: aws.Int64(5), ObjectSizeLessThan: aws.Int64(10), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+			Prefix:                aws.String("a"),
+			ObjectSizeGreaterThan: aws.Int64(5),
+			ObjectSizeLessThan:    aws.Int64(10),
+			Tags:                  []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
 		}},
 	}
 	require.NoError(t, put(one, two))
@@ -137,7 +146,10 @@ func TestFiltersOfLifecycleRules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, inHours)
 			for key, object := range map[string]struct{ content, tags string }{
-				"large": {"123456", ""}, "small": {"1", ""}, "tagged": {"123", "a=1"}, "tagged-twice": {"123", "a=1&b=2"},
+				"large":        {"123456", ""},
+				"small":        {"1", ""},
+				"tagged":       {"123", "a=1"},
+				"tagged-twice": {"123", "a=1&b=2"},
 			} {
 				in := putInput(key, object.content)
 				in.Tagging = &object.tags
@@ -281,7 +293,8 @@ func TestObjectsAreTransitioned(t *testing.T) {
 
 	document := "<LifecycleConfiguration>" + rule("", rules) + "</LifecycleConfiguration>"
 	response, body := s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{
-		"Content-Md5": md5Of(document), "X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
+		"Content-Md5": md5Of(document),
+		"X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 	s.later(4*time.Hour, s.server.RunLifecycle)

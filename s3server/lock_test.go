@@ -32,8 +32,12 @@ func startLocking(t *testing.T) *store {
 func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *string {
 	t.Helper()
 	out, err := s.PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(locking), Key: &key, Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-		ObjectLockMode: mode, ObjectLockRetainUntilDate: aws.Time(s.clock.now().Add(10 * time.Minute)),
+		Bucket:                    aws.String(locking),
+		Key:                       &key,
+		Body:                      strings.NewReader("x"),
+		ChecksumAlgorithm:         types.ChecksumAlgorithmCrc32,
+		ObjectLockMode:            mode,
+		ObjectLockRetainUntilDate: aws.Time(s.clock.now().Add(10 * time.Minute)),
 	})
 	require.NoError(t, err)
 	return out.VersionId
@@ -79,8 +83,9 @@ func TestABypassNeedsABucketWithObjectLock(t *testing.T) {
 				s.put(t, "k", "content")
 				_, one := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), BypassGovernanceRetention: &bypass})
 				_, some := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-					Bucket: aws.String(bucket), BypassGovernanceRetention: &bypass,
-					Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+					Bucket:                    aws.String(bucket),
+					BypassGovernanceRetention: &bypass,
+					Delete:                    &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 				})
 				if !strict {
 					require.NoError(t, errors.Join(one, some))
@@ -117,8 +122,10 @@ func TestRetentionCanBeExtended(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.lock(t, name, test.from)
 			_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
-				Bucket: aws.String(locking), Key: &name, BypassGovernanceRetention: &test.bypass,
-				Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(test.to), RetainUntilDate: test.until},
+				Bucket:                    aws.String(locking),
+				Key:                       &name,
+				BypassGovernanceRetention: &test.bypass,
+				Retention:                 &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(test.to), RetainUntilDate: test.until},
 			})
 			if test.allowed {
 				require.NoError(t, err)
@@ -196,7 +203,8 @@ func TestRefusedLocks(t *testing.T) {
 	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: in, ObjectLockConfiguration: enable})
 	failsWith(t, err, 409, "InvalidBucketState")
 	_, err = s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
-		Bucket: aws.String(locking), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
+		Bucket:                  aws.String(locking),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
 	})
 	failsWith(t, err, 409, "InvalidBucketState")
 	for _, period := range []types.DefaultRetention{{Days: aws.Int32(0)}, {Days: aws.Int32(36501)}, {Years: aws.Int32(101)}, {Days: aws.Int32(math.MaxInt32)}} {

@@ -58,12 +58,17 @@ func withCRC32C(in *s3.UploadPartInput) { in.ChecksumAlgorithm = types.ChecksumA
 
 func completeInput(key, upload string, parts ...types.CompletedPart) *s3.CompleteMultipartUploadInput {
 	return &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String(bucket), Key: &key, UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		Bucket:          aws.String(bucket),
+		Key:             &key,
+		UploadId:        &upload,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
 }
 
 func TestPartsBecomeAnObject(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	})
 	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) {
 		in.ContentType = aws.String("text/plain")
 		in.Metadata = map[string]string{"a": "b"}
@@ -97,10 +102,16 @@ func TestRefusedCompletions(t *testing.T) {
 		status int
 		code   string
 	}{
-		"nothing":              {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
-		"no parts":             {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts = nil }, 400, "MalformedXML"},
-		"no body":              {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload = nil }, 400, "InvalidRequest"},
-		"a part without a tag": {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[0].ETag = nil }, 400, "MalformedXML"},
+		"nothing": {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
+		"no parts": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts = nil
+		}, 400, "MalformedXML"},
+		"no body": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload = nil
+		}, 400, "InvalidRequest"},
+		"a part without a tag": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[0].ETag = nil
+		}, 400, "MalformedXML"},
 		"a part without a number": {func(in *s3.CompleteMultipartUploadInput) {
 			in.MultipartUpload.Parts[0].PartNumber = nil
 		}, 400, "MalformedXML"},
@@ -114,28 +125,54 @@ func TestRefusedCompletions(t *testing.T) {
 			p := in.MultipartUpload.Parts
 			p[0], p[1] = p[1], p[0]
 		}, 400, "InvalidPartOrder"},
-		"twice":          {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[1] = in.MultipartUpload.Parts[0] }, 400, "InvalidPartOrder"},
-		"a missing part": {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[1].PartNumber = aws.Int32(9) }, 400, "InvalidPart"},
-		"another tag":    {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[0].ETag = aws.String(`"x"`) }, 400, "InvalidPart"},
+		"twice": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[1] = in.MultipartUpload.Parts[0]
+		}, 400, "InvalidPartOrder"},
+		"a missing part": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
+		}, 400, "InvalidPart"},
+		"another tag": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
+		}, 400, "InvalidPart"},
 		"a part's checksum": {func(in *s3.CompleteMultipartUploadInput) {
 			in.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
 		}, 400, "InvalidPart"},
 		"a small part before the last": {func(in *s3.CompleteMultipartUploadInput) {
 			in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, third)
 		}, 400, "EntityTooSmall"},
-		"the size":       {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(17) }, 400, "InvalidRequest"},
-		"the right size": {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(18) }, 0, ""},
-		"the checksum":   {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32C = aws.String("AAAAAA==") }, 400, "BadDigest"},
+		"the size": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MpuObjectSize = aws.Int64(17)
+		}, 400, "InvalidRequest"},
+		"the right size": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MpuObjectSize = aws.Int64(18)
+		}, 0, ""},
+		"the checksum": {func(in *s3.CompleteMultipartUploadInput) {
+			in.ChecksumCRC32C = aws.String("AAAAAA==")
+		}, 400, "BadDigest"},
 		"the right checksum": {func(in *s3.CompleteMultipartUploadInput) {
 			in.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
 		}, 0, ""},
-		"another kind":          {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32 = aws.String("AAAAAA==") }, 400, "BadDigest"},
-		"another checksum type": {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = types.ChecksumTypeComposite }, 400, "BadDigest"},
-		"an object is there":    {func(in *s3.CompleteMultipartUploadInput) { in.IfNoneMatch = aws.String("*") }, 412, "PreconditionFailed"},
-		"another object":        {func(in *s3.CompleteMultipartUploadInput) { in.IfMatch = aws.String(`"x"`) }, 412, "PreconditionFailed"},
-		"any object":            {func(in *s3.CompleteMultipartUploadInput) { in.IfMatch = aws.String("*") }, 0, ""},
-		"another upload":        {func(in *s3.CompleteMultipartUploadInput) { in.UploadId = aws.String("x") }, 404, "NoSuchUpload"},
-		"another key":           {func(in *s3.CompleteMultipartUploadInput) { in.Key = aws.String("other") }, 404, "NoSuchUpload"},
+		"another kind": {func(in *s3.CompleteMultipartUploadInput) {
+			in.ChecksumCRC32 = aws.String("AAAAAA==")
+		}, 400, "BadDigest"},
+		"another checksum type": {func(in *s3.CompleteMultipartUploadInput) {
+			in.ChecksumType = types.ChecksumTypeComposite
+		}, 400, "BadDigest"},
+		"an object is there": {func(in *s3.CompleteMultipartUploadInput) {
+			in.IfNoneMatch = aws.String("*")
+		}, 412, "PreconditionFailed"},
+		"another object": {func(in *s3.CompleteMultipartUploadInput) {
+			in.IfMatch = aws.String(`"x"`)
+		}, 412, "PreconditionFailed"},
+		"any object": {func(in *s3.CompleteMultipartUploadInput) {
+			in.IfMatch = aws.String("*")
+		}, 0, ""},
+		"another upload": {func(in *s3.CompleteMultipartUploadInput) {
+			in.UploadId = aws.String("x")
+		}, 404, "NoSuchUpload"},
+		"another key": {func(in *s3.CompleteMultipartUploadInput) {
+			in.Key = aws.String("other")
+		}, 404, "NoSuchUpload"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
@@ -179,19 +216,28 @@ func TestChecksumsOfParts(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, one))
 	failsWith(t, err, 400, "InvalidRequest")
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
-		Bucket: aws.String(bucket), Key: aws.String("composite"), UploadId: &upload, PartNumber: aws.Int32(1),
-		Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		Bucket:            aws.String(bucket),
+		Key:               aws.String("composite"),
+		UploadId:          &upload,
+		PartNumber:        aws.Int32(1),
+		Body:              strings.NewReader("x"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
 	})
 	failsWith(t, err, 400, "InvalidRequest")
 
 	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ChecksumType: types.ChecksumTypeFullObject,
+		Bucket:            aws.String(bucket),
+		Key:               aws.String("k"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		ChecksumType:      types.ChecksumTypeFullObject,
 	})
 	failsWith(t, err, 400, "InvalidRequest")
 }
 
 func TestChecksumsOfRanges(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
 	made := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
 		upload := s.begin(t, key, change)
 		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789", withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
@@ -286,7 +332,9 @@ func TestPartsAndUploadsAreListed(t *testing.T) {
 
 	var keys []string
 	all := s3.NewListMultipartUploadsPaginator(s.Client, &s3.ListMultipartUploadsInput{
-		Bucket: aws.String(bucket), MaxUploads: aws.Int32(1), EncodingType: types.EncodingTypeUrl,
+		Bucket:       aws.String(bucket),
+		MaxUploads:   aws.Int32(1),
+		EncodingType: types.EncodingTypeUrl,
 	})
 	for all.HasMorePages() {
 		page, err := all.NextPage(t.Context())
@@ -312,7 +360,9 @@ func TestPartsAndUploadsAreListed(t *testing.T) {
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	failsWith(t, err, 404, "NoSuchUpload")
 	rest, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
-		Bucket: aws.String(bucket), KeyMarker: aws.String("b"), UploadIdMarker: &uploads[2],
+		Bucket:         aws.String(bucket),
+		KeyMarker:      aws.String("b"),
+		UploadIdMarker: &uploads[2],
 	})
 	require.NoError(t, err)
 	require.Len(t, rest.Uploads, 2, "a listing continues after an upload that has ended")
@@ -331,7 +381,9 @@ func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
 		}
 		require.NoError(t, err)
 	}
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	})
 	upload := s.begin(t, "k")
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, s.part(t, "k", upload, 2, "0123456789"), s.part(t, "k", upload, 5, "last")))
 	require.NoError(t, err, "without checksums, numbers may be missing")
@@ -341,13 +393,17 @@ func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
 }
 
 func TestTheChecksumOfAnUploadWithoutAnAlgorithmIsThatOfItsBytes(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	s := start(t, s3server.Config{}, func(o *s3.Options) {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	})
 	whole := putInput("whole", "0123456789last")
 	whole.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
 	want, err := s.PutObject(t.Context(), whole)
 	require.NoError(t, err)
 	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
-		named := func(in *s3.UploadPartInput) { in.ChecksumAlgorithm = algorithm }
+		named := func(in *s3.UploadPartInput) {
+			in.ChecksumAlgorithm = algorithm
+		}
 		upload := s.begin(t, "k")
 		first := s.part(t, "k", upload, 1, "0123456789", named)
 		last := s.part(t, "k", upload, 2, "last", named)

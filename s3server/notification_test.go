@@ -55,7 +55,8 @@ func filtered(rule types.TopicConfiguration, prefix, suffix string) types.TopicC
 
 func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 	_, err := s.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
-		Bucket: aws.String(bucket), NotificationConfiguration: &types.NotificationConfiguration{TopicConfigurations: rules},
+		Bucket:                    aws.String(bucket),
+		NotificationConfiguration: &types.NotificationConfiguration{TopicConfigurations: rules},
 	})
 	return err
 }
@@ -141,7 +142,10 @@ func TestEventsOfRequests(t *testing.T) {
 	part := s.part(t, "m", id, 1, "hello")
 	require.Empty(t, box.take(), "an upload is no object yet")
 	_, err = s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: name, Key: aws.String("m"), UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
+		Bucket:          name,
+		Key:             aws.String("m"),
+		UploadId:        &id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, box.take())
@@ -153,7 +157,8 @@ func TestEventsOfRequests(t *testing.T) {
 
 	require.NoError(t, s.notify(t, topic("some", types.EventS3ObjectAclPut, types.EventS3ObjectRemoved)))
 	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-		Bucket: name, OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
+		Bucket:            name,
+		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
 	})
 	require.NoError(t, err)
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: name, Key: aws.String("c"), ACL: types.ObjectCannedACLPrivate})
@@ -209,8 +214,19 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 
 func TestAnEventInJSON(t *testing.T) {
 	text, err := json.Marshal(s3server.Event{
-		Name: "ObjectCreated:Put", Time: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC), Bucket: "photos", Key: "a b/é@", Size: 0, ETag: "e",
-		Sequencer: "0F", Configuration: "c", RequestID: "id", SourceIP: "::1", Account: "1", BucketOwner: "2", Region: "us-east-1",
+		Name:          "ObjectCreated:Put",
+		Time:          time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC),
+		Bucket:        "photos",
+		Key:           "a b/é@",
+		Size:          0,
+		ETag:          "e",
+		Sequencer:     "0F",
+		Configuration: "c",
+		RequestID:     "id",
+		SourceIP:      "::1",
+		Account:       "1",
+		BucketOwner:   "2",
+		Region:        "us-east-1",
 	})
 	require.NoError(t, err)
 	require.JSONEq(t, `{

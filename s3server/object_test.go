@@ -278,16 +278,34 @@ func TestChecksums(t *testing.T) {
 		in    func(*s3.PutObjectInput)
 		code  string
 	}{
-		"CRC32C in a header":        {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String(crc32c) }, ""},
-		"CRC32C in a header, wrong": {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAAAA==") }, "BadDigest"},
-		"CRC32C, invalid":           {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAA") }, "InvalidRequest"},
-		"CRC32C in a trailer":       {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }, ""},
-		"CRC64NVME in a trailer":    {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme }, ""},
-		"SHA256 in a trailer":       {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256 }, ""},
-		"the SDK's own":             {start, func(*s3.PutObjectInput) {}, ""},
-		"Content-MD5":               {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==") }, ""},
-		"Content-MD5, wrong":        {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==") }, "BadDigest"},
-		"Content-MD5, invalid":      {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAA") }, "InvalidDigest"},
+		"CRC32C in a header": {start, func(in *s3.PutObjectInput) {
+			in.ChecksumCRC32C = aws.String(crc32c)
+		}, ""},
+		"CRC32C in a header, wrong": {start, func(in *s3.PutObjectInput) {
+			in.ChecksumCRC32C = aws.String("AAAAAA==")
+		}, "BadDigest"},
+		"CRC32C, invalid": {start, func(in *s3.PutObjectInput) {
+			in.ChecksumCRC32C = aws.String("AAAA")
+		}, "InvalidRequest"},
+		"CRC32C in a trailer": {startTLS, func(in *s3.PutObjectInput) {
+			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+		}, ""},
+		"CRC64NVME in a trailer": {startTLS, func(in *s3.PutObjectInput) {
+			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
+		}, ""},
+		"SHA256 in a trailer": {startTLS, func(in *s3.PutObjectInput) {
+			in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+		}, ""},
+		"the SDK's own": {start, func(*s3.PutObjectInput) {}, ""},
+		"Content-MD5": {start, func(in *s3.PutObjectInput) {
+			in.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
+		}, ""},
+		"Content-MD5, wrong": {start, func(in *s3.PutObjectInput) {
+			in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
+		}, "BadDigest"},
+		"Content-MD5, invalid": {start, func(in *s3.PutObjectInput) {
+			in.ContentMD5 = aws.String("AAAA")
+		}, "InvalidDigest"},
 		"two": {start, func(in *s3.PutObjectInput) {
 			in.ChecksumCRC32C = aws.String(crc32c)
 			in.ChecksumCRC32 = aws.String("y/Q5Jg==")

@@ -107,7 +107,8 @@ func TestVersionsThatALayerHidesAreNotEnabled(t *testing.T) {
 	below := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(below, withoutVersions)})
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
-		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		Bucket:                  aws.String(bucket),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	failsWith(t, err, 501, "NotImplemented")
 }

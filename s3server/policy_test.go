@@ -43,7 +43,9 @@ func (s *store) sendAs(t *testing.T, key int, method, path, body string, header 
 		c := twoAccounts[key]
 		r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 		as := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey}
-		require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
+		require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
+			o.DisableURIPathEscaping = true
+		}).
 			SignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now()))
 	}
 	response, err := s.http.Do(r)
@@ -216,7 +218,9 @@ func TestTheAgeOfASignatureIsJudged(t *testing.T) {
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
 	signed, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	form, err := signer.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) { o.Expires = time.Hour })
+	form, err := signer.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
+		o.Expires = time.Hour
+	})
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		age       time.Duration
@@ -282,7 +286,9 @@ func TestTagsOfADocumentAreJudged(t *testing.T) {
 	s.put(t, "k", "content")
 	put := func(client *s3.Client, value string) error {
 		_, err := client.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
-			Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("kind"), Value: &value}}},
+			Bucket:  aws.String(bucket),
+			Key:     aws.String("k"),
+			Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("kind"), Value: &value}}},
 		})
 		return err
 	}
@@ -299,8 +305,10 @@ func TestTheLockInADocumentIsJudged(t *testing.T) {
 	s.lock(t, "k", types.ObjectLockModeGovernance)
 	retain := func(mode types.ObjectLockRetentionMode, days int) error {
 		_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
-			Bucket: aws.String(locking), Key: aws.String("k"), BypassGovernanceRetention: aws.Bool(true),
-			Retention: &types.ObjectLockRetention{Mode: mode, RetainUntilDate: aws.Time(s.clock.now().AddDate(0, 0, days))},
+			Bucket:                    aws.String(locking),
+			Key:                       aws.String("k"),
+			BypassGovernanceRetention: aws.Bool(true),
+			Retention:                 &types.ObjectLockRetention{Mode: mode, RetainUntilDate: aws.Time(s.clock.now().AddDate(0, 0, days))},
 		})
 		return err
 	}
@@ -356,7 +364,8 @@ func TestARestrictedBucketIsNotPublic(t *testing.T) {
 		require.Equal(t, 200, response.StatusCode)
 	}
 	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
-		Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)},
+		Bucket:                         aws.String(bucket),
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)},
 	})
 	require.NoError(t, err)
 	for as, status := range map[int]int{mine: 200, others: 403, nobody: 403} {
@@ -380,19 +389,33 @@ func TestAnUploadIsJudgedWhereItBegins(t *testing.T) {
 			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			failsWith(t, err, 403, "AccessDenied")
 			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-				Bucket: aws.String(bucket), Key: aws.String("k"), ServerSideEncryption: "aws:kms", ACL: "bucket-owner-full-control", Tagging: aws.String("kind=public"),
+				Bucket:               aws.String(bucket),
+				Key:                  aws.String("k"),
+				ServerSideEncryption: "aws:kms",
+				ACL:                  "bucket-owner-full-control",
+				Tagging:              aws.String("kind=public"),
 			})
 			require.NoError(t, err)
 			part, err := other.UploadPart(t.Context(), &s3.UploadPartInput{
-				Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: u.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("content"),
+				Bucket:     aws.String(bucket),
+				Key:        aws.String("k"),
+				UploadId:   u.UploadId,
+				PartNumber: aws.Int32(1),
+				Body:       strings.NewReader("content"),
 			})
 			require.NoError(t, err)
 			_, err = other.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
-				Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: u.UploadId, PartNumber: aws.Int32(2), CopySource: aws.String(bucket + "/source"),
+				Bucket:     aws.String(bucket),
+				Key:        aws.String("k"),
+				UploadId:   u.UploadId,
+				PartNumber: aws.Int32(2),
+				CopySource: aws.String(bucket + "/source"),
 			})
 			failsWith(t, err, 403, "AccessDenied") // the source may not be read
 			_, err = other.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-				Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: u.UploadId,
+				Bucket:          aws.String(bucket),
+				Key:             aws.String("k"),
+				UploadId:        u.UploadId,
 				MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1), ChecksumCRC32: part.ChecksumCRC32}}},
 			})
 			require.NoError(t, err)

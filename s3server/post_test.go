@@ -43,7 +43,8 @@ func TestFormsOfOtherAccountsPay(t *testing.T) {
 		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
 	require.NoError(t, err)
 	_, err = s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
-		Bucket: aws.String(bucket), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
+		Bucket:                      aws.String(bucket),
+		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
 	})
 	require.NoError(t, err)
 	post := func(client *s3.Client, agrees bool) (*http.Response, string) {
@@ -65,7 +66,9 @@ func TestFormsOfOtherAccountsPay(t *testing.T) {
 
 func TestForms(t *testing.T) {
 	set := func(name, value string) func(map[string]string) {
-		return func(fields map[string]string) { fields[name] = value }
+		return func(fields map[string]string) {
+			fields[name] = value
+		}
 	}
 	for name, test := range map[string]struct {
 		change  func(map[string]string)
@@ -86,17 +89,19 @@ func TestForms(t *testing.T) {
 		"no signature":                 {func(f map[string]string) { delete(f, "X-Amz-Signature") }, 0, "hello", 400, "InvalidArgument"},
 		"no policy":                    {func(f map[string]string) { delete(f, "policy") }, 0, "hello", 403, "AccessDenied"},
 		"a field without a name":       {set("", "x"), 0, "hello", 400, "MalformedPOSTRequest"},
-		"two fields for one ACL":       {func(f map[string]string) { f["acl"], f["x-amz-acl"] = "private", "public-read" }, 0, "hello", 400, "InvalidArgument"},
-		"the digest of another file":   {set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), 0, "hello", 400, "BadDigest"},
-		"a malformed digest":           {set("content-md5", "x"), 0, "hello", 400, "InvalidDigest"},
-		"its digest":                   {set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), 0, "hello", 204, ""},
-		"no key":                       {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
-		"what a header cannot have":    {set("cache-control", "a\x00b"), 0, "hello", 400, "InvalidArgument"},
-		"a header within a field":      {set("cache-control", "a\r\nX-Other: b"), 0, "hello", 400, "InvalidArgument"},
-		"a field that is not ASCII":    {set("cache-control", "ü\t–"), 0, "hello", 204, ""},
-		"expired":                      {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
-		"too long":                     {nil, 0, "hello, hello", 400, "EntityTooLarge"},
-		"too short":                    {nil, 0, "h", 400, "EntityTooSmall"},
+		"two fields for one ACL": {func(f map[string]string) {
+			f["acl"], f["x-amz-acl"] = "private", "public-read"
+		}, 0, "hello", 400, "InvalidArgument"},
+		"the digest of another file": {set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), 0, "hello", 400, "BadDigest"},
+		"a malformed digest":         {set("content-md5", "x"), 0, "hello", 400, "InvalidDigest"},
+		"its digest":                 {set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), 0, "hello", 204, ""},
+		"no key":                     {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
+		"what a header cannot have":  {set("cache-control", "a\x00b"), 0, "hello", 400, "InvalidArgument"},
+		"a header within a field":    {set("cache-control", "a\r\nX-Other: b"), 0, "hello", 400, "InvalidArgument"},
+		"a field that is not ASCII":  {set("cache-control", "ü\t–"), 0, "hello", 204, ""},
+		"expired":                    {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
+		"too long":                   {nil, 0, "hello, hello", 400, "EntityTooLarge"},
+		"too short":                  {nil, 0, "h", 400, "EntityTooSmall"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})

@@ -54,7 +54,8 @@ func TestAmazonsRecordedRequests(t *testing.T) {
 		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
 			file = name
 			server = s3server.New(s3server.Config{
-				Buckets: []string{"go-cloud-testing-2"}, Region: "us-west-1",
+				Buckets: []string{"go-cloud-testing-2"},
+				Region:  "us-west-1",
 				Credentials: []s3server.Credential{
 					{AccessKeyID: recordedCredentials.AccessKeyID, SecretKey: recordedCredentials.SecretAccessKey},
 				},
@@ -139,7 +140,9 @@ func sendRecorded(t *testing.T, server http.Handler, x *recorded.Exchange, token
 	if x.Request.Type != "" {
 		request.Header.Set("Content-Type", x.Request.Type)
 	}
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	signer := v4.NewSigner(func(o *v4.SignerOptions) {
+		o.DisableURIPathEscaping = true
+	})
 	hash := request.Header.Get("X-Amz-Content-Sha256")
 	require.NoError(t, signer.SignHTTP(t.Context(), recordedCredentials, request, hash, "s3", "us-west-1", time.Now()))
 	response := httptest.NewRecorder()

@@ -28,7 +28,9 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 		r.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\n") // each in a line of its own
 	}
 	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
-	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
+	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
+		o.DisableURIPathEscaping = true
+	}).
 		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "us-east-1", time.Now()))
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
@@ -177,7 +179,8 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list.Grants, 2)
 	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}},
+		Bucket:            aws.String(bucket),
+		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}},
 	})
 	failsWith(t, err, 400, "InvalidBucketAclWithObjectOwnership")
 

@@ -56,7 +56,8 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ctx := t.Context()
 	_, err := d.store.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
-		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
+		Bucket:            aws.String(bucket),
+		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
 	})
 	require.NoError(t, err)
 	_, err = d.store.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
@@ -152,7 +153,10 @@ func TestADirectoryKeepsLocks(t *testing.T) {
 	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: out.VersionId})
 	failsWith(t, err, 403, "AccessDenied")
 	_, err = d.store.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		Bucket:            aws.String(bucket),
+		Key:               aws.String("k"),
+		LegalHold:         &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff},
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 	})
 	require.NoError(t, err)
 	d = d.restart(t, s3server.Config{})
@@ -288,8 +292,10 @@ func TestADirectoryHasTheSettingsOfANewBucket(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	client := s3.New(s3.Options{
-		Region: s3server.DefaultRegion, BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Region:       s3server.DefaultRegion,
+		BaseEndpoint: &server.URL,
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	})
 	for _, name := range []string{"created", bucket} {
 		_, err = client.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &name})
@@ -354,7 +360,9 @@ func TestADirectoryListsAllKeysInPages(t *testing.T) {
 // Like the drivers, the server drops uploads that nobody continues for a week.
 func TestADirectoryDropsOldUploads(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	d.store.Client = d.store.client(func(o *s3.Options) { o.RetryMaxAttempts = 3 }) // the SDK learns the time of the server
+	d.store.Client = d.store.client(func(o *s3.Options) {
+		o.RetryMaxAttempts = 3
+	}) // the SDK learns the time of the server
 	uploads := func() (keys []string) {
 		out, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
@@ -385,7 +393,10 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 	part := d.store.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
 	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
 		return d.store.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-			Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
+			Bucket:          aws.String(bucket),
+			Key:             aws.String("large"),
+			UploadId:        &upload,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
 		})
 	}
 	records := filepath.Join(d.path, bucket, ".omnibucket", "private")

@@ -89,7 +89,9 @@ func TestANameWithSignsIsSignedOfVersion2(t *testing.T) {
 	mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 	mac.Write([]byte("PUT\n\n\n" + at + "\nx-amz-meta-a+b!:1\n/photos/k"))
 	w := serveAt(t, s3server.Config{Buckets: []string{"photos"}}, at, "PUT", "http://127.0.0.1:9000/photos/k", map[string]string{
-		"Date": at, "X-Amz-Meta-A+b!": "1", "Authorization": "AWS " + manualKeys[0].AccessKeyID + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
+		"Date":            at,
+		"X-Amz-Meta-A+b!": "1",
+		"Authorization":   "AWS " + manualKeys[0].AccessKeyID + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
 	})
 	require.Equal(t, 200, w.Code, w.Body)
 }
@@ -108,7 +110,9 @@ func TestASkewedClockRefusesSignaturesOfVersion2(t *testing.T) {
 	for code, request := range map[string]*http.Request{
 		"RequestTimeTooSkewed": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
 		"Request has expired": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
-			"AWSAccessKeyId": {manualKeys[0].AccessKeyID}, "Expires": {expires}, "Signature": {sign(expires)},
+			"AWSAccessKeyId": {manualKeys[0].AccessKeyID},
+			"Expires":        {expires},
+			"Signature":      {sign(expires)},
 		}.Encode(), nil),
 	} {
 		if !request.URL.Query().Has("Expires") {
@@ -174,8 +178,12 @@ func TestAPolicyKnowsTheVersionOfASignature(t *testing.T) {
 	require.NoError(t, err)
 	var entries []s3server.Entry
 	h := s3server.New(s3server.Config{
-		Credentials: manualKeys, Buckets: []string{"photos"}, Now: func() time.Time { return now },
-		Log: func(e s3server.Entry) { entries = append(entries, e) },
+		Credentials: manualKeys,
+		Buckets:     []string{"photos"},
+		Now:         func() time.Time { return now },
+		Log: func(e s3server.Entry) {
+			entries = append(entries, e)
+		},
 	})
 	const get = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
 	status := func() int {

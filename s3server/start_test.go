@@ -237,7 +237,9 @@ func TestTheRecordKeepsTheLatest(t *testing.T) {
 // A test may call the handler with a request that no server has read.
 func TestARequestWithoutABodyIsLogged(t *testing.T) {
 	var entries []s3server.Entry
-	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) { entries = append(entries, e) }})
+	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) {
+		entries = append(entries, e)
+	}})
 	request, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:9000/photos/k", nil)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()

@@ -108,7 +108,9 @@ func TestAChangeOfAnObjectThatIsReplacedMeanwhileIsTriedAgain(t *testing.T) {
 	s.put(t, "k", "content")
 	service.err = storage.ObjectNotFound
 	_, err := s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}},
+		Bucket:  aws.String(bucket),
+		Key:     aws.String("k"),
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}},
 	})
 	failsWith(t, err, 503, "ServiceUnavailable")
 }
@@ -127,15 +129,18 @@ func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
 		storage.Internal:         "We encountered an internal error. Please try again.",
 	} {
 		service.err = &storage.Error{
-			Code: code, Status: 503, Hint: "check endpoint=",
-			Err: errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
+			Code:   code,
+			Status: 503,
+			Hint:   "check endpoint=",
+			Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
 		}
 		_, failed := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		var api smithy.APIError
 		require.ErrorAs(t, failed, &api)
 		require.Equal(t, want, api.ErrorMessage(), code)
 		out, failed := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-			Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+			Bucket: aws.String(bucket),
+			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
 		require.NoError(t, failed)
 		require.Equal(t, want, *out.Errors[0].Message, code)
@@ -183,7 +188,8 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 		_, failed = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		failsWith(t, failed, want.status, want.code)
 		out, failed := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-			Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+			Bucket: aws.String(bucket),
+			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
 		require.NoError(t, failed)
 		require.Equal(t, want.code, *out.Errors[0].Code)

@@ -26,8 +26,11 @@ import (
 // stsClient returns the SDK's client, which signs with a key of twoAccounts.
 func stsClient(s *store, key s3server.Credential) *sts.Client {
 	return sts.New(sts.Options{
-		HTTPClient: s.server.Client(), Region: "us-east-1", BaseEndpoint: &s.server.URL, Retryer: aws.NopRetryer{},
-		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey, key.SessionToken),
+		HTTPClient:   s.server.Client(),
+		Region:       "us-east-1",
+		BaseEndpoint: &s.server.URL,
+		Retryer:      aws.NopRetryer{},
+		Credentials:  credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey, key.SessionToken),
 	})
 }
 
@@ -126,11 +129,14 @@ func TestTheSessionPolicyBindsEverywhere(t *testing.T) {
 	_, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(
 			"no-such-bucket",
-		), Delete: &s3types.Delete{Objects: []s3types.ObjectIdentifier{{Key: aws.String("k")}}},
+		),
+		Delete: &s3types.Delete{Objects: []s3types.ObjectIdentifier{{Key: aws.String("k")}}},
 	})
 	failsWith(t, err, 403, "AccessDenied")
 	_, err = client.CopyObject(t.Context(), &s3.CopyObjectInput{
-		Bucket: aws.String(bucket), Key: aws.String("folder/k"), CopySource: aws.String("no-such-bucket/k"),
+		Bucket:     aws.String(bucket),
+		Key:        aws.String("folder/k"),
+		CopySource: aws.String("no-such-bucket/k"),
 	})
 	failsWith(t, err, 403, "AccessDenied")
 	list := as(s, sessionOf(t, s, 0, allows("s3:ListAllMyBuckets", "*")))
@@ -237,32 +243,50 @@ func TestAnAlteredSessionIsInvalid(t *testing.T) {
 		code   string
 	}{
 		"another secret": {
-			func(c *types.Credentials) { c.SecretAccessKey = another.SecretAccessKey }, 403, "SignatureDoesNotMatch",
+			func(c *types.Credentials) {
+				c.SecretAccessKey = another.SecretAccessKey
+			}, 403, "SignatureDoesNotMatch",
 		},
 		"another key": {
-			func(c *types.Credentials) { c.AccessKeyId = another.AccessKeyId }, 400, "InvalidToken",
+			func(c *types.Credentials) {
+				c.AccessKeyId = another.AccessKeyId
+			}, 400, "InvalidToken",
 		},
 		"another token": {
-			func(c *types.Credentials) { c.SessionToken = another.SessionToken }, 400, "InvalidToken",
+			func(c *types.Credentials) {
+				c.SessionToken = another.SessionToken
+			}, 400, "InvalidToken",
 		},
 		"no token": {
-			func(c *types.Credentials) { c.SessionToken = aws.String("") }, 403, "InvalidAccessKeyId",
+			func(c *types.Credentials) {
+				c.SessionToken = aws.String("")
+			}, 403, "InvalidAccessKeyId",
 		},
 		"a token without signature": {
-			func(c *types.Credentials) { c.SessionToken = aws.String(content + ".") }, 400, "InvalidToken",
+			func(c *types.Credentials) {
+				c.SessionToken = aws.String(content + ".")
+			}, 400, "InvalidToken",
 		},
 		"a token of another content": {
-			func(c *types.Credentials) { c.SessionToken = aws.String("e30." + signature) }, 400, "InvalidToken",
+			func(c *types.Credentials) {
+				c.SessionToken = aws.String("e30." + signature)
+			}, 400, "InvalidToken",
 		},
 		"a token without its policy": {
-			func(c *types.Credentials) { c.SessionToken = aws.String(withoutPolicy(t, content) + "." + signature) },
+			func(c *types.Credentials) {
+				c.SessionToken = aws.String(withoutPolicy(t, content) + "." + signature)
+			},
 			400, "InvalidToken",
 		},
 		"a text": {
-			func(c *types.Credentials) { c.SessionToken = aws.String("text") }, 400, "InvalidToken",
+			func(c *types.Credentials) {
+				c.SessionToken = aws.String("text")
+			}, 400, "InvalidToken",
 		},
 		"the key of its caller": {
-			func(c *types.Credentials) { c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID) }, 400, "InvalidToken",
+			func(c *types.Credentials) {
+				c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID)
+			}, 400, "InvalidToken",
 		},
 	} {
 		altered := *valid
@@ -341,15 +365,21 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			403, "SignatureDoesNotMatch",
 		},
 		"a short time": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(899) }, 400,
+			twoAccounts[0], func(in *sts.AssumeRoleInput) {
+				in.DurationSeconds = aws.Int32(899)
+			}, 400,
 			"ValidationError",
 		},
 		"a long time": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(43201) }, 400,
+			twoAccounts[0], func(in *sts.AssumeRoleInput) {
+				in.DurationSeconds = aws.Int32(43201)
+			}, 400,
 			"ValidationError",
 		},
 		"no JSON": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.Policy = aws.String("x") }, 400,
+			twoAccounts[0], func(in *sts.AssumeRoleInput) {
+				in.Policy = aws.String("x")
+			}, 400,
 			"MalformedPolicyDocument",
 		},
 		"a principal": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
@@ -362,7 +392,9 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			in.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
 		}, 501, "NotImplemented"},
 		"a long policy": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.Policy = aws.String(strings.Repeat(" ", 2049)) }, 400,
+			twoAccounts[0], func(in *sts.AssumeRoleInput) {
+				in.Policy = aws.String(strings.Repeat(" ", 2049))
+			}, 400,
 			"ValidationError",
 		},
 	} {
@@ -390,8 +422,10 @@ func TestTheResponseOfAssumeRole(t *testing.T) {
 	now := &clock{}
 	s := start(t, s3server.Config{Now: now.now})
 	out, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/any"), RoleSessionName: aws.String("test"),
-		DurationSeconds: aws.Int32(900), Policy: aws.String(allows("s3:GetObject", inFolder)),
+		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
+		RoleSessionName: aws.String("test"),
+		DurationSeconds: aws.Int32(900),
+		Policy:          aws.String(allows("s3:GetObject", inFolder)),
 	})
 	require.NoError(t, err)
 	require.WithinDuration(t, now.now().Add(15*time.Minute), *out.Credentials.Expiration, 10*time.Second)

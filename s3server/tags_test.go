@@ -36,11 +36,15 @@ func TestTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, s.tags(t, "k"))
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("<&>"), Value: aws.String("")}}},
+		Bucket:  aws.String(bucket),
+		Key:     aws.String("k"),
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("<&>"), Value: aws.String("")}}},
 	})
 	failsWith(t, err, 400, "InvalidTag")
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
-		Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+		Bucket:  aws.String(bucket),
+		Key:     aws.String("k"),
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
 	})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, s.tags(t, "k"))

@@ -17,7 +17,8 @@ import (
 func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) {
 	t.Helper()
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
-		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+		Bucket:                  aws.String(bucket),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: status},
 	})
 	require.NoError(t, err)
 }
@@ -191,7 +192,9 @@ func TestAListingContinuesAfterAMissingVersion(t *testing.T) {
 	s.remove(t, "k", three)
 	s.remove(t, "k", two)
 	page, err = s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
-		Bucket: aws.String(bucket), KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker,
+		Bucket:          aws.String(bucket),
+		KeyMarker:       page.NextKeyMarker,
+		VersionIdMarker: page.NextVersionIdMarker,
 	})
 	require.NoError(t, err)
 	require.Equal(t, one, *page.Versions[0].VersionId)

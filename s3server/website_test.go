@@ -148,7 +148,8 @@ func TestWebsiteConfigurations(t *testing.T) {
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "InvalidArgument", errorIn(t, body).Code, body)
 	asked := &types.WebsiteConfiguration{
-		IndexDocument: &types.IndexDocument{Suffix: aws.String("i")}, ErrorDocument: &types.ErrorDocument{Key: aws.String("e")},
+		IndexDocument: &types.IndexDocument{Suffix: aws.String("i")},
+		ErrorDocument: &types.ErrorDocument{Key: aws.String("e")},
 		RoutingRules: []types.RoutingRule{{
 			Condition: &types.Condition{KeyPrefixEquals: aws.String("a"), HttpErrorCodeReturnedEquals: aws.String("404")},
 			Redirect:  &types.Redirect{HostName: aws.String("h"), HttpRedirectCode: aws.String("302"), Protocol: types.ProtocolHttps, ReplaceKeyPrefixWith: aws.String("")},

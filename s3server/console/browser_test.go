@@ -20,7 +20,8 @@ var hostile = []string{"<img src=x onerror=document.title='run'>", "a\u202egpj.e
 func TestTheConsoleInABrowser(t *testing.T) {
 	var requests console.Record
 	server := s3server.ForTest(t, s3server.Config{
-		Buckets: []string{"empty", "many", "photos"}, Log: requests.Add,
+		Buckets:     []string{"empty", "many", "photos"},
+		Log:         requests.Add,
 		Credentials: []s3server.Credential{{AccessKeyID: "root", SecretKey: secret}},
 	})
 	require.NoError(t, server.SetUpBucket(t.Context(), s3server.BucketSetup{Name: "photos", Versioning: true}))
@@ -39,6 +40,11 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	site := httptest.NewServer(console.Handler(server.Handler, &requests))
 	defer site.Close()
 	pagetest.Run(t, "console", "testdata/flow.mjs", map[string]any{
-		"name": "", "url": site.URL + "/", "user": "root", "password": secret, "s3": server.URL, "hostile": hostile,
+		"name":     "",
+		"url":      site.URL + "/",
+		"user":     "root",
+		"password": secret,
+		"s3":       server.URL,
+		"hostile":  hostile,
 	})
 }

@@ -76,7 +76,11 @@ func (f *fixture) get(t *testing.T, target string, into any) {
 func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
 	const fault = `{"error":"SlowDown"}`
 	readOnly := []s3server.Credential{{AccessKeyID: "root", SecretKey: secret, ReadOnly: true}}
-	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	host := func(name string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Host = name
+		}
+	}
 	without := func(r *http.Request) { r.Header.Del("X-Console") }
 	for _, row := range []struct {
 		name           string
@@ -298,8 +302,10 @@ func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
 		`{"x-amz-server-side-encryption-customer-key":"hidden-3"}`, `["is","$x-amz-security-token","hidden-4"]`,
 	} {
 		out, err := s3.NewPresignClient(s3.New(s3.Options{
-			Region: "us-east-1", BaseEndpoint: aws.String("http://example.com"), UsePathStyle: true,
-			Credentials: credentials.NewStaticCredentialsProvider("root", secret, ""),
+			Region:       "us-east-1",
+			BaseEndpoint: aws.String("http://example.com"),
+			UsePathStyle: true,
+			Credentials:  credentials.NewStaticCredentialsProvider("root", secret, ""),
 		})).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}, func(o *s3.PresignPostOptions) {
 			o.Conditions = []any{json.RawMessage(condition)}
 		})

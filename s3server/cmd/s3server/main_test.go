@@ -48,7 +48,9 @@ func TestTheServerServesUntilItIsInterrupted(t *testing.T) {
 
 func TestTheVersionIsThatOfTheRelease(t *testing.T) {
 	release = "v1.2.3"
-	t.Cleanup(func() { release = "" })
+	t.Cleanup(func() {
+		release = ""
+	})
 	var out bytes.Buffer
 	require.Zero(t, run(t.Context(), []string{"--version"}, &out, io.Discard, unset))
 	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, out.String())

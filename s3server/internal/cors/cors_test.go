@@ -86,8 +86,11 @@ func TestHeaders(t *testing.T) {
 		"one origin": {
 			"<AllowedOrigin>https://a.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>",
 			http.Header{
-				"Access-Control-Allow-Origin": {"https://a.example"}, "Access-Control-Allow-Credentials": {"true"}, "Access-Control-Allow-Methods": {"GET, PUT"},
-				"Access-Control-Expose-Headers": {"ETag"}, "Access-Control-Max-Age": {"60"},
+				"Access-Control-Allow-Origin":      {"https://a.example"},
+				"Access-Control-Allow-Credentials": {"true"},
+				"Access-Control-Allow-Methods":     {"GET, PUT"},
+				"Access-Control-Expose-Headers":    {"ETag"},
+				"Access-Control-Max-Age":           {"60"},
 			},
 		},
 	} {

@@ -141,7 +141,10 @@ func TestProperties(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "STANDARD", p.Class)
 	require.Equal(t, http.Header{
-		"x-amz-meta-name": {"=?UTF-8?b?w7w=?="}, "Content-Encoding": {"gzip"}, "Cache-Control": {"no-cache"}, "Content-Type": {"binary/octet-stream"},
+		"x-amz-meta-name":  {"=?UTF-8?b?w7w=?="},
+		"Content-Encoding": {"gzip"},
+		"Cache-Control":    {"no-cache"},
+		"Content-Type":     {"binary/octet-stream"},
 	}, p.Header)
 	for name, test := range map[string]struct {
 		header http.Header

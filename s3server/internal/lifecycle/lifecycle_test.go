@@ -83,8 +83,11 @@ func at(d time.Duration) lifecycle.Clock {
 func TestFilters(t *testing.T) {
 	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
 	versions := map[string]lifecycle.Version{
-		"large": {Size: 6}, "small": {Size: 1}, "tagged": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}}},
-		"tagged-twice": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}}, "marker": {Marker: true},
+		"large":        {Size: 6},
+		"small":        {Size: 1},
+		"tagged":       {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}}},
+		"tagged-twice": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}},
+		"marker":       {Marker: true},
 	}
 	for name, test := range map[string]struct {
 		filter  string

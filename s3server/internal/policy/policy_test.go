@@ -127,8 +127,14 @@ func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
 func TestConditions(t *testing.T) {
 	request := func(change func(r *policy.Request)) *policy.Request {
 		r := &policy.Request{
-			Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Account: "1", Owner: "2",
-			Header: http.Header{"Referer": {"http://example.com/a"}}, Query: url.Values{"max-keys": {"10"}}, RemoteAddr: "10.1.2.3:4",
+			Operation:  "GetObject",
+			Action:     "s3:GetObject",
+			Resource:   "arn:aws:s3:::photos/k",
+			Account:    "1",
+			Owner:      "2",
+			Header:     http.Header{"Referer": {"http://example.com/a"}},
+			Query:      url.Values{"max-keys": {"10"}},
+			RemoteAddr: "10.1.2.3:4",
 			Now:        time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 			ObjectTags: func() []tagging.Tag { return []tagging.Tag{{Key: "Team", Value: "a"}} },
 		}
@@ -176,9 +182,13 @@ func TestConditions(t *testing.T) {
 	}
 	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos")
 	require.NoError(t, err)
-	allowed, denied := p.Judge(request(func(r *policy.Request) { r.Header = nil }))
+	allowed, denied := p.Judge(request(func(r *policy.Request) {
+		r.Header = nil
+	}))
 	require.True(t, allowed && denied, "both statements apply")
-	allowed, denied = p.Judge(request(func(r *policy.Request) { r.Action = "s3:PutObject" }))
+	allowed, denied = p.Judge(request(func(r *policy.Request) {
+		r.Action = "s3:PutObject"
+	}))
 	require.False(t, allowed || denied)
 }
 
@@ -195,8 +205,13 @@ func TestTheAgeOfASignature(t *testing.T) {
 			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos")
 			require.NoError(t, err)
 			allowed, _ := p.Judge(&policy.Request{
-				Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Algorithm: test.algorithm, SignedAt: test.at,
-				Anonymous: test.algorithm == "", Now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+				Operation: "GetObject",
+				Action:    "s3:GetObject",
+				Resource:  "arn:aws:s3:::photos/k",
+				Algorithm: test.algorithm,
+				SignedAt:  test.at,
+				Anonymous: test.algorithm == "",
+				Now:       time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 			})
 			require.Equal(t, test.applies, allowed)
 		})

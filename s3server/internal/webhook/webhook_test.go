@@ -47,7 +47,9 @@ func TestAWebhookIsRetried(t *testing.T) {
 
 func TestAWebhookIsNotRedirected(t *testing.T) {
 	elsewhere := 0
-	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere++ }))
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		elsewhere++
+	}))
 	defer other.Close()
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusSeeOther, http.StatusTemporaryRedirect} {
 		server := httptest.NewServer(http.RedirectHandler(other.URL, status))

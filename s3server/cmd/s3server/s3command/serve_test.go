@@ -51,8 +51,10 @@ func TestConfigurationsForMinIOReachTheWebhook(t *testing.T) {
 	server.export()
 	c := client(t)
 	_, err := c.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
-		Bucket: aws.String("photos"), NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{{
-			QueueArn: aws.String("arn:minio:sqs::1:webhook"), Events: []types.Event{"s3:ObjectCreated:*"},
+		Bucket: aws.String("photos"),
+		NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{{
+			QueueArn: aws.String("arn:minio:sqs::1:webhook"),
+			Events:   []types.Event{"s3:ObjectCreated:*"},
 		}}},
 	})
 	require.NoError(t, err)
