@@ -35,9 +35,8 @@ func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.
 	}
 	if *locks {
 		if r.Versioning != nil && !*r.Versioning {
-			return argument.Invalid(
-				"WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "",
-			)
+			return argument.Invalid("WithVersioning",
+				"must not be false: the bucket locks objects, and keeps their versions", "")
 		}
 		*versioning = true
 	}

@@ -122,8 +122,7 @@ func checkRange(response *http.Response) error {
 	_ = response.Body.Close()
 	return &Error{
 		Sent: true,
-		Err: fmt.Errorf(
-			"the response has %d bytes and the range %q", response.ContentLength, response.Header.Get("Content-Range"),
-		),
+		Err: fmt.Errorf("the response has %d bytes and the range %q", response.ContentLength,
+			response.Header.Get("Content-Range")),
 	}
 }
