@@ -294,7 +294,8 @@ func (c *Cache) download(run []*block, settle func(n int, err error)) error {
 func (c *Cache) settle(b *block, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
-	if b.failed = err; err != nil {
+	b.failed = err
+	if err != nil {
 		b.remove()
 		c.Limit.Forget(b.Memory())
 	} else {

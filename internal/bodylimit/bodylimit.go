@@ -51,7 +51,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	if err != nil && err != io.EOF {
 		r.Failed = err
 	}
-	if r.Left -= int64(n); r.Left < 0 {
+	r.Left -= int64(n)
+	if r.Left < 0 {
 		if err := r.Ask(); err != nil {
 			return 0, err
 		}

@@ -86,7 +86,8 @@ func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 	}
 	end := int64(0)
 	for _, c := range b.chunks {
-		if end += int64(len(c)); b.size < end {
+		end += int64(len(c))
+		if b.size < end {
 			free := c[int64(len(c))-(end-b.size):]
 			return free[:min(int64(len(free)), limit)], nil
 		}

@@ -154,7 +154,8 @@ func (l *Limit) Ended() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended++; l.ended < l.current || l.refused {
+	l.ended++
+	if l.ended < l.current || l.refused {
 		return
 	}
 	now := time.Now()

@@ -23,7 +23,8 @@ func (c CRC) multiply(a, b uint64) (product uint64) {
 			product ^= b
 		}
 		odd := b & 1
-		if b >>= 1; odd != 0 {
+		b >>= 1
+		if odd != 0 {
 			b ^= c.Polynomial
 		}
 	}

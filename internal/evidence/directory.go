@@ -44,7 +44,7 @@ func sameAbove(dir, outer string) (rel string, ok bool) {
 func pathFrom(outer, dir string) (rel string, ok bool) {
 	rel, err := filepath.Rel(outer, dir)
 	switch {
-	case err != nil, rel == "..", strings.HasPrefix(rel, ".."+string(filepath.Separator)):
+	case err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)):
 		return "", false
 	case rel == ".":
 		return "", true

@@ -32,7 +32,8 @@ func CutTag(s string) (tag, rest string) {
 	}
 	begin := len(s) - len(opaque) + 1
 	for i := begin; i < len(s); i++ {
-		switch c := s[i]; {
+		c := s[i]
+		switch {
 		case c == '"':
 			return s[:i+1], s[i+1:]
 		case c <= ' ' || c == 0x7F:

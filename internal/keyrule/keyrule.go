@@ -46,7 +46,7 @@ func checkKeyBytes(key string) string {
 	for i := range len(key) {
 		c := key[i]
 		switch {
-		case c < 0x20, c == 0x7F, c == '\\':
+		case c < 0x20 || c == 0x7F || c == '\\':
 			return ruleCharacter
 		case c >= utf8.RuneSelf:
 			ascii = false
@@ -122,7 +122,8 @@ func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 func PrefixEnd(prefix string) (string, bool) {
 	end := []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 { // otherwise the byte was 0xFF and is now 0, so the byte before it must be increased
+		end[i]++
+		if end[i] != 0 { // otherwise the byte was 0xFF and is now 0, so the byte before it must be increased
 			return string(end[:i+1]), true
 		}
 	}

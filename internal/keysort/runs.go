@@ -90,7 +90,8 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 			if !yield(open[0].record, nil) {
 				return
 			}
-			switch more, err := open[0].step(); {
+			more, err := open[0].step()
+			switch {
 			case err != nil:
 				yield(Record{}, err)
 				return
@@ -115,7 +116,8 @@ func (s *Sorter) open(levels []*runs) (cursors, error) {
 	for _, level := range levels {
 		for _, run := range level.all {
 			c := &cursor{from: bufio.NewReaderSize(io.NewSectionReader(level.file, run.from, run.to-run.from), buffer)}
-			switch more, err := c.step(); {
+			more, err := c.step()
+			switch {
 			case err != nil:
 				return nil, err
 			case more:

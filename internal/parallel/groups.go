@@ -21,7 +21,8 @@ func Groups[T any](
 	}
 	var group []T
 	for one := range all {
-		if group = append(group, one); len(group) < size {
+		group = append(group, one)
+		if len(group) < size {
 			continue
 		}
 		if !pass(group) {

@@ -33,7 +33,8 @@ func Stream[T any](
 	slots := make(chan struct{}, limit)
 	var failed error
 	for item, err := range all {
-		if failed = err; err != nil {
+		failed = err
+		if err != nil {
 			break
 		}
 		select {

@@ -188,7 +188,8 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.active[s.end] = s
-	if f.unnoted += int64(n); f.unnoted >= max(unnotedBytes, f.mark.header.Size>>10) {
+	f.unnoted += int64(n)
+	if f.unnoted >= max(unnotedBytes, f.mark.header.Size>>10) {
 		f.note()
 	}
 	return n, err

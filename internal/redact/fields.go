@@ -15,7 +15,8 @@ func Fields(w io.Writer, of any, secret ...string) {
 	var fields []string
 	for field, value := range reflect.ValueOf(of).Fields() {
 		var shown string
-		switch kind := value.Kind(); {
+		kind := value.Kind()
+		switch {
 		case value.IsZero():
 			continue
 		case slices.Contains(secret, field.Name):

@@ -43,7 +43,8 @@ func Of(
 	}
 	errs = make([]error, len(group))
 	for i, v := range group {
-		if errs[i] = still[[2]string{v.Key, v.Version}]; i >= tried {
+		errs[i] = still[[2]string{v.Key, v.Version}]
+		if i >= tried {
 			errs[i] = cmp.Or(errs[i], early)
 		}
 	}

@@ -20,7 +20,7 @@ func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 	var network net.Error
 	e := &storage.Error{Err: err}
 	switch {
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
 		e.Code, e.Retryable = storage.RateLimited, true
 		e.Hint = "raise the limit of open files (ulimit -n), or make fewer calls at once"
 	case errors.As(err, &certificate):
@@ -32,7 +32,7 @@ func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 		e.Code = storage.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Code = storage.DeadlineExceeded
-	case errors.As(err, &network), isInterrupted:
+	case errors.As(err, &network) || isInterrupted:
 		e.Code, e.Retryable = storage.Unavailable, true
 	default:
 		e.Code = storage.Internal

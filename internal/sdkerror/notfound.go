@@ -42,7 +42,8 @@ func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() 
 		if err == nil {
 			return nil
 		}
-		if e = t.Translate(err); e.Retryable {
+		e = t.Translate(err)
+		if e.Retryable {
 			e.Unknown = false
 			return e
 		}

@@ -74,9 +74,9 @@ func IsForeign(status int, hasCode, hasHeader bool) bool {
 // taken effect.
 func MaybeApplied(status int) bool {
 	switch {
-	case status == http.StatusNotImplemented, status == http.StatusServiceUnavailable:
+	case status == http.StatusNotImplemented || status == http.StatusServiceUnavailable:
 		return false
-	case status >= 500, status == statusClientClosed:
+	case status >= 500 || status == statusClientClosed:
 		return true
 	}
 	return status >= 200 && status < 300 // 2xx: the request took effect, and only the response was truncated

@@ -48,7 +48,8 @@ const (
 )
 
 func (g *Grant) status(now time.Time) Status {
-	switch ends := time.Unix(g.Expires, 0); {
+	ends := time.Unix(g.Expires, 0)
+	switch {
 	case !now.Before(ends):
 		return Expired
 	case ends.Sub(now) > maxLifetime:

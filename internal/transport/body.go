@@ -117,7 +117,8 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		b.exchange.rest()
 	}
 	if b.bounded {
-		if b.left -= int64(n); b.left < 0 {
+		b.left -= int64(n)
+		if b.left < 0 {
 			return 0, &Error{Sent: true, Err: ErrTooLong}
 		}
 	}

@@ -24,7 +24,8 @@ func matchSecret(text, secret []byte, end bool) int {
 		if n == 0 {
 			return 0
 		}
-		if at += n; at < len(text) && text[at] == 0 { // skip the second byte of a character in UTF-16
+		at += n
+		if at < len(text) && text[at] == 0 { // skip the second byte of a character in UTF-16
 			at++
 		}
 	}

@@ -99,7 +99,7 @@ func secretWord(word string) string {
 	switch {
 	case pair && strings.EqualFold(name, "Signature"): // a header of Google's signature version 4
 		return value
-	case strings.EqualFold(word, "bearer"), strings.HasPrefix(word, "SharedKey"):
+	case strings.EqualFold(word, "bearer") || strings.HasPrefix(word, "SharedKey"):
 		return ""
 	case strings.Contains(word, ":"): // an account and its signature, separated by a colon
 		return word[strings.LastIndex(word, ":")+1:]

@@ -12,14 +12,15 @@ import (
 // FromAuthorize returns the error code and the message that a client receives when the
 // application's function Authorize has failed with err.
 func FromAuthorize[C ~string](err error) (C, string) {
-	switch code := storage.CodeOf(err); {
+	code := storage.CodeOf(err)
+	switch {
 	case code == storage.Unauthenticated:
 		return "unauthenticated", "Sign in first."
 	case code == storage.PermissionDenied:
 		return "not_allowed", "You may not do this."
-	case code == storage.Unavailable,
-		code == storage.RateLimited,
-		errors.Is(err, context.DeadlineExceeded),
+	case code == storage.Unavailable ||
+		code == storage.RateLimited ||
+		errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled):
 		return "busy", "This does not work just now. Try again in a moment."
 	}
