@@ -280,7 +280,8 @@ func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
 			r, at := readers[i%2], int64(0)
 			for range 150 {
 				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
-				if at += length; random.IntN(4) == 0 || at+length > r.Size {
+				at += length
+				if random.IntN(4) == 0 || at+length > r.Size {
 					at = random.Int64N(r.Size - length)
 				}
 				got, want := make([]byte, length), make([]byte, length)

@@ -226,7 +226,8 @@ type interrupted struct {
 }
 
 func (c *interrupted) Err() error {
-	if c.after--; c.after < 0 {
+	c.after--
+	if c.after < 0 {
 		return context.Canceled
 	}
 	return nil

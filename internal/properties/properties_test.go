@@ -15,7 +15,8 @@ func TestSameComparesAllButTheStorageClass(t *testing.T) {
 		name := properties.Field(i).Name
 		t.Run(name, func(t *testing.T) {
 			var a, b storage.Properties
-			if field := reflect.ValueOf(&a).Elem().Field(i); name == "Metadata" {
+			field := reflect.ValueOf(&a).Elem().Field(i)
+			if name == "Metadata" {
 				a.Metadata = map[string]string{"a": "x"}
 			} else {
 				field.SetString("x")
