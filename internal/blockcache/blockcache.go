@@ -119,10 +119,10 @@ func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err err
 // directly with one request.
 func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int, error) {
 	b, direct, err := c.find(off, int64(len(p)), s)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case b == nil:
+	}
+	if b == nil {
 		return c.readDirect(ctx, p[:direct], off)
 	}
 	select {

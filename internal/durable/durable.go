@@ -52,10 +52,10 @@ func OfFile(err error, path string) error {
 // Hint returns a text that tells the user how to solve a file system error, such as a full disk. It
 // returns "" for all other errors.
 func Hint(err error) string {
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
+	if errors.Is(err, syscall.ENOSPC) {
 		return "free some space: the disk is full"
-	case errors.Is(err, syscall.EDQUOT):
+	}
+	if errors.Is(err, syscall.EDQUOT) {
 		return "raise the disk quota: it is used up"
 	}
 	return ""

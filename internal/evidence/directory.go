@@ -43,10 +43,10 @@ func sameAbove(dir, outer string) (rel string, ok bool) {
 // neither outer itself nor below it.
 func pathFrom(outer, dir string) (rel string, ok bool) {
 	rel, err := filepath.Rel(outer, dir)
-	switch {
-	case err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)):
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
 		return "", false
-	case rel == ".":
+	}
+	if rel == "." {
 		return "", true
 	}
 	return rel, true

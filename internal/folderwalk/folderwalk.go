@@ -41,18 +41,19 @@ func folder(
 	ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool,
 ) bool {
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")) {
-		switch {
-		case storage.CodeOf(err) == storage.PermissionDenied:
+		if storage.CodeOf(err) == storage.PermissionDenied {
 			return yield(storage.ListEntry{Key: name, IsPrefix: true}, err)
-		case err != nil:
+		}
+		if err != nil {
 			yield(storage.ListEntry{}, err)
 			return false
-		case entry.IsPrefix:
+		}
+		if entry.IsPrefix {
 			if (entry.Key > after || strings.HasPrefix(after, entry.Key)) &&
 				!folder(ctx, bucket, entry.Key, after, yield) {
 				return false
 			}
-		case entry.Key > after && !yield(entry, nil):
+		} else if entry.Key > after && !yield(entry, nil) {
 			return false
 		}
 	}

@@ -33,10 +33,10 @@ func CutTag(s string) (tag, rest string) {
 	begin := len(s) - len(opaque) + 1
 	for i := begin; i < len(s); i++ {
 		c := s[i]
-		switch {
-		case c == '"':
+		if c == '"' {
 			return s[:i+1], s[i+1:]
-		case c <= ' ' || c == 0x7F:
+		}
+		if c <= ' ' || c == 0x7F {
 			return "", ""
 		}
 	}

@@ -32,10 +32,9 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 		return storage.Unsupported
 	}
 	attrs, err := b.write.Upload(ctx, key, strings.NewReader(evidence.Text))
-	switch {
-	case err == nil:
+	if err == nil {
 		b.version = attrs.Version
-	case errors.Is(err, storage.OutcomeUnknown):
+	} else if errors.Is(err, storage.OutcomeUnknown) {
 		_ = b.write.Remove(context.WithoutCancel(ctx), key) // the object may have been stored in spite of the error
 	}
 	return err

@@ -24,10 +24,10 @@ func Write(key string) string {
 	if rule := Any(key); rule != "" {
 		return rule
 	}
-	switch {
-	case key[0] == '/':
+	if key[0] == '/' {
 		return `must not begin with "/"`
-	case key[len(key)-1] == '/':
+	}
+	if key[len(key)-1] == '/' {
 		return `must not end with "/"`
 	}
 	return checkKeyBytes(key)
@@ -86,12 +86,13 @@ func HasLongSegment(key string) bool {
 // Any returns the rule that key breaks, or "" if key breaks none. It checks only the rules for the
 // keys of existing objects. The rules for the keys of new objects are stricter (see [Write]).
 func Any(key string) string {
-	switch {
-	case key == "":
+	if key == "" {
 		return "must not be empty"
-	case len(key) > MaxBytes:
+	}
+	if len(key) > MaxBytes {
 		return "must be at most 1,024 bytes"
-	case !utf8.ValidString(key):
+	}
+	if !utf8.ValidString(key) {
 		return "must be valid UTF-8"
 	}
 	if key[0] != '.' && !strings.Contains(key, "/.") {

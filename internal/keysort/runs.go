@@ -91,13 +91,13 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 				return
 			}
 			more, err := open[0].step()
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(Record{}, err)
 				return
-			case more:
+			}
+			if more {
 				heap.Fix(&open, 0)
-			default:
+			} else {
 				heap.Pop(&open)
 			}
 		}
@@ -117,10 +117,10 @@ func (s *Sorter) open(levels []*runs) (cursors, error) {
 		for _, run := range level.all {
 			c := &cursor{from: bufio.NewReaderSize(io.NewSectionReader(level.file, run.from, run.to-run.from), buffer)}
 			more, err := c.step()
-			switch {
-			case err != nil:
+			if err != nil {
 				return nil, err
-			case more:
+			}
+			if more {
 				open = append(open, c)
 			}
 		}

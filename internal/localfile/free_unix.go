@@ -15,11 +15,11 @@ func Free(dir string) int64 {
 	for err == nil {
 		var system syscall.Statfs_t
 		failed := syscall.Statfs(dir, &system)
-		switch {
-		case failed == nil:
+		if failed == nil {
 			free := float64(system.Bavail) * float64(system.Bsize)
 			return int64(min(free, math.MaxInt64/2))
-		case failed != syscall.ENOENT || filepath.Dir(dir) == dir:
+		}
+		if failed != syscall.ENOENT || filepath.Dir(dir) == dir {
 			return -1
 		}
 		dir = filepath.Dir(dir)

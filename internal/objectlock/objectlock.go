@@ -58,13 +58,13 @@ func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
 // CheckRemoval fails with Locked if a legal hold or a retention prevents the removal of an object.
 // If bypass is true, a retention in the mode Governance does not prevent it.
 func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
-	switch {
-	case hold:
+	if hold {
 		return &storage.Error{
 			Code: storage.Locked, Err: errors.New("the object is under a legal hold"),
 			Hint: "end the hold with SetLegalHold",
 		}
-	case !now.Before(r.Until) || bypass && r.Mode == storage.Governance:
+	}
+	if !now.Before(r.Until) || bypass && r.Mode == storage.Governance {
 		return nil
 	}
 	e := &storage.Error{

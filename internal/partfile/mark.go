@@ -117,11 +117,11 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	}
 	m := &mark{dir: dir, path: path, file: f}
 	free, _ := filelock.Try(f)
-	switch {
-	case !free || !created && !m.isEmpty():
+	if !free || !created && !m.isEmpty() {
 		m.close()
 		return nil, os.ErrExist
-	case created && !m.isThere(): // another process removed the new file before this call locked it
+	}
+	if created && !m.isThere() { // another process removed the new file before this call locked it
 		m.close()
 		return createMark(dir, path, h)
 	}
@@ -157,10 +157,10 @@ func (m *mark) isEmpty() bool {
 // errForeign for any other file, which a different user may have made.
 func openOwn(dir Dir, path string) (*os.File, error) {
 	info, err := dir.Lstat(path)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !info.Mode().IsRegular() || !ownedAlone(info):
+	}
+	if !info.Mode().IsRegular() || !ownedAlone(info) {
 		return nil, errForeign
 	}
 	f, err := dir.OpenFile(path, os.O_RDWR|localfile.Nonblocking, 0)

@@ -115,12 +115,13 @@ func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 // own name. It gives any other file its name back.
 func removeAside(root *os.Root, name, aside string, found fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return recovered(root, name)
-	case err != nil:
+	}
+	if err != nil {
 		return err
-	case !os.SameFile(found, moved) || identity(found) != identity(moved):
+	}
+	if !os.SameFile(found, moved) || identity(found) != identity(moved) {
 		if err := putBack(root, aside, name); err != nil {
 			return err
 		}

@@ -73,10 +73,10 @@ func IsForeign(status int, hasCode, hasHeader bool) bool {
 // requests without effect. Any other status of 5xx may come from a gateway, so the request may have
 // taken effect.
 func MaybeApplied(status int) bool {
-	switch {
-	case status == http.StatusNotImplemented || status == http.StatusServiceUnavailable:
+	if status == http.StatusNotImplemented || status == http.StatusServiceUnavailable {
 		return false
-	case status >= 500 || status == statusClientClosed:
+	}
+	if status >= 500 || status == statusClientClosed {
 		return true
 	}
 	return status >= 200 && status < 300 // 2xx: the request took effect, and only the response was truncated

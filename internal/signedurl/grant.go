@@ -49,10 +49,10 @@ const (
 
 func (g *Grant) status(now time.Time) Status {
 	ends := time.Unix(g.Expires, 0)
-	switch {
-	case !now.Before(ends):
+	if !now.Before(ends) {
 		return Expired
-	case ends.Sub(now) > maxLifetime:
+	}
+	if ends.Sub(now) > maxLifetime {
 		return Invalid
 	}
 	return Valid

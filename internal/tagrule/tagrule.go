@@ -29,12 +29,13 @@ func Check(tags map[string]string) string {
 	encoded := url.Values{}
 	for key, value := range tags {
 		lower := metadata.LowerASCII(key)
-		switch {
-		case len(key) > maxTagKey || !validTag(key):
+		if len(key) > maxTagKey || !validTag(key) {
 			return "key " + redact.Quoted(key) + " must be 1 to 128 " + tagRule
-		case strings.HasPrefix(lower, "aws:") || strings.HasPrefix(lower, "goog"):
+		}
+		if strings.HasPrefix(lower, "aws:") || strings.HasPrefix(lower, "goog") {
 			return "key " + redact.Quoted(key) + " is the provider's: it begins with aws: or goog"
-		case len(value) > maxTagValue || !validTag(value):
+		}
+		if len(value) > maxTagValue || !validTag(value) {
 			return "value of " + redact.Quoted(key) + " must be 1 to 256 " + tagRule
 		}
 		encoded.Set(key, value)

@@ -203,10 +203,9 @@ func (x *exchange) answered() {
 
 // fail returns err as an *Error, and sets Sent. If the exchange stalled, Err is ErrStalled.
 func (x *exchange) fail(err error) *Error {
-	switch {
-	case errors.Is(context.Cause(x.ctx), ErrStalled):
+	if errors.Is(context.Cause(x.ctx), ErrStalled) {
 		err = ErrStalled // in place of "context canceled", because the caller did not cancel
-	case x.parent.Err() != nil:
+	} else if x.parent.Err() != nil {
 		err = context.Cause(x.parent) // the cause; err only says that the body was closed
 	}
 	x.mu.Lock()

@@ -175,10 +175,10 @@ func (t *Transport) CloseIdleConnections() {
 // time before the response. After a large body, answer is doubled, because buffers of the system
 // may still hold a part of the body.
 func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Duration) {
-	switch {
-	case call == nil || call.Stall == 0:
+	if call == nil || call.Stall == 0 {
 		return t.stall, t.answer
-	case short:
+	}
+	if short {
 		return call.Stall, call.Stall
 	}
 	return call.Stall, 2 * call.Stall

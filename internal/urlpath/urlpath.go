@@ -20,11 +20,10 @@ func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendBut(
 func appendBut[T string | []byte](kept byte, dst []byte, text T) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {
-		switch {
-		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-			c == '-' || c == '.' || c == '_' || c == '~' || c == kept:
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			c == '-' || c == '.' || c == '_' || c == '~' || c == kept {
 			dst = append(dst, c)
-		default:
+		} else {
 			dst = append(dst, '%', hexadecimal[c>>4], hexadecimal[c&15])
 		}
 	}

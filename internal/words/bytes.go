@@ -9,10 +9,10 @@ import (
 
 // Bytes returns a number of bytes in words, such as "10 MiB", "1.5 KiB" or "1 byte".
 func Bytes(n int64) string {
-	switch {
-	case n == 1:
+	if n == 1 {
 		return "1 byte"
-	case n < 1<<10:
+	}
+	if n < 1<<10 {
 		return strconv.FormatInt(n, 10) + " bytes"
 	}
 	value, unit := float64(n), ""
