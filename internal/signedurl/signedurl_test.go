@@ -172,10 +172,10 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 }
 
 func swapCase(r rune) rune {
-	switch {
-	case r >= 'a' && r <= 'z':
+	if r >= 'a' && r <= 'z' {
 		return r - 'a' + 'A'
-	case r >= 'A' && r <= 'Z':
+	}
+	if r >= 'A' && r <= 'Z' {
 		return r - 'A' + 'a'
 	}
 	return r
