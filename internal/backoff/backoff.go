@@ -39,7 +39,8 @@ type Policy struct {
 func New(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	p := &Policy{Attempts: attempts, throttled: attempts, MaxDelay: maxDelay, maxWait: maxWait}
 	if p.Attempts < 1 {
-		p.Attempts, p.throttled = defaultAttempts, throttledAttempts
+		p.Attempts = defaultAttempts
+		p.throttled = throttledAttempts
 	}
 	if p.MaxDelay <= 0 {
 		p.MaxDelay = defaultMaxDelay
@@ -74,10 +75,14 @@ type Tries struct {
 // store throttled the attempt.
 func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
-	most, first, doubled := p.Attempts, FirstDelay, t.Failed-t.throttled-1
+	most := p.Attempts
+	first := FirstDelay
+	doubled := t.Failed - t.throttled - 1
 	if throttled {
 		t.throttled++
-		most, first, doubled = p.throttled, throttledDelay, max(0, t.throttled-throttledSame)
+		most = p.throttled
+		first = throttledDelay
+		doubled = max(0, t.throttled-throttledSame)
 	}
 	if t.Failed >= most || t.Waited >= p.maxWait {
 		return 0, false

@@ -170,12 +170,14 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		c.use(b)
 		return b, 0, nil
 	}
-	needed, last := int64(1), c.numberAt(off+length-1)
+	needed := int64(1)
+	last := c.numberAt(off + length - 1)
 	for first+needed <= last && c.blocks[first+needed] == nil {
 		needed++
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
-	window, expected := c.window(first, s), int64(0)
+	window := c.window(first, s)
+	expected := int64(0)
 	if s.expected > off {
 		expected = s.expected
 		window = c.numberAt(expected-1) - first + 1
@@ -258,7 +260,8 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	}
 	if last := run[n-1].number; n > needed && (expected == 0 || c.end(last) < expected) {
 		b := run[needed+(n-needed)/2]
-		b.ahead, b.next = min(2*n, c.maxAhead()), last+1
+		b.ahead = min(2*n, c.maxAhead())
+		b.next = last + 1
 	}
 	settled := 0
 	settle := func(n int, err error) {
@@ -277,7 +280,8 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 // so that readers do not wait for the whole run. The last block must wait for the result of Fetch,
 // which shows whether the bytes are damaged.
 func (c *Cache) download(run []*block, settle func(n int, err error)) error {
-	first, last := c.start(run[0].number), c.end(run[len(run)-1].number)
+	first := c.start(run[0].number)
+	last := c.end(run[len(run)-1].number)
 	return c.Fetch(c.ctx, first, last-first, func(from io.Reader) error {
 		for i, b := range run {
 			settle(i, nil)

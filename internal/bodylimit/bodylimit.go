@@ -37,7 +37,8 @@ func (r *Reader) Ask() error {
 	if err != nil {
 		return err
 	}
-	r.Left, r.More = r.Left+more, nil
+	r.Left += more
+	r.More = nil
 	return nil
 }
 

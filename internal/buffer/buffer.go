@@ -61,7 +61,9 @@ func New(limit *Limit, over *atomic.Int32) *Buffer {
 // Init makes b an empty Buffer in place, so that b can be a field of another value. The arguments
 // are those of [New].
 func (b *Buffer) Init(limit *Limit, over *atomic.Int32) {
-	b.limit, b.over, b.chunks = limit, over, b.inline[:0]
+	b.limit = limit
+	b.over = over
+	b.chunks = b.inline[:0]
 }
 
 // Size returns how many bytes the buffer holds.
@@ -117,10 +119,12 @@ func (b *Buffer) grow(ctx context.Context, whole int64) error {
 		b.add(first)
 		return nil
 	}
-	sizes, total := []int{first}, int64(first)
+	sizes := []int{first}
+	total := int64(first)
 	for len(b.chunks) > 1 && b.reserved+total < whole {
 		size := chunkSize(len(b.chunks) + len(sizes))
-		sizes, total = append(sizes, size), total+int64(size)
+		sizes = append(sizes, size)
+		total += int64(size)
 	}
 	least := min(total, secondChunk)
 	granted, over, err := b.limit.Acquire(ctx, b, total, least)
@@ -177,7 +181,9 @@ func (b *Buffer) Free() {
 		poolOf(len(c)).put(c)
 	}
 	b.limit.Release(b.reserved)
-	b.chunks, b.reserved, b.size = nil, 0, 0
+	b.chunks = nil
+	b.reserved = 0
+	b.size = 0
 }
 
 // ReadAt implements [io.ReaderAt], for an io.SectionReader.

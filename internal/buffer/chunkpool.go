@@ -64,7 +64,8 @@ func (p *chunkPool) trim(now time.Time) {
 		kept := len(p.free) - p.unused
 		clear(p.free[kept:])
 		p.free = p.free[:kept]
-		p.unused, p.trimmed = kept, now
+		p.unused = kept
+		p.trimmed = now
 	}
 	p.watched = false
 	p.watch()

@@ -159,7 +159,8 @@ func (m *Limit) Forget(bytes int64) {
 	m.epoch++
 	m.used -= bytes
 	if m.used <= m.Max {
-		m.stalled, m.favored = false, nil
+		m.stalled = false
+		m.favored = nil
 	}
 }
 
@@ -172,7 +173,8 @@ func (m *Limit) AddInFlight(buffers int) {
 	m.epoch++
 	m.inFlight += buffers
 	if m.inFlight > 0 {
-		m.stalled, m.favored = false, nil
+		m.stalled = false
+		m.favored = nil
 	}
 }
 
@@ -198,7 +200,8 @@ func (m *Limit) grant() {
 // give gives memory to the request w. The parameter bytes is the amount. The caller must hold the
 // lock.
 func (m *Limit) give(w *waiter, bytes int64) {
-	w.granted, w.over = bytes, m.used+bytes > m.Max
+	w.granted = bytes
+	w.over = m.used+bytes > m.Max
 	m.used += bytes
 	m.epoch++
 	close(w.ready)
@@ -208,7 +211,9 @@ func (m *Limit) give(w *waiter, bytes int64) {
 // because the source of w may send nothing, and the memory would be wasted. The caller must hold
 // the lock.
 func (m *Limit) giveOver(w *waiter) {
-	m.stalled, m.tight, m.favored = true, true, w.owner
+	m.stalled = true
+	m.tight = true
+	m.favored = w.owner
 	m.give(w, w.least)
 }
 

@@ -53,7 +53,8 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		e := driver.StatusError(response)
 		if e.Code == storage.ObjectNotFound {
-			e.Code, e.Hint = storage.InvalidArgument, "check the id of the zone or distribution"
+			e.Code = storage.InvalidArgument
+			e.Hint = "check the id of the zone or distribution"
 		}
 		return body, c.failed(ctx, e)
 	}
@@ -67,7 +68,9 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 // the code is Unavailable.
 func (c *Client) failed(ctx context.Context, e *storage.Error) error {
 	e = storage.AsError(ctx, e)
-	e.Op, e.Provider, e.Unknown = "Purge", c.provider, false
+	e.Op = "Purge"
+	e.Provider = c.provider
+	e.Unknown = false
 	return e
 }
 

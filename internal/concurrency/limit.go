@@ -74,7 +74,8 @@ func Growing(initial, highest int, rate float64) *Limit {
 		since: time.Now(),
 	}
 	if rate > 0 && initial > 1 {
-		l.before, l.rate = initial/2, rate
+		l.before = initial / 2
+		l.rate = rate
 	}
 	l.add(initial)
 	return l
@@ -160,16 +161,19 @@ func (l *Limit) Ended() {
 	}
 	now := time.Now()
 	rate := perSecond(l.bytes.Swap(0), now.Sub(l.since))
-	l.since, l.ended = now, 0
+	l.since = now
+	l.ended = 0
 	switch {
 	case l.before > 0 && rate < l.needed() && !l.second:
 		l.second = true
 		return
 	case l.before > 0 && rate < l.needed():
 		l.set(l.before)
-		l.before, l.paused = 0, now
+		l.before = 0
+		l.paused = now
 	case l.current < l.max && l.waiting > 0 && now.Sub(l.paused) >= tryAgain:
-		l.before, l.rate = l.current, rate
+		l.before = l.current
+		l.rate = rate
 		l.set(min(2*l.current, l.max))
 	default:
 		l.before = 0

@@ -62,7 +62,8 @@ func (p *Probe) endStretch() {
 	if perSecond(p.stretchBytes, p.stretchWaited) < fastConnection {
 		p.slowBytes += p.stretchBytes
 	}
-	p.stretchBytes, p.stretchWaited = 0, 0
+	p.stretchBytes = 0
+	p.stretchWaited = 0
 }
 
 func perSecond(bytes int64, d time.Duration) float64 { return float64(bytes) / max(d.Seconds(), 1e-9) }

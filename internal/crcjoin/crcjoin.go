@@ -32,7 +32,8 @@ func (c CRC) multiply(a, b uint64) (product uint64) {
 }
 
 func (c CRC) powerOfX(n uint64) uint64 {
-	result, square := uint64(1)<<(c.Width-1), uint64(1)<<(c.Width-2)
+	result := uint64(1) << (c.Width - 1)
+	square := uint64(1) << (c.Width - 2)
 	for ; n > 0; n >>= 1 {
 		if n&1 != 0 {
 			result = c.multiply(result, square)

@@ -47,7 +47,8 @@ const (
 // deadline. The response then comes at the end of the body, or after 30 seconds. If the client
 // sends nothing, the request ends only after the ReadTimeout of the server.
 func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
-	conn, until := http.NewResponseController(w), time.Now().Add(limit)
+	conn := http.NewResponseController(w)
+	until := time.Now().Add(limit)
 	first := begin(rest, max, until)
 	over := first.waitWhileBytesCome(ctx)
 	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
@@ -101,7 +102,8 @@ func begin(rest io.Reader, max int64, until time.Time) *reading {
 		defer close(r.ended)
 		r.caught.Do(func() {
 			_, err := io.CopyN(io.Discard, &timedReader{rest, until, &r.bytes}, max)
-			r.whole, r.timedOut = err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded)
+			r.whole = err == io.EOF
+			r.timedOut = errors.Is(err, os.ErrDeadlineExceeded)
 		}, nil)
 	}()
 	return r

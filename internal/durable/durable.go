@@ -39,9 +39,13 @@ func OfFile(err error, path string) error {
 	var op, name string
 	var cause error
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		op, name, cause = failed.Op, failed.Path, failed.Err
+		op = failed.Op
+		name = failed.Path
+		cause = failed.Err
 	} else if failed, ok := errors.AsType[*os.LinkError](err); ok {
-		op, name, cause = failed.Op, failed.Old, failed.Err
+		op = failed.Op
+		name = failed.Old
+		cause = failed.Err
 	}
 	if !IsTempName(filepath.Base(name)) {
 		return err

@@ -11,7 +11,8 @@ import (
 // account. If files is true, relative also asks the system whether different paths lead to the same
 // directory. This can be so if the file system ignores case.
 func relative(dir, outer string, files bool) (rel string, ok bool) {
-	dir, outer = resolved(dir), resolved(outer)
+	dir = resolved(dir)
+	outer = resolved(outer)
 	rel, ok = pathFrom(outer, dir)
 	if !ok && files {
 		rel, ok = sameAbove(dir, outer)

@@ -66,17 +66,21 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 	}
 	parent := ""
 	for {
-		next, more := mount{}, false
+		next := mount{}
+		more := false
 		for _, m := range all {
 			mounted := m.parent == parent && m.id != parent || !found && (!known[m.parent] || m.parent == m.id)
 			if _, in := pathFrom(m.point, path); in && mounted && (!more || len(m.point) < len(next.point)) {
-				next, more = m, true
+				next = m
+				more = true
 			}
 		}
 		if !more {
 			return at, found
 		}
-		at, parent, found = next, next.id, true
+		at = next
+		parent = next.id
+		found = true
 	}
 }
 

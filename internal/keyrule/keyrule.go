@@ -42,7 +42,9 @@ func Fits(key string) bool {
 // checkKeyBytes checks the characters and the segments of key. It returns the rule that key breaks,
 // or "" if key breaks none. It makes most checks in a single loop, because every write calls it.
 func checkKeyBytes(key string) string {
-	segments, ascii, before := 1, true, byte(0)
+	segments := 1
+	ascii := true
+	before := byte(0)
 	for i := range len(key) {
 		c := key[i]
 		switch {

@@ -82,7 +82,9 @@ func (s *Sorter) spill(ctx context.Context) error {
 		return err
 	}
 	clear(s.records)
-	s.records, s.held, s.block = s.records[:0], 0, nil
+	s.records = s.records[:0]
+	s.held = 0
+	s.block = nil
 	most := max(leastRuns, s.memory/leastBuffer)
 	for level := 0; len(s.levels[level].all) >= most; level++ {
 		full := s.levels[level]
@@ -132,7 +134,8 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 // Close removes the temporary files. Further calls do nothing.
 func (s *Sorter) Close() error {
 	s.sealed = true
-	s.records, s.block = nil, nil
+	s.records = nil
+	s.block = nil
 	var err error
 	for _, level := range s.levels {
 		err = errors.Join(err, level.close())

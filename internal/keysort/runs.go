@@ -60,7 +60,8 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 	if err := to.Flush(); err != nil {
 		return err
 	}
-	f.all, f.size = append(f.all, span{f.size, end}), end
+	f.all = append(f.all, span{f.size, end})
+	f.size = end
 	return nil
 }
 

@@ -90,7 +90,8 @@ func (f *File) verify() bool {
 		sum := crc32c.New()
 		n, err := chunks.Copy(sum, io.NewSectionReader(f.file, s.offset, s.end-s.offset))
 		if err == nil && n == s.end-s.offset && sum.Sum32() == s.crc {
-			f.done, end = append(f.done, s), s.end
+			f.done = append(f.done, s)
+			end = s.end
 		}
 	}
 	return len(f.done) > 0
@@ -129,7 +130,8 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 // later call can continue the download. If sync is true, the file that holds the record survives a
 // power failure.
 func (f *File) Record(of Object, sync bool) error {
-	f.recorded, f.active = true, map[int64]span{}
+	f.recorded = true
+	f.active = map[int64]span{}
 	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
 	if err == nil && sync {
 		err = f.mark.file.Sync()
@@ -287,12 +289,14 @@ var (
 // the object.
 func (f *File) Check() error {
 	f.flush()
-	end, sum := int64(0), uint32(0)
+	end := int64(0)
+	sum := uint32(0)
 	for _, s := range f.done {
 		if s.offset != end {
 			return errIncomplete
 		}
-		end, sum = s.end, crc32c.Join(sum, s.crc, s.end-s.offset)
+		end = s.end
+		sum = crc32c.Join(sum, s.crc, s.end-s.offset)
 	}
 	want := f.Object()
 	if end != want.Size {

@@ -223,7 +223,8 @@ func (m *mark) read() error {
 		return errForeign
 	}
 	line, err := lines.ReadSlice('\n')
-	m.header, m.spans = header{}, nil
+	m.header = header{}
+	m.spans = nil
 	if err != nil || json.Unmarshal(line, &m.header) != nil || m.header.Format != format ||
 		m.header.Name != filepath.Base(m.path) {
 		return errForeign
@@ -244,8 +245,10 @@ func (m *mark) read() error {
 
 // begin writes the header h as the first line of the mark file, which must be empty.
 func (m *mark) begin(h header) error {
-	h.Format, h.Name = format, filepath.Base(m.path)
-	m.header, m.spans = h, nil
+	h.Format = format
+	h.Name = filepath.Base(m.path)
+	m.header = h
+	m.spans = nil
 	return m.write(h)
 }
 

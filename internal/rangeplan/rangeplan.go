@@ -79,7 +79,8 @@ func (p *Plan) Runs(yield func(Run) bool) {
 				}
 				run = Run{Offset: part.Offset}
 			}
-			run.End, run.Parts = part.End, append(run.Parts, part)
+			run.End = part.End
+			run.Parts = append(run.Parts, part)
 			offset = part.End
 		}
 		if furthest < 0 || s.End > p.Spans[furthest].End {

@@ -21,19 +21,23 @@ func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 	e := &storage.Error{Err: err}
 	switch {
 	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
-		e.Code, e.Retryable = storage.RateLimited, true
+		e.Code = storage.RateLimited
+		e.Retryable = true
 		e.Hint = "raise the limit of open files (ulimit -n), or make fewer calls at once"
 	case errors.As(err, &certificate):
-		e.Code, e.Hint = storage.Internal, "the server's certificate is not trusted or is for another host"
+		e.Code = storage.Internal
+		e.Hint = "the server's certificate is not trusted or is for another host"
 	case errors.As(err, &dns) && dns.IsNotFound:
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 		e.Hint = "no such host: check the endpoint, the region and the account's name"
 	case errors.Is(err, context.Canceled) && !transport.Stalled(err):
 		e.Code = storage.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Code = storage.DeadlineExceeded
 	case errors.As(err, &network) || isInterrupted:
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 	default:
 		e.Code = storage.Internal
 	}

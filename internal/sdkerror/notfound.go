@@ -22,7 +22,8 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	switch {
 	case !ok:
 	case own.Status == http.StatusNotFound:
-		e.Code, e.Hint = storage.BucketNotFound, hint
+		e.Code = storage.BucketNotFound
+		e.Hint = hint
 	case own.Status == 0 || own.Retryable:
 		return own // the second request did not tell whether the bucket exists
 	}

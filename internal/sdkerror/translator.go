@@ -76,7 +76,8 @@ func WithoutEffect(err error) error {
 	}
 	e := *own
 	if e.Unknown && e.Code == storage.PreconditionFailed {
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 	}
 	e.Unknown = false
 	return &e
@@ -92,7 +93,8 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 	}
 	e := t.Translate(err)
 	if e.Unknown && e.Code == storage.ObjectNotFound { // a 404 from a gateway does not prove that the object is missing
-		e.Code, e.Retryable = storage.Unavailable, true
+		e.Code = storage.Unavailable
+		e.Retryable = true
 	}
 	e.Unknown = e.Unknown || errors.Is(err, ErrNoEvidence) || t.isUnknown(err, e.Status, counter)
 	return e

@@ -71,8 +71,10 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	case http.MethodDelete:
 		g.Version = r.Version
 	case http.MethodPut, http.MethodPost:
-		g.MinSize, g.MaxSize = r.MinSize, r.MaxSize
-		g.Attributes, g.CRC32C = attributesOf(r), r.CRC32C
+		g.MinSize = r.MinSize
+		g.MaxSize = r.MaxSize
+		g.Attributes = attributesOf(r)
+		g.CRC32C = r.CRC32C
 	default:
 		return nil, storage.Unsupported
 	}
@@ -166,7 +168,8 @@ func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Head
 	if !known {
 		return nil, Invalid
 	}
-	g.Method, g.Key = method, objectKey
+	g.Method = method
+	g.Key = objectKey
 	for i := range g.Attributes {
 		a := &g.Attributes[i]
 		values := header[http.CanonicalHeaderKey(a.Name)]

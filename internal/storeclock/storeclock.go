@@ -61,7 +61,8 @@ func unknown(err error) error {
 	}
 	own, ok := errors.AsType[*storage.Error](err)
 	if ok {
-		e.Retryable, e.Hint = own.Retryable, own.Hint
+		e.Retryable = own.Retryable
+		e.Hint = own.Hint
 	}
 	switch e.Code {
 	case storage.PermissionDenied, storage.Unsupported:

@@ -31,7 +31,9 @@ func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 		b = &requestBody{}
 	}
 	x.bodies = append(x.bodies, b)
-	b.inner, b.exchange, b.idle.L = inner, x, &b.mu
+	b.inner = inner
+	b.exchange = x
+	b.idle.L = &b.mu
 	x.whole = false // false again if net/http replays the request, because the body is then sent from its start
 	return b
 }

@@ -43,7 +43,8 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 		x.readError(r, response)
 		return response, nil
 	}
-	x.reply.inner, x.reply.exchange = response.Body, x
+	x.reply.inner = response.Body
+	x.reply.exchange = x
 	response.Body = &x.reply
 	// For the content of an object, the core itself limits the time of each Read.
 	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent)

@@ -138,7 +138,8 @@ func (x *exchange) connecting(string) {
 	x.rest()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.traced, x.linked = true, false
+	x.traced = true
+	x.linked = false
 }
 
 // dialed is called by net/http when it opens a connection for this request. It starts the timer,

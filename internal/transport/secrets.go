@@ -156,7 +156,8 @@ func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 		for from := max(0, at-1); from <= at; from++ {
 			if n := matchSecret(text[from:], secret, end); n > 0 {
 				copy(text[from:from+n], bytes.Repeat([]byte{'*'}, n))
-				at, changed = from+n-1, true
+				at = from + n - 1
+				changed = true
 				break
 			}
 		}
@@ -221,7 +222,8 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 		n, b.err = b.inner.Read(b.buffer[filled:cap(b.buffer)])
 		b.buffer = b.buffer[:filled+n]
 		mask(b.buffer, b.secrets, b.err != nil)
-		b.read, b.safe = 0, len(b.buffer)
+		b.read = 0
+		b.safe = len(b.buffer)
 		if b.err == nil {
 			b.safe = max(0, len(b.buffer)-b.hold)
 		}

@@ -124,7 +124,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Send is like RoundTrip, but uses ctx in place of the context of r.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
-	counter, call := counterOf(ctx), wire.Of(ctx)
+	counter := counterOf(ctx)
+	call := wire.Of(ctx)
 	if t.foreign && counter == nil && call == nil {
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}

@@ -30,7 +30,8 @@ func Beginning(text string, most int) string {
 func WriteJSON(w http.ResponseWriter, status int, contentType string, value any) {
 	document, err := json.Marshal(value)
 	if err != nil { // fails only for a time after the year 9999
-		status, document = http.StatusInternalServerError, []byte(
+		status = http.StatusInternalServerError
+		document = []byte(
 			`{"code":"internal","message":"Something went wrong here."}`,
 		)
 	}

@@ -13,7 +13,8 @@ const RequestIDHeader = "X-Request-Id"
 // Begin sets the headers that every response has, including the ID of the request. It returns a
 // request that also has the ID. If r lacks the ID, the result is a copy, so that r is not changed.
 func Begin(w http.ResponseWriter, r *http.Request) *http.Request {
-	id, header := RequestID(r), w.Header()
+	id := RequestID(r)
+	header := w.Header()
 	if r.Header.Get(RequestIDHeader) != id {
 		r = r.Clone(r.Context())
 		r.Header.Set(RequestIDHeader, id)

@@ -15,12 +15,14 @@ func Bytes(n int64) string {
 	if n < 1<<10 {
 		return strconv.FormatInt(n, 10) + " bytes"
 	}
-	value, unit := float64(n), ""
+	value := float64(n)
+	unit := ""
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if value < 1<<10 {
 			break
 		}
-		value, unit = value/(1<<10), u
+		value = value / (1 << 10)
+		unit = u
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + unit
 }
