@@ -70,7 +70,8 @@ func open(t *testing.T, g *generated, m *buffer.Limit, size, most int64) *Cache 
 
 func readAt(t *testing.T, c *Cache, at, length int64) {
 	t.Helper()
-	got, want := make([]byte, length), make([]byte, length)
+	got := make([]byte, length)
+	want := make([]byte, length)
 	n, err := c.ReadAt(context.Background(), got, at)
 	require.NoError(t, err)
 	_, _ = numbers{}.ReadAt(want, at)
@@ -201,7 +202,8 @@ func TestAScanIsExpectedToBeAsLongAsTheTwoBeforeIt(t *testing.T) {
 				for i, begins := range row.begins {
 					length := int64(scan)
 					if i == last {
-						g.requests, length = nil, row.length
+						g.requests = nil
+						length = row.length
 					} else if begins[0] == 5000 {
 						length = 5
 					}
@@ -277,14 +279,16 @@ func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(i), 2))
-			r, at := readers[i%2], int64(0)
+			r := readers[i%2]
+			at := int64(0)
 			for range 150 {
 				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
 				at += length
 				if random.IntN(4) == 0 || at+length > r.Size {
 					at = random.Int64N(r.Size - length)
 				}
-				got, want := make([]byte, length), make([]byte, length)
+				got := make([]byte, length)
+				want := make([]byte, length)
 				_, _ = numbers{}.ReadAt(want, at)
 				if _, err := r.ReadAt(context.Background(), got, at); err != nil || string(got) != string(want) {
 					t.Errorf("%d bytes at %d: %v", length, at, err)

@@ -64,7 +64,8 @@ func TestTheNumberFollowsTheNetwork(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l, w := Growing(4, 16, min(row.each, row.all)), &network{each: row.each, all: row.all, latency: time.Millisecond}
+				l := Growing(4, 16, min(row.each, row.all))
+				w := &network{each: row.each, all: row.all, latency: time.Millisecond}
 				w.run(l, 120)
 				require.GreaterOrEqual(t, l.Current(), row.least)
 				require.LessOrEqual(t, l.Current(), row.most)
@@ -75,7 +76,8 @@ func TestTheNumberFollowsTheNetwork(t *testing.T) {
 
 func TestAFixedNumberStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, w := Fixed(3), &network{each: 50e6, all: 1e12}
+		l := Fixed(3)
+		w := &network{each: 50e6, all: 1e12}
 		w.run(l, 100)
 		require.Equal(t, 3, l.Current())
 		require.EqualValues(t, 3, w.most.Load())
@@ -84,7 +86,8 @@ func TestAFixedNumberStays(t *testing.T) {
 
 func TestTheMostIsNeverExceeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, w := Growing(5, 12, 0), &network{each: 50e6, all: 1e12}
+		l := Growing(5, 12, 0)
+		w := &network{each: 50e6, all: 1e12}
 		w.run(l, 300)
 		require.Equal(t, 12, l.Current())
 		require.EqualValues(t, 12, w.most.Load())
@@ -108,7 +111,8 @@ func TestNobodyWaitsNothingGrows(t *testing.T) {
 
 func TestANumberThatWasBestIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, w := Growing(4, 16, 0), &network{each: 50e6, all: 50e6}
+		l := Growing(4, 16, 0)
+		w := &network{each: 50e6, all: 50e6}
 		w.run(l, 60)
 		require.Equal(t, 4, l.Current())
 		w.all = 1e12
@@ -147,7 +151,8 @@ func TestAReleaseAfterShrinkingLendsNothing(t *testing.T) {
 
 func TestARefusalLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, w := Growing(4, 16, 0), &network{each: 50e6, all: 1e12}
+		l := Growing(4, 16, 0)
+		w := &network{each: 50e6, all: 1e12}
 		w.run(l, 30)
 		l.Refused()
 		w.most.Store(0)

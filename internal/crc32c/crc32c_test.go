@@ -16,7 +16,8 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	}
 	whole := Sum(data)
 	for _, cut := range []int{0, 1, 7, 8, 9, 2500, 4095, 4999, 5000} {
-		a, b := Sum(data[:cut]), Sum(data[cut:])
+		a := Sum(data[:cut])
+		b := Sum(data[cut:])
 		require.Equal(t, whole, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
 	}
 }

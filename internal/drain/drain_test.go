@@ -68,8 +68,11 @@ func TestRespond(t *testing.T) {
 				if row.canceled {
 					cancel()
 				}
-				wire, began, after := slow(), time.Now(), time.Duration(-1)
-				w, body := http.ResponseWriter(wire), row.body
+				wire := slow()
+				began := time.Now()
+				after := time.Duration(-1)
+				w := http.ResponseWriter(wire)
+				body := row.body
 				if body == nil {
 					body = wire
 				}

@@ -19,7 +19,8 @@ import (
 // A limit of the application, in front of the handler, changes the header of the response when a
 // Read reaches it. That is not at the same time as the response.
 func TestALimitThatIsReachedDuringTheResponse(t *testing.T) {
-	responding, sent := make(chan struct{}), make(chan struct{})
+	responding := make(chan struct{})
+	sent := make(chan struct{})
 	server := httptest.NewServer(http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		drain.Respond(r.Context(), w, r.Body, 4<<20, func() {
 			close(responding)

@@ -48,7 +48,8 @@ func TestTemporaryNames(t *testing.T) {
 }
 
 func TestErrorsNameTheFileThatATemporaryOneBecomes(t *testing.T) {
-	temp, other := filepath.Join("dir", TempName()), errors.New("another")
+	temp := filepath.Join("dir", TempName())
+	other := errors.New("another")
 	for name, row := range map[string]struct {
 		err         error
 		named, hint string

@@ -55,7 +55,8 @@ func TestAHiddenMountShowsNothing(t *testing.T) {
 	}
 	bindmount.Make(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
 	bindmount.Make(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
-	data, outer := []Place{{Directory: filepath.Join(top, "data"), Direct: true}}, []Place{{Directory: filepath.Join(top, "outer"), Direct: true}}
+	data := []Place{{Directory: filepath.Join(top, "data"), Direct: true}}
+	outer := []Place{{Directory: filepath.Join(top, "outer"), Direct: true}}
 	_, below := Below(data, outer)
 	require.False(t, below)
 	require.True(t, Apart(data, outer))
@@ -76,7 +77,8 @@ func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
 
 // A file system that is mounted in one directory may be that of a server which shows the other.
 func TestAMountOfAnotherFileSystemIsNotKnown(t *testing.T) {
-	data, outer := t.TempDir(), t.TempDir()
+	data := t.TempDir()
+	outer := t.TempDir()
 	bindmount.Make(t, "/proc", filepath.Join(outer, "z"))
 	require.False(t, Apart([]Place{{Directory: data, Direct: true}}, []Place{{Directory: outer, Direct: true}}))
 }

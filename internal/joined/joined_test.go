@@ -9,7 +9,8 @@ import (
 )
 
 func TestErrors(t *testing.T) {
-	a, b := errors.New("a"), errors.New("b")
+	a := errors.New("a")
+	b := errors.New("b")
 	wrapped := fmt.Errorf("c: %w", a)
 	require.Nil(t, Errors(nil))
 	require.Equal(t, []error{a}, Errors(a))

@@ -112,7 +112,8 @@ func TestMemoryStaysBounded(t *testing.T) {
 	const records = 100_000 // 4 MB
 	s := New(256 << 10)
 	defer func() { require.NoError(t, s.Close()) }()
-	key, value := make([]byte, 20), make([]byte, 20)
+	key := make([]byte, 20)
+	value := make([]byte, 20)
 	random := rand.New(rand.NewPCG(1, 2))
 	var most uint64
 	measure := func(i int) {

@@ -96,7 +96,8 @@ func TestAFileIsContinued(t *testing.T) {
 		}, 28 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body, dir := content(), t.TempDir()
+			body := content()
+			dir := t.TempDir()
 			target := filepath.Join(dir, "target")
 			leave(t, target, body, row.written)
 			left := names(t, dir)
@@ -119,7 +120,8 @@ func TestAFileIsContinued(t *testing.T) {
 }
 
 func TestAFileOfAnotherObjectIsRemoved(t *testing.T) {
-	body, dir := content(), t.TempDir()
+	body := content()
+	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	leave(t, target, body, 20<<20)
 	require.Nil(t, partfile.Find(partfile.System{}, target, "another"))
@@ -127,7 +129,8 @@ func TestAFileOfAnotherObjectIsRemoved(t *testing.T) {
 }
 
 func TestAContinuedFileWithOtherBytesFails(t *testing.T) {
-	body, dir := content(), t.TempDir()
+	body := content()
+	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	leave(t, target, body, 20<<20)
 	f := partfile.Find(partfile.System{}, target, object(body).Source)
@@ -142,7 +145,8 @@ func TestAContinuedFileWithOtherBytesFails(t *testing.T) {
 
 // Two processes may download to one path: the second neither waits nor continues.
 func TestALivingFileIsLeftAlone(t *testing.T) {
-	body, dir := content(), t.TempDir()
+	body := content()
+	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	first, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
@@ -204,8 +208,10 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 
 // In a directory that others may write to, a file with the name may lead to one of this user.
 func TestAFileWithAnotherNameIsNotWrittenTo(t *testing.T) {
-	body, dir := content(), t.TempDir()
-	target, mine := filepath.Join(dir, "target"), filepath.Join(dir, "mine")
+	body := content()
+	dir := t.TempDir()
+	target := filepath.Join(dir, "target")
+	mine := filepath.Join(dir, "mine")
 	leave(t, target, body, 20<<20)
 	data := filepath.Join(dir, names(t, dir)[1])
 	require.NoError(t, os.WriteFile(mine, []byte("precious"), 0o600))

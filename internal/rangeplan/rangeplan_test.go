@@ -48,7 +48,8 @@ func TestPlansOfRandomRanges(t *testing.T) {
 			offset := random.Int64N(101)
 			spans[i] = Span{offset, offset + random.Int64N(101-offset)}
 		}
-		gap, limit := random.Int64N(20), 1+random.Int64N(60)
+		gap := random.Int64N(20)
+		limit := 1 + random.Int64N(60)
 		p := New(spans, gap, limit)
 		filled := make([][]int, len(spans))
 		for i, s := range spans {
@@ -59,7 +60,8 @@ func TestPlansOfRandomRanges(t *testing.T) {
 				filled[part.Span][at-spans[part.Span].Offset]++
 			}
 		}
-		last, bytes := int64(-1), int64(0)
+		last := int64(-1)
+		bytes := int64(0)
 		for run := range p.Runs {
 			require.Greater(t, run.Offset, last-1, "runs ascend without overlap")
 			require.LessOrEqual(t, run.End-run.Offset, limit)

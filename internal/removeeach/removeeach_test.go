@@ -31,7 +31,8 @@ func TestOf(t *testing.T) {
 	locked := func(key, version string) error {
 		return &storage.Error{Code: storage.Locked, Key: key, Version: version}
 	}
-	one, another := locked("a", "1"), locked("b", "1")
+	one := locked("a", "1")
+	another := locked("b", "1")
 	end := error(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
 	for name, row := range map[string]struct {
 		removed  int

@@ -7,8 +7,11 @@ import (
 )
 
 func BenchmarkSignURL(b *testing.B) {
-	k, r := keys(b, secret(1)), download()
-	r.Version, r.ResponseType, r.ResponseName = "", "", ""
+	k := keys(b, secret(1))
+	r := download()
+	r.Version = ""
+	r.ResponseType = ""
+	r.ResponseName = ""
 	for b.Loop() {
 		if _, err := signedurl.SignURL(k, "bucket", r, noon); err != nil {
 			b.Fatal(err)

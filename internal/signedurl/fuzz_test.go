@@ -21,9 +21,11 @@ func FuzzVerifyURL(f *testing.F) {
 		k := keys(t, secret(1))
 		r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: size, MaxSize: size}
 		if version != "" {
-			r.Method, r.Version = http.MethodGet, version
+			r.Method = http.MethodGet
+			r.Version = version
 		} else {
-			r.ContentType, r.Metadata = kind, map[string]string{"k": value}
+			r.ContentType = kind
+			r.Metadata = map[string]string{"k": value}
 		}
 		u, err := signedurl.SignURL(k, "bucket", r, noon)
 		require.NoError(t, err)
@@ -60,10 +62,12 @@ func FuzzTwoGrants(f *testing.F) {
 		k := keys(t, secret(1))
 		sign := func(key, kind, value string) *request {
 			r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: -1, MaxSize: -1}
-			r.ContentType, r.CacheControl = kind, value
+			r.ContentType = kind
+			r.CacheControl = value
 			return signedRequest(t, k, r)
 		}
-		one, two := sign(key1, kind1, value1), sign(key2, kind2, value2)
+		one := sign(key1, kind1, value1)
+		two := sign(key2, kind2, value2)
 		require.NotEqual(t, one.query, two.query)
 		two.query = one.query
 		_, status := two.verify(k, noon)

@@ -34,7 +34,9 @@ func upload() *driver.SignRequest {
 		Method: http.MethodPut, Key: "a/b c", TTL: time.Hour, BaseURL: base,
 		MinSize: 1, MaxSize: 9, CRC32C: storage.CRC32C{Sum: crc, Known: true}, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	}
-	r.ContentType, r.CacheControl, r.StorageClass = "image/png", "no-store", "COLD"
+	r.ContentType = "image/png"
+	r.CacheControl = "no-store"
+	r.StorageClass = "COLD"
 	r.Metadata = map[string]string{"name": "caf\u00e9 & co"}
 	return r
 }
@@ -84,6 +86,7 @@ func form(t testing.TB, k signedurl.Keys, r *driver.SignRequest) map[string]stri
 
 func formRequest() *driver.SignRequest {
 	r := upload()
-	r.Method, r.Condition = http.MethodPost, storage.Condition{}
+	r.Method = http.MethodPost
+	r.Condition = storage.Condition{}
 	return r
 }

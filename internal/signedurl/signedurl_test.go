@@ -96,7 +96,10 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 		{"another bucket", func(r *request) { r.bucket = "bucket2" }},
 		{"another method", func(r *request) { r.method = http.MethodPatch }},
 		{"another key", func(r *request) { r.key = "a/b d" }},
-		{"a moved boundary between two parts", func(r *request) { r.bucket, r.method = "bucke", "tPUT" }},
+		{"a moved boundary between two parts", func(r *request) {
+			r.bucket = "bucke"
+			r.method = "tPUT"
+		}},
 		{"a key in another case", func(r *request) { r.key = "a/B c" }},
 		{"a key escaped twice", func(r *request) { r.key = "a%2Fb%20c" }},
 		{"a longer key", func(r *request) { r.key += "/d" }},
@@ -204,7 +207,8 @@ func TestASignedURLExpires(t *testing.T) {
 }
 
 func TestKeysCanBeRotated(t *testing.T) {
-	older, newer := keys(t, secret(1)), keys(t, secret(2))
+	older := keys(t, secret(1))
+	newer := keys(t, secret(2))
 	both := keys(t, secret(2), secret(1))
 	for name, row := range map[string]struct {
 		signs, checks signedurl.Keys
@@ -287,7 +291,8 @@ func TestAURLIsNotAForm(t *testing.T) {
 	r := formRequest()
 	_, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
-	r.MinSize, r.MaxSize = -1, -1
+	r.MinSize = -1
+	r.MaxSize = -1
 	_, err = signedurl.SignForm(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported, "a form must have bounds")
 }

@@ -27,7 +27,8 @@ func (b *busy) Upload(
 	if err != nil {
 		return nil, err
 	}
-	b.modified, attrs.Modified = attrs.Modified, time.Time{}
+	b.modified = attrs.Modified
+	attrs.Modified = time.Time{}
 	if b.removals > 0 {
 		b.removals--
 		return attrs, b.Remove(ctx, key, &storage.RemoveOptions{})

@@ -8,7 +8,8 @@ import (
 )
 
 func TestATokenHasItsRecord(t *testing.T) {
-	size, crc := int64(0), uint32(7)
+	size := int64(0)
+	crc := uint32(7)
 	for _, r := range []Record{
 		{},
 		{Bucket: "b", Key: "é", Upload: "u", Metadata: map[string]string{"k": "v"}, Until: 1, Hold: true, Size: &size, CRC32C: &crc},
