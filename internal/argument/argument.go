@@ -22,6 +22,10 @@ func NeedBucket(b any, op, key string) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Op: op, Key: key, Err: errors.New(scope.Foreign(op, b)), Hint: scope.ForeignHint,
+		Code: storage.Unsupported,
+		Op:   op,
+		Key:  key,
+		Err:  errors.New(scope.Foreign(op, b)),
+		Hint: scope.ForeignHint,
 	}
 }

@@ -78,7 +78,11 @@ func (c *Client) failed(ctx context.Context, e *storage.Error) error {
 // failed.
 func (c *Client) Refused(code storage.Code, reason string) error {
 	return &storage.Error{
-		Code: code, Op: "Purge", Provider: c.provider, Err: errors.New(reason), Retryable: code == storage.Unavailable,
+		Code:      code,
+		Op:        "Purge",
+		Provider:  c.provider,
+		Err:       errors.New(reason),
+		Retryable: code == storage.Unavailable,
 	}
 }
 
@@ -88,8 +92,10 @@ func (c *Client) Parse(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "Purge", Provider: c.provider,
-			Err: errors.New("urls must be http or https addresses without user and fragment"),
+			Code:     storage.InvalidArgument,
+			Op:       "Purge",
+			Provider: c.provider,
+			Err:      errors.New("urls must be http or https addresses without user and fragment"),
 		}
 	}
 	return u, nil

@@ -70,8 +70,11 @@ func Fixed(n int) *Limit {
 func Growing(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
 	l := &Limit{
-		slots: make(chan struct{}, highest), current: initial, max: highest, adaptive: initial < highest,
-		since: time.Now(),
+		slots:    make(chan struct{}, highest),
+		current:  initial,
+		max:      highest,
+		adaptive: initial < highest,
+		since:    time.Now(),
 	}
 	if rate > 0 && initial > 1 {
 		l.before = initial / 2

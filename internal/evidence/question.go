@@ -82,6 +82,8 @@ func Appears(ctx context.Context, at End, prefix string, other End, otherPrefix 
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, q.End(ctx)) }()
+	defer func() {
+		err = errors.Join(err, q.End(ctx))
+	}()
 	return q.AppearsIn(ctx, other, otherPrefix)
 }

@@ -60,7 +60,8 @@ func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
 func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	if hold {
 		return &storage.Error{
-			Code: storage.Locked, Err: errors.New("the object is under a legal hold"),
+			Code: storage.Locked,
+			Err:  errors.New("the object is under a legal hold"),
 			Hint: "end the hold with SetLegalHold",
 		}
 	}
@@ -68,7 +69,8 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 		return nil
 	}
 	e := &storage.Error{
-		Code: storage.Locked, Err: errors.New("the object is under retention until " + r.Until.Format(time.RFC3339)),
+		Code: storage.Locked,
+		Err:  errors.New("the object is under retention until " + r.Until.Format(time.RFC3339)),
 	}
 	if r.Mode == storage.Governance {
 		e.Hint = "with the permission to, give WithGovernanceBypass"

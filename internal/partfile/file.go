@@ -65,7 +65,10 @@ func Find(dir Dir, target, source string) *File {
 		return nil
 	}
 	f := &File{
-		mark: m, path: dataPath(filepath.Dir(path), filepath.Base(path), "0"), recorded: true, active: map[int64]span{},
+		mark:     m,
+		path:     dataPath(filepath.Dir(path), filepath.Base(path), "0"),
+		recorded: true,
+		active:   map[int64]span{},
 	}
 	if m.header.Target == filepath.Base(target) && m.header.Source == source && source != "" &&
 		m.header.Revision != "" {

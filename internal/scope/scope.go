@@ -51,9 +51,7 @@ type Scope struct {
 // followed by the prefix of the other Scope. It permits a method only if both Scopes permit the
 // method.
 func (s Scope) In(outer Scope) Scope {
-	return Scope{
-		Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Part: true, Bad: cmp.Or(s.Bad, outer.Bad),
-	}
+	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Part: true, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
 
 // Key returns the caller's key with the prefix of the Scope in front. An empty key stays empty, so

@@ -20,8 +20,10 @@ var ErrNoEvidence = errors.New("the response is not that of")
 // response cannot be from the store.
 func NoEvidence(store, why string) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Hint: PageHint,
-		Err: fmt.Errorf("%w %s: %s", ErrNoEvidence, store, why),
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Hint:      PageHint,
+		Err:       fmt.Errorf("%w %s: %s", ErrNoEvidence, store, why),
 	}
 }
 

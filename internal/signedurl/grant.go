@@ -123,8 +123,14 @@ func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (
 		return nil, storage.Unsupported
 	}
 	g := &Grant{
-		Method: http.MethodPut, Key: r.Key, Upload: r.Upload, Part: r.Number, Expires: expiry(now, r.TTL),
-		MinSize: r.Size, MaxSize: r.Size, CRC32C: r.CRC32C,
+		Method:  http.MethodPut,
+		Key:     r.Key,
+		Upload:  r.Upload,
+		Part:    r.Number,
+		Expires: expiry(now, r.TTL),
+		MinSize: r.Size,
+		MaxSize: r.Size,
+		CRC32C:  r.CRC32C,
 	}
 	return g.sign(k, bucket, r.BaseURL)
 }

@@ -37,11 +37,17 @@ func (g *Grant) query(keyID string) string {
 	}
 	values := url.Values{}
 	for name, value := range map[string]string{
-		crcParam: textOfCRC(g.CRC32C), expiresParam: strconv.FormatInt(g.Expires, 10), headersParam: g.headerNames(),
-		keyParam:  keyID,
-		partParam: part, sizeParam: g.size(), uploadParam: g.Upload, versionParam: g.Version,
-		dispositionParam: g.ResponseDisposition, typeParam: g.ResponseType,
-		cacheParam: g.ResponseCacheControl,
+		crcParam:         textOfCRC(g.CRC32C),
+		expiresParam:     strconv.FormatInt(g.Expires, 10),
+		headersParam:     g.headerNames(),
+		keyParam:         keyID,
+		partParam:        part,
+		sizeParam:        g.size(),
+		uploadParam:      g.Upload,
+		versionParam:     g.Version,
+		dispositionParam: g.ResponseDisposition,
+		typeParam:        g.ResponseType,
+		cacheParam:       g.ResponseCacheControl,
 	} {
 		if value != "" {
 			values.Set(name, value)
@@ -71,9 +77,13 @@ func (g *Grant) size() string {
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{
-		CRC32C: crcOf(values.Get(crcParam)),
-		Upload: values.Get(uploadParam), Version: values.Get(versionParam), MinSize: -1, MaxSize: -1,
-		ResponseDisposition: values.Get(dispositionParam), ResponseType: values.Get(typeParam),
+		CRC32C:               crcOf(values.Get(crcParam)),
+		Upload:               values.Get(uploadParam),
+		Version:              values.Get(versionParam),
+		MinSize:              -1,
+		MaxSize:              -1,
+		ResponseDisposition:  values.Get(dispositionParam),
+		ResponseType:         values.Get(typeParam),
 		ResponseCacheControl: values.Get(cacheParam),
 	}
 	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)

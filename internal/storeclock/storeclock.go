@@ -31,7 +31,9 @@ func Now(ctx context.Context, bucket storage.ReadWriter, key string) (time.Time,
 			return time.Time{}, err
 		case attrs.Modified.IsZero():
 			return time.Time{}, &storage.Error{
-				Code: storage.Internal, Key: key, Err: errors.New("the store does not report the time of the write"),
+				Code: storage.Internal,
+				Key:  key,
+				Err:  errors.New("the store does not report the time of the write"),
 			}
 		default:
 			return attrs.Modified, nil
@@ -57,7 +59,8 @@ func Ask(ctx context.Context, bucket storage.ReadWriter, prefix string) (time.Ti
 // unknown returns the error of [Ask] if the object could not be written.
 func unknown(err error) error {
 	e := &storage.Error{
-		Code: storage.CodeOf(err), Err: fmt.Errorf("the time of the store is not known, which decides what is old: %w", err),
+		Code: storage.CodeOf(err),
+		Err:  fmt.Errorf("the time of the store is not known, which decides what is old: %w", err),
 	}
 	own, ok := errors.AsType[*storage.Error](err)
 	if ok {

@@ -28,7 +28,9 @@ func Check(op, key string, text []byte, newest int) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Op: op, Key: key,
+		Code: storage.Unsupported,
+		Op:   op,
+		Key:  key,
 		Err:  fmt.Errorf("a later version of this library has stored it in form %d", document.Form),
 		Hint: fmt.Sprintf("update this program: it reads forms up to %d", newest),
 	}

@@ -23,7 +23,9 @@ type Call struct {
 // ID returns a random text that identifies the operation. For one operation, ID always returns the
 // same text.
 func (c *Call) ID() string {
-	c.once.Do(func() { c.id = rand.Text() })
+	c.once.Do(func() {
+		c.id = rand.Text()
+	})
 	return c.id
 }
 
