@@ -336,7 +336,9 @@ func TestCloseInterruptsReadsAndGivesTheMemoryBack(t *testing.T) {
 				c := open(t, &generated{size: 10_000, held: make(chan struct{})}, m, 100, 8*mib)
 				var group sync.WaitGroup
 				var err error
-				group.Go(func() { _, err = c.ReadAt(context.Background(), make([]byte, length), 500) })
+				group.Go(func() {
+					_, err = c.ReadAt(context.Background(), make([]byte, length), 500)
+				})
 				synctest.Wait()
 				c.Close()
 				group.Wait()

@@ -57,10 +57,15 @@ func TestABodyIsReadUpToItsLimit(t *testing.T) {
 
 func TestMoreIsAskedOnce(t *testing.T) {
 	asked := 0
-	r := &bodylimit.Reader{Body: strings.NewReader("12345"), Left: 1, TooLarge: errTooLarge, More: func() (int64, error) {
-		asked++
-		return 4, nil
-	}}
+	r := &bodylimit.Reader{
+		Body:     strings.NewReader("12345"),
+		Left:     1,
+		TooLarge: errTooLarge,
+		More: func() (int64, error) {
+			asked++
+			return 4, nil
+		},
+	}
 	require.NoError(t, r.Ask())
 	require.NoError(t, iotest.TestReader(r, []byte("12345")))
 	require.Equal(t, 1, asked)

@@ -62,7 +62,9 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var group sync.WaitGroup
-		group.Go(func() { _, _, err = m.Acquire(ctx, nil, mib, mib) })
+		group.Go(func() {
+			_, _, err = m.Acquire(ctx, nil, mib, mib)
+		})
 		synctest.Wait()
 		cancel()
 		group.Wait()

@@ -32,7 +32,9 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
 		defer cancel()
 		var calls []time.Duration
-		ctxtime.Every(ctx, 10*time.Second, func(context.Context) { calls = append(calls, time.Since(start)) })
+		ctxtime.Every(ctx, 10*time.Second, func(context.Context) {
+			calls = append(calls, time.Since(start))
+		})
 		require.Equal(t, []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second}, calls)
 	})
 }

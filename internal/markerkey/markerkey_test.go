@@ -12,9 +12,21 @@ import (
 func TestIs(t *testing.T) {
 	long := strings.Repeat("a/", 511)
 	for key, is := range map[string]bool{
-		"a/": true, "a/b/": true, "é/": true,
-		"": false, "/": false, "a": false, "a/b": false, "a//": false, "/a/": false, "a./": false, "../": false, `a\/`: false,
-		strings.Repeat("a", 1023) + "/": true, strings.Repeat("a", 1024) + "/": false, long: false,
+		"a/":                            true,
+		"a/b/":                          true,
+		"é/":                            true,
+		"":                              false,
+		"/":                             false,
+		"a":                             false,
+		"a/b":                           false,
+		"a//":                           false,
+		"/a/":                           false,
+		"a./":                           false,
+		"../":                           false,
+		`a\/`:                           false,
+		strings.Repeat("a", 1023) + "/": true,
+		strings.Repeat("a", 1024) + "/": false,
+		long:                            false,
 	} {
 		require.Equal(t, is, markerkey.Is(key), key)
 	}

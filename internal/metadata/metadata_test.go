@@ -48,8 +48,16 @@ func TestOnlyASCIILettersAreFolded(t *testing.T) {
 
 func TestNamesOfMetadata(t *testing.T) {
 	for name, valid := range map[string]bool{
-		"a": true, "a-b_1": true, strings.Repeat("a", 64): true,
-		"": false, "1a": false, "-": false, "A": false, "a b": false, "é": false, strings.Repeat("a", 65): false,
+		"a":                     true,
+		"a-b_1":                 true,
+		strings.Repeat("a", 64): true,
+		"":                      false,
+		"1a":                    false,
+		"-":                     false,
+		"A":                     false,
+		"a b":                   false,
+		"é":                     false,
+		strings.Repeat("a", 65): false,
 	} {
 		require.Equal(t, valid, ValidName(name), name)
 	}

@@ -22,8 +22,12 @@ func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			var g Group
 			returned, broken := false, false
-			g.Go(func() { returned = true }, nil)
-			g.Go(func() { panic(row.value) }, func() { broken = true })
+			g.Go(func() {
+				returned = true
+			}, nil)
+			g.Go(func() { panic(row.value) }, func() {
+				broken = true
+			})
 			require.PanicsWithValue(t, row.value, g.Wait)
 			require.True(t, returned)
 			require.True(t, broken)
@@ -41,7 +45,9 @@ func TestWaitRaisesANilPanic(t *testing.T) {
 func TestGoexitInAFunctionEndsTheWaitingGoroutine(t *testing.T) {
 	var g Group
 	broken := false
-	g.Go(runtime.Goexit, func() { broken = true })
+	g.Go(runtime.Goexit, func() {
+		broken = true
+	})
 	reached := make(chan bool, 1)
 	done := make(chan struct{})
 	go func() {

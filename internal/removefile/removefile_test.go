@@ -69,12 +69,18 @@ func TestUnchanged(t *testing.T) {
 		},
 		{
 			"another file after the look", "k",
-			func(d dir, _ fs.FileInfo) bool { d.replace("sub/k", "two"); return true },
+			func(d dir, _ fs.FileInfo) bool {
+				d.replace("sub/k", "two")
+				return true
+			},
 			map[string]string{"k": "two"}, ErrChanged,
 		},
 		{
 			"another file with a long name after the look", long,
-			func(d dir, _ fs.FileInfo) bool { d.replace("sub/"+long, "two"); return true },
+			func(d dir, _ fs.FileInfo) bool {
+				d.replace("sub/"+long, "two")
+				return true
+			},
 			map[string]string{long: "two"}, ErrChanged,
 		},
 		{
@@ -87,7 +93,10 @@ func TestUnchanged(t *testing.T) {
 		},
 		{
 			"the file was removed after the look", "k",
-			func(d dir, _ fs.FileInfo) bool { require.NoError(d.t, d.root.Remove("sub/k")); return true },
+			func(d dir, _ fs.FileInfo) bool {
+				require.NoError(d.t, d.root.Remove("sub/k"))
+				return true
+			},
 			map[string]string{}, nil,
 		},
 	}

@@ -187,9 +187,23 @@ func TestFromListing(t *testing.T) {
 
 func TestCodeFromStatus(t *testing.T) {
 	for status, want := range map[int]storage.Code{
-		200: storage.Unavailable, 304: storage.NotModified, 302: storage.Internal, 404: storage.ObjectNotFound, 409: storage.Internal,
-		412: storage.PreconditionFailed, 416: storage.RangeNotSatisfiable, 418: storage.Internal, 429: storage.RateLimited, 503: storage.Unavailable, 505: storage.Unavailable,
-		499: storage.Unavailable, 501: storage.Unsupported, 507: storage.Unavailable, 520: storage.Unavailable, 524: storage.Unavailable, 598: storage.Unavailable,
+		200: storage.Unavailable,
+		304: storage.NotModified,
+		302: storage.Internal,
+		404: storage.ObjectNotFound,
+		409: storage.Internal,
+		412: storage.PreconditionFailed,
+		416: storage.RangeNotSatisfiable,
+		418: storage.Internal,
+		429: storage.RateLimited,
+		503: storage.Unavailable,
+		505: storage.Unavailable,
+		499: storage.Unavailable,
+		501: storage.Unsupported,
+		507: storage.Unavailable,
+		520: storage.Unavailable,
+		524: storage.Unavailable,
+		598: storage.Unavailable,
 	} {
 		require.Equal(t, want, CodeFromStatus(status), status)
 	}

@@ -31,8 +31,15 @@ func keys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 func upload() *driver.SignRequest {
 	crc := uint32(0xE3069283)
 	r := &driver.SignRequest{
-		Method: http.MethodPut, Key: "a/b c", TTL: time.Hour, BaseURL: base,
-		MinSize: 1, MaxSize: 9, CRC32C: storage.CRC32C{Sum: crc, Known: true}, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
+		Method:    http.MethodPut,
+		Key:       "a/b c",
+		TTL:       time.Hour,
+		BaseURL:   base,
+		MinSize:   1,
+		MaxSize:   9,
+		CRC32C:    storage.CRC32C{Sum: crc, Known: true},
+		Controls:  storage.Controls{PublicRead: true},
+		Condition: storage.Condition{Absent: true},
 	}
 	r.ContentType = "image/png"
 	r.CacheControl = "no-store"
@@ -43,8 +50,15 @@ func upload() *driver.SignRequest {
 
 func download() *driver.SignRequest {
 	return &driver.SignRequest{
-		Method: http.MethodGet, Key: "a/b c", TTL: time.Hour, BaseURL: base, MinSize: -1, MaxSize: -1,
-		Version: "memory:7", ResponseType: "text/plain; charset=utf-8", ResponseName: "r\u00e9sum\u00e9.txt",
+		Method:       http.MethodGet,
+		Key:          "a/b c",
+		TTL:          time.Hour,
+		BaseURL:      base,
+		MinSize:      -1,
+		MaxSize:      -1,
+		Version:      "memory:7",
+		ResponseType: "text/plain; charset=utf-8",
+		ResponseName: "r\u00e9sum\u00e9.txt",
 	}
 }
 

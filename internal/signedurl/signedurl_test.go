@@ -22,7 +22,12 @@ func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
 	g, status := signedRequest(t, k, upload()).verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
-		Method: http.MethodPut, Key: "a/b c", Expires: noon.Add(time.Hour).Unix(), MinSize: 1, MaxSize: 9, CRC32C: storage.CRC32C{Sum: 0xe3069283, Known: true},
+		Method:  http.MethodPut,
+		Key:     "a/b c",
+		Expires: noon.Add(time.Hour).Unix(),
+		MinSize: 1,
+		MaxSize: 9,
+		CRC32C:  storage.CRC32C{Sum: 0xe3069283, Known: true},
 		Attributes: []signedurl.Attribute{
 			{Name: "cache-control", Value: "no-store"},
 			{Name: "content-type", Value: "image/png"},
@@ -59,7 +64,13 @@ func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 func TestASignedPartGrantsOnePart(t *testing.T) {
 	k := keys(t, secret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
-		Key: "a/b c", Upload: "u&1", Number: 7, TTL: time.Hour, BaseURL: base, Size: 5, CRC32C: storage.CRC32C{Sum: 0xe3069283, Known: true},
+		Key:     "a/b c",
+		Upload:  "u&1",
+		Number:  7,
+		TTL:     time.Hour,
+		BaseURL: base,
+		Size:    5,
+		CRC32C:  storage.CRC32C{Sum: 0xe3069283, Known: true},
 	}, noon)
 	require.NoError(t, err)
 	require.Empty(t, u.Header)
@@ -67,8 +78,15 @@ func TestASignedPartGrantsOnePart(t *testing.T) {
 	g, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", query, nil, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
-		Method: http.MethodPut, Key: "a/b c", Upload: "u&1", Part: 7, Expires: noon.Add(time.Hour).Unix(),
-		MinSize: 5, MaxSize: 5, CRC32C: storage.CRC32C{Sum: 0xe3069283, Known: true}, Attributes: g.Attributes,
+		Method:     http.MethodPut,
+		Key:        "a/b c",
+		Upload:     "u&1",
+		Part:       7,
+		Expires:    noon.Add(time.Hour).Unix(),
+		MinSize:    5,
+		MaxSize:    5,
+		CRC32C:     storage.CRC32C{Sum: 0xe3069283, Known: true},
+		Attributes: g.Attributes,
 	}, g)
 	for _, altered := range []string{
 		strings.Replace(query, "ob-part=7", "ob-part=8", 1), strings.Replace(query, "ob-part=7&", "", 1),
@@ -93,29 +111,63 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 		name  string
 		alter func(r *request)
 	}{
-		{"another bucket", func(r *request) { r.bucket = "bucket2" }},
-		{"another method", func(r *request) { r.method = http.MethodPatch }},
-		{"another key", func(r *request) { r.key = "a/b d" }},
+		{"another bucket", func(r *request) {
+			r.bucket = "bucket2"
+		}},
+		{"another method", func(r *request) {
+			r.method = http.MethodPatch
+		}},
+		{"another key", func(r *request) {
+			r.key = "a/b d"
+		}},
 		{"a moved boundary between two parts", func(r *request) {
 			r.bucket = "bucke"
 			r.method = "tPUT"
 		}},
-		{"a key in another case", func(r *request) { r.key = "a/B c" }},
-		{"a key escaped twice", func(r *request) { r.key = "a%2Fb%20c" }},
-		{"a longer key", func(r *request) { r.key += "/d" }},
-		{"no key", func(r *request) { r.key = "" }},
-		{"no query", func(r *request) { r.query = "" }},
-		{"no signature", func(r *request) { r.query = strings.TrimSuffix(r.query, "&ob-signature="+r.signature()) }},
-		{"an empty signature", func(r *request) { r.query = strings.TrimSuffix(r.query, r.signature()) }},
-		{"a truncated signature", func(r *request) { r.query = r.query[:len(r.query)-1] }},
-		{"a truncated query", func(r *request) { r.query = r.query[:len(r.query)/2] }},
-		{"a doubled signature", func(r *request) { r.query += r.signature() }},
-		{"a doubled signature parameter", func(r *request) { r.query += "&ob-signature=" + r.signature() }},
-		{"a doubled query", func(r *request) { r.query += "&" + r.query }},
+		{"a key in another case", func(r *request) {
+			r.key = "a/B c"
+		}},
+		{"a key escaped twice", func(r *request) {
+			r.key = "a%2Fb%20c"
+		}},
+		{"a longer key", func(r *request) {
+			r.key += "/d"
+		}},
+		{"no key", func(r *request) {
+			r.key = ""
+		}},
+		{"no query", func(r *request) {
+			r.query = ""
+		}},
+		{"no signature", func(r *request) {
+			r.query = strings.TrimSuffix(r.query, "&ob-signature="+r.signature())
+		}},
+		{"an empty signature", func(r *request) {
+			r.query = strings.TrimSuffix(r.query, r.signature())
+		}},
+		{"a truncated signature", func(r *request) {
+			r.query = r.query[:len(r.query)-1]
+		}},
+		{"a truncated query", func(r *request) {
+			r.query = r.query[:len(r.query)/2]
+		}},
+		{"a doubled signature", func(r *request) {
+			r.query += r.signature()
+		}},
+		{"a doubled signature parameter", func(r *request) {
+			r.query += "&ob-signature=" + r.signature()
+		}},
+		{"a doubled query", func(r *request) {
+			r.query += "&" + r.query
+		}},
 		{"an upper-cased signature", func(r *request) { r.replace(r.signature(), strings.ToUpper(r.signature())) }},
 		{"a signature in another case", func(r *request) { r.replace(r.signature(), swapped(r.signature())) }},
-		{"a padded signature", func(r *request) { r.query += "=" }},
-		{"an escaped padding", func(r *request) { r.query += "%3D" }},
+		{"a padded signature", func(r *request) {
+			r.query += "="
+		}},
+		{"an escaped padding", func(r *request) {
+			r.query += "%3D"
+		}},
 		{"a signature in hexadecimal", func(r *request) {
 			raw, err := base64.RawURLEncoding.DecodeString(r.signature())
 			require.NoError(t, err)
@@ -129,7 +181,9 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 		}},
 		{"a signature of zeros", func(r *request) { r.replace(r.signature(), strings.Repeat("A", 43)) }},
 		{"an escaped signature", func(r *request) { r.replace(r.signature(), fmt.Sprintf("%%%X", r.signature()[0])+r.signature()[1:]) }},
-		{"an upper-cased query", func(r *request) { r.query = strings.ToUpper(r.query) }},
+		{"an upper-cased query", func(r *request) {
+			r.query = strings.ToUpper(r.query)
+		}},
 		{"a later expiry", func(r *request) { r.replace("ob-expires=1", "ob-expires=2") }},
 		{"an expiry with a leading zero", func(r *request) { r.replace("ob-expires=", "ob-expires=0") }},
 		{"an expiry with a sign", func(r *request) { r.replace("ob-expires=", "ob-expires=%2B") }},
@@ -144,8 +198,12 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 		{"one header fewer", func(r *request) { r.replace("cache-control%3B", "") }},
 		{"headers in lower-case escapes", func(r *request) { r.replace("%3B", "%3b") }},
 		{"unescaped headers", func(r *request) { r.replace("%3B", ";") }},
-		{"another parameter", func(r *request) { r.query = "x=y&" + r.query }},
-		{"another parameter at the end", func(r *request) { r.query += "&x=y" }},
+		{"another parameter", func(r *request) {
+			r.query = "x=y&" + r.query
+		}},
+		{"another parameter at the end", func(r *request) {
+			r.query += "&x=y"
+		}},
 		{"a response type that the client added", func(r *request) {
 			r.replace("&ob-signature", "&response-content-type=text%2Fhtml&ob-signature")
 		}},
@@ -154,7 +212,9 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 			r.replace("ob-crc32c=e3069283&", "")
 			r.replace("&ob-signature", "&ob-crc32c=e3069283&ob-signature")
 		}},
-		{"a broken escape", func(r *request) { r.query = "%zz&" + r.query }},
+		{"a broken escape", func(r *request) {
+			r.query = "%zz&" + r.query
+		}},
 		{"another content type", func(r *request) { r.header.Set("Content-Type", "text/html") }},
 		{"no content type", func(r *request) { r.header.Del("Content-Type") }},
 		{"two content types", func(r *request) { r.header.Add("Content-Type", "image/png") }},
@@ -308,9 +368,15 @@ func TestAFormCannotHaveACondition(t *testing.T) {
 func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
 	for name, alter := range map[string]func(r *driver.SignRequest){
-		"another method": func(r *driver.SignRequest) { r.Method = http.MethodPatch },
-		"no base URL":    func(r *driver.SignRequest) { r.BaseURL = "" },
-		"a revision":     func(r *driver.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
+		"another method": func(r *driver.SignRequest) {
+			r.Method = http.MethodPatch
+		},
+		"no base URL": func(r *driver.SignRequest) {
+			r.BaseURL = ""
+		},
+		"a revision": func(r *driver.SignRequest) {
+			r.Condition = storage.Condition{Revision: "1"}
+		},
 	} {
 		r := upload()
 		alter(r)
@@ -323,8 +389,12 @@ func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 
 func TestParametersOfASignedURLAreRecognised(t *testing.T) {
 	for query, want := range map[string]bool{
-		"": false, "v=1": false, "v=blob-1": false, "x=1&blob-2=3": false,
-		"ob-signature=x": true, "v=1&ob-expires=3": true,
+		"":                 false,
+		"v=1":              false,
+		"v=blob-1":         false,
+		"x=1&blob-2=3":     false,
+		"ob-signature=x":   true,
+		"v=1&ob-expires=3": true,
 	} {
 		require.Equal(t, want, signedurl.HasParams(query), query)
 	}

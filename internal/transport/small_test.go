@@ -91,7 +91,9 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			asked := false
-			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) { asked = true })
+			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {
+				asked = true
+			})
 			body := &closing{Reader: row.body}
 			r := request(t, t.Context(), http.MethodPut, server.URL, body)
 			r.ContentLength = 5
