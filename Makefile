@@ -62,7 +62,7 @@ CLIENT_RESULTS ?= dist-clients
 # How many seeds make random plays.
 RANDOM_SEEDS ?= 100
 
-.PHONY: random move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: random interleavings move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test: export OMNIBUCKET_SUPPORT := log
 test quick: export CGO_ENABLED := 0
@@ -240,6 +240,9 @@ layers: ## the whole suite over the layers of two stores and the encryption, on 
 
 removals: ## each job that removes × each pair of ends × each listing, each reason at each end, and killed calls with restored snapshots, in memory and in directories
 	OMNIBUCKET_REMOVALS=all $(GO) test -count 1 -timeout 60m -run '^Test((Killed)?JobsNeverRemoveTheLastCopy|ReasonsNeverRemoveMore)$$' ./layers
+
+interleavings: ## each scene of storagetest/interleave on all kinds of stores, with larger budgets and at random; an hour
+	OMNIBUCKET_INTERLEAVINGS=all $(GO) test -vet=off -count 1 -p $(TOGETHER) -timeout 90m -run '^TestExplored|^TestOperationsOnOneKey' . ./commit ./layers/... ./lease ./s3server ./transfer ./uploads
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@tools/scripts/programs nodejs npm chromium

@@ -5,23 +5,25 @@ import (
 	"os"
 	"testing"
 
-	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// Run explores a scene on all kinds of stores. If [testserver.Required] is set, it also explores larger
-// budgets, and random schedules.
+// All reports whether every scene is explored on all kinds of stores, with larger budgets and random
+// schedules, as "make interleavings" does.
+func All() bool { return os.Getenv("OMNIBUCKET_INTERLEAVINGS") == "all" }
+
+// Run explores a scene on all kinds of stores, and with [All] also larger budgets, and random schedules.
 func Run(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
 	interleave.Run(t, Config(), scene)
 }
 
-// RunOnSome is like Run, for a scene that takes long: without [testserver.Required], it explores the scene only on the
+// RunOnSome is like Run, for a scene that takes long: without [All], it explores the scene only on the
 // stores that lack nothing and that lack the most.
 func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
 	c := Config()
-	if os.Getenv(testserver.Required) == "" {
+	if !All() {
 		all := interleave.Weaknesses()
 		c.Weaknesses = []interleave.Weakness{all[0], all[len(all)-1]}
 	}
@@ -30,7 +32,7 @@ func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 
 // Config returns the configuration of Run.
 func Config() interleave.Config {
-	if os.Getenv(testserver.Required) == "" {
+	if !All() {
 		return interleave.Config{}
 	}
 	return interleave.Config{
