@@ -207,9 +207,8 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 func changeConfig(ctx context.Context, p *program.Program, change func(*config.File) error) error {
 	path := p.ConfigFile()
 	if path == "" {
-		return argument.Invalid(
-			"the system must have a directory of configurations, such as that of HOME", "use --config to name a file",
-		)
+		return argument.Invalid("the system must have a directory of configurations, such as that of HOME",
+			"use --config to name a file")
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // if the file is a link, write to its target, so that the link stays
@@ -256,9 +255,7 @@ func configList(p *program.Program) error {
 			}
 			continue
 		}
-		_, _ = fmt.Fprintln(
-			w, strings.TrimRight(name+"\t"+p.Out.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"),
-		)
+		_, _ = fmt.Fprintln(w, strings.TrimRight(name+"\t"+p.Out.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"))
 	}
 	return w.Flush()
 }

@@ -68,15 +68,12 @@ With --listen, a client needs a token in the header Authorization, as "Bearer TO
 		},
 	}
 	set := c.Flags()
-	set.StringSliceVar(
-		&f.allow, "allow", []string{toolList, toolStat, toolRead}, "offer these `tools`, separated by commas",
-	)
+	set.StringSliceVar(&f.allow, "allow", []string{toolList, toolStat, toolRead}, "offer these `tools`, separated by commas")
 	set.BoolVar(&f.overwrite, "overwrite", false, "let write and move replace objects, if a call asks for it")
 	set.StringVar(&f.maxWrite, "max-write", "1M", "refuse to write objects above this `size`, which is at most 4M")
 	set.StringVar(&f.listen, "listen", "", "serve HTTP on this `address`; port 0 selects a free port")
-	set.StringArrayVar(
-		&f.domains, "domain", nil, "accept requests for this `name` of a server on a loopback address; repeatable",
-	)
+	set.StringArrayVar(&f.domains, "domain", nil,
+		"accept requests for this `name` of a server on a loopback address; repeatable")
 	return c
 }
 

@@ -86,9 +86,8 @@ func tokenOf(p *program.Program) (token string, generated bool, err error) {
 	case token == "":
 		return rand.Text(), true, nil
 	case len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", false, argument.Invalid(
-			tokenVariable+" must have at least 16 letters, digits and signs", "leave it out to get a new token",
-		)
+		return "", false, argument.Invalid(tokenVariable+" must have at least 16 letters, digits and signs",
+			"leave it out to get a new token")
 	}
 	return token, false, nil
 }

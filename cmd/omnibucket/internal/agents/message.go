@@ -168,9 +168,7 @@ func responseTo(err error) ([]byte, error) {
 	}
 	text, _ := json.Marshal(err.Error()) // cannot fail for a string
 	return slices.Concat(
-		[]byte(
-			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":`,
-		),
+		[]byte(`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":`),
 		text,
 		[]byte(`}}`),
 	), nil

@@ -22,9 +22,8 @@ func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, Invalid(
-		flag+" must be a time, such as 2026-11-21, 2026-11-21T08:00:00Z, or 7d for that long ago", "",
-	)
+	return time.Time{}, Invalid(flag+
+		" must be a time, such as 2026-11-21, 2026-11-21T08:00:00Z, or 7d for that long ago", "")
 }
 
 // ParsePairs parses pairs of the form key=value.

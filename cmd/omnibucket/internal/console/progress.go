@@ -41,9 +41,7 @@ func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBa
 	b.Screen = mpb.New(append(own, opts...)...)
 	b.Bar = b.Screen.New(
 		0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		mpb.BarWidth(
-			22,
-		),
+		mpb.BarWidth(22),
 		mpb.BarRemoveOnComplete(),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text() })),
 	)

@@ -17,9 +17,8 @@ import (
 func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	switch {
 	case dst.Kind == location.InBucket && dst.HasWildcard:
-		return argument.Invalid(
-			"destination must not have wildcards if a source has", "use --literal to take wildcards literally",
-		)
+		return argument.Invalid("destination must not have wildcards if a source has",
+			"use --literal to take wildcards literally")
 	case !location.IsFolderTarget(dst):
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
@@ -45,9 +44,8 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 			return err
 		}
 	}
-	report, err := syncTrees(
-		ctx, p, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)),
-	)
+	report, err := syncTrees(ctx, p, dst, from,
+		append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
 	summarizeCopy(p, from, report, err)
 	if report != nil && program.IsEmpty(report) && err == nil {
 		return mustMatch(ctx, p, src, f.recursive) // the filter may have skipped all objects

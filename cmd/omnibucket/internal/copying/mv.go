@@ -134,9 +134,8 @@ func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, 
 	there, err := bucket.Attrs(ctx, dst.Key)
 	if err == nil && before.ETag != "" && there.ETag == before.ETag && there.Revision == before.Revision &&
 		there.Modified.Equal(before.Modified) {
-		return argument.Invalid(
-			"source and destination seem to be one object", "check that they are not two addresses of one bucket",
-		)
+		return argument.Invalid("source and destination seem to be one object",
+			"check that they are not two addresses of one bucket")
 	}
 	return nil // the copy reports any other error
 }

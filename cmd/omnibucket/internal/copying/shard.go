@@ -62,9 +62,8 @@ func scheduled(p *program.Program, count string, counted bool) (index, of string
 		}
 		if !counted {
 			if count, _ = p.Around.Lookup(s.count); count == "" {
-				return "", "", argument.Invalid(
-					"--shard auto must have the number of tasks, which "+s.index+" does not tell", "use auto/N",
-				)
+				return "", "", argument.Invalid("--shard auto must have the number of tasks, which "+s.index+
+					" does not tell", "use auto/N")
 			}
 		}
 		index, err := s.fromZero(p, id)
@@ -80,9 +79,7 @@ func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
 		first, failed := lookupNumber(p, s.first, 0)
 		step, failedToo := lookupNumber(p, s.step, 1)
 		if failed != nil || failedToo != nil || step < 1 || (index-first)%step != 0 {
-			return "", argument.Invalid(
-				"--shard auto must be used in an array with equal steps, such as --array=0-63", "",
-			)
+			return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
 		}
 		id = strconv.Itoa((index - first) / step)
 	}

@@ -16,9 +16,8 @@ func InFolder(dst Location, name string) (Location, error) {
 	case dst.Kind == InBucket:
 		dst.Key += name
 	case !filepath.IsLocal(name) || filepath.Base(name) != name:
-		return dst, argument.Invalid(
-			"source must have a name that is valid for a file on this system", "add a file name to the destination",
-		)
+		return dst, argument.Invalid("source must have a name that is valid for a file on this system",
+			"add a file name to the destination")
 	default:
 		dst.Path = filepath.Join(dst.Path, name)
 	}

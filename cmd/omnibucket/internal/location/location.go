@@ -81,9 +81,8 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	case schemeForm.MatchString(text):
 		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	case named:
-		return Location{}, argument.Invalid(
-			locations.Variable(name)+" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint,
-		)
+		return Location{}, argument.Invalid(locations.Variable(name)+
+			" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint)
 	}
 	return Location{}, argument.Invalid(
 		`location must have a name of letters, digits, "-" and "_" before its ":"`,
@@ -140,9 +139,8 @@ func ParseAddress(text string) (Location, error) {
 	l.Host = host
 	switch {
 	case strings.Contains(host, "@"):
-		return Location{}, argument.Invalid(
-			"address must not hold credentials", "set the provider's own environment variables, or use its files",
-		)
+		return Location{}, argument.Invalid("address must not hold credentials",
+			"set the provider's own environment variables, or use its files")
 	case l.Scheme == "file":
 		l.Dir, escaped = strings.TrimPrefix(rest, host), fragment
 	case hasFragment:

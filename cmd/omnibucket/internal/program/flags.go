@@ -34,9 +34,8 @@ func (f *globalFlags) Register(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&f.DryRun, "dry-run", false, "print changes without making them")
 	flags.BoolVar(&f.JSON, "json", false, "print a JSON object in each line")
-	flags.BoolVarP(
-		&f.Verbose, "verbose", "v", false, "print each change, and in errors request ids and all that the server says",
-	)
+	flags.BoolVarP(&f.Verbose, "verbose", "v", false,
+		"print each change, and in errors request ids and all that the server says")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, summaries or notes")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
 	flags.BoolVar(

@@ -63,9 +63,8 @@ func (s *Stores) openOptions(layers []driver.Layer) []storage.OpenOption {
 		opts = append(opts, driver.WithLayer(layer))
 	}
 	if s.flags.DryRun {
-		opts = append(
-			opts, storage.WithHook(refuseChanges), driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})),
-		)
+		opts = append(opts, storage.WithHook(refuseChanges),
+			driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})))
 	}
 	return opts
 }

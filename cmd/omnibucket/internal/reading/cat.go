@@ -35,9 +35,9 @@ bytes; a negative OFFSET counts from the end, and has no LENGTH.
 			if err != nil {
 				return err
 			}
-			return program.Each(
-				c.Context(), p, args, func(text string) error { return cat(c.Context(), p, text, literal, opts) },
-			)
+			return program.Each(c.Context(), p, args, func(text string) error {
+				return cat(c.Context(), p, text, literal, opts)
+			})
 		},
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")

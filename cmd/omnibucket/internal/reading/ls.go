@@ -129,9 +129,7 @@ func lsMatching(
 	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location,
 ) error {
 	if f.startAfter != "" {
-		return argument.Invalid(
-			"--start-after must not be used with wildcards", "use --literal to take wildcards literally",
-		)
+		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
 	}
 	top, _ := location.SplitPattern(l.Glob())
 	printed, found := 0, false

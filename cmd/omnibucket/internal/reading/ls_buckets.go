@@ -31,9 +31,9 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	case f.limit != nil && f.limitCount < 1:
 		return argument.Invalid("--limit must be at least 1", "")
 	}
-	service, err := program.InRegion(
-		ctx, l, func(l location.Location) (storage.Service, error) { return p.Stores.OpenService(ctx, l.Address()) },
-	)
+	service, err := program.InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
+		return p.Stores.OpenService(ctx, l.Address())
+	})
 	if err != nil {
 		return err
 	}

@@ -103,9 +103,8 @@ func rmArgument(
 	}
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
 		return done(
-			argument.Invalid(
-				"removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed",
-			),
+			argument.Invalid("removing \".\" or \"..\" needs --all",
+				"use the path of the directory, which shows what is removed"),
 		)
 	}
 	bucket, plain, err := openPlain(ctx, p, l)
@@ -119,9 +118,8 @@ func rmArgument(
 		return done(rmMatching(ctx, p, f, filter, bucket, l))
 	case f.recursive && l.Key == "" && !f.all:
 		return done(
-			argument.Invalid(
-				"removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket",
-			),
+			argument.Invalid("removing everything in a bucket needs --all",
+				"use -r --all to remove everything in the bucket"),
 		)
 	case f.inventory != "":
 		return done(rmListed(ctx, p, f, l))

@@ -17,13 +17,10 @@ func rmMatching(
 ) error {
 	switch {
 	case len(f.options) > 0:
-		return argument.Invalid(
-			"--version and --if-revision must not be used with wildcards", "use --literal to take wildcards literally",
-		)
+		return argument.Invalid("--version and --if-revision must not be used with wildcards",
+			"use --literal to take wildcards literally")
 	case location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all:
-		return argument.Invalid(
-			"removing everything in a bucket needs --all", "to remove all objects that match, add --all",
-		)
+		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}
 	// The patterns of the filter are relative to the folder top, as in the command cp.
 	top, _ := location.SplitPattern(l.Glob())

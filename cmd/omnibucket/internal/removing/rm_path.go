@@ -90,9 +90,9 @@ func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (
 			if err := ctx.Err(); err != nil {
 				return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
 			}
-			return parallel.All(
-				len(group), removal.AtOnce, func(i int) error { return keyed(group[i], d.remove(group[i])) },
-			), true
+			return parallel.All(len(group), removal.AtOnce, func(i int) error {
+				return keyed(group[i], d.remove(group[i]))
+			}), true
 		},
 	)
 	return removed, errors.Join(failures...)

@@ -101,9 +101,7 @@ func signedDownload(
 	ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
 	if f.given("size") || f.ifAbsent {
-		return nil, argument.Invalid(
-			"--size and --if-absent must be used with --upload", "use --upload to sign an upload",
-		)
+		return nil, argument.Invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
 	if f.given("filename") && f.given("disposition") {
 		return nil, argument.Invalid(
@@ -134,9 +132,7 @@ func signedUpload(
 	ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
 	if f.given("filename") || f.given("disposition") || f.given("version") || f.head {
-		return nil, argument.Invalid(
-			"--filename, --disposition, --head and --version must not be used with --upload", "",
-		)
+		return nil, argument.Invalid("--filename, --disposition, --head and --version must not be used with --upload", "")
 	}
 	opts := []storage.SignedUploadOption{storage.WithTTL(ttl)}
 	if f.given("content-type") {
