@@ -146,9 +146,7 @@ var storesOfAgents = []struct {
 	{"a mirror", func(t *testing.T) *shell {
 		s, _ := configured(
 			t,
-			"locations:\n  second: "+directory(
-				t,
-			)+"\n  box:\n    address: "+directory(
+			"locations:\n  second: "+directory(t)+"\n  box:\n    address: "+directory(
 				t,
 			)+"\n    layers: [{mirror: second}]\n",
 		)
@@ -188,9 +186,7 @@ func TestAnAgentReads(t *testing.T) {
 			require.Equal(
 				t,
 				"notes/a.txt",
-				called(
-					t, client, "read", arguments{"key": "a.txt", "offset": 8, "ifRevision": stat["revision"]},
-				)["text"],
+				called(t, client, "read", arguments{"key": "a.txt", "offset": 8, "ifRevision": stat["revision"]})["text"],
 			)
 			require.Empty(t, called(t, client, "read", arguments{"key": "empty.txt"})["text"])
 			require.Equal(t, true, called(t, client, "read", arguments{"key": "binary"})["binary"])
