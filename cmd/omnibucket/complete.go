@@ -65,7 +65,7 @@ func completeLocation(
 		return completeKeys(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
 	case err == nil && l.Kind == location.Account:
 		return completeBuckets(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	case err == nil && l.Kind == location.LocalPath, text == "":
+	case err == nil && l.Kind == location.LocalPath || text == "":
 		return append(completeNames(p, text), completePaths(text)...), directive
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
@@ -94,15 +94,16 @@ func completePaths(text string) []string {
 	for _, entry := range entries {
 		name := entry.Name()
 		switch {
-		case !strings.HasPrefix(name, base), base == "" && strings.HasPrefix(name, "."):
+		case !strings.HasPrefix(name, base) || base == "" && strings.HasPrefix(name, "."):
 			continue
-		case !isCompletable(filepath.ToSlash(dir + name)), strings.HasPrefix(dir+name, "-"): // unsafe, or like a flag
+		case !isCompletable(filepath.ToSlash(dir+name)) || strings.HasPrefix(dir+name, "-"): // unsafe, or like a flag
 			continue
 		}
 		if entry.IsDir() || location.IsDirectory(filepath.Join(in, name)) {
 			name += "/"
 		}
-		if found = append(found, dir+name); len(found) == completionLimit {
+		found = append(found, dir+name)
+		if len(found) == completionLimit {
 			break
 		}
 	}

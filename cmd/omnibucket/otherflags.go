@@ -50,8 +50,9 @@ func explainFlag(c *cobra.Command, err error) error {
 	switch {
 	case isFlag && c.Flag(flag) != nil:
 		hint = "use " + hint
-	case isFlag, hint == "", hint == accessList && c.Flag("public") == nil:
-		if hint = nearestFlags(c, name); hint == "" {
+	case isFlag || hint == "" || hint == accessList && c.Flag("public") == nil:
+		hint = nearestFlags(c, name)
+		if hint == "" {
 			return err
 		}
 	}

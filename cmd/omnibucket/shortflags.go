@@ -66,7 +66,8 @@ func checkLeading(root *cobra.Command, args []string) error {
 func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if strings.HasPrefix(arg, "--") {
-		if flag = root.PersistentFlags().Lookup(name); flag == nil {
+		flag = root.PersistentFlags().Lookup(name)
+		if flag == nil {
 			flag = root.Flags().Lookup(name)
 		}
 		return flag, flag != nil || name == "help" || name == ""

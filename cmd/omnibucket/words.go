@@ -14,10 +14,11 @@ func splitWords(line string) ([]string, error) {
 	var word strings.Builder
 	inWord := false
 	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
+		c := line[i]
+		switch {
 		case c == '#' && !inWord:
 			return words, nil
-		case c == ' ', c == '\t', c == '\r':
+		case c == ' ' || c == '\t' || c == '\r':
 			if inWord {
 				words = append(words, word.String())
 				word.Reset()
@@ -37,7 +38,8 @@ func splitWords(line string) ([]string, error) {
 			}
 			inWord, i = true, i+1+end
 		case c == '\\':
-			if i++; i == len(line) {
+			i++
+			if i == len(line) {
 				return nil, errors.New("invalid argument: a line must not end in a backslash")
 			}
 			word.WriteByte(line[i])
@@ -57,7 +59,8 @@ func splitWords(line string) ([]string, error) {
 // that quote.
 func unquote(word *strings.Builder, text string) (end int, err error) {
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
+		c := text[i]
+		switch {
 		case c == '"':
 			return i, nil
 		case c == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0:

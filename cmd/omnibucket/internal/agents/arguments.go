@@ -100,7 +100,8 @@ func conforming(property *jsonschema.Schema, value json.RawMessage) (json.RawMes
 	if property.Type != "" {
 		types = []string{property.Type}
 	}
-	switch c := value[0]; {
+	c := value[0]
+	switch {
 	case c == 'n' && slices.Contains(types, "null"):
 		return value, ""
 	case slices.Contains(types, "string"):

@@ -118,7 +118,8 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	if p.InBatch && f.listen == "" {
 		return argument.Invalid("mcp must be used with --listen in a file of run", "")
 	}
-	if r.concurrency = p.Global.Concurrency; r.concurrency == 0 {
+	r.concurrency = p.Global.Concurrency
+	if r.concurrency == 0 {
 		r.concurrency = defaultConcurrency
 	}
 	p.Stores.ReadOnly = r.onlyReads()

@@ -85,7 +85,8 @@ func (l *lines) readAll() {
 		}
 		message, err := l.decode(line, err)
 		if err != nil {
-			if l.readErr = l.refuse(err); l.readErr != nil {
+			l.readErr = l.refuse(err)
+			if l.readErr != nil {
 				return
 			}
 			continue
@@ -106,12 +107,13 @@ func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
 	long := false
 	for {
 		part, err := r.ReadSlice('\n')
-		if long = long || len(line)+len(part) > limit; !long {
+		long = long || len(line)+len(part) > limit
+		if !long {
 			line = append(line, part...)
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-		case err != nil && !errors.Is(err, io.EOF), err != nil && len(line) == 0:
+		case err != nil && !errors.Is(err, io.EOF) || err != nil && len(line) == 0:
 			return nil, err
 		case long:
 			return nil, errLong
@@ -148,7 +150,7 @@ func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	switch {
 	case used:
 		return &refusedCall{r.ID, jsonrpc.CodeInvalidRequest, "a call without a response has the same id"}
-	case calls && (l.calls == l.maxCalls || l.calls > 0 && l.bytes+size > openBytes),
+	case calls && (l.calls == l.maxCalls || l.calls > 0 && l.bytes+size > openBytes) ||
 		!calls && len(l.open)-l.calls == openOthers:
 		return &refusedCall{r.ID, codeBusy, "too many open calls; wait for responses"}
 	case !calls:

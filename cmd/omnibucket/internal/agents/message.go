@@ -86,7 +86,8 @@ func hasFractionalID(data []byte) bool {
 func hasManyParts(data []byte) bool {
 	parts, inString := 0, false
 	for i := 0; i < len(data) && parts <= maxParts; i++ {
-		switch c := data[i]; {
+		c := data[i]
+		switch {
 		case c == '"':
 			inString = !inString
 		case inString && c == '\\':

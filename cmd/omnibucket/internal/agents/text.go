@@ -12,7 +12,7 @@ func isText(data []byte) bool {
 		case c >= 0x20 && c != 0x7F:
 		// Bell, backspace, tab and line ends occur in text. So does 0x1B, escape, which begins
 		// colors of terminals.
-		case c >= '\a' && c <= '\r', c == 0x1B:
+		case c >= '\a' && c <= '\r' || c == 0x1B:
 		default:
 			return false
 		}
@@ -36,9 +36,9 @@ func fitting(text []byte, limit int) (n int) {
 
 func lengthInJSON(r rune, size int) int {
 	switch {
-	case r == '"', r == '\\', r == '\n', r == '\r', r == '\t':
+	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
 		return 2
-	case r < ' ', r == '<', r == '>', r == '&', r == '\u2028', r == '\u2029':
+	case r < ' ' || r == '<' || r == '>' || r == '&' || r == '\u2028' || r == '\u2029':
 		return len(`\u0000`)
 	}
 	return size

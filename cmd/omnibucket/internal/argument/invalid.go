@@ -18,7 +18,7 @@ func Invalid(rule, hint string) error {
 func OfPath(path string, err error) error {
 	code := storage.Internal
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		code = storage.PermissionDenied

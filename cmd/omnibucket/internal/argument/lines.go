@@ -22,7 +22,7 @@ func ReadPatterns(flag, path string) ([]string, error) {
 		switch {
 		case strings.IndexByte(line, 0) >= 0: // UTF-16, which PowerShell writes; no pattern would match
 			return nil, Invalid(flag+" must name a file of text in UTF-8", "")
-		case line == "", strings.HasPrefix(line, "#"):
+		case line == "" || strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "!"):
 			return nil, Invalid(
 				flag+` must not have a pattern that begins with "!"`,
@@ -32,7 +32,8 @@ func ReadPatterns(flag, path string) ([]string, error) {
 			patterns = append(patterns, line)
 		}
 	}
-	switch err := lines.Err(); {
+	err = lines.Err()
+	switch {
 	case errors.Is(err, bufio.ErrTooLong):
 		return nil, Invalid(flag+" must have patterns of at most 64 KiB", "")
 	case err != nil:

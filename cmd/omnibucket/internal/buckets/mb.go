@@ -71,7 +71,8 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 
 // mustBeMissing fails if a bucket exists, with the error that creating it would return.
 func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
-	switch info, err := s.BucketInfo(ctx, bucket); {
+	info, err := s.BucketInfo(ctx, bucket)
+	switch {
 	case err == nil:
 		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}
 	case errors.Is(err, storage.BucketNotFound):

@@ -129,7 +129,8 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 		var listed error
 		_, err := storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) {
 			for v, err := range storage.Versions(ctx, b) {
-				if listed = err; err != nil || !yield(v) {
+				listed = err
+				if err != nil || !yield(v) {
 					return
 				}
 			}

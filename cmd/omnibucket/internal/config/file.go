@@ -104,7 +104,8 @@ func (f *File) Write() error {
 	if _, err = temp.OS().Write(b.Bytes()); err == nil {
 		err = temp.OS().Sync()
 	}
-	if closed := temp.OS().Close(); err == nil {
+	closed := temp.OS().Close()
+	if err == nil {
 		err = closed
 	}
 	if err == nil {

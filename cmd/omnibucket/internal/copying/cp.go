@@ -103,7 +103,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		return err
 	case f.recursive && (f.write.Conditional || f.version != nil):
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
-	case len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst),
+	case len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst) ||
 		len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst):
 		return argument.Invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
@@ -281,7 +281,7 @@ func checkDirectory(dir string) error {
 		switch {
 		case err == nil && !info.IsDir():
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
-		case err == nil, above == dir:
+		case err == nil || above == dir:
 			return nil // any other problem, such as missing permissions, makes the write fail
 		}
 		dir = above

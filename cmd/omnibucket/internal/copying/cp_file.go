@@ -112,7 +112,8 @@ func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	if closed := f.Close(); err == nil {
+	closed := f.Close()
+	if err == nil {
 		err = closed
 	}
 	if err == nil {

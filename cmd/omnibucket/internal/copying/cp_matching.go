@@ -102,7 +102,8 @@ func keepApart(
 	}
 	folder, ok := serving.Below(to, source)
 	if !ok {
-		if folder, ok = serving.Below(source, to); ok && folder != "" {
+		folder, ok = serving.Below(source, to)
+		if ok && folder != "" {
 			found, err := anyBelow(ctx, p, from, folder, start, matches)
 			if found || err != nil {
 				return nil, err

@@ -43,7 +43,8 @@ func checkNames(sources []cpSource) error {
 			continue
 		}
 		name := ""
-		switch src := source.at; {
+		src := source.at
+		switch {
 		case src.Kind == location.InBucket && !src.IsFolder():
 			name = path.Base(src.Key)
 		case src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path):
@@ -98,7 +99,8 @@ func checkContents(sources []cpSource) error {
 // checkEnds refuses sources and destinations that cp does not support. It also refuses flags that
 // would have no effect.
 func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
-	switch src := source.at; {
+	src := source.at
+	switch {
 	case src.Kind == location.Account || dst.Kind == location.Account:
 		return argument.Invalid("address must have a bucket", location.AddressHint)
 	case src.Kind != location.InBucket && dst.Kind != location.InBucket && (src.Kind == location.Stream || dst.Kind == location.Stream):
@@ -133,8 +135,9 @@ func (f *cpFlags) sourceName(src location.Location) (string, error) {
 		}
 		return path.Base(src.Key), nil
 	}
-	switch info, err := os.Stat(src.Path); {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	info, err := os.Stat(src.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		return "", argument.OfPath(src.Path, err)
 	case err == nil && info.IsDir():
 		return "", argument.Invalid("source must not be a directory", f.treeHint())

@@ -62,10 +62,11 @@ func checkDestination(
 	}
 	revision := program.With[storage.AttrsOption](nil, f.write.Revision)
 	_, err = bucket.Attrs(ctx, dst.Key, revision...)
-	switch code := storage.CodeOf(err); {
-	case code == storage.InvalidArgument, code == storage.BucketNotFound, code == storage.PreconditionFailed:
+	code := storage.CodeOf(err)
+	switch {
+	case code == storage.InvalidArgument || code == storage.BucketNotFound || code == storage.PreconditionFailed:
 		return err
-	case f.write.IfAbsent && err == nil, len(revision) > 0 && code == storage.ObjectNotFound:
+	case f.write.IfAbsent && err == nil || len(revision) > 0 && code == storage.ObjectNotFound:
 		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
 		// The error of the dry run contains the bucket's name.
 		if own, ok := errors.AsType[*storage.Error](refused); ok {

@@ -61,7 +61,8 @@ func scheduled(p *program.Program, count string, counted bool) (index, of string
 			continue
 		}
 		if !counted {
-			if count, _ = p.Around.Lookup(s.count); count == "" {
+			count, _ = p.Around.Lookup(s.count)
+			if count == "" {
 				return "", "", argument.Invalid("--shard auto must have the number of tasks, which "+s.index+
 					" does not tell", "use auto/N")
 			}

@@ -115,7 +115,8 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 		}
 	}
 	if f.filter.Flags.Changed("resume") {
-		switch l, err := p.Stores.Locate(f.resume); {
+		l, err := p.Stores.Locate(f.resume)
+		switch {
 		case err != nil:
 			return nil, err
 		case l.Kind != location.LocalPath:

@@ -130,7 +130,7 @@ func watchError(name string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE): // errors of the limits of inotify
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE): // errors of the limits of inotify
 		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
 	}
 	return e
@@ -151,7 +151,8 @@ func (w *watch) next(ctx context.Context) (string, error) {
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-due:
-			if w.changed = false; !w.moved {
+			w.changed = false
+			if !w.moved {
 				return w.scope, nil
 			}
 			return "", w.begin()
@@ -206,7 +207,8 @@ func (w *watch) note(folder string) {
 		w.changed, w.scope, w.latest = true, folder, now.Add(longest)
 	}
 	w.scope = commonFolder(w.scope, folder)
-	if w.due = now.Add(quiet); w.due.After(w.latest) {
+	w.due = now.Add(quiet)
+	if w.due.After(w.latest) {
 		w.due = w.latest
 	}
 }

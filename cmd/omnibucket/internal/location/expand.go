@@ -61,7 +61,7 @@ func (e *expansion) walk(folder string, segments []string) bool {
 			continue
 		}
 		switch {
-		case len(rest) == 0, onlyFolders && entry.IsPrefix:
+		case len(rest) == 0 || onlyFolders && entry.IsPrefix:
 			if !e.yield(entry, nil) {
 				return false
 			}

@@ -95,7 +95,7 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 func cutName(text string, windows bool) (name, key string, ok bool) {
 	name, key, ok = strings.Cut(text, ":")
 	switch {
-	case !ok, strings.ContainsRune(name, '/'):
+	case !ok || strings.ContainsRune(name, '/'):
 		return "", "", false
 	case windows && (len(name) == 1 || strings.ContainsRune(name, '\\')):
 		return "", "", false

@@ -19,7 +19,8 @@ func PatternOf(key string, escaped bool) string {
 		c := key[i]
 		if escaped && c == '%' && i+2 < len(key) {
 			if n, err := strconv.ParseUint(key[i+1:i+3], 16, 8); err == nil {
-				if c = byte(n); strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
+				c = byte(n)
+				if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
 					b.WriteByte('\\')
 				}
 				b.WriteByte(c)
@@ -59,7 +60,8 @@ func LiteralStart(pattern string) (text string, whole bool) {
 		case '*', '?', '[':
 			return b.String(), false
 		case '\\':
-			if i++; i < len(pattern) {
+			i++
+			if i < len(pattern) {
 				b.WriteByte(pattern[i])
 			}
 		default:

@@ -86,7 +86,8 @@ func (s *Stores) LookupLocation(variable string) (address string, set bool) {
 	if variable == locations.PathVariable || strings.HasPrefix(variable, locations.FlagPrefix) {
 		return "", false
 	}
-	if address, set = s.Lookup(variable); set {
+	address, set = s.Lookup(variable)
+	if set {
 		return address, true
 	}
 	address, err := s.Config.Address(strings.TrimPrefix(variable, locations.Variable("")))

@@ -101,7 +101,7 @@ func (p *Program) emitChange(c transfer.Change) {
 // nothing.
 func (p *Program) Summarize(r *transfer.Report, err error) {
 	switch {
-	case r == nil, err != nil && IsEmpty(r):
+	case r == nil || err != nil && IsEmpty(r):
 	case p.Global.JSON:
 		_ = p.Out.JSON(summary{
 			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted,

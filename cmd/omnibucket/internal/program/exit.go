@@ -154,7 +154,8 @@ func (p *Program) PrintError(err error) {
 	}
 	printed := 0
 	for line := range strings.SplitSeq(x.What, "\n") {
-		if line = strings.TrimSpace(line); line == "" {
+		line = strings.TrimSpace(line)
+		if line == "" {
 			continue
 		}
 		if printed == maxPrintedErrors {

@@ -64,7 +64,8 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 		if f.maxDepth > 0 && r.Entry.IsPrefix && strings.Count(e.Key[len(r.Name()):], "/") >= f.maxDepth {
 			return nil
 		}
-		if printed++; f.limit > 0 && printed > f.limit {
+		printed++
+		if f.limit > 0 && printed > f.limit {
 			return program.ErrEnough
 		}
 		if f.print0 && !f.ls.json {

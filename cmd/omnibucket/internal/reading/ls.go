@@ -152,7 +152,8 @@ func lsMatching(
 			if err != nil {
 				return err
 			}
-			if printed++; printed == f.limitCount {
+			printed++
+			if printed == f.limitCount {
 				return nil
 			}
 		}
@@ -200,7 +201,8 @@ func lsFolder(
 		if err := printEntry(p, f, entry); err != nil {
 			return err
 		}
-		if printed++; printed == f.limitCount {
+		printed++
+		if printed == f.limitCount {
 			break
 		}
 	}

@@ -21,7 +21,7 @@ type BucketLine struct {
 
 func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) (result error) {
 	switch {
-	case l.Kind != location.Account && l.Kind != location.InBucket, l.Key != "":
+	case l.Kind != location.Account && l.Kind != location.InBucket || l.Key != "":
 		return argument.Invalid(
 			"address must be that of an account, such as s3://?region=… or file:///parent",
 			location.AddressHint,
@@ -46,7 +46,8 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 		if err := printBucket(p, f, info); err != nil {
 			return err
 		}
-		if count++; count == f.limitCount {
+		count++
+		if count == f.limitCount {
 			break
 		}
 	}

@@ -57,7 +57,8 @@ func stat(
 	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int,
 ) error {
 	separate := func() {
-		if *shown++; *shown > 1 && !p.Global.JSON {
+		*shown++
+		if *shown > 1 && !p.Global.JSON {
 			p.Out.Printf("\n")
 		}
 	}

@@ -41,7 +41,8 @@ func removeEntries(
 	var removed removedCount
 	listed := func(yield func(storage.VersionEntry) bool) {
 		for entry, err := range entries {
-			if unlisted = err; err != nil || !yield(storage.VersionEntry{ListEntry: entry}) {
+			unlisted = err
+			if err != nil || !yield(storage.VersionEntry{ListEntry: entry}) {
 				return
 			}
 		}

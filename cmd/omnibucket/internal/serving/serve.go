@@ -174,7 +174,8 @@ func openSigning(
 ) (bucket storage.Bucket, mount string, own bool, err error) {
 	own = true
 	if l.Scheme == "file" || l.Scheme == "mem" {
-		if mount, own = signingMount(l); !own {
+		mount, own = signingMount(l)
+		if !own {
 			opts = append(opts, storage.WithSigningBaseURL(base+mount))
 		}
 	}

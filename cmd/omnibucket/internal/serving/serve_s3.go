@@ -134,7 +134,7 @@ func served(p *program.Program, l location.Location) (address, bucket string, er
 			"location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…",
 			"",
 		)
-	case l.Kind == location.Account, l.Scheme == "file" && !p.Stores.HasTwoStores(l):
+	case l.Kind == location.Account || l.Scheme == "file" && !p.Stores.HasTwoStores(l):
 		return l.Address(), "", nil
 	}
 	return l.SplitAccount()
