@@ -46,7 +46,8 @@ func TestFailuresOfManyArgumentsAreInTheirOrder(t *testing.T) {
 	var keys []string
 	for i := range 40 {
 		key := fmt.Sprintf("box:%02d", i)
-		if keys = append(keys, key); i%4 > 0 {
+		keys = append(keys, key)
+		if i%4 > 0 {
 			s.put(key, "x")
 		}
 	}

@@ -150,7 +150,8 @@ func TestAKilledMvLosesNothing(t *testing.T) {
 		}
 		_ = process.Process.Kill()
 		<-ended
-		if done = process.Wait() == nil; !done {
+		done = process.Wait() == nil
+		if !done {
 			kills++
 		}
 		for key, text := range tree {

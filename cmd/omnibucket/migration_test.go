@@ -185,7 +185,8 @@ type cancelsAfter struct {
 }
 
 func (c *cancelsAfter) Write(data []byte) (int, error) {
-	if c.lines -= strings.Count(string(data), "\n"); c.lines <= 0 {
+	c.lines -= strings.Count(string(data), "\n")
+	if c.lines <= 0 {
 		c.cancel()
 	}
 	return len(data), nil

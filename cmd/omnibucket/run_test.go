@@ -204,7 +204,8 @@ func TestTypedInputIsNotStoredAfterAnInterrupt(t *testing.T) {
 type closedAfter struct{ left int }
 
 func (c *closedAfter) Write(p []byte) (int, error) {
-	if c.left -= len(p); c.left < 0 {
+	c.left -= len(p)
+	if c.left < 0 {
 		return 0, &os.PathError{Op: "write", Path: "|1", Err: io.ErrClosedPipe}
 	}
 	return len(p), nil

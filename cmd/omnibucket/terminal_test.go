@@ -62,7 +62,8 @@ func (w *terminal) shows(what string, condition func(screen string) bool) string
 	w.t.Helper()
 	screen := ""
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if screen = w.screen(); condition(screen) {
+		screen = w.screen()
+		if condition(screen) {
 			return screen
 		}
 	}

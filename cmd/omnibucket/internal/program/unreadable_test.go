@@ -30,7 +30,8 @@ func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter
 				yield(storage.ListEntry{}, err)
 				return
 			}
-			if page = append(page, entry); len(page) < 2 {
+			page = append(page, entry)
+			if len(page) < 2 {
 				continue
 			}
 			for _, entry := range page {
@@ -64,7 +65,8 @@ func TestAListingContinuesAfterFoldersThatMayNotBeRead(t *testing.T) {
 			var last error
 			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, folder) {
 				require.NoError(t, last, "the error is last")
-				if last = err; err == nil {
+				last = err
+				if err == nil {
 					listed = append(listed, entry.Key)
 				}
 			}
