@@ -60,12 +60,13 @@ func completeLocation(
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()
 	l, err := p.Stores.Locate(text)
-	switch {
-	case err == nil && l.Kind == location.InBucket:
+	if err == nil && l.Kind == location.InBucket {
 		return completeKeys(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	case err == nil && l.Kind == location.Account:
+	}
+	if err == nil && l.Kind == location.Account {
 		return completeBuckets(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	case err == nil && l.Kind == location.LocalPath || text == "":
+	}
+	if err == nil && l.Kind == location.LocalPath || text == "" {
 		return append(completeNames(p, text), completePaths(text)...), directive
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
@@ -93,10 +94,10 @@ func completePaths(text string) []string {
 	var found []string
 	for _, entry := range entries {
 		name := entry.Name()
-		switch {
-		case !strings.HasPrefix(name, base) || base == "" && strings.HasPrefix(name, "."):
+		if !strings.HasPrefix(name, base) || base == "" && strings.HasPrefix(name, ".") {
 			continue
-		case !isCompletable(filepath.ToSlash(dir+name)) || strings.HasPrefix(dir+name, "-"): // unsafe, or like a flag
+		}
+		if !isCompletable(filepath.ToSlash(dir+name)) || strings.HasPrefix(dir+name, "-") { // unsafe, or like a flag
 			continue
 		}
 		if entry.IsDir() || location.IsDirectory(filepath.Join(in, name)) {

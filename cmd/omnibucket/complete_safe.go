@@ -13,10 +13,10 @@ import (
 // isPlain reports whether a character is safe anywhere in a word of a shell command. A safe
 // character has no special meaning in any shell.
 func isPlain(r rune) bool {
-	switch {
-	case r == unicode.ReplacementChar: // invalid UTF-8
+	if r == unicode.ReplacementChar { // invalid UTF-8
 		return false
-	case r < 0x80:
+	}
+	if r < 0x80 {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
 			strings.ContainsRune("-_./:@%+,=", r)
 	}

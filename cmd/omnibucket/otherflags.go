@@ -47,10 +47,9 @@ func explainFlag(c *cobra.Command, err error) error {
 	name := unknown.GetSpecifiedName()
 	hint := otherFlags[name]
 	flag, isFlag := strings.CutPrefix(hint, "--")
-	switch {
-	case isFlag && c.Flag(flag) != nil:
+	if isFlag && c.Flag(flag) != nil {
 		hint = "use " + hint
-	case isFlag || hint == "" || hint == accessList && c.Flag("public") == nil:
+	} else if isFlag || hint == "" || hint == accessList && c.Flag("public") == nil {
 		hint = nearestFlags(c, name)
 		if hint == "" {
 			return err

@@ -94,10 +94,10 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	beginning, stop := context.WithCancel(c.Context())
 	defer stop()
 	err = b.run(c.Context(), beginning, stop, from)
-	switch {
-	case c.Context().Err() != nil:
+	if c.Context().Err() != nil {
 		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	if p.Global.JSON {
@@ -148,16 +148,17 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 	lines.Buffer(nil, longestLine)
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
-		switch {
-		case err != nil:
+		if err != nil {
 			var errs bytes.Buffer
 			printer := &program.Program{Around: program.Environment{Err: &errs}, Global: b.program.Global}
 			printer.PrintError(err)
 			b.report(stop, number, lines.Text(), program.ExitUsage, nil, errs.String(), 0)
 			continue
-		case len(words) == 0:
+		}
+		if len(words) == 0 {
 			continue
-		case len(words) == 1 && words[0] == "wait":
+		}
+		if len(words) == 1 && words[0] == "wait" {
 			running.Wait()
 			continue
 		}
@@ -243,10 +244,9 @@ func (b *batch) report(
 		_, _ = fmt.Fprintf(b.program.Around.Err, "line %d: %s", number, line)
 	}
 	b.lines++
-	switch {
-	case b.program.Global.JSON:
+	if b.program.Global.JSON {
 		_ = b.program.Out.JSON(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
-	case b.program.Global.Verbose:
+	} else if b.program.Global.Verbose {
 		b.program.Out.Printf("line %d: exit code %d: %s\n", number, code, b.program.Out.Printable(text))
 	}
 	if code != 0 {

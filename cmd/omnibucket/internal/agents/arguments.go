@@ -117,10 +117,10 @@ func conforming(property *jsonschema.Schema, value json.RawMessage) (json.RawMes
 			return nil, "must be an integer"
 		}
 		number, err := strconv.ParseFloat(string(value), 64)
-		switch {
-		case err != nil || number != math.Trunc(number):
+		if err != nil || number != math.Trunc(number) {
 			return nil, "must be an integer"
-		case math.Abs(number) > maxInteger:
+		}
+		if math.Abs(number) > maxInteger {
 			return nil, "must be at most " + strconv.Itoa(maxInteger)
 		}
 		return strconv.AppendInt(nil, int64(number), 10), ""

@@ -82,10 +82,10 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 // one.
 func tokenOf(p *program.Program) (token string, generated bool, err error) {
 	token, _ = p.Around.Lookup(tokenVariable)
-	switch {
-	case token == "":
+	if token == "" {
 		return rand.Text(), true, nil
-	case len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+	}
+	if len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", false, argument.Invalid(tokenVariable+" must have at least 16 letters, digits and signs",
 			"leave it out to get a new token")
 	}
@@ -245,10 +245,9 @@ func (r *response) WriteHeader(status int) {
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
 	whole := len(p)
-	switch {
-	case !r.begun:
+	if !r.begun {
 		p = shortenedJSON(p, r.failed)
-	case r.failed:
+	} else if r.failed {
 		return whole, nil
 	}
 	r.begun = true
@@ -267,10 +266,10 @@ func shortenedJSON(p []byte, failed bool) []byte {
 		return p
 	}
 	message, err := jsonrpc.DecodeMessage(p)
-	switch {
-	case err != nil && failed:
+	if err != nil && failed {
 		return []byte(beginning(string(p)))
-	case err != nil:
+	}
+	if err != nil {
 		return p
 	}
 	if short, err := jsonrpc.EncodeMessage(shortened(message)); err == nil {

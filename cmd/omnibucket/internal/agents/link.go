@@ -34,17 +34,17 @@ func (s *server) addLink(b storage.SignedDownloader) {
 			return nil, linkOut{}, err
 		}
 		ttl := time.Duration(in.Seconds) * time.Second
-		switch {
-		case in.Seconds < 0 || in.Seconds > int(maxLink/time.Second):
+		if in.Seconds < 0 || in.Seconds > int(maxLink/time.Second) {
 			return nil, linkOut{}, refusal("seconds must be from 1 to 3600")
-		case in.Seconds == 0:
+		}
+		if in.Seconds == 0 {
 			ttl = defaultLink
 		}
 		signed, err := b.SignedDownloadURL(ctx, in.Key, storage.WithTTL(ttl))
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, linkOut{}, err
-		case len(signed.Header) > 0:
+		}
+		if len(signed.Header) > 0 {
 			return nil, linkOut{}, refusal("this location cannot sign links that work without headers; use read")
 		}
 		out := linkOut{signed.URL, signed.ExpiresAt}

@@ -46,19 +46,20 @@ func parse(data []byte) (jsonrpc.Message, error) {
 	for start < len(data) && (data[start] == ' ' || data[start] == '\t' || data[start] == '\r' || data[start] == '\n') {
 		start++
 	}
-	switch {
-	case start == len(data):
+	if start == len(data) {
 		return nil, nil
-	case data[start] == '[':
+	}
+	if data[start] == '[' {
 		return nil, errBatch
-	case hasManyParts(data):
+	}
+	if hasManyParts(data) {
 		return nil, errManyParts
 	}
 	message, err := jsonrpc.DecodeMessage(data)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, errNoMessage
-	case hasFractionalID(data):
+	}
+	if hasFractionalID(data) {
 		return nil, errID
 	}
 	if len(data) > shortMessage && len(data)-contentOf(message) > shortMessage {

@@ -35,10 +35,10 @@ func fitting(text []byte, limit int) (n int) {
 }
 
 func lengthInJSON(r rune, size int) int {
-	switch {
-	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
+	if r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' {
 		return 2
-	case r < ' ' || r == '<' || r == '>' || r == '&' || r == '\u2028' || r == '\u2029':
+	}
+	if r < ' ' || r == '<' || r == '>' || r == '&' || r == '\u2028' || r == '\u2029' {
 		return len(`\u0000`)
 	}
 	return size

@@ -46,10 +46,9 @@ func (s *server) addWrite(b storage.Uploader) {
 			return nil, writeOut{}, err
 		}
 		var opts []storage.UploadOption
-		switch {
-		case s.rules.overwrite && in.IfRevision != "":
+		if s.rules.overwrite && in.IfRevision != "" {
 			opts = append(opts, storage.IfRevision(in.IfRevision))
-		case !s.rules.overwrite || !in.Overwrite:
+		} else if !s.rules.overwrite || !in.Overwrite {
 			opts = append(opts, storage.IfAbsent())
 		}
 		if in.ContentType != "" {
@@ -69,21 +68,23 @@ func (s *server) addWrite(b storage.Uploader) {
 // content returns the bytes to store. It fails if there are more than limit bytes.
 func (in *writeIn) content(limit int64) ([]byte, error) {
 	tooLarge := refusal("content must have at most " + strconv.FormatInt(limit, 10) + " bytes")
-	switch {
-	case (in.Text == nil) == (in.Base64 == nil):
+	if (in.Text == nil) == (in.Base64 == nil) {
 		return nil, refusal("either text or base64 must be given")
-	case in.Text != nil && int64(len(*in.Text)) > limit:
+	}
+	if in.Text != nil && int64(len(*in.Text)) > limit {
 		return nil, tooLarge
-	case in.Text != nil:
+	}
+	if in.Text != nil {
 		return []byte(*in.Text), nil
-	case int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+2: // up to 2 bytes of padding are counted
+	}
+	if int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+2 { // up to 2 bytes of padding are counted
 		return nil, tooLarge
 	}
 	content, err := base64.StdEncoding.DecodeString(*in.Base64)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, refusal("base64 must be standard base64 with padding")
-	case int64(len(content)) > limit:
+	}
+	if int64(len(content)) > limit {
 		return nil, tooLarge
 	}
 	return content, nil

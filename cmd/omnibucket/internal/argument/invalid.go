@@ -17,10 +17,9 @@ func Invalid(rule, hint string) error {
 // ObjectNotFound.
 func OfPath(path string, err error) error {
 	code := storage.Internal
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		code = storage.ObjectNotFound
-	case errors.Is(err, fs.ErrPermission):
+	} else if errors.Is(err, fs.ErrPermission) {
 		code = storage.PermissionDenied
 	}
 	return &storage.Error{Code: code, Key: path, Err: err}

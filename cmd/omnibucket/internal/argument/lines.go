@@ -33,10 +33,10 @@ func ReadPatterns(flag, path string) ([]string, error) {
 		}
 	}
 	err = lines.Err()
-	switch {
-	case errors.Is(err, bufio.ErrTooLong):
+	if errors.Is(err, bufio.ErrTooLong) {
 		return nil, Invalid(flag+" must have patterns of at most 64 KiB", "")
-	case err != nil:
+	}
+	if err != nil {
 		return nil, Invalid(flag+" must name a file that can be read: "+err.Error(), "")
 	}
 	return patterns, nil

@@ -54,10 +54,10 @@ func ParseLifecycle(from io.Reader) ([]storage.LifecycleRule, error) {
 }
 
 func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
-	switch {
-	case l.Status != "Enabled":
+	if l.Status != "Enabled" {
 		return storage.LifecycleRule{}, errors.New("the Status must be Enabled: leave a rule out that must not apply")
-	case len(l.Transitions) > 1:
+	}
+	if len(l.Transitions) > 1 {
 		return storage.LifecycleRule{}, errors.New("the Transitions must have at most one member")
 	}
 	rule := storage.LifecycleRule{

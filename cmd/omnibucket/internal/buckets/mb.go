@@ -72,12 +72,11 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 // mustBeMissing fails if a bucket exists, with the error that creating it would return.
 func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
 	info, err := s.BucketInfo(ctx, bucket)
-	switch {
-	case err == nil:
+	if err == nil {
 		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}
-	case errors.Is(err, storage.BucketNotFound):
-		return nil
-	default:
-		return err
 	}
+	if errors.Is(err, storage.BucketNotFound) {
+		return nil
+	}
+	return err
 }

@@ -32,10 +32,10 @@ stores. With -v and --json, prints what it did with each object.`,
   omnibucket repair --all --primary-is-right photos:`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch {
-			case all:
+			if all {
 				return repairAll(c.Context(), p, args[0], right)
-			case right:
+			}
+			if right {
 				return argument.Invalid("--primary-is-right must be used with --all", "")
 			}
 			return repair(c.Context(), p, args[0])

@@ -42,17 +42,20 @@ not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 
 func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, former string) error {
 	l, err := p.Stores.LocateInBucket(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !p.Stores.IsEncrypted(l):
+	}
+	if !p.Stores.IsEncrypted(l) {
 		return argument.Invalid("the location must have the layer encrypt",
 			`add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
-	case !recursive && former != "":
+	}
+	if !recursive && former != "" {
 		return argument.Invalid("--former must be used with -r", "")
-	case !recursive && l.IsFolder():
+	}
+	if !recursive && l.IsFolder() {
 		return argument.Invalid("key must not be that of a folder", "use -r to rewrap everything in the folder")
-	case !recursive:
+	}
+	if !recursive {
 		return rewrapOne(ctx, p, l)
 	}
 	bucket, err := p.Stores.OpenFolder(ctx, l)

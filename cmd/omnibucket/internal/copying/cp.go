@@ -98,13 +98,14 @@ func (f *cpFlags) register(c *cobra.Command) {
 
 func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, destination string) error {
 	dst, err := p.Stores.Locate(destination)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case f.recursive && (f.write.Conditional || f.version != nil):
+	}
+	if f.recursive && (f.write.Conditional || f.version != nil) {
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
-	case len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst) ||
-		len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst):
+	}
+	if len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst) ||
+		len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst) {
 		return argument.Invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
 	sources := locateSources(p, f, args)
@@ -206,12 +207,13 @@ func (f cpFlags) ifMissing(
 
 // cpTo copies one file or object to a destination that is not a folder.
 func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	switch {
-	case src.Kind == location.LocalPath && dst.Kind == location.LocalPath:
+	if src.Kind == location.LocalPath && dst.Kind == location.LocalPath {
 		return cpFile(ctx, p, f, src, dst)
-	case dst.Kind != location.InBucket:
+	}
+	if dst.Kind != location.InBucket {
 		return cpOut(ctx, p, f, src, dst)
-	case src.Kind == location.InBucket:
+	}
+	if src.Kind == location.InBucket {
 		return cpBetween(ctx, p, f, src, dst)
 	}
 	bucket, err := p.Stores.Open(ctx, dst)
@@ -278,10 +280,10 @@ func checkDirectory(dir string) error {
 	for {
 		info, err := os.Stat(dir)
 		above := filepath.Dir(dir)
-		switch {
-		case err == nil && !info.IsDir():
+		if err == nil && !info.IsDir() {
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
-		case err == nil || above == dir:
+		}
+		if err == nil || above == dir {
 			return nil // any other problem, such as missing permissions, makes the write fail
 		}
 		dir = above

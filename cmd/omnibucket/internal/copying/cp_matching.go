@@ -15,11 +15,11 @@ import (
 // cpMatching copies the objects that match wildcards, and with -r also the folders. The names at
 // the destination are relative to the last folder without a wildcard.
 func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	switch {
-	case dst.Kind == location.InBucket && dst.HasWildcard:
+	if dst.Kind == location.InBucket && dst.HasWildcard {
 		return argument.Invalid("destination must not have wildcards if a source has",
 			"use --literal to take wildcards literally")
-	case !location.IsFolderTarget(dst):
+	}
+	if !location.IsFolderTarget(dst) {
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
 	from, rest := location.WildFolder(src)

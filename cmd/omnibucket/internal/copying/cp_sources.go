@@ -44,10 +44,9 @@ func checkNames(sources []cpSource) error {
 		}
 		name := ""
 		src := source.at
-		switch {
-		case src.Kind == location.InBucket && !src.IsFolder():
+		if src.Kind == location.InBucket && !src.IsFolder() {
 			name = path.Base(src.Key)
-		case src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path):
+		} else if src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path) {
 			name = filepath.Base(src.Path)
 		}
 		if name != "" && named[name] {
@@ -136,10 +135,10 @@ func (f *cpFlags) sourceName(src location.Location) (string, error) {
 		return path.Base(src.Key), nil
 	}
 	info, err := os.Stat(src.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return "", argument.OfPath(src.Path, err)
-	case err == nil && info.IsDir():
+	}
+	if err == nil && info.IsDir() {
 		return "", argument.Invalid("source must not be a directory", f.treeHint())
 	}
 	return filepath.Base(src.Path), nil

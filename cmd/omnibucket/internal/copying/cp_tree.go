@@ -16,10 +16,10 @@ import (
 // cpTree copies a tree. If the source is a single file or object, it copies that.
 func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	tree, err := isTree(ctx, p, src)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !tree:
+	}
+	if !tree {
 		return cpOne(ctx, p, f, src, dst)
 	}
 	if name := treeName(src); name != "" && location.WrittenAsFolder(dst) {
@@ -113,10 +113,10 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 // treeName returns the base name of a tree. If only the tree's content is copied, as for "dir/", it
 // returns "".
 func treeName(src location.Location) string {
-	switch {
-	case src.Kind == location.InBucket && !src.IsFolder():
+	if src.Kind == location.InBucket && !src.IsFolder() {
 		return path.Base(src.Key)
-	case src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path):
+	}
+	if src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path) {
 		return filepath.Base(src.Path)
 	}
 	return ""

@@ -100,16 +100,17 @@ func journalBucket(
 	ctx context.Context, p *program.Program, text string, create bool, wrap func(storage.Core) storage.Core,
 ) (storage.Bucket, error) {
 	l, err := p.Stores.Locate(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case l.Kind == location.InBucket:
+	}
+	if l.Kind == location.InBucket {
 		bucket, err := p.Stores.OpenWrapped(ctx, l, wrap)
 		if err != nil {
 			return nil, err
 		}
 		return program.WithPrefix(bucket, location.AsFolder(l.Key)), nil
-	case l.Kind != location.LocalPath:
+	}
+	if l.Kind != location.LocalPath {
 		return nil, argument.Invalid("--journal must be a directory or a folder in a bucket", "")
 	}
 	path, err := filepath.Abs(l.Path)

@@ -173,12 +173,13 @@ func removeFile(path string, before fs.FileInfo) error {
 // stays.
 func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
 	now, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return err
-	case !same(now):
+	}
+	if !same(now) {
 		return changed
 	}
 	return os.Remove(path)
@@ -220,10 +221,10 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 		return err
 	}
 	found, err := evidence.Appears(ctx, there, folder, here, ofSource)
-	switch {
-	case found:
+	if found {
 		return errors.Join(errSame, err)
-	case errors.Is(err, fs.ErrNotExist): // the destination's folder does not exist yet
+	}
+	if errors.Is(err, fs.ErrNotExist) { // the destination's folder does not exist yet
 		return nil
 	}
 	return err

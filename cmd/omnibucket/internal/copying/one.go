@@ -63,10 +63,10 @@ func checkDestination(
 	revision := program.With[storage.AttrsOption](nil, f.write.Revision)
 	_, err = bucket.Attrs(ctx, dst.Key, revision...)
 	code := storage.CodeOf(err)
-	switch {
-	case code == storage.InvalidArgument || code == storage.BucketNotFound || code == storage.PreconditionFailed:
+	if code == storage.InvalidArgument || code == storage.BucketNotFound || code == storage.PreconditionFailed {
 		return err
-	case f.write.IfAbsent && err == nil || len(revision) > 0 && code == storage.ObjectNotFound:
+	}
+	if f.write.IfAbsent && err == nil || len(revision) > 0 && code == storage.ObjectNotFound {
 		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
 		// The error of the dry run contains the bucket's name.
 		if own, ok := errors.AsType[*storage.Error](refused); ok {

@@ -116,10 +116,10 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	}
 	if f.filter.Flags.Changed("resume") {
 		l, err := p.Stores.Locate(f.resume)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case l.Kind != location.LocalPath:
+		}
+		if l.Kind != location.LocalPath {
 			return nil, argument.Invalid("--resume must be a directory of this machine", location.PathHint)
 		}
 		opts = append(opts, transfer.WithResume(f.resume))
@@ -233,13 +233,12 @@ func syncEnds(
 		// A folder without objects is probably misspelled, or written with wildcards, which sync
 		// does not expand.
 		full, err := hasObjects(ctx, p, src)
-		switch {
-		case err == nil && !full && !f.remove:
+		if err == nil && !full && !f.remove {
 			err = &storage.Error{
 				Code: storage.ObjectNotFound, Op: "Sync", Key: location.AsFolder(src.Key),
 				Err: errors.New("the source has no files"), Hint: "check the folder; to copy one object, use cp",
 			}
-		case err == nil && !full:
+		} else if err == nil && !full {
 			err = &storage.Error{
 				Code: storage.ObjectNotFound, Op: "Sync", Key: folder,
 				Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint,

@@ -48,10 +48,10 @@ type watch struct {
 
 // watchOf checks the flags of --watch, and begins to watch the source.
 func watchOf(f *syncFlags, src location.Location, opts []transfer.Option) (*watch, error) {
-	switch {
-	case src.Kind != location.LocalPath:
+	if src.Kind != location.LocalPath {
 		return nil, argument.Invalid("--watch must have a directory of this machine as its source", location.PathHint)
-	case f.links || f.filter.Flags.Changed("shard") || f.filter.Flags.Changed("journal"):
+	}
+	if f.links || f.filter.Flags.Changed("shard") || f.filter.Flags.Changed("journal") {
 		return nil, argument.Invalid("--watch must not be used with --links, --shard or --journal", "")
 	}
 	filter, err := transfer.NewFilter(opts...)

@@ -60,12 +60,11 @@ func (e *expansion) walk(folder string, segments []string) bool {
 			!doublestar.MatchUnvalidated(segments[0], name) {
 			continue
 		}
-		switch {
-		case len(rest) == 0 || onlyFolders && entry.IsPrefix:
+		if len(rest) == 0 || onlyFolders && entry.IsPrefix {
 			if !e.yield(entry, nil) {
 				return false
 			}
-		case entry.IsPrefix && !onlyFolders:
+		} else if entry.IsPrefix && !onlyFolders {
 			if !e.walk(entry.Key, rest) {
 				return false
 			}

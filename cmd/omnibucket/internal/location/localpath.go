@@ -102,10 +102,10 @@ func (l Location) AddressWithKey() string {
 
 // AddressWith returns the address of a location with another key, which must be escaped.
 func (l Location) AddressWith(key string) string {
-	switch {
-	case key == "":
+	if key == "" {
 		return l.Address()
-	case l.Scheme == "file":
+	}
+	if l.Scheme == "file" {
 		return l.Address() + "#" + key
 	}
 	return l.Scheme + "://" + l.Host + "/" + key + l.Parameters()

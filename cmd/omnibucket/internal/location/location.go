@@ -59,12 +59,13 @@ const (
 // Parse parses an argument. It calls lookup to read environment variables. Errors do not quote the
 // argument, because it may contain credentials.
 func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
-	switch {
-	case text == "":
+	if text == "" {
 		return Location{}, argument.Invalid("location must not be empty", AddressHint)
-	case text == "-":
+	}
+	if text == "-" {
 		return Location{Kind: Stream}, nil
-	case locations.IsAddress(text):
+	}
+	if locations.IsAddress(text) {
 		return ParseAddress(text)
 	}
 	name, key, ok := cutName(text, runtime.GOOS == "windows")
@@ -77,10 +78,10 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 			return parseName(name, address, key)
 		}
 	}
-	switch {
-	case schemeForm.MatchString(text):
+	if schemeForm.MatchString(text) {
 		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
-	case named:
+	}
+	if named {
 		return Location{}, argument.Invalid(locations.Variable(name)+
 			" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint)
 	}
@@ -94,10 +95,10 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 // Windows, a single letter before the colon is a drive, not a name.
 func cutName(text string, windows bool) (name, key string, ok bool) {
 	name, key, ok = strings.Cut(text, ":")
-	switch {
-	case !ok || strings.ContainsRune(name, '/'):
+	if !ok || strings.ContainsRune(name, '/') {
 		return "", "", false
-	case windows && (len(name) == 1 || strings.ContainsRune(name, '\\')):
+	}
+	if windows && (len(name) == 1 || strings.ContainsRune(name, '\\')) {
 		return "", "", false
 	}
 	return name, key, true
@@ -112,10 +113,10 @@ func parseName(name, address, key string) (Location, error) {
 			"correct "+locations.Variable(name)+", or the configuration; "+AddressHint)
 	}
 	l, err := ParseAddress(address)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Location{}, err
-	case l.Kind == Account && key != "":
+	}
+	if l.Kind == Account && key != "" {
 		l.Host, key, _ = strings.Cut(key, "/")
 		l.Kind, l.InAccount = InBucket, true
 		if l.Host == "" || strings.ContainsAny(l.Host, wildcards+"#%") {
@@ -179,12 +180,13 @@ func (l *Location) takePrefix() error {
 			continue
 		}
 		prefix, err := url.QueryUnescape(value)
-		switch {
-		case l.Kind == Account:
+		if l.Kind == Account {
 			return argument.Invalid("address of an account must not have the parameter prefix", "")
-		case found:
+		}
+		if found {
 			return argument.Invalid("parameter prefix must not be given more than once", "")
-		case err != nil || !strings.HasSuffix(prefix, "/"):
+		}
+		if err != nil || !strings.HasSuffix(prefix, "/") {
 			const hint = "leave it out for the whole bucket"
 			return argument.Invalid(`parameter prefix must be a folder that ends in "/"`, hint)
 		}

@@ -35,12 +35,13 @@ func (p *Program) LoadConfig() error {
 	}
 	read, err := locations.ReadFile(path)
 	missing := errors.Is(err, fs.ErrNotExist)
-	switch {
-	case missing && !p.namesConfig():
+	if missing && !p.namesConfig() {
 		return nil
-	case missing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config":
+	}
+	if missing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config" {
 		return nil // "config add" creates the file
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	p.Stores.Config = read

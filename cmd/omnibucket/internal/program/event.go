@@ -57,10 +57,9 @@ func (p *Program) Emit(e Event, text string) {
 	e.DryRun = p.Global.DryRun
 	p.printing.Lock()
 	defer p.printing.Unlock()
-	switch {
-	case p.Global.JSON:
+	if p.Global.JSON {
 		_ = p.Out.JSON(e) // p.Out keeps a write error
-	case e.Event != failedEvent && (p.Global.Verbose || p.Global.DryRun):
+	} else if e.Event != failedEvent && (p.Global.Verbose || p.Global.DryRun) {
 		p.Out.Printf("%s\n", text)
 	}
 }

@@ -27,10 +27,10 @@ func (s *Stores) OpenInventory(ctx context.Context, text string, of storage.Read
 		return nil, nil
 	}
 	l, err := s.LocateInBucket(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case l.Key == "" || l.IsFolder():
+	}
+	if l.Key == "" || l.IsFolder() {
 		return nil, argument.Invalid(
 			"--inventory must be the location of a manifest",
 			"such as s3://reports/photos/daily/2026-01-02T00-00Z/manifest.json",

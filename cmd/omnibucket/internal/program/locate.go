@@ -26,14 +26,16 @@ func (s *Stores) Locate(text string) (location.Location, error) {
 // as a bucket.
 func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	l, err := s.Locate(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return l, err
-	case l.Kind == location.Account:
+	}
+	if l.Kind == location.Account {
 		return l, argument.Invalid("address must have a bucket", location.AddressHint)
-	case l.Kind == location.LocalPath:
+	}
+	if l.Kind == location.LocalPath {
 		return l.AsBucket()
-	case l.Kind == location.InBucket:
+	}
+	if l.Kind == location.InBucket {
 		return l, nil
 	}
 	return l, &storage.Error{
@@ -73,10 +75,10 @@ func (s *Stores) checkPath(path string) error {
 // NameOf returns a location in the form that is printed: the path, or the address without
 // parameters.
 func NameOf(l location.Location) string {
-	switch {
-	case l.Path != "":
+	if l.Path != "" {
 		return l.Path
-	case l.Kind == location.Stream:
+	}
+	if l.Kind == location.Stream {
 		return "-"
 	}
 	l.Query = ""

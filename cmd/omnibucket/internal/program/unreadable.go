@@ -29,12 +29,11 @@ func ListBelow(
 		var unreadable Unreadable
 		list := bucket.List(ctx, append(opts, storage.WithAnyOrder(), storage.WithPrefix(folder))...)
 		for entry, err := range folderwalk.Continue(ctx, bucket, folder, "", list) {
-			switch {
-			case err != nil && entry.IsPrefix:
+			if err != nil && entry.IsPrefix {
 				if len(unreadable) < maxUnreadable {
 					unreadable = append(unreadable, err)
 				}
-			case !yield(entry, err):
+			} else if !yield(entry, err) {
 				return
 			}
 		}

@@ -74,12 +74,13 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 	}
 	found := false
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return entry, err
-		case entry.Key == l.Key && !entry.IsPrefix && !l.IsFolder():
+		}
+		if entry.Key == l.Key && !entry.IsPrefix && !l.IsFolder() {
 			return entry, nil
-		case strings.HasPrefix(entry.Key, folder.Key):
+		}
+		if strings.HasPrefix(entry.Key, folder.Key) {
 			found = true
 		}
 		if (found || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {

@@ -88,10 +88,10 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 		return q.Add(func(ctx context.Context) func() error {
 			sum, size, err := f.sum(ctx, r.Bucket, e.Key, make())
 			return func() error {
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case p.Global.JSON:
+				}
+				if p.Global.JSON {
 					return p.Out.JSON(hashLine{e.Key, size, f.algorithm, sum})
 				}
 				p.Out.Printf("%s  %s\n", sum, p.Out.Printable(e.Key))
@@ -109,12 +109,13 @@ func (f *hashFlags) sum(
 ) (text string, size int64, err error) {
 	if !f.read && (f.algorithm == "md5" || f.algorithm == "crc32c") {
 		attrs, err := b.Attrs(ctx, key)
-		switch {
-		case err != nil:
+		if err != nil {
 			return "", 0, err
-		case f.algorithm == "md5" && len(attrs.MD5) > 0:
+		}
+		if f.algorithm == "md5" && len(attrs.MD5) > 0 {
 			return hex.EncodeToString(attrs.MD5), attrs.Size, nil
-		case f.algorithm == "crc32c" && attrs.CRC32C.Known:
+		}
+		if f.algorithm == "crc32c" && attrs.CRC32C.Known {
 			return fmt.Sprintf("%08x", attrs.CRC32C.Sum), attrs.Size, nil
 		}
 	}

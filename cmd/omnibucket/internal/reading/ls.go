@@ -89,19 +89,22 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 		l = program.WithVersions(l)
 	}
 	bucket, err := p.Stores.Open(ctx, l)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case f.versions && f.startAfter != "":
+	}
+	if f.versions && f.startAfter != "" {
 		return argument.Invalid("--start-after must not be used with --versions", "")
-	case f.versions && (f.filter.Given() || l.HasWildcard && !f.literal):
+	}
+	if f.versions && (f.filter.Given() || l.HasWildcard && !f.literal) {
 		return argument.Invalid("--versions must not be used with wildcards, or with flags that select files", "")
-	case f.versions:
+	}
+	if f.versions {
 		if err := program.NeedVersions(bucket); err != nil {
 			return err
 		}
 		return lsVersions(ctx, p, f, bucket, l.Key)
-	case f.filter.Given() && f.limit != nil && f.limitCount < 1:
+	}
+	if f.filter.Given() && f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
 	w, err := program.NewWalk(&f.filter, f.literal)
@@ -139,10 +142,9 @@ func lsMatching(
 		}
 		found = true
 		listed := func(yield func(storage.ListEntry, error) bool) { yield(match, nil) }
-		switch {
-		case f.recursive || !match.IsPrefix:
+		if f.recursive || !match.IsPrefix {
 			listed = w.Files(ctx, program.Root{Bucket: bucket, Entry: match, Top: top})
-		case !program.SelectsBelow(w.Filter, top, match):
+		} else if !program.SelectsBelow(w.Filter, top, match) {
 			continue
 		}
 		for entry, err := range listed {

@@ -20,15 +20,16 @@ type BucketLine struct {
 }
 
 func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) (result error) {
-	switch {
-	case l.Kind != location.Account && l.Kind != location.InBucket || l.Key != "":
+	if l.Kind != location.Account && l.Kind != location.InBucket || l.Key != "" {
 		return argument.Invalid(
 			"address must be that of an account, such as s3://?region=… or file:///parent",
 			location.AddressHint,
 		)
-	case f.recursive || f.versions || f.startAfter != "":
+	}
+	if f.recursive || f.versions || f.startAfter != "" {
 		return argument.Invalid("--recursive, --versions and --start-after must not be used for buckets", "")
-	case f.limit != nil && f.limitCount < 1:
+	}
+	if f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
 	service, err := program.InRegion(ctx, l, func(l location.Location) (storage.Service, error) {

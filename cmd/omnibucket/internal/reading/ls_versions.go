@@ -38,11 +38,11 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 			return nil
 		}
 	}
-	switch {
 	// The listing found no versions, but objects such as a folder's marker exist.
-	case program.HasAny(ctx, bucket, key):
+	if program.HasAny(ctx, bucket, key) {
 		return program.ErrNoVersions
-	case key != "":
+	}
+	if key != "" {
 		return location.NothingUnder(key)
 	}
 	return nil
@@ -50,10 +50,9 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 
 func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error {
 	state := "old"
-	switch {
-	case v.IsDeleteMarker:
+	if v.IsDeleteMarker {
 		state = "removed"
-	case v.Current:
+	} else if v.Current {
 		state = "current"
 	}
 	switch {

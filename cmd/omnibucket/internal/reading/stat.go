@@ -214,10 +214,10 @@ func infoLine(i *storage.BucketInfo) InfoLine {
 func StatBucket(ctx context.Context, p *program.Program, l location.Location, asJSON bool) error {
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case asJSON:
+		}
+		if asJSON {
 			return p.Out.JSON(infoLine(info))
 		}
 		rows := [][2]string{

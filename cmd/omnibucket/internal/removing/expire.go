@@ -58,16 +58,19 @@ stores that do not apply them.`,
 
 func expire(ctx context.Context, p *program.Program, f *expireFlags, text string) error {
 	l, err := p.Stores.LocateInBucket(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case l.HasWildcard:
+	}
+	if l.HasWildcard {
 		return argument.Invalid("key must not have wildcards", "use --include")
-	case f.lifecycle == (f.age != "" || f.oldVersions != ""):
+	}
+	if f.lifecycle == (f.age != "" || f.oldVersions != "") {
 		return argument.Invalid("--lifecycle, or --age and --old-versions, must be set", "")
-	case f.lifecycle && (l.Prefix != "" || l.Key != "" || len(f.tags) > 0):
+	}
+	if f.lifecycle && (l.Prefix != "" || l.Key != "" || len(f.tags) > 0) {
 		return argument.Invalid("--lifecycle must be used with a whole bucket, and without --tag", "")
-	case !f.lifecycle && l.Prefix == "" && l.Key == "" && !f.all:
+	}
+	if !f.lifecycle && l.Prefix == "" && l.Key == "" && !f.all {
 		return argument.Invalid("a whole bucket needs --all", "")
 	}
 	rules, err := expireRules(ctx, p, f, l)

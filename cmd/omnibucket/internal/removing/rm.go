@@ -111,30 +111,36 @@ func rmArgument(
 	if err == nil && plain == nil && !p.Global.DryRun {
 		f, filter, err = byStoreClock(ctx, f, filter, bucket, l)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return done(err)
-	case l.HasWildcard && !f.literal:
+	}
+	if l.HasWildcard && !f.literal {
 		return done(rmMatching(ctx, p, f, filter, bucket, l))
-	case f.recursive && l.Key == "" && !f.all:
+	}
+	if f.recursive && l.Key == "" && !f.all {
 		return done(
 			argument.Invalid("removing everything in a bucket needs --all",
 				"use -r --all to remove everything in the bucket"),
 		)
-	case f.inventory != "":
+	}
+	if f.inventory != "" {
 		return done(rmListed(ctx, p, f, l))
-	case f.recursive && !f.filter.Given() && plain.isLink(l):
+	}
+	if f.recursive && !f.filter.Given() && plain.isLink(l) {
 		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
-	case f.recursive:
+	}
+	if f.recursive {
 		folder := location.AsFolder(l.Key)
 		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
 		if err == nil && !f.filter.Given() {
 			plain.printLeft(p, folder)
 		}
 		return done(err)
-	case f.filter.Given():
+	}
+	if f.filter.Given() {
 		return done(argument.Invalid("flags that select files need -r or wildcards", ""))
-	case l.IsFolder():
+	}
+	if l.IsFolder() {
 		return done(argument.Invalid("key must not be that of a folder", "use -r to remove everything in the folder"))
 	}
 	return rmOne(ctx, p, f, bucket, l.Key)

@@ -70,12 +70,11 @@ func removeGroup(
 	errs, early := removeeach.Of(ctx, bucket, group, false)
 	var failures []error
 	for i, err := range errs {
-		switch {
-		case err == nil:
+		if err == nil {
 			removed.objects.Add(1)
 			removed.bytes.Add(group[i].Size)
 			emitRemoved(p, group[i].Key, group[i].Size)
-		case err != early: // err == early means that the entry was not tried
+		} else if err != early { // err == early means that the entry was not tried
 			failures = append(failures, err)
 			if ctx.Err() == nil {
 				p.EmitFailure(group[i].Key, err)

@@ -15,11 +15,11 @@ func rmMatching(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	l location.Location,
 ) error {
-	switch {
-	case len(f.options) > 0:
+	if len(f.options) > 0 {
 		return argument.Invalid("--version and --if-revision must not be used with wildcards",
 			"use --literal to take wildcards literally")
-	case location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all:
+	}
+	if location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all {
 		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}
 	// The patterns of the filter are relative to the folder top, as in the command cp.
@@ -27,11 +27,11 @@ func rmMatching(
 	objects, folders := 0, 0
 	err := removeOrShow(ctx, p, bucket, func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {
-			switch {
-			case err == nil && entry.IsPrefix:
+			if err == nil && entry.IsPrefix {
 				folders++
 				continue
-			case err == nil:
+			}
+			if err == nil {
 				objects++
 				if !program.SelectsBelow(filter, top, entry) {
 					continue

@@ -70,14 +70,16 @@ stat shows when they can be read.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			given := c.Flags().Changed
-			switch {
-			case given("at") == given("days"):
+			if given("at") == given("days") {
 				return argument.Invalid("one of --at and --days must be set", "")
-			case given("days") && (remove || filter.Given()):
+			}
+			if given("days") && (remove || filter.Given()) {
 				return argument.Invalid("--delete and flags that select files must be used with --at", "")
-			case given("at") && (given("tier") || given("version")):
+			}
+			if given("at") && (given("tier") || given("version")) {
 				return argument.Invalid("--tier and --version must be used with --days", "")
-			case given("days"):
+			}
+			if given("days") {
 				opts, attrs := []storage.RestoreOption{storage.WithRestoreDays(days)}, []storage.AttrsOption(nil)
 				if given("tier") {
 					opts = append(opts, storage.WithRestoreTier(tier))
@@ -87,7 +89,8 @@ stat shows when they can be read.
 						append(attrs, storage.WithVersion(version))
 				}
 				return unarchive(c.Context(), p, args, literal, opts, attrs)
-			case len(args) != 1:
+			}
+			if len(args) != 1 {
 				return argument.Invalid("--at must be used with one address", "")
 			}
 			then, err := argument.ParseTime("--at", at, time.Now())
@@ -211,10 +214,9 @@ func versionScope(
 ) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
 	folder, rest := l.Key, ""
 	wild := l.HasWildcard && !literal
-	switch {
-	case wild:
+	if wild {
 		folder, rest = location.SplitPattern(l.Glob())
-	case !l.IsFolder():
+	} else if !l.IsFolder() {
 		folder, rest = location.ParentOf(l.Key)
 	}
 	at := l

@@ -63,10 +63,10 @@ A named location has the layers of the configuration in front of it. --cache and
   omnibucket serve --s3 --tls --ca-file ca.pem
   omnibucket serve --health http://127.0.0.1:9000`,
 		Args: func(c *cobra.Command, args []string) error {
-			switch {
-			case c.Flags().Changed("health"):
+			if c.Flags().Changed("health") {
 				return cobra.NoArgs(c, args)
-			case asS3:
+			}
+			if asS3 {
 				return cobra.MaximumNArgs(1)(c, args)
 			}
 			return cobra.ExactArgs(1)(c, args)

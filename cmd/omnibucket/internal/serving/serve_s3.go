@@ -54,14 +54,16 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 			other = set
 		}
 	})
-	switch {
-	case f.server.Health == "" && c.Flags().Changed("health"):
+	if f.server.Health == "" && c.Flags().Changed("health") {
 		return argument.Invalid("--health must be the URL of a server", "")
-	case f.server.Health != "" && other != nil:
+	}
+	if f.server.Health != "" && other != nil {
 		return argument.Invalid("--health must not be used with --"+other.Name, "")
-	case f.server.Health != "":
+	}
+	if f.server.Health != "" {
 		return s3command.CheckHealth(ctx, f.server.Health)
-	case c.Flags().Changed("listing"):
+	}
+	if c.Flags().Changed("listing") {
 		return argument.Invalid("--listing must not be used with --s3", "")
 	}
 	f.server.Listen = s3command.DefaultListen

@@ -84,9 +84,10 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	} else {
 		signed, err = signedDownload(ctx, f, bucket, key, ttl)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	switch {
 	case p.Global.JSON:
 		return p.Out.JSON(signed)
 	case f.upload:
