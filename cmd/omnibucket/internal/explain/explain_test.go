@@ -15,12 +15,13 @@ func TestEachHintForAShellReplacesOneOfTheLibrary(t *testing.T) {
 	var library strings.Builder
 	root := os.DirFS("../../../..")
 	require.NoError(t, fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case d.IsDir() && (d.Name() == "cmd" || d.Name() == "tools" || d.Name() == "node_modules"):
+		}
+		if d.IsDir() && (d.Name() == "cmd" || d.Name() == "tools" || d.Name() == "node_modules") {
 			return fs.SkipDir
-		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
+		}
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 			text, err := fs.ReadFile(root, path)
 			library.Write(text)
 			return err
