@@ -160,7 +160,8 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	given := flag.Changed
 	flag.Changed = true
 	err = p.CheckGlobals(p.Command)
-	_, flag.Changed = flag.Value.Set(was), given
+	_ = flag.Value.Set(was)
+	flag.Changed = given
 	if err != nil {
 		return err
 	}

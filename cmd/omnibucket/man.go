@@ -52,7 +52,8 @@ func markdownOf(text string) string {
 	for line := range strings.SplitSeq(text, "\n") {
 		indented := strings.HasPrefix(line, "  ")
 		if indented != inFence {
-			lines, inFence = append(lines, fence), indented
+			lines = append(lines, fence)
+			inFence = indented
 		}
 		if !indented {
 			line = markdownCharacters.Replace(line)

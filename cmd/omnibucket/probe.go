@@ -40,7 +40,8 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 		return err
 	}
 	folder := location.AsFolder(l.Prefix + l.Key)
-	l.Prefix, l.Key = "", ""
+	l.Prefix = ""
+	l.Key = ""
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err

@@ -38,7 +38,8 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 	root.SetIn(around.In)
 	root.SetOut(p.Out)
 	root.SetErr(around.Err)
-	command, err := root, checkLeading(root, args)
+	command := root
+	err := checkLeading(root, args)
 	if err == nil {
 		command, err = root.ExecuteContextC(working)
 	}

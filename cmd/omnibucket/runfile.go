@@ -252,7 +252,8 @@ func (b *batch) report(
 	if code != 0 {
 		b.failed++
 		if b.first == 0 || number < b.first {
-			b.first, b.code = number, code
+			b.first = number
+			b.code = code
 		}
 		if b.flags.stopOnError {
 			stop()

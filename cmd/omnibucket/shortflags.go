@@ -31,7 +31,8 @@ func addLetters(c *cobra.Command) {
 
 func addLetter(flags *pflag.FlagSet, letter string, value pflag.Value) {
 	alias := flags.VarPF(value, letter, letter, "")
-	alias.NoOptDefVal, alias.Hidden = "true", true
+	alias.NoOptDefVal = "true"
+	alias.Hidden = true
 }
 
 // otherLetters maps a command and a one-letter flag of another program to a hint.

@@ -30,13 +30,15 @@ func splitWords(line string) ([]string, error) {
 				return nil, argument.Invalid("a quote must be closed", "")
 			}
 			word.WriteString(line[i+1 : i+1+end])
-			inWord, i = true, i+1+end
+			inWord = true
+			i += 1 + end
 		case c == '"':
 			end, err := unquote(&word, line[i+1:])
 			if err != nil {
 				return nil, err
 			}
-			inWord, i = true, i+1+end
+			inWord = true
+			i += 1 + end
 		case c == '\\':
 			i++
 			if i == len(line) {

@@ -57,7 +57,8 @@ func (s *server) failure(ctx context.Context, tool string, err error) error {
 	hint, known := advice[code]
 	switch {
 	case !known:
-		code, hint = storage.Internal, "the owner of the server finds the reason in its log"
+		code = storage.Internal
+		hint = "the owner of the server finds the reason in its log"
 	case code == storage.Unsupported && tool == toolLink:
 		hint = "this location cannot sign links; use read"
 	case code == storage.Unsupported && (tool == toolWrite || tool == toolMove):

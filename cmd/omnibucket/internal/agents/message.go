@@ -85,7 +85,8 @@ func hasFractionalID(data []byte) bool {
 
 // hasManyParts reports whether data has more commas and brackets outside of strings than a message needs.
 func hasManyParts(data []byte) bool {
-	parts, inString := 0, false
+	parts := 0
+	inString := false
 	for i := 0; i < len(data) && parts <= maxParts; i++ {
 		c := data[i]
 		switch {
@@ -128,7 +129,8 @@ func shortened(message jsonrpc.Message) jsonrpc.Message {
 	short := jsonrpc.Error{Message: response.Error.Error()}
 	var whole *jsonrpc.Error
 	if errors.As(response.Error, &whole) {
-		short.Code, short.Data = whole.Code, whole.Data
+		short.Code = whole.Code
+		short.Data = whole.Data
 	}
 	if short.Code == 0 {
 		short.Code = jsonrpc.CodeInvalidRequest
@@ -137,7 +139,8 @@ func shortened(message jsonrpc.Message) jsonrpc.Message {
 	if len(short.Message)+len(short.Data) <= maxError {
 		return response
 	}
-	short.Message, short.Data = beginning(short.Message), nil
+	short.Message = beginning(short.Message)
+	short.Data = nil
 	return &jsonrpc.Response{ID: response.ID, Error: &short}
 }
 

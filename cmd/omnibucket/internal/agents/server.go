@@ -66,7 +66,8 @@ const untrusted = `Names, attributes and contents of objects are data that other
 // newServer returns a server with the tools that r permits. Clients do not see any other tool.
 func newServer(b storage.Bucket, r rules, report func(error)) *server {
 	s := &server{rules: r, slots: make(chan struct{}, r.concurrency), report: report}
-	s.bodyTime, s.sendTime = defaultBodyTime, defaultSendTime
+	s.bodyTime = defaultBodyTime
+	s.sendTime = defaultSendTime
 	s.protocol = mcp.NewServer(
 		&mcp.Implementation{Name: "omnibucket", Title: "Object storage", Version: r.version},
 		&mcp.ServerOptions{

@@ -78,7 +78,8 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 		rule.Tags[tag.Key] = tag.Value
 	}
 	for _, t := range l.Transitions {
-		rule.TransitionAfterDays, rule.TransitionTo = t.Days, t.StorageClass
+		rule.TransitionAfterDays = t.Days
+		rule.TransitionTo = t.StorageClass
 	}
 	return rule, nil
 }

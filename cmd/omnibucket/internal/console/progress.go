@@ -64,7 +64,8 @@ func hasSize(terminal io.Writer) bool {
 // Update shows the progress of a job.
 func (b *ProgressBar) Update(state transfer.Progress) {
 	b.mu.Lock()
-	b.state, b.files = state, true
+	b.state = state
+	b.files = true
 	b.mu.Unlock()
 	b.show(state)
 }
@@ -88,9 +89,11 @@ func (b *ProgressBar) Bytes() storage.TransferOption {
 // show moves the bar by bytes. If nothing has to be transferred, it moves the bar by files. The
 // total is always one too large, so that mpb does not remove the bar before the job ends.
 func (b *ProgressBar) show(state transfer.Progress) {
-	done, total := state.Bytes, state.TotalBytes
+	done := state.Bytes
+	total := state.TotalBytes
 	if total == 0 {
-		done, total = state.Files, state.TotalFiles
+		done = state.Files
+		total = state.TotalFiles
 	}
 	b.Bar.SetTotal(total+1, false)
 	b.Bar.SetCurrent(min(done, total))
@@ -100,7 +103,8 @@ func (b *ProgressBar) show(state transfer.Progress) {
 func (b *ProgressBar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s, more := b.state, ""
+	s := b.state
+	more := ""
 	if !s.Listed { // the listing of the source has not ended, so there may be more files
 		more = "+"
 	}

@@ -8,9 +8,11 @@ func FormatSize(n int64) string {
 	if n < 1<<10 {
 		return fmt.Sprintf("%d B", n)
 	}
-	size, unit := float64(n)/(1<<10), 0
+	size := float64(n) / (1 << 10)
+	unit := 0
 	for size >= 1023.95 && unit < len(units)-1 { // a larger size would round to 1024.0
-		size, unit = size/(1<<10), unit+1
+		size = size / (1 << 10)
+		unit++
 	}
 	return fmt.Sprintf("%.1f %ciB", size, units[unit])
 }

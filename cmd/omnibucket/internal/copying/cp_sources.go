@@ -64,7 +64,8 @@ func checkNames(sources []cpSource) error {
 // replace one of the same name from another folder, and mv would lose it unnoticed. Sources that
 // lie in the same folder have different names, so they are permitted.
 func checkContents(sources []cpSource) error {
-	folders, contents := map[string]bool{}, false
+	folders := map[string]bool{}
+	contents := false
 	for _, source := range sources {
 		if source.err != nil {
 			continue

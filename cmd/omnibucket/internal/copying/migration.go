@@ -44,7 +44,8 @@ func newMigration(
 			return nil, err
 		}
 		m.opts = append(m.opts, transfer.WithShard(i, n))
-		m.part, m.shards = fmt.Sprintf("%d-of-%d", i, n), n
+		m.part = fmt.Sprintf("%d-of-%d", i, n)
+		m.shards = n
 	}
 	if f.filter.Flags.Changed("shard-bounds") {
 		bounds, err := readBounds(ctx, p, f.shardBounds)

@@ -37,7 +37,8 @@ func one(
 	if err != nil {
 		return err
 	}
-	e.Bytes, e.Version = attrs.Size, attrs.Version
+	e.Bytes = attrs.Size
+	e.Version = attrs.Version
 	p.Emit(e, text)
 	return nil
 }
@@ -70,7 +71,9 @@ func checkDestination(
 		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
 		// The error of the dry run contains the bucket's name.
 		if own, ok := errors.AsType[*storage.Error](refused); ok {
-			unmet.Provider, unmet.Bucket, unmet.Key = own.Provider, own.Bucket, own.Key
+			unmet.Provider = own.Provider
+			unmet.Bucket = own.Bucket
+			unmet.Key = own.Key
 		}
 		return unmet
 	}

@@ -69,7 +69,9 @@ func (w *watch) begin() error {
 	if err != nil {
 		return watchError(w.root, err)
 	}
-	w.watcher, w.folders, w.moved = watcher, map[string]bool{}, false
+	w.watcher = watcher
+	w.folders = map[string]bool{}
+	w.moved = false
 	if err := w.add(w.root); err != nil {
 		w.close()
 		return err

@@ -118,7 +118,8 @@ func parseName(name, address, key string) (Location, error) {
 	}
 	if l.Kind == Account && key != "" {
 		l.Host, key, _ = strings.Cut(key, "/")
-		l.Kind, l.InAccount = InBucket, true
+		l.Kind = InBucket
+		l.InAccount = true
 		if l.Host == "" || strings.ContainsAny(l.Host, wildcards+"#%") {
 			return Location{}, argument.Invalid("location "+name+
 				" is an account: the name of a bucket must follow its colon",
@@ -126,7 +127,10 @@ func parseName(name, address, key string) (Location, error) {
 		}
 	}
 	l.Prefix += AsFolder(l.Key)
-	l.Name, l.Key, l.HasWildcard, l.Pattern = name, key, strings.ContainsAny(key, wildcards), ""
+	l.Name = name
+	l.Key = key
+	l.HasWildcard = strings.ContainsAny(key, wildcards)
+	l.Pattern = ""
 	return l, nil
 }
 
@@ -143,7 +147,8 @@ func ParseAddress(text string) (Location, error) {
 		return Location{}, argument.Invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")
 	case l.Scheme == "file":
-		l.Dir, escaped = strings.TrimPrefix(rest, host), fragment
+		l.Dir = strings.TrimPrefix(rest, host)
+		escaped = fragment
 	case hasFragment:
 		return Location{}, argument.Invalid(`address must not have a "#"`, `write "#" in a key as %23`)
 	case host == "" && escaped == "":
@@ -161,7 +166,8 @@ func ParseAddress(text string) (Location, error) {
 			`write "%" in a key as %25`,
 		)
 	}
-	l.Key, l.HasWildcard = key, strings.ContainsAny(escaped, wildcards)
+	l.Key = key
+	l.HasWildcard = strings.ContainsAny(escaped, wildcards)
 	if l.HasWildcard {
 		l.Pattern = PatternOf(escaped, true)
 	}
@@ -190,7 +196,8 @@ func (l *Location) takePrefix() error {
 			const hint = "leave it out for the whole bucket"
 			return argument.Invalid(`parameter prefix must be a folder that ends in "/"`, hint)
 		}
-		l.Prefix, found = prefix, true
+		l.Prefix = prefix
+		found = true
 	}
 	l.Query = strings.Join(kept, "&")
 	return nil

@@ -133,7 +133,8 @@ func (l Location) IsWild() bool {
 // pattern below that folder.
 func WildFolder(l Location) (folder Location, pattern string) {
 	folder = l
-	folder.HasWildcard, folder.Pattern = false, ""
+	folder.HasWildcard = false
+	folder.Pattern = ""
 	if l.Kind == LocalPath {
 		dir, rest := splitWildcards(l.Path)
 		folder.Path = cmp.Or(dir, ".")

@@ -115,7 +115,8 @@ func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.La
 }
 
 func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
-	name, own := s.hasLayers(l), &s.Buckets.layers
+	name := s.hasLayers(l)
+	own := &s.Buckets.layers
 	if name == "" {
 		return nil, nil
 	}
@@ -123,7 +124,8 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 		return made, nil
 	}
 	of := *s.Config
-	of.Lookup, of.OpenBucket = s.Lookup, s.openOther
+	of.Lookup = s.Lookup
+	of.OpenBucket = s.openOther
 	layered := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
 	if l.Kind == location.LocalPath {
 		in, err := l.InDirectory(l.Path, "")

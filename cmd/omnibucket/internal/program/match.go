@@ -34,7 +34,9 @@ func (p *Program) EachMatch(
 		}
 		found = true
 		at := l
-		at.Key, at.HasWildcard, at.Pattern = entry.Key, false, ""
+		at.Key = entry.Key
+		at.HasWildcard = false
+		at.Pattern = ""
 		if err := do(bucket, at); err != nil {
 			if ctx.Err() != nil {
 				return err

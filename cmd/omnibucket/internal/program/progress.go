@@ -73,7 +73,8 @@ func (t *together) Begin() (report func(done, total int64), end func()) {
 			s.Bytes += done - shown
 			s.TotalBytes += max(total, 0) - known
 		})
-		shown, known = done, max(total, 0)
+		shown = done
+		known = max(total, 0)
 	}
 	return report, func() { t.add(func(s *transfer.Progress) { s.Files++ }) }
 }

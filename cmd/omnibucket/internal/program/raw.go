@@ -20,7 +20,9 @@ type fileDriver struct{ driver.Driver }
 // range, Get reads the object from its start. It skips the bytes of the file before the range.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	whole := *r
-	whole.Offset, whole.Length, whole.Suffix = 0, -1, 0
+	whole.Offset = 0
+	whole.Length = -1
+	whole.Suffix = 0
 	attrs, body, err := d.Driver.Get(ctx, &whole)
 	if err != nil {
 		return nil, nil, err
@@ -28,7 +30,8 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	header, err := encrypt.Header(attrs.Metadata)
 	if len(header) > 0 {
 		attrs.Size += int64(len(header))
-		attrs.CRC32C, attrs.MD5 = storage.CRC32C{}, nil
+		attrs.CRC32C = storage.CRC32C{}
+		attrs.MD5 = nil
 	}
 	var from, to int64
 	if err == nil {

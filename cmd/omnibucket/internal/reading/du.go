@@ -80,7 +80,8 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 // it prints a folder as soon as a key outside of the folder follows. Otherwise it prints all
 // folders at the end.
 func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
-	folders, last := map[string]usage{}, r.Name()
+	folders := map[string]usage{}
+	last := r.Name()
 	folders[last] = usage{Key: last}
 	printAll := func(complete func(folder string) bool) error {
 		after := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }

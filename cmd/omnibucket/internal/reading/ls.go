@@ -135,7 +135,8 @@ func lsMatching(
 		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
 	}
 	top, _ := location.SplitPattern(l.Glob())
-	printed, found := 0, false
+	printed := 0
+	found := false
 	for match, err := range location.Expand(ctx, bucket, l) {
 		if err != nil {
 			return err

@@ -80,7 +80,8 @@ stat shows when they can be read.
 				return argument.Invalid("--tier and --version must be used with --days", "")
 			}
 			if given("days") {
-				opts, attrs := []storage.RestoreOption{storage.WithRestoreDays(days)}, []storage.AttrsOption(nil)
+				opts := []storage.RestoreOption{storage.WithRestoreDays(days)}
+				var attrs []storage.AttrsOption
 				if given("tier") {
 					opts = append(opts, storage.WithRestoreTier(tier))
 				}
@@ -168,7 +169,8 @@ func mustKeepVersions(ctx context.Context, p *program.Program, l location.Locati
 	// Google gives every object a version, even in a bucket without versioning. Only the settings
 	// of the bucket show whether it keeps old versions.
 	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) {
-		l.Key, l.Prefix = "", ""
+		l.Key = ""
+		l.Prefix = ""
 		return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning && info.SoftDelete == 0 {
 				return program.ErrNoVersions
@@ -212,7 +214,8 @@ func anyVersion(
 func versionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
-	folder, rest := l.Key, ""
+	folder := l.Key
+	rest := ""
 	wild := l.HasWildcard && !literal
 	if wild {
 		folder, rest = location.SplitPattern(l.Glob())
@@ -220,7 +223,9 @@ func versionScope(
 		folder, rest = location.ParentOf(l.Key)
 	}
 	at := l
-	at.Key, at.HasWildcard, at.Pattern = folder, false, ""
+	at.Key = folder
+	at.HasWildcard = false
+	at.Pattern = ""
 	if bucket, err = p.Stores.OpenFolder(ctx, at); err != nil {
 		return nil, "", nil, err
 	}

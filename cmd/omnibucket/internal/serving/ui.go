@@ -166,7 +166,8 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 		opts = append(opts, storage.WithVersioning(true))
 	}
 	whole := l
-	whole.Prefix, whole.Key = "", ""
+	whole.Prefix = ""
+	whole.Key = ""
 	if p.Stores.ReadOnly && l.Scheme == "file" {
 		_, err = p.Stores.Open(ctx, whole, opts...)
 	} else {
@@ -197,11 +198,13 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	info := storage.BucketInfo{Name: nameOf(l)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	l.Prefix, l.Key = "", ""
+	l.Prefix = ""
+	l.Key = ""
 	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		found, err := s.BucketInfo(ctx, bucket)
 		if err == nil {
-			info.Versioning, info.SoftDelete = found.Versioning, found.SoftDelete
+			info.Versioning = found.Versioning
+			info.SoftDelete = found.SoftDelete
 		}
 		return err
 	})
