@@ -25,7 +25,8 @@ func TestSyncSaysBeforehandThatMostOfTheDestinationGoes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
-			src, dst := t.TempDir(), t.TempDir()
+			src := t.TempDir()
+			dst := t.TempDir()
 			writeFiles(t, src, map[string]string{"a": "a", "new": "new"})
 			writeFiles(t, dst, row.destination)
 			args := append([]string{"sync", "--delete"}, append(row.args, src, dst)...)

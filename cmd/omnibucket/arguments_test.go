@@ -24,7 +24,8 @@ func TestManyArgumentsAreDoneInParallel(t *testing.T) {
 	for i := range 48 {
 		name := fmt.Sprintf("%02d.jpg", i)
 		writeFiles(t, dir, map[string]string{name: "x"})
-		files, keys = append(files, filepath.Join(dir, name)), append(keys, "box:in/"+name)
+		files = append(files, filepath.Join(dir, name))
+		keys = append(keys, "box:in/"+name)
 	}
 	for _, operation := range []string{"PutObject", "GetObject", "DeleteObject"} {
 		server.Inject(s3server.Delay(operation, 100*time.Millisecond))
@@ -205,9 +206,11 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // busiest returns a function that returns how many requests the server had at once.
 func busiest(server *s3server.Server) func() int {
-	stop, most := make(chan struct{}), make(chan int)
+	stop := make(chan struct{})
+	most := make(chan int)
 	go func() {
-		ticker, highest := time.NewTicker(time.Millisecond), 0
+		ticker := time.NewTicker(time.Millisecond)
+		highest := 0
 		defer ticker.Stop()
 		for {
 			select {

@@ -47,7 +47,8 @@ func TestCompletionsHaveNothingThatAShellReads(t *testing.T) {
 
 func TestCompletions(t *testing.T) {
 	s := newShell(t)
-	dir, bucket := t.TempDir(), memory(t)
+	dir := t.TempDir()
+	bucket := memory(t)
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"reports/a.txt": "", "rest": "", ".hidden": "", "box/photos/1.jpg": "", "box/100%.txt": ""})
 	s.env["XDG_CONFIG_HOME"] = dir

@@ -25,7 +25,9 @@ func configured(t *testing.T, text string) (s *shell, path string) {
 
 func TestNamedLocations(t *testing.T) {
 	s := newShell(t)
-	home, bucket, dir := filepath.Join(t.TempDir(), "new", "home"), memory(t), t.TempDir()
+	home := filepath.Join(t.TempDir(), "new", "home")
+	bucket := memory(t)
+	dir := t.TempDir()
 	s.env["XDG_CONFIG_HOME"] = home
 	t.Chdir(dir)
 	s.ok("config", "add", "box", bucket+"/folder")
@@ -257,7 +259,9 @@ func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
 
 func TestFlagsForAddresses(t *testing.T) {
 	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), nil, nil)
-	p.Global.Endpoint, p.Global.Region, p.Global.Profile = "http://127.0.0.1:9000/?a", "eu-west-1", "minio"
+	p.Global.Endpoint = "http://127.0.0.1:9000/?a"
+	p.Global.Region = "eu-west-1"
+	p.Global.Profile = "minio"
 	for _, row := range []struct{ address, want string }{
 		{"s3://b/k", "s3://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa&region=eu-west-1&profile=minio"},
 		{"s3://b/k?region=us-east-1&endpoint=x", "s3://b?region=us-east-1&endpoint=x&profile=minio"},

@@ -16,12 +16,15 @@ var hostile = []string{
 
 func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
 	s.put(bucket+"/source/object.txt", "object")
 	s.env["OMNIBUCKET_PICS"] = bucket + "/pics"
 	s.in = "typed"
-	file, object, out := filepath.Join(dir, "file.txt"), bucket+"/source/object.txt", filepath.Join(dir, "there")
+	file := filepath.Join(dir, "file.txt")
+	object := bucket + "/source/object.txt"
+	out := filepath.Join(dir, "there")
 	for _, row := range []struct{ name, from, to, at, want string }{
 		{"a file under a key", file, bucket + "/k1", bucket + "/k1", "file"},
 		{"a file into a folder", file, bucket + "/f/", bucket + "/f/file.txt", "file"},
@@ -53,7 +56,8 @@ func TestCpOfOneFile(t *testing.T) {
 
 func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
 	_, stderr := s.exits(3, "cp", filepath.Join(dir, "a"), filepath.Join(dir, "none"), filepath.Join(dir, "b"), bucket+"/to/")
 	require.Len(t, splitLines(stderr), 1)
@@ -62,7 +66,8 @@ func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 
 func TestCpRefuses(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
 	s.put(bucket+"/a", "a")
 	file := filepath.Join(dir, "a")
@@ -143,7 +148,8 @@ func TestHostileKeysAreCopiedToEveryStoreAndBack(t *testing.T) {
 
 func TestNoIncompleteDownloadAppears(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
 	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "a"))
 	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
@@ -185,7 +191,8 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 // docs/cli.md has exit code 3 for a missing object, bucket or source directory.
 func TestAMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	s.put(bucket+"/a", "a")
 	none := filepath.Join(dir, "none")
 	writeFiles(t, dir, map[string]string{"file": ""})
@@ -237,7 +244,10 @@ func TestCpOfTrees(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
-			first, second, dir, back := memory(t), directory(t), t.TempDir(), t.TempDir()
+			first := memory(t)
+			second := directory(t)
+			dir := t.TempDir()
+			back := t.TempDir()
 			writeFiles(t, dir, tree)
 			s.ok("cp", "-r", dir+"/"+row.from, first+"/"+row.to)
 			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)))
@@ -261,7 +271,8 @@ func TestCpOfTrees(t *testing.T) {
 
 func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
 	s.ok("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
 	before := statOf(s, bucket+"/b/c.txt")
@@ -272,7 +283,8 @@ func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 
 func TestAMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	s.exits(3, "cp", "-r", bucket+"/none", dir)
 	s.exits(3, "cp", "-r", bucket+"/none/", dir)
 	s.exits(3, "cp", "-r", filepath.Join(dir, "none"), bucket)

@@ -53,7 +53,8 @@ func twoIdentitiesOfGoogle(t *testing.T) (old, replacement string) {
 	server, err := url.Parse(testserver.Need(t, "OMNIBUCKET_TEST_GCS"))
 	require.NoError(t, err)
 	address := func(name string) string {
-		bucket, token := strings.ToLower(rand.Text()[:20]), "token-of-"+name
+		bucket := strings.ToLower(rand.Text()[:20])
+		token := "token-of-" + name
 		forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(server); r.Out.Host = server.Host }}
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer "+token {

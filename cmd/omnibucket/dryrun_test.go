@@ -158,7 +158,8 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 // A dry run says what the job would cost, and --requests what the command itself has cost.
 func TestADryRunSaysWhatTheJobWouldCost(t *testing.T) {
 	s := newShell(t)
-	from, to := directory(t), directory(t)
+	from := directory(t)
+	to := directory(t)
 	for _, key := range []string{"a", "b"} {
 		s.put(from+"#"+key, "12345")
 	}

@@ -25,7 +25,8 @@ func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr
 
 func TestEventsOfCommands(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one", "tree/b": "two", `tree/bad\name`: ""})
 	a := filepath.Join(dir, "a")
 	for _, row := range []struct {
@@ -87,7 +88,8 @@ func TestJSONOfInvalidCommands(t *testing.T) {
 			require.Equal(t, row.json, json.Valid([]byte(stderr)), stderr)
 		})
 	}
-	s.t, s.env["OMNIBUCKET_FLAG_JSON"] = t, ""
+	s.t = t
+	s.env["OMNIBUCKET_FLAG_JSON"] = ""
 	require.Equal(t, s.ok("version", "--json"), s.ok("--version", "--json"))
 }
 
@@ -101,7 +103,8 @@ func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 
 func TestADryRunOfAnyCommandChangesNothing(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one"})
 	s.put(bucket+"/a", "old")
 	s.put(bucket+"/folder/b", "b")
@@ -124,7 +127,8 @@ func TestADryRunMakesNoDirectory(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
 	bucket := memory(t)
 	s.put(bucket+"/a", "a")
-	files, created := filepath.Join(dir, "files"), "file://"+filepath.ToSlash(dir)+"/new?create=true"
+	files := filepath.Join(dir, "files")
+	created := "file://" + filepath.ToSlash(dir) + "/new?create=true"
 	for _, args := range [][]string{
 		{"cp", filepath.Join(files, "a"), created}, {"cp", "-r", files, created}, {"sync", files, created}, {"sync", "--delete", bucket, created + "#x"},
 		{"mv", filepath.Join(files, "a"), created}, {"rm", created + "#a"}, {"cp", bucket + "/a", filepath.Join(dir, "new", "a")},
@@ -143,7 +147,8 @@ func TestADryRunMakesNoDirectory(t *testing.T) {
 
 func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one"})
 	for _, args := range [][]string{{"sync", dir, bucket}, {"rm", bucket + "/none"}} {
 		stdout, stderr := s.exits(0, append(args, "-q")...)
@@ -168,7 +173,9 @@ func TestBandwidthIsLimitedForACommand(t *testing.T) {
 
 func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s := newShell(t)
-	bucket, dir, kept := memory(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
+	bucket := memory(t)
+	dir := t.TempDir()
+	kept := filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "new"})
 	s.put(bucket+"/site/a", "older")
 	s.put(bucket+"/site/b", "b")

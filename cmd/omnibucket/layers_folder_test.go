@@ -8,7 +8,8 @@ import (
 
 // A layer of two stores works on whole buckets. A command for a folder would copy and remove objects of others.
 func TestCommandsOfTwoStoresRefuseAFolder(t *testing.T) {
-	first, second := directory(t), directory(t)
+	first := directory(t)
+	second := directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+
 		"\n  mirrored:\n    address: "+first+"?prefix=tenant/\n    layers: [{mirror: second}]"+
 		"\n  moving:\n    address: "+first+"?prefix=tenant/\n    layers: [{overlay: {old: second}}]\n")

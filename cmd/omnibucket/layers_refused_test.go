@@ -11,7 +11,8 @@ import (
 // The blocks would be files of the location, and reading them would make further ones.
 func TestACacheInsideOfItsLocationIsRefused(t *testing.T) {
 	top := t.TempDir()
-	data, link := filepath.Join(top, "data"), filepath.Join(top, "link")
+	data := filepath.Join(top, "data")
+	link := filepath.Join(top, "link")
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
 	require.NoError(t, os.Symlink(data, link))
 	s, _ := configured(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+

@@ -232,7 +232,8 @@ func TestACacheKeepsWhatWasRead(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cache, layers := filepath.Join(t.TempDir(), "cache"), "[]"
+			cache := filepath.Join(t.TempDir(), "cache")
+			layers := "[]"
 			if row.layer {
 				layers = "[{diskcache: {dir: " + cache + "}}]"
 			}
@@ -258,7 +259,8 @@ func TestACacheKeepsWhatWasRead(t *testing.T) {
 func TestAGatewayWithAllLayers(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	dir, cache := filepath.ToSlash(t.TempDir()), filepath.Join(t.TempDir(), "cache")
+	dir := filepath.ToSlash(t.TempDir())
+	cache := filepath.Join(t.TempDir(), "cache")
 	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
 	s.env["BOX_KEYS"] = identity.String()
 	parameters := s.atGateway("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
@@ -278,7 +280,8 @@ func TestAGatewayWithAllLayers(t *testing.T) {
 }
 
 func TestAMirroredLocation(t *testing.T) {
-	first, second := directory(t), directory(t)
+	first := directory(t)
+	second := directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
 		"  other:\n    address: "+directory(t)+"\n    layers: [{mirror: second}]\n  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
 	s.put("box:a", "text")
@@ -407,7 +410,8 @@ func TestWhenAStoreIsGone(t *testing.T) {
 }
 
 func TestAMovingLocation(t *testing.T) {
-	before, after := directory(t), directory(t)
+	before := directory(t)
+	after := directory(t)
 	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n"+
 		"  later:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true, new_only: true}}]\n")
 	s.put("before:a", "old")
@@ -462,7 +466,8 @@ hint: add "layers: [{mirror: NAME}]" to it in the configuration`},
 
 func TestAGatewayInFrontOfTwoStores(t *testing.T) {
 	root := filepath.ToSlash(t.TempDir())
-	old, moving := "file://"+root+"/old?create=true", "file://"+root+"/photos?create=true"
+	old := "file://" + root + "/old?create=true"
+	moving := "file://" + root + "/photos?create=true"
 	s, _ := configured(t, "locations:\n  old: "+old+"\n  photos:\n    address: "+moving+"\n    layers: [{overlay: {old: old}}]\n")
 	s.put("old:a", "old")
 	s.put("photos:b", "new")
@@ -504,7 +509,8 @@ func TestAGatewayInFrontOfOneBucket(t *testing.T) {
 }
 
 func TestAMovingLocationCopiesOnRead(t *testing.T) {
-	before, after := directory(t), directory(t)
+	before := directory(t)
+	after := directory(t)
 	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, copy_on_read: true}}]\n")
 	s.put("before:a", "old")
 	require.Equal(t, "old", s.ok("cat", "box:a"))

@@ -30,7 +30,8 @@ func TestTheNextCommandRemovesWhatKilledOnesLeave(t *testing.T) {
 		{"rm -r", func(dir string) []string { return []string{"rm", "-r", filepath.Join(dir, "sub")} }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, dir := newShell(t), t.TempDir()
+			s := newShell(t)
+			dir := t.TempDir()
 			s.env["OMNIBUCKET_BOX"] = memory(t)
 			s.put("box:sub/a", "x")
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))

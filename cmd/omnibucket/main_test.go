@@ -106,7 +106,9 @@ func TestAFullOutputIsAFailure(t *testing.T) {
 		process := exec.CommandContext(t.Context(), program, args...)
 		process.Env = append(os.Environ(), asProgram+"=1")
 		var errs strings.Builder
-		process.Stdin, process.Stdout, process.Stderr = strings.NewReader("version\n"), full, &errs
+		process.Stdin = strings.NewReader("version\n")
+		process.Stdout = full
+		process.Stderr = &errs
 		require.NoError(t, process.Start())
 		require.Equal(t, 1, exitOf(t, process), args)
 		require.Contains(t, errs.String(), "omnibucket: writing the output: ", args)
@@ -117,7 +119,8 @@ func TestAFullOutputIsAFailure(t *testing.T) {
 // Whenever mv is killed, each file is at one of the two places.
 func TestAKilledMvLosesNothing(t *testing.T) {
 	const files = 100
-	dir, bucket := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	bucket := t.TempDir()
 	tree := map[string]string{}
 	for i := range files {
 		tree[fmt.Sprintf("%d/%d", i%7, i)] = strings.Repeat("x", i)

@@ -41,12 +41,14 @@ func TestShardsOfSyncAddUp(t *testing.T) {
 
 func TestShardsOfSyncMayBeRangesOfKeys(t *testing.T) {
 	s := newShell(t)
-	src, dst := memory(t)+"/src", memory(t)+"/dst"
+	src := memory(t) + "/src"
+	dst := memory(t) + "/dst"
 	for i := range 40 {
 		s.put(fmt.Sprintf("%s/in/%02d", src, i), "x")
 	}
 	s.put(dst+"/in/gone", "x")
-	bounds, text := filepath.Join(t.TempDir(), "bounds.json"), filepath.Join(t.TempDir(), "text")
+	bounds := filepath.Join(t.TempDir(), "bounds.json")
+	text := filepath.Join(t.TempDir(), "text")
 	require.NoError(t, os.WriteFile(text, []byte("x"), 0o600))
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 	transferred, deleted := 0, 0
@@ -95,9 +97,11 @@ func TestASchedulerNumbersTheShards(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShell(t)
-			dir, kept := t.TempDir(), t.TempDir()
+			dir := t.TempDir()
+			kept := t.TempDir()
 			writeFiles(t, dir, map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5", "f": "6"})
-			bucket, same := memory(t), memory(t)+"-same"
+			bucket := memory(t)
+			same := memory(t) + "-same"
 			for name, value := range row.env {
 				s.env[name] = value
 			}
@@ -115,7 +119,9 @@ func TestASchedulerNumbersTheShards(t *testing.T) {
 func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
 	const files, shards = 40, 4
 	s := newShell(t)
-	dir, kept, dst := t.TempDir(), filepath.Join(t.TempDir(), "journals"), memory(t)
+	dir := t.TempDir()
+	kept := filepath.Join(t.TempDir(), "journals")
+	dst := memory(t)
 	for i := range files {
 		writeFiles(t, dir, map[string]string{strconv.Itoa(i): "12345"})
 	}
@@ -157,7 +163,9 @@ func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
 
 func TestTheAddressOfADirectoryNamesOneJob(t *testing.T) {
 	s := newShell(t)
-	src, dst, kept := directory(t), memory(t), filepath.Join(t.TempDir(), "journals")
+	src := directory(t)
+	dst := memory(t)
+	kept := filepath.Join(t.TempDir(), "journals")
 	s.put(src+"#a", "x")
 	address, parameters, _ := strings.Cut(src, "?")
 	for _, source := range []string{src, address + "/?" + parameters, address + "/.?" + parameters} {
@@ -195,7 +203,8 @@ func (c *cancelsAfter) Write(data []byte) (int, error) {
 func TestAJournalOfSyncContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)
-	src, dst := t.TempDir(), memory(t)
+	src := t.TempDir()
+	dst := memory(t)
 	kept := filepath.Join(t.TempDir(), "new", "journals")
 	tree := map[string]string{}
 	for i := range files {

@@ -31,7 +31,8 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 func TestCommandsOnARealServer(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
-	dir, back := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	back := t.TempDir()
 	at := func(key string) string { return bucket + "/" + url.PathEscape(key) + parameters }
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters
 	writeFiles(t, dir, map[string]string{"report.txt": "0123456789", "photos/1.jpg": "one", "photos/2026/2.jpg": "two"})

@@ -124,7 +124,8 @@ func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 // A file outside of the directory is not reached by a link in it.
 func TestRmOfAPathFollowsNoLink(t *testing.T) {
 	s := newShell(t)
-	dir, outside := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	outside := t.TempDir()
 	writeFiles(t, outside, map[string]string{"kept": "kept"})
 	writeFiles(t, dir, map[string]string{"tree/a": ""})
 	if err := os.Symlink(outside, filepath.Join(dir, "tree", "link")); err != nil {
@@ -163,7 +164,8 @@ func TestTheVersionNeedsNoConfiguration(t *testing.T) {
 
 func TestTwoObjectsAreCompared(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "same", "b": "other", "tree/c": ""})
 	s.put(bucket+"/x/a", "same")
 	s.put(bucket+"/x/ab", "more")

@@ -141,7 +141,9 @@ func TestRmRefuses(t *testing.T) {
 // A path is removed as the system removes it, whether a bucket would have an object there or not.
 func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	dir := t.TempDir()
-	link, pipe, target := filepath.Join(dir, "link"), filepath.Join(dir, "pipe"), filepath.Join(t.TempDir(), "target")
+	link := filepath.Join(dir, "link")
+	pipe := filepath.Join(dir, "pipe")
+	target := filepath.Join(t.TempDir(), "target")
 	writeFiles(t, filepath.Dir(target), map[string]string{"target": "x"})
 	require.NoError(t, os.Symlink(target, link))
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
@@ -186,7 +188,8 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 // The link to a directory is none that becomes empty: the files behind it would no longer be found.
 func TestRmOfATreeBehindALink(t *testing.T) {
 	dir := t.TempDir()
-	tree, link := filepath.Join(dir, "tree"), filepath.Join(dir, "link")
+	tree := filepath.Join(dir, "tree")
+	link := filepath.Join(dir, "link")
 	files := map[string]string{}
 	for i := range 100 {
 		files[fmt.Sprint("a", i)], files[fmt.Sprint("sub/a", i)] = "x", "x"
@@ -207,7 +210,8 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 // As the system does, "rm -r" removes a link that it is given, and nothing behind it.
 func TestRmOfATreeThatIsALink(t *testing.T) {
 	dir := t.TempDir()
-	tree, link := filepath.Join(dir, "tree"), filepath.Join(dir, "link")
+	tree := filepath.Join(dir, "tree")
+	link := filepath.Join(dir, "link")
 	writeFiles(t, tree, map[string]string{"a": "x", "sub/b": "x"})
 	require.NoError(t, os.Symlink("tree", link))
 	s := newShell(t)

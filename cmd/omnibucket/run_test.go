@@ -116,7 +116,8 @@ func readFile(t *testing.T, path string) string {
 
 func TestExitCodes(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	s.put(bucket+"/a.txt", "a")
 	for _, row := range []struct {
 		name string
@@ -164,7 +165,8 @@ func TestExitCodes(t *testing.T) {
 
 func TestAnInterruptedCommandExitsWith130(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	s.put(bucket+"/a.txt", "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

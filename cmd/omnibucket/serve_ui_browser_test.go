@@ -77,7 +77,8 @@ func TestThePageOnStoresInABrowser(t *testing.T) {
 			if store.remove {
 				defer s.ok("rb", "--force", location)
 			}
-			page, empty := s.serving("--ui", "--write", location), emptyFolder(t, location)
+			page := s.serving("--ui", "--write", location)
+			empty := emptyFolder(t, location)
 			var info struct{ One string }
 			_, body := askPage(t, "GET", page+"api/info", "")
 			require.NoError(t, json.Unmarshal([]byte(body), &info))

@@ -43,7 +43,8 @@ func TestStat(t *testing.T) {
 
 func TestStatShowsTagsAndLocks(t *testing.T) {
 	s := newShell(t)
-	from, to := directory(t)+"?object_lock=true", memory(t)
+	from := directory(t) + "?object_lock=true"
+	to := memory(t)
 	s.in = "x"
 	s.ok("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", from+"#a")
 	s.ok("cp", from+"#a", to+"/a")

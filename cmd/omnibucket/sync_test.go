@@ -24,7 +24,10 @@ func (s *shell) synced(args ...string) (changes []string, report string) {
 
 func TestSync(t *testing.T) {
 	s := newShell(t)
-	first, second, dir, back := memory(t), directory(t), t.TempDir(), filepath.Join(t.TempDir(), "new", "tree")
+	first := memory(t)
+	second := directory(t)
+	dir := t.TempDir()
+	back := filepath.Join(t.TempDir(), "new", "tree")
 	writeFiles(t, dir, map[string]string{"a": "a", "b/c": "c", "b/d.tmp": "d", "e é/f?": "f"})
 
 	changes, report := s.synced("-v", "--exclude", "**/*.tmp", dir, first+"/site")
@@ -46,7 +49,8 @@ func TestSync(t *testing.T) {
 
 func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	s.put(bucket+"/site/old", "")
 	s.put(bucket+"/site/kept/x", "")
@@ -72,7 +76,8 @@ func prefixed(changes []string, key, as string) []string {
 
 func TestPatternsWithoutASlashMatchAtAnyDepth(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
 	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
 		s.put(bucket+"/"+key, "x")
@@ -97,7 +102,8 @@ func TestPatternsWithoutASlashMatchAtAnyDepth(t *testing.T) {
 
 func TestSyncFailures(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"good": "", `bad\name`: "", "worse.": ""})
 	_, stderr := s.exits(2, "sync", dir, bucket)
 	lines := splitLines(stderr)
@@ -116,7 +122,9 @@ func TestSyncFailures(t *testing.T) {
 
 func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	s := newShell(t)
-	bucket, dir, kept := memory(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
+	bucket := memory(t)
+	dir := t.TempDir()
+	kept := filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	require.NoError(t, os.Symlink("a", filepath.Join(dir, "link")))
 	_, report := s.synced("--resume", kept, dir, bucket)
@@ -129,7 +137,9 @@ func TestSyncResumesAndFollowsLinks(t *testing.T) {
 
 func TestAnEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
-	bucket, dir, empty := memory(t), t.TempDir(), t.TempDir()
+	bucket := memory(t)
+	dir := t.TempDir()
+	empty := t.TempDir()
 	s.put(bucket+"/photos/b", "b")
 	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
 	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"

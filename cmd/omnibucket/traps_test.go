@@ -166,7 +166,8 @@ func TestAFolderOfAConsoleStopsNoCommand(t *testing.T) {
 // A host whose clock was ahead wrote the objects. Their time must not hide edits of today.
 func TestAnObjectOfTheFutureHidesNoEdit(t *testing.T) {
 	s := newShell(t)
-	dir, there := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	there := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(there)
 	writeFiles(t, dir, map[string]string{"a": "version 1"})
 	s.exits(0, "sync", dir, bucket)
@@ -231,7 +232,8 @@ func TestAnyTextFitsIntoMetadataIfItIsEncoded(t *testing.T) {
 // zip, tar and cp -r copy no extended attributes.
 func TestAttributesSurviveACopyOfTheFiles(t *testing.T) {
 	s := newShell(t)
-	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copied")
+	dir := t.TempDir()
+	copied := filepath.Join(t.TempDir(), "copied")
 	at := func(dir string) string { return "file://" + filepath.ToSlash(dir) + "?sidecars=true#a/b" }
 	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", at(dir))
 	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))

@@ -34,7 +34,8 @@ func nextSummary(t *testing.T, out *bufio.Reader) syncSummary {
 }
 
 func TestSyncWatchCopiesEachChange(t *testing.T) {
-	dir, bucket := t.TempDir(), directory(t)
+	dir := t.TempDir()
+	bucket := directory(t)
 	at := func(key string) string { return filepath.Join(dir, filepath.FromSlash(key)) }
 	writeFiles(t, dir, map[string]string{"a": "1", "sub/deep/b": "2", "skip/c": "3"})
 	process, in, out := started(t, "sync", "--watch", "--delete", "--exclude", "skip/", "--json", dir, bucket)
@@ -76,7 +77,8 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 }
 
 func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
-	dir, bucket := t.TempDir(), directory(t)
+	dir := t.TempDir()
+	bucket := directory(t)
 	writeFiles(t, dir, map[string]string{"a": "1"})
 	process, in, out := started(t, "sync", "--watch", "--json", dir, bucket)
 	require.NoError(t, in.Close())
@@ -94,7 +96,8 @@ func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 }
 
 func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
-	dir, bucket := t.TempDir(), directory(t)
+	dir := t.TempDir()
+	bucket := directory(t)
 	for _, c := range []struct {
 		name string
 		args []string

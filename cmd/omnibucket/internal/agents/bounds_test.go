@@ -149,7 +149,8 @@ func TestManyCallsAtOnceOnLines(t *testing.T) {
 				for more := true; more; {
 					part, prefix, err := out.ReadLine()
 					require.NoError(t, err)
-					size, more = size+len(part), prefix
+					size += len(part)
+					more = prefix
 				}
 				require.Positive(t, size)
 			}
@@ -231,7 +232,8 @@ func TestAClientThatReadsNothingWaits(t *testing.T) {
 
 func TestACanceledCallEndsAtTheStore(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	w.wait, w.began = make(chan struct{}), make(chan struct{}, 4)
+	w.wait = make(chan struct{})
+	w.began = make(chan struct{}, 4)
 	serverSide, clientSide := mcp.NewInMemoryTransports()
 	session, err := s.protocol.Connect(t.Context(), serverSide, nil)
 	require.NoError(t, err)
@@ -257,7 +259,8 @@ func TestACanceledCallEndsAtTheStore(t *testing.T) {
 
 func TestAnInterruptEndsCalls(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	w.wait, w.began = make(chan struct{}), make(chan struct{}, 4)
+	w.wait = make(chan struct{})
+	w.began = make(chan struct{}, 4)
 	in, out := onLines(t, s)
 	_, err := io.WriteString(in, hello+fmt.Sprintf(read, 1, 1<<10))
 	require.NoError(t, err)
@@ -270,7 +273,8 @@ func TestACallMayTakeLongerThanItsBody(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
 	wait := make(chan struct{})
-	w.wait, w.began = wait, make(chan struct{}, 1)
+	w.wait = wait
+	w.began = make(chan struct{}, 1)
 	site := httptest.NewServer(s.timed(s.handler("token")))
 	defer site.Close()
 	timer := time.AfterFunc(4*s.bodyTime, func() { close(wait) })
@@ -292,7 +296,8 @@ func TestABodyThatDoesNotEndIsGivenUp(t *testing.T) {
 func TestACallWithTheIDOfAnotherIsRefused(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
 	wait := make(chan struct{})
-	w.wait, w.began = wait, make(chan struct{}, 4)
+	w.wait = wait
+	w.began = make(chan struct{}, 4)
 	in, out := onLines(t, s)
 	_, err := io.WriteString(in, hello+fmt.Sprintf(read, 1, 1<<10))
 	require.NoError(t, err)
@@ -326,7 +331,9 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 			bytes += len(entry.Key)
 		}
 		require.LessOrEqual(t, bytes, maxListed)
-		found, pages, cursor = found+len(page.Entries), pages+1, page.Token
+		found += len(page.Entries)
+		pages++
+		cursor = page.Token
 		if cursor == "" {
 			break
 		}

@@ -151,7 +151,8 @@ func TestArguments(t *testing.T) {
 
 func TestAFullServerStillReadsItsClient(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	w.wait, w.began = make(chan struct{}), make(chan struct{}, 4)
+	w.wait = make(chan struct{})
+	w.began = make(chan struct{}, 4)
 	in, out := onLines(t, s)
 	answer(t, in, out, strings.TrimSpace(hello))
 	for id := range openCalls {
