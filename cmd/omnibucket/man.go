@@ -17,7 +17,9 @@ import (
 func init() {
 	addBuildCommands = func(root *cobra.Command) {
 		root.AddCommand(&cobra.Command{
-			Use: "man DIRECTORY", Hidden: true, Args: cobra.ExactArgs(1),
+			Use:    "man DIRECTORY",
+			Hidden: true,
+			Args:   cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				if err := os.MkdirAll(args[0], 0o777); err != nil {
 					return err
@@ -35,7 +37,9 @@ func init() {
 func asMarkdown(c *cobra.Command) {
 	c.Short, c.Long = markdownOf(c.Short), markdownOf(c.Long)
 	for _, flags := range []*pflag.FlagSet{c.LocalNonPersistentFlags(), c.PersistentFlags()} {
-		flags.VisitAll(func(flag *pflag.Flag) { flag.Usage = markdownOf(flag.Usage) })
+		flags.VisitAll(func(flag *pflag.Flag) {
+			flag.Usage = markdownOf(flag.Usage)
+		})
 	}
 	for _, below := range c.Commands() {
 		asMarkdown(below)

@@ -52,7 +52,8 @@ func checkLeading(root *cobra.Command, args []string) error {
 			return nil
 		case !known:
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: fmt.Errorf("unknown flag %s before a command", args[i]),
+				Code: storage.InvalidArgument,
+				Err:  fmt.Errorf("unknown flag %s before a command", args[i]),
 				Hint: leadingHint(args[i]),
 			}
 		case flag != nil && flag.NoOptDefVal == "" && !strings.Contains(args[i], "="):

@@ -129,7 +129,9 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	}
 	if r.allows(toolLink) && !storage.Supports(bucket, storage.SignedURLs) {
 		return &storage.Error{
-			Code: storage.Unsupported, Op: "mcp", Err: errors.New("this location cannot sign links"),
+			Code: storage.Unsupported,
+			Op:   "mcp",
+			Err:  errors.New("this location cannot sign links"),
 			Hint: "leave link out of --allow",
 		}
 	}

@@ -98,8 +98,10 @@ func (s *server) handler(token string) http.Handler {
 	protocol := mcp.NewStreamableHTTPHandler(
 		func(*http.Request) *mcp.Server { return s.protocol },
 		&mcp.StreamableHTTPOptions{
-			Stateless: true, JSONResponse: true, PropagateRequestCancellation: true,
-			MaxRequestBodyBytes: int64(s.maxMessage()),
+			Stateless:                    true,
+			JSONResponse:                 true,
+			PropagateRequestCancellation: true,
+			MaxRequestBodyBytes:          int64(s.maxMessage()),
 			// The SDK's check of the Host header would refuse the names of --domain.
 			// httpserver.Guard checks the header instead.
 			DisableLocalhostProtection: true,

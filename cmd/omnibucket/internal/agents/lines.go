@@ -30,8 +30,13 @@ const (
 // serveLines serves one client until the input ends or ctx is done. Each line is a message.
 func (s *server) serveLines(ctx context.Context, in io.Reader, out *console.Output) error {
 	transport := &lines{
-		in: in, out: out, maxLine: s.maxMessage(), maxCalls: openCalls * s.rules.concurrency,
-		open: map[jsonrpc.ID]int{}, messages: make(chan jsonrpc.Message), closed: make(chan struct{}),
+		in:       in,
+		out:      out,
+		maxLine:  s.maxMessage(),
+		maxCalls: openCalls * s.rules.concurrency,
+		open:     map[jsonrpc.ID]int{},
+		messages: make(chan jsonrpc.Message),
+		closed:   make(chan struct{}),
 	}
 	err := s.protocol.Run(withEnd(ctx), transport)
 	if ctx.Err() != nil {

@@ -40,7 +40,8 @@ type listed struct {
 
 func (s *server) addList(b storage.Lister) {
 	add(s, &mcp.Tool{
-		Name: toolList, Annotations: hints("List objects", true, false, true),
+		Name:        toolList,
+		Annotations: hints("List objects", true, false, true),
 		Description: "Lists objects and folders, one level or with recursive everything below a prefix, a page at a " +
 			"time. " + untrusted,
 	}, func(ctx context.Context, in listIn) (*mcp.CallToolResult, listOut, error) {

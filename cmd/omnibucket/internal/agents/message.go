@@ -168,7 +168,8 @@ func responseTo(err error) ([]byte, error) {
 	var call *refusedCall
 	if errors.As(err, &call) {
 		return jsonrpc.EncodeMessage(&jsonrpc.Response{
-			ID: call.id, Error: &jsonrpc.Error{Code: call.code, Message: call.reason},
+			ID:    call.id,
+			Error: &jsonrpc.Error{Code: call.code, Message: call.reason},
 		})
 	}
 	text, _ := json.Marshal(err.Error()) // cannot fail for a string

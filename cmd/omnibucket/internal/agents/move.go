@@ -28,7 +28,9 @@ func (s *server) addMove(b storage.ReadWriter) {
 		about += " It fails if an object has the new key: nothing can be replaced."
 	}
 	add(s, &mcp.Tool{
-		Name: toolMove, Annotations: hints("Move an object", false, true, false), Description: about,
+		Name:        toolMove,
+		Annotations: hints("Move an object", false, true, false),
+		Description: about,
 		InputSchema: schemaOf[moveIn](s.rules.overwrite, "overwrite"),
 	}, func(ctx context.Context, in moveIn) (*mcp.CallToolResult, moveOut, error) {
 		if err := checkKey("from", in.From); err != nil {

@@ -50,7 +50,8 @@ type readOut struct {
 
 func (s *server) addRead(b storage.Downloader) {
 	add(s, &mcp.Tool{
-		Name: toolRead, Annotations: hints("Read text", true, false, true),
+		Name:        toolRead,
+		Annotations: hints("Read text", true, false, true),
 		Description: "Reads text in UTF-8 from an object, by default its first 64 KiB. Binary content is not sent. " +
 			untrusted,
 	}, func(ctx context.Context, in readIn) (*mcp.CallToolResult, readOut, error) {
@@ -98,8 +99,13 @@ func readRange(ctx context.Context, b storage.Downloader, in readIn) (*storage.A
 // only whole characters. Other data is left out.
 func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	out := readOut{readAbout: readAbout{
-		Key: a.Key, Size: a.Size, ContentType: a.ContentType, ContentEncoding: a.ContentEncoding,
-		Revision: a.Revision, Modified: a.Modified, Offset: in.Offset,
+		Key:             a.Key,
+		Size:            a.Size,
+		ContentType:     a.ContentType,
+		ContentEncoding: a.ContentEncoding,
+		Revision:        a.Revision,
+		Modified:        a.Modified,
+		Offset:          in.Offset,
 	}}
 	end := in.Offset + int64(len(data))
 	from, to := words.WholeCharacters(data, in.Offset > 0, end < a.Size)

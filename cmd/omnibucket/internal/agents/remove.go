@@ -19,7 +19,8 @@ type removeOut struct {
 
 func (s *server) addRemove(b storage.Remover) {
 	add(s, &mcp.Tool{
-		Name: toolRemove, Annotations: hints("Remove an object", false, true, true),
+		Name:        toolRemove,
+		Annotations: hints("Remove an object", false, true, true),
 		Description: "Removes one object. It succeeds if there is none. A folder cannot be removed.",
 	}, func(ctx context.Context, in removeIn) (*mcp.CallToolResult, removeOut, error) {
 		if err := checkKey("key", in.Key); err != nil {

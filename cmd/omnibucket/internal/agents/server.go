@@ -191,7 +191,10 @@ func untilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 func hints(title string, readOnly, destructive, idempotent bool) *mcp.ToolAnnotations {
 	closed := false
 	return &mcp.ToolAnnotations{
-		Title: title, ReadOnlyHint: readOnly, DestructiveHint: &destructive, IdempotentHint: idempotent,
-		OpenWorldHint: &closed,
+		Title:           title,
+		ReadOnlyHint:    readOnly,
+		DestructiveHint: &destructive,
+		IdempotentHint:  idempotent,
+		OpenWorldHint:   &closed,
 	}
 }

@@ -38,7 +38,8 @@ type statOut struct {
 
 func (s *server) addStat(b storage.AttrsReader) {
 	add(s, &mcp.Tool{
-		Name: toolStat, Annotations: hints("Describe an object", true, false, true),
+		Name:        toolStat,
+		Annotations: hints("Describe an object", true, false, true),
 		Description: "Reads the attributes of an object, such as size, content type and revision. " + untrusted,
 	}, func(ctx context.Context, in statIn) (*mcp.CallToolResult, statOut, error) {
 		if err := checkKey("key", in.Key); err != nil {
@@ -54,10 +55,22 @@ func (s *server) addStat(b storage.AttrsReader) {
 
 func described(a *storage.Attrs) statOut {
 	return statOut{
-		Key: a.Key, Size: a.Size, ContentType: a.ContentType, ContentEncoding: a.ContentEncoding,
-		ContentDisposition: a.ContentDisposition, ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl,
-		Metadata: a.Metadata, StorageClass: a.StorageClass, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified,
-		CRC32C: a.CRC32C.String(), MD5: hex.EncodeToString(a.MD5), Archived: a.Archived,
-		RetainedUntil: a.Retention.Until, LegalHold: a.LegalHold,
+		Key:                a.Key,
+		Size:               a.Size,
+		ContentType:        a.ContentType,
+		ContentEncoding:    a.ContentEncoding,
+		ContentDisposition: a.ContentDisposition,
+		ContentLanguage:    a.ContentLanguage,
+		CacheControl:       a.CacheControl,
+		Metadata:           a.Metadata,
+		StorageClass:       a.StorageClass,
+		ETag:               a.ETag,
+		Revision:           a.Revision,
+		Modified:           a.Modified,
+		CRC32C:             a.CRC32C.String(),
+		MD5:                hex.EncodeToString(a.MD5),
+		Archived:           a.Archived,
+		RetainedUntil:      a.Retention.Until,
+		LegalHold:          a.LegalHold,
 	}
 }

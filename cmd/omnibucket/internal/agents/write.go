@@ -35,7 +35,9 @@ func (s *server) addWrite(b storage.Uploader) {
 		about += " It fails if an object has the key: nothing can be replaced."
 	}
 	add(s, &mcp.Tool{
-		Name: toolWrite, Annotations: hints("Write an object", false, s.rules.overwrite, false), Description: about,
+		Name:        toolWrite,
+		Annotations: hints("Write an object", false, s.rules.overwrite, false),
+		Description: about,
 		InputSchema: schemaOf[writeIn](s.rules.overwrite, "overwrite", "ifRevision"),
 	}, func(ctx context.Context, in writeIn) (*mcp.CallToolResult, writeOut, error) {
 		if err := checkNewKey("key", in.Key); err != nil {

@@ -32,14 +32,19 @@ func ParseCORS(from io.Reader) ([]storage.CORSRule, error) {
 	f := form{list: "CORSRules", names: []string{"AllowedOrigins", "AllowedMethods", "ExposeHeaders", "MaxAgeSeconds"}}
 	return parse(from, f, func(l CORSLine) storage.CORSRule {
 		return storage.CORSRule{
-			Origins: l.Origins, Methods: l.Methods, AllowedHeaders: l.AllowedHeaders, ExposedHeaders: l.ExposedHeaders,
-			MaxAge: time.Duration(l.MaxAge),
+			Origins:        l.Origins,
+			Methods:        l.Methods,
+			AllowedHeaders: l.AllowedHeaders,
+			ExposedHeaders: l.ExposedHeaders,
+			MaxAge:         time.Duration(l.MaxAge),
 		}
 	}, func(l s3CORS) (storage.CORSRule, error) {
 		return storage.CORSRule{
-			Origins: l.AllowedOrigins, Methods: l.AllowedMethods,
-			AllowedHeaders: l.AllowedHeaders, ExposedHeaders: l.ExposeHeaders,
-			MaxAge: time.Duration(l.MaxAgeSeconds) * time.Second,
+			Origins:        l.AllowedOrigins,
+			Methods:        l.AllowedMethods,
+			AllowedHeaders: l.AllowedHeaders,
+			ExposedHeaders: l.ExposeHeaders,
+			MaxAge:         time.Duration(l.MaxAgeSeconds) * time.Second,
 		}, nil
 	})
 }

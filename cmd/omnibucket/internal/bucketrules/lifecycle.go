@@ -62,7 +62,8 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	}
 	rule := storage.LifecycleRule{
 		// A rule of S3 has its prefix in one of these three places.
-		ID: l.ID, Prefix: l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix,
+		ID:                         l.ID,
+		Prefix:                     l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix,
 		ExpireAfterDays:            l.Expiration.Days,
 		ExpireOldVersionsAfterDays: l.NoncurrentVersionExpiration.NoncurrentDays,
 		AbortUploadsAfterDays:      l.AbortIncompleteMultipartUpload.DaysAfterInitiation,

@@ -56,8 +56,12 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		return program.InLines(withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 	failed := print(p, map[string]int64{
-		"copied": report.Copied, "bytes": report.Bytes, "left": report.Left, "markers": report.Markers,
-		"tombstones": report.Tombstones, "ignored": report.Ignored,
+		"copied":     report.Copied,
+		"bytes":      report.Bytes,
+		"left":       report.Left,
+		"markers":    report.Markers,
+		"tombstones": report.Tombstones,
+		"ignored":    report.Ignored,
 	}, "%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
 	if err == nil {

@@ -88,8 +88,12 @@ func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r 
 		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
 	}
 	numbers := map[string]int64{
-		"repaired": r.Repaired, "removed": r.Removed, "recent": r.Recent, "failed": r.Failed, "undecided": r.Undecided,
-		"ignored": r.Ignored,
+		"repaired":  r.Repaired,
+		"removed":   r.Removed,
+		"recent":    r.Recent,
+		"failed":    r.Failed,
+		"undecided": r.Undecided,
+		"ignored":   r.Ignored,
 	}
 	failed := print(p, numbers, "%d repaired, %d of them removed from the second store, "+
 		"%d with a note that stays for an hour, %d failed, %d undecided, %d ignored\n", r.Repaired, r.Removed, r.Recent,

@@ -68,13 +68,13 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		return err
 	}
 	report, err := encrypt.RewrapAll(ctx, bucket, encrypt.RewrapConfig{
-		Concurrency: p.Global.Concurrency, Former: keys, DryRun: p.Global.DryRun,
-		Rewrapped: func(attrs *storage.Attrs) { emitRewrapped(p, folder+attrs.Key, attrs.Size) },
+		Concurrency: p.Global.Concurrency,
+		Former:      keys,
+		DryRun:      p.Global.DryRun,
+		Rewrapped:   func(attrs *storage.Attrs) { emitRewrapped(p, folder+attrs.Key, attrs.Size) },
 	})
 	if !p.Global.DryRun && (report != (encrypt.RewrapReport{}) || err == nil) {
-		numbers := map[string]int64{
-			"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed,
-		}
+		numbers := map[string]int64{"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed}
 		failed := print(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
 			report.Rewrapped, report.Current, report.Failed)
 		err = errors.Join(err, failed)

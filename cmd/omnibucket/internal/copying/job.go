@@ -28,7 +28,8 @@ func Job(p *program.Program) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(&cobra.Command{
-		Use: "status FOLDER", Short: "Show the progress of all jobs of a folder",
+		Use:   "status FOLDER",
+		Short: "Show the progress of all jobs of a folder",
 		Long: `Adds up what all commands with --journal FOLDER have done. A shard has begun if a command
 works on it or was interrupted there; its figures are ten seconds old at most. A shard is done
 until it is begun again.`,
@@ -82,7 +83,10 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 	}
 	if err == nil && len(jobs) == 0 {
 		err = &storage.Error{
-			Code: storage.ObjectNotFound, Op: "JobStatus", Key: folder, Err: errors.New("the folder has no jobs"),
+			Code: storage.ObjectNotFound,
+			Op:   "JobStatus",
+			Key:  folder,
+			Err:  errors.New("the folder has no jobs"),
 			Hint: "name the folder of --journal",
 		}
 	}

@@ -73,8 +73,11 @@ func (m *migration) recordEnd(ctx context.Context, report *transfer.Report, err 
 	}
 	return m.update(ctx, func(r *jobReport) {
 		r.Done[m.part] = partReport{
-			Ended: report.Started.Add(report.Duration).UTC().Truncate(time.Second), Transferred: report.Transferred,
-			Skipped: report.Skipped, Deleted: report.Deleted, Bytes: report.Bytes,
+			Ended:       report.Started.Add(report.Duration).UTC().Truncate(time.Second),
+			Transferred: report.Transferred,
+			Skipped:     report.Skipped,
+			Deleted:     report.Deleted,
+			Bytes:       report.Bytes,
 		}
 	})
 }
@@ -93,7 +96,10 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 		}
 		if r.Shards != m.shards {
 			r = &jobReport{
-				Source: placeOf(m.src), Destination: placeOf(m.dst), Shards: m.shards, Done: map[string]partReport{},
+				Source:      placeOf(m.src),
+				Destination: placeOf(m.dst),
+				Shards:      m.shards,
+				Done:        map[string]partReport{},
 			}
 		}
 		change(r)
@@ -116,7 +122,10 @@ func parseReport(key string, text []byte) (*jobReport, error) {
 	}
 	if json.Unmarshal(text, r) != nil || r.Done == nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errors.New("object is not the report of a job"),
+			Code: storage.InvalidArgument,
+			Op:   "Sync",
+			Key:  key,
+			Err:  errors.New("object is not the report of a job"),
 			Hint: "use another folder for --journal",
 		}
 	}

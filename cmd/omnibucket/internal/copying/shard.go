@@ -21,7 +21,9 @@ type scheduler struct{ index, first, step, count string }
 //   - https://cloud.google.com/run/docs/container-contract#jobs-env-vars
 var schedulers = []scheduler{
 	{
-		index: "SLURM_ARRAY_TASK_ID", first: "SLURM_ARRAY_TASK_MIN", step: "SLURM_ARRAY_TASK_STEP",
+		index: "SLURM_ARRAY_TASK_ID",
+		first: "SLURM_ARRAY_TASK_MIN",
+		step:  "SLURM_ARRAY_TASK_STEP",
 		count: "SLURM_ARRAY_TASK_COUNT",
 	},
 	{index: "AWS_BATCH_JOB_ARRAY_INDEX", count: "AWS_BATCH_JOB_ARRAY_SIZE"},

@@ -17,7 +17,8 @@ import (
 func splitCommand(p *program.Program) *cobra.Command {
 	var inventory string
 	c := &cobra.Command{
-		Use: "split N SOURCE", Short: "Print ranges of keys for N shards",
+		Use:   "split N SOURCE",
+		Short: "Print ranges of keys for N shards",
 		Long: `Lists a bucket or a folder in one once, and prints the bounds of N ranges that have about as many keys
 each. With 64 shards they differ by a few percent. Every "omnibucket sync --shard I/N --shard-bounds FILE"
 reads them, and lists only its range. Without bounds, each shard lists everything.`,

@@ -235,13 +235,19 @@ func syncEnds(
 		full, err := hasObjects(ctx, p, src)
 		if err == nil && !full && !f.remove {
 			err = &storage.Error{
-				Code: storage.ObjectNotFound, Op: "Sync", Key: location.AsFolder(src.Key),
-				Err: errors.New("the source has no files"), Hint: "check the folder; to copy one object, use cp",
+				Code: storage.ObjectNotFound,
+				Op:   "Sync",
+				Key:  location.AsFolder(src.Key),
+				Err:  errors.New("the source has no files"),
+				Hint: "check the folder; to copy one object, use cp",
 			}
 		} else if err == nil && !full {
 			err = &storage.Error{
-				Code: storage.ObjectNotFound, Op: "Sync", Key: folder,
-				Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint,
+				Code: storage.ObjectNotFound,
+				Op:   "Sync",
+				Key:  folder,
+				Err:  errors.New("nothing was deleted, because the source has no files"),
+				Hint: emptySourceHint,
 			}
 		}
 		return src, dst, err

@@ -93,7 +93,9 @@ func (e *expansion) everything(folder, pattern string) bool {
 // NoMatch returns the error for wildcards that match nothing.
 func NoMatch(l Location, what string) error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no " + what + " matches the wildcards"),
+		Code: storage.ObjectNotFound,
+		Key:  l.Key,
+		Err:  errors.New("no " + what + " matches the wildcards"),
 		Hint: "check the key; to take wildcards literally, use --literal",
 	}
 }
@@ -101,7 +103,9 @@ func NoMatch(l Location, what string) error {
 // OnlyFolders returns the error for wildcards that match folders but no object.
 func OnlyFolders(l Location, hint string) error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no object matches the wildcards"),
+		Code: storage.ObjectNotFound,
+		Key:  l.Key,
+		Err:  errors.New("no object matches the wildcards"),
 		Hint: "folders match: " + hint,
 	}
 }
@@ -109,7 +113,9 @@ func OnlyFolders(l Location, hint string) error {
 // NothingUnder returns the error for a key that names neither an object nor a folder.
 func NothingUnder(key string) error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound, Op: "List", Key: key,
+		Code: storage.ObjectNotFound,
+		Op:   "List",
+		Key:  key,
 		Hint: "check the key; there is no folder of this name either",
 	}
 }

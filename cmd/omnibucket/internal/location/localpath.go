@@ -77,7 +77,11 @@ func (l Location) InDirectory(dir, key string) (Location, error) {
 	}
 	u := url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/")}
 	return Location{
-		Kind: InBucket, Path: l.Path, Scheme: "file", Dir: u.EscapedPath(), Key: key,
+		Kind:        InBucket,
+		Path:        l.Path,
+		Scheme:      "file",
+		Dir:         u.EscapedPath(),
+		Key:         key,
 		HasWildcard: strings.ContainsAny(key, wildcards),
 	}, nil
 }

@@ -222,7 +222,9 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 		// A path without a slash is probably the name of a location whose colon was forgotten.
 		if !strings.ContainsAny(l.Path, `/\`) {
 			return "", "", &storage.Error{
-				Code: storage.InvalidArgument, Key: l.Path, Err: ErrNotInBucket,
+				Code: storage.InvalidArgument,
+				Key:  l.Path,
+				Err:  ErrNotInBucket,
 				Hint: "write the path of a directory as ./name",
 			}
 		}

@@ -57,7 +57,9 @@ func (p *Program) namesConfig() bool {
 // checkSettings refuses settings in the configuration file that are not names of flags.
 func (p *Program) checkSettings(path string) error {
 	known := map[string]bool{}
-	Settings(p.Command.Root(), func(flag *pflag.Flag) { known[flag.Name] = true })
+	Settings(p.Command.Root(), func(flag *pflag.Flag) {
+		known[flag.Name] = true
+	})
 	for name := range p.Stores.Config.Settings {
 		if !known[name] {
 			return argument.Invalid(

@@ -103,11 +103,17 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 	case r == nil || err != nil && IsEmpty(r):
 	case p.Global.JSON:
 		_ = p.Out.JSON(summary{
-			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted,
-			Failed: r.Failed,
-			Bytes:  r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(),
-			DryRun:   r.DryRun,
-			Forecast: (*forecast)(r.Forecast),
+			Event:       "summary",
+			Transferred: r.Transferred,
+			Skipped:     r.Skipped,
+			Ignored:     r.Ignored,
+			Deleted:     r.Deleted,
+			Failed:      r.Failed,
+			Bytes:       r.Bytes,
+			Deletion:    r.DeletedBytes,
+			Seconds:     r.Duration.Round(time.Millisecond).Seconds(),
+			DryRun:      r.DryRun,
+			Forecast:    (*forecast)(r.Forecast),
 		})
 	default:
 		// The first line has the numbers. The other lines are failures, which are printed

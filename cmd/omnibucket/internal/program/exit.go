@@ -122,7 +122,8 @@ func withSuggestion(root *cobra.Command, err error) error {
 	}
 	slices.Sort(names)
 	return &storage.Error{
-		Code: storage.InvalidArgument, Err: errors.New(what),
+		Code: storage.InvalidArgument,
+		Err:  errors.New(what),
 		Hint: "use " + strings.Join(slices.Compact(names), " or "),
 	}
 }

@@ -48,7 +48,9 @@ func (f *FilterFlags) Register(c *cobra.Command) {
 		"select only files that were modified since this `time`, such as 7d or 2026-11-21",
 	)
 	own.StringVar(&f.older, "older", "", "select only files that were modified before this `time`")
-	own.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
+	own.VisitAll(func(flag *pflag.Flag) {
+		f.names = append(f.names, flag.Name)
+	})
 	f.Flags.AddFlagSet(own)
 }
 

@@ -82,7 +82,9 @@ func uploadFile(
 // ChangedFile returns the error for a file that changed while it was read.
 func ChangedFile(path string) error {
 	return &storage.Error{
-		Code: storage.Changed, Key: path, Err: localfile.ErrChanged,
+		Code: storage.Changed,
+		Key:  path,
+		Err:  localfile.ErrChanged,
 		Hint: "repeat the command when no program writes to the file, or read what is there through a pipe, with \"-\" as the source",
 	}
 }

@@ -148,7 +148,8 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 
 // ErrReadOnly is the error of a change in a location with the layer readonly.
 var ErrReadOnly = &storage.Error{
-	Code: storage.PermissionDenied, Err: errors.New("the location has the layer readonly"),
+	Code: storage.PermissionDenied,
+	Err:  errors.New("the location has the layer readonly"),
 	Hint: "name a location without it to change the bucket",
 }
 

@@ -39,7 +39,10 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 		return l, nil
 	}
 	return l, &storage.Error{
-		Code: storage.InvalidArgument, Key: text, Err: location.ErrNotInBucket, Hint: location.AddressHint,
+		Code: storage.InvalidArgument,
+		Key:  text,
+		Err:  location.ErrNotInBucket,
+		Hint: location.AddressHint,
 	}
 }
 

@@ -43,8 +43,11 @@ type Program struct {
 func New(around Environment, out *console.Output, shared *OpenBuckets) *Program {
 	p := &Program{Around: around, Out: out}
 	p.Stores = Stores{
-		Config: &locations.Config{},
-		Lookup: around.Lookup, Buckets: cmp.Or(shared, &OpenBuckets{}), flags: &p.Global, ends: around.Ends,
+		Config:  &locations.Config{},
+		Lookup:  around.Lookup,
+		Buckets: cmp.Or(shared, &OpenBuckets{}),
+		flags:   &p.Global,
+		ends:    around.Ends,
 	}
 	return p
 }

@@ -76,7 +76,11 @@ func (t *together) Begin() (report func(done, total int64), end func()) {
 		shown = done
 		known = max(total, 0)
 	}
-	return report, func() { t.add(func(s *transfer.Progress) { s.Files++ }) }
+	return report, func() {
+		t.add(func(s *transfer.Progress) {
+			s.Files++
+		})
+	}
 }
 
 // add applies change to the progress of all objects, and updates the bar.

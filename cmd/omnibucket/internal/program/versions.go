@@ -28,6 +28,7 @@ func NeedVersions(bucket storage.Bucket) error {
 
 // ErrNoVersions is the error of a bucket without versions.
 var ErrNoVersions = &storage.Error{
-	Code: storage.Unsupported, Err: errors.New("the bucket keeps no old versions"),
+	Code: storage.Unsupported,
+	Err:  errors.New("the bucket keeps no old versions"),
 	Hint: `to keep them from now on, use "omnibucket bucket --versioning on" or, on Azure, the settings of the storage account`,
 }

@@ -176,7 +176,11 @@ func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
 // EntryOf converts attributes to an entry of a listing.
 func EntryOf(a *storage.Attrs) storage.ListEntry {
 	return storage.ListEntry{
-		Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified,
+		Key:          a.Key,
+		Size:         a.Size,
+		ETag:         a.ETag,
+		Revision:     a.Revision,
+		Modified:     a.Modified,
 		StorageClass: a.StorageClass,
 	}
 }

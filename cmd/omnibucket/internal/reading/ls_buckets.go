@@ -38,7 +38,9 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, service.Close()) }()
+	defer func() {
+		result = errors.Join(result, service.Close())
+	}()
 	count := 0
 	for info, err := range service.Buckets(ctx) {
 		if err != nil {

@@ -86,17 +86,31 @@ func stat(
 func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	if asJSON {
 		return p.Out.JSON(AttrsLine{
-			Key: attrs.Key, Size: attrs.Size, ContentType: attrs.ContentType, ContentEncoding: attrs.ContentEncoding,
-			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage,
-			CacheControl: attrs.CacheControl,
-			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
-			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs),
-			MD5:      hex.EncodeToString(attrs.MD5),
-			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until,
-			LegalHold:  attrs.LegalHold,
-			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID,
-			Replication: attrs.ReplicationStatus,
-			Archived:    attrs.Archived, Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
+			Key:                attrs.Key,
+			Size:               attrs.Size,
+			ContentType:        attrs.ContentType,
+			ContentEncoding:    attrs.ContentEncoding,
+			ContentDisposition: attrs.ContentDisposition,
+			ContentLanguage:    attrs.ContentLanguage,
+			CacheControl:       attrs.CacheControl,
+			StorageClass:       attrs.StorageClass,
+			Metadata:           attrs.Metadata,
+			ETag:               attrs.ETag,
+			Revision:           attrs.Revision,
+			Version:            attrs.Version,
+			Modified:           attrs.Modified,
+			CRC32C:             checksum(attrs),
+			MD5:                hex.EncodeToString(attrs.MD5),
+			TagCount:           attrs.TagCount,
+			RetentionMode:      string(attrs.Retention.Mode),
+			RetainUntil:        attrs.Retention.Until,
+			LegalHold:          attrs.LegalHold,
+			Encryption:         attrs.Encryption.Algorithm,
+			EncryptionKey:      attrs.Encryption.KeyID,
+			Replication:        attrs.ReplicationStatus,
+			Archived:           attrs.Archived,
+			Restoring:          attrs.Restore.InProgress,
+			RestoredUntil:      attrs.Restore.Until,
 		})
 	}
 	rows := [][2]string{
@@ -199,9 +213,15 @@ type retentionLine struct {
 
 func infoLine(i *storage.BucketInfo) InfoLine {
 	line := InfoLine{
-		Name: i.Name, Provider: i.Provider, Region: i.Region, Created: i.Created, Public: i.Public,
-		Versioning: i.Versioning, ObjectLock: i.ObjectLock,
-		CORS: bucketrules.CORSLines(i.CORS), Lifecycle: bucketrules.LifecycleLines(i.Lifecycle),
+		Name:             i.Name,
+		Provider:         i.Provider,
+		Region:           i.Region,
+		Created:          i.Created,
+		Public:           i.Public,
+		Versioning:       i.Versioning,
+		ObjectLock:       i.ObjectLock,
+		CORS:             bucketrules.CORSLines(i.CORS),
+		Lifecycle:        bucketrules.LifecycleLines(i.Lifecycle),
 		DefaultRetention: retentionLine{string(i.DefaultRetention.Mode), i.DefaultRetention.Days},
 	}
 	if i.SoftDelete > 0 {

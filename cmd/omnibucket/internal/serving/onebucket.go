@@ -19,7 +19,8 @@ type oneBucketService struct {
 func (s oneBucketService) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Name != s.name {
 		return nil, &storage.Error{
-			Code: storage.PermissionDenied, Err: errors.New("the server has one bucket, that of its location"),
+			Code: storage.PermissionDenied,
+			Err:  errors.New("the server has one bucket, that of its location"),
 		}
 	}
 	return s.ServiceDriver.CreateBucket(ctx, r)

@@ -28,7 +28,9 @@ type S3Flags struct {
 func (f *S3Flags) Register(c *cobra.Command) {
 	set := flag.NewFlagSet("s3", flag.ContinueOnError)
 	f.server.Register(set)
-	set.VisitAll(func(g *flag.Flag) { f.Names = append(f.Names, g.Name) })
+	set.VisitAll(func(g *flag.Flag) {
+		f.Names = append(f.Names, g.Name)
+	})
 	f.server.RegisterHosts(set)
 	c.Flags().AddGoFlagSet(set)
 }
@@ -128,7 +130,9 @@ func served(p *program.Program, l location.Location) (address, bucket string, er
 			return "", "", err
 		}
 		directory := url.URL{
-			Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true",
+			Scheme:   "file",
+			Path:     "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"),
+			RawQuery: "create=true",
 		}
 		return directory.String(), "", nil
 	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":

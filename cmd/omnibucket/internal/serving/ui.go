@@ -67,7 +67,9 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, shown.close()) }()
+	defer func() {
+		err = errors.Join(err, shown.close())
+	}()
 	c := console.Config{Title: shown.title, Write: write && !shown.readOnly, Token: rand.Text(), Hosts: names}
 	content, err := listenForContent(ctx, listener.Addr())
 	if err != nil {
@@ -124,7 +126,10 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 		}
 		service := engine.NewService(driver)
 		return &target{
-			source: console.Account(service), title: nameOf(l), readOnly: p.Stores.IsReadOnly(l), close: service.Close,
+			source:   console.Account(service),
+			title:    nameOf(l),
+			readOnly: p.Stores.IsReadOnly(l),
+			close:    service.Close,
 		}, nil
 	}
 	if l, err = p.Stores.LocateServed(text); err != nil {
@@ -136,8 +141,10 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 		return nil, err
 	}
 	return &target{
-		source: console.One(info, files), readOnly: p.Stores.IsReadOnly(l), signed: signed,
-		close: func() error { return nil }, // the program closes its buckets
+		source:   console.One(info, files),
+		readOnly: p.Stores.IsReadOnly(l),
+		signed:   signed,
+		close:    func() error { return nil }, // the program closes its buckets
 	}, nil
 }
 
