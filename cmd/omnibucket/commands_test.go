@@ -428,7 +428,9 @@ func TestVersion(t *testing.T) {
 func TestAReleaseSaysItsVersion(t *testing.T) {
 	s := newShell(t)
 	release = "v0.1.0"
-	defer func() { release = "" }()
+	defer func() {
+		release = ""
+	}()
 	require.Contains(t, s.ok("version"), "omnibucket v0.1.0 ")
 	require.Contains(t, s.ok("version", "--json"), `"omnibucket v0.1.0 `)
 }

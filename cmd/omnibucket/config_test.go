@@ -112,7 +112,9 @@ func TestOneNameForAnAccount(t *testing.T) {
 	_, stderr := s.exits(2, "rm", "-r", "all:second")
 	require.Contains(t, stderr, "needs --all")
 	for text, want := range map[string][]string{
-		"all:": {"all:" + name + "/", "all:second/"}, "all:sec": {"all:second/"}, "all:second/": {"all:second/b.txt"},
+		"all:":         {"all:" + name + "/", "all:second/"},
+		"all:sec":      {"all:second/"},
+		"all:second/":  {"all:second/b.txt"},
 		"all:second/b": {"all:second/b.txt"},
 	} {
 		require.Equal(t, want, s.completions("ls", text), text)

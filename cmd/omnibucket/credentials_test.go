@@ -32,8 +32,12 @@ func twoAccountsOfS3(t *testing.T) (old, replacement string) {
 	address := func(name, profile, server string) string {
 		t.Setenv(name+"_AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_"+server+"_KEY"))
 		t.Setenv(name+"_AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_"+server+"_SECRET"))
-		return "s3://" + strings.ToLower(rand.Text()[:20]) + "?" + url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {profile},
-			"endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_"+server)}}.Encode()
+		return "s3://" + strings.ToLower(rand.Text()[:20]) + "?" + url.Values{
+			"region":     {"us-east-1"},
+			"path_style": {"true"},
+			"profile":    {profile},
+			"endpoint":   {testserver.Need(t, "OMNIBUCKET_TEST_"+server)},
+		}.Encode()
 	}
 	return address("OLD", "minio", "MINIO"), address("NEW", "versitygw", "VERSITYGW")
 }
@@ -55,7 +59,10 @@ func twoIdentitiesOfGoogle(t *testing.T) (old, replacement string) {
 	address := func(name string) string {
 		bucket := strings.ToLower(rand.Text()[:20])
 		token := "token-of-" + name
-		forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(server); r.Out.Host = server.Host }}
+		forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(server)
+			r.Out.Host = server.Host
+		}}
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer "+token {
 				http.Error(w, "Invalid Credentials", http.StatusUnauthorized)
@@ -82,8 +89,11 @@ func serviceAccount(t *testing.T, token string) string {
 	encoded, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
 	content, err := json.Marshal(map[string]string{
-		"type": "service_account", "client_email": "name@example.iam.gserviceaccount.com", "private_key_id": "id", "token_uri": tokens.URL,
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
+		"type":           "service_account",
+		"client_email":   "name@example.iam.gserviceaccount.com",
+		"private_key_id": "id",
+		"token_uri":      tokens.URL,
+		"private_key":    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
 	})
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "credentials.json")

@@ -93,7 +93,8 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		},
 		"a function that is not supported": {
 			"sign", &storage.Error{
-				Code: storage.Unsupported, Err: errors.New("local does not support SignedUploadURL here"),
+				Code: storage.Unsupported,
+				Err:  errors.New("local does not support SignedUploadURL here"),
 				Hint: "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted",
 			},
 			"unsupported: local does not support signed upload URL here\nhint: set signing_base_url= in the address; \"omnibucket sign --help\" has an example",

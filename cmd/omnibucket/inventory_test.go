@@ -37,9 +37,11 @@ func inventoryOfBox(t *testing.T, s *shell) string {
 		return hex.EncodeToString(sum[:])
 	}
 	manifest, err := json.Marshal(map[string]any{
-		"sourceBucket": "photos", "creationTimestamp": fmt.Sprint(time.Now().Add(-3 * time.Hour).UnixMilli()), "fileFormat": "CSV",
-		"fileSchema": "Bucket, Key, Size, LastModifiedDate",
-		"files":      []any{map[string]any{"key": "rows.csv", "size": rows.Len(), "MD5checksum": sum(rows.Bytes())}},
+		"sourceBucket":      "photos",
+		"creationTimestamp": fmt.Sprint(time.Now().Add(-3 * time.Hour).UnixMilli()),
+		"fileFormat":        "CSV",
+		"fileSchema":        "Bucket, Key, Size, LastModifiedDate",
+		"files":             []any{map[string]any{"key": "rows.csv", "size": rows.Len(), "MD5checksum": sum(rows.Bytes())}},
 	})
 	require.NoError(t, err)
 	for name, content := range map[string][]byte{"rows.csv": rows.Bytes(), "manifest.json": manifest, "manifest.checksum": []byte(sum(manifest))} {

@@ -219,7 +219,10 @@ func TestACacheKeepsWhatWasRead(t *testing.T) {
 	}{
 		{"of files", false, func(t *testing.T, s *shell, cache string) func() string {
 			url := s.serving("--cache", cache, "box:")
-			return func() string { _, body := get(t, url+"a"); return body }
+			return func() string {
+				_, body := get(t, url+"a")
+				return body
+			}
 		}},
 		{"of a gateway", false, gateway},
 		{"of a gateway, with versions", false, func(t *testing.T, s *shell, cache string) func() string {
@@ -339,8 +342,12 @@ func TestWhenAStoreIsGone(t *testing.T) {
 	for _, name := range []string{"first", "second", "third"} {
 		fmt.Fprintf(&text, "  %s: %s\n", name, address(name))
 	}
-	for name, roles := range map[string][2]string{"photos": {"first", "second"}, "swapped": {"second", "first"},
-		"moved": {"second", "third"}, "replaced": {"first", "third"}} {
+	for name, roles := range map[string][2]string{
+		"photos":   {"first", "second"},
+		"swapped":  {"second", "first"},
+		"moved":    {"second", "third"},
+		"replaced": {"first", "third"},
+	} {
 		fmt.Fprintf(&text, "  %s:\n    address: %s\n    layers: [{mirror: %s}]\n", name, address(roles[0]), roles[1])
 	}
 	equal := func(s *shell, a, b string, objects map[string]string) {

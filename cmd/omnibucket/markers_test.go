@@ -16,8 +16,12 @@ import (
 func markedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	t.Helper()
 	server := s3Box(t, s, s3server.Config{})
-	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
-		PathStyle: new(true)})
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket:    "photos",
+		Endpoint:  server.URL,
+		Region:    s3server.DefaultRegion,
+		PathStyle: new(true),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	client, ok := storage.As[*awss3.Client](b)

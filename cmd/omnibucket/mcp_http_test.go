@@ -52,7 +52,8 @@ func httpAgent(t *testing.T, address, token string) *mcp.ClientSession {
 	transport := &http.Transport{}
 	client, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).
 		Connect(t.Context(), &mcp.StreamableClientTransport{
-			Endpoint: address, HTTPClient: &http.Client{Transport: bearer{token, transport}},
+			Endpoint:   address,
+			HTTPClient: &http.Client{Transport: bearer{token, transport}},
 		}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -104,12 +105,19 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 		},
 		{
 			"the token in the address",
-			func(r *http.Request) { r.Header.Del("Authorization"); r.URL.RawQuery = "token=" + tokenOfTest }, list,
+			func(r *http.Request) {
+				r.Header.Del("Authorization")
+				r.URL.RawQuery = "token=" + tokenOfTest
+			}, list,
 			http.StatusUnauthorized,
 		},
-		{"no known name", func(r *http.Request) { r.Host = "files.test:80" }, list, http.StatusOK},
+		{"no known name", func(r *http.Request) {
+			r.Host = "files.test:80"
+		}, list, http.StatusOK},
 		{
-			"the name of another site", func(r *http.Request) { r.Host = "evil.example" }, list,
+			"the name of another site", func(r *http.Request) {
+				r.Host = "evil.example"
+			}, list,
 			http.StatusMisdirectedRequest,
 		},
 		{
@@ -127,8 +135,12 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 		},
 		{"a batch", func(*http.Request) {}, " \r\n[" + list + "]", http.StatusBadRequest},
 		{"no JSON", func(*http.Request) {}, "hello", http.StatusBadRequest},
-		{"GET", func(r *http.Request) { r.Method = http.MethodGet }, "", http.StatusMethodNotAllowed},
-		{"DELETE", func(r *http.Request) { r.Method = http.MethodDelete }, "", http.StatusMethodNotAllowed},
+		{"GET", func(r *http.Request) {
+			r.Method = http.MethodGet
+		}, "", http.StatusMethodNotAllowed},
+		{"DELETE", func(r *http.Request) {
+			r.Method = http.MethodDelete
+		}, "", http.StatusMethodNotAllowed},
 		{
 			"another type", func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, list,
 			http.StatusUnsupportedMediaType,

@@ -24,7 +24,10 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 	var random [8]byte
 	_, _ = rand.Read(random[:])
 	return "s3://cli-" + hex.EncodeToString(random[:]), "?" + url.Values{
-		"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_MINIO")},
+		"region":     {"us-east-1"},
+		"path_style": {"true"},
+		"profile":    {"minio"},
+		"endpoint":   {testserver.Need(t, "OMNIBUCKET_TEST_MINIO")},
 	}.Encode()
 }
 

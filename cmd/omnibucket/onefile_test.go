@@ -39,7 +39,10 @@ func TestOneFileForCommandsGatewaysAndPrograms(t *testing.T) {
 			s.env["BOX_KEYS"] = identity.String()
 			c, err := locations.ReadFile(path)
 			require.NoError(t, err)
-			c.Lookup = func(name string) (string, bool) { value, set := s.env[name]; return value, set }
+			c.Lookup = func(name string) (string, bool) {
+				value, set := s.env[name]
+				return value, set
+			}
 			program, err := c.Open(t.Context(), "box")
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(program)) })

@@ -21,7 +21,9 @@ func TestTheRegionOfABucketIsFound(t *testing.T) {
 		w.WriteHeader(http.StatusMovedPermanently)
 	}))
 	defer server.Close()
-	defer func(was string) { program.RegionServer = was }(program.RegionServer)
+	defer func(was string) {
+		program.RegionServer = was
+	}(program.RegionServer)
 	program.RegionServer = server.URL
 	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} {
 		t.Setenv(variable, "")

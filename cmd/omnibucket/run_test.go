@@ -42,10 +42,15 @@ func newShell(t *testing.T) *shell {
 }
 
 func (s *shell) around(in io.Reader, out, errs io.Writer) program.Environment {
-	return program.Environment{In: in, Out: out, Err: errs, Lookup: func(name string) (string, bool) {
-		value, set := s.env[name]
-		return value, set
-	}}
+	return program.Environment{
+		In:  in,
+		Out: out,
+		Err: errs,
+		Lookup: func(name string) (string, bool) {
+			value, set := s.env[name]
+			return value, set
+		},
+	}
 }
 
 // exits runs a command that must end with this code.

@@ -91,10 +91,13 @@ func TestThePageOnStoresInABrowser(t *testing.T) {
 				require.Equal(t, http.StatusOK, status, body)
 			})
 			about := map[string]any{
-				"bucket": info.One, "files": consoletest.Files(t), "emptied": store.emptied,
-				"looked": true, // the test of memory looks at the pages
-				"empty":  s.serving("--ui", "--write", empty), "readOnlyEmpty": s.serving("--ui", empty),
-				"readOnly": s.serving("--ui", location),
+				"bucket":        info.One,
+				"files":         consoletest.Files(t),
+				"emptied":       store.emptied,
+				"looked":        true, // the test of memory looks at the pages
+				"empty":         s.serving("--ui", "--write", empty),
+				"readOnlyEmpty": s.serving("--ui", empty),
+				"readOnly":      s.serving("--ui", location),
 			}
 			for _, steps := range []string{"states", "actions"} {
 				consoletest.Browse(t, "../../serve/console/testdata/flow.mjs", steps, store.has, page, about)

@@ -90,8 +90,10 @@ var traps = []trap{
 	{what: "no inline signed download, and no signed HEAD", test: "TestALinkForABrowserToShow"},
 	{what: "hooks count calls of drivers in place of requests", test: "CountedRequests", in: "internal/testing/wiretest", why: "the program has no hooks"},
 	{
-		what: "the module requires drivers of databases", test: "TestTheModuleRequiresNoDatabaseDriver",
-		in: "tools/checks/importrules", why: "it is a file of the module",
+		what: "the module requires drivers of databases",
+		test: "TestTheModuleRequiresNoDatabaseDriver",
+		in:   "tools/checks/importrules",
+		why:  "it is a file of the module",
 	},
 	{what: "a bucket of a service does not know that it keeps versions", test: "TestVersionedStores"},
 	{what: "package files needs conditions of its bucket", test: "TestRecordsInADatabaseNeedNoConditionsOfTheBucket", in: "uploads/filesapi", why: "no command serves package filesapi"},

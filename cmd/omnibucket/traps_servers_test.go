@@ -105,7 +105,8 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	at := silent(t)
 	for name, bucket := range map[string]string{
-		"s3": "s3://photos?region=us-east-1&path_style=true&endpoint=" + at, "gs": "gs://photos?anonymous=true&endpoint=" + at,
+		"s3":     "s3://photos?region=us-east-1&path_style=true&endpoint=" + at,
+		"gs":     "gs://photos?anonymous=true&endpoint=" + at,
 		"azblob": "azblob://photos?account=me&anonymous=true&endpoint=" + at + "/me",
 	} {
 		s.env["OMNIBUCKET_BOX"] = bucket
@@ -222,8 +223,11 @@ func TestAServiceOfCredentialsThatFails(t *testing.T) {
 		"credentials": "[own]\naws_access_key_id = key\naws_secret_access_key = secret\n",
 	})
 	for name, value := range map[string]string{
-		"AWS_CONFIG_FILE": filepath.Join(dir, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"), "AWS_PROFILE": "app",
-		"AWS_ENDPOINT_URL_STS": sts.URL, "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE":             filepath.Join(dir, "config"),
+		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"),
+		"AWS_PROFILE":                 "app",
+		"AWS_ENDPOINT_URL_STS":        sts.URL,
+		"AWS_MAX_ATTEMPTS":            "1",
 	} {
 		t.Setenv(name, value)
 	}

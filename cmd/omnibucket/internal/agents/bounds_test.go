@@ -135,7 +135,10 @@ func TestManyCallsAtOnceOnLines(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
 			s, w := watching(t, rules{
-				tools: []string{toolRead, toolWrite}, overwrite: true, concurrency: 8, maxWrite: 1 << 20,
+				tools:       []string{toolRead, toolWrite},
+				overwrite:   true,
+				concurrency: 8,
+				maxWrite:    1 << 20,
 			})
 			in, out := onLines(t, s)
 			go func() {
@@ -163,7 +166,10 @@ func TestManyCallsAtOnceOverHTTP(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
 			s, w := watching(t, rules{
-				tools: []string{toolRead, toolWrite}, overwrite: true, concurrency: 8, maxWrite: 1 << 20,
+				tools:       []string{toolRead, toolWrite},
+				overwrite:   true,
+				concurrency: 8,
+				maxWrite:    1 << 20,
 			})
 			site := httptest.NewServer(s.timed(s.handler("token")))
 			defer site.Close()
@@ -190,8 +196,10 @@ func post(ctx context.Context, site *httptest.Server, call io.Reader) int {
 		return 0
 	}
 	r.Header = http.Header{
-		"Authorization": {"Bearer token"}, "Content-Type": {"application/json"},
-		"Accept": {"application/json, text/event-stream"}, "Mcp-Protocol-Version": {"2025-06-18"},
+		"Authorization":        {"Bearer token"},
+		"Content-Type":         {"application/json"},
+		"Accept":               {"application/json, text/event-stream"},
+		"Mcp-Protocol-Version": {"2025-06-18"},
 	}
 	response, err := site.Client().Do(r)
 	if err != nil {

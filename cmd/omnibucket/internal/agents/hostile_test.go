@@ -94,8 +94,10 @@ func posted(t *testing.T, site *httptest.Server, message string) (status int, te
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+path, strings.NewReader(message))
 	require.NoError(t, err)
 	r.Header = http.Header{
-		"Authorization": {"Bearer token"}, "Content-Type": {"application/json"},
-		"Accept": {"application/json, text/event-stream"}, "Mcp-Protocol-Version": {"2025-06-18"},
+		"Authorization":        {"Bearer token"},
+		"Content-Type":         {"application/json"},
+		"Accept":               {"application/json, text/event-stream"},
+		"Mcp-Protocol-Version": {"2025-06-18"},
 	}
 	response, err := site.Client().Do(r)
 	require.NoError(t, err)

@@ -13,8 +13,14 @@ import (
 
 func TestOnlyTextIsText(t *testing.T) {
 	for text, want := range map[string]bool{
-		"": true, "ä\t\r\n": true, "\x1b[31mred": true, "a\x00b": false, "\xff": false, "\x7fELF": false,
-		"\x1f\x8b": false, "\u202e": true,
+		"":            true,
+		"ä\t\r\n":     true,
+		"\x1b[31mred": true,
+		"a\x00b":      false,
+		"\xff":        false,
+		"\x7fELF":     false,
+		"\x1f\x8b":    false,
+		"\u202e":      true,
 	} {
 		require.Equal(t, want, isText([]byte(text)), "%q", text)
 	}

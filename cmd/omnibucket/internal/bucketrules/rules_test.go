@@ -14,8 +14,11 @@ import (
 
 func TestCORSRules(t *testing.T) {
 	whole := storage.CORSRule{
-		Origins: []string{"https://example.com"}, Methods: []string{"PUT"},
-		AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour,
+		Origins:        []string{"https://example.com"},
+		Methods:        []string{"PUT"},
+		AllowedHeaders: []string{"content-type"},
+		ExposedHeaders: []string{"ETag"},
+		MaxAge:         time.Hour,
 	}
 	const own = `{"origins":["https://example.com"],"methods":["PUT"],"allowedHeaders":["content-type"],"exposedHeaders":["ETag"],"maxAge":"1h"}`
 	const s3 = `{"ID":"web","AllowedOrigins":["https://example.com"],"AllowedMethods":["PUT"],"AllowedHeaders":["content-type"],"ExposeHeaders":["ETag"],"MaxAgeSeconds":3600}`
@@ -54,8 +57,14 @@ func TestCORSRules(t *testing.T) {
 
 func TestLifecycleRules(t *testing.T) {
 	whole := storage.LifecycleRule{
-		ID: "old", Prefix: "tmp/", Tags: map[string]string{"a": "1", "b": "2"}, ExpireAfterDays: 7,
-		ExpireOldVersionsAfterDays: 8, AbortUploadsAfterDays: 9, TransitionAfterDays: 5, TransitionTo: "GLACIER",
+		ID:                         "old",
+		Prefix:                     "tmp/",
+		Tags:                       map[string]string{"a": "1", "b": "2"},
+		ExpireAfterDays:            7,
+		ExpireOldVersionsAfterDays: 8,
+		AbortUploadsAfterDays:      9,
+		TransitionAfterDays:        5,
+		TransitionTo:               "GLACIER",
 	}
 	const s3 = `{"ID":"old","Status":"Enabled","Filter":{"And":{"Prefix":"tmp/","Tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}},` +
 		`"Expiration":{"Days":7},"NoncurrentVersionExpiration":{"NoncurrentDays":8},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":9},` +
