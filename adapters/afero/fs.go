@@ -206,9 +206,8 @@ func (b *bucketFs) RemoveAll(name string) error {
 	if err := b.bucket.Remove(b.ctx, key); err != nil {
 		return failed("removeall", name, err)
 	}
-	_, err := storage.RemoveMatching(
-		b.ctx, b.bucket, func(storage.ListEntry) bool { return true }, storage.WithPrefix(key+"/"),
-	)
+	_, err := storage.RemoveMatching(b.ctx, b.bucket, func(storage.ListEntry) bool { return true },
+		storage.WithPrefix(key+"/"))
 	return failed("removeall", name, err)
 }
 

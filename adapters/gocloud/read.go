@@ -63,9 +63,7 @@ func (b *bucket) NewRangeReader(
 	if err := runCallback(o.BeforeRead, &opts); err != nil {
 		return nil, err
 	}
-	r, err := stored(
-		ctx, b.Bucket, key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) },
-	)
+	r, err := stored(ctx, b.Bucket, key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) })
 	if err != nil {
 		return nil, err
 	}

@@ -34,9 +34,9 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return compare(a.Key, b.Key) })
 	if r.Token != "" {
-		page.Entries = slices.DeleteFunc(
-			page.Entries, func(e storage.ListEntry) bool { return compare(e.Key, folder+r.Token) <= 0 },
-		)
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
+			return compare(e.Key, folder+r.Token) <= 0
+		})
 	}
 	if len(page.Entries) > r.Limit {
 		page.Entries = page.Entries[:r.Limit]

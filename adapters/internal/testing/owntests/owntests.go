@@ -84,9 +84,8 @@ func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...str
 	copyFile(t, "go.mod", mod, "\nreplace "+j.module+" => "+j.Dir+"\n")
 	copyFile(t, "go.sum", filepath.Join(j.work, "judge.sum"), "")
 	program := filepath.Join(j.work, "judge.test")
-	built, err := exec.CommandContext(
-		t.Context(), "go", "test", "-c", "-vet=off", "-modfile", mod, "-o", program, pkg,
-	).CombinedOutput()
+	built, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-modfile", mod, "-o", program,
+		pkg).CombinedOutput()
 	require.NoError(t, err, "%s", built)
 
 	for name, address := range map[string]string{
