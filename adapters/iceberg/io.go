@@ -261,7 +261,8 @@ func (o *IO) MkdirAll(location string) error {
 	if err != nil {
 		return failed("mkdir", location, err)
 	}
-	switch info, err := fs.Stat(o.files(), pathOf(key)); {
+	info, err := fs.Stat(o.files(), pathOf(key))
+	switch {
 	case err == nil && !info.IsDir():
 		return failed("mkdir", location, syscall.ENOTDIR)
 	case err == nil:

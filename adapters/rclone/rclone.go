@@ -129,18 +129,18 @@ func told(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, fs.ErrorObjectNotFound), errors.Is(err, fs.ErrorDirNotFound), errors.Is(err, fs.ErrorIsDir),
-		errors.Is(err, fs.ErrorNotAFile), errors.Is(err, iofs.ErrNotExist):
+	case errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, fs.ErrorIsDir) ||
+		errors.Is(err, fs.ErrorNotAFile) || errors.Is(err, iofs.ErrNotExist):
 		return storage.ObjectNotFound
-	case errors.Is(err, fs.ErrorPermissionDenied), errors.Is(err, iofs.ErrPermission):
+	case errors.Is(err, fs.ErrorPermissionDenied) || errors.Is(err, iofs.ErrPermission):
 		return &storage.Error{Code: storage.PermissionDenied, Err: err}
 	case errors.Is(err, fs.ErrorCantMove):
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the server of the remote must rename files"}
-	case storage.CodeOf(err) != storage.Internal,
-		errors.Is(err, context.Canceled),
+	case storage.CodeOf(err) != storage.Internal ||
+		errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded):
 		return err
-	case fserrors.IsRetryError(err), fserrors.ShouldRetry(err):
+	case fserrors.IsRetryError(err) || fserrors.ShouldRetry(err):
 		return &storage.Error{Code: storage.Unavailable, Err: err}
 	}
 	return err

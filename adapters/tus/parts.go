@@ -179,7 +179,8 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 		if failed != nil {
 			return failed
 		}
-		switch there, _ := strconv.Atoi(found.Metadata[tailPart]); {
+		there, _ := strconv.Atoi(found.Metadata[tailPart])
+		switch {
 		case there > part:
 			return err
 		case there == part && found.Size >= b.n:
