@@ -56,7 +56,8 @@ func TestFolderMarkersAreNoEntries(t *testing.T) {
 			}
 			var walked []string
 			require.NoError(t, d.Walk(ctx, "/", func(info registry.FileInfo) error {
-				if walked = append(walked, info.Path()); len(walked) > 100 {
+				walked = append(walked, info.Path())
+				if len(walked) > 100 {
 					return context.DeadlineExceeded // the walk has no end
 				}
 				return nil

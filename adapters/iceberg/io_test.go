@@ -137,7 +137,8 @@ func TestFiles(t *testing.T) {
 				for _, name := range []string{"1", "2", "3", "4"} {
 					require.NoError(t, o.WriteFile("s3://lake/claim/"+name, []byte(name)))
 					all.Go(func() {
-						switch err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed"); {
+						err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed")
+						switch {
 						case err == nil:
 							won.Add(1)
 						case !errors.Is(err, fs.ErrExist):

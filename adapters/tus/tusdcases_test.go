@@ -114,7 +114,8 @@ func subTest(call *ast.CallExpr) (string, *ast.FuncLit) {
 
 // readCall reads which uploads there are: GetUpload with an ID, and then what GetInfo returns.
 func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
-	switch method, on := methodOf(call); {
+	method, on := methodOf(call)
+	switch {
 	case method == "GetUpload":
 		id := r.text(call.Args[1])
 		for _, u := range c.uploads {
@@ -175,7 +176,8 @@ func (q *tusdRequest) readBody(r *caseReader, in *ast.BlockStmt, e ast.Expr) {
 			q.readBody(r, in, assigned(in, e.Name))
 		}
 	case *ast.CallExpr:
-		switch method, _ := methodOf(e); {
+		method, _ := methodOf(e)
+		switch {
 		case method == "NopCloser": // hides the length
 			q.readBody(r, in, e.Args[0])
 			q.unsized = true

@@ -96,7 +96,8 @@ func sign(t *testing.T, b storage.Bucket) (func() error, error) {
 		r := httptest.NewRequest(ticket.Put.Method, ticket.Put.URL, strings.NewReader(text))
 		r.Header = ticket.Put.Header
 		w := httptest.NewRecorder()
-		if serve.NewHandler(b).ServeHTTP(w, r); w.Code >= 300 {
+		serve.NewHandler(b).ServeHTTP(w, r)
+		if w.Code >= 300 {
 			return errors.New(w.Body.String())
 		}
 		_, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
