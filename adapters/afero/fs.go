@@ -106,18 +106,22 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 		}
 	}
 	info, err := b.stat(name)
-	switch {
-	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
+	if err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
 		return nil, failed("open", name, fs.ErrExist)
-	case err == nil && info.IsDir() && flag&writes != 0:
+	}
+	if err == nil && info.IsDir() && flag&writes != 0 {
 		return nil, failed("open", name, syscall.EISDIR)
-	case err == nil && info.IsDir():
+	}
+	if err == nil && info.IsDir() {
 		return &dir{fs: b, name: name, info: info}, nil
-	case errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0:
+	}
+	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 {
 		return b.create(name, flag)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, failed("open", name, err)
-	case flag&(os.O_WRONLY|os.O_RDWR) != 0:
+	}
+	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
 		return b.edit(name, flag)
 	}
 	return b.read(name)
@@ -133,14 +137,16 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 		opts = append(opts, storage.IfAbsent())
 	}
 	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
-	switch {
-	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
+	if errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0 {
 		return nil, failed("open", name, fs.ErrExist)
-	case errors.Is(err, storage.PreconditionFailed): // another writer created the object first
+	}
+	if errors.Is(err, storage.PreconditionFailed) { // another writer created the object first
 		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, failed("open", name, err)
-	case flag&(os.O_WRONLY|os.O_RDWR) == 0:
+	}
+	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
 		return b.read(name)
 	}
 	f, err := b.temporary(name, flag)
@@ -163,10 +169,10 @@ func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
 func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
 	for at := keyOf(name); at != "" && at != "."; at = path.Dir(at) {
 		info, err := b.stat(at)
-		switch {
-		case err == nil && !info.IsDir():
+		if err == nil && !info.IsDir() {
 			return failed("mkdir", name, syscall.ENOTDIR)
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return failed("mkdir", name, err)
 		}
 	}
@@ -251,16 +257,19 @@ func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
 		return fs.ErrInvalid
 	}
 	target, err := b.stat(to)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return err
-	case !target.IsDir() && source.IsDir():
+	}
+	if !target.IsDir() && source.IsDir() {
 		return syscall.ENOTDIR
-	case !target.IsDir():
+	}
+	if !target.IsDir() {
 		return nil
-	case !source.IsDir():
+	}
+	if !source.IsDir() {
 		return syscall.EISDIR
 	}
 	return b.checkEmpty(to)

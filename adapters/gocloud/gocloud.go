@@ -243,14 +243,14 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 
 func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
 	key = escapeKey(key)
-	switch {
-	case o.Method == http.MethodGet:
+	if o.Method == http.MethodGet {
 		opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
 		if err := runCallback(o.BeforeSign, &opts); err != nil {
 			return "", err
 		}
 		return addressOf(b.SignedDownloadURL(ctx, key, opts...))
-	case o.Method == http.MethodPut && !o.EnforceAbsentContentType:
+	}
+	if o.Method == http.MethodPut && !o.EnforceAbsentContentType {
 		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 		if o.ContentType != "" {
 			if !storage.Supports(b.Bucket, storage.SignedContentType) {

@@ -186,10 +186,10 @@ func (o *IO) Remove(location string) error {
 func (o *IO) removeDirectory(dir string) error {
 	var marks []string
 	for entry, err := range o.bucket.List(o.ctx, storage.WithPrefix(dir+"/"), storage.WithLimit(3)) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case entry.Key != dir+"/" && entry.Key != dir+"/"+Marker:
+		}
+		if entry.Key != dir+"/" && entry.Key != dir+"/"+Marker {
 			return syscall.ENOTEMPTY
 		}
 		marks = append(marks, entry.Key)
@@ -245,10 +245,10 @@ func (o *IO) Stat(location string) (fs.FileInfo, error) {
 func (o *IO) stat(key string) (fs.FileInfo, error) {
 	if fs.ValidPath(key) && key != "." {
 		attrs, err := o.bucket.Attrs(o.ctx, key)
-		switch {
-		case err == nil:
+		if err == nil {
 			return attrs.FileInfo(), nil
-		case storage.CodeOf(err) != storage.ObjectNotFound:
+		}
+		if storage.CodeOf(err) != storage.ObjectNotFound {
 			return nil, err
 		}
 	}
@@ -262,12 +262,13 @@ func (o *IO) MkdirAll(location string) error {
 		return failed("mkdir", location, err)
 	}
 	info, err := fs.Stat(o.files(), pathOf(key))
-	switch {
-	case err == nil && !info.IsDir():
+	if err == nil && !info.IsDir() {
 		return failed("mkdir", location, syscall.ENOTDIR)
-	case err == nil:
+	}
+	if err == nil {
 		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return failed("mkdir", location, err)
 	}
 	_, err = o.bucket.Upload(o.ctx, pathOf(key)+"/"+Marker, strings.NewReader(""))
@@ -286,10 +287,10 @@ func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 		before += "/"
 	}
 	return fs.WalkDir(o.files(), pathOf(key), func(at string, entry fs.DirEntry, err error) error {
-		switch {
-		case err == nil && !entry.IsDir() && entry.Name() == Marker:
+		if err == nil && !entry.IsDir() && entry.Name() == Marker {
 			return nil
-		case at == ".":
+		}
+		if at == "." {
 			return fn(location, entry, err)
 		}
 		return fn(before+at, entry, err)

@@ -32,10 +32,9 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 	}
 	params := thanos.ApplyObjectUploadOptions(options...)
 	opts := contentType(params)
-	switch {
-	case params.IfNotExists:
+	if params.IfNotExists {
 		opts = append(opts, storage.IfAbsent())
-	case params.Condition != nil:
+	} else if params.Condition != nil {
 		return b.uploadIfMatch(ctx, name, r, params.Condition, opts)
 	}
 	_, err := b.own.Upload(ctx, name, r, opts...)

@@ -95,12 +95,13 @@ func written(err error) error {
 // replaced returns the object that a write of this key replaces. If there is none, it returns nil.
 func (d *remoteDriver) replaced(ctx context.Context, key string) (fs.Object, error) {
 	o, err := d.find(ctx, key)
-	switch {
-	case err == nil:
+	if err == nil {
 		return o, nil
-	case errors.Is(err, fs.ErrorIsDir):
+	}
+	if errors.Is(err, fs.ErrorIsDir) {
 		return nil, besideFolder(err)
-	case storage.CodeOf(told(err)) == storage.ObjectNotFound:
+	}
+	if storage.CodeOf(told(err)) == storage.ObjectNotFound {
 		return nil, nil
 	}
 	return nil, told(err)

@@ -126,21 +126,25 @@ func mayBe(key string) bool {
 
 // told converts an error of a backend to an error of this library.
 func told(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, fs.ErrorIsDir) ||
-		errors.Is(err, fs.ErrorNotAFile) || errors.Is(err, iofs.ErrNotExist):
+	}
+	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, fs.ErrorIsDir) ||
+		errors.Is(err, fs.ErrorNotAFile) || errors.Is(err, iofs.ErrNotExist) {
 		return storage.ObjectNotFound
-	case errors.Is(err, fs.ErrorPermissionDenied) || errors.Is(err, iofs.ErrPermission):
+	}
+	if errors.Is(err, fs.ErrorPermissionDenied) || errors.Is(err, iofs.ErrPermission) {
 		return &storage.Error{Code: storage.PermissionDenied, Err: err}
-	case errors.Is(err, fs.ErrorCantMove):
+	}
+	if errors.Is(err, fs.ErrorCantMove) {
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the server of the remote must rename files"}
-	case storage.CodeOf(err) != storage.Internal ||
+	}
+	if storage.CodeOf(err) != storage.Internal ||
 		errors.Is(err, context.Canceled) ||
-		errors.Is(err, context.DeadlineExceeded):
+		errors.Is(err, context.DeadlineExceeded) {
 		return err
-	case fserrors.IsRetryError(err) || fserrors.ShouldRetry(err):
+	}
+	if fserrors.IsRetryError(err) || fserrors.ShouldRetry(err) {
 		return &storage.Error{Code: storage.Unavailable, Err: err}
 	}
 	return err
@@ -200,12 +204,13 @@ func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Ob
 		return nil, nil, storage.Unsupported
 	}
 	o, attrs, err := d.object(ctx, r.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, nil, err
-	case r.Condition.Revision != "" && r.Condition.Revision != attrs.Revision:
+	}
+	if r.Condition.Revision != "" && r.Condition.Revision != attrs.Revision {
 		return nil, nil, storage.PreconditionFailed
-	case r.Condition.NotRevision == attrs.Revision:
+	}
+	if r.Condition.NotRevision == attrs.Revision {
 		return nil, nil, storage.NotModified
 	}
 	return o, attrs, nil

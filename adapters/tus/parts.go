@@ -51,10 +51,10 @@ func partSize(limits storage.PartLimits, least, size int64) int64 {
 
 // open continues the multipart upload in the store. If there is none yet, it begins one.
 func (u *upload) open(ctx context.Context) (err error) {
-	switch {
-	case u.parts != nil:
+	if u.parts != nil {
 		return nil
-	case u.state.Token == "":
+	}
+	if u.state.Token == "" {
 		return u.begin(ctx)
 	}
 	u.parts, err = storage.ContinueUpload(ctx, u.store.bucket, u.state.Token)
@@ -180,10 +180,10 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 			return failed
 		}
 		there, _ := strconv.Atoi(found.Metadata[tailPart])
-		switch {
-		case there > part:
+		if there > part {
 			return err
-		case there == part && found.Size >= b.n:
+		}
+		if there == part && found.Size >= b.n {
 			u.state.TailRevision = found.Revision
 			return nil
 		}

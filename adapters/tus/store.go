@@ -159,10 +159,9 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	info.Offset, info.Storage = 0, map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
 	u.state.Info = info
 	u.state.PartSize = s.basePart
-	switch {
-	case info.SizeIsDeferred:
+	if info.SizeIsDeferred {
 		u.state.PartSize = deferredParts * s.basePart
-	case info.Size > s.basePart && !info.IsFinal: // an upload that joins others needs no parts
+	} else if info.Size > s.basePart && !info.IsFinal { // an upload that joins others needs no parts
 		if err := u.begin(ctx); err != nil {
 			u.dropUnnamed(context.WithoutCancel(ctx))
 			return nil, err

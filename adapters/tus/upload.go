@@ -207,10 +207,10 @@ func (u *upload) isMade(ctx context.Context) (bool, error) {
 // Bytes in parts of the multipart upload cannot be read. If an unfinished upload has such parts,
 // GetReader fails with ErrIncomplete.
 func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
-	switch {
-	case u.state.Done:
+	if u.state.Done {
 		return u.store.bucket.Download(ctx, u.key())
-	case u.state.Parts > 0:
+	}
+	if u.state.Parts > 0 {
 		return nil, ErrIncomplete
 	}
 	return u.tail(ctx)
