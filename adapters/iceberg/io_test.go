@@ -138,10 +138,9 @@ func TestFiles(t *testing.T) {
 					require.NoError(t, o.WriteFile("s3://lake/claim/"+name, []byte(name)))
 					all.Go(func() {
 						err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed")
-						switch {
-						case err == nil:
+						if err == nil {
 							won.Add(1)
-						case !errors.Is(err, fs.ErrExist):
+						} else if !errors.Is(err, fs.ErrExist) {
 							t.Errorf("%s: %v", name, err)
 						}
 					})

@@ -257,10 +257,9 @@ func (r *replay) translated(text string) string {
 
 func (r *replay) send(base, path string, q tusdRequest) *http.Response {
 	var body io.Reader
-	switch {
-	case q.unsized:
+	if q.unsized {
 		body = io.MultiReader(bytes.NewReader(q.body))
-	case q.body != nil:
+	} else if q.body != nil {
 		body = bytes.NewReader(q.body)
 	}
 	request, err := http.NewRequestWithContext(r.t.Context(), q.method, base+path, body)

@@ -115,8 +115,7 @@ func subTest(call *ast.CallExpr) (string, *ast.FuncLit) {
 // readCall reads which uploads there are: GetUpload with an ID, and then what GetInfo returns.
 func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
 	method, on := methodOf(call)
-	switch {
-	case method == "GetUpload":
+	if method == "GetUpload" {
 		id := r.text(call.Args[1])
 		for _, u := range c.uploads {
 			if u.id == id { // its second state follows from the requests
@@ -124,7 +123,7 @@ func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
 			}
 		}
 		c.uploads = append(c.uploads, &tusdUpload{id: id})
-	case method == "Return" && on == "GetInfo" && len(c.uploads) > 0:
+	} else if method == "Return" && on == "GetInfo" && len(c.uploads) > 0 {
 		info, ok := call.Args[0].(*ast.CompositeLit)
 		if last := c.uploads[len(c.uploads)-1]; ok && !last.known {
 			last.read(r, r.fields(info))
