@@ -106,7 +106,8 @@ func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 		if err != nil {
 			return nil, failed("readdir", d.name, err)
 		}
-		d.entries, d.listed = entries, true
+		d.entries = entries
+		d.listed = true
 	}
 	if count <= 0 {
 		count = len(d.entries)

@@ -222,7 +222,8 @@ func (b *bucketFs) Rename(from, to string) error {
 	if err != nil {
 		return failed("rename", from, err)
 	}
-	source, target := keyOf(from), keyOf(to)
+	source := keyOf(from)
+	target := keyOf(to)
 	if source == target {
 		return nil
 	}

@@ -80,7 +80,8 @@ func (w *writer) Write(p []byte) (written int, err error) {
 	for len(p) > 0 {
 		n := min(len(p), max(0, partSize-w.tail.Len()))
 		w.tail.Write(p[:n])
-		written, p = written+n, p[n:]
+		written += n
+		p = p[n:]
 		if w.tail.Len() < partSize {
 			break
 		}

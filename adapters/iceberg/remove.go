@@ -34,10 +34,12 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 			errs = append(errs, failed("remove", location, err))
 			continue
 		}
-		keys, files = append(keys, key), append(files, location)
+		keys = append(keys, key)
+		files = append(files, location)
 	}
 	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
-	left, all := map[string]bool{}, false
+	left := map[string]bool{}
+	all := false
 	for _, err := range causes(err) {
 		errs = append(errs, err)
 		if e := (*storage.Error)(nil); errors.As(err, &e) && e.Key != "" {

@@ -15,7 +15,8 @@ import (
 // List lists one folder, sorted by name. The token of a page is the name of its last entry. If that
 // entry is a folder, the token ends in a slash.
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	folder, name := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1], r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
+	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
+	name := r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
 	page := &storage.Page{}
 	dir := strings.TrimSuffix(folder, "/")
 	if dir != "" && !mayBe(dir) {

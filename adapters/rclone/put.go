@@ -130,7 +130,8 @@ func (d *remoteDriver) inTheWay(ctx context.Context, key string, failed error) e
 // new object must be later than the object that it replaces. If the present time is not later,
 // timeAfter adds the remote's smallest unit of time to the time of the replaced object.
 func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
-	now, unit := time.Now(), d.precision()
+	now := time.Now()
+	unit := d.precision()
 	if replaced == nil || unit == 0 {
 		return now
 	}
@@ -218,7 +219,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	if err == nil && b.read == b.r.Size || errors.Is(err, io.EOF) {
 		if e := b.check(); e != nil {
-			n, err = 0, e
+			n = 0
+			err = e
 		}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

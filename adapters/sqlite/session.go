@@ -24,7 +24,8 @@ type session struct {
 // invoke makes a call of the driver. If ctx ends during the call, reads of the call fail. SQLite
 // reports a failed read without the reason, so invoke adds the error of the read.
 func invoke[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
-	s.ctx, s.failed = ctx, nil
+	s.ctx = ctx
+	s.failed = nil
 	defer func() { s.ctx = context.Background() }()
 	result, err = call()
 	switch {
@@ -49,7 +50,8 @@ var errFailed = errors.New("the read failed")
 func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.reader.ReadAtContext(s.ctx, p, off)
 	if err != nil && err != io.EOF {
-		s.failed, err = err, errFailed
+		s.failed = err
+		err = errFailed
 	}
 	return n, err
 }

@@ -92,7 +92,8 @@ func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 
 // DeclareLength sets the length of the upload, which was not known before.
 func (u *upload) DeclareLength(ctx context.Context, length int64) error {
-	u.state.Info.Size, u.state.Info.SizeIsDeferred = length, false
+	u.state.Info.Size = length
+	u.state.Info.SizeIsDeferred = false
 	return u.save(ctx)
 }
 
@@ -128,7 +129,8 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 // saveDone sets Done in the state and saves the state. It also removes the tail object.
 func (u *upload) saveDone(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
-	u.state.Done, u.state.Tail = true, 0
+	u.state.Done = true
+	u.state.Tail = 0
 	if err := u.save(ctx); err != nil || !hasTail {
 		return err
 	}
@@ -153,7 +155,8 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // Terminate can be repeated. If other programs may write to the key of the content, Terminate
 // removes the content only if this upload has made it.
 func (u *upload) Terminate(ctx context.Context) error {
-	made, err := u.state.Done, error(nil)
+	made := u.state.Done
+	var err error
 	if !made && !u.state.OwnKey {
 		made, err = u.isMade(ctx)
 	}
@@ -219,9 +222,11 @@ func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 // ServeContent responds to a GET or HEAD request with the content. It supports ranges and
 // conditional requests.
 func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
-	key, size := u.key(), u.state.Info.Size
+	key := u.key()
+	size := u.state.Info.Size
 	if !u.state.Done {
-		key, size = u.tailKey(), u.state.Tail
+		key = u.tailKey()
+		size = u.state.Tail
 		if u.state.Parts > 0 || size == 0 {
 			return ErrIncomplete
 		}

@@ -100,7 +100,8 @@ var (
 // missing.
 func listed(t *testing.T, row string) map[string]string {
 	t.Helper()
-	needs, known := map[string]string{}, false
+	needs := map[string]string{}
+	known := false
 	for _, found := range table.FindAllStringSubmatch(list, -1) {
 		if found[1] != row {
 			continue
