@@ -19,7 +19,8 @@ import (
 func BenchmarkCost(b *testing.B) {
 	bucket, err := local.Open(filepath.Join(b.TempDir(), "bucket"), local.Config{Create: true})
 	require.NoError(b, err)
-	small, large := make([]byte, 1<<10), make([]byte, 8<<20)
+	small := make([]byte, 1<<10)
+	large := make([]byte, 8<<20)
 	for name, f := range map[string]afero.Fs{"ours": New(b.Context(), bucket), "OsFs": afero.NewBasePathFs(afero.NewOsFs(), b.TempDir())} {
 		require.NoError(b, f.MkdirAll("dir", 0o755))
 		for i := range 100 {

@@ -71,7 +71,8 @@ func TestFileStorageDoesTheSame(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
-			ours, theirs := newStorage(t, open(t)), &certmagic.FileStorage{Path: t.TempDir()}
+			ours := newStorage(t, open(t))
+			theirs := &certmagic.FileStorage{Path: t.TempDir()}
 			missing := 0
 			for number := range 600 {
 				name := names[random.IntN(len(names))]

@@ -23,7 +23,8 @@ func BenchmarkCost(b *testing.B) {
 	ours, err := New(bucket)
 	require.NoError(b, err)
 	theirs := filesystem.New(filesystem.DriverParameters{RootDirectory: b.TempDir(), MaxThreads: 100})
-	manifest, layer := make([]byte, 4<<10), make([]byte, 16<<20)
+	manifest := make([]byte, 4<<10)
+	layer := make([]byte, 16<<20)
 	for name, d := range map[string]registry.StorageDriver{"ours": ours, "filesystem": theirs} {
 		require.NoError(b, d.PutContent(b.Context(), "/manifest", manifest))
 		require.NoError(b, d.PutContent(b.Context(), "/layer", layer))

@@ -54,7 +54,9 @@ func TestAWalkIsThatOfTheRegistry(t *testing.T) {
 			require.NoError(t, theirs.PutContent(t.Context(), p, []byte("text")))
 		}
 		for range 40 {
-			from, hint, most := "/", "", 1+random.IntN(60)
+			from := "/"
+			hint := ""
+			most := 1 + random.IntN(60)
 			if random.IntN(2) == 0 {
 				from = anyPath()
 			}

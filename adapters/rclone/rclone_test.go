@@ -53,7 +53,8 @@ func serve(t *testing.T, kind string) (host, port string) {
 		require.NoError(t, err)
 		return out
 	}
-	host, port = "127.0.0.1", freePort(t)
+	host = "127.0.0.1"
+	port = freePort(t)
 	out := call("serve/start", rc.Params{"type": kind, "fs": t.TempDir(), "addr": host + ":" + port, "user": "user", "pass": "secret"})
 	t.Cleanup(func() {
 		_, _ = rc.Calls.Get("serve/stop").Fn(t.Context(), rc.Params{"id": out["id"]})

@@ -18,7 +18,8 @@ import (
 // realServers are servers that most people have.
 var realServers = map[string]backend{
 	"OpenSSH": func(t *testing.T) func(string) string {
-		dir, port := t.TempDir(), freePort(t)
+		dir := t.TempDir()
+		port := freePort(t)
 		key := filepath.Join(dir, "key")
 		require.NoError(t, exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).Run())
 		require.NoError(t, os.MkdirAll("/run/sshd", 0o755)) // Debian's privilege separation directory
@@ -30,7 +31,9 @@ var realServers = map[string]backend{
 		}
 	},
 	"Apache": func(t *testing.T) func(string) string {
-		files, dir, port := filesOf(t, "www-data"), filesOf(t, "www-data"), freePort(t)
+		files := filesOf(t, "www-data")
+		dir := filesOf(t, "www-data")
+		port := freePort(t)
 		config := filepath.Join(dir, "apache.conf")
 		modules := ""
 		for _, module := range []string{"mpm_event", "authz_core", "dav", "dav_fs"} {
@@ -57,7 +60,9 @@ DavLockDB %s/locks
 		}
 	},
 	"ProFTPD": func(t *testing.T) func(string) string {
-		files, dir, port := filesOf(t, "www-data"), filesOf(t, "www-data"), freePort(t)
+		files := filesOf(t, "www-data")
+		dir := filesOf(t, "www-data")
+		port := freePort(t)
 		config := filepath.Join(dir, "proftpd.conf")
 		require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `ServerType standalone
 Port %s
@@ -130,7 +135,8 @@ func start(t *testing.T, port, program string, args ...string) {
 	output := filepath.Join(t.TempDir(), "output")
 	file, err := os.Create(output)
 	require.NoError(t, err)
-	c.Stdout, c.Stderr = file, file
+	c.Stdout = file
+	c.Stderr = file
 	require.NoError(t, c.Start())
 	t.Cleanup(func() {
 		_ = c.Process.Kill()

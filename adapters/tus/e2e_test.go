@@ -41,7 +41,8 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	}
 	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
 	judge.Add(t, "testdata/composer.go.txt", "cmd/tusd/cli/composer.go")
-	tusd, binary := judge.Dir, filepath.Join(dir, "tusd.bin")
+	tusd := judge.Dir
+	binary := filepath.Join(dir, "tusd.bin")
 	run(t, tusd, nil, "go", "mod", "edit",
 		"-require", "github.com/omnibucket/storage@v0.0.0", "-replace", "github.com/omnibucket/storage="+own,
 		"-require", "github.com/omnibucket/storage/adapters/tus@v0.0.0", "-replace", "github.com/omnibucket/storage/adapters/tus="+filepath.Join(own, "adapters", "tus"))

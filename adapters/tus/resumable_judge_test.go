@@ -71,7 +71,8 @@ var caseDifferences = map[string]difference{
 }
 
 func TestTusdsCasesJudgeResumable(t *testing.T) {
-	left, differs := map[string]bool{}, map[string]bool{}
+	left := map[string]bool{}
+	differs := map[string]bool{}
 	cases := tusdCases(t, caseFiles, func(name string) bool {
 		_, out := leftOutCases[name]
 		left[name] = out

@@ -193,7 +193,8 @@ func TestUploadsAreJoined(t *testing.T) {
 				content := random(size)
 				url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Concat", "partial")
 				s.send(url, content, len(content))
-				whole, urls = append(whole, content...), append(urls, url)
+				whole = append(whole, content...)
+				urls = append(urls, url)
 			}
 			url := s.create("Upload-Concat", "final;"+strings.Join(urls, " "))
 			require.True(t, bytes.Equal(whole, s.content(url)))

@@ -268,8 +268,12 @@ func TestLayersAskForTheirFeatures(t *testing.T) {
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	own := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
 	file := uploads.Target{Key: "a", Overwrite: true}
-	tagged, described, typed := file, file, file
-	tagged.Tags, described.Metadata, typed.ContentType = map[string]string{"a": "b"}, map[string]string{"a": "b"}, "text/plain"
+	tagged := file
+	described := file
+	typed := file
+	tagged.Tags = map[string]string{"a": "b"}
+	described.Metadata = map[string]string{"a": "b"}
+	typed.ContentType = "text/plain"
 	for _, row := range []struct {
 		name  string
 		begin Begin

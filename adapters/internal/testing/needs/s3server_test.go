@@ -74,7 +74,8 @@ func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (fu
 }
 
 func TestAGatewayRefusesWhatItsStoreLacks(t *testing.T) {
-	name, key := aws.String(bucket), aws.String("a")
+	name := aws.String(bucket)
+	key := aws.String("a")
 	for row, begin := range map[string]func(*testing.T, driver.Layer) (func() error, error){
 		"s3server.Config.Service": through(func(t *testing.T, c *s3.Client) (func() error, error) {
 			return func() error {
