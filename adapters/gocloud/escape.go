@@ -135,7 +135,9 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	for name, value := range metadata {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return nil, &storage.Error{
-				Code: storage.InvalidArgument, Op: "Upload", Err: errors.New("metadata must be valid UTF-8"),
+				Code: storage.InvalidArgument,
+				Op:   "Upload",
+				Err:  errors.New("metadata must be valid UTF-8"),
 			}
 		}
 		if !plainName.MatchString(name) || unescapeName(name) != name || strings.HasPrefix(name, "omnibucket") {

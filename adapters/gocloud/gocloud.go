@@ -194,9 +194,17 @@ func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 		return nil, err
 	}
 	return &driver.Attributes{
-		CacheControl: a.CacheControl, ContentDisposition: a.ContentDisposition, ContentEncoding: a.ContentEncoding,
-		ContentLanguage: a.ContentLanguage, ContentType: a.ContentType, Metadata: unescapeMetadata(a.Metadata),
-		ModTime: a.Modified, Size: a.Size, MD5: a.MD5, ETag: a.ETag, AsFunc: attrsAs(a),
+		CacheControl:       a.CacheControl,
+		ContentDisposition: a.ContentDisposition,
+		ContentEncoding:    a.ContentEncoding,
+		ContentLanguage:    a.ContentLanguage,
+		ContentType:        a.ContentType,
+		Metadata:           unescapeMetadata(a.Metadata),
+		ModTime:            a.Modified,
+		Size:               a.Size,
+		MD5:                a.MD5,
+		ETag:               a.ETag,
+		AsFunc:             attrsAs(a),
 	}, nil
 }
 

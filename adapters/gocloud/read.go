@@ -30,7 +30,8 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 		return nil, err
 	}
 	out := &driver.ListPage{
-		Objects: make([]*driver.ListObject, 0, len(page.Entries)), NextPageToken: []byte(page.Token),
+		Objects:       make([]*driver.ListObject, 0, len(page.Entries)),
+		NextPageToken: []byte(page.Token),
 	}
 	for _, entry := range page.Entries {
 		key := unescapeKey(entry.Key)
@@ -38,7 +39,10 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 			continue // the prefix only matched a part of an escape, and not the key itself
 		}
 		out.Objects = append(out.Objects, &driver.ListObject{
-			Key: key, ModTime: entry.Modified, Size: entry.Size, IsDir: entry.IsPrefix,
+			Key:     key,
+			ModTime: entry.Modified,
+			Size:    entry.Size,
+			IsDir:   entry.IsPrefix,
 			AsFunc: func(target any) bool {
 				p, ok := target.(*storage.ListEntry)
 				if ok {
@@ -69,7 +73,8 @@ func (b *bucket) NewRangeReader(
 	}
 	a := r.Attrs()
 	return &reader{
-		from: r, attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size},
+		from:  r,
+		attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size},
 	}, nil
 }
 

@@ -73,7 +73,8 @@ func (o *IO) key(location string) (string, error) {
 		return rest[1:], nil
 	case strings.Contains(location, "://"):
 		return "", &storage.Error{
-			Code: storage.InvalidArgument, Err: fmt.Errorf("location must begin with %q", o.root+"/"),
+			Code: storage.InvalidArgument,
+			Err:  fmt.Errorf("location must begin with %q", o.root+"/"),
 		}
 	}
 	return location, nil
@@ -208,7 +209,9 @@ func (o *IO) RemoveAll(location string) error {
 	key, err := o.key(location)
 	if err == nil && pathOf(key) == "." {
 		err = &storage.Error{
-			Code: storage.InvalidArgument, Op: "RemoveAll", Err: errors.New("location must be below the root"),
+			Code: storage.InvalidArgument,
+			Op:   "RemoveAll",
+			Err:  errors.New("location must be below the root"),
 		}
 	}
 	if err == nil {

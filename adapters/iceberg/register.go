@@ -28,8 +28,9 @@ func Register(root string, b storage.Bucket) error {
 	u, err := url.Parse(root)
 	if err != nil || u.Scheme == "" || u.Host == "" || root != u.Scheme+"://"+u.Host {
 		return &storage.Error{
-			Code: storage.InvalidArgument, Op: "Register",
-			Err: errors.New(`root must be as in "s3://lake"`),
+			Code: storage.InvalidArgument,
+			Op:   "Register",
+			Err:  errors.New(`root must be as in "s3://lake"`),
 		}
 	}
 	registered.Lock()
@@ -57,7 +58,9 @@ func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO
 	b, found := lookup(root)
 	if !found {
 		return nil, &storage.Error{
-			Code: storage.BucketNotFound, Op: "Open", Err: fmt.Errorf("no bucket is registered for %q", root),
+			Code: storage.BucketNotFound,
+			Op:   "Open",
+			Err:  fmt.Errorf("no bucket is registered for %q", root),
 			Hint: "call Register of the adapter with that root and a bucket",
 		}
 	}

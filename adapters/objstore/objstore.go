@@ -107,8 +107,10 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
 	if off < 0 || length < -1 {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "GetRange", Key: name,
-			Err: errors.New("off must be at least 0, and length at least -1"),
+			Code: storage.InvalidArgument,
+			Op:   "GetRange",
+			Key:  name,
+			Err:  errors.New("off must be at least 0, and length at least -1"),
 		}
 	}
 	return sized(b.own.Download(ctx, name, storage.WithRange(off, length)))

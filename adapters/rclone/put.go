@@ -155,7 +155,8 @@ func (d *remoteDriver) upload(
 	}
 	if size >= 0 && made.Size() != size {
 		return nil, &storage.Error{
-			Code: storage.Unavailable, Err: fmt.Errorf("the store has %d of %d bytes", made.Size(), size),
+			Code: storage.Unavailable,
+			Err:  fmt.Errorf("the store has %d of %d bytes", made.Size(), size),
 		}
 	}
 	return made, nil

@@ -93,7 +93,9 @@ var _ driver.Driver = (*remoteDriver)(nil)
 
 func (d *remoteDriver) Describe() driver.Description {
 	desc := driver.Description{
-		Provider: "rclone", Bucket: d.remote.Root(), Location: d.remote.Name() + ":" + d.remote.Root(),
+		Provider:    "rclone",
+		Bucket:      d.remote.Root(),
+		Location:    d.remote.Name() + ":" + d.remote.Root(),
 		FolderOrder: true,
 		MaxPage:     1 << 20, // one page has a whole folder, because the backend lists it as a whole
 		Local:       d.features.IsLocal,
@@ -234,7 +236,8 @@ func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		}
 	}
 	return nil, nil, &storage.Error{
-		Code: storage.Unavailable, Err: errors.New("the object was replaced again and again while it was opened"),
+		Code: storage.Unavailable,
+		Err:  errors.New("the object was replaced again and again while it was opened"),
 	}
 }
 

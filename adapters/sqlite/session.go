@@ -26,7 +26,9 @@ type session struct {
 func invoke[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx = ctx
 	s.failed = nil
-	defer func() { s.ctx = context.Background() }()
+	defer func() {
+		s.ctx = context.Background()
+	}()
 	result, err = call()
 	switch {
 	case s.failed == nil:

@@ -87,8 +87,9 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.OpenUploads | storage.Metadata
 	if !storage.Supports(b, features) {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op,
-			Err: errors.New("the bucket must have conditional writes, open uploads and metadata"),
+			Code: storage.Unsupported,
+			Op:   op,
+			Err:  errors.New("the bucket must have conditional writes, open uploads and metadata"),
 		}
 	}
 	if c.Options == nil {

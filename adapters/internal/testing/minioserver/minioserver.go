@@ -31,6 +31,9 @@ func Address(t *testing.T) string {
 	t.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretKey)
 	return "s3://" + c.Bucket + "?" + url.Values{
-		"region": {c.Region}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {c.Endpoint},
+		"region":     {c.Region},
+		"path_style": {"true"},
+		"profile":    {"minio"},
+		"endpoint":   {c.Endpoint},
 	}.Encode()
 }
