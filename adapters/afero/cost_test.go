@@ -30,10 +30,19 @@ func BenchmarkCost(b *testing.B) {
 		for call, do := range map[string]func() error{
 			"WriteFile-1KiB": func() error { return afero.WriteFile(f, "small", small, 0o644) },
 			"WriteFile-8MiB": func() error { return afero.WriteFile(f, "large", large, 0o644) },
-			"ReadFile-1KiB":  func() error { _, err := afero.ReadFile(f, "dir/00"); return err },
-			"Read-8MiB":      func() error { return read(f, "large") },
-			"ReadDir-100":    func() error { _, err := afero.ReadDir(f, "dir"); return err },
-			"Stat":           func() error { _, err := f.Stat("dir/00"); return err },
+			"ReadFile-1KiB": func() error {
+				_, err := afero.ReadFile(f, "dir/00")
+				return err
+			},
+			"Read-8MiB": func() error { return read(f, "large") },
+			"ReadDir-100": func() error {
+				_, err := afero.ReadDir(f, "dir")
+				return err
+			},
+			"Stat": func() error {
+				_, err := f.Stat("dir/00")
+				return err
+			},
 		} {
 			b.Run(call+"/"+name, func(b *testing.B) { cputime.Loop(b, do) })
 		}

@@ -23,7 +23,10 @@ func BenchmarkCost(b *testing.B) {
 	for name, s := range map[string]certmagic.Storage{"ours": ours, "FileStorage": &certmagic.FileStorage{Path: b.TempDir()}} {
 		for call, f := range map[string]func() error{
 			"Store": func() error { return s.Store(b.Context(), "a/b", value) },
-			"Load":  func() error { _, err := s.Load(b.Context(), "a/b"); return err },
+			"Load": func() error {
+				_, err := s.Load(b.Context(), "a/b")
+				return err
+			},
 			"Lock": func() error {
 				if err := s.Lock(b.Context(), "a"); err != nil {
 					return err

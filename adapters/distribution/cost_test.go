@@ -30,10 +30,16 @@ func BenchmarkCost(b *testing.B) {
 		require.NoError(b, d.PutContent(b.Context(), "/layer", layer))
 		for call, f := range map[string]func() error{
 			"PutContent-4KiB": func() error { return d.PutContent(b.Context(), "/manifest", manifest) },
-			"GetContent-4KiB": func() error { _, err := d.GetContent(b.Context(), "/manifest"); return err },
-			"Writer-16MiB":    func() error { return push(b.Context(), d, layer) },
-			"Reader-16MiB":    func() error { return pull(b.Context(), d) },
-			"Stat":            func() error { _, err := d.Stat(b.Context(), "/layer"); return err },
+			"GetContent-4KiB": func() error {
+				_, err := d.GetContent(b.Context(), "/manifest")
+				return err
+			},
+			"Writer-16MiB": func() error { return push(b.Context(), d, layer) },
+			"Reader-16MiB": func() error { return pull(b.Context(), d) },
+			"Stat": func() error {
+				_, err := d.Stat(b.Context(), "/layer")
+				return err
+			},
 		} {
 			b.Run(call+"/"+name, func(b *testing.B) { cputime.Loop(b, f) })
 		}

@@ -180,7 +180,11 @@ func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(directory)) })
 	onS3, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: "http://127.0.0.1:1", Region: "us-east-1", AccessKeyID: "id", SecretKey: "secret",
+		Bucket:      "photos",
+		Endpoint:    "http://127.0.0.1:1",
+		Region:      "us-east-1",
+		AccessKeyID: "id",
+		SecretKey:   "secret",
 	})
 	require.NoError(t, err)
 	for name, row := range map[string]struct {
@@ -213,7 +217,11 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	onS3, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: "us-east-1", AccessKeyID: "id", SecretKey: "secret",
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      "us-east-1",
+		AccessKeyID: "id",
+		SecretKey:   "secret",
 	})
 	require.NoError(t, err)
 	b := OpenBucket(onS3)
@@ -498,8 +506,12 @@ func TestContentMD5IsVerified(t *testing.T) {
 func TestStoresThatTakeLess(t *testing.T) {
 	content := []byte(strings.Repeat("0123456789", 2<<20))
 	for name, change := range map[string]func(*omnidriver.Description){
-		"as on Google": func(d *omnidriver.Description) { d.PartUnit = 256 << 10 },
-		"no parts":     func(d *omnidriver.Description) { d.Features &^= storage.MultipartUploads | storage.ContentProperties },
+		"as on Google": func(d *omnidriver.Description) {
+			d.PartUnit = 256 << 10
+		},
+		"no parts": func(d *omnidriver.Description) {
+			d.Features &^= storage.MultipartUploads | storage.ContentProperties
+		},
 	} {
 		for _, size := range []int{1, 5 << 20, 5<<20 + 1, 10_000_000} {
 			t.Run(name+" "+strconv.Itoa(size), func(t *testing.T) {

@@ -189,7 +189,9 @@ func TestOfCommitsAtOnceThoseThatSucceedAreThere(t *testing.T) {
 		errs := make([]error, writers)
 		for i := range writers {
 			rows := trips(t, tbl, 10*i, 10)
-			all.Go(func() { _, errs[i] = tbl.Append(t.Context(), rows, nil) })
+			all.Go(func() {
+				_, errs[i] = tbl.Append(t.Context(), rows, nil)
+			})
 		}
 		all.Wait()
 		var want []int64

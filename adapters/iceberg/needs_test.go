@@ -30,6 +30,9 @@ func TestNewAsksForItsFeatures(t *testing.T) {
 			return nil, err
 		}
 		err := files.RenameNoReplace("s3://lake/a.json", "s3://lake/b.json")
-		return func() error { _, err := files.ReadFile("s3://lake/b.json"); return err }, err
+		return func() error {
+			_, err := files.ReadFile("s3://lake/b.json")
+			return err
+		}, err
 	})
 }

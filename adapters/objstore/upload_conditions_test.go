@@ -24,7 +24,11 @@ func TestConditionsAreThoseOfTheStore(t *testing.T) {
 	}
 	t.Run("an S3 server that is not known", func(t *testing.T) {
 		unknown, err := s3.Open(t.Context(), s3.Config{
-			Bucket: "blocks", Region: "us-east-1", Endpoint: "http://127.0.0.1:1", AccessKeyID: "key", SecretKey: "secret",
+			Bucket:      "blocks",
+			Region:      "us-east-1",
+			Endpoint:    "http://127.0.0.1:1",
+			AccessKeyID: "key",
+			SecretKey:   "secret",
 		})
 		require.NoError(t, err)
 		b := New(unknown, Config{})

@@ -34,7 +34,10 @@ func BenchmarkCost(b *testing.B) {
 				_, err := remote.Put(b.Context(), bytes.NewReader(content), object.NewStaticObjectInfo("f/"+size, time.Now(), int64(len(content)), true, nil, nil))
 				return err
 			},
-			"download/ours": func() error { _, _, err := storage.ReadAll(b.Context(), bucket, "f/"+size); return err },
+			"download/ours": func() error {
+				_, _, err := storage.ReadAll(b.Context(), bucket, "f/"+size)
+				return err
+			},
 			"download/backend": func() error {
 				o, err := remote.NewObject(b.Context(), "f/"+size)
 				if err != nil {

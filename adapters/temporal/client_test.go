@@ -49,7 +49,8 @@ func TestAClientOfTemporal(t *testing.T) {
 			c, err := client.DialContext(t.Context(), client.Options{
 				HostPort: listener.Addr().String(),
 				ExternalStorage: converter.ExternalStorage{
-					Drivers: []converter.StorageDriver{newDriver(t, b)}, PayloadSizeThreshold: 1 << 10,
+					Drivers:              []converter.StorageDriver{newDriver(t, b)},
+					PayloadSizeThreshold: 1 << 10,
 				},
 			})
 			require.NoError(t, err)

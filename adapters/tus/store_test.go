@@ -749,7 +749,9 @@ func TestABucketMustDoWhatIsNeeded(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	for name, missing := range map[string]storage.Features{
-		"conditional writes": storage.ConditionalUpdate, "open uploads": storage.OpenUploads, "metadata, which tails have": storage.Metadata,
+		"conditional writes":         storage.ConditionalUpdate,
+		"open uploads":               storage.OpenUploads,
+		"metadata, which tails have": storage.Metadata,
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, missing} })), Config{})

@@ -157,7 +157,10 @@ func (u *tusdUpload) read(r *caseReader, info map[string]ast.Expr) {
 
 func (r *caseReader) request(body *ast.BlockStmt, fields map[string]ast.Expr) tusdRequest {
 	q := tusdRequest{
-		method: r.text(fields["Method"]), id: r.text(fields["URL"]), header: r.texts(fields["ReqHeader"]), want: r.texts(fields["ResHeader"]),
+		method: r.text(fields["Method"]),
+		id:     r.text(fields["URL"]),
+		header: r.texts(fields["ReqHeader"]),
+		want:   r.texts(fields["ResHeader"]),
 	}
 	status, ok := fields["Code"].(*ast.SelectorExpr)
 	require.True(r.t, ok)

@@ -48,7 +48,9 @@ func tus(target uploads.Target, c uploads.Config) Begin {
 		var failure error
 		c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
 		c.Begin = func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) { return &target, nil }
-		c.OnError = func(_ *http.Request, err error) { failure = err }
+		c.OnError = func(_ *http.Request, err error) {
+			failure = err
+		}
 		c.Rules = rules.Any(0)
 		h, err := uploads.New(b, c)
 		if err != nil {
@@ -139,7 +141,10 @@ func expire(rule transfer.ExpireRule) Begin {
 func lease(t *testing.T, b storage.Bucket) (func() error, error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := transfer.Every(ctx, time.Millisecond, func(context.Context) error { cancel(); return nil }, transfer.WithLease(b, "lease"))
+	err := transfer.Every(ctx, time.Millisecond, func(context.Context) error {
+		cancel()
+		return nil
+	}, transfer.WithLease(b, "lease"))
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -174,7 +179,11 @@ func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
 	}
 	part := func(number int) error {
 		_, err := s.PutPiece(t.Context(), uploads.Piece{
-			Body: strings.NewReader("abc"), Token: "0123456789abcdef", Number: number, Count: 2, Name: "a.txt",
+			Body:   strings.NewReader("abc"),
+			Token:  "0123456789abcdef",
+			Number: number,
+			Count:  2,
+			Name:   "a.txt",
 			Target: &uploads.Target{ContentType: "text/plain"},
 		})
 		return err

@@ -48,8 +48,12 @@ func through(request func(t *testing.T, c *s3.Client) (finish func() error, err 
 		t.Cleanup(func() { _ = service.Close() })
 		s := s3server.ForTest(t, s3server.Config{Service: service, Buckets: []string{bucket}})
 		client := s3.New(s3.Options{
-			Region: s3server.DefaultRegion, BaseEndpoint: aws.String(s.URL), UsePathStyle: true, HTTPClient: s.Client(), RetryMaxAttempts: 1,
-			Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+			Region:           s3server.DefaultRegion,
+			BaseEndpoint:     aws.String(s.URL),
+			UsePathStyle:     true,
+			HTTPClient:       s.Client(),
+			RetryMaxAttempts: 1,
+			Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 		})
 		if _, err := client.PutObject(t.Context(), putInput("a", "abc")); err != nil {
 			return nil, asUnsupported(err)
@@ -97,12 +101,18 @@ func TestAGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: name, Key: key, UploadId: begun.UploadId,
-					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}}})
+				_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+					Bucket:          name,
+					Key:             key,
+					UploadId:        begun.UploadId,
+					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
+				})
 				return err
 			}, nil
 		}),
-		"s3server: If-None-Match": putWith(func(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") }),
+		"s3server: If-None-Match": putWith(func(in *s3.PutObjectInput) {
+			in.IfNoneMatch = aws.String("*")
+		}),
 		"s3server: If-Match": through(func(t *testing.T, c *s3.Client) (func() error, error) {
 			there, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
 			if err != nil {
@@ -113,8 +123,12 @@ func TestAGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 			_, err = c.PutObject(t.Context(), in)
 			return func() error { return nil }, err
 		}),
-		"s3server: a storage class": putWith(func(in *s3.PutObjectInput) { in.StorageClass = types.StorageClassStandardIa }),
-		"s3server: tags":            putWith(func(in *s3.PutObjectInput) { in.Tagging = aws.String("a=b") }),
+		"s3server: a storage class": putWith(func(in *s3.PutObjectInput) {
+			in.StorageClass = types.StorageClassStandardIa
+		}),
+		"s3server: tags": putWith(func(in *s3.PutObjectInput) {
+			in.Tagging = aws.String("a=b")
+		}),
 	} {
 		t.Run(row, func(t *testing.T) { CheckDriver(t, row, begin) })
 	}
