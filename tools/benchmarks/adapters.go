@@ -125,9 +125,10 @@ type adapterRow[S closer] struct {
 func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
 	var rows []adapterRow[S]
 	for _, a := range adapters {
-		rows = append(
-			rows, adapterRow[S]{name: a.name, open: func(e *env) (S, error) { return a.over(e.ctx, memstore.New()) }},
-		)
+		rows = append(rows, adapterRow[S]{
+			name: a.name,
+			open: func(e *env) (S, error) { return a.over(e.ctx, memstore.New()) },
+		})
 	}
 	return rows
 }
@@ -217,9 +218,9 @@ func adapterRange(size int, offset, length int64) func(*env, adapterStore) (func
 }
 
 var (
-	adapterAttrs = afterPut(
-		adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error { return s.attrs(ctx, adapterKey) },
-	)
+	adapterAttrs = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
+		return s.attrs(ctx, adapterKey)
+	})
 	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		there, err := s.exists(ctx, adapterKey)
 		missing, missingErr := s.exists(ctx, "folder/none")

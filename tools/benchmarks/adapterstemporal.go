@@ -51,9 +51,10 @@ func temporalCases() []benchCase {
 }
 
 func minioTemporal(_ context.Context, bucket string, server jobServer) (temporalStore, error) {
-	d, err := s3driver.NewDriver(
-		s3driver.Options{Client: awssdkv2.NewClient(server.client()), Bucket: s3driver.StaticBucket(bucket)},
-	)
+	d, err := s3driver.NewDriver(s3driver.Options{
+		Client: awssdkv2.NewClient(server.client()),
+		Bucket: s3driver.StaticBucket(bucket),
+	})
 	return temporalStore{driver: d}, err
 }
 

@@ -81,9 +81,10 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 				return out.Body, err
 			},
 			list: func(ctx context.Context, prefix string, each func()) error {
-				pages := blobs.NewListBlobsFlatPager(
-					&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: to.Ptr(int32(pageSize))},
-				)
+				pages := blobs.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+					Prefix:     &prefix,
+					MaxResults: to.Ptr(int32(pageSize)),
+				})
 				for pages.More() {
 					page, err := pages.NextPage(ctx)
 					if err != nil {
@@ -96,11 +97,7 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 				return nil
 			},
 			sign: func(_ context.Context, key string) error {
-				_, err := blobs.NewBlobClient(
-					key,
-				).GetSASURL(
-					sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil,
-				)
+				_, err := blobs.NewBlobClient(key).GetSASURL(sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil)
 				return err
 			},
 		}, nil

@@ -201,9 +201,12 @@ func (c clientCase) benchCase() benchCase {
 	all := benchCase{name: c.fullName(), title: c.title, goals: c.goals, grows: c.grows}
 	for _, contender := range c.contenders {
 		setup := func(e *env) (func(int) error, error) { return c.setup(e, contender) }
-		all.rows = append(
-			all.rows, row{name: contender.name, setup: setup, once: contender.once || c.heap, single: c.amount > 0},
-		)
+		all.rows = append(all.rows, row{
+			name:   contender.name,
+			setup:  setup,
+			once:   contender.once || c.heap,
+			single: c.amount > 0,
+		})
 	}
 	return all
 }

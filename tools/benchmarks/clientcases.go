@@ -141,9 +141,7 @@ func randomCases() []clientCase {
 
 func listCases() []clientCase {
 	const title = "list keys with their sizes, in pages of 1,000, over plain http; figures are of one key"
-	gcsFields := gcsSDK(
-		rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass",
-	)
+	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass")
 	return []clientCase{
 		{
 			provider: amazon, name: "list", title: title, server: nearPlain, do: listKeys,
@@ -152,17 +150,13 @@ func listCases() []clientCase {
 		},
 		{
 			provider: amazon, name: "list-ahead", server: farLatency, do: listPages(1000, busy),
-			title: fmt.Sprintf(
-				"list 10,000 keys, 20 ms a request, and %v of the caller's own for each thousand", busy,
-			),
+			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each thousand", busy),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.6)},
 		},
 		{
 			provider: amazon, name: "list-ahead-steady", server: farLatency, do: listPages(100, busy/10),
-			title: fmt.Sprintf(
-				"list 10,000 keys, 20 ms a request, and %v of the caller's own for each hundred", busy/10,
-			),
+			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each hundred", busy/10),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.7)},
 		},
@@ -253,9 +247,8 @@ func manyCases() []clientCase {
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
 					return tuning{}.client(
-						memstore.New(
-							driver.WithLayer(likeS3), storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit}),
-						),
+						memstore.New(driver.WithLayer(likeS3),
+							storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit})),
 					), nil
 				}},
 				goCloudContender(

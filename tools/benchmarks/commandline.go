@@ -146,9 +146,8 @@ var s5cmdContender = tool{
 // commandLine returns a command that runs cmd/omnibucket. The first call builds the program with
 // the flags of .goreleaser.yaml.
 func (e *env) commandLine(bucket string, args func(address string) []string) (*exec.Cmd, error) {
-	program, err := e.built(
-		"omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w",
-	)
+	program, err := e.built("omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace",
+		"-ldflags", "-s -w")
 	if err != nil {
 		return nil, err
 	}

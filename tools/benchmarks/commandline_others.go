@@ -61,18 +61,14 @@ func awsS3(args func(bucket string) []string) job {
 		cmd := exec.CommandContext(
 			e.ctx, os.Getenv(awsVariable),
 			append([]string{"--endpoint-url", endpoint, "s3"}, args("s3://"+bucket+"/")...)...)
-		cmd.Env = append(
-			os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret,
-		)
+		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
 		return cmd, nil
 	}
 }
 
 // keepVersions returns a command that makes a bucket keep versions.
 func keepVersions(e *env, _, bucket string) (*exec.Cmd, error) {
-	return e.commandLine(
-		bucket, func(address string) []string { return []string{"bucket", "--versioning", "on", address} },
-	)
+	return e.commandLine(bucket, func(address string) []string { return []string{"bucket", "--versioning", "on", address} })
 }
 
 // A requestCount counts requests by HTTP method.

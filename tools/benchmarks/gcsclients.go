@@ -71,9 +71,11 @@ var gcsAccount = sync.OnceValues(func() (*serviceAccount, error) {
 	}
 	a := &serviceAccount{email: "benchmarks@example.iam.gserviceaccount.com", key: key}
 	a.pem = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	a.file, err = json.Marshal(
-		map[string]string{"type": "service_account", "client_email": a.email, "private_key": string(a.pem)},
-	)
+	a.file, err = json.Marshal(map[string]string{
+		"type":         "service_account",
+		"client_email": a.email,
+		"private_key":  string(a.pem),
+	})
 	return a, err
 })
 

@@ -84,9 +84,7 @@ func growthTransfers() []clientCase {
 		grow(
 			growth{
 				"growth-uploads",
-				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(
-					limit,
-				) + where, n,
+				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where, n,
 				transferCount,
 			},
 			uploadsAtOnce(n),

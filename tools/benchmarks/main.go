@@ -115,7 +115,6 @@ func cases(keys int) []benchCase {
 	for _, c := range clientCases() {
 		all = append(all, c.benchCase())
 	}
-	return slices.Concat(
-		all, tailCases(), transferJobCases(), startCases(), commandLineCases(), throttledJobCases(), s3ServerCases(),
-	)
+	return slices.Concat(all, tailCases(), transferJobCases(), startCases(), commandLineCases(), throttledJobCases(),
+		s3ServerCases())
 }

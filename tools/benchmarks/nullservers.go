@@ -86,9 +86,8 @@ var trusted = sync.OnceValues(func() (*nullserver.Certificate, error) {
 	}
 	certificateFile = file.Name()
 	_, err = file.Write(certificate.Certificate)
-	return certificate, errors.Join(
-		err, file.Close(), os.Setenv("SSL_CERT_FILE", certificateFile), os.Unsetenv("AWS_CA_BUNDLE"),
-	)
+	return certificate, errors.Join(err, file.Close(), os.Setenv("SSL_CERT_FILE", certificateFile),
+		os.Unsetenv("AWS_CA_BUNDLE"))
 })
 
 // certificateFile is the path of the file with the certificate, or "". The file is removed when the

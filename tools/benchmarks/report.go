@@ -144,9 +144,7 @@ func usage(r *result) string {
 }
 
 func machine() string {
-	return fmt.Sprintf(
-		"%s %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0),
-	)
+	return fmt.Sprintf("%s %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
 }
 
 // recordOf returns the medians of a case, in the form for package record.

@@ -110,9 +110,10 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 				return out.Body, nil
 			},
 			list: func(ctx context.Context, prefix string, each func()) error {
-				pages := awss3.NewListObjectsV2Paginator(
-					c, &awss3.ListObjectsV2Input{Bucket: aws.String(s3Bucket), Prefix: &prefix},
-				)
+				pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{
+					Bucket: aws.String(s3Bucket),
+					Prefix: &prefix,
+				})
 				for pages.HasMorePages() {
 					page, err := pages.NextPage(ctx)
 					if err != nil {
@@ -185,9 +186,11 @@ func s3TransferManager(name string, kind transfertypes.GetObjectType) contender 
 			},
 			file: func(ctx context.Context, key, name string) error {
 				return writeFile(name, func(w io.WriterAt) error {
-					_, err := c.DownloadObject(
-						ctx, &transfermanager.DownloadObjectInput{Bucket: aws.String(s3Bucket), Key: &key, WriterAt: w},
-					)
+					_, err := c.DownloadObject(ctx, &transfermanager.DownloadObjectInput{
+						Bucket:   aws.String(s3Bucket),
+						Key:      &key,
+						WriterAt: w,
+					})
 					return err
 				})
 			},

@@ -230,9 +230,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	var cmd *exec.Cmd
 	switch name {
 	case serverMinIO:
-		cmd = exec.CommandContext(
-			e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir,
-		)
+		cmd = exec.CommandContext(e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir)
 	case serverVersityGW:
 		cmd = exec.CommandContext(
 			e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet",
@@ -359,9 +357,8 @@ func serverSize(most int64) goal {
 			}
 			defer func() { _ = os.RemoveAll(dir) }()
 			program := filepath.Join(dir, "s3server")
-			cmd := exec.Command(
-				"go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./s3server/cmd/s3server",
-			)
+			cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program,
+				"./s3server/cmd/s3server")
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if said, err := cmd.CombinedOutput(); err != nil {
 				return string(said), false

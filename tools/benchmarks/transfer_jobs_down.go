@@ -46,9 +46,9 @@ func (e *env) fullBucket() (string, error) {
 // syncUp returns a job that uploads with this library's command line.
 func syncUp(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		return e.commandLine(
-			bucket, func(address string) []string { return append([]string{"sync", dir, address}, flags...) },
-		)
+		return e.commandLine(bucket, func(address string) []string {
+			return append([]string{"sync", dir, address}, flags...)
+		})
 	}
 }
 

@@ -106,9 +106,8 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 func (e *env) ownAddress(bucket string) (address string, env []string) {
 	endpoint, key, secret := e.jobServer()
 	query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
-	return "s3://" + bucket + "?" + query.Encode(), append(
-		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret,
-	)
+	return "s3://" + bucket + "?" + query.Encode(), append(os.Environ(), "AWS_ACCESS_KEY_ID="+key,
+		"AWS_SECRET_ACCESS_KEY="+secret)
 }
 
 // rclone returns a job that uploads with rclone. rclone has no configuration file, and does not
@@ -143,8 +142,6 @@ func s5cmdCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(
 		ctx, os.Getenv(s5cmdVariable),
 		append([]string{"--endpoint-url", s.endpoint, "--log", "error"}, args...)...)
-	cmd.Env = append(
-		os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+s.key, "AWS_SECRET_ACCESS_KEY="+s.secret,
-	)
+	cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+s.key, "AWS_SECRET_ACCESS_KEY="+s.secret)
 	return cmd
 }

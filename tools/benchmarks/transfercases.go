@@ -219,9 +219,8 @@ func downloadCases() []clientCase {
 		},
 		{
 			provider: microsoft, name: "download",
-			title: fmt.Sprintf(
-				"read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large), farTitle,
-			),
+			title: fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large),
+				farTitle),
 			server: far, do: download, amount: large,
 			contenders: []contender{
 				microsoft.ours(ours6, tuning{concurrency: 6}),

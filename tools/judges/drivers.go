@@ -28,9 +28,7 @@ func runLitestream(ctx context.Context, t task) ([]result, error) {
 			"LITESTREAM_S3_BUCKET=" + bucket, "LITESTREAM_S3_ENDPOINT=" + t.on.url, "LITESTREAM_S3_FORCE_PATH_STYLE=true",
 		}
 	}
-	return t.onBucket(
-		ctx, "litestream", env, "-integration", "-replica-clients", "s3", "-test.run", "^TestReplicaClient_",
-	)
+	return t.onBucket(ctx, "litestream", env, "-integration", "-replica-clients", "s3", "-test.run", "^TestReplicaClient_")
 }
 
 // runObjstore runs the acceptance test of Thanos' S3 bucket. The test creates its own bucket.
@@ -53,9 +51,7 @@ func (t task) onBucket(
 	if err != nil {
 		return nil, err
 	}
-	bucket := fmt.Sprintf(
-		"%s-%s", t.bucket(name), strings.ReplaceAll(strings.TrimPrefix(t.module.version, "v"), ".", "-"),
-	)
+	bucket := fmt.Sprintf("%s-%s", t.bucket(name), strings.ReplaceAll(strings.TrimPrefix(t.module.version, "v"), ".", "-"))
 	if err := makeBucket(ctx, client, bucket, false); err != nil {
 		return nil, err
 	}

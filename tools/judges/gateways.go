@@ -122,9 +122,8 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 	for i, of := range stores {
 		endpoint := os.Getenv("OMNIBUCKET_TEST_" + of.name)
 		if endpoint == "" {
-			return nil, fmt.Errorf(
-				"the store is not running: start judges with testservers -only %s", strings.ToLower(of.name),
-			)
+			return nil, fmt.Errorf("the store is not running: start judges with testservers -only %s",
+				strings.ToLower(of.name))
 		}
 		address, own := of.address(endpoint)
 		address, env = strings.Replace(address, "://", "://"+bucket, 1), append(env, own...)
@@ -134,9 +133,7 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 			}
 		}
 		if i == 0 {
-			text += fmt.Sprintf(
-				"  store: {address: %q, layers: [%s]}\n", address, strings.ReplaceAll(layers, "DIR", dir),
-			)
+			text += fmt.Sprintf("  store: {address: %q, layers: [%s]}\n", address, strings.ReplaceAll(layers, "DIR", dir))
 		} else {
 			text += fmt.Sprintf("  other: %q\n", address)
 		}

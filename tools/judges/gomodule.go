@@ -89,9 +89,7 @@ var objstore = goModule{
 	path: "github.com/thanos-io/objstore", program: "objstore.test",
 	args:     []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
 	replaced: "providers/s3/s3_e2e_test.go", by: objstoreAcceptance,
-}.pinned(
-	"v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=",
-)
+}.pinned("v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=")
 
 // opentofu is the program OpenTofu, which has a backend for S3. Terraform cannot be built in the
 // same way. Its backends are modules that are not published, and its go.mod replaces them with

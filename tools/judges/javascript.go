@@ -40,9 +40,8 @@ func prepareJavaScript(ctx context.Context) (string, error) {
 					return err
 				}
 			}
-			c := exec.CommandContext(
-				ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error",
-			)
+			c := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit",
+				"--no-fund", "--loglevel=error")
 			c.Dir = dir
 			c.Stdout, c.Stderr = os.Stderr, os.Stderr
 			if err := c.Run(); err != nil {

@@ -127,9 +127,7 @@ func prepareS3Tests(ctx context.Context) (string, error) {
 func runS3Tests(ctx context.Context, t task) ([]result, error) {
 	host, port, _ := strings.Cut(t.on.host(), ":")
 	var config strings.Builder
-	fmt.Fprintf(
-		&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls(),
-	)
+	fmt.Fprintf(&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls())
 	config.WriteString("[fixtures]\nbucket prefix = judged-{random}-\n")
 	for _, user := range []struct {
 		account

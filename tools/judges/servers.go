@@ -135,9 +135,8 @@ func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
 		_ = os.RemoveAll(dir)
 	}
 	r.certificate = filepath.Join(dir, "certificate.pem")
-	return r, os.WriteFile(
-		r.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600,
-	)
+	return r, os.WriteFile(r.certificate,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600)
 }
 
 // startGofakes3 starts gofakes3, which stores objects in memory. It has no TLS, and does not check
@@ -166,9 +165,7 @@ func fromEnvironment(name string) func(overTLS bool) (running, error) {
 			r.other = account{key, os.Getenv(prefix + "_OTHER_SECRET")}
 		}
 		if r.url == "" {
-			return running{}, fmt.Errorf(
-				"it is not running: start judges with testservers -only %s", strings.ToLower(name),
-			)
+			return running{}, fmt.Errorf("it is not running: start judges with testservers -only %s", strings.ToLower(name))
 		}
 		return r, nil
 	}

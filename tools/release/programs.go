@@ -93,9 +93,9 @@ func (r *repository) resolve(dir string, tags []string, s system) error {
 	if err != nil {
 		return fmt.Errorf("go list %s for %s/%s: %w", dir, s.os, s.arch, err)
 	}
-	broken := slices.DeleteFunc(
-		strings.Split(string(out), "\n"), func(line string) bool { return strings.TrimSpace(line) == "" },
-	)
+	broken := slices.DeleteFunc(strings.Split(string(out), "\n"), func(line string) bool {
+		return strings.TrimSpace(line) == ""
+	})
 	if len(broken) > 0 {
 		return fmt.Errorf("%s for %s/%s: %s", dir, s.os, s.arch, strings.Join(broken, "; "))
 	}

@@ -53,9 +53,8 @@ func launchMinIOWithTLS(p instance) (launch, error) {
 	}
 	certificates := filepath.Join(p.dir, "certs")
 	authority := filepath.Join(p.dir, "authority.crt")
-	pool, err := writeCertificate(
-		authority, filepath.Join(certificates, "public.crt"), filepath.Join(certificates, "private.key"),
-	)
+	pool, err := writeCertificate(authority, filepath.Join(certificates, "public.crt"),
+		filepath.Join(certificates, "private.key"))
 	if err != nil {
 		return launch{}, err
 	}

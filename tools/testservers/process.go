@@ -61,9 +61,8 @@ func startProcess(name string, program []string, dir string, l launch) (*process
 
 // waitReady waits until the server accepts requests.
 func (p *process) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(
-		ctx, readyTimeout, fmt.Errorf("%s did not respond within %s", p.launch.ready, readyTimeout),
-	)
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout,
+		fmt.Errorf("%s did not respond within %s", p.launch.ready, readyTimeout))
 	defer cancel()
 	var lastErr error // error of the last attempt that ctx did not interrupt
 	for {

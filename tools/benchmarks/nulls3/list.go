@@ -23,9 +23,8 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 
 	var page bytes.Buffer
 	page.Grow(512 * int(max(end-from, 0)+2))
-	page.WriteString(
-		`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`,
-	)
+	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+		`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
 	fmt.Fprintf(
 		&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix,
 		end-from,

@@ -62,9 +62,10 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 			return nil, errors.Join(err, listener.Close())
 		}
 		s.URL = "https://" + listener.Addr().String()
-		listener = tls.NewListener(
-			listener, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}},
-		)
+		listener = tls.NewListener(listener, &tls.Config{
+			Certificates: []tls.Certificate{pair},
+			NextProtos:   []string{"http/1.1"},
+		})
 	}
 	s.http = &http.Server{Handler: &handler{service: service, options: o}}
 	go func() { s.served <- s.http.Serve(listener) }()

@@ -64,9 +64,7 @@ func plot(k Case) string {
 	for _, m := range plotMeasures {
 		y = plotBars(&body, k, m, y)
 	}
-	y = lines(
-		&body, "note", fmt.Sprintf("Shorter is better. Medians of one run on %s, %s.", k.Run, k.Machine), 120, y+16,
-	)
+	y = lines(&body, "note", fmt.Sprintf("Shorter is better. Medians of one run on %s, %s.", k.Run, k.Machine), 120, y+16)
 	return fmt.Sprintf(
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s</svg>\n",
 		plotWidth,

@@ -61,9 +61,7 @@ func plotGrowth(points []Case) string {
 	}
 	y = lines(
 		&body, "note",
-		fmt.Sprintf(
-			"Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine,
-		),
+		fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine),
 		120,
 		y+20,
 	)

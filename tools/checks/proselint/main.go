@@ -41,9 +41,7 @@ func run(args []string, out io.Writer) (int, error) {
 	flags := flag.NewFlagSet("proselint", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(
-			out, "usage: proselint [FOLDER or FILE ...]   (default: the whole repository)",
-		)
+		_, _ = fmt.Fprintln(out, "usage: proselint [FOLDER or FILE ...]   (default: the whole repository)")
 	}
 	if err := flags.Parse(args); err != nil {
 		return 0, err

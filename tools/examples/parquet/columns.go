@@ -39,9 +39,8 @@ func readColumns(ctx context.Context, b interface {
 		return nil, err
 	}
 	defer r.Close()
-	file, err := parquet.OpenFile(
-		r, r.Size(), parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true),
-	)
+	file, err := parquet.OpenFile(r, r.Size(), parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true),
+		parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, err
 	}
