@@ -82,9 +82,8 @@ func TestADocumentByPgx(t *testing.T) {
 	require.ErrorIs(t, addPgx(t.Context(), connection, "stolen", f.ID, adam), storage.ObjectNotFound)
 	require.NoError(t, addPgx(t.Context(), connection, "mine", f.ID, eva))
 	var kept bool
-	require.NoError(t, server.QueryRowContext(
-		t.Context(), "SELECT expires IS NULL FROM omnibucket_files JOIN documents ON id = file_id",
-	).Scan(&kept))
+	require.NoError(t, server.QueryRowContext(t.Context(),
+		"SELECT expires IS NULL FROM omnibucket_files JOIN documents ON id = file_id").Scan(&kept))
 	require.True(t, kept)
 	require.NoError(t, connection.Close(t.Context()))
 	_, err = server.ExecContext(t.Context(), "DROP SCHEMA "+name+" CASCADE")
