@@ -134,7 +134,8 @@ func listPages(every int, busy time.Duration) work {
 func listBusily(ctx context.Context, c client, keys, every int, busy time.Duration) error {
 	got := 0
 	err := c.list(ctx, fmt.Sprintf("%d/", keys), func() {
-		if got++; got%every == 0 && busy > 0 {
+		got++
+		if got%every == 0 && busy > 0 {
 			time.Sleep(busy)
 		}
 	})

@@ -54,7 +54,8 @@ func (e *env) jobBucket() (name string, err error) {
 		var listed error
 		_, err = storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) { // all versions
 			for v, err := range storage.Versions(ctx, b) {
-				if listed = err; err != nil || !yield(v) {
+				listed = err
+				if err != nil || !yield(v) {
 					return
 				}
 			}

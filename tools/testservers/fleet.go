@@ -189,7 +189,8 @@ func freeHost(host string, given []string) (string, error) {
 			continue
 		}
 		var listener net.Listener
-		if listener, lastErr = net.Listen("tcp", host); lastErr == nil {
+		listener, lastErr = net.Listen("tcp", host)
+		if lastErr == nil {
 			return host, listener.Close()
 		}
 		host = ""

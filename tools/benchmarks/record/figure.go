@@ -7,7 +7,8 @@ import (
 
 // Nanos formats a time of n nanoseconds with a suitable unit.
 func Nanos(n float64) string {
-	switch d := time.Duration(n); {
+	d := time.Duration(n)
+	switch {
 	case d < time.Microsecond:
 		return fmt.Sprintf("%.1f ns", n)
 	case d < time.Millisecond:

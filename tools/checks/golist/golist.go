@@ -26,7 +26,8 @@ func Packages[P any](dir, fields string, env []string, patterns ...string) ([]P,
 	var packages []P
 	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p P
-		switch err := decoder.Decode(&p); {
+		err := decoder.Decode(&p)
+		switch {
 		case errors.Is(err, io.EOF):
 			return packages, nil
 		case err != nil:

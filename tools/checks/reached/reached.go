@@ -38,7 +38,7 @@ func reachedBy(files []string, packages []pkg) (reached, without []string) {
 		p := &packages[i]
 		needs := tested(p, byPath)
 		switch {
-		case slices.Contains(changed, p.ImportPath),
+		case slices.Contains(changed, p.ImportPath) ||
 			!slices.ContainsFunc(changed, func(c string) bool { return needs[c] }):
 		case needsSDK(needs):
 			without = append(without, strings.TrimPrefix(p.ImportPath, module+"/"))
