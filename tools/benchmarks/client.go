@@ -228,10 +228,10 @@ func (c clientCase) setup(e *env, contender contender) (func(int) error, error) 
 }
 
 func (c clientCase) serverURL(e *env) (string, error) {
-	switch {
-	case c.provider == nil:
+	if c.provider == nil {
 		return "", nil
-	case c.server == nil:
+	}
+	if c.server == nil {
 		return c.provider.address, nil
 	}
 	return c.provider.server(e, *c.server)

@@ -112,10 +112,10 @@ func (a serveCase) memoryCase() benchCase {
 }
 
 func (a serveCase) goals(peer string) []goal {
-	switch {
-	case a.size == kilobyte:
+	if a.size == kilobyte {
 		return []goal{within(peer, 1.1)}
-	case a.ranged:
+	}
+	if a.ranged {
 		return []goal{within(peer, 1.3)}
 	}
 	return []goal{within(peer, 1.75)} // slower, because our handler verifies the object

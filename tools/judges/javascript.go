@@ -73,10 +73,9 @@ func readTAP(output []byte) []result {
 	for lines.Scan() {
 		if found := tapLine.FindStringSubmatch(lines.Text()); found != nil {
 			r := result{test: found[2], status: passed}
-			switch {
-			case found[1] != "":
+			if found[1] != "" {
 				r.status = failed
-			case found[3] != "":
+			} else if found[3] != "" {
 				r.status = skipped
 			}
 			results = append(results, r)

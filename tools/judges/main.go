@@ -166,10 +166,9 @@ func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme
 			continue
 		}
 		judged[server.name] = results
-		switch {
-		case server.ours:
+		if server.ours {
 			wrong = append(wrong, compare(s, server, results))
-		case judged[server.like] != nil:
+		} else if judged[server.like] != nil {
 			wrong = append(wrong, compareBeside(s.name, server, judged[server.like], results))
 		}
 	}

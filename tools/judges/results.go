@@ -132,10 +132,9 @@ func parseCells(table string) cells {
 	for line := range strings.Lines(table) {
 		texts := strings.Split(strings.Trim(line, "| \n"), " | ")
 		suite := strings.Trim(texts[0], "`")
-		switch {
-		case suite == "suite":
+		if suite == "suite" {
 			header = texts
-		case len(texts) == len(header) && slices.Contains(names(suites), suite):
+		} else if len(texts) == len(header) && slices.Contains(names(suites), suite) {
 			for i, text := range texts[1:] {
 				parsed.parse(suite, header[i+1], text)
 			}
@@ -287,10 +286,9 @@ func compare(s suite, on server, results []result) error {
 	var wrong []error
 	for _, r := range results {
 		reason := cmp.Or(ofServer[s.name+"/"+r.test], further[r.test], reasons[r.test])
-		switch {
-		case r.status == failed && reason == "":
+		if r.status == failed && reason == "" {
 			wrong = append(wrong, fmt.Errorf("%s on %s: %s failed: %s", s.title(), on.name, r.test, r.reason))
-		case r.status == passed && reason != "" && !strings.HasPrefix(reason, "Sometimes"):
+		} else if r.status == passed && reason != "" && !strings.HasPrefix(reason, "Sometimes") {
 			wrong = append(wrong, fmt.Errorf("%s on %s: %s passed: remove it from exceptions", s.title(), on.name, r.test))
 		}
 	}

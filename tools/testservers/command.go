@@ -36,10 +36,10 @@ func runCommand(dir string, args, variables []string, signals <-chan os.Signal) 
 
 func exitCode(err error) (int, error) {
 	var ended *exec.ExitError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0, nil
-	case !errors.As(err, &ended):
+	}
+	if !errors.As(err, &ended) {
 		return 1, fmt.Errorf("running the command: %w", err)
 	}
 	if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {

@@ -55,10 +55,10 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 // of the range.
 func parseRange(asked string, size int64) (from, end int64, ok bool) {
 	first, last, _ := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
-	switch {
-	case asked == "":
+	if asked == "" {
 		return 0, size, true
-	case first == "":
+	}
+	if first == "" {
 		n, err := strconv.ParseInt(last, 10, 64)
 		return max(size-n, 0), size, err == nil && size > 0
 	}

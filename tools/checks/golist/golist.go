@@ -27,10 +27,10 @@ func Packages[P any](dir, fields string, env []string, patterns ...string) ([]P,
 	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p P
 		err := decoder.Decode(&p)
-		switch {
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return packages, nil
-		case err != nil:
+		}
+		if err != nil {
 			return nil, err
 		}
 		packages = append(packages, p)

@@ -28,11 +28,10 @@ func main() {
 	for _, b := range broken {
 		fmt.Println(b)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "importrules:", err)
 		os.Exit(2)
-	case len(broken) > 0:
+	} else if len(broken) > 0 {
 		os.Exit(1)
 	}
 }

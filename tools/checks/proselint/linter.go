@@ -54,17 +54,19 @@ func (l *linter) check(paths []string) error {
 	for _, path := range paths {
 		top := filepath.Clean(strings.TrimSuffix(path, "..."))
 		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case d.IsDir():
+			}
+			if d.IsDir() {
 				if path != top && isSkipped(d.Name()) {
 					return fs.SkipDir
 				}
 				return nil
-			case filepath.Ext(path) == ".go":
+			}
+			if filepath.Ext(path) == ".go" {
 				return l.goFile(path)
-			case filepath.Ext(path) == ".md":
+			}
+			if filepath.Ext(path) == ".md" {
 				return l.markdownFile(path)
 			}
 			return nil

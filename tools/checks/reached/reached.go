@@ -54,10 +54,10 @@ func reachedBy(files []string, packages []pkg) (reached, without []string) {
 func packageOf(file string, byPath map[string]*pkg) string {
 	for dir := path.Dir(file); ; dir = path.Dir(dir) {
 		p := path.Join(module, dir)
-		switch {
-		case byPath[p] != nil && (dir != "." || path.Dir(file) == "." && strings.HasSuffix(file, ".go")):
+		if byPath[p] != nil && (dir != "." || path.Dir(file) == "." && strings.HasSuffix(file, ".go")) {
 			return p
-		case dir == ".":
+		}
+		if dir == "." {
 			return ""
 		}
 	}

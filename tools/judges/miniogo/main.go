@@ -75,12 +75,13 @@ func storeAndRead(ctx context.Context, client *minio.Client, key string, content
 		return err
 	}
 	info, err := object.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !bytes.Equal(content, got):
+	}
+	if !bytes.Equal(content, got) {
 		return fmt.Errorf("read %d other bytes", len(got))
-	case info.ContentType != "text/x-test" || info.UserMetadata["Color"] != "blue":
+	}
+	if info.ContentType != "text/x-test" || info.UserMetadata["Color"] != "blue" {
 		return fmt.Errorf("it has other properties: %q, %v", info.ContentType, info.UserMetadata)
 	}
 	return nil
