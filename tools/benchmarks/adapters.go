@@ -84,7 +84,8 @@ func casesOf[S closer](c adapterCase[S], adapters []adapter[S], peers ...adapter
 }
 
 func storeCases() []benchCase {
-	goCloud, objstore := minioRow(goCloudS3, minioGoCloud), minioRow(objstoreS3, minioObjstore)
+	goCloud := minioRow(goCloudS3, minioGoCloud)
+	objstore := minioRow(objstoreS3, minioObjstore)
 	var cases []benchCase
 	for _, c := range []adapterCase[adapterStore]{
 		{name: "put-1k", title: "put 1 KiB that is in memory", op: adapterPut(kilobyte)},

@@ -96,8 +96,12 @@ func minioObjstore(_ context.Context, bucket string, server jobServer) (adapterS
 		return nil, err
 	}
 	config := objstores3.DefaultConfig
-	config.Bucket, config.Endpoint, config.Region = bucket, u.Host, s3Region
-	config.AccessKey, config.SecretKey, config.Insecure = server.key, server.secret, u.Scheme == "http"
+	config.Bucket = bucket
+	config.Endpoint = u.Host
+	config.Region = s3Region
+	config.AccessKey = server.key
+	config.SecretKey = server.secret
+	config.Insecure = u.Scheme == "http"
 	config.BucketLookupType = objstores3.PathLookup
 	b, err := objstores3.NewBucketWithConfig(log.NewNopLogger(), config, "benchmarks", nil)
 	return objstoreBucket{b}, err

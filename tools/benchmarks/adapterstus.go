@@ -131,7 +131,8 @@ func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
 	if err != nil {
 		return err
 	}
-	at, offset := header.Get("Location"), 0
+	at := header.Get("Location")
+	offset := 0
 	for p := range slices.Chunk(data, piece) {
 		_, err := s.do(ctx, http.MethodPatch, at, bytes.NewReader(p), "Upload-Offset", strconv.Itoa(offset))
 		if err != nil {

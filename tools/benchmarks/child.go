@@ -201,7 +201,8 @@ func watchResident(url string, op func() error) (*childReport, error) {
 		return nil, err
 	}
 	base, _ := process.Resident()
-	cpu, start := process.CPUTime(), time.Now()
+	cpu := process.CPUTime()
+	start := time.Now()
 	if err := op(); err != nil {
 		return nil, err
 	}
@@ -218,8 +219,10 @@ func watchResident(url string, op func() error) (*childReport, error) {
 
 // watchHeap measures one operation, including how far the heap grows above its size at the start.
 func watchHeap(_ string, op func() error) (*childReport, error) {
-	base, began := heap(), time.Now()
-	stop, highest := make(chan struct{}), make(chan uint64)
+	base := heap()
+	began := time.Now()
+	stop := make(chan struct{})
+	highest := make(chan uint64)
 	go func() {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()

@@ -124,7 +124,8 @@ func (p *provider) ours(name string, t tuning) contender {
 }
 
 func (t tuning) client(b storage.Bucket) client {
-	upload, download := []storage.UploadOption{storage.WithContentType(contentType)}, []storage.DownloadOption(nil)
+	upload := []storage.UploadOption{storage.WithContentType(contentType)}
+	var download []storage.DownloadOption
 	if t.concurrency > 0 {
 		upload = append(upload, storage.WithConcurrency(t.concurrency))
 		download = append(download, storage.WithConcurrency(t.concurrency))

@@ -91,7 +91,10 @@ func gcsChunks(bytes int) func(*gcssdk.Writer) {
 
 // gcsOneRequest configures a writer of the SDK. The writer sends each upload in one request. It
 // verifies no checksum of the response, because the null server does not compute checksums.
-func gcsOneRequest(w *gcssdk.Writer) { w.ChunkSize, w.DisableAutoChecksum = 0, true }
+func gcsOneRequest(w *gcssdk.Writer) {
+	w.ChunkSize = 0
+	w.DisableAutoChecksum = true
+}
 
 // gcsSDK returns the SDK as a contender. The given function configures the writer of each upload. A
 // listing requests the given fields of each object, or all fields if none is given.

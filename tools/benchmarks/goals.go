@@ -57,7 +57,8 @@ func notSlower(one, other string) goal {
 // one and other are the names of the rows.
 func noMoreRequests(one, other string) goal {
 	return goal{fmt.Sprintf("%s: no more requests than %s", one, other), func(rows map[string]*result) (string, bool) {
-		seen, most := rows[one].sent(), rows[other].sent()
+		seen := rows[one].sent()
+		most := rows[other].sent()
 		return fmt.Sprintf("%g and %g", seen, most), seen <= most
 	}}
 }

@@ -64,7 +64,8 @@ func growthTransfers() []clientCase {
 	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
 		up, down := up, down
 		if n > 1024*mebibyte { // these sizes take long, so only this library runs
-			up, down = []contender{s3Ours.onlyOnce()}, []contender{s3Ours.onlyOnce()}
+			up = []contender{s3Ours.onlyOnce()}
+			down = []contender{s3Ours.onlyOnce()}
 		}
 		grow(
 			growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up,
@@ -168,7 +169,8 @@ func steepness(points []record.Case, row string) (exponent float64, measured boo
 	if len(points) < 2 {
 		return 0, false
 	}
-	from, to := points[0], points[len(points)-1]
+	from := points[0]
+	to := points[len(points)-1]
 	return math.Log(cpuOf(to, row)/cpuOf(from, row)) / math.Log(float64(to.Growth.At)/float64(from.Growth.At)), true
 }
 

@@ -72,7 +72,8 @@ func (d s3Like) Describe() driver.Description {
 func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
 		bucket := memstore.New(opts...)
-		data, keys := make([]byte, kilobyte), keyRing(64)
+		data := make([]byte, kilobyte)
+		keys := keyRing(64)
 		return func(n int) error {
 			for i := range n {
 				if _, err := bucket.Upload(e.ctx, keys[i%len(keys)], body(data)); err != nil {
@@ -86,7 +87,8 @@ func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) func(*en
 
 func driverPut(e *env) (func(int) error, error) {
 	driver := memstore.NewDriver(memstore.Config{})
-	data, keys := make([]byte, kilobyte), keyRing(64)
+	data := make([]byte, kilobyte)
+	keys := keyRing(64)
 	return func(n int) error {
 		for i := range n {
 			sum := storage.CRC32C{Sum: crc32.Checksum(data, castagnoli), Known: true}

@@ -129,7 +129,8 @@ func renameOp(bytes int, sync bool) func(*env) (func(int) error, error) {
 		if err != nil {
 			return nil, err
 		}
-		data, keys := make([]byte, bytes), keyRing(64)
+		data := make([]byte, bytes)
+		keys := keyRing(64)
 		return func(n int) error {
 			for i := range n {
 				if err := writeRenamed(dir, filepath.Base(keys[i%len(keys)]), data, sync); err != nil {

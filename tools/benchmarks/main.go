@@ -72,7 +72,8 @@ func main() {
 	}
 	others := newEnv(context.Background())
 	exitOn(others.keepBusy(*busyLoops))
-	missed, run := 0, []record.Case{}
+	missed := 0
+	run := []record.Case{}
 	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {
 			continue

@@ -44,7 +44,8 @@ func sumSizes(ctx context.Context, c client, n int) error {
 		if err != nil {
 			return err
 		}
-		objects, bytes = objects+1, bytes+entry.Size
+		objects++
+		bytes += entry.Size
 	}
 	return expectKeys(objects, n)
 }
@@ -65,8 +66,8 @@ func expireNothing(ctx context.Context, c client, n int) error {
 
 // syncNothing syncs objects to copies that are one day younger, so that nothing needs to be copied.
 func syncNothing(ctx context.Context, c client, n int) error {
-	from, to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n)),
-		storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
+	from := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n))
+	to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
 	report, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from))
 	if err != nil {
 		return err

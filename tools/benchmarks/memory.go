@@ -107,7 +107,8 @@ func keyRing(n int) []string {
 
 func putOp(bytes int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
-		data, keys := make([]byte, bytes), keyRing(64)
+		data := make([]byte, bytes)
+		keys := keyRing(64)
 		return func(n int) error {
 			for i := range n {
 				if err := s.put(e.ctx, keys[i%len(keys)], data); err != nil {
@@ -141,7 +142,8 @@ func getOp(bytes int) func(*env, store) (func(int) error, error) {
 // uploadOp returns an op that uploads a body of unknown length.
 func uploadOp(length int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
-		data, keys := make([]byte, length), keyRing(64)
+		data := make([]byte, length)
+		keys := keyRing(64)
 		return func(n int) error {
 			for i := range n {
 				if err := s.upload(e.ctx, keys[i%len(keys)], asStream(data)); err != nil {
@@ -196,7 +198,8 @@ func listOp(keys int, prefix string) func(*env, store) (func(int) error, error) 
 
 func mixedOp(goroutines int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
-		keys, data := keyRing(10_000), make([]byte, kilobyte)
+		keys := keyRing(10_000)
+		data := make([]byte, kilobyte)
 		for _, k := range keys {
 			if err := s.put(e.ctx, k, data); err != nil {
 				return nil, err

@@ -94,13 +94,17 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	fmt.Fprintln(table, "time/op\tCPU/op\tallocs/op\tB/op\ttime ÷ ours\tCPU ÷ ours\t \t")
 	for _, r := range results {
 		byName[r.name] = r
-		allocs, bytes := fmt.Sprintf("%.1f", median(r.allocs)), fmt.Sprintf("%.0f", median(r.bytes))
-		cpu, cpuRatio := record.Nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
+		allocs := fmt.Sprintf("%.1f", median(r.allocs))
+		bytes := fmt.Sprintf("%.0f", median(r.bytes))
+		cpu := record.Nanos(median(r.cpu))
+		cpuRatio := fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
 		if r.peak > 0 || r.resident != nil { // measured in a child process
-			allocs, bytes = "-", "-"
+			allocs = "-"
+			bytes = "-"
 		}
 		if r.peak > 0 {
-			cpu, cpuRatio = "-", "-"
+			cpu = "-"
+			cpuRatio = "-"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%s\t  %s\t\n",
 			record.Nanos(median(r.nanos)), cpu, allocs, bytes, ratio(r.nanos, results[0].nanos), cpuRatio, r.name)

@@ -250,8 +250,12 @@ func openObjstore(_ *env, server string) (client, error) {
 		return client{}, err
 	}
 	config := objstores3.DefaultConfig
-	config.Bucket, config.Endpoint, config.Region = s3Bucket, u.Host, s3Region
-	config.AccessKey, config.SecretKey, config.Insecure = accessKey, secretKey, u.Scheme == "http"
+	config.Bucket = s3Bucket
+	config.Endpoint = u.Host
+	config.Region = s3Region
+	config.AccessKey = accessKey
+	config.SecretKey = secretKey
+	config.Insecure = u.Scheme == "http"
 	config.BucketLookupType = objstores3.PathLookup
 	b, err := objstores3.NewBucketWithConfig(log.NewNopLogger(), config, "benchmarks", nil)
 	s := objstoreBucket{b}

@@ -13,7 +13,8 @@ import (
 
 // openManager returns a client that uses the older of the SDK's two transfer managers.
 func openManager(_ *env, server string) (client, error) {
-	uploader, downloader := manager.NewUploader(sdk(server)), manager.NewDownloader(sdk(server))
+	uploader := manager.NewUploader(sdk(server))
+	downloader := manager.NewDownloader(sdk(server))
 	upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
 		_, err := uploader.Upload(ctx, &awss3.PutObjectInput{
 			Bucket: aws.String(s3Bucket), Key: &key, Body: body, ContentType: aws.String(contentType),

@@ -62,7 +62,8 @@ func s3ServerCases() []benchCase {
 			name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: append(ahead, memory...),
 		}
 	}
-	small, large := fmt.Sprintf("%d files of 4 KiB", listedKeys), fmt.Sprintf("a file of %d MiB", commandLineLarge)
+	small := fmt.Sprintf("%d files of 4 KiB", listedKeys)
+	large := fmt.Sprintf("a file of %d MiB", commandLineLarge)
 	data := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
 	return []benchCase{
 		transfer("up", small+" to a server, by s5cmd with 16 workers", false, uploadTree, lighter...),
@@ -131,7 +132,8 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	if err := s.s5cmd(ctx, "mb", "s3://empty"); err != nil {
 		return nil, err
 	}
-	args, bucket := command(tree, "s3://full", back), "s3://full"
+	args := command(tree, "s3://full", back)
+	bucket := "s3://full"
 	if args[len(args)-1] == bucket+"/" {
 		bucket = "s3://empty"
 		args = command(tree, bucket, back)
@@ -315,9 +317,11 @@ func (e *env) serverTree(large bool) (string, error) {
 		return "", err
 	}
 	e.shared[name] = dir
-	files, size := listedKeys, int64(serverFileBytes)
+	files := listedKeys
+	size := int64(serverFileBytes)
 	if large {
-		files, size = 1, commandLineLarge<<20
+		files = 1
+		size = commandLineLarge << 20
 	}
 	seed := rand.NewChaCha8([32]byte{1})
 	for i := range files {

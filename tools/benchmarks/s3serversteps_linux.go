@@ -105,7 +105,8 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	if err := s.forgetPeak(); err != nil {
 		return nil, err
 	}
-	computed, began := s.cpu(), time.Now()
+	computed := s.cpu()
+	began := time.Now()
 	if err := s.s5cmd(e.ctx, args...); err != nil {
 		return nil, err
 	}

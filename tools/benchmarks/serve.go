@@ -99,7 +99,8 @@ func (a serveCase) memoryCase() benchCase {
 		rows: []row{
 			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serveOp(e, memstore.New()) }},
 			{name: contentOnly, setup: func(e *env) (func(int) error, error) {
-				data, modified := make([]byte, a.size), time.Now()
+				data := make([]byte, a.size)
+				modified := time.Now()
 				return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Content-Type", contentType)
 					w.Header().Set("Etag", `"0123456789"`)
@@ -140,12 +141,15 @@ func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 		return nil, err
 	}
 	e.cleanup = append(e.cleanup, conn.Close)
-	request, want := "GET /"+serveKey+" HTTP/1.1\r\nHost: localhost\r\n", a.size
+	request := "GET /" + serveKey + " HTTP/1.1\r\nHost: localhost\r\n"
+	want := a.size
 	if a.ranged {
-		request, want = request+"Range: bytes=1-\r\n", want-1
+		request = request + "Range: bytes=1-\r\n"
+		want = want - 1
 	}
 	request += "\r\n"
-	from, body := bufio.NewReaderSize(conn, 64<<10), make([]byte, 256<<10)
+	from := bufio.NewReaderSize(conn, 64<<10)
+	body := make([]byte, 256<<10)
 	return func(n int) error {
 		for range n {
 			if _, err := io.WriteString(conn, request); err != nil {

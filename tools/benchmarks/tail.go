@@ -49,7 +49,8 @@ func (e *env) slowest(c client) (*childReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpu, took := process.CPUTime(), make([]float64, tailReads)
+	cpu := process.CPUTime()
+	took := make([]float64, tailReads)
 	for i := range took {
 		began := time.Now()
 		if err := getSmall(e.ctx, c, 1); err != nil {

@@ -65,11 +65,13 @@ func transferJobCases() []benchCase {
 	var upS5cmd, againS5cmd, downS5cmd []goal
 	if os.Getenv(s5cmdVariable) != "" {
 		down = append(down, jobDownRow(s5cmdOwn, s5cmdDown))
-		upS5cmd, againS5cmd, downS5cmd = []goal{
+		upS5cmd = []goal{
 			within(s5cmdOwn, 0.6),
-		}, []goal{
+		}
+		againS5cmd = []goal{
 			within(s5cmdOwn, 1.2),
-		}, []goal{
+		}
+		downS5cmd = []goal{
 			within(s5cmdOwn, 0.5),
 		}
 	}
@@ -178,8 +180,10 @@ func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 		return nil, err
 	}
 	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	before, began := e.requestsUntilNow(), time.Now()
+	cmd.Stdout = &said
+	cmd.Stderr = &said
+	before := e.requestsUntilNow()
+	began := time.Now()
 	peak, err := process.RunWatched(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())

@@ -91,7 +91,8 @@ func newOneStore(e *env) twoStores {
 
 func newOverlaid(e *env, name string) twoStores {
 	counted := driver.WithLayer(countingCalls(e))
-	oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	oldDriver := memstore.NewDriver(memstore.Config{})
+	newDriver := memstore.NewDriver(memstore.Config{})
 	layer, err := overlay.New(engine.New(oldDriver, noTelemetry(), counted), overlay.Config{})
 	exitOn(err)
 	s := twoStores{
@@ -109,7 +110,8 @@ func newOverlaid(e *env, name string) twoStores {
 // in the second store.
 func newMirrored(e *env, name string) twoStores {
 	counted := driver.WithLayer(countingCalls(e))
-	first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	first := memstore.NewDriver(memstore.Config{})
+	second := memstore.NewDriver(memstore.Config{})
 	layer, err := mirror.New(engine.New(second, noTelemetry(), counted), mirror.Config{})
 	exitOn(err)
 	opts := []storage.OpenOption{noTelemetry(), counted}
@@ -161,7 +163,8 @@ func (s twoStores) fill(e *env, keys []string) error {
 }
 
 func download1k(e *env, s twoStores) (func(int) error, error) {
-	keys, buffer := keyRing(64), make([]byte, kilobyte)
+	keys := keyRing(64)
+	buffer := make([]byte, kilobyte)
 	return func(n int) error {
 		for i := range n {
 			r, err := s.bucket.Download(e.ctx, keys[i%len(keys)])
@@ -177,7 +180,8 @@ func download1k(e *env, s twoStores) (func(int) error, error) {
 }
 
 func upload1k(e *env, s twoStores) (func(int) error, error) {
-	keys, data := keyRing(64), make([]byte, kilobyte)
+	keys := keyRing(64)
+	data := make([]byte, kilobyte)
 	return func(n int) error {
 		for i := range n {
 			if _, err := s.bucket.Upload(e.ctx, keys[i%len(keys)], bytes.NewReader(data)); err != nil {

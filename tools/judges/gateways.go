@@ -44,7 +44,8 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	c := exec.Command("go", "build", "-o", filepath.Join(dir, "omnibucket"), ".")
-	c.Dir, c.Stderr = filepath.Join("..", "..", "cmd", "omnibucket"), os.Stderr
+	c.Dir = filepath.Join("..", "..", "cmd", "omnibucket")
+	c.Stderr = os.Stderr
 	return filepath.Join(dir, "omnibucket"), c.Run()
 })
 
@@ -74,7 +75,8 @@ func gateway(of store, layers string, others ...store) func(overTLS bool) (runni
 		}
 		us := account{"AKIAJUDGESMAIN", "main-secret"}
 		c.Env = append(c.Env, "MINIO_ROOT_USER="+us.key, "MINIO_ROOT_PASSWORD="+us.secret)
-		r.main, r.other = us, us
+		r.main = us
+		r.other = us
 		if overTLS {
 			r.certificate = filepath.Join(dir, "certificate.pem")
 			c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
@@ -113,10 +115,12 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 		return nil, err
 	}
 	env := append(os.Environ(), "JUDGES_IDENTITY="+identity.String())
-	config, text := filepath.Join(dir, "config.yaml"), "locations:\n"
+	config := filepath.Join(dir, "config.yaml")
+	text := "locations:\n"
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(name, args...)
-		c.Stderr, c.Env = os.Stderr, env
+		c.Stderr = os.Stderr
+		c.Env = env
 		return c
 	}
 	for i, of := range stores {
@@ -126,7 +130,8 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 				strings.ToLower(of.name))
 		}
 		address, own := of.address(endpoint)
-		address, env = strings.Replace(address, "://", "://"+bucket, 1), append(env, own...)
+		address = strings.Replace(address, "://", "://"+bucket, 1)
+		env = append(env, own...)
 		if bucket != "" {
 			if err := command("mb", address).Run(); err != nil {
 				return nil, err

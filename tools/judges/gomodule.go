@@ -108,7 +108,8 @@ var objstoreAcceptance []byte
 // followed by its hash.
 func (m goModule) pinned(versions ...string) (all []goModule) {
 	for pair := range slices.Chunk(versions, 2) {
-		m.version, m.sum = pair[0], pair[1]
+		m.version = pair[0]
+		m.sum = pair[1]
 		all = append(all, m)
 	}
 	return all
@@ -192,7 +193,8 @@ func goCommand(ctx context.Context, dir string, out *bytes.Buffer, args ...strin
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = dir
 	c.Env = append(c.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
-	c.Stdout, c.Stderr = os.Stderr, os.Stderr
+	c.Stdout = os.Stderr
+	c.Stderr = os.Stderr
 	if out != nil {
 		c.Stdout = out
 	}

@@ -43,7 +43,8 @@ func prepareJavaScript(ctx context.Context) (string, error) {
 			c := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit",
 				"--no-fund", "--loglevel=error")
 			c.Dir = dir
-			c.Stdout, c.Stderr = os.Stderr, os.Stderr
+			c.Stdout = os.Stderr
+			c.Stderr = os.Stderr
 			if err := c.Run(); err != nil {
 				return fmt.Errorf("npm ci, which needs Node.js 20 or later: %w", err)
 			}

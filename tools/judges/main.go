@@ -182,9 +182,11 @@ var errLacksScheme = errors.New("not over this scheme")
 // judge runs a suite on a server, and returns the results. It writes the log and the results to a
 // directory below out.
 func judge(ctx context.Context, s suite, prepared string, on server, scheme, out string) ([]result, error) {
-	overTLS, column := s.tls || s.needsTLS, on.name
+	overTLS := s.tls || s.needsTLS
+	column := on.name
 	if scheme != "" {
-		overTLS, column = scheme == "https", on.name+" "+scheme
+		overTLS = scheme == "https"
+		column = on.name + " " + scheme
 	}
 	running, err := on.start(overTLS)
 	if err != nil {

@@ -29,7 +29,8 @@ func preparePython(ctx context.Context) (string, error) {
 	return ensureCached(ctx, "python-trixie", func(ctx context.Context, dir string) error {
 		c := exec.CommandContext(ctx, "bash", "-s", dir)
 		c.Stdin = strings.NewReader(string(packagesScript))
-		c.Stdout, c.Stderr = os.Stderr, os.Stderr
+		c.Stdout = os.Stderr
+		c.Stderr = os.Stderr
 		return c.Run()
 	})
 }

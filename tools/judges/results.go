@@ -172,9 +172,11 @@ const bothSchemes = "http, https)"
 
 // table returns a Markdown table with a row for each suite and a column for each server.
 func (c cells) table() string {
-	rows, columns := map[string]bool{}, map[string]bool{}
+	rows := map[string]bool{}
+	columns := map[string]bool{}
 	for place := range c {
-		rows[place[0]], columns[place[1]] = true, true
+		rows[place[0]] = true
+		columns[place[1]] = true
 	}
 	ordered := func(of map[string]bool, known []string) []string {
 		return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
@@ -212,7 +214,8 @@ func (c cells) text(row, column string) string {
 	if !both {
 		return result(column)
 	}
-	first, second := result(server+plain), result(server+secure)
+	first := result(server + plain)
+	second := result(server + secure)
 	if first == second {
 		return first
 	}

@@ -110,7 +110,8 @@ func startDirectory(overTLS bool) (running, error) {
 func startOurs(overTLS bool) (running, error) { return startOver(nil, overTLS) }
 
 func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
-	us, others := account{"AKIAJUDGESMAIN", "main-secret"}, account{"AKIAJUDGESOTHER", "other-secret"}
+	us := account{"AKIAJUDGESMAIN", "main-secret"}
+	others := account{"AKIAJUDGESOTHER", "other-secret"}
 	config := s3server.Config{Service: service, Credentials: []s3server.Credential{
 		{AccessKeyID: us.key, SecretKey: us.secret},
 		{AccessKeyID: others.key, SecretKey: others.secret, Account: "210987654321"},

@@ -91,7 +91,8 @@ func (t task) command(ctx context.Context, dir string, env []string, out io.Writ
 	c := exec.CommandContext(limited, name, args...)
 	c.Dir = dir
 	c.Env = append(append(c.Environ(), t.on.environment()...), env...)
-	c.Stdout, c.Stderr = t.log, t.log
+	c.Stdout = t.log
+	c.Stderr = t.log
 	if out != nil {
 		c.Stdout = io.MultiWriter(t.log, out)
 	}

@@ -85,7 +85,8 @@ func (p *proxy) export() string { return filepath.Join(p.work, "export") }
 // commit.
 func (p *proxy) publish(dir string) error {
 	own := path.Join(library, dir)
-	from, to := filepath.Join(p.export(), dir), filepath.Join(p.work, "proxy", own, "@v")
+	from := filepath.Join(p.export(), dir)
+	to := filepath.Join(p.work, "proxy", own, "@v")
 	name := filepath.Join(from, "go.mod")
 	text, err := os.ReadFile(name)
 	if err != nil {

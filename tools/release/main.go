@@ -94,7 +94,8 @@ func (r *repository) command(dir string, env []string, name string, args ...stri
 	cmd := exec.Command(name, args...)
 	cmd.Dir = filepath.Join(r.root, dir)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout = os.Stdout
+	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %v: %w", name, args, err)
 	}

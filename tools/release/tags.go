@@ -74,7 +74,8 @@ func tag(r *repository, dirs []string) error {
 	for _, dir := range dirs {
 		name := path.Join(dir, r.version)
 		_, failed := r.git(nil, "tag", name, commit)
-		err, names = errors.Join(err, failed), append(names, name)
+		err = errors.Join(err, failed)
+		names = append(names, name)
 	}
 	// If one push contains more than three tags, GitHub starts no workflow. So the tag of the
 	// library is pushed separately.

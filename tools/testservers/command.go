@@ -18,7 +18,9 @@ func runCommand(dir string, args, variables []string, signals <-chan os.Signal) 
 	command := exec.Command(args[0], args[1:]...)
 	command.Dir = dir
 	command.Env = append(command.Environ(), variables...)
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	command.Stdin = os.Stdin
+	command.Stdout = os.Stdout
+	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
 		return 1, err
 	}

@@ -23,7 +23,8 @@ const (
 // launchPostgres creates a database cluster for one run of tests. The cluster does not wait until
 // data is on the disk.
 func launchPostgres(p instance) (launch, error) {
-	data, password := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "password")
+	data := filepath.Join(p.dir, "data")
+	password := filepath.Join(p.dir, "password")
 	if err := os.WriteFile(password, []byte(postgresPassword+"\n"), 0o600); err != nil {
 		return launch{}, err
 	}

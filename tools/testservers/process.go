@@ -43,7 +43,8 @@ func startProcess(name string, program []string, dir string, l launch) (*process
 	p.command.Dir = dir
 	// The server must not depend on the developer's environment.
 	p.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, l.env...)
-	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	p.command.Stdout = &p.output
+	p.command.Stderr = &p.output
 	// The server gets its own process group, so that Ctrl-C in the terminal does not end the
 	// server. The command may still need the server at that time. This program ends the server
 	// after the command.

@@ -18,7 +18,8 @@ const (
 
 func launchVersityGW(p instance) (launch, error) {
 	// versitygw does not permit that one of these paths is a prefix of the other.
-	data, versions := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "versions")
+	data := filepath.Join(p.dir, "data")
+	versions := filepath.Join(p.dir, "versions")
 	for _, dir := range []string{data, versions} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return launch{}, err

@@ -14,7 +14,8 @@ const mostBlobs = 5000
 
 // serveList sends a page of a generated listing. It ignores delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
-	prefix, blobs := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
+	prefix := query.Get("prefix")
+	blobs := nullserver.Size(query.Get("prefix"))
 	most := nullserver.PageSize(query.Get("maxresults"), mostBlobs)
 	from, end := nullserver.Page(blobs, query.Get("marker"), most)
 

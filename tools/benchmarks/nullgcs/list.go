@@ -19,7 +19,8 @@ const (
 // serveList sends a page of a generated listing. The query parameter "fields" selects the
 // properties of the listed objects. serveList ignores delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
-	prefix, keys := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
+	prefix := query.Get("prefix")
+	keys := nullserver.Size(query.Get("prefix"))
 	from, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
 	wanted := properties(query.Get("fields"))
 

@@ -18,7 +18,8 @@ const mostKeys = 1000
 // serveList ignores delimiters.
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
-	keys, most := nullserver.Size(prefix), nullserver.PageSize(query.Get("max-keys"), mostKeys)
+	keys := nullserver.Size(prefix)
+	most := nullserver.PageSize(query.Get("max-keys"), mostKeys)
 	from, end := nullserver.Page(keys, query.Get("continuation-token"), most)
 
 	var page bytes.Buffer

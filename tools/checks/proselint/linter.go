@@ -115,5 +115,6 @@ func (c *collector) end() {
 	if len(c.words) > 0 {
 		c.done(paragraph{file: c.file, text: strings.Join(c.words, " "), at: c.at})
 	}
-	c.words, c.at = nil, nil
+	c.words = nil
+	c.at = nil
 }

@@ -46,7 +46,8 @@ func run(ctx context.Context, address string, rows int, out io.Writer) error {
 
 	seen.reset()
 	got, err := readColumns(ctx, bucket, key, "distance", "fare")
-	requests, bytes := seen.requests.Load(), seen.bytes.Load()
+	requests := seen.requests.Load()
+	bytes := seen.bytes.Load()
 	err = errors.Join(err, bucket.Remove(context.WithoutCancel(ctx), key))
 	if err != nil {
 		return err

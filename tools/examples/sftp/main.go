@@ -58,7 +58,8 @@ func (h handlers) Fileread(r *sftp.Request) (io.ReaderAt, error) { return h.file
 
 // Filewrite opens a file for writing. The bucket stores the file when the client closes it.
 func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
-	flags, asked := os.O_RDWR, r.Pflags()
+	flags := os.O_RDWR
+	asked := r.Pflags()
 	for flag, set := range map[int]bool{os.O_CREATE: asked.Creat, os.O_TRUNC: asked.Trunc, os.O_EXCL: asked.Excl} {
 		if set {
 			flags |= flag

@@ -19,7 +19,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := s3.NewFromConfig(c, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &os.Args[1], true })
+	client := s3.NewFromConfig(c, func(o *s3.Options) {
+		o.BaseEndpoint = &os.Args[1]
+		o.UsePathStyle = true
+	})
 	put := &s3.PutObjectInput{Bucket: new("bucket"), Key: new("key"), Body: strings.NewReader("hello")}
 	if _, err := client.PutObject(ctx, put); err != nil {
 		log.Fatal(err)

@@ -48,8 +48,10 @@ func theirs(
 	c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
 	c.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
 	c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key})
-	_, _ = c.UploadPart, c.ListParts
-	_, _ = c.CompleteMultipartUpload, c.AbortMultipartUpload
+	_ = c.UploadPart
+	_ = c.ListParts
+	_ = c.CompleteMultipartUpload
+	_ = c.AbortMultipartUpload
 	c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &p})
 	s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: &bucket})

@@ -66,7 +66,8 @@ func theirs(
 	c.RemoveObjectTagging(ctx, bucket, key, minio.RemoveObjectTaggingOptions{})
 	c.PutObjectRetention(ctx, bucket, key, retention)
 	c.PutObjectLegalHold(ctx, bucket, key, hold)
-	_, _ = c.GetObjectRetention, c.GetObjectLegalHold
+	_ = c.GetObjectRetention
+	_ = c.GetObjectLegalHold
 	_ = minio.RemoveObjectOptions{GovernanceBypass: true}
 	_ = url.Values{"response-content-type": {name}}
 }

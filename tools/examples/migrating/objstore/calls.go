@@ -37,7 +37,8 @@ func theirs(
 	b.IsObjNotFoundErr(err)
 	b.IsAccessDeniedErr(err)
 	thanos.NewInMemBucket()
-	_, _ = thanos.UploadDir, thanos.DownloadDir
+	_ = thanos.UploadDir
+	_ = thanos.DownloadDir
 }
 
 func ours(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
@@ -52,5 +53,6 @@ func ours(ctx context.Context, b storage.Bucket, name, dir string, off, length i
 	_ = errors.Is(err, storage.ObjectNotFound)
 	_ = errors.Is(err, storage.PermissionDenied)
 	memstore.New()
-	_, _ = transfer.Upload, transfer.Download
+	_ = transfer.Upload
+	_ = transfer.Download
 }
