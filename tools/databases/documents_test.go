@@ -80,8 +80,12 @@ func (o *office) serve(t *testing.T, db *sql.DB, c uploads.Config, opts ...stora
 	t.Helper()
 	records, err := sqlrecords.New(t.Context(), db, o.kind.dialect)
 	require.NoError(t, err)
-	c.Rules, c.Records, c.Now = rules.Any(0), records, o.clock
-	c.TTL, c.Lifetime, c.Grace = lifetime/2, lifetime, time.Hour
+	c.Rules = rules.Any(0)
+	c.Records = records
+	c.Now = o.clock
+	c.TTL = lifetime / 2
+	c.Lifetime = lifetime
+	c.Grace = time.Hour
 	s, err := uploads.New(engine.New(o.bucket, opts...), c)
 	require.NoError(t, err)
 	return s

@@ -36,7 +36,8 @@ type life struct {
 func call[T any](l *life, do func() (T, error), undo func(T)) (done T, err error) {
 	l.mu.Lock()
 	l.calls++
-	last, dead := l.calls == l.end, l.end > 0 && l.calls > l.end
+	last := l.calls == l.end
+	dead := l.end > 0 && l.calls > l.end
 	l.mu.Unlock()
 	if dead || last && !l.after {
 		return done, errDead
@@ -68,7 +69,9 @@ func (l *life) layer(next driver.Driver) driver.Driver {
 func (l *life) begin(end int, after bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.end, l.after, l.calls = end, after, 0
+	l.end = end
+	l.after = after
+	l.calls = 0
 }
 
 // over reports whether the process was killed.

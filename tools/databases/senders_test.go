@@ -95,7 +95,8 @@ func (s *sender) service(ctx context.Context) (*uploads.Service, storage.Bucket,
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		c.Records, c.Key = records, ""
+		c.Records = records
+		c.Key = ""
 		closing = func() error { return errors.Join(db.Close(), storage.Close(bucket)) }
 	}
 	service, err := uploads.New(bucket, c)

@@ -21,7 +21,8 @@ import (
 
 func TestAFileWaitsForItsRow(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
-		kept, left := o.upload(t), o.upload(t)
+		kept := o.upload(t)
+		left := o.upload(t)
 		require.NoError(t, o.file(t.Context(), o.db, "kept", kept))
 		require.Equal(t, &uploads.SweepReport{}, o.sweep(t), "the file that nobody has kept has time")
 		require.Len(t, o.objects(t), 2)
@@ -39,7 +40,8 @@ func TestAFileWaitsForItsRow(t *testing.T) {
 
 func TestKeepAndExpire(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
-		f, other := o.upload(t), o.upload(t)
+		f := o.upload(t)
+		other := o.upload(t)
 		in := sqlrecords.In(o.kind.dialect, o.db.QueryRowContext) // each statement is a transaction
 		want, err := o.service.Records().Record(t.Context(), f.ID)
 		require.NoError(t, err)
@@ -78,7 +80,8 @@ func TestKeepAndExpire(t *testing.T) {
 func TestARollbackChangesNothing(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		no := errors.New("no")
-		kept, left := document(t, o), o.upload(t)
+		kept := document(t, o)
+		left := o.upload(t)
 		require.ErrorIs(t, inTx(t.Context(), o.db, func(tx *sql.Tx) error {
 			require.NoError(t, o.insert(t.Context(), tx, "new", left.ID))
 			_, err := o.drop(t.Context(), tx, kept.ID)

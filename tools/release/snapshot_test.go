@@ -82,7 +82,8 @@ func TestSnapshotHasEachFileWithItsChecksum(t *testing.T) {
 
 // An archive can be made again from the commit, so that others can check it.
 func TestSnapshotIsTheSameInASecondBuild(t *testing.T) {
-	s, first := snapshotIn(t, "OMNIBUCKET_SNAPSHOT"), snapshotIn(t, "OMNIBUCKET_SNAPSHOT_FIRST")
+	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
+	first := snapshotIn(t, "OMNIBUCKET_SNAPSHOT_FIRST")
 	require.NotEmpty(t, first.sums)
 	for name, sum := range first.sums {
 		require.Equal(t, sum, s.sums[name], name)
@@ -92,7 +93,8 @@ func TestSnapshotIsTheSameInASecondBuild(t *testing.T) {
 func TestSnapshotHasArchivesWithAllFiles(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
 	for _, of := range releasedSystems {
-		name, program := s.archive(of), "omnibucket"
+		name := s.archive(of)
+		program := "omnibucket"
 		if of.os == "windows" {
 			program += ".exe"
 		}

@@ -41,7 +41,8 @@ func TestAModuleNeedsItsNodeVersion(t *testing.T) {
 }
 
 func TestChromiumIsFoundOrAskedFor(t *testing.T) {
-	empty, bin := t.TempDir(), t.TempDir()
+	empty := t.TempDir()
+	bin := t.TempDir()
 	installed := filepath.Join(bin, "google-chrome")
 	require.NoError(t, os.WriteFile(installed, []byte("#!/bin/sh\n"), 0o700))
 

@@ -40,7 +40,8 @@ func TestTheFileMovesTheBucket(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
-	disk, second := "file://"+filepath.ToSlash(t.TempDir()), "file://"+filepath.ToSlash(t.TempDir())
+	disk := "file://" + filepath.ToSlash(t.TempDir())
+	second := "file://" + filepath.ToSlash(t.TempDir())
 	moved := "s3://pages?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1"
 	encrypted := "{encrypt: {identity_file: " + identityFile(t) + ", allow_plain: true}}"
 	cached := "{diskcache: {dir: " + t.TempDir() + "}}"
@@ -121,7 +122,8 @@ func (p *pages) start() (kill func()) {
 	p.t.Helper()
 	var out bytes.Buffer
 	cmd := exec.CommandContext(p.t.Context(), p.program, p.address)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout = &out
+	cmd.Stderr = &out
 	require.NoError(p.t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()

@@ -125,7 +125,8 @@ func onGoogle(t *testing.T) (publish, storage.Service) {
 
 func onAzure(t *testing.T) (publish, storage.Service) {
 	t.Helper()
-	account, key := variable(t, "AZURITE_ACCOUNT"), variable(t, "AZURITE_KEY")
+	account := variable(t, "AZURITE_ACCOUNT")
+	key := variable(t, "AZURITE_KEY")
 	credential, err := azblob.NewSharedKeyCredential(account, key)
 	require.NoError(t, err)
 	c, err := azblob.NewClientWithSharedKeyCredential(variable(t, "AZURITE"), credential, nil)
