@@ -58,8 +58,10 @@ func icebergCases() []benchCase {
 func minioIceberg(ctx context.Context, bucket string, server jobServer) (adapterStore, error) {
 	root := "s3://" + bucket
 	files, err := iceio.LoadFS(ctx, map[string]string{
-		iceio.S3EndpointURL: server.endpoint, iceio.S3Region: s3Region,
-		iceio.S3AccessKeyID: server.key, iceio.S3SecretAccessKey: server.secret,
+		iceio.S3EndpointURL:     server.endpoint,
+		iceio.S3Region:          s3Region,
+		iceio.S3AccessKeyID:     server.key,
+		iceio.S3SecretAccessKey: server.secret,
 	}, root)
 	if err != nil {
 		return nil, err

@@ -68,8 +68,13 @@ func minioOwn(ctx context.Context, bucket string, server jobServer) (storage.Buc
 		return nil, fmt.Errorf("there is no profile of MinIO")
 	}
 	return s3.Open(ctx, s3.Config{
-		Bucket: bucket, Region: s3Region, Endpoint: server.endpoint, PathStyle: new(true), Profile: &profile,
-		AccessKeyID: server.key, SecretKey: server.secret,
+		Bucket:      bucket,
+		Region:      s3Region,
+		Endpoint:    server.endpoint,
+		PathStyle:   new(true),
+		Profile:     &profile,
+		AccessKeyID: server.key,
+		SecretKey:   server.secret,
 	})
 }
 
@@ -82,10 +87,12 @@ func minioGoCloud(ctx context.Context, bucket string, server jobServer) (adapter
 // library, it verifies the checksum of a download.
 func (s jobServer) client() *awss3.Client {
 	return awss3.New(awss3.Options{
-		Region: s3Region, BaseEndpoint: &s.endpoint, UsePathStyle: true,
-		Credentials:                               awscredentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
-		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenSupported,
-		ResponseChecksumValidation:                aws.ResponseChecksumValidationWhenSupported,
+		Region:                     s3Region,
+		BaseEndpoint:               &s.endpoint,
+		UsePathStyle:               true,
+		Credentials:                awscredentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 		DisableLogOutputChecksumValidationSkipped: true,
 	})
 }

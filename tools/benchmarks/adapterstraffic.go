@@ -90,7 +90,10 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 		},
 	}
 	server := httptest.NewServer(proxy)
-	e.cleanup = append(e.cleanup, func() error { server.Close(); return nil })
+	e.cleanup = append(e.cleanup, func() error {
+		server.Close()
+		return nil
+	})
 	return server.URL, func() traffic {
 		mu.Lock()
 		defer mu.Unlock()

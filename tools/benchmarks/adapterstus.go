@@ -115,8 +115,9 @@ func newTusServer(key handler.FileInfoChanges, parts ...composed) (tusStore, err
 		p.UseIn(composer)
 	}
 	h, err := handler.NewHandler(handler.Config{
-		BasePath: tusPath, StoreComposer: composer,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})),
+		BasePath:      tusPath,
+		StoreComposer: composer,
+		Logger:        slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})),
 		PreUploadCreateCallback: func(handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
 			return handler.HTTPResponse{}, key, nil
 		},

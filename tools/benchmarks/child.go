@@ -142,7 +142,9 @@ func runContender(in io.Reader, out io.Writer) (err error) {
 		return err
 	}
 	e := newEnv(context.Background())
-	defer func() { err = errors.Join(err, e.close()) }()
+	defer func() {
+		err = errors.Join(err, e.close())
+	}()
 	opened, err := contender.open(e, order.URL)
 	if err != nil {
 		return err

@@ -76,25 +76,49 @@ func smallCases() []clientCase {
 	)
 	return []clientCase{
 		{
-			provider: amazon, name: "put-1k", title: s3Put + "over TLS", server: nearTLS, do: putSmall,
-			contenders: s3All, goals: s3Goals,
+			provider:   amazon,
+			name:       "put-1k",
+			title:      s3Put + "over TLS",
+			server:     nearTLS,
+			do:         putSmall,
+			contenders: s3All,
+			goals:      s3Goals,
 		},
 		{
-			provider: amazon, name: "get-1k", title: s3Get + "over TLS", server: nearTLS, do: getSmall,
-			contenders: s3All, goals: s3Goals,
+			provider:   amazon,
+			name:       "get-1k",
+			title:      s3Get + "over TLS",
+			server:     nearTLS,
+			do:         getSmall,
+			contenders: s3All,
+			goals:      s3Goals,
 		},
 		// These cases use plain http, because without TLS the SDK sends checksums in another form.
 		{
-			provider: amazon, name: "put-1k-plain", title: s3Put + "over plain http", server: nearPlain, do: putSmall,
-			contenders: s3All, goals: s3Goals,
+			provider:   amazon,
+			name:       "put-1k-plain",
+			title:      s3Put + "over plain http",
+			server:     nearPlain,
+			do:         putSmall,
+			contenders: s3All,
+			goals:      s3Goals,
 		},
 		{
-			provider: amazon, name: "get-1k-plain", title: s3Get + "over plain http", server: nearPlain, do: getSmall,
-			contenders: s3All, goals: s3Goals,
+			provider:   amazon,
+			name:       "get-1k-plain",
+			title:      s3Get + "over plain http",
+			server:     nearPlain,
+			do:         getSmall,
+			contenders: s3All,
+			goals:      s3Goals,
 		},
 		{
-			provider: google, name: "put-1k", title: "put 1 KiB that comes from an io.Reader, over TLS",
-			server: nearTLS, do: putSmall, contenders: gcsPut,
+			provider:   google,
+			name:       "put-1k",
+			title:      "put 1 KiB that comes from an io.Reader, over TLS",
+			server:     nearTLS,
+			do:         putSmall,
+			contenders: gcsPut,
 			goals: []goal{
 				bytesAtMost(500e3), requestsAtMost(ours, 1), requestsAtMost(oursKnown, 1),
 				allocationsOver(ours, rawGCS, 0),
@@ -102,18 +126,31 @@ func smallCases() []clientCase {
 			},
 		},
 		{
-			provider: google, name: "get-1k", title: "get 1 KiB into a buffer, its checksum verified, over TLS",
-			server: nearTLS, do: getSmall, contenders: []contender{gcsOurs, gcsRaw, gcsGoCloud},
-			goals: []goal{requestsAtMost(ours, 1), allocationsOver(ours, rawGCS, 3), lessCPU(ours, rawGCS, 1)},
+			provider:   google,
+			name:       "get-1k",
+			title:      "get 1 KiB into a buffer, its checksum verified, over TLS",
+			server:     nearTLS,
+			do:         getSmall,
+			contenders: []contender{gcsOurs, gcsRaw, gcsGoCloud},
+			goals:      []goal{requestsAtMost(ours, 1), allocationsOver(ours, rawGCS, 3), lessCPU(ours, rawGCS, 1)},
 		},
 		{
-			provider: microsoft, name: "put-1k", title: "put 1 KiB that is in memory, ours with checksums, over TLS",
-			server: nearTLS, do: putSmall, contenders: azureAll, goals: azureGoals,
+			provider:   microsoft,
+			name:       "put-1k",
+			title:      "put 1 KiB that is in memory, ours with checksums, over TLS",
+			server:     nearTLS,
+			do:         putSmall,
+			contenders: azureAll,
+			goals:      azureGoals,
 		},
 		{
-			provider: microsoft, name: "get-1k",
-			title:  "get 1 KiB into a buffer, its checksum verified by ours, over TLS",
-			server: nearTLS, do: getSmall, contenders: azureAll, goals: azureGoals,
+			provider:   microsoft,
+			name:       "get-1k",
+			title:      "get 1 KiB into a buffer, its checksum verified by ours, over TLS",
+			server:     nearTLS,
+			do:         getSmall,
+			contenders: azureAll,
+			goals:      azureGoals,
 		},
 	}
 }
@@ -121,17 +158,22 @@ func smallCases() []clientCase {
 func randomCases() []clientCase {
 	return []clientCase{
 		{
-			provider: amazon, name: "read-at",
-			title:  "open an object and read 100 adjacent pieces of 64 bytes with ReadAt, 20 ms a request",
-			server: farLatency, do: readAdjacent(100, 64),
+			provider: amazon,
+			name:     "read-at",
+			title:    "open an object and read 100 adjacent pieces of 64 bytes with ReadAt, 20 ms a request",
+			server:   farLatency,
+			do:       readAdjacent(100, 64),
 			// This library makes one request for the attributes, and one for the block that
 			// contains all pieces.
 			contenders: []contender{s3Ours, s3Raw.onlyOnce(), s3Minio.onlyOnce()},
 			goals:      []goal{requestsAtMost(ours, 2), asFast(rawSDK, 20)},
 		},
 		{
-			provider: amazon, name: "read-ranges", server: farLatency, do: readRanges(10, 10, 8*kilobyte),
-			title: "read 100 ranges of 8 KiB in ten groups, with gaps of 8 KiB in a group, 20 ms a request; the SDK makes 16 requests at once",
+			provider: amazon,
+			name:     "read-ranges",
+			server:   farLatency,
+			do:       readRanges(10, 10, 8*kilobyte),
+			title:    "read 100 ranges of 8 KiB in ten groups, with gaps of 8 KiB in a group, 20 ms a request; the SDK makes 16 requests at once",
 			// This library reads each group of ranges with one request.
 			contenders: []contender{s3Ours, s3Raw.onlyOnce()},
 			goals:      []goal{requestsAtMost(ours, 10), asFast(rawSDK, 2.5)},
@@ -144,29 +186,47 @@ func listCases() []clientCase {
 	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass")
 	return []clientCase{
 		{
-			provider: amazon, name: "list", title: title, server: nearPlain, do: listKeys,
+			provider:   amazon,
+			name:       "list",
+			title:      title,
+			server:     nearPlain,
+			do:         listKeys,
 			contenders: []contender{s3Ours, s3Raw, s3Minio, s3GoCloud, s3Thanos},
 			goals:      []goal{allocations(6), bytesAtMost(250), lessCPU(ours, rawSDK, 0.25)},
 		},
 		{
-			provider: amazon, name: "list-ahead", server: farLatency, do: listPages(1000, busy),
+			provider:   amazon,
+			name:       "list-ahead",
+			server:     farLatency,
+			do:         listPages(1000, busy),
 			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each thousand", busy),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.6)},
 		},
 		{
-			provider: amazon, name: "list-ahead-steady", server: farLatency, do: listPages(100, busy/10),
+			provider:   amazon,
+			name:       "list-ahead-steady",
+			server:     farLatency,
+			do:         listPages(100, busy/10),
 			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each hundred", busy/10),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.7)},
 		},
 		{
-			provider: google, name: "list", title: title, server: nearPlain, do: listKeys,
+			provider:   google,
+			name:       "list",
+			title:      title,
+			server:     nearPlain,
+			do:         listKeys,
 			contenders: []contender{gcsOurs, gcsRaw, gcsFields, gcsGoCloud},
 			goals:      []goal{allocationsOver(ours, rawGCSFields, 3), lessCPU(ours, rawGCSFields, 1.25)},
 		},
 		{
-			provider: microsoft, name: "list", title: title, server: nearPlain, do: listKeys,
+			provider:   microsoft,
+			name:       "list",
+			title:      title,
+			server:     nearPlain,
+			do:         listKeys,
 			contenders: []contender{azureOurs, azureRaw, azureGoCloud},
 			goals:      []goal{allocationsOver(ours, rawAzure, 3), lessCPU(ours, rawAzure, 1.25)},
 		},
@@ -177,12 +237,18 @@ func signCases() []clientCase {
 	const title = "sign a URL for a download, valid for an hour"
 	return []clientCase{
 		{
-			provider: amazon, name: "sign-get", title: title, do: signURLs(1),
+			provider:   amazon,
+			name:       "sign-get",
+			title:      title,
+			do:         signURLs(1),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{asFast(rawSDK, 5), asFast(rawSDK, 20), allocationsAtMost(ours, 6)},
 		},
 		{
-			provider: google, name: "sign-get", title: title + ", with a service account's key", do: signURLs(1),
+			provider: google,
+			name:     "sign-get",
+			title:    title + ", with a service account's key",
+			do:       signURLs(1),
 			contenders: []contender{
 				gcsOurs,
 				{name: rawGCS, open: openSDKSigner},
@@ -191,13 +257,17 @@ func signCases() []clientCase {
 			goals: []goal{lessCPU(ours, plainRSA, 1.1)},
 		},
 		{
-			provider: microsoft, name: "sign-get", title: title + ", with the account's key", do: signURLs(1),
+			provider:   microsoft,
+			name:       "sign-get",
+			title:      title + ", with the account's key",
+			do:         signURLs(1),
 			contenders: []contender{azureOurs, azureRaw},
 			goals:      []goal{asFast(rawAzure, 1), lessCPU(ours, rawAzure, 0.7), allocationsAtMost(ours, 10)},
 		},
 		{
-			name: "sign-1000", title: "sign 1,000 URLs for downloads, such as a page of images needs",
-			do: signURLs(1000),
+			name:  "sign-1000",
+			title: "sign 1,000 URLs for downloads, such as a page of images needs",
+			do:    signURLs(1000),
 			contenders: []contender{
 				signer(
 					"memory",
@@ -241,9 +311,11 @@ func manyCases() []clientCase {
 	title := fmt.Sprintf("%d uploads of 1 KiB and unknown length, all in progress at the same time, ", objects)
 	return []clientCase{
 		{
-			name:  "uploads-1000",
-			title: title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", record.Size(memoryLimit)),
-			do:    uploadMany, amount: objects, heap: true,
+			name:   "uploads-1000",
+			title:  title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", record.Size(memoryLimit)),
+			do:     uploadMany,
+			amount: objects,
+			heap:   true,
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
 					return tuning{}.client(
@@ -261,9 +333,13 @@ func manyCases() []clientCase {
 		{
 			// With its default, the SDK's writer would take 16 MiB for each upload, 16 GB in total.
 			// Most machines have less memory.
-			provider: google, name: "uploads-1000",
-			title:  title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
-			server: nearPlain, do: uploadMany, amount: objects, heap: true,
+			provider: google,
+			name:     "uploads-1000",
+			title:    title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
+			server:   nearPlain,
+			do:       uploadMany,
+			amount:   objects,
+			heap:     true,
 			contenders: []contender{
 				google.ours(ours, tuning{memory: memoryLimit}), gcsSDK(rawGCSSmall, gcsChunks(256<<10)),
 			},

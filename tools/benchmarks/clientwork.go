@@ -229,7 +229,9 @@ func together(n int, do func(i int) error) error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
 	for i := range n {
-		all.Go(func() { errs[i] = do(i) })
+		all.Go(func() {
+			errs[i] = do(i)
+		})
 	}
 	all.Wait()
 	return errors.Join(errs...)

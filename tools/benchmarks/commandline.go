@@ -206,7 +206,9 @@ func commandLineRow(c tool, k commandLineCase) row {
 				if dir, err = os.MkdirTemp("", "omnibucket-benchmarks-"); err != nil {
 					return err
 				}
-				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+				defer func() {
+					err = errors.Join(err, os.RemoveAll(dir))
+				}()
 			}
 			e.reports[c.name], err = e.runJob(k.job(c), dir, bucket)
 			if err == nil && !k.filled {

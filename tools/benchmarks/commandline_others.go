@@ -101,7 +101,10 @@ func (e *env) countRequests() error {
 		count.mu.Unlock()
 		forward.ServeHTTP(w, r)
 	}))
-	e.cleanup = append(e.cleanup, func() error { proxy.Close(); return nil })
+	e.cleanup = append(e.cleanup, func() error {
+		proxy.Close()
+		return nil
+	})
 	e.shared[requestCountName], e.shared[jobServerName] = count, jobServer{
 		strings.TrimSuffix(proxy.URL, "/"), key, secret,
 	}

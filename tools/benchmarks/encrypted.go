@@ -25,9 +25,14 @@ var (
 // parameter most is the largest number of bytes of memory that the encrypted upload may take.
 func encryptedUpload(name, body string, most float64, do func(context.Context, client, int) error) clientCase {
 	return clientCase{
-		provider: amazon, name: name, title: "upload 1 GiB of " + body + " over TLS, encrypted and plain",
-		server: nearTLS, do: do, amount: 4 * large, contenders: []contender{s3Encrypted, s3Ours, s3Age},
-		goals: []goal{memoryAtMost(oursEncrypted, most)},
+		provider:   amazon,
+		name:       name,
+		title:      "upload 1 GiB of " + body + " over TLS, encrypted and plain",
+		server:     nearTLS,
+		do:         do,
+		amount:     4 * large,
+		contenders: []contender{s3Encrypted, s3Ours, s3Age},
+		goals:      []goal{memoryAtMost(oursEncrypted, most)},
 	}
 }
 

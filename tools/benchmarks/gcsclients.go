@@ -86,7 +86,9 @@ func gcsClient(ctx context.Context, server string) (*gcssdk.Client, error) {
 func gcsDefaults(*gcssdk.Writer) {}
 
 func gcsChunks(bytes int) func(*gcssdk.Writer) {
-	return func(w *gcssdk.Writer) { w.ChunkSize = bytes }
+	return func(w *gcssdk.Writer) {
+		w.ChunkSize = bytes
+	}
 }
 
 // gcsOneRequest configures a writer of the SDK. The writer sends each upload in one request. It
@@ -141,8 +143,11 @@ func openSDKSigner(*env, string) (client, error) {
 	account, err := gcsAccount()
 	return client{sign: func(_ context.Context, key string) error {
 		_, err := gcssdk.SignedURL(gcsBucket, key, &gcssdk.SignedURLOptions{
-			GoogleAccessID: account.email, PrivateKey: account.pem, Method: http.MethodGet,
-			Expires: time.Now().Add(time.Hour), Scheme: gcssdk.SigningSchemeV4,
+			GoogleAccessID: account.email,
+			PrivateKey:     account.pem,
+			Method:         http.MethodGet,
+			Expires:        time.Now().Add(time.Hour),
+			Scheme:         gcssdk.SigningSchemeV4,
 		})
 		return err
 	}}, err

@@ -53,9 +53,15 @@ func growthTransfers() []clientCase {
 	var all []clientCase
 	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
 		all = append(all, clientCase{
-			provider: amazon, name: g.caseName(), title: g.caseTitle(), grows: &g,
-			server: nearPlain, do: do, amount: amount, contenders: contenders,
-			goals: []goal{memoryAtMost(ours, memory)},
+			provider:   amazon,
+			name:       g.caseName(),
+			title:      g.caseTitle(),
+			grows:      &g,
+			server:     nearPlain,
+			do:         do,
+			amount:     amount,
+			contenders: contenders,
+			goals:      []goal{memoryAtMost(ours, memory)},
 		})
 	}
 	// In an upload of 64 GiB, the last parts have 40 MiB each. The limit inParts is enough for two

@@ -25,7 +25,8 @@ func layerCases() []benchCase {
 	known := func(data []byte) io.Reader { return bytes.NewReader(data) }
 	return []benchCase{
 		{
-			name: "layer-put-1k", title: "what the core adds to a driver's put of 1 KiB",
+			name:  "layer-put-1k",
+			title: "what the core adds to a driver's put of 1 KiB",
 			rows: []row{
 				{name: ours, setup: bucketPut(known, noTelemetry())},
 				{name: unconfigured, setup: bucketPut(known)},
@@ -34,7 +35,8 @@ func layerCases() []benchCase {
 			goals: []goal{moreThan(ours, bareDriver, 3, 512), moreThan(unconfigured, ours, 3, 512)},
 		},
 		{
-			name: "layer-put-1k-unknown", title: "the same of unknown length, in a driver that wants to know it",
+			name:  "layer-put-1k-unknown",
+			title: "the same of unknown length, in a driver that wants to know it",
 			rows: []row{
 				{name: ours, setup: bucketPut(asStream, noTelemetry(), driver.WithLayer(likeS3))},
 				{name: bareDriver, setup: driverPut},
@@ -42,7 +44,8 @@ func layerCases() []benchCase {
 			goals: []goal{moreThan(ours, bareDriver, 12, 512)},
 		},
 		{
-			name: "layer-get-1k", title: "what the core adds to a driver's get of 1 KiB, read to its end",
+			name:  "layer-get-1k",
+			title: "what the core adds to a driver's get of 1 KiB, read to its end",
 			rows: []row{
 				{name: ours, setup: bucketGet(noTelemetry())},
 				{name: unconfigured, setup: bucketGet()},
@@ -102,7 +105,10 @@ func driverPut(e *env) (func(int) error, error) {
 
 func put(ctx context.Context, drv driver.Driver, key string, data []byte, sum storage.CRC32C) error {
 	_, err := drv.Put(ctx, &driver.PutRequest{
-		Key: key, Body: bytes.NewReader(data), Size: int64(len(data)), CRC32C: sum,
+		Key:        key,
+		Body:       bytes.NewReader(data),
+		Size:       int64(len(data)),
+		CRC32C:     sum,
 		Properties: storage.Properties{ContentType: contentType},
 	})
 	return err

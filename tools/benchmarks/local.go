@@ -79,8 +79,9 @@ func localCases(files int) []benchCase {
 		localPutSynced("local-put-1k-sync", "put 1 KiB", kilobyte, within(tempRename, 1.1)),
 		localPutSynced("local-put-1m-sync", "put 1 MiB", mebibyte, within(tempRename, 1.05)),
 		{
-			name: "local-get-1k", title: "read all of 1 KiB, attributes and checksum included in ours",
-			rows: append(diskRows(getOp(kilobyte)), row{name: plainRead, setup: readOp}),
+			name:  "local-get-1k",
+			title: "read all of 1 KiB, attributes and checksum included in ours",
+			rows:  append(diskRows(getOp(kilobyte)), row{name: plainRead, setup: readOp}),
 		},
 		{
 			name:  "local-list-all",
@@ -89,7 +90,8 @@ func localCases(files int) []benchCase {
 			goals: []goal{asFast(goCloudFile, 20), within(plainWalk, 1.5)},
 		},
 		{
-			name: "local-send-64m", title: "download 64 MiB to a socket",
+			name:  "local-send-64m",
+			title: "download 64 MiB to a socket",
 			rows:  sendRows(64 << 20),
 			goals: []goal{within(plainSend, 1.1)},
 		},
@@ -100,7 +102,8 @@ func localPut(name, title string, bytes int, goals ...goal) benchCase {
 	return benchCase{
 		name:  name,
 		title: title + ", no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
-		rows:  append(diskRows(putOp(bytes)), row{name: tempRename, setup: renameOp(bytes, false)}), goals: goals,
+		rows:  append(diskRows(putOp(bytes)), row{name: tempRename, setup: renameOp(bytes, false)}),
+		goals: goals,
 	}
 }
 
@@ -117,8 +120,10 @@ func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 		return putOp(bytes)(e, s)
 	}
 	return benchCase{
-		name: name, title: title + ", synced to the disk with its directory",
-		rows: []row{{name: ours, setup: own}, {name: tempRename, setup: renameOp(bytes, true)}}, goals: goals,
+		name:  name,
+		title: title + ", synced to the disk with its directory",
+		rows:  []row{{name: ours, setup: own}, {name: tempRename, setup: renameOp(bytes, true)}},
+		goals: goals,
 	}
 }
 

@@ -29,9 +29,15 @@ func growthJobs() []clientCase {
 		for _, n := range []int{listedKeys / 100, listedKeys / 10, listedKeys} {
 			g := growth{job.name, job.title + ", over plain http on one machine", n, keyCount}
 			all = append(all, clientCase{
-				provider: amazon, name: g.caseName(), title: g.caseTitle(), grows: &g,
-				server: nearPlain, do: job.do, amount: n,
-				contenders: []contender{s3Ours.onlyOnce()}, goals: []goal{memoryAtMost(ours, 128*mebibyte)},
+				provider:   amazon,
+				name:       g.caseName(),
+				title:      g.caseTitle(),
+				grows:      &g,
+				server:     nearPlain,
+				do:         job.do,
+				amount:     n,
+				contenders: []contender{s3Ours.onlyOnce()},
+				goals:      []goal{memoryAtMost(ours, 128*mebibyte)},
 			})
 		}
 	}
@@ -92,8 +98,10 @@ func growthCases(keys int) []benchCase {
 		all = append(
 			all,
 			benchCase{
-				name: g.caseName(), title: g.caseTitle(), grows: &g,
-				rows: onceRow(rowsInMemory(listOp(n, "")), goCloudMem),
+				name:  g.caseName(),
+				title: g.caseTitle(),
+				grows: &g,
+				rows:  onceRow(rowsInMemory(listOp(n, "")), goCloudMem),
 			},
 		)
 	}

@@ -87,7 +87,9 @@ type childReport struct {
 
 func measure(c benchCase, rounds int, per time.Duration) (results []*result, err error) {
 	e := newEnv(context.Background())
-	defer func() { err = errors.Join(err, e.close()) }()
+	defer func() {
+		err = errors.Join(err, e.close())
+	}()
 	ops := make([]func(int) error, len(c.rows))
 	counts := make([]int, len(c.rows))
 	for i, r := range c.rows {

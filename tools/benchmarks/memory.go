@@ -50,42 +50,50 @@ func onceRow(rows []row, name string) []row {
 func memoryCases(keys int) []benchCase {
 	return []benchCase{
 		{
-			name: "memory-put-1k", title: "put 1 KiB that is in memory",
+			name:  "memory-put-1k",
+			title: "put 1 KiB that is in memory",
 			rows:  rowsInMemory(putOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 4), allocations(8)},
 		},
 		{
-			name: "memory-upload-1k", title: "put 1 KiB from an io.Reader of unknown length",
+			name:  "memory-upload-1k",
+			title: "put 1 KiB from an io.Reader of unknown length",
 			rows:  rowsInMemory(uploadOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 5)},
 		},
 		{
-			name: "memory-get-1k", title: "read all of 1 KiB into memory",
+			name:  "memory-get-1k",
+			title: "read all of 1 KiB into memory",
 			rows:  rowsInMemory(getOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 3), allocations(8)},
 		},
 		{
-			name: "memory-download-1k", title: "copy 1 KiB to an io.Writer",
+			name:  "memory-download-1k",
+			title: "copy 1 KiB to an io.Writer",
 			rows:  rowsInMemory(downloadOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
 		},
 		{
-			name: "memory-put-1m", title: "put 1 MiB, checksum included, beside a copy of its bytes",
+			name:  "memory-put-1m",
+			title: "put 1 MiB, checksum included, beside a copy of its bytes",
 			rows:  append(rowsInMemory(putOp(1<<20)), row{name: "memcpy", setup: copyOp(1 << 20)}),
 			goals: []goal{within("memcpy", 2.5), bytesOf(1<<20, 1.02)},
 		},
 		{
-			name: "memory-list-1000", title: fmt.Sprintf("list the 1,000 keys of one prefix among %d", keys),
+			name:  "memory-list-1000",
+			title: fmt.Sprintf("list the 1,000 keys of one prefix among %d", keys),
 			rows:  rowsInMemory(listOp(keys, folder(keys/2000))),
 			goals: []goal{asFast(goCloudMem, 20), asFast(objstoreMem, 20)},
 		},
 		{
-			name: "memory-list-all", title: fmt.Sprintf("list all of %d keys in pages of 1,000", keys),
+			name:  "memory-list-all",
+			title: fmt.Sprintf("list all of %d keys in pages of 1,000", keys),
 			rows:  onceRow(rowsInMemory(listOp(keys, "")), goCloudMem),
 			goals: []goal{asFast(objstoreMem, 5), asFast(goCloudMem, 100)},
 		},
 		{
-			name: "memory-mixed-16", title: "16 goroutines: half reads of 1 KiB, a quarter writes, a quarter attributes",
+			name:  "memory-mixed-16",
+			title: "16 goroutines: half reads of 1 KiB, a quarter writes, a quarter attributes",
 			rows:  rowsInMemory(mixedOp(16)),
 			goals: []goal{asFast(objstoreMem, 1), asFast(goCloudMem, 10)},
 		},

@@ -44,7 +44,8 @@ func startCases() []benchCase {
 		}}
 	}
 	return []benchCase{{
-		name: "s3-start", title: "a program that stores one object and ends; memory is the size of the stripped program",
+		name:  "s3-start",
+		title: "a program that stores one object and ends; memory is the size of the stripped program",
 		rows:  []row{program(ours, "ours"), program(rawSDK, "sdk")},
 		goals: []goal{lessCPU(ours, rawSDK, 1), lessMemory(ours, rawSDK, 1.25)},
 	}}

@@ -154,14 +154,22 @@ func machine() string {
 // recordOf returns the medians of a case, in the form for package record.
 func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 	k := record.Case{
-		Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions(),
+		Name:     c.name,
+		Title:    c.title,
+		Run:      now.Format(time.DateOnly),
+		Machine:  machine(),
+		Versions: versions(),
 	}
 	if g := c.grows; g != nil {
 		k.Growth = &record.Growth{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
 	}
 	for _, r := range results {
 		row := record.Row{
-			Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests, Received: r.received,
+			Name:     r.name,
+			Nanos:    median(r.nanos),
+			PeakHeap: r.peak,
+			Requests: r.requests,
+			Received: r.received,
 		}
 		if r.resident != nil {
 			row.Resident = median(r.resident)

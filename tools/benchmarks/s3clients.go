@@ -65,8 +65,13 @@ func openS3Profile(
 	ctx context.Context, server string, profile *s3.Profile, opts []storage.OpenOption,
 ) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{
-		Bucket: s3Bucket, Region: s3Region, Endpoint: server, PathStyle: new(true), Profile: profile,
-		AccessKeyID: accessKey, SecretKey: secretKey,
+		Bucket:      s3Bucket,
+		Region:      s3Region,
+		Endpoint:    server,
+		PathStyle:   new(true),
+		Profile:     profile,
+		AccessKeyID: accessKey,
+		SecretKey:   secretKey,
 	}, opts...)
 }
 
@@ -74,8 +79,10 @@ func openS3Profile(
 // checksum whenever that is possible.
 func sdk(server string) *awss3.Client {
 	return awss3.New(awss3.Options{
-		Region: s3Region, BaseEndpoint: &server, UsePathStyle: true,
-		Credentials: awscredentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		Region:       s3Region,
+		BaseEndpoint: &server,
+		UsePathStyle: true,
+		Credentials:  awscredentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 		// Otherwise the SDK would log a warning for each object without a checksum.
 		DisableLogOutputChecksumValidationSkipped: true,
 	})
@@ -97,7 +104,9 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 		return client{
 			put: func(ctx context.Context, key string, data []byte) error {
 				_, err := c.PutObject(ctx, &awss3.PutObjectInput{
-					Bucket: aws.String(s3Bucket), Key: &key, Body: bytes.NewReader(data),
+					Bucket:      aws.String(s3Bucket),
+					Key:         &key,
+					Body:        bytes.NewReader(data),
 					ContentType: aws.String(contentType),
 				})
 				return err
@@ -152,8 +161,9 @@ type sdkObject struct {
 
 func (o *sdkObject) ReadAt(p []byte, off int64) (int, error) {
 	out, err := o.client.GetObject(o.ctx, &awss3.GetObjectInput{
-		Bucket: aws.String(s3Bucket), Key: &o.key,
-		Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
+		Bucket: aws.String(s3Bucket),
+		Key:    &o.key,
+		Range:  aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
 	})
 	if err != nil {
 		return 0, err
@@ -167,10 +177,15 @@ func (o *sdkObject) Close() error { return nil }
 // s3TransferManager returns the newer of the SDK's two transfer managers as a contender.
 func s3TransferManager(name string, kind transfertypes.GetObjectType) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		c := transfermanager.New(sdk(server), func(o *transfermanager.Options) { o.GetObjectType = kind })
+		c := transfermanager.New(sdk(server), func(o *transfermanager.Options) {
+			o.GetObjectType = kind
+		})
 		upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
 			_, err := c.UploadObject(ctx, &transfermanager.UploadObjectInput{
-				Bucket: aws.String(s3Bucket), Key: &key, Body: body, ContentType: aws.String(contentType),
+				Bucket:      aws.String(s3Bucket),
+				Key:         &key,
+				Body:        body,
+				ContentType: aws.String(contentType),
 			})
 			return err
 		}
@@ -204,8 +219,10 @@ func openMinio(_ *env, server string) (client, error) {
 		return client{}, err
 	}
 	c, err := minio.New(u.Host, &minio.Options{
-		Creds: miniocredentials.NewStaticV4(accessKey, secretKey, ""), Secure: u.Scheme == "https",
-		Region: s3Region, BucketLookup: minio.BucketLookupPath,
+		Creds:        miniocredentials.NewStaticV4(accessKey, secretKey, ""),
+		Secure:       u.Scheme == "https",
+		Region:       s3Region,
+		BucketLookup: minio.BucketLookupPath,
 	})
 	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
 		_, err := c.PutObject(ctx, s3Bucket, key, body, size, minio.PutObjectOptions{ContentType: contentType})

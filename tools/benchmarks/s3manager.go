@@ -17,7 +17,10 @@ func openManager(_ *env, server string) (client, error) {
 	downloader := manager.NewDownloader(sdk(server))
 	upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
 		_, err := uploader.Upload(ctx, &awss3.PutObjectInput{
-			Bucket: aws.String(s3Bucket), Key: &key, Body: body, ContentType: aws.String(contentType),
+			Bucket:      aws.String(s3Bucket),
+			Key:         &key,
+			Body:        body,
+			ContentType: aws.String(contentType),
 		})
 		return err
 	}

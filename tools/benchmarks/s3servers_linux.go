@@ -59,7 +59,10 @@ func s3ServerCases() []benchCase {
 	}
 	transfer := func(name, title string, large bool, command serverCommand, memory ...goal) benchCase {
 		return benchCase{
-			name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: append(ahead, memory...),
+			name:  "s3server-" + name,
+			title: title,
+			rows:  serverRows(large, command),
+			goals: append(ahead, memory...),
 		}
 	}
 	small := fmt.Sprintf("%d files of 4 KiB", listedKeys)
@@ -71,12 +74,19 @@ func s3ServerCases() []benchCase {
 		transfer("down", "and back", false, downloadTree, lighter...),
 		transfer("up-large", large+" to a server, by s5cmd", true, uploadTree, lighter...),
 		transfer("down-large", "and back", true, downloadTree, lighter...),
-		{name: "s3server-memory", title: "all of this, with a new server", rows: memoryRows(), goals: []goal{
-			memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
-		}},
+		{
+			name:  "s3server-memory",
+			title: "all of this, with a new server",
+			rows:  memoryRows(),
+			goals: []goal{
+				memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
+			},
+		},
 		s3ServerSteps(small, large),
 		{
-			name: "s3server-start", title: "from the start of the program to its first response", rows: startRows(),
+			name:  "s3server-start",
+			title: "from the start of the program to its first response",
+			rows:  startRows(),
 			goals: []goal{
 				timeAtMost(serverInMemory, 50*time.Millisecond),
 				timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
@@ -128,7 +138,9 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(back)) }()
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(back))
+	}()
 	if err := s.s5cmd(ctx, "mb", "s3://empty"); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,8 @@ var serverSteps = []serverStep{
 //		go run . -run s3server-steps -files 100000 -large 5120
 func s3ServerSteps(small, large string) benchCase {
 	c := benchCase{
-		name: "s3server-steps", title: small + " and " + large + ", by s5cmd with 16 workers; each server by itself",
+		name:  "s3server-steps",
+		title: small + " and " + large + ", by s5cmd with 16 workers; each server by itself",
 	}
 	names := serverNames()
 	for _, name := range names {

@@ -65,7 +65,8 @@ func (a serveCase) title(from string) string {
 
 func (a serveCase) localCase() benchCase {
 	return benchCase{
-		name: a.name("local"), title: a.title("a directory"),
+		name:  a.name("local"),
+		title: a.title("a directory"),
 		rows: []row{
 			{name: ours, setup: func(e *env) (func(int) error, error) {
 				dir, err := e.dir()
@@ -95,7 +96,8 @@ func (a serveCase) localCase() benchCase {
 
 func (a serveCase) memoryCase() benchCase {
 	return benchCase{
-		name: a.name("memory"), title: a.title("memory"),
+		name:  a.name("memory"),
+		title: a.title("memory"),
 		rows: []row{
 			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serveOp(e, memstore.New()) }},
 			{name: contentOnly, setup: func(e *env) (func(int) error, error) {
@@ -135,7 +137,10 @@ func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
 // requestOp returns an op that sends requests to the handler h over one connection.
 func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 	server := httptest.NewServer(h)
-	e.cleanup = append(e.cleanup, func() error { server.Close(); return nil })
+	e.cleanup = append(e.cleanup, func() error {
+		server.Close()
+		return nil
+	})
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		return nil, err

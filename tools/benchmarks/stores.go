@@ -23,7 +23,9 @@ const (
 
 // listed lists the keys that begin with prefix, and returns their number.
 func listed(ctx context.Context, s store, prefix string) (n int, _ error) {
-	err := s.list(ctx, prefix, func() { n++ })
+	err := s.list(ctx, prefix, func() {
+		n++
+	})
 	return n, err
 }
 

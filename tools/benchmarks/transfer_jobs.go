@@ -87,13 +87,16 @@ func transferJobCases() []benchCase {
 			goals: slices.Concat(goals, upS5cmd),
 		},
 		{
-			name: "jobs-again", title: "the same if all of it exists", rows: rows(true),
+			name:  "jobs-again",
+			title: "the same if all of it exists",
+			rows:  rows(true),
 			goals: slices.Concat(goals, againS5cmd),
 		},
 		{
 			name:  "jobs-down",
 			title: "the tree from MinIO into a new directory; ours is the command line, which syncs what it writes to the disk",
-			rows:  down, goals: slices.Concat(goals, downS5cmd),
+			rows:  down,
+			goals: slices.Concat(goals, downS5cmd),
 		},
 	}
 }

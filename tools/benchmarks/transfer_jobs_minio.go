@@ -32,8 +32,12 @@ func (e *env) jobBucket() (name string, err error) {
 	endpoint, key, secret := e.jobServer()
 	profile, _ := s3.NamedProfile("minio")
 	config := s3.Config{
-		Endpoint: endpoint, Region: "us-east-1", PathStyle: new(true), AccessKeyID: key, SecretKey: secret,
-		Profile: &profile,
+		Endpoint:    endpoint,
+		Region:      "us-east-1",
+		PathStyle:   new(true),
+		AccessKeyID: key,
+		SecretKey:   secret,
+		Profile:     &profile,
 	}
 	n, _ := e.shared["jobs-buckets"].(int)
 	e.shared["jobs-buckets"] = n + 1

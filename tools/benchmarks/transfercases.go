@@ -29,8 +29,12 @@ func uploadCases() []clientCase {
 	azureDefault := azureSDK(azureUpload, nil)
 	return []clientCase{
 		{
-			provider: amazon, name: "upload-stream", title: "upload 256 MiB of unknown length; " + farTitle,
-			server: far, do: uploadStream, amount: large,
+			provider: amazon,
+			name:     "upload-stream",
+			title:    "upload 256 MiB of unknown length; " + farTitle,
+			server:   far,
+			do:       uploadStream,
+			amount:   large,
 			contenders: []contender{
 				s3Ours, s3Unknown, amazon.ours(oursSmall, tuning{memory: 32 * mebibyte}),
 				s3Manager, s3Parts, s3GoCloud, s3Minio.onlyOnce(), s3Thanos.onlyOnce(),
@@ -42,8 +46,12 @@ func uploadCases() []clientCase {
 			},
 		},
 		{
-			provider: amazon, name: "upload-in-place", title: "upload 256 MiB of an io.ReaderAt; " + farTitle,
-			server: far, do: uploadReaderAt, amount: large,
+			provider: amazon,
+			name:     "upload-in-place",
+			title:    "upload 256 MiB of an io.ReaderAt; " + farTitle,
+			server:   far,
+			do:       uploadReaderAt,
+			amount:   large,
 			contenders: slices.Concat(
 				[]contender{
 					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio,
@@ -67,47 +75,77 @@ func uploadCases() []clientCase {
 		// upload.
 		s3Streams("upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4), faster(oursUnknown, sdkManager, 0.4)),
 		{
-			provider: amazon, name: "upload-near", title: "upload 1 GiB of an io.ReaderAt over TLS, nothing in the way",
-			server: nearTLS, do: uploadReaderAt, amount: 4 * large, contenders: s3Near,
+			provider:   amazon,
+			name:       "upload-near",
+			title:      "upload 1 GiB of an io.ReaderAt over TLS, nothing in the way",
+			server:     nearTLS,
+			do:         uploadReaderAt,
+			amount:     4 * large,
+			contenders: s3Near,
 			goals: []goal{
 				lessCPU(ours, plainHTTP, 1.2), lessCPU(ours, sdkManager, 0.95),
 				lessCPU(oursUnknown, plainHTTP, 1.2), lessCPU(oursUnknown, sdkManager, 0.95),
 			},
 		},
 		{
-			provider: amazon, name: "upload-near-plain", title: "the same over plain http",
-			server: nearPlain, do: uploadReaderAt, amount: 4 * large, contenders: s3Near,
-			goals: []goal{lessCPU(ours, sdkManager, 0.45)},
+			provider:   amazon,
+			name:       "upload-near-plain",
+			title:      "the same over plain http",
+			server:     nearPlain,
+			do:         uploadReaderAt,
+			amount:     4 * large,
+			contenders: s3Near,
+			goals:      []goal{lessCPU(ours, sdkManager, 0.45)},
 		},
 		encryptedUpload("upload-encrypted", "an io.ReaderAt", 12*mebibyte, uploadReaderAt),
 		encryptedUpload("upload-encrypted-stream", "unknown length", 85*mebibyte, uploadStream),
 		{
-			provider: google, name: "upload-stream", title: "upload 64 MiB of unknown length; " + farTitle,
-			server: far, do: uploadStream, amount: 64 * mebibyte,
+			provider:   google,
+			name:       "upload-stream",
+			title:      "upload 64 MiB of unknown length; " + farTitle,
+			server:     far,
+			do:         uploadStream,
+			amount:     64 * mebibyte,
 			contenders: []contender{gcsOurs, gcsRaw, gcsSDK(rawGCSLarge, gcsChunks(8*mebibyte)), gcsGoCloud},
 			// Google accepts chunks only one after the other, so no client can be much faster. This
 			// library holds two chunks: one is sent while the other is read.
 			goals: []goal{requestsAtMost(ours, 9), memoryAtMost(ours, 20*mebibyte), faster(ours, rawGCS, 0.95)},
 		},
 		{
-			provider: google, name: "upload-again", title: againTitle, server: nearTLS, do: uploadAgain,
+			provider:   google,
+			name:       "upload-again",
+			title:      againTitle,
+			server:     nearTLS,
+			do:         uploadAgain,
 			contenders: []contender{gcsOurs, gcsSDK(rawGCSLarge, gcsChunks(8*mebibyte))},
 			goals:      []goal{bytesAtMost(10e6)},
 		},
 		{
-			provider: microsoft, name: "upload-again", title: againTitle, server: nearTLS, do: uploadAgain,
+			provider:   microsoft,
+			name:       "upload-again",
+			title:      againTitle,
+			server:     nearTLS,
+			do:         uploadAgain,
 			contenders: []contender{azureOurs, azureDefault},
 			goals:      []goal{bytesAtMost(10e6)},
 		},
 		{
-			provider: microsoft, name: "upload-64", title: "upload 64 MiB of unknown length; " + farTitle,
-			server: far, do: uploadStream, amount: 64 * mebibyte,
+			provider:   microsoft,
+			name:       "upload-64",
+			title:      "upload 64 MiB of unknown length; " + farTitle,
+			server:     far,
+			do:         uploadStream,
+			amount:     64 * mebibyte,
 			contenders: []contender{azureOurs, azureDefault, azureGoCloud},
 			goals:      []goal{requestsAtMost(ours, 9), faster(ours, azureUpload, 1)},
 		},
 		{
-			provider: microsoft, name: "upload-stream", title: "upload 256 MiB of unknown length; " + farTitle,
-			server: far, do: uploadStream, amount: large,
+			provider: microsoft,
+			name:     "upload-stream",
+			title:    "upload 256 MiB of unknown length; " + farTitle,
+			server:   far,
+			do:       uploadStream,
+			amount:   large,
 			contenders: []contender{
 				azureOurs, azureDefault, azureSDK(azureUploadBest, azureStream(nil)),
 				azureSDK(azureUploadChecked, azureStream(azureblobs.TransferValidationTypeComputeCRC64())),
@@ -128,7 +166,11 @@ func uploadCases() []clientCase {
 func s3Streams(name, where string, server *nullserver.Options, goals ...goal) clientCase {
 	const memory = 48 * mebibyte
 	return clientCase{
-		provider: amazon, name: name, server: server, do: uploadStreams, amount: streams * 32 * mebibyte,
+		provider: amazon,
+		name:     name,
+		server:   server,
+		do:       uploadStreams,
+		amount:   streams * 32 * mebibyte,
 		title: fmt.Sprintf(
 			"%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams,
 			record.Size(memory), where,
@@ -153,8 +195,12 @@ func downloadCases() []clientCase {
 	}
 	return []clientCase{
 		{
-			provider: amazon, name: "download-in-order", title: "read 256 MiB from an io.Reader, in order; " + farTitle,
-			server: far, do: download, amount: large,
+			provider: amazon,
+			name:     "download-in-order",
+			title:    "read 256 MiB from an io.Reader, in order; " + farTitle,
+			server:   far,
+			do:       download,
+			amount:   large,
 			contenders: []contender{
 				s3Ours, s3Unknown, amazon.ours(ours6, tuning{concurrency: 6}),
 				amazon.ours(ours14, tuning{concurrency: 14}),
@@ -167,8 +213,12 @@ func downloadCases() []clientCase {
 			),
 		},
 		{
-			provider: amazon, name: "download-file", title: "download 256 MiB to a file; " + farTitle,
-			server: far, do: downloadFile, amount: large,
+			provider: amazon,
+			name:     "download-file",
+			title:    "download 256 MiB to a file; " + farTitle,
+			server:   far,
+			do:       downloadFile,
+			amount:   large,
 			contenders: slices.Concat(
 				[]contender{
 					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges,
@@ -183,9 +233,12 @@ func downloadCases() []clientCase {
 			},
 		},
 		{
-			provider: amazon, name: "download-link",
-			title:  "download 256 MiB to a file; " + farTitle + ", 1 Gbit/s in all",
-			server: farLink, do: downloadFile, amount: large,
+			provider: amazon,
+			name:     "download-link",
+			title:    "download 256 MiB to a file; " + farTitle + ", 1 Gbit/s in all",
+			server:   farLink,
+			do:       downloadFile,
+			amount:   large,
 			contenders: []contender{
 				s3Ours, amazon.ours(oursAt(2), tuning{concurrency: 2}), amazon.ours(oursAt(3), tuning{concurrency: 3}),
 				amazon.ours(oursAt(4), tuning{concurrency: 4}), amazon.ours(oursAt(8), tuning{concurrency: 8}),
@@ -197,9 +250,12 @@ func downloadCases() []clientCase {
 			},
 		},
 		{
-			provider: amazon, name: "download-neighbour",
-			title:  "feature/s3/manager downloads 256 MiB to a file while the other downloads the same again and again; " + farTitle + ", 1 Gbit/s in all",
-			server: farLink, do: downloadFile, amount: large,
+			provider: amazon,
+			name:     "download-neighbour",
+			title:    "feature/s3/manager downloads 256 MiB to a file while the other downloads the same again and again; " + farTitle + ", 1 Gbit/s in all",
+			server:   farLink,
+			do:       downloadFile,
+			amount:   large,
 			contenders: []contender{
 				s3Ours.beside(s3Manager), amazon.ours(ours16, tuning{concurrency: 16}).beside(s3Manager),
 				s3Manager.beside(s3Manager),
@@ -207,21 +263,33 @@ func downloadCases() []clientCase {
 			goals: []goal{within(sdkManager, 1.1)},
 		},
 		{
-			provider: amazon, name: "download-near",
-			title:  "read 1 GiB with its CRC32C verified over TLS, nothing in the way",
-			server: nearTLS, do: download, amount: 4 * large, contenders: s3Near,
-			goals: []goal{lessCPU(ours, rawUnchecked, 1.1), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
+			provider:   amazon,
+			name:       "download-near",
+			title:      "read 1 GiB with its CRC32C verified over TLS, nothing in the way",
+			server:     nearTLS,
+			do:         download,
+			amount:     4 * large,
+			contenders: s3Near,
+			goals:      []goal{lessCPU(ours, rawUnchecked, 1.1), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
 		},
 		{
-			provider: amazon, name: "download-near-plain", title: "the same over plain http",
-			server: nearPlain, do: download, amount: 4 * large, contenders: s3Near,
-			goals: []goal{lessCPU(ours, rawUnchecked, 1.3), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
+			provider:   amazon,
+			name:       "download-near-plain",
+			title:      "the same over plain http",
+			server:     nearPlain,
+			do:         download,
+			amount:     4 * large,
+			contenders: s3Near,
+			goals:      []goal{lessCPU(ours, rawUnchecked, 1.3), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
 		},
 		{
-			provider: microsoft, name: "download",
+			provider: microsoft,
+			name:     "download",
 			title: fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large),
 				farTitle),
-			server: far, do: download, amount: large,
+			server: far,
+			do:     download,
+			amount: large,
 			contenders: []contender{
 				microsoft.ours(ours6, tuning{concurrency: 6}),
 				microsoft.ours(ours14, tuning{concurrency: 14}), azureSDK(azureDownload, nil),

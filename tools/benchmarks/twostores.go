@@ -85,7 +85,9 @@ func newOneStore(e *env) twoStores {
 	d := memstore.NewDriver(memstore.Config{})
 	alone := engine.New(d)
 	return twoStores{
-		bucket: engine.New(d, noTelemetry(), driver.WithLayer(countingCalls(e))), objects: alone, written: alone,
+		bucket:  engine.New(d, noTelemetry(), driver.WithLayer(countingCalls(e))),
+		objects: alone,
+		written: alone,
 	}
 }
 
@@ -96,7 +98,8 @@ func newOverlaid(e *env, name string) twoStores {
 	layer, err := overlay.New(engine.New(oldDriver, noTelemetry(), counted), overlay.Config{})
 	exitOn(err)
 	s := twoStores{
-		bucket: engine.New(newDriver, noTelemetry(), counted, driver.WithLayer(layer)), written: engine.New(newDriver),
+		bucket:  engine.New(newDriver, noTelemetry(), counted, driver.WithLayer(layer)),
+		written: engine.New(newDriver),
 	}
 	s.objects = s.written
 	if name == inOldStore {

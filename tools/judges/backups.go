@@ -31,8 +31,12 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 func runKopia(ctx context.Context, t task) ([]result, error) {
 	options := func(bucket string) string {
 		text, _ := json.Marshal(map[string]any{
-			"bucket": bucket, "endpoint": t.on.host(), "doNotUseTLS": !t.on.tls(), "region": "us-east-1",
-			"accessKeyID": t.on.main.key, "secretAccessKey": t.on.main.secret,
+			"bucket":          bucket,
+			"endpoint":        t.on.host(),
+			"doNotUseTLS":     !t.on.tls(),
+			"region":          "us-east-1",
+			"accessKeyID":     t.on.main.key,
+			"secretAccessKey": t.on.main.secret,
 		})
 		return string(text)
 	}

@@ -20,7 +20,9 @@ func (t task) bucket(name string) string { return cmp.Or(t.on.bucket, name+"-"+t
 // client returns a client that creates the buckets that a suite expects on the server.
 func (r running) client() (*minio.Client, error) {
 	options := &minio.Options{
-		Creds: credentials.NewStaticV4(r.main.key, r.main.secret, ""), Secure: r.tls(), Region: "us-east-1",
+		Creds:  credentials.NewStaticV4(r.main.key, r.main.secret, ""),
+		Secure: r.tls(),
+		Region: "us-east-1",
 	}
 	if r.certificate != "" {
 		content, err := os.ReadFile(r.certificate)

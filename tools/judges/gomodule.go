@@ -27,7 +27,9 @@ type goModule struct {
 // minioGo is the module with the functional tests of MinIO's client. It has two versions: the
 // newest one and one of last year.
 var minioGo = goModule{
-	path: "github.com/minio/minio-go/v7", program: "functional", args: []string{"build", "functional_tests.go"},
+	path:    "github.com/minio/minio-go/v7",
+	program: "functional",
+	args:    []string{"build", "functional_tests.go"},
 }.pinned(
 	"v7.0.94", "h1:1ZoksIKPyaSt64AVOyaQvhDOgVC3MfZsWM6mZXRUGtM=",
 	"v7.4.1", "h1:PtU/zIOfQRWZ+QydXAZysc+xZYHdG+BBR4Z6TUvy73w=",
@@ -35,14 +37,19 @@ var minioGo = goModule{
 
 // s5cmd is the module with the end-to-end tests of s5cmd. The tests build s5cmd themselves.
 var s5cmd = goModule{
-	path: "github.com/peak/s5cmd/v2", version: "v2.3.0",
+	path:    "github.com/peak/s5cmd/v2",
+	version: "v2.3.0",
 	sum:     "h1:g8KSD2o4pcyzUsAaWsn7TGb+j4w+/mI1B5NmfDR0Bbs=",
-	program: "e2e/e2e.test", args: []string{"test", "-c", "./e2e"}, vendor: true,
+	program: "e2e/e2e.test",
+	args:    []string{"test", "-c", "./e2e"},
+	vendor:  true,
 }
 
 // rclone is the module with the tests of rclone's backend for S3.
 var rclone = goModule{
-	path: "github.com/rclone/rclone", program: "rclone.test", args: []string{"test", "-c", "./backend/s3"},
+	path:    "github.com/rclone/rclone",
+	program: "rclone.test",
+	args:    []string{"test", "-c", "./backend/s3"},
 }.pinned(
 	"v1.71.2", "h1:3Jk5xNPFrZhVABRuN/OPvApuZQddpE2tkhYMuEn1Ud4=",
 	"v1.76.0", "h1:Gabl7KmhxyOXyMtFNA/s6wZ3LZ/2x0NP7xZLNEW3Guo=",
@@ -50,7 +57,9 @@ var rclone = goModule{
 
 // restic is the module with the tests of restic's backend for S3.
 var restic = goModule{
-	path: "github.com/restic/restic", program: "restic.test", args: []string{"test", "-c", "./internal/backend/s3"},
+	path:    "github.com/restic/restic",
+	program: "restic.test",
+	args:    []string{"test", "-c", "./internal/backend/s3"},
 }.pinned(
 	"v0.18.1", "h1:XmTfPA6+cUP2hPKXjUhHTj0GNfoWM1G1uhf+Ssg/j1M=",
 	"v0.19.1", "h1:LQKkar5/gYxay1OCokAWPBNiLr1lTpt4fhdM4GWqSlY=",
@@ -58,7 +67,9 @@ var restic = goModule{
 
 // kopia is the module with the tests of kopia's storage for S3.
 var kopia = goModule{
-	path: "github.com/kopia/kopia", program: "kopia.test", args: []string{"test", "-c", "./repo/blob/s3"},
+	path:    "github.com/kopia/kopia",
+	program: "kopia.test",
+	args:    []string{"test", "-c", "./repo/blob/s3"},
 }.pinned(
 	"v0.21.1", "h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY=",
 	"v0.22.3", "h1:/eFesjfsv1XEwGSPNrc/Zt7OV9Lb24r9jPglHW1gA84=",
@@ -67,8 +78,9 @@ var kopia = goModule{
 // distribution is the module with the tests of the container registry's S3 driver. Its vendor
 // directory contains no packages, and -mod=readonly makes Go ignore it.
 var distribution = goModule{
-	path: "github.com/distribution/distribution/v3", program: "distribution.test",
-	args: []string{"test", "-c", "-mod=readonly", "./registry/storage/driver/s3-aws"},
+	path:    "github.com/distribution/distribution/v3",
+	program: "distribution.test",
+	args:    []string{"test", "-c", "-mod=readonly", "./registry/storage/driver/s3-aws"},
 }.pinned(
 	"v3.0.0", "h1:q4R8wemdRQDClzoNNStftB2ZAfqOiN6UX90KJc4HjyM=",
 	"v3.1.2", "h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg=",
@@ -76,7 +88,9 @@ var distribution = goModule{
 
 // litestream is the module with the tests of Litestream's replicas.
 var litestream = goModule{
-	path: "github.com/benbjohnson/litestream", program: "litestream.test", args: []string{"test", "-c", "."},
+	path:    "github.com/benbjohnson/litestream",
+	program: "litestream.test",
+	args:    []string{"test", "-c", "."},
 }.pinned(
 	"v0.5.3", "h1:8c2fMl2zEqpjabvH6bEZb9Ln9+mdqNzil+ZKu2KnvqY=",
 	"v0.5.18", "h1:kelmbbFQvlgrm8dRrpt9bqvDrJ69OgWQca8hSflNF2U=",
@@ -86,16 +100,20 @@ var litestream = goModule{
 // containers and the SDKs of all clouds. Our file objstore/acceptance.go replaces s3_e2e_test.go,
 // and runs the module's acceptance test on S3 only.
 var objstore = goModule{
-	path: "github.com/thanos-io/objstore", program: "objstore.test",
+	path:     "github.com/thanos-io/objstore",
+	program:  "objstore.test",
 	args:     []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
-	replaced: "providers/s3/s3_e2e_test.go", by: objstoreAcceptance,
+	replaced: "providers/s3/s3_e2e_test.go",
+	by:       objstoreAcceptance,
 }.pinned("v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=")
 
 // opentofu is the program OpenTofu, which has a backend for S3. Terraform cannot be built in the
 // same way. Its backends are modules that are not published, and its go.mod replaces them with
 // directories that the module does not contain.
 var opentofu = goModule{
-	path: "github.com/opentofu/opentofu", program: "tofu", args: []string{"build", "./cmd/tofu"},
+	path:    "github.com/opentofu/opentofu",
+	program: "tofu",
+	args:    []string{"build", "./cmd/tofu"},
 }.pinned(
 	"v1.10.6", "h1:J57O7HrW7gakftSLFQr+/p7fniZjZ3FQLFyzv4XsSmQ=",
 	"v1.12.6", "h1:0VT4P8pMmGcCUnQ9JDrJ+Qg2d35Vzm4FFd/9+H7oF98=",

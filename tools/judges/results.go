@@ -180,7 +180,10 @@ func (c cells) table() string {
 	}
 	ordered := func(of map[string]bool, known []string) []string {
 		return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
-			name := func(s string) string { before, _, _ := strings.Cut(s, " "); return before }
+			name := func(s string) string {
+				before, _, _ := strings.Cut(s, " ")
+				return before
+			}
 			return cmp.Or(cmp.Compare(slices.Index(known, name(a)), slices.Index(known, name(b))), cmp.Compare(a, b))
 		})
 	}

@@ -39,8 +39,9 @@ var servers = []server{
 	{name: "layers-azurite", start: gateway(azuriteStore, cacheAndEncrypt), like: "gateway-azurite"},
 	{name: "mirror-minio", start: gateway(minioStore, "{mirror: other}", azuriteStore), like: "gateway-minio"},
 	{
-		name: "overlay-azurite", start: gateway(azuriteStore, "{overlay: {old: other}}", minioStore),
-		like: "gateway-azurite",
+		name:  "overlay-azurite",
+		start: gateway(azuriteStore, "{overlay: {old: other}}", minioStore),
+		like:  "gateway-azurite",
 	},
 }
 
@@ -160,7 +161,11 @@ func fromEnvironment(name string) func(overTLS bool) (running, error) {
 		}
 		root := account{os.Getenv(prefix + "_KEY"), os.Getenv(prefix + "_SECRET")}
 		r := running{
-			url: os.Getenv(prefix), certificate: os.Getenv(prefix + "_CA"), main: root, other: root, stop: func() {},
+			url:         os.Getenv(prefix),
+			certificate: os.Getenv(prefix + "_CA"),
+			main:        root,
+			other:       root,
+			stop:        func() {},
 		}
 		if key := os.Getenv(prefix + "_OTHER_KEY"); key != "" {
 			r.other = account{key, os.Getenv(prefix + "_OTHER_SECRET")}

@@ -56,9 +56,13 @@ func launchAzurite(p instance) (launch, error) {
 		readyStatus: http.StatusForbidden, // response to an unsigned request
 		url:         address,
 		variables: map[string]string{
-			"ACCOUNT": azuriteAccount, "KEY": azuriteKey,
-			"OTHER": "http://" + p.host + "/" + azuriteOther, "BROWSER": "http://" + p.host + "/" + azuriteBrowser,
-			"SECOND": "http://" + p.host + "/" + azuriteSecond, "SECOND_ACCOUNT": azuriteSecond, "SECOND_KEY": azuriteKey2,
+			"ACCOUNT":        azuriteAccount,
+			"KEY":            azuriteKey,
+			"OTHER":          "http://" + p.host + "/" + azuriteOther,
+			"BROWSER":        "http://" + p.host + "/" + azuriteBrowser,
+			"SECOND":         "http://" + p.host + "/" + azuriteSecond,
+			"SECOND_ACCOUNT": azuriteSecond,
+			"SECOND_KEY":     azuriteKey2,
 		},
 	}, nil
 }

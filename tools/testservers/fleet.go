@@ -100,7 +100,9 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	}
 	var group sync.WaitGroup
 	for _, s := range waiting {
-		group.Go(func() { s.err = s.process.waitReady(ctx) })
+		group.Go(func() {
+			s.err = s.process.waitReady(ctx)
+		})
 	}
 	group.Wait()
 	for _, s := range waiting {

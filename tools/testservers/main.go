@@ -81,7 +81,9 @@ func run(only, dir string, command []string) (code int, err error) {
 	stopping := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	ctx, notYet := signal.NotifyContext(context.Background(), stopping...)
 	var f fleet
-	defer func() { err = errors.Join(err, f.stop()) }()
+	defer func() {
+		err = errors.Join(err, f.stop())
+	}()
 	if err := f.start(ctx, chosen); err != nil {
 		notYet()
 		return 1, err

@@ -43,8 +43,11 @@ func launchPostgres(p instance) (launch, error) {
 		return launch{}, err
 	}
 	address := url.URL{
-		Scheme: "postgres", User: url.UserPassword(postgresUser, postgresPassword), Host: p.host,
-		Path: "/postgres", RawQuery: "sslmode=disable",
+		Scheme:   "postgres",
+		User:     url.UserPassword(postgresUser, postgresPassword),
+		Host:     p.host,
+		Path:     "/postgres",
+		RawQuery: "sslmode=disable",
 	}
 	return launch{
 		args: []string{

@@ -46,8 +46,13 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 		status = http.StatusOK
 	}
 	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Body: http.NoBody, Request: r,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: status,
+		Status:     http.StatusText(status),
+		Body:       http.NoBody,
+		Request:    r,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
 	}, nil
 }
 

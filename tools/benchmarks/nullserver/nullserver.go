@@ -53,7 +53,10 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 	s := &Server{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
 	if o.Bandwidth > 0 {
 		listener = &pacedListener{
-			Listener: listener, rate: o.Bandwidth, in: link{rate: o.Link}, out: link{rate: o.Link},
+			Listener: listener,
+			rate:     o.Bandwidth,
+			in:       link{rate: o.Link},
+			out:      link{rate: o.Link},
 		}
 	}
 	if o.TLS {

@@ -32,8 +32,9 @@ var plotMeasures = []plotMeasure{
 	{title: "time", of: func(r Row) float64 { return r.Nanos }, text: Nanos, curve: true, base: 10},
 	{title: "CPU", of: func(r Row) float64 { return r.CPU }, text: Nanos},
 	{
-		title: "allocations", of: func(r Row) float64 { return r.Allocs },
-		text: func(n float64) string { return fmt.Sprintf("%.0f", n) },
+		title: "allocations",
+		of:    func(r Row) float64 { return r.Allocs },
+		text:  func(n float64) string { return fmt.Sprintf("%.0f", n) },
 	},
 	{title: "bytes allocated", of: func(r Row) float64 { return r.Bytes }, text: Size, curve: true, base: 16},
 	{title: "heap at its peak", of: func(r Row) float64 { return r.PeakHeap }, text: Size, curve: true, base: 4},

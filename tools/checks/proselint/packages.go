@@ -49,7 +49,9 @@ func (p *packages) load(dir string) (*names, error) {
 		return n, nil
 	}
 	n := &names{
-		top: make(map[string]bool), members: make(map[string]map[string]bool), embeds: make(map[string][]string),
+		top:     make(map[string]bool),
+		members: make(map[string]map[string]bool),
+		embeds:  make(map[string][]string),
 		imports: make(map[string]string),
 	}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -51,7 +51,9 @@ func (l *linter) checkPhrases(p paragraph) {
 		return
 	}
 	before := len(l.findings)
-	defer func() { l.clean[p.text] = len(l.findings) == before }()
+	defer func() {
+		l.clean[p.text] = len(l.findings) == before
+	}()
 	for _, phrase := range l.phrases {
 		for _, m := range phrase.pattern.FindAllStringIndex(p.text, -1) {
 			start := m[0] + len(p.text[m[0]:m[1]]) - len(strings.TrimLeft(p.text[m[0]:m[1]], ".,:;!? "))

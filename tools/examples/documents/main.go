@@ -61,8 +61,10 @@ func open(ctx context.Context, bucket storage.Bucket, address string) (*archive,
 		return nil, err
 	}
 	files, err := uploads.New(bucket, uploads.Config{
-		Rules: rules.Any(1 << 30), Records: records,
-		TTL: 12 * time.Hour, Lifetime: 24 * time.Hour, // a file without a row is kept for a day
+		Rules:    rules.Any(1 << 30),
+		Records:  records,
+		TTL:      12 * time.Hour,
+		Lifetime: 24 * time.Hour, // a file without a row is kept for a day
 	})
 	return &archive{db, files}, err
 }

@@ -138,7 +138,9 @@ func (f fetched) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func sumPages(pages parquet.Pages) (sum float64, err error) {
-	defer func() { err = errors.Join(err, pages.Close()) }()
+	defer func() {
+		err = errors.Join(err, pages.Close())
+	}()
 	values := make([]parquet.Value, 1024)
 	for {
 		page, err := pages.ReadPage()

@@ -34,9 +34,14 @@ func upload(ctx context.Context, b storage.Uploader, key string, rows int) (*sto
 	for i := range rows {
 		start := random.Int64N(1 << 31)
 		batch = append(batch, trip{
-			ID: random.Int64(), Start: start, End: start + random.Int64N(7200), Latitude: random.Float64(),
+			ID:        random.Int64(),
+			Start:     start,
+			End:       start + random.Int64N(7200),
+			Latitude:  random.Float64(),
 			Longitude: random.Float64(),
-			Distance:  float64(random.IntN(1000)), Fare: float64(random.IntN(5000)), Remark: "cash, no luggage",
+			Distance:  float64(random.IntN(1000)),
+			Fare:      float64(random.IntN(5000)),
+			Remark:    "cash, no luggage",
 		})
 		if len(batch) == cap(batch) || i == rows-1 {
 			if _, err := table.Write(batch); err != nil {

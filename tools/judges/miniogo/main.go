@@ -36,7 +36,9 @@ func run(ctx context.Context, host string) error {
 		return err
 	}
 	for key, content := range map[string]string{
-		"empty": "", "short": "content", "long": strings.Repeat("0123456789", 1<<20),
+		"empty": "",
+		"short": "content",
+		"long":  strings.Repeat("0123456789", 1<<20),
 	} {
 		if err := storeAndRead(ctx, client, key, []byte(content)); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -60,7 +62,9 @@ func run(ctx context.Context, host string) error {
 // unchanged.
 func storeAndRead(ctx context.Context, client *minio.Client, key string, content []byte) error {
 	options := minio.PutObjectOptions{
-		ContentType: "text/x-test", UserMetadata: map[string]string{"color": "blue"}, PartSize: 5 << 20,
+		ContentType:  "text/x-test",
+		UserMetadata: map[string]string{"color": "blue"},
+		PartSize:     5 << 20,
 	}
 	if _, err := client.PutObject(ctx, bucket, key, bytes.NewReader(content), int64(len(content)), options); err != nil {
 		return err

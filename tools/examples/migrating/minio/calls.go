@@ -122,8 +122,12 @@ func ours(
 func opening(ctx context.Context, bucket, endpoint, region, id, secret string) (storage.Bucket, bool, error) {
 	profile, known := s3.NamedProfile("minio")
 	b, err := s3.Open(ctx, s3.Config{
-		Bucket: bucket, Endpoint: endpoint, Region: region, Profile: &profile,
-		AccessKeyID: id, SecretKey: secret,
+		Bucket:      bucket,
+		Endpoint:    endpoint,
+		Region:      region,
+		Profile:     &profile,
+		AccessKeyID: id,
+		SecretKey:   secret,
 	}, storage.WithVersioning(true)) // only if the bucket keeps versions
 	return b, known, err
 }
