@@ -20,8 +20,11 @@ import (
 func TestTheTransferManagerWorksWithItsDefaults(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Strict: true})
 	manager := transfermanager.New(s3.New(s3.Options{
-		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, HTTPClient: server.Client(),
-		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Region:       s3server.DefaultRegion,
+		BaseEndpoint: aws.String(server.URL),
+		UsePathStyle: true,
+		HTTPClient:   server.Client(),
+		Credentials:  credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	}))
 	for name, size := range map[string]int{"empty": 0, "small": 1000, "in parts": 40<<20 + 1} {
 		t.Run(name, func(t *testing.T) {

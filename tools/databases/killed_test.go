@@ -209,7 +209,10 @@ var journeys = []journey{
 		nothing,
 		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			_, err := p.service.Store(ctx, uploads.Upload{
-				Body: strings.NewReader(title), Name: "a.txt", User: eva, Metadata: map[string]string{"title": title},
+				Body:     strings.NewReader(title),
+				Name:     "a.txt",
+				User:     eva,
+				Metadata: map[string]string{"title": title},
 			})
 			return err
 		},

@@ -93,7 +93,9 @@ func startAtOnce(t *testing.T, d database, address string) {
 	var group sync.WaitGroup
 	for i := range errs {
 		db := d.open(t, address)
-		group.Go(func() { _, errs[i] = sqlrecords.New(t.Context(), db, d.dialect) })
+		group.Go(func() {
+			_, errs[i] = sqlrecords.New(t.Context(), db, d.dialect)
+		})
 	}
 	group.Wait()
 	for _, err := range errs {

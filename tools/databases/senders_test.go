@@ -228,7 +228,9 @@ func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 		name string
 		set  func(t *testing.T, s *sender)
 	}{
-		{"a directory", func(t *testing.T, s *sender) { s.Directory = t.TempDir() }},
+		{"a directory", func(t *testing.T, s *sender) {
+			s.Directory = t.TempDir()
+		}},
 		{"a directory and SQLite", func(t *testing.T, s *sender) {
 			s.Directory = t.TempDir()
 			s.Database = createSQLite(t)

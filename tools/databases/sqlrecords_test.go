@@ -102,8 +102,14 @@ func TestTheTableCanBeQueried(t *testing.T) {
 		records, db := d.records(t)
 		sum := uint32(1<<32 - 1)
 		require.NoError(t, records.Create(t.Context(), &uploads.File{
-			ID: uploads.NewID(time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC)), Key: "a.pdf", ContentType: "application/pdf", Name: "Größe ☕.pdf",
-			Size: 1 << 40, User: uploads.User{ID: "42"}, Purpose: "invoices", CRC32C: storage.CRC32C{Sum: sum, Known: true},
+			ID:          uploads.NewID(time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC)),
+			Key:         "a.pdf",
+			ContentType: "application/pdf",
+			Name:        "Größe ☕.pdf",
+			Size:        1 << 40,
+			User:        uploads.User{ID: "42"},
+			Purpose:     "invoices",
+			CRC32C:      storage.CRC32C{Sum: sum, Known: true},
 		}))
 		var name string
 		var length, crc32c int64

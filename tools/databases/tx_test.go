@@ -109,8 +109,11 @@ func (h *hooked) Remove(ctx context.Context, f *uploads.File) error {
 func (o *office) hook(t *testing.T, remove func()) *uploads.Service {
 	t.Helper()
 	s, err := uploads.New(engine.New(o.bucket), uploads.Config{
-		Rules: rules.Any(0), Records: &hooked{o.service.Records(), remove}, Now: o.clock,
-		TTL: lifetime / 2, Lifetime: lifetime,
+		Rules:    rules.Any(0),
+		Records:  &hooked{o.service.Records(), remove},
+		Now:      o.clock,
+		TTL:      lifetime / 2,
+		Lifetime: lifetime,
 	})
 	require.NoError(t, err)
 	return s

@@ -48,8 +48,12 @@ func TestTheChangelogHasAnEntryForEachRelease(t *testing.T) {
 
 func TestModulesOfThisRepositoryGetNoTag(t *testing.T) {
 	for dir, want := range map[string]bool{
-		".": true, "cmd/omnibucket": true, "adapters/afero": true, "analyzers": true,
-		"tools": false, "tools/testservers/minio": false,
+		".":                       true,
+		"cmd/omnibucket":          true,
+		"adapters/afero":          true,
+		"analyzers":               true,
+		"tools":                   false,
+		"tools/testservers/minio": false,
 	} {
 		require.Equal(t, want, isPublished(dir), dir)
 	}

@@ -41,7 +41,9 @@ func TestOnlyOneProcessBuilds(t *testing.T) {
 	var group sync.WaitGroup
 	paths := make([]string, 4)
 	for i := range paths {
-		group.Go(func() { paths[i], _ = ensureBuilt(t.Context(), g) })
+		group.Go(func() {
+			paths[i], _ = ensureBuilt(t.Context(), g)
+		})
 	}
 	group.Wait()
 	require.Equal(t, []string{paths[0]}, cached(t), "one file, and no incomplete build")
@@ -92,7 +94,10 @@ func TestALockIsWaitedFor(t *testing.T) {
 	_, err = lock(ctx, path, cancel)
 	require.ErrorIs(t, err, context.Canceled, "waiting is reported, and then interrupted")
 	told := false
-	unlock2, err := lock(t.Context(), path, func() { told = true; unlock() })
+	unlock2, err := lock(t.Context(), path, func() {
+		told = true
+		unlock()
+	})
 	require.NoError(t, err)
 	require.True(t, told)
 	unlock2()

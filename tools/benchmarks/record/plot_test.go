@@ -15,10 +15,15 @@ import (
 
 // measured is a case of two rows on one day.
 func measured(name, title string) Case {
-	return Case{Name: name, Title: title, Run: "2026-11-21", Rows: []Row{
-		{Name: ours, Nanos: 1e6, CPU: 1e6, Allocs: 5, Bytes: 1024, Requests: map[string]float64{"PUT": 2}},
-		{Name: "the other <one> & co", Nanos: 3e6, CPU: 1e6, Allocs: 10, Bytes: 2048},
-	}}
+	return Case{
+		Name:  name,
+		Title: title,
+		Run:   "2026-11-21",
+		Rows: []Row{
+			{Name: ours, Nanos: 1e6, CPU: 1e6, Allocs: 5, Bytes: 1024, Requests: map[string]float64{"PUT": 2}},
+			{Name: "the other <one> & co", Nanos: 3e6, CPU: 1e6, Allocs: 10, Bytes: 2048},
+		},
+	}
 }
 
 const ours = "omnibucket"

@@ -14,8 +14,9 @@ func TestReachedPackages(t *testing.T) {
 		{ImportPath: module + "/memstore", Imports: []string{module + "/engine"}, Deps: []string{module, module + "/engine"}},
 		{ImportPath: module + "/lease", XTestImports: []string{module + "/memstore"}},
 		{
-			ImportPath: module + "/providers/s3", Imports: []string{module + "/engine", s3},
-			Deps: []string{module, module + "/engine", s3},
+			ImportPath: module + "/providers/s3",
+			Imports:    []string{module + "/engine", s3},
+			Deps:       []string{module, module + "/engine", s3},
 		},
 		{ImportPath: module + "/serve", TestImports: []string{module + "/memstore", module + "/providers/s3"}},
 	}

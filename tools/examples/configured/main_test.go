@@ -87,7 +87,9 @@ func newPages(t *testing.T) *pages {
 	t.Helper()
 	dir := t.TempDir()
 	p := &pages{
-		t: t, program: filepath.Join(dir, "configured"), file: filepath.Join(dir, "config.yaml"),
+		t:            t,
+		program:      filepath.Join(dir, "configured"),
+		file:         filepath.Join(dir, "config.yaml"),
 		acknowledged: map[string]string{},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.program, ".").CombinedOutput()

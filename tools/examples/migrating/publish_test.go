@@ -81,8 +81,11 @@ func minioService(t *testing.T) storage.Service {
 	t.Helper()
 	profile, _ := ours3.NamedProfile("minio")
 	service, err := ours3.NewService(t.Context(), ours3.Config{
-		Endpoint: variable(t, "MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: variable(t, "MINIO_KEY"), SecretKey: variable(t, "MINIO_SECRET"),
+		Endpoint:    variable(t, "MINIO"),
+		Region:      "us-east-1",
+		Profile:     &profile,
+		AccessKeyID: variable(t, "MINIO_KEY"),
+		SecretKey:   variable(t, "MINIO_SECRET"),
 	})
 	require.NoError(t, err)
 	return service
@@ -93,7 +96,8 @@ func onMinIO(t *testing.T) (publish, storage.Service) {
 	endpoint, err := url.Parse(variable(t, "MINIO"))
 	require.NoError(t, err)
 	c, err := miniosdk.New(endpoint.Host, &miniosdk.Options{
-		Creds: miniocredentials.NewStaticV4(variable(t, "MINIO_KEY"), variable(t, "MINIO_SECRET"), ""), Region: "us-east-1",
+		Creds:  miniocredentials.NewStaticV4(variable(t, "MINIO_KEY"), variable(t, "MINIO_SECRET"), ""),
+		Region: "us-east-1",
 	})
 	require.NoError(t, err)
 	return func(ctx context.Context, bucket, name, report string) ([]string, error) {
@@ -104,8 +108,10 @@ func onMinIO(t *testing.T) (publish, storage.Service) {
 func onAWS(t *testing.T) (publish, storage.Service) {
 	t.Helper()
 	c := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: new(variable(t, "MINIO")), UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(variable(t, "MINIO_KEY"), variable(t, "MINIO_SECRET"), ""),
+		Region:       "us-east-1",
+		BaseEndpoint: new(variable(t, "MINIO")),
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(variable(t, "MINIO_KEY"), variable(t, "MINIO_SECRET"), ""),
 	})
 	return func(ctx context.Context, bucket, name, report string) ([]string, error) {
 		return aws.Publish(ctx, c, bucket, name, strings.NewReader(report))

@@ -27,14 +27,20 @@ type port struct {
 
 var ports = map[string]port{
 	"restic": {
-		module: "github.com/restic/restic", version: "v0.18.1", sum: "h1:XmTfPA6+cUP2hPKXjUhHTj0GNfoWM1G1uhf+Ssg/j1M=",
-		pkg: "internal/backend/omnibucket", files: map[string]string{"backend.go.txt": "backend.go", "backend_test.go.txt": "backend_test.go"},
-		passed: 1,
+		module:  "github.com/restic/restic",
+		version: "v0.18.1",
+		sum:     "h1:XmTfPA6+cUP2hPKXjUhHTj0GNfoWM1G1uhf+Ssg/j1M=",
+		pkg:     "internal/backend/omnibucket",
+		files:   map[string]string{"backend.go.txt": "backend.go", "backend_test.go.txt": "backend_test.go"},
+		passed:  1,
 	},
 	"kopia": {
-		module: "github.com/kopia/kopia", version: "v0.21.1", sum: "h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY=",
-		pkg: "repo/blob/omnibucket", files: map[string]string{"storage.go.txt": "storage.go", "storage_test.go.txt": "storage_test.go"},
-		passed: 2,
+		module:  "github.com/kopia/kopia",
+		version: "v0.21.1",
+		sum:     "h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY=",
+		pkg:     "repo/blob/omnibucket",
+		files:   map[string]string{"storage.go.txt": "storage.go", "storage_test.go.txt": "storage_test.go"},
+		passed:  2,
 	},
 }
 
@@ -113,6 +119,9 @@ func minioAddress(t *testing.T) string {
 	t.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretKey)
 	return "s3://" + freshbucket.Create(t, account) + "?" + url.Values{
-		"region": {c.Region}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {c.Endpoint},
+		"region":     {c.Region},
+		"path_style": {"true"},
+		"profile":    {"minio"},
+		"endpoint":   {c.Endpoint},
 	}.Encode()
 }
