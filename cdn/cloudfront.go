@@ -100,9 +100,7 @@ func (s *CloudFrontSigner) SignedDownloadURL(
 	custom := s.addresses.IsValid()
 	if g.query != "" {
 		if custom { // in a custom policy, the "?" before the query would be a wildcard
-			return nil, s.site.unsupported(
-				"SignedDownloadURL", key, "parameters of the store together with Addresses", "",
-			)
+			return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
 		}
 		resource, separator = resource+"?"+g.query, "&"
 	}

@@ -58,9 +58,8 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 		}
 	}
 	if k.private == nil { // the error is our own, because the parser's error could quote the key
-		return k, argument.Invalid(
-			"Config.PrivateKey", "must be PEM of an RSA key of 2,048 bits, or of an ECDSA key on P-256", "",
-		)
+		return k, argument.Invalid("Config.PrivateKey",
+			"must be PEM of an RSA key of 2,048 bits, or of an ECDSA key on P-256", "")
 	}
 	return k, nil
 }

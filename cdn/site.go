@@ -33,13 +33,11 @@ func newSite(provider, base string) (site, error) {
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil,
 		strings.ContainsAny(base, "?#"):
-		return site{}, argument.Invalid(
-			"Config.BaseURL", "must be an http or https address without user, query or fragment", "",
-		)
+		return site{}, argument.Invalid("Config.BaseURL",
+			"must be an http or https address without user, query or fragment", "")
 	case strings.ContainsFunc(base, func(r rune) bool { return !plain(r) && r != '%' }):
-		return site{}, argument.Invalid(
-			"Config.BaseURL", `must have only letters, digits and "-._~/:[]%"`, "escape other characters of its path",
-		)
+		return site{}, argument.Invalid("Config.BaseURL", `must have only letters, digits and "-._~/:[]%"`,
+			"escape other characters of its path")
 	case keyrule.Any(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "":
 		return site{}, argument.Invalid("Config.BaseURL", `must not have a path with a segment "." or ".."`, "")
 	}
@@ -76,9 +74,7 @@ func (s *site) cookieDomain(given string) (string, error) {
 	}
 	given = strings.ToLower(strings.TrimPrefix(given, "."))
 	if host := strings.ToLower(s.host); given == "" || host != given && !strings.HasSuffix(host, "."+given) {
-		return "", argument.Invalid(
-			"Config.CookieDomain", "must be the host of BaseURL, or a domain that it belongs to", "",
-		)
+		return "", argument.Invalid("Config.CookieDomain", "must be the host of BaseURL, or a domain that it belongs to", "")
 	}
 	return given, nil
 }

@@ -154,9 +154,9 @@ func (l *Log) unknown(number int64, cause error) error {
 
 // writer reports whether an entry is stored, and returns the id of the call that wrote it.
 func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
-	attrs, err := persist(
-		ctx, func(ctx context.Context) (*storage.Attrs, error) { return l.bucket.Attrs(ctx, l.key(number)) },
-	)
+	attrs, err := persist(ctx, func(ctx context.Context) (*storage.Attrs, error) {
+		return l.bucket.Attrs(ctx, l.key(number))
+	})
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return false, "", nil

@@ -86,9 +86,8 @@ func ConfigureLayer(name string, settings LayerSettings) (*ConfiguredLayer, erro
 		return configure(settings)
 	}
 	if path, ours := layerPackages[name]; ours {
-		return nil, argument.Invalid(
-			"layer "+name, "must be compiled into the program", fmt.Sprintf("import _ %q, which registers it", path),
-		)
+		return nil, argument.Invalid("layer "+name, "must be compiled into the program",
+			fmt.Sprintf("import _ %q, which registers it", path))
 	}
 	// The error does not quote the name, because a secret may have been written in its place.
 	return nil, argument.Invalid("layer", "must have a name that is known: "+strings.Join(names, ", "), "")

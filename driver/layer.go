@@ -114,9 +114,7 @@ func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
 }
 
 func (a *interceptor) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
-	return passing(
-		a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) },
-	)
+	return passing(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
 }
 
 func (a *interceptor) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
@@ -135,21 +133,19 @@ func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error 
 }
 
 func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error) {
-	return passing(
-		a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) },
-	)
+	return passing(a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) })
 }
 
 func (a *interceptor) ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error) {
-	return passing(
-		a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) { return a.Driver.ListUploads(ctx, r) },
-	)
+	return passing(a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) {
+		return a.Driver.ListUploads(ctx, r)
+	})
 }
 
 func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storage.SignedURL, error) {
-	return passing(
-		a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.SignPart(ctx, r) },
-	)
+	return passing(a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) {
+		return a.Driver.SignPart(ctx, r)
+	})
 }
 
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
@@ -169,9 +165,7 @@ func (a *interceptor) Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs,
 }
 
 func (a *interceptor) Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error) {
-	return passing(
-		a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) },
-	)
+	return passing(a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) })
 }
 
 func (a *interceptor) Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error) {
@@ -186,9 +180,7 @@ func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*Versio
 }
 
 func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]string, error) {
-	return passing(
-		a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) },
-	)
+	return passing(a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) })
 }
 
 func (a *interceptor) SetTags(ctx context.Context, r *ChangeRequest) error {
@@ -208,15 +200,13 @@ func (a *interceptor) Restore(ctx context.Context, r *ChangeRequest) error {
 }
 
 func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*storage.SignedURL, error) {
-	return passing(
-		a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) },
-	)
+	return passing(a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) })
 }
 
 func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error) {
-	return passing(
-		a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) { return a.Driver.SignForm(ctx, r) },
-	)
+	return passing(a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) {
+		return a.Driver.SignForm(ctx, r)
+	})
 }
 
 func (a *interceptor) Vend(ctx context.Context, r *VendRequest) (*storage.VendedCredentials, error) {

@@ -102,9 +102,7 @@ func split(address string) (base, folder, query string, err error) {
 		base = strings.ToLower(scheme) + "://" + host
 	}
 	if folder, err = url.PathUnescape(path); err != nil {
-		return "", "", "", invalid(
-			`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`,
-		)
+		return "", "", "", invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
 	if folder != "" && !strings.HasSuffix(folder, "/") {
 		folder += "/"

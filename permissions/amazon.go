@@ -44,9 +44,7 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 	for _, action := range g.all(p, each) {
 		level := level(action)
 		if level == ofKey && !keyARN().MatchString(g.KMSKey) {
-			return nil, argument.Invalid(
-				"KMSKey", "must be the ARN of a key if an operation needs "+action, "",
-			)
+			return nil, argument.Invalid("KMSKey", "must be the ARN of a key if an operation needs "+action, "")
 		}
 		statements[level].Effect = "Allow"
 		statements[level].Action = append(statements[level].Action, action)
@@ -131,9 +129,7 @@ func escapedForAmazon(p Provider, prefix string) (string, error) {
 		return amazonEscapes.Replace(prefix), nil
 	}
 	if strings.ContainsAny(prefix, "*?") || strings.Contains(prefix, "${") {
-		return "", argument.Invalid(
-			"prefix", `must not contain "*", "?" or "${", which a policy of MinIO cannot escape`, "",
-		)
+		return "", argument.Invalid("prefix", `must not contain "*", "?" or "${", which a policy of MinIO cannot escape`, "")
 	}
 	return prefix, nil
 }

@@ -152,9 +152,8 @@ func (g Grant) azureSignature() ([]Document, error) {
 		}}, nil
 	}
 	if strings.HasPrefix(g.Prefix, "/") || !strings.HasSuffix(g.Prefix, "/") || strings.Contains(g.Prefix, "//") {
-		return nil, argument.Invalid(
-			"prefix", `must be a directory that ends in "/": a shared access signature has no other prefix`, "",
-		)
+		return nil, argument.Invalid("prefix",
+			`must be a directory that ends in "/": a shared access signature has no other prefix`, "")
 	}
 	depth := strconv.Itoa(strings.Count(g.Prefix, "/"))
 	return []Document{{
