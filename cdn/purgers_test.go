@@ -73,9 +73,11 @@ var purgers = map[string]struct {
 	open    func(*http.Client) (cdn.Purger, error)
 }{
 	"cloudflare": {`{"success":true,"errors":[],"result":{"id":"z"}}`, func(c *http.Client) (cdn.Purger, error) {
-		return cdn.NewCloudflarePurger(
-			cdn.CloudflareConfig{ZoneID: "023e105f4ecef8ad9ca31a8372d0c353", Token: token, HTTPClient: c},
-		)
+		return cdn.NewCloudflarePurger(cdn.CloudflareConfig{
+			ZoneID:     "023e105f4ecef8ad9ca31a8372d0c353",
+			Token:      token,
+			HTTPClient: c,
+		})
 	}},
 	"fastly": {`{"status":"ok","id":"108-1391560174-974124"}`, func(c *http.Client) (cdn.Purger, error) {
 		return cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token, HTTPClient: c})

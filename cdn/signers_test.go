@@ -92,9 +92,7 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	signed, err := s.SignedDownloadURL(
 		t.Context(),
 		"a.jpg",
-		storage.WithDownloadName(
-			"ü & b.jpg",
-		),
+		storage.WithDownloadName("ü & b.jpg"),
 		storage.WithResponseContentType("text/plain"),
 		storage.WithVersion("a+b*"),
 	)
