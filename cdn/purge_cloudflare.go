@@ -86,7 +86,8 @@ func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 		Success bool                         `json:"success"`
 		Errors  []struct{ Code json.Number } `json:"errors"`
 	}
-	switch err := json.Unmarshal(body, &answer); {
+	err = json.Unmarshal(body, &answer)
+	switch {
 	case err != nil:
 		return p.api.Refused(storage.Unavailable, "the response is no JSON")
 	case answer.Success:

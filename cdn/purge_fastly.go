@@ -78,7 +78,8 @@ func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 		return err
 	}
 	var answer struct{ Status string }
-	switch err := json.Unmarshal(body, &answer); {
+	err = json.Unmarshal(body, &answer)
+	switch {
 	case err != nil:
 		return p.api.Refused(storage.Unavailable, "the response is no JSON")
 	case answer.Status != "ok":

@@ -31,7 +31,7 @@ type site struct {
 func newSite(provider, base string) (site, error) {
 	u, err := url.Parse(base)
 	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil,
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
 		strings.ContainsAny(base, "?#"):
 		return site{}, argument.Invalid("Config.BaseURL",
 			"must be an http or https address without user, query or fragment", "")

@@ -93,7 +93,8 @@ func (l *Log) predecessor(ctx context.Context, begun time.Time) (int64, error) {
 	if seen == nil || begun.Sub(seen.at) > fresh {
 		return l.last(ctx, begun)
 	}
-	switch there, err := l.look(ctx, seen); {
+	there, err := l.look(ctx, seen)
+	switch {
 	case err != nil:
 		return 0, err
 	case there:

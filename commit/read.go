@@ -46,7 +46,8 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 			return
 		}
 		for next, more := number, true; ; {
-			if next, more = l.yield(ctx, "Follow", next, yield); !more {
+			next, more = l.yield(ctx, "Follow", next, yield)
+			if !more {
 				return
 			}
 			if err := ctxtime.Sleep(ctx, interval); err != nil {

@@ -63,8 +63,9 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	ordered := storage.Supports(l.bucket, storage.OrderedListing)
 	_, err = storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
 		for entry, failed := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
-			switch listed = failed; {
-			case failed != nil, entry.Key > l.key(now.removed) && ordered:
+			listed = failed
+			switch {
+			case failed != nil || entry.Key > l.key(now.removed) && ordered:
 				return
 			case entry.Key <= l.key(now.removed) && l.isEntry(entry.Key) && !yield(entry.Key):
 				return

@@ -47,7 +47,8 @@ func (l *Lease) beat(ctx context.Context) {
 		return
 	}
 	written, err := l.write(ctx, l.state, l.state.record)
-	if l.unsure = err != nil; err == nil {
+	l.unsure = err != nil
+	if err == nil {
 		l.state = written
 		l.expiry.Reset(l.left())
 	}

@@ -160,7 +160,7 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 		return invalid("the second store must be a location of a whole bucket without layers", "")
 	case hasPrefix(other.address):
 		return invalid("the second store must be a location of a whole bucket without layers", "leave its prefix out")
-	case other.address == l.address, own != "" && dir != "" && overlaps(own, dir):
+	case other.address == l.address || own != "" && dir != "" && overlaps(own, dir):
 		return invalid("the two stores must not be the same bucket, nor one in the other", "")
 	case others[other.address]:
 		return invalid("mirror and overlay must name different stores",

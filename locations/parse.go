@@ -54,7 +54,8 @@ func Parse(file string, text []byte) (*Config, error) {
 func (c *Config) document(text []byte) (*yaml.Node, error) {
 	var node, more yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	switch err := decoder.Decode(&node); {
+	err := decoder.Decode(&node)
+	switch {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
