@@ -139,7 +139,8 @@ func TestALoserSeesWhatWon(t *testing.T) {
 	appendText(t, log, "a")
 	var seen []int64
 	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
-		if seen = append(seen, last); len(seen) == 1 {
+		seen = append(seen, last)
+		if len(seen) == 1 {
 			appendText(t, other, "b", "c")
 		}
 		return fmt.Appendf(nil, "after %d", last), nil
@@ -252,7 +253,8 @@ func TestAPausedWriterFindsNoFreeNumber(t *testing.T) {
 	appendText(t, paused, "a")
 	var seen []int64
 	number, err := paused.Append(t.Context(), func(last int64) ([]byte, error) {
-		if seen = append(seen, last); len(seen) == 1 {
+		seen = append(seen, last)
+		if len(seen) == 1 {
 			appendText(t, other, "b", "c", "d")
 			require.NoError(t, other.Trim(t.Context(), 3))
 		}

@@ -95,7 +95,7 @@ func TestADirectoryBucketHasOtherPermissions(t *testing.T) {
 func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 	t.Helper()
 	switch {
-	case p == permissions.AWS, p == permissions.MinIO:
+	case p == permissions.AWS || p == permissions.MinIO:
 		form := read[amazonForm](t, d.Text)
 		require.Equal(t, "2012-10-17", form.Version)
 		require.NotEmpty(t, form.Statement)
