@@ -36,12 +36,13 @@ func (s *BunnySigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 // NewBunnySigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
 func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 	at, err := newSite("bunny", c.BaseURL)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case urlpath.Escape(at.path) != at.path:
+	}
+	if urlpath.Escape(at.path) != at.path {
 		return nil, argument.Invalid("Config.BaseURL", "must not have an escaped path", "")
-	case c.Key == "":
+	}
+	if c.Key == "" {
 		return nil, argument.Invalid("Config.Key", "must not be empty", "")
 	}
 	at.unescaped = true

@@ -57,10 +57,10 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 	if err := given.ApplyDownload(opts...); err != nil {
 		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
 	}
-	switch {
-	case given.Method != "" && given.Method != http.MethodGet:
+	if given.Method != "" && given.Method != http.MethodGet {
 		return grant{}, s.unsupported(op, key, "WithMethod", "leave it out: the URL for GET is one for HEAD, too")
-	case len(given.Native) > 0:
+	}
+	if len(given.Native) > 0 {
 		return grant{}, s.unsupported(op, key, "WithNative", "")
 	}
 	query, option := forwarded(&given)

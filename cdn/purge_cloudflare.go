@@ -40,10 +40,10 @@ type cloudflarePurger struct {
 // Purge fails with Unauthenticated or PermissionDenied. If there are too many requests, it fails
 // with RateLimited. If a field of c is not valid, NewCloudflarePurger fails with InvalidArgument.
 func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
-	switch {
-	case c.ZoneID == "" || urlpath.EscapeAll(c.ZoneID) != c.ZoneID:
+	if c.ZoneID == "" || urlpath.EscapeAll(c.ZoneID) != c.ZoneID {
 		return nil, argument.Invalid("Config.ZoneID", "must be the id of a zone, of letters and digits", "")
-	case !validToken(c.Token):
+	}
+	if !validToken(c.Token) {
 		return nil, invalidToken("Config.Token")
 	}
 	address := "https://api.cloudflare.com/client/v4/zones/" + c.ZoneID + "/purge_cache"
@@ -87,10 +87,10 @@ func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 		Errors  []struct{ Code json.Number } `json:"errors"`
 	}
 	err = json.Unmarshal(body, &answer)
-	switch {
-	case err != nil:
+	if err != nil {
 		return p.api.Refused(storage.Unavailable, "the response is no JSON")
-	case answer.Success:
+	}
+	if answer.Success {
 		return nil
 	}
 	reason := "the API reported a failure"

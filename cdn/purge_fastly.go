@@ -79,10 +79,10 @@ func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 	}
 	var answer struct{ Status string }
 	err = json.Unmarshal(body, &answer)
-	switch {
-	case err != nil:
+	if err != nil {
 		return p.api.Refused(storage.Unavailable, "the response is no JSON")
-	case answer.Status != "ok":
+	}
+	if answer.Status != "ok" {
 		return p.api.Refused(storage.Internal, "the API reported a failure")
 	}
 	return nil

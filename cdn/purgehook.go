@@ -54,16 +54,19 @@ type PurgeConfig struct {
 // If a field of c is not valid, NewPurgeHook fails with InvalidArgument.
 func NewPurgeHook(c PurgeConfig) (storage.Hook, error) {
 	at, err := newSite("", c.BaseURL)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case c.Purger == nil:
+	}
+	if c.Purger == nil {
 		return nil, argument.Invalid("Config.Purger", "must not be nil", "")
-	case c.OnError == nil:
+	}
+	if c.OnError == nil {
 		return nil, argument.Invalid("Config.OnError", "must not be nil", "")
-	case c.Timeout != 0 && c.Timeout < time.Millisecond:
+	}
+	if c.Timeout != 0 && c.Timeout < time.Millisecond {
 		return nil, argument.Invalid("Config.Timeout", "must be at least 1 millisecond", "")
-	case c.Timeout == 0:
+	}
+	if c.Timeout == 0 {
 		c.Timeout = defaultPurgeTimeout
 	}
 	h := &purgeHook{config: c, site: at, policy: backoff.New(purgeAttempts, maxPurgeDelay, c.Timeout)}

@@ -30,15 +30,16 @@ type site struct {
 // refuses wildcards of a policy, and characters that need an escape in JSON.
 func newSite(provider, base string) (site, error) {
 	u, err := url.Parse(base)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
-		strings.ContainsAny(base, "?#"):
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+		strings.ContainsAny(base, "?#") {
 		return site{}, argument.Invalid("Config.BaseURL",
 			"must be an http or https address without user, query or fragment", "")
-	case strings.ContainsFunc(base, func(r rune) bool { return !plain(r) && r != '%' }):
+	}
+	if strings.ContainsFunc(base, func(r rune) bool { return !plain(r) && r != '%' }) {
 		return site{}, argument.Invalid("Config.BaseURL", `must have only letters, digits and "-._~/:[]%"`,
 			"escape other characters of its path")
-	case keyrule.Any(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "":
+	}
+	if keyrule.Any(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "" {
 		return site{}, argument.Invalid("Config.BaseURL", `must not have a path with a segment "." or ".."`, "")
 	}
 	base = strings.TrimSuffix(base, "/") + "/"
@@ -100,10 +101,10 @@ func (s *site) checkPrefix(op, prefix string) error {
 }
 
 func (s *site) check(op, key, name, rule string) error {
-	switch {
-	case rule != "":
+	if rule != "" {
 		return s.located(op, key, argument.Invalid(name, rule, ""))
-	case s.unescaped && urlpath.Escape(key) != key:
+	}
+	if s.unescaped && urlpath.Escape(key) != key {
 		return s.unsupported(op, key, "a key with characters that a URL escapes", "")
 	}
 	return nil

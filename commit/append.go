@@ -60,10 +60,10 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	last, err := l.predecessor(ctx, begun)
 	for conflicts := 0; err == nil; conflicts++ {
 		data, failed := next(last)
-		switch {
-		case failed != nil:
+		if failed != nil {
 			return 0, failed
-		case len(data) > MaxEntry:
+		}
+		if len(data) > MaxEntry {
 			return 0, l.failed("Append", storage.TooLarge, fmt.Sprintf("entry must have at most %d bytes", MaxEntry))
 		}
 		switch won, err := l.put(ctx, last+1, data); {
@@ -94,10 +94,10 @@ func (l *Log) predecessor(ctx context.Context, begun time.Time) (int64, error) {
 		return l.last(ctx, begun)
 	}
 	there, err := l.look(ctx, seen)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case there:
+	}
+	if there {
 		return seen.number, nil
 	}
 	l.forget()
@@ -116,25 +116,26 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		)
 		taken := storage.CodeOf(err) == storage.PreconditionFailed
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
-		switch {
-		case err == nil:
+		if err == nil {
 			return true, l.confirm(ctx, number, id)
+		}
 		// Another writer has stored an entry with this number. If the log was trimmed up to this
 		// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
 		// entry of this call, and that entry may have been trimmed.
-		case taken && !unsure:
+		if taken && !unsure {
 			return false, l.confirm(ctx, number, "")
-		case !unsure:
+		}
+		if !unsure {
 			return false, err
 		}
 		stored, by, unread := l.writer(ctx, number)
-		switch {
-		case unread != nil:
+		if unread != nil {
 			return false, l.unknown(number, errors.Join(err, unread))
+		}
 		// An entry with this number is stored, perhaps by another writer. Even so, an earlier
 		// attempt may have stored the entry of this call, and Trim may have removed that entry. If
 		// the log was trimmed up to this number, confirm fails.
-		case stored:
+		if stored {
 			return by == id, l.confirm(ctx, number, by)
 		}
 		delay, again := policy.Allow(&tries, false, 0)
@@ -158,10 +159,10 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 	attrs, err := persist(ctx, func(ctx context.Context) (*storage.Attrs, error) {
 		return l.bucket.Attrs(ctx, l.key(number))
 	})
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, "", nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, "", err
 	}
 	return true, attrs.Metadata[idName], nil
@@ -172,10 +173,10 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 // writers stored an entry with the same number, and trimmed the log twice.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
-	switch {
-	case err != nil:
+	if err != nil {
 		return l.unknown(number, err)
-	case number <= trimmed:
+	}
+	if number <= trimmed {
 		l.forget()
 		return l.unknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
 	}

@@ -59,19 +59,19 @@ type Entry struct {
 // Unsupported.
 func New(b storage.ReadWriter, prefix string) (*Log, error) {
 	l := &Log{bucket: b, prefix: prefix}
-	switch {
-	case b == nil:
+	if b == nil {
 		return nil, l.failed("New", storage.InvalidArgument, "bucket must not be nil")
-	case !strings.HasSuffix(prefix, "/"):
+	}
+	if !strings.HasSuffix(prefix, "/") {
 		return nil, l.failed("New", storage.InvalidArgument, `prefix must end in "/"`)
 	}
 	if err := argument.NeedBucket(b, "New", prefix); err != nil {
 		return nil, err
 	}
-	switch {
-	case !storage.Supports(b, storage.ConditionalCreate):
+	if !storage.Supports(b, storage.ConditionalCreate) {
 		return nil, l.failed("New", storage.Unsupported, "a log needs IfAbsent on Upload")
-	case !storage.Supports(b, storage.Metadata):
+	}
+	if !storage.Supports(b, storage.Metadata) {
 		return nil, l.failed("New", storage.Unsupported, "a log needs WithMetadata")
 	}
 	return l, nil
@@ -115,12 +115,12 @@ func (l *Log) forget() {
 func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 	attrs, err := l.bucket.Attrs(ctx, l.key(seen.number))
 	text := "entry %d is another one than was in the log"
-	switch {
-	case err == nil && (seen.id == "" || seen.id == attrs.Metadata[idName]):
+	if err == nil && (seen.id == "" || seen.id == attrs.Metadata[idName]) {
 		return true, nil
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		text = "entry %d was in the log, and is gone"
-	case err != nil:
+	} else if err != nil {
 		return false, err
 	}
 	trimmed, err := l.Trimmed(ctx)
@@ -189,12 +189,12 @@ func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 	for high-low > 1 {
 		middle := low + (high-low)/2
 		there, err := l.bucket.Exists(ctx, l.key(middle))
-		switch {
-		case err != nil:
+		if err != nil {
 			return 0, err
-		case there:
+		}
+		if there {
 			low = middle
-		default:
+		} else {
 			high = middle
 		}
 	}

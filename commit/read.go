@@ -19,10 +19,10 @@ const together = 8
 // ObjectNotFound.
 func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 	entries, err := l.batch(ctx, "Read", number, 1)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Entry{}, err
-	case len(entries) == 0:
+	}
+	if len(entries) == 0 {
 		return Entry{}, l.failed("Read", storage.ObjectNotFound, fmt.Sprintf("entry %d has not been appended", number))
 	}
 	return entries[0], nil
@@ -104,10 +104,10 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	// Trimmed must be called after the reads. A trimmed entry stays trimmed. If an entry is not
 	// trimmed now, the entry was not trimmed when it was read, either.
 	trimmed, unread := l.Trimmed(ctx)
-	switch {
-	case unread != nil:
+	if unread != nil {
 		return nil, unread
-	case first <= trimmed:
+	}
+	if first <= trimmed {
 		e := l.failed(op, storage.ObjectNotFound, fmt.Sprintf("entry %d was trimmed", first))
 		e.Hint = fmt.Sprintf("begin with what was stored when the log was trimmed: its first entry is %d", trimmed+1)
 		return nil, e

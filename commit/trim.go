@@ -49,10 +49,10 @@ func (l *Log) markKey() string { return l.prefix + "trimmed" }
 // another log, for example after a partial copy, Trim removes nothing and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case number < 1 || number > last:
+	}
+	if number < 1 || number > last {
 		return l.failed("Trim", storage.InvalidArgument, "number must be that of an entry")
 	}
 	now, err := l.advance(ctx, number)
@@ -64,10 +64,10 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	_, err = storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
 		for entry, failed := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
 			listed = failed
-			switch {
-			case failed != nil || entry.Key > l.key(now.removed) && ordered:
+			if failed != nil || entry.Key > l.key(now.removed) && ordered {
 				return
-			case entry.Key <= l.key(now.removed) && l.isEntry(entry.Key) && !yield(entry.Key):
+			}
+			if entry.Key <= l.key(now.removed) && l.isEntry(entry.Key) && !yield(entry.Key) {
 				return
 			}
 		}
@@ -126,10 +126,10 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 			return now, err
 		}
 		attrs, failed := l.bucket.Attrs(ctx, l.key(now.next))
-		switch {
-		case failed == nil && (now.former || attrs.Metadata[idName] == now.id):
+		if failed == nil && (now.former || attrs.Metadata[idName] == now.id) {
 			return now, nil
-		case failed != nil && storage.CodeOf(failed) != storage.ObjectNotFound:
+		}
+		if failed != nil && storage.CodeOf(failed) != storage.ObjectNotFound {
 			return mark{}, failed
 		}
 		before := now
@@ -154,10 +154,10 @@ func (l *Log) Trimmed(ctx context.Context) (int64, error) {
 // was never trimmed, it returns the zero value.
 func (l *Log) mark(ctx context.Context) (mark, error) {
 	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return mark{}, nil
-	case err != nil:
+	}
+	if err != nil {
 		return mark{}, err
 	}
 	return l.parseMark(text)

@@ -60,10 +60,10 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 		return false, min(left, found.ttl()/looks), nil
 	}
 	wait = w.untilDue(found, now)
-	switch {
-	case wait <= 0:
+	if wait <= 0 {
 		return w.take(ctx, found)
-	case w.touched:
+	}
+	if w.touched {
 		return false, wait, nil
 	}
 	// Write the same content again, so that the next read returns the current time of the store's
@@ -135,11 +135,11 @@ func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait tim
 		_ = l.free(within) // the error does not matter, because the TTL ends anyway
 		return false, 0, nil
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		_ = l.free(within)
 		return false, 0, unread
-	case storage.CodeOf(err) == storage.PreconditionFailed:
+	}
+	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return false, l.ttl / looks, nil
 	}
 	return false, 0, err

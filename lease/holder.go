@@ -30,10 +30,10 @@ func (l *Lease) beat(ctx context.Context) {
 	defer cancel()
 	if l.unsure || l.handover {
 		is, err := l.read(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return
-		case is.record.Holder != l.holder:
+		}
+		if is.record.Holder != l.holder {
 			l.lose()
 			return
 		}
@@ -110,10 +110,10 @@ func (l *Lease) unfreed(err error) error {
 
 func (l *Lease) clear(ctx context.Context) error {
 	remover, _ := l.bucket.(storage.Remover)
-	switch {
-	case l.removal && storage.Supports(l.bucket, storage.ConditionalRemove):
+	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
-	case l.removal && l.left() > 0: // no process can have taken over the lease yet
+	}
+	if l.removal && l.left() > 0 { // no process can have taken over the lease yet
 		// This Remove has no condition. After the timeout, it could remove the object of the next
 		// holder.
 		ctx, cancel := context.WithTimeout(ctx, l.left())

@@ -25,21 +25,22 @@ func (l *Lease) prepare(opts []Option) error {
 		}
 		o.apply(l)
 	}
-	switch {
-	case l.bucket == nil:
+	if l.bucket == nil {
 		return l.failed(storage.InvalidArgument, "bucket must not be nil")
-	case l.ttl < minTTL:
+	}
+	if l.ttl < minTTL {
 		return l.failed(storage.InvalidArgument, "WithTTL must be at least a second")
-	case l.interval < 0:
+	}
+	if l.interval < 0 {
 		return l.failed(storage.InvalidArgument, "WithInterval must not be negative")
 	}
 	if err := argument.NeedBucket(l.bucket, l.op(), l.key); err != nil {
 		return err
 	}
-	switch {
-	case !storage.Supports(l.bucket, storage.ConditionalCreate):
+	if !storage.Supports(l.bucket, storage.ConditionalCreate) {
 		return l.failed(storage.Unsupported, "a lease needs IfAbsent on Upload")
-	case !storage.Supports(l.bucket, storage.ConditionalUpdate):
+	}
+	if !storage.Supports(l.bucket, storage.ConditionalUpdate) {
 		return l.failed(storage.Unsupported, "a lease needs IfRevision on Upload")
 	}
 	return nil

@@ -63,10 +63,10 @@ func (l *Location) inEffect() (string, error) {
 		return "", err
 	}
 	values, err := url.ParseQuery(query)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
-	case holdsSecret(values):
+	}
+	if holdsSecret(values) {
 		return "", invalid("it must not hold credentials in its parameters",
 			"set the provider's own environment variables, or use its files")
 	}

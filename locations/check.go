@@ -114,10 +114,10 @@ func (l *Location) checkRequire() error {
 
 func (c *Config) checkName(name string) error {
 	line := c.Locations[name].line
-	switch {
-	case !IsName(name):
+	if !IsName(name) {
 		return c.wrong(line, `name of a location must have letters, digits, "-" and "_", and begin with a letter`, "")
-	case isReserved(name):
+	}
+	if isReserved(name) {
 		return c.wrong(line,
 			name+" must not be the name of a location, because "+Variable(name)+" has another meaning",
 			"choose another name")

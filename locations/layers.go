@@ -155,14 +155,16 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 		return err
 	}
 	own, dir := l.directory(), other.directory()
-	switch {
-	case len(other.location.Layers) > 0:
+	if len(other.location.Layers) > 0 {
 		return invalid("the second store must be a location of a whole bucket without layers", "")
-	case hasPrefix(other.address):
+	}
+	if hasPrefix(other.address) {
 		return invalid("the second store must be a location of a whole bucket without layers", "leave its prefix out")
-	case other.address == l.address || own != "" && dir != "" && overlaps(own, dir):
+	}
+	if other.address == l.address || own != "" && dir != "" && overlaps(own, dir) {
 		return invalid("the two stores must not be the same bucket, nor one in the other", "")
-	case others[other.address]:
+	}
+	if others[other.address] {
 		return invalid("mirror and overlay must name different stores",
 			"name another location in one of them, or remove one")
 	}

@@ -233,10 +233,10 @@ func (c *Config) lookup(variable string) (value string, set bool) {
 // place returns "file:line: " as the beginning of an error, or "" if the configuration is not from
 // a file.
 func (c *Config) place(line int) string {
-	switch {
-	case c.file == "":
+	if c.file == "" {
 		return ""
-	case line == 0:
+	}
+	if line == 0 {
 		return c.file + ": "
 	}
 	return fmt.Sprintf("%s:%d: ", c.file, line)

@@ -55,10 +55,10 @@ func (c *Config) document(text []byte) (*yaml.Node, error) {
 	var node, more yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	err := decoder.Decode(&node)
-	switch {
-	case errors.Is(err, io.EOF):
+	if errors.Is(err, io.EOF) {
 		return nil, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, c.notYAML(err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
@@ -116,19 +116,19 @@ func (c *Config) addLocation(name, value *yaml.Node) error {
 // This method calls the parameter do for each key and value of a mapping. If a key occurs twice, it
 // fails.
 func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) error {
-	switch {
-	case isNull(mapping):
+	if isNull(mapping) {
 		return nil
-	case mapping.Kind != yaml.MappingNode || mapping.Anchor != "":
+	}
+	if mapping.Kind != yaml.MappingNode || mapping.Anchor != "" {
 		return c.wrong(mapping.Line, "there must be names and values, without anchors", "")
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
-		switch {
-		case key.Kind != yaml.ScalarNode || key.Tag == "!!merge" || key.Anchor != "":
+		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" || key.Anchor != "" {
 			return c.wrong(key.Line, "a name must be text, without anchors", "")
-		case seen[key.Value]:
+		}
+		if seen[key.Value] {
 			return c.wrong(key.Line, "a name must not be there twice", "remove one of them")
 		}
 		seen[key.Value] = true

@@ -79,10 +79,10 @@ func checkForm(node *yaml.Node, into any) error {
 		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		known = append(known, name)
 	}
-	switch {
-	case isNull(node):
+	if isNull(node) {
 		return nil
-	case node.Kind != yaml.MappingNode:
+	}
+	if node.Kind != yaml.MappingNode {
 		return form("there must be fields: " + fields(known))
 	}
 	seen := map[string]bool{}
