@@ -471,10 +471,9 @@ func killed(t *testing.T, store store, after, lost bool) {
 		unknown := map[string]bool{}
 		for _, text := range []string{"a", "b", "c"} {
 			number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
-			switch {
-			case err == nil:
+			if err == nil {
 				told = append(told, fmt.Sprint(number-base, text))
-			case errors.Is(err, storage.OutcomeUnknown):
+			} else if errors.Is(err, storage.OutcomeUnknown) {
 				unknown[text] = true
 			}
 			if lost {
@@ -605,15 +604,15 @@ func recordAppend(t *testing.T, log *commit.Log, id string) (string, history.Ste
 		told.Entries = append(told.Entries, id)
 		return told.state()
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return name, func(s history.KeyState) []history.KeyState {
 			if int64(len(read(s).Entries)) != number-1 {
 				return nil
 			}
 			return []history.KeyState{appended(s)}
 		}
-	case errors.Is(err, storage.OutcomeUnknown):
+	}
+	if errors.Is(err, storage.OutcomeUnknown) {
 		return name, func(s history.KeyState) []history.KeyState { return []history.KeyState{s, appended(s)} }
 	}
 	return name, only(anything)
@@ -630,10 +629,10 @@ func recordRead(t *testing.T, log *commit.Log, number int64) (string, history.St
 	entry, err := log.Read(t.Context(), number)
 	return fmt.Sprintf("read %d: %s %v", number, entry.Data, err), only(func(told tale) bool {
 		last := int64(len(told.Entries))
-		switch {
-		case err == nil:
+		if err == nil {
 			return number > told.Removed && number <= last && told.Entries[number-1] == string(entry.Data)
-		case storage.CodeOf(err) == storage.ObjectNotFound:
+		}
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return number <= told.Removed || number > last
 		}
 		return true
