@@ -98,7 +98,8 @@ func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloa
 		"URLPrefix=" + base64.URLEncoding.EncodeToString([]byte(s.site.address(prefix))),
 		fmt.Sprintf("Expires=%d", g.until.Unix()), "KeyName=" + s.keyName,
 	}
-	query, value := strings.Join(fields, "&"), strings.Join(fields, ":")
+	query := strings.Join(fields, "&")
+	value := strings.Join(fields, ":")
 	value += ":Signature=" + s.sign(value)
 	return &SignedPrefix{
 		Prefix: prefix, ExpiresAt: g.until, site: &s.site, query: query + "&Signature=" + s.sign(query),

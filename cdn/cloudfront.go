@@ -96,13 +96,15 @@ func (s *CloudFrontSigner) SignedDownloadURL(
 	if err != nil {
 		return nil, err
 	}
-	resource, separator := s.site.address(key), "?"
+	resource := s.site.address(key)
+	separator := "?"
 	custom := s.addresses.IsValid()
 	if g.query != "" {
 		if custom { // in a custom policy, the "?" before the query would be a wildcard
 			return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
 		}
-		resource, separator = resource+"?"+g.query, "&"
+		resource += "?" + g.query
+		separator = "&"
 	}
 	signature, err := s.sign(resource, g.until, custom)
 	if err != nil {

@@ -45,7 +45,8 @@ type cloudFrontKey struct {
 func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error) {
 	k := cloudFrontKey{hash: crypto.SHA1, names: parameters{{"Key-Pair-Id", id}}}
 	if sha256 {
-		k.hash, k.names = crypto.SHA256, append(k.names, parameter{"Hash-Algorithm", "SHA256"})
+		k.hash = crypto.SHA256
+		k.names = append(k.names, parameter{"Hash-Algorithm", "SHA256"})
 	}
 	switch key := parsePrivateKey(text).(type) {
 	case *rsa.PrivateKey:

@@ -85,7 +85,8 @@ func forwarded(given *storage.SignOptions) (query, option string) {
 	disposition := given.ResponseContentDisposition
 	named := "WithResponseContentDisposition"
 	if disposition == "" && given.ResponseName != "" {
-		disposition, named = headertext.Disposition("attachment", given.ResponseName), "WithDownloadName"
+		disposition = headertext.Disposition("attachment", given.ResponseName)
+		named = "WithDownloadName"
 	}
 	var parameters []string
 	for _, p := range []struct{ option, name, value string }{

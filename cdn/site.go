@@ -120,6 +120,8 @@ func (s *site) unsupported(op, key, what, hint string) error {
 
 // located adds the operation, the CDN and the key to e.
 func (s *site) located(op, key string, e *storage.Error) *storage.Error {
-	e.Op, e.Provider, e.Key = op, s.provider, key
+	e.Op = op
+	e.Provider = s.provider
+	e.Key = key
 	return e
 }

@@ -108,7 +108,9 @@ func (l *Log) predecessor(ctx context.Context, begun time.Time) (int64, error) {
 // again, with the same id and the same bytes. So an attempt that arrives late writes the same
 // entry.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
-	id, policy, tries := rand.Text(), backoff.New(0, 0, 0), backoff.Tries{}
+	id := rand.Text()
+	policy := backoff.New(0, 0, 0)
+	tries := backoff.Tries{}
 	for unsure := false; ; {
 		_, err := l.bucket.Upload(
 			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
@@ -189,7 +191,8 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
-	policy, tries := backoff.New(0, 0, 0), backoff.Tries{}
+	policy := backoff.New(0, 0, 0)
+	tries := backoff.Tries{}
 	for {
 		result, err := do(ctx)
 		if err == nil || !storage.IsTemporary(err) {

@@ -92,9 +92,11 @@ func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix,
 // trimmed yet, because Trim removes the oldest entries first.
 func (l *Log) learn(number int64, id string) {
 	for {
-		old, now := l.known.Load(), known{number: number, id: id, at: time.Now()}
+		old := l.known.Load()
+		now := known{number: number, id: id, at: time.Now()}
 		if old != nil && (old.number > number || old.number == number && id == "") {
-			now.number, now.id = old.number, old.id
+			now.number = old.number
+			now.id = old.id
 		}
 		if l.known.CompareAndSwap(old, &now) {
 			return

@@ -89,12 +89,14 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
 	}
-	entries, ids := make([]Entry, size), make([]string, size)
+	entries := make([]Entry, size)
+	ids := make([]string, size)
 	errs := parallel.All(size, size, func(i int) (err error) {
 		entries[i], ids[i], err = l.get(ctx, first+int64(i))
 		return err
 	})
-	n, err := 0, error(nil)
+	n := 0
+	var err error
 	for n < size && errs[n] == nil {
 		n++
 	}

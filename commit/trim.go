@@ -93,7 +93,8 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		}
 		to := mark{removed: now.next, next: number, id: attrs.Metadata[idName]}
 		_, err = storage.Update(ctx, l.bucket, l.markKey(), func(old []byte, attrs *storage.Attrs) ([]byte, error) {
-			there, err := mark{}, error(nil)
+			there := mark{}
+			var err error
 			if attrs != nil {
 				there, err = l.parseMark(old)
 			}

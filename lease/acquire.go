@@ -49,7 +49,9 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	}
 	now := time.Now()
 	if !w.looked || found.revision != w.seen {
-		w.looked, w.seen, w.since = true, found.revision, now
+		w.looked = true
+		w.seen = found.revision
+		w.since = now
 	}
 	if found.record.Holder != "" {
 		left := found.ttl() - now.Sub(w.since)
@@ -99,7 +101,8 @@ func (w *waiter) ask(ctx context.Context, found state) {
 // the interval. The time since the last write is unknown, so the result may be too long. A later
 // call may return less. If the store reports no times, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
-	interval, began := w.lease.interval, found.record.Began
+	interval := w.lease.interval
+	began := found.record.Began
 	if interval == 0 || began.IsZero() && found.record.Token == 0 {
 		return 0
 	}
@@ -108,7 +111,8 @@ func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 		due = due.Add(-min(max(0, found.modified.Sub(began)), interval))
 	}
 	if w.due.IsZero() || found.record.Token != w.token || due.Before(w.due) {
-		w.due, w.token = due, found.record.Token
+		w.due = due
+		w.token = found.record.Token
 	}
 	return w.due.Sub(now)
 }
@@ -128,7 +132,8 @@ func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait tim
 	is, unread := l.read(within)
 	if unread == nil && is.record.Holder == l.holder {
 		l.state = is
-		l.state.sent, l.state.record.Began = sent, is.modified
+		l.state.sent = sent
+		l.state.record.Began = is.modified
 		if ctx.Err() == nil {
 			return true, 0, nil
 		}

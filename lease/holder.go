@@ -40,8 +40,10 @@ func (l *Lease) beat(ctx context.Context) {
 		if is.record.Wanted && l.handover {
 			l.want.Do(func() { close(l.wanted) })
 		}
-		is.sent, is.record.Began = l.state.sent, l.state.record.Began
-		l.state, l.unsure = is, false
+		is.sent = l.state.sent
+		is.record.Began = l.state.record.Began
+		l.state = is
+		l.unsure = false
 	}
 	if time.Since(l.state.sent) < l.ttl/5 {
 		return
@@ -87,7 +89,8 @@ func (l *Lease) free(ctx context.Context) error {
 		case unread != nil:
 			return l.unfreed(err)
 		case is.record.Holder == l.holder:
-			is.sent, is.record.Began = l.state.sent, l.state.record.Began
+			is.sent = l.state.sent
+			is.record.Began = l.state.record.Began
 			l.state = is
 		// The outcome of the write is unknown, but the object no longer names this holder. No other
 		// process could take over yet. So the write has freed the lease.

@@ -102,7 +102,9 @@ func Acquire(ctx context.Context, b interface {
 	l.ctx, l.cancel = context.WithCancelCause(l.carriedBy(context.WithoutCancel(ctx)))
 	l.expiry = time.AfterFunc(l.left(), l.lose)
 	renewing, stop := context.WithCancel(l.ctx)
-	l.stop, l.release, l.token = stop, sync.OnceValue(l.end), l.state.record.Token
+	l.stop = stop
+	l.release = sync.OnceValue(l.end)
+	l.token = l.state.record.Token
 	l.renewing.Go(func() { ctxtime.Every(renewing, l.ttl/looks, l.beat) }, l.lose)
 	return l, nil
 }

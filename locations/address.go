@@ -95,7 +95,8 @@ func split(address string) (base, folder, query string, err error) {
 		return "", "", "", invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")
 	case strings.EqualFold(scheme, "file"):
-		base, path = "file://"+rest, fragment
+		base = "file://" + rest
+		path = fragment
 	case hasFragment:
 		return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
 	default:

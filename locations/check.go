@@ -153,11 +153,13 @@ func (c *Config) of(name string, line int, err error, hint string) error {
 	e := &storage.Error{Code: storage.InvalidArgument}
 	if inner, ours := errors.AsType[*storage.Error](err); ours {
 		copied := *inner
-		e, err = &copied, inner.Err
+		e = &copied
+		err = inner.Err
 		if err == nil {
 			err = errors.New(string(inner.Code))
 		}
-		e.Op, e.Key = "", ""
+		e.Op = ""
+		e.Key = ""
 	}
 	e.Err = err
 	if name != "" {

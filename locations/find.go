@@ -28,7 +28,9 @@ func (c *Config) find(name string) (*found, error) {
 		if prefix, narrowed := l.location.Parameters["prefix"]; narrowed && !hasPrefix(address) {
 			kept["prefix"] = prefix
 		}
-		l.location.Address, l.location.Parameters, l.location.Credentials = address, kept, ""
+		l.location.Address = address
+		l.location.Parameters = kept
+		l.location.Credentials = ""
 		var err error
 		if l.address, err = l.location.inEffect(); err != nil {
 			return nil, argument.Within("variable "+variable, err)

@@ -154,7 +154,8 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if err != nil {
 		return err
 	}
-	own, dir := l.directory(), other.directory()
+	own := l.directory()
+	dir := other.directory()
 	if len(other.location.Layers) > 0 {
 		return invalid("the second store must be a location of a whole bucket without layers", "")
 	}

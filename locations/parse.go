@@ -124,7 +124,8 @@ func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) 
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		key, value := mapping.Content[i], mapping.Content[i+1]
+		key := mapping.Content[i]
+		value := mapping.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" || key.Anchor != "" {
 			return c.wrong(key.Line, "a name must be text, without anchors", "")
 		}

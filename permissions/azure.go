@@ -167,7 +167,8 @@ func (g Grant) azureSignature() ([]Document, error) {
 // accountSignature returns the parameters of a shared access signature of the account. Such a
 // signature is valid for all containers.
 func (g Grant) accountSignature() []Document {
-	types, letters := map[string]bool{}, []string{}
+	types := map[string]bool{}
+	letters := []string{}
 	for _, need := range g.all(AzureSAS, each) {
 		letter, of, _ := strings.Cut(strings.TrimSuffix(need, ")"), "(")
 		if of == "" {

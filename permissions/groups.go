@@ -49,7 +49,8 @@ func groupNames() (names []string) {
 // the names does not matter. Parse fails with InvalidArgument if a name is unknown, or if no
 // operation is left.
 func Parse(names ...string) ([]Operation, error) {
-	added, taken := map[Operation]bool{}, map[Operation]bool{}
+	added := map[Operation]bool{}
+	taken := map[Operation]bool{}
 	for _, name := range names {
 		wanted, takes := strings.CutPrefix(name, "-")
 		operations, err := named(wanted)
