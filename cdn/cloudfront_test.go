@@ -106,7 +106,10 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 }
 
 func TestCloudFrontPrefixes(t *testing.T) {
-	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) { c.SHA256, c.CookieDomain = true, ".CloudFront.net" })
+	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
+		c.SHA256 = true
+		c.CookieDomain = ".CloudFront.net"
+	})
 	granted, err := s.SignPrefix("images/")
 	require.NoError(t, err)
 	policy, signature := opensslSignature(t, "prefix", "sha256")
@@ -131,7 +134,8 @@ func TestCloudFrontPrefixes(t *testing.T) {
 func TestCloudFrontTakesECDSA(t *testing.T) {
 	for _, sha := range []bool{false, true} {
 		s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
-			c.PrivateKey, c.SHA256 = testFile(t, "cloudfront-ec.pem"), sha
+			c.PrivateKey = testFile(t, "cloudfront-ec.pem")
+			c.SHA256 = sha
 		})
 		signed, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
 		require.NoError(t, err)
@@ -140,7 +144,8 @@ func TestCloudFrontTakesECDSA(t *testing.T) {
 		require.Equal(t, signed, again, "a cache keeps what has the same URL")
 
 		policy, _ := opensslSignature(t, "canned", "sha1")
-		sum1, sum256 := sha1.Sum([]byte(policy)), sha256.Sum256([]byte(policy))
+		sum1 := sha1.Sum([]byte(policy))
+		sum256 := sha256.Sum256([]byte(policy))
 		sum := sum1[:]
 		if sha {
 			sum = sum256[:]

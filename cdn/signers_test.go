@@ -152,7 +152,8 @@ func TestHostileKeys(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s/%.20q", name, row.key), func(t *testing.T) {
 				if name == "bunny" && row.path != "" && row.path != row.key {
-					row.path, row.code = "", storage.Unsupported
+					row.path = ""
+					row.code = storage.Unsupported
 				}
 				signed, err := s.SignedDownloadURL(t.Context(), row.key)
 				if row.path == "" {

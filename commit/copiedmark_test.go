@@ -79,7 +79,8 @@ func newLog(t *testing.T, b storage.Bucket) *commit.Log {
 
 // A whole copy is the same log.
 func TestACopiedLogIsTrimmed(t *testing.T) {
-	from, to := trimmedTwice(t, 6, 8), memstore.New()
+	from := trimmedTwice(t, 6, 8)
+	to := memstore.New()
 	copied(t, to, from, foldermarker.Keys(t, from)...)
 	require.NoError(t, newLog(t, to).Trim(t.Context(), 10))
 	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, to))

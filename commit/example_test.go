@@ -70,7 +70,8 @@ func ExampleLog_Follow() {
 
 // A pointer to the current state is one object: storage.Update replaces it if nobody was faster.
 func Example_pointer() {
-	ctx, bucket := context.Background(), memstore.New()
+	ctx := context.Background()
+	bucket := memstore.New()
 	publish := func(metadata string) error {
 		_, err := storage.Update(ctx, bucket, "table/current", func(old []byte, _ *storage.Attrs) ([]byte, error) {
 			fmt.Printf("from %q to %q\n", old, metadata)

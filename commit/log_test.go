@@ -373,7 +373,8 @@ func TestAReaderFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := inMemory(t)
 		appendText(t, log, "a", "b")
-		entries, ended := make(chan string, 8), make(chan error, 1)
+		entries := make(chan string, 8)
+		ended := make(chan error, 1)
 		go func() {
 			for entry, err := range log.Follow(t.Context(), 1, time.Second) {
 				if err != nil {
@@ -425,7 +426,8 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		p.mu.Lock()
 		p.calls++
-		now, dead := p.calls == p.dieAt, p.calls > p.dieAt && !p.lost
+		now := p.calls == p.dieAt
+		dead := p.calls > p.dieAt && !p.lost
 		p.mu.Unlock()
 		if dead || now && !p.after {
 			return errDead
@@ -649,7 +651,8 @@ func recordTrim(t *testing.T, log *commit.Log) (string, history.Step) {
 	return fmt.Sprintf("trim %d: %v", last-1, err), func(s history.KeyState) []history.KeyState {
 		told := read(s)
 		if last-1 > told.Next {
-			told.Removed, told.Next = told.Next, last-1
+			told.Removed = told.Next
+			told.Next = last - 1
 		}
 		after := []history.KeyState{told.state()}
 		if err != nil {

@@ -26,7 +26,8 @@ var servers = []store{
 		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
 	}},
 	{"azurite", func(t *testing.T) string {
-		endpoint, account := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"), os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+		endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+		account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
 		t.Setenv("AZURE_STORAGE_ACCOUNT", account)
 		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
 		return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})

@@ -40,7 +40,8 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), plain)
 	limiting, err := limit.New(limit.Config{})
 	require.NoError(t, err)
-	first, second := memstore.New(), memstore.New()
+	first := memstore.New()
+	second := memstore.New()
 	mirrored := func(second storage.Bucket) driver.Layer {
 		layer, err := mirror.New(second, mirror.Config{})
 		require.NoError(t, err)
@@ -51,7 +52,8 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 		require.NoError(t, err)
 		return layer
 	}
-	oldStore, chain := laid(first, overlay.Config{}), func(layers ...driver.Layer) []driver.Layer { return layers }
+	oldStore := laid(first, overlay.Config{})
+	chain := func(layers ...driver.Layer) []driver.Layer { return layers }
 	layered := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(laid(second, overlay.Config{})))
 	for _, row := range []struct {
 		name   string
@@ -78,7 +80,8 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 		{"another order", "photos", chain(mirrored(second), oldStore), chain(oldStore, mirrored(second)), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			one, other := identityWith(t, dir, row.bucket, row.layers...), identityWith(t, dir, "photos", row.as...)
+			one := identityWith(t, dir, row.bucket, row.layers...)
+			other := identityWith(t, dir, "photos", row.as...)
 			require.Equal(t, row.same, one == other)
 		})
 	}

@@ -125,7 +125,8 @@ func (d flipping) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	put := *r
-	put.Body, put.CRC32C = body, changed
+	put.Body = body
+	put.CRC32C = changed
 	a, err := d.Driver.Put(ctx, &put)
 	if err == nil {
 		a.CRC32C = crc
@@ -139,16 +140,19 @@ func (d flipping) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, err
 	}
 	put := *r
-	put.Body, put.CRC32C = body, changed
+	put.Body = body
+	put.CRC32C = changed
 	part, err := d.Driver.PutPart(ctx, &put)
 	part.CRC32C = crc
 	return part, err
 }
 
 func (d flipping) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	whole, put := *r, *r.Put
+	whole := *r
+	put := *r.Put
 	crc := put.CRC32C
-	whole.Put, put.CRC32C = &put, storage.CRC32C{}
+	whole.Put = &put
+	put.CRC32C = storage.CRC32C{}
 	whole.Parts = slices.Clone(r.Parts)
 	for i := range whole.Parts {
 		whole.Parts[i].CRC32C = storage.CRC32C{}
@@ -159,7 +163,8 @@ func (d flipping) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 			return nil, err
 		}
 		last := *r.Last
-		last.Body, last.CRC32C = body, changed
+		last.Body = body
+		last.CRC32C = changed
 		whole.Last = &last
 	}
 	a, err := d.Driver.CompleteParts(ctx, &whole)

@@ -64,7 +64,8 @@ func (l *ledger) write(token int64, entry string) error {
 // A holder that was paused learns too late that it has lost the lease. Its token is refused.
 func ExampleLease_Token() {
 	ctx := context.Background()
-	bucket, book := memstore.New(), &ledger{}
+	bucket := memstore.New()
+	book := &ledger{}
 	former, _ := lease.Acquire(ctx, bucket, "ledger")
 	_ = former.Release() // or it was paused for longer than the TTL
 	holder, _ := lease.Acquire(ctx, bucket, "ledger")

@@ -54,7 +54,9 @@ var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: erro
 func (p *process) call(ctx context.Context, do func() error) error {
 	p.mu.Lock()
 	p.calls++
-	now, dead, stalled := p.calls == p.dieAt, p.dead, p.stalled
+	now := p.calls == p.dieAt
+	dead := p.dead
+	stalled := p.stalled
 	p.dead = dead || now && !p.lost
 	p.mu.Unlock()
 	if stalled != nil {
@@ -656,7 +658,8 @@ func (b *canceling) Upload(
 func TestRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		holder, waiter := new(process).of(t, b), new(process).of(t, b)
+		holder := new(process).of(t, b)
+		waiter := new(process).of(t, b)
 		l, err := lease.Acquire(t.Context(), holder.bucket, key)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -674,7 +677,8 @@ func TestRequestsAreBounded(t *testing.T) {
 func TestALeaseOfAnotherPlaceOrTime(t *testing.T) {
 	t.Run("copied with its bucket while it is held", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b, copied := memstore.New(), memstore.New()
+			b := memstore.New()
+			copied := memstore.New()
 			held, err := lease.Acquire(t.Context(), b, key)
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), copied, key, b, key)
