@@ -102,8 +102,11 @@ func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloa
 	value := strings.Join(fields, ":")
 	value += ":Signature=" + s.sign(value)
 	return &SignedPrefix{
-		Prefix: prefix, ExpiresAt: g.until, site: &s.site, query: query + "&Signature=" + s.sign(query),
-		Cookies: []*http.Cookie{s.site.cookie(s.domain, prefix, "Cloud-CDN-Cookie", value)},
+		Prefix:    prefix,
+		ExpiresAt: g.until,
+		site:      &s.site,
+		query:     query + "&Signature=" + s.sign(query),
+		Cookies:   []*http.Cookie{s.site.cookie(s.domain, prefix, "Cloud-CDN-Cookie", value)},
 	}, nil
 }
 

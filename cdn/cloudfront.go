@@ -134,7 +134,11 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 		cookies[i] = s.site.cookie(s.domain, prefix, "CloudFront-"+p.name, p.value)
 	}
 	return &SignedPrefix{
-		Prefix: prefix, ExpiresAt: g.until, Cookies: cookies, site: &s.site, query: signature.query(),
+		Prefix:    prefix,
+		ExpiresAt: g.until,
+		Cookies:   cookies,
+		site:      &s.site,
+		query:     signature.query(),
 	}, nil
 }
 

@@ -95,7 +95,9 @@ func (k *cloudFrontKey) sign(policy string) (string, error) {
 	signature, err := k.private.Sign(nil, hash.Sum(nil), k.hash)
 	if err != nil {
 		return "", &storage.Error{
-			Code: storage.Internal, Provider: providerCloudFront, Err: errors.New("the private key cannot sign"),
+			Code:     storage.Internal,
+			Provider: providerCloudFront,
+			Err:      errors.New("the private key cannot sign"),
 		}
 	}
 	return cloudFrontBase64(signature), nil

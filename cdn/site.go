@@ -61,8 +61,13 @@ func (s *site) address(key string) string { return s.base + urlpath.Escape(key) 
 // cookie returns a cookie that browsers send with requests for objects below a prefix.
 func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Domain: domain, Path: s.path + urlpath.Escape(prefix),
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name:     name,
+		Value:    value,
+		Domain:   domain,
+		Path:     s.path + urlpath.Escape(prefix),
+		Secure:   true,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
 	}
 }
 
@@ -114,7 +119,9 @@ func (s *site) check(op, key, name, rule string) error {
 // names that option or key.
 func (s *site) unsupported(op, key, what, hint string) error {
 	return s.located(op, key, &storage.Error{
-		Code: storage.Unsupported, Err: errors.New("the CDN cannot sign " + what), Hint: hint,
+		Code: storage.Unsupported,
+		Err:  errors.New("the CDN cannot sign " + what),
+		Hint: hint,
 	})
 }
 

@@ -151,8 +151,12 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 // stored later.
 func (l *Log) unknown(number int64, cause error) error {
 	return &storage.Error{
-		Code: storage.OutcomeUnknown, Op: "Append", Key: l.key(number), Unknown: true, Err: cause,
-		Hint: "read the log from this entry on, to see whether it was appended",
+		Code:    storage.OutcomeUnknown,
+		Op:      "Append",
+		Key:     l.key(number),
+		Unknown: true,
+		Err:     cause,
+		Hint:    "read the log from this entry on, to see whether it was appended",
 	}
 }
 

@@ -130,7 +130,10 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 		return false, err
 	}
 	return false, &storage.Error{
-		Code: storage.Changed, Op: "Append", Key: l.key(seen.number), Err: fmt.Errorf(text, seen.number),
+		Code: storage.Changed,
+		Op:   "Append",
+		Key:  l.key(seen.number),
+		Err:  fmt.Errorf(text, seen.number),
 		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and call New",
 	}
 }

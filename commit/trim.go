@@ -136,7 +136,9 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 		before := now
 		if now, err = l.mark(ctx); err == nil && now == before {
 			return mark{}, &storage.Error{
-				Code: storage.Changed, Op: "Trim", Key: l.markKey(),
+				Code: storage.Changed,
+				Op:   "Trim",
+				Key:  l.markKey(),
 				Err:  fmt.Errorf("the mark is of another log: entry %d here is not the one that it names", now.next),
 				Hint: "copy a log with all of its entries, or begin one below another prefix",
 			}
@@ -169,7 +171,10 @@ func (l *Log) parseMark(text []byte) (mark, error) {
 	read, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
 	if read < 2 || m.removed < 0 || m.next <= m.removed || string(text) != m.String() {
 		return mark{}, &storage.Error{
-			Code: storage.InvalidArgument, Op: "Trimmed", Key: l.markKey(), Err: errors.New("object is not the mark of a log"),
+			Code: storage.InvalidArgument,
+			Op:   "Trimmed",
+			Key:  l.markKey(),
+			Err:  errors.New("object is not the mark of a log"),
 			Hint: "pass another prefix, or remove the object if nothing was ever trimmed",
 		}
 	}

@@ -243,8 +243,13 @@ type (
 // TailPart returns Tail as a part of an upload.
 func (r *ComposeRequest) TailPart(upload string, number int) *PartRequest {
 	return &PartRequest{
-		Key: r.Key, Upload: upload, Number: number, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)),
-		CRC32C: storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}, Native: r.Native,
+		Key:    r.Key,
+		Upload: upload,
+		Number: number,
+		Body:   bytes.NewReader(r.Tail),
+		Size:   int64(len(r.Tail)),
+		CRC32C: storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true},
+		Native: r.Native,
 	}
 }
 

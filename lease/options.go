@@ -62,20 +62,36 @@ func (l *Lease) op() string {
 // after this time. The default is a minute. If ttl is below a second, the call fails with
 // InvalidArgument. Holders of one key may have different TTLs, because the object records the TTL
 // of its holder.
-func WithTTL(ttl time.Duration) Option { return option(func(l *Lease) { l.ttl = ttl }) }
+func WithTTL(ttl time.Duration) Option {
+	return option(func(l *Lease) {
+		l.ttl = ttl
+	})
+}
 
 // WithInterval makes [Acquire] wait until d has passed since the last acquisition of the lease.
 // That limits how often a job runs. The store's clock ([storage.Attrs].Modified) measures the time,
 // at its precision. If the last holder has died, Acquire does not wait for d. If the store's clock
 // was set back, Acquire waits for d at most. If d is negative, the call fails with InvalidArgument.
-func WithInterval(d time.Duration) Option { return option(func(l *Lease) { l.interval = d }) }
+func WithInterval(d time.Duration) Option {
+	return option(func(l *Lease) {
+		l.interval = d
+	})
+}
 
 // WithHandover makes [Acquire] ask the holder for the lease, so that the holder can end its job
 // early. The holder must have this option, too: its channel [Lease.Wanted] is closed when another
 // process asks. Both processes then read the object twelve times per TTL.
-func WithHandover() Option { return option(func(l *Lease) { l.handover = true }) }
+func WithHandover() Option {
+	return option(func(l *Lease) {
+		l.handover = true
+	})
+}
 
 // WithRemoval makes [Lease.Release] remove the object. It is for many keys that are each held for a
 // short time. After each removal, the tokens of the key begin at 1 again. The bucket must permit
 // Remove, so [storage.Ref] must not have narrowed it to other methods.
-func WithRemoval() Option { return option(func(l *Lease) { l.removal = true }) }
+func WithRemoval() Option {
+	return option(func(l *Lease) {
+		l.removal = true
+	})
+}

@@ -63,7 +63,8 @@ func ReadFile(path string) (*Config, error) {
 	text, err := readBounded(path)
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Err: fmt.Errorf("configuration file must be readable: %w", err),
+			Code: storage.InvalidArgument,
+			Err:  fmt.Errorf("configuration file must be readable: %w", err),
 			Hint: "check OMNIBUCKET_CONFIG",
 		}
 	}
