@@ -77,13 +77,27 @@ func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
 		name, says string
 		change     func(*cdn.CloudCDNConfig)
 	}{
-		{"no address", "BaseURL", func(c *cdn.CloudCDNConfig) { c.BaseURL = "" }},
-		{"no name", "KeyName", func(c *cdn.CloudCDNConfig) { c.KeyName = "" }},
-		{"a name that ends the cookie's field", "KeyName", func(c *cdn.CloudCDNConfig) { c.KeyName = "a:b" }},
-		{"a name with a dot", "KeyName", func(c *cdn.CloudCDNConfig) { c.KeyName = "a.b" }},
-		{"a key that is no base64", "Key", func(c *cdn.CloudCDNConfig) { c.Key = "secret!" }},
-		{"a key of another length", "Key", func(c *cdn.CloudCDNConfig) { c.Key = "c2VjcmV0" }},
-		{"a foreign domain", "CookieDomain", func(c *cdn.CloudCDNConfig) { c.CookieDomain = "example.org" }},
+		{"no address", "BaseURL", func(c *cdn.CloudCDNConfig) {
+			c.BaseURL = ""
+		}},
+		{"no name", "KeyName", func(c *cdn.CloudCDNConfig) {
+			c.KeyName = ""
+		}},
+		{"a name that ends the cookie's field", "KeyName", func(c *cdn.CloudCDNConfig) {
+			c.KeyName = "a:b"
+		}},
+		{"a name with a dot", "KeyName", func(c *cdn.CloudCDNConfig) {
+			c.KeyName = "a.b"
+		}},
+		{"a key that is no base64", "Key", func(c *cdn.CloudCDNConfig) {
+			c.Key = "secret!"
+		}},
+		{"a key of another length", "Key", func(c *cdn.CloudCDNConfig) {
+			c.Key = "c2VjcmV0"
+		}},
+		{"a foreign domain", "CookieDomain", func(c *cdn.CloudCDNConfig) {
+			c.CookieDomain = "example.org"
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := cdn.CloudCDNConfig{BaseURL: "https://cdn.example.com", KeyName: "k", Key: googleKey}

@@ -37,7 +37,9 @@ func testFile(t *testing.T, name string) []byte {
 func newCloudFront(t *testing.T, change func(*cdn.CloudFrontConfig)) *cdn.CloudFrontSigner {
 	t.Helper()
 	c := cdn.CloudFrontConfig{
-		BaseURL: distribution, KeyPairID: "K2JCJMDEHXQW5F", PrivateKey: testFile(t, "cloudfront-rsa.pem"),
+		BaseURL:    distribution,
+		KeyPairID:  "K2JCJMDEHXQW5F",
+		PrivateKey: testFile(t, "cloudfront-rsa.pem"),
 	}
 	if change != nil {
 		change(&c)
@@ -66,7 +68,9 @@ func cloudFrontBase64(text string) string {
 }
 
 func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
-	addresses := func(c *cdn.CloudFrontConfig) { c.Addresses = netip.MustParsePrefix("192.0.2.0/24") }
+	addresses := func(c *cdn.CloudFrontConfig) {
+		c.Addresses = netip.MustParsePrefix("192.0.2.0/24")
+	}
 	for _, row := range []struct {
 		name    string
 		change  func(*cdn.CloudFrontConfig)
@@ -77,8 +81,12 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 		{name: "canned", query: "Expires=1767290400"},
 		{name: "addresses", change: addresses, visible: true},
 		{
-			name: "query", change: func(c *cdn.CloudFrontConfig) { c.ForwardsQuery = true },
-			opts: []storage.SignedDownloadOption{storage.WithVersion("v1")}, query: "versionId=v1&Expires=1767290400",
+			name: "query",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.ForwardsQuery = true
+			},
+			opts:  []storage.SignedDownloadOption{storage.WithVersion("v1")},
+			query: "versionId=v1&Expires=1767290400",
 		},
 	} {
 		for hash, suffix := range map[string]string{"sha1": "", "sha256": "&Hash-Algorithm=SHA256"} {
@@ -98,7 +106,9 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 				require.Equal(t, &storage.SignedURL{
 					URL: distribution + "images/horizon.jpg?" + row.query +
 						"&Signature=" + signature + "&Key-Pair-Id=K2JCJMDEHXQW5F" + suffix,
-					Method: http.MethodGet, Header: http.Header{}, ExpiresAt: time.Unix(1767290400, 0).UTC(),
+					Method:    http.MethodGet,
+					Header:    http.Header{},
+					ExpiresAt: time.Unix(1767290400, 0).UTC(),
 				}, signed)
 			})
 		}
@@ -177,25 +187,57 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 		name, says string
 		change     func(*cdn.CloudFrontConfig)
 	}{
-		{"no address", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "" }},
-		{"no host", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "https:///a" }},
-		{"another scheme", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "ftp://cdn.example.com" }},
-		{"a query", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/?a" }},
-		{"a user", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://user:secret@cdn.example.com/" }},
-		{"a wildcard as host", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://*.example.com/" }},
-		{"a wildcard as path", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/*/" }},
-		{"a quote", "BaseURL", func(c *cdn.CloudFrontConfig) { c.BaseURL = `https://cdn.example.com/"` }},
+		{"no address", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = ""
+		}},
+		{"no host", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = "https:///a"
+		}},
+		{"another scheme", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = "ftp://cdn.example.com"
+		}},
+		{"a query", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = "https://cdn.example.com/?a"
+		}},
+		{"a user", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = "https://user:secret@cdn.example.com/"
+		}},
+		{"a wildcard as host", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = "https://*.example.com/"
+		}},
+		{"a wildcard as path", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = "https://cdn.example.com/*/"
+		}},
+		{"a quote", "BaseURL", func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = `https://cdn.example.com/"`
+		}},
 		{
 			"a path that climbs", "BaseURL",
-			func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/a/%2e%2e/" },
+			func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
+			},
 		},
-		{"no id", "KeyPairID", func(c *cdn.CloudFrontConfig) { c.KeyPairID = "" }},
-		{"an id with a parameter", "KeyPairID", func(c *cdn.CloudFrontConfig) { c.KeyPairID = "K&Policy=" }},
-		{"no key", "PrivateKey", func(c *cdn.CloudFrontConfig) { c.PrivateKey = nil }},
-		{"a key that is none", "PrivateKey", func(c *cdn.CloudFrontConfig) { c.PrivateKey = small }},
-		{"IPv6", "Addresses", func(c *cdn.CloudFrontConfig) { c.Addresses = netip.MustParsePrefix("2001:db8::/32") }},
-		{"a foreign domain", "CookieDomain", func(c *cdn.CloudFrontConfig) { c.CookieDomain = "example.com" }},
-		{"the end of a name", "CookieDomain", func(c *cdn.CloudFrontConfig) { c.CookieDomain = "loudfront.net" }},
+		{"no id", "KeyPairID", func(c *cdn.CloudFrontConfig) {
+			c.KeyPairID = ""
+		}},
+		{"an id with a parameter", "KeyPairID", func(c *cdn.CloudFrontConfig) {
+			c.KeyPairID = "K&Policy="
+		}},
+		{"no key", "PrivateKey", func(c *cdn.CloudFrontConfig) {
+			c.PrivateKey = nil
+		}},
+		{"a key that is none", "PrivateKey", func(c *cdn.CloudFrontConfig) {
+			c.PrivateKey = small
+		}},
+		{"IPv6", "Addresses", func(c *cdn.CloudFrontConfig) {
+			c.Addresses = netip.MustParsePrefix("2001:db8::/32")
+		}},
+		{"a foreign domain", "CookieDomain", func(c *cdn.CloudFrontConfig) {
+			c.CookieDomain = "example.com"
+		}},
+		{"the end of a name", "CookieDomain", func(c *cdn.CloudFrontConfig) {
+			c.CookieDomain = "loudfront.net"
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := cdn.CloudFrontConfig{

@@ -23,7 +23,9 @@ func link(ctx context.Context, s storage.SignedDownloader) (string, error) {
 
 func Example() {
 	signer, err := cdn.NewCloudCDNSigner(cdn.CloudCDNConfig{
-		BaseURL: "https://cdn.example.com/", KeyName: "my-key", Key: "nZtRohdNF9m3cKM24IcK4w==",
+		BaseURL: "https://cdn.example.com/",
+		KeyName: "my-key",
+		Key:     "nZtRohdNF9m3cKM24IcK4w==",
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -40,7 +42,9 @@ func Example() {
 // A gallery needs one signature for all of its pictures.
 func ExampleCloudCDNSigner_SignPrefix() {
 	signer, err := cdn.NewCloudCDNSigner(cdn.CloudCDNConfig{
-		BaseURL: "https://cdn.example.com/", KeyName: "my-key", Key: "nZtRohdNF9m3cKM24IcK4w==",
+		BaseURL: "https://cdn.example.com/",
+		KeyName: "my-key",
+		Key:     "nZtRohdNF9m3cKM24IcK4w==",
 	})
 	if err != nil {
 		log.Fatal(err)

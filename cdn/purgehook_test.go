@@ -61,7 +61,8 @@ func open(t *testing.T, r *recorder, opts ...storage.OpenOption) (storage.Bucket
 	t.Helper()
 	failures := new([]failure)
 	hook, err := cdn.NewPurgeHook(cdn.PurgeConfig{
-		Purger: r, BaseURL: site,
+		Purger:  r,
+		BaseURL: site,
 		OnError: func(ctx context.Context, urls []string, err error) {
 			if ctx.Err() != nil {
 				err = errors.Join(err, errors.New("the context of OnError has ended"))
@@ -230,25 +231,37 @@ func TestOutcomes(t *testing.T) {
 		code  storage.Code
 	}{
 		{
-			name: "a failure", rules: []faults.Rule{faults.Fail(faults.Put).WithError(storage.PermissionDenied)},
-			do: upload, code: storage.PermissionDenied,
+			name:  "a failure",
+			rules: []faults.Rule{faults.Fail(faults.Put).WithError(storage.PermissionDenied)},
+			do:    upload,
+			code:  storage.PermissionDenied,
 		},
-		{name: "a condition that does not hold", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(b.Upload(ctx, "a", strings.NewReader("new"), storage.IfAbsent()))
-		}, code: storage.PreconditionFailed},
+		{
+			name: "a condition that does not hold",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return none(b.Upload(ctx, "a", strings.NewReader("new"), storage.IfAbsent()))
+			},
+			code: storage.PreconditionFailed,
+		},
 		{name: "a retry", rules: []faults.Rule{faults.Fail(faults.Put).Nth(1)}, do: upload, want: []string{"a"}},
 		{
-			name: "a lost response that was reconciled", rules: []faults.Rule{faults.DropResponse(faults.Put).Nth(1)},
-			do: upload, want: []string{"a"},
+			name:  "a lost response that was reconciled",
+			rules: []faults.Rule{faults.DropResponse(faults.Put).Nth(1)},
+			do:    upload,
+			want:  []string{"a"},
 		},
 		{
-			name: "an unknown outcome", do: upload,
+			name:  "an unknown outcome",
+			do:    upload,
 			rules: []faults.Rule{faults.DropResponse(faults.Put), faults.Fail(faults.Head)},
-			want:  []string{"a"}, code: storage.OutcomeUnknown,
+			want:  []string{"a"},
+			code:  storage.OutcomeUnknown,
 		},
 		{
-			name: "a removal of which a part failed", do: removal,
-			want: []string{"a", "b"}, code: storage.PermissionDenied,
+			name: "a removal of which a part failed",
+			do:   removal,
+			want: []string{"a", "b"},
+			code: storage.PermissionDenied,
 			rules: []faults.Rule{
 				faults.Fail(faults.Delete | faults.DeleteBatch).ForKey("a").WithError(storage.PermissionDenied),
 			},
@@ -425,11 +438,21 @@ func TestPurgeConfigurationsAreChecked(t *testing.T) {
 		name, says string
 		change     func(*cdn.PurgeConfig)
 	}{
-		{"no address", "BaseURL", func(c *cdn.PurgeConfig) { c.BaseURL = "" }},
-		{"no purger", "Purger", func(c *cdn.PurgeConfig) { c.Purger = nil }},
-		{"failures would be silent", "OnError", func(c *cdn.PurgeConfig) { c.OnError = nil }},
-		{"no time", "Timeout", func(c *cdn.PurgeConfig) { c.Timeout = 1 }},
-		{"negative time", "Timeout", func(c *cdn.PurgeConfig) { c.Timeout = -time.Second }},
+		{"no address", "BaseURL", func(c *cdn.PurgeConfig) {
+			c.BaseURL = ""
+		}},
+		{"no purger", "Purger", func(c *cdn.PurgeConfig) {
+			c.Purger = nil
+		}},
+		{"failures would be silent", "OnError", func(c *cdn.PurgeConfig) {
+			c.OnError = nil
+		}},
+		{"no time", "Timeout", func(c *cdn.PurgeConfig) {
+			c.Timeout = 1
+		}},
+		{"negative time", "Timeout", func(c *cdn.PurgeConfig) {
+			c.Timeout = -time.Second
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := cdn.PurgeConfig{Purger: &recorder{}, BaseURL: site, OnError: func(context.Context, []string, error) {}}

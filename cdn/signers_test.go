@@ -35,9 +35,11 @@ func signers(t *testing.T) map[string]signer {
 	bunny, err := cdn.NewBunnySigner(cdn.BunnyConfig{BaseURL: site, Key: "secret-of-bunny"})
 	require.NoError(t, err)
 	return map[string]signer{
-		"cloudfront": newCloudFront(t, func(c *cdn.CloudFrontConfig) { c.BaseURL = site }),
-		"cloudcdn":   google,
-		"bunny":      bunny,
+		"cloudfront": newCloudFront(t, func(c *cdn.CloudFrontConfig) {
+			c.BaseURL = site
+		}),
+		"cloudcdn": google,
+		"bunny":    bunny,
 	}
 }
 
@@ -88,7 +90,9 @@ func TestStableURLs(t *testing.T) {
 }
 
 func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
-	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) { c.ForwardsQuery = true })
+	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
+		c.ForwardsQuery = true
+	})
 	signed, err := s.SignedDownloadURL(
 		t.Context(),
 		"a.jpg",

@@ -584,7 +584,9 @@ func TestArguments(t *testing.T) {
 	}
 
 	for name, opts := range map[string][]lease.Option{
-		"no option": {nil}, "TTL": {lease.WithTTL(time.Second - 1)}, "interval": {lease.WithInterval(-1)},
+		"no option": {nil},
+		"TTL":       {lease.WithTTL(time.Second - 1)},
+		"interval":  {lease.WithInterval(-1)},
 	} {
 		err := lease.Check(t.Context(), b, key, opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)

@@ -114,7 +114,8 @@ func TestTheEnvironmentComesFirst(t *testing.T) {
 	addresses := directories(t, 2)
 	c := parse(t, fmt.Sprintf("locations:\n  photos:\n    address: %s\n    layers: [{readonly: {}}]\n", addresses[0]))
 	c.Lookup = environment(map[string]string{
-		"OMNIBUCKET_PHOTOS": addresses[1].(string), "OMNIBUCKET_ONLY_HERE": addresses[1].(string),
+		"OMNIBUCKET_PHOTOS":    addresses[1].(string),
+		"OMNIBUCKET_ONLY_HERE": addresses[1].(string),
 	})
 	put(t, open(t, c, "only-here"), "a", "text")
 	photos := open(t, c, "photos")
@@ -416,10 +417,14 @@ func TestPrintedValuesHaveNoSecrets(t *testing.T) {
 		require.NoError(t, err)
 		return string(b)
 	}
-	c := &locations.Config{Locations: map[string]locations.Location{"photos": {
-		Address: "s3://key:hunter2@b?sig=hunter2", Parameters: map[string]string{"secret": "hunter2"},
-		Layers: []locations.Layer{{Name: "encrypt", Settings: map[string]any{"identity": "hunter2"}}},
-	}}, Settings: map[string]string{"a": "hunter2"}}
+	c := &locations.Config{
+		Locations: map[string]locations.Location{"photos": {
+			Address:    "s3://key:hunter2@b?sig=hunter2",
+			Parameters: map[string]string{"secret": "hunter2"},
+			Layers:     []locations.Layer{{Name: "encrypt", Settings: map[string]any{"identity": "hunter2"}}},
+		}},
+		Settings: map[string]string{"a": "hunter2"},
+	}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", c.Locations["photos"])
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", c.Locations["photos"])

@@ -258,7 +258,9 @@ func TestDocumentsRefuseWhatIsNoGrant(t *testing.T) {
 			"a bucket with quotes": {Operations: []permissions.Operation{"list"}, Bucket: `photos"`},
 			"a bucket with a line": {Operations: []permissions.Operation{"list"}, Bucket: "photos\n"},
 			"a prefix too long": {
-				Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: strings.Repeat("k", 1025),
+				Operations: []permissions.Operation{"list"},
+				Bucket:     "photos",
+				Prefix:     strings.Repeat("k", 1025),
 			},
 			"bytes that are text": {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a\xff/"},
 			"a way out":           {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a/../b/"},
