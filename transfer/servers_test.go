@@ -131,6 +131,7 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 
 // S3 is left out: its removals cannot name one write, and moves to and fro may lose a file there (rule J5).
 func TestMovesToAndFroBetweenServersLoseNothing(t *testing.T) {
+	const killAfter = 4 * time.Second // long enough for whole rounds on a slow server
 	for _, s := range servers {
 		if s.name == "MINIO" {
 			continue
@@ -144,11 +145,11 @@ func TestMovesToAndFroBetweenServersLoseNothing(t *testing.T) {
 		}
 		t.Run(s.name, func(t *testing.T) {
 			scheme, query := ends(t)
-			goToAndFro(t, []string{freshAddress(t, scheme, query), freshAddress(t, scheme, query)})
+			goToAndFro(t, []string{freshAddress(t, scheme, query), freshAddress(t, scheme, query)}, killAfter)
 		})
 		t.Run(s.name+" and a directory", func(t *testing.T) {
 			scheme, query := ends(t)
-			goToAndFro(t, []string{t.TempDir(), freshAddress(t, scheme, query)})
+			goToAndFro(t, []string{t.TempDir(), freshAddress(t, scheme, query)}, killAfter)
 		})
 	}
 }

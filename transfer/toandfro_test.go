@@ -107,13 +107,13 @@ func TestMovesToAndFroLoseNothing(t *testing.T) {
 		"directories and a bucket": {t.TempDir(), t.TempDir(), bucketOf(t.TempDir())},
 	}
 	for name, ends := range circles {
-		t.Run(name, func(t *testing.T) { goToAndFro(t, ends) })
+		t.Run(name, func(t *testing.T) { goToAndFro(t, ends, 400*time.Millisecond) })
 	}
 }
 
-// goToAndFro runs one process from each end to the next one, kills and restarts them, and then requires that the first
-// end can get all files.
-func goToAndFro(t *testing.T, ends []string) {
+// goToAndFro runs one process from each end to the next one, and then requires that the first end can get all files. At
+// the latest after the given time, it kills one of the processes and starts it again.
+func goToAndFro(t *testing.T, ends []string, killAfter time.Duration) {
 	t.Helper()
 	end := time.Now().Add(movingTime(t))
 	want := plantMoved(t, ends[0])
@@ -124,7 +124,7 @@ func goToAndFro(t *testing.T, ends []string) {
 	}
 	kills := 0
 	for time.Now().Before(end) {
-		timer := time.NewTimer(time.Duration(20+seed.IntN(400)) * time.Millisecond)
+		timer := time.NewTimer(20*time.Millisecond + time.Duration(seed.Int64N(int64(killAfter))))
 		<-timer.C
 		m := movers[seed.IntN(len(movers))]
 		m.kill()
