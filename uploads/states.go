@@ -51,7 +51,9 @@ type ListedState struct {
 }
 
 // BucketStates returns States that stores each state as one object in a bucket. The bucket needs
-// [storage.ConditionalCreate] and [storage.ConditionalUpdate].
+// [storage.ConditionalCreate] and [storage.ConditionalUpdate]. If it lacks [storage.ConditionalRemove],
+// an upload that starts again while its earlier state is removed may lose its state. Its client must
+// then start once more.
 func BucketStates(bucket storage.ReadWriter) States { return bucketStates{bucket} }
 
 type bucketStates struct{ bucket storage.ReadWriter }
