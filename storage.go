@@ -54,20 +54,48 @@
 //
 // The address chooses the store: go run . mem://demo, or file:///tmp/demo?create=true, or s3://bucket?region=eu-west-1.
 //
-// # A bucket
+// # Index by task
 //
-// A [Bucket] has nine methods:
+// A [Bucket] has nine methods. Everything else is a function that takes a bucket. Options that set
+// something begin with With, and conditions begin with If.
 //
-//   - [Bucket.Upload] and [Bucket.Download] store and read an object, of any size.
-//   - [Bucket.List] ranges over keys in order, with a prefix and a delimiter.
-//   - [Bucket.Attrs] and [Bucket.Exists] look at an object.
-//   - [Bucket.Remove] removes it.
-//   - [Bucket.SignedUploadURL] and [Bucket.SignedDownloadURL] let anyone, such as a browser, make one request.
-//   - [Bucket.PublicURL] is the address of an object that everyone may read.
-//
-// Everything else is a function that takes a bucket, such as [ReadAll], [Copy], [Update] and [FS].
-// To see or refuse whole operations, use a [Hook]; to change requests or responses of the store,
-// see package driver.
+//   - Store: [Bucket.Upload], [UploadFile], [NewWriter], [Append], [Update]. Attributes:
+//     [WithContentType], [WithMetadata], [WithCacheControl], [WithContentDisposition],
+//     [WithContentEncoding], [WithContentLanguage], [WithStorageClass], [WithPublicRead],
+//     [EncodeMetadataValue], [DecodeMetadataValue]. Checks of the body: [WithSize], [WithCRC32C].
+//   - Read: [Bucket.Download], [ReadAll], [DownloadFile], [ReadRanges], [NewReaderAt], [FS],
+//     [Bucket.Attrs], [Bucket.Exists]. Options: [WithRange], [WithMaxGap], [WithNoSync],
+//     [WithBlockSize], [WithBlockCache].
+//   - List: [Bucket.List], [ListPage]. Options: [WithPrefix], [WithDelimiter], [WithStartAfter],
+//     [WithLimit], [WithPageSize], [WithAnyOrder].
+//   - Copy, move and remove: [Copy], [Compose], [Move], [WithoutAttrs], [Bucket.Remove],
+//     [RemoveAll], [RemoveMatching].
+//   - Conditions: [IfAbsent], [IfRevision], [IfRevisionNot], [WithWriteID].
+//   - Sign: [Bucket.SignedUploadURL], [Bucket.SignedDownloadURL], [SignedUploadForm],
+//     [SignedRemoveURL], [Bucket.PublicURL], [Vend]. Options: [WithTTL], [WithStableFor],
+//     [WithMethod], [WithDownloadName], [WithInlineName], [WithResponseContentDisposition],
+//     [WithResponseContentType].
+//   - Large uploads: [WithResume], [AbandonUpload], [WithPartSize], [WithConcurrency],
+//     [WithProgress]. Parts from several processes: [BeginUpload], [ContinueUpload],
+//     [ContinueListedUpload], [ListUploads], [AbortUpload], [PutSignedPart], [WithParts],
+//     [WithMaxSize], [WithUncheckedParts].
+//   - Versions, locks, tags and archives: [Versions], [WithVersion], [RemoveVersions],
+//     [SetRetention], [SetLegalHold], [WithRetention], [WithLegalHold], [WithGovernanceBypass],
+//     [Tags], [SetTags], [WithTags], [Restore], [WithRestoreDays], [WithRestoreTier],
+//     [WithSoftDeleted].
+//   - Accounts and settings of buckets: [OpenService], [WithRegion], [WithVersioning],
+//     [WithObjectLock], [WithDefaultRetention], [WithSoftDelete], [WithPublicAccess], [WithCORS],
+//     [WithLifecycle].
+//   - Open and close: [Open], [Close], [CheckAddress], [Supports], [Require]. Options:
+//     [WithRetry], [WithDefaultPartSize], [WithBufferLimit], [WithHedgedReads],
+//     [WithPublicBaseURL], [WithSigningBaseURL], [WithTelemetry], [WithAttemptSpans].
+//   - Give code a part of a bucket: [Ref], [Prefixed].
+//   - Change what a bucket does, such as Remove: [WithHook], [Wrap], and package driver for
+//     requests and responses. For a [Core]: [NewBucket], [NewCopySource], [NewReader], [AsError],
+//     [Register].
+//   - What only one provider has: [As], [AttrsAs], [WithNative], [WithSourceNative],
+//     [WithNativeAttrs].
+//   - Errors: [CodeOf], [IsTemporary].
 //
 // # Errors and rules
 //
@@ -85,24 +113,23 @@
 //
 // # Packages
 //
-//   - [github.com/omnibucket/storage/memstore]: buckets in memory, for tests.
-//   - [github.com/omnibucket/storage/providers/local]: a directory.
-//   - [github.com/omnibucket/storage/providers/s3]: Amazon S3, and servers with its protocol.
-//   - [github.com/omnibucket/storage/providers/gcs]: Google Cloud Storage.
-//   - [github.com/omnibucket/storage/providers/azure]: Azure Blob Storage.
-//   - [github.com/omnibucket/storage/transfer]: jobs that copy, move, compare, remove or expire whole trees.
-//   - [github.com/omnibucket/storage/serve]: objects over HTTP.
-//   - [github.com/omnibucket/storage/cdn]: links that a content delivery network checks, and purges after writes.
-//   - [github.com/omnibucket/storage/uploads]: files of users, judged by their content before they exist.
-//   - [github.com/omnibucket/storage/lease]: a distributed lock, and the election of a leader.
-//   - [github.com/omnibucket/storage/permissions]: the policies that operations need.
-//   - [github.com/omnibucket/storage/commit]: a log to which several processes append.
-//   - [github.com/omnibucket/storage/locations]: buckets by names that a configuration file gives them, with layers.
-//   - [github.com/omnibucket/storage/layers]: encryption, two stores, a cache, limits and more below a bucket.
-//   - [github.com/omnibucket/storage/s3server]: an S3 server for tests and development.
-//   - [github.com/omnibucket/storage/storagetest]: the suite that judges a driver, and faults for your own tests.
-//   - [github.com/omnibucket/storage/driver] and [github.com/omnibucket/storage/engine]: for a driver or layer.
-//   - [github.com/omnibucket/storage/adapters/gocloud] and others: buckets for the interfaces of other libraries.
+// Stores: [github.com/omnibucket/storage/memstore] (memory, for tests), and
+// [github.com/omnibucket/storage/providers/local], [github.com/omnibucket/storage/providers/s3],
+// [github.com/omnibucket/storage/providers/gcs] and [github.com/omnibucket/storage/providers/azure].
+//
+// Jobs over buckets: [github.com/omnibucket/storage/transfer] copies, compares, removes and expires
+// whole trees. [github.com/omnibucket/storage/serve] serves objects over HTTP, and
+// [github.com/omnibucket/storage/cdn] signs links of a content delivery network.
+// [github.com/omnibucket/storage/uploads] judges files of users by their content before they exist.
+// [github.com/omnibucket/storage/lease] is a distributed lock, and
+// [github.com/omnibucket/storage/commit] a log. [github.com/omnibucket/storage/permissions] lists
+// the policies that operations need. [github.com/omnibucket/storage/locations] reads buckets from a
+// configuration file, with the layers of [github.com/omnibucket/storage/layers], such as encryption.
+//
+// For drivers and tests: [github.com/omnibucket/storage/driver],
+// [github.com/omnibucket/storage/engine], the suite [github.com/omnibucket/storage/storagetest] and
+// the S3 server [github.com/omnibucket/storage/s3server]. Adapters to other libraries are in
+// folders such as [github.com/omnibucket/storage/adapters/gocloud].
 package storage
 
 import (
