@@ -154,11 +154,12 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // change the file. If a later version of this library has written the file, the upload fails with
 // Unsupported. If another call is using the file, the upload fails with Locked. On GCS, a
 // program that can read the file can write the object.
-func WithResume(path string) interface {
+func WithResume(path string) ResumeOption { return resumeOption(path) }
+
+// A ResumeOption is [WithResume].
+type ResumeOption interface {
 	UploadOption
 	CopyOption
-} {
-	return resumeOption(path)
 }
 
 type resumeOption string

@@ -16,8 +16,7 @@ import (
 )
 
 // An OpenOption is an option of the functions that open a bucket or an account. The functions below
-// return one. So do [WithVersioning], [WithPublicAccess], [WithObjectLock], [WithSoftDelete] and
-// driver.WithLayer. If an option is invalid, every call on the bucket or account fails.
+// return one. A [SettingOption] and driver.WithLayer are others. If an option is invalid, every call on the bucket or account fails.
 type OpenOption interface{ ApplyOpen(*OpenOptions) }
 
 // OpenOptions are the options with which a bucket or account is opened. A zero field means the default.

@@ -349,11 +349,12 @@ func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
 
 // WithSoftDeleted is an option of Versions and Restore. Versions yields only removed objects that
 // soft delete has kept. Restore makes such an object current again.
-func WithSoftDeleted() interface {
+func WithSoftDeleted() SoftDeletedOption { return softDeletedOption{} }
+
+// A SoftDeletedOption is [WithSoftDeleted].
+type SoftDeletedOption interface {
 	ListOption // for Versions
 	RestoreOption
-} {
-	return softDeletedOption{}
 }
 
 type listOption func(*ListOptions)

@@ -43,13 +43,14 @@ func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err)
 // CI, the environment variable AWS_SESSION_TOKEN is often set, and AWS_CREDENTIAL_EXPIRATION is
 // not. If the expiry is unknown, the URL is valid for at most 12 hours. It may end earlier than
 // ExpiresAt, because it ends with the credentials.
-func WithTTL(d time.Duration) interface {
+func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
+
+// A TTLOption is [WithTTL].
+type TTLOption interface {
 	SignedUploadOption
 	SignedPartOption
 	SignedDownloadOption
 	SignedRemoveOption
-} {
-	return ttlOption(d)
 }
 
 // WithStableFor makes every call, in every process, return the same URL until a window of time

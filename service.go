@@ -42,7 +42,7 @@ type Service interface {
 	Close() error
 }
 
-// A BucketOption is one of the functions below, or [WithObjectLock].
+// A BucketOption is a [SettingOption], or one of the functions below.
 type BucketOption interface{ applyBucket(*BucketOptions) }
 
 type bucketOption func(*BucketOptions)
@@ -115,8 +115,15 @@ func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Region = region })
 }
 
-// A settingOption is an option of CreateBucket and of opening a bucket. For a new bucket, it makes
-// the setting. For opening, it only declares that the bucket has the setting.
+// A SettingOption fits CreateBucket, UpdateBucket and functions that open a bucket. CreateBucket and
+// UpdateBucket make the setting. A function that opens a bucket sends no request: the option only
+// declares that the bucket has the setting.
+type SettingOption interface {
+	BucketOption
+	OpenOption
+}
+
+// A settingOption implements SettingOption.
 type settingOption struct {
 	set     func(*BucketOptions)
 	declare func(*OpenOptions)
@@ -129,10 +136,7 @@ func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 // reading needs credentials. When a bucket is opened, true only declares that the bucket is public.
 // PublicURL then returns the provider's address of an object. A local or memory bucket has no such
 // address: PublicURL returns an address below the URL of [WithSigningBaseURL].
-func WithPublicAccess(public bool) interface {
-	BucketOption
-	OpenOption
-} {
+func WithPublicAccess(public bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.PublicAccess = &public },
 		func(o *OpenOptions) { o.Public = o.Public || public },
@@ -146,10 +150,7 @@ func WithPublicAccess(public bool) interface {
 // no request to the store. A local or memory bucket that is opened with the option keeps versions.
 // If the store cannot keep versions, every call on the bucket fails with [Unsupported].
 // WithVersioning(false) has no effect when a bucket is opened.
-func WithVersioning(on bool) interface {
-	BucketOption
-	OpenOption
-} {
+func WithVersioning(on bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.Versioning = &on },
 		func(o *OpenOptions) { o.Versions = o.Versions || on },
@@ -164,10 +165,7 @@ func WithVersioning(on bool) interface {
 // When a bucket is opened, the option declares that the bucket has object lock. A local or memory
 // bucket that is opened with the option has object lock from then on. If the store has no locks,
 // every call on the bucket fails with Unsupported.
-func WithObjectLock() interface {
-	BucketOption
-	OpenOption
-} {
+func WithObjectLock() SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.ObjectLock = true },
 		func(o *OpenOptions) { o.Versions, o.ObjectLock = true, true },
@@ -184,10 +182,7 @@ func WithObjectLock() interface {
 // When a bucket is opened, the option declares that the bucket has soft delete, without a request.
 // A local or memory bucket that is opened with the option keeps removed objects. On S3, every call
 // on the bucket fails with Unsupported.
-func WithSoftDelete(keep time.Duration) interface {
-	BucketOption
-	OpenOption
-} {
+func WithSoftDelete(keep time.Duration) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.SoftDelete = &keep },
 		func(o *OpenOptions) {
