@@ -39,9 +39,10 @@ type Core interface {
 	ListPage(ctx context.Context, token string, o *ListOptions) (*Page, error)
 	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
 
-	// Source returns the source for a copy of an object. The Core of a store returns a source that
-	// the server can copy. If the Download of your Core must see every read, Source must return
-	// NewCopySource(itself, key). Copies then read the object by Download.
+	// Source returns the source for a copy of an object. It makes no request. The Core of a store
+	// returns a source that the server can copy. If your Core changes bytes or keys, or if its
+	// Download must see every read, Source must return NewCopySource(itself, key). Copies then read
+	// the object by Download. The library then also assumes nothing about where the objects are.
 	Source(key string) CopySource
 	// CopyFrom is [Copy] to this Core.
 	CopyFrom(ctx context.Context, key string, from CopySource, o *CopyOptions) (*Attrs, error)
@@ -80,11 +81,6 @@ type Core interface {
 	Place() Place
 	// Native returns the client for [As], or nil.
 	Native() any
-	// Engine returns a Core of package engine, or nil. The result is this Core itself, or the Core
-	// that this Core embeds. Functions use the result for facts that no method of Core reports,
-	// such as where the objects are. If this Core changes bytes or keys, Engine must return nil,
-	// because facts about the embedded Core do not hold for the changed objects.
-	Engine() any
 	Close() error
 }
 
@@ -118,15 +114,6 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 		return s.other.Download(ctx, s.key, downloadOption(func(r *DownloadOptions) { *r = *o }))
 	}
 	return nil, invalid("source", "must be made by NewCopySource")
-}
-
-// Engine returns a Core of package engine, if the server of that Core may copy the object. If
-// Download must read the bytes instead, Engine returns nil.
-func (s CopySource) Engine() any {
-	if c, ok := s.core.(interface{ CopiesOnServer() }); ok && c != nil {
-		return s.core.Engine()
-	}
-	return nil
 }
 
 // NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.

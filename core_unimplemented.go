@@ -9,8 +9,8 @@ import (
 
 // UnimplementedCore is a [Core] that supports nothing. Its methods fail with [Unsupported]. Embed it
 // in a Core that must permit only what it has itself, for security: a method that a later version
-// of this package adds is then refused, and not passed on. Supports, Place, Native and Engine return
-// zero values, and Close does nothing.
+// of this package adds is then refused, and not passed on. Supports, Place and Native return zero
+// values, and Close does nothing.
 //
 //	type readsOnly struct {
 //		storage.UnimplementedCore
@@ -204,9 +204,6 @@ func (UnimplementedCore) Place() Place { return Place{} }
 
 // Native returns nil.
 func (UnimplementedCore) Native() any { return nil }
-
-// Engine returns nil.
-func (UnimplementedCore) Engine() any { return nil }
 
 // Close does nothing.
 func (UnimplementedCore) Close() error { return nil }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A front is the only implementation of Bucket in this package. It holds a core, and the scope that
@@ -322,7 +323,7 @@ func (f *front) attrs(a *Attrs, key string) *Attrs {
 	if a == nil || f.scope.Prefix == "" {
 		return a
 	}
-	if _, own := f.core.(interface{ CopiesOnServer() }); !own {
+	if serving.EngineOf(f.core) == nil {
 		shown := *a
 		a = &shown
 	}

@@ -6,37 +6,61 @@ import (
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/seam"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Other packages of this library need the methods below. The methods are exported, but other
-// modules must not call them. For this reason, the first argument of each method is a token. Only
-// this library can make a token.
+// Other packages of this library need facts about a bucket that the API does not report. They get
+// them by the variables of internal/serving, which other modules cannot import.
 
-// Reached returns the Core of package engine that this bucket uses. If the bucket uses no Core of
-// package engine, Reached returns the Core of the bucket. The second result is the prefix of the
-// bucket's keys. The third result is true if the bucket shows all keys and permits all operations.
-func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool) {
-	if f.core == nil || !t.Valid() {
-		return nil, "", false
+func init() {
+	serving.ViewOf = func(b any) (serving.View, bool) {
+		f, ok := b.(*front)
+		if !ok {
+			return serving.View{}, false
+		}
+		return serving.View{
+			Core:      f.core,
+			Engine:    f.engine(),
+			Prefix:    f.scope.Prefix,
+			Whole:     f.scope.Whole(),
+			MayRemove: f.scope.Permits(scope.Remove),
+		}, true
 	}
-	if core = f.core.Engine(); core == nil {
-		core = f.core
-	}
-	return core, f.scope.Prefix, f.scope.Whole()
+	serving.MoveInOneStep = moveInOneStep
+	seam.SourceCore = func(from any) any { return from.(*CopySource).core }
 }
 
-// MayRemove reports whether this bucket permits Remove. The result of a Ref may not.
-func (f *front) MayRemove(t serving.Token) bool { return t.Valid() && f.scope.Permits(scope.Remove) }
+// probedKey is a key that engine passes to Core.Source. It has two segments and both cases, so that
+// most Cores that change keys return another key for it.
+const probedKey = "A/a"
 
-// MoveFrom moves an object in one step, and returns true. The parameter src is the bucket of the
-// source. If src has another Core, or if the store does not have ServerMove, MoveFrom does nothing
-// and returns false. It also does nothing if an option changes the object.
-func (f *front) MoveFrom(
-	t serving.Token, ctx context.Context, to string, src any, from string, opts any,
+// engine returns the engine that has the objects of f. It returns nil if there is none, or if the
+// Core of f may change keys or bytes. A Core that changes them may not let the server copy its
+// objects. So the source of a copy shows whether facts about the engine hold for the objects of f.
+func (f *front) engine() serving.Engine {
+	if f.core == nil {
+		return nil
+	}
+	source := f.core.Source(probedKey)
+	if source.key != probedKey {
+		return nil
+	}
+	return serving.EngineOf(source.core)
+}
+
+// moveInOneStep implements serving.MoveInOneStep. If dst and src have different Cores, or if the
+// store does not have ServerMove, it does nothing and returns false. It also does nothing if an
+// option changes the object.
+func moveInOneStep(
+	ctx context.Context, dst any, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
+	f, ok := dst.(*front)
+	if !ok || f.core == nil {
+		return nil, false, nil
+	}
 	source, ok := src.(*front)
-	if !ok || !t.Valid() || f.core == nil || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
+	if !ok || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
 	given := copyPool.get()

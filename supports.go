@@ -89,9 +89,9 @@ type engineCore interface {
 // returns nil.
 func engineOf(b any) engineCore {
 	f, ok := b.(*front)
-	if !ok || f.core == nil {
+	if !ok {
 		return nil
 	}
-	c, _ := f.core.Engine().(engineCore)
+	c, _ := f.engine().(engineCore)
 	return c
 }

@@ -32,8 +32,9 @@ func PlacesOf(d Driver) []Place {
 
 // Places returns where the objects of b are. b is a [storage.Bucket], or a result of [storage.Ref]
 // or [storage.Prefixed]. A layer with a second store calls Places for that store, and adds the
-// result to the layer's own places.
-func Places(b any) []Place { return serving.Places(b) }
+// result to the layer's own places. The field Account of a result can only be compared: it does not
+// lead from a part of a bucket to the rest.
+func Places(b any) []Place { return evidence.Opaque(serving.Places(b)) }
 
 // WithoutFailover returns a context for jobs that remove objects because of what they have listed
 // or read. With this context, reads and listings use only the store that has the latest writes.
@@ -53,8 +54,8 @@ func MayFailOver(ctx context.Context) bool { return evidence.MayFailOver(ctx) }
 //
 // Overlap compares credentials to recognize a bucket that was opened twice. If a bucket has a
 // layer, Overlap compares all stores of the layer. If a bucket has a Core of your own
-// ([storage.Wrap]), Overlap calls the method Engine of that Core, and compares the result. If
-// Engine returns nil, two buckets overlap only if they have the same Core.
+// ([storage.Wrap]) whose method Source returns that Core as the source, two buckets overlap only if
+// they have the same Core.
 func Overlap(a, b any) bool {
 	if _, ok := serving.Below(a, b); ok {
 		return true

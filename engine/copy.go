@@ -12,15 +12,11 @@ import (
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/markerkey"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // Source names the object as the source of a copy. Copy then copies inside the provider if it can.
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
-
-// CopiesOnServer marks this Core: the server may copy its objects. A type of another package can
-// embed this Core only as the interface storage.Core. That interface does not have the method
-// CopiesOnServer, so the type does not get the method. Its objects are copied by streaming.
-func (b bucket) CopiesOnServer() {}
 
 func (b bucket) CopyFrom(
 	ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions,
@@ -45,8 +41,8 @@ func (b bucket) CopyFrom(
 // fromElsewhere reports whether the source is known to have no object in common with dst. Only then may the source
 // be read from a mirror's second store, which may have an older object: the copy cannot replace a newer one by it.
 func (c *copyOp) fromElsewhere(dst *core) bool {
-	src, ok := c.from.Engine().(*core)
-	if !ok || src == dst {
+	src := c.sourceCore()
+	if src == nil || src == dst {
 		return false
 	}
 	if src.desc.Places == nil {
@@ -69,6 +65,13 @@ type copyOp struct {
 	source *download
 }
 
+// sourceCore returns the core of the source, if the source is a Core of this package. A Core of
+// another package may embed such a Core. If its source is itself, sourceCore returns nil.
+func (c *copyOp) sourceCore() *core {
+	b, _ := seam.SourceCore(&c.from).(bucket)
+	return b.core
+}
+
 // tail returns the bytes that Append adds to the source. It returns nil for other operations.
 func (c *copyOp) tail() []byte { return optionState(c.given).Tail }
 
@@ -85,8 +88,8 @@ func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.Cop
 // run copies inside the provider if that is possible. Otherwise it downloads the source and uploads
 // it.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src, ok := c.from.Engine().(*core)
-	if !ok {
+	src := c.sourceCore()
+	if src == nil {
 		return c.streamCopy(ctx)
 	}
 	if e := c.openSource(ctx, src); e != nil {

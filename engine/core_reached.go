@@ -5,14 +5,22 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Some functions of the API need methods that storage.Core lacks. This file defines the missing
-// methods. Package serving calls them for those functions of the API.
+// Some functions of the API need facts that no method of storage.Core reports. This file defines the
+// methods that report them. Package serving calls them for those functions of the API.
 
-// Engine returns the core, which has the methods that storage.Core lacks.
-func (b bucket) Engine() any { return b.core }
+func init() {
+	serving.EngineOf = func(c any) serving.Engine {
+		if b, ok := c.(bucket); ok {
+			return b.core
+		}
+		return nil
+	}
+}
 
 // Place returns the provider and the name of the bucket.
 func (b bucket) Place() storage.Place {
@@ -27,9 +35,11 @@ func (c *core) Located() (provider, location, bucket string) {
 // Native returns the provider's own client, such as that of an SDK.
 func (b bucket) Native() any { return b.core.driver.Native() }
 
-func (c *core) Stored() (account any, bucket string) {
-	ref := c.driver.Locate("")
-	return ref.Account, ref.Bucket
+// SharesAccount reports whether the store's server can copy objects between the buckets of both
+// engines.
+func (c *core) SharesAccount(other serving.Engine) bool {
+	o, ok := other.(*core)
+	return ok && equal.Values(c.driver.Locate("").Account, o.driver.Locate("").Account)
 }
 
 func (c *core) Places() []evidence.Place {
@@ -55,11 +65,10 @@ func (c *core) Need(f storage.Features, what string) *storage.Error {
 
 func (c *core) RetryPolicy() *backoff.Policy { return c.retry.policy }
 
-// Served returns the origin, name and signing base URL of the bucket, for the handler of package
-// serve.
-func (c *core) Served() (origin any, name, baseURL string) {
+// Served returns what the handler of package serve needs. If an option was invalid, it is empty.
+func (c *core) Served() serving.Served {
 	if c.optionError != nil {
-		return nil, "", ""
+		return serving.Served{}
 	}
-	return c.desc.Origin, c.desc.Bucket, c.signingBaseURL
+	return serving.Served{Origin: c.desc.Origin, Bucket: c.desc.Bucket, BaseURL: c.signingBaseURL}
 }

@@ -141,7 +141,7 @@ func runIntoLockedTop(dir string) error {
 // elsewhere is a Core whose place is not known.
 type elsewhere struct{ storage.Core }
 
-func (elsewhere) Engine() any { return nil }
+func (e elsewhere) Source(key string) storage.CopySource { return storage.NewCopySource(e, key) }
 
 type takesNothing struct{ storage.Core }
 

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/equal"
@@ -24,6 +25,33 @@ type Place struct {
 	Direct bool
 	// Alias is true if the bucket may have a second name, such as an access point.
 	Alias bool
+}
+
+// An opaque is an Account whose holder can compare it, but cannot reach what it was made of. That can
+// be a driver or a storage.Core, by which the whole bucket can be read.
+type opaque struct{ account any }
+
+// Opaque returns the places with Accounts that can only be compared. Such an Account compares equal
+// to the Account that it was made of.
+func Opaque(places []Place) []Place {
+	hidden := slices.Clone(places)
+	for i := range hidden {
+		account := &hidden[i].Account
+		if _, done := (*account).(opaque); *account != nil && !done {
+			*account = opaque{*account}
+		}
+	}
+	return hidden
+}
+
+func (p Place) sameAccount(q Place) bool { return equal.Values(bare(p.Account), bare(q.Account)) }
+
+// bare returns the value of which Opaque has made account. It returns any other account unchanged.
+func bare(account any) any {
+	if o, ok := account.(opaque); ok {
+		return o.account
+	}
+	return account
 }
 
 // In returns the places of a folder. The first argument has the places of the whole bucket. prefix
@@ -88,7 +116,7 @@ func Beside(a, b []Place) bool {
 }
 
 func (p Place) sameBucket(q Place) bool {
-	return equal.Values(p.Account, q.Account) && p.Bucket == q.Bucket
+	return p.sameAccount(q) && p.Bucket == q.Bucket
 }
 
 // directory returns the directory of this machine that contains the objects of the place, or "".
@@ -145,5 +173,5 @@ func (p Place) apart(q Place) bool {
 	case p.Direct && q.Direct:
 		return true
 	}
-	return equal.Values(p.Account, q.Account) && !p.Alias && !q.Alias
+	return p.sameAccount(q) && !p.Alias && !q.Alias
 }

@@ -17,6 +17,10 @@ var OptionsOf func(o any) *OptionState
 // needs no allocation.
 var InitReader func(r any, from ReadSource, attrs any, offset, length int64)
 
+// SourceCore returns the Core whose object a copy reads. It returns nil if the source is not a Core.
+// The parameter is a pointer to a CopySource of the root package.
+var SourceCore func(from any) any
+
 // A ReadSource delivers the bytes that a Reader of the root package returns.
 type ReadSource interface {
 	io.ReadCloser

@@ -9,96 +9,99 @@ import (
 	"reflect"
 
 	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// A Token is a parameter of exported methods that only this library may call. Other modules cannot
-// name the type, and a Token that they make by reflection is not valid.
-type Token struct{ secret *byte }
-
-var token = Token{new(byte)}
-
-// Valid reports whether this package made the Token.
-func (t Token) Valid() bool { return t == token }
-
 // A Directory is the path of a local directory. It can be passed to [Places] in place of a bucket.
 type Directory string
 
-// An Engine has those methods of the engine's core that this package calls.
+// An Engine has those methods of package engine's core that this package calls. A program cannot
+// get an Engine from a bucket.
 type Engine interface {
 	// Places returns where the objects are stored, or nothing if that is unknown.
 	Places() []evidence.Place
 	// Identity returns the result of driver.StackIdentity for the bucket's driver.
 	Identity() string
-	// Stored returns the account and the bucket for copies inside the store. Accounts can be
-	// compared with ==. Two accounts are equal if the same credentials give access to both. If
-	// account is nil, the store's server cannot copy the objects.
-	Stored() (account any, bucket string)
-	// Served returns three values. The result origin is Description.Origin. The result bucket is
-	// the name of the bucket. The result baseURL is the URL that was set with WithSigningBaseURL,
-	// and ends in "/".
-	Served() (origin any, bucket, baseURL string)
+	// SharesAccount reports whether both engines have the same account, so that the store's server
+	// can copy objects from one bucket to the other.
+	SharesAccount(Engine) bool
+	// Served returns what the handler of package serve needs.
+	Served() Served
 	RetryPolicy() *backoff.Policy
 }
 
-// A front is a bucket of package storage. The methods need a [Token], so that no other type can be
-// used in place of a bucket.
-type front interface {
-	Reached(Token) (core any, prefix string, complete bool)
-	MayRemove(Token) bool
-	MoveFrom(t Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error)
+// Served is what the handler of package serve needs to know about a bucket.
+type Served struct {
+	Origin  any    // Description.Origin
+	Bucket  string // name
+	BaseURL string // URL of WithSigningBaseURL, which ends in "/", or ""
 }
+
+// EngineOf returns the engine of a Core. It returns nil if the Core is of another package. Package
+// engine sets EngineOf.
+var EngineOf = func(core any) Engine { return nil }
+
+// A View tells this package about a bucket of package storage.
+type View struct {
+	Core      any    // the bucket's storage.Core. Use it only for comparisons.
+	Engine    Engine // nil if no engine has the objects, or if the Core changes keys or bytes
+	Prefix    string // text that the bucket puts before each key
+	Whole     bool   // true if the bucket shows all keys and permits all operations
+	MayRemove bool   // true if the bucket permits the removal of objects
+}
+
+// ViewOf returns the View of b. It returns false if b is not a bucket of package storage. The root
+// package sets ViewOf.
+var ViewOf func(b any) (View, bool)
 
 // IsBucket reports whether b is a bucket of package storage.
 func IsBucket(b any) bool {
-	_, ok := b.(front)
+	_, ok := ViewOf(b)
 	return ok
 }
 
 // MayRemove reports whether the bucket b permits the removal of objects.
 func MayRemove(b any) bool {
-	f, ok := b.(front)
-	return ok && f.MayRemove(token)
+	v, _ := ViewOf(b)
+	return v.MayRemove
 }
 
-// Reach returns the core of the bucket b, and the prefix that b adds to its keys. core is nil if b
-// is not a bucket of package storage, or if its core is not one of package engine. complete is
-// false if b is a result of Ref or Prefixed.
-func Reach(b any) (core Engine, prefix string, complete bool) {
-	f, ok := b.(front)
-	if !ok {
-		return nil, "", false
-	}
-	reached, prefix, complete := f.Reached(token)
-	core, _ = reached.(Engine)
-	return core, prefix, complete
+// Reach returns the engine of the bucket b, and the prefix that b adds to its keys. engine is nil if
+// b is not a bucket of package storage, or if View.Engine is nil. complete is false if b is a result
+// of Ref or Prefixed.
+func Reach(b any) (engine Engine, prefix string, complete bool) {
+	v, _ := ViewOf(b)
+	return v.Engine, v.Prefix, v.Whole
 }
 
 // Places returns where the objects of a bucket or [Directory] are stored. It returns several places
 // if a layer has a second store. If the bucket or its core is a user's own type, the place is
 // unknown. In this case, the result contains that bucket or core in the field Account.
 func Places(of any) []evidence.Place {
-	switch of := of.(type) {
-	case nil:
+	if of == nil {
 		return nil
-	case Directory:
-		return []evidence.Place{{Directory: string(of), Direct: true}}
-	case front:
-		core, prefix, _ := of.Reached(token)
-		if engine, ok := core.(Engine); ok {
-			return evidence.In(engine.Places(), prefix)
-		}
-		if core == nil {
-			return nil
-		}
-		return []evidence.Place{{Account: core, Prefix: prefix}}
+	}
+	if dir, ok := of.(Directory); ok {
+		return []evidence.Place{{Directory: string(dir), Direct: true}}
+	}
+	if v, ok := ViewOf(of); ok {
+		return v.places()
 	}
 	if reflect.TypeOf(of).NumMethod() == 0 {
 		return nil // a value without methods is not a bucket
 	}
 	return []evidence.Place{{Account: of}}
+}
+
+func (v View) places() []evidence.Place {
+	if v.Engine != nil {
+		return evidence.In(v.Engine.Places(), v.Prefix)
+	}
+	if v.Core == nil {
+		return nil
+	}
+	return []evidence.Place{{Account: v.Core, Prefix: v.Prefix}}
 }
 
 // Below reports whether the objects of inner are known to be a part of the objects of outer. prefix
@@ -110,48 +113,34 @@ func Below(inner, outer any) (prefix string, ok bool) {
 
 // Identity returns a text that identifies a bucket, its layers and its prefix. Every process gets
 // the same text, unless the bucket is in memory (see driver.StackIdentity). known is false if the
-// bucket has no core of package engine.
+// bucket has no engine (see View).
 func Identity(b any) (identity string, known bool) {
-	core, prefix, _ := Reach(b)
-	if core == nil {
+	engine, prefix, _ := Reach(b)
+	if engine == nil {
 		return "", false
 	}
-	return core.Identity() + " " + prefix, true
+	return engine.Identity() + " " + prefix, true
 }
 
-// MoveInOneStep moves an object between two buckets of the same core, if the core can do that in
+// MoveInOneStep moves an object between two buckets of the same Core, if the Core can do that in
 // one step. Otherwise it does nothing and returns done false. opts is a []storage.CopyOption, and
-// attrs is a *storage.Attrs.
-func MoveInOneStep(
+// attrs is a *storage.Attrs. The root package sets MoveInOneStep.
+var MoveInOneStep func(
 	ctx context.Context, dst any, to string, src any, from string, opts any,
-) (attrs any, done bool, err error) {
-	f, ok := dst.(front)
-	if !ok {
-		return nil, false, nil
-	}
-	return f.MoveFrom(token, ctx, to, src, from, opts)
-}
+) (attrs any, done bool, err error)
 
 // OneAccount reports whether two buckets are known to belong to the same account. If they do, the
 // store's server can copy objects from one bucket to the other.
 func OneAccount(a, b any) bool {
 	first, _, _ := Reach(a)
 	second, _, _ := Reach(b)
-	if first == nil || second == nil {
-		return false
-	}
-	account, _ := first.Stored()
-	other, _ := second.Stored()
-	return equal.Values(account, other)
+	return first != nil && second != nil && first.SharesAccount(second)
 }
 
 // Prefix returns the text that a bucket puts before each key.
 func Prefix(b any) string {
-	if f, ok := b.(front); ok {
-		_, prefix, _ := f.Reached(token)
-		return prefix
-	}
-	return ""
+	v, _ := ViewOf(b)
+	return v.Prefix
 }
 
 // Place returns a short text that identifies where the objects of b are stored. The text also

@@ -41,7 +41,7 @@ func OriginOf(b storage.Bucket) (ServedBucket, bool) {
 	if own == nil || !complete {
 		return ServedBucket{}, false
 	}
-	store, name, base := own.Served()
-	o, ok := store.(Origin)
-	return ServedBucket{o, name, base}, ok && base != ""
+	served := own.Served()
+	o, ok := served.Origin.(Origin)
+	return ServedBucket{Origin: o, Name: served.Bucket, BaseURL: served.BaseURL}, ok && served.BaseURL != ""
 }

@@ -29,7 +29,7 @@ func Unknown(t testing.TB, b storage.Bucket) storage.Bucket {
 
 type unknown struct{ storage.Core }
 
-func (u *unknown) Engine() any { return nil }
+func (u *unknown) Source(key string) storage.CopySource { return storage.NewCopySource(u, key) }
 
 // RemoveEach implements RemoveAll: it calls c.Remove for each key. It is for a Core that overrides
 // Remove. If its RemoveAll calls RemoveEach, RemoveAll also uses the new Remove.

@@ -22,9 +22,8 @@ type oneObject struct {
 	name  string
 }
 
-// Engine returns nil. Otherwise functions would use the embedded Core instead of the methods below.
-// The embedded Core does not know the new name of the object.
-func (o oneObject) Engine() any { return nil }
+// Source makes copies use the methods below. The embedded Core does not know the new name of the object.
+func (o oneObject) Source(key string) storage.CopySource { return storage.NewCopySource(o, key) }
 
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	after := r.StartAfter

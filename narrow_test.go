@@ -1,0 +1,322 @@
+package storage_test
+
+import (
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// functions has the exported functions of the root, except those that return an option.
+// TestFunctionsHasEveryFunction compares it with the source.
+var functions = map[string]any{
+	"AbandonUpload": storage.AbandonUpload, "AbortUpload": storage.AbortUpload, "Append": storage.Append,
+	"As": storage.As[any], "AsError": storage.AsError, "AttrsAs": storage.AttrsAs[any],
+	"BeginUpload": storage.BeginUpload, "CheckAddress": storage.CheckAddress, "Close": storage.Close,
+	"CodeOf": storage.CodeOf, "Compose": storage.Compose, "ContinueListedUpload": storage.ContinueListedUpload,
+	"ContinueUpload": storage.ContinueUpload, "Copy": storage.Copy,
+	"DecodeMetadataValue": storage.DecodeMetadataValue, "DownloadFile": storage.DownloadFile,
+	"EncodeMetadataValue": storage.EncodeMetadataValue, "FS": storage.FS, "IsTemporary": storage.IsTemporary,
+	"ListPage": storage.ListPage, "ListUploads": storage.ListUploads, "Move": storage.Move,
+	"NewBucket": storage.NewBucket, "NewCopySource": storage.NewCopySource, "NewReader": storage.NewReader,
+	"NewReaderAt": storage.NewReaderAt, "NewWriter": storage.NewWriter, "Open": storage.Open,
+	"OpenService": storage.OpenService, "Prefixed": storage.Prefixed, "PutSignedPart": storage.PutSignedPart,
+	"ReadAll": storage.ReadAll, "ReadRanges": storage.ReadRanges, "Ref": storage.Ref[storage.Bucket],
+	"Register": storage.Register, "RemoveAll": storage.RemoveAll, "RemoveMatching": storage.RemoveMatching,
+	"RemoveVersions": storage.RemoveVersions, "Require": storage.Require, "Restore": storage.Restore,
+	"SetLegalHold": storage.SetLegalHold, "SetRetention": storage.SetRetention, "SetTags": storage.SetTags,
+	"SignedRemoveURL": storage.SignedRemoveURL, "SignedUploadForm": storage.SignedUploadForm,
+	"Supports": storage.Supports, "Tags": storage.Tags, "Update": storage.Update,
+	"UploadFile": storage.UploadFile, "Vend": storage.Vend, "Versions": storage.Versions, "Wrap": storage.Wrap,
+}
+
+// declarations returns the declarations of functions and methods with exported names in a folder,
+// without those of tests.
+func declarations(t *testing.T, dir string) []*ast.FuncDecl {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	var found []*ast.FuncDecl
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Name.IsExported() {
+				found = append(found, f)
+			}
+		}
+	}
+	return found
+}
+
+func TestFunctionsHasEveryFunction(t *testing.T) {
+	for _, f := range declarations(t, ".") {
+		name := f.Name.Name
+		if f.Recv == nil && !strings.HasPrefix(name, "With") && !strings.HasPrefix(name, "If") {
+			require.Contains(t, functions, name)
+		}
+	}
+}
+
+// A method that returns any would give its caller an object of which nobody knows what it reaches.
+func TestNoMethodReturnsAny(t *testing.T) {
+	allowed := map[string]bool{
+		"Native": true, // only As calls it, and only for a whole bucket
+		"Sys":    true, // of fs.FileInfo; TestNarrowedBucketReachesNothingOutside calls it
+	}
+	for _, dir := range []string{".", "engine"} {
+		for _, f := range declarations(t, dir) {
+			if f.Type.Results == nil || allowed[f.Name.Name] {
+				continue
+			}
+			for _, result := range f.Type.Results.List {
+				name, _ := result.Type.(*ast.Ident)
+				require.False(t, name != nil && name.Name == "any", "%s in %s returns any", f.Name.Name, dir)
+			}
+		}
+	}
+}
+
+// A reach walks through everything that can be reached from a narrowed bucket: the results of
+// functions and exported methods, exported fields, elements, and what callbacks receive.
+type reach struct {
+	t      *testing.T
+	narrow storage.Bucket
+	seen   map[reflect.Type]bool
+	path   []string
+}
+
+// outside is a key outside of the narrowed part. Its object has the text "secret".
+const outside = "outside"
+
+func (r *reach) visit(v reflect.Value) {
+	for v.IsValid() && v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() || !v.CanInterface() {
+		return
+	}
+	r.check(v.Interface())
+	if r.seen[v.Type()] {
+		return
+	}
+	r.seen[v.Type()] = true
+	r.methods(v)
+	switch v.Kind() {
+	case reflect.Pointer:
+		r.visit(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				r.step(v.Type().Field(i).Name, func() { r.visit(v.Field(i)) })
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range min(v.Len(), 2) {
+			r.visit(v.Index(i))
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			r.visit(v.MapIndex(key))
+		}
+	case reflect.Func:
+		r.call("()", v)
+	}
+}
+
+// check fails the test if v gives access to more than the narrowed part.
+func (r *reach) check(v any) {
+	path := strings.Join(r.path, ".")
+	_, isCore := v.(storage.Core)
+	require.False(r.t, isCore, "%s is a Core", path)
+	_, isDriver := v.(driver.Driver)
+	require.False(r.t, isDriver, "%s is a Driver", path)
+	b, ok := v.(storage.Downloader)
+	if !ok {
+		return
+	}
+	text, _, err := storage.ReadAll(r.t.Context(), b, outside)
+	require.Error(r.t, err, path)
+	require.Empty(r.t, text, path)
+}
+
+func (r *reach) methods(v reflect.Value) {
+	if v.CanAddr() && v.Kind() == reflect.Struct {
+		v = v.Addr()
+	}
+	for i := range v.NumMethod() {
+		r.call(v.Type().Method(i).Name, v.Method(i))
+	}
+}
+
+func (r *reach) step(name string, f func()) {
+	r.path = append(r.path, name)
+	defer func() { r.path = r.path[:len(r.path)-1] }()
+	f()
+}
+
+// call calls f with arguments of the right types, and visits the results. f may panic, because the
+// arguments may make no sense.
+func (r *reach) call(name string, f reflect.Value) {
+	r.step(name, func() {
+		defer func() { _ = recover() }()
+		if f.IsNil() {
+			return
+		}
+		var args []reflect.Value
+		for i := range f.Type().NumIn() {
+			if !f.Type().IsVariadic() || i < f.Type().NumIn()-1 {
+				args = append(args, r.argument(f.Type().In(i)))
+			}
+		}
+		for _, result := range f.Call(args) {
+			r.visit(result)
+		}
+	})
+}
+
+func (r *reach) argument(of reflect.Type) reflect.Value {
+	given := []any{
+		r.t.Context(), "a", int64(1), 1, []byte("text"), strings.NewReader("text"), io.Discard,
+		storage.Rights{Read: true}, r.narrow,
+	}
+	for _, value := range given {
+		if reflect.TypeOf(value).AssignableTo(of) {
+			return reflect.ValueOf(value)
+		}
+	}
+	switch of.Kind() {
+	case reflect.Func:
+		return r.callback(of)
+	case reflect.Pointer:
+		options := reflect.New(of.Elem())
+		if apply := options.MethodByName("Apply"); apply.IsValid() && apply.Type().IsVariadic() {
+			apply.Call(nil)
+		}
+		return options
+	}
+	return reflect.Zero(of)
+}
+
+// callback returns a function that visits its arguments. A callback that returns a bool returns
+// true, so that an iterator continues.
+func (r *reach) callback(of reflect.Type) reflect.Value {
+	return reflect.MakeFunc(of, func(args []reflect.Value) []reflect.Value {
+		for _, arg := range args {
+			r.visit(arg)
+		}
+		var results []reflect.Value
+		for i := range of.NumOut() {
+			result := reflect.New(of.Out(i)).Elem()
+			if result.Kind() == reflect.Bool {
+				result.SetBool(true)
+			}
+			results = append(results, result)
+		}
+		return results
+	})
+}
+
+// An exposing Core visits the source of each copy.
+type exposing struct {
+	storage.Core
+	reach *reach
+}
+
+func (e *exposing) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	e.reach.visit(reflect.ValueOf(from))
+	return e.Core.CopyFrom(ctx, key, from, o)
+}
+
+// A replaced Core has no engine.
+type replaced struct{ storage.Core }
+
+func (r *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(r, key) }
+
+// narrowedBuckets has the ways to narrow a bucket. Each narrows another store.
+var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
+	"a view in memory": func(t *testing.T) storage.Bucket {
+		return storage.Prefixed(filled(t, memstore.New()), "p/")
+	},
+	"a reference to a view": func(t *testing.T) storage.Bucket {
+		view := storage.Prefixed(filled(t, memstore.New()), "p/")
+		return storage.Ref[storage.Downloader](view).(storage.Bucket)
+	},
+	"a reference that removes": func(t *testing.T) storage.Bucket {
+		return storage.Ref[storage.Remover](filled(t, memstore.New())).(storage.Bucket)
+	},
+	"an address with a prefix": func(t *testing.T) storage.Bucket {
+		dir := filepath.ToSlash(t.TempDir())
+		b, err := storage.Open(t.Context(), "file://"+dir)
+		require.NoError(t, err)
+		filled(t, b)
+		view, err := storage.Open(t.Context(), "file://"+dir+"?prefix=p/")
+		require.NoError(t, err)
+		return view
+	},
+	"a view of a directory": func(t *testing.T) storage.Bucket {
+		b, err := local.Open(t.TempDir(), local.Config{})
+		require.NoError(t, err)
+		return storage.Prefixed(filled(t, b), "p/")
+	},
+	"a view of a user's Core": func(t *testing.T) storage.Bucket {
+		b, err := storage.Wrap(filled(t, memstore.New()), func(c storage.Core) storage.Core { return &replaced{c} })
+		require.NoError(t, err)
+		return storage.Prefixed(b, "p/")
+	},
+}
+
+func filled(t *testing.T, b storage.Bucket) storage.Bucket {
+	t.Helper()
+	for key, text := range map[string]string{"p/a": "text", outside: "secret"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	return b
+}
+
+// Nothing that a program can get from a narrowed bucket leads to the rest of the bucket.
+func TestNarrowedBucketReachesNothingOutside(t *testing.T) {
+	t.Chdir(t.TempDir())
+	called := map[string]any{"Places": driver.Places, "Overlap": driver.Overlap, "methods": func(b storage.Bucket) any { return b }}
+	for name, f := range functions {
+		called[name] = f
+	}
+	for narrowing, open := range narrowedBuckets {
+		for name, f := range called {
+			v := reflect.ValueOf(f)
+			narrow := open(t)
+			takesBucket := false
+			for i := range v.Type().NumIn() {
+				in := v.Type().In(i)
+				takesBucket = takesBucket || in.Kind() == reflect.Interface && reflect.TypeOf(narrow).Implements(in)
+			}
+			if !takesBucket {
+				continue
+			}
+			r := &reach{t: t, narrow: narrow, seen: map[reflect.Type]bool{}, path: []string{narrowing}}
+			r.call(name, v)
+		}
+		r := &reach{t: t, narrow: open(t), seen: map[reflect.Type]bool{}, path: []string{narrowing, "CopySource"}}
+		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &exposing{c, r} })
+		require.NoError(t, err)
+		_, _ = storage.Copy(t.Context(), dst, "x", r.narrow, "a") // a reference that does not read refuses
+	}
+}
