@@ -12,11 +12,11 @@ type Config struct {
 	// Budgets are explored one after the other. The default is [Budgets].
 	Budgets []Budget
 	// Random is the number of additional schedules that are drawn at random, without a limit for
-	// interruptions. The same number draws the same schedules. Losses and deaths are those of the last
-	// Budget.
+	// interruptions. The same number draws the same schedules. Of everything else, such as losses and deaths,
+	// a schedule has at most as many as the Budget that has the most.
 	Random int
-	// Limit is the largest number of schedules for each Weakness. The default is 20,000. If a scene
-	// has more, the exploration ends there, and the log of the test says so.
+	// Limit is the largest number of schedules for each Budget and each Weakness. The default is 20,000. If a
+	// scene has more, the Budget ends there, and the log of the test says so.
 	Limit int
 }
 
@@ -32,16 +32,23 @@ type Budget struct {
 	// Ticks is how often time passes although requests are pending. It has no effect without
 	// [Scene.Tick].
 	Ticks int
+	// Failures is how many reads fail with an [storage.Unavailable] error. The bucket retries them as usual.
+	// A layer may read from another store instead.
+	Failures int
+	// Outages is how often a store stops answering one process. For a minute, all requests of the process to
+	// the store then fail with [storage.Unavailable], and without an effect.
+	Outages int
 }
 
-// Budgets returns the default budgets: two interruptions; one and a lost response; one and a death;
-// and one and a tick.
+// Budgets returns the default budgets: two interruptions; and one together with a lost response, a death, a
+// tick, or a read that fails.
 func Budgets() []Budget {
 	return []Budget{
 		{Interruptions: 2},
 		{Interruptions: 1, Losses: 1},
 		{Interruptions: 1, Deaths: 1},
 		{Interruptions: 1, Ticks: 1},
+		{Interruptions: 1, Failures: 1},
 	}
 }
 
@@ -52,6 +59,8 @@ func FurtherBudgets() []Budget {
 		{Interruptions: 2, Losses: 1, Deaths: 1},
 		{Interruptions: 1, Losses: 2},
 		{Interruptions: 2, Ticks: 2},
+		{Interruptions: 1, Losses: 1, Failures: 1},
+		{Interruptions: 1, Failures: 2},
 	}
 }
 

@@ -23,12 +23,16 @@ const defaultLimit = 20_000
 // hung is the real time without a step after which a run is considered to hang.
 const hung = 2 * time.Minute
 
-var replay = flag.String("replay", "", "run only this schedule of package interleave, such as 0,0,1")
+var (
+	replay = flag.String("replay", "", "run only this schedule of package interleave, such as 0,0,1")
+	verify = flag.Bool("verify", false, "run each schedule of package interleave twice, and compare the runs")
+)
 
 // Run explores a scene on each kind of store, in a subtest. The first schedule that fails is printed, and
 // fails the subtest. The test must not be parallel.
 //
-// With the flag -replay, Run runs only the given schedule, and prints it.
+// With the flag -replay, Run runs only the given schedule, and prints it. With the flag -verify, it runs each schedule
+// twice, and fails if the two runs differ: then the scene depends on something that is not the same in each run.
 func Run(t *testing.T, c Config, scene func(s *Scene)) {
 	t.Helper()
 	weaknesses := c.Weaknesses
@@ -126,7 +130,14 @@ func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 		}
 		choices = append(choices, choice)
 	}
-	all := Budget{Interruptions: 1 << 20, Losses: 1 << 20, Deaths: 1 << 20, Ticks: 1 << 20}
+	all := Budget{
+		Interruptions: 1 << 20,
+		Losses:        1 << 20,
+		Deaths:        1 << 20,
+		Ticks:         1 << 20,
+		Failures:      1 << 20,
+		Outages:       1 << 20,
+	}
 	r := runSchedule(t, w, scene, all, script(choices))
 	t.Logf("schedule %s:\n    %s", list(choices), strings.Join(r.lines(), "\n    "))
 	if len(r.failures) > 0 {
@@ -151,10 +162,16 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 	for _, b := range budgets {
 		e.explore(b)
 	}
-	last := budgets[len(budgets)-1]
-	last.Interruptions = 1 << 20
+	largest := Budget{Interruptions: 1 << 20}
+	for _, b := range budgets {
+		largest.Losses = max(largest.Losses, b.Losses)
+		largest.Deaths = max(largest.Deaths, b.Deaths)
+		largest.Ticks = max(largest.Ticks, b.Ticks)
+		largest.Failures = max(largest.Failures, b.Failures)
+		largest.Outages = max(largest.Outages, b.Outages)
+	}
 	for seed := range c.Random {
-		e.random(last, uint64(seed))
+		e.random(largest, uint64(seed))
 	}
 	e.report.Time = time.Since(begun)
 	return e.report
@@ -172,8 +189,9 @@ type exploration struct {
 // explore runs all schedules of a budget, each after the one that has the same beginning and then only zeros.
 func (e *exploration) explore(b Budget) {
 	var choices []int
+	begun := e.report.Schedules
 	for e.report.Failure == nil {
-		if e.report.Schedules >= e.limit {
+		if e.report.Schedules-begun >= e.limit {
 			e.report.Limited = true
 			return
 		}
@@ -208,6 +226,9 @@ func (e *exploration) random(b Budget, seed uint64) {
 // run runs one schedule.
 func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	r := runSchedule(e.t, e.weakness, e.scene, b, choose)
+	if *verify {
+		r.compare(runSchedule(e.t, e.weakness, e.scene, b, script(r.choices)))
+	}
 	e.runs.Add(1)
 	e.report.Schedules++
 	e.report.Points = max(e.report.Points, r.step)
@@ -229,6 +250,24 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 		test:     e.t.Name(),
 	}
 	return r
+}
+
+// compare lets the run fail if another run of the same schedule had other requests.
+func (s *schedule) compare(again *schedule) {
+	first, second := s.lines(), again.lines()
+	for i := range max(len(first), len(second)) {
+		var a, b string
+		if i < len(first) {
+			a = first[i]
+		}
+		if i < len(second) {
+			b = second[i]
+		}
+		if a != b {
+			s.failures = append(s.failures, fmt.Sprintf("the same schedule has another run:\n%q\n%q", a, b))
+			return
+		}
+	}
 }
 
 // lines returns the printed schedule.

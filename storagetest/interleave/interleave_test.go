@@ -3,6 +3,8 @@ package interleave_test
 import (
 	"context"
 	"errors"
+	"flag"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -370,4 +372,79 @@ func TestActorsOfOneProcess(t *testing.T) {
 		})
 	})
 	require.Nil(t, report.Failure, "%v", report.Failure)
+}
+
+// A read that fails is repeated, within the budget of failures.
+func TestExploreLetsReadsFail(t *testing.T) {
+	failed := 0
+	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, full,
+		func(s *interleave.Scene) {
+			store := s.Store("s")
+			put(s, store.Bucket(), counter, "")
+			p := s.Process("a")
+			b := p.Bucket(store)
+			a := p.Go("a", func(ctx context.Context) error { return add(ctx, b, "a", false) })
+			s.Check(func() {
+				require.NoError(s, a.Err())
+				require.Equal(s, "a", read(s, store.Bucket(), counter))
+				if a.Unanswered() {
+					failed++
+				}
+			})
+		})
+	require.Nil(t, report.Failure, "%v", report.Failure)
+	require.Equal(t, 1, failed)
+	require.Equal(t, 3, report.Points) // Get, which fails, Get, Put
+}
+
+// A store that does not answer a process answers others, and answers the process later.
+func TestExploreLetsStoresStopAnswering(t *testing.T) {
+	unanswered := make(map[string]bool)
+	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}, full,
+		func(s *interleave.Scene) {
+			store := s.Store("s")
+			put(s, store.Bucket(), counter, "")
+			var actors []*interleave.Actor
+			for _, name := range []string{"a", "b"} {
+				p := s.Process(name)
+				b := p.Bucket(store)
+				actors = append(actors, p.Go(name, func(ctx context.Context) error {
+					err := add(ctx, b, name, false)
+					if errors.Is(err, storage.Unavailable) {
+						time.Sleep(time.Minute)
+						err = add(ctx, b, name, false)
+					}
+					return err
+				}))
+			}
+			s.Check(func() {
+				for _, a := range actors {
+					require.NoError(s, a.Err())
+					if a.Unanswered() {
+						unanswered[a.Name()] = true
+					}
+				}
+				require.Len(s, read(s, store.Bucket(), counter), 2)
+			})
+		})
+	require.Nil(t, report.Failure, "%v", report.Failure)
+	require.Equal(t, map[string]bool{"a": true, "b": true}, unanswered)
+}
+
+// Run with -verify compares two runs of each schedule.
+func TestExploreComparesRuns(t *testing.T) {
+	require.NoError(t, flag.Set("verify", "true"))
+	defer func() { require.NoError(t, flag.Set("verify", "false")) }()
+	require.Nil(t, interleave.Explore(t, interleave.Config{}, full, adding(false, "a", "b")).Failure)
+	runs := 0
+	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+		runs++
+		key := strconv.Itoa(runs)
+		store := s.Store("s")
+		p := s.Process("a")
+		b := p.Bucket(store)
+		p.Go("a", func(ctx context.Context) error { return b.Remove(ctx, key) })
+	})
+	require.NotNil(t, report.Failure)
+	require.Contains(t, report.Failure.Message, "the same schedule has another run")
 }

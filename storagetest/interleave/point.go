@@ -17,6 +17,9 @@ import (
 // ErrLost is the cause of the error if a response was lost.
 var ErrLost = errors.New("interleave: the response was lost")
 
+// ErrUnanswered is the cause of the error if a store did not answer.
+var ErrUnanswered = errors.New("interleave: the store did not answer")
+
 // ErrDied is the cause of the errors of a process that died.
 var ErrDied = errors.New("interleave: the process died")
 
@@ -111,8 +114,13 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		}
 		<-waiting.granted
 	}
-	if waiting.verdict == die {
+	switch waiting.verdict {
+	case die:
 		return died(r)
+	case fail, part:
+		err = unanswered()
+		s.report(waiting, err)
+		return err
 	}
 	err = effect()
 	if waiting.verdict == lose && err == nil {
@@ -127,6 +135,10 @@ func codeOf(ctx context.Context) storage.Code {
 		return storage.DeadlineExceeded
 	}
 	return storage.Canceled
+}
+
+func unanswered() error {
+	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: ErrUnanswered}
 }
 
 func died(r *request) error {

@@ -117,11 +117,12 @@ type Process struct {
 	cancels    []context.CancelCauseFunc
 	dead       bool
 	deadCalls  int
+	outages    map[*Store]time.Time // when an outage of the store ends
 }
 
 // Process returns a new process. The name is for the printed schedule.
 func (s *Scene) Process(name string) *Process {
-	p := &Process{name: name, scene: s}
+	p := &Process{name: name, scene: s, outages: make(map[*Store]time.Time)}
 	p.background = &Actor{name: name + " (background)", process: p}
 	s.processes = append(s.processes, p)
 	return p
@@ -165,6 +166,7 @@ type Actor struct {
 	ended        bool
 	died         bool // the process died before the actor ended
 	lost         bool // the response of a write was lost
+	unanswered   bool // a store did not answer a request
 	began, until int  // number of the step before the first effect, and after the last one
 	interrupted  *interruption
 }
@@ -190,6 +192,10 @@ func (a *Actor) Died() bool { return a.died }
 
 // Lost reports whether the response to a write of the actor was lost. The bucket may have made that write twice.
 func (a *Actor) Lost() bool { return a.lost }
+
+// Unanswered reports whether a request of the actor failed because a store did not answer. If that lasts for longer
+// than the bucket retries, the function of the actor may fail with [storage.Unavailable].
+func (a *Actor) Unanswered() bool { return a.unanswered }
 
 // Name returns the name that Go got.
 func (a *Actor) Name() string { return a.name }

@@ -19,6 +19,8 @@ const (
 	patience = 60 * 24 * time.Hour
 	// maxSteps is the number of requests after which an actor is considered to repeat them for ever.
 	maxSteps = 5000
+	// outage is how long a store does not answer a process.
+	outage = time.Minute
 )
 
 // A verdict is what becomes of a waiting request.
@@ -28,6 +30,8 @@ const (
 	proceed verdict = iota
 	lose            // takes effect, and its response is lost
 	die             // fails without an effect, and so do all later ones of its process
+	fail            // fails without an effect
+	part            // fails without an effect, and so do all later ones of its process to its store, for a while
 )
 
 // A waiting is a request that waits for its turn.
@@ -152,6 +156,13 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 	if !s.running {
 		s.mu.Unlock()
 		return nil, nil
+	}
+	if time.Now().Before(p.outages[r.store]) {
+		err := unanswered()
+		actor.unanswered = true
+		s.trace = append(s.trace, event{who: actor.name, request: r, err: err})
+		s.mu.Unlock()
+		return nil, err
 	}
 	w := &waiting{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
 	s.parked = append(s.parked, w)
@@ -340,7 +351,19 @@ func (s *schedule) options(requests []*waiting) []option {
 	}
 	dies := option{run: requests[0], verdict: die, affordable: continues && s.budget.Deaths > 0}
 	passes := option{timePasses: true, affordable: s.tick > 0 && s.budget.Ticks > 0}
-	return append(options, dies, passes)
+	runs := options[:len(requests):len(requests)]
+	options = append(options, dies, passes)
+	for _, o := range runs {
+		o.verdict = fail
+		o.affordable = o.affordable && s.budget.Failures > 0 && len(o.run.request.writes) == 0
+		options = append(options, o)
+	}
+	for _, o := range runs {
+		o.verdict = part
+		o.affordable = o.affordable && s.budget.Outages > 0
+		options = append(options, o)
+	}
+	return options
 }
 
 // take chooses what happens next, and lets it happen.
@@ -373,7 +396,8 @@ func (s *schedule) take(requests []*waiting) {
 		s.current = nil
 		return
 	}
-	if i := w.actor.interrupted; i != nil && i.request == w.request && o.verdict == proceed && !i.disturbed {
+	fails := o.verdict == fail || o.verdict == part
+	if i := w.actor.interrupted; i != nil && i.request == w.request && (fails || !i.disturbed) {
 		// The run in which this request came before the interruption has the same effects.
 		s.mu.Lock()
 		s.cut = true
@@ -381,7 +405,9 @@ func (s *schedule) take(requests []*waiting) {
 		return
 	}
 	w.actor.interrupted = nil
-	s.disturb(w.request)
+	if !fails {
+		s.disturb(w.request)
+	}
 	s.grant(w, o.verdict)
 }
 
@@ -397,10 +423,20 @@ func (s *schedule) grant(w *waiting, v verdict) {
 	w.verdict = v
 	w.event = len(s.trace)
 	e := event{who: w.actor.name, request: w.request}
-	if v == lose {
+	switch v {
+	case lose:
 		s.budget.Losses--
 		w.actor.lost = true
 		e.text = "the response is lost"
+	case fail:
+		s.budget.Failures--
+		w.actor.unanswered = true
+		e.text = "the store does not answer"
+	case part:
+		s.budget.Outages--
+		w.actor.unanswered = true
+		w.actor.process.outages[w.request.store] = time.Now().Add(outage)
+		e.text = "the store stops answering this process for " + outage.String()
 	}
 	s.trace = append(s.trace, e)
 	s.mu.Unlock()
