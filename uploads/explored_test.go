@@ -15,7 +15,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/explored"
-	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest/interleave"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -137,7 +136,7 @@ func TestExploredFinish(t *testing.T) {
 			}
 		}},
 	} {
-		kinds := testserver.Sample([]bool{tt.removes}, []bool{false, true})
+		kinds := explored.Sample([]bool{tt.removes}, []bool{false, true})
 		for _, records := range kinds {
 			name := tt.name
 			if records {
@@ -389,7 +388,7 @@ func TestExploredCompletion(t *testing.T) {
 			e.ask(ctx, "DELETE", u.path+u.query, nil)
 		}},
 	} {
-		kinds := testserver.Sample([]bool{tt.name == "and Delete"}, []bool{false, true})
+		kinds := explored.Sample([]bool{tt.name == "and Delete"}, []bool{false, true})
 		for _, records := range kinds {
 			name := tt.name
 			if records {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/explored"
-	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest/interleave"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -211,7 +210,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 			continue
 		}
 		t.Run(w.name, func(t *testing.T) {
-			kinds := testserver.Sample([]bool{false}, []bool{false, true})
+			kinds := explored.Sample([]bool{false}, []bool{false, true})
 			exploreUploadsWith(t, kinds, func(e *exploredSite) {
 				do := func(p *process) string { return w.send(t, p, content(6000)) }
 				a, b := e.run("a", do), e.run("b", do)
@@ -262,7 +261,7 @@ func putPiece(p *process, number int, data []byte) string {
 
 // Pieces of one file that arrive at once make it once.
 func TestExploredPieces(t *testing.T) {
-	exploreUploadsWith(t, testserver.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
 		a := e.run("a", func(p *process) string { return putPiece(p, 1, data[:3000]) })
 		b := e.run("b", func(p *process) string { return putPiece(p, 2, data[3000:]) })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/explored"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
@@ -33,7 +34,7 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 		"remove": func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			interleave.Run(t, interleave.Config{}, func(s *interleave.Scene) {
+			explored.Run(t, func(s *interleave.Scene) {
 				layer, err := encrypt.New(encrypt.Config{Keys: keys})
 				require.NoError(s, err)
 				store := s.Store("s")

@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/explored"
-	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
@@ -21,10 +20,11 @@ import (
 type exploredPair struct {
 	*interleave.Scene
 	primary, second *interleave.Store
+	sync            bool
 }
 
 func (p *exploredPair) layer(second storage.Bucket) storage.OpenOption {
-	layer, err := mirror.New(second, mirror.Config{})
+	layer, err := mirror.New(second, mirror.Config{Sync: p.sync})
 	require.NoError(p, err)
 	return driver.WithLayer(layer)
 }
@@ -125,7 +125,7 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 		for _, y := range operations[i:] {
 			// These pairs take a third of the time. No row of docs/maintainers/interleavings.md needs them.
 			long := y.name == "repair all" && (x.name == "repair all" || x.name == "append")
-			if testserver.Sample(long, false) {
+			if explored.Sample(long, false) {
 				continue
 			}
 			t.Run(x.name+", "+y.name, func(t *testing.T) {
@@ -151,6 +151,62 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 						after := p.text(p.primary.Bucket(), "k")
 						require.True(s, interleave.SomeOrder("first", after, effects...), "no order gives %q", after)
 						p.bothEqual()
+					})
+				})
+			})
+		}
+	}
+}
+
+// The roles of the stores are swapped after a process that wrote with Sync has ended or died. Two operations by the new roles have
+// the result of one after the other, and of the one before, and RepairAll makes both stores equal.
+func TestExploredSwapOfRoles(t *testing.T) {
+	budgets := []interleave.Budget{{Interruptions: 1}, {Deaths: 1}, {Outages: 1}}
+	for _, before := range operations[:explored.Sample(2, 4)] {
+		for _, after := range operations[:4] {
+			if explored.Sample(after.name == "remove" || after.name == "create", false) {
+				continue
+			}
+			t.Run(before.name+", "+after.name, func(t *testing.T) {
+				explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
+					former, latter := s.Store("former"), s.Store("latter")
+					p := &exploredPair{Scene: s, primary: former, second: latter, sync: true}
+					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
+					require.NoError(s, err)
+					// If the stores have no object in common, RepairAll takes them for a wrong pair.
+					_, err = p.open().Upload(s.Context(), "in both", strings.NewReader(""))
+					require.NoError(s, err)
+					_, err = mirror.RepairAll(s.Context(), p.open())
+					require.NoError(s, err)
+					ended := make(chan struct{})
+					x := p.run("x", func(ctx context.Context, b storage.Bucket) error {
+						defer close(ended)
+						return before.do(ctx, b)
+					})
+					p.primary, p.second = latter, former
+					y := p.run("y", func(ctx context.Context, b storage.Bucket) error {
+						<-ended
+						return after.do(ctx, b)
+					})
+					z := p.run("z", func(ctx context.Context, b storage.Bucket) error {
+						<-ended
+						_, err := mirror.RepairAll(ctx, b)
+						return err
+					})
+					s.Check(func() {
+						time.Sleep(2 * time.Hour)
+						_, err := mirror.RepairAll(s.Context(), p.open())
+						require.NoError(s, err)
+						text := p.text(latter.Bucket(), "k")
+						require.Equal(s, text, p.text(former.Bucket(), "k"), "the stores differ after RepairAll")
+						effects := []interleave.Effect[string]{{Actor: x, Apply: before.apply}, {Actor: y, Apply: after.apply}}
+						for i, o := range []operation{before, after} {
+							if o.name == "remove" && effects[i].Actor.Lost() {
+								effects = append(effects, effects[i])
+							}
+						}
+						require.True(s, interleave.SomeOrder("first", text, effects...), "no order gives %q: %v, %v, %v",
+							text, x.Err(), y.Err(), z.Err())
 					})
 				})
 			})

@@ -3,6 +3,7 @@ package overlay_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,32 @@ func TestExploredOperationsOnAnOverlay(t *testing.T) {
 					_, err := e.old.Bucket().Upload(s.Context(), key, strings.NewReader("first"))
 					require.NoError(s, err)
 					e.explore(x, y)
+				})
+			})
+		}
+	}
+}
+
+// With KeepOld, the old store stays as it is, and the result is the same.
+func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
+	for i, x := range exploredOperations {
+		for _, y := range exploredOperations[i:] {
+			// By default, only pairs with an operation that leaves or ends a tombstone.
+			tombstones := slices.ContainsFunc([]exploredOperation{x, y}, func(o exploredOperation) bool {
+				return o.name == "remove"
+			})
+			if explored.Sample(!tombstones, false) {
+				continue
+			}
+			t.Run(x.name+", "+y.name, func(t *testing.T) {
+				explored.RunOnSome(t, func(s *interleave.Scene) {
+					e := &exploredMove{Scene: s, old: s.Store("old"), new: s.Store("new")}
+					e.config.CopyOnRead = true
+					e.config.KeepOld = true
+					_, err := e.old.Bucket().Upload(s.Context(), key, strings.NewReader("first"))
+					require.NoError(s, err)
+					e.explore(x, y)
+					s.Check(func() { require.Equal(s, "first", e.text(e.old.Bucket())) })
 				})
 			})
 		}

@@ -12,6 +12,14 @@ import (
 // schedules, as "make interleavings" does.
 func All() bool { return os.Getenv("OMNIBUCKET_INTERLEAVINGS") == "all" }
 
+// Sample returns the parameter whole with [All], and otherwise the parameter sample.
+func Sample[T any](sample, whole T) T {
+	if All() {
+		return whole
+	}
+	return sample
+}
+
 // Run explores a scene on all kinds of stores, and with [All] also larger budgets, and random schedules.
 func Run(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
@@ -22,12 +30,23 @@ func Run(t *testing.T, scene func(s *interleave.Scene)) {
 // stores that lack nothing and that lack the most.
 func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
-	c := Config()
+	interleave.Run(t, onSome(Config()), scene)
+}
+
+// RunBudgets is like RunOnSome, with these budgets in place of the default ones.
+func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
+	t.Helper()
+	c := onSome(Config())
+	c.Budgets = append(budgets[:len(budgets):len(budgets)], c.Budgets...)
+	interleave.Run(t, c, scene)
+}
+
+func onSome(c interleave.Config) interleave.Config {
 	if !All() {
 		all := interleave.Weaknesses()
 		c.Weaknesses = []interleave.Weakness{all[0], all[len(all)-1]}
 	}
-	interleave.Run(t, c, scene)
+	return c
 }
 
 // Config returns the configuration of Run.
@@ -37,7 +56,7 @@ func Config() interleave.Config {
 	}
 	return interleave.Config{
 		Budgets: append(interleave.Budgets(), interleave.FurtherBudgets()...),
-		Random:  1000,
-		Limit:   50_000,
+		Random:  500,
+		Limit:   3000,
 	}
 }
