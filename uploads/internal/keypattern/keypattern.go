@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage/internal/timeid"
@@ -45,7 +46,9 @@ type Pattern struct {
 	Text   string
 	Values []string // names in braces whose values the application sets
 	places []place
-	keys   *regexp.Regexp // matches all keys of the pattern, with one group for each name in Values
+	// keys matches all keys of the pattern, with one group for each name in Values. It is compiled when it is
+	// needed, because that takes longer than all else in uploads.New.
+	keys func() *regexp.Regexp
 }
 
 // ownNames lists the names in braces whose values this package sets. Each name has the greatest
@@ -109,7 +112,7 @@ func Parse(text string) (*Pattern, string) {
 	if rule := p.problem(); rule != "" {
 		return nil, rule
 	}
-	p.keys = whole(expression)
+	p.keys = sync.OnceValue(func() *regexp.Regexp { return whole(expression) })
 	return p, ""
 }
 
@@ -246,7 +249,7 @@ func IDIn(key string) string {
 
 // Matches reports whether the pattern could have made key from values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
-	found := p.keys.FindStringSubmatch(key)
+	found := p.keys().FindStringSubmatch(key)
 	for i, name := range p.Values {
 		if found != nil && found[i+1] != values[name] {
 			return false
@@ -269,7 +272,7 @@ func (p *Pattern) Stem(key string) string {
 // have made the key, it returns "".
 func (p *Pattern) Owner(key string) string {
 	if i := slices.Index(p.Values, User); i >= 0 {
-		if found := p.keys.FindStringSubmatch(key); found != nil {
+		if found := p.keys().FindStringSubmatch(key); found != nil {
 			return found[i+1]
 		}
 	}
