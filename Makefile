@@ -16,7 +16,7 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
 LONGEST := ./providers/azure ./providers/s3 ./layers ./transfer ./providers/local ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
-# "make test-all" tests these packages with the race detector: the core with its layers, and the driver and the jobs
+# "make test-all" tests these packages with the race detector: the engine with its layers, and the driver and the jobs
 # that run most of its goroutines. There the tests named TestFurther run without it, and so do those that need all SDKs.
 # "make race" tests all.
 RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/...
@@ -85,7 +85,7 @@ quick: ## the tests that a change reaches, without those that need an SDK or tak
 	@packages=$$($(GO) run -C tools ./checks/reached -since '$(SINCE)') && \
 		if [ -n "$$packages" ]; then $(GO) test -vet=off -short -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $$packages; fi
 
-test-all: ## every test, with real servers, browser and databases; the core with the race detector
+test-all: ## every test, with real servers, browser and databases; the engine with the race detector
 race: ## every test with the race detector and real servers; each night, and before a release
 test-all race:
 	@command -v $(GO) >/dev/null || { echo "make $@: Go is missing" >&2; exit 1; }

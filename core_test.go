@@ -25,7 +25,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An auditing core notes whole calls. All others pass on.
+// An auditing Core notes whole calls. All others pass on.
 type auditing struct {
 	storage.Core
 	calls *[]string
@@ -43,7 +43,7 @@ func (a *auditing) Remove(ctx context.Context, key string, o *storage.RemoveOpti
 	return a.Core.Remove(ctx, key, o)
 }
 
-// audit returns b with a core that notes calls.
+// audit returns b with a Core that notes calls.
 func audit(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
 	t.Helper()
 	calls := new([]string)
@@ -110,8 +110,8 @@ func TestWrapRefusesWhatIsNotWhole(t *testing.T) {
 	}{
 		"a part":            {storage.Prefixed(b, "p/"), pass},
 		"a reference":       {storage.Ref[storage.Downloader](b).(storage.Bucket), pass},
-		"no core":           {b, func(storage.Core) storage.Core { return nil }},
-		"a part of no core": {storage.Prefixed(storage.NewBucket(nil), "p/"), pass},
+		"no Core":           {b, func(storage.Core) storage.Core { return nil }},
+		"a part of no Core": {storage.Prefixed(storage.NewBucket(nil), "p/"), pass},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wrapped, err := storage.Wrap(row.of, row.wrap)
@@ -145,7 +145,7 @@ func TestTwoWrapsOfOneBucketCloseIt(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "the bucket is closed")
 }
 
-// A watching core reads what a copy reads.
+// A watching Core reads what a copy reads.
 type watching struct {
 	storage.Core
 	reads *int
@@ -369,7 +369,7 @@ func TestAWrappedErrorOfAViewShowsItsPrefixToNoTarget(t *testing.T) {
 	require.NotContains(t, shown.LogValue().String(), "secret")
 
 	inner, ok := errors.AsType[*os.PathError](err)
-	require.True(t, ok, "an error that the core has added")
+	require.True(t, ok, "an error that the engine has added")
 	require.Equal(t, "note", inner.Path)
 
 	var absent *net.OpError
@@ -542,7 +542,7 @@ func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*s
 	return storage.NewReader(k.attrs, 0, 0, nil), nil
 }
 
-// TestAttrsThroughViewHasKeyOfCall calls a core that keeps its results, and one whose results have
+// TestAttrsThroughViewHasKeyOfCall calls a Core that keeps its results, and one whose results have
 // the key of an object outside of the view.
 func TestAttrsThroughViewHasKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
@@ -621,7 +621,7 @@ func (c restoring) CopyFrom(
 	return c.Upload(ctx, key, r, &storage.UploadOptions{Size: -1})
 }
 
-// TestAppendThroughCoreThatCopiesByItself appends through a core whose CopyFrom cannot add bytes:
+// TestAppendThroughCoreThatCopiesByItself appends through a Core whose CopyFrom cannot add bytes:
 // Append must not return nil.
 func TestAppendThroughCoreThatCopiesByItself(t *testing.T) {
 	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return restoring{c} })

@@ -131,7 +131,7 @@ func TestRequireReportsWhyEveryCallFails(t *testing.T) {
 		code storage.Code
 	}{
 		"bad prefix":  {storage.Prefixed(memstore.New(), "a"), storage.InvalidArgument},
-		"no core":     {storage.NewBucket(nil), storage.InvalidArgument},
+		"no Core":     {storage.NewBucket(nil), storage.InvalidArgument},
 		"foreign Ref": {storage.Ref[storage.Bucket](own{}), storage.Unsupported},
 	} {
 		err := storage.Require(row.b, storage.Metadata)

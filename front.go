@@ -12,26 +12,26 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A front is the only implementation of Bucket in this package. It holds a core, and the scope that
+// A front is the only implementation of Bucket in this package. It holds a Core, and the scope that
 // narrows it to a prefix or to some permissions. A method checks the permission, adds the prefix,
-// reads the options and calls the core. Then it removes the prefix from attributes and errors. Ref
-// and Prefixed make another front of the same core.
+// reads the options and calls the Core. Then it removes the prefix from attributes and errors. Ref
+// and Prefixed make another front of the same Core.
 type front struct {
 	core  Core
 	scope scope.Scope
-	// owner is true if Open opened the core only for this front. Close then closes the core, even
+	// owner is true if Open opened the Core only for this front. Close then closes the Core, even
 	// if the front has a prefix.
 	owner bool
 }
 
-// whole returns a front that shows all keys of a core and permits all operations.
+// whole returns a front that shows all keys of a Core and permits all operations.
 func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
 
-// view returns a front of the same core. The scope of the result is the scope of f, narrowed
+// view returns a front of the same Core. The scope of the result is the scope of f, narrowed
 // further by the given scope.
 func (f *front) view(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
 
-// closes reports whether Close of f closes the core.
+// closes reports whether Close of f closes the Core.
 func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whole()) }
 
 // need returns b as a bucket of this library, for the function with the name op. If b is of another type, it returns an
@@ -260,7 +260,7 @@ func As[T any](b Bucket) (T, bool) {
 	return none, false
 }
 
-// inward adds the prefix to the options of a listing, before they are passed to the core.
+// inward adds the prefix to the options of a listing, before they are passed to the Core.
 func (f *front) inward(o *ListOptions) {
 	o.state.View = f.scope.Prefix
 	o.Prefix = f.scope.Prefix + o.Prefix

@@ -208,7 +208,7 @@ func EncodeMetadataValue(text string) string {
 // percent-encoding.
 //
 // A "?" after "=" needs percent-encoding, because "=?" begins an encoded word (RFC 2047). For S3
-// and Azure, the core turns a value that contains "=?" into encoded words. R2 would not store these
+// and Azure, the engine turns a value that contains "=?" into encoded words. R2 would not store these
 // words unchanged, but decode them and store the decoded text.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/

@@ -49,8 +49,8 @@ func TestOverlap(t *testing.T) {
 		"another bucket":                    {b, open("videos"), false},
 		"another account's of that name":    {b, memstore.New(), false},
 		"a type of a user's":                {own, own, true},
-		"a core that embeds":                {b, audited, true},
-		"a core of another place":           {apart, apart, true},
+		"a Core that embeds":                {b, audited, true},
+		"a Core of another place":           {apart, apart, true},
 		"a part of that":                    {apart, storage.Prefixed(apart, "2026/"), true},
 		"another of that type":              {own, embedding{open("videos")}, false},
 		"types that do not compare":         {unlike{Bucket: b}, unlike{Bucket: b}, false},
@@ -126,7 +126,7 @@ func TestEndsThatAreKnownToBeApart(t *testing.T) {
 		"a bucket in memory and a directory": {b, serving.Directory(t.TempDir()), true},
 		"two directories":                    {serving.Directory(t.TempDir()), serving.Directory(t.TempDir()), true},
 		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(own, "2025/"), false},
-		"folders of a core of a user's own":  {storage.Prefixed(own, "2026/"), storage.Prefixed(own, "2025/"), true},
+		"folders of a Core of a user's own":  {storage.Prefixed(own, "2026/"), storage.Prefixed(own, "2025/"), true},
 		"a folder and what is not a bucket":  {storage.Prefixed(b, "2026/"), 42, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,15 +78,14 @@ func hints(c engineCore, features Features) string {
 	return strings.Join(all, "; ")
 }
 
-// An engineCore has some methods of the core in package engine. This package calls these methods.
+// An engineCore has the methods of the engine that this package calls.
 type engineCore interface {
 	BufferLimit() *buffer.Limit
 	RetryPolicy() *backoff.Policy
 	Need(f Features, what string) *Error
 }
 
-// engineOf returns the core of a bucket if package engine implements that core. Otherwise it
-// returns nil.
+// engineOf returns the engine of a bucket, or nil if the bucket has none.
 func engineOf(b any) engineCore {
 	f, ok := b.(*front)
 	if !ok {

@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Description tells the core about a driver. If Features does not declare what a call needs, the
+// A Description tells the engine about a driver. If Features does not declare what a call needs, the
 // core fails with Unsupported, and does not call the driver.
 type Description struct {
 	Provider string // "s3", "gcs", "azure", "local", "memory"
@@ -18,7 +18,7 @@ type Description struct {
 	Location string
 	// Places returns where the objects of the bucket are. A layer with a second store adds the
 	// places of that store. A layer that overrides Locate returns the places of the driver below:
-	// see [PlacesOf]. If Places is nil, the core calls Locate instead.
+	// see [PlacesOf]. If Places is nil, the engine calls Locate instead.
 	//
 	// Jobs compare places before they remove anything. If the result lacks a place, a job may
 	// remove the last copy of an object.
@@ -29,7 +29,7 @@ type Description struct {
 	// example a public key, or the identity of the second store. A text has no secrets. See
 	// [StackIdentity].
 	Stack         []string
-	PublicBaseURL string // the provider's address of the bucket, ending in "/"; the core adds the escaped key
+	PublicBaseURL string // the provider's address of the bucket, ending in "/"; the engine adds the escaped key
 	Versioned     bool   // true if the bucket is known to keep versions, even if it is opened without WithVersioning
 	ReadOnly      bool   // true if all changes are refused, as by the layer readonly
 	// EnableVersions makes the bucket keep versions. engine.New calls it if the bucket is opened
@@ -69,23 +69,23 @@ type Description struct {
 	// declares either FolderOrder or OrderedListing. In the order of a directory tree, all keys in
 	// the folder "a/" come before the key "a-b".
 	//
-	// The core lists one folder after the other, with at least one request for each folder. These
+	// The engine lists one folder after the other, with at least one request for each folder. These
 	// requests have the delimiter "/" and may have a Token, but no StartAfter. Within a folder,
 	// List may return the entry "a/" as if it were "a/" or as if it were "a". Apart from that, the
 	// entries must be in byte order.
 	FolderOrder bool
 	// StartsAfter reports whether List supports ListRequest.StartAfter: List must return all
-	// entries after the key in StartAfter. If StartsAfter returns false, the core does not set
-	// StartAfter. The core lists from the start of the prefix, and drops the entries up to the key.
-	// A driver without StartsAfter must always support StartAfter. The core calls StartsAfter only
+	// entries after the key in StartAfter. If StartsAfter returns false, the engine does not set
+	// StartAfter. The engine lists from the start of the prefix, and drops the entries up to the key.
+	// A driver without StartsAfter must always support StartAfter. The engine calls StartsAfter only
 	// if the driver declares OrderedListing.
 	StartsAfter func() bool
 	// FolderPrefixes declares that List accepts only prefixes that are empty or end in "/". For any
-	// other prefix, the core lists the folder that contains it, and drops the entries without the
+	// other prefix, the engine lists the folder that contains it, and drops the entries without the
 	// prefix.
 	FolderPrefixes bool
 	// SlashDelimiter declares that List accepts only the delimiter "/". For any other delimiter,
-	// the core lists all keys and finds the common prefixes itself. Without OrderedListing, it
+	// the engine lists all keys and finds the common prefixes itself. Without OrderedListing, it
 	// fails with Unsupported instead.
 	SlashDelimiter bool
 	// TokenAfterLast declares that the last page may have a token if it is full. That token leads
@@ -94,13 +94,13 @@ type Description struct {
 
 	// TagsByHead declares that Head returns the TagCount, but Get does not.
 	TagsByHead bool
-	// CopiesTags declares that the store copies the tags of the source, so that the core need not
+	// CopiesTags declares that the store copies the tags of the source, so that the engine need not
 	// read them. If CopyRequest.ReplaceTags is true, the copy gets the tags in CopyRequest.Tags
 	// instead.
 	CopiesTags bool
 	// CopiesWithoutAttrs declares that Copy accepts a source without Attrs and Revision. For such a
 	// source, Copy copies one revision with its tags and properties, except the storage class. If
-	// Copy fails with an error that is not temporary, such as Unsupported, the core reads the
+	// Copy fails with an error that is not temporary, such as Unsupported, the engine reads the
 	// attributes and calls Copy again.
 	CopiesWithoutAttrs bool
 	// AttributesAtBegin declares that BeginParts passes the attributes, tags and locks of the
@@ -110,7 +110,7 @@ type Description struct {
 
 	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither
 	// show these names to clients nor accept them from clients. Names that begin with "omnibucket"
-	// need not be listed, because the core always hides them.
+	// need not be listed, because the engine always hides them.
 	//
 	// A layer with hidden names may encrypt objects. The store must not learn a checksum of the
 	// plain bytes. If HiddenMetadata is not empty, servers therefore add no checksum to the
@@ -118,7 +118,7 @@ type Description struct {
 	HiddenMetadata []string
 
 	// FixedParts declares that a part must not be sent again with other bytes. If the body has
-	// changed since an earlier call sent the part, the core begins another upload.
+	// changed since an earlier call sent the part, the engine begins another upload.
 	FixedParts bool
 
 	// CheckNative returns nil if the driver accepts a value of WithNative, and otherwise the reason
@@ -127,7 +127,7 @@ type Description struct {
 	CheckNative func(value any) error
 
 	// ChecksumWhileSending declares that Put and PutPart accept a body of known size whose CRC32C
-	// is only known when the body ends. The core then reads each body only once. A driver that
+	// is only known when the body ends. The engine then reads each body only once. A driver that
 	// declares StreamingPut need not set it.
 	ChecksumWhileSending bool
 	// PartChecksumWhileSending declares the same as ChecksumWhileSending, but for PutPart only.
@@ -137,7 +137,7 @@ type Description struct {
 	CountsRequests bool
 
 	Local         bool // true if the store is on this machine, so that no connection can stall or drop
-	ASCIIMetadata bool // true if metadata values must be ASCII; the core then encodes and decodes them (RFC 2047)
+	ASCIIMetadata bool // true if metadata values must be ASCII; the engine then encodes and decodes them (RFC 2047)
 
 	MaxSize     int64 // limit for an object in bytes, besides the limits of parts; 0 if there is no such limit
 	MaxPutSize  int64 // largest body of one Put in bytes; 0 if there is no limit

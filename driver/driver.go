@@ -20,21 +20,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Driver translates between the core and one provider. It translates requests of the core to
+// A Driver translates between the engine and one provider. It translates requests of the engine to
 // calls of the provider. It translates responses to [storage.Attrs], and failures to a
 // [storage.Code]. It makes no decisions such as when to retry, and keeps no state between calls.
 //
-// The core checks requests before it calls a driver. Keys are valid, metadata keys are in lower
+// The engine checks requests before it calls a driver. Keys are valid, metadata keys are in lower
 // case, and no request needs a feature that Describe does not declare. After a method has returned,
 // the driver must not keep the request, nor a pointer or slice of it. It may keep a metadata map,
 // which nobody changes.
 //
 // A method may return a bare Code, or an *[storage.Error] with Code, Status, RequestID, Retryable,
-// RetryAfter, Hint and Err. The core adds Op, Provider, Bucket and Key. If a write returns a bare
+// RetryAfter, Hint and Err. The engine adds Op, Provider, Bucket and Key. If a write returns a bare
 // Code, the write had no effect. If a request was sent but no response came, the write may have
 // taken effect. For such a request, the method must return an *Error with Unknown set.
 //
-// The core retries errors that are Retryable. It always retries errors with RateLimited and
+// The engine retries errors that are Retryable. It always retries errors with RateLimited and
 // Unavailable. A driver must turn off the retries of its SDK. Every method must return soon after
 // ctx is done.
 //
@@ -42,8 +42,8 @@ import (
 // [UnimplementedDriver] for the other methods. A layer embeds the Driver that it wraps. The example
 // is a whole driver, over a map.
 type Driver interface {
-	// Describe returns what the core needs to know about the driver. engine.New calls it. If the
-	// result has a FeatureHint and a feature is refused, the core calls Describe again,
+	// Describe returns what the engine needs to know about the driver. engine.New calls it. If the
+	// result has a FeatureHint and a feature is refused, the engine calls Describe again,
 	// concurrently with other calls. By then, the driver may be able to give a better hint.
 	Describe() Description
 
@@ -52,7 +52,7 @@ type Driver interface {
 	// may be wrapped. If r.CRC32C is known, either the store or Put must verify it.
 	//
 	// Put returns ETag, Revision, Version, Modified and the checksums as they are in the response.
-	// If the storage class differs from the requested one, Put also returns StorageClass. The core
+	// If the storage class differs from the requested one, Put also returns StorageClass. The engine
 	// sets all other fields from r: Key, Size, the other properties, the tag count and the locks.
 	// The same rules hold for the Attrs of CompleteParts, Copy and Compose.
 	Put(ctx context.Context, r *PutRequest) (*storage.Attrs, error)
@@ -68,25 +68,25 @@ type Driver interface {
 	// empty or CRC32C unknown. Modified is in UTC, and as precise as in List. If the request has a
 	// Condition, Head and Get must check it, even if the driver declares no feature for conditions.
 	// Revision is the provider's revision as is, with up to 1,024 visible ASCII characters other
-	// than "*" and ",". The core prefixes it with the provider's name, and strips the prefix from
-	// requests. The core may change the returned Attrs, but no map in them.
+	// than "*" and ",". The engine prefixes it with the provider's name, and strips the prefix from
+	// requests. The engine may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error)
 
 	// List returns one page of keys and common prefixes, together in byte order. If r.Token is set,
 	// the page continues after the page that returned that token. Otherwise the page begins after
 	// r.StartAfter. A page may contain a common prefix that an earlier page already contained, if
-	// the prefix is greater than r.StartAfter. The core drops the repeated prefix. The last page
+	// the prefix is greater than r.StartAfter. The engine drops the repeated prefix. The last page
 	// has an empty Token.
 	//
 	// List must not sort entries that the store sends in another order. Sorting one page is not
 	// enough, because an entry may belong to an earlier page. If an entry comes after a greater
-	// one, the core ends the listing with Unsupported.
+	// one, the engine ends the listing with Unsupported.
 	//
 	// With Description.FolderOrder, the delimiter is always "/". List may sort the entries of a
 	// folder by name instead of by key. The name of the folder "a/" is "a".
 	//
 	// If a driver declares neither FolderOrder nor OrderedListing, List may return entries in any
-	// order. It must return each key and each common prefix only once. The core never sets
+	// order. It must return each key and each common prefix only once. The engine never sets
 	// r.StartAfter for such a driver.
 	//
 	// If List reads several responses of the store for one page, it must check ctx between them.
@@ -98,13 +98,13 @@ type Driver interface {
 	Delete(ctx context.Context, r *DeleteRequest) error
 
 	// BeginParts begins a multipart upload, and returns the name that the store gives to the
-	// upload. The core keeps the name, and another process may use it. If a layer adds text to the
+	// upload. The engine keeps the name, and another process may use it. If a layer adds text to the
 	// name, the text comes before the name, and a newline separates the text from the name.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
 
 	// PutPart stores one part. It is called concurrently, and may be called again with the same
 	// number. Then the last call wins. With SequentialParts, parts come one at a time and in order.
-	// PutPart and CompleteParts return Unavailable with Status 409 to make the core begin a new
+	// PutPart and CompleteParts return Unavailable with Status 409 to make the engine begin a new
 	// upload.
 	PutPart(ctx context.Context, r *PartRequest) (Part, error)
 
@@ -136,7 +136,7 @@ type Driver interface {
 
 	// Copy copies an object within the provider. r.Source.Account is equal to that of this driver.
 	// If the source has another revision than r.Source.Revision, Copy fails with Changed. If the
-	// provider cannot make this copy, Copy fails with Unsupported. The core then streams the
+	// provider cannot make this copy, Copy fails with Unsupported. The engine then streams the
 	// object.
 	Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs, error)
 
@@ -146,7 +146,7 @@ type Driver interface {
 
 	// Move changes the key of an object of this bucket, in one step, and returns its attributes as
 	// Head does. If the source does not exist, Move fails with ObjectNotFound. If the store cannot
-	// move this object, Move changes nothing and fails with Unsupported. The core then copies and
+	// move this object, Move changes nothing and fails with Unsupported. The engine then copies and
 	// removes the object.
 	Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error)
 
@@ -154,7 +154,7 @@ type Driver interface {
 	// in order from the newest to the oldest.
 	ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error)
 
-	// Tags returns the object's tags. The core does not change the map.
+	// Tags returns the object's tags. The engine does not change the map.
 	Tags(ctx context.Context, r *GetRequest) (map[string]string, error)
 
 	// SetTags replaces the object's tags by r.Tags. If r.Tags is empty, it removes all tags. ETag,
@@ -192,7 +192,7 @@ type Driver interface {
 	// Native returns the provider's own client for [storage.As], or nil.
 	Native() any
 
-	// Close releases the resources of the driver, such as connections. The core calls it once.
+	// Close releases the resources of the driver, such as connections. The engine calls it once.
 	Close() error
 }
 

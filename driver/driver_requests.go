@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Drivers get the requests below. The core makes them from the options of a call.
+// Drivers get the requests below. The engine makes them from the options of a call.
 type (
 	// A PutRequest stores one object.
 	PutRequest struct {
@@ -71,7 +71,7 @@ type (
 	ListPartsRequest struct {
 		Key, Upload string
 		After       int // asks only for parts with greater numbers
-		Limit       int // largest number of parts in the page; the core always sets it
+		Limit       int // largest number of parts in the page; the engine always sets it
 		Native      []any
 	}
 	// A PartPage is one page of ListParts, in the order of Number. The CRC32C of a part is unknown
@@ -83,7 +83,7 @@ type (
 	// A ListUploadsRequest asks for one page of uploads.
 	ListUploadsRequest struct {
 		Prefix, Token string
-		Limit         int // largest number of uploads in the page; the core always sets it
+		Limit         int // largest number of uploads in the page; the engine always sets it
 	}
 	// An UploadPage is one page of ListUploads. The last one has an empty Token.
 	UploadPage struct {
@@ -113,14 +113,14 @@ type (
 		//
 		//   - Native may have options of the other operation. If an option does not fit the
 		//     request, the driver ignores the option.
-		//   - If the core asks for tags, the driver omits tags that a service of the store has set.
+		//   - If the engine asks for tags, the driver omits tags that a service of the store has set.
 		//   - The response must not come from a cache that may be older than the bucket.
 		Auxiliary bool
 	}
 	// A ListRequest asks for one page of a listing.
 	ListRequest struct {
 		Prefix, Delimiter, StartAfter, Token string
-		Limit                                int // largest number of entries in the page; the core always sets it
+		Limit                                int // largest number of entries in the page; the engine always sets it
 		// SoftDeleted is only set for ListVersions of a driver that declares SoftDelete. The page then has only
 		// removed objects that soft delete has kept, with SoftDeletedUntil. An entry that Restore can select
 		// has a Version.
@@ -230,7 +230,7 @@ type (
 		Directory string
 		Native    []any // options for reading the source; see WithSourceNative
 		// Attrs are the attributes of the source at Revision, so that the driver need not request them. Attrs
-		// is nil if the core has not read them. The driver must not change them.
+		// is nil if the engine has not read them. The driver must not change them.
 		Attrs *storage.Attrs
 	}
 	// A VersionPage is one page of ListVersions.

@@ -8,7 +8,7 @@ const (
 	StreamingPut storage.Features = 1 << (63 - iota) // Put accepts a body of unknown size, and does not buffer it
 	EqualParts                                       // all parts but the last must have the same size
 	// SequentialParts means that parts are sent one after the other, as in GCS's resumable uploads.
-	// The core then sets PartRequest.Offset and CompleteRequest.Last.
+	// The engine then sets PartRequest.Offset and CompleteRequest.Last.
 	SequentialParts
 	// LateMetadata means that Put reads PutRequest.Metadata only after Body has ended. The Body may
 	// therefore add values to that map until it ends. LateMetadata also means that CompleteParts

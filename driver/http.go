@@ -33,7 +33,7 @@ type TransportOptions struct {
 // all requests to a host on one connection.
 //
 // The transport limits how much of a response is read. For an error response, the limit is 64 KiB.
-// For any other response, it is 16 MiB. The bytes of an object that the core reads have no limit.
+// For any other response, it is 16 MiB. The bytes of an object that the engine reads have no limit.
 // If an error response quotes the credentials of the request, the transport masks them.
 func NewTransport(o TransportOptions) http.RoundTripper {
 	return transport.New(transport.Options{Stall: o.Stall, Answer: o.Response, TLS: o.TLS})

@@ -19,7 +19,7 @@ type ServiceDriver interface {
 	// UpdateBucket changes the fields of r that are not nil. It must not fail if the change
 	// was made and the bucket cannot be read afterwards.
 	UpdateBucket(ctx context.Context, r *BucketRequest) (*storage.BucketInfo, error)
-	// DeleteBucket removes a bucket. The core has already checked that the bucket is empty. If the
+	// DeleteBucket removes a bucket. The engine has already checked that the bucket is empty. If the
 	// provider reports that it is not empty, DeleteBucket must not delete the bucket.
 	DeleteBucket(ctx context.Context, name string) error
 	// ListBuckets returns one page of buckets in the order of their names, and the token of the
@@ -32,7 +32,7 @@ type ServiceDriver interface {
 	Credentials(ctx context.Context, name string) (*storage.Credentials, error)
 	// Provider returns the provider's name, the same as in Description, such as "s3".
 	Provider() string
-	// Close releases the resources of the service driver, such as connections. The core calls it
+	// Close releases the resources of the service driver, such as connections. The engine calls it
 	// once.
 	Close() error
 }
@@ -105,7 +105,7 @@ type BucketRequest struct {
 	SoftDelete       *time.Duration // time for which removed objects are kept; 0 means that none are kept
 }
 
-// An Opener opens a driver by an address. The core has already refused parameters that are not in
+// An Opener opens a driver by an address. The engine has already refused parameters that are not in
 // Params, and applies every OpenOption to the driver. If a function is nil, opening fails with
 // Unsupported.
 type Opener struct {

@@ -100,7 +100,7 @@ func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	return found, nil
 }
 
-// missingSource returns Changed if the core has seen the source before, and otherwise err.
+// missingSource returns Changed if the engine has seen the source before, and otherwise err.
 func missingSource(ref driver.ObjectRef, err error) error {
 	if ref.Revision != "" {
 		return storage.Changed

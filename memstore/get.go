@@ -63,7 +63,7 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 }
 
 // content is the body of a Get. It implements io.WriterTo, which writes the object's bytes without
-// copying them first. It also implements io.ReaderAt, by which the core knows that reads cannot
+// copying them first. It also implements io.ReaderAt, by which the engine knows that reads cannot
 // stall.
 type content struct{ bytes.Reader }
 

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// put stores content as the core does, with a known size.
+// put stores content as the engine does, with a known size.
 func put(t testing.TB, d driver.Driver, key, content string) *storage.Attrs {
 	t.Helper()
 	attrs, err := d.Put(context.Background(), putRequest(key, content))

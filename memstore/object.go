@@ -81,7 +81,7 @@ func (o *object) stamp(revision uint64) {
 // ETag, so it needs no memory of its own.
 func (o *object) revisionText() string { return o.etag[revisionInETag : len(o.etag)-1] }
 
-// attrs returns the attributes for the core. The core may change them, but not the metadata map.
+// attrs returns the attributes for the engine. The engine may change them, but not the metadata map.
 func (o *object) attrs(withVersion bool) *storage.Attrs {
 	result := &storage.Attrs{
 		Key:        o.key,

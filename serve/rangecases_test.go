@@ -41,7 +41,7 @@ func aRow(n, length, step int) string {
 }
 
 // A range past the end takes three requests: the range, which the store refuses, and
-// one each of the core and of Object for the attributes. Only a client's mistake
+// one each of the engine and of Object for the attributes. Only a client's mistake
 // causes this.
 var pastTheEnd = []string{"Get", "Head", "Head"}
 

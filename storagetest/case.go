@@ -25,7 +25,7 @@ type Case struct {
 	Needs       storage.Features // without these features, the case proves that using them is Unsupported
 
 	alone  bool // true if no other case may run at the same time
-	direct bool // true if the case calls the driver directly, without the core
+	direct bool // true if the case calls the driver directly, without the engine
 	run    func(t *T)
 }
 

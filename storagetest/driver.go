@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A driverCase is a Case that calls the driver directly, as the core does.
+// A driverCase is a Case that calls the driver directly, as the engine does.
 type driverCase struct {
 	Case
 	run func(t *T, d driver.Driver)
@@ -53,7 +53,7 @@ var driverCases = []driverCase{
 			desc := d.Describe()
 			require.Equal(
 				t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"),
-				"either the core or the driver tags it",
+				"either the engine or the driver tags it",
 			)
 			require.NotEmpty(t, attrs.ETag, "Put must return an ETag")
 			got, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
@@ -152,7 +152,7 @@ var driverCases = []driverCase{
 				require.NoError(t, err)
 			}
 			delimiter := ""
-			// With a driver that declares FolderOrder, the core uses only the delimiter "/", and no
+			// With a driver that declares FolderOrder, the engine uses only the delimiter "/", and no
 			// StartAfter.
 			if t.desc.FolderOrder {
 				delimiter, want = "/", []string{"a", "b/", "e"}
@@ -214,7 +214,7 @@ var driverCases = []driverCase{
 	{
 		Case{
 			Name: "a driver does not keep requests", Rule: "W4", Needs: storage.Metadata,
-			Explanation: "the core may change a request after the call, and a caller may change Attrs; neither changes the stored object",
+			Explanation: "the engine may change a request after the call, and a caller may change Attrs; neither changes the stored object",
 		},
 		func(t *T, d driver.Driver) {
 			r := putRequest("a", strings.NewReader("x"), 1)
@@ -289,7 +289,7 @@ func (f *seekableFailure) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A partsCall makes the calls of one multipart upload in the order in which the core makes them.
+// A partsCall makes the calls of one multipart upload in the order in which the engine makes them.
 type partsCall struct {
 	t      *T
 	d      driver.Driver

@@ -109,7 +109,7 @@ var listCases = []Case{
 			b := t.open(far())
 			t.puts(b, "a", "b", "c", "d", "e")
 			requests := map[int]int{1: 1, 2: 2, 3: 3, 4: 3, 5: 3}
-			if t.desc.FolderOrder { // the core lists one folder at a time, without a prefetch
+			if t.desc.FolderOrder { // the engine lists one folder at a time, without a prefetch
 				requests[2], requests[3], requests[4] = 1, 2, 2
 			}
 			for left, want := range requests {

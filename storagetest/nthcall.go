@@ -52,7 +52,7 @@ func nthCallCases() []Case {
 	return cases
 }
 
-// settledBy returns the feature that the core needs to find out whether op took effect, after the
+// settledBy returns the feature that the engine needs to find out whether op took effect, after the
 // response was lost. For a conditional write or a multipart upload, the feature is Metadata. The
 // core stores a write id in the metadata, and recognizes its own write by that id.
 func (op operation) settledBy() storage.Features {

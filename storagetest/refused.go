@@ -180,7 +180,7 @@ func optionalFeatures() storage.Features {
 	return all
 }
 
-// prove requires that each call fails with Unsupported. If the core can refuse the feature, the
+// prove requires that each call fails with Unsupported. If the engine can refuse the feature, the
 // call must make no request.
 func (r refusal) prove(t *T, b storage.Bucket) {
 	t.Helper()
@@ -307,7 +307,7 @@ var refusalCases = []Case{
 	},
 }
 
-// toldByDriver are the features whose absence only the driver can detect. For them the core makes
+// toldByDriver are the features whose absence only the driver can detect. For them the engine makes
 // the call, and the driver fails with Unsupported.
 const toldByDriver = storage.KeysBesideFolders | storage.StoredChecksums
 

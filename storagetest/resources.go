@@ -288,7 +288,7 @@ var slowReadCases = []Case{
 func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	t.Helper()
 	// The rule must be set before the bucket is opened. Otherwise the driver would declare Local,
-	// and the core would not expect slow reads.
+	// and the engine would not expect slow reads.
 	t.faults.Set(faults.SlowBody(slowRate))
 	b, text := t.open(opts...), body(slowObject, 1)
 	if !t.putSlow(b, text) {

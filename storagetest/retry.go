@@ -231,7 +231,7 @@ var resumeCases = []Case{
 		alone: true,
 		run: func(t *T) {
 			// The rule must be set before the bucket is opened. Otherwise the driver would declare
-			// Local, and the core would not check for stalls.
+			// Local, and the engine would not check for stalls.
 			t.faults.Set(faults.StallBody(0))
 			b := t.open(
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}),

@@ -287,7 +287,7 @@ func describe(t *testing.T, open Open) driver.Description {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
 	}))
-	if desc.FolderOrder { // the core sorts the listing
+	if desc.FolderOrder { // the engine sorts the listing
 		desc.Features |= storage.OrderedListing
 	}
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")

@@ -54,7 +54,7 @@ func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// This store has awkward limits, so that the core is tested for them without a real
+// This store has awkward limits, so that the engine is tested for them without a real
 // one: no streams, large equal parts, ASCII metadata, small pages and batches, and
 // remote responses.
 func TestFurtherRunOnAnAwkwardStore(t *testing.T) {

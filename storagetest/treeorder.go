@@ -70,7 +70,7 @@ var treeCases = []Case{
 	},
 	{
 		Name: "a store that lists like a directory tree is listed in order", Rule: "K4",
-		Explanation: "with FolderOrder the core lists folder by folder, and leaves nothing out with any prefix, delimiter, start and page size",
+		Explanation: "with FolderOrder the engine lists folder by folder, and leaves nothing out with any prefix, delimiter, start and page size",
 		run:         listingOfATree,
 	},
 	{
@@ -110,7 +110,7 @@ var treeCases = []Case{
 	},
 	{
 		Name: "a delimiter that the store does not support", Rule: "L1", Needs: storage.OrderedListing,
-		Explanation: "with SlashDelimiter the core lists all keys and finds the common prefixes itself",
+		Explanation: "with SlashDelimiter the engine lists all keys and finds the common prefixes itself",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.SlashOnly))
 			t.puts(b, aroundAFolder...)

@@ -1,5 +1,5 @@
 // Package markerkey permits a layer to copy folder markers. Consoles and rclone store such markers
-// for folders: objects, mostly empty, whose keys end in "/". The core refuses to write any other
+// for folders: objects, mostly empty, whose keys end in "/". The engine refuses to write any other
 // object with such a key (rule K1).
 package markerkey
 
@@ -26,7 +26,7 @@ func Checked(ctx context.Context, key string) string {
 }
 
 // Is reports whether key is the name of a folder followed by "/". The name of the folder must
-// itself be a key that the core would write.
+// itself be a key that the engine would write.
 func Is(key string) bool {
 	folder, ok := strings.CutSuffix(key, "/")
 	return ok && keyrule.Write(folder) == "" && len(key) <= keyrule.MaxBytes

@@ -76,7 +76,7 @@ func Reach(b any) (engine Engine, prefix string, complete bool) {
 }
 
 // Places returns where the objects of a bucket or [Directory] are stored. It returns several places
-// if a layer has a second store. If the bucket or its core is a user's own type, the place is
+// if a layer has a second store. If the bucket or its Core is a user's own type, the place is
 // unknown. In this case, the result contains that bucket or core in the field Account.
 func Places(of any) []evidence.Place {
 	if of == nil {

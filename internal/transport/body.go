@@ -105,7 +105,7 @@ type responseBody struct {
 	once     sync.Once
 	err      error // error that Close returned
 
-	unwatched bool // true if the core itself limits the time of each Read
+	unwatched bool // true if the engine itself limits the time of each Read
 	bounded   bool
 	left      int64 // bytes that may still be read; only used if bounded is true
 }

@@ -46,7 +46,7 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 	x.reply.inner = response.Body
 	x.reply.exchange = x
 	response.Body = &x.reply
-	// For the content of an object, the core itself limits the time of each Read.
+	// For the content of an object, the engine itself limits the time of each Read.
 	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent)
 	if call == nil || x.reply.unwatched {
 		if err := checkRange(response); err != nil {

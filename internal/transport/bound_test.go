@@ -39,7 +39,7 @@ func TestBodiesHaveABound(t *testing.T) {
 		{"the body of an error", "/failed", operation(t.Context()), ErrorBody, false},
 		{"a document", "/", operation(t.Context()), Document, true},
 		{"the content of an object", "/", wire.WithContent(operation(t.Context()), noWatch{}), Document + 2<<20, false},
-		{"a request that is not the core's", "/", t.Context(), Document + 2<<20, false},
+		{"a request that is not the engine's", "/", t.Context(), Document + 2<<20, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r, err := http.NewRequestWithContext(row.ctx, http.MethodGet, server.URL+row.path, nil)

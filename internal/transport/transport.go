@@ -3,7 +3,7 @@
 // error reports whether the server may have received the request.
 //
 // A driver passes a Transport to its SDK as the RoundTripper of the HTTP client. It turns off the
-// retries and timeouts of the SDK, because the core retries.
+// retries and timeouts of the SDK, because the engine retries.
 package transport
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// These are the defaults of [Options]. For its own requests, the core may replace Stall by a value
+// These are the defaults of [Options]. For its own requests, the engine may replace Stall by a value
 // that package wire passes to the Transport.
 const (
 	DefaultStall  = 30 * time.Second

@@ -1,4 +1,4 @@
-// Package wire passes data about one operation between the core and the HTTP transport. The data is
+// Package wire passes data about one operation between the engine and the HTTP transport. The data is
 // in the context, so that the drivers and layers in between do not handle it.
 package wire
 
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Call describes one operation of the core to the transport. The core sets Stall before the first
+// A Call describes one operation of the engine to the transport. The engine sets Stall before the first
 // request.
 type Call struct {
 	Stall    time.Duration // time without a byte after which a connection is dropped; 0 means Options.Stall
@@ -42,7 +42,7 @@ func Of(ctx context.Context) *Call {
 	return c
 }
 
-// A Watch limits the time of each Read of a body. The core implements it.
+// A Watch limits the time of each Read of a body. The engine implements it.
 type Watch interface {
 	// Pause stops the timer until the Read in progress returns.
 	Pause()

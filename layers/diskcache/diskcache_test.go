@@ -534,7 +534,7 @@ func TestAReaderAtReadsFromTheDisk(t *testing.T) {
 	require.Equal(t, 2, f.store.Count(faults.Head))
 }
 
-// The core asks again when it refuses a feature, also while other calls read.
+// The engine asks again when it refuses a feature, also while other calls read.
 func TestDescribeMayBeCalledWhileOthersRead(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 1000, 0)

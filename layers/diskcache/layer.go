@@ -100,7 +100,7 @@ func (d *objectDriver) read(
 	if b.pos == 0 && b.end == b.size {
 		b.want = attrs.CRC32C
 	}
-	own := *attrs // a copy, because the core may change it
+	own := *attrs // a copy, because the engine may change it
 	return &own, b, nil
 }
 

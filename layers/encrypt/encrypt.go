@@ -123,7 +123,7 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	// The objects are in the places of the driver below. Without Places, the core would call Locate
+	// The objects are in the places of the driver below. Without Places, the engine would call Locate
 	// of this layer. Only drivers with the same layer understand the result of that Locate.
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
 	// If the store requires part sizes that are multiples of a unit, the layer offers no uploads in

@@ -93,7 +93,7 @@ func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) err
 	return d.requireWhole(ctx, r, key, attrs, sealed)
 }
 
-// again returns a retryable error, so that the core repeats the read.
+// again returns a retryable error, so that the engine repeats the read.
 func again(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }

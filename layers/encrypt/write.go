@@ -49,7 +49,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // withHeader returns a copy of metadata with an object's header. It fails if the result is too
 // large.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
-	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // with space for the core's write id
+	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // with space for the engine's write id
 	out := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if name != writeIDName {
@@ -250,7 +250,7 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	from, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
-		return nil, storage.Unsupported // the core then copies through the layer
+		return nil, storage.Unsupported // the engine then copies through the layer
 	}
 	source := *r.Source.Attrs
 	key, err := d.open(ctx, Object{r.Source.Bucket, r.Source.Key}, source.Metadata[headerName])
@@ -274,7 +274,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return written(attrs, err, storage.CRC32C{})
 }
 
-// The core does not call Compose and the methods below, because their features are withheld.
+// The engine does not call Compose and the methods below, because their features are withheld.
 func (d *objectDriver) Compose(context.Context, *driver.ComposeRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }

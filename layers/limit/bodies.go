@@ -36,7 +36,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 
 // Compose lets the store append the bytes of a call of Append. It then waits for the time that
 // these bytes should take at the limit. If the store cannot append, Compose does not wait. In this
-// case, the core uploads the bytes with other methods, which apply the limit.
+// case, the engine uploads the bytes with other methods, which apply the limit.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if storage.CodeOf(err) != storage.Unsupported {
@@ -92,7 +92,7 @@ type seekableBody struct {
 	io.Seeker
 }
 
-// A peekableBody is a seekableBody that is also a [driver.BodyPeeker], as the core's bodies are.
+// A peekableBody is a seekableBody that is also a [driver.BodyPeeker], as the engine's bodies are.
 type peekableBody struct {
 	io.ReadSeeker
 	driver.BodyPeeker

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A farDriver is not on this machine, so that the core times its bodies.
+// A farDriver is not on this machine, so that the engine times its bodies.
 type farDriver struct{ driver.Driver }
 
 func (d farDriver) Describe() driver.Description {

@@ -166,7 +166,7 @@ func (d *objectDriver) Get(
 	return attrs, body, err
 }
 
-// Head returns the attributes from the store that Get would read. The core also calls Head to check
+// Head returns the attributes from the store that Get would read. The engine also calls Head to check
 // whether a write has succeeded. If [Config].Sync is set, this check fails if the second store
 // cannot get a copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {

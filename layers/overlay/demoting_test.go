@@ -81,7 +81,7 @@ func (d *demoting) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, r)
 }
 
-// moved are the cases about what the core keeps of a write: the id by which it is found after a lost
+// moved are the cases about what the engine keeps of a write: the id by which it is found after a lost
 // response, and the object of an upload. The test has moved the object away from it.
 var moved = []string{
 	"Complete is idempotent",

@@ -162,7 +162,7 @@ func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
 	}
 }
 
-// The name of a tombstone would be too long, or is none that the core would write.
+// The name of a tombstone would be too long, or is none that the engine would write.
 func TestEveryKeyOfTheOldStoreCanBeRemoved(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)

@@ -93,7 +93,7 @@ func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Cond
 }
 
 // putText stores a small object. It uses the driver instead of a bucket, because keys of the old
-// store may break rules of the core.
+// store may break rules of the engine.
 func (s *stores) putText(
 	ctx context.Context, key, text string, metadata map[string]string, c storage.Condition,
 ) (*storage.Attrs, error) {

@@ -85,7 +85,7 @@ func TestFinishReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	}
 }
 
-// Other keys that the core does not write stay in the old store, and Finish names them.
+// Other keys that the engine does not write stay in the old store, and Finish names them.
 func TestFinishRefusesOtherKeysThatAreNotWritten(t *testing.T) {
 	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
 		t.Run(key, func(t *testing.T) {

@@ -77,7 +77,7 @@ func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 
 // write calls the function do with the condition that writeCondition returns. A marker that appears
 // or disappears meanwhile may make the store refuse the write. In that case, write returns errBusy,
-// and the core makes the write again.
+// and the engine makes the write again.
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
@@ -93,7 +93,7 @@ func write[T any](
 		*condition = given
 	}()
 	// Set the condition in the caller's request. A copy of the request would lack the checksum,
-	// because the core adds the checksum to the caller's request when the body ends.
+	// because the engine adds the checksum to the caller's request when the body ends.
 	*condition = c
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {

@@ -279,7 +279,7 @@ func testAnswer(t *testing.T, a *answer) {
 		return
 	}
 	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want), a.hint, a.source)
-	if a.want != storage.RangeNotSatisfiable && a.code != "InvalidBlockList" { // they are errors of the core and of the driver
+	if a.want != storage.RangeNotSatisfiable && a.code != "InvalidBlockList" { // they are errors of the engine and of the driver
 		require.Equal(t, a.status, e.Status)
 	}
 }

@@ -171,7 +171,7 @@ func TestDroppedBlocks(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
-			require.Equal(t, row.status, e.Status, "409 makes the core restart")
+			require.Equal(t, row.status, e.Status, "409 makes the engine restart")
 			require.Len(t, s.server.Requests(), len(row.answers))
 		})
 	}
@@ -187,6 +187,6 @@ func TestPartsThatWereStoredAsOneBlockAreNotCommitted(t *testing.T) {
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, http.StatusConflict, e.Status, "409 makes the core restart")
+	require.Equal(t, http.StatusConflict, e.Status, "409 makes the engine restart")
 	require.Empty(t, s.server.Requests())
 }

@@ -102,7 +102,7 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 // the error is Unavailable and retryable. The same applies to status 404 or 410, with which a
 // metadata service responds while it starts. Otherwise the credential was refused or is missing,
 // and the error is Unauthenticated. With Config.Client, the SDK does not retry the token request,
-// so the core must retry it.
+// so the engine must retry it.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	passes := sdkerror.IsType[net.Error](err)

@@ -59,7 +59,7 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
-	require.NotEqual(t, http.StatusConflict, e.Status, "the core must not begin another upload")
+	require.NotEqual(t, http.StatusConflict, e.Status, "the engine must not begin another upload")
 	asked := s.server.Requests()
 	require.Len(t, asked, 8, "no part is removed")
 	require.Equal(t, etag, asked[1].Header.Get("X-Ms-Source-If-Match"))

@@ -185,7 +185,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 			return sourceUnreadableError(e) // headSource found the source unchanged
 		}
 	case isCode(e, "InvalidBlobType"):
-		e.Code, e.Hint = storage.Unsupported, "" // the source is not a block blob, so the core streams it
+		e.Code, e.Hint = storage.Unsupported, "" // the source is not a block blob, so the engine streams it
 	}
 	return e
 }
@@ -212,7 +212,7 @@ func sourceUnreadableError(e *storage.Error) error {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	} else {
-		e.Code, e.Retryable = storage.Unsupported, false // the core then reads and uploads the bytes itself
+		e.Code, e.Retryable = storage.Unsupported, false // the engine then reads and uploads the bytes itself
 	}
 	return e
 }

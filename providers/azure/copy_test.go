@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// sourceOf returns a source in the same account, as the core passes it.
+// sourceOf returns a source in the same account, as the engine passes it.
 func sourceOf(d *objectDriver, key string) driver.ObjectRef {
 	ref := d.Locate(key)
 	ref.Revision = etag

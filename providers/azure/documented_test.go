@@ -48,7 +48,7 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 		"a copy whose response was lost is reconciled",
 		"a conditional write that a gateway refused after its effect succeeds",
 		"IfAbsent guards the destination of a copy",
-		"IfAbsent guards the destination of a move", // the service copies, and the core removes
+		"IfAbsent guards the destination of a move", // the service copies, and the engine removes
 		"a fault at every call of a copy that creates, retried",
 	} {
 		all[name] = spared

@@ -30,7 +30,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		Range: blob.HTTPRange{
 			Offset: r.Offset,
 			Count:  max(r.Length, 0),
-		}, // Count 0 means to the end; the core requests no empty range
+		}, // Count 0 means to the end; the engine requests no empty range
 		AccessConditions: conditions(r.Condition),
 		CPKInfo:          n.keyInfo(),
 	}

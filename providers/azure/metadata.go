@@ -15,7 +15,7 @@ var metadataNames = httpheader.NewNameEscaper('_', '-')
 
 const (
 	// checksumKey is the name of the metadata with the CRC32C of the object, which Azure does
-	// not store. The core hides names with this prefix.
+	// not store. The engine hides names with this prefix.
 	checksumKey = "omnibucket_crc32c"
 	// noMetadataKey is the name of metadata that a copy sends if the new object must have none. A
 	// copy that sent no metadata at all would inherit the metadata of the source.
@@ -35,7 +35,7 @@ func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) 
 	return out
 }
 
-// decodeMetadata returns the metadata for the core, including the core's own
+// decodeMetadata returns the metadata for the engine, including the engine's own
 // entries, and the checksum.
 func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]string, crc storage.CRC32C) {
 	metadata = make(map[string]string, len(stored))

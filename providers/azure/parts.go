@@ -219,7 +219,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	attrs, err := d.blocks.commit(ctx, ids, r.Put)
 	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
 		e := *asError(err)
-		e.Status = http.StatusConflict // a conflict makes the core restart the upload
+		e.Status = http.StatusConflict // a conflict makes the engine restart the upload
 		err = &e
 	}
 	return attrs, err

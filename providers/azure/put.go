@@ -77,7 +77,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
-		return nil, 0, storage.Unsupported // cannot happen: the core passes an io.ReadSeeker
+		return nil, 0, storage.Unsupported // cannot happen: the engine passes an io.ReadSeeker
 	}
 	var sum uint64
 	var own uint32

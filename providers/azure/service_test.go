@@ -400,7 +400,7 @@ func TestSettingsOfTheManagementPlaneAreUnsupported(t *testing.T) {
 			_, err := s.service(t).CreateBucket(t.Context(), "photos", test.opt)
 			require.ErrorIs(t, err, test.want)
 			require.ErrorContains(t, err, test.hint)
-			if name != "a region" { // the core refuses it
+			if name != "a region" { // the engine refuses it
 				_, err = s.service(t).UpdateBucket(t.Context(), "photos", test.opt)
 				require.ErrorIs(t, err, test.want)
 				require.ErrorContains(t, err, test.hint)

@@ -237,7 +237,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 // credential, the header has the token. With a shared access signature, the URL has that signature,
 // and the header is "". No error may contain the URL or the header.
 //
-// If the URL is longer than the service accepts, authorizeSource returns Unsupported, and the core
+// If the URL is longer than the service accepts, authorizeSource returns Unsupported, and the engine
 // reads and uploads the bytes itself. A URL may be three times as long as the key, because each
 // byte may be escaped.
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url

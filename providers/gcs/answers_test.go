@@ -224,7 +224,7 @@ func testAnswer(t *testing.T, a *answer) {
 		return
 	}
 	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want), a.hint, a.source)
-	if a.want != storage.RangeNotSatisfiable { // the core's own error
+	if a.want != storage.RangeNotSatisfiable { // the engine's own error
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)
 	}

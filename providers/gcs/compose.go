@@ -27,7 +27,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
 		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
-			// Google accepts only one key for the object and all sources. The core streams instead.
+			// Google accepts only one key for the object and all sources. The engine streams instead.
 			return nil, storage.Unsupported
 		}
 		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
@@ -88,7 +88,7 @@ func (b *bucket) newComposition(
 }
 
 // checkJoined returns Unsupported if the object should have an MD5. Neither a copy nor a
-// composition would verify the MD5, so the core streams instead.
+// composition would verify the MD5, so the engine streams instead.
 func checkJoined(a *gcs.ObjectAttrs) error {
 	if len(a.MD5) > 0 {
 		return &storage.Error{

@@ -93,7 +93,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 }
 
 // maxRewrites limits how often a rewrite resumes without a pause after a temporary failure. The
-// rewrite resumes only if it has made progress. Otherwise the core waits and retries.
+// rewrite resumes only if it has made progress. Otherwise the engine waits and retries.
 const maxRewrites = 8
 
 // rewrite runs a copier to its end. If any response was lost, the outcome is unknown, because the
@@ -136,7 +136,7 @@ func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 }
 
 // sourceError returns the error for a failed copy. If the source is missing, the error is Changed,
-// because the source existed when the core read its attributes.
+// because the source existed when the engine read its attributes.
 func sourceError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {

@@ -208,7 +208,7 @@ type authorizer struct {
 
 // RoundTrip sends the request with a token. If there is no token yet, it requests one first. Google
 // refuses a token with 401 if the token expires while the request waits, or if this machine's clock
-// is wrong. The error is then retryable, and the core repeats the request with a new token.
+// is wrong. The error is then retryable, and the engine repeats the request with a new token.
 // googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262
 func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	found, err := t.credentials.get()

@@ -134,7 +134,7 @@ func (b *bucket) missing(
 
 // passing returns err if it is temporary, and otherwise nil. The caller made a second request to
 // find out why Google refused the first one, and err is the error of the second. If err is
-// temporary, the refusal cannot be explained yet. The core must then make both requests again.
+// temporary, the refusal cannot be explained yet. The engine must then make both requests again.
 func passing(err error) error {
 	if err = translator.Read(err); storage.IsTemporary(err) {
 		return err

@@ -30,7 +30,7 @@ type reader struct {
 // from a cache, and if the response of the XML API cannot be used.
 //
 // Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
-// with gzip. The core resumes reads anyway.
+// with gzip. The engine resumes reads anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = with(ctx, callOf(r.Native))
 	// The XML API has no native attributes. It also has no condition for NotRevision, and would

@@ -63,7 +63,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 }
 
 // mergePrefixes merges the prefixes of a page into its objects, because the response has two lists.
-// It relies on the server's order and does not sort. If the lists are not in order, the core ends
+// It relies on the server's order and does not sort. If the lists are not in order, the engine ends
 // the listing (rule K4: keys are listed in byte order).
 func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	at := len(objects) - 1

@@ -143,7 +143,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 
 // partsLostError returns the error for a composition that did not find all parts:
 //
-//   - If the upload is not an open upload, the error makes the core restart the upload.
+//   - If the upload is not an open upload, the error makes the engine restart the upload.
 //   - If the upload is an open upload that no longer exists, the error is ErrEnded.
 //   - If the open upload still exists, another process has replaced a part. The error is e.
 func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {

@@ -75,7 +75,7 @@ func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
 	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
-	require.ErrorIs(t, err, storage.ObjectNotFound, "the core reconciles it")
+	require.ErrorIs(t, err, storage.ObjectNotFound, "the engine reconciles it")
 	put = &driver.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}}
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: other, Parts: []driver.Part{putPart(t, d, other, 1, "x")}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)

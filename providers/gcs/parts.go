@@ -305,7 +305,7 @@ func redactSession(err error) error {
 	return &bare
 }
 
-// sessionLostError returns the error that makes the core restart the upload.
+// sessionLostError returns the error that makes the engine restart the upload.
 func sessionLostError(err error) *storage.Error {
 	return &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err}
 }

@@ -251,5 +251,5 @@ func TestPartOfACompletedSession(t *testing.T) {
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, http.StatusConflict, e.Status, "the core restarts the upload")
+	require.Equal(t, http.StatusConflict, e.Status, "the engine restarts the upload")
 }

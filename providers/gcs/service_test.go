@@ -253,7 +253,7 @@ func TestDeleteBucketRequiresAnEmptyBucket(t *testing.T) {
 			err := s.DeleteBucket(t.Context(), "photos")
 			require.Equal(t, test.want, storage.CodeOf(err))
 			require.Equal(t, test.want == storage.Unavailable, isUnknown(err), "%v", err)
-			require.Equal(t, []string{"DELETE /b/photos"}, w.requests, "retrying is the core's")
+			require.Equal(t, []string{"DELETE /b/photos"}, w.requests, "retrying is the engine's")
 		})
 	}
 }

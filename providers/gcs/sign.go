@@ -155,7 +155,7 @@ func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, storage.InvalidArgument // the core has already checked the URL
+		return nil, storage.InvalidArgument // the engine has already checked the URL
 	}
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")

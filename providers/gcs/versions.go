@@ -72,7 +72,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 }
 
 // newestFirst sorts the versions of each key from the newest to the oldest. Google lists the oldest
-// first. The keys stay in the server's order, so that the core can check that order (rule K4).
+// first. The keys stay in the server's order, so that the engine can check that order (rule K4).
 func newestFirst(found []*gcs.ObjectAttrs) {
 	for len(found) > 0 {
 		end := slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name != found[0].Name })

@@ -49,7 +49,7 @@ func TestSidecars(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(s.root+"/k", []byte("by hand"), 0o666))
 		a := s.head("k")
-		require.Empty(t, a.ContentType, "the core derives it from the key")
+		require.Empty(t, a.ContentType, "the engine derives it from the key")
 		require.False(t, a.CRC32C.Known)
 	})
 }

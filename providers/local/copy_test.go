@@ -77,7 +77,7 @@ func TestCopyOfAVersionRestoresIt(t *testing.T) {
 	require.Len(t, s.history(driver.ListRequest{}), 3)
 }
 
-// putTyped puts an object as the core does: with a content type.
+// putTyped puts an object as the engine does: with a content type.
 func (s *subject) putTyped(key, body string) *storage.Attrs {
 	s.t.Helper()
 	r := request(key, body)
@@ -125,7 +125,7 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// The core then copies and removes.
+// The engine then copies and removes.
 func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, s *subject){
 		"a destination with an object": func(t *testing.T, s *subject) {

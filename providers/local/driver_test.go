@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A subject is a driver under test. Its methods call the driver as the core does.
+// A subject is a driver under test. Its methods call the driver as the engine does.
 type subject struct {
 	driver *objectDriver
 	t      testing.TB
@@ -75,7 +75,7 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 	return &subject{d, t, root}
 }
 
-// A summedBody is a body as the core passes it: the checksum is set with the last byte.
+// A summedBody is a body as the engine passes it: the checksum is set with the last byte.
 type summedBody struct {
 	r   io.Reader
 	sum uint32
@@ -281,7 +281,7 @@ func TestForeignFilesAreObjects(t *testing.T) {
 	body, a, err := s.getErr("by/hand.txt")
 	require.NoError(t, err)
 	require.Equal(t, "hello", body)
-	require.Empty(t, a.ContentType, "the core derives it from the key")
+	require.Empty(t, a.ContentType, "the engine derives it from the key")
 	require.False(t, a.CRC32C.Known)
 	require.NotEmpty(t, a.Revision)
 	require.Equal(t, []string{"by/hand.txt"}, s.all())

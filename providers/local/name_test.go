@@ -101,7 +101,7 @@ func FuzzName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key string) {
 		for _, n := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
-			// The core refuses keys that are longer, or not UTF-8.
+			// The engine refuses keys that are longer, or not UTF-8.
 			if l, ok := n.Locate(key); ok && utf8.ValidString(key) && len(key) <= bucketdir.MaxKey {
 				require.Equal(t, key, keyOf(t, n, osdir.Join(l.Dir, l.Base)))
 				require.Equal(t, key, keyOf(t, n, osdir.Join(l.AltDir, l.AltBase)))

@@ -63,7 +63,7 @@ func crowd(d *objectDriver, numbers string) error {
 		}
 		defer f.Close()
 	}
-	// Without retries of the core, a call fails if it does not wait for files itself.
+	// Without retries of the engine, a call fails if it does not wait for files itself.
 	b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	ctx := context.Background()
 	key := func(i int) string { return fmt.Sprintf("d%d/e%d/%d", i%10, i%7, i) }

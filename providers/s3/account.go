@@ -28,7 +28,7 @@ import (
 // An account has the settings and clients that all buckets of one endpoint and one credential
 // share.
 type account struct {
-	client             *awss3.Client // sends each request once, because the core retries
+	client             *awss3.Client // sends each request once, because the engine retries
 	credentials        aws.CredentialsProvider
 	renewer            *renewer                   // replaces refused credentials; nil if no others can be had
 	denied             *atomic.Pointer[time.Time] // when a HEAD last got 403, but not because of its credentials

@@ -72,7 +72,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
-			return nil, scheme, storage.InvalidArgument // unreachable: the core has already parsed base
+			return nil, scheme, storage.InvalidArgument // unreachable: the engine has already parsed base
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {

@@ -286,7 +286,7 @@ type call struct {
 
 const (
 	object, photos = "/photos/k", "/photos"
-	revision       = "s3:" + etag // which the core gives to callers
+	revision       = "s3:" + etag // which the engine gives to callers
 )
 
 // calls are the operations, by the names that answers use.
@@ -435,7 +435,7 @@ func testAnswer(t *testing.T, service string, a *answer) {
 		return
 	}
 	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed", a.hint, a.source)
-	if a.want != storage.RangeNotSatisfiable { // the core's own error
+	if a.want != storage.RangeNotSatisfiable { // the engine's own error
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)
 	}

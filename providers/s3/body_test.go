@@ -83,7 +83,7 @@ func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// The core hashes a file, and sends it later: it may have changed meanwhile.
+// The engine hashes a file, and sends it later: it may have changed meanwhile.
 func TestABodyThatChangedIsNotStored(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
 		text := strings.Repeat("x", size)
@@ -116,7 +116,7 @@ func TestABodyThatChangedIsNotStored(t *testing.T) {
 	}
 }
 
-// A peekedBody is a body like the core's. It counts the bytes that Read returned.
+// A peekedBody is a body like the engine's. It counts the bytes that Read returned.
 type peekedBody struct {
 	*strings.Reader
 	read int

@@ -99,7 +99,7 @@ func expected(err error, code storage.Code) error {
 	return err
 }
 
-// A body that cannot be read again is repeated from the core's buffer.
+// A body that cannot be read again is repeated from the engine's buffer.
 func TestAStreamWithAWrongClock(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // Compose copies each source as one or more parts, and sends r.Tail as the last part. If a source
-// is smaller than the minimum part size and is not last, Compose returns Unsupported, and the core
+// is smaller than the minimum part size and is not last, Compose returns Unsupported, and the engine
 // streams the sources.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Tail) > 0 && r.Unchanged && d.account.profile.amazon && isDirectory(d.bucket.name) {
@@ -51,7 +51,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 
 // appendInPlace appends r.Tail to an object of a directory bucket with one request. The object
 // keeps its attributes. S3 refuses the request after 10,000 appends, or if the type of the object's
-// checksum differs from that of the request. The core then streams the object.
+// checksum differs from that of the request. The engine then streams the object.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
 func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	tail := r.TailPart("", 0)

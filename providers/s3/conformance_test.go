@@ -126,7 +126,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 			s.raw = s.clientOver(withoutKeepAlive())
 			conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
-				storagetest.SkipRules("the core, which no store of the server changes", "R6", "R8", "T1", "T2"))
+				storagetest.SkipRules("the engine, which no store of the server changes", "R6", "R8", "T1", "T2"))
 		})
 	}
 }

@@ -32,7 +32,7 @@ type copier struct {
 // upload and copies its parts in parallel.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
-		return nil, storage.Unsupported // the core then streams the object through a conditional upload
+		return nil, storage.Unsupported // the engine then streams the object through a conditional upload
 	}
 	if r.ReplaceTags && !d.account.profile.Tags {
 		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's

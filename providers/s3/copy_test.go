@@ -188,7 +188,7 @@ func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 		r.Condition.Absent = true
 	}))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.server.Requests(), "the core streams it through a conditional upload")
+	require.Empty(t, w.server.Requests(), "the engine streams it through a conditional upload")
 }
 
 const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
@@ -347,7 +347,7 @@ func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 	d.account.profile.CopyParts = false
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.server.Requests(), "the core streams it")
+	require.Empty(t, w.server.Requests(), "the engine streams it")
 }
 
 func TestCompose(t *testing.T) {

@@ -218,7 +218,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 			s, answering := answeringServer(t, name, kin.answers, kinds...)
 			foreign.addTo(s)
 			conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
-				append(documented.Skips(nil), documented.SkipCore(), storagetest.SkipRules("the answers of Amazon test the core", "W8", "W13"), storagetest.WithName("s3"))...)
+				append(documented.Skips(nil), documented.SkipCore(), storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"), storagetest.WithName("s3"))...)
 			foreign.requireSeen(t, name)
 			answering.RequireAllGiven(t)
 		})

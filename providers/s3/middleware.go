@@ -16,7 +16,7 @@ const (
 	outputChecksumID = "AWSChecksum:ValidateOutputPayloadChecksum"
 )
 
-// withoutValidation stops the SDK from computing the checksum of a download. The core computes it,
+// withoutValidation stops the SDK from computing the checksum of a download. The engine computes it,
 // even for resumed and parallel reads.
 func withoutValidation(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {

@@ -50,9 +50,9 @@ type Profile struct {
 	PinnedCopyParts bool
 
 	// OrderedListing says that the server lists keys in byte order. Otherwise, it lists like
-	// a directory tree, and the core lists folder by folder, with a request for each.
+	// a directory tree, and the engine lists folder by folder, with a request for each.
 	OrderedListing bool
-	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the core lists all keys
+	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the engine lists all keys
 	TokenAfterLast bool // if the last page of a listing is full, it names a next page, which is empty
 	// SlowTokens says that continuation tokens are slow at first, because the server must prepare
 	// the listing. MinIO is such a server. The driver requests the first pages without a token.

@@ -399,7 +399,7 @@ var profiles = []Profile{
 		CopyParts:      true,
 		VirtualHost:    true,
 		NoSigning:      true,
-		OrderedListing: true, // if a listing is not in order, the core ends it with an error
+		OrderedListing: true, // if a listing is not in order, the engine ends it with an error
 	},
 	{
 		// This is the careful profile for an unknown server. It declares no conditions, because

@@ -322,7 +322,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 
 // After a bucket was created or changed, S3 may refuse the next change for some minutes. The error
 // is OperationAborted or, for a new bucket, NoSuchBucket
-// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The core repeats a call within
+// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The engine repeats a call within
 // a second, which is too early. The driver therefore waits here. It does not delete the bucket and
 // create it again, because S3 may refuse the name of a deleted bucket for an hour
 // (https://github.com/aws/aws-cli/issues/2593).

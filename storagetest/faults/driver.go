@@ -60,7 +60,7 @@ func withFault[T any](
 }
 
 // callWithBody makes a call that sends a body, and applies the fault. The parameter body points to
-// a field of the caller's request. callWithBody does not copy the request, because the core may set
+// a field of the caller's request. callWithBody does not copy the request, because the engine may set
 // the request's checksum while the body is read.
 func callWithBody[T any, B io.Reader](
 	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),

@@ -79,7 +79,7 @@ func (d *equalRevisions) source(ctx context.Context, ref driver.ObjectRef) drive
 	return ref
 }
 
-// Put changes the request and not a copy of it, because the core sets the checksum while the body is read.
+// Put changes the request and not a copy of it, because the engine sets the checksum while the body is read.
 func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	original := r.Condition
 	defer func() { r.Condition = original }()

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// bareDriver is the name of a row that calls the memory driver in the same way as the core does,
-// but without a bucket. The difference to the row with a bucket is the cost of the core.
+// bareDriver is the name of a row that calls the memory driver in the same way as the engine does,
+// but without a bucket. The difference to the row with a bucket is the cost of the engine.
 const bareDriver = "the driver alone"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -26,7 +26,7 @@ func layerCases() []benchCase {
 	return []benchCase{
 		{
 			name:  "layer-put-1k",
-			title: "what the core adds to a driver's put of 1 KiB",
+			title: "what the engine adds to a driver's put of 1 KiB",
 			rows: []row{
 				{name: ours, setup: bucketPut(known, noTelemetry())},
 				{name: unconfigured, setup: bucketPut(known)},
@@ -45,7 +45,7 @@ func layerCases() []benchCase {
 		},
 		{
 			name:  "layer-get-1k",
-			title: "what the core adds to a driver's get of 1 KiB, read to its end",
+			title: "what the engine adds to a driver's get of 1 KiB, read to its end",
 			rows: []row{
 				{name: ours, setup: bucketGet(noTelemetry())},
 				{name: unconfigured, setup: bucketGet()},

@@ -54,7 +54,7 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.MultipartUploads,
-		ASCIIMetadata:  true, // headers hold only ASCII; the core encodes other text
+		ASCIIMetadata:  true, // headers hold only ASCII; the engine encodes other text
 		CountsRequests: true, // the transport of package driver counts them
 		MaxPage:        500,
 	}

@@ -19,7 +19,7 @@ type request struct {
 	size        int64     // length of body in bytes
 }
 
-// send makes one request. It never retries, because the core does. If the response is a success,
+// send makes one request. It never retries, because the engine does. If the response is a success,
 // send returns it, and the caller must close its body.
 func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, error) {
 	address := url.URL{Scheme: "http", Host: d.host, Path: "/" + r.key, RawQuery: r.query.Encode()}

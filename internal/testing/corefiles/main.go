@@ -1,4 +1,4 @@
-// Program corefiles makes one call on a bucket. Its test records which files of the core run during
+// Program corefiles makes one call on a bucket. Its test records which files of the engine run during
 // the call, because somebody who reads the code of the call must open these files. The number of
 // files should decrease, and an increase needs a reason.
 package main

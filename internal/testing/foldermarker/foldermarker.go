@@ -1,5 +1,5 @@
 // Package foldermarker makes buckets with folder markers: empty objects whose keys end in "/", as
-// consoles and rclone store them for folders. The core refuses to write such objects (rule K1), so
+// consoles and rclone store them for folders. The engine refuses to write such objects (rule K1), so
 // this package writes them with the driver.
 package foldermarker
 
@@ -17,7 +17,7 @@ import (
 )
 
 // New returns a bucket in memory, and a function that stores objects in it without the checks of
-// the core (see [Plant]).
+// the engine (see [Plant]).
 func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func(keys ...string)) {
 	d := memstore.NewDriver(memstore.Config{})
 	return engine.New(d, opts...), func(keys ...string) {
@@ -26,7 +26,7 @@ func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func
 	}
 }
 
-// Plant stores an object at each of the keys. It calls the driver directly, because the core
+// Plant stores an object at each of the keys. It calls the driver directly, because the engine
 // refuses some keys. If a key ends in "/", its object is empty. Any other object contains its key.
 func Plant(t testing.TB, d driver.Driver, keys ...string) {
 	t.Helper()

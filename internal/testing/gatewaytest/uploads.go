@@ -241,7 +241,7 @@ func (g *gateway) refusedCompletions() {
 	require.Equal(g, content("1")+"3", text)
 }
 
-// manyParts completes uploads with more parts than Google can join with one request. The core of
+// manyParts completes uploads with more parts than Google can join with one request. The engine of
 // this library would refuse the keys of these uploads.
 func (g *gateway) manyParts() {
 	for _, key := range []string{"a//b", "folder/"} {

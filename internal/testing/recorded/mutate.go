@@ -63,13 +63,13 @@ type mutation struct {
 }
 
 const (
-	// maxBrokenRequests bounds the requests of one call. The core makes a request 5 times, or 12
+	// maxBrokenRequests bounds the requests of one call. The engine makes a request 5 times, or 12
 	// times if it is throttled, and a read of which a part has arrived begins again.
 	maxBrokenRequests = 60
 	maxBrokenTime     = 15 * time.Minute
 )
 
-// breakOne makes the call of x, and gives it a broken response. It returns false if the core
+// breakOne makes the call of x, and gives it a broken response. It returns false if the engine
 // refuses the key.
 func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 	t.Helper()

@@ -183,7 +183,7 @@ func (x *Exchange) expectedObject() Result {
 			a.Metadata[strings.ToLower(key)] = h.Get(name)
 		}
 	}
-	delete(a.Metadata, "omnibucketwriteid") // the core hides it
+	delete(a.Metadata, "omnibucketwriteid") // the engine hides it
 	switch x.Provider {
 	case Amazon:
 		a.Revision = a.ETag

@@ -325,7 +325,7 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 	return "", assertEqual(t, want, got, explain)
 }
 
-// isKeyRefused reports whether the core refused the key.
+// isKeyRefused reports whether the engine refused the key.
 func isKeyRefused(err error) bool {
 	return storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), "key must ")
 }

@@ -69,7 +69,7 @@ func RequireEscapedPath(t testing.TB, address, path string) {
 	}
 }
 
-// BucketRequest returns the request that the core sends to a driver for the bucket "photos" with
+// BucketRequest returns the request that the engine sends to a driver for the bucket "photos" with
 // these options.
 func BucketRequest(opts ...storage.BucketOption) *driver.BucketRequest {
 	r := &driver.BucketRequest{Name: "photos"}

@@ -151,7 +151,7 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 			var seen atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if seen.Add(1)%4 == 3 {
-					w.WriteHeader(http.StatusServiceUnavailable) // a status after which the core retries
+					w.WriteHeader(http.StatusServiceUnavailable) // a status after which the engine retries
 					return
 				}
 				w.WriteHeader(http.StatusNotFound)

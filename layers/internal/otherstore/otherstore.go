@@ -177,7 +177,7 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	if desc.EnableObjectLock == nil && s.Own.Features&storage.ObjectLock != 0 {
 		desc.EnableObjectLock = func() {}
 	}
-	// The layer reads pages of buckets, which are in byte order: the core sorts those of a driver
+	// The layer reads pages of buckets, which are in byte order: the engine sorts those of a driver
 	// that declares FolderOrder.
 	desc.Features |= storage.OrderedListing
 	desc.StartsAfter = nil
@@ -188,7 +188,7 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	return desc
 }
 
-// Bare removes the provider's name from a revision of the layer's own store. The core puts that
+// Bare removes the provider's name from a revision of the layer's own store. The engine puts that
 // name in front of each revision. The driver of the store expects the revision without the name.
 func (s Store) Bare(revision string) string {
 	if s.Own.TaggedRevisions {
@@ -197,7 +197,7 @@ func (s Store) Bare(revision string) string {
 	return strings.TrimPrefix(revision, s.Own.Provider+":")
 }
 
-// Public adds the provider's name to a revision of the layer's own store, as the core does. The
+// Public adds the provider's name to a revision of the layer's own store, as the engine does. The
 // argument is the revision as the driver returned it.
 func (s Store) Public(revision string) string {
 	if s.Own.TaggedRevisions {
@@ -301,7 +301,7 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	own.Version = ""
 	own.Native = nil
 	own.Revision = s.Revision(attrs.Revision)
-	// If ASCIIMetadata is set, the core decodes the values. They must therefore be encoded here.
+	// If ASCIIMetadata is set, the engine decodes the values. They must therefore be encoded here.
 	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 {
 		own.Metadata = make(map[string]string, len(attrs.Metadata))
 		for name, value := range attrs.Metadata {

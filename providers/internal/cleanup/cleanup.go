@@ -1,5 +1,5 @@
 // Package cleanup removes what a failed call of a driver has left at the store, such as the parts of
-// a canceled copy. The core cannot retry that, because it retries whole calls.
+// a canceled copy. The engine cannot retry that, because it retries whole calls.
 package cleanup
 
 import (

@@ -191,7 +191,7 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 		switch {
 		case made:
 			c.drop(ctx)
-			return nil, ErrEnded // because of this error, the core then looks for the object
+			return nil, ErrEnded // because of this error, the engine then looks for the object
 		case err != nil && storage.CodeOf(err) != storage.PermissionDenied:
 			return nil, err
 		case time.Since(begun) < patience:
@@ -244,7 +244,7 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	switch {
 	case made:
 		c.drop(ctx)
-		return d, ErrEnded // because of this error, the core then looks for the object
+		return d, ErrEnded // because of this error, the engine then looks for the object
 	case storage.CodeOf(err) == storage.PermissionDenied: // the object is then made without a condition
 	case err != nil:
 		return d, err

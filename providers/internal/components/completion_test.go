@@ -152,7 +152,7 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 							}
 							row.first(s)
 							require.Equal(t, content, s.content())
-							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}), storage.ObjectNotFound, "the core finds the object")
+							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}), storage.ObjectNotFound, "the engine finds the object")
 							require.Equal(t, content, s.content())
 							s.remove()
 							if then != "" {
@@ -268,7 +268,7 @@ func TestCallsAtOnceMakeOneObject(t *testing.T) {
 					told++
 					return
 				}
-				require.ErrorIs(t, err, storage.ObjectNotFound, "the core finds the object")
+				require.ErrorIs(t, err, storage.ObjectNotFound, "the engine finds the object")
 			})
 		}
 		group.Wait()

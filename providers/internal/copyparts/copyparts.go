@@ -17,7 +17,7 @@ const (
 
 	concurrency = 8 // parts that are copied in parallel; the store does the work
 	// maxAttempts is the number of attempts for one part. Without attempts of its own, a failed
-	// part would make the core repeat the whole copy, which may have 10,000 parts.
+	// part would make the engine repeat the whole copy, which may have 10,000 parts.
 	maxAttempts = 3
 	retryDelay  = 200 * time.Millisecond
 	maxDelay    = time.Minute // longest wait, even if the store asks for more (rule T1)

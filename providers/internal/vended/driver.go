@@ -51,7 +51,7 @@ func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(conte
 
 // This function makes one call in which the store reads source objects. The store receives only one
 // set of credentials, so all objects must have the same credentials. If a source needs other
-// credentials than the object named key, the call fails with Unsupported. The core then copies the
+// credentials than the object named key, the call fails with Unsupported. The engine then copies the
 // bytes itself.
 func among[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,

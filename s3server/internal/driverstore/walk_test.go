@@ -232,7 +232,7 @@ func (s plainService) Driver(name string) (driver.Driver, error) {
 	return plainVersions{d}, err
 }
 
-// plainVersions is a driver of another author on this machine. Its ListVersions knows only what the core sends.
+// plainVersions is a driver of another author on this machine. Its ListVersions knows only what the engine sends.
 type plainVersions struct{ driver.Driver }
 
 func (d plainVersions) Describe() driver.Description {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// PendingUploads tracks the multipart uploads that the core has begun and neither
+// PendingUploads tracks the multipart uploads that the engine has begun and neither
 // completed nor aborted.
 type PendingUploads struct {
 	mu      sync.Mutex

@@ -51,7 +51,7 @@ var shared = []string{
 	"internal/properties", "internal/sdkerror", "internal/staleupload", "internal/transport", "internal/urlpath",
 }
 
-// machines lists the parts of the core that must not import a package of the API.
+// machines lists the parts of the engine that must not import a package of the API.
 var machines = []string{
 	"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext",
 	"internal/keyrule", "internal/metadata", "engine/internal/pace", "internal/progress", "internal/rangeplan",
@@ -72,7 +72,7 @@ var rules = []rule{
 		forbids: func(_, path string) bool { return within(path, "engine") },
 	},
 	{
-		says:   "a machine of the core imports only the standard library and other internal packages, and some OpenTelemetry",
+		says:   "a machine of the engine imports only the standard library and other internal packages, and some OpenTelemetry",
 		covers: func(path string) bool { return within(path, machines...) },
 		forbids: func(importer, path string) bool {
 			return path == "." ||

@@ -16,7 +16,7 @@ const (
 // Amazon has the transient answers of S3. Answers to HEAD have no body (aws/aws-sdk-java-v2#5414).
 // Three answers are left out:
 //
-//   - 409 ConditionalRequestConflict to a completion. This answer ends the upload, and the core
+//   - 409 ConditionalRequestConflict to a completion. This answer ends the upload, and the engine
 //     could begin another upload only with a body that can be read again.
 //   - NoSuchBucket for the settings of a new bucket. Only a bucket that was just created gets this
 //     answer, and a Server cannot know whether a bucket is new. TestSettingsOfANewBucket tests this

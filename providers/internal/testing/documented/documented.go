@@ -63,7 +63,7 @@ func (a *Answer) throttles() bool {
 type Server struct {
 	// PerRequest is how often the Server may send an Answer to the same request for a bucket. After
 	// that, the Server passes the request on. The default is 2. A higher number could use up the
-	// five attempts of the core, because each attempt may make several requests.
+	// five attempts of the engine, because each attempt may make several requests.
 	PerRequest int
 
 	// Spared maps the name of a test case to a function. The function returns true for an Answer

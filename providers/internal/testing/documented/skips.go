@@ -17,7 +17,7 @@ type exception struct {
 }
 
 var (
-	oneDriver  = exception{"the case calls the driver, and the core repeats requests", nil}
+	oneDriver  = exception{"the case calls the driver, and the engine repeats requests", nil}
 	oneAttempt = exception{"the case makes one attempt", nil}
 	losesOne   = exception{
 		"the case loses one response, and fails reads after it",
@@ -167,11 +167,11 @@ var exceptions = map[string]exception{
 	"a fault at every call of Remove of a revision, retried":                  ambiguous,
 }
 
-// SkipCore skips rules that the core keeps in the same way for every driver: the order and number
+// SkipCore skips rules that the engine keeps in the same way for every driver: the order and number
 // of ranges, the use of memory, and writes that are never repeated. Other runs of the test suite
 // check these rules.
 func SkipCore() storagetest.Option {
-	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
+	return storagetest.SkipRules("the answers of Amazon test the engine", "R6", "R7", "R8", "T2", "W2")
 }
 
 // Skips returns options that skip test cases. Some test cases fail if the Server sends any Answer.

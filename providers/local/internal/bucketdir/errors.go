@@ -29,7 +29,7 @@ var failures = []struct {
 	{osdir.ErrDiskFull, storage.Unavailable, "free some space: the disk is full"},
 	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
 	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
-	// The code is RateLimited, so the core makes more attempts and slows other calls down. Too many
+	// The code is RateLimited, so the engine makes more attempts and slows other calls down. Too many
 	// connections to a cloud have the same code.
 	{
 		syscall.EMFILE, storage.RateLimited,

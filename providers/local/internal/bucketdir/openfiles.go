@@ -19,7 +19,7 @@ import (
 // limit.
 //
 // A call may still fail to open a file, because the rest of the program or of the machine has too
-// many files open. The function Retry then waits and tries again. If Retry gives up, the core
+// many files open. The function Retry then waits and tries again. If Retry gives up, the engine
 // repeats the call.
 //
 // There are two kinds of turns: Calls and Bodies. A call that reads a caller's body takes a turn of

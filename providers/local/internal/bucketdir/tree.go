@@ -112,7 +112,7 @@ var ErrReplaced = &storage.Error{
 // directory was open, but is no longer at the bucket's path.
 func GoneError(managed bool, err error) error {
 	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
-	if !managed { // the core has a better hint for a bucket of a service
+	if !managed { // the engine has a better hint for a bucket of a service
 		e.Hint = "create the bucket's directory again: it was removed or moved"
 	}
 	return e

@@ -164,7 +164,7 @@ func (o *Objects) source(ctx context.Context, ref driver.ObjectRef) (*osdir.File
 	return f, a, nil
 }
 
-// MissingSource returns the error for a missing source. If the core has seen the source, the error
+// MissingSource returns the error for a missing source. If the engine has seen the source, the error
 // is Changed. Otherwise it is err.
 func MissingSource(ref driver.ObjectRef, err error) error {
 	if code := storage.CodeOf(err); ref.Revision != "" &&

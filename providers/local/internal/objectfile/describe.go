@@ -10,7 +10,7 @@ import (
 )
 
 // AttrsOf returns the attributes of a file for the caller. If a is nil, another program has created
-// the file, and the core derives the content type from the key.
+// the file, and the engine derives the content type from the key.
 func (r *Reader) AttrsOf(key string, m osdir.Meta, a *Attrs) *storage.Attrs {
 	out := &storage.Attrs{Key: key, Size: m.Size, Modified: m.Time()}
 	out.ETag, out.Revision = r.TagOf(m, a).split()

@@ -90,7 +90,7 @@ func (p *objectsPage) finish() (err error) {
 
 // mergePrefixes merges the common prefixes, which S3 lists separately, with the
 // objects. It does not sort: if objects or prefixes are not in ascending order, it
-// changes nothing, and the core sees the server's order.
+// changes nothing, and the engine sees the server's order.
 func mergePrefixes(entries []storage.ListEntry) {
 	var object, prefix *storage.ListEntry
 	for i := range entries {

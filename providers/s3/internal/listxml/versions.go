@@ -145,7 +145,7 @@ func ulidTime(id string) (time.Time, bool) {
 
 // mergeKinds merges versions, delete markers and common prefixes, which some servers
 // list separately. It does not sort: if one kind is not in ascending order, it
-// changes nothing, and the core sees the server's order.
+// changes nothing, and the engine sees the server's order.
 func (p *VersionsPage) mergeKinds() {
 	var last [3]string
 	for i := range p.Entries {

@@ -126,7 +126,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		ProtoMinor:    1,
 	}
 	if r.size != 0 && r.body != nil {
-		sent.Body = io.NopCloser(r.body) // Close must not close the body, which the core may read again
+		sent.Body = io.NopCloser(r.body) // Close must not close the body, which the engine may read again
 	}
 	response, err = c.Transport.Send(ctx, sent)
 	if err != nil {
