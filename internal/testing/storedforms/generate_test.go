@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -229,13 +230,21 @@ func dump(t *testing.T, d driver.Driver) (objects []object) {
 	return objects
 }
 
+// allWritten returns all stored forms of the files generate_….
+func allWritten() map[string]func(t *testing.T) stored {
+	all := maps.Clone(written)
+	maps.Copy(all, writtenFiles)
+	maps.Copy(all, writtenUploads)
+	return all
+}
+
 // With OMNIBUCKET_STORED_FORMS, the stored forms of this version are written into that folder.
 func TestStoredFormsAreWritten(t *testing.T) {
 	folder := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if folder == "" {
 		t.Skip("OMNIBUCKET_STORED_FORMS is not set")
 	}
-	for name, write := range written {
+	for name, write := range allWritten() {
 		// In the bubble, all versions write at the same time.
 		synctest.Test(t, func(t *testing.T) {
 			text, err := json.MarshalIndent(write(t), "", "\t")

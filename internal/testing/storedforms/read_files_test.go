@@ -1,0 +1,216 @@
+package storedforms_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/serve"
+)
+
+// fileReaders continue the stored forms that are files, or texts that a client keeps.
+var fileReaders = map[string]func(t *testing.T, s stored){
+	"cache-block": func(t *testing.T, s stored) {
+		dir, d := t.TempDir(), newStore("store")
+		s.loadFiles(t, dir)
+		put(t, d, "k", "text")
+		cache, err := diskcache.Open(dir, diskcache.Config{Unpinned: true})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, cache.Close()) }()
+		from := &revisedStore{Driver: d}
+		text, _, err := storage.ReadAll(t.Context(), engine.New(from, driver.WithLayer(cache.Layer())), "k")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(text))
+		if !strings.HasPrefix(s["files"][0].Key, "omnibucket-blocks/") { // form 1
+			require.Equal(t, 1, from.reads, "a block of the first form is not found")
+			require.NotContains(t, bodies(dumpFiles(t, dir)), s["files"][0].Key, "nor does it stay")
+			return
+		}
+		require.Zero(t, from.reads, "the cache has the block")
+		require.Equal(t, s["files"], dumpFiles(t, dir))
+	},
+	"directory": func(t *testing.T, s stored) {
+		dir := t.TempDir()
+		s.loadFiles(t, dir)
+		renumber(t, dir)
+		b := directory(t, dir)
+		text, attrs, err := storage.ReadAll(t.Context(), b, "a/k")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(text))
+		require.Equal(t, "text/x-test", attrs.ContentType)
+		require.True(t, attrs.CRC32C.Known, "the file is that of the sidecar")
+		upload, err := storage.ContinueUpload(t.Context(), b, s.client("token"))
+		require.NoError(t, err)
+		parts, err := upload.Parts(t.Context())
+		require.NoError(t, err)
+		require.Len(t, parts, 1)
+		_, err = upload.Complete(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"a/k": "text", "large": "part one"}, contents(t, b))
+		attrs, err = b.Attrs(t.Context(), "large")
+		require.NoError(t, err)
+		require.Equal(t, "text/x-test", attrs.ContentType)
+		require.NoError(t, b.Remove(t.Context(), "a/k"))
+		require.NotContains(t, slices.Collect(maps.Keys(bodies(dumpFiles(t, dir)))), "a/.omnibucket~k")
+	},
+	"open-upload": func(t *testing.T, s stored) {
+		d := s.loadParts(t)
+		upload, err := storage.ContinueUpload(t.Context(), engine.New(d), s.client("token"))
+		require.NoError(t, err)
+		_, err = upload.PutPart(t.Context(), 2, strings.NewReader(" more"))
+		require.NoError(t, err)
+		_, err = upload.Complete(t.Context())
+		require.NoError(t, err)
+		text, attrs, err := storage.ReadAll(t.Context(), engine.New(d), "k")
+		require.NoError(t, err)
+		require.Equal(t, "text more", string(text))
+		require.Equal(t, map[string]string{"a": "b"}, attrs.Metadata)
+		require.Equal(t, "text/plain", attrs.ContentType)
+	},
+	"signed-urls": func(t *testing.T, s stored) {
+		buckets := signing(t)
+		for _, o := range s["client"] {
+			name, kind, _ := strings.Cut(o.Key, " ")
+			b := buckets[name]
+			switch kind {
+			case "download":
+				w := send(t, b, o.Body, "")
+				require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+				require.Equal(t, "text", w.Body.String())
+			case "upload":
+				w := send(t, b, o.Body, "more")
+				require.Less(t, w.Code, 300, w.Body.String())
+				text, attrs, err := storage.ReadAll(t.Context(), b, "new")
+				require.NoError(t, err)
+				require.Equal(t, "more", string(text))
+				require.Equal(t, "text/x-test", attrs.ContentType)
+			case "form":
+				w := sendForm(t, b, o.Body, "more")
+				require.Less(t, w.Code, 300, w.Body.String())
+				text, _, err := storage.ReadAll(t.Context(), b, "form")
+				require.NoError(t, err)
+				require.Equal(t, "more", string(text))
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		for _, o := range s["client"] {
+			name, kind, _ := strings.Cut(o.Key, " ")
+			if kind == "download" {
+				require.Equal(t, http.StatusForbidden, send(t, buckets[name], o.Body, "").Code, "it has expired")
+			}
+		}
+	},
+}
+
+// send makes the request of a signed URL, which is JSON.
+func send(t *testing.T, b storage.Bucket, signed, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	var u storage.SignedURL
+	require.NoError(t, json.Unmarshal([]byte(signed), &u))
+	r, err := u.Request(t.Context(), strings.NewReader(body))
+	require.NoError(t, err)
+	return serveRequest(t, b, r)
+}
+
+// sendForm sends a file with a signed form, which is JSON.
+func sendForm(t *testing.T, b storage.Bucket, signed, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	var form storage.SignedForm
+	require.NoError(t, json.Unmarshal([]byte(signed), &form))
+	var text bytes.Buffer
+	w := multipart.NewWriter(&text)
+	for name, value := range form.Fields {
+		require.NoError(t, w.WriteField(name, value))
+	}
+	file, err := w.CreateFormFile("file", "k")
+	require.NoError(t, err)
+	_, err = io.WriteString(file, body)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, form.URL, &text)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	return serveRequest(t, b, r)
+}
+
+func serveRequest(t *testing.T, b storage.Bucket, r *http.Request) *httptest.ResponseRecorder {
+	t.Helper()
+	r.RequestURI = r.URL.RequestURI()
+	w := httptest.NewRecorder()
+	serve.NewHandler(b).ServeHTTP(w, r)
+	return w
+}
+
+// client returns a text that the client keeps.
+func (s stored) client(key string) string {
+	for _, o := range s["client"] {
+		if o.Key == key {
+			return o.Body
+		}
+	}
+	return ""
+}
+
+// loadFiles writes the files of a golden file into a directory. They have the time of the bubble.
+func (s stored) loadFiles(t *testing.T, dir string) {
+	t.Helper()
+	for _, o := range s["files"] {
+		text, err := hex.DecodeString(o.Body)
+		require.NoError(t, err)
+		path := filepath.Join(dir, filepath.FromSlash(o.Key))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
+	}
+}
+
+// renumber gives the parts of an upload the number of the file that now has them.
+func renumber(t *testing.T, dir string) {
+	t.Helper()
+	layouts, err := filepath.Glob(filepath.Join(dir, ".omnibucket/uploads/*/layout"))
+	require.NoError(t, err)
+	require.Len(t, layouts, 1)
+	text, err := os.ReadFile(layouts[0])
+	require.NoError(t, err)
+	name, rest, _ := strings.Cut(string(text), " ")
+	before, _, _ := strings.Cut(rest, " ")
+	info, err := os.Stat(filepath.Join(filepath.Dir(layouts[0]), name))
+	require.NoError(t, err)
+	number := reflect.Indirect(reflect.ValueOf(info.Sys())).FieldByName("Ino")
+	if !number.IsValid() {
+		t.Skip("files have no numbers here")
+	}
+	old, err := strconv.ParseUint(before, 10, 64)
+	require.NoError(t, err)
+	replace := func(path, old, now string) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(text), old)
+		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, now, 1)), 0o600))
+		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
+	}
+	replace(layouts[0], before, strconv.FormatUint(number.Uint(), 10))
+	replace(
+		filepath.Join(filepath.Dir(layouts[0]), "placed-1"), "@"+strconv.FormatUint(old, 16)+"-",
+		"@"+strconv.FormatUint(number.Uint(), 16)+"-",
+	)
+}
