@@ -1,0 +1,72 @@
+package databases_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
+)
+
+// storedVersions are commits that were on main, and whose tables are in testdata.
+var storedVersions = []string{"f63eaf37", "3595d2a5"}
+
+// Tables that a version has made are read, continued and written back.
+func TestTablesOfStoredFormsAreContinued(t *testing.T) {
+	for _, version := range storedVersions {
+		t.Run(version, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("testdata", version+".sql"))
+			require.NoError(t, err)
+			db := openStored(t)
+			_, err = db.ExecContext(t.Context(), string(text))
+			require.NoError(t, err)
+			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
+			require.NoError(t, err)
+
+			found, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.Equal(t, storedFile(found[0].ID), found[0])
+			expired, err := records.Expired(t.Context(), storedAt.Add(2*time.Hour), 10)
+			require.NoError(t, err)
+			require.Len(t, expired, 1)
+			require.NoError(t, records.Remove(t.Context(), found[0]))
+
+			states := records.(uploads.States)
+			state, revision, err := states.State(t.Context(), "uploads/1/state.json")
+			require.NoError(t, err)
+			require.JSONEq(t, `{"kind":"tus"}`, string(state))
+			_, err = states.SetState(t.Context(), "uploads/1/state.json", []byte(`{"kind":"parts"}`), revision)
+			require.NoError(t, err)
+			_, err = states.SetState(t.Context(), "uploads/1/state.json", []byte(`{}`), revision)
+			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+			listed, _, err := states.ListStates(t.Context(), "", 10)
+			require.NoError(t, err)
+			require.Len(t, listed, 1)
+		})
+	}
+}
+
+// The tables that this code makes have a golden file. If a migration is added, give the tables a row in
+// docs/maintainers/stored-forms.md, and write the golden file of the commit that has it.
+func TestTablesHaveGoldenFile(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", storedVersions[len(storedVersions)-1]+".sql"))
+	require.NoError(t, err)
+	require.Equal(t, schema(string(text)), schema(writtenTables(t)))
+}
+
+// schema returns the statements of a dump without the rows.
+func schema(dump string) (statements []string) {
+	for statement := range strings.SplitSeq(dump, ";\n") {
+		values, _, _ := strings.Cut(strings.TrimSpace(statement), " VALUES ")
+		statements = append(statements, values)
+	}
+	return slices.Compact(statements)
+}

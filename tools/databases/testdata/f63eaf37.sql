@@ -1,0 +1,30 @@
+CREATE TABLE omnibucket_files_migrations (
+	version INTEGER NOT NULL PRIMARY KEY,
+	applied TEXT    NOT NULL
+);
+CREATE TABLE omnibucket_files (
+	id              TEXT    NOT NULL PRIMARY KEY,
+	file_ext        TEXT    NOT NULL,
+	mime_type       TEXT    NOT NULL,
+	original_name   TEXT    NOT NULL,
+	original_length INTEGER NOT NULL,
+	uploaded_by     TEXT    NOT NULL,
+	purpose         TEXT    NOT NULL,
+	created         TEXT    NOT NULL,
+	crc32c          INTEGER
+, object_key TEXT NOT NULL DEFAULT '', expires TEXT) WITHOUT ROWID;
+CREATE INDEX omnibucket_files_purpose ON omnibucket_files (purpose, id);
+CREATE INDEX omnibucket_files_uploaded_by ON omnibucket_files (uploaded_by, id);
+CREATE INDEX omnibucket_files_created ON omnibucket_files (created, id);
+CREATE TABLE omnibucket_files_parts (
+	state_key TEXT NOT NULL PRIMARY KEY,
+	state     TEXT NOT NULL,
+	revision  TEXT NOT NULL,
+	changed   TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX omnibucket_files_expires ON omnibucket_files (expires) WHERE expires IS NOT NULL;
+INSERT INTO omnibucket_files_migrations VALUES (1, '2026-11-30T17:05:26.528Z');
+INSERT INTO omnibucket_files_migrations VALUES (2, '2026-11-30T17:05:26.528Z');
+INSERT INTO omnibucket_files_migrations VALUES (3, '2026-11-30T17:05:26.532Z');
+INSERT INTO omnibucket_files VALUES ('06h241ma02on6c482eugkei7m6ggcoof1gg0', '', 'application/pdf', 'report.pdf', 7, 'user', 'reports', '2026-11-28T12:00:00.000Z', 9, 'files/k', '2026-11-28T13:00:00.000Z');
+INSERT INTO omnibucket_files_parts VALUES ('uploads/1/state.json', '{"kind":"tus"}', 'B2TNVI3PQJO5K6E2JQKXORAJYT', '2026-11-30T17:05:26.660Z');
