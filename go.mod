@@ -2,9 +2,6 @@ module github.com/omnibucket/storage
 
 go 1.26.0
 
-// Packages for Node.js, some of which have Go in them.
-ignore ./site/node_modules
-
 require (
 	cloud.google.com/go/auth v0.24.4
 	cloud.google.com/go/auth/oauth2adapt v0.3.1
