@@ -11,7 +11,7 @@ import (
 // List returns a page of objects. It reads only directories that may contain a key of the page, and
 // stats only the files of the page.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	after, err := bucketstore.ParseToken(r)
+	pos, err := bucketstore.ParseToken(r)
 	if err != nil {
 		return nil, err
 	}
@@ -20,5 +20,5 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer d.release(s)
-	return waitingForFiles(ctx, func() (*storage.Page, error) { return s.List(ctx, r, after) })
+	return waitingForFiles(ctx, func() (*storage.Page, error) { return s.List(ctx, r, pos) })
 }

@@ -185,11 +185,11 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, "", err
 	}
-	after, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
+	pos, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
 	if err != nil {
 		return nil, "", err
 	}
-	names, err := s.bucketNames(after.Key)
+	names, err := s.bucketNames(pos.Key)
 	if err != nil {
 		return nil, "", err
 	}
@@ -212,7 +212,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	return page, next, nil
 }
 
-func (s *serviceDriver) bucketNames(after string) ([]string, error) {
+func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
 	a, err := s.open()
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (s *serviceDriver) bucketNames(after string) ([]string, error) {
 	}
 	defer d.Close()
 	names, err := d.Names(func(e osdir.Entry) bool {
-		return checkName(e.Name) == nil && e.Name > after && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther
+		return checkName(e.Name) == nil && e.Name > startAfter && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther
 	})
 	return names, bucketdir.Failure(err)
 }

@@ -91,8 +91,8 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 }
 
 // rename moves the directory of a bucket, and flushes the old and the new name to the disk.
-func (t *trash) rename(ctx context.Context, from, to string) error {
-	fi, err := t.account.root.Lstat(from)
+func (t *trash) rename(ctx context.Context, src, dst string) error {
+	fi, err := t.account.root.Lstat(src)
 	if err == nil && !fi.IsDir() {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -101,10 +101,10 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 		}
 	}
 	if err == nil {
-		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(from, to) })
+		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(src, dst) })
 	}
 	if osdir.IsNotExist(err) {
-		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) {
+		if _, look := t.account.root.Lstat(src); osdir.IsNotExist(look) {
 			// The rename also fails if only the trash is missing. But here the bucket is missing.
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}

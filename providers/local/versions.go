@@ -11,7 +11,7 @@ import (
 // same prefixes as List. If versioning is off, current objects have no version. Noncurrent versions
 // always have one, because a caller needs it to read or remove them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	after, err := bucketstore.ParseToken(r)
+	pos, err := bucketstore.ParseToken(r)
 	if err != nil {
 		return nil, err
 	}
@@ -20,5 +20,5 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	defer d.release(s)
-	return waitingForFiles(ctx, func() (*driver.VersionPage, error) { return s.ListVersions(ctx, r, after) })
+	return waitingForFiles(ctx, func() (*driver.VersionPage, error) { return s.ListVersions(ctx, r, pos) })
 }

@@ -32,12 +32,12 @@ func (c *Clock) Next() time.Time {
 	}
 }
 
-// Advance sets the clock forward. The next time is later than the parameter at, which is a Unix
+// Advance sets the clock forward. The next time is later than offset, which is a Unix
 // time in nanoseconds.
-func (c *Clock) Advance(at int64) {
+func (c *Clock) Advance(offset int64) {
 	for {
 		last := c.last.Load()
-		if last >= at || c.last.CompareAndSwap(last, at) {
+		if last >= offset || c.last.CompareAndSwap(last, offset) {
 			return
 		}
 	}

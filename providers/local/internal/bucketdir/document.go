@@ -35,7 +35,7 @@ func (t *Tree) ReadSmall(path string) (text string, ok bool) {
 // ReadDocument reads a JSON document of the reserved directory. If the document does not exist, it
 // returns false. With Config.NoSync, a power failure may empty the document. Then ReadDocument
 // returns false, too.
-func (t *Tree) ReadDocument(path string, to any) (found bool, err error) {
+func (t *Tree) ReadDocument(path string, dst any) (found bool, err error) {
 	b, err := t.Root.ReadFile(path)
 	if osdir.IsNotExist(err) {
 		return false, nil
@@ -49,7 +49,7 @@ func (t *Tree) ReadDocument(path string, to any) (found bool, err error) {
 	if err := storedform.Check("", path, b, lastForm); err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(b, to); err != nil {
+	if err := json.Unmarshal(b, dst); err != nil {
 		return false, Damaged(path, err)
 	}
 	return true, nil

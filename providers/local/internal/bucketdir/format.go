@@ -21,17 +21,17 @@ type Format struct {
 // returns false, and the next write probes the disk again.
 func (t *Tree) ReadFormat() (bool, error) {
 	var f Format
-	found, err := t.ReadDocument(formatPath, &f)
-	if found {
+	ok, err := t.ReadDocument(formatPath, &f)
+	if ok {
 		t.applyFormat(f)
 	}
-	return found, err
+	return ok, err
 }
 
 // Initialize creates the reserved directory and probes the disk. Several processes may call
 // Initialize at the same time, with the same result.
 func (t *Tree) Initialize() error {
-	if known, err := t.IsInitialized(); known || err != nil {
+	if ok, err := t.IsInitialized(); ok || err != nil {
 		return err
 	}
 	if err := t.Mkdirs(TmpPath); err != nil {
@@ -54,7 +54,7 @@ func (t *Tree) Initialize() error {
 		if errors.Is(err, storage.OutcomeUnknown) {
 			return err // the file is written, but may be lost in a power failure
 		}
-		if known, _ := t.ReadFormat(); known {
+		if ok, _ := t.ReadFormat(); ok {
 			return nil // another process has written the same file
 		}
 		return err
@@ -97,8 +97,8 @@ func (t *Tree) Probe() (Format, error) {
 		_ = file.Close()
 		_ = t.Root.Remove(path)
 	}()
-	at := time.Unix(1_000_000_001, 123_456_700)
-	if err := t.Root.Chtimes(path, at, at); err != nil {
+	when := time.Unix(1_000_000_001, 123_456_700)
+	if err := t.Root.Chtimes(path, when, when); err != nil {
 		return f, Failure(err)
 	}
 	// Stat the open file, not the path. The file looks old now, so a sweep may have removed the
@@ -107,6 +107,6 @@ func (t *Tree) Probe() (Format, error) {
 	if err != nil {
 		return f, Failure(err)
 	}
-	f.Coarse = f.Coarse || fi.ModTime().Sub(at).Abs() >= time.Microsecond
+	f.Coarse = f.Coarse || fi.ModTime().Sub(when).Abs() >= time.Microsecond
 	return f, nil
 }

@@ -120,13 +120,13 @@ func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 
 // lockBytes locks n bytes of the lock file. If another program has replaced the lock file
 // meanwhile, lockBytes starts over.
-func (l *Locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
+func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
 	err = Retry(ctx, func() error {
 		f, err := l.acquireLockFile()
 		if err != nil {
 			return err
 		}
-		locked, current, err := l.lockIn(ctx, f, at, n)
+		locked, current, err := l.lockIn(ctx, f, offset, n)
 		if err != nil {
 			return err
 		}
@@ -148,24 +148,24 @@ func (l *Locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 // lockIn locks n bytes of f. The result unlock unlocks the bytes and releases f. If lockIn fails,
 // it releases f itself. The result current is false if f was no longer the bucket's lock file after
 // lockIn had locked it.
-func (l *Locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
+func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), current bool, err error) {
 	if !f.ranges {
-		at = 0
+		offset = 0
 	}
-	turn := l.slot(at)
+	turn := l.slot(offset)
 	select {
 	case turn <- struct{}{}:
 	case <-ctx.Done():
 		l.release(f)
 		return nil, false, Interrupted(ctx)
 	}
-	if err := WaitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, at, n) }); err != nil {
+	if err := WaitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }); err != nil {
 		<-turn
 		l.release(f)
 		return nil, false, err
 	}
 	unlock = func() {
-		_ = osdir.UnlockRange(f.os, at, n)
+		_ = osdir.UnlockRange(f.os, offset, n)
 		<-turn
 		l.release(f)
 	}

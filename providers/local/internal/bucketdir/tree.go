@@ -121,8 +121,8 @@ func GoneError(managed bool, err error) error {
 // CheckPlace fails with BucketNotFound or ErrReplaced if the path of the bucket no longer leads to
 // the open directory. In that case, another program has deleted the bucket or moved its directory.
 func (t *Tree) CheckPlace() error {
-	there, err := t.Top.IsAt(t.Path)
-	if err == nil && there {
+	exists, err := t.Top.IsAt(t.Path)
+	if err == nil && exists {
 		return nil
 	}
 	if err == nil {

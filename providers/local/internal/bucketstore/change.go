@@ -42,11 +42,11 @@ func (o *Objects) change(
 	if err := o.initializeFor(l); err != nil {
 		return err
 	}
-	plain, err := o.tree.OpenIfThere(l.Dir)
+	dir, err := o.tree.OpenIfThere(l.Dir)
 	if err != nil {
 		return err
 	}
-	defer o.tree.CloseDir(plain)
+	defer o.tree.CloseDir(dir)
 	if _, err := o.settings.LockingSettings(ctx); err != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func (o *Objects) change(
 		return err
 	}
 	defer unlock()
-	at := o.Candidates(l, plain)
-	defer at.Close()
-	return o.changeLocked(ctx, at, r, f)
+	candidates := o.Candidates(l, dir)
+	defer candidates.Close()
+	return o.changeLocked(ctx, candidates, r, f)
 }
 
 // initializeFor creates the reserved directory if the bucket has the object at l. If the object
@@ -78,19 +78,19 @@ func (o *Objects) initializeFor(l bucketdir.Location) error {
 }
 
 func (o *Objects) changeLocked(
-	ctx context.Context, at *objectfile.Candidates, r *driver.ChangeRequest,
+	ctx context.Context, candidates *objectfile.Candidates, r *driver.ChangeRequest,
 	f func(BucketSettings, *objectfile.Attrs) error,
 ) error {
 	settings, err := o.settings.current()
 	if err != nil {
 		return err
 	}
-	current, err := at.Find()
+	current, err := candidates.Find()
 	if err != nil {
 		return err
 	}
 	if current.Found() && (r.Version == "" || objectfile.VersionOf(current.Meta) == r.Version) {
-		return at.ChangeCurrent(ctx, current, func(a *objectfile.Attrs) error { return f(settings, a) })
+		return candidates.ChangeCurrent(ctx, current, func(a *objectfile.Attrs) error { return f(settings, a) })
 	}
 	if r.Version == "" {
 		return o.tree.NotFoundError()

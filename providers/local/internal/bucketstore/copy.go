@@ -15,8 +15,8 @@ import (
 
 // Copy copies an object of another bucket, or of this bucket. The last parameter has the objects of
 // the bucket with the source.
-func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, from *Objects) (*storage.Attrs, error) {
-	source, old, err := from.source(ctx, r.Source)
+func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects) (*storage.Attrs, error) {
+	source, old, err := src.source(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -76,18 +76,18 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 // moveOnce moves the object if its file still has the stat result meta. Otherwise it returns
 // ErrAgain.
 func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
-	from, _ := o.tree.Names().Locate(r.From)
-	to, ok := o.tree.Names().Locate(r.Key)
+	src, _ := o.tree.Names().Locate(r.From)
+	dst, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
-	target, err := o.makeDirs(ctx, r.Key, to)
+	target, err := o.makeDirs(ctx, r.Key, dst)
 	if err != nil {
 		return err
 	}
-	source, err := o.tree.Open(from.Dir)
+	source, err := o.tree.Open(src.Dir)
 	if err == nil {
-		err = o.moveLocked(ctx, r, o.Candidates(from, source), o.Candidates(to, target), meta)
+		err = o.moveLocked(ctx, r, o.Candidates(src, source), o.Candidates(dst, target), meta)
 		if err == nil {
 			err = bucketdir.UnknownOutcome(errors.Join(o.tree.Flush(target), o.tree.Flush(source)))
 		}
@@ -96,18 +96,18 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 		err = bucketdir.ErrAgain
 	}
 	o.tree.CloseDir(target) // first, because Windows does not remove an open directory
-	o.tree.Prune(ctx, from.Dir, "")
+	o.tree.Prune(ctx, src.Dir, "")
 	if err != nil {
-		o.tree.Prune(ctx, to.Dir, "")
+		o.tree.Prune(ctx, dst.Dir, "")
 	}
 	return err
 }
 
 func (o *Objects) moveLocked(
-	ctx context.Context, r *driver.MoveRequest, from, to *objectfile.Candidates, meta osdir.Meta,
+	ctx context.Context, r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta,
 ) error {
-	defer from.Close()
-	defer to.Close()
+	defer src.Close()
+	defer dst.Close()
 	unlock, err := o.locks.LockBoth(ctx, r.From, r.Key)
 	if err != nil {
 		return err
@@ -116,11 +116,11 @@ func (o *Objects) moveLocked(
 	if err := cmp.Or(bucketdir.Interrupted(ctx), o.settings.learnVersioning()); err != nil {
 		return err
 	}
-	at, err := from.Find()
+	file, err := src.Find()
 	if err != nil {
 		return err
 	}
-	old, err := to.Find()
+	old, err := dst.Find()
 	if err == nil {
 		err = o.reader.CheckWrite(old, r.Condition)
 	}
@@ -129,22 +129,22 @@ func (o *Objects) moveLocked(
 	}
 	// A rename would lose the attributes in the sidecar beside the object. So moveLocked fails with
 	// Unsupported.
-	visible, err := from.HasVisible()
+	visible, err := src.HasVisible()
 	if err != nil {
 		return err
 	}
-	elsewhere := at.Found() && (at.Dir != from.Plain || at.Base != from.Location.Base)
-	now, err := from.Plain.Stat(from.Location.Base)
-	if old.Found() || o.tree.KeepsVersions() || elsewhere || visible || err == nil && now.Kind == osdir.KindLink {
+	elsewhere := file.Found() && (file.Dir != src.Plain || file.Base != src.Location.Base)
+	current, err := src.Plain.Stat(src.Location.Base)
+	if old.Found() || o.tree.KeepsVersions() || elsewhere || visible || err == nil && current.Kind == osdir.KindLink {
 		return storage.Unsupported
 	}
-	if !at.Found() || err != nil || now.Ino != meta.Ino || now.MTime != meta.MTime || now.Size != meta.Size {
+	if !file.Found() || err != nil || current.Ino != meta.Ino || current.MTime != meta.MTime || current.Size != meta.Size {
 		return bucketdir.ErrAgain // the file was replaced or removed meanwhile
 	}
-	if err := from.RemoveOthers(ctx); err != nil {
+	if err := src.RemoveOthers(ctx); err != nil {
 		return err
 	}
-	if err := to.Install(ctx, &objectfile.StagedFile{Dir: from.Plain, Name: from.Location.Base}, false); err != nil {
+	if err := dst.Install(ctx, &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}, false); err != nil {
 		return err
 	}
 	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
@@ -176,11 +176,11 @@ func MissingSource(ref driver.ObjectRef, err error) error {
 
 // checkUnchanged fails with Changed if another program has edited the source in place.
 func checkUnchanged(source *osdir.File) error {
-	now, err := source.Stat()
+	current, err := source.Stat()
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	if now.MTime != source.Meta.MTime || now.Size != source.Meta.Size {
+	if current.MTime != source.Meta.MTime || current.Size != source.Meta.Size {
 		return storage.Changed
 	}
 	return nil

@@ -30,27 +30,27 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 }
 
 func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *driver.DeleteRequest) error {
-	var plain *osdir.Dir
+	var dir *osdir.Dir
 	var err error
 	if objectfile.IsMarker(r.Version) { // removing the marker may restore an object in this directory
-		plain, err = o.makeDirs(ctx, r.Key, l)
+		dir, err = o.makeDirs(ctx, r.Key, l)
 	} else {
-		plain, err = o.tree.OpenIfThere(l.Dir)
+		dir, err = o.tree.OpenIfThere(l.Dir)
 	}
 	if err != nil {
 		return err
 	}
-	closePlain := sync.OnceFunc(func() { o.tree.CloseDir(plain) })
+	closePlain := sync.OnceFunc(func() { o.tree.CloseDir(dir) })
 	defer closePlain()
-	removed, err := o.deleteLocked(ctx, plain, l, r)
+	removed, err := o.deleteLocked(ctx, dir, l, r)
 	if err != nil {
 		return err
 	}
 	if !removed {
 		return o.tree.CheckPlace()
 	}
-	if plain != nil {
-		if err := o.tree.Flush(plain); err != nil {
+	if dir != nil {
+		if err := o.tree.Flush(dir); err != nil {
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
@@ -63,7 +63,7 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 }
 
 func (o *Objects) deleteLocked(
-	ctx context.Context, plain *osdir.Dir, l bucketdir.Location, r *driver.DeleteRequest,
+	ctx context.Context, dir *osdir.Dir, l bucketdir.Location, r *driver.DeleteRequest,
 ) (bool, error) {
 	unlock, err := o.locks.Lock(ctx, r.Key)
 	if err != nil {
@@ -76,14 +76,14 @@ func (o *Objects) deleteLocked(
 	if err := o.settings.learnVersioning(); err != nil {
 		return false, err
 	}
-	at := o.Candidates(l, plain)
-	defer at.Close()
-	current, err := at.Find()
+	candidates := o.Candidates(l, dir)
+	defer candidates.Close()
+	current, err := candidates.Find()
 	if err != nil {
 		return false, err
 	}
 	if objectfile.IsMarker(r.Version) {
-		return true, o.deleteMarker(ctx, at, r, current)
+		return true, o.deleteMarker(ctx, candidates, r, current)
 	}
 	if r.Version != "" && (!current.Found() || objectfile.VersionOf(current.Meta) != r.Version) {
 		return false, o.noncurrent.deleteVersion(ctx, r)
@@ -98,7 +98,7 @@ func (o *Objects) deleteLocked(
 		return false, err
 	}
 	defer o.reader.HoldInode(current)()
-	if err := at.Adopt(ctx, current); err != nil {
+	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
 	if r.Version != "" {
@@ -106,7 +106,7 @@ func (o *Objects) deleteLocked(
 			return false, err
 		}
 	}
-	if err := at.DropVisible(ctx); err != nil {
+	if err := candidates.DropVisible(ctx); err != nil {
 		return false, err
 	}
 	if r.Version != "" || !o.tree.KeepsVersions() {
@@ -117,7 +117,7 @@ func (o *Objects) deleteLocked(
 	if r.Version != "" {
 		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
 		if promoted && err == nil && o.reader.WritesVisible() {
-			err = at.RewriteVisible(ctx, current)
+			err = candidates.RewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {
 			return false, err
@@ -126,9 +126,9 @@ func (o *Objects) deleteLocked(
 		if err := o.noncurrent.MarkRemoved(ctx, r.Key, current); err != nil {
 			return false, err
 		}
-		return true, at.Remove(ctx)
+		return true, candidates.Remove(ctx)
 	}
-	if err := at.Remove(ctx); err != nil {
+	if err := candidates.Remove(ctx); err != nil {
 		return false, err
 	}
 	o.removed.drop(current.Meta)
@@ -138,7 +138,7 @@ func (o *Objects) deleteLocked(
 // deleteMarker removes a delete marker. If the key has no current object and the marker was its
 // newest version, the version before it becomes current. The caller holds the lock of the key.
 func (o *Objects) deleteMarker(
-	ctx context.Context, at *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
+	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
 ) error {
 	path := o.noncurrent.Dirs.Path(r.Key)
 	d, err := o.tree.Open(path)
@@ -146,12 +146,12 @@ func (o *Objects) deleteMarker(
 		return bucketdir.UnlessAbsent(err)
 	}
 	defer o.tree.CloseDir(d)
-	left, err := o.noncurrent.noncurrentVersions(r.Key, current)
+	leftovers, err := o.noncurrent.noncurrentVersions(r.Key, current)
 	if err != nil {
 		return err
 	}
-	if !current.Found() && len(left) > 1 && left[0] == r.Version && !objectfile.IsMarker(left[1]) {
-		if err := at.Restore(ctx, d, left[1]); err != nil {
+	if !current.Found() && len(leftovers) > 1 && leftovers[0] == r.Version && !objectfile.IsMarker(leftovers[1]) {
+		if err := candidates.Restore(ctx, d, leftovers[1]); err != nil {
 			return err
 		}
 	}

@@ -28,12 +28,12 @@ func (o *Objects) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := r.Span(attrs.Size)
+	start, end, err := r.Span(attrs.Size)
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err
 	}
-	return attrs, objectfile.NewBody(f, r.Key, from, to), nil
+	return attrs, objectfile.NewBody(f, r.Key, start, end), nil
 }
 
 // openForRead opens the object that r requests, and checks the condition. The caller must close the
@@ -64,7 +64,7 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 	if !ok {
 		return nil, nil, o.tree.NotFoundError()
 	}
-	var found *osdir.File
+	var file *osdir.File
 	var attributes *objectfile.Attrs
 	err := bucketdir.Retry(ctx, func() error {
 		f, err := o.reader.OpenCurrent(l)
@@ -89,14 +89,14 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 			}
 		}
 		if err == nil && (a != nil || version != "" || o.reader.IsStillCurrent(l, f)) {
-			found = f
+			file = f
 			attributes = a
 			return nil
 		}
 		_ = f.Close()
 		return cmp.Or[error](err, bucketdir.ErrAgain)
 	})
-	return found, attributes, err
+	return file, attributes, err
 }
 
 // PublicRevision returns the revision of an object. If the object does not exist or is not public,

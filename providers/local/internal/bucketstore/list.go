@@ -13,15 +13,15 @@ import (
 )
 
 // List returns the page of objects that r requests and that begins after a position.
-func (s *Store) List(ctx context.Context, r *driver.ListRequest, after Position) (*storage.Page, error) {
+func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (*storage.Page, error) {
 	w := &objectfile.Walker{
 		Tree:      s.Tree,
 		Reader:    s.Reader,
 		Ctx:       ctx,
 		Prefix:    r.Prefix,
 		Delimiter: r.Delimiter,
-		Start:     after.Key,
-		Skip:      after.prefix(),
+		Start:     pos.Key,
+		Skip:      pos.prefix(),
 	}
 	defer w.Close()
 	if err := w.Open(); err != nil {
@@ -29,7 +29,7 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, after Position)
 	}
 	page := &storage.Page{Entries: r.Entries[:0]}
 	for {
-		found, ok, err := w.Next()
+		item, ok, err := w.Next()
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +44,7 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, after Position)
 		if page.Entries == nil {
 			page.Entries = make([]storage.ListEntry, 0, min(r.Limit, 64))
 		}
-		e, err := s.Reader.ListEntry(found)
+		e, err := s.Reader.ListEntry(item)
 		if err != nil {
 			return nil, err
 		}

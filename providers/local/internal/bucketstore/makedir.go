@@ -87,9 +87,9 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if m.Kind == osdir.KindDir {
 		return nil
 	}
-	at := o.Candidates(l, parent)
-	defer at.Close()
-	alternate, err := at.MakeAlternateDir()
+	candidates := o.Candidates(l, parent)
+	defer candidates.Close()
+	alternate, err := candidates.MakeAlternateDir()
 	if err != nil {
 		return err
 	}

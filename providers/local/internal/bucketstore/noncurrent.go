@@ -24,8 +24,8 @@ type Noncurrent struct {
 // keepVersion adds the current object to the noncurrent versions, as a hard link. The caller holds
 // the lock of the key.
 func (n *Noncurrent) keepVersion(ctx context.Context, key string, current objectfile.ObjectFile) error {
-	return n.Dirs.use(ctx, key, func(to *osdir.Dir) error {
-		return linkVersion(to, objectfile.VersionOf(current.Meta), current)
+	return n.Dirs.use(ctx, key, func(dst *osdir.Dir) error {
+		return linkVersion(dst, objectfile.VersionOf(current.Meta), current)
 	})
 }
 
@@ -33,21 +33,21 @@ func (n *Noncurrent) keepVersion(ctx context.Context, key string, current object
 // noncurrent versions. The caller must hold the lock of the key, and must remove the object
 // afterwards.
 func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current objectfile.ObjectFile) error {
-	return n.Dirs.use(ctx, key, func(to *osdir.Dir) error {
+	return n.Dirs.use(ctx, key, func(dst *osdir.Dir) error {
 		if current.Found() {
-			if err := linkVersion(to, objectfile.VersionOf(current.Meta), current); err != nil {
+			if err := linkVersion(dst, objectfile.VersionOf(current.Meta), current); err != nil {
 				return err
 			}
 		}
-		newest, err := n.newestKept(to)
+		newest, err := n.newestKept(dst)
 		if err != nil {
 			return err
 		}
-		at := max(n.tree.Clock.Next().UnixNano(), newest+1)
+		offset := max(n.tree.Clock.Next().UnixNano(), newest+1)
 		if current.Found() {
-			at = max(at, current.Meta.MTime+1) // the time of the current object may be in the future
+			offset = max(offset, current.Meta.MTime+1) // the time of the current object may be in the future
 		}
-		return n.writeMarker(to.PathOf(objectfile.MarkerOf(at)))
+		return n.writeMarker(dst.PathOf(objectfile.MarkerOf(offset)))
 	})
 }
 
@@ -128,24 +128,24 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 		return bucketdir.UnlessAbsent(err)
 	}
 	defer n.tree.CloseDir(d)
-	at, err := n.reader.StatObject(d, r.Version)
-	if err != nil || !at.Found() {
+	file, err := n.reader.StatObject(d, r.Version)
+	if err != nil || !file.Found() {
 		return err
 	}
-	if err := n.reader.CheckWrite(at, r.Condition); err != nil {
+	if err := n.reader.CheckWrite(file, r.Condition); err != nil {
 		return err
 	}
-	if err := n.reader.CheckRemovable(at, r.BypassGovernance); err != nil {
+	if err := n.reader.CheckRemovable(file, r.BypassGovernance); err != nil {
 		return err
 	}
-	defer n.reader.HoldInode(at)()
-	if err := n.removed.keep(ctx, r.Key, at); err != nil {
+	defer n.reader.HoldInode(file)()
+	if err := n.removed.keep(ctx, r.Key, file); err != nil {
 		return err
 	}
 	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}
-	n.removed.drop(at.Meta)
+	n.removed.drop(file.Meta)
 	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 	return nil
 }
@@ -170,12 +170,12 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	if err := n.dropLeftovers(ctx, d, current); err != nil {
 		return false, err
 	}
-	left, err := n.noncurrentVersions(key, current)
-	if err != nil || len(left) == 0 || objectfile.IsMarker(left[0]) {
+	leftovers, err := n.noncurrentVersions(key, current)
+	if err != nil || len(leftovers) == 0 || objectfile.IsMarker(leftovers[0]) {
 		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, err
 	}
-	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, left[0]) }); err != nil {
+	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, leftovers[0]) }); err != nil {
 		return false, bucketdir.Failure(err)
 	}
 	n.removed.drop(current.Meta)

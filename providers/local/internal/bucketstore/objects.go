@@ -17,8 +17,8 @@ type Objects struct {
 	removed    *removed
 }
 
-// Candidates returns the files that may be the object at l. The parameter plain is the open
+// Candidates returns the files that may be the object at l. dir is the open
 // directory at l.Dir.
-func (o *Objects) Candidates(l bucketdir.Location, plain *osdir.Dir) *objectfile.Candidates {
-	return objectfile.NewCandidates(o.staging, l, plain)
+func (o *Objects) Candidates(l bucketdir.Location, dir *osdir.Dir) *objectfile.Candidates {
+	return objectfile.NewCandidates(o.staging, l, dir)
 }

@@ -36,9 +36,9 @@ func sumRecord(tag string, crc storage.CRC32C) string {
 // sumOf returns the checksum in a record that sumRecord wrote. If the record has another tag, it
 // belongs to another part, and the checksum is unknown.
 func sumOf(record, tag string) (sum storage.CRC32C) {
-	hexadecimal, found := strings.CutPrefix(record, tag+" ")
+	hexadecimal, ok := strings.CutPrefix(record, tag+" ")
 	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
-	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
+	if !ok || err != nil || len(hexadecimal) != len("00000000\n") {
 		return sum
 	}
 	return storage.CRC32C{Sum: uint32(crc), Known: true}
@@ -63,11 +63,11 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return nil, err
 		}
-		part, found, err := u.describePart(ctx, opened.Dir, r.Upload, number)
+		part, ok, err := u.describePart(ctx, opened.Dir, r.Upload, number)
 		if err != nil {
 			return nil, err
 		}
-		if found {
+		if ok {
 			page.Parts = append(page.Parts, part)
 		}
 	}
@@ -101,15 +101,15 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 // CompleteParts may rename the file of a part, so that the file becomes the object. The part is
 // still listed. Otherwise a client could complete the upload again without this part.
 func (u *Uploads) describePart(
-	ctx context.Context, from *osdir.Dir, upload string, number int,
+	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
 	err = bucketdir.Retry(ctx, func() (err error) {
 		last := part.Tag
-		part, ok, err = u.findPart(from, upload, number)
+		part, ok, err = u.findPart(src, upload, number)
 		if !ok || err != nil || part.CRC32C.Known || part.Tag == last {
 			return err
 		}
-		part.CRC32C, err = readPartSum(ctx, from, part)
+		part.CRC32C, err = readPartSum(ctx, src, part)
 		if storage.CodeOf(err) == storage.InvalidArgument {
 			return bucketdir.ErrAgain
 		}
@@ -121,10 +121,10 @@ func (u *Uploads) describePart(
 // findPart returns the part with a number, with its checksum if that was stored. If the part is
 // both in a file of its own and in a slot of the shared file, findPart returns the part in
 // the file of its own.
-func (u *Uploads) findPart(from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
-	m, err := from.Stat(partName(number))
+func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
+	m, err := src.Stat(partName(number))
 	if osdir.IsNotExist(err) {
-		part, ok = u.placedPart(from, number)
+		part, ok = u.placedPart(src, number)
 		return part, ok, nil
 	}
 	if err != nil {
@@ -141,8 +141,8 @@ func (u *Uploads) findPart(from *osdir.Dir, upload string, number int) (part dri
 
 // readPartSum reads a part and returns its checksum. If the part was replaced, it fails with
 // InvalidArgument.
-func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storage.CRC32C, error) {
-	file, offset, size, err := openPart(from, part)
+func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage.CRC32C, error) {
+	file, offset, size, err := openPart(src, part)
 	if err != nil {
 		return storage.CRC32C{}, err
 	}
@@ -177,8 +177,8 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 }
 
 // uploadNames returns the sorted names of the uploads in progress. It omits names that are not
-// greater than the parameter after.
-func (u *Uploads) uploadNames(after string) ([]string, error) {
+// greater than startAfter.
+func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
 		return nil, cmp.Or(bucketdir.UnlessAbsent(err), u.tree.CheckPlace())
 	}
@@ -187,7 +187,7 @@ func (u *Uploads) uploadNames(after string) ([]string, error) {
 		return nil, u.tree.PathLostError(err)
 	}
 	defer uploads.Close()
-	names, err := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) && e.Name > after })
+	names, err := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) && e.Name > startAfter })
 	return names, bucketdir.Failure(err)
 }
 

@@ -36,12 +36,12 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 	if err := u.tree.Mkdirs(uploadPath(upload)); err != nil {
 		return "", err
 	}
-	to, err := u.tree.Open(uploadPath(upload))
+	dst, err := u.tree.Open(uploadPath(upload))
 	if err != nil {
 		return "", u.tree.PathLostError(err)
 	}
-	defer u.tree.CloseDir(to)
-	return upload, u.moveTo(ctx, to, uploadKeyName, st)
+	defer u.tree.CloseDir(dst)
+	return upload, u.moveTo(ctx, dst, uploadKeyName, st)
 }
 
 // stageText creates a staged file, which is not visible yet, with this content and the current
@@ -61,13 +61,13 @@ func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.St
 	return st, nil
 }
 
-func (u *Uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *objectfile.StagedFile) error {
-	err := u.staging.Place(ctx, to, name, st)
+func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, st *objectfile.StagedFile) error {
+	err := u.staging.Place(ctx, dst, name, st)
 	if err == bucketdir.ErrAgain { // the directory is gone, because the upload was aborted meanwhile
 		return uploadEndedError(u.tree)
 	}
 	if err == nil {
-		err = u.tree.Flush(to)
+		err = u.tree.Flush(dst)
 	}
 	return bucketdir.Failure(err)
 }
@@ -95,7 +95,7 @@ func (u *Uploads) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 
 // putInFile stores a part in a file of its own. If mode is not 0, the file has that mode.
 func (u *Uploads) putInFile(
-	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
+	ctx context.Context, dst *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (driver.Part, error) {
 	st, err := u.staging.Stage(ctx)
 	if err != nil {
@@ -116,13 +116,13 @@ func (u *Uploads) putInFile(
 	if err := u.staging.Finish(st); err != nil {
 		return driver.Part{}, err
 	}
-	if err := u.moveTo(ctx, to, partName(r.Number), st); err != nil {
+	if err := u.moveTo(ctx, dst, partName(r.Number), st); err != nil {
 		return driver.Part{}, err
 	}
 	tag := objectfile.MakeTag(st.Meta).Revision()
 	part := driver.Part{Number: r.Number, Tag: tag, Size: st.Meta.Size, CRC32C: r.CRC32C}
 	if part.CRC32C.Known { // if storing the checksum fails, ListParts reads the part instead
-		u.addFile(ctx, to, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
+		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
 	}
 	return part, nil
 }
@@ -132,12 +132,12 @@ func (u *Uploads) Complete(ctx context.Context, r *driver.CompleteRequest) (*sto
 	if err := u.settings.CheckControls(ctx, &r.Put.Controls); err != nil {
 		return nil, err
 	}
-	out, err := u.join(ctx, r)
+	attrs, err := u.join(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	_ = u.RemoveUpload(ctx, r.Upload) // if that fails, a sweep removes the rest
-	return out, nil
+	return attrs, nil
 }
 
 // privateMode returns the mode for a part of an upload that will replace an object. The part must
@@ -147,14 +147,14 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	if !ok {
 		return 0, nil
 	}
-	plain, err := u.tree.Open(l.Dir)
+	dir, err := u.tree.Open(l.Dir)
 	if err != nil {
 		return 0, bucketdir.UnlessAbsent(err)
 	}
-	defer u.tree.CloseDir(plain)
-	at := u.objects.Candidates(l, plain)
-	defer at.Close()
-	old, err := at.Find()
+	defer u.tree.CloseDir(dir)
+	candidates := u.objects.Candidates(l, dir)
+	defer candidates.Close()
+	old, err := candidates.Find()
 	if err != nil || !old.Found() || old.Meta.Mode == 0 {
 		return 0, err
 	}
@@ -198,8 +198,8 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
-func appendPart(ctx context.Context, st *objectfile.StagedFile, from *osdir.Dir, part driver.Part) error {
-	file, offset, size, err := openPart(from, part)
+func appendPart(ctx context.Context, st *objectfile.StagedFile, src *osdir.Dir, part driver.Part) error {
+	file, offset, size, err := openPart(src, part)
 	if err != nil {
 		return err
 	}

@@ -91,8 +91,8 @@ func (o *Objects) placeLocked(
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return err
 	}
-	at := o.Candidates(l, target)
-	defer at.Close()
+	candidates := o.Candidates(l, target)
+	defer candidates.Close()
 	if st.Upload != nil {
 		if _, err := st.Upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
 			return ErrUpload // another call has ended the upload since its parts were joined
@@ -100,7 +100,7 @@ func (o *Objects) placeLocked(
 			return bucketdir.Failure(err)
 		}
 	}
-	if err := o.place(ctx, key, at, st, c); err != nil {
+	if err := o.place(ctx, key, candidates, st, c); err != nil {
 		return err
 	}
 	if err := o.tree.CheckPlace(); err != nil {
@@ -115,12 +115,12 @@ func (o *Objects) placeLocked(
 // place checks the condition and renames the staged file to the path of the object. The caller
 // holds the lock of the key.
 func (o *Objects) place(
-	ctx context.Context, key string, at *objectfile.Candidates, st *objectfile.StagedFile, c storage.Condition,
+	ctx context.Context, key string, candidates *objectfile.Candidates, st *objectfile.StagedFile, c storage.Condition,
 ) error {
 	if err := o.settings.learnVersioning(); err != nil {
 		return err
 	}
-	old, err := at.Find()
+	old, err := candidates.Find()
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (o *Objects) place(
 		return err
 	}
 	if old.Found() {
-		if err := at.Adopt(ctx, old); err != nil {
+		if err := candidates.Adopt(ctx, old); err != nil {
 			return err
 		}
 	}
@@ -143,11 +143,11 @@ func (o *Objects) place(
 	if err := o.staging.KeepMode(st, old); err != nil {
 		return err
 	}
-	if err := at.DropVisible(ctx); err != nil {
+	if err := candidates.DropVisible(ctx); err != nil {
 		return err
 	}
 	defer o.reader.HoldInode(old)()
-	if err := at.Install(ctx, st, c.Absent); err != nil {
+	if err := candidates.Install(ctx, st, c.Absent); err != nil {
 		return err
 	}
 	if !o.tree.KeepsVersions() {
@@ -159,7 +159,7 @@ func (o *Objects) place(
 	if err := o.staging.KeepMode(st.Visible, old); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	return at.PutVisible(ctx, st.Visible)
+	return candidates.PutVisible(ctx, st.Visible)
 }
 
 // keepOrder prepares a write to a bucket that keeps versions. It keeps the current object, if there

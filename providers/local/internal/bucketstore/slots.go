@@ -105,20 +105,20 @@ func validShared(file string) bool {
 // the shared file. If done is false, the body has not been read, and the part needs a file of its
 // own.
 func (u *Uploads) putInSlot(
-	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
+	ctx context.Context, dst *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
-	f, at := u.openSlot(ctx, to, r)
+	f, at := u.openSlot(ctx, dst, r)
 	if f == nil {
 		return part, false, nil
 	}
 	defer func() {
 		err = errors.Join(err, bucketdir.Failure(f.Close()))
 	}()
-	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(to, r.Number) {
+	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(dst, r.Number) {
 		return part, false, nil
 	}
-	if err := u.fillSlot(ctx, to, f, at, r); err != nil {
-		_ = to.Unlink(slotName(r.Number))
+	if err := u.fillSlot(ctx, dst, f, at, r); err != nil {
+		_ = dst.Unlink(slotName(r.Number))
 		return part, true, err
 	}
 	return driver.Part{
@@ -126,20 +126,20 @@ func (u *Uploads) putInSlot(
 		Tag:    at.tag(),
 		Size:   at.size,
 		CRC32C: r.CRC32C,
-	}, true, bucketdir.Failure(u.tree.Flush(to))
+	}, true, bucketdir.Failure(u.tree.Flush(dst))
 }
 
 // openSlot opens and locks the shared file in which a part has its slot. If the part cannot have a
 // slot, it returns nil.
-func (u *Uploads) openSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
+func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
 	}
-	l, ok := u.layoutFor(ctx, to, r)
+	l, ok := u.layoutFor(ctx, dst, r)
 	if !ok {
 		return nil, slot{}
 	}
-	f, err := to.Edit(l.file)
+	f, err := dst.Edit(l.file)
 	if err != nil {
 		return nil, slot{}
 	}
@@ -147,7 +147,7 @@ func (u *Uploads) openSlot(ctx context.Context, to *osdir.Dir, r *driver.PartReq
 	at := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
 	usable := err == nil && at.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(at.file)) == nil
 	if usable { // CompleteParts may have renamed the file before it was locked
-		named, err := to.Stat(l.file)
+		named, err := dst.Stat(l.file)
 		usable = err == nil && named.Ino == f.Meta.Ino && named.Ino == l.ino && named.Links <= 1
 	}
 	if usable {
@@ -163,16 +163,16 @@ func (u *Uploads) openSlot(ctx context.Context, to *osdir.Dir, r *driver.PartReq
 
 // claimSlot reserves the slot of a part for this writer. If another writer has reserved it, or if a
 // part with the number exists, claimSlot returns false.
-func (u *Uploads) claimSlot(to *osdir.Dir, number int) bool {
-	f, err := to.Create(slotName(number))
+func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
+	f, err := dst.Create(slotName(number))
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.SetTime(to, slotName(number), u.tree.Clock.Now()), f.Close())
-	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
+	err = errors.Join(f.SetTime(dst, slotName(number), u.tree.Clock.Now()), f.Close())
+	if err == nil && isFree(dst, placedName(number)) && isFree(dst, partName(number)) {
 		return true
 	}
-	_ = to.Unlink(slotName(number))
+	_ = dst.Unlink(slotName(number))
 	return false
 }
 
@@ -183,7 +183,7 @@ func isFree(d *osdir.Dir, base string) bool {
 
 // fillSlot writes the body into the slot and flushes it. Then it renames slotName to placedName, so
 // that the part exists.
-func (u *Uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
+func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
 	body := &bodylimit.Reader{
 		Body:     r.Body,
 		Left:     at.size,
@@ -195,15 +195,15 @@ func (u *Uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at
 	if body.Left != 0 {
 		return errPartSize
 	}
-	err := f.SetTime(to, at.file, u.tree.Clock.Now())
+	err := f.SetTime(dst, at.file, u.tree.Clock.Now())
 	if err == nil && u.tree.Sync {
 		err = f.Sync()
 	}
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	if err = u.recordSlot(to, at, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
-		err = to.Rename(placedName(at.number), to, slotName(at.number))
+	if err = u.recordSlot(dst, at, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
+		err = dst.Rename(placedName(at.number), dst, slotName(at.number))
 	}
 	if osdir.IsNotExist(err) {
 		return uploadEndedError(u.tree)
@@ -213,14 +213,14 @@ func (u *Uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at
 
 // recordSlot writes the tag and the checksum of a part into the file slotName, for ListParts. If
 // flush is true, ListParts finds the part even after a power failure.
-func (u *Uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush bool) error {
-	f, err := to.Edit(slotName(at.number))
+func (u *Uploads) recordSlot(dst *osdir.Dir, at slot, crc storage.CRC32C, flush bool) error {
+	f, err := dst.Edit(slotName(at.number))
 	if err != nil {
 		return err
 	}
 	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.SetTime(to, slotName(at.number), u.tree.Clock.Now())
+		err = f.SetTime(dst, slotName(at.number), u.tree.Clock.Now())
 	}
 	if err == nil && flush {
 		err = f.Sync()
@@ -235,31 +235,31 @@ var errPartSize = &storage.Error{
 
 // layoutFor returns a layout in which the part has a slot. If there is no such layout, it creates
 // one.
-func (u *Uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
-	l, found := u.readLayout(to)
-	if found && r.Size <= l.partSize {
+func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
+	l, exists := u.readLayout(dst)
+	if exists && r.Size <= l.partSize {
 		return l, true
 	}
 	if int64(r.Number-1) > maxHole/r.Size {
 		return layout{}, false
 	}
 	made := layout{file: sharedPrefix + bucketdir.RandomName(), partSize: r.Size}
-	if !u.addFile(ctx, to, made.file, "", true) {
+	if !u.addFile(ctx, dst, made.file, "", true) {
 		return layout{}, false
 	}
-	if m, err := to.Stat(made.file); err == nil {
+	if m, err := dst.Stat(made.file); err == nil {
 		made.ino = m.Ino
-		if u.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
+		if u.addFile(ctx, dst, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !exists) {
 			return made, true
 		}
 	}
-	_ = to.Unlink(made.file)
-	l, found = u.readLayout(to) // another writer has created a layout meanwhile
-	return l, found && r.Size <= l.partSize
+	_ = dst.Unlink(made.file)
+	l, exists = u.readLayout(dst) // another writer has created a layout meanwhile
+	return l, exists && r.Size <= l.partSize
 }
 
-func (u *Uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
-	content, err := u.tree.Root.ReadFile(from.PathOf(layoutName))
+func (u *Uploads) readLayout(src *osdir.Dir) (l layout, ok bool) {
+	content, err := u.tree.Root.ReadFile(src.PathOf(layoutName))
 	if err != nil {
 		return layout{}, false
 	}
@@ -269,16 +269,16 @@ func (u *Uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
 
 // addFile atomically adds a file with this content to an upload. If isNew is true and a file with
 // the name exists, it fails.
-func (u *Uploads) addFile(ctx context.Context, to *osdir.Dir, base, content string, isNew bool) bool {
+func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content string, isNew bool) bool {
 	st, err := u.stageText(ctx, content)
 	if err != nil {
 		return false
 	}
 	defer u.staging.Discard(st)
 	if isNew {
-		return to.Link(base, st.Dir, st.Name) == nil
+		return dst.Link(base, st.Dir, st.Name) == nil
 	}
-	if to.Rename(base, st.Dir, st.Name) != nil {
+	if dst.Rename(base, st.Dir, st.Name) != nil {
 		return false
 	}
 	st.MarkPlaced()
@@ -289,7 +289,7 @@ func (u *Uploads) addFile(ctx context.Context, to *osdir.Dir, base, content stri
 // parts. The file must have the parts in order, and no other bytes. The caller then owns the file,
 // and may append the other parts to it. If there is no file with these properties, sharedRun
 // returns nil.
-func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
+func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
 	}
@@ -297,16 +297,16 @@ func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.S
 	if !ok {
 		return nil, 0
 	}
-	held, err := from.Edit(first.file)
+	held, err := src.Edit(first.file)
 	if err != nil {
 		return nil, 0
 	}
-	run, size := countRun(from, first, parts)
-	st := &objectfile.StagedFile{Dir: from, Name: first.file, Held: held.OSFile(first.file)}
+	run, size := countRun(src, first, parts)
+	st := &objectfile.StagedFile{Dir: src, Name: first.file, Held: held.OSFile(first.file)}
 	if osdir.TryLock(st.Held) == nil { // without the lock, the file could still grow
 		m, err := held.Stat()
 		if err == nil && m.Ino == first.ino && m.Links <= 1 && m.Size == size {
-			st.File, err = from.Edit(first.file)
+			st.File, err = src.Edit(first.file)
 		}
 		if err == nil && st.File != nil {
 			_, err = st.File.OSFile(first.file).Seek(size, io.SeekStart)
@@ -321,10 +321,10 @@ func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.S
 
 // countRun counts the parts at the beginning of the list that follow each other without a gap in
 // the file of the given slot. The result size is the number of bytes in these parts.
-func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
+func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		at, ok := SlotOf(part)
-		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(from, part.Number) {
+		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(src, part.Number) {
 			break
 		}
 		run++
@@ -334,16 +334,16 @@ func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size i
 }
 
 // isPlaced reports whether the part in a slot is complete, and no other file has replaced it.
-func isPlaced(from *osdir.Dir, number int) bool {
-	m, err := from.Stat(placedName(number))
-	return err == nil && m.Kind == osdir.KindFile && isFree(from, partName(number))
+func isPlaced(src *osdir.Dir, number int) bool {
+	m, err := src.Stat(placedName(number))
+	return err == nil && m.Kind == osdir.KindFile && isFree(src, partName(number))
 }
 
 // placedPart describes the part in a slot. If the slot has no complete part, ok is false.
-func (u *Uploads) placedPart(from *osdir.Dir, number int) (part driver.Part, ok bool) {
-	text, ok := u.tree.ReadSmall(from.PathOf(placedName(number)))
-	tag, _, found := strings.Cut(text, " ")
-	if !ok || !found {
+func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok bool) {
+	text, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
+	tag, _, exists := strings.Cut(text, " ")
+	if !ok || !exists {
 		return part, false
 	}
 	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
@@ -357,13 +357,13 @@ func (u *Uploads) placedPart(from *osdir.Dir, number int) (part driver.Part, ok 
 
 // openPart opens the file that contains a part. It returns the part's offset and size in that file,
 // in bytes.
-func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
+func openPart(src *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
 	base := partName(part.Number)
 	at, shared := SlotOf(part)
 	if shared {
 		base = at.file
 	}
-	f, err := from.Open(base)
+	f, err := src.Open(base)
 	if osdir.IsNotExist(err) {
 		return nil, 0, 0, errPart(part)
 	}
@@ -371,7 +371,7 @@ func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size 
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
 	opened = f.OSFile(base)
-	if shared && f.Meta.Ino == at.ino && isPlaced(from, part.Number) {
+	if shared && f.Meta.Ino == at.ino && isPlaced(src, part.Number) {
 		return opened, at.offset, at.size, nil
 	}
 	if !shared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {

@@ -49,18 +49,18 @@ func (m *removed) keeps() bool { return m.tree.Keeping.Load() > 0 }
 
 // keep adds a file to the soft-deleted files. The caller is about to remove the file permanently.
 // If the bucket has no soft delete, keep does nothing. The caller holds the lock of the key.
-func (m *removed) keep(ctx context.Context, key string, at objectfile.ObjectFile) error {
-	if !m.keeps() || !at.Found() {
+func (m *removed) keep(ctx context.Context, key string, file objectfile.ObjectFile) error {
+	if !m.keeps() || !file.Found() {
 		return nil
 	}
-	since := m.tree.Clock.Now()
-	if isSweepDue(&m.lastSweep, since) {
+	start := m.tree.Clock.Now()
+	if isSweepDue(&m.lastSweep, start) {
 		m.sweep(ctx)
 	}
-	until := since.Add(time.Duration(m.tree.Keeping.Load()))
+	end := start.Add(time.Duration(m.tree.Keeping.Load()))
 	hexadecimal := func(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 16) }
-	name := objectfile.VersionOf(at.Meta) + removedMark + hexadecimal(since) + removedMark + hexadecimal(until)
-	return m.dirs.use(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, name, at) })
+	name := objectfile.VersionOf(file.Meta) + removedMark + hexadecimal(start) + removedMark + hexadecimal(end)
+	return m.dirs.use(ctx, key, func(dst *osdir.Dir) error { return linkVersion(dst, name, file) })
 }
 
 // drop removes the sidecar of a file that was removed. But if the bucket has soft delete, drop does
@@ -90,22 +90,22 @@ func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
 }
 
 // list returns a page of soft-deleted versions.
-func (m *removed) list(ctx context.Context, r *driver.ListRequest, after Position) (*driver.VersionPage, error) {
+func (m *removed) list(ctx context.Context, r *driver.ListRequest, pos Position) (*driver.VersionPage, error) {
 	w := m.walker(ctx, r.Prefix)
-	w.Start = after.Key
-	w.Inclusive = after.Version != ""
+	w.Start = pos.Key
+	w.Inclusive = pos.Version != ""
 	defer w.Close()
 	if err := w.Open(); err != nil {
 		return nil, err
 	}
 	return versionPage(r.Limit, func() ([]versionEntry, error) {
 		for {
-			next, more, err := w.Next()
-			if err != nil || !more {
+			next, hasMore, err := w.Next()
+			if err != nil || !hasMore {
 				return nil, err
 			}
 			all, err := m.entries(next.Key)
-			if left := after.after(next.Key, all); err != nil || len(left) > 0 {
+			if left := pos.after(next.Key, all); err != nil || len(left) > 0 {
 				return left, err
 			}
 		}
@@ -136,11 +136,11 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 	}
 	var all []versionEntry
 	for _, f := range kept {
-		e, found, err := m.reader.EntryIn(d, f.name, key)
+		e, ok, err := m.reader.EntryIn(d, f.name, key)
 		if err != nil {
 			return nil, err
 		}
-		if found {
+		if ok {
 			shown := storage.VersionEntry{
 				ListEntry:        e,
 				Version:          f.version,
@@ -217,8 +217,8 @@ func (m *removed) sweep(ctx context.Context) {
 		return
 	}
 	for {
-		next, more, err := w.Next()
-		if err != nil || !more {
+		next, hasMore, err := w.Next()
+		if err != nil || !hasMore {
 			return
 		}
 		path := m.dirs.Path(next.Key)
@@ -228,9 +228,9 @@ func (m *removed) sweep(ctx context.Context) {
 		}
 		_, over, _ := m.files(d)
 		for _, f := range over {
-			if at, err := m.reader.StatObject(d, f.name); err == nil && at.Found() &&
+			if file, err := m.reader.StatObject(d, f.name); err == nil && file.Found() &&
 				osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
-				m.reader.DropSidecar(at.Meta)
+				m.reader.DropSidecar(file.Meta)
 			}
 		}
 		m.tree.CloseDir(d)

@@ -161,8 +161,8 @@ func (s *Store) Close() {
 // time, it returns true to only one of them.
 func isSweepDue(last *atomic.Int64, now time.Time) bool {
 	before := last.Load()
-	at := now.UnixNano()
-	return (at < before || at-before >= int64(staleupload.Period)) && last.CompareAndSwap(before, at)
+	offset := now.UnixNano()
+	return (offset < before || offset-before >= int64(staleupload.Period)) && last.CompareAndSwap(before, offset)
 }
 
 // Sweep removes abandoned uploads, soft-deleted files whose time has ended, and files that killed

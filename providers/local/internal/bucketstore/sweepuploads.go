@@ -74,7 +74,7 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 // expireUpload removes the key file of an upload that is expired or idle. It locks the file first,
 // so no call on the upload is in progress. A call that waits for the lock, or begins later, does
 // not find the upload.
-func (w *uploadSweep) expireUpload(d *osdir.Dir, begun time.Time) bool {
+func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 	f, err := d.Edit(uploadKeyName)
 	if err != nil {
 		return false
@@ -85,7 +85,7 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, begun time.Time) bool {
 		return false
 	}
 	key, err := readKey(file)
-	if err != nil || !staleupload.Expired(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
+	if err != nil || !staleupload.Expired(w.rules, string(key), start, w.now) && !w.idle(d, start) {
 		return false
 	}
 	return d.Unlink(uploadKeyName) == nil
@@ -93,9 +93,9 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, begun time.Time) bool {
 
 // idle reports whether the last write to the upload is at least as long ago as the duration
 // staleupload.Idle.
-func (w *uploadSweep) idle(d *osdir.Dir, begun time.Time) bool {
+func (w *uploadSweep) idle(d *osdir.Dir, start time.Time) bool {
 	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
-	idle := old(begun)
+	idle := old(start)
 	if !idle {
 		return false
 	}

@@ -86,15 +86,15 @@ func (u *OpenUpload) Close() {
 // shareKey opens and locks the key file, and checks that it contains key. A sweep may have removed
 // the file before it was locked, so shareKey checks that, too.
 func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
-	opened, err := d.Open(uploadKeyName)
+	file, err := d.Open(uploadKeyName)
 	if osdir.IsNoFile(err) {
 		return nil, ErrUpload
 	}
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	f := opened.OSFile(uploadKeyName)
-	if opened.Meta.Kind != osdir.KindFile {
+	f := file.OSFile(uploadKeyName)
+	if file.Meta.Kind != osdir.KindFile {
 		err = ErrUpload
 	} else if err = bucketdir.WaitForLock(ctx, f, osdir.TryShare); err == nil {
 		err = CheckKey(d, f, key)

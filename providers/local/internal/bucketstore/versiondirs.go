@@ -30,21 +30,21 @@ func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) er
 		if err := v.tree.Mkdirs(path); err != nil {
 			return err
 		}
-		to, err := v.tree.Open(path)
+		dst, err := v.tree.Open(path)
 		if err != nil {
 			return bucketdir.AgainIfGone(err) // another call removed the directory while it was empty
 		}
-		defer v.tree.CloseDir(to)
-		if err = f(to); err == nil {
-			err = v.tree.Flush(to)
+		defer v.tree.CloseDir(dst)
+		if err = f(dst); err == nil {
+			err = v.tree.Flush(dst)
 		}
 		return bucketdir.AgainIfGone(err)
 	})
 }
 
 // linkVersion adds a file to a directory of versions, as a hard link.
-func linkVersion(to *osdir.Dir, name string, at objectfile.ObjectFile) error {
-	err := to.Link(name, at.Dir, at.Base)
+func linkVersion(dst *osdir.Dir, name string, file objectfile.ObjectFile) error {
+	err := dst.Link(name, file.Dir, file.Base)
 	if err == nil || bucketdir.IsExist(err) { // an interrupted call may have linked the file before
 		return nil
 	}

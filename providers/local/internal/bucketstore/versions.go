@@ -12,11 +12,11 @@ import (
 )
 
 // ListVersions returns a page of versions or, if r.SoftDeleted is set, of soft-deleted versions.
-func (s *Store) ListVersions(ctx context.Context, r *driver.ListRequest, after Position) (*driver.VersionPage, error) {
+func (s *Store) ListVersions(ctx context.Context, r *driver.ListRequest, pos Position) (*driver.VersionPage, error) {
 	if r.SoftDeleted {
-		return s.removed.list(ctx, r, after)
+		return s.removed.list(ctx, r, pos)
 	}
-	h := &history{tree: s.Tree, reader: s.Reader, noncurrent: s.Noncurrent, after: after}
+	h := &history{tree: s.Tree, reader: s.Reader, noncurrent: s.Noncurrent, after: pos}
 	defer h.close()
 	if err := h.open(ctx, r); err != nil {
 		return nil, err
@@ -190,11 +190,11 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 			)
 			continue
 		}
-		e, found, err := h.reader.EntryIn(d, version, key)
+		e, ok, err := h.reader.EntryIn(d, version, key)
 		if err != nil {
 			return nil, err
 		}
-		if found {
+		if ok {
 			all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 		}
 	}

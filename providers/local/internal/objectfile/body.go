@@ -14,12 +14,12 @@ type body struct {
 	file *os.File
 }
 
-// NewBody returns a body with a range of f. The parameters from and to are the offsets of the
+// NewBody returns a body with a range of f. start and end are the offsets of the
 // range's start and end. Closing the body closes f. Errors of the body contain key in place of the
 // file's name.
-func NewBody(f *osdir.File, key string, from, to int64) io.ReadCloser {
+func NewBody(f *osdir.File, key string, start, end int64) io.ReadCloser {
 	file := f.OSFile(key)
-	return &body{io.NewSectionReader(file, from, to-from), file}
+	return &body{io.NewSectionReader(file, start, end-start), file}
 }
 
 // Close closes the file.

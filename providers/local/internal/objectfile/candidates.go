@@ -35,8 +35,8 @@ type Candidates struct {
 
 // NewCandidates returns the candidates for the object at l. plain is the directory of its plain
 // name.
-func NewCandidates(s *Staging, l bucketdir.Location, plain *osdir.Dir) *Candidates {
-	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: l, Plain: plain}
+func NewCandidates(s *Staging, l bucketdir.Location, dir *osdir.Dir) *Candidates {
+	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: l, Plain: dir}
 }
 
 // Close closes the directories that s has opened.
@@ -210,16 +210,16 @@ func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base
 // link, which fails if the name exists. The link is needed because other programs, such as an
 // editor, ignore the key's lock and may create the file. If absent is false, moveInto replaces an
 // existing file. If a directory has the name, the error satisfies osdir.IsObstructed.
-func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, st *StagedFile, absent bool) error {
+func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile, absent bool) error {
 	if absent {
-		err := to.Link(base, st.Dir, st.Name)
+		err := dst.Link(base, st.Dir, st.Name)
 		if err == nil {
 			_ = st.Dir.Unlink(st.Name)
 			st.MarkPlaced()
 			return nil
 		}
 		if bucketdir.IsExist(err) {
-			if at, err := s.reader.StatObject(to, base); err != nil || at.Found() {
+			if file, err := s.reader.StatObject(dst, base); err != nil || file.Found() {
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
@@ -227,10 +227,10 @@ func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 		// key's lock. Either the file system has no hard links, or the existing file is not an
 		// object (for example, a broken symbolic link). In both cases, a rename loses no object.
 	}
-	if s.exchange(to, base, st) {
+	if s.exchange(dst, base, st) {
 		return nil
 	}
-	err := s.staging.Place(ctx, to, base, st)
+	err := s.staging.Place(ctx, dst, base, st)
 	if osdir.IsObstructed(err) {
 		return err
 	}
@@ -241,14 +241,14 @@ func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 // rename over an existing file is slow on ext4: ext4 flushes the new data immediately. A swap
 // avoids this flush. If Config.NoSync is false, the data was flushed already, and exchange returns
 // false.
-func (s *Candidates) exchange(to *osdir.Dir, base string, st *StagedFile) bool {
-	if s.tree.Sync || s.seen.Dir != to || s.seen.Base != base {
+func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool {
+	if s.tree.Sync || s.seen.Dir != dst || s.seen.Base != base {
 		return false
 	}
-	if to.Exchange(base, st.Dir, st.Name) != nil {
+	if dst.Exchange(base, st.Dir, st.Name) != nil {
 		return false
 	}
-	if err := st.Dir.Unlink(st.Name); err != nil && to.Exchange(base, st.Dir, st.Name) == nil {
+	if err := st.Dir.Unlink(st.Name); err != nil && dst.Exchange(base, st.Dir, st.Name) == nil {
 		return false // another program has created a directory with that name
 	}
 	st.MarkPlaced()
@@ -265,7 +265,7 @@ func (s *Candidates) Remove(ctx context.Context) error {
 	if s.Plain == nil || s.occupied {
 		return nil
 	}
-	if at, err := s.reader.StatObject(s.Plain, s.Location.Base); err != nil || !at.Found() {
+	if file, err := s.reader.StatObject(s.Plain, s.Location.Base); err != nil || !file.Found() {
 		return err
 	}
 	return bucketdir.UnlessAbsent(osdir.RetryInUse(ctx, func() error { return s.Plain.Unlink(s.Location.Base) }))
@@ -301,9 +301,9 @@ func (s *Candidates) Restore(ctx context.Context, d *osdir.Dir, version string) 
 	if !s.reader.WritesVisible() {
 		return nil
 	}
-	at, err := s.Find()
-	if err != nil || !at.Found() {
+	file, err := s.Find()
+	if err != nil || !file.Found() {
 		return bucketdir.UnknownOutcome(err)
 	}
-	return s.RewriteVisible(ctx, at)
+	return s.RewriteVisible(ctx, file)
 }

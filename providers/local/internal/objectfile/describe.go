@@ -12,21 +12,21 @@ import (
 // AttrsOf returns the attributes of a file for the caller. If a is nil, another program has created
 // the file, and the engine derives the content type from the key.
 func (r *Reader) AttrsOf(key string, m osdir.Meta, a *Attrs) *storage.Attrs {
-	out := &storage.Attrs{Key: key, Size: m.Size, Modified: m.Time()}
-	out.ETag, out.Revision = r.TagOf(m, a).split()
+	attrs := &storage.Attrs{Key: key, Size: m.Size, Modified: m.Time()}
+	attrs.ETag, attrs.Revision = r.TagOf(m, a).split()
 	if r.Tree.KeepsVersions() {
-		out.Version = VersionOf(m)
+		attrs.Version = VersionOf(m)
 	}
 	if a != nil {
-		out.Properties = a.Properties
-		out.TagCount = len(a.Tags)
-		out.Retention = a.Retention
-		out.LegalHold = a.LegalHold
+		attrs.Properties = a.Properties
+		attrs.TagCount = len(a.Tags)
+		attrs.Retention = a.Retention
+		attrs.LegalHold = a.LegalHold
 	}
 	if a.Matches(m) {
-		out.CRC32C = a.CRC32C
+		attrs.CRC32C = a.CRC32C
 	}
-	return out
+	return attrs
 }
 
 // CheckRead checks the condition of a read. If the condition does not hold, it fails with
@@ -44,8 +44,8 @@ func CheckRead(revision string, c storage.Condition) error {
 // CheckRemovable fails with Locked if the file is under a legal hold, or under a retention. If the
 // parameter bypass is true, a retention in the mode Governance does not count. The caller holds the
 // lock of the key.
-func (r *Reader) CheckRemovable(at ObjectFile, bypass bool) error {
-	a, _, err := r.attrsAt(at)
+func (r *Reader) CheckRemovable(file ObjectFile, bypass bool) error {
+	a, _, err := r.attrsAt(file)
 	if a == nil || err != nil {
 		return err
 	}
@@ -68,11 +68,11 @@ func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
 }
 
 // tagAt returns the tag of a file. The tag contains the file's ETag and its revision.
-func (r *Reader) tagAt(at ObjectFile) (Tag, error) {
+func (r *Reader) tagAt(file ObjectFile) (Tag, error) {
 	if !r.Tree.Coarse.Load() {
-		return MakeTag(at.Meta), nil
+		return MakeTag(file.Meta), nil
 	}
-	a, meta, err := r.attrsAt(at)
+	a, meta, err := r.attrsAt(file)
 	if err != nil {
 		return "", err
 	}
@@ -89,8 +89,8 @@ func (r *Reader) TagOf(m osdir.Meta, a *Attrs) Tag {
 }
 
 // attrsAt reads the attributes of a file that was found, and its current stat result.
-func (r *Reader) attrsAt(at ObjectFile) (*Attrs, osdir.Meta, error) {
-	f, err := at.Dir.Open(at.Base)
+func (r *Reader) attrsAt(file ObjectFile) (*Attrs, osdir.Meta, error) {
+	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return nil, osdir.Meta{}, r.Tree.PathLostError(err)
 	}

@@ -6,13 +6,13 @@ import (
 )
 
 // ListEntry returns the entry of an item in a listing.
-func (r *Reader) ListEntry(found Item) (storage.ListEntry, error) {
-	if found.IsPrefix {
-		return storage.ListEntry{Key: found.Key, IsPrefix: true}, nil
+func (r *Reader) ListEntry(item Item) (storage.ListEntry, error) {
+	if item.IsPrefix {
+		return storage.ListEntry{Key: item.Key, IsPrefix: true}, nil
 	}
-	t := MakeTag(found.At.Meta)
+	t := MakeTag(item.At.Meta)
 	if r.Tree.Coarse.Load() {
-		l, _ := r.Tree.Names().Locate(found.Key)
+		l, _ := r.Tree.Names().Locate(item.Key)
 		f, err := r.OpenCurrent(l)
 		if err != nil {
 			return storage.ListEntry{}, err
@@ -26,7 +26,7 @@ func (r *Reader) ListEntry(found Item) (storage.ListEntry, error) {
 			t = r.TagOf(f.Meta, a)
 		}
 	}
-	return entryOf(found.Key, found.At.Meta, t), nil
+	return entryOf(item.Key, item.At.Meta, t), nil
 }
 
 // entryOf returns the listing entry of a file.
@@ -39,10 +39,10 @@ func entryOf(key string, m osdir.Meta, t Tag) storage.ListEntry {
 // EntryIn returns the listing entry for a version of key. The version is the file with the name
 // base in d. If the file does not exist, EntryIn returns false.
 func (r *Reader) EntryIn(d *osdir.Dir, base, key string) (e storage.ListEntry, found bool, err error) {
-	at, err := r.StatObject(d, base)
-	if err != nil || !at.Found() {
+	file, err := r.StatObject(d, base)
+	if err != nil || !file.Found() {
 		return e, false, err
 	}
-	t, err := r.tagAt(at)
-	return entryOf(key, at.Meta, t), err == nil, err
+	t, err := r.tagAt(file)
+	return entryOf(key, file.Meta, t), err == nil, err
 }

@@ -107,7 +107,7 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 		return r.readWindow(ctx, dirs, noncurrent, from, match)
 	}
 	key := windowKey{dirs[0].Path, match, noncurrent}
-	begun := time.Now()
+	start := time.Now()
 	m, err := dirs[0].StatSelf()
 	if err != nil {
 		return window{}, bucketdir.Failure(err)
@@ -123,7 +123,7 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	if r.Tree.Coarse.Load() {
 		settled = coarseFresh
 	}
-	if begun.Sub(m.Time()) > settled && !w.nested() {
+	if start.Sub(m.Time()) > settled && !w.nested() {
 		r.Cache.add(cachedWindow{key, m, w})
 	}
 	return w, nil

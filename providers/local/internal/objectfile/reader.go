@@ -55,13 +55,13 @@ func (r *Reader) StatObject(d *osdir.Dir, base string) (ObjectFile, error) {
 // read the directories to check the spelling.
 
 // hasExactName reports whether the file was created with exactly this spelling of its name.
-func (r *Reader) hasExactName(at ObjectFile) (bool, error) {
-	f, err := at.Dir.Open(at.Base)
+func (r *Reader) hasExactName(file ObjectFile) (bool, error) {
+	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return false, bucketdir.UnlessAbsent(err)
 	}
 	defer func() { _ = f.Close() }()
-	return r.fileHasExactName(f, at.Dir.PathOf(at.Base))
+	return r.fileHasExactName(f, file.Dir.PathOf(file.Base))
 }
 
 func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {

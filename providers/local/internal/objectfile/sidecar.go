@@ -45,11 +45,11 @@ func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 //
 // On Windows, HoldInode does nothing: numbers of files are not reused, and an open file could not
 // be removed.
-func (r *Reader) HoldInode(at ObjectFile) (release func()) {
-	if !at.Found() || !r.Sidecars.Load() || runtime.GOOS == "windows" {
+func (r *Reader) HoldInode(file ObjectFile) (release func()) {
+	if !file.Found() || !r.Sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}
 	}
-	f, err := at.Dir.Open(at.Base)
+	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return func() {}
 	}

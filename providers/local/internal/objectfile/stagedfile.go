@@ -158,8 +158,8 @@ func (s *Staging) Discard(st *StagedFile) {
 
 // Place moves a staged file to the given directory and name. If the directory was removed
 // meanwhile, Place fails with ErrAgain.
-func (s *Staging) Place(ctx context.Context, to *osdir.Dir, base string, st *StagedFile) error {
-	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.Dir, st.Name) })
+func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile) error {
+	err := osdir.RetryInUse(ctx, func() error { return dst.Rename(base, st.Dir, st.Name) })
 	if err == nil {
 		st.MarkPlaced()
 		return nil
@@ -178,8 +178,8 @@ func (st *StagedFile) MarkPlaced() { st.Name = "" }
 
 // Append appends n bytes of another file to the staged file. It reads the other file from the given
 // offset. If possible, the kernel copies the bytes.
-func (st *StagedFile) Append(ctx context.Context, from *os.File, offset, n int64) error {
-	if _, err := from.Seek(offset, io.SeekStart); err != nil {
+func (st *StagedFile) Append(ctx context.Context, f *os.File, offset, n int64) error {
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return bucketdir.Failure(err)
 	}
 	const step = 64 << 20 // bytes between two checks of ctx
@@ -187,7 +187,7 @@ func (st *StagedFile) Append(ctx context.Context, from *os.File, offset, n int64
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return err
 		}
-		copied, err := io.CopyN(st.File.OSFile(st.Name), from, min(n, step))
+		copied, err := io.CopyN(st.File.OSFile(st.Name), f, min(n, step))
 		n -= copied
 		if err == io.EOF {
 			return storage.Changed // another program has truncated the file

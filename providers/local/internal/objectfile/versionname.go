@@ -29,14 +29,14 @@ func VersionOf(m osdir.Meta) string {
 	return string(strconv.AppendUint(b, m.Ino, 16))
 }
 
-// MarkerOf returns the version of a delete marker. The parameter at is the time of the marker, in
+// MarkerOf returns the version of a delete marker. offset is the time of the marker, in
 // nanoseconds.
-func MarkerOf(at int64) string {
-	return string(append(appendTime(make([]byte, 0, 34), at), deletedSuffix...))
+func MarkerOf(offset int64) string {
+	return string(append(appendTime(make([]byte, 0, 34), offset), deletedSuffix...))
 }
 
-func appendTime(b []byte, at int64) []byte {
-	digits := strconv.FormatUint(uint64(at), 16)
+func appendTime(b []byte, offset int64) []byte {
+	digits := strconv.FormatUint(uint64(offset), 16)
 	b = append(b, "0000000000000000"[len(digits):]...)
 	return append(b, digits...)
 }

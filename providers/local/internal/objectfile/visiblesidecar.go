@@ -143,11 +143,11 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 // written an unknown mode, or only one of mode and time, the result is empty.
 func (v *visibleSidecar) retention() storage.Retention {
 	mode := storage.RetentionMode(v.RetentionMode)
-	until := v.RetainUntil.UTC()
-	if mode != storage.Governance && mode != storage.Compliance || until.IsZero() {
+	end := v.RetainUntil.UTC()
+	if mode != storage.Governance && mode != storage.Compliance || end.IsZero() {
 		return storage.Retention{}
 	}
-	return storage.Retention{Mode: mode, Until: until.Add(time.Second - 1).Truncate(time.Second)}
+	return storage.Retention{Mode: mode, Until: end.Add(time.Second - 1).Truncate(time.Second)}
 }
 
 // DropVisible removes the visible sidecar of an object that is about to change. A driver that
@@ -170,13 +170,13 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 // Adopt copies the attributes in the visible sidecar to the object, before the object changes. If a
 // backup tool has copied an object, its attributes are only in the sidecar. Without Adopt, the
 // attributes would be lost if the process is killed, or if the object becomes a noncurrent version.
-func (s *Candidates) Adopt(ctx context.Context, at ObjectFile) error {
+func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 	has, err := s.HasVisible()
 	if err != nil || !has {
 		s.bare = err == nil
 		return err
 	}
-	err = s.adoptVisible(ctx, at)
+	err = s.adoptVisible(ctx, file)
 	if osdir.IsNoFile(err) || !s.tree.KeepsVersions() {
 		return nil // a full disk must not prevent a removal
 	}
@@ -193,8 +193,8 @@ func (s *Candidates) HasVisible() (bool, error) {
 	return !osdir.IsNoFile(err), nil
 }
 
-func (s *Candidates) adoptVisible(ctx context.Context, at ObjectFile) error {
-	f, err := at.Dir.Open(at.Base)
+func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
+	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return err
 	}
@@ -240,8 +240,8 @@ func (s *Candidates) moveVisible(ctx context.Context, st *StagedFile) error {
 }
 
 // RewriteVisible writes the visible sidecar of a version that has become current.
-func (s *Candidates) RewriteVisible(ctx context.Context, at ObjectFile) error {
-	a, meta, err := s.reader.attrsAt(at)
+func (s *Candidates) RewriteVisible(ctx context.Context, file ObjectFile) error {
+	a, meta, err := s.reader.attrsAt(file)
 	if a == nil || err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}

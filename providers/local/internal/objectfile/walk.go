@@ -150,9 +150,9 @@ func (w *Walker) Next() (Item, bool, error) {
 		}
 		e := f.window.entries[f.next]
 		f.next++
-		found, ok, err := w.visit(f, e)
+		item, ok, err := w.visit(f, e)
 		if ok || err != nil {
-			return found, ok, err
+			return item, ok, err
 		}
 	}
 	return Item{}, false, nil
@@ -177,14 +177,14 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 	if len(key) > bucketdir.MaxKey || w.passed(key) || !strings.HasPrefix(key, w.Prefix) {
 		return Item{}, false, nil
 	}
-	at, err := w.stat(f, e, key)
-	if err != nil || !at.Found() {
+	file, err := w.stat(f, e, key)
+	if err != nil || !file.Found() {
 		return Item{}, false, err
 	}
 	if common, ok := keyrule.CommonPrefix(key, w.Prefix, w.Delimiter); ok {
 		return w.rollUp(common)
 	}
-	return Item{Key: key, At: at}, true, nil
+	return Item{Key: key, At: file}, true, nil
 }
 
 func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
@@ -339,6 +339,6 @@ func (w *Walker) isObject(d *osdir.Dir, e osdir.Entry) bool {
 	if e.Kind == osdir.KindFile {
 		return true
 	}
-	at, err := w.Reader.StatObject(d, e.Name)
-	return err == nil && at.Found()
+	file, err := w.Reader.StatObject(d, e.Name)
+	return err == nil && file.Found()
 }

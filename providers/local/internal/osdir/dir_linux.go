@@ -15,8 +15,8 @@ import (
 )
 
 // setFileTime calls futimens, which package unix does not have.
-func setFileTime(_ *Dir, fd int, _ string, at time.Time) error {
-	stamp, err := unix.TimeToTimespec(at)
+func setFileTime(_ *Dir, fd int, _ string, t time.Time) error {
+	stamp, err := unix.TimeToTimespec(t)
 	if err != nil {
 		return err
 	}
@@ -33,9 +33,9 @@ func setFileTime(_ *Dir, fd int, _ string, at time.Time) error {
 func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
 // Exchange atomically swaps two files: base in d, and fromBase in from. Both must exist.
-func (d *Dir) Exchange(base string, from *Dir, fromBase string) error {
+func (d *Dir) Exchange(base string, src *Dir, fromBase string) error {
 	return retryEINTR(func() error {
-		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
+		return unix.Renameat2(src.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
 	})
 }
 
@@ -62,14 +62,14 @@ var direntBuffers = sync.Pool{New: func() any {
 // If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
 // Each may return it twice.
 func (d *Dir) Each(each func(Entry) bool) error {
-	begun := time.Now()
-	end, more, err := d.eachFrom(0, each)
+	start := time.Now()
+	end, hasMore, err := d.eachFrom(0, each)
 	for range maxEnds {
-		if err != nil || !more || !d.appends(begun) {
+		if err != nil || !hasMore || !d.appends(start) {
 			break
 		}
-		begun = time.Now()
-		end, more, err = d.eachFrom(end, each)
+		start = time.Now()
+		end, hasMore, err = d.eachFrom(end, each)
 	}
 	return err
 }
@@ -78,17 +78,17 @@ func (d *Dir) Each(each func(Entry) bool) error {
 // processes keep changing the directory.
 const maxEnds = 8
 
-// appends reports whether Each may have missed a name. The parameter begun is the time when Each
+// appends reports whether Each may have missed a name. start is the time when Each
 // began to read. On Btrfs, a rename over an existing name moves the name to the end of the
 // directory. If Each began before the rename, it does not see the moved name. So the result is true
 // if the directory is on Btrfs and was changed after begun. An overlay file system, as in
 // containers, counts as Btrfs, because it may be on Btrfs.
-func (d *Dir) appends(begun time.Time) bool {
+func (d *Dir) appends(start time.Time) bool {
 	// Changes within one tick of the kernel's clock have the same time. This constant is twice the
 	// tick of the slowest kernel.
 	const tick = 20 * time.Millisecond
 	m, err := d.StatSelf()
-	if err != nil || m.Time().Before(begun.Add(-tick)) {
+	if err != nil || m.Time().Before(start.Add(-tick)) {
 		return false
 	}
 	var s unix.Statfs_t

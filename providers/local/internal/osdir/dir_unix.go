@@ -138,14 +138,14 @@ func (d *Dir) Unlink(base string) error {
 
 // Rename moves an entry. Its old name is fromBase in the directory from, and its new name is base
 // in d. If a file has the new name, Rename replaces the file.
-func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
-	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
+func (d *Dir) Rename(base string, src *Dir, fromBase string) error {
+	return retryEINTR(func() error { return unix.Renameat(src.fd(), fromBase, d.fd(), base) })
 }
 
 // Link adds the name base in d to a file. The second and the third argument are the directory and
 // the name that the file already has. If d already has an entry with the name base, Link fails.
-func (d *Dir) Link(base string, from *Dir, fromBase string) error {
-	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
+func (d *Dir) Link(base string, src *Dir, fromBase string) error {
+	return retryEINTR(func() error { return unix.Linkat(src.fd(), fromBase, d.fd(), base, 0) })
 }
 
 // Sync flushes the names in d to the disk. If the file system cannot do that, Sync succeeds.

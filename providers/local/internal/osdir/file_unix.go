@@ -90,8 +90,8 @@ func (f *File) Write(p []byte) (n int, err error) {
 }
 
 // SetTime sets the time of the file. d and base are the file's directory and name.
-func (f *File) SetTime(d *Dir, base string, at time.Time) error {
-	return setFileTime(d, f.fd, base, at)
+func (f *File) SetTime(d *Dir, base string, t time.Time) error {
+	return setFileTime(d, f.fd, base, t)
 }
 
 // SetMode sets the permissions of the file.

@@ -11,9 +11,9 @@ import (
 // process loses its POSIX locks of a file when it closes any descriptor of the file. An open file
 // description lock belongs to the open file, so closing another descriptor does not end the lock.
 
-func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
+func rangeLock(f *os.File, command int, kind int16, offset, n int64) error {
 	return retryEINTR(func() error {
-		l := unix.Flock_t{Type: kind, Start: at, Len: n}
+		l := unix.Flock_t{Type: kind, Start: offset, Len: n}
 		return unix.FcntlFlock(f.Fd(), command, &l)
 	})
 }
@@ -21,10 +21,10 @@ func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
 // RangesWork reports whether a range of f can be locked. gVisor can lock only whole files.
 func RangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_WRLCK, 0, 1) == nil }
 
-// TryLockRange locks n bytes of f. The parameter at is the offset of the first byte. If ranges
+// TryLockRange locks n bytes of f. offset is the offset of the first byte. If ranges
 // cannot be locked, TryLockRange locks the whole file.
-func TryLockRange(f *os.File, at, n int64) error {
-	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
+func TryLockRange(f *os.File, offset, n int64) error {
+	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, offset, n)
 	if errors.Is(err, unix.EACCES) { // fcntl may return this error instead of EAGAIN
 		return ErrLocked
 	}
@@ -35,8 +35,8 @@ func TryLockRange(f *os.File, at, n int64) error {
 }
 
 // UnlockRange ends a lock of TryLockRange.
-func UnlockRange(f *os.File, at, n int64) error {
-	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_UNLCK, at, n)
+func UnlockRange(f *os.File, offset, n int64) error {
+	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_UNLCK, offset, n)
 	if errors.Is(err, unix.EINVAL) {
 		return unlock(f)
 	}
