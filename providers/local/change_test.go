@@ -84,12 +84,12 @@ func (s *subject) putDescribed(key string) {
 }
 
 func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
-	for _, more := range [][]tweak{nil, {withoutXattrs}} {
-		s := open(t, append(more, withSidecars, withObjectLock)...)
+	for _, extra := range [][]tweak{nil, {withoutXattrs}} {
+		s := open(t, append(extra, withSidecars, withObjectLock)...)
 		s.putDescribed("k")
 		s.requireChanged("k", map[string]string{"a": "1"})
-		until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-		r := &driver.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: until}, LegalHold: true}
+		end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+		r := &driver.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: end}, LegalHold: true}
 		require.NoError(t, s.driver.SetRetention(t.Context(), r))
 		require.NoError(t, s.driver.SetLegalHold(t.Context(), r))
 		require.Len(t, visibleFiles(t, s.root), 1)

@@ -234,7 +234,7 @@ func TestPutAndGet(t *testing.T) {
 				StorageClass:       "COLD",
 				Metadata:           map[string]string{"a": "1", "b-c": "ä"},
 			}
-			written, err := s.driver.Put(context.Background(), r)
+			attrs, err := s.driver.Put(context.Background(), r)
 			require.NoError(t, err)
 
 			body, a, err := s.getErr("images/photo.jpg")
@@ -247,7 +247,7 @@ func TestPutAndGet(t *testing.T) {
 			require.Equal(t, time.UTC, a.Modified.Location())
 			require.Equal(t, a.Revision, "local:"+strings.Trim(a.ETag, `"`))
 			require.Empty(t, a.Version)
-			require.Equal(t, a, written)
+			require.Equal(t, a, attrs)
 			require.Equal(t, a, s.head("images/photo.jpg"))
 			require.Empty(t, s.leftovers())
 		})

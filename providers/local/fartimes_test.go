@@ -19,8 +19,8 @@ func TestTimesOfFarYears(t *testing.T) {
 	s.put("k", "text")
 	path := filepath.Join(s.root, "k")
 	for _, year := range []int{1800, 2200, 2263, 2300, 2400} { // a file system without that year keeps another one
-		at := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
-		stamp := unix.Timespec{Sec: at.Unix(), Nsec: int64(at.Nanosecond())}
+		when := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
+		stamp := unix.Timespec{Sec: when.Unix(), Nsec: int64(when.Nanosecond())}
 		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{stamp, stamp}, 0))
 		info, err := os.Stat(path)
 		require.NoError(t, err)

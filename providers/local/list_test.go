@@ -41,7 +41,7 @@ func TestKeysAreOrderedByTheirBytes(t *testing.T) {
 
 // expected returns the entries that the contract requires.
 func expected(keys []string, r driver.ListRequest) []string {
-	var out []string
+	var result []string
 	for _, key := range keys {
 		if !strings.HasPrefix(key, r.Prefix) {
 			continue
@@ -50,11 +50,11 @@ func expected(keys []string, r driver.ListRequest) []string {
 		if i := strings.Index(key[len(r.Prefix):], r.Delimiter); r.Delimiter != "" && i >= 0 {
 			entry = key[:len(r.Prefix)+i+len(r.Delimiter)]
 		}
-		if entry > r.StartAfter && (len(out) == 0 || out[len(out)-1] != entry) {
-			out = append(out, entry)
+		if entry > r.StartAfter && (len(result) == 0 || result[len(result)-1] != entry) {
+			result = append(result, entry)
 		}
 	}
-	return out
+	return result
 }
 
 func TestListing(t *testing.T) {

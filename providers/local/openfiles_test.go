@@ -147,29 +147,29 @@ func TestACallWaitsForAFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
-			begun := time.Now()
+			start := time.Now()
 			tried := 0
 			require.NoError(t, bucketdir.Retry(t.Context(), func() error {
 				tried++
-				if time.Since(begun) < 10*time.Second {
+				if time.Since(start) < 10*time.Second {
 					return none
 				}
 				return nil
 			}))
-			require.Less(t, time.Since(begun), 10*time.Second+2*bucketdir.MaxFileDelay)
+			require.Less(t, time.Since(start), 10*time.Second+2*bucketdir.MaxFileDelay)
 			require.Less(t, tried, 200)
 
-			begun = time.Now()
+			start = time.Now()
 			err := bucketdir.Retry(t.Context(), func() error { return none })
 			require.ErrorIs(t, err, storage.RateLimited)
 			require.ErrorIs(t, err, code)
-			require.InDelta(t, bucketdir.FileWait.Seconds(), time.Since(begun).Seconds(), 1, "it ends")
+			require.InDelta(t, bucketdir.FileWait.Seconds(), time.Since(start).Seconds(), 1, "it ends")
 
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			begun = time.Now()
+			start = time.Now()
 			require.Error(t, bucketdir.Retry(ctx, func() error { return none }))
-			require.Equal(t, time.Second, time.Since(begun), "and with its ctx")
+			require.Equal(t, time.Second, time.Since(start), "and with its ctx")
 
 			tried = 0
 			err = bucketdir.Retry(t.Context(), func() error {

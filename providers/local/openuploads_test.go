@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (s *subject) listParts(upload string, after, limit int) *driver.PartPage {
+func (s *subject) listParts(upload string, marker, limit int) *driver.PartPage {
 	s.t.Helper()
-	page, err := s.driver.ListParts(s.t.Context(), &driver.ListPartsRequest{Key: "k", Upload: upload, After: after, Limit: limit})
+	page, err := s.driver.ListParts(s.t.Context(), &driver.ListPartsRequest{Key: "k", Upload: upload, After: marker, Limit: limit})
 	require.NoError(s.t, err)
 	return page
 }
@@ -127,19 +127,19 @@ func TestUploadsAreListedInEveryProcess(t *testing.T) {
 	other, err := newDriver(s.root, Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })
-	var found []string
+	var names []string
 	r := &driver.ListUploadsRequest{Prefix: "a/", Limit: 1}
 	for {
 		page, err := other.ListUploads(t.Context(), r)
 		require.NoError(t, err)
 		for _, u := range page.Uploads {
 			require.False(t, u.Begun.IsZero())
-			found = append(found, u.Upload)
+			names = append(names, u.Upload)
 		}
 		r.Token = page.Token
 		if r.Token == "" {
 			break
 		}
 	}
-	require.ElementsMatch(t, []string{first, second}, found)
+	require.ElementsMatch(t, []string{first, second}, names)
 }

@@ -34,9 +34,9 @@ func (s *subject) begin(r *driver.PutRequest) string {
 }
 
 func (s *subject) uploads() []string {
-	found, err := filepath.Glob(filepath.Join(s.root, bucketdir.UploadsPath, "*"))
+	names, err := filepath.Glob(filepath.Join(s.root, bucketdir.UploadsPath, "*"))
 	require.NoError(s.t, err)
-	return found
+	return names
 }
 
 // Calls that join the parts at the same time make one object: the later ones must not replace what

@@ -73,13 +73,13 @@ func (f atEnd) Read([]byte) (int, error) {
 
 func TestTheFirstWriteToABucketOfAServiceRemovesWhatKilledWritersLeft(t *testing.T) {
 	s, root := service(t)
-	left := filepath.Join(root, "one", filepath.FromSlash(bucketdir.TmpPath), "0123")
-	require.NoError(t, os.MkdirAll(left, 0o777))
-	require.NoError(t, os.WriteFile(left+bucketdir.MarkerSuffix, nil, 0o666))
-	require.NoError(t, os.WriteFile(filepath.Join(left, "1"), []byte("half"), 0o666))
+	rest := filepath.Join(root, "one", filepath.FromSlash(bucketdir.TmpPath), "0123")
+	require.NoError(t, os.MkdirAll(rest, 0o777))
+	require.NoError(t, os.WriteFile(rest+bucketdir.MarkerSuffix, nil, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(rest, "1"), []byte("half"), 0o666))
 	b := s.bucket(t, "one", root)
 	_, err := b.driver.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
-	require.NoDirExists(t, left)
-	require.NoFileExists(t, left+bucketdir.MarkerSuffix)
+	require.NoDirExists(t, rest)
+	require.NoFileExists(t, rest+bucketdir.MarkerSuffix)
 }

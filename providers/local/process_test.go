@@ -396,7 +396,7 @@ func testKilledWriter(t *testing.T) {
 		require.True(t, a.CRC32C.Known)
 	}
 	require.NotEmpty(t, seen)
-	left, err := filepath.Glob(filepath.Join(root, bucketdir.TmpPath, "*"))
+	leftovers, err := filepath.Glob(filepath.Join(root, bucketdir.TmpPath, "*"))
 	require.NoError(t, err)
-	require.Empty(t, left, "staging directories of killed writers are removed, too")
+	require.Empty(t, leftovers, "staging directories of killed writers are removed, too")
 }

@@ -87,9 +87,9 @@ func TestBuckets(t *testing.T) {
 	require.True(t, info.Public && info.Versioning)
 	require.Equal(t, rules, info.Lifecycle)
 	require.Empty(t, info.CORS)
-	again, err := s.BucketInfo(t.Context(), "one")
+	second, err := s.BucketInfo(t.Context(), "one")
 	require.NoError(t, err)
-	require.Equal(t, info.Lifecycle, again.Lifecycle)
+	require.Equal(t, info.Lifecycle, second.Lifecycle)
 
 	b := s.bucket(t, "one", root)
 	require.True(t, b.driver.Describe().Versioned, "the bucket knows its settings")
@@ -123,14 +123,14 @@ func TestAnOpenBucketKeepsVersionsOnceTheBucketDoes(t *testing.T) {
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
 	require.NoError(t, err)
 	b := s.bucket(t, "one", root)
-	opened := engine.New(b.driver)
+	bucket := engine.New(b.driver)
 	yes := true
 	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
-	_, err = opened.Attrs(t.Context(), "k", storage.WithVersion("v"))
+	_, err = bucket.Attrs(t.Context(), "k", storage.WithVersion("v"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	for range 2 {
-		_, err = opened.Upload(t.Context(), "k", strings.NewReader("x"))
+		_, err = bucket.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.NoError(t, err)
 	}
 	require.Len(t, b.history(driver.ListRequest{}), 2)

@@ -49,10 +49,10 @@ func originOf(t *testing.T, b storage.Bucket) signedurl.ServedBucket {
 
 func download(t *testing.T, b storage.Bucket) string {
 	t.Helper()
-	signed, err := b.SignedDownloadURL(t.Context(), "a")
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	require.Equal(t, noon().Add(time.Hour), signed.ExpiresAt)
-	return signed.URL
+	require.Equal(t, noon().Add(time.Hour), signedURL.ExpiresAt)
+	return signedURL.URL
 }
 
 func TestASigningKeySurvivesTheProcess(t *testing.T) {
@@ -83,8 +83,8 @@ func TestASigningKeyIsMadeOnce(t *testing.T) {
 	for i := range addresses {
 		b := signing(t, root)
 		group.Go(func() {
-			if signed, err := b.SignedDownloadURL(t.Context(), "a"); err == nil {
-				addresses[i] = signed.URL
+			if signedURL, err := b.SignedDownloadURL(t.Context(), "a"); err == nil {
+				addresses[i] = signedURL.URL
 			}
 		})
 	}
@@ -92,9 +92,9 @@ func TestASigningKeyIsMadeOnce(t *testing.T) {
 	for _, address := range addresses {
 		require.Equal(t, download(t, signing(t, root)), address)
 	}
-	left, err := filepath.Glob(filepath.Join(root, ".omnibucket", "tmp", "*", "*"))
+	leftovers, err := filepath.Glob(filepath.Join(root, ".omnibucket", "tmp", "*", "*"))
 	require.NoError(t, err)
-	require.Empty(t, left)
+	require.Empty(t, leftovers)
 }
 
 func TestVerifyingMakesNoSigningKey(t *testing.T) {

@@ -19,9 +19,9 @@ import (
 
 // inodes returns those of the files that parts of an upload share.
 func (s *subject) inodes(upload string) (all []uint64) {
-	found, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+	names, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
 	require.NoError(s.t, err)
-	for _, path := range found {
+	for _, path := range names {
 		all = append(all, inodeAt(s.t, path))
 	}
 	return all
@@ -86,9 +86,9 @@ func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
 				used = append(used, all[i])
 				want += row.sent[i].body
 			}
-			content, given := s.completed(upload, used...)
+			content, ok := s.completed(upload, used...)
 			require.Equal(t, want, content)
-			require.Equal(t, row.copies, !given)
+			require.Equal(t, row.copies, !ok)
 		})
 	}
 }
@@ -116,9 +116,9 @@ func TestAPartThatFailedIsSentAgain(t *testing.T) {
 			third := s.part(upload, 3, "ccc")
 			_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
-			content, given := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
+			content, ok := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
-			require.True(t, given)
+			require.True(t, ok)
 		})
 	}
 }
@@ -164,17 +164,17 @@ func TestNobodyWritesToAnObject(t *testing.T) {
 	parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
 	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
 	begun := body.begun
-	ended := make(chan error)
+	errc := make(chan error)
 	go func() {
 		_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
-		ended <- err
+		errc <- err
 	}()
 	<-begun
-	content, given := s.completed(upload, parts...)
+	content, ok := s.completed(upload, parts...)
 	require.Equal(t, "aaabbb", content)
-	require.False(t, given)
+	require.False(t, ok)
 	close(body.go_)
-	require.ErrorIs(t, <-ended, storage.InvalidArgument)
+	require.ErrorIs(t, <-errc, storage.InvalidArgument)
 	require.Equal(t, "aaabbb", s.get("k"))
 }
 
@@ -253,9 +253,9 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 			}
 			s.part(upload, 3, "ccc")
 			for path, content := range before {
-				now, err := os.ReadFile(path)
+				current, err := os.ReadFile(path)
 				require.NoError(t, err)
-				require.Equal(t, content, string(now))
+				require.Equal(t, content, string(current))
 			}
 			fi, err := os.Stat(object)
 			require.NoError(t, err)
@@ -266,9 +266,9 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 				Parts:  parts,
 			})
 			require.ErrorIs(t, err, row.result)
-			now, err := os.Stat(object)
+			current, err := os.Stat(object)
 			require.NoError(t, err)
-			require.Equal(t, fi.ModTime(), now.ModTime())
+			require.Equal(t, fi.ModTime(), current.ModTime())
 			require.Equal(t, "aaabbb", s.get("k"))
 		})
 	}

@@ -189,8 +189,8 @@ func TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour(t *testing.T) {
 		strings.Repeat("b", 24): 0,
 	} {
 		s.write(uploadPath(name)+"/"+partName(1), "x")
-		at := time.Now().Add(-age)
-		require.NoError(t, os.Chtimes(s.uploadDir(name), at, at))
+		when := time.Now().Add(-age)
+		require.NoError(t, os.Chtimes(s.uploadDir(name), when, when))
 	}
 	reopen(t, s.root)
 	require.Equal(t, []string{s.uploadDir(strings.Repeat("b", 24))}, s.uploads())

@@ -64,9 +64,9 @@ func TestEitherTheDeletionOrTheWriteSucceeds(t *testing.T) {
 	}
 	t.Logf("written %d, deleted %d", won[true], won[false])
 	sweep(t, s)
-	left, err := filepath.Glob(filepath.Join(root, ".*"))
+	leftovers, err := filepath.Glob(filepath.Join(root, ".*"))
 	require.NoError(t, err)
-	require.Empty(t, left)
+	require.Empty(t, leftovers)
 }
 
 // sweep completes deletions of processes that were killed.

@@ -32,9 +32,9 @@ func runUnprivileged(t *testing.T) bool {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	require.Contains(t, string(out), "--- PASS: "+t.Name())
-	require.NotContains(t, string(out), "SKIP")
+	data, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", data)
+	require.Contains(t, string(data), "--- PASS: "+t.Name())
+	require.NotContains(t, string(data), "SKIP")
 	return true
 }

@@ -26,9 +26,9 @@ type cleaner struct {
 
 func (c *cleaner) Read([]byte) (int, error) {
 	for _, pattern := range c.remove {
-		found, err := filepath.Glob(filepath.FromSlash(pattern))
+		names, err := filepath.Glob(filepath.FromSlash(pattern))
 		require.NoError(c.t, err)
-		for _, path := range found {
+		for _, path := range names {
 			if m, err := os.Stat(path); err == nil && !m.IsDir() {
 				require.NoError(c.t, os.Remove(path))
 			}
@@ -266,9 +266,9 @@ func TestAFormatLostInAPowerFailureIsWrittenAgain(t *testing.T) {
 			s = reopen(t, s.root)
 			require.Equal(t, "old", s.get("k"))
 			s.put("k", "new")
-			now, err := os.ReadFile(path)
+			current, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, string(was), string(now))
+			require.Equal(t, string(was), string(current))
 		})
 	}
 }

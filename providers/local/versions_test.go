@@ -113,8 +113,8 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 func TestRemovingAVersionWithACondition(t *testing.T) {
 	s := open(t, withVersions)
 	old := s.put("k", "1")
-	now := s.put("k", "2")
-	r := &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
+	current := s.put("k", "2")
+	r := &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: current.Revision}}
 	require.ErrorIs(t, s.driver.Delete(t.Context(), r), storage.PreconditionFailed)
 	r.Condition.Revision = old.Revision
 	require.NoError(t, s.driver.Delete(t.Context(), r))
@@ -129,7 +129,7 @@ func TestVersionsAreListedLikeObjects(t *testing.T) {
 		s.remove("a/b")
 		s.remove("b/c")
 		list := func(r driver.ListRequest) []string {
-			var out []string
+			var result []string
 			for _, e := range s.history(r) {
 				line := e.Key
 				if e.Current {
@@ -139,9 +139,9 @@ func TestVersionsAreListedLikeObjects(t *testing.T) {
 					line += " removed"
 				}
 				require.Equal(t, e.IsPrefix, e.Version == "")
-				out = append(out, line)
+				result = append(result, line)
 			}
-			return out
+			return result
 		}
 		all := []string{
 			"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b", "a/b/c current", "a/b/c", "a0 current", "a0",
@@ -223,9 +223,9 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 			require.Equal(t, []string{"removed 4"}, shown())
 			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
 			require.Empty(t, shown())
-			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(bucketdir.VersionsPath)))
+			leftovers, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(bucketdir.VersionsPath)))
 			require.NoError(t, err)
-			require.Empty(t, left, "no files are left")
+			require.Empty(t, leftovers, "no files are left")
 			require.NoDirExists(t, filepath.Join(s.root, "dir"))
 		})
 	}

@@ -19,10 +19,10 @@ import (
 func withSidecars(d *objectDriver) { d.bucket.Visible = true }
 
 // copied returns a copy of a bucket, as of a tool that only copies bytes and names.
-func copied(t *testing.T, from string) *subject {
+func copied(t *testing.T, src string) *subject {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+	require.NoError(t, os.CopyFS(to, os.DirFS(src)))
 	return reopen(t, to)
 }
 
@@ -155,8 +155,8 @@ func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
 	_, err := s.driver.Put(t.Context(), described("k", "old"))
 	require.NoError(t, err)
 	s.put("k", "new")
-	now := s.head("k")
-	require.NoError(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: now.Version}))
+	current := s.head("k")
+	require.NoError(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: current.Version}))
 	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
@@ -180,12 +180,12 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 			require.NoError(t, err)
 			defer s.driver.release(live)
 			l, _ := live.Tree.Names().Locate("k")
-			at := live.Objects.Candidates(l, live.Tree.Top)
-			defer at.Close()
-			old, err := at.Find()
+			candidates := live.Objects.Candidates(l, live.Tree.Top)
+			defer candidates.Close()
+			old, err := candidates.Find()
 			require.NoError(t, err)
-			require.NoError(t, at.Adopt(t.Context(), old))
-			require.NoError(t, at.DropVisible(t.Context()))
+			require.NoError(t, candidates.Adopt(t.Context(), old))
+			require.NoError(t, candidates.DropVisible(t.Context()))
 			require.Len(t, visibleFiles(t, s.root), 1)
 			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
 
@@ -259,15 +259,15 @@ func TestAttributesSurviveNewInodeNumbers(t *testing.T) {
 			_, err := s.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
 			dir := filepath.Join(s.root, bucketdir.AttrsPath)
-			left, err := os.ReadDir(dir)
+			leftovers, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Len(t, left, 1)
-			require.NoError(t, os.Remove(filepath.Join(dir, left[0].Name())))
+			require.Len(t, leftovers, 1)
+			require.NoError(t, os.Remove(filepath.Join(dir, leftovers[0].Name())))
 			if sidecar != nil {
 				info, err := os.Stat(filepath.Join(s.root, "a/b"))
 				require.NoError(t, err)
 				sidecar.Size, sidecar.MTime = info.Size(), info.ModTime().UnixNano()
-				require.NoError(t, os.WriteFile(filepath.Join(dir, left[0].Name()), sidecar.Encode(), 0o666))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, leftovers[0].Name()), sidecar.Encode(), 0o666))
 			}
 			s = reopen(t, s.root, withoutXattrs, withCoarseTimes)
 			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)

@@ -113,9 +113,9 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			stored, err := hex.DecodeString(tt.stored)
+			data, err := hex.DecodeString(tt.stored)
 			require.NoError(t, err)
-			require.Equal(t, &tt.attrs, decodeAttrs(stored))
+			require.Equal(t, &tt.attrs, decodeAttrs(data))
 			require.Equal(t, tt.stored, hex.EncodeToString(tt.attrs.Encode()))
 		})
 	}

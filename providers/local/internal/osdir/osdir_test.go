@@ -62,17 +62,17 @@ func TestANameThatIsReplacedWhileTheDirectoryIsReadIsSeen(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(path, "new"), nil, 0o600))
 		require.NoError(t, os.Rename(filepath.Join(path, "new"), filepath.Join(path, name)))
 	}
-	var found []string
+	var names []string
 	require.NoError(t, top.Each(func(e Entry) bool {
-		if len(found) == 0 {
+		if len(names) == 0 {
 			replace("name-2400")
 			replace("name-2499")
 		}
-		found = append(found, e.Name)
+		names = append(names, e.Name)
 		return true
 	}))
-	slices.Sort(found)
-	require.Equal(t, all, slices.DeleteFunc(slices.Compact(found), func(name string) bool { return name == "new" }))
+	slices.Sort(names)
+	require.Equal(t, all, slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "new" }))
 }
 
 func TestPaths(t *testing.T) {
@@ -191,18 +191,18 @@ func TestNamesOfFiles(t *testing.T) {
 func TestIsAt(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
-	there, err := sub.IsAt(filepath.Join(path, "sub"))
+	exists, err := sub.IsAt(filepath.Join(path, "sub"))
 	require.NoError(t, err)
-	require.True(t, there)
+	require.True(t, exists)
 	if err := os.Rename(filepath.Join(path, "sub"), filepath.Join(path, "moved")); err != nil {
 		t.Skip("an open directory cannot be moved here:", err)
 	}
 	_, err = sub.IsAt(filepath.Join(path, "sub"))
 	require.True(t, IsNotExist(err), "%v", err)
 	require.NoError(t, os.Mkdir(filepath.Join(path, "sub"), 0o700))
-	there, err = sub.IsAt(filepath.Join(path, "sub"))
+	exists, err = sub.IsAt(filepath.Join(path, "sub"))
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }
 
 func TestTheAttributeOfAFile(t *testing.T) {
