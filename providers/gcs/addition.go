@@ -54,19 +54,19 @@ func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok && !bills {
 		return t.base.RoundTrip(r)
 	}
-	out := *r
-	out.Header = maps.Clone(r.Header)
+	req := *r
+	req.Header = maps.Clone(r.Header)
 	if bills {
-		out.Header.Set(userProjectHeader, t.userProject)
+		req.Header.Set(userProjectHeader, t.userProject)
 	}
-	maps.Copy(out.Header, more.header)
+	maps.Copy(req.Header, more.header)
 	if len(more.query) > 0 {
 		address := *r.URL
 		if address.RawQuery != "" {
 			address.RawQuery += "&"
 		}
 		address.RawQuery += more.query.Encode()
-		out.URL = &address
+		req.URL = &address
 	}
-	return t.base.RoundTrip(&out)
+	return t.base.RoundTrip(&req)
 }

@@ -235,7 +235,7 @@ func entityTag(md5 []byte, etag string, encryption storage.Encryption) string {
 
 // modified truncates a time to seconds. Listings have more precise times than headers, but must
 // return the same times.
-func modified(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
+func modified(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }
 

@@ -280,16 +280,16 @@ func (cs *composites) sweep(
 	}()
 	token := ""
 	for {
-		found, next, err := cs.bucket.page(
+		attrs, next, err := cs.bucket.page(
 			ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL},
 			[]string{"Name", "Generation", "Created"}, maxPage, token,
 		)
 		if err != nil {
 			return removed, err
 		}
-		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
-		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
-			err := cs.drop(ctx, cs.bucket.handle().Object(found[i].Name).Generation(found[i].Generation))
+		attrs = slices.DeleteFunc(attrs, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
+		err = parallel.Each(ctx, len(attrs), maxParallel, func(ctx context.Context, i int) error {
+			err := cs.drop(ctx, cs.bucket.handle().Object(attrs[i].Name).Generation(attrs[i].Generation))
 			if err == nil {
 				gone.Add(1)
 			} else if storage.CodeOf(err) == storage.Locked {
@@ -330,9 +330,9 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 
 // undo removes the intermediate objects of a composition that failed with failed, and returns
 // failed. It also lists them, because the response for an object that was made may have been lost.
-func (cs *composites) undo(ctx context.Context, c *composition, failed error) error {
+func (cs *composites) undo(ctx context.Context, c *composition, err error) error {
 	known := cs.discard(ctx, c.scratchPrefix, c.intermediate)
-	return cleanup.After(ctx, translate(failed), "intermediate objects", func(ctx context.Context) error {
+	return cleanup.After(ctx, translate(err), "intermediate objects", func(ctx context.Context) error {
 		if _, err := cs.sweep(ctx, c.scratchPrefix, nil); err != nil {
 			return translate(err)
 		}

@@ -58,11 +58,11 @@ func newCredentials(c Config) (*credentials, error) {
 		own.find = defaultCredentials
 		return own, nil
 	}
-	found, err := own.find()
+	creds, err := own.find()
 	if err != nil {
 		return nil, err
 	}
-	own.found.Store(found)
+	own.found.Store(creds)
 	return own, nil
 }
 
@@ -106,7 +106,7 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 			"Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "",
 		) // do not return the parser's error, which quotes the credentials
 	}
-	found, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
+	creds, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
 	if err != nil {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
@@ -114,11 +114,11 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 			Hint: "check the fields that type " + string(file.Type) + " requires",
 		}
 	}
-	return found, nil
+	return creds, nil
 }
 
 func defaultCredentials() (*auth.Credentials, error) {
-	found, err := detect.DetectDefault(detectOptions())
+	creds, err := detect.DetectDefault(detectOptions())
 	if err != nil {
 		return nil, &storage.Error{
 			Code: storage.Unauthenticated,
@@ -126,7 +126,7 @@ func defaultCredentials() (*auth.Credentials, error) {
 			Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
 		}
 	}
-	return found, nil
+	return creds, nil
 }
 
 func detectOptions() *detect.DetectOptions {
@@ -137,17 +137,17 @@ func detectOptions() *detect.DetectOptions {
 // get returns the credentials. The first call looks up the application default credentials. If
 // several first calls run at the same time, all return the result of one of them.
 func (c *credentials) get() (*auth.Credentials, error) {
-	if found := c.found.Load(); found != nil {
-		return found, nil
+	if creds := c.found.Load(); creds != nil {
+		return creds, nil
 	}
-	found, err := c.find()
+	creds, err := c.find()
 	if err != nil {
 		return nil, err
 	}
-	if !c.found.CompareAndSwap(nil, found) {
+	if !c.found.CompareAndSwap(nil, creds) {
 		return c.get()
 	}
-	return found, nil
+	return creds, nil
 }
 
 // renew is called after Google has refused a token with 401. If Google had accepted the same
@@ -164,16 +164,16 @@ func (c *credentials) renew(refused *auth.Credentials) bool {
 // token returns an access token of the credentials, and their quota project. It may send requests
 // to obtain them, before the caller's request is sent. These requests do not count as requests of
 // the caller. So if token fails, the count shows that the caller's request had no effect.
-func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth.Token, string, error) {
+func (c *credentials) token(ctx context.Context, creds *auth.Credentials) (*auth.Token, string, error) {
 	uncounted, _ := transport.CountRequests(ctx)
-	if err := c.checkUniverse(uncounted, found); err != nil {
+	if err := c.checkUniverse(uncounted, creds); err != nil {
 		return nil, "", err
 	}
-	token, err := found.Token(uncounted)
+	token, err := creds.Token(uncounted)
 	if err != nil {
 		return nil, "", tokenError(ctx, err)
 	}
-	quota, _ := found.QuotaProjectID(uncounted) // the quota project is optional
+	quota, _ := creds.QuotaProjectID(uncounted) // the quota project is optional
 	return token, quota, nil
 }
 
@@ -211,21 +211,21 @@ type authorizer struct {
 // is wrong. The error is then retryable, and the engine repeats the request with a new token.
 // googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262
 func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
-	found, err := t.credentials.get()
+	creds, err := t.credentials.get()
 	if err != nil {
 		return nil, withoutBody(r, err)
 	}
-	out, err := t.authorized(r, found)
+	req, err := t.authorized(r, creds)
 	if err != nil {
 		return nil, withoutBody(r, err)
 	}
-	response, err := t.base.RoundTrip(out)
+	response, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	if response.StatusCode < http.StatusMultipleChoices {
-		t.credentials.accepted.Store(found)
-	} else if response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found) {
+		t.credentials.accepted.Store(creds)
+	} else if response.StatusCode == http.StatusUnauthorized && t.credentials.renew(creds) {
 		e := translate(errorFromResponse(response))
 		// If Unknown, a gateway may have sent the 401. A new token would not help.
 		e.Retryable = !e.Unknown
@@ -243,16 +243,16 @@ func withoutBody(r *http.Request, err error) error {
 }
 
 // authorized returns the request with a token of the credentials.
-func (t *authorizer) authorized(r *http.Request, found *auth.Credentials) (*http.Request, error) {
-	token, quota, err := t.credentials.token(r.Context(), found)
+func (t *authorizer) authorized(r *http.Request, creds *auth.Credentials) (*http.Request, error) {
+	token, quota, err := t.credentials.token(r.Context(), creds)
 	if err != nil {
 		return nil, err
 	}
-	out := *r
-	out.Header = maps.Clone(r.Header)
-	out.Header.Set("Authorization", cmp.Or(token.Type, "Bearer")+" "+token.Value)
-	if quota != "" && out.Header.Get(userProjectHeader) == "" {
-		out.Header.Set(userProjectHeader, quota)
+	req := *r
+	req.Header = maps.Clone(r.Header)
+	req.Header.Set("Authorization", cmp.Or(token.Type, "Bearer")+" "+token.Value)
+	if quota != "" && req.Header.Get(userProjectHeader) == "" {
+		req.Header.Set(userProjectHeader, quota)
 	}
-	return &out, nil
+	return &req, nil
 }

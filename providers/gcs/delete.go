@@ -30,8 +30,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
-	if failed := d.bucket.notFound(ctx, missing); failed.Code != storage.ObjectNotFound {
-		return failed
+	if failure := d.bucket.notFound(ctx, missing); failure.Code != storage.ObjectNotFound {
+		return failure
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ const googleUniverse = "googleapis.com"
 func universeOf(c Config) string {
 	file := c.CredentialsJSON
 	if file == nil {
-		if named := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); named != "" || c.TokenSource != nil {
-			return cmp.Or(named, googleUniverse)
+		if name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); name != "" || c.TokenSource != nil {
+			return cmp.Or(name, googleUniverse)
 		}
 		file, _ = os.ReadFile(
 			os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"),
@@ -53,11 +53,11 @@ func (a *account) isGoogle() bool { return a.endpoint == nil || isHostOf(a.unive
 // checkUniverse returns an error if the credentials do not belong to the endpoint's universe. It is
 // called with the first token, because the universe of a machine's credentials is not known
 // earlier.
-func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials) error {
+func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials) error {
 	if c.universe == "" || c.checked.Load() {
 		return nil
 	}
-	own, err := found.UniverseDomain(ctx)
+	own, err := creds.UniverseDomain(ctx)
 	if err != nil {
 		return tokenError(ctx, err)
 	}
@@ -104,10 +104,10 @@ func (a *account) resolveEndpoint(c Config) error {
 		)
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
-	given := c.CredentialsJSON != nil || c.TokenSource != nil
+	isSet := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case a.anonymous:
-	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
+	case emulator != "" || !isSet && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
 		a.anonymous = true
 	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
 		return argument.Invalid(

@@ -68,7 +68,7 @@ var errorMeanings = sdkerror.Table{
 // meaning of the message, or else of the status.
 func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	for _, item := range response.Errors {
-		if m, known := errorMeanings.Codes[item.Reason]; known {
+		if m, ok := errorMeanings.Codes[item.Reason]; ok {
 			return m
 		}
 	}

@@ -58,16 +58,16 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 // withKind adds the field "kind" to the fields that a listing requests. Otherwise the response to
 // an empty listing would have no field at all, and could not be checked.
 func withKind(r *http.Request) *http.Request {
-	at := strings.Index(r.URL.RawQuery, "fields=nextPageToken")
-	if at < 0 {
+	i := strings.Index(r.URL.RawQuery, "fields=nextPageToken")
+	if i < 0 {
 		return r
 	}
-	out := *r
+	req := *r
 	address := *r.URL
-	at += len("fields=")
-	address.RawQuery = address.RawQuery[:at] + url.QueryEscape("kind,") + address.RawQuery[at:]
-	out.URL = &address
-	return &out
+	i += len("fields=")
+	address.RawQuery = address.RawQuery[:i] + url.QueryEscape("kind,") + address.RawQuery[i:]
+	req.URL = &address
+	return &req
 }
 
 // check returns an error if a successful response is not Google's. It reads the beginning of the

@@ -195,12 +195,12 @@ func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAtt
 		return nil, err
 	}
 	c := callOf(r.Native)
-	found, err := c.on(o).Attrs(with(ctx, c))
+	attrs, err := c.on(o).Attrs(with(ctx, c))
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}
-	if found.Name != "" && found.Name != r.Key {
+	if attrs.Name != "" && attrs.Name != r.Key {
 		return nil, noEvidence(http.StatusOK, "it has another object")
 	}
-	return found, nil
+	return attrs, nil
 }

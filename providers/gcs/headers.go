@@ -44,8 +44,8 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	if a.CacheControl == privateDefault {
 		a.CacheControl = ""
 	}
-	if at, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
-		a.Modified = modified(at)
+	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
+		a.Modified = modified(t)
 	}
 	a.CRC32C, a.MD5 = sumsOf(h)
 	// Google omits the header if it decompresses the bytes, and fake-gcs-server sends another one.
@@ -103,13 +103,13 @@ func sumsOf(h http.Header) (crc storage.CRC32C, md5 []byte) {
 }
 
 func storedEncoding(h http.Header) string {
-	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
+	switch value := h.Get("X-Goog-Stored-Content-Encoding"); value {
 	case "":
 		return h.Get("Content-Encoding")
 	case "identity": // also of an object without an encoding
 		return ""
 	default:
-		return stored
+		return value
 	}
 }
 

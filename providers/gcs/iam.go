@@ -98,9 +98,9 @@ func (b *bucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		changed := false
 		for _, binding := range policy.Bindings {
-			kept := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
-			changed = changed || len(kept) < len(binding.Members)
-			binding.Members = kept
+			result := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
+			changed = changed || len(result) < len(binding.Members)
+			binding.Members = result
 		}
 		policy.Bindings = slices.DeleteFunc(policy.Bindings, func(binding *iampb.Binding) bool {
 			return len(binding.Members) == 0

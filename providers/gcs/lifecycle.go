@@ -14,7 +14,7 @@ import (
 // objects or change their class are limited to current versions (Liveness).
 // https://cloud.google.com/storage/docs/lifecycle
 func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
-	written := gcs.Lifecycle{}
+	lifecycle := gcs.Lifecycle{}
 	for _, rule := range rules {
 		var prefixes []string
 		if rule.Prefix != "" {
@@ -22,7 +22,7 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 		}
 		add := func(action gcs.LifecycleAction, condition gcs.LifecycleCondition) {
 			condition.MatchesPrefix = prefixes
-			written.Rules = append(written.Rules, gcs.LifecycleRule{Action: action, Condition: condition})
+			lifecycle.Rules = append(lifecycle.Rules, gcs.LifecycleRule{Action: action, Condition: condition})
 		}
 		if rule.ExpireAfterDays > 0 {
 			add(
@@ -42,7 +42,7 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 				gcs.LifecycleCondition{AgeInDays: int64(rule.AbortUploadsAfterDays)},
 			)
 			if rule.Prefix == "" {
-				written.Rules = append(written.Rules, partsRule(rule.AbortUploadsAfterDays))
+				lifecycle.Rules = append(lifecycle.Rules, partsRule(rule.AbortUploadsAfterDays))
 			}
 		}
 		if rule.TransitionAfterDays > 0 {
@@ -52,7 +52,7 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 			)
 		}
 	}
-	return written
+	return lifecycle
 }
 
 // partsRule returns the rule that removes old parts of this package's uploads, and their noncurrent
@@ -73,14 +73,14 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 // about dates, classes, suffixes or numbers of versions, because a LifecycleRule cannot express
 // them. A caller that writes the result back therefore removes the omitted rules. Consecutive
 // actions on one prefix become one rule with the same effect.
-func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
+func parseLifecycleRules(lifecycle gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
-	for i := range written.Rules {
-		prefixes := written.Rules[i].Condition.MatchesPrefix
-		if len(prefixes) == 0 || isPartsRule(&written.Rules[i]) {
+	for i := range lifecycle.Rules {
+		prefixes := lifecycle.Rules[i].Condition.MatchesPrefix
+		if len(prefixes) == 0 || isPartsRule(&lifecycle.Rules[i]) {
 			prefixes = []string{""}
 		}
-		read, step, representable := parseLifecycleRule(&written.Rules[i], versioned)
+		read, step, representable := parseLifecycleRule(&lifecycle.Rules[i], versioned)
 		for _, prefix := range prefixes {
 			read.Prefix = prefix
 			last := len(rules) - 1

@@ -28,25 +28,25 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if r.Token == "" {
 		query.StartOffset = r.StartAfter
 	}
-	found, token, err := d.bucket.page(ctx, query, listedFields, r.Limit, r.Token)
+	attrs, token, err := d.bucket.page(ctx, query, listedFields, r.Limit, r.Token)
 	if err != nil {
 		return nil, err
 	}
 	// The listing includes StartAfter itself, which List must omit.
-	if len(found) > 0 && r.Token == "" && r.StartAfter != "" && found[0].Name == r.StartAfter {
-		found = found[1:]
+	if len(attrs) > 0 && r.Token == "" && r.StartAfter != "" && attrs[0].Name == r.StartAfter {
+		attrs = attrs[1:]
 		if token != "" { // the page is full, so request one more entry
-			more, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
+			extra, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, more...)
+			attrs = append(attrs, extra...)
 			token = next
 		}
 	}
-	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(found))}
+	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(attrs))}
 	var prefixes []storage.ListEntry
-	for _, o := range found {
+	for _, o := range attrs {
 		hidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
 		switch {
 		case err != nil:
@@ -66,16 +66,16 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 // It relies on the server's order and does not sort. If the lists are not in order, the engine ends
 // the listing (rule K4: keys are listed in byte order).
 func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
-	at := len(objects) - 1
+	i := len(objects) - 1
 	merged := append(objects, prefixes...)
-	for to := len(merged) - 1; len(prefixes) > 0; to-- {
+	for end := len(merged) - 1; len(prefixes) > 0; end-- {
 		last := len(prefixes) - 1
-		if at >= 0 && merged[at].Key > prefixes[last].Key {
-			merged[to] = merged[at]
-			at--
+		if i >= 0 && merged[i].Key > prefixes[last].Key {
+			merged[end] = merged[i]
+			i--
 			continue
 		}
-		merged[to] = prefixes[last]
+		merged[end] = prefixes[last]
 		prefixes = prefixes[:last]
 	}
 	return merged
@@ -89,7 +89,7 @@ func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 	}
 	for _, others := range [...]*gcs.Query{{Prefix: prefix, EndOffset: reservedPrefix}, {Prefix: prefix, StartOffset: reservedEnd}} {
 		others.Projection = gcs.ProjectionNoACL
-		if found, _, err := b.page(ctx, others, []string{"Name"}, 1, ""); err != nil || len(found) > 0 {
+		if attrs, _, err := b.page(ctx, others, []string{"Name"}, 1, ""); err != nil || len(attrs) > 0 {
 			return false, err
 		}
 	}

@@ -59,11 +59,11 @@ func lockMode(mode string) storage.RetentionMode {
 }
 
 func retentionOfHeader(h http.Header) storage.Retention {
-	until, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader))
+	retainUntil, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader))
 	if err != nil {
 		return storage.Retention{}
 	}
-	return storage.Retention{Mode: lockMode(h.Get(lockModeHeader)), Until: until.UTC()}
+	return storage.Retention{Mode: lockMode(h.Get(lockModeHeader)), Until: retainUntil.UTC()}
 }
 
 func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
@@ -93,11 +93,11 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 	if e.Status != http.StatusBadRequest || e.Code != storage.InvalidArgument {
 		return err
 	}
-	bucket, failed := b.handle().Attrs(ctx)
-	if later := passing(failed); later != nil {
+	bucket, failure := b.handle().Attrs(ctx)
+	if later := passing(failure); later != nil {
 		return later
 	}
-	if failed != nil || bucket.ObjectRetentionMode == retentionEnabled {
+	if failure != nil || bucket.ObjectRetentionMode == retentionEnabled {
 		return err
 	}
 	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
@@ -116,11 +116,11 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return d.bucket.lockError(ctx, err, storage.Condition{},
 			&storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
-		found, failed := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-		if later := passing(failed); later != nil {
+		attrs, failure := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		if later := passing(failure); later != nil {
 			return later
 		}
-		if failed == nil && objectlock.CheckChange(retentionOf(found.Retention), r, time.Now()) != nil {
+		if failure == nil && objectlock.CheckChange(retentionOf(attrs.Retention), r, time.Now()) != nil {
 			return sdkerror.WithCode(err, storage.Locked, governanceHint)
 		}
 	}
@@ -157,9 +157,9 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 
 // deleteGoverned removes an object under an unlocked retention. It ends the retention, and then
 // removes the object. If another lock also keeps the object, deleteGoverned changes nothing. It
-// then returns the error of the first attempt, which is the parameter refused.
-func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
-	found, err := d.bucket.find(ctx, &driver.GetRequest{
+// then returns the error of the first attempt, which is refusal.
+func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refusal *storage.Error) error {
+	attrs, err := d.bucket.find(ctx, &driver.GetRequest{
 		Key:       r.Key,
 		Version:   r.Version,
 		Length:    -1,
@@ -169,15 +169,15 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	if err != nil {
 		return err
 	}
-	own := found.Retention
-	if own == nil || own.Mode != unlocked || found.TemporaryHold || found.EventBasedHold ||
-		found.RetentionExpirationTime.After(own.RetainUntil) {
-		return refused
+	own := attrs.Retention
+	if own == nil || own.Mode != unlocked || attrs.TemporaryHold || attrs.EventBasedHold ||
+		attrs.RetentionExpirationTime.After(own.RetainUntil) {
+		return refusal
 	}
 	c := callOf(r.Native)
 	ctx = with(ctx, c)
-	o := c.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
-	o = o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true)
+	o := c.on(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+	o = o.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
 	_, err = write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 		return o.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
 	})

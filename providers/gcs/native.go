@@ -137,13 +137,13 @@ func WithKMSKey(name string) storage.WriteOption {
 // custom time to an earlier time. Forms have no custom time: SignedUploadForm fails with
 // Unsupported. If the time is zero, or after the year 9999, the operation fails with
 // InvalidArgument.
-func WithCustomTime(at time.Time) storage.WriteOption {
+func WithCustomTime(t time.Time) storage.WriteOption {
 	var err error
-	if at.IsZero() || at.Year() > 9999 {
+	if t.IsZero() || t.Year() > 9999 {
 		err = argument.Invalid("WithCustomTime", "must be a time before the year 10000, and not zero", "")
 	}
 	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) {
-		a.CustomTime = at.UTC().Truncate(time.Second)
+		a.CustomTime = t.UTC().Truncate(time.Second)
 	})
 }
 

@@ -53,18 +53,18 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
 
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
-	found, err := cs.listMarker(ctx, name)
-	return found != nil && components.IsOpen(found.Metadata), err
+	attrs, err := cs.listMarker(ctx, name)
+	return attrs != nil && components.IsOpen(attrs.Metadata), err
 }
 
 // listMarker returns the marker of an upload, or nil if the marker does not exist.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
-	found, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL},
+	attrs, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL},
 		[]string{"Name", "Metadata"}, 1, "")
-	if err != nil || len(found) == 0 {
+	if err != nil || len(attrs) == 0 {
 		return nil, err
 	}
-	return found[0], nil
+	return attrs[0], nil
 }
 
 // completeOpen creates the object of an open upload. Then it removes all objects of the upload,
@@ -112,18 +112,18 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		query.StartOffset = name.key(r.After + 1)
 		limit = r.Limit
 	}
-	found, token, err := d.bucket.page(ctx, query, listedParts, limit, "")
+	attrs, token, err := d.bucket.page(ctx, query, listedParts, limit, "")
 	if err != nil {
 		return nil, err
 	}
 	if r.After == 0 {
-		if len(found) == 0 || found[0].Name != name.marker() || !components.IsOpen(found[0].Metadata) {
+		if len(attrs) == 0 || attrs[0].Name != name.marker() || !components.IsOpen(attrs[0].Metadata) {
 			return nil, components.ErrEnded
 		}
-		found = found[1:]
+		attrs = attrs[1:]
 	}
 	page := &driver.PartPage{More: token != ""}
-	for _, o := range found {
+	for _, o := range attrs {
 		number, ok := components.Number(name.prefix, o.Name)
 		if !ok { // an intermediate object, which sorts after all parts
 			page.More = false
@@ -166,14 +166,14 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 // them. Sessions end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
-	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
+	attrs, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
 	if err != nil {
 		return nil, err
 	}
 	uploads, err := components.Uploads(
-		ctx, len(found), r.Prefix,
+		ctx, len(attrs), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
+			return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(attrs[i].Prefix, componentsPrefix), "/"))
 		},
 	)
 	if err != nil {

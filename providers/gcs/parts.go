@@ -175,10 +175,10 @@ func (a *account) session(upload string) (*session, error) {
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
-	from := r.Offset
+	start := r.Offset
 	end := r.Offset + r.Size
 	for range maxResends {
-		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
+		stored, kept, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
 		if err != nil {
 			return nil, s.sessionError(err)
 		}
@@ -191,15 +191,15 @@ func (s *session) sendPart(
 		if kept < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		if kept <= from && kept < end {
+		if kept <= start && kept < end {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,
 				Err:       errors.New("the server keeps none of the bytes sent"),
 			}
 		}
-		from = min(kept, end)
-		if _, err := r.Body.Seek(from-r.Offset, io.SeekStart); err != nil {
+		start = min(kept, end)
+		if _, err := r.Body.Seek(start-r.Offset, io.SeekStart); err != nil {
 			return nil, err
 		}
 	}
@@ -213,13 +213,13 @@ func (s *session) sendPart(
 // sendChunk sends one request. If the request creates the object, sendChunk returns the object's
 // resource. Otherwise it returns the number of bytes that the server has.
 func (s *session) sendChunk(
-	ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C,
+	ctx context.Context, body io.Reader, start, end, total int64, crc storage.CRC32C,
 ) (*resource, int64, error) {
-	request, err := s.account.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
+	request, err := s.account.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-start)
 	if err != nil {
 		return nil, 0, err
 	}
-	request.Header.Set("Content-Range", chunkRange(from, end, total))
+	request.Header.Set("Content-Range", chunkRange(start, end, total))
 	if total >= 0 && crc.Known {
 		request.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
 	}
@@ -244,15 +244,15 @@ func (s *session) sendChunk(
 
 // chunkRange returns the Content-Range of a chunk. total is the object's size, which only the last
 // chunk declares. It is -1 for any other chunk.
-func chunkRange(from, end, total int64) string {
-	whole := "*"
+func chunkRange(start, end, total int64) string {
+	full := "*"
 	if total >= 0 {
-		whole = strconv.FormatInt(total, 10)
+		full = strconv.FormatInt(total, 10)
 	}
-	if from == end {
-		return "bytes */" + whole
+	if start == end {
+		return "bytes */" + full
 	}
-	return fmt.Sprintf("bytes %d-%d/%s", from, end-1, whole)
+	return fmt.Sprintf("bytes %d-%d/%s", start, end-1, full)
 }
 
 // keptBytes returns the number of bytes that the server has, from a header "bytes=0-N". Without the
@@ -261,9 +261,9 @@ func keptBytes(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
 	}
-	last, found := strings.CutPrefix(header, "bytes=0-")
+	last, ok := strings.CutPrefix(header, "bytes=0-")
 	n, err := strconv.ParseInt(last, 10, 64)
-	if !found || err != nil || n < 0 {
+	if !ok || err != nil || n < 0 {
 		return 0, &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the server returned an invalid Range for the upload"),

@@ -119,9 +119,9 @@ func (o *resource) partType() string { return cmp.Or(o.ContentType, componentTyp
 // cannot be read, the error is Unknown: the write took effect, but its result is missing.
 func readWriteResponse(response *http.Response) (*resource, error) {
 	o, err := readResource(response)
-	if own, ok := errors.AsType[*storage.Error](err); ok {
-		own.Unknown = true
-		return nil, own
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		e.Unknown = true
+		return nil, e
 	}
 	if err != nil {
 		return nil, &storage.Error{

@@ -199,10 +199,10 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 			return nil, err
 		}
 		if !versioned {
-			whole := *r
-			on := true
-			whole.Versioning = &on
-			r = &whole
+			req := *r
+			enabled := true
+			req.Versioning = &enabled
+			r = &req
 		}
 	}
 	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && r.SoftDelete == nil {
@@ -313,14 +313,14 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 	project := s.account.project
 	if project == "" && s.account.credentials != nil {
-		found, err := s.account.credentials.get()
+		creds, err := s.account.credentials.get()
 		if err != nil {
 			return "", err
 		}
 		// This lookup may send a request to the metadata service. Such a request does not count as
 		// the caller's.
 		uncounted, _ := transport.CountRequests(ctx)
-		if project, err = found.ProjectID(uncounted); err != nil {
+		if project, err = creds.ProjectID(uncounted); err != nil {
 			return "", &storage.Error{
 				Code: storage.Unavailable,
 				Err:  err,

@@ -45,8 +45,8 @@ func signFeatures(a *account) storage.Features {
 // equal requests. Google's IAM does not: it signs with several keys, and replaces them.
 // https://cloud.google.com/iam/docs/service-account-creds#google-managed-keys
 func hasKey(s signer) bool {
-	_, ours := s.(*keySigner)
-	return ours
+	_, isOurs := s.(*keySigner)
+	return isOurs
 }
 
 type urlSigner struct{ bucket *bucket }
@@ -92,8 +92,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 			return nil, err
 		}
 	}
-	from, lasts := r.Term(now)
-	return us.signRequest(ctx, request, c, lasts, from)
+	start, lasts := r.Term(now)
+	return us.signRequest(ctx, request, c, lasts, start)
 }
 
 // needOwnKey returns an error if the account has no key of its own. Without such a key, Google's
@@ -149,8 +149,8 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 // virtual host or as a domain with the bucket's name. Otherwise bucketURL appends the bucket's name
 // to the path.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
-	own := base == "" // the server's own host never names the bucket
-	if own {
+	isOwn := base == "" // the server's own host never names the bucket
+	if isOwn {
 		base = us.bucket.account.root()
 	}
 	u, err := url.Parse(base)
@@ -160,7 +160,7 @@ func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	host := u.Hostname()
-	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") ||
+	if isOwn || net.ParseIP(host) != nil || !strings.Contains(host, ".") ||
 		host != us.bucket.name && !strings.HasPrefix(host, us.bucket.name+".") {
 		u.Path += "/" + us.bucket.name
 		raw += "/" + urlpath.Escape(us.bucket.name)
@@ -273,7 +273,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	if err := c.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
-	whole, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	attrs, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
 	if err != nil {
 		return nil, err
 	}
@@ -281,8 +281,8 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	if name.class != "" {
 		header.Set("X-Goog-Storage-Class", name.class)
 	}
-	if whole.KMSKeyName != "" {
-		header.Set("X-Goog-Encryption-Kms-Key-Name", whole.KMSKeyName)
+	if attrs.KMSKeyName != "" {
+		header.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
 	}
 	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
 	request := &v4Request{

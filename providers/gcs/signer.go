@@ -112,8 +112,8 @@ func (f *credentialsFile) account() string {
 		return f.ClientEmail
 	}
 	last := f.ImpersonationURL[strings.LastIndexByte(f.ImpersonationURL, '/')+1:]
-	name, _, found := strings.Cut(last, ":")
-	if !found {
+	name, _, ok := strings.Cut(last, ":")
+	if !ok {
 		return ""
 	}
 	return name

@@ -39,11 +39,11 @@ type iamSigner struct {
 	time     time.Duration
 }
 
-func newIAMSigner(name string, by *account) *iamSigner {
+func newIAMSigner(name string, a *account) *iamSigner {
 	return &iamSigner{
 		name:     name,
-		account:  by,
-		endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse),
+		account:  a,
+		endpoint: "https://iamcredentials." + cmp.Or(a.universe, googleUniverse),
 		calls:    make(chan struct{}, iamCalls),
 		time:     iamTime,
 	}

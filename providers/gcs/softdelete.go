@@ -53,16 +53,16 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 // returns if the key has a current object. So if the restore failed with ObjectNotFound,
 // nothingToUndelete requests the current object. If the current object exists, the error is
 // PreconditionFailed.
-func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failed error) error {
-	if !errors.Is(failed, storage.ObjectNotFound) {
-		return failed
+func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failure error) error {
+	if !errors.Is(failure, storage.ObjectNotFound) {
+		return failure
 	}
 	_, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 	if err == nil {
 		return storage.PreconditionFailed
 	}
 	if errors.Is(err, storage.ObjectNotFound) {
-		return failed
+		return failure
 	}
 	return translate(err)
 }

@@ -58,8 +58,8 @@ func isLetterOrDigit(c byte) bool {
 
 // decodeTag returns the text that encodeTag has encoded.
 func decodeTag(text string) string {
-	marked, found := strings.CutPrefix(text, markedTag)
-	if !found {
+	marked, ok := strings.CutPrefix(text, markedTag)
+	if !ok {
 		return text
 	}
 	return strings.ReplaceAll(marked, "~", "/")
@@ -99,11 +99,11 @@ func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 // Tags requests the attributes of the object. The attributes include the object contexts, in which
 // the tags are stored.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	found, err := d.bucket.find(ctx, r)
+	attrs, err := d.bucket.find(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return tagsOf(found), nil
+	return tagsOf(attrs), nil
 }
 
 // SetTags reads the contexts, which are Google's object tags, and then replaces them. If another
@@ -115,14 +115,14 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 	for range tagTries {
-		var found *gcs.ObjectAttrs
-		if found, err = d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
+		var attrs *gcs.ObjectAttrs
+		if attrs, err = d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
 			return err
 		}
-		if wanted == nil && len(tagsOf(found)) == 0 {
+		if wanted == nil && len(tagsOf(attrs)) == 0 {
 			return nil
 		}
-		if err = d.replaceContexts(ctx, r, found, wanted); statusOf(err) != http.StatusPreconditionFailed {
+		if err = d.replaceContexts(ctx, r, attrs, wanted); statusOf(err) != http.StatusPreconditionFailed {
 			break
 		}
 	}
@@ -135,15 +135,15 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 // replaceContexts replaces the contexts of the generation that SetTags has read. If the object's
 // metadata has changed since that read, replaceContexts fails.
 func (d *objectDriver) replaceContexts(
-	ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
+	ctx context.Context, r *driver.ChangeRequest, attrs *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
 ) error {
-	document, err := json.Marshal(map[string]*contexts{"contexts": contextsPatch(found.Contexts, wanted)})
+	document, err := json.Marshal(map[string]*contexts{"contexts": contextsPatch(attrs.Contexts, wanted)})
 	if err != nil {
 		return &storage.Error{Code: storage.Internal, Err: err}
 	}
 	query := url.Values{
-		"generation":            {decimal(found.Generation)},
-		"ifMetagenerationMatch": {decimal(found.Metageneration)},
+		"generation":            {decimal(attrs.Generation)},
+		"ifMetagenerationMatch": {decimal(attrs.Metageneration)},
 		"fields":                {"generation"},
 		"prettyPrint":           {"false"},
 	}

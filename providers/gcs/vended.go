@@ -49,11 +49,11 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	tokens := vendedTokens{vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
-		given, err := ask(ctx, key)
-		if err == nil && given.AccessToken == "" {
+		creds, err := ask(ctx, key)
+		if err == nil && creds.AccessToken == "" {
 			err = errors.New("CredentialsFor has returned no AccessToken")
 		}
-		return &vended.Grant[string]{Prefix: given.Prefix, Expires: given.Expires, Credentials: given.AccessToken}, err
+		return &vended.Grant[string]{Prefix: creds.Prefix, Expires: creds.Expires, Credentials: creds.AccessToken}, err
 	})}
 	d.(*objectDriver).account.vended = true
 	own := d.(*objectDriver).account.credentials
@@ -108,11 +108,11 @@ func (d *objectDriver) vend(
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.account.credentials.get()
+	creds, err := d.account.credentials.get()
 	if err != nil {
 		return nil, err
 	}
-	token, _, err := d.account.credentials.token(ctx, found)
+	token, _, err := d.account.credentials.token(ctx, creds)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +120,12 @@ func (d *objectDriver) vend(
 	if err != nil {
 		return nil, err
 	}
-	ends := token.Expiry
+	end := token.Expiry
 	if given.Seconds > 0 { // 0 unless the token is of a service account
-		ends = now.Add(time.Duration(given.Seconds) * time.Second)
+		end = now.Add(time.Duration(given.Seconds) * time.Second)
 	}
 	const margin = 10 * time.Second // permitted difference between Google's clock and this machine's
-	if ends.IsZero() || ends.After(now.Add(r.TTL+margin)) {
+	if end.IsZero() || end.After(now.Add(r.TTL+margin)) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("the token would be valid for longer than ttl"),
@@ -133,7 +133,7 @@ func (d *objectDriver) vend(
 				"use a ttl of an hour or more",
 		}
 	}
-	return &storage.VendedCredentials{Token: given.Token, Expires: ends}, nil
+	return &storage.VendedCredentials{Token: given.Token, Expires: end}, nil
 }
 
 // A boundaryRule is a rule of a credential access boundary. A token has the permissions that any of
@@ -163,20 +163,20 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 			boundaryCondition{expression},
 		}
 	}
-	named := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
+	name := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
 	listed := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + celText(r.Prefix) + ")"
 	var rules []boundaryRule
 	if r.Rights.Read {
-		rules = append(rules, rule("legacyObjectReader", named))
+		rules = append(rules, rule("legacyObjectReader", name))
 	}
 	if r.Rights.List {
 		rules = append(rules, rule("legacyBucketReader", listed))
 	}
 	switch {
 	case r.Rights.Write && r.Rights.Remove:
-		rules = append(rules, rule("legacyBucketWriter", named))
+		rules = append(rules, rule("legacyBucketWriter", name))
 	case r.Rights.Write:
-		rules = append(rules, rule("objectCreator", named))
+		rules = append(rules, rule("objectCreator", name))
 	case r.Rights.Remove:
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
@@ -184,7 +184,7 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 			Hint: "vend Write and Remove together",
 		}
 	}
-	if len(named) > maxExpression || len(listed) > maxExpression {
+	if len(name) > maxExpression || len(listed) > maxExpression {
 		return nil, argument.Invalid(
 			"prefix",
 			"must be shorter: Google's expressions have at most 2,048 characters",
