@@ -201,8 +201,8 @@ func TestAnswersOfGoogle(t *testing.T) {
 }
 
 func testAnswer(t *testing.T, a *answer) {
-	c, known := answeredCalls[a.call]
-	require.True(t, known, a.call)
+	c, ok := answeredCalls[a.call]
+	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 	var answered atomic.Int32
 	w := newStandIn(t)

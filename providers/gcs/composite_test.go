@@ -38,16 +38,16 @@ func TestPartsAreComposed32AtATime(t *testing.T) {
 		t.Run(fmt.Sprintf("%d parts", row.parts), func(t *testing.T) {
 			s, b := compositeBucket(t)
 			want := wiretest.Content(row.parts*(256<<10)-7, 3)
-			stored, err := b.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(256<<10), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithStorageClass("NEARLINE"), storage.IfAbsent())
+			existing, err := b.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(256<<10), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithStorageClass("NEARLINE"), storage.IfAbsent())
 			require.NoError(t, err)
 			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want, got))
-			require.Equal(t, stored.Revision, attrs.Revision)
+			require.Equal(t, existing.Revision, attrs.Revision)
 			require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 			require.Equal(t, "NEARLINE", attrs.StorageClass)
 			require.Empty(t, attrs.MD5, "composed objects have none")
-			require.Equal(t, stored.ETag, attrs.ETag)
+			require.Equal(t, existing.ETag, attrs.ETag)
 			require.Equal(t, []string{"a"}, s.names(bucketOf(s)), "the components are gone")
 			composes := 0
 			for _, line := range s.requests() {
@@ -140,9 +140,9 @@ func TestAbortRemovesTheParts(t *testing.T) {
 	d, upload := begun(t, s)
 	_, other := begun(t, s)
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
-	left := s.names(bucketOf(s))
-	require.Len(t, left, 3)
-	for _, name := range left {
+	leftovers := s.names(bucketOf(s))
+	require.Len(t, leftovers, 3)
+	for _, name := range leftovers {
 		require.Contains(t, name, other, "another upload's stay")
 	}
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload), "again")
@@ -182,12 +182,12 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 	_, _ = begun(t, s)
 	client, ok := storage.As[*sdk.Client](b)
 	require.True(t, ok)
-	removed, err := gcs.SweepParts(t.Context(), client, bucketOf(s), time.Hour)
+	n, err := gcs.SweepParts(t.Context(), client, bucketOf(s), time.Hour)
 	require.NoError(t, err)
-	require.Zero(t, removed, "an upload may be under way")
-	removed, err = gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
+	require.Zero(t, n, "an upload may be under way")
+	n, err = gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
 	require.NoError(t, err)
-	require.Equal(t, 3, removed)
+	require.Equal(t, 3, n)
 	require.Equal(t, []string{"z"}, s.names(bucketOf(s)))
 }
 

@@ -199,8 +199,8 @@ func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Opti
 			return s.open(t, c, append(opts, storage.WithVersioning(true))...)
 		}),
 	)
-	for _, left := range []map[string]string{unjudged, row.left} {
-		for name, reason := range left {
+	for _, leftovers := range []map[string]string{unjudged, row.left} {
+		for name, reason := range leftovers {
 			opts = append(opts, storagetest.Skip(name, reason))
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestCORSHasOneListOfHeaders(t *testing.T) {
-	written := corsRules([]storage.CORSRule{{
+	rules := corsRules([]storage.CORSRule{{
 		Origins:        []string{"*"},
 		Methods:        []string{"PUT"},
 		AllowedHeaders: []string{"content-type", "x-goog-meta-a"},
@@ -23,12 +23,12 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 		Methods:         []string{"PUT"},
 		ResponseHeaders: []string{"content-type", "x-goog-meta-a", "etag"},
 		MaxAge:          90 * time.Second,
-	}}, written)
+	}}, rules)
 
 	all := []string{"content-type", "x-goog-meta-a", "etag"}
-	read := parseCORSRules(written)
+	read := parseCORSRules(rules)
 	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, read)
-	require.Equal(t, written, corsRules(read), "rules that were read can be written back")
+	require.Equal(t, rules, corsRules(read), "rules that were read can be written back")
 }
 
 func TestEmptyCORSRulesClearThem(t *testing.T) {

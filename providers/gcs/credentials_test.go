@@ -111,14 +111,14 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	require.NoError(t, err)
 	c := d.(*objectDriver).account.credentials
 	require.Nil(t, c.found.Load(), "opening looks for nothing")
-	found, err := c.get()
+	creds, err := c.get()
 	require.NoError(t, err)
-	quota, err := found.QuotaProjectID(t.Context())
+	quota, err := creds.QuotaProjectID(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "payer", quota)
 	again, err := c.get()
 	require.NoError(t, err)
-	require.Same(t, found, again, "they are found once")
+	require.Same(t, creds, again, "they are found once")
 	require.NoError(t, d.Close())
 }
 
@@ -290,9 +290,9 @@ func TestCredentialsByName(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			found, err := d.(*objectDriver).account.credentials.get()
+			creds, err := d.(*objectDriver).account.credentials.get()
 			require.NoError(t, err)
-			quota, err := found.QuotaProjectID(t.Context())
+			quota, err := creds.QuotaProjectID(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, row.quota, quota)
 			require.NoError(t, d.Close())

@@ -70,9 +70,9 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 		answering.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout", "POST rewriteTo again")
 	})
 	t.Run("peculiar", func(t *testing.T) { // a read takes up to three requests
-		left := maps.Clone(undisturbed)
-		maps.Copy(left, tooLong)
-		conformWithAnswers(t, peculiar, 1, left)
+		leftovers := maps.Clone(undisturbed)
+		maps.Copy(leftovers, tooLong)
+		conformWithAnswers(t, peculiar, 1, leftovers)
 	})
 }
 
@@ -85,7 +85,7 @@ var tooLong = map[string]string{
 }
 
 // conformWithAnswers runs the suite on buckets of a kind. One request gets a number of answers.
-func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, left map[string]string, also ...storagetest.Option) *documented.Server {
+func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers map[string]string, also ...storagetest.Option) *documented.Server {
 	t.Helper()
 	s := startRuleServer(t)
 	s.kind = kind
@@ -94,7 +94,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, left map[st
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
 	row := setting{config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, opt: storagetest.WithName("gcs")}
-	conformOn(t, s, answering.Add, row, append(append(documented.Skips(left), documented.SkipCore(), storagetest.WithOpener(openPatient)), also...)...)
+	conformOn(t, s, answering.Add, row, append(append(documented.Skips(leftovers), documented.SkipCore(), storagetest.WithOpener(openPatient)), also...)...)
 	return answering
 }
 
@@ -102,7 +102,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, left map[st
 func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	left := maps.Clone(undisturbed)
+	leftovers := maps.Clone(undisturbed)
 	for _, name := range []string{
 		"a lost response of an open upload is reconciled",
 		"an open upload has the checksum of its parts",
@@ -110,9 +110,9 @@ func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 		"an open upload checks its condition when it is completed",
 		"an upload that is canceled while it begins leaves nothing",
 	} {
-		left[name] = keptParts
+		leftovers[name] = keptParts
 	}
-	conformWithAnswers(t, retaining, 1, left, storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
+	conformWithAnswers(t, retaining, 1, leftovers, storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
 }
 
 // patiently has parts of the names of cases whose operations are up to ten requests, or two for

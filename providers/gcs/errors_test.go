@@ -126,8 +126,8 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 // A second request tells why the first one was refused. If it fails for a reason that passes, nothing
 // is known yet.
 func TestAPassingFailureExplainsNoRefusal(t *testing.T) {
-	until := time.Now().Add(time.Hour)
-	retention := storage.Retention{Mode: storage.Governance, Until: until}
+	end := time.Now().Add(time.Hour)
+	retention := storage.Retention{Mode: storage.Governance, Until: end}
 	mismatch := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 	for name, row := range map[string]struct {
 		refusal reply

@@ -32,7 +32,7 @@ var pages = map[string]reply{
 }
 
 func TestAPageIsNoAnswer(t *testing.T) {
-	until := time.Now().Add(time.Hour)
+	end := time.Now().Add(time.Hour)
 	for name, row := range map[string]struct {
 		call   wiretest.Call
 		writes bool // in the first request
@@ -51,7 +51,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 			return storage.SetLegalHold(ctx, b, "k", true)
 		}, true},
 		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: until})
+			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: end})
 		}, true},
 		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"}))

@@ -40,8 +40,8 @@ func TestFormHasTheRequestedConditions(t *testing.T) {
 	}), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, "https://storage.googleapis.com/photos/", form.URL)
-	ends := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
-	require.Equal(t, ends, form.ExpiresAt)
+	end := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
+	require.Equal(t, end, form.ExpiresAt)
 
 	policy := form.Fields["policy"]
 	signature := form.Fields["x-goog-signature"]
@@ -68,7 +68,7 @@ func TestFormHasTheRequestedConditions(t *testing.T) {
 		Conditions []any
 	}
 	require.NoError(t, json.Unmarshal(text, &document))
-	require.Equal(t, ends, document.Expiration)
+	require.Equal(t, end, document.Expiration)
 	want := []any{[]any{"content-length-range", 2., 5.}, map[string]any{"bucket": "photos"}}
 	for name, value := range form.Fields {
 		want = append(want, map[string]any{name: value})

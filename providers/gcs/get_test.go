@@ -49,9 +49,9 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello world", string(data))
 	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.server.Calls())
-	asked := server.server.Last(t)
-	require.Equal(t, "gzip", asked.Header.Get("Accept-Encoding"))
-	require.Empty(t, asked.Header.Get("Range"))
+	req := server.server.Last(t)
+	require.Equal(t, "gzip", req.Header.Get("Accept-Encoding"))
+	require.Empty(t, req.Header.Get("Range"))
 	require.Equal(t, &storage.Attrs{
 		Key:  "ä b+c/d",
 		Size: 11,
@@ -99,10 +99,10 @@ func TestGetRequestHeaders(t *testing.T) {
 			row.request.Key = "a"
 			_, _, err := server.on(t).Get(t.Context(), &row.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			asked := server.server.Last(t)
-			require.Equal(t, row.span, asked.Header.Get("Range"))
-			require.Equal(t, row.match, asked.Header.Get("X-Goog-If-Generation-Match"))
-			require.Equal(t, row.number, asked.Query().Get("generation"))
+			req := server.server.Last(t)
+			require.Equal(t, row.span, req.Header.Get("Range"))
+			require.Equal(t, row.match, req.Header.Get("X-Goog-If-Generation-Match"))
+			require.Equal(t, row.number, req.Query().Get("generation"))
 		})
 	}
 }
@@ -270,9 +270,9 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Empty(t, attrs.ContentEncoding)
-		asked := server.server.Requests()
-		require.Len(t, asked, 2)
-		require.Equal(t, "identity", asked[1].Header.Get("Accept-Encoding"))
+		reqs := server.server.Requests()
+		require.Len(t, reqs, 2)
+		require.Equal(t, "identity", reqs[1].Header.Get("Accept-Encoding"))
 	})
 	t.Run("what is packed on the way all the same is refused", func(t *testing.T) {
 		server := newStandIn(t, packed, packed)
@@ -312,10 +312,10 @@ func TestHeadHasEveryCondition(t *testing.T) {
 			server := newStandIn(t, stored)
 			_, err := server.on(t).Head(t.Context(), &driver.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
 			require.NoError(t, err)
-			asked := server.server.Last(t)
-			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", asked.Call())
+			req := server.server.Last(t)
+			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
-				require.Equal(t, row.want[name], asked.Query().Get(name), name)
+				require.Equal(t, row.want[name], req.Query().Get(name), name)
 			}
 		})
 	}

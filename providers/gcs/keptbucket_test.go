@@ -85,16 +85,16 @@ func TestSweepPartsSkipsWhatIsKept(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 1<<20)), storage.WithPartSize(256<<10))
 	require.NoError(t, err)
-	stored := s.names(name)
-	require.Len(t, stored, 5, "the object and its parts, which stay")
-	last := slices.Max(slices.DeleteFunc(slices.Clone(stored), func(key string) bool { return key == "a" }))
+	values := s.names(name)
+	require.Len(t, values, 5, "the object and its parts, which stay")
+	last := slices.Max(slices.DeleteFunc(slices.Clone(values), func(key string) bool { return key == "a" }))
 	s.change(name, last, func(o *ruleObject) {
 		o.KeptUntil = nil
 	})
 	client, ok := storage.As[*sdk.Client](b)
 	require.True(t, ok)
-	removed, err := gcs.SweepParts(t.Context(), client, name, -time.Hour)
+	n, err := gcs.SweepParts(t.Context(), client, name, -time.Hour)
 	require.ErrorIs(t, err, storage.Locked)
-	require.Equal(t, 1, removed)
+	require.Equal(t, 1, n)
 	require.NotContains(t, s.names(name), last)
 }

@@ -18,7 +18,7 @@ func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
 // https://cloud.google.com/storage/docs/lifecycle#abort-mpu
 func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 	in := []string{"tmp/"}
-	written := lifecycleRules([]storage.LifecycleRule{
+	lifecycle := lifecycleRules([]storage.LifecycleRule{
 		{Prefix: "tmp/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
 		{ExpireOldVersionsAfterDays: 30},
 		{AbortUploadsAfterDays: 7},
@@ -31,7 +31,7 @@ func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
 		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
 		deletes(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
-	}, written.Rules)
+	}, lifecycle.Rules)
 }
 
 func TestLifecycleRoundTrip(t *testing.T) {

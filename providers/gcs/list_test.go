@@ -38,19 +38,19 @@ func TestAListingOutOfOrderIsNotSorted(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			var keys []string
-			var failed error
+			var failure error
 			for entry, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
-				failed = err
+				failure = err
 				if err == nil {
 					keys = append(keys, entry.Key)
 				}
 			}
 			require.Equal(t, row.keys, keys)
 			if row.fails {
-				require.ErrorIs(t, failed, storage.Unsupported)
+				require.ErrorIs(t, failure, storage.Unsupported)
 				return
 			}
-			require.NoError(t, failed)
+			require.NoError(t, failure)
 		})
 	}
 }

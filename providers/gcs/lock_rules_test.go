@@ -22,8 +22,8 @@ func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
 			s := startRuleServer(t)
 			bucket := s.bucket(ruleBucket{locking: true})
 			b := openAt(t, s.URL, bucket)
-			until := lockedUntil()
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithRetention(until, storage.Governance))
+			retainUntil := lockedUntil()
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Governance))
 			require.NoError(t, err)
 			s.change(bucket, "a", func(o *ruleObject) {
 				o.TemporaryHold = row.lock.TemporaryHold
@@ -42,7 +42,7 @@ func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, attrs.Retention, "it stays")
+			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: retainUntil}, attrs.Retention, "it stays")
 		})
 	}
 }

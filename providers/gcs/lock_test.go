@@ -33,12 +33,12 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 				require.Len(t, server.server.Calls(), 1)
 				return
 			}
-			asked := server.server.Last(t)
-			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", asked.Call())
-			require.JSONEq(t, row.want, asked.Body)
+			req := server.server.Last(t)
+			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", req.Call())
+			require.JSONEq(t, row.want, req.Body)
 			if row.found == found {
-				require.Equal(t, "7", asked.Query().Get("generation"))
-				require.Equal(t, "3", asked.Query().Get("ifMetagenerationMatch"))
+				require.Equal(t, "7", req.Query().Get("generation"))
+				require.Equal(t, "3", req.Query().Get("ifMetagenerationMatch"))
 			}
 		})
 	}
@@ -46,17 +46,17 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 
 // https://cloud.google.com/storage/docs/json_api/v1/objects/patch: overrideUnlockedRetention
 func TestLockRequests(t *testing.T) {
-	until := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
+	retainUntil := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
 	for name, row := range map[string]struct {
 		run  func(t *testing.T, d *objectDriver) error
 		want string
 		over string
 	}{
 		"governance": {func(t *testing.T, d *objectDriver) error {
-			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", Retention: storage.Retention{Mode: storage.Governance, Until: until}})
+			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", Retention: storage.Retention{Mode: storage.Governance, Until: retainUntil}})
 		}, `{"bucket":"photos","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`, ""},
 		"compliance, bypassed": {func(t *testing.T, d *objectDriver) error {
-			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", BypassGovernance: true, Retention: storage.Retention{Mode: storage.Compliance, Until: until}})
+			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", BypassGovernance: true, Retention: storage.Retention{Mode: storage.Compliance, Until: retainUntil}})
 		}, `{"bucket":"photos","retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}}`, "true"},
 		"none": {func(t *testing.T, d *objectDriver) error {
 			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7"})
@@ -72,10 +72,10 @@ func TestLockRequests(t *testing.T) {
 			server := newStandIn(t, accepted)
 			require.NoError(t, row.run(t, server.on(t)))
 			require.Equal(t, []string{"PATCH /storage/v1/b/photos/o/a"}, server.server.Calls())
-			asked := server.server.Last(t)
-			require.JSONEq(t, row.want, asked.Body)
-			require.Equal(t, "7", asked.Query().Get("generation"))
-			require.Equal(t, row.over, asked.Query().Get("overrideUnlockedRetention"))
+			req := server.server.Last(t)
+			require.JSONEq(t, row.want, req.Body)
+			require.Equal(t, "7", req.Query().Get("generation"))
+			require.Equal(t, row.over, req.Query().Get("overrideUnlockedRetention"))
 		})
 	}
 }

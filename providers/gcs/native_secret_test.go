@@ -67,12 +67,12 @@ func TestNoErrorOrResumeFileHasTheKey(t *testing.T) {
 }
 
 func TestFingerprintsTellOptionsApart(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	seen := map[string]bool{}
 	make := func() []storage.UploadOption {
 		return []storage.UploadOption{
 			WithCustomerKey(keyOf(t, keyText)), WithCustomerKey(keyOf(t, sourceKeyText)), WithKMSKey(kmsKey), WithKMSKey(otherKMS),
-			WithCustomTime(at), WithCustomTime(at.Add(time.Second)), WithEventBasedHold(), WithPredefinedACL("private"), WithPredefinedACL("publicRead"),
+			WithCustomTime(when), WithCustomTime(when.Add(time.Second)), WithEventBasedHold(), WithPredefinedACL("private"), WithPredefinedACL("publicRead"),
 			WithHeader("a", "b"), WithHeader("a", "c"), WithParameter("a", "b"),
 			WithAttrs(func(a *gcs.ObjectAttrs) {
 				a.Metadata["k"] = "v"

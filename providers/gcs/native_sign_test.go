@@ -16,20 +16,20 @@ import (
 )
 
 func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	b := engine.New(signing(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
-	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(until, storage.Compliance), WithCustomTime(at), WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
+	expires := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(expires, storage.Compliance), WithCustomTime(when), WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	require.NoError(t, err)
 	require.Equal(t, http.Header{
 		"X-Goog-Object-Lock-Mode":              {"COMPLIANCE"},
-		"X-Goog-Object-Lock-Retain-Until-Date": {until.Format(time.RFC3339)},
+		"X-Goog-Object-Lock-Retain-Until-Date": {expires.Format(time.RFC3339)},
 		"X-Goog-Custom-Time":                   {"2026-03-04T05:06:07Z"},
 		"X-Goog-Acl":                           {"bucket-owner-read"},
 		"X-Goog-Encryption-Kms-Key-Name":       {kmsKey},
 		"X-Goog-Custom-Audit-Job":              {"nightly"},
-	}, signed.Header)
-	address, err := url.Parse(signed.URL)
+	}, signedURL.Header)
+	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "payer-1", address.Query().Get("userProject"))
 	names := strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";")
@@ -37,16 +37,16 @@ func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 
 	key := WithCustomerKey(keyOf(t, keyText))
 	wanted := http.Header{"X-Goog-Encryption-Algorithm": {"AES256"}, "X-Goog-Encryption-Key": {keyText}, "X-Goog-Encryption-Key-Sha256": {keySum}}
-	signed, err = b.SignedUploadURL(t.Context(), "a", key)
+	signedURL, err = b.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
-	require.Equal(t, wanted, signed.Header)
-	require.NotContains(t, fmt.Sprintf("%v %+v %#v", signed, signed, signed), keyText)
-	signed, err = b.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
+	require.Equal(t, wanted, signedURL.Header)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", signedURL, signedURL, signedURL), keyText)
+	signedURL, err = b.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
 	require.NoError(t, err)
-	require.Equal(t, wanted, signed.Header)
-	require.Contains(t, signed.URL, "userProject=payer-1")
-	require.Contains(t, signed.URL, "x=y")
-	require.NotContains(t, signed.URL, url.QueryEscape(keyText))
+	require.Equal(t, wanted, signedURL.Header)
+	require.Contains(t, signedURL.URL, "userProject=payer-1")
+	require.Contains(t, signedURL.URL, "x=y")
+	require.NotContains(t, signedURL.URL, url.QueryEscape(keyText))
 }
 
 func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {

@@ -54,10 +54,10 @@ func newAnswerer(t *testing.T) *standIn {
 		case r.Query().Get("uploadType") == "resumable":
 			return reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
 		case r.Method == http.MethodPut && strings.HasSuffix(r.Header.Get("Content-Range"), "/*"):
-			var from, to int64
-			_, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/", &from, &to)
+			var start, end int64
+			_, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/", &start, &end)
 			require.NoError(t, err)
-			return resumeHere(to + 1)
+			return resumeHere(end + 1)
 		case r.Method == http.MethodDelete:
 			return reply{Status: http.StatusNoContent}
 		case r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/photos/"):
@@ -175,19 +175,19 @@ func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
 				c.ParallelComposite = row.config.ParallelComposite
 			})
 			var upload []storage.UploadOption
-			var copied []storage.CopyOption
+			var opts []storage.CopyOption
 			for _, o := range row.opts {
 				upload = append(upload, o)
-				copied = append(copied, o)
+				opts = append(opts, o)
 			}
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), append(upload, storage.WithPartSize(256<<10))...)
 			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), b, "c", b, "a", copied...)
+			_, err = storage.Copy(t.Context(), b, "c", b, "a", opts...)
 			require.NoError(t, err)
 			if row.want != "" {
-				_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"}, copied...)
+				_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"}, opts...)
 				require.NoError(t, err)
 			}
 			for _, r := range server.server.Requests() {
@@ -229,9 +229,9 @@ func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
 }
 
 func TestOptionsOfAWrite(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
+	when := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
 	opts := []storage.WriteOption{
-		WithCustomTime(at), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "two": "a b"}),
+		WithCustomTime(when), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "two": "a b"}),
 		WithAttrs(func(a *gcs.ObjectAttrs) {
 			a.ACL = []gcs.ACLRule{{Entity: "user-a@example.com", Role: gcs.RoleReader}}
 			a.Metadata["own"] = a.CustomTime.Format(time.RFC3339)

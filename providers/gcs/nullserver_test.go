@@ -41,11 +41,11 @@ func answerUploads(conn net.Conn) {
 	crc := crc32.Checksum(make([]byte, 1<<10), crc32.MakeTable(crc32.Castagnoli))
 	body := fmt.Sprintf(`{"generation":"1","etag":"CAE=","crc32c":%q,"timeCreated":"2026-01-02T03:04:05.678Z"}`, base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc)))
 	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
-	in := bufio.NewReaderSize(conn, 64<<10)
+	src := bufio.NewReaderSize(conn, 64<<10)
 	for {
 		length := int64(0)
 		for {
-			line, err := in.ReadSlice('\n')
+			line, err := src.ReadSlice('\n')
 			if err != nil {
 				return
 			}
@@ -56,7 +56,7 @@ func answerUploads(conn net.Conn) {
 				_, _ = fmt.Sscanf(text, "Content-Length: %d", &length)
 			}
 		}
-		if _, err := io.CopyN(io.Discard, in, length); err != nil {
+		if _, err := io.CopyN(io.Discard, src, length); err != nil {
 			return
 		}
 		if _, err := conn.Write(answer); err != nil {

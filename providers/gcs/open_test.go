@@ -53,9 +53,9 @@ func TestPlace(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			alone(t, row.env)
 			row.config.Bucket = "photos"
-			opened, err := NewDriver(t.Context(), row.config)
+			drv, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			d := opened.(*objectDriver)
+			d := drv.(*objectDriver)
 			require.Equal(t, row.root, d.account.root())
 			require.Equal(t, row.anonymous, d.account.anonymous)
 			require.Equal(t, row.root+"/photos/", d.Describe().PublicBaseURL)

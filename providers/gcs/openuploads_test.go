@@ -138,19 +138,19 @@ func TestASignedPartStoresOneComponent(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
 	upload := beginOpen(t, d, &driver.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
-	signed, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
-	require.Equal(t, http.MethodPut, signed.Method)
-	require.Contains(t, signed.URL, "/"+bucketOf(s)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")
+	require.Equal(t, http.MethodPut, signedURL.Method)
+	require.Contains(t, signedURL.URL, "/"+bucketOf(s)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")
 	require.Equal(t, http.Header{
 		"X-Goog-Storage-Class":        {"NEARLINE"},
 		"X-Goog-Content-Length-Range": {"5,5"},
 		"X-Goog-Hash":                 {"crc32c=mnG7TA=="},
-	}, signed.Header)
-	require.Contains(t, signed.URL, "X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
-	signed, err = d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &driver.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
+	}, signedURL.Header)
+	require.Contains(t, signedURL.URL, "X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
+	signedURL, err = d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &driver.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
 	require.NoError(t, err)
-	require.Empty(t, signed.Header)
+	require.Empty(t, signedURL.Header)
 	for _, name := range []string{"", "/upload/x", "../../z"} {
 		_, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: name, Number: 1, TTL: time.Minute, Size: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument)

@@ -25,9 +25,9 @@ func partOf(number int, offset int64, text string) *driver.PartRequest {
 
 // completing completes an upload of one unit with the given part.
 func completing(last string) *driver.CompleteRequest {
-	whole := strings.Repeat("x", unit) + last
+	full := strings.Repeat("x", unit) + last
 	return &driver.CompleteRequest{
-		Put:    &driver.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
+		Put:    &driver.PutRequest{Key: "a", Size: int64(len(full)), CRC32C: wiretest.CRC32C(full)},
 		Upload: sessionName,
 		Last:   partOf(2, unit, last),
 	}
@@ -40,13 +40,13 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)
-	asked := server.server.Last(t)
-	require.Equal(t, "POST /upload/storage/v1/b/photos/o", asked.Call())
-	require.Equal(t, "resumable", asked.Query().Get("uploadType"))
-	require.Equal(t, "publicRead", asked.Query().Get("predefinedAcl"))
-	require.Equal(t, "786432", asked.Header.Get("X-Upload-Content-Length"))
-	require.Equal(t, "text/plain", asked.Header.Get("X-Upload-Content-Type"))
-	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, asked.Body)
+	req := server.server.Last(t)
+	require.Equal(t, "POST /upload/storage/v1/b/photos/o", req.Call())
+	require.Equal(t, "resumable", req.Query().Get("uploadType"))
+	require.Equal(t, "publicRead", req.Query().Get("predefinedAcl"))
+	require.Equal(t, "786432", req.Header.Get("X-Upload-Content-Length"))
+	require.Equal(t, "text/plain", req.Header.Get("X-Upload-Content-Type"))
+	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, req.Body)
 
 	r.Size = -1
 	_, err = server.on(t).BeginParts(t.Context(), r)
@@ -86,9 +86,9 @@ func TestSessionChunks(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.PutPart(t.Context(), partOf(2, unit, text))
 	require.NoError(t, err)
-	whole := text + text + "end"
+	full := text + text + "end"
 	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-		Put:    &driver.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
+		Put:    &driver.PutRequest{Key: "a", Size: int64(len(full)), CRC32C: wiretest.CRC32C(full)},
 		Upload: sessionName,
 		Last:   partOf(3, 2*unit, "end"),
 	})
@@ -101,7 +101,7 @@ func TestSessionChunks(t *testing.T) {
 		ranges = append(ranges, s.Header.Get("Content-Range"))
 	}
 	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"}, ranges)
-	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(whole).Sum), server.server.Last(t).Header.Get("X-Goog-Hash"))
+	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(full).Sum), server.server.Last(t).Header.Get("X-Goog-Hash"))
 	require.Empty(t, server.server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
@@ -111,11 +111,11 @@ func TestServerKeepsLessThanWasSent(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
 		_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, text))
 		require.NoError(t, err)
-		asked := server.server.Requests()
-		require.Len(t, asked, 3)
-		require.Equal(t, "bytes 262144-786431/*", asked[1].Header.Get("Content-Range"))
-		require.Equal(t, text[unit:], asked[1].Body)
-		require.Equal(t, text[2*unit:], asked[2].Body)
+		reqs := server.server.Requests()
+		require.Len(t, reqs, 3)
+		require.Equal(t, "bytes 262144-786431/*", reqs[1].Header.Get("Content-Range"))
+		require.Equal(t, text[unit:], reqs[1].Body)
+		require.Equal(t, text[2*unit:], reqs[2].Body)
 	})
 	t.Run("of the last chunk too", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(2*unit), stored)

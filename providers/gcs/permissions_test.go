@@ -48,14 +48,14 @@ func TestPermissions(t *testing.T) {
 type insteadOfGoogle struct{ address string }
 
 func (g insteadOfGoogle) RoundTrip(r *http.Request) (*http.Response, error) {
-	to, err := url.Parse(g.address)
+	target, err := url.Parse(g.address)
 	if err != nil {
 		return nil, err
 	}
 	r = r.Clone(r.Context())
 	r.Host = r.URL.Host
-	r.URL.Scheme = to.Scheme
-	r.URL.Host = to.Host
+	r.URL.Scheme = target.Scheme
+	r.URL.Host = target.Host
 	return http.DefaultTransport.RoundTrip(r)
 }
 

@@ -52,11 +52,11 @@ func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy 
 
 func TestReadsResumeAfterALostConnection(t *testing.T) {
 	const size = 4 << 20
-	plain := wiretest.Content(size, 1)
+	data := wiretest.Content(size, 1)
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
 	require.NoError(t, err)
-	_, err = w.Write(plain)
+	_, err = w.Write(data)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	for _, l := range lanes {
@@ -64,7 +64,7 @@ func TestReadsResumeAfterALostConnection(t *testing.T) {
 			name     string
 			data     []byte
 			encoding string
-		}{{"plain", plain, ""}, {"gzip-encoded", packed.Bytes(), "gzip"}} {
+		}{{"plain", data, ""}, {"gzip-encoded", packed.Bytes(), "gzip"}} {
 			for _, row := range []struct {
 				name           string
 				offset, length int64
@@ -78,11 +78,11 @@ func TestReadsResumeAfterALostConnection(t *testing.T) {
 					want := stored.data
 					if row.offset != 0 || row.length >= 0 {
 						opts = append(opts, storage.WithRange(row.offset, row.length))
-						from := row.offset
-						if from < 0 {
-							from += int64(len(want))
+						start := row.offset
+						if start < 0 {
+							start += int64(len(want))
 						}
-						want = want[from:]
+						want = want[start:]
 						if row.length >= 0 {
 							want = want[:row.length]
 						}
@@ -120,12 +120,12 @@ func TestInterruptedUploadsLoseNothingAndCommitOnce(t *testing.T) {
 					s, direct, proxy, cut := through(t, l)
 					want := wiretest.Content(row.size, 2)
 					proxy.Cut(wiretest.Cut{Up: row.up, Down: row.down}, row.cuts)
-					stored, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(row.opts, condition.opts...)...)
+					existing, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(row.opts, condition.opts...)...)
 					require.NoError(t, err)
 					got, attrs, err := storage.ReadAll(t.Context(), direct, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
-					require.Equal(t, attrs.Revision, stored.Revision)
+					require.Equal(t, attrs.Revision, existing.Revision)
 					require.GreaterOrEqual(t, proxy.Cuts(), 1)
 					names := s.names(bucketOf(s))
 					if row.opts == nil && condition.opts == nil {

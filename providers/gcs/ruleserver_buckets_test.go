@@ -31,8 +31,8 @@ type ruleSettings struct {
 }
 
 func (b *ruleBucket) settings() (s ruleSettings) {
-	whole, _ := json.Marshal(b.resource.fields)
-	_ = json.Unmarshal(whole, &s)
+	data, _ := json.Marshal(b.resource.fields)
+	_ = json.Unmarshal(data, &s)
 	return s
 }
 
@@ -132,14 +132,14 @@ func withFields(document, with json.RawMessage) json.RawMessage {
 	_ = json.Unmarshal(document, &fields)
 	_ = json.Unmarshal(with, &other)
 	maps.Copy(fields, other)
-	whole, _ := json.Marshal(fields)
-	return whole
+	data, _ := json.Marshal(fields)
+	return data
 }
 
 // servePolicy handles "b/BUCKET/iam".
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
 func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
-	now := strconv.Itoa(b.resource.etag)
+	current := strconv.Itoa(b.resource.etag)
 	if r.Method == http.MethodPut {
 		var policy struct {
 			Etag     string
@@ -149,7 +149,7 @@ func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
 		if err != nil {
 			return nil, bad("Parse Error")
 		}
-		if policy.Etag != "" && policy.Etag != now {
+		if policy.Etag != "" && policy.Etag != current {
 			return nil, failed
 		}
 		if b.prevented && strings.Contains(string(policy.Bindings), "allUsers") {
@@ -201,8 +201,8 @@ func (b *ruleBucket) refusedName(key string) *refusal {
 	if strings.ContainsAny(key, "\r\n") {
 		return bad("Disallowed unicode characters present in object name")
 	}
-	at := strings.LastIndexByte(key, '/') + 1
-	if b.folders == nil || at <= maxNamePart && len(key)-at <= maxNamePart {
+	i := strings.LastIndexByte(key, '/') + 1
+	if b.folders == nil || i <= maxNamePart && len(key)-i <= maxNamePart {
 		return nil
 	}
 	return bad("The name is too long for a bucket with a hierarchical namespace.")

@@ -85,16 +85,16 @@ func (b *ruleBucket) refusedRetention(r *ruleRetention) *refusal {
 // kept returns the refusal to remove or overwrite an object that is locked. archives says that
 // the object would become a noncurrent version.
 func (o *ruleObject) kept(bucket string, archives bool) *refusal {
-	named := "Object '" + bucket + "/" + o.Name + "' is "
+	name := "Object '" + bucket + "/" + o.Name + "' is "
 	switch {
 	case o.TemporaryHold:
-		return &refusal{403, "forbidden", named + "under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
+		return &refusal{403, "forbidden", name + "under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
 	case o.isHeld():
-		return &refusal{403, "forbidden", named + "under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
+		return &refusal{403, "forbidden", name + "under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
 	case o.KeptUntil != nil && o.KeptUntil.After(time.Now()) && o.Retention == nil:
-		return &refusal{403, "forbidden", named + "subject to bucket's retention policy and cannot be deleted, overwritten or archived until " + o.KeptUntil.Format(time.RFC3339), "RetentionPolicyNotMet"}
+		return &refusal{403, "forbidden", name + "subject to bucket's retention policy and cannot be deleted, overwritten or archived until " + o.KeptUntil.Format(time.RFC3339), "RetentionPolicyNotMet"}
 	case o.Retention != nil && o.Retention.Until.After(time.Now()) && !archives:
-		return &refusal{403, "retentionPolicyNotMet", named + "subject to bucket's retention policy or object retention and cannot be deleted or overwritten until " + o.Retention.Until.Format(time.RFC3339), "RetentionPolicyNotMet"}
+		return &refusal{403, "retentionPolicyNotMet", name + "subject to bucket's retention policy or object retention and cannot be deleted or overwritten until " + o.Retention.Until.Format(time.RFC3339), "RetentionPolicyNotMet"}
 	}
 	return nil
 }
@@ -137,9 +137,9 @@ func (o *ruleObject) readControls(h http.Header, query url.Values) {
 	if name := h.Get("X-Goog-Encryption-Kms-Key-Name"); name != "" {
 		query.Set("kmsKeyName", name)
 	}
-	if until, err := time.Parse(time.RFC3339, h.Get("X-Goog-Object-Lock-Retain-Until-Date")); err == nil {
+	if retainUntil, err := time.Parse(time.RFC3339, h.Get("X-Goog-Object-Lock-Retain-Until-Date")); err == nil {
 		modes := map[string]string{"GOVERNANCE": "Unlocked", "COMPLIANCE": "Locked"}
-		o.Retention = &ruleRetention{modes[h.Get("X-Goog-Object-Lock-Mode")], until}
+		o.Retention = &ruleRetention{modes[h.Get("X-Goog-Object-Lock-Mode")], retainUntil}
 	}
 }
 
@@ -255,9 +255,9 @@ func (o *ruleObject) patchRetention(b *ruleBucket, value json.RawMessage, overri
 	} else if no := b.refusedRetention(wanted); no != nil {
 		return no
 	}
-	if now := o.Retention; now != nil && now.Until.After(time.Now()) {
-		weaker := wanted == nil || wanted.Mode != now.Mode || wanted.Until.Before(now.Until)
-		if weaker && (now.Mode == "Locked" || !override) {
+	if current := o.Retention; current != nil && current.Until.After(time.Now()) {
+		weaker := wanted == nil || wanted.Mode != current.Mode || wanted.Until.Before(current.Until)
+		if weaker && (current.Mode == "Locked" || !override) {
 			return &refusal{403, "forbidden", "The object retention cannot be removed or shortened.", "AccessDenied"}
 		}
 	}

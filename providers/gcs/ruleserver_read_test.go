@@ -67,10 +67,10 @@ func writeXML(w http.ResponseWriter, no *refusal) {
 func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Del("Vary")
-	stored := "identity"
+	content := "identity"
 	if o.ContentEncoding != "" && o.ContentEncoding != "identity" {
-		stored = o.ContentEncoding
-		h.Set("Content-Encoding", stored)
+		content = o.ContentEncoding
+		h.Set("Content-Encoding", content)
 	}
 	cache := o.CacheControl
 	if cache == "" {
@@ -81,7 +81,7 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 		"Content-Disposition":            o.ContentDisposition,
 		"Content-Language":               o.ContentLanguage,
 		"Cache-Control":                  cache,
-		"X-Goog-Stored-Content-Encoding": stored,
+		"X-Goog-Stored-Content-Encoding": content,
 		"X-Goog-Stored-Content-Length":   o.Size,
 		"X-Goog-Storage-Class":           o.StorageClass,
 		"X-Goog-Encryption-Kms-Key-Name": o.KMSKeyName,
@@ -122,9 +122,9 @@ func (m *measured) WriteHeader(status int) {
 	case http.StatusOK:
 		h.Set("Content-Length", m.size)
 	case http.StatusPartialContent:
-		var from, to int64
-		if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/", &from, &to); err == nil {
-			h.Set("Content-Length", strconv.FormatInt(to-from+1, 10))
+		var start, end int64
+		if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/", &start, &end); err == nil {
+			h.Set("Content-Length", strconv.FormatInt(end-start+1, 10))
 		}
 	}
 	m.ResponseWriter.WriteHeader(status)
@@ -162,7 +162,7 @@ func (b *ruleBucket) list(query url.Values) any {
 			continue
 		}
 		common := ""
-		if before, _, found := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && found {
+		if before, _, ok := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && ok {
 			common = prefix + before + delimiter
 			if common == last {
 				continue
@@ -196,18 +196,18 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	if to == nil {
 		return nil, missingBucket
 	}
-	from := s.buckets[path[1]].find(path[3], query.Get("sourceGeneration"))
-	if from == nil {
+	src := s.buckets[path[1]].find(path[3], query.Get("sourceGeneration"))
+	if src == nil {
 		return nil, missingObject(path[1], path[3])
 	}
-	if !holds(query, "ifSource", from) {
+	if !holds(query, "ifSource", src) {
 		return nil, failed
 	}
-	if from.opensWith(r.Header, "Copy-Source-") != nil {
-		return nil, from.opensWith(r.Header, "Copy-Source-")
+	if src.opensWith(r.Header, "Copy-Source-") != nil {
+		return nil, src.opensWith(r.Header, "Copy-Source-")
 	}
-	if len(from.data) > 1<<20 && query.Get("rewriteToken") != "again" {
-		return map[string]any{"kind": "storage#rewriteResponse", "done": false, "rewriteToken": "again", "objectSize": from.Size, "totalBytesRewritten": "1048576"}, nil
+	if len(src.data) > 1<<20 && query.Get("rewriteToken") != "again" {
+		return map[string]any{"kind": "storage#rewriteResponse", "done": false, "rewriteToken": "again", "objectSize": src.Size, "totalBytesRewritten": "1048576"}, nil
 	}
 	said := &ruleObject{}
 	if err := json.Unmarshal(body, said); len(body) > 0 && err != nil {
@@ -218,15 +218,15 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	}
 	if said.ContentType == "" { // without a resource, everything except the class is copied
 		class := said.StorageClass
-		*said = *from
+		*said = *src
 		said.StorageClass = class
 		said.ruleControls = ruleControls{}
 	}
 	if said.Contexts == nil && query.Get("dropContextGroups") != "custom" {
-		said.Contexts = from.Contexts
+		said.Contexts = src.Contexts
 	}
 	said.Name, said.CRC32C, said.key = path[8], "", r.Header.Get(keyHeader)
-	if no := s.insert(to, said, query, from.data, from.MD5Hash == ""); no != nil {
+	if no := s.insert(to, said, query, src.data, src.MD5Hash == ""); no != nil {
 		return nil, no
 	}
 	return map[string]any{"kind": "storage#rewriteResponse", "done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
@@ -235,22 +235,22 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 // move handles "b/BUCKET/o/OBJECT/moveTo/o/OBJECT".
 // https://cloud.google.com/storage/docs/json_api/v1/objects/move
 func (s *ruleServer) move(b *ruleBucket, path []string, r *http.Request) (any, *refusal) {
-	from := b.find(path[3], "")
-	if from == nil {
+	src := b.find(path[3], "")
+	if src == nil {
 		return nil, missingObject(path[1], path[3])
 	}
 	if path[3] == path[6] {
 		return nil, bad("The source and destination objects must be different.")
 	}
-	if !holds(r.URL.Query(), "ifSource", from) {
+	if !holds(r.URL.Query(), "ifSource", src) {
 		return nil, failed
 	}
-	if from.kept(path[1], b.versioned) != nil {
-		return nil, from.kept(path[1], b.versioned)
+	if src.kept(path[1], b.versioned) != nil {
+		return nil, src.kept(path[1], b.versioned)
 	}
-	moved := *from
+	moved := *src
 	moved.Name = path[6]
-	if no := s.insert(b, &moved, r.URL.Query(), from.data, from.MD5Hash == ""); no != nil {
+	if no := s.insert(b, &moved, r.URL.Query(), src.data, src.MD5Hash == ""); no != nil {
 		return nil, no
 	}
 	return moved.as(r.Header), b.remove(path[1], path[3], nil)
@@ -273,17 +273,17 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 	joined := map[string]*ruleContext{}
 	var data []byte
 	for _, source := range asked.SourceObjects {
-		from := b.find(source.Name, source.Generation)
-		if from == nil {
+		src := b.find(source.Name, source.Generation)
+		if src == nil {
 			return nil, missingObject(bucket, source.Name)
 		}
-		if no := from.opensWith(r.Header, ""); no != nil {
+		if no := src.opensWith(r.Header, ""); no != nil {
 			return nil, no
 		}
-		if from.Contexts != nil {
-			maps.Copy(joined, from.Contexts.Custom)
+		if src.Contexts != nil {
+			maps.Copy(joined, src.Contexts.Custom)
 		}
-		data = append(data, from.data...)
+		data = append(data, src.data...)
 	}
 	if o.Contexts == nil && query.Get("dropContextGroups") != "custom" && len(joined) > 0 {
 		o.Contexts = &ruleContexts{joined}

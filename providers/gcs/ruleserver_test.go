@@ -327,14 +327,14 @@ func (b *ruleBucket) find(key, generation string) *ruleObject {
 
 // holds evaluates the conditions of a request.
 func holds(query url.Values, prefix string, there *ruleObject) bool {
-	now := "0"
+	current := "0"
 	if there != nil {
-		now = there.Generation
+		current = there.Generation
 	}
 	if query.Has(prefix+"MetagenerationMatch") && (there == nil || query.Get(prefix+"MetagenerationMatch") != there.Metageneration) {
 		return false
 	}
-	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == now
+	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == current
 }
 
 func (b *ruleBucket) get(bucket, key string, query url.Values) (*ruleObject, *refusal) {

@@ -107,17 +107,17 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 		writeJSON(w, session.done, nil)
 		return
 	}
-	span, whole, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
-	from := len(session.data)
-	if first, _, found := strings.Cut(span, "-"); found {
-		from, _ = strconv.Atoi(first)
+	span, full, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
+	start := len(session.data)
+	if first, _, ok := strings.Cut(span, "-"); ok {
+		start, _ = strconv.Atoi(first)
 	}
-	if from > len(session.data) || whole == "*" && !broken && len(body)%ruleChunk != 0 {
+	if start > len(session.data) || full == "*" && !broken && len(body)%ruleChunk != 0 {
 		writeJSON(w, nil, bad("Invalid request. The chunk does not begin where the upload ends, or is no multiple of 256 KiB."))
 		return
 	}
-	session.keep(from, body, broken)
-	total, err := strconv.Atoi(whole)
+	session.keep(start, body, broken)
+	total, err := strconv.Atoi(full)
 	if err != nil || len(session.data) < total || broken {
 		if len(session.data) > 0 {
 			w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", len(session.data)-1))
@@ -129,7 +129,7 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 		w.WriteHeader(http.StatusPermanentRedirect)
 		return
 	}
-	if sum, found := strings.CutPrefix(r.Header.Get("X-Goog-Hash"), "crc32c="); found {
+	if sum, ok := strings.CutPrefix(r.Header.Get("X-Goog-Hash"), "crc32c="); ok {
 		session.object.CRC32C = sum
 	}
 	no := s.insert(s.buckets[session.bucket], session.object, session.query, session.data, false)
@@ -143,11 +143,11 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 
 // keep stores the bytes that the session does not have yet. If the chunk was
 // cut off, it keeps a multiple of 256 KiB.
-func (s *ruleSession) keep(from int, body []byte, broken bool) {
+func (s *ruleSession) keep(start int, body []byte, broken bool) {
 	if broken {
-		body = body[:max(0, (from+len(body))/ruleChunk*ruleChunk-from)]
+		body = body[:max(0, (start+len(body))/ruleChunk*ruleChunk-start)]
 	}
-	if have := len(s.data) - from; have < len(body) {
+	if have := len(s.data) - start; have < len(body) {
 		s.data = append(s.data, body[have:]...)
 	}
 }

@@ -123,7 +123,7 @@ func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 }
 
 func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
-	with := func(more string) string { return strings.TrimSuffix(bucketIsThere, "}") + "," + more + "}" }
+	with := func(extra string) string { return strings.TrimSuffix(bucketIsThere, "}") + "," + extra + "}" }
 	created := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 	plain := storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1", Created: created}
 	changed := func(change func(*storage.BucketInfo)) storage.BucketInfo {

@@ -148,9 +148,9 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 			seconds, err := strconv.Atoi(query.Get("X-Goog-Expires"))
 			require.NoError(t, err)
 			row.request.TTL = time.Duration(seconds) * time.Second
-			signed, err := d.urls.sign(t.Context(), row.request, then)
+			signedURL, err := d.urls.sign(t.Context(), row.request, then)
 			require.NoError(t, err)
-			own, err := url.Parse(signed.URL)
+			own, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, query, own.Query())
 			require.Equal(t, address.EscapedPath(), own.EscapedPath())
@@ -209,15 +209,15 @@ func TestSignedUploadHeaders(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(test.ask), signedAt)
+			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(test.ask), signedAt)
 			require.NoError(t, err)
-			require.Equal(t, http.MethodPut, signed.Method)
-			require.Equal(t, test.want, signed.Header)
+			require.Equal(t, http.MethodPut, signedURL.Method)
+			require.Equal(t, test.want, signedURL.Header)
 			names := []string{"host"}
 			for name := range test.want {
 				names = append(names, strings.ToLower(name))
 			}
-			address, err := url.Parse(signed.URL)
+			address, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.ElementsMatch(t, names, strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";"), "each is signed")
 		})
@@ -242,19 +242,19 @@ func TestSignUsesTheSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, test.config)
-			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+			signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.Key = "a/b c"
 				r.BaseURL = test.base
 			}), signedAt)
 			require.NoError(t, err)
-			address, _, _ := strings.Cut(signed.URL, "?")
+			address, _, _ := strings.Cut(signedURL.URL, "?")
 			require.Equal(t, test.want, address)
 		})
 	}
 }
 
 func TestSignedURLExpiresAsReported(t *testing.T) {
-	from := signedAt.Truncate(time.Second)
+	start := signedAt.Truncate(time.Second)
 	for name, test := range map[string]struct {
 		ttl     time.Duration
 		maxTerm time.Duration
@@ -269,12 +269,12 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 			d := signing(t, Config{})
 			var by signer = shortLived{*d.account.signerFinder.found.Load(), test.maxTerm}
 			d.account.signerFinder.found.Store(&by)
-			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+			signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.TTL = test.ttl
 			}), signedAt)
 			require.NoError(t, err)
-			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
-			address, err := url.Parse(signed.URL)
+			require.Equal(t, start.Add(test.want), signedURL.ExpiresAt)
+			address, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, "20260304T050607Z", address.Query().Get("X-Goog-Date"))
 			require.Equal(t, fmt.Sprint(int(test.want.Seconds())), address.Query().Get("X-Goog-Expires"))
@@ -283,13 +283,13 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 }
 
 func TestStableURLsOfGoogle(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
 		r.StableFor = 24 * time.Hour
 	})
-	first, err := signing(t, Config{}).urls.sign(t.Context(), stable, at)
+	first, err := signing(t, Config{}).urls.sign(t.Context(), stable, when)
 	require.NoError(t, err)
-	last, err := signing(t, Config{}).urls.sign(t.Context(), stable, at.Add(19*time.Hour-1))
+	last, err := signing(t, Config{}).urls.sign(t.Context(), stable, when.Add(19*time.Hour-1))
 	require.NoError(t, err)
 	require.Equal(t, first, last, "two processes on one day")
 	require.Equal(t, time.Date(2026, 3, 5, 1, 0, 0, 0, time.UTC), first.ExpiresAt)
@@ -297,7 +297,7 @@ func TestStableURLsOfGoogle(t *testing.T) {
 	d := signing(t, Config{})
 	var byIAM signer = newIAMSigner("signer@example.com", d.account)
 	d.account.signerFinder.found.Store(&byIAM)
-	_, err = d.urls.sign(t.Context(), stable, at)
+	_, err = d.urls.sign(t.Context(), stable, when)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.False(t, d.Describe().Features&storage.StableURLs != 0)
 }
@@ -325,8 +325,8 @@ func TestUnsupportedSigning(t *testing.T) {
 		}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)
-			require.Nil(t, signed)
+			signedURL, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)
+			require.Nil(t, signedURL)
 			require.ErrorIs(t, err, storage.Unsupported)
 			if test.hint != "" {
 				require.ErrorContains(t, err, test.hint)

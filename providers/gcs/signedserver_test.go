@@ -145,9 +145,9 @@ func (s *signedServer) check(r *http.Request) *refusal {
 	if !s.verify(text, query.Get("X-Goog-Signature")) || !slices.Contains(signed, "host") {
 		return badSignature
 	}
-	from, err := time.Parse("20060102T150405Z", date)
+	start, err := time.Parse("20060102T150405Z", date)
 	seconds, bad := strconv.Atoi(query.Get("X-Goog-Expires"))
-	if err != nil || bad != nil || seconds < 1 || seconds > 604_800 || time.Now().After(from.Add(time.Duration(seconds)*time.Second)) {
+	if err != nil || bad != nil || seconds < 1 || seconds > 604_800 || time.Now().After(start.Add(time.Duration(seconds)*time.Second)) {
 		return expired
 	}
 	return nil
@@ -156,8 +156,8 @@ func (s *signedServer) check(r *http.Request) *refusal {
 // scope returns the part of a credential after the account. The account must be
 // the test's, and the day that of date.
 func (s *signedServer) scope(algorithm, credential, date string) (string, *refusal) {
-	scope, ours := strings.CutPrefix(credential, s.email+"/")
-	if algorithm != "GOOG4-RSA-SHA256" || !ours || len(date) != 16 || scope != date[:8]+"/auto/storage/goog4_request" {
+	scope, isOurs := strings.CutPrefix(credential, s.email+"/")
+	if algorithm != "GOOG4-RSA-SHA256" || !isOurs || len(date) != 16 || scope != date[:8]+"/auto/storage/goog4_request" {
 		return "", badSignature
 	}
 	return scope, nil
@@ -190,7 +190,7 @@ func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *re
 		Metadata:           map[string]string{},
 	}
 	for name := range h {
-		if own, found := strings.CutPrefix(strings.ToLower(name), "x-goog-meta-"); found {
+		if own, ok := strings.CutPrefix(strings.ToLower(name), "x-goog-meta-"); ok {
 			o.Metadata[own] = h.Get(name)
 		}
 	}
@@ -215,10 +215,10 @@ func (s *signedServer) store(bucket string, o *ruleObject, query url.Values, bod
 	return s.rules.insert(b, o, query, body, false)
 }
 
-func within(size int64, least, most string) bool {
-	from, err := strconv.ParseInt(least, 10, 64)
-	to, bad := strconv.ParseInt(most, 10, 64)
-	return err == nil && bad == nil && from <= size && size <= to
+func within(size int64, least, limit string) bool {
+	start, err := strconv.ParseInt(least, 10, 64)
+	end, bad := strconv.ParseInt(limit, 10, 64)
+	return err == nil && bad == nil && start <= size && size <= end
 }
 
 // form stores the upload of a form if it fits the policy.
@@ -254,7 +254,7 @@ func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusa
 		Metadata:           map[string]string{},
 	}
 	for name, value := range fields {
-		if own, found := strings.CutPrefix(name, "x-goog-meta-"); found {
+		if own, ok := strings.CutPrefix(name, "x-goog-meta-"); ok {
 			o.Metadata[own] = value
 		}
 	}

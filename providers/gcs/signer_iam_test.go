@@ -56,8 +56,8 @@ func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"keyId": "k", "signedBlob": base64.StdEncoding.EncodeToString(signature)})
 }
 
-func assertDecodes(t *testing.T, from io.Reader, into any) bool {
-	if err := json.NewDecoder(from).Decode(into); err != nil {
+func assertDecodes(t *testing.T, src io.Reader, dst any) bool {
+	if err := json.NewDecoder(src).Decode(dst); err != nil {
 		t.Error(err)
 		return false
 	}
@@ -75,11 +75,11 @@ func TestSignByIAM(t *testing.T) {
 		r.MinSize = 5
 		r.MaxSize = 5
 	})
-	signed, err := d.urls.sign(t.Context(), request, signedAt)
+	signedURL, err := d.urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
 	byKey, err := signing(t, Config{}).urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
-	require.Equal(t, byKey, signed, "both signers sign the same")
+	require.Equal(t, byKey, signedURL, "both signers sign the same")
 
 	require.Len(t, requests, 1)
 	require.Equal(t, "POST /v1/projects/-/serviceAccounts/"+testAccount+":signBlob", requests[0].Method+" "+requests[0].URL.Path)
@@ -96,12 +96,12 @@ func TestSignByIAM(t *testing.T) {
 
 func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+	signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 		r.TTL = sigv4.MaxTerm
 	}), signedAt)
 	require.NoError(t, err)
-	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
-	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")
+	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signedURL.ExpiresAt)
+	require.Contains(t, signedURL.URL, "X-Goog-Expires=43200&")
 }
 
 // fog/fog-google#629, https://cloud.google.com/apis/docs/troubleshooting

@@ -35,50 +35,50 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 func TestSignedRequestsWithACustomersKey(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
-	signed, err := b.SignedUploadURL(t.Context(), "a", key)
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
-	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status)
+	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
 	got, attrs, err := storage.ReadAll(t.Context(), b, "a", key)
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 	require.NotEmpty(t, attrs.Encryption.KeyID)
-	signed, err = b.SignedDownloadURL(t.Context(), "a", key)
+	signedURL, err = b.SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
-	require.Equal(t, "text", wiretest.Curl(t, signed, "").Body)
-	signed.Header.Set("X-Goog-Encryption-Key", "AAAA")
-	require.Equal(t, 403, wiretest.Curl(t, signed, "").Status, "the key is signed")
-	signed, err = b.SignedDownloadURL(t.Context(), "a")
+	require.Equal(t, "text", wiretest.Curl(t, signedURL, "").Body)
+	signedURL.Header.Set("X-Goog-Encryption-Key", "AAAA")
+	require.Equal(t, 403, wiretest.Curl(t, signedURL, "").Status, "the key is signed")
+	signedURL, err = b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	require.Equal(t, 400, wiretest.Curl(t, signed, "").Status)
+	require.Equal(t, 400, wiretest.Curl(t, signedURL, "").Status)
 }
 
 func TestSignedURLsWorkFromCurl(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	for _, key := range wiretest.CurlKeys {
-		signed, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
+		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
 			storage.WithContentDisposition(`attachment;  filename="a  b"`), storage.WithMetadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "%q", key)
-		require.Equal(t, 412, wiretest.Curl(t, signed, "text").Status, "it creates once")
-		require.Equal(t, 400, wiretest.Curl(t, signed, "longer").Status)
+		require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
+		require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
+		require.Equal(t, 400, wiretest.Curl(t, signedURL, "longer").Status)
 		attrs, err := b.Attrs(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, "text/x-test", attrs.ContentType)
 		require.Equal(t, `attachment;  filename="a  b"`, attrs.ContentDisposition)
 		require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 
-		signed, err = b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
+		signedURL, err = b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
 		require.NoError(t, err)
-		require.Equal(t, 200, wiretest.Curl(t, signed, "").Status, "%q", key)
+		require.Equal(t, 200, wiretest.Curl(t, signedURL, "").Status, "%q", key)
 	}
 }
 
 func TestSignedChecksumIsEnforced(t *testing.T) {
 	b := startSignedServer(t).open(t)
-	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 	require.NoError(t, err)
-	require.Equal(t, 400, wiretest.Curl(t, signed, "987654321").Status)
-	require.Equal(t, 200, wiretest.Curl(t, signed, "123456789").Status)
+	require.Equal(t, 400, wiretest.Curl(t, signedURL, "987654321").Status)
+	require.Equal(t, 200, wiretest.Curl(t, signedURL, "123456789").Status)
 }
 
 func TestSignedURLReadsItsVersion(t *testing.T) {
@@ -90,19 +90,19 @@ func TestSignedURLReadsItsVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("other"))
 	require.NoError(t, err)
-	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
 	require.NoError(t, err)
-	require.Equal(t, "one", wiretest.NetHTTP(t, signed, "").Body)
+	require.Equal(t, "one", wiretest.NetHTTP(t, signedURL, "").Body)
 }
 
 func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
 	b := startSignedServer(t).open(t)
-	signed, err := b.SignedUploadURL(t.Context(), "my-user-id")
+	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)
-	address, err := url.Parse(signed.URL)
+	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Goog-SignedHeaders"))
-	require.Empty(t, signed.Header)
-	require.Equal(t, 200, wiretest.NetHTTP(t, signed, "text").Status, "net/http adds none")
-	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "curl adds a type of its own")
+	require.Empty(t, signedURL.Header)
+	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status, "net/http adds none")
+	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "curl adds a type of its own")
 }

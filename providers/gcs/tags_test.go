@@ -21,11 +21,11 @@ func TestTagsThatGoogleWouldRefuse(t *testing.T) {
 	bucket := s.bucket(ruleBucket{})
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: s.URL, Bucket: bucket})
 	require.NoError(t, err)
-	for given, want := range map[string]string{
+	for value, want := range map[string]string{
 		"plain": "plain", "": "0~", "-a": "0~-a", "a/b": "0~a~b", "/": "0~~", "0": "0", "a=b c": "a=b c", " a": "0~ a", "google": "google", "@": "0~@",
 	} {
-		t.Run(fmt.Sprintf("%q", given), func(t *testing.T) {
-			tags := map[string]string{"value": given}
+		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
+			tags := map[string]string{"value": value}
 			r := wiretest.Put("a", "x")
 			r.Tags = tags
 			_, err := d.Put(t.Context(), r)
@@ -67,14 +67,14 @@ func TestTheSDKsAttributesAreKept(t *testing.T) {
 	} {
 		b, err := gcs.Open(t.Context(), c)
 		require.NoError(t, err)
-		at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-		_, err = b.Upload(t.Context(), name, strings.NewReader("text"), gcs.WithCustomTime(at), storage.WithTags(map[string]string{"k": "v"}))
+		when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+		_, err = b.Upload(t.Context(), name, strings.NewReader("text"), gcs.WithCustomTime(when), storage.WithTags(map[string]string{"k": "v"}))
 		require.NoError(t, err)
 		attrs, err := b.Attrs(t.Context(), name, storage.WithNativeAttrs())
 		require.NoError(t, err)
 		own, ok := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
 		require.True(t, ok)
-		require.Equal(t, at, own.CustomTime.UTC())
+		require.Equal(t, when, own.CustomTime.UTC())
 		got, attrs, err := storage.ReadAll(t.Context(), b, name, storage.WithNativeAttrs())
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
@@ -92,10 +92,10 @@ func TestTheSDKsAttributesAreKept(t *testing.T) {
 func TestACopyKeepsTheCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
-	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	later := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
 	upload := func(key string) {
-		_, err := b.Upload(t.Context(), key, strings.NewReader("text"), gcs.WithCustomTime(at))
+		_, err := b.Upload(t.Context(), key, strings.NewReader("text"), gcs.WithCustomTime(when))
 		require.NoError(t, err)
 	}
 	for name, row := range map[string]struct {
@@ -106,7 +106,7 @@ func TestACopyKeepsTheCustomTime(t *testing.T) {
 			upload("source")
 			_, err := storage.Copy(t.Context(), b, key, b, "source")
 			return err
-		}, at},
+		}, when},
 		"a copy with another time": {func(key string) error {
 			upload("source")
 			_, err := storage.Copy(t.Context(), b, key, b, "source", gcs.WithCustomTime(later))
@@ -116,12 +116,12 @@ func TestACopyKeepsTheCustomTime(t *testing.T) {
 			upload(key)
 			_, err := storage.Copy(t.Context(), b, key, b, key, storage.WithStorageClass("NEARLINE"))
 			return err
-		}, at},
+		}, when},
 		"an object that grows": {func(key string) error {
 			upload(key)
 			_, err := storage.Append(t.Context(), b, key, []byte("more"))
 			return err
-		}, at},
+		}, when},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, row.call("k"))

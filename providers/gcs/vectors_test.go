@@ -78,9 +78,9 @@ func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 // WithSigningBaseURL.
 func (v *signingVector) base() string {
 	host := "storage.googleapis.com"
-	for _, named := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} { // the last one set counts
-		if named != "" {
-			host = named
+	for _, name := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} { // the last one set counts
+		if name != "" {
+			host = name
 		}
 	}
 	if host == v.UniverseDomain {
@@ -90,7 +90,7 @@ func (v *signingVector) base() string {
 }
 
 func (p *vectorPlace) base(host string) string {
-	if _, after, found := strings.Cut(host, "://"); found {
+	if _, after, ok := strings.Cut(host, "://"); ok {
 		host = after
 	}
 	scheme := p.Scheme
@@ -161,9 +161,9 @@ func TestSignatureEqualsGooglesVectors(t *testing.T) {
 		t.Run(v.Description, func(t *testing.T) {
 			d := v.driver(signs)
 			if r := v.request(); r != nil {
-				signed, err := d.urls.sign(t.Context(), r, v.Timestamp)
+				signedURL, err := d.urls.sign(t.Context(), r, v.Timestamp)
 				require.NoError(t, err)
-				require.Equal(t, v.ExpectedURL, signed.URL)
+				require.Equal(t, v.ExpectedURL, signedURL.URL)
 				bySign++
 				return
 			}

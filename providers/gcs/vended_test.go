@@ -36,8 +36,8 @@ func TestEachRequestHasTheTokenOfItsPrefix(t *testing.T) {
 	require.Equal(t, []string{"a/1", "b/1"}, asked)
 	_, err = d.Put(t.Context(), wiretest.Put("c/1", "hello"))
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
-	copied := driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")}
-	_, err = d.Copy(t.Context(), &copied)
+	req := driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")}
+	_, err = d.Copy(t.Context(), &req)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Len(t, server.server.Calls(), 3)
 }

@@ -28,10 +28,10 @@ func TestDeleteRequests(t *testing.T) {
 			server := newStandIn(t, reply{Status: 204})
 			row.request.Key = "a/b"
 			require.NoError(t, server.on(t).Delete(t.Context(), &row.request))
-			asked := server.server.Last(t)
-			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", asked.Call())
+			req := server.server.Last(t)
+			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "generation"} {
-				require.Equal(t, row.want[name], asked.Query().Get(name), name)
+				require.Equal(t, row.want[name], req.Query().Get(name), name)
 			}
 		})
 	}
@@ -156,13 +156,13 @@ func TestCopyRequests(t *testing.T) {
 			attrs, err := server.on(t).Copy(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
-			asked := server.server.Last(t)
-			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", asked.Call())
-			require.Equal(t, "42", asked.Query().Get("sourceGeneration"), "the source is pinned")
+			req := server.server.Last(t)
+			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", req.Call())
+			require.Equal(t, "42", req.Query().Get("sourceGeneration"), "the source is pinned")
 			for _, name := range []string{"ifGenerationMatch", "destinationPredefinedAcl", "ifSourceGenerationMatch"} {
-				require.Equal(t, row.query[name], asked.Query().Get(name), name)
+				require.Equal(t, row.query[name], req.Query().Get(name), name)
 			}
-			require.JSONEq(t, row.body, asked.Body)
+			require.JSONEq(t, row.body, req.Body)
 		})
 	}
 }
@@ -183,10 +183,10 @@ func TestMoveRequests(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
 			require.Equal(t, int64(11), attrs.Size)
-			asked := server.server.Last(t)
-			require.Equal(t, "POST /storage/v1/b/photos/o/x%2Fy/moveTo/o/a%20b", asked.Call())
-			require.Equal(t, row.want, asked.Query().Get("ifGenerationMatch"))
-			require.Empty(t, asked.Query().Get("ifSourceGenerationMatch"))
+			req := server.server.Last(t)
+			require.Equal(t, "POST /storage/v1/b/photos/o/x%2Fy/moveTo/o/a%20b", req.Call())
+			require.Equal(t, row.want, req.Query().Get("ifGenerationMatch"))
+			require.Empty(t, req.Query().Get("ifSourceGenerationMatch"))
 			require.Len(t, server.server.Calls(), 1)
 		})
 	}
@@ -259,9 +259,9 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
 			require.Equal(t, row.resume, r.Resume)
 			var tokens []string
-			for _, asked := range server.server.Requests() {
-				require.Equal(t, "42", asked.Query().Get("sourceGeneration"))
-				tokens = append(tokens, asked.Query().Get("rewriteToken"))
+			for _, req := range server.server.Requests() {
+				require.Equal(t, "42", req.Query().Get("sourceGeneration"))
+				tokens = append(tokens, req.Query().Get("rewriteToken"))
 			}
 			require.Equal(t, row.tokens, tokens)
 		})
@@ -275,8 +275,8 @@ func TestCopyResumesInTheNextAttempt(t *testing.T) {
 	_, err := storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
 	var tokens []string
-	for _, asked := range server.server.Requests()[1:] {
-		tokens = append(tokens, asked.Query().Get("rewriteToken"))
+	for _, req := range server.server.Requests()[1:] {
+		tokens = append(tokens, req.Query().Get("rewriteToken"))
 	}
 	require.Equal(t, []string{"", "1", "1", "1", "2"}, tokens)
 }
@@ -291,12 +291,12 @@ func TestComposeRequests(t *testing.T) {
 		Condition:  storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
-	asked := server.server.Last(t)
-	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", asked.Call())
-	require.Equal(t, "0", asked.Query().Get("ifGenerationMatch"))
-	require.Equal(t, "publicRead", asked.Query().Get("destinationPredefinedAcl"))
+	req := server.server.Last(t)
+	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", req.Call())
+	require.Equal(t, "0", req.Query().Get("ifGenerationMatch"))
+	require.Equal(t, "publicRead", req.Query().Get("destinationPredefinedAcl"))
 	require.JSONEq(t, `{"destination":{"bucket":"photos","contentType":"text/plain","metadata":{"k":"v"},"storageClass":"NEARLINE"},
-		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, asked.Body)
+		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, req.Body)
 }
 
 func TestChangedSource(t *testing.T) {
@@ -314,9 +314,9 @@ func TestChangedSource(t *testing.T) {
 			d := newStandIn(t, row.answer).on(t)
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}})
 			require.Equal(t, row.code, storage.CodeOf(err))
-			from := source()
-			from.Bucket = "photos"
-			_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{from}, Condition: storage.Condition{Absent: true}})
+			src := source()
+			src.Bucket = "photos"
+			_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{src}, Condition: storage.Condition{Absent: true}})
 			require.Equal(t, row.code, storage.CodeOf(err))
 		})
 	}
@@ -364,17 +364,17 @@ func TestListRequests(t *testing.T) {
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, got.Entries[0].ETag)
 	require.Equal(t, "42", got.Entries[0].Revision)
 	require.Equal(t, int64(3), got.Entries[0].Size)
-	asked := server.server.Last(t)
-	require.Equal(t, "GET /storage/v1/b/photos/o", asked.Call())
-	require.Equal(t, "p", asked.Query().Get("prefix"))
-	require.Equal(t, "/", asked.Query().Get("delimiter"))
-	require.Equal(t, "3", asked.Query().Get("maxResults"))
-	require.Equal(t, "noAcl", asked.Query().Get("projection"))
+	req := server.server.Last(t)
+	require.Equal(t, "GET /storage/v1/b/photos/o", req.Call())
+	require.Equal(t, "p", req.Query().Get("prefix"))
+	require.Equal(t, "/", req.Query().Get("delimiter"))
+	require.Equal(t, "3", req.Query().Get("maxResults"))
+	require.Equal(t, "noAcl", req.Query().Get("projection"))
 	for _, field := range []string{"name", "size", "etag", "md5Hash", "generation", "timeCreated", "prefixes", "nextPageToken"} {
-		require.Contains(t, asked.Query().Get("fields"), field)
+		require.Contains(t, req.Query().Get("fields"), field)
 	}
 	for _, field := range []string{"metadata", "contentType", "acl"} {
-		require.NotContains(t, asked.Query().Get("fields"), field)
+		require.NotContains(t, req.Query().Get("fields"), field)
 	}
 
 	_, err = d.List(t.Context(), &driver.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
