@@ -13,28 +13,28 @@ import (
 // propertiesOf converts the response to a read into the type for the response to a HEAD. The
 // function attrsOf accepts only that type. The parameter inferred is true if the access tier is the
 // account's default.
-func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
+func propertiesOf(resp *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
 	return &blob.GetPropertiesResponse{
-		ContentType:                 out.ContentType,
-		ContentEncoding:             out.ContentEncoding,
-		ContentDisposition:          out.ContentDisposition,
-		ContentLanguage:             out.ContentLanguage,
-		CacheControl:                out.CacheControl,
-		ContentMD5:                  out.ContentMD5,
-		AccessTier:                  out.AccessTier,
+		ContentType:                 resp.ContentType,
+		ContentEncoding:             resp.ContentEncoding,
+		ContentDisposition:          resp.ContentDisposition,
+		ContentLanguage:             resp.ContentLanguage,
+		CacheControl:                resp.CacheControl,
+		ContentMD5:                  resp.ContentMD5,
+		AccessTier:                  resp.AccessTier,
 		AccessTierInferred:          &inferred,
-		ETag:                        out.ETag,
-		VersionID:                   out.VersionID,
-		LastModified:                out.LastModified,
-		Metadata:                    out.Metadata,
-		TagCount:                    out.TagCount,
-		LegalHold:                   out.LegalHold,
-		ImmutabilityPolicyMode:      out.ImmutabilityPolicyMode,
-		ImmutabilityPolicyExpiresOn: out.ImmutabilityPolicyExpiresOn,
-		IsServerEncrypted:           out.IsServerEncrypted,
-		EncryptionScope:             out.EncryptionScope,
-		EncryptionKeySHA256:         out.EncryptionKeySHA256,
-		ObjectReplicationRules:      out.ObjectReplicationRules,
+		ETag:                        resp.ETag,
+		VersionID:                   resp.VersionID,
+		LastModified:                resp.LastModified,
+		Metadata:                    resp.Metadata,
+		TagCount:                    resp.TagCount,
+		LegalHold:                   resp.LegalHold,
+		ImmutabilityPolicyMode:      resp.ImmutabilityPolicyMode,
+		ImmutabilityPolicyExpiresOn: resp.ImmutabilityPolicyExpiresOn,
+		IsServerEncrypted:           resp.IsServerEncrypted,
+		EncryptionScope:             resp.EncryptionScope,
+		EncryptionKeySHA256:         resp.EncryptionKeySHA256,
+		ObjectReplicationRules:      resp.ObjectReplicationRules,
 	}
 }
 

@@ -31,7 +31,7 @@ func (a *account) canBatch() bool {
 // a panic of the SDK, which occurs if the response names a request that is not in the batch.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
-	var out container.SubmitBatchResponse
+	var resp container.SubmitBatchResponse
 	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		defer func() {
 			if isAccepted(response) {
@@ -41,14 +41,14 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 				}
 			}
 		}()
-		out, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, &response), batch, nil)
+		resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, &response), batch, nil)
 		if err == nil {
 			err = checkAnswer(response)
 		}
 		return err
 	})
 	if err == nil {
-		return out.Responses, nil
+		return resp.Responses, nil
 	}
 	e := asError(err)
 	if isAccepted(response) {
@@ -74,11 +74,11 @@ var errUnreadable = errors.New("the response to the batch cannot be read")
 // keeps it nowhere else.
 func batchError(err error, response *http.Response) *storage.Error {
 	text := err.Error()
-	at := strings.Index(text, "HTTP/1.1 ")
-	if at < 0 {
+	i := strings.Index(text, "HTTP/1.1 ")
+	if i < 0 {
 		return nil
 	}
-	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[at:])), response.Request)
+	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[i:])), response.Request)
 	if err != nil || one.StatusCode < http.StatusBadRequest {
 		return nil
 	}

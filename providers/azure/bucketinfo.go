@@ -62,17 +62,17 @@ func public(access *container.PublicAccessType) bool {
 // setPublic changes whether everyone can read the blobs. It sends the stored
 // access policies too, because Azure would remove them otherwise.
 func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
-	now, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
+	current, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
 	if err != nil {
 		return reads(err)
 	}
-	if public(now.BlobPublicAccess) == wanted {
+	if public(current.BlobPublicAccess) == wanted {
 		return nil
 	}
 	o := &container.SetAccessPolicyOptions{
-		ContainerACL: now.SignedIdentifiers,
+		ContainerACL: current.SignedIdentifiers,
 		AccessConditions: &container.AccessConditions{
-			ModifiedAccessConditions: &container.ModifiedAccessConditions{IfUnmodifiedSince: now.LastModified},
+			ModifiedAccessConditions: &container.ModifiedAccessConditions{IfUnmodifiedSince: current.LastModified},
 		},
 	}
 	if wanted {

@@ -107,7 +107,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	if checksum := encodeMetadata(nil, r.CRC32C, r.Size)[checksumKey]; checksum != nil {
 		metadata[proofKey] = u.proof(r.Number, *checksum)
 	}
-	stored, err := cu.objects.Put(ctx, &driver.PutRequest{
+	attrs, err := cu.objects.Put(ctx, &driver.PutRequest{
 		Key:        u.key(r.Number),
 		Body:       r.Body,
 		Size:       r.Size,
@@ -118,10 +118,10 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(err) // a part does not change the object
 	}
-	part := driver.Part{Number: r.Number, Tag: stored.ETag, Size: r.Size, CRC32C: r.CRC32C}
+	part := driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}
 	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
 	return part, components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
-		return cu.removeComponent(ctx, u.key(r.Number), stored.Version, true)
+		return cu.removeComponent(ctx, u.key(r.Number), attrs.Version, true)
 	})
 }
 
@@ -160,14 +160,14 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	whole := *r.Put
-	whole.Size = size
+	req := *r.Put
+	req.Size = size
 	var ids []string
 	completion := components.Completion{
 		Store:  cu.objects,
 		Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(
+			if ids, err = cu.stageParts(ctx, ranges, &req); storage.CodeOf(
 				err,
 			) != storage.Changed { // Changed means that a part was replaced or removed
 				return err
@@ -178,8 +178,8 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 			return err
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-			whole.Condition = condition
-			return cu.copier.commitCopied(ctx, ids, &whole)
+			req.Condition = condition
+			return cu.copier.commitCopied(ctx, ids, &req)
 		},
 		Drop: func(ctx context.Context) error { return cu.remove(ctx, u) },
 	}
@@ -195,7 +195,7 @@ func (cu *componentUploads) partRanges(
 	for i := range r.Parts {
 		size += r.Parts[i].Size
 	}
-	whole := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
+	complete := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		ref := driver.ObjectRef{
@@ -205,7 +205,7 @@ func (cu *componentUploads) partRanges(
 			Revision: part.Tag,
 			Native:   r.Put.Native,
 		}
-		if whole && part.Size > 0 {
+		if complete && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})
 		} else if ranges, err = cu.copier.split(ranges, part.Size, ref); err != nil {
 			return nil, 0, err

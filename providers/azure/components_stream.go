@@ -43,14 +43,14 @@ func (cu *componentUploads) streamRange(
 		defer func() { _ = body.Close() }()
 		o := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		out, err := send(
+		resp, err := send(
 			ctx, cu.container.account,
 			func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
 				return cu.container.blob(key).StageBlock(ctx, id, body, o)
 			},
 			o,
 		)
-		return body.check(out.ContentCRC64, err)
+		return body.check(resp.ContentCRC64, err)
 	})
 	if err != nil {
 		return "", blockError(err)

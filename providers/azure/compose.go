@@ -81,7 +81,7 @@ func (d *objectDriver) appendTail(
 // API, because the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
-	out, err := send(
+	resp, err := send(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
 			return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, o)
@@ -91,9 +91,9 @@ func (bl *blocks) committed(ctx context.Context, key string, length int, size in
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(bl.container.changeError(ctx, translate(err)))
 	}
-	ids := make([]string, len(out.CommittedBlocks))
+	ids := make([]string, len(resp.CommittedBlocks))
 	fits := len(ids) < maxBlocks
-	for i, block := range out.CommittedBlocks {
+	for i, block := range resp.CommittedBlocks {
 		ids[i], size = deref(block.Name), size-deref(block.Size)
 		fits = fits && len(ids[i]) == length
 	}

@@ -13,8 +13,8 @@ func parseConnectionString(text string) (*connection, error) {
 	c := &connection{}
 	protocol, suffix := "https", "core.windows.net"
 	for pair := range strings.SplitSeq(text, ";") {
-		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
-		if !found && name != "" {
+		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if !ok && name != "" {
 			return nil, argument.Invalid("connection string", "must be Name=value pairs separated by semicolons", "")
 		}
 		switch strings.ToLower(name) {

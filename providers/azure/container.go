@@ -61,11 +61,11 @@ func (bc *blobContainer) properties(
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := send(ctx, bc.account, b.GetProperties, propertiesOptions(c, values))
+	props, err := send(ctx, bc.account, b.GetProperties, propertiesOptions(c, values))
 	if err != nil {
 		return nil, nil, reads(err)
 	}
-	return b, &found, nil
+	return b, &props, nil
 }
 
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {

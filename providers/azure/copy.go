@@ -89,7 +89,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
-	out, err := send(
+	resp, err := send(
 		ctx, cp.container.account, b.GetProperties,
 		propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native),
 	)
@@ -100,7 +100,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 		}
 		return nil, e
 	}
-	return attrsOfHead(&out, source.Key)
+	return attrsOfHead(&resp, source.Key)
 }
 
 func (cp *copier) copyBlob(
@@ -130,7 +130,7 @@ func (cp *copier) copyBlob(
 	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
 		return nil, err
 	}
-	out, err := write(
+	resp, err := write(
 		withCopyTimeout(ctx), cp.container.account,
 		func(ctx context.Context, o *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
 			return cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
@@ -140,10 +140,10 @@ func (cp *copier) copyBlob(
 	if err != nil {
 		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
 	}
-	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
+	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
 	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
 	// The response tells about the encryption only if an encryption scope was used.
-	attrs.Encryption = encryption(new(out.EncryptionScope != nil), out.EncryptionScope, nil)
+	attrs.Encryption = encryption(new(resp.EncryptionScope != nil), resp.EncryptionScope, nil)
 	return attrs, nil
 }
 
@@ -195,9 +195,9 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
-	_, found, err := cp.container.account.container(source.Bucket).
+	_, props, err := cp.container.account.container(source.Bucket).
 		properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
-	if err == nil && !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)) {
+	if err == nil && !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
 		return writeError(e, c)
 	}
 	return e

@@ -27,11 +27,11 @@ func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef)
 	if length > maxBlockSize {
 		return nil, storage.Unsupported
 	}
-	for at := int64(0); at < size; at += length {
+	for offset := int64(0); offset < size; offset += length {
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
 		}
-		ranges = append(ranges, copyRange{source, blob.HTTPRange{Offset: at, Count: min(length, size-at)}})
+		ranges = append(ranges, copyRange{source, blob.HTTPRange{Offset: offset, Count: min(length, size-offset)}})
 	}
 	return ranges, nil
 }

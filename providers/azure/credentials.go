@@ -25,8 +25,8 @@ const (
 
 func checkConfig(c Config) error {
 	given := 0
-	for _, there := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous, c.Credentials != ""} {
-		if there {
+	for _, exists := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous, c.Credentials != ""} {
+		if exists {
 			given++
 		}
 	}
@@ -97,11 +97,11 @@ func (a *account) resolve(c Config) error {
 		if c.Credentials != "" {
 			get = name.Get
 		}
-		given, err := a.fromEnvironment(endpoint, get)
+		value, err := a.fromEnvironment(endpoint, get)
 		if err != nil {
 			return err
 		}
-		endpoint = given
+		endpoint = value
 		if endpoint == "" && a.name == "" && c.Credentials != "" {
 			return noneNamed(name)
 		}
@@ -173,8 +173,8 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		if err != nil {
 			return "", err
 		}
-		own := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(from.endpoint, "/")
-		if (name == "" || name == from.name) && (from.sas == "" || receives || own) {
+		isOwn := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(from.endpoint, "/")
+		if (name == "" || name == from.name) && (from.sas == "" || receives || isOwn) {
 			a.name = from.name
 			a.key = from.key
 			a.sas = from.sas

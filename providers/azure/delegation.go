@@ -160,7 +160,7 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	return key, err
 }
 
-func parseUserKey(account string, response *http.Response, since time.Time) (*userKey, error) {
+func parseUserKey(account string, response *http.Response, start time.Time) (*userKey, error) {
 	var document struct {
 		SignedOid, SignedTid, SignedStart, SignedExpiry, SignedService, SignedVersion, Value string
 	}
@@ -171,7 +171,7 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 	if err != nil || len(secret) == 0 || document.SignedOid == "" {
 		return nil, errUserKey
 	}
-	ends, err := time.Parse(time.RFC3339, document.SignedExpiry)
+	end, err := time.Parse(time.RFC3339, document.SignedExpiry)
 	if err != nil {
 		return nil, errUserKey
 	}
@@ -184,8 +184,8 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 			service:  document.SignedService,
 			version:  document.SignedVersion,
 		}},
-		since: since.Add(clockSkew),
-		ends:  ends.UTC().Truncate(time.Second),
+		since: start.Add(clockSkew),
+		ends:  end.UTC().Truncate(time.Second),
 	}, nil
 }
 

@@ -75,18 +75,18 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 // version noncurrent meanwhile, the newer object remains. If the object has snapshots,
 // deleteInSteps fails with Locked, and the snapshots remain.
 func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, current bool) error {
-	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
+	b, props, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
 		// Check the version's locks first. They would not prevent the next request, which removes
 		// the object.
-		err = rm.unlock(ctx, b, found, r.BypassGovernance)
+		err = rm.unlock(ctx, b, props, r.BypassGovernance)
 	}
 	if err != nil {
 		return err
 	}
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if current {
-		asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
+		asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(props.ETag)})}
 		apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 		if _, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, asFound); err != nil {
 			e := asError(err)
@@ -108,8 +108,8 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *drive
 	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
-	if failed := rm.container.notFound(ctx, missing); !errors.Is(failed, storage.ObjectNotFound) {
-		return failed
+	if err := rm.container.notFound(ctx, missing); !errors.Is(err, storage.ObjectNotFound) {
+		return err
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err := mustApply(n, o, "DownloadStream", streams); err != nil && !r.Auxiliary {
 		return nil, nil, err
 	}
-	out, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)
+	resp, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)
 	if err == nil {
 		if err = checkAnswer(response); err != nil {
 			_ = response.Body.Close()
@@ -47,23 +47,23 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
-	if out.Body == nil { // 304, which is a success for the SDK
+	if resp.Body == nil { // 304, which is a success for the SDK
 		return nil, nil, &storage.Error{
 			Code:      storage.NotModified,
 			Status:    http.StatusNotModified,
-			RequestID: deref(out.RequestID),
+			RequestID: deref(resp.RequestID),
 		}
 	}
-	attrs, err := attrsOfGet(&out.DownloadResponse, response.Header, r)
+	attrs, err := attrsOfGet(&resp.DownloadResponse, response.Header, r)
 	if err != nil {
-		_ = out.Body.Close()
+		_ = resp.Body.Close()
 		return nil, nil, err
 	}
-	body := out.Body
+	body := resp.Body
 	if r.NativeAttrs {
 		native := blob.DownloadStreamResponse{
-			DownloadResponse:       out.DownloadResponse,
-			ObjectReplicationRules: out.ObjectReplicationRules,
+			DownloadResponse:       resp.DownloadResponse,
+			ObjectReplicationRules: resp.ObjectReplicationRules,
 		} // this copy omits the SDK's private field with the customer's key
 		native.Body = nil
 		attrs.Native = native
@@ -74,9 +74,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 // getSuffix reads the last bytes of the current revision. If the object is
 // overwritten between the two requests, the error is retryable.
 func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	whole := *r
-	whole.Auxiliary = true
-	attrs, err := d.Head(ctx, &whole)
+	req := *r
+	req.Auxiliary = true
+	attrs, err := d.Head(ctx, &req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,23 +100,23 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 
 // attrsOfGet returns the attributes in the response to a read. It reads from the header whether the
 // tier is the account's default, because the SDK omits that.
-func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
-	size := deref(out.ContentLength)
+func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
+	size := deref(resp.ContentLength)
 	switch {
-	case out.ContentLength == nil && out.ContentRange == nil:
+	case resp.ContentLength == nil && resp.ContentRange == nil:
 		return nil, httpheader.LengthMissing()
-	case out.ContentRange != nil:
+	case resp.ContentRange != nil:
 		var err error
-		if size, err = httpheader.SizeOf(r, *out.ContentRange); err != nil {
+		if size, err = httpheader.SizeOf(r, *resp.ContentRange); err != nil {
 			return nil, err
 		}
 	case !httpheader.IsWhole(r, size):
 		return nil, httpheader.RangeIgnored()
 	}
-	p := propertiesOf(out, header.Get("X-Ms-Access-Tier-Inferred") == "true")
+	p := propertiesOf(resp, header.Get("X-Ms-Access-Tier-Inferred") == "true")
 	p.ContentLength = &size
-	if out.ContentRange != nil {
-		p.ContentMD5 = out.BlobContentMD5
+	if resp.ContentRange != nil {
+		p.ContentMD5 = resp.BlobContentMD5
 	}
 	return attrsOf(p, r.Key), nil
 }
@@ -131,16 +131,16 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		!slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
 		return nil, lacksFunction("GetProperties")
 	}
-	out, err := send(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))
+	resp, err := send(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return nil, d.container.readError(ctx, err, r)
 	}
-	attrs, err := attrsOfHead(&out, r.Key)
+	attrs, err := attrsOfHead(&resp, r.Key)
 	if err != nil {
 		return nil, err
 	}
 	if r.NativeAttrs {
-		attrs.Native = out
+		attrs.Native = resp
 	}
 	return attrs, nil
 }

@@ -59,12 +59,12 @@ func quoted(etag *azcore.ETag) string {
 }
 
 // modified returns a time in UTC, in whole seconds. No response is more precise.
-func modified(at *time.Time) time.Time {
-	return deref(at).UTC().Truncate(time.Second)
+func modified(t *time.Time) time.Time {
+	return deref(t).UTC().Truncate(time.Second)
 }
 
-func writeAttrs(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
-	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(at)}
+func writeAttrs(etag *azcore.ETag, t *time.Time, version *string) *storage.Attrs {
+	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(t)}
 }
 
 // deref returns the value of an optional field, or its zero value.

@@ -80,11 +80,11 @@ func (ls *lister) inByteOrder(
 			return nil
 		}
 		if !merging {
-			found, err := ls.hasAfterSurrogates(ctx, stems)
+			ok, err := ls.hasAfterSurrogates(ctx, stems)
 			if err != nil {
 				return ls.container.listError(err)
 			}
-			if !found {
+			if !ok {
 				return nil
 			}
 			merging = true
@@ -192,7 +192,7 @@ func (ls *lister) page(
 // pages calls visit with the blobs of each page of a flat listing, until visit returns false.
 func (ls *lister) pages(
 	ctx context.Context, o *container.ListBlobsHierarchyOptions,
-	visit func(items []*container.BlobItem) (more bool, err error),
+	visit func(items []*container.BlobItem) (hasMore bool, err error),
 ) error {
 	var followed markers
 	for {
@@ -200,7 +200,7 @@ func (ls *lister) pages(
 		if err != nil {
 			return ls.container.listError(err)
 		}
-		if more, err := visit(items); err != nil || !more || marker == "" {
+		if hasMore, err := visit(items); err != nil || !hasMore || marker == "" {
 			return err
 		}
 		if err := followed.check(marker, len(items)); err != nil {
@@ -215,18 +215,18 @@ func (ls *lister) requestPage(
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions(*o)
-		out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsFlatPager(&flat))
-		if err == nil && out.Segment != nil {
-			items = out.Segment.BlobItems
+		resp, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsFlatPager(&flat))
+		if err == nil && resp.Segment != nil {
+			items = resp.Segment.BlobItems
 		}
-		return items, nil, deref(out.NextMarker), err
+		return items, nil, deref(resp.NextMarker), err
 	}
-	out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsHierarchyPager(delimiter, o))
-	if err == nil && out.Segment != nil {
-		items = out.Segment.BlobItems
-		prefixes = out.Segment.BlobPrefixes
+	resp, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsHierarchyPager(delimiter, o))
+	if err == nil && resp.Segment != nil {
+		items = resp.Segment.BlobItems
+		prefixes = resp.Segment.BlobPrefixes
 	}
-	return items, prefixes, deref(out.NextMarker), err
+	return items, prefixes, deref(resp.NextMarker), err
 }
 
 // hidesOnlyReserved reports whether all keys with a prefix are reserved for this package. If so,

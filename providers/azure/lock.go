@@ -84,11 +84,11 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if err != nil {
 		return err
 	}
-	b, found, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
+	b, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.lockError(ctx, err)
 	}
-	old := retentionOf(found)
+	old := retentionOf(props)
 	now := time.Now()
 	if err := objectlock.CheckChange(old, r, now); err != nil {
 		return err
@@ -154,10 +154,10 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 // unlock prepares the removal of a version. If a lock forbids the removal, unlock returns Locked.
 // If bypass is true, an unlocked immutability policy does not forbid it, and unlock removes that
 // policy.
-func (rm *remover) unlock(ctx context.Context, b *blob.Client, found *blob.GetPropertiesResponse, bypass bool) error {
-	old := retentionOf(found)
+func (rm *remover) unlock(ctx context.Context, b *blob.Client, props *blob.GetPropertiesResponse, bypass bool) error {
+	old := retentionOf(props)
 	now := time.Now()
-	if err := objectlock.CheckRemoval(old, deref(found.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
+	if err := objectlock.CheckRemoval(old, deref(props.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
 		return err
 	}
 	_, err := write(ctx, rm.container.account, b.DeleteImmutabilityPolicy, nil)

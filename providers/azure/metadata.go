@@ -25,14 +25,14 @@ const (
 // encodeMetadata returns the metadata to send for an object: the user's metadata, and the object's
 // checksum if it is known. The entry for the checksum also contains the object's size.
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
-	out := make(map[string]*string, len(metadata)+1)
+	result := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
-		out[metadataNames.Escape(name)] = new(value)
+		result[metadataNames.Escape(name)] = new(value)
 	}
 	if crc.Known {
-		out[checksumKey] = new(encodeChecksum(crc.Sum, size))
+		result[checksumKey] = new(encodeChecksum(crc.Sum, size))
 	}
-	return out
+	return result
 }
 
 // decodeMetadata returns the metadata for the engine, including the engine's own

@@ -70,9 +70,9 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 	var stems []string
 	for i := range entries {
 		key := entries[i].Key
-		for at := len(prefix); at < min(len(key), sharedBytes(key, last)+1); at++ {
-			if isSupplementary(key[at]) && !slices.Contains(stems, key[:at]) {
-				stems = append(stems, key[:at])
+		for index := len(prefix); index < min(len(key), sharedBytes(key, last)+1); index++ {
+			if isSupplementary(key[index]) && !slices.Contains(stems, key[:index]) {
+				stems = append(stems, key[:index])
 			}
 		}
 	}

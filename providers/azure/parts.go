@@ -60,8 +60,8 @@ func partBlockID(upload string, part *driver.Part) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if stored, ok := blockIDFromTag(part.Tag); ok && id == name {
-			return stored, nil
+		if value, ok := blockIDFromTag(part.Tag); ok && id == name {
+			return value, nil
 		}
 	}
 	return "", argument.Invalid("part", "must be a part of this upload", "")
@@ -93,8 +93,8 @@ func blockIDFromTag(tag string) (string, bool) {
 		return "", false
 	}
 	sum := sha512.Sum512([]byte(id))
-	stored := base64.StdEncoding.EncodeToString(sum[:size])
-	return stored, len(stored) == length
+	value := base64.StdEncoding.EncodeToString(sum[:size])
+	return value, len(value) == length
 }
 
 // blocks sends the blocks of a container's blobs, and commits them.
@@ -107,22 +107,22 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 	if err = store(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
-	out, listErr := send(
+	resp, listErr := send(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
 			return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, o)
 		},
 		nil,
 	)
-	if listErr != nil || len(out.UncommittedBlocks) == 0 {
+	if listErr != nil || len(resp.UncommittedBlocks) == 0 {
 		return "", err
 	}
-	tag = id + tagSeparator + strconv.Itoa(len(deref(out.UncommittedBlocks[0].Name)))
-	stored, ok := blockIDFromTag(tag)
+	tag = id + tagSeparator + strconv.Itoa(len(deref(resp.UncommittedBlocks[0].Name)))
+	value, ok := blockIDFromTag(tag)
 	if !ok {
 		return "", err
 	}
-	return tag, store(stored)
+	return tag, store(value)
 }
 
 // codeBlockIDLength is the code for a block whose id has another length than
@@ -234,7 +234,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	if err := distinct(ids); err != nil {
 		return nil, err
 	}
-	out, err := write(
+	resp, err := write(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
 			return bl.container.blob(c.Key).CommitBlockList(ctx, ids, o)
@@ -247,9 +247,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	if err != nil {
 		return nil, writeError(err, c.Condition)
 	}
-	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
+	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
 	attrs.StorageClass = deref((*string)(o.Tier))
-	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
+	attrs.Encryption = encryption(resp.IsServerEncrypted, resp.EncryptionScope, resp.EncryptionKeySHA256)
 	return attrs, nil
 }
 
@@ -306,12 +306,12 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	if c.Condition == (storage.Condition{}) {
 		return e
 	}
-	_, found, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
+	_, props, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
 	err = bl.container.changeError(ctx, err)
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
-	case c.Condition.Absent && found != nil ||
-		c.Condition.Revision != "" && (found == nil || quoted(found.ETag) != c.Condition.Revision):
+	case c.Condition.Absent && props != nil ||
+		c.Condition.Revision != "" && (props == nil || quoted(props.ETag) != c.Condition.Revision):
 		e.Code = storage.PreconditionFailed
 		e.Retryable = false
 		e.Hint = ""

@@ -33,7 +33,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
-	out, err := write(
+	resp, err := write(
 		ctx, d.account,
 		func(ctx context.Context, o *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
 			return d.container.blob(r.Key).Upload(ctx, body, o)
@@ -43,10 +43,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, writeError(err, r.Condition)
 	}
-	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
-	attrs.MD5 = out.ContentMD5 // since 2019-02-02 Azure returns it only for a request with an MD5; the emulator always does
+	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
+	attrs.MD5 = resp.ContentMD5 // since 2019-02-02 Azure returns it only for a request with an MD5; the emulator always does
 	attrs.StorageClass = deref((*string)(o.Tier))
-	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
+	attrs.Encryption = encryption(resp.IsServerEncrypted, resp.EncryptionScope, resp.EncryptionKeySHA256)
 	return attrs, nil
 }
 
@@ -75,13 +75,13 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 // the bytes. If the body does not match crc, withCRC64 returns ChecksumMismatch, and nothing is
 // sent.
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
-	from, ok := body.(io.ReadSeeker)
+	src, ok := body.(io.ReadSeeker)
 	if !ok {
 		return nil, 0, storage.Unsupported // cannot happen: the engine passes an io.ReadSeeker
 	}
 	var sum uint64
 	var own uint32
-	err := bodyhash.Read(ctx, from, from, func(p []byte) {
+	err := bodyhash.Read(ctx, src, src, func(p []byte) {
 		sum, own = crc64nvme.Update(sum, p), crc32c.Update(own, p)
 	})
 	if err != nil {
@@ -93,7 +93,7 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 			Err:  fmt.Errorf("CRC32C is %08x and should be %s", own, crc),
 		}
 	}
-	return streaming.NopCloser(from), sum, nil
+	return streaming.NopCloser(src), sum, nil
 }
 
 // writeError returns the error for a failed write. It is PreconditionFailed if the object of an

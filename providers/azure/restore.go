@@ -37,7 +37,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if err := mustApply(n, o, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier }); err != nil {
 		return err
 	}
-	b, found, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
+	b, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.changeError(ctx, err)
 	}
@@ -45,11 +45,11 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if n.tier != "" {
 		online = blob.AccessTier(n.tier)
 	}
-	target, pending := strings.CutPrefix(deref(found.ArchiveStatus), pendingPrefix)
+	target, pending := strings.CutPrefix(deref(props.ArchiveStatus), pendingPrefix)
 	switch {
-	case !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)):
+	case !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)):
 		return nil
-	case pending && (*priority != blob.RehydratePriorityHigh || strings.EqualFold(deref(found.RehydratePriority), string(blob.RehydratePriorityHigh))):
+	case pending && (*priority != blob.RehydratePriorityHigh || strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))):
 		return nil
 	case pending:
 		online = tierNamed(target)

@@ -196,12 +196,12 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error 
 	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {
 			old := deref(item.VersionID) != "" && !isCurrent(item)
-			own := isReserved(deref(item.Name))
+			isOwn := isReserved(deref(item.Name))
 			switch {
-			case old && own:
+			case old && isOwn:
 			case old:
 				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
-			case own:
+			case isOwn:
 				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
 			default:
 				return false, storage.BucketNotEmpty

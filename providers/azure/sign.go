@@ -76,17 +76,17 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 	}
 	root := cmp.Or(r.BaseURL, d.account.root)
 	if key := customerkey.In(r.Native); key != nil {
-		at, _ := url.Parse(root) // nil if root is not a URL
-		if err := key.CheckAddress(at); err != nil {
+		u, _ := url.Parse(root) // nil if root is not a URL
+		if err := key.CheckAddress(u); err != nil {
 			return nil, err
 		}
 	}
-	from, lasts := r.Term(now)
-	address, ends, err := d.account.signURL(ctx, root, g, lasts, from)
+	start, lasts := r.Term(now)
+	address, end, err := d.account.signURL(ctx, root, g, lasts, start)
 	if err != nil {
 		return nil, err
 	}
-	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: ends}, nil
+	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: end}, nil
 }
 
 // grant returns the access that r requests, without its expiry, and the headers to send.
@@ -168,7 +168,7 @@ func (a *account) signURL(
 	// than ttl plus clockSkew. If the account's expiration policy permits exactly ttl plus
 	// clockSkew, Azure would refuse the URL.
 	starts := roundedUp(now).Add(-clockSkew)
-	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
+	end := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer
 	switch {
@@ -179,12 +179,12 @@ func (a *account) signURL(
 			return "", time.Time{}, err
 		}
 		key = user.signingKey
-		ends = earlier(ends, user.ends)
+		end = earlier(end, user.ends)
 	default:
 		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
-	g.start, g.expiry = starts.Format(sasTime), ends.UTC().Format(sasTime)
-	return key.sign(root, g), ends, nil
+	g.start, g.expiry = starts.Format(sasTime), end.UTC().Format(sasTime)
+	return key.sign(root, g), end, nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -287,7 +287,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	if err != nil {
 		return nil, err
 	}
-	signed, err := d.Sign(ctx, &driver.SignRequest{
+	signedURL, err := d.Sign(ctx, &driver.SignRequest{
 		Method:  http.MethodPut,
 		Key:     u.key(r.Number),
 		TTL:     r.TTL,
@@ -297,7 +297,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		Native:  r.Native,
 	})
 	if err == nil {
-		signed.Header.Del("X-Ms-Access-Tier") // the tier applies to the object, not to its parts
+		signedURL.Header.Del("X-Ms-Access-Tier") // the tier applies to the object, not to its parts
 	}
-	return signed, err
+	return signedURL, err
 }

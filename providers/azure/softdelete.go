@@ -36,11 +36,11 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
 	}
-	kept, there, err := d.lister.removed(ctx, r)
+	kept, exists, err := d.lister.removed(ctx, r)
 	if err != nil {
 		return err
 	}
-	if there {
+	if exists {
 		return storage.PreconditionFailed
 	}
 	if kept == nil {
@@ -57,14 +57,14 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 
 // copyVersion makes a version the current blob, unless a current blob exists.
 func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
-	from := d.Locate(key)
-	from.Version = version
+	src := d.Locate(key)
+	src.Version = version
 	attrs, err := d.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
 		return err
 	}
 	copied := &driver.CopyRequest{
-		Source:     from,
+		Source:     src,
 		Key:        key,
 		Properties: attrs.Properties,
 		Condition:  storage.Condition{Absent: true},

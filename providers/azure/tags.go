@@ -33,12 +33,12 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	if err := mustApply(newNatives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
 		return nil, err
 	}
-	out, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, o)
+	resp, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, o)
 	if err != nil {
 		return nil, tagsError(d.container.readError(ctx, err, r))
 	}
-	tags := make(map[string]string, len(out.BlobTagSet))
-	for _, tag := range out.BlobTagSet {
+	tags := make(map[string]string, len(resp.BlobTagSet))
+	for _, tag := range resp.BlobTagSet {
 		if tag != nil && !(r.Auxiliary && isVerdict(deref(tag.Key))) {
 			tags[deref(tag.Key)] = deref(tag.Value)
 		}

@@ -67,12 +67,12 @@ func (d *objectDriver) vend(
 		permissions: vendedPermissions(r.Rights),
 	}
 	// The TTL is a second shorter because signURL rounds the end up.
-	address, ends, err := d.account.signURL(ctx, d.account.root, g, r.TTL-time.Second, now)
+	address, end, err := d.account.signURL(ctx, d.account.root, g, r.TTL-time.Second, now)
 	if err != nil {
 		return nil, err
 	}
 	_, token, _ := strings.Cut(address, "?")
-	return &storage.VendedCredentials{Token: token, Expires: ends}, nil
+	return &storage.VendedCredentials{Token: token, Expires: end}, nil
 }
 
 // vendedPermissions returns the letters of rights, in Azure's order.

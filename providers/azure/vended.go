@@ -46,14 +46,14 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	account := d.(*objectDriver).account
 	account.identity, account.anonymous = account, false // the service copies only within this container
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
-		given, err := ask(ctx, key)
-		if err == nil && given.SASToken == "" {
+		creds, err := ask(ctx, key)
+		if err == nil && creds.SASToken == "" {
 			err = errors.New("CredentialsFor has returned no SASToken")
 		}
 		return &vended.Grant[string]{
-			Prefix:      given.Prefix,
-			Expires:     given.Expires,
-			Credentials: strings.TrimPrefix(given.SASToken, "?"),
+			Prefix:      creds.Prefix,
+			Expires:     creds.Expires,
+			Credentials: strings.TrimPrefix(creds.SASToken, "?"),
 		}, err
 	})
 	account.vended = keys.Credentials

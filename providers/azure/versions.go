@@ -28,7 +28,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if r.SoftDeleted {
 		shown = isSoftDeleted
 	}
-	marker, from, err := pagetoken.Parse(r.Token)
+	marker, start, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, from) < 0 || !shown(item) ||
+			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, start) < 0 || !shown(item) ||
 				isPlaceholder(item) ||
 				isReserved(*item.Name) && !isReserved(r.Prefix) {
 				continue
