@@ -36,7 +36,7 @@ func (s *azuriteServer) access(t *testing.T) url.Values {
 
 // grant returns what exchanges a signature by a delegated key for one by the account's, if the SDK
 // signs the same so. Both may be used without TLS, which the emulator does not have.
-func (s *azuriteServer) grant(t *testing.T) func(container, key string, signed url.Values) url.Values {
+func (s *azuriteServer) grant(t *testing.T) func(container, key string, query url.Values) url.Values {
 	t.Helper()
 	own, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, signed u
 	require.NoError(t, err)
 	return func(container, key string, signed url.Values) url.Values {
 		starts, _ := time.Parse(time.RFC3339, signed.Get("st"))
-		ends, _ := time.Parse(time.RFC3339, signed.Get("se"))
+		end, _ := time.Parse(time.RFC3339, signed.Get("se"))
 		from := signed.Get("skt")
 		until := signed.Get("ske")
 		user, err := users.GetUserDelegationCredential(context.Background(), service.KeyInfo{Start: &from, Expiry: &until}, nil)
@@ -54,7 +54,7 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, signed u
 			Version:            signed.Get("sv"),
 			Protocol:           sas.Protocol(signed.Get("spr")),
 			StartTime:          starts,
-			ExpiryTime:         ends,
+			ExpiryTime:         end,
 			Permissions:        signed.Get("sp"),
 			ContainerName:      container,
 			BlobName:           key,
@@ -213,9 +213,9 @@ func TestSignaturesOfAnAccountWithASASPolicy(t *testing.T) {
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	status := func(ttl time.Duration, change func(url.Values)) int {
-		signed, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(ttl))
+		signedURL, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(ttl))
 		require.NoError(t, err)
-		u, err := url.Parse(signed.URL)
+		u, err := url.Parse(signedURL.URL)
 		require.NoError(t, err)
 		query := u.Query()
 		change(query)
@@ -322,9 +322,9 @@ func TestAnAccountWithAHierarchicalNamespace(t *testing.T) {
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "hierarchical namespace", name)
 	}
-	there, err := b.Exists(ctx, "photos")
+	exists, err := b.Exists(ctx, "photos")
 	require.NoError(t, err)
-	require.False(t, there, "it is a directory")
+	require.False(t, exists, "it is a directory")
 	require.NoError(t, b.Remove(ctx, "photos/2026/a.jpg"))
 	c.HierarchicalNamespace = true // as a user who knows says
 	told, err := azure.Open(ctx, c)
@@ -348,10 +348,10 @@ func TestAPremiumAccount(t *testing.T) {
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	_, withTier := b.Upload(ctx, "b", strings.NewReader("text"), storage.WithStorageClass("Cool"))
-	_, copied := storage.Copy(ctx, b, "b", b, "a", storage.WithStorageClass("Cool"))
+	_, copyErr := storage.Copy(ctx, b, "b", b, "a", storage.WithStorageClass("Cool"))
 	for name, err := range map[string]error{
 		"Upload":   withTier,
-		"Copy":     copied,
+		"Copy":     copyErr,
 		"in parts": second(b.Upload(ctx, "b", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20), storage.WithStorageClass("Archive"))),
 	} {
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)

@@ -219,9 +219,9 @@ func (a *answer) reply() said {
 	if code != "" && !hidden {
 		r.Header["X-Ms-Error-Code"] = code
 	}
-	if message, more, _ := strings.Cut(a.message, "|"); message != "" {
+	if message, extra, _ := strings.Cut(a.message, "|"); message != "" {
 		r.Header["Content-Type"] = "application/xml"
-		r.Body = fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message>%s</Error>", code, message, more)
+		r.Body = fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message>%s</Error>", code, message, extra)
 	}
 	return r
 }
@@ -255,8 +255,8 @@ func TestAnswersOfAzure(t *testing.T) {
 }
 
 func testAnswer(t *testing.T, a *answer) {
-	c, known := answeredCalls[a.call]
-	require.True(t, known, a.call)
+	c, ok := answeredCalls[a.call]
+	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 	var answered atomic.Int32
 	w := newScript(t)

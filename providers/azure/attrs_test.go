@@ -14,7 +14,7 @@ import (
 )
 
 func TestReadsTellWhatAzureTells(t *testing.T) {
-	until := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, row := range map[string]struct {
 		headers []string
 		want    func(a *storage.Attrs)
@@ -37,11 +37,11 @@ func TestReadsTellWhatAzureTells(t *testing.T) {
 			a.LegalHold = true
 		}, false},
 		"an ended hold": {[]string{"X-Ms-Legal-Hold", "false"}, func(*storage.Attrs) {}, false},
-		"an unlocked policy": {[]string{"X-Ms-Immutability-Policy-Mode", "unlocked", "X-Ms-Immutability-Policy-Until-Date", httpDate(until)}, func(a *storage.Attrs) {
-			a.Retention = storage.Retention{Mode: storage.Governance, Until: until}
+		"an unlocked policy": {[]string{"X-Ms-Immutability-Policy-Mode", "unlocked", "X-Ms-Immutability-Policy-Until-Date", httpDate(end)}, func(a *storage.Attrs) {
+			a.Retention = storage.Retention{Mode: storage.Governance, Until: end}
 		}, false},
-		"a locked policy": {[]string{"X-Ms-Immutability-Policy-Mode", "Locked", "X-Ms-Immutability-Policy-Until-Date", httpDate(until)}, func(a *storage.Attrs) {
-			a.Retention = storage.Retention{Mode: storage.Compliance, Until: until}
+		"a locked policy": {[]string{"X-Ms-Immutability-Policy-Mode", "Locked", "X-Ms-Immutability-Policy-Until-Date", httpDate(end)}, func(a *storage.Attrs) {
+			a.Retention = storage.Retention{Mode: storage.Compliance, Until: end}
 		}, false},
 		"a tier": {[]string{"X-Ms-Access-Tier", "Cold"}, func(a *storage.Attrs) {
 			a.StorageClass = "Cold"

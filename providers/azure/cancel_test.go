@@ -32,9 +32,9 @@ func TestACanceledUploadLeavesNoObject(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, blocks.UncommittedBlocks, "an upload was under way")
 	require.Empty(t, blocks.CommittedBlocks)
-	there, err := b.Exists(t.Context(), "a")
+	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "listed", entry.Key)
@@ -49,18 +49,18 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	b := s.open(t, s.container(t))
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	var group sync.WaitGroup
-	failed := make([]error, writers)
+	errs := make([]error, writers)
 	for i := range writers {
 		group.Go(func() {
 			var body io.Reader = bytes.NewReader(bytes.Repeat([]byte{byte(i)}, size))
 			if i == 0 {
 				body = io.MultiReader(body) // can be read once
 			}
-			_, failed[i] = b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
+			_, errs[i] = b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 		})
 	}
 	group.Wait()
-	for i, err := range failed {
+	for i, err := range errs {
 		if i > 0 {
 			require.NoError(t, err)
 		} else if err != nil {

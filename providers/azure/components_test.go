@@ -71,10 +71,10 @@ func TestOpenUploadsToOneKeyDoNotDisturbEachOther(t *testing.T) {
 		attrs, err := u.Complete(t.Context())
 		require.NoError(t, err)
 		require.True(t, attrs.CRC32C.Known)
-		got, stored, err := storage.ReadAll(t.Context(), b, "a")
+		got, existing, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, text, string(got))
-		require.Equal(t, attrs.CRC32C, stored.CRC32C)
+		require.Equal(t, attrs.CRC32C, existing.CRC32C)
 		_, err = u.PutPart(t.Context(), 1, strings.NewReader("too late"))
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
@@ -101,22 +101,22 @@ func put(t *testing.T, url string, header http.Header, text string) int {
 func TestASignedPartCanOnlyStoreThatPart(t *testing.T) {
 	_, _, b := openBucket(t)
 	u := begin(t, b, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
-	signed, err := u.SignPart(t.Context(), 1)
+	signedURL, err := u.SignPart(t.Context(), 1)
 	require.NoError(t, err)
-	require.Equal(t, http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, signed.Header)
-	require.Equal(t, http.StatusCreated, put(t, signed.URL, signed.Header, "first"))
-	require.Equal(t, http.StatusCreated, put(t, signed.URL, signed.Header, "again"))
+	require.Equal(t, http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, signedURL.Header)
+	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, signedURL.Header, "first"))
+	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, signedURL.Header, "again"))
 
-	address, query, _ := strings.Cut(signed.URL, "?")
+	address, query, _ := strings.Cut(signedURL.URL, "?")
 	container, _, _ := strings.Cut(address, "/.omnibucket//")
 	for _, forged := range []string{container + "/a", strings.TrimSuffix(address, "1") + "2", address[:strings.LastIndex(address, "/")] + "/-begun"} {
-		require.Equal(t, http.StatusForbidden, put(t, forged+"?"+query, signed.Header, "x"), forged)
+		require.Equal(t, http.StatusForbidden, put(t, forged+"?"+query, signedURL.Header, "x"), forged)
 	}
 
-	forging := signed.Header.Clone() // with a checksum that would make the object unreadable
+	forging := signedURL.Header.Clone() // with a checksum that would make the object unreadable
 	forging.Set("X-Ms-Meta-Omnibucket_crc32c", "00000000-5")
 	forging.Set("X-Ms-Meta-Omnibucket_proof", "AAAA")
-	require.Equal(t, http.StatusCreated, put(t, signed.URL, forging, "final"))
+	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, forging, "final"))
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 1)
@@ -256,11 +256,11 @@ func TestAnOpenUploadToAServiceThatMayNotReadBlobs(t *testing.T) {
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
 	require.NotZero(t, closed.refused.Load())
-	got, stored, err := storage.ReadAll(t.Context(), b, "a")
+	got, existing, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, strings.Join(parts, ""), string(got))
-	require.True(t, stored.CRC32C.Known)
-	require.Equal(t, attrs.CRC32C, stored.CRC32C)
+	require.True(t, existing.CRC32C.Known)
+	require.Equal(t, attrs.CRC32C, existing.CRC32C)
 	require.Equal(t, []string{"a"}, s.names(t, name))
 
 	_, err = storage.Copy(t.Context(), b, "copy", b, "a")

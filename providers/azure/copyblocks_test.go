@@ -51,20 +51,20 @@ func TestACopyInBlocksEqualsItsSource(t *testing.T) {
 		storage.WithContentType("text/css"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"a-b": "é"}))
 	require.NoError(t, err)
 
-	copied, err := storage.Copy(t.Context(), b, "to", b, "from ü/+?", storage.IfAbsent())
+	dstAttrs, err := storage.Copy(t.Context(), b, "to", b, "from ü/+?", storage.IfAbsent())
 	require.NoError(t, err)
 	got, attrs, err := storage.ReadAll(t.Context(), direct, "to")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(text, got))
-	require.Equal(t, copied.Revision, attrs.Revision)
+	require.Equal(t, dstAttrs.Revision, attrs.Revision)
 	require.Equal(t, source.Properties, attrs.Properties)
 	require.Equal(t, source.CRC32C.Sum, attrs.CRC32C.Sum, "reads of the copy are verified too")
 
 	_, err = storage.Copy(t.Context(), b, "to", b, "from ü/+?", storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	copied, err = storage.Copy(t.Context(), b, "to", b, "to", storage.WithContentType("text/html"), storage.IfRevision(copied.Revision))
+	dstAttrs, err = storage.Copy(t.Context(), b, "to", b, "to", storage.WithContentType("text/html"), storage.IfRevision(dstAttrs.Revision))
 	require.NoError(t, err, "onto itself")
-	require.Equal(t, "text/html", copied.ContentType)
+	require.Equal(t, "text/html", dstAttrs.ContentType)
 }
 
 func TestObjectsAreComposedOfBlocks(t *testing.T) {

@@ -89,10 +89,10 @@ func TestOneUserKeySignsEverything(t *testing.T) {
 	other := d.account.driver("videos")
 	for range 3 {
 		for _, d := range []*objectDriver{d, other} {
-			signed, err := d.sign(t.Context(), download(nil), signedAt)
+			signedURL, err := d.sign(t.Context(), download(nil), signedAt)
 			require.NoError(t, err)
-			require.Contains(t, signed.URL, s.URL+"/"+testAccount+"/"+d.container.name+"/a?")
-			require.Contains(t, signed.URL, "&skoid=object&sktid=tenant&")
+			require.Contains(t, signedURL.URL, s.URL+"/"+testAccount+"/"+d.container.name+"/a?")
+			require.Contains(t, signedURL.URL, "&skoid=object&sktid=tenant&")
 		}
 	}
 	require.EqualValues(t, 1, s.asked.Load())
@@ -130,9 +130,9 @@ func TestAUserKeySignsForOlderVersions(t *testing.T) {
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: version})
 		require.NoError(t, err)
 		require.NotZero(t, d.Describe().Features&storage.SignedURLs, version)
-		signed, err := d.Sign(t.Context(), download(nil))
+		signedURL, err := d.Sign(t.Context(), download(nil))
 		require.NoError(t, err)
-		u, err := url.Parse(signed.URL)
+		u, err := url.Parse(signedURL.URL)
 		require.NoError(t, err)
 		require.Equal(t, want, u.Query().Get("sv"), version)
 		require.NoError(t, d.Close())
@@ -145,22 +145,22 @@ func TestAUserKeySignsForOlderVersions(t *testing.T) {
 }
 
 func TestASignedURLExpiresWithItsKey(t *testing.T) {
-	ends := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
+	end := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
 	for name, test := range map[string]struct {
 		ttl  time.Duration
 		want time.Time
 	}{
 		"a key that outlasts it": {time.Hour, time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
-		"a key that just does":   {7*24*time.Hour - 16*time.Minute, ends.Add(-time.Minute + time.Second)},
-		"a key that ends before": {7 * 24 * time.Hour, ends},
+		"a key that just does":   {7*24*time.Hour - 16*time.Minute, end.Add(-time.Minute + time.Second)},
+		"a key that ends before": {7 * 24 * time.Hour, end},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) {
+			signedURL, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) {
 				r.TTL = test.ttl
 			}), signedAt)
 			require.NoError(t, err)
-			require.Equal(t, test.want, signed.ExpiresAt)
-			u, err := url.Parse(signed.URL)
+			require.Equal(t, test.want, signedURL.ExpiresAt)
+			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
 		})
@@ -391,10 +391,10 @@ func TestCanceledUserKeyRequests(t *testing.T) {
 	t.Run("no request for a key lasts for ever", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var u userKeyCache
-			began := time.Now()
+			start := time.Now()
 			_, err := u.get(t.Context(), signedAt, time.Hour, stuck)
 			require.True(t, errors.Is(err, context.DeadlineExceeded))
-			require.Equal(t, userKeyTime, time.Since(began))
+			require.Equal(t, userKeyTime, time.Since(start))
 		})
 	})
 }

@@ -62,17 +62,17 @@ const countsReads = "the case counts reads, too"
 func emulated(t *testing.T) (emulator *azuriteServer, handler http.Handler, path string, closeIdle func()) {
 	t.Helper()
 	emulator = needAzurite(t)
-	at, err := url.Parse(emulator.endpoint)
+	u, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)
 	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	return emulator, &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, r.In.Host // which is that of a source
-			r.Out.Header.Del("Expect")                                                   // a recorder would take 100 for the response
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = u.Scheme, u.Host, r.In.Host // which is that of a source
+			r.Out.Header.Del("Expect")                                                 // a recorder would take 100 for the response
 		},
 		Transport: connections,
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that cancel
-	}, at.Path, connections.CloseIdleConnections
+	}, u.Path, connections.CloseIdleConnections
 }
 
 // Azurite as an account that keeps versions and archived blobs and has a SAS expiration policy, and
@@ -210,9 +210,9 @@ var accountKinds = map[string]accountKind{
 func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for them
-	whole := os.Getenv("OMNIBUCKET_ACCOUNTS") != ""
+	complete := os.Getenv("OMNIBUCKET_ACCOUNTS") != ""
 	for name, kind := range accountKinds {
-		if kind.nightly && !whole {
+		if kind.nightly && !complete {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 			maps.Copy(skip, undisturbed)
 			maps.Copy(skip, kind.skip)
 			opts := append(documented.Skips(skip), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))
-			if !whole {
+			if !complete {
 				opts = append(opts, storagetest.SkipRules("only make accounts runs it: this kind of account does not change its requests",
 					slices.DeleteFunc(slices.Clone(unchanged), func(rule string) bool { return slices.Contains(kind.also, rule) })...))
 			}
@@ -277,9 +277,9 @@ func (d withoutTLS) SignPart(ctx context.Context, r *driver.SignPartRequest) (*s
 	return d.usable(d.Driver.SignPart(ctx, r))
 }
 
-func (d withoutTLS) usable(signed *storage.SignedURL, err error) (*storage.SignedURL, error) {
+func (d withoutTLS) usable(signedURL *storage.SignedURL, err error) (*storage.SignedURL, error) {
 	if err == nil {
-		signed.URL = strings.Replace(signed.URL, d.secure, d.plain, 1)
+		signedURL.URL = strings.Replace(signedURL.URL, d.secure, d.plain, 1)
 	}
-	return signed, err
+	return signedURL, err
 }

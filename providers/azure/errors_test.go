@@ -241,11 +241,11 @@ func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, storage.Close(b)) }()
 			_, err = b.Attrs(t.Context(), "k")
-			var own *storage.Error
-			require.ErrorAs(t, err, &own)
-			require.Equal(t, row.want, own.Code)
-			require.Equal(t, row.want == storage.Unavailable, own.Retryable)
-			require.False(t, own.Unknown)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.want, e.Code)
+			require.Equal(t, row.want == storage.Unavailable, e.Retryable)
+			require.False(t, e.Unknown)
 		})
 	}
 }

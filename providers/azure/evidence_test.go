@@ -47,7 +47,7 @@ func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 
 func TestAPageIsNoAnswer(t *testing.T) {
 	const reads, changes = false, true
-	until := time.Now().Add(time.Hour)
+	end := time.Now().Add(time.Hour)
 	for name, row := range map[string]struct {
 		call   wiretest.Call
 		writes bool
@@ -66,7 +66,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 			return storage.SetLegalHold(ctx, b, "k", true)
 		}, changes},
 		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: until})
+			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: end})
 		}, reads},
 		"Restore": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return storage.Restore(ctx, b, "k")
@@ -144,8 +144,8 @@ func TestAListingIsADocumentOnEveryPage(t *testing.T) {
 				b, _ := s.open(t)
 				var keys []string
 				var err error
-				for entry, failed := range b.List(t.Context(), storage.WithDelimiter(delimiter)) {
-					if err = failed; err == nil {
+				for entry, failure := range b.List(t.Context(), storage.WithDelimiter(delimiter)) {
+					if err = failure; err == nil {
 						keys = append(keys, entry.Key)
 					}
 				}

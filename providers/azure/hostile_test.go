@@ -59,9 +59,9 @@ func TestHostileStatuses(t *testing.T) {
 func hostileStore(t *testing.T, signed bool) hostile.Store {
 	t.Helper()
 	emulator := needAzurite(t)
-	at, err := url.Parse(emulator.endpoint)
+	u, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)
-	account := at.Path
+	account := u.Path
 	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -78,7 +78,7 @@ func hostileStore(t *testing.T, signed bool) hostile.Store {
 	return hostile.Store{
 		Server: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
-				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
+				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = u.Scheme, u.Host, u.Host
 			},
 			Transport: connections,
 		},

@@ -27,9 +27,9 @@ func listing(marker string, entries ...string) said {
 	}
 }
 
-func blobEntry(name string, more ...string) string {
+func blobEntry(name string, extra ...string) string {
 	return `<Blob><Name>` + name + `</Name><Properties><Last-Modified>` + aTime + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag>` +
-		`<Content-Length>5</Content-Length><BlobType>BlockBlob</BlobType></Properties>` + strings.Join(more, "") + `</Blob>`
+		`<Content-Length>5</Content-Length><BlobType>BlockBlob</BlobType></Properties>` + strings.Join(extra, "") + `</Blob>`
 }
 
 func prefixEntry(name string) string {
@@ -203,12 +203,12 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, answers...)
-			var failed error
+			var failure error
 			for _, err := range engine.New(s.driver(t)).List(t.Context(), storage.WithDelimiter("/")) {
-				failed = err
+				failure = err
 			}
 			var e *storage.Error
-			require.ErrorAs(t, failed, &e)
+			require.ErrorAs(t, failure, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
 			require.Contains(t, e.Hint, "hierarchical namespace")
 		})

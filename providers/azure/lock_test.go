@@ -25,11 +25,11 @@ var (
 const containerRequest = "GET /photos?restype=container"
 
 // httpDate is the form of times in Azure's headers.
-func httpDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
+func httpDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 
 // underPolicy returns the properties of an object with an immutability policy.
-func underPolicy(mode string, until time.Time, with ...string) said {
-	return anObject("hello", append(with, "X-Ms-Immutability-Policy-Mode", mode, "X-Ms-Immutability-Policy-Until-Date", httpDate(until))...)
+func underPolicy(mode string, retainUntil time.Time, with ...string) said {
+	return anObject("hello", append(with, "X-Ms-Immutability-Policy-Mode", mode, "X-Ms-Immutability-Policy-Until-Date", httpDate(retainUntil))...)
 }
 
 // A lockedWrite is one way to write an object with controls.
@@ -72,16 +72,16 @@ func lockedWrites(t *testing.T) map[string]lockedWrite {
 }
 
 func TestEveryWriteSendsItsLocks(t *testing.T) {
-	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	for name, write := range lockedWrites(t) {
 		for mode, sent := range map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"} {
 			t.Run(name+" "+string(mode), func(t *testing.T) {
 				s := newScript(t, append([]said{locking}, write.answers...)...)
-				require.NoError(t, write.do(s.driver(t), storage.Controls{LegalHold: true, Retention: storage.Retention{Mode: mode, Until: until}}))
+				require.NoError(t, write.do(s.driver(t), storage.Controls{LegalHold: true, Retention: storage.Retention{Mode: mode, Until: retainUntil}}))
 				require.Equal(t, containerRequest, s.server.Requests()[0].Line())
 				got := s.server.Last(t).Header
 				require.Equal(t, sent, got.Get("X-Ms-Immutability-Policy-Mode"))
-				require.Equal(t, httpDate(until), got.Get("X-Ms-Immutability-Policy-Until-Date"))
+				require.Equal(t, httpDate(retainUntil), got.Get("X-Ms-Immutability-Policy-Until-Date"))
 				require.Equal(t, "true", got.Get("X-Ms-Legal-Hold"))
 			})
 		}
@@ -136,15 +136,15 @@ func TestTheServiceDecidesIfTheContainerIsNotReadable(t *testing.T) {
 func TestSetRetention(t *testing.T) {
 	now := time.Now().Truncate(time.Second).UTC()
 	early := now.Add(time.Hour)
-	until := now.Add(2 * time.Hour)
+	retainUntil := now.Add(2 * time.Hour)
 	later := now.Add(3 * time.Hour)
 	past := now.Add(-time.Hour)
 	free := anObject("hello")
-	governance := func(at time.Time) storage.Retention {
-		return storage.Retention{Mode: storage.Governance, Until: at}
+	governance := func(when time.Time) storage.Retention {
+		return storage.Retention{Mode: storage.Governance, Until: when}
 	}
-	compliance := func(at time.Time) storage.Retention {
-		return storage.Retention{Mode: storage.Compliance, Until: at}
+	compliance := func(when time.Time) storage.Retention {
+		return storage.Retention{Mode: storage.Compliance, Until: when}
 	}
 	none := storage.Retention{}
 	const set, removed, container = "PUT /photos/a?comp=immutabilityPolicies", "DELETE /photos/a?comp=immutabilityPolicies", containerRequest
@@ -155,20 +155,20 @@ func TestSetRetention(t *testing.T) {
 		request string // after the first; "" means none
 		code    storage.Code
 	}{
-		"a first one":                        {free, governance(until), false, set, ""},
-		"a first one in compliance":          {free, compliance(until), false, set, ""},
-		"a longer one":                       {underPolicy("unlocked", until), governance(later), false, set, ""},
-		"a longer one in compliance":         {underPolicy("locked", until), compliance(later), false, set, ""},
-		"a shorter one":                      {underPolicy("unlocked", until), governance(early), false, "", storage.Locked},
-		"a shorter one, bypassed":            {underPolicy("unlocked", until), governance(early), true, set, ""},
-		"another mode":                       {underPolicy("unlocked", until), compliance(later), false, "", storage.Locked},
-		"another mode, bypassed":             {underPolicy("unlocked", until), compliance(later), true, set, ""},
-		"none":                               {underPolicy("unlocked", until), none, false, "", storage.Locked},
-		"none, bypassed":                     {underPolicy("unlocked", until), none, true, removed, ""},
-		"none of an inherited one, bypassed": {underPolicy("mutable", until), none, true, removed, ""},
-		"a shorter one in compliance":        {underPolicy("locked", until), compliance(early), true, "", storage.Locked},
-		"a weaker one":                       {underPolicy("locked", until), governance(later), true, "", storage.Locked},
-		"none in compliance":                 {underPolicy("locked", until), none, true, "", storage.Locked},
+		"a first one":                        {free, governance(retainUntil), false, set, ""},
+		"a first one in compliance":          {free, compliance(retainUntil), false, set, ""},
+		"a longer one":                       {underPolicy("unlocked", retainUntil), governance(later), false, set, ""},
+		"a longer one in compliance":         {underPolicy("locked", retainUntil), compliance(later), false, set, ""},
+		"a shorter one":                      {underPolicy("unlocked", retainUntil), governance(early), false, "", storage.Locked},
+		"a shorter one, bypassed":            {underPolicy("unlocked", retainUntil), governance(early), true, set, ""},
+		"another mode":                       {underPolicy("unlocked", retainUntil), compliance(later), false, "", storage.Locked},
+		"another mode, bypassed":             {underPolicy("unlocked", retainUntil), compliance(later), true, set, ""},
+		"none":                               {underPolicy("unlocked", retainUntil), none, false, "", storage.Locked},
+		"none, bypassed":                     {underPolicy("unlocked", retainUntil), none, true, removed, ""},
+		"none of an inherited one, bypassed": {underPolicy("mutable", retainUntil), none, true, removed, ""},
+		"a shorter one in compliance":        {underPolicy("locked", retainUntil), compliance(early), true, "", storage.Locked},
+		"a weaker one":                       {underPolicy("locked", retainUntil), governance(later), true, "", storage.Locked},
+		"none in compliance":                 {underPolicy("locked", retainUntil), none, true, "", storage.Locked},
 		"a new one after another":            {underPolicy("unlocked", past), governance(early), false, set, ""},
 		"none after one":                     {underPolicy("locked", past), none, false, container, ""},
 		"none without one":                   {free, none, false, container, ""},
@@ -197,9 +197,9 @@ func TestSetRetention(t *testing.T) {
 
 func TestLocksOfVersions(t *testing.T) {
 	const query = "&versionid=2026-11-20T12%3A00%3A01.0000000Z"
-	until := time.Now().Add(time.Hour)
+	retainUntil := time.Now().Add(time.Hour)
 	s := newScript(t, anObject("hello"), changed)
-	r := &driver.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: until}}
+	r := &driver.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: retainUntil}}
 	require.NoError(t, s.driver(t).SetRetention(t.Context(), r))
 	require.Equal(t, []string{"HEAD /photos/a?" + query[1:], "PUT /photos/a?comp=immutabilityPolicies" + query}, s.server.Lines())
 	for _, hold := range []bool{true, false} {
@@ -258,7 +258,7 @@ func TestLockErrors(t *testing.T) {
 }
 
 func TestRemovingALockedVersion(t *testing.T) {
-	until := time.Now().Add(time.Hour)
+	retainUntil := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)
 	gone := said{Status: http.StatusAccepted}
 	const one, policy = "/photos/a?versionid=V", "/photos/a?comp=immutabilityPolicies&versionid=V"
@@ -274,14 +274,14 @@ func TestRemovingALockedVersion(t *testing.T) {
 		"under retention":                          {[]said{immutable}, false, storage.Locked, []string{"DELETE " + one}},
 		"under a hold":                             {[]said{held}, false, storage.Locked, []string{"DELETE " + one}},
 		"under a hold, bypassed":                   {[]said{held}, true, storage.Locked, []string{"DELETE " + one}},
-		"bypassed":                                 {[]said{immutable, underPolicy("unlocked", until), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one}},
-		"in compliance, bypassed":                  {[]said{immutable, underPolicy("locked", until)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"a hold too, bypassed":                     {[]said{immutable, underPolicy("unlocked", until, "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"a policy that was locked since, bypassed": {[]said{immutable, underPolicy("unlocked", until), refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy}},
-		"the current one under retention":          {[]said{current, underPolicy("unlocked", until)}, false, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"bypassed":                                 {[]said{immutable, underPolicy("unlocked", retainUntil), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one}},
+		"in compliance, bypassed":                  {[]said{immutable, underPolicy("locked", retainUntil)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"a hold too, bypassed":                     {[]said{immutable, underPolicy("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"a policy that was locked since, bypassed": {[]said{immutable, underPolicy("unlocked", retainUntil), refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy}},
+		"the current one under retention":          {[]said{current, underPolicy("unlocked", retainUntil)}, false, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
 		"the current one under a hold":             {[]said{current, anObject("x", "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"the current one in compliance":            {[]said{current, underPolicy("locked", until)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"the current one, bypassed":                {[]said{current, underPolicy("unlocked", until), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one}},
+		"the current one in compliance":            {[]said{current, underPolicy("locked", retainUntil)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"the current one, bypassed":                {[]said{current, underPolicy("unlocked", retainUntil), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one}},
 		"the current one after its retention":      {[]said{current, underPolicy("locked", past), gone}, false, "", []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one}},
 		"one that was removed meanwhile, bypassed": {[]said{immutable, refusing(404, "BlobNotFound")}, true, "", []string{"DELETE " + one, "HEAD " + one}},
 	} {

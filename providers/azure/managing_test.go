@@ -77,14 +77,14 @@ func TestRulesLetABrowserUpload(t *testing.T) {
 
 	b, err := s.Bucket(name)
 	require.NoError(t, err)
-	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(map[string]string{"k-1": "v"}))
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(map[string]string{"k-1": "v"}))
 	require.NoError(t, err)
 	var names []string
-	for name := range signed.Header {
+	for name := range signedURL.Header {
 		names = append(names, strings.ToLower(name))
 	}
 	preflight := func(origin string) int {
-		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signed.URL, Header: http.Header{
+		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signedURL.URL, Header: http.Header{
 			"Origin":                         {origin},
 			"Access-Control-Request-Method":  {http.MethodPut},
 			"Access-Control-Request-Headers": {strings.Join(names, ",")},

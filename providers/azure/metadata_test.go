@@ -11,17 +11,17 @@ import (
 
 func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	identifier := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	stored := map[string]string{}
+	values := map[string]string{}
 	for _, name := range []string{
 		"a", "a1", "a-b", "a_b", "a--b", "a-", "a_-", "a-_", "a_x", "a_x002d_b", "a_x002d-", "a_x005f_", "a-x002d_", "a_x00", "a_x-x_", "x_x_x", "a__x002d__", "a-x005f-x002d-",
 	} {
-		written := metadataNames.Escape(name)
-		require.Regexp(t, identifier, written, name)
-		require.Equal(t, name, metadataNames.Unescape(written))
+		text := metadataNames.Escape(name)
+		require.Regexp(t, identifier, text, name)
+		require.Equal(t, name, metadataNames.Unescape(text))
 		// It is sent as a header, whose reader chooses the case.
-		require.Equal(t, name, metadataNames.Unescape(http.CanonicalHeaderKey("X-Ms-Meta-" + written)[len("X-Ms-Meta-"):]))
-		require.NotContains(t, stored, written)
-		stored[written] = name
+		require.Equal(t, name, metadataNames.Unescape(http.CanonicalHeaderKey("X-Ms-Meta-" + text)[len("X-Ms-Meta-"):]))
+		require.NotContains(t, values, text)
+		values[text] = name
 	}
 	require.Equal(t, "color_x002D_of", metadataNames.Escape("color-of"))
 	require.Equal(t, "plain_name", metadataNames.Escape("plain_name"))

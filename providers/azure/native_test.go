@@ -503,19 +503,19 @@ func TestSignedURLsCarryNativeOptions(t *testing.T) {
 	b := engine.New(signer(t, Config{EncryptionScope: "account-wide"}))
 	key := WithCustomerKey(keyBytes(t, firstKey))
 
-	signed, err := b.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
 	require.NoError(t, err)
-	require.Equal(t, keyed, encryptionOf(signed.Header))
-	require.Equal(t, "Cool", signed.Header.Get("X-Ms-Access-Tier"))
-	require.NotContains(t, signed.URL, "ses=")
-	requireSecret(t, fmt.Sprintf("%v %+v %#v", signed, *signed, *signed))
+	require.Equal(t, keyed, encryptionOf(signedURL.Header))
+	require.Equal(t, "Cool", signedURL.Header.Get("X-Ms-Access-Tier"))
+	require.NotContains(t, signedURL.URL, "ses=")
+	requireSecret(t, fmt.Sprintf("%v %+v %#v", signedURL, *signedURL, *signedURL))
 
 	for want, opts := range map[string][]storage.SignedUploadOption{"account-wide": nil, "tenant-1": {WithEncryptionScope("tenant-1")}} {
-		signed, err = b.SignedUploadURL(t.Context(), "a", opts...)
+		signedURL, err = b.SignedUploadURL(t.Context(), "a", opts...)
 		require.NoError(t, err)
-		_, query, _ := strings.Cut(signed.URL, "?")
+		_, query, _ := strings.Cut(signedURL.URL, "?")
 		require.Equal(t, want, parsedQuery(t, query).Get("ses"))
-		require.Empty(t, encryptionOf(signed.Header), "the signature is bound to it")
+		require.Empty(t, encryptionOf(signedURL.Header), "the signature is bound to it")
 	}
 
 	download, err := b.SignedDownloadURL(t.Context(), "a", key)

@@ -114,13 +114,13 @@ func uploadOptions(opts []storage.NativeOption) []storage.UploadOption {
 func TestTheEmulatorRefusesCustomerKeys(t *testing.T) {
 	b, _ := signingBucket(t)
 	key := WithCustomerKey(keyBytes(t, firstKey))
-	began := time.Now()
+	start := time.Now()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), key)
 	require.ErrorIs(t, err, storage.Unsupported)
 	requireSecret(t, err.Error())
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), key, storage.WithPartSize(6))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Less(t, time.Since(began), 10*time.Second, "it is not retried")
+	require.Less(t, time.Since(start), 10*time.Second, "it is not retried")
 	_, err = b.Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }

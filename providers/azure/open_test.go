@@ -447,11 +447,11 @@ func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	s := newScript(t, refusing(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
-	given, err := service.NewClientWithSharedKeyCredential(s.server.URL+"/"+emulatorAccount, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+	client, err := service.NewClientWithSharedKeyCredential(s.server.URL+"/"+emulatorAccount, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}})
 	require.NoError(t, err)
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: given})
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
 	for _, do := range []func() error{
@@ -532,13 +532,13 @@ func TestTheDefaultChainAsksTheCloudOfTheEndpoint(t *testing.T) {
 
 func TestAKeyWithAnSDKClientSigns(t *testing.T) {
 	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
-	given, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
+	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
 	require.NoError(t, err)
-	a, err := newAccount(Config{Client: given})
+	a, err := newAccount(Config{Client: client})
 	require.NoError(t, err)
 	require.Equal(t, "the client's", credentialOf(a), "the environment has no say")
 	require.Zero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
-	a, err = newAccount(Config{Client: given, Key: someKey})
+	a, err = newAccount(Config{Client: client, Key: someKey})
 	require.NoError(t, err)
 	require.Equal(t, "key some key", credentialOf(a))
 	require.Equal(t, "https://acme.blob.core.windows.net", a.endpoint.String())

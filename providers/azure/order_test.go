@@ -49,8 +49,8 @@ func (l *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var entries []string
 	marker := ""
 	for i, key := range l.keys {
-		at, _ := strconv.Atoi(query.Get("marker"))
-		if i < at || !strings.HasPrefix(key, query.Get("prefix")) || !l.deaf && byUnits(key, query.Get("startFrom")) < 0 {
+		index, _ := strconv.Atoi(query.Get("marker"))
+		if i < index || !strings.HasPrefix(key, query.Get("prefix")) || !l.deaf && byUnits(key, query.Get("startFrom")) < 0 {
 			continue
 		}
 		if len(entries) == limit {

@@ -125,8 +125,8 @@ func sdkValues(g *grant) sas.BlobSignatureValues {
 
 func parsedQuery(t *testing.T, text string) url.Values {
 	t.Helper()
-	_, query, found := strings.Cut(text, "?")
-	if !found {
+	_, query, ok := strings.Cut(text, "?")
+	if !ok {
 		query = text
 	}
 	values, err := url.ParseQuery(query)
@@ -281,9 +281,9 @@ func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "2019-07-07", s.server.Last(t).Header.Get("X-Ms-Version"))
-	signed, err := d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+	signedURL, err := d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
 	require.NoError(t, err)
-	require.Contains(t, signed.URL, "sv=2019-07-07")
+	require.Contains(t, signedURL.URL, "sv=2019-07-07")
 }
 
 func TestAVersionThatNobodyKnowsIsRefused(t *testing.T) {

@@ -37,11 +37,11 @@ func signer(t *testing.T, c Config) *objectDriver {
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := signer(t, Config{})
 	for _, key := range signedKeys {
-		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		signedURL, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Key = key
 		}), signedAt)
 		require.NoError(t, err)
-		wiretest.RequireEscapedPath(t, signed.URL, "/photos/"+key)
+		wiretest.RequireEscapedPath(t, signedURL.URL, "/photos/"+key)
 	}
 }
 
@@ -66,12 +66,12 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signer(t, test.config)
-			signed, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
+			signedURL, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
 				r.BaseURL = test.base
 				r.Key = "a b"
 			}), signedAt)
 			require.NoError(t, err)
-			address, query, _ := strings.Cut(signed.URL, "?")
+			address, query, _ := strings.Cut(signedURL.URL, "?")
 			require.Equal(t, test.want, address)
 			require.Equal(t, test.protocol, parsedQuery(t, query).Get("spr"))
 
@@ -81,7 +81,7 @@ func TestSigningBaseURL(t *testing.T) {
 				Version:       sasVersion,
 				Protocol:      sas.Protocol(test.protocol),
 				StartTime:     signedAt.Truncate(time.Second).Add(time.Second - clockSkew),
-				ExpiryTime:    signed.ExpiresAt,
+				ExpiryTime:    signedURL.ExpiresAt,
 				Permissions:   "r",
 				ContainerName: d.container.name,
 				BlobName:      "a b",
@@ -102,17 +102,17 @@ func TestSignedUntil(t *testing.T) {
 		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+			signedURL, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
 				r.TTL = test.ttl
 			}), signedAt.In(time.FixedZone("", 3600)))
 			require.NoError(t, err)
-			require.Equal(t, test.want, signed.ExpiresAt)
-			u, err := url.Parse(signed.URL)
+			require.Equal(t, test.want, signedURL.ExpiresAt)
+			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
 			starts := second.Add(time.Second - clockSkew)
 			require.Equal(t, starts.Format(sasTime), u.Query().Get("st"), "a service whose clock is slow accepts it at once")
-			require.LessOrEqual(t, signed.ExpiresAt.Sub(starts), test.ttl+clockSkew, "the limit of a SAS expiration policy")
+			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(starts), test.ttl+clockSkew, "the limit of a SAS expiration policy")
 		})
 	}
 }
@@ -136,18 +136,18 @@ func TestSignedPermissions(t *testing.T) {
 		}), "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
+			signedURL, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
 			require.NoError(t, err)
-			u, err := url.Parse(signed.URL)
+			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, test.want, u.Query().Get("sp"))
-			require.Equal(t, test.ask.Method, signed.Method)
+			require.Equal(t, test.ask.Method, signedURL.Method)
 		})
 	}
 }
 
 func TestSignedUploadHeaders(t *testing.T) {
-	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	signedURL, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.CacheControl = "no-store"
 		r.ContentDisposition = `attachment; filename="a"`
 		r.ContentLanguage = "de"
@@ -164,18 +164,18 @@ func TestSignedUploadHeaders(t *testing.T) {
 	} {
 		want.Set(name, value)
 	}
-	require.Equal(t, want, signed.Header)
+	require.Equal(t, want, signedURL.Header)
 }
 
 func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
-	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+	signedURL, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
 		r.ResponseName = "a bé.png"
 		r.Version = "2026-03-01T00:00:00.1234567Z"
 	}), signedAt)
 	require.NoError(t, err)
-	require.Empty(t, signed.Header)
-	u, err := url.Parse(signed.URL)
+	require.Empty(t, signedURL.Header)
+	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "image/png", u.Query().Get("rsct"))
 	require.Equal(t, `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`, u.Query().Get("rscd"))
@@ -185,22 +185,22 @@ func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
 
 // The window of every URL begins 15 minutes before its hour, and ends an hour and the TTL later.
 func TestStableURLsOfAzure(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := download(func(r *driver.SignRequest) {
 		r.TTL = time.Minute
 		r.StableFor = time.Hour
 		r.ResponseCacheControl = "private, max-age=3600"
 	})
-	first, err := signer(t, Config{}).sign(t.Context(), stable, at)
+	first, err := signer(t, Config{}).sign(t.Context(), stable, when)
 	require.NoError(t, err)
-	last, err := signer(t, Config{}).sign(t.Context(), stable, at.Add(time.Hour-1))
+	last, err := signer(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour-1))
 	require.NoError(t, err)
 	require.Equal(t, first, last)
-	require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
+	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
 	query := parsedQuery(t, first.URL)
 	require.Equal(t, "private, max-age=3600", query.Get("rscc"))
-	require.Equal(t, at.Add(-clockSkew).Format(sasTime), query.Get("st"))
-	next, err := signer(t, Config{}).sign(t.Context(), stable, at.Add(time.Hour))
+	require.Equal(t, when.Add(-clockSkew).Format(sasTime), query.Get("st"))
+	next, err := signer(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour))
 	require.NoError(t, err)
 	require.NotEqual(t, first.URL, next.URL)
 	require.Zero(t, signer(t, Config{Credential: tokenOf("token")}).Describe().Features&storage.StableURLs)
@@ -212,14 +212,14 @@ func TestASignedRemovalIncludesSnapshots(t *testing.T) {
 	removal := download(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
 	})
-	signed, err := signer(t, Config{}).sign(t.Context(), removal, signedAt)
+	signedURL, err := signer(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
-	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signed.Header)
+	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signedURL.Header)
 	removal.Version = "2026-03-01T00:00:00.1234567Z"
-	signed, err = signer(t, Config{}).sign(t.Context(), removal, signedAt)
+	signedURL, err = signer(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
-	require.Empty(t, signed.Header)
-	require.Equal(t, "bv", parsedQuery(t, signed.URL).Get("sr"))
+	require.Empty(t, signedURL.Header)
+	require.Equal(t, "bv", parsedQuery(t, signedURL.URL).Get("sr"))
 }
 
 func TestUnsupportedSigning(t *testing.T) {
@@ -342,24 +342,24 @@ func TestAuthorizeSource(t *testing.T) {
 		})
 	}
 	t.Run("a key", func(t *testing.T) {
-		began := time.Now()
+		start := time.Now()
 		signed, authorization, err := signer(t, Config{}).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
 		require.NoError(t, err)
 		require.Empty(t, authorization)
 		got, query, _ := strings.Cut(signed, "?")
 		require.Equal(t, address, got)
 		require.Equal(t, "r", parsedQuery(t, query).Get("sp"))
-		ends, err := time.Parse(sasTime, parsedQuery(t, query).Get("se"))
+		end, err := time.Parse(sasTime, parsedQuery(t, query).Get("se"))
 		require.NoError(t, err)
-		require.WithinRange(t, ends, began.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
+		require.WithinRange(t, end, start.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
 	})
 }
 
 // Signing must not cost more than with the SDK.
 func BenchmarkSign(b *testing.B) {
-	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
+	drv, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)
-	d := opened.(*objectDriver)
+	d := drv.(*objectDriver)
 	ask := download(nil)
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()

@@ -72,11 +72,11 @@ func TestSignedURLsWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, _ := signingBucket(t)
 			for _, key := range signedKeys {
-				signed, err := b.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
+				signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
 					storage.WithContentLanguage("de"), storage.WithMetadata(map[string]string{"k-1": "café"}))
 				require.NoError(t, err)
-				require.Equal(t, http.StatusCreated, ask(t, signed, "other text").Status, "%q", key)
-				require.Equal(t, http.StatusCreated, ask(t, signed, "text").Status, "it overwrites")
+				require.Equal(t, http.StatusCreated, ask(t, signedURL, "other text").Status, "%q", key)
+				require.Equal(t, http.StatusCreated, ask(t, signedURL, "text").Status, "it overwrites")
 				attrs, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/x-test", attrs.ContentType)
@@ -84,9 +84,9 @@ func TestSignedURLsWork(t *testing.T) {
 				require.Equal(t, "de", attrs.ContentLanguage)
 				require.Equal(t, map[string]string{"k-1": "café"}, attrs.Metadata)
 
-				signed, err = b.SignedDownloadURL(t.Context(), key)
+				signedURL, err = b.SignedDownloadURL(t.Context(), key)
 				require.NoError(t, err)
-				got := ask(t, signed, "")
+				got := ask(t, signedURL, "")
 				require.Equal(t, http.StatusOK, got.Status, "%q", key)
 				require.Equal(t, "text", got.Body)
 			}
@@ -98,14 +98,14 @@ func TestASignedUploadIfAbsentCreatesOnce(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			b, _ := signingBucket(t)
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
-			require.Equal(t, http.StatusCreated, ask(t, signed, "first").Status)
+			require.Equal(t, http.StatusCreated, ask(t, signedURL, "first").Status)
 			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
-			require.Equal(t, http.StatusForbidden, ask(t, signed, "second").Status)
-			signed, err = b.SignedDownloadURL(t.Context(), "a")
+			require.Equal(t, http.StatusForbidden, ask(t, signedURL, "second").Status)
+			signedURL, err = b.SignedDownloadURL(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, "first", ask(t, signed, "").Body)
+			require.Equal(t, "first", ask(t, signedURL, "").Body)
 		})
 	}
 }
@@ -115,9 +115,9 @@ func TestASignedDownloadHasTheRequestedHeaders(t *testing.T) {
 	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, upload, "text").Status)
-	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"), storage.WithDownloadName("a b+é.png"))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"), storage.WithDownloadName("a b+é.png"))
 	require.NoError(t, err)
-	got := wiretest.NetHTTP(t, signed, "")
+	got := wiretest.NetHTTP(t, signedURL, "")
 	require.Equal(t, http.StatusOK, got.Status)
 	require.Equal(t, "image/png", got.Header.Get("Content-Type"))
 	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.Header.Get("Content-Disposition"))
@@ -126,9 +126,9 @@ func TestASignedDownloadHasTheRequestedHeaders(t *testing.T) {
 func TestASignedURLPermitsNothingElse(t *testing.T) {
 	b, d := signingBucket(t)
 	for _, key := range []string{"a", "b"} {
-		signed, err := b.SignedUploadURL(t.Context(), key)
+		signedURL, err := b.SignedUploadURL(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, signed, "text").Status)
+		require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, signedURL, "text").Status)
 	}
 	altered := func(old, new string) func(*storage.SignedURL) {
 		return func(s *storage.SignedURL) {
@@ -171,15 +171,15 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 		}), change: altered("&sp=c", "&sp=cw")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
+			signedURL, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
 			require.NoError(t, err)
 			if test.change != nil {
-				test.change(signed)
+				test.change(signedURL)
 			}
-			if signed.Method == http.MethodPut && signed.Header.Get("X-Ms-Blob-Type") == "" {
-				signed.Header.Set("X-Ms-Blob-Type", "BlockBlob")
+			if signedURL.Method == http.MethodPut && signedURL.Header.Get("X-Ms-Blob-Type") == "" {
+				signedURL.Header.Set("X-Ms-Blob-Type", "BlockBlob")
 			}
-			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "altered").Status)
+			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signedURL, "altered").Status)
 			for _, key := range []string{"a", "b"} {
 				intact, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
 					r.Key = key

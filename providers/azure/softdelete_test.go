@@ -15,9 +15,9 @@ import (
 
 // Azurite has no soft delete, so that the requests are pinned. The entry is that of
 // https://learn.microsoft.com/rest/api/storageservices/list-blobs
-func removedEntry(name string, more ...string) string {
+func removedEntry(name string, extra ...string) string {
 	entry := `<Blob><Name>` + name + `</Name><Deleted>true</Deleted>`
-	for _, m := range more {
+	for _, m := range extra {
 		entry += m
 	}
 	return entry + `<Properties><Last-Modified>` + aTime + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag><Content-Length>5</Content-Length>` +

@@ -37,9 +37,9 @@ func newStandIn(t *testing.T, answers map[string]reply) *standIn {
 		s.asked = append(s.asked, what)
 		s.bodies[what] = string(body)
 		s.headers[what] = r.Header
-		answer, known := s.answers[what]
+		answer, ok := s.answers[what]
 		s.mu.Unlock()
-		if !known {
+		if !ok {
 			answer = reply{status: http.StatusNotFound, code: "ResourceNotFound"}
 		}
 		w.Header().Set(requestIDHeader, "R1")

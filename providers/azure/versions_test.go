@@ -16,11 +16,11 @@ import (
 // versionEntry returns one of three versions, a second apart. Azure lists the
 // oldest first.
 func versionEntry(name string, second int, current bool) string {
-	more := `<VersionId>` + versionAt(second) + `</VersionId>`
+	extra := `<VersionId>` + versionAt(second) + `</VersionId>`
 	if current {
-		more += `<IsCurrentVersion>true</IsCurrentVersion>`
+		extra += `<IsCurrentVersion>true</IsCurrentVersion>`
 	}
-	return blobEntry(name, more)
+	return blobEntry(name, extra)
 }
 
 func versionAt(second int) string { return fmt.Sprintf("2026-11-20T12:00:%02d.0000000Z", second) }
@@ -139,12 +139,12 @@ func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	b := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	var found []storage.VersionEntry
+	var versions []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(reservedPrefix)) {
 		require.NoError(t, err)
-		found = append(found, entry)
+		versions = append(versions, entry)
 	}
-	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(found))
+	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(versions))
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
 	require.Equal(t, http.MethodDelete, s.server.Last(t).Method)
 	require.Contains(t, s.server.Last(t).RawQuery, "versionid=")
