@@ -251,9 +251,9 @@ func withExpectedOwner(owner string) func(*middleware.Stack) error {
 	set := middleware.BuildMiddlewareFunc(
 		"omnibucket:ExpectedOwner",
 		func(
-			ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler,
+			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
 		) (middleware.BuildOutput, middleware.Metadata, error) {
-			request, ok := in.Request.(*smithyhttp.Request)
+			request, ok := input.Request.(*smithyhttp.Request)
 			operation := awsmiddleware.GetOperationName(ctx)
 			switch {
 			case !ok || operation == "CreateBucket" || operation == "ListBuckets" || operation == "CreateSession":
@@ -263,7 +263,7 @@ func withExpectedOwner(owner string) func(*middleware.Stack) error {
 					request.Header.Set(sourceOwnerHeader, owner)
 				}
 			}
-			return next.HandleBuild(ctx, in)
+			return next.HandleBuild(ctx, input)
 		},
 	)
 	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }

@@ -55,8 +55,8 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	}
 	c.ExpectedBucketOwner, c.KMSKey = query.Get("expected_bucket_owner"), query.Get("kms_key")
 	if query.Has("profile") {
-		p, known := NamedProfile(query.Get("profile"))
-		if !known {
+		p, ok := NamedProfile(query.Get("profile"))
+		if !ok {
 			return c, argument.Invalid("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), "")
 		}
 		c.Profile = &p

@@ -177,7 +177,7 @@ func (b *bucket) publicURL() string {
 		region := b.account.region
 		if b.account.endpoint != nil {
 			// The URL needs the region in the host. Signatures may need another region.
-			if own, known := b.account.profile.regionOf(b.account.endpoint.Hostname()); known {
+			if own, ok := b.account.profile.regionOf(b.account.endpoint.Hostname()); ok {
 				region = own
 			}
 		}

@@ -73,26 +73,26 @@ func (b *bucket) sendsTrailers() bool {
 //   - A raw client computes the checksum while it sends the bytes, and sends it in a trailer.
 //   - For the SDK's client, sumPart first reads the part to compute the checksum. Without the
 //     checksum, the SDK's client would send all bytes as one chunk, which MinIO refuses.
-func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driver.PartRequest, api objectAPI) error {
+func (b *bucket) sumPart(ctx context.Context, input *awss3.UploadPartInput, r *driver.PartRequest, api objectAPI) error {
 	if r.CRC32C.Known || !b.sendsTrailers() {
-		in.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)
+		input.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)
 		return nil
 	}
 	if _, raw := api.(*rawclient.Client); raw && r.Size > 0 {
-		in.Body = rawclient.NewTrailed(r.Body, r.Size, func() *string { return b.account.crcHeader(r.CRC32C) })
+		input.Body = rawclient.NewTrailed(r.Body, r.Size, func() *string { return b.account.crcHeader(r.CRC32C) })
 		return nil
 	}
 	var crc uint32
 	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) {
 		crc = crc32c.Update(crc, p)
 	})
-	in.ChecksumCRC32C = b.account.crcHeader(storage.CRC32C{Sum: crc, Known: true})
+	input.ChecksumCRC32C = b.account.crcHeader(storage.CRC32C{Sum: crc, Known: true})
 	return err
 }
 
 // checkTrailer returns an error if the server may have ignored the trailer of a part.
-func checkTrailer(in *awss3.UploadPartInput, out *awss3.UploadPartOutput) error {
-	if _, trailed := in.Body.(*rawclient.Trailed); trailed && out.ChecksumCRC32C == nil {
+func checkTrailer(input *awss3.UploadPartInput, output *awss3.UploadPartOutput) error {
+	if _, trailed := input.Body.(*rawclient.Trailed); trailed && output.ChecksumCRC32C == nil {
 		return &storage.Error{
 			Code: storage.ChecksumMismatch,
 			Err:  errors.New("the server has not returned the checksum that followed the part"),
@@ -126,12 +126,12 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 
 // Seek moves to the start. The SDK also calls it to get the offset in the body.
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
-	at, err := b.body.Seek(offset, whence)
-	if err == nil && at == 0 {
+	off, err := b.body.Seek(offset, whence)
+	if err == nil && off == 0 {
 		b.left = b.size
 		b.crc = 0
 	}
-	return at, err
+	return off, err
 }
 
 func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error) {

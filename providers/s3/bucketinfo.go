@@ -60,14 +60,14 @@ func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx con
 // head returns the region of the bucket. If the response does not name a region, head returns the
 // region of the request.
 func (b *managed) head(ctx context.Context) (region string, err error) {
-	out, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
+	output, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
-		refused := b.account.hiddenRefusal(err, func() error {
+		refusal := b.account.hiddenRefusal(err, func() error {
 			_, err := b.account.client.GetBucketLocation(ctx, &awss3.GetBucketLocationInput{Bucket: &b.name})
 			return err
 		})
-		if refused != nil {
-			return "", reads(refused)
+		if refusal != nil {
+			return "", reads(refusal)
 		}
 		err = reads(err)
 		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
@@ -75,25 +75,25 @@ func (b *managed) head(ctx context.Context) (region string, err error) {
 		}
 		return "", err
 	}
-	return cmp.Or(aws.ToString(out.BucketRegion), b.account.region), nil
+	return cmp.Or(aws.ToString(output.BucketRegion), b.account.region), nil
 }
 
 func (b *managed) versioning(ctx context.Context) (bool, error) {
 	if !b.account.profile.Versioning {
 		return false, nil
 	}
-	out, err := readSetting(ctx, b.account.client.GetBucketVersioning, &awss3.GetBucketVersioningInput{Bucket: &b.name})
+	output, err := readSetting(ctx, b.account.client.GetBucketVersioning, &awss3.GetBucketVersioningInput{Bucket: &b.name})
 	if err != nil {
 		return false, err
 	}
-	return out.Status == types.BucketVersioningStatusEnabled, nil
+	return output.Status == types.BucketVersioningStatusEnabled, nil
 }
 
 // setVersioning enables or suspends versioning. S3 can suspend versioning that was enabled, but not
 // disable it.
-func (b *managed) setVersioning(ctx context.Context, on bool) error {
+func (b *managed) setVersioning(ctx context.Context, enabled bool) error {
 	status := types.BucketVersioningStatusSuspended
-	if on {
+	if enabled {
 		status = types.BucketVersioningStatusEnabled
 	}
 	return sendWrite(ctx, b.account.client.PutBucketVersioning, &awss3.PutBucketVersioningInput{

@@ -32,11 +32,11 @@ func (c *clock) see(response *http.Response) {
 	if response.StatusCode < 400 && c.ahead.Load() == 0 {
 		return
 	}
-	at, known := serverTime(response)
-	if !known {
+	t, ok := serverTime(response)
+	if !ok {
 		return
 	}
-	ahead := at.Sub(c.now())
+	ahead := t.Sub(c.now())
 	if ahead.Abs() < maxSkew {
 		ahead = 0
 	}
@@ -56,8 +56,8 @@ func isSkewed(response *http.Response) bool {
 		return false
 	}
 	signed, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
-	at, known := serverTime(response)
-	return err == nil && known && at.Sub(signed).Abs() >= maxSkew
+	t, ok := serverTime(response)
+	return err == nil && ok && t.Sub(signed).Abs() >= maxSkew
 }
 
 // isOfSession reports whether the request of a response was signed with temporary credentials.

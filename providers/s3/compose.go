@@ -55,25 +55,25 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
 func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	tail := r.TailPart("", 0)
-	in := &awss3.PutObjectInput{
+	input := &awss3.PutObjectInput{
 		Bucket:           &d.bucket.name,
 		Key:              &r.Key,
 		Body:             tail.Body,
 		WriteOffsetBytes: aws.Int64(r.Size - tail.Size),
 		ChecksumCRC32C:   d.account.crcHeader(tail.CRC32C),
 	}
-	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
-	if err := d.account.customize(in, r.Native); err != nil {
+	input.IfMatch, input.IfNoneMatch = conditions(r.Condition)
+	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	out, err := write(ctx, d.account.client.PutObject, in, func(out *awss3.PutObjectOutput) bool {
+	output, err := write(ctx, d.account.client.PutObject, input, func(out *awss3.PutObjectOutput) bool {
 		return out.ETag != nil && out.Size != nil && *out.Size == r.Size
 	}, d.bucket.withBody)
 	if err == nil {
 		return &storage.Attrs{
-			ETag:     quoteETag(out.ETag),
-			Revision: quoteETag(out.ETag),
-			CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+			ETag:     quoteETag(output.ETag),
+			Revision: quoteETag(output.ETag),
+			CRC32C:   fullObjectCRC(output.ChecksumCRC32C, output.ChecksumType),
 		}, nil
 	}
 	if isCode(err, "TooManyParts") || isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {

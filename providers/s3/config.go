@@ -191,7 +191,7 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
-		if _, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); known {
+		if _, _, ok := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); ok {
 			_ = a.close()
 			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
 		}

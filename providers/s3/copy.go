@@ -74,7 +74,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 	unknown := false
 	if transport.Stalled(err) && ctx.Err() == nil {
-		if source, failed := cp.sourceAttrs(ctx, r.Source); failed == nil {
+		if source, failure := cp.sourceAttrs(ctx, r.Source); failure == nil {
 			unknown = asError(err).Unknown
 			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
@@ -122,7 +122,7 @@ func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 // copyObject sends one CopyObject for a source of size bytes; -1 means that the size is
 // unknown.
 func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
-	in := &awss3.CopyObjectInput{
+	input := &awss3.CopyObjectInput{
 		Bucket:            &cp.bucket.name,
 		Key:               &r.Key,
 		CopySource:        copySource(r.Source),
@@ -131,33 +131,33 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		ACL:               acl(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
-	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
+	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
 	if r.ReplaceTags {
-		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
+		input.TaggingDirective, input.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
 	}
 	if cp.account.profile.Checksum == ChecksumFullObject {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
-	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
-	customizeSource(in, r.Source.Native)
+	input.IfMatch, input.IfNoneMatch = conditions(r.Condition)
+	customizeSource(input, r.Source.Native)
 	expires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
 	// change, even by equal attributes.
 	if r.Replace || cp.isItself(r) {
-		in.MetadataDirective = types.MetadataDirectiveReplace
-		in.ContentType = httpheader.Optional(r.ContentType)
-		in.ContentEncoding = httpheader.Optional(r.ContentEncoding)
-		in.ContentDisposition = httpheader.Optional(r.ContentDisposition)
-		in.ContentLanguage = httpheader.Optional(r.ContentLanguage)
-		in.CacheControl = httpheader.Optional(r.CacheControl)
-		in.Metadata = cp.account.profile.storedNames(r.Metadata)
+		input.MetadataDirective = types.MetadataDirectiveReplace
+		input.ContentType = httpheader.Optional(r.ContentType)
+		input.ContentEncoding = httpheader.Optional(r.ContentEncoding)
+		input.ContentDisposition = httpheader.Optional(r.ContentDisposition)
+		input.ContentLanguage = httpheader.Optional(r.ContentLanguage)
+		input.CacheControl = httpheader.Optional(r.CacheControl)
+		input.Metadata = cp.account.profile.storedNames(r.Metadata)
 		expires = withExpires(r.Source)
 	}
-	if err := cp.account.customize(in, r.Native); err != nil {
+	if err := cp.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	out, err := write(
-		withCopyTimeout(ctx, size), cp.account.client.CopyObject, in,
+	output, err := write(
+		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input,
 		func(out *awss3.CopyObjectOutput) bool {
 			return out.CopyObjectResult != nil && out.CopyObjectResult.ETag != nil
 		},
@@ -166,9 +166,9 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err != nil {
 		return nil, err
 	}
-	result := out.CopyObjectResult
-	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
-	attrs := writtenAttrs(result.ETag, out.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
+	result := output.CopyObjectResult
+	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
+	attrs := writtenAttrs(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
 	attrs.Modified = modified(result.LastModified)
 	return attrs, nil
 }
@@ -229,7 +229,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	if source.Attrs != nil {
 		return source.Attrs, nil
 	}
-	out, err := cp.headSource(ctx, source)
+	output, err := cp.headSource(ctx, source)
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -238,24 +238,24 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 		}
 		return nil, e
 	}
-	if out.ContentLength == nil {
+	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	return &storage.Attrs{Size: *out.ContentLength, Modified: modified(out.LastModified)}, nil
+	return &storage.Attrs{Size: *output.ContentLength, Modified: modified(output.LastModified)}, nil
 }
 
 // headSource sends HeadObject for a source.
 func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*awss3.HeadObjectOutput, error) {
-	in := &awss3.HeadObjectInput{
+	input := &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
 		Key:       &source.Key,
 		VersionId: httpheader.Optional(source.Version),
 		IfMatch:   httpheader.Optional(source.Revision),
 	}
-	if err := cp.account.customize(in, source.Native); err != nil {
+	if err := cp.account.customize(input, source.Native); err != nil {
 		return nil, err
 	}
-	return sendToSource(ctx, cp, source.Bucket, cp.account.client.HeadObject, in)
+	return sendToSource(ctx, cp, source.Bucket, cp.account.client.HeadObject, input)
 }
 
 // sendToSource sends a request to the bucket of a source, which may be in another region. The response to

@@ -31,9 +31,9 @@ func split(source driver.ObjectRef, size, length int64) []copyRange {
 		return []copyRange{{source: source, size: size}}
 	}
 	var ranges []copyRange
-	for from := int64(0); from < size; from += length {
-		end := min(from+length, size)
-		ranges = append(ranges, copyRange{source, fmt.Sprintf("bytes=%d-%d", from, end-1), end - from})
+	for start := int64(0); start < size; start += length {
+		end := min(start+length, size)
+		ranges = append(ranges, copyRange{source, fmt.Sprintf("bytes=%d-%d", start, end-1), end - start})
 	}
 	return ranges
 }
@@ -82,14 +82,14 @@ func (cp *copier) copyRanges(
 	if err != nil {
 		err = sdkerror.WithoutEffect(asError(err))
 	} else {
-		in := &awss3.CompleteMultipartUploadInput{
+		input := &awss3.CompleteMultipartUploadInput{
 			Bucket:          &cp.bucket.name,
 			Key:             &r.Key,
 			UploadId:        &upload,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		}
-		_, in.ChecksumType = style.multipart()
-		attrs, err = cp.multipart.complete(ctx, in, r.Condition, -1, r.Native)
+		_, input.ChecksumType = style.multipart()
+		attrs, err = cp.multipart.complete(ctx, input, r.Condition, -1, r.Native)
 	}
 	if err != nil && !asError(err).Unknown {
 		err = cleanup.After(ctx, asError(err), "the parts that were copied", func(ctx context.Context) error {
@@ -125,11 +125,11 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 			continue
 		}
 		source.Attrs = nil
-		now, err := cp.sourceAttrs(ctx, source)
+		current, err := cp.sourceAttrs(ctx, source)
 		if err != nil {
 			return err
 		}
-		if before != nil && !before.Modified.IsZero() && !now.Modified.Equal(before.Modified) {
+		if before != nil && !before.Modified.IsZero() && !current.Modified.Equal(before.Modified) {
 			return &storage.Error{
 				Code: storage.Changed,
 				Err:  errors.New("the source was replaced while its parts were copied"),
@@ -154,7 +154,7 @@ func (cp *copier) copyParts(
 func (cp *copier) uploadPartCopy(
 	ctx context.Context, key, upload string, number int, r copyRange, native []any,
 ) (types.CompletedPart, error) {
-	in := &awss3.UploadPartCopyInput{
+	input := &awss3.UploadPartCopyInput{
 		Bucket:          &cp.bucket.name,
 		Key:             &key,
 		UploadId:        &upload,
@@ -163,20 +163,20 @@ func (cp *copier) uploadPartCopy(
 		CopySourceRange: httpheader.Optional(r.header),
 	}
 	if cp.account.profile.PinnedCopyParts {
-		in.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
+		input.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
 	}
-	customizeSource(in, r.source.Native)
-	if err := cp.account.customize(in, native); err != nil {
+	customizeSource(input, r.source.Native)
+	if err := cp.account.customize(input, native); err != nil {
 		return types.CompletedPart{}, err
 	}
-	out, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
+	output, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), input)
 	if err != nil {
 		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}),
 			native, r.source.Native)
 	}
-	result := out.CopyPartResult
+	result := output.CopyPartResult
 	if result == nil || result.ETag == nil {
 		return types.CompletedPart{}, noEvidence()
 	}
-	return types.CompletedPart{PartNumber: in.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
+	return types.CompletedPart{PartNumber: input.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
 }

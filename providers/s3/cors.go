@@ -39,13 +39,13 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.account.profile.CORS {
 		return nil, nil
 	}
-	out, err := readSetting(ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name},
+	output, err := readSetting(ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name},
 		"NoSuchCORSConfiguration")
 	if err != nil {
 		return nil, err
 	}
 	var rules []storage.CORSRule
-	for _, r := range out.CORSRules {
+	for _, r := range output.CORSRules {
 		rules = append(rules, storage.CORSRule{
 			Origins:        r.AllowedOrigins,
 			Methods:        r.AllowedMethods,

@@ -322,19 +322,19 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	account.identity = account
 	account.vended = true
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
-		given, err := ask(ctx, key)
-		if err == nil && (given.AccessKeyID == "" || given.SecretKey == "") {
+		creds, err := ask(ctx, key)
+		if err == nil && (creds.AccessKeyID == "" || creds.SecretKey == "") {
 			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
 		}
 		return &vended.Grant[aws.Credentials]{
-			Prefix:  given.Prefix,
-			Expires: given.Expires,
+			Prefix:  creds.Prefix,
+			Expires: creds.Expires,
 			Credentials: aws.Credentials{
-				AccessKeyID:     given.AccessKeyID,
-				SecretAccessKey: given.SecretKey,
-				SessionToken:    given.SessionToken,
-				CanExpire:       !given.Expires.IsZero(),
-				Expires:         given.Expires,
+				AccessKeyID:     creds.AccessKeyID,
+				SecretAccessKey: creds.SecretKey,
+				SessionToken:    creds.SessionToken,
+				CanExpire:       !creds.Expires.IsZero(),
+				Expires:         creds.Expires,
 				Source:          "CredentialsFor",
 			},
 		}, err

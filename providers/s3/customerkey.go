@@ -116,10 +116,10 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
-	given := customerkey.In(native) != nil
-	if given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden) {
+	ok := customerkey.In(native) != nil
+	if ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden) {
 		e.Hint = wrongCustomerKeyHint
-	} else if !given && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")) {
+	} else if !ok && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")) {
 		e.Hint = noCustomerKeyHint
 	}
 	return e

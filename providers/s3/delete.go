@@ -26,7 +26,7 @@ type remover struct {
 
 // Delete sends one DeleteObject.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	in := &awss3.DeleteObjectInput{
+	input := &awss3.DeleteObjectInput{
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
@@ -34,10 +34,10 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 
 		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
-	if err := d.account.customize(in, r.Native); err != nil {
+	if err := d.account.customize(input, r.Native); err != nil {
 		return err
 	}
-	err := sendWrite(ctx, d.account.client.DeleteObject, in)
+	err := sendWrite(ctx, d.account.client.DeleteObject, input)
 	if err == nil {
 		return nil
 	}
@@ -49,8 +49,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if e.Status != http.StatusNotFound || e.Unknown { // only a 404 of S3 itself proves that there is no object
 		return e
 	}
-	if failed := asError(d.bucket.notFound(ctx, e.Err)); failed.Code != storage.ObjectNotFound {
-		return failed
+	if failure := asError(d.bucket.notFound(ctx, e.Err)); failure.Code != storage.ObjectNotFound {
+		return failure
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	if d.account.profile.Batch == BatchNone {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
-	in := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
+	input := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
 	slots := map[batchObject][]int{}
 	for i := range r {
 		if !fitsBatch(&r[i]) {
@@ -72,15 +72,15 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 		name := batchObject{r[i].Key, r[i].Version}
 		if slots[name] == nil {
-			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{
+			input.Delete.Objects = append(input.Delete.Objects, types.ObjectIdentifier{
 				Key:       &r[i].Key,
 				VersionId: httpheader.Optional(r[i].Version),
 			})
 		}
 		slots[name] = append(slots[name], i)
 	}
-	if len(in.Delete.Objects) > 0 {
-		if err := d.remover.sendBatch(ctx, in, r, slots, errs); err != nil {
+	if len(input.Delete.Objects) > 0 {
+		if err := d.remover.sendBatch(ctx, input, r, slots, errs); err != nil {
 			return slices.Repeat([]error{err}, len(r))
 		}
 	}
@@ -124,23 +124,23 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 // object failed. So sendBatch returns Unsupported, and all objects are deleted one by one. Objects
 // without a result are also deleted one by one.
 func (rm *remover) sendBatch(
-	ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
+	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
 	errs []error,
 ) error {
-	out, err := write(ctx, rm.bucket.account.client.DeleteObjects, in, func(out *awss3.DeleteObjectsOutput) bool {
+	output, err := write(ctx, rm.bucket.account.client.DeleteObjects, input, func(out *awss3.DeleteObjectsOutput) bool {
 		return len(out.Deleted)+len(out.Errors) > 0
 	}, rm.bucket.account.withBatch)
 	if err != nil {
 		return batchError(err)
 	}
 	told := make([]bool, len(errs))
-	for i := range out.Deleted {
-		for _, slot := range slotsFor(out.Deleted[i].Key, out.Deleted[i].VersionId, slots) {
+	for i := range output.Deleted {
+		for _, slot := range slotsFor(output.Deleted[i].Key, output.Deleted[i].VersionId, slots) {
 			told[slot] = true
 		}
 	}
-	for i := range out.Errors {
-		failure := &out.Errors[i]
+	for i := range output.Errors {
+		failure := &output.Errors[i]
 		e := objectError(failure)
 		failed := slotsFor(failure.Key, failure.VersionId, slots)
 		if e != nil && len(failed) == 0 {

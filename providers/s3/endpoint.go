@@ -125,30 +125,30 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 // profileEndpoint returns the endpoint of the profile that Config names. It returns nil if the
 // profile is Amazon's or has no endpoint of its own.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
-	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
-	if !known || named.hostless {
+	profile, ok := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
+	if !ok || profile.hostless {
 		// No endpoint follows from the profile's name. Either the caller made the profile, or the
 		// profile fits several endpoints.
 		return nil, nil
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
 	host := ""
-	if len(named.Hosts) > 0 {
-		host = named.Hosts[0]
+	if len(profile.Hosts) > 0 {
+		host = profile.Hosts[0]
 	}
 	region := cmp.Or(c.Region, s.Region)
 	switch {
 	case c.Client != nil: // a client without a BaseEndpoint sends requests to Amazon
-		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
+		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+profile.Name, "")
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {
 			return nil, argument.Invalid(
-				"region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint",
+				"region", "must be one of the provider's regions with profile "+profile.Name+" and without an endpoint",
 				hint,
 			)
 		}
-	case host == "" || strings.Contains(host, "*") || named.Region == "":
-		return nil, argument.Invalid("endpoint", "must be given with profile "+named.Name, hint)
+	case host == "" || strings.Contains(host, "*") || profile.Region == "":
+		return nil, argument.Invalid("endpoint", "must be given with profile "+profile.Name, hint)
 	}
 	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
 }

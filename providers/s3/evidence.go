@@ -125,14 +125,14 @@ const peeked = 4 << 10
 // isIn reports whether the response has the evidence of an S3 server. It leaves the body at its
 // start, so that the body can still be read.
 func (e *expected) isIn(response *http.Response, always bool) bool {
-	own := hasEvidence(response)
+	isOwn := hasEvidence(response)
 	switch {
 	case e.tag:
 		return isObject(response) &&
-			(response.Header.Get(rawclient.ETagHeader) != "" || own && !hasTypeOfPage(response))
+			(response.Header.Get(rawclient.ETagHeader) != "" || isOwn && !hasTypeOfPage(response))
 	case e.text != "":
-		return bytes.Contains(peek(response), []byte(e.text)) && (own || !always) || own && e.empty && !isPage(response)
-	case own:
+		return bytes.Contains(peek(response), []byte(e.text)) && (isOwn || !always) || isOwn && e.empty && !isPage(response)
+	case isOwn:
 		return !isPage(response)
 	case always:
 		return false

@@ -18,7 +18,7 @@ import (
 
 // Get sends one GetObject.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	in := &awss3.GetObjectInput{
+	input := &awss3.GetObjectInput{
 		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
@@ -27,7 +27,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.account.customize(in, r.Native); err != nil &&
+	if err := d.account.customize(input, r.Native); err != nil &&
 		(!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, nil, err
 	}
@@ -35,79 +35,79 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if r.NativeAttrs {
 		api = sdkClient{d.account.client}
 	}
-	out, err := api.GetObject(ctx, in, withoutValidation)
+	output, err := api.GetObject(ctx, input, withoutValidation)
 	if err != nil {
 		return nil, nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}
-	attrs, err := d.account.profile.attrsOfRange(out, r)
+	attrs, err := d.account.profile.attrsOfRange(output, r)
 	if err != nil {
-		_ = out.Body.Close()
+		_ = output.Body.Close()
 		return nil, nil, err
 	}
 	if !r.NativeAttrs {
-		return attrs, out.Body, nil
+		return attrs, output.Body, nil
 	}
-	own := *out
+	own := *output
 	own.Body = nil
 	attrs.Native = &own
-	return attrs, out.Body, nil
+	return attrs, output.Body, nil
 }
 
 const maxSuffix = 1 << 50 // bytes; larger than any object, and a number that every server can parse
 
-func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
-	restore := restoreState(out.Restore)
+func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.Attrs {
+	restore := restoreState(output.Restore)
 	return &storage.Attrs{
 		Key:  key,
-		Size: aws.ToInt64(out.ContentLength),
+		Size: aws.ToInt64(output.ContentLength),
 		Properties: storage.Properties{
-			ContentType:        aws.ToString(out.ContentType),
-			ContentEncoding:    contentEncoding(out.ContentEncoding),
-			ContentDisposition: aws.ToString(out.ContentDisposition),
-			ContentLanguage:    aws.ToString(out.ContentLanguage),
-			CacheControl:       aws.ToString(out.CacheControl),
-			Metadata:           p.renamed(out.Metadata, underscoreEscape.Unescape),
-			StorageClass:       httpheader.StorageClass(string(out.StorageClass)),
+			ContentType:        aws.ToString(output.ContentType),
+			ContentEncoding:    contentEncoding(output.ContentEncoding),
+			ContentDisposition: aws.ToString(output.ContentDisposition),
+			ContentLanguage:    aws.ToString(output.ContentLanguage),
+			CacheControl:       aws.ToString(output.CacheControl),
+			Metadata:           p.renamed(output.Metadata, underscoreEscape.Unescape),
+			StorageClass:       httpheader.StorageClass(string(output.StorageClass)),
 		},
-		ETag:     quoteETag(out.ETag),
-		Revision: quoteETag(out.ETag),
-		Version:  versionID(out.VersionId),
-		Modified: modified(out.LastModified),
-		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
-		TagCount: int(aws.ToInt32(out.TagCount)),
+		ETag:     quoteETag(output.ETag),
+		Revision: quoteETag(output.ETag),
+		Version:  versionID(output.VersionId),
+		Modified: modified(output.LastModified),
+		CRC32C:   fullObjectCRC(output.ChecksumCRC32C, output.ChecksumType),
+		TagCount: int(aws.ToInt32(output.TagCount)),
 
-		Retention: retentionOf(out),
-		Archived:  restore.Until.IsZero() && p.isArchivedClass(out),
+		Retention: retentionOf(output),
+		Archived:  restore.Until.IsZero() && p.isArchivedClass(output),
 		Restore:   restore,
-		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
+		LegalHold: output.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 
-		Encryption:        encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
-		ReplicationStatus: string(out.ReplicationStatus),
+		Encryption:        encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5),
+		ReplicationStatus: string(output.ReplicationStatus),
 	}
 }
 
 // attrsOfRange returns the attributes of the whole object. out is the response to a request for a
 // range or for all bytes.
-func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
+func (p *Profile) attrsOfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
-	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
+	if output.ContentLength == nil && (!ranged || output.ContentRange == nil) {
 		return nil, httpheader.LengthMissing()
 	}
-	a := p.attrsOf(out, r.Key)
+	a := p.attrsOf(output, r.Key)
 	if !ranged {
 		return a, nil
 	}
 	length := a.Size
-	if length == 0 && out.ContentRange == nil {
+	if length == 0 && output.ContentRange == nil {
 		return a, nil // some servers return this for the last bytes of an empty object
 	}
-	if out.ContentRange == nil {
+	if output.ContentRange == nil {
 		if httpheader.IsWhole(r, length) {
 			return a, nil
 		}
 		return nil, httpheader.RangeIgnored()
 	}
-	size, err := httpheader.SizeOf(r, *out.ContentRange)
+	size, err := httpheader.SizeOf(r, *output.ContentRange)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest)
 
 // Head sends one HeadObject.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	in := &awss3.HeadObjectInput{
+	input := &awss3.HeadObjectInput{
 		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
@@ -128,18 +128,18 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.account.customize(in, r.Native); err != nil &&
+	if err := d.account.customize(input, r.Native); err != nil &&
 		(!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, err
 	}
-	out, native, err := d.headWithChecksum(ctx, in, r)
+	output, native, err := d.headWithChecksum(ctx, input, r)
 	if err != nil {
 		return nil, d.headError(ctx, err, r)
 	}
-	if out.ContentLength == nil {
+	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	attrs := d.account.profile.attrsOf(out, r.Key)
+	attrs := d.account.profile.attrsOf(output, r.Key)
 	attrs.Native = native
 	return attrs, nil
 }
@@ -147,7 +147,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // headError translates the error of a HeadObject. If the reason may be that the credentials were
 // refused, headError reads the first byte of the object.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
-	refused := d.account.hiddenRefusal(err, func() error {
+	refusal := d.account.hiddenRefusal(err, func() error {
 		first := *r
 		first.Length = 1
 		first.NativeAttrs = false
@@ -158,8 +158,8 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 		}
 		return err
 	})
-	if refused != nil {
-		return refused
+	if refusal != nil {
+		return refusal
 	}
 	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 }
@@ -170,20 +170,20 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 // without the checksum, and remembers the refusal.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (d *objectDriver) headWithChecksum(
-	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
+	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (*awss3.GetObjectOutput, any, error) {
 	if refused := d.noChecksums.Load(); refused != nil && d.account.clock.now().Sub(*refused) < checksumsRemembered {
-		in.ChecksumMode = ""
+		input.ChecksumMode = ""
 	}
-	out, native, err := d.headObject(ctx, in, r)
-	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.account.profile.KMS ||
+	output, native, err := d.headObject(ctx, input, r)
+	if statusOf(err) != http.StatusForbidden || input.ChecksumMode == "" || !d.account.profile.KMS ||
 		isSkewed(responseOf(err).Response.Response) {
-		return out, native, err
+		return output, native, err
 	}
-	in.ChecksumMode = ""
-	plain, plainNative, failed := d.headObject(ctx, in, r)
-	if failed != nil {
-		return nil, nil, failed
+	input.ChecksumMode = ""
+	plain, plainNative, failure := d.headObject(ctx, input, r)
+	if failure != nil {
+		return nil, nil, failure
 	}
 	now := d.account.clock.now()
 	d.noChecksums.Store(&now)
@@ -194,13 +194,13 @@ const checksumsRemembered = 10 * time.Minute
 
 // headObject sends a HeadObject. If r asks for native attributes, native is the SDK's output.
 func (d *objectDriver) headObject(
-	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
+	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (out *awss3.GetObjectOutput, native any, err error) {
 	if !r.NativeAttrs {
-		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, in)
+		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, input)
 		return out, nil, err
 	}
-	own, err := d.account.client.HeadObject(ctx, in)
+	own, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
 		return nil, nil, err
 	}

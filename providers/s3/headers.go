@@ -81,10 +81,10 @@ func (a *account) checksumMode() types.ChecksumMode {
 // contentEncoding returns the encoding without "aws-chunked". The SDK uses that coding for
 // transfers, and some servers store it with the object.
 func contentEncoding(value *string) string {
-	kept := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
+	result := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
-	return strings.TrimSpace(strings.Join(kept, ","))
+	return strings.TrimSpace(strings.Join(result, ","))
 }
 
 // writtenAttrs returns the attributes that the response to a write has.
@@ -101,8 +101,8 @@ func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryptio
 
 // modified returns a time in whole seconds. Some responses have fractions of a second, but headers
 // do not.
-func modified(at *time.Time) time.Time {
-	return aws.ToTime(at).UTC().Truncate(time.Second)
+func modified(t *time.Time) time.Time {
+	return aws.ToTime(t).UTC().Truncate(time.Second)
 }
 
 // copySource returns the header that names the source of a copy. It must escape the key, because
@@ -132,9 +132,9 @@ func (p *Profile) renamed(metadata map[string]string, rename func(string) string
 	if !p.EscapeUnderscores || len(metadata) == 0 {
 		return metadata
 	}
-	out := make(map[string]string, len(metadata))
+	result := make(map[string]string, len(metadata))
 	for name, value := range metadata {
-		out[rename(name)] = value
+		result[rename(name)] = value
 	}
-	return out
+	return result
 }

@@ -35,11 +35,11 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		}
 		return
 	}
-	own := transport.New(transport.Options{TLS: config})
-	a.http, _ = transport.NewClient(&http.Client{Transport: own})
+	tr := transport.New(transport.Options{TLS: config})
+	a.http, _ = transport.NewClient(&http.Client{Transport: tr})
 	a.ownsHTTP = true
 	if canUseRawClient(c, s) {
-		a.rawTransport = own
+		a.rawTransport = tr
 	}
 }
 
@@ -89,14 +89,14 @@ func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 
 // differsOnlyInTLS reports whether a transport is the SDK's default, except for TLS, and
 // returns its TLS configuration.
-func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool) {
+func differsOnlyInTLS(creds *http.Transport) (config *tls.Config, isDefault bool) {
 	standard := awshttp.NewBuildableClient().GetTransport()
-	config = given.TLSClientConfig
+	config = creds.TLSClientConfig
 	if config != nil {
 		config = config.Clone()
 		config.NextProtos = nil // our transport sets them
 	}
-	a := reflect.ValueOf(given).Elem()
+	a := reflect.ValueOf(creds).Elem()
 	b := reflect.ValueOf(standard).Elem()
 	for i := range a.NumField() {
 		field := a.Type().Field(i)

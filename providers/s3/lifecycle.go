@@ -157,7 +157,7 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 }
 
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
-	out, err := readSetting(
+	output, err := readSetting(
 		ctx, b.account.client.GetBucketLifecycleConfiguration,
 		&awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name},
 		"NoSuchLifecycleConfiguration",
@@ -165,7 +165,7 @@ func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, er
 	if err != nil {
 		return nil, err
 	}
-	return out.Rules, nil
+	return output.Rules, nil
 }
 
 // readLifecycleRule returns the rules that together have the effect of one S3 rule. An S3 rule may

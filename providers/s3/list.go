@@ -26,45 +26,45 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil
 	}
-	in := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
+	input := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
 	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list
 	// nothing.
 	if r.Token == "" && (r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)) {
-		in.StartAfter = httpheader.Optional(r.StartAfter)
+		input.StartAfter = httpheader.Optional(r.StartAfter)
 	}
 	if _, key, ok := parseKeyToken(r.Token); ok {
-		in.ContinuationToken = nil
-		in.StartAfter = new(key)
+		input.ContinuationToken = nil
+		input.StartAfter = new(key)
 	}
-	start := startOf(in)
+	start := startOf(input)
 	leavesOut := d.account.mayLeaveOut(r.Prefix, start)
-	if leavesOut && in.ContinuationToken == nil {
+	if leavesOut && input.ContinuationToken == nil {
 		return d.listRest(ctx, r, start)
 	}
-	began := d.account.clock.now()
-	page, err := d.listPage(ctx, r, r.Prefix, in)
+	begin := d.account.clock.now()
+	page, err := d.listPage(ctx, r, r.Prefix, input)
 	if err != nil {
 		return nil, err
 	}
 	if leavesOut && !prepared(decodeToken(page.Token)) {
 		return d.listRest(ctx, r, start)
 	}
-	d.account.continueByKey(r, page, d.account.clock.now().Sub(began))
+	d.account.continueByKey(r, page, d.account.clock.now().Sub(begin))
 	return page, nil
 }
 
 // listPage sends one ListObjectsV2 and returns its page.
 func (d *objectDriver) listPage(
-	ctx context.Context, r *driver.ListRequest, prefix string, in *awss3.ListObjectsV2Input,
+	ctx context.Context, r *driver.ListRequest, prefix string, input *awss3.ListObjectsV2Input,
 ) (*storage.Page, error) {
-	in.Bucket, in.Prefix, in.Delimiter = &d.bucket.name, httpheader.Optional(prefix), httpheader.Optional(r.Delimiter)
-	in.MaxKeys = new(int32(min(r.Limit, maxPage)))
-	in.EncodingType = types.EncodingTypeUrl
+	input.Bucket, input.Prefix, input.Delimiter = &d.bucket.name, httpheader.Optional(prefix), httpheader.Optional(r.Delimiter)
+	input.MaxKeys = new(int32(min(r.Limit, maxPage)))
+	input.EncodingType = types.EncodingTypeUrl
 	page := &storage.Page{}
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
 		return listxml.ReadObjects(response, prefix, page, r.Entries)
 	})
-	if _, err := d.account.client.ListObjectsV2(ctx, in, decode); err != nil {
+	if _, err := d.account.client.ListObjectsV2(ctx, input, decode); err != nil {
 		return nil, d.bucket.listError(err)
 	}
 	return page, nil
@@ -169,11 +169,11 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 }
 
 // startOf returns the key after which MinIO begins the page, or "" if there is none.
-func startOf(in *awss3.ListObjectsV2Input) string {
-	if in.ContinuationToken == nil {
-		return aws.ToString(in.StartAfter)
+func startOf(input *awss3.ListObjectsV2Input) string {
+	if input.ContinuationToken == nil {
+		return aws.ToString(input.StartAfter)
 	}
-	return markerKey(decodeToken(*in.ContinuationToken))
+	return markerKey(decodeToken(*input.ContinuationToken))
 }
 
 // decodeToken returns the marker in a token of MinIO, or "" if the token is another server's.
@@ -199,8 +199,8 @@ func prepared(marker string) bool {
 func (d *objectDriver) listRest(
 	ctx context.Context, r *driver.ListRequest, key string,
 ) (page *storage.Page, err error) {
-	err = eachRest(r, key, func(prefix, after string) (found bool, err error) {
-		if page, err = d.listPage(ctx, r, prefix, &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(after)}); err != nil {
+	err = eachRest(r, key, func(prefix, startAfter string) (found bool, err error) {
+		if page, err = d.listPage(ctx, r, prefix, &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}); err != nil {
 			return false, err
 		}
 		page.Token = ""
@@ -217,13 +217,13 @@ func (d *objectDriver) listRest(
 // one version: the parameter key is its key, and the parameter id is its version id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
-	err := eachRest(r, key, func(prefix, after string) (found bool, err error) {
+	err := eachRest(r, key, func(prefix, startAfter string) (found bool, err error) {
 		part := *r
 		part.Prefix = prefix
-		if after != key {
+		if startAfter != key {
 			id = ""
 		}
-		p, err := b.versionsPage(ctx, &part, after, id, min(r.Limit, maxPage))
+		p, err := b.versionsPage(ctx, &part, startAfter, id, min(r.Limit, maxPage))
 		if err != nil || len(p.Entries) == 0 {
 			return false, err
 		}
@@ -238,14 +238,14 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 // goes folder by folder. After the key "a/b/c", the first call is for the rest of the folder
 // "a/b/". The next calls are for the rest of the folder "a/" after "a/b/", and so on, up to the
 // folder of r.Prefix.
-func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (found bool, err error)) error {
+func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
 		end := strings.LastIndex(key, "/") + 1 // end of the folder's name
 		if r.Delimiter != "" && end > base {
 			// With a delimiter, the outermost folder is one entry. Continue after this folder.
 			end = base + strings.Index(key[base:], "/") + 1
-		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil {
+		} else if ok, err := list(max(key[:end], r.Prefix), key); ok || err != nil {
 			// One argument of max is a prefix of the other, and max returns the longer one.
 			return err
 		}
@@ -253,7 +253,7 @@ func eachRest(r *driver.ListRequest, key string, list func(prefix, after string)
 			return nil
 		}
 		key = key[:end-1] + "0" // "0" follows "/"
-		if found, err := list(key, ""); found || err != nil {
+		if ok, err := list(key, ""); ok || err != nil {
 			return err
 		}
 	}

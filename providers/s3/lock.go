@@ -38,13 +38,13 @@ func retentionMode(mode string) storage.RetentionMode {
 }
 
 // retentionOf returns the retention in an output. Some servers send a fraction of a second.
-func retentionOf(out *awss3.GetObjectOutput) storage.Retention {
-	if out.ObjectLockMode == "" || out.ObjectLockRetainUntilDate == nil {
+func retentionOf(output *awss3.GetObjectOutput) storage.Retention {
+	if output.ObjectLockMode == "" || output.ObjectLockRetainUntilDate == nil {
 		return storage.Retention{}
 	}
 	return storage.Retention{
-		Mode:  retentionMode(string(out.ObjectLockMode)),
-		Until: modified(out.ObjectLockRetainUntilDate),
+		Mode:  retentionMode(string(output.ObjectLockMode)),
+		Until: modified(output.ObjectLockRetainUntilDate),
 	}
 }
 
@@ -68,7 +68,7 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 // SetRetention sends one PutObjectRetention. An empty retention in the request ends the
 // retention.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	in := &awss3.PutObjectRetentionInput{
+	input := &awss3.PutObjectRetentionInput{
 		Bucket:                    &d.bucket.name,
 		Key:                       &r.Key,
 		VersionId:                 httpheader.Optional(r.Version),
@@ -76,10 +76,10 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if r.Retention != (storage.Retention{}) {
-		in.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
-		in.Retention.RetainUntilDate = &r.Retention.Until
+		input.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
+		input.Retention.RetainUntilDate = &r.Retention.Until
 	}
-	return change(ctx, d, r, d.account.client.PutObjectRetention, in, d.account.withBodyChecksum()...)
+	return change(ctx, d, r, d.account.client.PutObjectRetention, input, d.account.withBodyChecksum()...)
 }
 
 // SetLegalHold sends one PutObjectLegalHold.
@@ -88,13 +88,13 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	if r.LegalHold {
 		status = types.ObjectLockLegalHoldStatusOn
 	}
-	in := &awss3.PutObjectLegalHoldInput{
+	input := &awss3.PutObjectLegalHoldInput{
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
-	return change(ctx, d, r, d.account.client.PutObjectLegalHold, in, d.account.withBodyChecksum()...)
+	return change(ctx, d, r, d.account.client.PutObjectLegalHold, input, d.account.withBodyChecksum()...)
 }
 
 // isLocked reports whether a lock prevents the removal of a version. Delete calls it after the
@@ -180,14 +180,14 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if !b.account.profile.locks() {
 		return l, nil
 	}
-	out, err := readSetting(
+	output, err := readSetting(
 		ctx, b.account.client.GetObjectLockConfiguration, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name},
 		"ObjectLockConfigurationNotFoundError",
 	)
 	if err != nil {
 		return l, err
 	}
-	c := out.ObjectLockConfiguration
+	c := output.ObjectLockConfiguration
 	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {
 		return l, nil
 	}

@@ -31,16 +31,16 @@ func withResponse(see func(operation string, response *http.Response) error) fun
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",
 		func(
-			ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+			ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
 		) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			out, metadata, err := next.HandleDeserialize(ctx, in)
-			if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
-				if refused := see(middleware.GetOperationName(ctx), response.Response); err == nil && refused != nil {
+			output, metadata, err := next.HandleDeserialize(ctx, input)
+			if response, _ := output.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
+				if refusal := see(middleware.GetOperationName(ctx), response.Response); err == nil && refusal != nil {
 					_ = response.Body.Close()
-					err = refused
+					err = refusal
 				}
 			}
-			return out, metadata, err
+			return output, metadata, err
 		},
 	)
 	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
@@ -48,7 +48,7 @@ func withResponse(see func(operation string, response *http.Response) error) fun
 
 // withContentMD5 sends a body with its MD5, and without any other checksum.
 func withContentMD5(stack *middleware.Stack) error {
-	if _, there := stack.Finalize.Get(inputChecksumID); there {
+	if _, exists := stack.Finalize.Get(inputChecksumID); exists {
 		if _, err := stack.Finalize.Remove(inputChecksumID); err != nil {
 			return err
 		}
@@ -64,15 +64,15 @@ func withUnsignedEncoding(stack *middleware.Stack) error {
 		return middleware.FinalizeMiddlewareFunc(
 			id,
 			func(
-				ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+				ctx context.Context, input middleware.FinalizeInput, next middleware.FinalizeHandler,
 			) (middleware.FinalizeOutput, middleware.Metadata, error) {
-				if request, ok := in.Request.(*smithyhttp.Request); ok {
+				if request, ok := input.Request.(*smithyhttp.Request); ok {
 					request.Header.Del(header)
 					if value != "" {
 						request.Header.Set(header, value)
 					}
 				}
-				return next.HandleFinalize(ctx, in)
+				return next.HandleFinalize(ctx, input)
 			},
 		)
 	}

@@ -163,18 +163,18 @@ var (
 // checkFunctions fails if an operation would silently ignore an option of WithRequest. The
 // parameter input is a request of the operation, and native has the options of the operation.
 func checkFunctions(input any, native []any) error {
-	sent := reflect.TypeOf(input).Elem()
-	if slices.Contains(besideWriting[:3], sent) {
+	typ := reflect.TypeOf(input).Elem()
+	if slices.Contains(besideWriting[:3], typ) {
 		return nil // the first request of the upload or copy was checked
 	}
 	var family, beside []reflect.Type
 	switch {
-	case slices.Contains(writing, sent):
+	case slices.Contains(writing, typ):
 		family = writing
 		beside = besideWriting
-	case slices.Contains(reading, sent):
+	case slices.Contains(reading, typ):
 		family = reading
-	case sent == reflect.TypeFor[awss3.RestoreObjectInput]():
+	case typ == reflect.TypeFor[awss3.RestoreObjectInput]():
 		beside = reading // Restore sends HeadObject before RestoreObject
 	}
 	var missed reflect.Type
@@ -185,26 +185,26 @@ func checkFunctions(input any, native []any) error {
 		}
 		t := f.target()
 		switch {
-		case t == sent:
+		case t == typ:
 			return nil
 		case slices.Contains(family, t):
 			missed = t
 		case !slices.Contains(beside, t):
-			return unfit(t, sent)
+			return unfit(t, typ)
 		}
 	}
 	if missed != nil {
-		return unfit(missed, sent)
+		return unfit(missed, typ)
 	}
 	return nil
 }
 
-func unfit(given, sent reflect.Type) error {
-	operation := strings.TrimSuffix(sent.Name(), "Input")
+func unfit(given, typ reflect.Type) error {
+	operation := strings.TrimSuffix(typ.Name(), "Input")
 	return &storage.Error{
 		Code: storage.Unsupported,
 		Err:  fmt.Errorf("s3.WithRequest for %s does not fit %s", given.Name(), operation),
-		Hint: "add s3.WithRequest with a func(*s3." + sent.Name() + "): this operation sends " + operation,
+		Hint: "add s3.WithRequest with a func(*s3." + typ.Name() + "): this operation sends " + operation,
 	}
 }
 

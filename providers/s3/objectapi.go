@@ -92,11 +92,11 @@ type sdkClient struct{ *awss3.Client }
 
 // HeadObject returns the SDK's result as an output of GetObject.
 func (c sdkClient) HeadObject(
-	ctx context.Context, in *awss3.HeadObjectInput, opts ...func(*awss3.Options),
+	ctx context.Context, input *awss3.HeadObjectInput, opts ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
-	out, err := c.Client.HeadObject(ctx, in, opts...)
+	output, err := c.Client.HeadObject(ctx, input, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return rawclient.HeadOutput(out), nil
+	return rawclient.HeadOutput(output), nil
 }

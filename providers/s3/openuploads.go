@@ -20,17 +20,17 @@ import (
 
 // ListParts sends one ListParts.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	in := &awss3.ListPartsInput{
+	input := &awss3.ListPartsInput{
 		Bucket:   &d.bucket.name,
 		Key:      &r.Key,
 		UploadId: &r.Upload,
 		MaxParts: aws.Int32(int32(r.Limit)),
 	}
 	if r.After > 0 {
-		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
+		input.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
-	setCustomerKey(customerkey.In(r.Native), in, "")
-	out, err := d.account.client.ListParts(ctx, in)
+	setCustomerKey(customerkey.In(r.Native), input, "")
+	output, err := d.account.client.ListParts(ctx, input)
 	if isCode(err, "NoSuchUpload", "NoSuchKey") {
 		e := translate(err)
 		e.Code = storage.ObjectNotFound
@@ -39,8 +39,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil {
 		return nil, uploadError(err)
 	}
-	page := &driver.PartPage{More: aws.ToBool(out.IsTruncated)}
-	for _, part := range out.Parts {
+	page := &driver.PartPage{More: aws.ToBool(output.IsTruncated)}
+	for _, part := range output.Parts {
 		page.Parts = append(page.Parts, driver.Part{
 			Number: int(aws.ToInt32(part.PartNumber)),
 			Tag:    aws.ToString(part.ETag),
@@ -61,28 +61,28 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, err
 	}
-	in := &awss3.ListMultipartUploadsInput{
+	input := &awss3.ListMultipartUploadsInput{
 		Bucket:         &d.bucket.name,
 		Prefix:         httpheader.Optional(r.Prefix),
 		MaxUploads:     aws.Int32(int32(r.Limit)),
 		KeyMarker:      httpheader.Optional(key),
 		UploadIdMarker: httpheader.Optional(upload),
 	}
-	out, err := d.account.client.ListMultipartUploads(ctx, in)
+	output, err := d.account.client.ListMultipartUploads(ctx, input)
 	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
-		in.EncodingType = types.EncodingTypeUrl
-		out, err = d.account.client.ListMultipartUploads(ctx, in)
+		input.EncodingType = types.EncodingTypeUrl
+		output, err = d.account.client.ListMultipartUploads(ctx, input)
 	}
 	if err != nil {
 		return nil, uploadError(err)
 	}
-	if in.EncodingType != "" {
-		if err := unescapeUploads(out); err != nil {
+	if input.EncodingType != "" {
+		if err := unescapeUploads(output); err != nil {
 			return nil, err
 		}
 	}
 	page := &driver.UploadPage{}
-	for _, u := range out.Uploads {
+	for _, u := range output.Uploads {
 		page.Uploads = append(
 			page.Uploads,
 			storage.UploadEntry{
@@ -92,27 +92,27 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 			},
 		)
 	}
-	if aws.ToBool(out.IsTruncated) {
-		page.Token = pagetoken.Encode(aws.ToString(out.NextKeyMarker), aws.ToString(out.NextUploadIdMarker))
+	if aws.ToBool(output.IsTruncated) {
+		page.Token = pagetoken.Encode(aws.ToString(output.NextKeyMarker), aws.ToString(output.NextUploadIdMarker))
 	}
 	return page, nil
 }
 
-func unescapeUploads(out *awss3.ListMultipartUploadsOutput) error {
-	var failed error
+func unescapeUploads(output *awss3.ListMultipartUploadsOutput) error {
+	var failure error
 	unescape := func(key *string) *string {
-		plain, err := url.QueryUnescape(aws.ToString(key))
-		failed = errors.Join(failed, err)
-		return &plain
+		text, err := url.QueryUnescape(aws.ToString(key))
+		failure = errors.Join(failure, err)
+		return &text
 	}
-	for i := range out.Uploads {
-		out.Uploads[i].Key = unescape(out.Uploads[i].Key)
+	for i := range output.Uploads {
+		output.Uploads[i].Key = unescape(output.Uploads[i].Key)
 	}
-	if out.NextKeyMarker != nil && out.EncodingType == types.EncodingTypeUrl {
-		out.NextKeyMarker = unescape(out.NextKeyMarker)
+	if output.NextKeyMarker != nil && output.EncodingType == types.EncodingTypeUrl {
+		output.NextKeyMarker = unescape(output.NextKeyMarker)
 	}
-	if failed != nil {
-		return &storage.Error{Code: storage.Internal, Err: failed}
+	if failure != nil {
+		return &storage.Error{Code: storage.Internal, Err: failure}
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (m *multipart) begin(
 	ctx context.Context, key string, p *storage.Properties, c *storage.Controls, native []any, style ChecksumStyle,
 	opts ...func(*awss3.Options),
 ) (string, error) {
-	in := &awss3.CreateMultipartUploadInput{
+	input := &awss3.CreateMultipartUploadInput{
 		Bucket:             &m.bucket.name,
 		Key:                &key,
 		ContentType:        httpheader.Optional(p.ContentType),
@@ -51,24 +51,24 @@ func (m *multipart) begin(
 		ACL:                acl(c.PublicRead),
 		Tagging:            tagHeader(c.Tags),
 	}
-	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(c)
-	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
-	if err := m.bucket.account.customize(in, native); err != nil {
+	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = lockOf(c)
+	input.ChecksumAlgorithm, input.ChecksumType = style.multipart()
+	if err := m.bucket.account.customize(input, native); err != nil {
 		return "", err
 	}
-	out, err := m.bucket.account.client.CreateMultipartUpload(ctx, in, opts...)
+	output, err := m.bucket.account.client.CreateMultipartUpload(ctx, input, opts...)
 	if err != nil {
 		return "", withWriteKeyHint(uploadError(err), native)
 	}
-	if aws.ToString(out.UploadId) == "" {
+	if aws.ToString(output.UploadId) == "" {
 		return "", noEvidence()
 	}
-	return aws.ToString(out.UploadId), nil
+	return aws.ToString(output.UploadId), nil
 }
 
 // PutPart sends one UploadPart.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	in := &awss3.UploadPartInput{
+	input := &awss3.UploadPartInput{
 		Bucket:        &d.bucket.name,
 		Key:           &r.Key,
 		UploadId:      &r.Upload,
@@ -78,35 +78,35 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
-		in.Body = compared(r.Body, r.Size, r.CRC32C)
-	} else if err := d.bucket.sumPart(ctx, in, r, api); err != nil {
+		input.Body = compared(r.Body, r.Size, r.CRC32C)
+	} else if err := d.bucket.sumPart(ctx, input, r, api); err != nil {
 		return driver.Part{}, err
 	}
-	if err := d.account.customize(in, r.Native); err != nil {
+	if err := d.account.customize(input, r.Native); err != nil {
 		return driver.Part{}, err
 	}
-	out, err := api.UploadPart(ctx, in, d.bucket.withBody)
-	if err == nil && out.ETag == nil {
+	output, err := api.UploadPart(ctx, input, d.bucket.withBody)
+	if err == nil && output.ETag == nil {
 		err = noEvidence()
 	}
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))
 	}
-	if err = checkTrailer(in, out); err != nil {
+	if err = checkTrailer(input, output); err != nil {
 		return driver.Part{}, err
 	}
 	return driver.Part{
 		Number: r.Number,
-		Tag:    aws.ToString(out.ETag),
+		Tag:    aws.ToString(output.ETag),
 		Size:   r.Size,
-		CRC32C: fullObjectCRC(out.ChecksumCRC32C, ""),
+		CRC32C: fullObjectCRC(output.ChecksumCRC32C, ""),
 	}, nil
 }
 
 // CompleteParts sends one CompleteMultipartUpload with the condition of the write. CompleteParts
 // also sends the checksum and the size of the whole object, if the server checks them.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	in := &awss3.CompleteMultipartUploadInput{
+	input := &awss3.CompleteMultipartUploadInput{
 		Bucket:          &d.bucket.name,
 		Key:             &r.Put.Key,
 		UploadId:        &r.Upload,
@@ -120,20 +120,20 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	}
 	checked := !r.Put.UncheckedParts
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
-		in.ChecksumType = types.ChecksumTypeFullObject
+		input.ChecksumType = types.ChecksumTypeFullObject
 		whole := r.Put.CRC32C
 		whole.Known = whole.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
-		in.ChecksumCRC32C = d.account.crcHeader(whole)
-		in.MpuObjectSize = &r.Put.Size
+		input.ChecksumCRC32C = d.account.crcHeader(whole)
+		input.MpuObjectSize = &r.Put.Size
 	}
 	for _, part := range r.Parts {
 		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}
 		if checked {
 			completed.ChecksumCRC32C = d.account.crcHeader(part.CRC32C)
 		}
-		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, completed)
+		input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, completed)
 	}
-	return d.multipart.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
+	return d.multipart.complete(ctx, input, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
 // refusesParts reports whether the condition of a write is false now. It sends a HEAD for that. If
@@ -144,9 +144,9 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 	if c == (storage.Condition{}) {
 		return false
 	}
-	in := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key}
-	_ = d.account.customize(in, r.Native) // an error is about an option that HeadObject does not need
-	found, err := d.account.client.HeadObject(ctx, in)
+	input := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key}
+	_ = d.account.customize(input, r.Native) // an error is about an option that HeadObject does not need
+	found, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
 		return c.Revision != "" && statusOf(err) == http.StatusNotFound &&
 			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
@@ -155,14 +155,14 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 }
 
 func (m *multipart) complete(
-	ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
+	ctx context.Context, input *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
 ) (*storage.Attrs, error) {
-	in.IfMatch, in.IfNoneMatch = conditions(c)
-	if err := m.bucket.account.customize(in, native); err != nil {
+	input.IfMatch, input.IfNoneMatch = conditions(c)
+	if err := m.bucket.account.customize(input, native); err != nil {
 		return nil, err
 	}
-	out, err := write(
-		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, in,
+	output, err := write(
+		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, input,
 		func(out *awss3.CompleteMultipartUploadOutput) bool {
 			return out.ETag != nil
 		},
@@ -170,8 +170,8 @@ func (m *multipart) complete(
 	if err != nil {
 		return nil, writeError(err, c)
 	}
-	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, nil, nil)
-	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
+	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, nil, nil)
+	return writtenAttrs(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
 }
 
 // maxAborts limits how often the abort of an upload is repeated while the upload still has parts.

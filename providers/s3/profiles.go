@@ -452,18 +452,18 @@ func ProfileNames() []string {
 // Amazon. If the caller has chosen a profile, it is the first argument, and profileAt returns it.
 // The region comes from the host or the profile. The last result is true if the host belongs to a
 // provider that is known to list in byte order.
-func profileAt(given *Profile, host string) (p Profile, region string, ordered bool) {
-	p, region, known := profileOfHost(host)
-	ordered = known && p.OrderedListing && !p.unsorted
+func profileAt(profile *Profile, host string) (p Profile, region string, ordered bool) {
+	p, region, ok := profileOfHost(host)
+	ordered = ok && p.OrderedListing && !p.unsorted
 	switch {
-	case given != nil:
-		if own, matched := given.regionOf(host); matched {
+	case profile != nil:
+		if own, matched := profile.regionOf(host); matched {
 			region = own
 		}
-		p = *given
+		p = *profile
 	case host == "":
 		p, _ = NamedProfile("aws")
-	case !known:
+	case !ok:
 		p, _ = NamedProfile("unknown")
 	}
 	if region == "" && host != "" {
@@ -491,8 +491,8 @@ func amazonEndpoint(endpoint string) bool {
 	if err != nil {
 		return false
 	}
-	p, _, known := profileOfHost(u.Hostname())
-	return known && p.amazon
+	p, _, ok := profileOfHost(u.Hostname())
+	return ok && p.amazon
 }
 
 // regionOf reports whether host matches one of the profile's Hosts, and returns the region that is
@@ -520,9 +520,9 @@ func matchHost(pattern, host string) (region string, ok bool) {
 		case label == "*":
 			return region, true
 		case strings.HasSuffix(label, regionLabel):
-			var found bool
-			region, found = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel))
-			if !found ||
+			var exists bool
+			region, exists = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel))
+			if !exists ||
 				region == "" {
 				return "", false
 			}

@@ -80,23 +80,23 @@ func (b *managed) isPublic(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
-	out, err := b.account.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
+	output, err := b.account.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
 	if err != nil {
 		return false, reads(err)
 	}
-	return slices.ContainsFunc(out.Grants, func(g types.Grant) bool {
+	return slices.ContainsFunc(output.Grants, func(g types.Grant) bool {
 		return g.Grantee != nil && aws.ToString(g.Grantee.URI) == allUsers &&
 			(g.Permission == types.PermissionRead || g.Permission == types.PermissionFullControl)
 	}), nil
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	out, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name},
+	output, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name},
 		"NoSuchBucketPolicy")
 	if err != nil {
 		return nil, err
 	}
-	policy, err := parsePolicy(aws.ToString(out.Policy))
+	policy, err := parsePolicy(aws.ToString(output.Policy))
 	if err != nil {
 		return nil, &storage.Error{
 			Code: storage.Internal,
@@ -147,14 +147,14 @@ func (b *managed) arn() string {
 func (b *managed) hasAccessBlock() bool { return b.account.amazon() }
 
 func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
-	out, err := readSetting(
+	output, err := readSetting(
 		ctx, b.account.client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.name},
 		"NoSuchPublicAccessBlockConfiguration",
 	)
 	if err != nil {
 		return nil, err
 	}
-	return cmp.Or(out.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
+	return cmp.Or(output.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
 // setAccessBlock changes the bucket's settings that block public access. If public is false, it

@@ -15,7 +15,7 @@ import (
 
 // Put sends one PutObject. The body has no trailer and no chunks.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	in := &awss3.PutObjectInput{
+	input := &awss3.PutObjectInput{
 		Bucket:             &d.bucket.name,
 		Key:                &r.Key,
 		Body:               d.account.checked(r.Body, r.Size, r.CRC32C),
@@ -31,19 +31,19 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		ChecksumCRC32C:     d.account.crcHeader(r.CRC32C),
 		Tagging:            tagHeader(r.Tags),
 	}
-	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
-	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
-	if err := d.account.customize(in, r.Native); err != nil {
+	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
+	input.IfMatch, input.IfNoneMatch = conditions(r.Condition)
+	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	out, err := write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, in, func(out *awss3.PutObjectOutput) bool {
+	output, err := write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(out *awss3.PutObjectOutput) bool {
 		return out.ETag != nil
 	}, d.bucket.withBody)
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
-	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
-	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
+	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
+	return writtenAttrs(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
 }
 
 // withBody sets the SDK's options for requests that have an object's content as the body.

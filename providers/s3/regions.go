@@ -46,7 +46,7 @@ func (s *serviceDriver) remember(bucket, region string) {
 }
 
 func (s *serviceDriver) accountFor(bucket string) *account {
-	if region, known := s.regions.Load(bucket); known {
+	if region, ok := s.regions.Load(bucket); ok {
 		return s.account.inRegion(region.(string))
 	}
 	return s.account

@@ -154,13 +154,13 @@ func (r *renewer) configure(o *awss3.Options) {
 	watch := middleware.InitializeMiddlewareFunc(
 		"omnibucket:Renewal",
 		func(
-			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+			ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler,
 		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			out, metadata, err := next.HandleInitialize(ctx, in)
+			output, metadata, err := next.HandleInitialize(ctx, input)
 			if isRefusal(err) && r.refuse(responseOf(err).Response.Request) {
 				err = &replacedError{err}
 			}
-			return out, metadata, err
+			return output, metadata, err
 		},
 	)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
@@ -203,7 +203,7 @@ type signerOfSecret struct {
 
 // SignHTTP signs a request with the credentials c.
 func (s *secretSigner) SignHTTP(
-	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, at time.Time,
+	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, t time.Time,
 	opts ...func(*v4.SignerOptions),
 ) error {
 	last := s.last.Load()
@@ -213,7 +213,7 @@ func (s *secretSigner) SignHTTP(
 		})}
 		s.last.Store(last)
 	}
-	return last.signer.SignHTTP(ctx, c, request, hash, service, region, at, opts...)
+	return last.signer.SignHTTP(ctx, c, request, hash, service, region, t, opts...)
 }
 
 const deniedRemembered = time.Minute
@@ -237,10 +237,10 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 	if seen := a.denied.Load(); status == http.StatusForbidden && seen != nil && now.Sub(*seen) < deniedRemembered {
 		return nil
 	}
-	if refused := get(); refused != nil {
-		if e := asError(refused); e.Code == storage.Unauthenticated ||
+	if refusal := get(); refusal != nil {
+		if e := asError(refusal); e.Code == storage.Unauthenticated ||
 			e.Status == http.StatusBadRequest && status == e.Status {
-			return refused
+			return refusal
 		}
 	}
 	if status == http.StatusForbidden {

@@ -38,7 +38,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		r.RestoreTier == "" { // only a faster tier changes a restore in progress
 		return nil
 	}
-	in := &awss3.RestoreObjectInput{
+	input := &awss3.RestoreObjectInput{
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
@@ -47,9 +47,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		}},
 	}
 	if head.ArchiveStatus == "" {
-		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
+		input.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
-	err = change(ctx, d, r, d.account.client.RestoreObject, in)
+	err = change(ctx, d, r, d.account.client.RestoreObject, input)
 	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // InvalidObjectState: the object is not archived
 		return nil
 	}
@@ -60,9 +60,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // archive tier of Intelligent-Tiering. GetObject of such an object fails with InvalidObjectState
 // until RestoreObject has restored the object. Source: the user guide of Amazon S3, "Working with
 // archived objects".
-func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
-	return p.Restore && (out.StorageClass == types.StorageClassGlacier ||
-		out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
+func (p *Profile) isArchivedClass(output *awss3.GetObjectOutput) bool {
+	return p.Restore && (output.StorageClass == types.StorageClassGlacier ||
+		output.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(output))
 }
 
 // restoreState reads the header x-amz-restore, which has a value such as
@@ -71,13 +71,13 @@ func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
 func restoreState(value *string) (s storage.RestoreState) {
 	text := aws.ToString(value)
 	s.InProgress = strings.Contains(text, `ongoing-request="true"`)
-	_, rest, found := strings.Cut(text, `expiry-date="`)
+	_, rest, ok := strings.Cut(text, `expiry-date="`)
 	until, _, closed := strings.Cut(rest, `"`)
-	if !found || !closed {
+	if !ok || !closed {
 		return s
 	}
-	if at, err := time.Parse(http.TimeFormat, until); err == nil {
-		s.Until = at.UTC()
+	if t, err := time.Parse(http.TimeFormat, until); err == nil {
+		s.Until = t.UTC()
 	}
 	return s
 }

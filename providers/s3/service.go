@@ -115,9 +115,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	s.unsettled.Delete(r.Name)
 	if err != nil {
-		in := &awss3.DeleteBucketInput{Bucket: &r.Name}
+		input := &awss3.DeleteBucketInput{Bucket: &r.Name}
 		return nil, cleanup.After(ctx, asError(err), "the new bucket", func(ctx context.Context) error {
-			return sendWrite(ctx, b.account.client.DeleteBucket, in)
+			return sendWrite(ctx, b.account.client.DeleteBucket, input)
 		})
 	}
 	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
@@ -140,17 +140,17 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	if ctx.Err() != nil || code == storage.Unavailable || code == storage.RateLimited {
 		return err
 	} // other errors of HEAD are ignored, because CreateBucket then returns a clearer one
-	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
+	input := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
 	if s.account.profile.Location && region != defaultRegion ||
 		!s.account.profile.Location && region != s.account.region {
-		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{
+		input.CreateBucketConfiguration = &types.CreateBucketConfiguration{
 			LocationConstraint: types.BucketLocationConstraint(region),
 		}
 	}
 	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
-		in.BucketNamespace = types.BucketNamespaceAccountRegional
+		input.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
-	err = sendWrite(ctx, b.account.client.CreateBucket, in)
+	err = sendWrite(ctx, b.account.client.CreateBucket, input)
 	if isCode(err, "OperationAborted") {
 		return sdkerror.WithHint(
 			err,
@@ -233,8 +233,8 @@ func (b *managed) apply(ctx context.Context, r *driver.BucketRequest) error {
 func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	p := &s.account.profile
 	unsupported := func(hint string) error {
-		if more := s.account.featureHint(); more != "" {
-			hint += "; " + more
+		if extra := s.account.featureHint(); extra != "" {
+			hint += "; " + extra
 		}
 		return &storage.Error{Code: storage.Unsupported, Hint: hint}
 	}
@@ -274,13 +274,13 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 
 // ListBuckets lists one page. A server that does not support pages returns all buckets.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	in := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets), ContinuationToken: httpheader.Optional(token)}
-	out, err := s.account.client.ListBuckets(ctx, in)
+	input := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets), ContinuationToken: httpheader.Optional(token)}
+	output, err := s.account.client.ListBuckets(ctx, input)
 	if err != nil {
 		return nil, "", reads(err)
 	}
-	page := make([]storage.BucketInfo, 0, len(out.Buckets))
-	for _, b := range out.Buckets {
+	page := make([]storage.BucketInfo, 0, len(output.Buckets))
+	for _, b := range output.Buckets {
 		page = append(page, storage.BucketInfo{
 			Name:    aws.ToString(b.Name),
 			Region:  aws.ToString(b.BucketRegion),
@@ -289,7 +289,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		s.remember(aws.ToString(b.Name), aws.ToString(b.BucketRegion))
 	}
 	slices.SortFunc(page, func(a, b storage.BucketInfo) int { return strings.Compare(a.Name, b.Name) })
-	return page, aws.ToString(out.ContinuationToken), nil
+	return page, aws.ToString(output.ContinuationToken), nil
 }
 
 // Credentials returns the account's current credentials for use outside of this library.

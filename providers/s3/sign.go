@@ -55,8 +55,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		others := *r
 		others.Native, r = native, &others
 	}
-	from, lasts := r.Term(now)
-	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, lasts, r.Native, from)
+	start, lasts := r.Term(now)
+	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, lasts, r.Native, start)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +75,11 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	case http.MethodGet, http.MethodHead:
 		request.Query = downloadQuery(r)
 		if len(r.Native) > 0 { // without options, avoid the large allocation for the SDK's input
-			in := &awss3.GetObjectInput{}
-			if err := us.account.customize(in, r.Native); err != nil {
+			input := &awss3.GetObjectInput{}
+			if err := us.account.customize(input, r.Native); err != nil {
 				return nil, err
 			}
-			rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+			rawclient.SetCustomerKey(request.Header.Set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 		}
 	case http.MethodDelete:
 		if len(r.Native) > 0 {
@@ -107,8 +107,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 // signs such a header with the value "false". The holder of the URL must then send the same value.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
-	known := row.Name != "" && !row.unnamed && row.Name != "minio"
-	if !known && h.Get("X-Minio-Force-Delete") == "" { // servers other than MinIO do not know the header
+	ok := row.Name != "" && !row.unnamed && row.Name != "minio"
+	if !ok && h.Get("X-Minio-Force-Delete") == "" { // servers other than MinIO do not know the header
 		h.Set("X-Minio-Force-Delete", "false")
 	}
 	const bypass = "X-Amz-Bypass-Governance-Retention"
@@ -144,11 +144,11 @@ func (us *urlSigner) signPart(
 	if r.Size == 0 {
 		request.Header.Set("Content-Md5", emptyMD5) // sign the MD5 of no bytes, because a length of 0 cannot be signed
 	}
-	in := &awss3.UploadPartInput{}
-	if err := us.account.customize(in, r.Native); err != nil {
+	input := &awss3.UploadPartInput{}
+	if err := us.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	rawclient.SetCustomerKey(request.Header.Set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 	if r.CRC32C.Known {
 		request.Header.Set("X-Amz-Checksum-Crc32c", crc32c.Encode(r.CRC32C.Sum))
 	}
@@ -259,14 +259,14 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 // headers for the encryption and for the access control list. For a form, the function sets fields
 // of the form instead.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
-	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
-	if err := us.account.customize(in, r.Native); err != nil {
+	input := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
+	if err := us.account.customize(input, r.Native); err != nil {
 		return err
 	}
-	if in.ACL != "" {
-		set("X-Amz-Acl", string(in.ACL))
+	if input.ACL != "" {
+		set("X-Amz-Acl", string(input.ACL))
 	}
-	rawclient.SetEncryption(set, in)
+	rawclient.SetEncryption(set, input)
 	return nil
 }
 

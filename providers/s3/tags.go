@@ -50,15 +50,15 @@ func tagSet(tags map[string]string) []types.Tag {
 
 // Tags sends one GetObjectTagging.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	in := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
-	if err := d.account.customize(in, r.Native); err != nil {
+	input := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	out, err := d.account.client.GetObjectTagging(ctx, in)
+	output, err := d.account.client.GetObjectTagging(ctx, input)
 	if err != nil {
 		return nil, d.bucket.readError(ctx, err, r)
 	}
-	return tagMap(out.TagSet), nil
+	return tagMap(output.TagSet), nil
 }
 
 func tagMap(set []types.Tag) map[string]string {
@@ -72,13 +72,13 @@ func tagMap(set []types.Tag) map[string]string {
 // SetTags sends one PutObjectTagging, even to remove all tags. It does not use DeleteObjectTagging,
 // because that request does not support Config.RequesterPays.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	in := &awss3.PutObjectTaggingInput{
+	input := &awss3.PutObjectTaggingInput{
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
 		Tagging:   &types.Tagging{TagSet: tagSet(r.Tags)},
 	}
-	return change(ctx, d, r, d.account.client.PutObjectTagging, in, d.account.withBodyChecksum()...)
+	return change(ctx, d, r, d.account.client.PutObjectTagging, input, d.account.withBodyChecksum()...)
 }
 
 // change sends a request that changes an object's tags or locks. The parameter in is the SDK's
@@ -125,20 +125,20 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
 	}
-	in := &awss3.GetObjectTaggingInput{
+	input := &awss3.GetObjectTaggingInput{
 		Bucket:    &r.Source.Bucket,
 		Key:       &r.Source.Key,
 		VersionId: httpheader.Optional(r.Source.Version),
 	}
 	// A WithRequest option may be meant for another request of the copy. In this case, customize
 	// returns Unsupported, and sourceTags ignores the error.
-	if err := cp.account.customize(in, r.Source.Native); err != nil &&
+	if err := cp.account.customize(input, r.Source.Native); err != nil &&
 		storage.CodeOf(err) != storage.Unsupported {
 		return nil, err
 	}
-	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)
+	output, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, input)
 	if err == nil {
-		return tagMap(out.TagSet), nil
+		return tagMap(output.TagSet), nil
 	}
 	e := translate(err)
 	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {

@@ -86,7 +86,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	if role == "" {
 		role = noRole
 	}
-	out, err := a.sessions().AssumeRole(ctx, &sts.AssumeRoleInput{
+	output, err := a.sessions().AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn:         &role,
 		RoleSessionName: aws.String("omnibucket"),
 		Policy:          &policy,
@@ -95,7 +95,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	if err != nil {
 		return nil, sessionError(err)
 	}
-	c := out.Credentials
+	c := output.Credentials
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
 		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
 		return nil, &storage.Error{
@@ -211,12 +211,12 @@ var sessionMeanings = map[string]sdkerror.Meaning{
 
 // sessionError translates an error of AssumeRole.
 func sessionError(err error) error {
-	failed := asError(err)
+	e := asError(err)
 	code, _ := codeAndMessage(err)
-	if m, known := sessionMeanings[code]; known {
-		failed.Code = m.Code
-		failed.Hint = m.Hint
-		failed.Retryable = false
+	if m, ok := sessionMeanings[code]; ok {
+		e.Code = m.Code
+		e.Hint = m.Hint
+		e.Retryable = false
 	}
-	return failed
+	return e
 }

@@ -45,8 +45,8 @@ func (b *bucket) probesListings(r *driver.VendRequest) bool {
 func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCredentials, prefix string) error {
 	session := credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken)
 	for _, probe := range listingProbes {
-		in := &awss3.ListObjectsV2Input{Bucket: &d.bucket.name, MaxKeys: aws.Int32(1)}
-		_, err := d.account.client.ListObjectsV2(ctx, in, func(o *awss3.Options) {
+		input := &awss3.ListObjectsV2Input{Bucket: &d.bucket.name, MaxKeys: aws.Int32(1)}
+		_, err := d.account.client.ListObjectsV2(ctx, input, func(o *awss3.Options) {
 			o.Credentials = session
 			o.APIOptions = append(o.APIOptions, probe.middleware(prefix))
 		})
@@ -69,14 +69,14 @@ func (p listingProbe) middleware(prefix string) func(*middleware.Stack) error {
 	change := middleware.BuildMiddlewareFunc(
 		"omnibucket:ListingProbe",
 		func(
-			ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler,
+			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
 		) (middleware.BuildOutput, middleware.Metadata, error) {
-			if request, ok := in.Request.(*smithyhttp.Request); ok {
+			if request, ok := input.Request.(*smithyhttp.Request); ok {
 				query := request.URL.Query()
 				p.change(request.Header, query, prefix)
 				request.URL.RawQuery = query.Encode()
 			}
-			return next.HandleBuild(ctx, in)
+			return next.HandleBuild(ctx, input)
 		},
 	)
 	return func(stack *middleware.Stack) error { return stack.Build.Add(change, middleware.After) }

@@ -204,8 +204,8 @@ func throttled(err error, response []byte) error {
 	var answer struct {
 		Code string `xml:"Error>Code"`
 	}
-	e, ours := errors.AsType[*storage.Error](err)
-	if !ours || xml.Unmarshal(response, &answer) != nil {
+	e, isOurs := errors.AsType[*storage.Error](err)
+	if !isOurs || xml.Unmarshal(response, &answer) != nil {
 		return err
 	}
 	switch answer.Code {

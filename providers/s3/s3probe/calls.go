@@ -89,12 +89,12 @@ func (p *probe) prepareUpload(
 	p.uploads.Store(upload, r.Key)
 	var one driver.Part
 	err = retry(ctx, func() (err error) {
-		in := part()
-		in.Key = r.Key
-		in.Upload = upload
-		in.Number = 1
-		in.Size = r.Size
-		one, err = p.driver.PutPart(ctx, in)
+		req := part()
+		req.Key = r.Key
+		req.Upload = upload
+		req.Number = 1
+		req.Size = r.Size
+		one, err = p.driver.PutPart(ctx, req)
 		return err
 	})
 	return func() (*storage.Attrs, error) {

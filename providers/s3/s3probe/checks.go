@@ -234,14 +234,14 @@ func shortError(err error) string {
 // content returns Enforced if the content of the object is still the given text. It is called after
 // a write was refused.
 func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
-	now, err := p.read(ctx, key)
+	current, err := p.read(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return Ignored, "the object is gone, in spite of the response"
 	}
 	if err != nil {
 		return inconclusive("reading the object again", err)
 	}
-	if now != text {
+	if current != text {
 		return Ignored, "the object was replaced, in spite of the response"
 	}
 	return Enforced, ""
@@ -315,9 +315,9 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 
 // expectMissing returns a step that succeeds if there is no object with the given key. The key
 // includes the prefix. If there is an object, the last parameter is the detail of the verdict.
-func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
+func (p *probe) expectMissing(ctx context.Context, full, there string) step {
 	head := func() error {
-		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})
+		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: full, Length: -1})
 		return err
 	}
 	return expectFailure("reading the attributes", there, head, storage.ObjectNotFound)

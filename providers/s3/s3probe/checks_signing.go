@@ -83,9 +83,9 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 // signedPut sends a signed upload. The headers in the parameter header replace the signed headers
 // of the same names.
 func (p *probe) signedPut(
-	ctx context.Context, signed *storage.SignedURL, text string, header http.Header,
+	ctx context.Context, signedURL *storage.SignedURL, text string, header http.Header,
 ) (int, error) {
-	r, err := signed.Request(ctx, strings.NewReader(text))
+	r, err := signedURL.Request(ctx, strings.NewReader(text))
 	if err != nil {
 		return 0, err
 	}
@@ -135,16 +135,16 @@ func expectAccepted(name string, send func() (int, error)) step {
 }
 
 func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
-	signed, err := p.driver.Sign(ctx, p.signRequest("signed-type"))
+	signedURL, err := p.driver.Sign(ctx, p.signRequest("signed-type"))
 	if err != nil {
 		return inconclusive("signing", err)
 	}
 	return runSteps(
 		expectRejected("another content type", func() (int, error) {
-			return p.signedPut(ctx, signed, "text", http.Header{"Content-Type": {"text/html"}})
+			return p.signedPut(ctx, signedURL, "text", http.Header{"Content-Type": {"text/html"}})
 		}),
 		p.expectNoObject(ctx, "signed-type"),
-		expectAccepted("the signed content type", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) }),
+		expectAccepted("the signed content type", func() (int, error) { return p.signedPut(ctx, signedURL, "text", nil) }),
 		p.expectObject(ctx, "signed-type", "text"),
 	)
 }
@@ -153,15 +153,15 @@ func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-size")
 	r.MinSize = 4
 	r.MaxSize = 4
-	signed, err := p.driver.Sign(ctx, r)
+	signedURL, err := p.driver.Sign(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
 	}
 	return runSteps(
-		expectRejected("a longer body", func() (int, error) { return p.signedPut(ctx, signed, "longer", nil) }),
-		expectRejected("a shorter body", func() (int, error) { return p.signedPut(ctx, signed, "a", nil) }),
+		expectRejected("a longer body", func() (int, error) { return p.signedPut(ctx, signedURL, "longer", nil) }),
+		expectRejected("a shorter body", func() (int, error) { return p.signedPut(ctx, signedURL, "a", nil) }),
 		p.expectNoObject(ctx, "signed-size"),
-		expectAccepted("a body of the signed size", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) }),
+		expectAccepted("a body of the signed size", func() (int, error) { return p.signedPut(ctx, signedURL, "text", nil) }),
 		p.expectObject(ctx, "signed-size", "text"),
 	)
 }
@@ -169,13 +169,13 @@ func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-create")
 	r.Condition.Absent = true
-	signed, err := p.driver.Sign(ctx, r)
+	signedURL, err := p.driver.Sign(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
 	}
 	return runSteps(
-		expectAccepted("the first upload", func() (int, error) { return p.signedPut(ctx, signed, "old", nil) }),
-		expectRejected("the second upload", func() (int, error) { return p.signedPut(ctx, signed, "new", nil) }),
+		expectAccepted("the first upload", func() (int, error) { return p.signedPut(ctx, signedURL, "old", nil) }),
+		expectRejected("the second upload", func() (int, error) { return p.signedPut(ctx, signedURL, "new", nil) }),
 		p.expectObject(ctx, "signed-create", "old"),
 	)
 }

@@ -99,15 +99,15 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("held", "held", storage.Condition{})
 	r.LegalHold = true
 	p.held = r.Key
-	written, err := p.putRequest(ctx, r)
+	attrs, err := p.putRequest(ctx, r)
 	if err != nil {
 		return inconclusive("a write with a legal hold", err)
 	}
-	if written.Version == "" {
+	if attrs.Version == "" {
 		return Ignored, "the object was stored without a version"
 	}
 	remove := func() error {
-		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
+		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: attrs.Version})
 	}
 	return runSteps(
 		p.expectAttrs(ctx, "held", func(attrs *storage.Attrs) string {

@@ -54,11 +54,11 @@ const (
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
 // in the report. If Run fails and cannot remove its folder, the error names the folder.
 func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err error) {
-	opened, err := s3.NewDriver(ctx, c)
+	drv, err := s3.NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	d := opened.(s3Driver)
+	d := drv.(s3Driver)
 	defer func() { _ = d.Close() }()
 	server, err := d.ServerURL(ctx)
 	if err != nil {
@@ -80,8 +80,8 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	p.report.Answers = p.s3.AnswersAs()
 	// Two profiles may declare that a condition is not atomic: the profile of the Config, and the
 	// profile that fits the server's responses.
-	named, _ := s3.NamedProfile(p.report.Answers)
-	p.racy = union(p.profile.Racy, named.Racy)
+	profile, _ := s3.NamedProfile(p.report.Answers)
+	p.racy = union(p.profile.Racy, profile.Racy)
 	p.report.Profile.Racy = p.racy
 	for _, c := range checks {
 		verdict, detail := c.ask(ctx, p)

@@ -68,12 +68,12 @@ func (r *Report) String() string {
 		}
 		b.WriteByte('\n')
 	}
-	if named, known := s3.NamedProfile(r.Answers); known {
-		fmt.Fprintf(&b, "The server answers as %s", named.Name)
-		if missing := without(&named, &r.Profile); len(missing) > 0 {
-			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", named.Name, strings.Join(missing, ", "))
+	if profile, ok := s3.NamedProfile(r.Answers); ok {
+		fmt.Fprintf(&b, "The server answers as %s", profile.Name)
+		if missing := without(&profile, &r.Profile); len(missing) > 0 {
+			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", profile.Name, strings.Join(missing, ", "))
 		} else {
-			fmt.Fprintf(&b, ": open it with profile=%s.\n", named.Name)
+			fmt.Fprintf(&b, ": open it with profile=%s.\n", profile.Name)
 		}
 	}
 	if r.Left != "" {

@@ -155,8 +155,8 @@ func (p *fields) checkPrefix(requested string) error {
 	if p.escaped || p.prefix == requested {
 		return nil
 	}
-	plain, err := p.decode(p.prefix)
-	if err == nil && plain == requested {
+	text, err := p.decode(p.prefix)
+	if err == nil && text == requested {
 		return errEscaped
 	}
 	return nil // servers differ in what they return as the prefix
@@ -175,23 +175,23 @@ func (p *fields) decode(key string) (string, error) {
 	if strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
 		return key, nil
 	}
-	plain := p.xml.scratch[:0]
+	data := p.xml.scratch[:0]
 	for i := 0; i < len(key); i++ {
 		c := key[i]
 		switch {
 		case c == '+':
-			plain = append(plain, ' ')
+			data = append(data, ' ')
 		case c != '%':
-			plain = append(plain, c)
+			data = append(data, c)
 		case i+2 < len(key) && hexDigit(key[i+1]) >= 0 && hexDigit(key[i+2]) >= 0:
-			plain = append(plain, byte(hexDigit(key[i+1])<<4|hexDigit(key[i+2])))
+			data = append(data, byte(hexDigit(key[i+1])<<4|hexDigit(key[i+2])))
 			i += 2
 		default:
 			return "", errNotEscaped
 		}
 	}
-	p.xml.scratch = plain
-	return p.keep(plain), nil
+	p.xml.scratch = data
+	return p.keep(data), nil
 }
 
 func (p *fields) size() (int64, error) {
@@ -212,14 +212,14 @@ func (p *fields) time() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	var at time.Time
+	var t time.Time
 	value = trimSpace(value)
-	if err := at.UnmarshalText(value); err != nil {
-		if at, err = smithytime.ParseDateTime(string(value)); err != nil { // the time may have no zone
+	if err := t.UnmarshalText(value); err != nil {
+		if t, err = smithytime.ParseDateTime(string(value)); err != nil { // the time may have no zone
 			return time.Time{}, p.invalid("time")
 		}
 	}
-	return at.UTC().Truncate(time.Second), nil
+	return t.UTC().Truncate(time.Second), nil
 }
 
 func (p *fields) flag() (flag, error) {

@@ -81,8 +81,8 @@ func (p *objectsPage) finish() (err error) {
 		}
 	}
 	mergePrefixes(p.page.Entries)
-	more, err := p.fields.hasNext(p.page.Token)
-	if !more {
+	hasMore, err := p.fields.hasNext(p.page.Token)
+	if !hasMore {
 		p.page.Token = ""
 	}
 	return err

@@ -216,11 +216,11 @@ var isLiteral = func() (table [256]bool) {
 	return table
 }()
 
-// plain decodes the bytes in raw. The parameter from is the index of the first byte that is not
+// plain decodes the bytes in raw. start is the index of the first byte that is not
 // literal.
-func (x *reader) plain(raw []byte, from int) ([]byte, error) {
-	text := append(x.scratch[:0], raw[:from]...)
-	for i := from; i < len(raw); {
+func (x *reader) plain(raw []byte, start int) ([]byte, error) {
+	text := append(x.scratch[:0], raw[:start]...)
+	for i := start; i < len(raw); {
 		size := 1
 		c := raw[i]
 		switch {

@@ -68,21 +68,21 @@ func (d *deserializer) ID() string { return deserializerID }
 // HandleDeserialize decodes a response. If it cannot read a page, it fails with a
 // DeserializationError, as the SDK does.
 func (d *deserializer) HandleDeserialize(
-	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleDeserialize(ctx, in)
-	response, ok := out.RawResponse.(*smithyhttp.Response)
+	output, metadata, err := next.HandleDeserialize(ctx, input)
+	response, ok := output.RawResponse.(*smithyhttp.Response)
 	if err != nil || !ok || response.StatusCode < 200 || response.StatusCode >= 300 {
 		received := func(context.Context, middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			return out, metadata, err
+			return output, metadata, err
 		}
-		return d.sdk.HandleDeserialize(ctx, in, middleware.DeserializeHandlerFunc(received))
+		return d.sdk.HandleDeserialize(ctx, input, middleware.DeserializeHandlerFunc(received))
 	}
 	if err := d.read(response); err != nil {
-		return out, metadata, &smithy.DeserializationError{Err: err}
+		return output, metadata, &smithy.DeserializationError{Err: err}
 	}
-	out.Result = d.result
-	return out, metadata, nil
+	output.Result = d.result
+	return output, metadata, nil
 }
 
 func (d *deserializer) read(response *smithyhttp.Response) error {

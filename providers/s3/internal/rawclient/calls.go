@@ -16,36 +16,36 @@ import (
 // PutObject sends the same request as PutObject of the SDK's client. It also does what the
 // middleware for request bodies in package s3 does.
 func (c *Client) PutObject(
-	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
+	ctx context.Context, input *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {
 	r := &request{
 		method: http.MethodPut,
-		key:    *in.Key,
+		key:    *input.Key,
 		query:  "x-id=PutObject",
 		header: newHeader(),
-		body:   in.Body,
-		size:   *in.ContentLength,
+		body:   input.Body,
+		size:   *input.ContentLength,
 		sha256: signature.UnsignedPayload,
 	}
 	h := &r.header
-	h.set("Content-Type", contentTypeOrDefault(in.ContentType))
-	h.setOptional("Content-Encoding", in.ContentEncoding)
-	h.setOptional("Content-Disposition", in.ContentDisposition)
-	h.setOptional("Content-Language", in.ContentLanguage)
-	h.setOptional("Cache-Control", in.CacheControl)
-	h.setOptional("If-Match", in.IfMatch)
-	h.setOptional("If-None-Match", in.IfNoneMatch)
-	h.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
-	h.setOptional(TagsHeader, in.Tagging)
-	SetLock(h.set, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
-	if in.StorageClass != "" {
-		h.set("X-Amz-Storage-Class", string(in.StorageClass))
+	h.set("Content-Type", contentTypeOrDefault(input.ContentType))
+	h.setOptional("Content-Encoding", input.ContentEncoding)
+	h.setOptional("Content-Disposition", input.ContentDisposition)
+	h.setOptional("Content-Language", input.ContentLanguage)
+	h.setOptional("Cache-Control", input.CacheControl)
+	h.setOptional("If-Match", input.IfMatch)
+	h.setOptional("If-None-Match", input.IfNoneMatch)
+	h.setOptional("X-Amz-Checksum-Crc32c", input.ChecksumCRC32C)
+	h.setOptional(TagsHeader, input.Tagging)
+	SetLock(h.set, input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus)
+	if input.StorageClass != "" {
+		h.set("X-Amz-Storage-Class", string(input.StorageClass))
 	}
-	if in.ACL != "" {
-		h.set("X-Amz-Acl", string(in.ACL))
+	if input.ACL != "" {
+		h.set("X-Amz-Acl", string(input.ACL))
 	}
-	SetEncryption(h.set, in)
-	for name, value := range in.Metadata {
+	SetEncryption(h.set, input)
+	for name, value := range input.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
 	response, failed, err := c.sendBody(ctx, r)
@@ -53,41 +53,41 @@ func (c *Client) PutObject(
 		return nil, err
 	}
 	if failed != nil {
-		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
+		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failed.replay)
 	}
 	received := response.Header
-	out := &awss3.PutObjectOutput{
+	output := &awss3.PutObjectOutput{
 		ETag:           headerValue(received, ETagHeader),
 		VersionId:      headerValue(received, versionHeader),
 		ChecksumCRC32C: headerValue(received, crc32cHeader),
 		ChecksumType:   types.ChecksumType(received.Get(checksumTypeHeader)),
 	}
-	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(received)
-	return out, nil
+	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(received)
+	return output, nil
 }
 
 // UploadPart sends the same request as UploadPart of the SDK's client, with the middleware that
 // package s3 adds to the SDK's client for request bodies. in.Body may be a [Trailed].
 func (c *Client) UploadPart(
-	ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options),
+	ctx context.Context, input *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {
-	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
-	query = append(urlpath.AppendAll(query, *in.UploadId), "&x-id=UploadPart"...)
+	query := append(strconv.AppendInt([]byte("partNumber="), int64(*input.PartNumber), 10), "&uploadId="...)
+	query = append(urlpath.AppendAll(query, *input.UploadId), "&x-id=UploadPart"...)
 	r := &request{
 		method: http.MethodPut,
-		key:    *in.Key,
+		key:    *input.Key,
 		query:  string(query),
 		header: newHeader(),
-		body:   in.Body,
-		size:   *in.ContentLength,
+		body:   input.Body,
+		size:   *input.ContentLength,
 		sha256: signature.UnsignedPayload,
 	}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
-	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
-	if t, ok := in.Body.(*Trailed); ok {
+	r.header.setOptional("X-Amz-Checksum-Crc32c", input.ChecksumCRC32C)
+	if t, ok := input.Body.(*Trailed); ok {
 		t.setHeaders(r)
 	}
-	SetCustomerKey(r.header.set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (c *Client) UploadPart(
 	if failed != nil {
 		return c.SDK.UploadPart(
 			ctx,
-			&awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber},
+			&awss3.UploadPartInput{Bucket: input.Bucket, Key: input.Key, UploadId: input.UploadId, PartNumber: input.PartNumber},
 			failed.replay,
 		)
 	}
@@ -108,43 +108,43 @@ func (c *Client) UploadPart(
 // GetObject sends the request that the SDK's GetObject sends. It does not validate the checksum of
 // the response.
 func (c *Client) GetObject(
-	ctx context.Context, in *awss3.GetObjectInput, _ ...func(*awss3.Options),
+	ctx context.Context, input *awss3.GetObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
 	r := &request{
 		method: http.MethodGet,
-		key:    *in.Key,
+		key:    *input.Key,
 		query:  "x-id=GetObject",
 		header: newHeader(),
 		sha256: signature.EmptySHA256,
 	}
-	if in.VersionId != nil {
-		r.query = versionQuery(*in.VersionId) + "&" + r.query
+	if input.VersionId != nil {
+		r.query = versionQuery(*input.VersionId) + "&" + r.query
 	}
-	r.header.setOptional("Range", in.Range)
-	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
-	SetCustomerKey(r.header.set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	r.header.setOptional("Range", input.Range)
+	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
+	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 	response, failed, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if failed != nil {
-		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
+		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: input.Bucket, Key: input.Key}, failed.replay)
 	}
-	out := outputOf(response)
-	out.Body = response.Body
-	return out, nil
+	output := outputOf(response)
+	output.Body = response.Body
+	return output, nil
 }
 
 // HeadObject sends the request that the SDK's HeadObject sends.
 func (c *Client) HeadObject(
-	ctx context.Context, in *awss3.HeadObjectInput, _ ...func(*awss3.Options),
+	ctx context.Context, input *awss3.HeadObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
-	r := &request{method: http.MethodHead, key: *in.Key, header: newHeader(), sha256: signature.EmptySHA256}
-	if in.VersionId != nil {
-		r.query = versionQuery(*in.VersionId)
+	r := &request{method: http.MethodHead, key: *input.Key, header: newHeader(), sha256: signature.EmptySHA256}
+	if input.VersionId != nil {
+		r.query = versionQuery(*input.VersionId)
 	}
-	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
-	SetCustomerKey(r.header.set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
+	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 	response, failed, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
@@ -153,11 +153,11 @@ func (c *Client) HeadObject(
 		return nil, missing(failed.response)
 	}
 	if failed != nil {
-		out, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
+		output, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}, failed.replay)
 		if err != nil {
 			return nil, err
 		}
-		return HeadOutput(out), nil
+		return HeadOutput(output), nil
 	}
 	_ = response.Body.Close()
 	return outputOf(response), nil
@@ -166,7 +166,7 @@ func (c *Client) HeadObject(
 // outputOf returns the output that the SDK makes of a response's header.
 func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	h := response.Header
-	out := &awss3.GetObjectOutput{
+	output := &awss3.GetObjectOutput{
 		CacheControl:       headerValue(h, "Cache-Control"),
 		ChecksumCRC32C:     headerValue(h, crc32cHeader),
 		ChecksumType:       types.ChecksumType(h.Get(checksumTypeHeader)),
@@ -187,13 +187,13 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 		ObjectLockRetainUntilDate: lockTime(h),
 		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatus(h.Get(legalHoldHeader)),
 	}
-	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(h)
-	out.ReplicationStatus = types.ReplicationStatus(h.Get(replicationHeader))
-	setArchived(out, h.Get("X-Amz-Archive-Status"))
+	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(h)
+	output.ReplicationStatus = types.ReplicationStatus(h.Get(replicationHeader))
+	setArchived(output, h.Get("X-Amz-Archive-Status"))
 	if response.ContentLength >= 0 {
-		out.ContentLength = &response.ContentLength
+		output.ContentLength = &response.ContentLength
 	}
-	return out
+	return output
 }
 
 func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMode) {
@@ -214,33 +214,33 @@ func contentTypeOrDefault(contentType *string) string {
 }
 
 // HeadOutput returns the output of a HeadObject in the form of GetObject.
-func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
+func HeadOutput(output *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 	object := &awss3.GetObjectOutput{
-		CacheControl:              out.CacheControl,
-		ChecksumCRC32C:            out.ChecksumCRC32C,
-		ChecksumType:              out.ChecksumType,
-		ContentDisposition:        out.ContentDisposition,
-		ContentEncoding:           out.ContentEncoding,
-		ContentLanguage:           out.ContentLanguage,
-		ContentLength:             out.ContentLength,
-		ContentType:               out.ContentType,
-		ETag:                      out.ETag,
-		LastModified:              out.LastModified,
-		Metadata:                  out.Metadata,
-		StorageClass:              out.StorageClass,
-		VersionId:                 out.VersionId,
-		TagCount:                  out.TagCount,
-		ObjectLockMode:            out.ObjectLockMode,
-		ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
-		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus,
-		Restore:                   out.Restore,
-		ServerSideEncryption:      out.ServerSideEncryption,
-		SSEKMSKeyId:               out.SSEKMSKeyId,
-		SSECustomerAlgorithm:      out.SSECustomerAlgorithm,
-		SSECustomerKeyMD5:         out.SSECustomerKeyMD5,
-		ReplicationStatus:         out.ReplicationStatus,
+		CacheControl:              output.CacheControl,
+		ChecksumCRC32C:            output.ChecksumCRC32C,
+		ChecksumType:              output.ChecksumType,
+		ContentDisposition:        output.ContentDisposition,
+		ContentEncoding:           output.ContentEncoding,
+		ContentLanguage:           output.ContentLanguage,
+		ContentLength:             output.ContentLength,
+		ContentType:               output.ContentType,
+		ETag:                      output.ETag,
+		LastModified:              output.LastModified,
+		Metadata:                  output.Metadata,
+		StorageClass:              output.StorageClass,
+		VersionId:                 output.VersionId,
+		TagCount:                  output.TagCount,
+		ObjectLockMode:            output.ObjectLockMode,
+		ObjectLockRetainUntilDate: output.ObjectLockRetainUntilDate,
+		ObjectLockLegalHoldStatus: output.ObjectLockLegalHoldStatus,
+		Restore:                   output.Restore,
+		ServerSideEncryption:      output.ServerSideEncryption,
+		SSEKMSKeyId:               output.SSEKMSKeyId,
+		SSECustomerAlgorithm:      output.SSECustomerAlgorithm,
+		SSECustomerKeyMD5:         output.SSECustomerKeyMD5,
+		ReplicationStatus:         output.ReplicationStatus,
 	}
-	setArchived(object, string(out.ArchiveStatus))
+	setArchived(object, string(output.ArchiveStatus))
 	return object
 }
 
@@ -248,11 +248,13 @@ type archivedKey struct{}
 
 // setArchived records that an object is in an archive tier of Intelligent-Tiering. The output of
 // GetObject has no field for this.
-func setArchived(out *awss3.GetObjectOutput, tier string) {
+func setArchived(output *awss3.GetObjectOutput, tier string) {
 	if tier != "" {
-		out.ResultMetadata.Set(archivedKey{}, true)
+		output.ResultMetadata.Set(archivedKey{}, true)
 	}
 }
 
 // IsInArchiveTier reports whether a response says that the object is in an archive tier of Intelligent-Tiering.
-func IsInArchiveTier(out *awss3.GetObjectOutput) bool { return out.ResultMetadata.Has(archivedKey{}) }
+func IsInArchiveTier(output *awss3.GetObjectOutput) bool {
+	return output.ResultMetadata.Has(archivedKey{})
+}

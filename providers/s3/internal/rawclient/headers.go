@@ -60,8 +60,8 @@ func SetLock(
 // lockTime returns the time in a header, or nil.
 func lockTime(h http.Header) *time.Time {
 	if value := h.Get(lockUntilHeader); value != "" {
-		if until, err := time.Parse(time.RFC3339, value); err == nil {
-			return &until
+		if end, err := time.Parse(time.RFC3339, value); err == nil {
+			return &end
 		}
 	}
 	return nil
@@ -69,16 +69,16 @@ func lockTime(h http.Header) *time.Time {
 
 // SetEncryption calls a function with the name and the value of each encryption header. It takes
 // the values from the SDK's input, and omits headers without a value.
-func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
-	if in.ServerSideEncryption != "" {
-		set(sseHeader, string(in.ServerSideEncryption))
+func SetEncryption(set func(name, value string), input *awss3.PutObjectInput) {
+	if input.ServerSideEncryption != "" {
+		set(sseHeader, string(input.ServerSideEncryption))
 	}
-	setOptional(set, kmsKeyHeader, in.SSEKMSKeyId)
-	setOptional(set, kmsContextHeader, in.SSEKMSEncryptionContext)
-	if in.BucketKeyEnabled != nil && *in.BucketKeyEnabled {
+	setOptional(set, kmsKeyHeader, input.SSEKMSKeyId)
+	setOptional(set, kmsContextHeader, input.SSEKMSEncryptionContext)
+	if input.BucketKeyEnabled != nil && *input.BucketKeyEnabled {
 		set(bucketKeyHeader, "true")
 	}
-	SetCustomerKey(set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	SetCustomerKey(set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 }
 
 // SetCustomerKey passes the headers of a customer's key (SSE-C) to the function set. It omits a
@@ -122,8 +122,8 @@ func headerNumber(h http.Header, name string) *int32 {
 // headerTime returns the time in a header, or nil.
 func headerTime(h http.Header, name string) *time.Time {
 	if value := h.Get(name); value != "" {
-		if at, err := http.ParseTime(value); err == nil {
-			return &at
+		if t, err := http.ParseTime(value); err == nil {
+			return &t
 		}
 	}
 	return nil

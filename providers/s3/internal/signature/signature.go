@@ -51,15 +51,15 @@ type Keys struct{ last atomic.Pointer[Key] }
 var secretSeed = maphash.MakeSeed()
 
 // Get returns the key for a credential, a region and the day of the given time.
-func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
-	day := at.Unix() / (24 * 60 * 60)
+func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
+	day := t.Unix() / (24 * 60 * 60)
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
 	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret &&
 		last.accessKey == c.AccessKeyID &&
 		last.region == region {
 		return last
 	}
-	date := at.UTC().Format(DayFormat)
+	date := t.UTC().Format(DayFormat)
 	key := &Key{
 		accessKey: c.AccessKeyID,
 		region:    region,
@@ -82,8 +82,8 @@ func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
 }
 
 // appendTime appends a time of the key's day in the form "20260304T050607Z".
-func (k *Key) appendTime(dst []byte, at time.Time) []byte {
-	hour, minute, second := at.Clock()
+func (k *Key) appendTime(dst []byte, t time.Time) []byte {
+	hour, minute, second := t.Clock()
 	dst = append(append(dst, k.date...), 'T')
 	for _, n := range [...]int{hour, minute, second} {
 		dst = append(dst, byte('0'+n/10), byte('0'+n%10))
@@ -120,10 +120,10 @@ func (s *signer) appendSignature(dst, text []byte) []byte {
 }
 
 // appendRequestSignature appends the signature of s.canonical to dst.
-func (k *Key) appendRequestSignature(s *signer, dst []byte, at time.Time) []byte {
+func (k *Key) appendRequestSignature(s *signer, dst []byte, t time.Time) []byte {
 	digest := sha256.Sum256(s.canonical)
 	text := append(s.canonical[:0], Algorithm+"\n"...)
-	text = k.appendTime(text, at)
+	text = k.appendTime(text, t)
 	text = append(text, '\n')
 	text = append(text, k.Scope...)
 	text = append(text, '\n')
