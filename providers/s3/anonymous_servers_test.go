@@ -76,7 +76,7 @@ func nobody(t *testing.T, s *testServer) {
 	after, err := owner.Attrs(ctx, "k")
 	require.NoError(t, err)
 	require.True(t, after.LegalHold)
-	there, err := owner.Exists(ctx, "new")
+	exists, err := owner.Exists(ctx, "new")
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }

@@ -359,7 +359,7 @@ func endVersions(ctx context.Context, _ storage.Bucket, s storage.Service) error
 // reply returns the response.
 func (a *answer) reply() reply {
 	r := reply{Status: a.status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
-	if name, value, found := strings.Cut(a.header, ": "); found {
+	if name, value, ok := strings.Cut(a.header, ": "); ok {
 		r.Header[name] = value
 	}
 	if a.code == "" {
@@ -413,8 +413,8 @@ func TestAnswersOfServices(t *testing.T) {
 }
 
 func testAnswer(t *testing.T, service string, a *answer) {
-	c, known := calls[a.call]
-	require.True(t, known, a.call)
+	c, ok := calls[a.call]
+	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 	var answered atomic.Int32
 	w := newStandIn(t)

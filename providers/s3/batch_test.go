@@ -13,7 +13,7 @@ import (
 )
 
 func TestNoFailureOfABatchIsLost(t *testing.T) {
-	for name, call := range map[string]func(key string) (named, version string){
+	for name, call := range map[string]func(key string) (name, version string){
 		"by its name":          func(key string) (string, string) { return key, "" },
 		"of the version null":  func(key string) (string, string) { return key, "null" },
 		"without its name":     func(string) (string, string) { return "", "" },
@@ -38,15 +38,15 @@ func TestNoFailureOfABatchIsLost(t *testing.T) {
 			}})
 			server.Inject(s3server.Fault{Operation: "DeleteObject", Key: "kept/1", Error: "AccessDenied"})
 
-			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
-			require.Equal(t, 2, removed)
+			n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
+			require.Equal(t, 2, n)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "kept/1", e.Key)
-			there, err := b.Exists(t.Context(), "kept/1")
+			exists, err := b.Exists(t.Context(), "kept/1")
 			require.NoError(t, err)
-			require.True(t, there)
+			require.True(t, exists)
 		})
 	}
 }

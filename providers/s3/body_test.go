@@ -67,8 +67,8 @@ func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
 	if !fips140.Enforced() {
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestABodyHasItsMD5UnderFIPS140$")
 		command.Env = append(os.Environ(), "GODEBUG=fips140=only")
-		out, err := command.CombinedOutput()
-		require.NoError(t, err, "%s", out)
+		data, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", data)
 		return
 	}
 	for text, sum := range map[string]string{"": "1B2M2Y8AsgTpgAmY7PhCfg==", "hello": "XUFAKrxLKna5cZ2REBfFkg=="} {
@@ -87,14 +87,14 @@ func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
 func TestABodyThatChangedIsNotStored(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
 		text := strings.Repeat("x", size)
-		changed := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
+		sum := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
 		fails := func(t *testing.T, d *objectDriver) {
 			r := wiretest.Put("k", text)
-			r.CRC32C = changed
+			r.CRC32C = sum
 			_, err := d.Put(t.Context(), r)
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: changed})
+			_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: sum})
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 		}
 		for _, profile := range []string{"unknown", "b2"} {

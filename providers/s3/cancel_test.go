@@ -32,9 +32,9 @@ func TestACanceledUploadLeavesNoParts(t *testing.T) {
 			require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Zero(t, s.uploads(t, bucket, "a"))
-			there, err := b.Exists(t.Context(), "a")
+			exists, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
-			require.False(t, there)
+			require.False(t, exists)
 		})
 	}
 }

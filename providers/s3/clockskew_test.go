@@ -73,13 +73,13 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v", second)
 		require.False(t, second.Retryable)
 
-		signed, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
+		signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
 		require.NoError(t, err)
-		u, err := url.Parse(signed.URL)
+		u, err := url.Parse(signedURL.URL)
 		require.NoError(t, err)
-		at, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
+		when, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
 		require.NoError(t, err)
-		require.WithinDuration(t, there, at, maxSkew, "signatures for others use the corrected clock, too")
+		require.WithinDuration(t, there, when, maxSkew, "signatures for others use the corrected clock, too")
 	})
 	t.Run("the time of a cache is ignored", func(t *testing.T) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})

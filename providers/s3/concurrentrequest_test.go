@@ -39,31 +39,31 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
 	var puts, begins, parts, completions, gets atomic.Int64
-	given := map[string]string{"all": "1"}
+	values := map[string]string{"all": "1"}
 	write := []storage.UploadOption{
-		s3.WithRequest(func(in *awss3.PutObjectInput) {
+		s3.WithRequest(func(input *awss3.PutObjectInput) {
 			puts.Add(1)
-			in.WebsiteRedirectLocation = aws.String("/" + *in.Key)
-			in.Metadata["own"] = *in.Key
+			input.WebsiteRedirectLocation = aws.String("/" + *input.Key)
+			input.Metadata["own"] = *input.Key
 		}),
-		s3.WithRequest(func(in *awss3.CreateMultipartUploadInput) {
+		s3.WithRequest(func(input *awss3.CreateMultipartUploadInput) {
 			begins.Add(1)
-			in.WebsiteRedirectLocation = aws.String("/" + *in.Key)
-			in.Metadata["own"] = *in.Key
+			input.WebsiteRedirectLocation = aws.String("/" + *input.Key)
+			input.Metadata["own"] = *input.Key
 		}),
-		s3.WithRequest(func(in *awss3.UploadPartInput) {
+		s3.WithRequest(func(input *awss3.UploadPartInput) {
 			parts.Add(1)
-			in.ExpectedBucketOwner = nil
+			input.ExpectedBucketOwner = nil
 		}),
-		s3.WithRequest(func(in *awss3.CompleteMultipartUploadInput) {
+		s3.WithRequest(func(input *awss3.CompleteMultipartUploadInput) {
 			completions.Add(1)
-			in.ExpectedBucketOwner = nil
+			input.ExpectedBucketOwner = nil
 		}),
-		storage.WithPartSize(64 << 10), storage.WithConcurrency(3), storage.WithMetadata(given),
+		storage.WithPartSize(64 << 10), storage.WithConcurrency(3), storage.WithMetadata(values),
 	}
-	read := []storage.DownloadOption{s3.WithRequest(func(in *awss3.GetObjectInput) {
+	read := []storage.DownloadOption{s3.WithRequest(func(input *awss3.GetObjectInput) {
 		gets.Add(1)
-		in.ResponseContentType = aws.String("text/x-" + *in.Key)
+		input.ResponseContentType = aws.String("text/x-" + *input.Key)
 	})}
 	small := wiretest.Content(1000, 1)
 	large := wiretest.Content(4*(64<<10), 2)
@@ -99,7 +99,7 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	require.Equal(t, map[string]string{"all": "1"}, given, "the caller's")
+	require.Equal(t, map[string]string{"all": "1"}, values, "the caller's")
 	require.EqualValues(t, each, puts.Load())
 	require.EqualValues(t, each, begins.Load())
 	require.EqualValues(t, 4*each, parts.Load())

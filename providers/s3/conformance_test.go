@@ -191,8 +191,8 @@ func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	if name == tree {
 		name = "aws"
 	}
-	profile, known := s3.NamedProfile(name)
-	require.True(t, known, name)
+	profile, ok := s3.NamedProfile(name)
+	require.True(t, ok, name)
 	profile.OrderedListing = profile.OrderedListing && s.name != tree
 	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret, HTTPClient: s.client}
 }

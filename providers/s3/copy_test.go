@@ -212,11 +212,11 @@ func TestCopyInParts(t *testing.T) {
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
-	asked := w.server.Requests()
-	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no HEAD before CopyObject is refused")
-	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].Line())
-	require.Equal(t, etag, asked[1].Header.Get("If-Match"))
-	create := asked[2]
+	reqs := w.server.Requests()
+	require.Equal(t, "PUT /photos/to?x-id=CopyObject", reqs[0].Line(), "no HEAD before CopyObject is refused")
+	require.Equal(t, "HEAD /other/from?versionId=v1", reqs[1].Line())
+	require.Equal(t, etag, reqs[1].Header.Get("If-Match"))
+	create := reqs[2]
 	require.Equal(t, "POST /photos/to?uploads=", create.Line())
 	for name, value := range map[string]string{
 		"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
@@ -225,7 +225,7 @@ func TestCopyInParts(t *testing.T) {
 		require.Equal(t, value, create.Header.Get(name), "only the content is copied: %s", name)
 	}
 	parts := map[string]string{}
-	for _, part := range asked[3:6] {
+	for _, part := range reqs[3:6] {
 		require.Equal(t, "other/from?versionId=v1", part.Header.Get("X-Amz-Copy-Source"))
 		require.Equal(t, etag, part.Header.Get("X-Amz-Copy-Source-If-Match"))
 		parts[part.Line()] = part.Header.Get("X-Amz-Copy-Source-Range")
@@ -235,7 +235,7 @@ func TestCopyInParts(t *testing.T) {
 		"PUT /photos/to?partNumber=2&uploadId=u1&x-id=UploadPartCopy": "bytes=10-19",
 		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
 	}, parts)
-	complete := asked[6]
+	complete := reqs[6]
 	require.Equal(t, "POST /photos/to?uploadId=u1", complete.Line())
 	require.Equal(t, "*", complete.Header.Get("If-None-Match"))
 	require.Equal(t, "FULL_OBJECT", complete.Header.Get("X-Amz-Checksum-Type"))

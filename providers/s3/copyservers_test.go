@@ -40,12 +40,12 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			b := engine.New(serverSideOnly(t, d))
 
-			copied, err := storage.Copy(t.Context(), b, "to", b, "from")
+			dstAttrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
 			got, attrs, err := storage.ReadAll(t.Context(), reading, "to")
 			require.NoError(t, err)
 			require.Equal(t, text, string(got))
-			require.Equal(t, copied.Revision, attrs.Revision)
+			require.Equal(t, dstAttrs.Revision, attrs.Revision)
 			require.Equal(t, "text/x", attrs.ContentType)
 			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
 

@@ -74,11 +74,11 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 					}
 				})
 				p, _ := NamedProfile("aws")
-				opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
+				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
 				require.NoError(t, err)
-				began := time.Now()
-				require.NoError(t, row.run(opened.(*objectDriver)))
-				require.Equal(t, 10*time.Minute, time.Since(began))
+				start := time.Now()
+				require.NoError(t, row.run(d.(*objectDriver)))
+				require.Equal(t, 10*time.Minute, time.Since(start))
 			})
 		})
 	}
@@ -122,11 +122,11 @@ func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
 				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
 				require.NoError(t, err)
 				b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-				began := time.Now()
+				start := time.Now()
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				require.Equal(t, row.code != "", errors.Is(err, storage.OutcomeUnknown))
-				require.Equal(t, row.takes, time.Since(began))
+				require.Equal(t, row.takes, time.Since(start))
 				require.EqualValues(t, row.lines, lines.Load())
 			})
 		})
@@ -151,17 +151,17 @@ func pipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: h}
 	go func() { _ = server.Serve(listener) }()
-	own := transport.New(transport.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+	tr := transport.New(transport.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		client, peer := net.Pipe()
 		listener.made <- peer
 		return client, nil
 	}})
 	t.Cleanup(func() {
-		own.CloseIdleConnections()
+		tr.CloseIdleConnections()
 		_ = server.Close()
 		time.Sleep(time.Second) // net/http's server lingers for half of one
 	})
-	return &http.Client{Transport: own}
+	return &http.Client{Transport: tr}
 }
 
 type pipes struct {

@@ -77,13 +77,13 @@ func TestADirectoryBucketAppendsInPlace(t *testing.T) {
 	require.Equal(t, int64(8), a.Size)
 	require.Equal(t, `"2"`, a.ETag)
 	require.Equal(t, "text/plain", a.ContentType)
-	sent := w.server.Requests()[2]
+	req := w.server.Requests()[2]
 	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", w.server.Lines()[2])
-	require.Equal(t, "new", sent.Body)
-	require.Equal(t, "5", sent.Header.Get("X-Amz-Write-Offset-Bytes"))
-	require.Equal(t, `"1"`, sent.Header.Get("If-Match"))
-	require.Equal(t, crc32c.Encode(crc32c.Sum([]byte("new"))), sent.Header.Get("X-Amz-Checksum-Crc32c"))
-	for name := range sent.Header {
+	require.Equal(t, "new", req.Body)
+	require.Equal(t, "5", req.Header.Get("X-Amz-Write-Offset-Bytes"))
+	require.Equal(t, `"1"`, req.Header.Get("If-Match"))
+	require.Equal(t, crc32c.Encode(crc32c.Sum([]byte("new"))), req.Header.Get("X-Amz-Checksum-Crc32c"))
+	for name := range req.Header {
 		require.NotContains(t, name, "X-Amz-Meta-", "S3 refuses metadata beside an offset")
 	}
 }

@@ -101,10 +101,10 @@ func TestARoleThatMayNotDecrypt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(len(text)), attrs.Size)
 	_, _, read := storage.ReadAll(ctx, b, "a")
-	_, copied := storage.Copy(ctx, b, "b", b, "a")
+	_, copyErr := storage.Copy(ctx, b, "b", b, "a")
 	for name, err := range map[string]error{
 		"Download": read,
-		"Copy":     copied,
+		"Copy":     copyErr,
 		"in parts": upload(storage.WithPartSize(leastPart)),
 	} {
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)

@@ -175,8 +175,8 @@ func TestObjectsWithACustomersKey(t *testing.T) {
 		})
 		t.Run("signed addresses", func(t *testing.T) {
 			client := trusting(t, os.Getenv("AWS_CA_BUNDLE"))
-			send := func(signed *storage.SignedURL, body string) (int, string) {
-				r, err := signed.Request(ctx, strings.NewReader(body))
+			send := func(signedURL *storage.SignedURL, body string) (int, string) {
+				r, err := signedURL.Request(ctx, strings.NewReader(body))
 				require.NoError(t, err)
 				got, err := client.Do(r)
 				require.NoError(t, err)
@@ -185,16 +185,16 @@ func TestObjectsWithACustomersKey(t *testing.T) {
 				require.NoError(t, got.Body.Close())
 				return got.StatusCode, string(text)
 			}
-			signed, err := b.SignedUploadURL(ctx, "signed", key, storage.WithSize(5))
+			signedURL, err := b.SignedUploadURL(ctx, "signed", key, storage.WithSize(5))
 			require.NoError(t, err)
-			status, text := send(signed, "hello")
+			status, text := send(signedURL, "hello")
 			require.Equal(t, http.StatusOK, status, text)
-			signed, err = b.SignedDownloadURL(ctx, "signed", key)
+			signedURL, err = b.SignedDownloadURL(ctx, "signed", key)
 			require.NoError(t, err)
-			_, text = send(signed, "")
+			_, text = send(signedURL, "")
 			require.Equal(t, "hello", text)
-			delete(signed.Header, "X-Amz-Server-Side-Encryption-Customer-Key")
-			status, _ = send(signed, "")
+			delete(signedURL.Header, "X-Amz-Server-Side-Encryption-Customer-Key")
+			status, _ = send(signedURL, "")
 			require.Contains(t, []int{http.StatusForbidden, http.StatusBadRequest}, status)
 		})
 		t.Run("resumed", func(t *testing.T) { resumeWithAKey(t, c) })
@@ -231,20 +231,20 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 }
 
 func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
-	own, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, TLS: &tls.Config{}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, TLS: &tls.Config{}})
 	require.NoError(t, err)
-	t.Cleanup(own.Close)
+	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")
 	b := openBucket(t, s3.Config{
 		Bucket:      "photos",
-		Endpoint:    own.URL,
+		Endpoint:    server.URL,
 		Region:      s3server.DefaultRegion,
 		Profile:     &profile,
 		AccessKeyID: s3server.DefaultAccessKeyID,
 		SecretKey:   s3server.DefaultSecretKey,
-		HTTPClient:  own.Client(),
+		HTTPClient:  server.Client(),
 	})
-	own.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
+	server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)), storage.IfAbsent())
 	require.NoError(t, err, "HEAD with the key finds what was written")
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
@@ -274,10 +274,10 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 			return needServer(t, "minio"), key, "arn:aws:kms:" + key
 		},
 		"ours": func(t *testing.T) (*testServer, string, string) {
-			own, err := s3server.Start(s3server.Config{Strict: true, KMSKeys: []string{arn}, Middleware: wiretest.OneRequestAConnection})
+			server, err := s3server.Start(s3server.Config{Strict: true, KMSKeys: []string{arn}, Middleware: wiretest.OneRequestAConnection})
 			require.NoError(t, err)
-			t.Cleanup(own.Close)
-			s := &testServer{name: "aws", endpoint: own.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			t.Cleanup(server.Close)
+			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 			s.raw = s.clientOver(withoutKeepAlive())
 			return s, arn, arn
 		},
@@ -286,7 +286,7 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 			t.Run(name+", "+client, func(t *testing.T) {
 				s, key, shown := start(t)
 				c := s.config(t, s.bucket(t, false))
-				plain := openBucket(t, c)
+				bucket := openBucket(t, c)
 				c.KMSKey = key
 				c.BucketKey = true
 				if client == "by the SDK" {
@@ -297,7 +297,7 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 				check := func(key string, err error) {
 					t.Helper()
 					require.NoError(t, err)
-					attrs, err := plain.Attrs(ctx, key)
+					attrs, err := bucket.Attrs(ctx, key)
 					require.NoError(t, err)
 					require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shown}, attrs.Encryption)
 				}
@@ -314,9 +314,9 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 				got, _, err := storage.ReadAll(ctx, b, "joined")
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(append(slices.Clone(large), "hello"...), got))
-				signed, err := b.SignedUploadURL(ctx, "signed", storage.WithSize(5))
+				signedURL, err := b.SignedUploadURL(ctx, "signed", storage.WithSize(5))
 				require.NoError(t, err)
-				response := wiretest.NetHTTP(t, signed, "hello")
+				response := wiretest.NetHTTP(t, signedURL, "hello")
 				require.Equal(t, http.StatusOK, response.Status, response.Body)
 				check("signed", nil)
 				form, err := storage.SignedUploadForm(ctx, b, "form", 0, 10)
@@ -325,14 +325,14 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 				require.Equal(t, http.StatusNoContent, status, text)
 				check("form", nil)
 
-				_, err = plain.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key), s3.WithKMSContext(map[string]string{"team": "a"}))
+				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key), s3.WithKMSContext(map[string]string{"team": "a"}))
 				check("one", err)
-				_, err = plain.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey("nobody"))
+				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey("nobody"))
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, "KMS key")
-				_, err = plain.Upload(ctx, "new", strings.NewReader("x"), s3.WithKMSKey("nobody"), storage.IfAbsent())
+				_, err = bucket.Upload(ctx, "new", strings.NewReader("x"), s3.WithKMSKey("nobody"), storage.IfAbsent())
 				require.ErrorIs(t, err, storage.InvalidArgument)
-				_, err = storage.Copy(ctx, plain, "one", plain, "small", s3.WithKMSKey("nobody"))
+				_, err = storage.Copy(ctx, bucket, "one", bucket, "small", s3.WithKMSKey("nobody"))
 				require.ErrorIs(t, err, storage.InvalidArgument)
 			})
 		}
@@ -374,11 +374,11 @@ func TestAnOpenUploadWithACustomersKey(t *testing.T) {
 			_, err = storage.ContinueUpload(t.Context(), b, u.Token(), opts...)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
-		again, err := storage.ContinueUpload(t.Context(), b, u.Token(), key)
+		second, err := storage.ContinueUpload(t.Context(), b, u.Token(), key)
 		require.NoError(t, err)
-		_, err = again.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))
+		_, err = second.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))
 		require.NoError(t, err)
-		attrs, err := again.Complete(t.Context())
+		attrs, err := second.Complete(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, len(content), attrs.Size)
 		_, err = u.Complete(t.Context())

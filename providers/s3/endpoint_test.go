@@ -77,9 +77,9 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, nil)
 			row.config.Bucket = "photos"
-			opened, err := NewDriver(t.Context(), row.config)
+			drv, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			d := opened.(*objectDriver)
+			d := drv.(*objectDriver)
 			require.Equal(t, row.profile, d.account.profile.Name)
 			require.Equal(t, row.region, d.account.region)
 			require.Equal(t, row.public, d.Describe().PublicBaseURL)
@@ -105,14 +105,14 @@ func TestAnUnusableResolverIsInvalidArgument(t *testing.T) {
 
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	w := newStandIn(t, stored)
-	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: w.server.URL, HostnameImmutable: true}, nil)})
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: w.server.URL, HostnameImmutable: true}, nil)})
 	require.NoError(t, err)
-	_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
+	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 	require.Equal(t, "PUT /photos/k", w.server.Last(t).Call())
-	signed, err := opened.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	signedURL, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"
 	}))
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(signed.URL, w.server.URL+"/photos/k?"), signed.URL)
+	require.True(t, strings.HasPrefix(signedURL.URL, w.server.URL+"/photos/k?"), signedURL.URL)
 }

@@ -78,8 +78,8 @@ func ExampleWithRequest() {
 		fmt.Println(err)
 		return
 	}
-	_, err = bucket.Upload(ctx, "old.html", strings.NewReader(""), s3.WithRequest(func(in *awss3.PutObjectInput) {
-		in.WebsiteRedirectLocation = aws.String("/new.html")
+	_, err = bucket.Upload(ctx, "old.html", strings.NewReader(""), s3.WithRequest(func(input *awss3.PutObjectInput) {
+		input.WebsiteRedirectLocation = aws.String("/new.html")
 	}))
 	fmt.Println(err)
 }

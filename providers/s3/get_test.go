@@ -46,10 +46,10 @@ func TestGetRequest(t *testing.T) {
 }
 
 func TestGetResponse(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	full := map[string]string{
 		"ETag":                  etag,
-		"Last-Modified":         at.Format("Mon, 02 Jan 2006 15:04:05 GMT"),
+		"Last-Modified":         when.Format("Mon, 02 Jan 2006 15:04:05 GMT"),
 		"X-Amz-Version-Id":      "null",
 		"Content-Type":          "text/plain",
 		"Content-Encoding":      "gzip,aws-chunked",
@@ -67,7 +67,7 @@ func TestGetResponse(t *testing.T) {
 		Size:       5,
 		ETag:       etag,
 		Revision:   etag,
-		Modified:   at,
+		Modified:   when,
 		CRC32C:     wiretest.CRC32C("hello"),
 		Properties: storage.Properties{ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}},
 	}

@@ -35,8 +35,8 @@ func TestHostileStatuses(t *testing.T) {
 func hostileStore(t *testing.T) hostile.Store {
 	t.Helper()
 	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("minio")
+	require.True(t, ok)
 	profile.MaxCopySize = 1 << 10 // larger objects are copied in parts
 	customerKey, is := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)

@@ -50,11 +50,11 @@ func TestCertificatesOfTheEnvironment(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_CA_BUNDLE": bundle, "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"})
 			c := Config{Bucket: "photos", Endpoint: w.URL}
 			change(t, &c)
-			opened, err := NewDriver(t.Context(), c)
+			d, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, opened.Close()) }()
-			require.True(t, usesRawClient(t, opened.(*objectDriver)), "it is our transport that trusts them")
-			_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
+			defer func() { require.NoError(t, d.Close()) }()
+			require.True(t, usesRawClient(t, d.(*objectDriver)), "it is our transport that trusts them")
+			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 		})
 	}

@@ -62,9 +62,9 @@ func TestTenThousandPartsAndNotOneMore(t *testing.T) {
 	require.Equal(t, storage.TooLarge, e.Code)
 	require.NotEmpty(t, e.Hint)
 	require.Zero(t, s.uploads(t, bucket, "more"))
-	there, err := b.Exists(t.Context(), "more")
+	exists, err := b.Exists(t.Context(), "more")
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }
 
 // An unreadable is a file of a size, whose bytes cannot be read.

@@ -76,8 +76,8 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 			}
 			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
 			d := w.on(t, row.profile)
-			began := time.Now()
-			d.account.clock.now = func() time.Time { return began } // each page is quick
+			start := time.Now()
+			d.account.clock.now = func() time.Time { return start } // each page is quick
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
 			require.NoError(t, err)
 			require.Equal(t, row.next, page.Token)
@@ -91,7 +91,7 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 }
 
 func TestListResponse(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	w := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
 		<Contents><Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>
@@ -99,9 +99,9 @@ func TestListResponse(t *testing.T) {
 	page, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &storage.Page{Token: "next", Entries: []storage.ListEntry{
-		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: at},
+		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: when},
 		{Key: "b/", IsPrefix: true},
-		{Key: "c%", Size: 4, ETag: `"y"`, Revision: `"y"`, Modified: at},
+		{Key: "c%", Size: 4, ETag: `"y"`, Revision: `"y"`, Modified: when},
 	}}, page)
 }
 

@@ -108,10 +108,10 @@ func TestLockCalls(t *testing.T) {
 				w := newStandIn(t)
 				require.NoError(t, row.call(w.on(t, profile), change))
 				require.Equal(t, []string{row.line}, w.server.Lines())
-				sent := w.server.Last(t)
-				require.Contains(t, string(sent.Body), row.body)
-				require.NotEmpty(t, sent.Header.Get(sum))
-				require.Equal(t, row.bypass, sent.Header.Get("X-Amz-Bypass-Governance-Retention"))
+				req := w.server.Last(t)
+				require.Contains(t, string(req.Body), row.body)
+				require.NotEmpty(t, req.Header.Get(sum))
+				require.Equal(t, row.bypass, req.Header.Get("X-Amz-Bypass-Governance-Retention"))
 			})
 		}
 	}
@@ -235,14 +235,14 @@ func TestSignedLocks(t *testing.T) {
 			change(r)
 		}), now)
 	}
-	signed, err := sign(func(r *driver.SignRequest) {
+	signedURL, err := sign(func(r *driver.SignRequest) {
 		r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
 	})
 	require.NoError(t, err)
-	require.Equal(t, "COMPLIANCE", signed.Header.Get("X-Amz-Object-Lock-Mode"))
-	require.Equal(t, "2036-01-02T03:04:05Z", signed.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
-	require.Equal(t, "ON", signed.Header.Get("X-Amz-Object-Lock-Legal-Hold"))
-	require.Contains(t, signed.URL, "x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
+	require.Equal(t, "COMPLIANCE", signedURL.Header.Get("X-Amz-Object-Lock-Mode"))
+	require.Equal(t, "2036-01-02T03:04:05Z", signedURL.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	require.Equal(t, "ON", signedURL.Header.Get("X-Amz-Object-Lock-Legal-Hold"))
+	require.Contains(t, signedURL.URL, "x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "WithCRC32C")

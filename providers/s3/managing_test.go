@@ -75,10 +75,10 @@ func TestCORSRulesApply(t *testing.T) {
 	service := s.service(t)
 	rule := storage.CORSRule{Origins: []string{"https://page.example"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
 	_, b := s.createBucket(t, service, storage.WithCORS(rule))
-	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 	for origin, want := range map[string]string{"https://page.example": "https://page.example", "https://evil.example": ""} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, signed.URL, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, signedURL.URL, nil)
 		require.NoError(t, err)
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "PUT")

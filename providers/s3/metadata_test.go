@@ -42,8 +42,8 @@ func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucke
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: dashes})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	p, known := s3.NamedProfile(profile)
-	require.True(t, known)
+	p, ok := s3.NamedProfile(profile)
+	require.True(t, ok)
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
@@ -84,11 +84,11 @@ func TestUnderscoresOfMetadataComeBack(t *testing.T) {
 					require.NoError(t, err)
 				}},
 				{name: "of a signed address", write: func(t *testing.T) {
-					signed, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
+					signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
 					require.NoError(t, err)
-					request, err := http.NewRequestWithContext(t.Context(), signed.Method, signed.URL, strings.NewReader("x"))
+					request, err := http.NewRequestWithContext(t.Context(), signedURL.Method, signedURL.URL, strings.NewReader("x"))
 					require.NoError(t, err)
-					request.Header = signed.Header
+					request.Header = signedURL.Header
 					response, err := http.DefaultClient.Do(request)
 					require.NoError(t, err)
 					require.NoError(t, response.Body.Close())

@@ -110,13 +110,13 @@ func TestTwoAccountsByAddress(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
-	from := open("old", "first-key-of-16c")
-	to := open("new", "second-key-of-16")
-	_, err := from.Upload(t.Context(), "a", strings.NewReader("content"))
+	src := open("old", "first-key-of-16c")
+	dst := open("new", "second-key-of-16")
+	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), to, "b", from, "a")
+	_, err = storage.Copy(t.Context(), dst, "b", src, "a")
 	require.NoError(t, err)
-	data, _, err := storage.ReadAll(t.Context(), to, "b")
+	data, _, err := storage.ReadAll(t.Context(), dst, "b")
 	require.NoError(t, err)
 	require.Equal(t, "content", string(data))
 }

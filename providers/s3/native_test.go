@@ -29,29 +29,29 @@ func functionOf[I Input](change func(*I)) any {
 // payer sets a field that each input has.
 func payerFunctions() []any {
 	return []any{
-		functionOf(func(in *awss3.PutObjectInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.PutObjectInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.CreateMultipartUploadInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.CreateMultipartUploadInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.UploadPartInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.UploadPartInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.CompleteMultipartUploadInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.CompleteMultipartUploadInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.CopyObjectInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.CopyObjectInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.UploadPartCopyInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.UploadPartCopyInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.GetObjectInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.GetObjectInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(in *awss3.HeadObjectInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		functionOf(func(input *awss3.HeadObjectInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}),
 	}
 }
@@ -75,8 +75,8 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 			}
 		}
 		w.server.Respond(reply{Status: http.StatusNoContent})
-		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) {
-			in.MFA = aws.String("serial 123456")
+		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(input *awss3.DeleteObjectInput) {
+			input.MFA = aws.String("serial 123456")
 		})}}
 		require.NoError(t, d.Delete(t.Context(), remove))
 		require.Equal(t, "serial 123456", w.server.Last(t).Header.Get("X-Amz-Mfa"))
@@ -94,26 +94,26 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 		function any
 		do       func(native []any) error
 	}{
-		"PutObjectTagging": {functionOf(func(in *awss3.PutObjectTaggingInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		"PutObjectTagging": {functionOf(func(input *awss3.PutObjectTaggingInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}), func(native []any) error {
 			change.Native = native
 			return d.SetTags(t.Context(), change)
 		}},
-		"PutObjectLegalHold": {functionOf(func(in *awss3.PutObjectLegalHoldInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		"PutObjectLegalHold": {functionOf(func(input *awss3.PutObjectLegalHoldInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}), func(native []any) error {
 			change.Native = native
 			return d.SetLegalHold(t.Context(), change)
 		}},
-		"PutObjectRetention": {functionOf(func(in *awss3.PutObjectRetentionInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		"PutObjectRetention": {functionOf(func(input *awss3.PutObjectRetentionInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}), func(native []any) error {
 			change.Native = native
 			return d.SetRetention(t.Context(), change)
 		}},
-		"GetObjectTagging": {functionOf(func(in *awss3.GetObjectTaggingInput) {
-			in.RequestPayer = types.RequestPayerRequester
+		"GetObjectTagging": {functionOf(func(input *awss3.GetObjectTaggingInput) {
+			input.RequestPayer = types.RequestPayerRequester
 		}), func(native []any) error {
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Native: native})
 			return err
@@ -122,9 +122,9 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 		w.server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
 		require.NoError(t, call.do([]any{call.function}), name)
 		require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
-		sent := len(w.server.Requests())
+		n := len(w.server.Requests())
 		require.ErrorIs(t, call.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
-		require.Len(t, w.server.Requests(), sent, name)
+		require.Len(t, w.server.Requests(), n, name)
 	}
 }
 
@@ -133,12 +133,12 @@ func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
 	b := engine.New(w.on(t, "aws"))
 	var created, parts atomic.Int64
 	opts := []storage.UploadOption{
-		WithRequest(func(in *awss3.PutObjectInput) {
-			in.WebsiteRedirectLocation = aws.String("/there")
+		WithRequest(func(input *awss3.PutObjectInput) {
+			input.WebsiteRedirectLocation = aws.String("/there")
 		}),
-		WithRequest(func(in *awss3.CreateMultipartUploadInput) {
+		WithRequest(func(input *awss3.CreateMultipartUploadInput) {
 			created.Add(1)
-			in.WebsiteRedirectLocation = aws.String("/there")
+			input.WebsiteRedirectLocation = aws.String("/there")
 		}),
 		WithRequest(func(*awss3.UploadPartInput) { parts.Add(1) }),
 	}
@@ -289,7 +289,7 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 			change(c)
 		}))
 	}
-	plain := open(func(*Config) {})
+	bucket := open(func(*Config) {})
 	encrypted := open(func(c *Config) {
 		c.KMSKey = keyARN
 		c.BucketKey = true
@@ -310,29 +310,29 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 		header      map[string]string
 		acl, owners string
 	}{
-		"an upload":                         {sign: upload(plain), header: map[string]string{}},
-		"an upload by KMS":                  {sign: upload(plain, WithKMSKey(keyARN)), header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}},
+		"an upload":                         {sign: upload(bucket), header: map[string]string{}},
+		"an upload by KMS":                  {sign: upload(bucket, WithKMSKey(keyARN)), header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}},
 		"an upload to an encrypted bucket":  {sign: upload(encrypted), header: inKMS, owners: "123456789012"},
-		"an upload with a customer's key":   {sign: upload(plain, key), header: customers},
-		"an upload with a list":             {sign: upload(plain, WithACL("bucket-owner-read")), header: map[string]string{}, acl: "bucket-owner-read"},
-		"a download":                        {sign: download(plain), header: map[string]string{}},
+		"an upload with a customer's key":   {sign: upload(bucket, key), header: customers},
+		"an upload with a list":             {sign: upload(bucket, WithACL("bucket-owner-read")), header: map[string]string{}, acl: "bucket-owner-read"},
+		"a download":                        {sign: download(bucket), header: map[string]string{}},
 		"a download of an encrypted bucket": {sign: download(encrypted), header: map[string]string{}, owners: "123456789012"},
-		"a download with a customer's key":  {sign: download(plain, key), header: customers},
-		"attributes with a customer's key":  {sign: download(plain, key, storage.WithMethod(http.MethodHead)), header: customers},
+		"a download with a customer's key":  {sign: download(bucket, key), header: customers},
+		"attributes with a customer's key":  {sign: download(bucket, key, storage.WithMethod(http.MethodHead)), header: customers},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := row.sign()
+			signedURL, err := row.sign()
 			require.NoError(t, err)
-			require.Equal(t, row.header, sseHeaders(signed.Header))
-			require.Equal(t, row.acl, signed.Header.Get("X-Amz-Acl"))
-			u, err := url.Parse(signed.URL)
+			require.Equal(t, row.header, sseHeaders(signedURL.Header))
+			require.Equal(t, row.acl, signedURL.Header.Get("X-Amz-Acl"))
+			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, row.owners, u.Query().Get(ownerQuery))
 			names := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
-			for name := range signed.Header {
+			for name := range signedURL.Header {
 				require.Contains(t, names, strings.ToLower(name))
 			}
-			require.NotContains(t, signed.String()+signed.URL, customerKeys[0].key)
+			require.NotContains(t, signedURL.String()+signedURL.URL, customerKeys[0].key)
 		})
 	}
 	require.False(t, storage.Supports(encrypted, storage.SignedForms), "a form cannot name an owner")
@@ -344,7 +344,7 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	require.Equal(t, "aws:kms", form.Fields["x-amz-server-side-encryption"])
 	require.Equal(t, keyARN, form.Fields["x-amz-server-side-encryption-aws-kms-key-id"])
 	require.Equal(t, "bucket-owner-read", form.Fields["acl"])
-	form, err = storage.SignedUploadForm(ctx, plain, "k", 0, 10, key)
+	form, err = storage.SignedUploadForm(ctx, bucket, "k", 0, 10, key)
 	require.NoError(t, err)
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)

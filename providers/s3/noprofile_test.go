@@ -35,9 +35,9 @@ func TestServersWithoutAProfile(t *testing.T) {
 			for _, size := range []int{0, 1000, 2*partSize + 1} {
 				want := wiretest.Content(size, 1)
 				for _, body := range []io.Reader{bytes.NewReader(want), struct{ io.Reader }{bytes.NewReader(want)}} {
-					stored, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
+					attrs, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 					require.NoError(t, err)
-					require.True(t, stored.CRC32C.Known)
+					require.True(t, attrs.CRC32C.Known)
 					got, _, err := storage.ReadAll(t.Context(), b, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
@@ -70,8 +70,8 @@ func TestOurOwnServerHasAProfile(t *testing.T) {
 	require.ErrorContains(t, err, "profile=omnibucket ")
 	require.NoError(t, storage.Close(unnamed))
 
-	profile, known := s3.NamedProfile("omnibucket")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("omnibucket")
+	require.True(t, ok)
 	c.Profile = &profile
 	named, err := s3.Open(t.Context(), c)
 	require.NoError(t, err)

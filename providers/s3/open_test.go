@@ -28,7 +28,7 @@ func setEnv(t *testing.T, variables map[string]string) {
 		"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_DEFAULTS_MODE", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED",
 		"AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 	} {
-		if _, there := os.LookupEnv(name); there {
+		if _, exists := os.LookupEnv(name); exists {
 			t.Setenv(name, "")
 		}
 	}
@@ -101,9 +101,9 @@ func TestEndpointAndRegion(t *testing.T) {
 			if row.config.Bucket == "" {
 				row.config.Bucket = "photos"
 			}
-			opened, err := NewDriver(t.Context(), row.config)
+			drv, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			d := opened.(*objectDriver)
+			d := drv.(*objectDriver)
 			require.Equal(t, row.profile, d.account.profile.Name)
 			require.Equal(t, row.region, d.account.region)
 			require.Equal(t, row.pathStyle, d.account.pathStyle)

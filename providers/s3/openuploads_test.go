@@ -152,14 +152,14 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 		}, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := row.sdk
-			in.Bucket = &d.bucket.name
-			in.Key = aws.String("a")
-			in.PartNumber = aws.Int32(7)
-			if in.UploadId == nil {
-				in.UploadId = aws.String("u1")
+			input := row.sdk
+			input.Bucket = &d.bucket.name
+			input.Key = aws.String("a")
+			input.PartNumber = aws.Int32(7)
+			if input.UploadId == nil {
+				input.UploadId = aws.String("u1")
 			}
-			want, err := awss3.NewPresignClient(d.account.client).PresignUploadPart(t.Context(), &in, func(o *awss3.PresignOptions) {
+			want, err := awss3.NewPresignClient(d.account.client).PresignUploadPart(t.Context(), &input, func(o *awss3.PresignOptions) {
 				o.Presigner = atTime{now}
 				o.Expires = time.Hour + time.Second
 			})
@@ -180,9 +180,9 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 func TestASignedPartHasTheCustomersKey(t *testing.T) {
 	native := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
-	signed, err := opened(t, Config{}).SignPart(t.Context(), r)
+	signedURL, err := opened(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(signed.Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(signedURL.Header))
 	_, err = opened(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
 }

@@ -32,9 +32,9 @@ func TestTheExpectedOwnerIsChecked(t *testing.T) {
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), b, "copy", b, "k")
 	require.NoError(t, err)
-	signed, err := b.SignedDownloadURL(t.Context(), "k")
+	signedURL, err := b.SignedDownloadURL(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, "x", wiretest.NetHTTP(t, signed, "").Body)
+	require.Equal(t, "x", wiretest.NetHTTP(t, signedURL, "").Body)
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
@@ -48,9 +48,9 @@ func TestTheExpectedOwnerIsChecked(t *testing.T) {
 		for _, err := range b.List(t.Context()) {
 			require.ErrorIs(t, err, storage.PermissionDenied)
 		}
-		signed, err = b.SignedDownloadURL(t.Context(), "k")
+		signedURL, err = b.SignedDownloadURL(t.Context(), "k")
 		require.NoError(t, err)
-		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "").Status)
+		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signedURL, "").Status)
 	}
 }
 

@@ -23,8 +23,8 @@ func TestPartitionsAreTheSDKs(t *testing.T) {
 			e, err := resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &row.region}.WithDefaults())
 			require.NoError(t, err)
 			require.Equal(t, "s3."+row.region+"."+p.suffix, e.URI.Host)
-			profile, region, known := profileOfHost(e.URI.Host)
-			require.True(t, known)
+			profile, region, ok := profileOfHost(e.URI.Host)
+			require.True(t, ok)
 			require.Equal(t, []string{"aws", row.region}, []string{profile.Name, region})
 			arn := "arn:" + row.id + ":s3:" + row.region + ":123456789012:accesspoint/my"
 			_, err = resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &row.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}.WithDefaults())
@@ -51,13 +51,13 @@ func TestAmazonsHostsAreKnown(t *testing.T) {
 		"s3.dualstack.us-isob-east-1.sc2s.sgov.gov":         "us-isob-east-1",
 		"bucket.vpce-1.s3.cn-north-1.vpce.amazonaws.com.cn": "cn-north-1",
 	} {
-		p, region, known := profileOfHost(host)
-		require.True(t, known, host)
+		p, region, ok := profileOfHost(host)
+		require.True(t, ok, host)
 		require.Equal(t, "aws", p.Name, host)
 		require.Equal(t, want, region, host)
 	}
 	for _, host := range []string{"amazonaws.com", "s3-.amazonaws.com", "s3.us-east-1.amazonaws.eu.example.org", "s3.us-east-1.aws"} {
-		_, _, known := profileOfHost(host)
-		require.False(t, known, host)
+		_, _, ok := profileOfHost(host)
+		require.False(t, ok, host)
 	}
 }

@@ -55,15 +55,15 @@ func TestProbe(t *testing.T) {
 				want := probeResults[name]
 				require.Equal(t, want.conditions, report.Profile.Conditions)
 				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)
-				named, _ := s3.NamedProfile(name)
+				profile, _ := s3.NamedProfile(name)
 				require.True(t, report.Profile.OrderedListing)
-				require.Equal(t, named.SlashDelimiter, report.Profile.SlashDelimiter)
-				require.Equal(t, named.TokenAfterLast, report.Profile.TokenAfterLast)
-				require.Equal(t, named.HidesUploads, report.Profile.HidesUploads)
-				require.Equal(t, named.SignedUploads, report.Profile.SignedUploads)
+				require.Equal(t, profile.SlashDelimiter, report.Profile.SlashDelimiter)
+				require.Equal(t, profile.TokenAfterLast, report.Profile.TokenAfterLast)
+				require.Equal(t, profile.HidesUploads, report.Profile.HidesUploads)
+				require.Equal(t, profile.SignedUploads, report.Profile.SignedUploads)
 				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignedForms)
 				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)
-				require.Equal(t, named.KMS, report.Profile.KMS)
+				require.Equal(t, profile.KMS, report.Profile.KMS)
 				require.False(t, report.Profile.CustomerKeys, "the server has no TLS here")
 				var ignored []string
 				for _, check := range report.Checks {

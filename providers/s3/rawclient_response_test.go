@@ -91,26 +91,26 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 }
 
 func TestRawClientCorrectsItsClock(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	skewed := failing(403, "RequestTimeTooSkewed", "")
-	skewed.Header["Date"] = at.Format(http.TimeFormat)
+	skewed.Header["Date"] = when.Format(http.TimeFormat)
 	cached := failing(403, "RequestTimeTooSkewed", "")
-	cached.Header = map[string]string{"Date": at.Format(http.TimeFormat), "Age": "3600"}
+	cached.Header = map[string]string{"Date": when.Format(http.TimeFormat), "Age": "3600"}
 	for name, row := range map[string]struct {
 		here     time.Duration // this machine's clock, against the store's
 		response reply
 		signed   time.Time // the next request
 	}{
-		"a late clock":                {-time.Hour, skewed, at},
-		"an early clock":              {48 * time.Hour, skewed, at},
-		"a correct clock":             {time.Minute, skewed, at.Add(time.Minute)},
-		"not by the time of a cache":  {time.Hour, cached, at.Add(time.Hour)},
-		"not by a successful request": {time.Hour, stored, at.Add(time.Hour)},
+		"a late clock":                {-time.Hour, skewed, when},
+		"an early clock":              {48 * time.Hour, skewed, when},
+		"a correct clock":             {time.Minute, skewed, when.Add(time.Minute)},
+		"not by the time of a cache":  {time.Hour, cached, when.Add(time.Hour)},
+		"not by a successful request": {time.Hour, stored, when.Add(time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.response, stored)
 			d := w.on(t, "aws")
-			d.account.clock.now = func() time.Time { return at.Add(row.here) }
+			d.account.clock.now = func() time.Time { return when.Add(row.here) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if row.response.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)
@@ -190,10 +190,10 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	require.Equal(t, requestInError.ReplaceAllString(w1.Err.Error(), ""), g1.Err.Error())
 	require.IsType(t, w1.Err, g1.Err)
 	wrapped := *w1
-	own := *g1
+	e := *g1
 	wrapped.Err = nil
-	own.Err = nil
-	require.Equal(t, wrapped, own)
+	e.Err = nil
+	require.Equal(t, wrapped, e)
 }
 
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {

@@ -52,16 +52,16 @@ func newRotation(t *testing.T, code string, status int) *rotation {
 }
 
 func (r *rotation) gate(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		if strings.Contains(in.Header.Get("Authorization"), fmt.Sprintf("Credential=key-%d/", r.valid.Load())) {
-			next.ServeHTTP(w, in)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.Contains(req.Header.Get("Authorization"), fmt.Sprintf("Credential=key-%d/", r.valid.Load())) {
+			next.ServeHTTP(w, req)
 			return
 		}
-		_, _ = io.Copy(io.Discard, in.Body)
+		_, _ = io.Copy(io.Discard, req.Body)
 		r.refused.Add(1)
 		w.Header().Set("X-Amz-Request-Id", "R1")
 		w.WriteHeader(r.status)
-		if in.Method != http.MethodHead {
+		if req.Method != http.MethodHead {
 			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no longer</Message></Error>", r.code)
 		}
 	})
@@ -350,7 +350,7 @@ func TestASecretThatChanges(t *testing.T) {
 		current.Store(server)
 	}
 	next("secret-1")
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) { current.Load().ServeHTTP(w, in) }))
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { current.Load().ServeHTTP(w, req) }))
 	t.Cleanup(front.Close)
 	file := filepath.Join(t.TempDir(), "credentials")
 	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
@@ -371,11 +371,11 @@ func TestASecretThatChanges(t *testing.T) {
 // A HEAD that is denied says as much as one whose credentials are refused.
 func TestDeniedHeadsAskOnceAMinuteWhy(t *testing.T) {
 	var requests atomic.Int64
-	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("X-Amz-Request-Id", "R1")
 		requests.Add(1)
 		w.WriteHeader(http.StatusForbidden)
-		if in.Method != http.MethodHead {
+		if req.Method != http.MethodHead {
 			_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code></Error>")
 		}
 	}))

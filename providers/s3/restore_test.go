@@ -123,7 +123,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	t.Run("restore", func(t *testing.T) {
 		profile, _ := NamedProfile("aws")
-		opened, err := NewDriver(t.Context(), Config{
+		d, err := NewDriver(t.Context(), Config{
 			Bucket:      "photos",
 			Endpoint:    server.URL,
 			Region:      "us-east-1",
@@ -132,7 +132,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 			SecretKey:   s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
-		b := engine.New(opened.(*objectDriver))
+		b := engine.New(d.(*objectDriver))
 		defer func() { require.NoError(t, storage.Close(b)) }()
 		ctx := t.Context()
 		_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))

@@ -117,11 +117,11 @@ func (s *testServer) remove(t *testing.T, bucket string) {
 
 func (s *testServer) removeVersion(ctx context.Context, t *testing.T, bucket string, key, version *string) {
 	t.Helper()
-	in := &awss3.DeleteObjectInput{Bucket: &bucket, Key: key, VersionId: version}
+	input := &awss3.DeleteObjectInput{Bucket: &bucket, Key: key, VersionId: version}
 	if s.retains {
-		in.BypassGovernanceRetention = aws.Bool(true)
+		input.BypassGovernanceRetention = aws.Bool(true)
 	}
-	_, err := s.raw.DeleteObject(ctx, in)
+	_, err := s.raw.DeleteObject(ctx, input)
 	require.NoError(t, err)
 }
 

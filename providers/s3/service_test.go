@@ -87,7 +87,7 @@ func onWire(t *testing.T, c Config, replies map[string]string) (*serviceDriver, 
 }
 
 // private returns the responses of a bucket of Amazon's without settings.
-func private(more map[string]string) map[string]string {
+func private(extra map[string]string) map[string]string {
 	replies := map[string]string{
 		"HEAD /":                  "404 ",
 		"GET /?policy":            failure(404, "NoSuchBucketPolicy"),
@@ -96,7 +96,7 @@ func private(more map[string]string) map[string]string {
 		"GET /?publicAccessBlock": failure(404, "NoSuchPublicAccessBlockConfiguration"),
 		"GET /?versioning":        "200 <VersioningConfiguration/>",
 	}
-	for request, reply := range more {
+	for request, reply := range extra {
 		replies[request] = reply
 	}
 	return replies
@@ -236,8 +236,8 @@ func TestABucketIsMadePublic(t *testing.T) {
 		require.False(t, info.Public)
 	})
 	t.Run("by an ACL, if the server has no policies", func(t *testing.T) {
-		b2, known := NamedProfile("b2")
-		require.True(t, known)
+		b2, ok := NamedProfile("b2")
+		require.True(t, ok)
 		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
 		s, w := onWire(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
 		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
@@ -281,8 +281,8 @@ func TestLifecycleRules(t *testing.T) {
 
 // B2 returns each rule that hides objects as two: https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
-	b2, known := NamedProfile("b2")
-	require.True(t, known)
+	b2, ok := NamedProfile("b2")
+	require.True(t, ok)
 	kept := `200 <LifecycleConfiguration><Rule><ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>` +
 		`<Rule><ID>tmp-2</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule></LifecycleConfiguration>`
 	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -320,8 +320,8 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 }
 
 func TestDroppedTagsOfRulesAreRestored(t *testing.T) {
-	minio, known := NamedProfile("minio")
-	require.True(t, known)
+	minio, ok := NamedProfile("minio")
+	require.True(t, ok)
 	after := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + after})
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})))
@@ -332,8 +332,8 @@ func TestDroppedTagsOfRulesAreRestored(t *testing.T) {
 }
 
 func TestSettingsThatAServerLacks(t *testing.T) {
-	garage, known := NamedProfile("garage")
-	require.True(t, known)
+	garage, ok := NamedProfile("garage")
+	require.True(t, ok)
 	for name, option := range map[string]storage.BucketOption{
 		"object lock":         storage.WithObjectLock(),
 		"a default retention": storage.WithDefaultRetention(storage.Governance, 1),
@@ -362,8 +362,8 @@ func TestADefaultRetentionInYears(t *testing.T) {
 
 func TestDroppedLifecycleRulesAreRestored(t *testing.T) {
 	before := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
-	minio, known := NamedProfile("minio")
-	require.True(t, known)
+	minio, ok := NamedProfile("minio")
+	require.True(t, ok)
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + before})
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", ExpireAfterDays: 1, AbortUploadsAfterDays: 2})))
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -373,8 +373,8 @@ func TestDroppedLifecycleRulesAreRestored(t *testing.T) {
 }
 
 func TestARuleThatOnlyAbortsUploadsMayBeUnsupported(t *testing.T) {
-	minio, known := NamedProfile("minio")
-	require.True(t, known)
+	minio, ok := NamedProfile("minio")
+	require.True(t, ok)
 	refused := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
 	for name, row := range map[string]struct {
 		rules []storage.LifecycleRule

@@ -42,14 +42,14 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 			}
 			row.c.Bucket = "photos"
 			row.c.Region = "eu-west-1"
-			opened, err := NewDriver(t.Context(), row.c)
+			drv, err := NewDriver(t.Context(), row.c)
 			require.NoError(t, err)
-			d := opened.(*objectDriver)
-			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+			d := drv.(*objectDriver)
+			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.TTL = week
 			}), now)
 			require.NoError(t, err)
-			require.Equal(t, row.want, signed.ExpiresAt)
+			require.Equal(t, row.want, signedURL.ExpiresAt)
 			form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 				r.TTL = week
 			}), now)

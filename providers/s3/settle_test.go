@@ -59,13 +59,13 @@ func TestSettingsOfANewBucket(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, w := onWire(t, Config{}, private(nil))
 				w.first = row.first
-				began := time.Now()
+				start := time.Now()
 				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", row.option)
 				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 				if row.hint != "" {
 					require.Contains(t, err.Error(), row.hint)
 				}
-				took := time.Since(began)
+				took := time.Since(start)
 				require.True(t, took >= row.least && took <= row.most, took)
 				creates, deletes := 0, 0
 				for _, request := range w.requests {

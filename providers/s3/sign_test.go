@@ -64,26 +64,26 @@ func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Requ
 	return signer.PresignHTTP(ctx, c, r, payload, service, region, a.now, opts...)
 }
 
-func (d *objectDriver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
+func (d *objectDriver) sdkPut(t *testing.T, ttl time.Duration, input *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
 	t.Helper()
-	in.Bucket = &d.bucket.name
-	signed, err := awss3.NewPresignClient(d.account.client).PresignPutObject(t.Context(), in, func(o *awss3.PresignOptions) {
+	input.Bucket = &d.bucket.name
+	presigned, err := awss3.NewPresignClient(d.account.client).PresignPutObject(t.Context(), input, func(o *awss3.PresignOptions) {
 		o.Presigner = atTime{now}
 		o.Expires = ttl
 	})
 	require.NoError(t, err)
-	return signed
+	return presigned
 }
 
-func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
+func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, input *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
 	t.Helper()
-	in.Bucket = &d.bucket.name
-	signed, err := awss3.NewPresignClient(d.account.client).PresignGetObject(t.Context(), in, func(o *awss3.PresignOptions) {
+	input.Bucket = &d.bucket.name
+	presigned, err := awss3.NewPresignClient(d.account.client).PresignGetObject(t.Context(), input, func(o *awss3.PresignOptions) {
 		o.Presigner = atTime{now}
 		o.Expires = ttl
 	})
 	require.NoError(t, err)
-	return signed
+	return presigned
 }
 
 // keys has one key of each class of rule K3.
@@ -338,12 +338,12 @@ func TestConcurrentSigning(t *testing.T) {
 		go func() {
 			var got string
 			for range 100 {
-				signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
-				if err != nil || got != "" && got != signed.URL {
+				signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
+				if err != nil || got != "" && got != signedURL.URL {
 					done <- "different"
 					return
 				}
-				got = signed.URL
+				got = signedURL.URL
 				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
 			}
 			done <- got

@@ -20,9 +20,9 @@ func TestASignedRemovalRemovesNothingElse(t *testing.T) {
 			require.NoError(t, err)
 		}
 		for _, key := range []string{"a", "b", "b/"} {
-			signed, err := storage.SignedRemoveURL(t.Context(), b, key)
+			signedURL, err := storage.SignedRemoveURL(t.Context(), b, key)
 			require.NoError(t, err)
-			removeWith(t, signed, "X-Minio-Force-Delete", "true")
+			removeWith(t, signedURL, "X-Minio-Force-Delete", "true")
 		}
 		versions := 0
 		for _, err := range storage.Versions(t.Context(), b) {
@@ -30,9 +30,9 @@ func TestASignedRemovalRemovesNothingElse(t *testing.T) {
 			versions++
 		}
 		require.GreaterOrEqual(t, versions, 3)
-		signed, err := storage.SignedRemoveURL(t.Context(), b, "a")
+		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a")
 		require.NoError(t, err)
-		require.Equal(t, http.StatusNoContent, removeWith(t, signed, "", ""))
+		require.Equal(t, http.StatusNoContent, removeWith(t, signedURL, "", ""))
 	})
 }
 
@@ -42,10 +42,10 @@ func TestASignedRemovalBypassesNoLock(t *testing.T) {
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"),
 			storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 		require.NoError(t, err)
-		signed, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
+		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, removeWith(t, signed, "X-Amz-Bypass-Governance-Retention", "true"), 400)
-		require.GreaterOrEqual(t, removeWith(t, signed, "", ""), 400)
+		require.GreaterOrEqual(t, removeWith(t, signedURL, "X-Amz-Bypass-Governance-Retention", "true"), 400)
+		require.GreaterOrEqual(t, removeWith(t, signedURL, "", ""), 400)
 		_, err = b.Attrs(t.Context(), "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
 		require.NoError(
@@ -56,9 +56,9 @@ func TestASignedRemovalBypassesNoLock(t *testing.T) {
 }
 
 // removeWith sends a signed removal, with a header if it has a name, and returns the status.
-func removeWith(t *testing.T, signed *storage.SignedURL, name, value string) int {
+func removeWith(t *testing.T, signedURL *storage.SignedURL, name, value string) int {
 	t.Helper()
-	r, err := signed.Request(t.Context(), nil)
+	r, err := signedURL.Request(t.Context(), nil)
 	require.NoError(t, err)
 	if name != "" {
 		r.Header.Set(name, value)

@@ -215,7 +215,7 @@ func TestASignedRemovalIsTheSDKs(t *testing.T) {
 }
 
 func TestStableURLsOfS3(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
 		r.StableFor = time.Hour
 		r.ResponseCacheControl = "private, max-age=3600"
@@ -223,13 +223,13 @@ func TestStableURLsOfS3(t *testing.T) {
 	sign := func(c Config, at time.Time) (*storage.SignedURL, error) {
 		return opened(t, c).urls.sign(t.Context(), stable, at)
 	}
-	first, err := sign(Config{}, at)
+	first, err := sign(Config{}, when)
 	require.NoError(t, err)
-	last, err := sign(Config{}, at.Add(time.Hour-1))
+	last, err := sign(Config{}, when.Add(time.Hour-1))
 	require.NoError(t, err)
 	require.Equal(t, first, last, "two processes")
-	require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
-	next, err := sign(Config{}, at.Add(time.Hour))
+	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
+	next, err := sign(Config{}, when.Add(time.Hour))
 	require.NoError(t, err)
 	require.NotEqual(t, first.URL, next.URL)
 	u, err := url.Parse(first.URL)

@@ -23,11 +23,11 @@ type stranger struct {
 	client *http.Client
 }
 
-func (s stranger) do(t *testing.T, signed *storage.SignedURL, body string, change func(r *http.Request)) (int, string) {
+func (s stranger) do(t *testing.T, signedURL *storage.SignedURL, body string, change func(r *http.Request)) (int, string) {
 	t.Helper()
-	r, err := signed.Request(t.Context(), strings.NewReader(body))
+	r, err := signedURL.Request(t.Context(), strings.NewReader(body))
 	require.NoError(t, err)
-	if signed.Method == http.MethodGet {
+	if signedURL.Method == http.MethodGet {
 		r.Body = nil
 		r.ContentLength = 0
 	}
@@ -57,15 +57,15 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	b, someone := amazonBucket(t, s3server.Config{Strict: true})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
 	for _, key := range keys {
-		signed, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
+		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
 		require.NoError(t, err)
-		code, text := someone.do(t, signed, "text of "+key, nil)
+		code, text := someone.do(t, signedURL, "text of "+key, nil)
 		require.Equal(t, http.StatusOK, code, "%q: %s", key, text)
 	}
 	for _, key := range keys {
-		signed, err := b.SignedDownloadURL(t.Context(), key)
+		signedURL, err := b.SignedDownloadURL(t.Context(), key)
 		require.NoError(t, err)
-		code, text := someone.do(t, signed, "", nil)
+		code, text := someone.do(t, signedURL, "", nil)
 		require.Equal(t, http.StatusOK, code, "%q", key)
 		require.Equal(t, "text of "+key, text)
 	}
@@ -73,7 +73,7 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 
 func TestChangesToASignedURLAreRefused(t *testing.T) {
 	b, someone := amazonBucket(t, s3server.Config{Strict: true})
-	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		body   string
@@ -102,7 +102,7 @@ func TestChangesToASignedURLAreRefused(t *testing.T) {
 		"the signature of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, text := someone.do(t, signed, test.body, test.change)
+			code, text := someone.do(t, signedURL, test.body, test.change)
 			require.GreaterOrEqual(t, code, 400, text)
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestChangesToASignedURLAreRefused(t *testing.T) {
 			}
 		})
 	}
-	code, text := someone.do(t, signed, "text", nil)
+	code, text := someone.do(t, signedURL, "text", nil)
 	require.Equal(t, http.StatusOK, code, text)
 }
 
@@ -137,13 +137,13 @@ func TestASignedURLExpires(t *testing.T) {
 		ahead.Store(0)
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 		require.NoError(t, err)
-		signed, err := sign()
+		signedURL, err := sign()
 		require.NoError(t, err)
-		ahead.Store(int64(time.Until(signed.ExpiresAt) - 2*time.Second))
-		code, text := someone.do(t, signed, "x", nil)
+		ahead.Store(int64(time.Until(signedURL.ExpiresAt) - 2*time.Second))
+		code, text := someone.do(t, signedURL, "x", nil)
 		require.Equal(t, http.StatusOK, code, "%s: %s", name, text)
-		ahead.Store(int64(time.Until(signed.ExpiresAt) + 2*time.Second))
-		code, _ = someone.do(t, signed, "x", nil)
+		ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
+		code, _ = someone.do(t, signedURL, "x", nil)
 		require.GreaterOrEqual(t, code, 400, name)
 	}
 }
@@ -160,9 +160,9 @@ func TestASignedVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("new"))
 	require.NoError(t, err)
-	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version), storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version), storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
 	require.NoError(t, err)
-	code, text := stranger{config.HTTPClient}.do(t, signed, "", nil)
+	code, text := stranger{config.HTTPClient}.do(t, signedURL, "", nil)
 	require.Equal(t, http.StatusOK, code, text)
 	require.Equal(t, "old", text)
 }

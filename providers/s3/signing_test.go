@@ -19,21 +19,21 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
 			for _, key := range wiretest.CurlKeys {
-				signed, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(),
+				signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(),
 					storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
 				require.NoError(t, err)
-				require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "%q", key)
-				require.NotEqual(t, 200, wiretest.Curl(t, signed, "text").Status, "it creates once")
-				require.NotEqual(t, 200, wiretest.Curl(t, signed, "longer").Status)
+				require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
+				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
+				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "longer").Status)
 				attrs, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/x-test", attrs.ContentType)
 				require.Equal(t, "no-store", attrs.CacheControl)
 				require.Equal(t, map[string]string{"k": "caf\u00e9"}, attrs.Metadata)
 
-				signed, err = b.SignedDownloadURL(t.Context(), key)
+				signedURL, err = b.SignedDownloadURL(t.Context(), key)
 				require.NoError(t, err)
-				got := wiretest.Curl(t, signed, "")
+				got := wiretest.Curl(t, signedURL, "")
 				require.Equal(t, 200, got.Status, "%q", key)
 				require.Equal(t, "text", got.Body)
 			}
@@ -46,12 +46,12 @@ func TestASignedEmptyBodyIsEmpty(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithSize(0))
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithSize(0))
 			require.NoError(t, err)
-			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signed, "x").Status, 400)
+			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signedURL, "x").Status, 400)
 			_, err = b.Attrs(t.Context(), "a")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signed, "").Status)
+			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, "").Status)
 		})
 	}
 }
@@ -61,10 +61,10 @@ func TestASignedChecksumIsEnforced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 			require.NoError(t, err)
-			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signed, "987654321").Status, 400)
-			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signed, "123456789").Status)
+			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signedURL, "987654321").Status, 400)
+			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, "123456789").Status)
 			attrs, err := b.Attrs(t.Context(), "a")
 			require.NoError(t, err)
 			require.True(t, attrs.CRC32C.Known)
@@ -77,8 +77,8 @@ func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
 	s, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	profile, known := s3.NamedProfile("aws")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("aws")
+	require.True(t, ok)
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    s.URL,
@@ -90,12 +90,12 @@ func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	signed, err := b.SignedUploadURL(t.Context(), "my-user-id")
+	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)
-	address, err := url.Parse(signed.URL)
+	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Amz-SignedHeaders"))
-	require.Empty(t, signed.Header)
-	require.Equal(t, 200, wiretest.NetHTTP(t, signed, "text").Status, "net/http adds none")
-	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "curl adds a content type")
+	require.Empty(t, signedURL.Header)
+	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status, "net/http adds none")
+	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "curl adds a content type")
 }

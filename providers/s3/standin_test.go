@@ -75,8 +75,8 @@ func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
 // on opens the bucket "photos" at the server with a profile.
 func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *objectDriver {
 	t.Helper()
-	p, known := NamedProfile(profile)
-	require.True(t, known)
+	p, ok := NamedProfile(profile)
+	require.True(t, ok)
 	c := Config{Bucket: "photos", Endpoint: w.server.URL, Profile: &p, AccessKeyID: "key", SecretKey: "secret"}
 	for _, f := range change {
 		f(&c)

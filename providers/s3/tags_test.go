@@ -164,10 +164,10 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		r.Source.Bucket = "other"
 		_, err := d.Copy(t.Context(), r)
 		require.NoError(t, err)
-		asked := w.server.Requests()
-		require.Contains(t, asked[0].Header.Get("Authorization"), "/us-east-1/s3/")
-		require.Equal(t, "GET /other/from?tagging=&versionId=v1", asked[1].Line())
-		require.Contains(t, asked[1].Header.Get("Authorization"), "/eu-west-1/s3/")
+		reqs := w.server.Requests()
+		require.Contains(t, reqs[0].Header.Get("Authorization"), "/us-east-1/s3/")
+		require.Equal(t, "GET /other/from?tagging=&versionId=v1", reqs[1].Line())
+		require.Contains(t, reqs[1].Header.Get("Authorization"), "/eu-west-1/s3/")
 	})
 	t.Run("the source is gone", func(t *testing.T) {
 		_, err := run(t, &driver.CopyRequest{}, failing(404, "NoSuchKey", "no"))
@@ -194,10 +194,10 @@ func TestTagCalls(t *testing.T) {
 			t.Run("set "+name+" on "+profile, func(t *testing.T) {
 				w := newStandIn(t)
 				require.NoError(t, w.on(t, profile).SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
-				sent := w.server.Last(t)
+				req := w.server.Last(t)
 				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, w.server.Lines())
-				require.Contains(t, string(sent.Body), row.body)
-				require.NotEmpty(t, sent.Header.Get(sum))
+				require.Contains(t, string(req.Body), row.body)
+				require.NotEmpty(t, req.Header.Get(sum))
 			})
 		}
 	}
@@ -255,12 +255,12 @@ func TestReadsTellTheNumberOfTags(t *testing.T) {
 
 func TestSignedTags(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Tags = someTags
 	}), now)
 	require.NoError(t, err)
-	require.Equal(t, someTagsSent, signed.Header.Get("X-Amz-Tagging"))
-	require.Contains(t, signed.URL, "x-amz-tagging")
+	require.Equal(t, someTagsSent, signedURL.Header.Get("X-Amz-Tagging"))
+	require.Contains(t, signedURL.URL, "x-amz-tagging")
 
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.Tags = map[string]string{"k": "v"}

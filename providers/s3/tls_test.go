@@ -41,14 +41,14 @@ func TestBodiesOverTLS(t *testing.T) {
 	for _, size := range []int{0, 1000, 2*partSize + 1} {
 		want := wiretest.Content(size, 1)
 		body := struct{ io.Reader }{bytes.NewReader(want)} // of unknown length: what is longer than a part goes in parts
-		stored, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"))
+		existing, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"))
 		require.NoError(t, err)
 		got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
 		require.Equal(t, "gzip", attrs.ContentEncoding, "the coding of the transfer was removed")
 		require.True(t, attrs.CRC32C.Known)
-		require.Equal(t, stored.CRC32C.Sum, attrs.CRC32C.Sum)
+		require.Equal(t, existing.CRC32C.Sum, attrs.CRC32C.Sum)
 	}
 }
 

@@ -56,8 +56,8 @@ func trustedServer(t *testing.T, replies ...wiretest.Reply) *wiretest.Server {
 
 func at(t *testing.T, endpoint, profile string, change ...func(*s3.Config)) driver.Driver {
 	t.Helper()
-	p, known := s3.NamedProfile(profile)
-	require.True(t, known)
+	p, ok := s3.NamedProfile(profile)
+	require.True(t, ok)
 	c := s3.Config{Bucket: "photos", Endpoint: endpoint, Profile: &p, AccessKeyID: "key", SecretKey: "secret", Region: "us-east-1"}
 	for _, f := range change {
 		f(&c)
@@ -171,14 +171,14 @@ func TestUploadsOverTLS(t *testing.T) {
 		trails := c.HTTPClient == nil
 		for _, size := range []int{partSize + 1, 3*partSize - 7, 4 * partSize} {
 			want := &countedFile{Reader: bytes.NewReader(wiretest.Content(size, 1))}
-			stored, err := b.Upload(t.Context(), "a", want, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"), storage.IfAbsent())
+			existing, err := b.Upload(t.Context(), "a", want, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"), storage.IfAbsent())
 			require.NoError(t, err)
 			require.Equal(t, trails, want.read.Load() < int64(size)+1<<10, "%d bytes of %d were read", want.read.Load(), size)
 			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(wiretest.Content(size, 1), got))
 			require.Equal(t, "gzip", attrs.ContentEncoding)
-			require.Equal(t, stored.CRC32C, attrs.CRC32C)
+			require.Equal(t, existing.CRC32C, attrs.CRC32C)
 			require.True(t, attrs.CRC32C.Known)
 			require.NoError(t, b.Remove(t.Context(), "a"))
 		}

@@ -66,7 +66,7 @@ func serverWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advanc
 		AccessKeyID: own.AccessKeyID,
 		SecretKey:   own.SecretKey,
 		HTTPClient:  withoutKeepAlive(),
-	}, func(by time.Duration) { ahead.Add(int64(by)) }
+	}, func(d time.Duration) { ahead.Add(int64(d)) }
 }
 
 func TestVendedCredentialsOfOurServer(t *testing.T) {
@@ -112,8 +112,8 @@ var rawAttacks = []struct {
 	try  func(ctx context.Context, c *awss3.Client, bucket, other *string) error
 }{
 	{"a list of the buckets", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
-		out, err := c.ListBuckets(ctx, &awss3.ListBucketsInput{})
-		if err == nil && len(out.Buckets) == 0 {
+		output, err := c.ListBuckets(ctx, &awss3.ListBucketsInput{})
+		if err == nil && len(output.Buckets) == 0 {
 			return errNothing // MinIO returns a list without the buckets that the session may not see
 		}
 		return err
@@ -163,11 +163,11 @@ var rawAttacks = []struct {
 		return err
 	}},
 	{"a batch", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		out, err := c.DeleteObjects(ctx, &awss3.DeleteObjectsInput{
+		output, err := c.DeleteObjects(ctx, &awss3.DeleteObjectsInput{
 			Bucket: bucket,
 			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("users/10/a")}}},
 		})
-		if err == nil && len(out.Errors) == 1 && len(out.Deleted) == 0 {
+		if err == nil && len(output.Errors) == 1 && len(output.Deleted) == 0 {
 			return errNothing
 		}
 		return err
@@ -238,12 +238,12 @@ func TestRequestsThatTheDriverDoesNotSendAreRefused(t *testing.T) {
 				Credentials:  credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken),
 				Retryer:      aws.NopRetryer{},
 			})
-			out, err := raw.GetObject(
+			output, err := raw.GetObject(
 				t.Context(),
 				&awss3.GetObjectInput{Bucket: &c.Bucket, Key: aws.String("users/1/a")},
 			)
 			require.NoError(t, err, "the credentials work")
-			require.NoError(t, out.Body.Close())
+			require.NoError(t, output.Body.Close())
 			for _, a := range rawAttacks {
 				require.Error(t, a.try(t.Context(), raw, &c.Bucket, &other), a.name)
 			}
@@ -456,13 +456,13 @@ func sessionFor(t *testing.T, c s3.Config, policy string) aws.Credentials {
 		HTTPClient:   c.HTTPClient,
 		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, ""),
 	})
-	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+	output, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
 		Policy:          &policy,
 	})
 	require.NoError(t, err)
-	session := out.Credentials
+	session := output.Credentials
 	return aws.Credentials{
 		AccessKeyID:     *session.AccessKeyId,
 		SecretAccessKey: *session.SecretAccessKey,

@@ -34,7 +34,7 @@ func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ..
 		{"Effect": "Allow", "Action": ["%[3]s"], "Resource": ["arn:aws:s3:::%[1]s/%[2]s*"]},
 		{"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::%[1]s"], "Condition": {"StringLike": {"s3:prefix": ["%[2]s*"]}}}
 	]}`, bucket, prefix, strings.Join(actions, `", "`))
-	out, err := client.AssumeRole(ctx, &sts.AssumeRoleInput{
+	output, err := client.AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/catalog"),
 		RoleSessionName: aws.String("test"),
 		Policy:          &policy,
@@ -42,7 +42,7 @@ func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ..
 	if err != nil {
 		return given, err
 	}
-	c := out.Credentials
+	c := output.Credentials
 	return s3.PrefixCredentials{Prefix: prefix, AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken, Expires: *c.Expiration}, nil
 }
 
@@ -100,10 +100,10 @@ func TestCredentialsThatHoldForAPrefix(t *testing.T) {
 	}
 	require.Equal(t, []string{"own/1", "own/2", "own/copy-of-own/1", "own/copy-of-read/1"}, keys)
 
-	signed, err := b.SignedDownloadURL(t.Context(), "own/copy-of-read/1", storage.WithTTL(7*24*time.Hour))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "own/copy-of-read/1", storage.WithTTL(7*24*time.Hour))
 	require.NoError(t, err)
-	require.Less(t, time.Until(signed.ExpiresAt), 24*time.Hour, "no longer than the credentials")
-	response, err := withoutKeepAlive().Get(signed.URL)
+	require.Less(t, time.Until(signedURL.ExpiresAt), 24*time.Hour, "no longer than the credentials")
+	response, err := withoutKeepAlive().Get(signedURL.URL)
 	require.NoError(t, err)
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
@@ -111,8 +111,8 @@ func TestCredentialsThatHoldForAPrefix(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "read/1", string(body))
 
-	removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"own/1", "read/1", "own/2"}))
-	require.Equal(t, 2, removed)
+	n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"own/1", "read/1", "own/2"}))
+	require.Equal(t, 2, n)
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	_, native := storage.As[*awss3.Client](b)
 	require.False(t, native)

@@ -31,12 +31,12 @@ func TestListVersions(t *testing.T) {
 	d := w.on(t, "aws")
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.VersionEntry{
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v3", Current: true, IsDeleteMarker: true},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 2, ETag: `"2"`, Revision: `"2"`}, Version: "v2"},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v1", IsDeleteMarker: true},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 1, ETag: `"0"`, Revision: `"0"`}, Version: "null"},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: when}, Version: "v3", Current: true, IsDeleteMarker: true},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 2, ETag: `"2"`, Revision: `"2"`}, Version: "v2"},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: when}, Version: "v1", IsDeleteMarker: true},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 1, ETag: `"0"`, Revision: `"0"`}, Version: "null"},
 	}, page.Entries, "in the order of the response, which the times do not tell")
 
 	_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a", Token: page.Token})
@@ -112,7 +112,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 
 // Each page begins where the server ended the one before, in spite of the times.
 func TestListVersionsInPages(t *testing.T) {
-	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"} // newest first, and the seconds of their times
+	values := []string{"v4 09", "v3 01", "v2 07", "v1 05"} // newest first, and the seconds of their times
 	for _, row := range []struct {
 		name   string
 		size   int
@@ -127,7 +127,7 @@ func TestListVersionsInPages(t *testing.T) {
 		{"of three, beginning with the marker's version", 3, true, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			server := &versionsServer{stored: stored, repeat: row.repeat}
+			server := &versionsServer{stored: values, repeat: row.repeat}
 			d := server.start(t).on(t, "aws")
 			var got []string
 			for token := ""; ; {
@@ -165,22 +165,22 @@ func (s *versionsServer) start(t *testing.T) *standIn {
 func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.asked.Add(1)
 	query := r.URL.Query()
-	from := 0
+	start := 0
 	if marker := query.Get("version-id-marker"); marker != "" {
-		from = slices.IndexFunc(s.stored, func(v string) bool { return strings.HasPrefix(v, marker) })
+		start = slices.IndexFunc(s.stored, func(v string) bool { return strings.HasPrefix(v, marker) })
 		if !s.repeat {
-			from++
+			start++
 		}
 	}
 	limit, _ := strconv.Atoi(query.Get("max-keys"))
-	to := min(from+limit, len(s.stored))
+	end := min(start+limit, len(s.stored))
 	_, _ = io.WriteString(w, "<ListVersionsResult>")
-	for i, v := range s.stored[from:to] {
+	for i, v := range s.stored[start:end] {
 		name, second, _ := strings.Cut(v, " ")
-		_, _ = fmt.Fprintf(w, "<Version><Key>a</Key><VersionId>%s</VersionId><IsLatest>%v</IsLatest><LastModified>2026-01-02T03:04:%sZ</LastModified></Version>", name, from+i == 0, second)
+		_, _ = fmt.Fprintf(w, "<Version><Key>a</Key><VersionId>%s</VersionId><IsLatest>%v</IsLatest><LastModified>2026-01-02T03:04:%sZ</LastModified></Version>", name, start+i == 0, second)
 	}
-	if to < len(s.stored) {
-		last, _, _ := strings.Cut(s.stored[to-1], " ")
+	if end < len(s.stored) {
+		last, _, _ := strings.Cut(s.stored[end-1], " ")
 		_, _ = fmt.Fprintf(w, "<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>%s</NextVersionIdMarker>", last)
 	}
 	_, _ = io.WriteString(w, "</ListVersionsResult>")

@@ -95,8 +95,8 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			if acl {
 				enableACLs(t, c)
 			}
-			profile, known := s3.NamedProfile("unknown") // no features are known
-			require.True(t, known)
+			profile, ok := s3.NamedProfile("unknown") // no features are known
+			require.True(t, ok)
 			c.Profile = &profile
 			report, err := Run(t.Context(), c, "tmp/")
 			require.NoError(t, err)
@@ -178,14 +178,14 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			server.Inject(test.rule)
 			report, err := Run(t.Context(), c, "")
 			require.NoError(t, err)
-			found := false
+			ok := false
 			for _, check := range report.Checks {
 				if check.Name == test.check {
-					found = true
+					ok = true
 					require.Equal(t, test.verdict, check.Verdict, report)
 				}
 			}
-			require.True(t, found, report)
+			require.True(t, ok, report)
 			require.True(t, test.lost(report.Profile), "%+v", report.Profile)
 		})
 	}
@@ -241,8 +241,8 @@ func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
-	profile, known := s3.NamedProfile("unknown")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("unknown")
+	require.True(t, ok)
 	profile.Versioning = false
 	c.Profile = &profile
 	report, err := Run(t.Context(), c, "tmp/")

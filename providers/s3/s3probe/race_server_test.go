@@ -122,8 +122,8 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text, there := s.objects[key]
-	if !there {
+	text, exists := s.objects[key]
+	if !exists {
 		return refused(http.StatusNotFound, "NoSuchKey")
 	}
 	return http.StatusOK, tagged(text), text
@@ -134,14 +134,14 @@ func (s *racyServer) write(operation, key, text string, header http.Header) (ref
 	const before, gap = time.Millisecond, time.Second
 	match := header.Get("If-Match")
 	held := func() bool {
-		old, there := s.objects[key]
-		if match != "" && operation == "Delete" && !there {
+		old, exists := s.objects[key]
+		if match != "" && operation == "Delete" && !exists {
 			return true
 		}
 		if match != "" {
-			return there && tagOf(old) == match
+			return exists && tagOf(old) == match
 		}
-		return header.Get("If-None-Match") == "" || !there
+		return header.Get("If-None-Match") == "" || !exists
 	}
 	if (s.gap[operation] || header.Get(inGap) != "") && (match != "" || header.Get("If-None-Match") != "") {
 		s.mu.Lock()
@@ -214,8 +214,8 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	atomic := all
 	atomic.Remove = false
 	named := func(name string) *s3.Profile {
-		profile, known := s3.NamedProfile(name)
-		require.True(t, known)
+		profile, ok := s3.NamedProfile(name)
+		require.True(t, ok)
 		return &profile
 	}
 	for _, row := range []struct {
@@ -288,8 +288,8 @@ func TestRunRacesManyTimes(t *testing.T) {
 
 // Each check sets the profile, and clears what was not proven.
 func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
-	p, known := s3.NamedProfile("aws")
-	require.True(t, known)
+	p, ok := s3.NamedProfile("aws")
+	require.True(t, ok)
 	for _, c := range checks {
 		before := p
 		require.NotNil(t, c.set, c.name)

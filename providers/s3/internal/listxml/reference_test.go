@@ -146,7 +146,7 @@ func referenceTree(response []byte) (*node, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(response))
 	top := &node{}
 	for open := []*node{top}; ; {
-		at := decoder.InputOffset()
+		offset := decoder.InputOffset()
 		token, err := decoder.Token()
 		if err != nil {
 			return nil, err
@@ -167,7 +167,7 @@ func referenceTree(response []byte) (*node, error) {
 			}
 		case xml.CharData:
 			text := string(token)
-			if len(open) == 1 && !blank(text, at) {
+			if len(open) == 1 && !blank(text, offset) {
 				return nil, errors.New("text outside of the root")
 			}
 			inner.text += text
@@ -177,8 +177,8 @@ func referenceTree(response []byte) (*node, error) {
 	}
 }
 
-func blank(text string, at int64) bool {
-	if at == 0 {
+func blank(text string, offset int64) bool {
+	if offset == 0 {
 		text = strings.TrimPrefix(text, "\ufeff")
 	}
 	return strings.Trim(text, " \t\r\n") == ""
@@ -198,18 +198,18 @@ func anonymousClient(c awss3.HTTPClient) *awss3.Client {
 // sdkPage reads a response with the SDK's decoder. It returns nil if that fails, or if
 // a key is not escaped as the response says.
 func sdkPage(t *testing.T, response []byte) *storage.Page {
-	out, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
+	output, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
 	if err != nil {
 		return nil
 	}
-	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}, Token: aws.ToString(out.NextContinuationToken)}}
-	j.escaped = out.EncodingType == "url"
-	j.truncated, j.ended = aws.ToBool(out.IsTruncated), out.IsTruncated != nil && !*out.IsTruncated
-	for _, o := range out.Contents {
+	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}, Token: aws.ToString(output.NextContinuationToken)}}
+	j.escaped = output.EncodingType == "url"
+	j.truncated, j.ended = aws.ToBool(output.IsTruncated), output.IsTruncated != nil && !*output.IsTruncated
+	for _, o := range output.Contents {
 		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: httpheader.ETag(aws.ToString(o.ETag)), Revision: httpheader.ETag(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified).UTC().Truncate(time.Second), StorageClass: httpheader.StorageClass(string(o.StorageClass))}
 		j.page.Entries = append(j.page.Entries, e)
 	}
-	for _, p := range out.CommonPrefixes {
+	for _, p := range output.CommonPrefixes {
 		j.page.Entries = append(j.page.Entries, storage.ListEntry{Key: aws.ToString(p.Prefix), IsPrefix: true})
 	}
 	if j.finish() != nil {

@@ -19,20 +19,20 @@ func TestABodyWithATrailer(t *testing.T) {
 	}
 	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
-		for name, from := range map[string]io.Reader{
+		for name, src := range map[string]io.Reader{
 			"whole":                       bytes.NewReader(want),
 			"by halves":                   iotest.HalfReader(bytes.NewReader(want)),
 			"its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
-			trailed := NewTrailed(from, int64(size), known)
+			trailed := NewTrailed(src, int64(size), known)
 			length := trailed.length()
-			sent, err := io.ReadAll(struct{ io.Reader }{trailed})
+			body, err := io.ReadAll(struct{ io.Reader }{trailed})
 			require.NoError(t, err, name)
-			require.Len(t, sent, int(length), name)
-			plain, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(sent)))
+			require.Len(t, body, int(length), name)
+			data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 			require.NoError(t, err, name)
-			require.True(t, bytes.Equal(want, plain), name)
-			require.True(t, bytes.HasSuffix(sent, []byte("\r\n0\r\nx-amz-checksum-crc32c:"+sum+"\r\n\r\n")), name)
+			require.True(t, bytes.Equal(want, data), name)
+			require.True(t, bytes.HasSuffix(body, []byte("\r\n0\r\nx-amz-checksum-crc32c:"+sum+"\r\n\r\n")), name)
 		}
 	}
 }
@@ -42,9 +42,9 @@ func TestEachReadOfABodyWithATrailerMayBeSmall(t *testing.T) {
 		s := "mnG7TA=="
 		return &s
 	}
-	sent, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, known)))
+	body, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, known)))
 	require.NoError(t, err)
-	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(sent))
+	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
 }
 
 func TestABodyWithATrailerThatEndsEarly(t *testing.T) {
@@ -60,12 +60,12 @@ func TestABodyWithATrailerThatEndsEarly(t *testing.T) {
 		"it fails in place of its last bytes":    {iotest.ErrReader(io.ErrClosedPipe), &sum, io.ErrClosedPipe},
 		"nothing is read before the first chunk": {iotest.ErrReader(io.ErrNoProgress), &sum, io.ErrNoProgress},
 	} {
-		sent, err := io.ReadAll(NewTrailed(row.from, 5, func() *string { return row.sum }))
+		body, err := io.ReadAll(NewTrailed(row.from, 5, func() *string { return row.sum }))
 		require.Error(t, err, name)
 		if row.want != nil {
 			require.ErrorIs(t, err, row.want, name)
 		}
-		require.NotContains(t, string(sent), "x-amz-checksum", name)
+		require.NotContains(t, string(body), "x-amz-checksum", name)
 	}
 }
 
