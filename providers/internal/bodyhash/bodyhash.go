@@ -17,14 +17,14 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // fails, Read returns the error. The parameter source is the body that the engine passed to the
 // driver. If body does not wrap another body, source is equal to body.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
-	var from io.Reader = body
+	var src io.Reader = body
 	if peeker, ok := source.(driver.BodyPeeker); ok { // bytes read by PeekAt do not count as progress
-		from = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
+		src = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
 	}
 	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
 	for ctx.Err() == nil {
-		n, err := from.Read(buffer[:])
+		n, err := src.Read(buffer[:])
 		write(buffer[:n])
 		if err == io.EOF {
 			_, err = body.Seek(0, io.SeekStart)

@@ -41,14 +41,14 @@ func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 // After calls Run after a call of the driver that failed with failed, and returns failed. If the
 // cleanup fails, the error that After returns has a hint which names what is left, such as "the
 // parts of the copy".
-func After(ctx context.Context, failed error, left string, remove func(ctx context.Context) error) error {
+func After(ctx context.Context, failure error, rest string, remove func(ctx context.Context) error) error {
 	err := Run(ctx, remove)
 	if err == nil {
-		return failed
+		return failure
 	}
-	hint := left + " could not be removed: " + string(storage.CodeOf(err))
-	if e, ok := failed.(*storage.Error); ok && e.Hint != "" {
+	hint := rest + " could not be removed: " + string(storage.CodeOf(err))
+	if e, ok := failure.(*storage.Error); ok && e.Hint != "" {
 		hint = e.Hint + "; " + hint
 	}
-	return sdkerror.WithHint(failed, hint)
+	return sdkerror.WithHint(failure, hint)
 }

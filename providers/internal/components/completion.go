@@ -80,11 +80,11 @@ func (d *decision) condition() storage.Condition {
 // isOf reports whether the key still has the object that it had at the decision. The argument is
 // the object that the key has now, or nil. If the key had no object at the decision, it must have
 // none now.
-func (d *decision) isOf(there *storage.Attrs) bool {
-	if there == nil {
+func (d *decision) isOf(attrs *storage.Attrs) bool {
+	if attrs == nil {
 		return d.Absent
 	}
-	return d.Revision != "" && d.Revision == there.Revision
+	return d.Revision != "" && d.Revision == attrs.Revision
 }
 
 type marker struct {
@@ -154,8 +154,8 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 		if err != nil {
 			return nil, err
 		}
-		attrs, again, err := c.attempt(ctx, m)
-		if !again {
+		attrs, retry, err := c.attempt(ctx, m)
+		if !retry {
 			return attrs, err
 		}
 	}
@@ -169,14 +169,14 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 // await waits while the marker has the decision of another call, and returns the marker. If the
 // other call takes too long, await replaces its decision by a decision of this call.
 func (c *Completion) await(ctx context.Context) (*marker, error) {
-	var begun time.Time
+	var start time.Time
 	seen := ""
 	pause := firstPause
 	for {
 		m, err := c.read(ctx)
 		if err == nil && m.revision != seen {
 			seen = m.revision
-			begun = time.Now()
+			start = time.Now()
 		}
 		if err != nil {
 			return nil, err
@@ -187,19 +187,19 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 		if m.Call == "" || m.Call == c.request.Call {
 			return m, nil
 		}
-		there, made, err := c.look(ctx)
+		attrs, made, err := c.look(ctx)
 		switch {
 		case made:
 			c.drop(ctx)
 			return nil, ErrEnded // because of this error, the engine then looks for the object
 		case err != nil && storage.CodeOf(err) != storage.PermissionDenied:
 			return nil, err
-		case time.Since(begun) < patience:
+		case time.Since(start) < patience:
 			if err := ctxtime.Sleep(ctx, pause); err != nil {
 				return nil, err
 			}
 			pause = min(2*pause, longestPause)
-		case there == nil || !m.isOf(there):
+		case attrs == nil || !m.isOf(attrs):
 			return nil, ErrEnded
 		default:
 			m, err = c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
@@ -240,7 +240,7 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	if put.Condition != (storage.Condition{}) {
 		return d, nil
 	}
-	there, made, err := c.look(ctx)
+	attrs, made, err := c.look(ctx)
 	switch {
 	case made:
 		c.drop(ctx)
@@ -248,10 +248,10 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	case storage.CodeOf(err) == storage.PermissionDenied: // the object is then made without a condition
 	case err != nil:
 		return d, err
-	case there == nil:
+	case attrs == nil:
 		d.Absent = true
 	default:
-		d.Revision = there.Revision
+		d.Revision = attrs.Revision
 	}
 	return d, nil
 }
@@ -260,30 +260,30 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 // made it, afterFailure clears the decision in the marker. Another call can then complete the
 // upload.
 func (c *Completion) afterFailure(
-	ctx context.Context, m *marker, first bool, failed error,
+	ctx context.Context, m *marker, first bool, failure error,
 ) (*storage.Attrs, bool, error) {
-	e, ok := errors.AsType[*storage.Error](failed)
+	e, ok := errors.AsType[*storage.Error](failure)
 	maybe := ok && (e.Unknown || e.Retryable)
-	refused := storage.CodeOf(failed) == storage.PreconditionFailed
+	refused := storage.CodeOf(failure) == storage.PreconditionFailed
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	there, made, err := c.look(ctx)
+	attrs, made, err := c.look(ctx)
 	if made {
 		c.dropMade(ctx, m)
-		return there, false, nil
+		return attrs, false, nil
 	}
 	if !first && refused {
 		return nil, false, errEndedUnknown
 	}
-	if (maybe || !first) && (err != nil || !m.isOf(there)) {
-		return nil, false, failed
+	if (maybe || !first) && (err != nil || !m.isOf(attrs)) {
+		return nil, false, failure
 	}
 	released := c.release(ctx, m)
-	again := refused && c.request.Put.Condition == (storage.Condition{})
-	if again && released != nil {
+	retry := refused && c.request.Put.Condition == (storage.Condition{})
+	if retry && released != nil {
 		return nil, false, released
 	}
-	return nil, again, failed
+	return nil, retry, failure
 }
 
 // release takes the decision back, unless another call has already taken it over.
@@ -345,14 +345,14 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	// marker, the upload would be unusable.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	now, readErr := c.read(ctx)
+	current, readErr := c.read(ctx)
 	if readErr != nil {
 		return nil, readErr
 	}
-	if now.decision == d && now.revision != m.revision {
-		return now, nil // the write succeeded, and its response was lost
+	if current.decision == d && current.revision != m.revision {
+		return current, nil // the write succeeded, and its response was lost
 	}
-	if now.revision != m.revision {
+	if current.revision != m.revision {
 		return nil, nil
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {

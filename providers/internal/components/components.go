@@ -39,9 +39,9 @@ func Part(prefix string, number int) string {
 // Number returns the number of the part with this key. If key is not that of a part, it returns
 // false.
 func Number(prefix, key string) (int, bool) {
-	digits, found := strings.CutPrefix(key, prefix+partPrefix)
+	digits, ok := strings.CutPrefix(key, prefix+partPrefix)
 	number, err := strconv.Atoi(digits)
-	return number, found && err == nil && number > 0 && Part(prefix, number) == key
+	return number, ok && err == nil && number > 0 && Part(prefix, number) == key
 }
 
 // MarkerMetadata returns the metadata of the marker for an upload. key is the key of the final

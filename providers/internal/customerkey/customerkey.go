@@ -58,8 +58,8 @@ func (k *Key) CheckSize() error {
 
 // CheckAddress returns an error if requests to this address are sent over the network without TLS.
 // Everyone on the network could then read the key in these requests.
-func (k *Key) CheckAddress(at *url.URL) error {
-	if k == nil || !address.InClear(at) {
+func (k *Key) CheckAddress(u *url.URL) error {
+	if k == nil || !address.InClear(u) {
 		return nil
 	}
 	return argument.Invalid(k.option, "needs an address with https: the request contains the key", "")

@@ -34,10 +34,10 @@ func (n *NameEscaper) Escape(name string) string {
 
 // Unescape returns the original of a name that [NameEscaper.Escape] has changed. The result is in
 // lower case, because servers change the case of headers.
-func (n *NameEscaper) Unescape(stored string) string {
-	stored = strings.ToLower(stored)
-	if !strings.Contains(stored, n.escapeStart) {
-		return stored
+func (n *NameEscaper) Unescape(value string) string {
+	value = strings.ToLower(value)
+	if !strings.Contains(value, n.escapeStart) {
+		return value
 	}
-	return n.unescape.Replace(stored)
+	return n.unescape.Replace(value)
 }

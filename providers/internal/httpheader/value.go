@@ -44,7 +44,7 @@ func StorageClass(class string) string {
 func Metadata(h http.Header, prefix string) map[string]string {
 	var metadata map[string]string
 	for name, values := range h {
-		if key, found := strings.CutPrefix(name, prefix); found && len(values) > 0 {
+		if key, ok := strings.CutPrefix(name, prefix); ok && len(values) > 0 {
 			if metadata == nil {
 				metadata = map[string]string{}
 			}
@@ -56,6 +56,6 @@ func Metadata(h http.Header, prefix string) map[string]string {
 
 // CRC32C returns the checksum that text encodes. If text is not a checksum, the result is unknown.
 func CRC32C(text string) storage.CRC32C {
-	sum, known := crc32c.Decode(text)
-	return storage.CRC32C{Sum: sum, Known: known}
+	sum, ok := crc32c.Decode(text)
+	return storage.CRC32C{Sum: sum, Known: ok}
 }

@@ -20,10 +20,10 @@ func Parse(token string) (first, second string, err error) {
 	if token == "" {
 		return "", "", nil
 	}
-	a, b, found := strings.Cut(token, ".")
+	a, b, ok := strings.Cut(token, ".")
 	rawFirst, err := base64.RawURLEncoding.DecodeString(a)
 	rawSecond, err2 := base64.RawURLEncoding.DecodeString(b)
-	if errors.Join(err, err2) != nil || !found {
+	if errors.Join(err, err2) != nil || !ok {
 		return "", "", argument.Invalid("token", "must come from a listing of this bucket", "")
 	}
 	return string(rawFirst), string(rawSecond), nil

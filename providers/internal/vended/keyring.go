@@ -236,14 +236,14 @@ func failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	own, whole := errors.AsType[*storage.Error](err)
+	e, complete := errors.AsType[*storage.Error](err)
 	code, alone := errors.AsType[storage.Code](err)
 	switch {
-	case whole && slices.Contains(aboutCredentials, own.Code):
-		return own
-	case !whole && slices.Contains(aboutCredentials, code):
+	case complete && slices.Contains(aboutCredentials, e.Code):
+		return e
+	case !complete && slices.Contains(aboutCredentials, code):
 		return &storage.Error{Code: code}
-	case whole || alone:
+	case complete || alone:
 		err = errors.New(err.Error())
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "check Config.CredentialsFor"}

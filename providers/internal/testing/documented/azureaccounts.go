@@ -47,8 +47,8 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 
 func violates(signature url.Values, limit time.Duration) bool {
 	starts, err := time.Parse(time.RFC3339, signature.Get("st"))
-	ends, _ := time.Parse(time.RFC3339, signature.Get("se"))
-	return signature.Has("sig") && (err != nil || ends.Sub(starts) > limit)
+	end, _ := time.Parse(time.RFC3339, signature.Get("se"))
+	return signature.Has("sig") && (err != nil || end.Sub(starts) > limit)
 }
 
 // AzurePrivate is an account with private endpoints. The service itself cannot use these, so it
@@ -111,7 +111,7 @@ var AzureVerdict = map[string]string{
 // AzureArchive is an account that refuses to overwrite archived blobs. Emulators do not refuse
 // that.
 func AzureArchive() Peculiarity {
-	refused := azureRefusal(
+	answer := azureRefusal(
 		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.",
 		"rclone/rclone#3982",
 	)
@@ -127,7 +127,7 @@ func AzureArchive() Peculiarity {
 		})
 		return refusing(func(r *http.Request) *Answer {
 			if _, is := archived.Load(r.URL.Path); is && azureWrites(r) {
-				return &refused
+				return &answer
 			}
 			return nil
 		})(note(next))

@@ -56,15 +56,15 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 	directories := a.directories[container]
 	is := directories[key]
 	a.mu.Unlock()
-	var refused Answer
+	var answer Answer
 	switch {
 	case r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "":
-		refused = azureRefusal(
+		answer = azureRefusal(
 			"InvalidQueryParameterValue", http.StatusBadRequest,
 			"Value for one of the query parameters specified in the request URI is invalid.",
 			"Azure/azure-sdk-for-net#39388",
 		)
-		refused.Body = func([]byte) string {
+		answer.Body = func([]byte) string {
 			return strings.Replace(
 				azureBody(
 					"InvalidQueryParameterValue",
@@ -76,25 +76,25 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 			)
 		}
 	case is && azureWrites(r):
-		refused = azureRefusal(
+		answer = azureRefusal(
 			"ResourceTypeMismatch", http.StatusConflict,
 			"The specified resource type does not match the type of the existing resource.", azureErrors,
 		)
 	case is && r.Method == http.MethodDelete: // no directory of this account is empty, so none can be removed
-		refused = azureRefusal(
+		answer = azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",
 		)
 	case is && r.Method == http.MethodHead || is && r.Method == http.MethodGet:
 		// This response is in a recording of Azure/azure-sdk-for-js for its package storage-file-datalake.
-		refused = Answer{Status: http.StatusOK, Header: map[string]string{
+		answer = Answer{Status: http.StatusOK, Header: map[string]string{
 			"X-Ms-Request-Id": "R1", "X-Ms-Resource-Type": "directory", "X-Ms-Meta-Hdi_isfolder": "true", "X-Ms-Blob-Type": "BlockBlob",
 			"Content-Length": "0", "Content-Type": "application/octet-stream", "ETag": `"0x8DA4175A341E8EA"`, "Last-Modified": "Sun, 29 May 2022 13:17:53 GMT",
 		}}
 	default:
 		return nil
 	}
-	return &refused
+	return &answer
 }
 
 func (a *hierarchicalAccount) add(container, key string) {
@@ -117,8 +117,8 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 	response := httptest.NewRecorder()
 	a.next.ServeHTTP(response, r)
 	page := response.Body.String()
-	start, end, found := strings.Cut(page, "<Blobs>")
-	if response.Code == http.StatusOK && found && !query.Has("marker") {
+	start, end, ok := strings.Cut(page, "<Blobs>")
+	if response.Code == http.StatusOK && ok && !query.Has("marker") {
 		a.mu.Lock()
 		for directory := range a.directories[container] {
 			if !strings.HasPrefix(directory, query.Get("prefix")) || query.Has("delimiter") {
@@ -152,7 +152,7 @@ func before(list, name, entry string) string {
 
 // AzurePremium is an account for premium block blobs, which has no access tiers.
 func AzurePremium() Peculiarity {
-	refused := azureRefusal(
+	answer := azureRefusal(
 		"BlobAccessTierNotSupportedForAccountType", http.StatusBadRequest,
 		"The access tier is not supported for this account type.", "Azure/azure-sdk-for-net#38465",
 	)
@@ -163,7 +163,7 @@ func AzurePremium() Peculiarity {
 			if r.Header.Get("X-Ms-Access-Tier") == "" {
 				return nil
 			}
-			return &refused
+			return &answer
 		}),
 	}
 }

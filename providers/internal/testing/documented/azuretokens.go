@@ -22,7 +22,7 @@ import (
 //   - The parameter access is the query of a shared access signature. It replaces the token for the
 //     source of a copy.
 func AzureTokens(
-	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
+	access url.Values, sign func(r *http.Request), grant func(container, key string, query url.Values) url.Values,
 ) Peculiarity {
 	return Peculiarity{
 		Name:   "tokens only",
@@ -57,9 +57,9 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")) {
-		refused := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
+		answer := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
 			"Key based authentication is not permitted on this storage account.", "Azure/AI-Landing-Zones#64")
-		refused.give(w, r)
+		answer.give(w, r)
 		return
 	}
 	r = r.Clone(r.Context())
@@ -69,9 +69,9 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		azureUnread().give(w, r)
 		return
 	case !bearer && !granted:
-		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden,
+		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
-		refused.give(w, r)
+		answer.give(w, r)
 		return
 	case bearer:
 		a.sign(r)
@@ -126,15 +126,15 @@ func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 	var asked struct{ Start, Expiry string }
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	starts := time.Time{}
-	ends := time.Time{}
+	end := time.Time{}
 	if xml.Unmarshal(body, &asked) == nil {
 		starts, _ = time.Parse(time.RFC3339, asked.Start)
-		ends, _ = time.Parse(time.RFC3339, asked.Expiry)
+		end, _ = time.Parse(time.RFC3339, asked.Expiry)
 	}
-	if !bearer || starts.IsZero() || !ends.After(starts) || ends.Sub(starts) > 7*24*time.Hour {
-		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden,
+	if !bearer || starts.IsZero() || !end.After(starts) || end.Sub(starts) > 7*24*time.Hour {
+		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
-		refused.give(w, r)
+		answer.give(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml")

@@ -212,14 +212,14 @@ func (a *versionedAccount) read(r *http.Request) *azureVersion {
 
 // ask makes a new request to the path of r, and returns the response of the emulator.
 func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
-	asked := httptest.NewRequestWithContext(
+	req := httptest.NewRequestWithContext(
 		context.WithoutCancel(r.Context()), method,
 		"http://"+r.Host+r.URL.EscapedPath()+"?"+a.granted(query),
 		nil,
 	)
-	asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
+	req.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
 	response := httptest.NewRecorder()
-	a.next.ServeHTTP(response, asked)
+	a.next.ServeHTTP(response, req)
 	return response
 }
 
@@ -244,11 +244,11 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 	comp := r.URL.Query().Get("comp")
 	switch {
 	case current && r.Method == http.MethodDelete:
-		refused := azureRefusal(
+		answer := azureRefusal(
 			"OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.",
 			"Azure/azure-sdk-for-java#48716",
 		)
-		refused.give(w, r)
+		answer.give(w, r)
 	case current:
 		r = r.Clone(r.Context())
 		query := r.URL.Query()
@@ -323,10 +323,10 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 // batch serves the requests of a batch one after the other. In place of its own authorization, each
 // request gets a shared access signature of the account.
 func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
-	serveBatch(w, r, func(w http.ResponseWriter, asked *http.Request) {
-		asked.Header.Del("Authorization")
-		asked.URL.RawQuery = a.granted(asked.URL.Query())
-		a.ServeHTTP(w, asked)
+	serveBatch(w, r, func(w http.ResponseWriter, req *http.Request) {
+		req.Header.Del("Authorization")
+		req.URL.RawQuery = a.granted(req.URL.Query())
+		a.ServeHTTP(w, req)
 	})
 }
 
@@ -341,16 +341,16 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 		if err != nil {
 			break
 		}
-		asked, err := http.ReadRequest(bufio.NewReader(part))
+		req, err := http.ReadRequest(bufio.NewReader(part))
 		if err != nil {
 			break
 		}
-		asked = asked.WithContext(context.WithoutCancel(r.Context()))
-		asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
-		asked.Host = r.Host
-		asked.RequestURI = ""
+		req = req.WithContext(context.WithoutCancel(r.Context()))
+		req.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
+		req.Host = r.Host
+		req.RequestURI = ""
 		response := httptest.NewRecorder()
-		serve(response, asked)
+		serve(response, req)
 		fmt.Fprintf(
 			&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\nHTTP/1.1 %d %s\r\n",
 			part.Header.Get("Content-Id"), response.Code, http.StatusText(response.Code),

@@ -40,12 +40,12 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 		return strings.Compare(x.id, y.id)
 	})
 	first, _ := strconv.Atoi(query.Get("marker"))
-	most, _ := strconv.Atoi(query.Get("maxresults"))
-	if most == 0 {
-		most = 5000
+	maximum, _ := strconv.Atoi(query.Get("maxresults"))
+	if maximum == 0 {
+		maximum = 5000
 	}
 	first = min(first, len(all))
-	last := min(first+most, len(all))
+	last := min(first+maximum, len(all))
 	marker := ""
 	if last < len(all) {
 		marker = strconv.Itoa(last)

@@ -204,9 +204,9 @@ func partSize(r *http.Request) int64 {
 	if !ranged {
 		return -1
 	}
-	from, _ := strconv.ParseInt(first, 10, 64)
+	start, _ := strconv.ParseInt(first, 10, 64)
 	end, _ := strconv.ParseInt(last, 10, 64)
-	return end - from + 1
+	return end - start + 1
 }
 
 var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)

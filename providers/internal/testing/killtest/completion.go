@@ -48,14 +48,14 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	if d.begun {
 		d.sent++
 	}
-	now := d.begun && d.sent == d.at
+	current := d.begun && d.sent == d.at
 	dead := d.sent > d.at
 	d.mu.Unlock()
-	if dead || now && !d.after {
+	if dead || current && !d.after {
 		return nil, errDead
 	}
 	response, err := d.over.RoundTrip(r)
-	if err != nil || !now {
+	if err != nil || !current {
 		return response, err
 	}
 	_ = response.Body.Close()
@@ -97,8 +97,8 @@ func completion(
 				t.Parallel()
 				run(t, func(t *testing.T, over http.RoundTripper) {
 					killed := 0
-					for at := 1; complete(t, open, before, &death{over: over, at: at, after: after}); at++ {
-						require.Less(t, at, mostRequests)
+					for i := 1; complete(t, open, before, &death{over: over, at: i, after: after}); i++ {
+						require.Less(t, i, mostRequests)
 						killed++
 					}
 					require.Positive(t, killed, "no process was killed")
@@ -123,14 +123,14 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 		_, err := alive.Upload(ctx, key, strings.NewReader(before))
 		require.NoError(t, err)
 	}
-	begun, err := storage.BeginUpload(ctx, mortal, key)
+	upload, err := storage.BeginUpload(ctx, mortal, key)
 	require.NoError(t, err)
 	for number, text := range []string{whole[:4], whole[4:]} {
-		_, err := begun.PutPart(ctx, number+1, strings.NewReader(text))
+		_, err := upload.PutPart(ctx, number+1, strings.NewReader(text))
 		require.NoError(t, err)
 	}
 	d.begin()
-	_, dead := begun.Complete(ctx)
+	_, dead := upload.Complete(ctx)
 	if !d.reached() {
 		require.NoError(t, dead, row)
 	}
@@ -140,14 +140,14 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 		require.Equal(t, whole, seen, row)
 	}
 
-	continued, err := storage.ContinueUpload(ctx, alive, begun.Token())
+	continued, err := storage.ContinueUpload(ctx, alive, upload.Token())
 	require.NoError(t, err, row)
 	_, err = continued.Complete(ctx)
-	now := content(ctx, t, alive, key)
+	current := content(ctx, t, alive, key)
 	switch {
 	case err == nil:
-		require.Equal(t, whole, now, row)
-	case before == "" && now == "": // the second process cannot know whether the object was made and then removed
+		require.Equal(t, whole, current, row)
+	case before == "" && current == "": // the second process cannot know whether the object was made and then removed
 		require.ErrorIs(t, err, storage.ObjectNotFound, row)
 	default:
 		require.NoError(t, err, row)

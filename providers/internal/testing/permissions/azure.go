@@ -75,8 +75,8 @@ func (a azureAccount) needs(x *Exchange) (all []string, err error) {
 
 func azureRulesOf(x *Exchange) ([]azureRule, error) {
 	name := x.Method + " " + x.Query.Get("restype") + " " + x.Query.Get("comp")
-	rule, known := azureRules[name]
-	if !known {
+	rule, ok := azureRules[name]
+	if !ok {
 		return nil, fmt.Errorf("the table of Azure has no %q", name)
 	}
 	all := []azureRule{rule}

@@ -76,8 +76,8 @@ func Suffices(t *testing.T, operations []permissions.Operation, open func(t *tes
 // perform also returns these settings.
 func perform(t *testing.T, o permissions.Operation, account Account) (saw any, err error) {
 	t.Helper()
-	step, known := steps[o]
-	require.True(t, known, "no step performs the operation")
+	step, ok := steps[o]
+	require.True(t, ok, "no step performs the operation")
 	e := &env{t: t, account: account, service: account.Service}
 	if account.Owner != nil {
 		e.service = account.Owner

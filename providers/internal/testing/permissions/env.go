@@ -154,8 +154,8 @@ func readVersion(e *env) error {
 
 // readMissing calls Exists and ReadAll for an object that does not exist.
 func readMissing(e *env) error {
-	found, err := e.bucket.Exists(e.ctx(), "missing")
-	if err == nil && found {
+	ok, err := e.bucket.Exists(e.ctx(), "missing")
+	if err == nil && ok {
 		err = errors.New("it must not exist")
 	}
 	return err

@@ -81,23 +81,23 @@ func (r *Recorder) denied() bool {
 
 // Wrap returns a handler that passes requests on to next, and records the exchanges.
 func (r *Recorder) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		body, err := io.ReadAll(in.Body)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler) // the client has closed the connection
 		}
-		in.Body = io.NopCloser(bytes.NewReader(body))
-		path, _ := url.PathUnescape(strings.TrimPrefix(in.URL.EscapedPath(), "/"))
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		path, _ := url.PathUnescape(strings.TrimPrefix(req.URL.EscapedPath(), "/"))
 		x := Exchange{
-			Method: in.Method,
-			Host:   in.Host,
+			Method: req.Method,
+			Host:   req.Host,
 			Path:   path,
-			Query:  in.URL.Query(),
-			Header: in.Header.Clone(),
+			Query:  req.URL.Query(),
+			Header: req.Header.Clone(),
 			Body:   string(body),
 		}
 		answer := httptest.NewRecorder()
-		next.ServeHTTP(answer, in)
+		next.ServeHTTP(answer, req)
 		x.Status, x.Response = answer.Code, answer.Header().Clone()
 		if r.add(x) {
 			panic(http.ErrAbortHandler)

@@ -14,16 +14,16 @@ func (r *Recorder) NeedsByBucket(p permissions.Provider) (map[string][]string, e
 	_, all := r.exchanges()
 	needs := map[string][]string{}
 	for i := range all {
-		found, err := classify.needs(&all[i])
+		names, err := classify.needs(&all[i])
 		if err != nil {
 			return nil, err
 		}
 		bucket, _ := all[i].split()
-		needs[bucket] = append(needs[bucket], found...)
+		needs[bucket] = append(needs[bucket], names...)
 	}
-	for bucket, found := range needs {
-		slices.Sort(found)
-		needs[bucket] = slices.Compact(found)
+	for bucket, names := range needs {
+		slices.Sort(names)
+		needs[bucket] = slices.Compact(names)
 	}
 	return needs, nil
 }
