@@ -33,8 +33,8 @@ func TestAfterRetriesAndTells(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				attempts := 0
-				failed := &storage.Error{Code: storage.Canceled}
-				err := cleanup.After(ctx, failed, "the parts", func(ctx context.Context) error {
+				e := &storage.Error{Code: storage.Canceled}
+				err := cleanup.After(ctx, e, "the parts", func(ctx context.Context) error {
 					require.NoError(t, ctx.Err())
 					attempts++
 					if attempts <= len(tt.failures) {

@@ -237,10 +237,10 @@ func TestALostRequestLeavesTheUpload(t *testing.T) {
 func TestACompletionReplacesWhatOthersWriteMeanwhile(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
 		s := newStore(t)
-		left := writes
+		remaining := writes
 		require.NoError(t, s.complete(t.Context(), call{name: "one", before: func() {
-			left--
-			if left >= 0 {
+			remaining--
+			if remaining >= 0 {
 				s.write("another")
 			}
 		}}))
@@ -252,14 +252,14 @@ func TestCallsAtOnceMakeOneObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		var mu sync.Mutex
-		made, told := 0, 0
+		count, told := 0, 0
 		var group sync.WaitGroup
 		for _, name := range []string{"one", "two", "three", "four"} {
 			group.Go(func() {
 				err := s.complete(t.Context(), call{name: name, after: func() error {
 					mu.Lock()
 					defer mu.Unlock()
-					made++
+					count++
 					return nil
 				}})
 				if err == nil {
@@ -272,7 +272,7 @@ func TestCallsAtOnceMakeOneObject(t *testing.T) {
 			})
 		}
 		group.Wait()
-		require.Equal(t, 1, made)
+		require.Equal(t, 1, count)
 		require.Equal(t, 1, told)
 		require.Equal(t, content, s.content())
 	})

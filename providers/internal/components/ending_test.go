@@ -56,13 +56,13 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 // No request of a completion at which the caller gives up ends the upload: another call makes the
 // object.
 func TestACompletionWhoseCallerGivesUpIsRepeated(t *testing.T) {
-	for at := 1; at <= 3; at++ { // the marker, the key, the decision
+	for i := 1; i <= 3; i++ { // the marker, the key, the decision
 		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("request %d, after its effect: %v", at, after), func(t *testing.T) {
+			t.Run(fmt.Sprintf("request %d, after its effect: %v", i, after), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStore(t)
 					ctx, cancel := context.WithCancel(t.Context())
-					over := &ending{Driver: s.Driver, at: at, after: after, cancel: cancel}
+					over := &ending{Driver: s.Driver, at: i, after: after, cancel: cancel}
 					first := components.Completion{
 						Store:   over,
 						Marker:  components.Marker(s.prefix),

@@ -35,7 +35,7 @@ func TestAPartIsRetried(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				attempts := 0
-				began := time.Now()
+				start := time.Now()
 				err := CopyAll(t.Context(), 1, func(context.Context, int) error {
 					attempts++
 					if attempts <= len(row.failures) {
@@ -45,7 +45,7 @@ func TestAPartIsRetried(t *testing.T) {
 				})
 				require.ErrorIs(t, err, row.want)
 				require.Equal(t, row.attempts, attempts)
-				require.Equal(t, row.took, time.Since(began))
+				require.Equal(t, row.took, time.Since(start))
 			})
 		})
 	}
@@ -55,11 +55,11 @@ func TestNoRetryAfterTheContextEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		began := time.Now()
+		start := time.Now()
 		err := CopyAll(ctx, 1, func(context.Context, int) error {
 			return &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}
 		})
 		require.Error(t, err)
-		require.Equal(t, time.Second, time.Since(began))
+		require.Equal(t, time.Second, time.Since(start))
 	})
 }

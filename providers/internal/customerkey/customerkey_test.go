@@ -89,10 +89,10 @@ func TestTheSizeIsChecked(t *testing.T) {
 func TestTheAddressIsChecked(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	for text, clear := range map[string]bool{"https://example.com": false, "http://127.0.0.1:80": false, "http://example.com": true} {
-		at, err := url.Parse(text)
+		u, err := url.Parse(text)
 		require.NoError(t, err)
-		require.Equal(t, clear, key.CheckAddress(at) != nil, text)
-		require.NoError(t, (*customerkey.Key)(nil).CheckAddress(at))
+		require.Equal(t, clear, key.CheckAddress(u) != nil, text)
+		require.NoError(t, (*customerkey.Key)(nil).CheckAddress(u))
 	}
 }
 

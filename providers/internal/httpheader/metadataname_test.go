@@ -26,11 +26,11 @@ func TestEscapedNamesComeBack(t *testing.T) {
 				"a", "a1", "a-b", "a_b", "a--b", "a__b", "a-", "a_", "a_-", "a-_", "a_x", "a-x", "a_xray", "a-xray", "a_x002d_b", "a-x005f-b", "a_x002d-",
 				"a-x005f_", "a_x005f_", "a-x002d-", "a_x00", "a-x00", "a_x-x_", "x_x_x", "x-x-x", "a__x002d__", "a--x005f--", "a-x005f-x002d-",
 			} {
-				stored := names.Escape(name)
-				require.Regexp(t, regexp.MustCompile(row.holds), stored, name)
-				require.Equal(t, name, names.Unescape(stored))
-				require.NotContains(t, seen, stored, "two names have one escaped form")
-				seen[stored] = name
+				value := names.Escape(name)
+				require.Regexp(t, regexp.MustCompile(row.holds), value, name)
+				require.Equal(t, name, names.Unescape(value))
+				require.NotContains(t, seen, value, "two names have one escaped form")
+				seen[value] = name
 			}
 		})
 	}

@@ -31,7 +31,7 @@ func TestNewTerm(t *testing.T) {
 }
 
 func TestTermEndBy(t *testing.T) {
-	from := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, row := range map[string]struct {
 		end, want time.Duration
 	}{
@@ -43,9 +43,9 @@ func TestTermEndBy(t *testing.T) {
 		"within the first second": {time.Second / 2, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			term := NewTerm(from, time.Hour, MaxTerm)
-			term.EndBy(from.Add(row.end))
-			require.Equal(t, from.Add(row.want), term.Until())
+			term := NewTerm(start, time.Hour, MaxTerm)
+			term.EndBy(start.Add(row.end))
+			require.Equal(t, start.Add(row.want), term.Until())
 		})
 	}
 }

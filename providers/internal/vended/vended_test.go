@@ -162,9 +162,9 @@ func TestCredentialsAreUsedToTheirEndIfTheCatalogFails(t *testing.T) {
 		first := make(chan error, 1)
 		go func() { first <- put(t.Context(), b, "a/1") }()
 		synctest.Wait()
-		began := time.Now()
+		start := time.Now()
 		require.NoError(t, put(t.Context(), b, "a/2"))
-		require.Equal(t, began, time.Now(), "it does not wait")
+		require.Equal(t, start, time.Now(), "it does not wait")
 		require.NoError(t, <-first)
 		time.Sleep(16 * time.Second)
 		require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")), "they have expired")
@@ -258,13 +258,13 @@ func TestRequestsThatWaitShareTheAnswer(t *testing.T) {
 					return nil
 				}
 				b := v.open()
-				began := time.Now()
+				start := time.Now()
 				var all sync.WaitGroup
 				for range 16 {
 					all.Go(func() { _ = put(t.Context(), b, "a/1") })
 				}
 				all.Wait()
-				require.Equal(t, 10*time.Second, time.Since(began))
+				require.Equal(t, 10*time.Second, time.Since(start))
 				require.Len(t, v.calls(), 1)
 			})
 		})
@@ -289,9 +289,9 @@ func TestBatchesAndCopiesAreDividedByCredentials(t *testing.T) {
 	text, _, err := storage.ReadAll(t.Context(), b, "b/4")
 	require.NoError(t, err)
 	require.Equal(t, "b/1a/1", string(text))
-	removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
+	n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
 	require.NoError(t, err)
-	require.Equal(t, 4, removed)
+	require.Equal(t, 4, n)
 	require.Equal(t, 1, v.count("DeleteBatch", "a/"))
 	require.Equal(t, 1, v.count("DeleteBatch", "b/"))
 }
@@ -331,9 +331,9 @@ func TestRefusedCredentials(t *testing.T) {
 		b := v.open()
 		require.NoError(t, put(t.Context(), b, "a/1"))
 		v.refuses = func(c string) bool { return c == "a/1" }
-		removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "a/b/2", "a/c/3"}))
+		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "a/b/2", "a/c/3"}))
 		require.NoError(t, err)
-		require.Equal(t, 3, removed)
+		require.Equal(t, 3, n)
 		require.Len(t, v.calls(), 2)
 	})
 }

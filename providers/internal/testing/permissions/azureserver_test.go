@@ -130,8 +130,8 @@ func (s *azureServer) entries(container string, query url.Values) string {
 	last := ""
 	b.WriteString("<Blobs>")
 	for _, path := range slices.Sorted(maps.Keys(s.blobs)) {
-		name, found := strings.CutPrefix(path, container+"/")
-		if !found || !strings.HasPrefix(name, prefix) {
+		name, ok := strings.CutPrefix(path, container+"/")
+		if !ok || !strings.HasPrefix(name, prefix) {
 			continue
 		}
 		if before, _, cut := strings.Cut(name[len(prefix):], delimiter); delimiter != "" && cut {
@@ -157,7 +157,7 @@ func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
 		"<Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties><Metadata>",
 		name, o.version, isCurrent, azureTime, strings.Trim(o.header.Get("Etag"), `"`), len(o.body))
 	for header, values := range o.header {
-		if key, found := strings.CutPrefix(header, "X-Ms-Meta-"); found {
+		if key, ok := strings.CutPrefix(header, "X-Ms-Meta-"); ok {
 			_, _ = fmt.Fprintf(w, "<%s>%s</%[1]s>", strings.ToLower(key), values[0])
 		}
 	}
@@ -293,13 +293,13 @@ func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp str
 		}
 		s.blocks[path][r.URL.Query().Get("blockid")] = body
 	case "blocklist":
-		var whole []byte
+		var data []byte
 		for _, id := range strings.Split(string(body), "<Latest>")[1:] {
 			id, _, _ = strings.Cut(id, "<")
-			whole = append(whole, s.blocks[path][id]...)
+			data = append(data, s.blocks[path][id]...)
 		}
 		delete(s.blocks, path)
-		s.store(w, r, path, whole, nil)
+		s.store(w, r, path, data, nil)
 	default:
 		if r.Header.Get("If-None-Match") == "*" && s.current[path] != nil {
 			refuse(w, http.StatusConflict, "BlobAlreadyExists")

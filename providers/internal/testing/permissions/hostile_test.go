@@ -160,9 +160,9 @@ func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []strin
 		send func() error
 	}{
 		{"get", func() error {
-			out, err := user.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
+			output, err := user.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
 			if err == nil {
-				return out.Body.Close()
+				return output.Body.Close()
 			}
 			return err
 		}},

@@ -199,8 +199,8 @@ func analyze(t *testing.T, analyzer, module string, packages []string) map[strin
 	for _, r := range reports {
 		said[r.Program] = map[string][]permissions.Operation{}
 		for _, b := range r.Buckets {
-			bucket, known := strings.CutPrefix(b.Bucket, "s3://")
-			require.True(t, known, "%s has %s", r.Program, b.Bucket)
+			bucket, ok := strings.CutPrefix(b.Bucket, "s3://")
+			require.True(t, ok, "%s has %s", r.Program, b.Bucket)
 			for _, o := range b.Operations {
 				said[r.Program][bucket] = append(said[r.Program][bucket], o.Operation)
 			}
