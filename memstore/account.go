@@ -57,9 +57,9 @@ func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
 func (a *account) find(name string) (*bucket, error) {
 	a.mu.RLock()
-	b, found := a.buckets.Get(name)
+	b, ok := a.buckets.Get(name)
 	a.mu.RUnlock()
-	if !found {
+	if !ok {
 		return nil, storage.BucketNotFound
 	}
 	return b, nil
@@ -70,7 +70,7 @@ func (a *account) find(name string) (*bucket, error) {
 func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, found := a.buckets.Get(info.Name); found {
+	if _, ok := a.buckets.Get(info.Name); ok {
 		return nil, storage.BucketExists
 	}
 	b := newBucket(a, info)
@@ -94,8 +94,8 @@ func (a *account) findOrCreate(name string) *bucket {
 func (a *account) remove(name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b, found := a.buckets.Get(name)
-	if !found {
+	b, ok := a.buckets.Get(name)
+	if !ok {
 		return storage.BucketNotFound
 	}
 	b.mu.Lock()

@@ -10,7 +10,7 @@ import (
 // Copy makes an object that shares the bytes of its source. If the source is in another
 // account, it fails with Unsupported.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	if from, ours := r.Source.Account.(*account); !ours || from != d.account {
+	if from, isOurs := r.Source.Account.(*account); !isOurs || from != d.account {
 		return nil, storage.Unsupported
 	}
 	to, err := d.open(ctx)
@@ -44,11 +44,11 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return nil, err
 	}
 	defer b.mu.Unlock()
-	from := b.find(r.From, 0)
-	if from == nil {
+	src := b.find(r.From, 0)
+	if src == nil {
 		return nil, storage.ObjectNotFound
 	}
-	o := newObject(r.Key, from.data, from.Properties, &storage.Controls{Tags: from.keeps().tags}, from.crc32c)
+	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.keeps().tags}, src.crc32c)
 	o.modified = now
 	if err := b.lockNew(o); err != nil {
 		return nil, err
@@ -68,17 +68,17 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 // sources returns the objects in the parameter refs, as they are at one moment. If one of the
 // objects is archived, sources fails with Archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
-	found, err := b.findSources(refs)
-	for _, o := range found {
+	objects, err := b.findSources(refs)
+	for _, o := range objects {
 		if err := b.account.checkReadable(o); err != nil {
 			return nil, err
 		}
 	}
-	return found, err
+	return objects, err
 }
 
 func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
-	found := make([]*object, len(refs))
+	objects := make([]*object, len(refs))
 	if _, err := rlock(b, nil); err != nil {
 		return nil, err
 	}
@@ -95,9 +95,9 @@ func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 		if ref.Revision != "" && ref.Revision != o.revisionText() {
 			return nil, storage.Changed
 		}
-		found[i] = o
+		objects[i] = o
 	}
-	return found, nil
+	return objects, nil
 }
 
 // missingSource returns Changed if the engine has seen the source before, and otherwise err.

@@ -22,7 +22,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := r.Span(attrs.Size)
+	start, end, err := r.Span(attrs.Size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -30,7 +30,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 	c := &content{}
-	c.Reset(o.data[from:to])
+	c.Reset(o.data[start:end])
 	return attrs, c, nil
 }
 

@@ -15,7 +15,7 @@ import (
 // List returns a page of objects. Its cost depends on the page, not on the number of keys
 // in the bucket or under a common prefix.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	after, err := startAfter(r)
+	pos, err := startAfter(r)
 	if err != nil {
 		return nil, err
 	}
@@ -25,9 +25,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	defer b.mu.RUnlock()
 	if d.anyOrder {
-		return b.listAnyOrder(r, after.key)
+		return b.listAnyOrder(r, pos.key)
 	}
-	return b.list(r, after.key), nil
+	return b.list(r, pos.key), nil
 }
 
 // startAfter returns the position after which a page begins.
@@ -39,15 +39,15 @@ func startAfter(r *driver.ListRequest) (position, error) {
 }
 
 // list returns the page that begins after the given key. The caller holds the lock.
-func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
+func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 	maximum := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
 	if cap(page.Entries) == 0 {
 		page.Entries = make([]storage.ListEntry, 0, min(maximum, 16))
 	}
 	keys := b.live.iter()
-	more := keys.Seek(max(r.Prefix, after))
-	for more && strings.HasPrefix(keys.Key(), r.Prefix) {
+	hasMore := keys.Seek(max(r.Prefix, startAfter))
+	for hasMore && strings.HasPrefix(keys.Key(), r.Prefix) {
 		key := keys.Key()
 		common, isPrefix := keyrule.CommonPrefix(key, r.Prefix, r.Delimiter)
 		if isPrefix {
@@ -56,7 +56,7 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 		// The page must begin after the given key, but the iterator may begin at the given key
 		// itself. If the given key is a common prefix, the iterator may begin at a key below it.
 		// Skip both.
-		if key > after {
+		if key > startAfter {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
 				break
@@ -73,11 +73,11 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 			}
 		}
 		if !isPrefix {
-			more = keys.Next()
+			hasMore = keys.Next()
 			continue
 		}
 		next, exists := keyrule.PrefixEnd(common)
-		more = exists && keys.Seek(next)
+		hasMore = exists && keys.Seek(next)
 	}
 	return page
 }
@@ -86,19 +86,19 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 // "". It lists in the order of the keys' checksums, as an example of a listing without order. Like
 // S3's directory buckets, it accepts only prefixes that are empty or end in "/". The caller holds
 // the lock.
-func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Page, error) {
+func (b *bucket) listAnyOrder(r *driver.ListRequest, startAfter string) (*storage.Page, error) {
 	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") ||
 		r.Delimiter != "" && r.Delimiter != "/" {
 		return nil, storage.InvalidArgument
 	}
-	whole := *r
-	whole.Limit = b.live.len()
-	whole.Entries = nil
-	page := b.list(&whole, "")
+	req := *r
+	req.Limit = b.live.len()
+	req.Entries = nil
+	page := b.list(&req, "")
 	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
-	if after != "" {
+	if startAfter != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
-			return compareChecksums(e.Key, after) <= 0
+			return compareChecksums(e.Key, startAfter) <= 0
 		})
 	}
 	if len(page.Entries) > r.Limit {

@@ -138,8 +138,8 @@ func (u *upload) release() { u.calls.Add(-1) }
 // findUpload returns the upload with this name, if its key is also this key. The caller holds the
 // lock.
 func (b *bucket) findUpload(key, name string) (*upload, error) {
-	u, found := b.uploads[name]
-	if !found || u.key != key {
+	u, ok := b.uploads[name]
+	if !ok || u.key != key {
 		return nil, &storage.Error{Code: storage.ObjectNotFound, Err: fmt.Errorf("unknown upload %q", name)}
 	}
 	return u, nil
@@ -155,8 +155,8 @@ func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, tota
 	defer b.mu.RUnlock()
 	chunks = make([][]byte, len(parts))
 	for i, requested := range parts {
-		stored, found := u.parts[requested.Number]
-		if !found || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
+		stored, ok := u.parts[requested.Number]
+		if !ok || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
 			return nil, 0, &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  fmt.Errorf("part %d is not the one that was stored", requested.Number),

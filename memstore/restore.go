@@ -31,9 +31,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		if !now.Before(k.restored.until) {
 			k.restored.from = now.Add(d.account.restoreTime)
 		}
-		until := now.Add(d.account.restoreTime).AddDate(0, 0, r.RestoreDays)
-		if until.After(k.restored.until) {
-			k.restored.until = until
+		end := now.Add(d.account.restoreTime).AddDate(0, 0, r.RestoreDays)
+		if end.After(k.restored.until) {
+			k.restored.until = end
 		}
 		return nil
 	})

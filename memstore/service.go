@@ -76,10 +76,10 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err := interrupted(ctx); err != nil {
 		return nil, "", err
 	}
-	var after position
+	var pos position
 	if token != "" {
 		var err error
-		if after, err = parseToken(token, ""); err != nil {
+		if pos, err = parseToken(token, ""); err != nil {
 			return nil, "", err
 		}
 	}
@@ -87,8 +87,8 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	defer s.account.mu.RUnlock()
 	var page []storage.BucketInfo
 	names := s.account.buckets.Iter()
-	for more := names.Seek(after.key); more; more = names.Next() {
-		if names.Key() == after.key {
+	for hasMore := names.Seek(pos.key); hasMore; hasMore = names.Next() {
+		if names.Key() == pos.key {
 			continue
 		}
 		if len(page) == maxInfos {

@@ -76,14 +76,14 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 		return err
 	}
 	defer b.mu.Unlock()
-	from := b.removed.find(r.Key, revision, now)
+	src := b.removed.find(r.Key, revision, now)
 	if b.find(r.Key, 0) != nil {
 		return storage.PreconditionFailed
 	}
-	if from == nil {
+	if src == nil {
 		return storage.ObjectNotFound
 	}
-	o := newObject(r.Key, from.data, from.Properties, &storage.Controls{Tags: from.keeps().tags}, from.crc32c)
+	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.keeps().tags}, src.crc32c)
 	o.modified = now
 	if err := b.lockNew(o); err != nil {
 		return err
@@ -93,13 +93,13 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 
 // listRemoved returns a page of the removed objects that are kept at the time now. The caller
 // holds the lock.
-func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Time) *driver.VersionPage {
+func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time) *driver.VersionPage {
 	page := &driver.VersionPage{}
 	if b.removed == nil {
 		return page
 	}
-	from := after
-	if after.key < r.Prefix {
+	from := pos
+	if pos.key < r.Prefix {
 		from = beforeKey(r.Prefix)
 	}
 	var last position

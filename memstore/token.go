@@ -27,9 +27,9 @@ func (p position) token() string {
 // returned the token, it fails with InvalidArgument.
 func parseToken(token, prefix string) (position, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	number, key, found := strings.Cut(string(text), "/")
+	number, key, exists := strings.Cut(string(text), "/")
 	revision, ok := parseRevision(number)
-	if err != nil || !found || !ok && number != "0" || key == "" || !strings.HasPrefix(key, prefix) {
+	if err != nil || !exists || !ok && number != "0" || key == "" || !strings.HasPrefix(key, prefix) {
 		return position{}, &storage.Error{
 			Code: storage.InvalidArgument,
 			Err:  errors.New("token must be from a page of this listing"),

@@ -67,7 +67,7 @@ func (b *bucket) newestKept(key string) (newest *object) {
 // prefixes. If versioning is off, current objects have no version. Noncurrent versions always have
 // one, because nothing else can select them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	after, err := startAfter(r)
+	pos, err := startAfter(r)
 	if err != nil {
 		return nil, err
 	}
@@ -81,29 +81,29 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	}
 	defer b.mu.RUnlock()
 	if r.SoftDeleted {
-		return b.listRemoved(r, after, now), nil
+		return b.listRemoved(r, pos, now), nil
 	}
-	return b.listVersions(r, after), nil
+	return b.listVersions(r, pos), nil
 }
 
-func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.VersionPage {
+func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.VersionPage {
 	page := &driver.VersionPage{}
 	var last position
 	all := b.history()
-	if after.key >= r.Prefix {
-		all.seek(after)
+	if pos.key >= r.Prefix {
+		all.seek(pos)
 	} else {
 		all.seek(beforeKey(r.Prefix))
 	}
-	for o, since := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, since = all.object() {
-		entry := b.versionEntry(o, since)
+	for o, noncurrentSince := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, noncurrentSince = all.object() {
+		entry := b.versionEntry(o, noncurrentSince)
 		at := position{o.key, o.revision}
 		common, isPrefix := keyrule.CommonPrefix(o.key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
 			at = position{key: common}
 		}
-		if !isPrefix || common > after.key {
+		if !isPrefix || common > pos.key {
 			if len(page.Entries) == r.Limit {
 				page.Token = last.token()
 				break
@@ -124,12 +124,12 @@ func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.Ver
 	return page
 }
 
-func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
+func (b *bucket) versionEntry(o *object, noncurrentSince time.Time) storage.VersionEntry {
 	if o.marker {
 		entry := storage.ListEntry{Key: o.key, Modified: o.modified}
 		return storage.VersionEntry{ListEntry: entry, Version: o.revisionText(), IsDeleteMarker: true}
 	}
-	entry := storage.VersionEntry{Current: since.IsZero(), NoncurrentSince: since}
+	entry := storage.VersionEntry{Current: noncurrentSince.IsZero(), NoncurrentSince: noncurrentSince}
 	o.describe(&entry.ListEntry)
 	if !entry.Current || b.info.Versioning {
 		entry.Version = entry.Revision
