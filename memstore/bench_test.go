@@ -90,17 +90,17 @@ func BenchmarkListAll(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r := driver.ListRequest{Limit: 1000}
-		found := 0
-		for more := true; more; more = r.Token != "" {
+		count := 0
+		for hasMore := true; hasMore; hasMore = r.Token != "" {
 			page, err := d.List(context.Background(), &r)
 			if err != nil {
 				b.Fatal(err)
 			}
-			found += len(page.Entries)
+			count += len(page.Entries)
 			r.Token = page.Token
 		}
-		if found != n {
-			b.Fatal(found)
+		if count != n {
+			b.Fatal(count)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")

@@ -20,11 +20,11 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	source, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 
-	copied, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b"})
+	attrs, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b"})
 	require.NoError(t, err)
-	require.Equal(t, source.Properties, copied.Properties)
-	require.Equal(t, uint32(7), copied.CRC32C.Sum)
-	require.NotEqual(t, source.Revision, copied.Revision)
+	require.Equal(t, source.Properties, attrs.Properties)
+	require.Equal(t, uint32(7), attrs.CRC32C.Sum)
+	require.NotEqual(t, source.Revision, attrs.Revision)
 	require.Equal(t, "content", get(t, d, "b", ""))
 
 	replaced, err := d.Copy(t.Context(), &driver.CopyRequest{

@@ -58,18 +58,18 @@ func TestGetRanges(t *testing.T) {
 func TestReadConditions(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old")
-	now := put(t, d, "k", "new").Revision
+	current := put(t, d, "k", "new").Revision
 	for name, test := range map[string]struct {
 		key       string
 		condition storage.Condition
 		want      error
 	}{
-		"IfRevision, the same":     {"k", storage.Condition{Revision: now}, nil},
+		"IfRevision, the same":     {"k", storage.Condition{Revision: current}, nil},
 		"IfRevision, another":      {"k", storage.Condition{Revision: "memory:1"}, storage.PreconditionFailed},
-		"IfRevisionNot, the same":  {"k", storage.Condition{NotRevision: now}, storage.NotModified},
+		"IfRevisionNot, the same":  {"k", storage.Condition{NotRevision: current}, storage.NotModified},
 		"IfRevisionNot, another":   {"k", storage.Condition{NotRevision: "memory:1"}, nil},
-		"IfRevision, no object":    {"none", storage.Condition{Revision: now}, storage.ObjectNotFound},
-		"IfRevisionNot, no object": {"none", storage.Condition{NotRevision: now}, storage.ObjectNotFound},
+		"IfRevision, no object":    {"none", storage.Condition{Revision: current}, storage.ObjectNotFound},
+		"IfRevisionNot, no object": {"none", storage.Condition{NotRevision: current}, storage.ObjectNotFound},
 		"no condition, no object":  {"none", storage.Condition{}, storage.ObjectNotFound},
 		"an empty key":             {"", storage.Condition{}, storage.ObjectNotFound},
 	} {
@@ -111,10 +111,10 @@ func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "345", string(at[:n]))
 
-	var out bytes.Buffer
-	_, err = body.(io.WriterTo).WriteTo(&out)
+	var buf bytes.Buffer
+	_, err = body.(io.WriterTo).WriteTo(&buf)
 	require.NoError(t, err)
-	require.Equal(t, "234567", out.String())
+	require.Equal(t, "234567", buf.String())
 }
 
 func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
@@ -122,10 +122,10 @@ func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
 	sum := uint32(1)
 	r := putRequest("k", "content")
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-	written, err := d.Put(t.Context(), r)
+	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	written.CRC32C.Sum = 2
-	written.Revision = "changed"
+	attrs.CRC32C.Sum = 2
+	attrs.Revision = "changed"
 	read, err := head(d, "k")
 	require.NoError(t, err)
 	require.Equal(t, uint32(1), read.CRC32C.Sum)

@@ -30,7 +30,7 @@ func TestTheTableAndTheTreeOfAnIndexAgree(t *testing.T) {
 func walked(x *index) []*object {
 	var objects []*object
 	keys := x.iter()
-	for more := keys.First(); more; more = keys.Next() {
+	for hasMore := keys.First(); hasMore; hasMore = keys.Next() {
 		objects = append(objects, keys.Value().object)
 	}
 	return objects

@@ -52,15 +52,15 @@ func TestList(t *testing.T) {
 // pages returns all keys, page by page, and checks each page.
 func pages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
 	t.Helper()
-	var found []string
+	var names []string
 	r.Limit = limit
 	for {
 		page, err := d.List(t.Context(), &r)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), limit)
-		found = append(found, entryKeys(page.Entries)...)
+		names = append(names, entryKeys(page.Entries)...)
 		if page.Token == "" {
-			return found
+			return names
 		}
 		require.Len(t, page.Entries, limit, "only the last page is shorter")
 		r.Token = page.Token
@@ -123,8 +123,8 @@ func TestMalformedListTokensAreRefused(t *testing.T) {
 
 func TestListAgreesWithItsDefinition(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	word := func(most int) string {
-		b := make([]byte, random.IntN(most+1))
+	word := func(limit int) string {
+		b := make([]byte, random.IntN(limit+1))
 		for i := range b {
 			b[i] = "ab/-\xff"[random.IntN(5)]
 		}
@@ -146,7 +146,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 // defined returns a listing by its definition: all keys, rolled up, sorted, without
 // duplicates.
 func defined(all map[string]bool, r driver.ListRequest) []string {
-	var found []string
+	var names []string
 	for key := range all {
 		rest, under := strings.CutPrefix(key, r.Prefix)
 		if !under {
@@ -156,11 +156,11 @@ func defined(all map[string]bool, r driver.ListRequest) []string {
 			key = r.Prefix + first + r.Delimiter
 		}
 		if key > r.StartAfter {
-			found = append(found, key)
+			names = append(names, key)
 		}
 	}
-	slices.Sort(found)
-	return slices.Compact(found)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func TestListNeverShowsUploads(t *testing.T) {

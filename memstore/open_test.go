@@ -16,24 +16,24 @@ func TestNewReturnsANewEmptyBucket(t *testing.T) {
 	b := memstore.New()
 	_, err := a.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
-	found, err := b.Exists(t.Context(), "k")
+	ok, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.False(t, found)
+	require.False(t, ok)
 }
 
 func TestAnAddressAndTheAccountReachOneBucket(t *testing.T) {
-	opened, err := storage.Open(t.Context(), "mem://shared")
+	b, err := storage.Open(t.Context(), "mem://shared")
 	require.NoError(t, err)
-	_, err = opened.Upload(t.Context(), "k", strings.NewReader("content"))
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
 
 	account, err := storage.OpenService(t.Context(), "mem://")
 	require.NoError(t, err)
 	shared, err := account.Bucket("shared")
 	require.NoError(t, err)
-	found, err := shared.Exists(t.Context(), "k")
+	ok, err := shared.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.True(t, found)
+	require.True(t, ok)
 }
 
 func TestAnAddressTurnsVersionsOn(t *testing.T) {
@@ -44,14 +44,14 @@ func TestAnAddressTurnsVersionsOn(t *testing.T) {
 		_, err = bucket.Upload(t.Context(), "k", strings.NewReader(content))
 		require.NoError(t, err)
 	}
-	var kept []string
+	var result []string
 	for entry, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 		data, _, err := storage.ReadAll(t.Context(), bucket, "k", storage.WithVersion(entry.Version))
 		require.NoError(t, err)
-		kept = append(kept, string(data))
+		result = append(result, string(data))
 	}
-	require.Equal(t, []string{"2", "1"}, kept)
+	require.Equal(t, []string{"2", "1"}, result)
 }
 
 func TestAddressesThatTheCoreRefuses(t *testing.T) {

@@ -33,13 +33,13 @@ func TestPutKeepsAllProperties(t *testing.T) {
 		Metadata:           map[string]string{"owner": "zoë"},
 		StorageClass:       "cold",
 	}
-	written, err := d.Put(t.Context(), r)
+	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	sum = 0 // the object must have a copy
 
 	read, err := head(d, "a/b.txt")
 	require.NoError(t, err)
-	require.Equal(t, written, read)
+	require.Equal(t, attrs, read)
 	require.Equal(t, r.Properties, read.Properties)
 	require.Equal(t, "a/b.txt", read.Key)
 	require.Equal(t, int64(7), read.Size)

@@ -178,7 +178,7 @@ func TestListBucketsByNameInPages(t *testing.T) {
 	}
 	var names []string
 	pages := 0
-	for token, more := "", true; more; more = token != "" {
+	for token, hasMore := "", true; hasMore; hasMore = token != "" {
 		page, token, err = s.ListBuckets(t.Context(), token)
 		require.NoError(t, err)
 		for _, info := range page {

@@ -30,9 +30,9 @@ func served(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBu
 
 func download(t *testing.T, b storage.Bucket) string {
 	t.Helper()
-	signed, err := b.SignedDownloadURL(t.Context(), "a")
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	return signed.URL
+	return signedURL.URL
 }
 
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
@@ -52,9 +52,9 @@ func TestSigningNeedsABaseURL(t *testing.T) {
 func TestASignedURLHasItsExpiry(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 1, time.UTC)
 	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
-	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
-	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signed.ExpiresAt, "rounded up to a whole second")
+	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signedURL.ExpiresAt, "rounded up to a whole second")
 	require.Equal(t, now, o.Now(), "the handler uses the same clock")
 }
 
@@ -143,14 +143,14 @@ func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
 	pass := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})
-	whole := memstore.New(storage.WithSigningBaseURL(base), pass)
-	_, ok := signedurl.OriginOf(whole)
+	parent := memstore.New(storage.WithSigningBaseURL(base), pass)
+	_, ok := signedurl.OriginOf(parent)
 	require.True(t, ok)
 	for name, b := range map[string]storage.Bucket{
 		"no base URL":    memstore.New(),
-		"a prefix":       storage.Prefixed(whole, "p/"),
-		"a reference":    storage.Ref[storage.Downloader](whole).(storage.Bucket),
-		"the user's own": struct{ storage.Bucket }{whole},
+		"a prefix":       storage.Prefixed(parent, "p/"),
+		"a reference":    storage.Ref[storage.Downloader](parent).(storage.Bucket),
+		"the user's own": struct{ storage.Bucket }{parent},
 	} {
 		_, ok := signedurl.OriginOf(b)
 		require.False(t, ok, name)

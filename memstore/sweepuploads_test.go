@@ -57,14 +57,14 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
-			begun := clock.now
+			start := clock.now
 			upload := begin(t, d, row.Key)
 			var parts []driver.Part
 			if row.Part != 0 {
 				clock.pass(row.Part)
 				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
 			}
-			clock.now = begun.Add(row.Sweep)
+			clock.now = start.Add(row.Sweep)
 			sweep(t, d)
 			err = complete(t, d, row.Key, upload, parts...)
 			if row.Discarded {

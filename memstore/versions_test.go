@@ -18,7 +18,7 @@ import (
 // objects are in brackets.
 func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
 	t.Helper()
-	var found []string
+	var names []string
 	r.Limit = limit
 	for {
 		page, err := d.ListVersions(t.Context(), &r)
@@ -36,10 +36,10 @@ func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []s
 			if e.Current {
 				text = "[" + text + "]"
 			}
-			found = append(found, text)
+			names = append(names, text)
 		}
 		if page.Token == "" {
-			return found
+			return names
 		}
 		require.Len(t, page.Entries, limit, "only the last page is shorter")
 		r.Token = page.Token
@@ -143,9 +143,9 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 
 	d.Describe().EnableVersions()
 	require.True(t, d.Describe().Versioned)
-	now, err := head(d, "k")
+	current, err := head(d, "k")
 	require.NoError(t, err)
-	require.Equal(t, now.Revision, now.Version)
+	require.Equal(t, current.Revision, current.Version)
 	put(t, d, "k", "2")
 	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 }
