@@ -54,11 +54,11 @@ func isHarmless(mediaType string) bool {
 
 // asAttachment turns disposition into an attachment and keeps its file name.
 func asAttachment(disposition string) string {
-	kind, parameters, found := strings.Cut(disposition, ";")
+	kind, parameters, ok := strings.Cut(disposition, ";")
 	if strings.EqualFold(strings.TrimSpace(kind), "attachment") {
 		return disposition
 	}
-	if !found {
+	if !ok {
 		return "attachment"
 	}
 	return "attachment;" + parameters

@@ -17,7 +17,7 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 		if !matches(list, etag, headertext.StrongMatch) {
 			return http.StatusPreconditionFailed
 		}
-	} else if since, given := headerDate(r, "If-Unmodified-Since", modified); given && isAfter(modified, since) {
+	} else if start, ok := headerDate(r, "If-Unmodified-Since", modified); ok && isAfter(modified, start) {
 		return http.StatusPreconditionFailed
 	}
 	if list := r.Header.Get("If-None-Match"); list != "" {
@@ -29,7 +29,7 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 		}
 		return http.StatusPreconditionFailed
 	}
-	if since, given := headerDate(r, "If-Modified-Since", modified); given && read && !isAfter(modified, since) {
+	if start, ok := headerDate(r, "If-Modified-Since", modified); ok && read && !isAfter(modified, start) {
 		return http.StatusNotModified
 	}
 	return 0

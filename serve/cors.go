@@ -49,7 +49,7 @@ func wildcardMatch(pattern, text string) bool {
 		return false
 	}
 	for {
-		part, more, wild := strings.Cut(rest, "*")
+		part, extra, wild := strings.Cut(rest, "*")
 		if !wild {
 			return strings.HasSuffix(text, part)
 		}
@@ -58,7 +58,7 @@ func wildcardMatch(pattern, text string) bool {
 			return false
 		}
 		text = text[i+len(part):]
-		rest = more
+		rest = extra
 	}
 }
 

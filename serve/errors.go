@@ -98,7 +98,7 @@ func failureOf(err error) *failure {
 	if errors.Is(err, os.ErrDeadlineExceeded) { // the cause is http.Server.ReadTimeout
 		return errSlow
 	}
-	if f, known := failures[storage.CodeOf(err)]; known {
+	if f, ok := failures[storage.CodeOf(err)]; ok {
 		return f
 	}
 	return errInternal

@@ -81,11 +81,11 @@ func (f *fileServer) redirectIf(
 	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string,
 	missing error,
 ) error {
-	there, err := look(r, key)
+	exists, err := look(r, key)
 	if err != nil {
 		return err
 	}
-	if !there {
+	if !exists {
 		return missing
 	}
 	redirect(w, r, to)
@@ -127,8 +127,8 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 		return err
 	}
 	if f.options.listing != nil {
-		if listed, failed := f.list(w, r, prefix); listed || failed != nil {
-			return failed
+		if listed, failure := f.list(w, r, prefix); listed || failure != nil {
+			return failure
 		}
 	}
 	if key == "" {

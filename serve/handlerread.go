@@ -16,7 +16,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	o := h.options.object
 	o.headers = slices.Clone(o.headers)
 	o.downloads = slices.Clone(o.downloads)
-	var from storage.Downloader = h.bucket
+	var src storage.Downloader = h.bucket
 	if signedurl.HasParams(r.URL.RawQuery) {
 		g, f := h.verify(r, r.Method, key)
 		if f != nil && r.Method == http.MethodHead {
@@ -37,12 +37,12 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 		if revision == "" {
 			return errDenied
 		}
-		from = &publicObjects{h.bucket, h.origin}
+		src = &publicObjects{h.bucket, h.origin}
 	}
 	if !h.options.activeContent {
 		o.headers = append(o.headers, neutralize)
 	}
-	serveObject(w, r, from, key, o)
+	serveObject(w, r, src, key, o)
 	return nil
 }
 

@@ -247,7 +247,7 @@ func setHeader(h http.Header, a *storage.Attrs) {
 // offer sets a header unless it is already set. It ignores a value with control characters, which
 // could end the line and begin another header.
 func offer(h http.Header, name, value string) {
-	if _, given := h[name]; given || value == "" || strings.ContainsFunc(value, isControl) {
+	if _, ok := h[name]; ok || value == "" || strings.ContainsFunc(value, isControl) {
 		return
 	}
 	h[name] = []string{value}

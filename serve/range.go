@@ -36,8 +36,8 @@ type rangeHeader []rangeSpec
 // parseRange parses a Range header. It ignores a header with another unit than bytes, as RFC 9110,
 // section 14.2, demands. It also ignores a header with an invalid range, as Amazon S3 does.
 func parseRange(header string) rangeHeader {
-	list, found := strings.CutPrefix(header, "bytes=")
-	if !found {
+	list, ok := strings.CutPrefix(header, "bytes=")
+	if !ok {
 		return nil
 	}
 	var asked rangeHeader

@@ -27,10 +27,10 @@ type source struct {
 // If the range begins after the end of the object, the store returns no attributes. openSource then
 // requests the attributes separately.
 func openSource(
-	ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption,
+	ctx context.Context, src storage.Downloader, key string, opts []storage.DownloadOption,
 	first storage.DownloadOption,
 ) (*source, error) {
-	s := &source{ctx: ctx, from: from, key: key, opts: opts}
+	s := &source{ctx: ctx, from: src, key: key, opts: opts}
 	err := s.download(first)
 	if storage.CodeOf(err) == storage.RangeNotSatisfiable {
 		err = s.download(attributesOnly)
@@ -90,8 +90,8 @@ func (s *source) pinned() bool {
 // checkUnchanged fails with Changed if the attributes differ from those of the first response. It
 // is for a Downloader without revisions.
 func (s *source) checkUnchanged() error {
-	now := s.reader.Attrs()
-	if now.Revision != s.attrs.Revision || now.ETag != s.attrs.ETag || now.Size != s.attrs.Size {
+	current := s.reader.Attrs()
+	if current.Revision != s.attrs.Revision || current.ETag != s.attrs.ETag || current.Size != s.attrs.Size {
 		return s.changedError(nil)
 	}
 	return nil
@@ -139,8 +139,8 @@ const sentWithHeader = 32 << 10
 func (s *source) copyAll(w io.Writer) error {
 	want := s.end - s.at
 	s.at = s.end
-	whole := want == s.attrs.Size && s.attrs.CRC32C.Known
-	if !whole {
+	complete := want == s.attrs.Size && s.attrs.CRC32C.Known
+	if !complete {
 		if want <= sentWithHeader {
 			w = struct{ io.Writer }{w} // hides io.ReaderFrom
 		}

@@ -120,8 +120,8 @@ type boundedBody struct {
 var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if left := b.max - b.read; b.max >= 0 && int64(len(p)) > left {
-		p = p[:left+1] // one byte more than permitted, to detect a body that is too long
+	if remaining := b.max - b.read; b.max >= 0 && int64(len(p)) > remaining {
+		p = p[:remaining+1] // one byte more than permitted, to detect a body that is too long
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)

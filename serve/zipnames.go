@@ -45,8 +45,8 @@ func (z *zipNames) of(key string) string {
 // folder returns the name of a folder in the archive, with a slash at its end. If a file has the
 // name, it adds a number.
 func (z *zipNames) folder(name string) string {
-	if written, known := z.folders[fold(name)]; known {
-		return written
+	if text, ok := z.folders[fold(name)]; ok {
+		return text
 	}
 	free := name
 	for n := 2; z.files[fold(free)]; n++ {

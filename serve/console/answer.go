@@ -68,7 +68,7 @@ var statuses = map[storage.Code]int{
 }
 
 func statusOf(code storage.Code) int {
-	if status, known := statuses[code]; known {
+	if status, ok := statuses[code]; ok {
 		return status
 	}
 	return http.StatusInternalServerError

@@ -87,24 +87,24 @@ func mustBeFree(ctx context.Context, b storage.AttrsReader, key string) error {
 // folder must be empty. moveFolder never replaces an object. If the new name is taken or not valid,
 // the object stays where it is. To continue after an interruption, call moveFolder again with
 // merge.
-func moveFolder(ctx context.Context, b storage.Bucket, from, to string, merge bool) (any, error) {
-	if strings.HasPrefix(to, from) || strings.HasPrefix(from, to) {
+func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bool) (any, error) {
+	if strings.HasPrefix(dst, src) || strings.HasPrefix(src, dst) {
 		return nil, misused("to", "must be neither in the folder nor around it")
 	}
-	for _, err := range b.List(ctx, storage.WithPrefix(to), storage.WithLimit(1), storage.WithAnyOrder()) {
+	for _, err := range b.List(ctx, storage.WithPrefix(dst), storage.WithLimit(1), storage.WithAnyOrder()) {
 		if err != nil {
 			return nil, err
 		}
 		if !merge {
 			return nil, &storage.Error{
 				Code: storage.PreconditionFailed,
-				Key:  to,
+				Key:  dst,
 				Hint: "choose another name, or move the objects into this folder",
 			}
 		}
 	}
 	report, err := transfer.Sync(
-		ctx, transfer.Bucket(storage.Prefixed(b, to)), transfer.Bucket(storage.Prefixed(b, from)),
+		ctx, transfer.Bucket(storage.Prefixed(b, dst)), transfer.Bucket(storage.Prefixed(b, src)),
 		transfer.WithMove(), transfer.WithMissingOnly(),
 		transfer.WithKeys(func(key string) bool { return !strings.HasSuffix(key, "/") }),
 	)
@@ -113,14 +113,14 @@ func moveFolder(ctx context.Context, b storage.Bucket, from, to string, merge bo
 	}
 	moved := changes{Moved: report.Transferred, Failed: []failureView{}}
 	for _, f := range report.Failures {
-		moved.Failed = append(moved.Failed, failed(ctx, from+f.Key, f.Err))
+		moved.Failed = append(moved.Failed, failed(ctx, src+f.Key, f.Err))
 	}
 	if report.Skipped > 0 {
-		moved.Failed = append(moved.Failed, failureView{from, "some objects stay: the other folder has their names",
+		moved.Failed = append(moved.Failed, failureView{src, "some objects stay: the other folder has their names",
 			storage.PreconditionFailed})
 	}
 	if len(moved.Failed) == 0 {
-		err = moveMarkers(ctx, b, from, to)
+		err = moveMarkers(ctx, b, src, dst)
 	} else {
 		err = nil
 	}
@@ -129,16 +129,16 @@ func moveFolder(ctx context.Context, b storage.Bucket, from, to string, merge bo
 
 // moveMarkers moves the markers of folders: empty objects whose keys end in "/". Consoles create
 // such objects.
-func moveMarkers(ctx context.Context, b storage.Bucket, from, to string) error {
+func moveMarkers(ctx context.Context, b storage.Bucket, src, dst string) error {
 	markers := markerkey.Allow(ctx)
-	for e, err := range b.List(ctx, storage.WithPrefix(from), storage.WithAnyOrder()) {
+	for e, err := range b.List(ctx, storage.WithPrefix(src), storage.WithAnyOrder()) {
 		if err != nil {
 			return err
 		}
 		if !strings.HasSuffix(e.Key, "/") || e.Size > 0 {
 			continue
 		}
-		_, err = storage.Copy(markers, b, to+strings.TrimPrefix(e.Key, from), b, e.Key)
+		_, err = storage.Copy(markers, b, dst+strings.TrimPrefix(e.Key, src), b, e.Key)
 		if err == nil {
 			err = b.Remove(ctx, e.Key, ifShown(b, e.Revision)...)
 		}
@@ -167,14 +167,14 @@ type removals struct {
 	Failed  []failureView `json:"failed"`
 }
 
-func (s *removals) add(ctx context.Context, key string, removed int, err error) {
+func (s *removals) add(ctx context.Context, key string, n int, err error) {
 	var failures []failureView
 	if err != nil {
 		failures = []failureView{failed(ctx, key, err)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Removed += removed
+	s.Removed += n
 	s.Failed = append(s.Failed, failures...)
 }
 
@@ -207,16 +207,16 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 	parallel.All(len(asked.Objects), atOnce, func(i int) error {
 		o := asked.Objects[i]
 		err := b.Remove(r.Context(), o.Key, ifShown(b, o.Revision)...)
-		removed := 1
+		n := 1
 		if err != nil {
-			removed = 0
+			n = 0
 		}
-		sum.add(r.Context(), o.Key, removed, err)
+		sum.add(r.Context(), o.Key, n, err)
 		return nil
 	})
 	for _, folder := range asked.Folders {
-		removed, err := storage.RemoveMatching(r.Context(), b, nil, storage.WithPrefix(folder))
-		sum.add(r.Context(), folder, removed, err)
+		n, err := storage.RemoveMatching(r.Context(), b, nil, storage.WithPrefix(folder))
+		sum.add(r.Context(), folder, n, err)
 	}
 	return sum, nil
 }

@@ -156,7 +156,7 @@ func (h *Handler) list(r *http.Request) (any, error) {
 		Next    string      `json:"next"`
 	}{[]entryView{}, q.Get("after")}
 	// A store may return fewer entries than requested.
-	for more := true; more; more = answer.Next != "" && len(answer.Entries) < limit {
+	for hasMore := true; hasMore; hasMore = answer.Next != "" && len(answer.Entries) < limit {
 		size := storage.WithPageSize(limit - len(answer.Entries))
 		page, err := storage.ListPage(r.Context(), b, answer.Next, append(slices.Clip(opts), size)...)
 		if err != nil {

@@ -187,18 +187,18 @@ func (h *Handler) link(r *http.Request) (any, error) {
 	if asked.Version != "" {
 		opts = append(opts, storage.WithVersion(asked.Version))
 	}
-	signed, err := b.SignedDownloadURL(r.Context(), asked.Key, opts...)
+	signedURL, err := b.SignedDownloadURL(r.Context(), asked.Key, opts...)
 	if err != nil {
 		return nil, err
 	}
-	if len(signed.Header) > 0 {
+	if len(signedURL.Header) > 0 {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Key:  asked.Key,
 			Hint: "a link to this object needs headers, which a browser does not send",
 		}
 	}
-	return map[string]any{"url": signed.URL, "expires": signed.ExpiresAt, "local": isLocal(signed.URL)}, nil
+	return map[string]any{"url": signedURL.URL, "expires": signedURL.ExpiresAt, "local": isLocal(signedURL.URL)}, nil
 }
 
 // isLocal reports whether an address names the local machine, such as localhost. A link with such

@@ -73,10 +73,10 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 func (o *openUploads) note(u openUpload, ended bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, known := o.uploads[u]
+	_, ok := o.uploads[u]
 	if ended {
 		delete(o.uploads, u)
-	} else if known || len(o.uploads) < maxStates {
+	} else if ok || len(o.uploads) < maxStates {
 		if o.uploads == nil {
 			o.uploads = map[openUpload]time.Time{}
 		}
@@ -85,11 +85,11 @@ func (o *openUploads) note(u openUpload, ended bool) {
 }
 
 // abort aborts the uploads without a request since the given time.
-func (o *openUploads) abort(ctx context.Context, since time.Time) error {
+func (o *openUploads) abort(ctx context.Context, start time.Time) error {
 	o.mu.Lock()
 	var idle []openUpload
 	for u, last := range o.uploads {
-		if last.Before(since) {
+		if last.Before(start) {
 			idle = append(idle, u)
 		}
 	}

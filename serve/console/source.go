@@ -68,9 +68,9 @@ func (a *account) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 
 func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
-	known, found := a.buckets[name]
+	known, ok := a.buckets[name]
 	a.mu.Unlock()
-	if found {
+	if ok {
 		return known.bucket, known.info, nil
 	}
 	// After this call, the account knows whether the bucket keeps versions.
@@ -95,7 +95,7 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 func (a *account) keep(o opened) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if first, found := a.buckets[o.info.Name]; found {
+	if first, ok := a.buckets[o.info.Name]; ok {
 		return first.bucket, first.info, storage.Close(o.bucket)
 	}
 	// Drop any bucket. Requests may name many buckets, even some that do not exist.

@@ -38,7 +38,7 @@ func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if state, found := s.states[key]; found {
+	if state, ok := s.states[key]; ok {
 		return slices.Clone(state.text), state.revision, nil
 	}
 	return nil, "", storage.ObjectNotFound
@@ -77,7 +77,7 @@ func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) er
 }
 
 func (s *memoryStates) ListStates(
-	ctx context.Context, after string, limit int,
+	ctx context.Context, startAfter string, limit int,
 ) (found []uploads.ListedState, next string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -86,7 +86,7 @@ func (s *memoryStates) ListStates(
 	defer s.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(s.states)) {
 		switch {
-		case key <= after:
+		case key <= startAfter:
 		case len(found) == limit:
 			return found, found[limit-1].Key, nil
 		default:

@@ -91,7 +91,7 @@ func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []sto
 	// an entry already, or was on an earlier page, or has a current version.
 	scanned := 0
 	key := ""
-	found := true
+	ok := true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
@@ -99,12 +99,12 @@ func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []sto
 		scanned++
 		if v.Key != key {
 			key = v.Key
-			found = v.Current || v.Key <= p.after
+			ok = v.Current || v.Key <= p.after
 		}
-		if found || v.IsDeleteMarker {
+		if ok || v.IsDeleteMarker {
 			continue
 		}
-		found = true
+		ok = true
 		if !p.add(removedView(v)) {
 			return nil
 		}
