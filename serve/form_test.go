@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func (s *site) form(key string, least, most int64, opts ...storage.SignedUploadOption) *storage.SignedForm {
+func (s *site) form(key string, least, limit int64, opts ...storage.SignedUploadOption) *storage.SignedForm {
 	s.Helper()
-	f, err := storage.SignedUploadForm(s.Context(), s.bucket, key, least, most, opts...)
+	f, err := storage.SignedUploadForm(s.Context(), s.bucket, key, least, limit, opts...)
 	require.NoError(s, err)
 	return f
 }
@@ -130,7 +130,7 @@ func TestAFormIsRefused(t *testing.T) {
 		altered.Fields[name] = value
 		return fieldsOf(&altered, "x")
 	}
-	first := func(more ...field) []field { return append(more, fieldsOf(f, "x")...) }
+	first := func(extra ...field) []field { return append(extra, fieldsOf(f, "x")...) }
 	for name, row := range map[string]struct {
 		fields []field
 		status int
@@ -186,8 +186,8 @@ func TestAFormThatIsCutOffStoresNothing(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content of the file"))
-	whole := bytes.Index(body, []byte("of the file")) + len("of the file")
-	for end := 0; end <= whole; end += 7 {
+	size := bytes.Index(body, []byte("of the file")) + len("of the file")
+	for end := 0; end <= size; end += 7 {
 		w := s.ask("POST", f.URL, bytes.NewReader(body[:end]), "Content-Type", contentType)
 		require.GreaterOrEqual(t, w.Code, 400, "%d bytes", end)
 		s.empty()

@@ -272,12 +272,12 @@ func TestABaseAddressMayBeAHost(t *testing.T) {
 }
 
 func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
-	whole := memstore.New(storage.WithSigningBaseURL(siteBase))
+	parent := memstore.New(storage.WithSigningBaseURL(siteBase))
 	for name, b := range map[string]storage.Bucket{
 		"no base address": memstore.New(),
-		"a prefix":        storage.Prefixed(whole, "p/"),
-		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
-		"the user's own":  struct{ storage.Bucket }{whole},
+		"a prefix":        storage.Prefixed(parent, "p/"),
+		"a reference":     storage.Ref[storage.Downloader](parent).(storage.Bucket),
+		"the user's own":  struct{ storage.Bucket }{parent},
 		"another store":   engine.New(elsewhere{memstore.NewDriver(memstore.Config{})}, storage.WithSigningBaseURL(siteBase)),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,10 +22,10 @@ func curl(t *testing.T, body string, args ...string) string {
 	args = append([]string{"--silent", "--globoff", "--path-as-is", "--write-out", "%{http_code}"}, args...)
 	command := exec.CommandContext(t.Context(), testserver.Program(t, "curl"), args...)
 	command.Stdin = strings.NewReader(body)
-	var out bytes.Buffer
-	command.Stdout = &out
+	var buf bytes.Buffer
+	command.Stdout = &buf
 	require.NoError(t, command.Run())
-	return out.String()
+	return buf.String()
 }
 
 // curlSigned makes a signed request with the headers that came with it.

@@ -156,9 +156,9 @@ type readerFrom struct {
 	from []io.Reader
 }
 
-func (w *readerFrom) ReadFrom(from io.Reader) (int64, error) {
-	w.from = append(w.from, from)
-	return io.Copy(w.ResponseRecorder, from)
+func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
+	w.from = append(w.from, src)
+	return io.Copy(w.ResponseRecorder, src)
 }
 
 func TestARangeOfAFileIsCopiedByTheKernel(t *testing.T) {
@@ -186,8 +186,8 @@ func replacing(t *testing.T, d driver.Driver, n int, contents func(i int) string
 		if (call == "Get" || call == "Head") && i < n {
 			data := contents(i)
 			i++
-			_, failed := d.Put(ctx, &driver.PutRequest{Key: "key", Body: strings.NewReader(data), Size: int64(len(data))})
-			require.NoError(t, failed)
+			_, failure := d.Put(ctx, &driver.PutRequest{Key: "key", Body: strings.NewReader(data), Size: int64(len(data))})
+			require.NoError(t, failure)
 		}
 		return err
 	})

@@ -25,11 +25,11 @@ func TestConditionsComeFromTheRequest(t *testing.T) {
 		} {
 			for _, span := range []string{"", "bytes=5-6", "bytes=5-6,0-1"} {
 				t.Run(name+" "+span, func(t *testing.T) {
-					var failed error
+					var failure error
 					opts := []serve.Option{
 						serve.WithDownloadOptions(option),
 						serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
-							failed = err
+							failure = err
 							w.WriteHeader(status)
 						}),
 					}
@@ -39,7 +39,7 @@ func TestConditionsComeFromTheRequest(t *testing.T) {
 					} {
 						got := recorded(http.MethodGet, map[string]string{"Range": span}, handler.ServeHTTP)
 						require.Equal(t, http.StatusBadRequest, got.StatusCode)
-						require.ErrorIs(t, failed, storage.InvalidArgument)
+						require.ErrorIs(t, failure, storage.InvalidArgument)
 						require.Empty(t, asked.take(), "the store is not asked")
 					}
 				})

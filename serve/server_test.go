@@ -61,13 +61,13 @@ func TestSeveralServersCanRun(t *testing.T) {
 }
 
 func TestServerReturnsTheErrorOfOpen(t *testing.T) {
-	failed := errors.New("failed")
+	failure := errors.New("failed")
 	var address string
 	_, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
 		address = strings.TrimPrefix(baseURL, "http://")
-		return nil, failed
+		return nil, failure
 	})
-	require.ErrorIs(t, err, failed)
+	require.ErrorIs(t, err, failure)
 	_, err = net.Dial("tcp", address)
 	require.Error(t, err, "the listener is closed")
 	_, err = serve.NewServer(func(string) (storage.Bucket, error) { return nil, nil })

@@ -51,9 +51,9 @@ func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	<-begun
 	server.Close()
 	require.True(t, ended)
-	there, err := engine.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
+	exists, err := engine.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 	_, err = http.Get(server.URL)
 	require.Error(t, err)
 }

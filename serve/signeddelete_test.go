@@ -14,19 +14,19 @@ import (
 func TestASignedRemoval(t *testing.T) {
 	s := newSite(t)
 	sign := func(key string, opts ...storage.SignedRemoveOption) *storage.SignedURL {
-		signed, err := storage.SignedRemoveURL(t.Context(), s.bucket, key, opts...)
+		signedURL, err := storage.SignedRemoveURL(t.Context(), s.bucket, key, opts...)
 		require.NoError(t, err)
-		return signed
+		return signedURL
 	}
 	s.put("a", "x", storage.WithPublicRead())
 	s.put("b", "y")
-	signed := sign("a")
+	signedURL := sign("a")
 	short := sign("a", storage.WithTTL(time.Second))
 	for _, method := range []string{"GET", "HEAD"} {
-		require.Equal(t, 403, s.ask(method, signed.URL, nil).Code, "also if the object is public")
+		require.Equal(t, 403, s.ask(method, signedURL.URL, nil).Code, "also if the object is public")
 	}
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
-		s.refused(s.ask("DELETE", signed.URL, nil, name, "x"), 501, "NotImplemented")
+		s.refused(s.ask("DELETE", signedURL.URL, nil, name, "x"), 501, "NotImplemented")
 	}
 	s.holds("a", "x")
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
@@ -35,7 +35,7 @@ func TestASignedRemoval(t *testing.T) {
 	s.refused(s.ask("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
 	s.holds("a", "x")
 	for range 2 {
-		require.Equal(t, 204, s.ask("DELETE", signed.URL, nil).Code, "a second request has nothing to remove")
+		require.Equal(t, 204, s.ask("DELETE", signedURL.URL, nil).Code, "a second request has nothing to remove")
 	}
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
@@ -47,35 +47,35 @@ func TestASignedRemoval(t *testing.T) {
 func TestAStableURLIsPrivatelyCached(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithCacheControl("public, max-age=9"))
-	signed, err := s.bucket.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour))
+	signedURL, err := s.bucket.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour))
 	require.NoError(t, err)
-	w := s.ask("GET", signed.URL, nil)
+	w := s.ask("GET", signedURL.URL, nil)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "private, max-age=3600", w.Header().Get("Cache-Control"))
-	require.Equal(t, "private, max-age=3600", s.ask("HEAD", signed.URL, nil).Header().Get("Cache-Control"))
-	require.Equal(t, 304, s.ask("GET", signed.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
+	require.Equal(t, "private, max-age=3600", s.ask("HEAD", signedURL.URL, nil).Header().Get("Cache-Control"))
+	require.Equal(t, 304, s.ask("GET", signedURL.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
 }
 
 // Two processes have one key, as two replicas of a program have.
 func TestProcessesWithOneKeyReturnOneURL(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	sign := func(at time.Time) *storage.SignedURL {
 		d := memstore.NewDriver(memstore.Config{
 			Now:         func() time.Time { return at },
 			SigningKeys: memstore.SigningKeys{[]byte("a secret of at least thirty-two bytes")},
 		})
 		b := engine.New(d, storage.WithSigningBaseURL("https://files.example.com"))
-		signed, err := b.SignedDownloadURL(
+		signedURL, err := b.SignedDownloadURL(
 			t.Context(),
 			"a",
 			storage.WithStableFor(time.Hour),
 			storage.WithTTL(time.Minute),
 		)
 		require.NoError(t, err)
-		return signed
+		return signedURL
 	}
-	first := sign(at)
-	require.Equal(t, first, sign(at.Add(time.Hour-1)))
-	require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
-	require.NotEqual(t, first.URL, sign(at.Add(time.Hour)).URL)
+	first := sign(when)
+	require.Equal(t, first, sign(when.Add(time.Hour-1)))
+	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
+	require.NotEqual(t, first.URL, sign(when.Add(time.Hour)).URL)
 }

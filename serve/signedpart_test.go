@@ -13,10 +13,10 @@ func TestASignedPartIsStoredAsItWasSigned(t *testing.T) {
 	s := newSite(t)
 	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())
 	require.NoError(t, err)
-	signed, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
+	signedURL, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
 	require.NoError(t, err)
 	put := func(text string, header ...string) (status int, etag string) {
-		w := s.ask("PUT", signed.URL, strings.NewReader(text), header...)
+		w := s.ask("PUT", signedURL.URL, strings.NewReader(text), header...)
 		return w.Code, w.Header().Get("ETag")
 	}
 	for name, row := range map[string]struct {
@@ -41,7 +41,7 @@ func TestASignedPartIsStoredAsItWasSigned(t *testing.T) {
 	parts, err = u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, etag, parts[0].ETag)
-	require.Equal(t, 403, s.ask("GET", signed.URL, nil).Code)
+	require.Equal(t, 403, s.ask("GET", signedURL.URL, nil).Code)
 	require.Equal(t, 403, s.ask("GET", s.public("a b/100%.bin"), nil).Code, "there is no object yet")
 
 	require.NoError(t, u.Abort(t.Context()))

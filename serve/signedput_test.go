@@ -170,8 +170,8 @@ func TestASignedCreateNeverOverwrites(t *testing.T) {
 // A body streams to the store: the handler holds none of it back.
 func TestAnUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
-	var most int64
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver { return &drain{Driver: d, read: &most} }))
+	var maximum int64
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver { return &drain{Driver: d, read: &maximum} }))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.upload("a", storage.WithSize(size))
 	var gap int64 // the most that was read from the client and not yet by the store
@@ -180,7 +180,7 @@ func TestAnUploadIsStreamed(t *testing.T) {
 		if sent == size {
 			return 0, io.EOF
 		}
-		gap = max(gap, sent-most)
+		gap = max(gap, sent-maximum)
 		n := int(min(int64(len(p)), size-sent))
 		sent += int64(n)
 		return n, nil
@@ -189,7 +189,7 @@ func TestAnUploadIsStreamed(t *testing.T) {
 	r.ContentLength = size
 	r.Header = u.Header
 	require.Equal(t, 200, s.send(r).Code)
-	require.EqualValues(t, size, most)
+	require.EqualValues(t, size, maximum)
 	require.Less(t, gap, int64(2<<20))
 }
 

@@ -85,14 +85,14 @@ func TestErrorHandler(t *testing.T) {
 	b := memstore.New()
 	attrs := put(t, b, "key", "data")
 	var status int
-	var failed error
+	var failure error
 	handle := func(key string) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			status = 0
-			failed = nil
+			failure = nil
 			serve.Object(w, r, b, key, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, s int, err error) {
 				status = s
-				failed = err
+				failure = err
 				w.WriteHeader(http.StatusTeapot)
 			}))
 		}
@@ -101,13 +101,13 @@ func TestErrorHandler(t *testing.T) {
 		got := recorded(http.MethodGet, nil, handle("missing"))
 		require.Equal(t, http.StatusTeapot, got.StatusCode)
 		require.Equal(t, http.StatusNotFound, status)
-		require.ErrorIs(t, failed, storage.ObjectNotFound)
+		require.ErrorIs(t, failure, storage.ObjectNotFound)
 	})
 	t.Run("of a range", func(t *testing.T) {
 		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=100-"}, handle("key"))
 		require.Equal(t, http.StatusTeapot, got.StatusCode)
 		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, status)
-		require.ErrorIs(t, failed, storage.RangeNotSatisfiable)
+		require.ErrorIs(t, failure, storage.RangeNotSatisfiable)
 		require.Equal(t, "bytes */4", got.Header.Get("Content-Range"))
 	})
 	t.Run("is not asked about conditions", func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestErrorHandler(t *testing.T) {
 		require.Equal(t, http.StatusNotModified, got.StatusCode)
 		got = recorded(http.MethodGet, map[string]string{"If-Match": `"another"`}, handle("key"))
 		require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
-		require.NoError(t, failed)
+		require.NoError(t, failure)
 	})
 }
 

@@ -110,10 +110,10 @@ func TestZipHasTheObjects(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, response.ContentLength, head.ContentLength)
 	require.Empty(t, nothing)
-	ranged, whole, err := fetchWhole(t, http.MethodGet, url, "Range", "bytes=5-9")
+	ranged, data, err := fetchWhole(t, http.MethodGet, url, "Range", "bytes=5-9")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, ranged.StatusCode, "a range is the whole archive")
-	require.Equal(t, body, whole)
+	require.Equal(t, body, data)
 }
 
 // Another program extracts what Zip sends.
@@ -125,8 +125,8 @@ func TestAnotherProgramExtractsAnArchive(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), body, 0o600))
 	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "python3"), "-m", "zipfile", "-e", "a.zip", "out")
 	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	data, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", data)
 	text, err := os.ReadFile(filepath.Join(dir, "out", "sub", "é.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "two", string(text))

@@ -89,14 +89,14 @@ func TestTheActionsInABrowser(t *testing.T) {
 func TestTheStatesInABrowser(t *testing.T) {
 	b := signing(t, versioned)
 	putAll(t, b)
-	plain, err := local.Open(t.TempDir(), local.Config{})
+	bucket, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
-	putAll(t, plain)
+	putAll(t, bucket)
 	consoletest.Browse(t, "testdata/flow.mjs", "states", everything, browserSite(t, "photos", b, true), map[string]any{
 		"empty":         browserSite(t, "empty", memstore.New(), true),
 		"readOnly":      browserSite(t, "photos", b, false),
 		"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),
-		"plain":         browserSite(t, "plain", plain, true),
+		"plain":         browserSite(t, "plain", bucket, true),
 	})
 }
 
@@ -128,7 +128,7 @@ func TestManyKeysInABrowser(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	began := time.Now()
+	start := time.Now()
 	n := 0
 	for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
 		require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestManyKeysInABrowser(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("the store lists 1,000 keys in %v", time.Since(began))
+	t.Logf("the store lists 1,000 keys in %v", time.Since(start))
 	consoletest.Browse(
 		t,
 		"testdata/flow.mjs",

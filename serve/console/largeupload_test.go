@@ -68,8 +68,8 @@ func (p *largePage) begin(metadata string) (status int, id string) {
 	_, part := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "", true)
 	u, err := url.Parse(part["url"].(string))
 	require.NoError(p.t, err)
-	sent, _ := p.send("PUT", u.RequestURI(), "hello", false)
-	require.Equal(p.t, http.StatusOK, sent)
+	n, _ := p.send("PUT", u.RequestURI(), "hello", false)
+	require.Equal(p.t, http.StatusOK, n)
 	return status, id
 }
 

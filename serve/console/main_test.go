@@ -78,7 +78,7 @@ func (f *fixture) send(method, target string, body []byte, change func(*http.Req
 }
 
 // get returns the JSON of a view. The query is in pairs.
-func (f *fixture) get(t *testing.T, view string, into any, query ...string) {
+func (f *fixture) get(t *testing.T, view string, dst any, query ...string) {
 	t.Helper()
 	q := url.Values{"bucket": {"photos"}}
 	for i := 0; i < len(query); i += 2 {
@@ -86,7 +86,7 @@ func (f *fixture) get(t *testing.T, view string, into any, query ...string) {
 	}
 	w := f.send("GET", "/api/"+view+"?"+q.Encode(), nil, nil)
 	require.Equal(t, 200, w.Code, w.Body)
-	require.NoError(t, json.Unmarshal(w.Body.Bytes(), into))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), dst))
 }
 
 // post sends a document, and returns the status and the response.
