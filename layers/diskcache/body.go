@@ -122,8 +122,8 @@ func (b *body) load() {
 	data := b.buffer[:length]
 	n, err := b.block(number, data)
 	b.failed = err
-	if to := min(int64(n), b.end-start); to > b.pos-start {
-		b.left = data[b.pos-start : to]
+	if end := min(int64(n), b.end-start); end > b.pos-start {
+		b.left = data[b.pos-start : end]
 		b.verify()
 	} else if err == nil {
 		b.failed = io.ErrUnexpectedEOF

@@ -72,7 +72,7 @@ func putMark(blocks *os.Root) error {
 		return unusable(err)
 	}
 	others := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), tempPrefix) })
-	if found, err := blocks.ReadFile(markName); err == nil && string(found) == mark {
+	if data, err := blocks.ReadFile(markName); err == nil && string(data) == mark {
 		return nil
 	}
 	if others {

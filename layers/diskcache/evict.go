@@ -46,13 +46,13 @@ func (c *Cache) makeRoom(bytes int64) bool {
 		return true // another goroutine has just scanned
 	}
 	blocks, total := c.scan()
-	most := c.config.MaxBytes - room
+	maximum := c.config.MaxBytes - room
 	if full { // the disk has no room for these bytes
-		most = min(most, total-total/scanShare-bytes)
+		maximum = min(maximum, total-total/scanShare-bytes)
 	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
 	for _, b := range blocks {
-		if total <= most {
+		if total <= maximum {
 			break
 		}
 		_ = c.root.Remove(b.name) // ignored: another process may have removed the block

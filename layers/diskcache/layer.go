@@ -59,22 +59,22 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	case r.Condition.Revision != "":
 		return d.read(ctx, r, nil)
 	case d.cache.config.Unpinned && r.Version == "" && r.Condition == storage.Condition{}:
-		now, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
+		current, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
 		if err != nil {
 			break
 		}
-		from, to, err := r.Span(now.Size)
-		if err != nil || now.Revision == "" {
+		start, end, err := r.Span(current.Size)
+		if err != nil || current.Revision == "" {
 			break
 		}
-		if from == to {
-			return now, &body{}, nil
+		if start == end {
+			return current, &body{}, nil
 		}
 		pinned := *r
-		pinned.Offset = from
+		pinned.Offset = start
 		pinned.Suffix = 0
-		pinned.Condition.Revision = now.Revision
-		attrs, body, err := d.read(ctx, &pinned, now)
+		pinned.Condition.Revision = current.Revision
+		attrs, body, err := d.read(ctx, &pinned, current)
 		if storage.CodeOf(err) != storage.PreconditionFailed { // this code means that the object was replaced
 			return attrs, body, err
 		}
@@ -85,10 +85,10 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 // read reads a pinned revision. If the store has just confirmed the revision, the caller passes its
 // attributes in the last parameter. Otherwise that parameter is nil.
 func (d *objectDriver) read(
-	ctx context.Context, r *driver.GetRequest, now *storage.Attrs,
+	ctx context.Context, r *driver.GetRequest, current *storage.Attrs,
 ) (*storage.Attrs, io.ReadCloser, error) {
 	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Version, r.Condition.Revision}}
-	attrs, err := d.confirm(b, r, now)
+	attrs, err := d.confirm(b, r, current)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,15 +114,15 @@ func (d *objectDriver) read(
 //   - Otherwise, confirm calls Head.
 //
 // If the object is replaced after this call, the read fails with Changed.
-func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
-	if attrs := d.lately(b.object); attrs != nil && now == nil {
+func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.Attrs) (*storage.Attrs, error) {
+	if attrs := d.lately(b.object); attrs != nil && current == nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes
 	first := r.Offset / size
 	if r.Suffix > 0 || d.cache.has(b.name(first)) {
-		if now != nil {
-			return now, nil
+		if current != nil {
+			return current, nil
 		}
 		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
 		if err == nil && attrs.Revision != r.Condition.Revision {

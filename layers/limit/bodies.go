@@ -80,8 +80,8 @@ type uploadBody struct {
 func (b *uploadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Upload
 	n, err := b.Reader.Read(p[:atOnce(rate, len(p))])
-	if failed := b.limiter.sent(b.ctx, n); failed != nil && err == nil {
-		err = failed
+	if failure := b.limiter.sent(b.ctx, n); failure != nil && err == nil {
+		err = failure
 	}
 	return n, err
 }
@@ -118,8 +118,8 @@ func (b *downloadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Download
 	n, err := b.ReadCloser.Read(p[:atOnce(rate, len(p))])
 	wire.Pause(b.ctx)
-	if failed := b.limiter.download.pass(b.ctx, n, float64(rate)); failed != nil && err == nil {
-		err = failed
+	if failure := b.limiter.download.pass(b.ctx, n, float64(rate)); failure != nil && err == nil {
+		err = failure
 	}
 	return n, err
 }

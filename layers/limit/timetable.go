@@ -152,13 +152,13 @@ func parseRate(text string) (Rate, error) {
 	}
 	number := strings.TrimRight(text, "iBbKkMmGgTtPp")
 	unit := strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
-	factor, known := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
+	factor, ok := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
 	value, err := strconv.ParseFloat(number, 64)
 	bytes := value * factor
-	if err == nil && known && bytes == 0 {
+	if err == nil && ok && bytes == 0 {
 		return 0, nil
 	}
-	if err != nil || !known || math.IsNaN(bytes) {
+	if err != nil || !ok || math.IsNaN(bytes) {
 		return 0, malformed(`must have rates such as 512K, 10M or "off"`)
 	}
 	if bytes < 1 || bytes > 1<<62 {

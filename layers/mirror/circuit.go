@@ -54,14 +54,14 @@ func (c *circuit) ended(err error) {
 	c.failures = 0
 }
 
-// record updates the circuit with the result of a request. The parameter began is the time at which
+// record updates the circuit with the result of a request. start is the time at which
 // the request was sent. If the caller has canceled the request, the result does not count. If a
 // deadline has ended the request after at least leastWait, the request counts as a failure.
-func (c *circuit) record(ctx context.Context, began time.Time, err error) {
+func (c *circuit) record(ctx context.Context, start time.Time, err error) {
 	late := ctx.Err()
 	if late == nil || err == nil {
 		c.ended(err)
-	} else if errors.Is(late, context.DeadlineExceeded) && time.Since(began) >= leastWait {
+	} else if errors.Is(late, context.DeadlineExceeded) && time.Since(start) >= leastWait {
 		c.failed(1)
 	}
 }
@@ -150,8 +150,8 @@ func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.C
 	if !s.ofSecond.allows() {
 		return unavailable(errOpen)
 	}
-	began := time.Now()
+	start := time.Now()
 	err := watch(ctx, s.config.Stall+time.Duration(size>>24)*time.Second, do)
-	s.ofSecond.record(ctx, began, err)
+	s.ofSecond.record(ctx, start, err)
 	return err
 }

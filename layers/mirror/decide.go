@@ -142,8 +142,8 @@ type noteSet struct {
 }
 
 func (n noteSet) has(key string) bool {
-	_, found := n.keys[key]
-	return found
+	_, ok := n.keys[key]
+	return ok
 }
 
 // notedIn returns the keys that the notes in b are about. Only notes about the given pair of stores
@@ -165,8 +165,8 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 			if !n.Made.IsZero() && n.Made.Before(made) {
 				made = n.Made
 			}
-			if until := made.Add(n.For); !set.has(n.Key) || until.After(set.keys[n.Key]) {
-				set.keys[n.Key] = until
+			if end := made.Add(n.For); !set.has(n.Key) || end.After(set.keys[n.Key]) {
+				set.keys[n.Key] = end
 			}
 		}
 		return err

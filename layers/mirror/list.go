@@ -23,47 +23,47 @@ const afterNotes = NotesPrefix + "~"
 
 // List returns a page of the primary, or of the second store if the primary is down.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *storage.Page, err error) {
-	at := position{After: r.StartAfter}
+	pos := position{After: r.StartAfter}
 	if r.Token != "" {
-		if err := json.Unmarshal([]byte(r.Token), &at); err != nil {
+		if err := json.Unmarshal([]byte(r.Token), &pos); err != nil {
 			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing")}
 		}
 	}
 	s := d.stores
 	err = s.read(ctx, &driver.GetRequest{}, func(ctx context.Context) (err error) {
-		page, err = s.page(ctx, r, at, false)
+		page, err = s.page(ctx, r, pos, false)
 		return err
 	}, func(ctx context.Context) (err error) {
-		page, err = s.page(ctx, r, at, true)
+		page, err = s.page(ctx, r, pos, true)
 		return err
 	})
 	return page, err
 }
 
 // page returns the next page of one store.
-func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, second bool) (*storage.Page, error) {
-	from := s.once
+func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, second bool) (*storage.Page, error) {
+	src := s.once
 	if second {
-		from = s.second.Bucket
+		src = s.second.Bucket
 	}
-	if at.Second != second { // a token of the other store has no meaning here
-		at.Second = second
-		at.Token = ""
+	if pos.Second != second { // a token of the other store has no meaning here
+		pos.Second = second
+		pos.Token = ""
 	}
-	found, err := otherstore.ListPage(ctx, from, r, at.Token, at.After)
+	found, err := otherstore.ListPage(ctx, src, r, pos.Token, pos.After)
 	if err != nil {
 		return nil, err
 	}
 	page := &storage.Page{Entries: r.Entries[:0]}
-	at.Token = found.Token
+	pos.Token = found.Token
 	for _, e := range found.Entries {
-		hidden, err := otherstore.Hides(ctx, from, e, NotesPrefix, afterNotes)
+		hidden, err := otherstore.Hides(ctx, src, e, NotesPrefix, afterNotes)
 		if err != nil {
 			return nil, err
 		}
-		at.After = e.Key
+		pos.After = e.Key
 		if hidden {
-			at.Token, at.After = "", afterNotes // skips the notes, which may be many
+			pos.Token, pos.After = "", afterNotes // skips the notes, which may be many
 			continue
 		}
 		if second {
@@ -74,7 +74,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 		page.Entries = append(page.Entries, e)
 	}
 	if found.Token != "" {
-		token, err := json.Marshal(at)
+		token, err := json.Marshal(pos)
 		page.Token = string(token)
 		return page, err
 	}

@@ -89,11 +89,11 @@ func (c *comparison) prove(ctx context.Context) (err error) {
 // such a mark from the second store.
 func (c *comparison) join(ctx context.Context) error {
 	s := c.stores
-	since, err := s.secondNow(ctx, c.newest)
+	start, err := s.secondNow(ctx, c.newest)
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(mark{rolePrimary, s.place, s.secondPlace, c.mark.Generation + 1, since})
+	data, err := json.Marshal(mark{rolePrimary, s.place, s.secondPlace, c.mark.Generation + 1, start})
 	if err != nil {
 		return err
 	}

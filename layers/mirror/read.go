@@ -41,14 +41,14 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 			return err
 		}
 	}
-	failed := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
-	if isFinal(failed) {
+	failure := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
+	if isFinal(failure) {
 		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
-		return failed
+		return failure
 	}
 	if asked {
-		return both(err, failed)
+		return both(err, failure)
 	}
 	return s.askPrimary(ctx, primary)
 }
@@ -58,9 +58,9 @@ func (s *stores) bounded(ctx context.Context, do func(context.Context) error) er
 }
 
 func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) error) error {
-	began := time.Now()
+	start := time.Now()
 	err := s.bounded(ctx, primary)
-	s.ofPrimary.record(ctx, began, err)
+	s.ofPrimary.record(ctx, start, err)
 	return err
 }
 
@@ -77,13 +77,13 @@ func isFinal(err error) bool {
 
 // both returns the error of the primary, with the text of the second store's error. The code of the
 // second store's error is dropped.
-func both(err, failed error) error {
-	own := &storage.Error{Code: storage.CodeOf(err), Retryable: true}
+func both(err, failure error) error {
+	storageErr := &storage.Error{Code: storage.CodeOf(err), Retryable: true}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
-		*own = *e
+		*storageErr = *e
 	}
-	own.Err = fmt.Errorf("%w; the second store: %v", err, failed)
-	return own
+	storageErr.Err = fmt.Errorf("%w; the second store: %v", err, failure)
+	return storageErr
 }
 
 // condition translates the condition of r into an option for the second store. If no condition is
@@ -101,11 +101,11 @@ func (s *stores) condition(
 	case own != nil:
 		return own, "", nil
 	case c.Revision != "":
-		copied, err := s.copyOf(ctx, r.Key, c.Revision)
+		attrs, err := s.copyOf(ctx, r.Key, c.Revision)
 		if err != nil {
 			return nil, "", err
 		}
-		return storage.IfRevision(copied.Revision), c.Revision, nil
+		return storage.IfRevision(attrs.Revision), c.Revision, nil
 	case c.NotRevision != "":
 		if _, err := s.copyOf(ctx, r.Key, c.NotRevision); !errors.Is(err, storage.ObjectNotFound) {
 			return nil, "", cmp.Or[error](err, storage.NotModified)

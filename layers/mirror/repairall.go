@@ -240,7 +240,7 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 		c.newest = e.Modified
 	}
 	c.job.mu.Unlock()
-	if there, err := c.stores.primary.Exists(ctx, e.Key); there || err != nil {
+	if exists, err := c.stores.primary.Exists(ctx, e.Key); exists || err != nil {
 		return err
 	}
 	put := c.stores.putTime(e.Key, e.Modified)

@@ -49,8 +49,8 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 		return err
 	})
 	if e, ok := errors.AsType[*storage.Error](err); ok {
-		own := *e
-		own.Unknown, err = false, &own // the caller's object was certainly not written
+		storageErr := *e
+		storageErr.Unknown, err = false, &storageErr // the caller's object was certainly not written
 	}
 	return name, err
 }
@@ -252,8 +252,8 @@ func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 		return false
 	}
 	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		copied, err := s.copyOf(ctx, ours.Key, s.second.Bare(ours.Revision))
-		if err == nil && copied.Revision != theirs.Revision {
+		attrs, err := s.copyOf(ctx, ours.Key, s.second.Bare(ours.Revision))
+		if err == nil && attrs.Revision != theirs.Revision {
 			err = errAgain
 		}
 		return err
@@ -322,15 +322,15 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 
 // verify returns errAgain if the object or its tags in the primary have changed since they were
 // copied.
-func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
-	now, err := attrsOf(ctx, s.primary, ours.Key)
+func (s *stores) verify(ctx context.Context, ours, attrs *storage.Attrs) error {
+	current, err := attrsOf(ctx, s.primary, ours.Key)
 	if err != nil {
 		return err
 	}
-	if now == nil || now.Revision != ours.Revision || !properties.Same(&now.Properties, &ours.Properties) {
+	if current == nil || current.Revision != ours.Revision || !properties.Same(&current.Properties, &ours.Properties) {
 		return errAgain
 	}
-	if now.TagCount == 0 && copied.TagCount == 0 {
+	if current.TagCount == 0 && attrs.TagCount == 0 {
 		return nil
 	}
 	want, err := storage.Tags(ctx, s.primary, ours.Key)
@@ -366,7 +366,7 @@ func (p pinned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 func (p pinned) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
 
 func pin(ctx context.Context, r *driver.GetRequest) *driver.GetRequest {
-	own := *r
-	own.Condition.Revision, _ = ctx.Value(pinKey{}).(string)
-	return &own
+	req := *r
+	req.Condition.Revision, _ = ctx.Value(pinKey{}).(string)
+	return &req
 }

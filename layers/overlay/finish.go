@@ -205,9 +205,9 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	again := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
+	retry := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
 	switch {
-	case again && len(f.later) < mostLater && ctx.Err() == nil:
+	case retry && len(f.later) < mostLater && ctx.Err() == nil:
 		f.later = append(f.later, l)
 		return nil
 	case err != nil && ctx.Err() != nil:

@@ -32,24 +32,24 @@ type position struct {
 //   - A removed key is written again meanwhile. If List has read the key's tombstone, the page of
 //     the new store has the new object.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	at := position{Start: r.StartAfter}
+	pos := position{Start: r.StartAfter}
 	if r.Token != "" {
-		if err := json.Unmarshal([]byte(r.Token), &at); err != nil {
+		if err := json.Unmarshal([]byte(r.Token), &pos); err != nil {
 			return nil, &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  errors.New("token must be of a page of this listing"),
 			}
 		}
 	}
-	m := merger{at: at, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
+	m := merger{at: pos, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
 	var err error
-	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, at, at.Old, at.OldDone); err != nil {
+	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, pos, pos.Old, pos.OldDone); err != nil {
 		return nil, err
 	}
-	if m.ofRemoved, err = d.stores.removedPage(ctx, r, at); err != nil {
+	if m.ofRemoved, err = d.stores.removedPage(ctx, r, pos); err != nil {
 		return nil, err
 	}
-	if m.ofNew, err = d.stores.newPage(ctx, r, at); err != nil {
+	if m.ofNew, err = d.stores.newPage(ctx, r, pos); err != nil {
 		return nil, err
 	}
 	if m.hidden, err = d.stores.hidden(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
@@ -71,16 +71,16 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 
 // pageOf returns the entries of a store's page that were not listed yet.
 func pageOf(
-	ctx context.Context, b storage.Bucket, r *driver.ListRequest, at position, token string, done bool,
+	ctx context.Context, b storage.Bucket, r *driver.ListRequest, pos position, token string, done bool,
 ) (*storage.Page, error) {
 	if done {
 		return &storage.Page{}, nil
 	}
-	page, err := otherstore.ListPage(ctx, b, r, token, at.Start)
+	page, err := otherstore.ListPage(ctx, b, r, token, pos.Start)
 	if err != nil {
 		return nil, err
 	}
-	for at.After != "" && len(page.Entries) > 0 && page.Entries[0].Key <= at.After {
+	for pos.After != "" && len(page.Entries) > 0 && page.Entries[0].Key <= pos.After {
 		page.Entries = page.Entries[1:]
 	}
 	return page, nil

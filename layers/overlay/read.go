@@ -33,8 +33,8 @@ type found struct {
 
 // Get reads from the new store, or from the old one if the new store does not have the object.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
-		attrs, body, err := d.Driver.Get(ctx, own)
+	f, err := d.stores.read(ctx, r, func(req *driver.GetRequest) (found, error) {
+		attrs, body, err := d.Driver.Get(ctx, req)
 		return found{attrs, body}, err
 	}, func(c storage.ReadOption) (found, error) {
 		if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
@@ -50,8 +50,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 // Head returns the attributes from the store that Get would read.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
-		attrs, err := d.Driver.Head(ctx, own)
+	f, err := d.stores.read(ctx, r, func(req *driver.GetRequest) (found, error) {
+		attrs, err := d.Driver.Head(ctx, req)
 		return found{attrs: attrs}, err
 	}, func(c storage.ReadOption) (found, error) {
 		attrs, err := d.stores.old.Head(ctx, r, c)
@@ -74,10 +74,10 @@ func (s *stores) read(
 	if !errors.Is(err, errLookInOld) {
 		return f, err
 	}
-	gone, failed := s.isRemoved(ctx, r.Key)
+	gone, failure := s.isRemoved(ctx, r.Key)
 	switch {
-	case failed != nil:
-		return found{}, failed
+	case failure != nil:
+		return found{}, failure
 	case gone:
 		err = storage.ObjectNotFound
 	default:
@@ -104,13 +104,13 @@ var errLookInOld = errors.New("look in the old store")
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
 ) (found, error) {
-	own := s.old.ForOwn(r)
+	req := s.old.ForOwn(r)
 	oldOnly := s.old.Has(r.Condition.Revision)
-	for again := oldOnly; ; again = true {
+	for retry := oldOnly; ; retry = true {
 		f := found{}
 		err := error(storage.PreconditionFailed)
 		if !oldOnly {
-			f, err = get(own)
+			f, err = get(req)
 		}
 		if err == nil && markerOf(f.attrs) == "" {
 			return f, nil
@@ -134,11 +134,11 @@ func (s *stores) readNew(
 		if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
 			return found{}, err
 		}
-		p, failed := s.look(ctx, r.Key)
+		p, failure := s.look(ctx, r.Key)
 		moved := s.ofCopy(p, r.Condition)
 		switch {
-		case failed != nil:
-			return found{}, failed
+		case failure != nil:
+			return found{}, failure
 		case !p.hasObject():
 			return found{}, p.lacks()
 		case moved != r.Condition:
@@ -148,7 +148,7 @@ func (s *stores) readNew(
 				f.attrs.Revision = r.Condition.Revision
 			}
 			return f, err
-		case again:
+		case retry:
 			return found{}, err
 		}
 	}
@@ -175,10 +175,10 @@ func lacks(err error) bool {
 
 // Tags returns the tags in the store that has the object.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
-	_, err = d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
-		attrs, err := d.Driver.Head(ctx, own)
+	_, err = d.stores.read(ctx, r, func(req *driver.GetRequest) (found, error) {
+		attrs, err := d.Driver.Head(ctx, req)
 		if err == nil && markerOf(attrs) == "" {
-			tags, err = d.Driver.Tags(ctx, own)
+			tags, err = d.Driver.Tags(ctx, req)
 		}
 		return found{attrs: attrs}, err
 	}, func(storage.ReadOption) (found, error) {
@@ -196,8 +196,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	if p, failed := d.stores.look(ctx, r.Key); failed != nil || !p.hasObject() {
-		return cmp.Or(failed, err)
+	if p, failure := d.stores.look(ctx, r.Key); failure != nil || !p.hasObject() {
+		return cmp.Or(failure, err)
 	}
 	return d.Driver.SetTags(ctx, r)
 }

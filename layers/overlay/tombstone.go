@@ -111,17 +111,17 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	return func(yield func(storage.ListEntry, error) bool) {
 		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
 		defer stop()
-		gone, failed, more := next()
+		gone, failure, hasMore := next()
 		for e, err := range all {
 			name, ordered := nameOf(e.Key)
-			for ordered && more && failed == nil && gone.Key < name {
-				gone, failed, more = next()
+			for ordered && hasMore && failure == nil && gone.Key < name {
+				gone, failure, hasMore = next()
 			}
-			removed := ordered && more && gone.Key == name
-			if !ordered && err == nil && failed == nil {
-				removed, failed = s.isRemoved(ctx, e.Key)
+			removed := ordered && hasMore && gone.Key == name
+			if !ordered && err == nil && failure == nil {
+				removed, failure = s.isRemoved(ctx, e.Key)
 			}
-			if err = cmp.Or(err, failed); err == nil && removed {
+			if err = cmp.Or(err, failure); err == nil && removed {
 				continue
 			}
 			if !yield(e, err) || err != nil {
@@ -137,9 +137,9 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 		return 0, nil
 	}
 	keys := func(yield func(string) bool) {
-		for e, failed := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
-			err = failed
-			if failed != nil {
+		for e, failure := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
+			err = failure
+			if failure != nil {
 				return
 			}
 			left++
@@ -149,8 +149,8 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 		}
 	}
 	if remove {
-		gone, failed := storage.RemoveAll(ctx, s.new, keys)
-		return left - int64(gone), errors.Join(failed, err)
+		gone, failure := storage.RemoveAll(ctx, s.new, keys)
+		return left - int64(gone), errors.Join(failure, err)
 	}
 	for range keys {
 	}
@@ -158,14 +158,14 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 }
 
 // newPage returns a page of the new store without tombstones.
-func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position) (*storage.Page, error) {
-	page, err := pageOf(ctx, s.new, r, at, at.New, at.NewDone)
+func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
+	page, err := pageOf(ctx, s.new, r, pos, pos.New, pos.NewDone)
 	if err != nil || !s.config.KeepOld {
 		return page, err
 	}
 	if n := len(page.Entries); n > 0 && s.isTombstone(page.Entries[n-1].Key) && page.Token != "" {
-		at.Start = afterTombstones // skips the tombstones, which may be many
-		past, err := pageOf(ctx, s.new, r, at, "", false)
+		pos.Start = afterTombstones // skips the tombstones, which may be many
+		past, err := pageOf(ctx, s.new, r, pos, "", false)
 		if err != nil {
 			return nil, err
 		}
@@ -173,29 +173,29 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position
 		page.Token = past.Token
 	}
 	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
-		hidden, failed := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
-		err = cmp.Or(err, failed)
+		hidden, failure := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
+		err = cmp.Or(err, failure)
 		return hidden
 	})
 	return page, err
 }
 
 // removedPage returns a page of the keys and common prefixes of tombstones.
-func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at position) (*storage.Page, error) {
-	if !s.config.KeepOld || at.OldDone {
+func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
+	if !s.config.KeepOld || pos.OldDone {
 		return &storage.Page{}, nil
 	}
-	own := *r
-	own.Prefix = TombstonesPrefix + r.Prefix
-	at.After = max(at.After, at.Start)
-	if at.After != "" {
-		at.After = TombstonesPrefix + at.After
+	req := *r
+	req.Prefix = TombstonesPrefix + r.Prefix
+	pos.After = max(pos.After, pos.Start)
+	if pos.After != "" {
+		pos.After = TombstonesPrefix + pos.After
 	}
-	at.Start = at.After
-	if len(at.Start) > keyrule.MaxBytes {
-		at.Start = ""
+	pos.Start = pos.After
+	if len(pos.Start) > keyrule.MaxBytes {
+		pos.Start = ""
 	}
-	page, err := pageOf(ctx, s.new, &own, at, at.Removed, at.RemovedDone)
+	page, err := pageOf(ctx, s.new, &req, pos, pos.Removed, pos.RemovedDone)
 	// If the store cannot have keys with this prefix, it has no such tombstones.
 	if err != nil && lacks(err) {
 		return &storage.Page{}, nil

@@ -84,23 +84,23 @@ func write[T any](
 	if err := s.reserved(key); err != nil {
 		return result, err
 	}
-	given := *condition
-	c, err := s.writeCondition(ctx, key, given)
+	cond := *condition
+	c, err := s.writeCondition(ctx, key, cond)
 	if err != nil {
 		return result, err
 	}
 	defer func() {
-		*condition = given
+		*condition = cond
 	}()
 	// Set the condition in the caller's request. A copy of the request would lack the checksum,
 	// because the engine adds the checksum to the caller's request when the body ends.
 	*condition = c
 	result, err = do()
-	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
+	if !errors.Is(err, storage.PreconditionFailed) || !cond.Absent && !s.old.Has(cond.Revision) {
 		return result, err
 	}
-	if _, refused := s.writeCondition(ctx, key, given); refused != nil {
-		return result, refused
+	if _, refusal := s.writeCondition(ctx, key, cond); refusal != nil {
+		return result, refusal
 	}
 	return result, errBusy
 }
@@ -201,12 +201,12 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err != nil {
 		return err
 	}
-	own := *r
-	own.Condition = s.ofCopy(p, r.Condition)
+	req := *r
+	req.Condition = s.ofCopy(p, r.Condition)
 	revision, isOld := s.old.Cut(r.Condition.Revision)
 	conditional := r.Condition.Revision != ""
 	switch {
-	case p.hasObject() && conditional && own.Condition.Revision != p.attrs.Revision:
+	case p.hasObject() && conditional && req.Condition.Revision != p.attrs.Revision:
 		return storage.PreconditionFailed // nothing was removed yet
 	case p.hasObject():
 		if attrs != nil {
@@ -214,7 +214,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 				return err
 			}
 		}
-		return s.driver.Delete(ctx, &own)
+		return s.driver.Delete(ctx, &req)
 	case p.marker == removed: // a killed process has left the marker
 		return s.endRemoval(ctx, r.Key, p)
 	case attrs == nil && p.marker == "":
@@ -264,11 +264,11 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 		storage.Locked,
 		storage.Unsupported,
 		storage.InvalidArgument:
-		failed := s.endMarker(context.WithoutCancel(ctx), key, p)
-		if failed == nil {
+		failure := s.endMarker(context.WithoutCancel(ctx), key, p)
+		if failure == nil {
 			return err
 		}
-		err = errors.Join(err, failed)
+		err = errors.Join(err, failure)
 	}
 	return unknown(err)
 }

@@ -38,7 +38,7 @@ type Store struct {
 // store, the text is random. A layer then never takes the data of one store for the data of
 // another.
 func Identity(b storage.Bucket) string {
-	if identity, known := serving.Identity(b); known {
+	if identity, ok := serving.Identity(b); ok {
 		return identity
 	}
 	return "unknown " + rand.Text()
@@ -79,16 +79,16 @@ func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
-			own := *e
+			storageErr := *e
 			where := fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
 			// The text names the other bucket. A second *storage.Error would be wrong, because an
 			// error must have only one Code.
-			own.Op = ""
-			own.Err = errors.New(where)
+			storageErr.Op = ""
+			storageErr.Err = errors.New(where)
 			if e.Err != nil {
-				own.Err = fmt.Errorf("%s: %w", where, e.Err)
+				storageErr.Err = fmt.Errorf("%s: %w", where, e.Err)
 			}
-			return &own
+			return &storageErr
 		}
 		return err
 	})
@@ -103,9 +103,9 @@ func Overlaps(d driver.Driver, other storage.Bucket) bool {
 }
 
 // Places returns a function that returns where the objects of a layer are. They are in the layer's
-// own store and in the other store. The parameter own is the driver of the layer's own store.
-func (s Store) Places(own driver.Driver) func() []driver.Place {
-	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
+// own store and in the other store. d is the driver of the layer's own store.
+func (s Store) Places(d driver.Driver) func() []driver.Place {
+	return func() []driver.Place { return slices.Concat(driver.PlacesOf(d), driver.Places(s.Bucket)) }
 }
 
 // Refused returns an error if the new layer must not be used over the layers below it. It refuses
@@ -144,8 +144,8 @@ func (s Store) Refused(kind string) error {
 // listsInOrder reports whether both stores can list in byte order. If every call of the other
 // bucket fails, it also returns true, so that the caller gets the error of that bucket.
 func (s Store) listsInOrder() bool {
-	own := s.Own.FolderOrder || s.Own.Features&storage.OrderedListing != 0
-	return own && storage.CodeOf(storage.Require(s.Bucket, storage.OrderedListing)) != storage.Unsupported
+	isOwn := s.Own.FolderOrder || s.Own.Features&storage.OrderedListing != 0
+	return isOwn && storage.CodeOf(storage.Require(s.Bucket, storage.OrderedListing)) != storage.Unsupported
 }
 
 // Describe returns the description of a layer over two stores. The layer has the features of its
@@ -267,9 +267,9 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	if !s.Has(r.Condition.NotRevision) {
 		return r
 	}
-	own := *r
-	own.Condition = storage.Condition{}
-	return &own
+	req := *r
+	req.Condition = storage.Condition{}
+	return &req
 }
 
 // CopyID returns the write id of a copy that a layer makes. The write id tells which revision was
