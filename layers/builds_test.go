@@ -54,10 +54,10 @@ func (s *laggingStack) lagging() driver.Driver {
 	return s.mirror(s.failing.Layer()(s.store("new")), s.store("old"))
 }
 
-func (s *laggingStack) overlay(over, old driver.Driver, c overlay.Config) driver.Driver {
+func (s *laggingStack) overlay(base, old driver.Driver, c overlay.Config) driver.Driver {
 	layer, err := overlay.New(s.bucket(old), c)
 	require.NoError(s.t, err)
-	return layer(over)
+	return layer(base)
 }
 
 func (s *laggingStack) cache(d driver.Driver) driver.Driver {
@@ -213,7 +213,7 @@ func (s *laggingStack) write(b storage.Bucket, write buildingWrite, rule faults.
 	require.NoError(t, err, name)
 
 	s.failing.Set(rule)
-	failed := write.call(t.Context(), b, attrs.Revision)
+	failure := write.call(t.Context(), b, attrs.Revision)
 	s.failing.Set()
 
 	objects := 0
@@ -224,13 +224,13 @@ func (s *laggingStack) write(b storage.Bucket, write buildingWrite, rule faults.
 		}
 		require.NoError(t, err, name)
 		require.False(t, mirror.FailedOver(attrs), name)
-		require.Contains(t, string(data), "new", "%s: %s (%v)", name, key, failed)
-		require.NotContains(t, string(data), "old", "%s: %s (%v)", name, key, failed)
+		require.Contains(t, string(data), "new", "%s: %s (%v)", name, key, failure)
+		require.NotContains(t, string(data), "old", "%s: %s (%v)", name, key, failure)
 		objects++
 	}
 	want := 2
 	if write.name == "Move over another object" {
 		want = 1
 	}
-	require.GreaterOrEqual(t, objects, want, "%s (%v)", name, failed)
+	require.GreaterOrEqual(t, objects, want, "%s (%v)", name, failure)
 }

@@ -66,10 +66,10 @@ func TestReadsFromTheCacheAreNotLimited(t *testing.T) {
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("a", size)))
 		require.NoError(t, err)
 		read := func() time.Duration {
-			began := time.Now()
+			start := time.Now()
 			_, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
 			require.NoError(t, err)
-			return time.Since(began)
+			return time.Since(start)
 		}
 		require.GreaterOrEqual(t, read(), size/rate*time.Second-time.Second)
 		require.Zero(t, read())
@@ -80,10 +80,10 @@ func TestAWriteThatIsRefusedDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := newLimit(t, limit.Config{Requests: limit.Requests{Writes: 0.001}})
 		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(readonly.New(readonly.Config{})))
-		began := time.Now()
+		start := time.Now()
 		for range 3 {
 			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.PermissionDenied)
 		}
-		require.Zero(t, time.Since(began))
+		require.Zero(t, time.Since(start))
 	})
 }

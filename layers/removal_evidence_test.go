@@ -231,9 +231,9 @@ func TestTheOldStoreOfAnOverlayIsNoOtherPlace(t *testing.T) {
 					}
 					require.Equal(t, want, storage.CodeOf(err), "%v", err)
 					for _, key := range []string{"a/f1", "a/f2", "f1", "a/a/f1"} {
-						there, err := old.Exists(t.Context(), key)
+						exists, err := old.Exists(t.Context(), key)
 						require.NoError(t, err)
-						require.True(t, there, key)
+						require.True(t, exists, key)
 					}
 				})
 			}
@@ -296,12 +296,12 @@ func TestAServedLayerIsNoOtherPlaceThanItsSecondStore(t *testing.T) {
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
 						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
-					var left []string
+					var leftovers []string
 					for e, err := range second.List(t.Context()) {
 						require.NoError(t, err)
-						left = append(left, e.Key)
+						leftovers = append(leftovers, e.Key)
 					}
-					require.ElementsMatch(t, keys, left, "nor is a question left")
+					require.ElementsMatch(t, keys, leftovers, "nor is a question left")
 				})
 			}
 		}
@@ -343,7 +343,7 @@ func TestAQuestionThatOnlyTheNewStoreHasCanBeRemoved(t *testing.T) {
 	_, err = engine.New(fresh).Upload(t.Context(), key, strings.NewReader(evidence.Text))
 	require.NoError(t, err)
 	require.NoError(t, engine.New(fresh, driver.WithLayer(layer)).Remove(t.Context(), key))
-	there, err := engine.New(fresh).Exists(t.Context(), key)
+	exists, err := engine.New(fresh).Exists(t.Context(), key)
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }

@@ -108,9 +108,9 @@ func TestALaggingListingRemovesNothing(t *testing.T) {
 			err := row.job(t.Context(), b, other)
 			require.ErrorIs(t, err, storage.Unavailable)
 			failing.Set()
-			for _, of := range []storage.Bucket{b, other} {
+			for _, bucket := range []storage.Bucket{b, other} {
 				for _, key := range []string{"changed", "new", "old"} {
-					data, _, err := storage.ReadAll(t.Context(), of, key)
+					data, _, err := storage.ReadAll(t.Context(), bucket, key)
 					require.NoError(t, err, key)
 					require.Equal(t, "new", string(data), key)
 				}

@@ -53,9 +53,9 @@ func TestALeaseIsKnownByAnotherAddress(t *testing.T) {
 					b, key := makeLease(w)
 					err := lease.Hold(t.Context(), b, key, func(ctx context.Context) error { return job(ctx, end(w)) })
 					require.NoError(t, err, "the lease is still there when it is released")
-					left := w.contents(w.bucket("first"))
-					require.Len(t, left, 1)
-					require.Contains(t, left, "in/lease")
+					leftovers := w.contents(w.bucket("first"))
+					require.Len(t, leftovers, 1)
+					require.Contains(t, leftovers, "in/lease")
 				})
 			}
 		}

@@ -84,15 +84,15 @@ type removalCall struct {
 
 var reasonsToRemove = []reasonToRemove{
 	{"restore", versioned, func(w *world, b storage.Bucket) removalCall {
-		at := w.now()
+		t := w.now()
 		shown := w.contents(b)
 		w.change(b)
 		return removalCall{
 			run: func(ctx context.Context) error {
-				_, err := transfer.RestoreAt(ctx, b, at, transfer.WithDelete())
+				_, err := transfer.RestoreAt(ctx, b, t, transfer.WithDelete())
 				return err
 			},
-			done: func(now map[string]string) { require.Equal(w.t, shown, now) },
+			done: func(current map[string]string) { require.Equal(w.t, shown, current) },
 		}
 	}},
 	{"undelete", versioned, func(w *world, b storage.Bucket) removalCall {
@@ -104,7 +104,7 @@ var reasonsToRemove = []reasonToRemove{
 				_, err := transfer.Undelete(ctx, b)
 				return err
 			},
-			done: func(now map[string]string) { require.Equal(w.t, was, now) },
+			done: func(current map[string]string) { require.Equal(w.t, was, current) },
 		}
 	}},
 	{"expire old versions", versioned, func(w *world, b storage.Bucket) removalCall {
@@ -117,7 +117,7 @@ var reasonsToRemove = []reasonToRemove{
 				return err
 			},
 			may:  func(_ storedText, current bool) bool { return !current },
-			done: func(now map[string]string) { require.Equal(w.t, shown, now) },
+			done: func(current map[string]string) { require.Equal(w.t, shown, current) },
 		}
 	}},
 	{"evict to a directory beside the stores", plain, evicting(func(w *world) string { return w.t.TempDir() })},
@@ -192,12 +192,12 @@ func evicting(in func(w *world) string) func(w *world, b storage.Bucket) removal
 			}
 			cached := w.bucket("first", cache.Layer())
 			for range 2 {
-				for _, of := range []storage.Bucket{cached, b} {
-					for e, failed := range of.List(ctx) {
-						err = errors.Join(err, failed)
-						if failed == nil {
-							_, _, failed = storage.ReadAll(ctx, of, e.Key)
-							err = errors.Join(err, failed)
+				for _, bucket := range []storage.Bucket{cached, b} {
+					for e, failure := range bucket.List(ctx) {
+						err = errors.Join(err, failure)
+						if failure == nil {
+							_, _, failure = storage.ReadAll(ctx, bucket, e.Key)
+							err = errors.Join(err, failure)
 						}
 					}
 				}
@@ -257,7 +257,7 @@ func (w *world) play(b storage.Bucket, of removalCall, fails func()) error {
 	w.dead.Store(0)
 	after := w.everything()
 	for each, current := range before {
-		if _, there := after[each]; !there && (of.may == nil || !of.may(each, current)) {
+		if _, exists := after[each]; !exists && (of.may == nil || !of.may(each, current)) {
 			require.Fail(w.t, "something is lost", "%q; the call: %v", each, err)
 		}
 	}
@@ -275,7 +275,7 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	t.Logf("the table has %d rows", len(table))
 	random := rand.New(rand.NewPCG(20261128, 68))
 	for i, row := range table {
-		at := random.Int64N(40)
+		offset := random.Int64N(40)
 		if !wholeTable && i%7 != 0 {
 			continue
 		}
@@ -283,9 +283,9 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 			w, b, call := row.newReason(t)
 			_ = w.play(b, call, func() { w.failing.Set(row.rules...) })
 		})
-		t.Run(fmt.Sprintf("%s/killed at call %d", row, at), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/killed at call %d", row, offset), func(t *testing.T) {
 			w, b, call := row.newReason(t)
-			_ = w.play(b, call, func() { w.dead.Store(w.calls.Load() + 1 + at) })
+			_ = w.play(b, call, func() { w.dead.Store(w.calls.Load() + 1 + offset) })
 			_ = w.play(b, call, func() {})
 		})
 	}

@@ -226,13 +226,13 @@ func valuesOf(all ...map[string]string) (values []string) {
 
 // replaced are the contents of dst that a job may replace by those of src.
 func withoutReplaced(dst, src map[string]string) map[string]string {
-	left := map[string]string{}
+	leftovers := map[string]string{}
 	for key, text := range dst {
 		if _, replaced := src[key]; !replaced {
-			left[key] = text
+			leftovers[key] = text
 		}
 	}
-	return left
+	return leftovers
 }
 
 var removingJobs = []removingJob{
@@ -320,11 +320,11 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			dst := endsOfTheWorld[row.dst](w)
 			src := endsOfTheWorld[row.src](w)
-			kept := row.job.kept(w.contents(dst), w.contents(src))
+			result := row.job.kept(w.contents(dst), w.contents(src))
 			w.failing.Set(row.rules...)
 			err := row.job.run(t.Context(), w, dst, src)
 			w.failing.Set()
-			w.requireStored(kept, err)
+			w.requireStored(result, err)
 			for text := range w.stored() {
 				require.NotContains(t, text, "omnibucket asked")
 			}
@@ -332,9 +332,9 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	}
 }
 
-func (w *world) requireStored(kept []string, err error) {
+func (w *world) requireStored(result []string, err error) {
 	stored := w.stored()
-	for _, text := range kept {
+	for _, text := range result {
 		require.True(w.t, stored[text], "%q is lost; the job: %v", text, err)
 	}
 }
@@ -351,16 +351,16 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	random := rand.New(rand.NewPCG(20261128, 67))
 	for round := range rounds {
 		row := table[random.IntN(len(table))]
-		at := random.Int64N(60)
+		offset := random.Int64N(60)
 		restored := random.IntN(2) == 0
-		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, at, restored), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, offset, restored), func(t *testing.T) {
 			w := newWorld(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			snapshot := w.contents(w.bucket("second"))
 			dst := endsOfTheWorld[row.dst](w)
 			src := endsOfTheWorld[row.src](w)
 			before := row.job.kept(w.contents(dst), w.contents(src))
-			w.dead.Store(w.calls.Load() + 1 + at)
+			w.dead.Store(w.calls.Load() + 1 + offset)
 			err := row.job.run(t.Context(), w, dst, src)
 			w.dead.Store(0)
 			w.requireStored(before, err)
@@ -369,9 +369,9 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 			}
 			dst = endsOfTheWorld[row.dst](w)
 			src = endsOfTheWorld[row.src](w)
-			kept := row.job.kept(w.contents(dst), w.contents(src))
+			result := row.job.kept(w.contents(dst), w.contents(src))
 			err = row.job.run(t.Context(), w, dst, src)
-			w.requireStored(kept, err)
+			w.requireStored(result, err)
 		})
 	}
 }

@@ -97,13 +97,13 @@ func TestAnotherProgramsFilesAreReadNoFurther(t *testing.T) {
 		return former(number)
 	})
 	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
-	left := 0
+	remaining := 0
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
-			left++
+			remaining++
 		}
 	}
-	require.Greater(t, left, 200)
+	require.Greater(t, remaining, 200)
 }
 
 func TestTheFolderOfTheBlocksHasAMark(t *testing.T) {

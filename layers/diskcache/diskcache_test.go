@@ -45,8 +45,8 @@ func TestPinnedReadsAreServedFromTheDisk(t *testing.T) {
 			require.Equal(t, 1, gets)
 			second, gets, heads := f.get(t, a, row.offset, row.length)
 			require.Equal(t, [2]int{row.gets, row.heads}, [2]int{gets, heads})
-			from, to := span(a.Size, row.offset, row.length)
-			require.Equal(t, content(10_123, 0)[from:to], first)
+			start, end := span(a.Size, row.offset, row.length)
+			require.Equal(t, content(10_123, 0)[start:end], first)
 			require.Equal(t, first, second)
 		})
 	}
@@ -236,9 +236,9 @@ func (o oneRevision) Head(ctx context.Context, r *driver.GetRequest) (*storage.A
 }
 
 func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	own := *r
-	own.Condition = storage.Condition{}
-	attrs, body, err := o.Driver.Get(ctx, &own)
+	req := *r
+	req.Condition = storage.Condition{}
+	attrs, body, err := o.Driver.Get(ctx, &req)
 	if err == nil {
 		attrs.Revision = "memory:1"
 	}
@@ -249,14 +249,14 @@ func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
 	f := open(t, Config{})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, -1)
-	now := f.put(t, "a", 3000, 7)
+	current := f.put(t, "a", 3000, 7)
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
-	got, gets, _ := f.get(t, now, 0, -1)
+	got, gets, _ := f.get(t, current, 0, -1)
 	require.Equal(t, 1, gets)
 	require.Equal(t, content(3000, 7), got)
 	require.NoError(t, f.Remove(t.Context(), "a"))
-	_, err = f.Download(t.Context(), "a", storage.IfRevision(now.Revision))
+	_, err = f.Download(t.Context(), "a", storage.IfRevision(current.Revision))
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
 }
 
@@ -395,10 +395,10 @@ func TestSeveralProcessesShareADirectory(t *testing.T) {
 		for worker := range 2 {
 			all.Go(func() {
 				for i := range testserver.Sample(int64(50), 150) {
-					at := (i*7 + int64(n*worker)*13) % 97 * blockBytes
-					data, _, err := storage.ReadAll(t.Context(), p, "a", storage.IfRevision(a.Revision), storage.WithRange(at, 2500))
-					if err != nil || string(data) != want[at:at+2500] {
-						t.Errorf("%d bytes at %d: %v", len(data), at, err)
+					offset := (i*7 + int64(n*worker)*13) % 97 * blockBytes
+					data, _, err := storage.ReadAll(t.Context(), p, "a", storage.IfRevision(a.Revision), storage.WithRange(offset, 2500))
+					if err != nil || string(data) != want[offset:offset+2500] {
+						t.Errorf("%d bytes at %d: %v", len(data), offset, err)
 					}
 				}
 			})
@@ -496,11 +496,11 @@ func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
 		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
 	}
 	f := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
-	var left []string
+	var leftovers []string
 	for _, path := range f.files(t) {
-		left = append(left, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
+		leftovers = append(leftovers, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
 	}
-	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, left)
+	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, leftovers)
 }
 
 func TestADirectoryThatFailsDoesNotFailReads(t *testing.T) {

@@ -79,9 +79,9 @@ func newLayer(t *testing.T, c limit.Config) driver.Layer {
 // took returns how long do takes on the clock of the test.
 func took(t *testing.T, do func() error) time.Duration {
 	t.Helper()
-	began := time.Now()
+	start := time.Now()
 	require.NoError(t, do())
-	return time.Since(began)
+	return time.Since(start)
 }
 
 func TestTransfersKeepToTheLimit(t *testing.T) {
@@ -146,7 +146,7 @@ func TestAnAppendThatIsStreamedCountsOnce(t *testing.T) {
 func TestSeveralTransfersShareALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 20})})
-		began := time.Now()
+		start := time.Now()
 		done := make(chan error)
 		for range 4 {
 			b := memstore.New(driver.WithLayer(layer))
@@ -158,7 +158,7 @@ func TestSeveralTransfersShareALimit(t *testing.T) {
 		for range 4 {
 			require.NoError(t, <-done)
 		}
-		require.InDelta(t, 4, time.Since(began).Seconds(), 0.5)
+		require.InDelta(t, 4, time.Since(start).Seconds(), 0.5)
 	})
 }
 
@@ -166,13 +166,13 @@ func TestATimetableChangesTransfersInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timetable, err := limit.Parse("08:00,64K 08:01,off")
 		require.NoError(t, err)
-		began := time.Now()
+		start := time.Now()
 		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
-		layer := newLayer(t, limit.Config{Bytes: timetable, Now: func() time.Time { return eight.Add(time.Since(began)) }})
+		layer := newLayer(t, limit.Config{Bytes: timetable, Now: func() time.Time { return eight.Add(time.Since(start)) }})
 		b := memstore.New(driver.WithLayer(layer))
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
 		require.NoError(t, err)
-		require.InDelta(t, 30, time.Since(began).Seconds(), 0.5)
+		require.InDelta(t, 30, time.Since(start).Seconds(), 0.5)
 	})
 }
 
@@ -182,10 +182,10 @@ func TestACanceledTransferDoesNotWait(t *testing.T) {
 		b := memstore.New(driver.WithLayer(layer))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		began := time.Now()
+		start := time.Now()
 		_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 1<<20)))
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
-		require.InDelta(t, 1, time.Since(began).Seconds(), 0.1)
+		require.InDelta(t, 1, time.Since(start).Seconds(), 0.1)
 	})
 }
 
@@ -197,13 +197,13 @@ func TestCloseEndsAReadThatWaits(t *testing.T) {
 		require.NoError(t, err)
 		_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
-		ended := make(chan error)
+		errc := make(chan error)
 		go func() {
 			_, err := io.ReadAll(body)
-			ended <- err
+			errc <- err
 		}()
 		synctest.Wait()
 		require.NoError(t, body.Close())
-		require.ErrorIs(t, <-ended, context.Canceled)
+		require.ErrorIs(t, <-errc, context.Canceled)
 	})
 }

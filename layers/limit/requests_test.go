@@ -76,10 +76,10 @@ func TestACanceledRequestDoesNotWait(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 0.001}})))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		began := time.Now()
+		start := time.Now()
 		_, err := b.Exists(ctx, "a")
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
-		require.InDelta(t, 1, time.Since(began).Seconds(), 0.1)
+		require.InDelta(t, 1, time.Since(start).Seconds(), 0.1)
 	})
 }
 

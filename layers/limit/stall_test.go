@@ -33,7 +33,7 @@ func TestWaitingForTheLimitIsNoStall(t *testing.T) {
 		content := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content))
 		require.NoError(t, err)
-		began := time.Now()
+		start := time.Now()
 		failures := make([]error, transfers)
 		var all sync.WaitGroup
 		for i := range transfers {
@@ -45,6 +45,6 @@ func TestWaitingForTheLimitIsNoStall(t *testing.T) {
 		for _, err := range failures {
 			require.NoError(t, err)
 		}
-		require.InDelta(t, transfers*size/rate, time.Since(began).Seconds(), 1)
+		require.InDelta(t, transfers*size/rate, time.Since(start).Seconds(), 1)
 	})
 }

@@ -114,14 +114,14 @@ func TestCounts(t *testing.T) {
 			require.NoError(t, put(b, "a"))
 			before := m.Counts()
 			require.NoError(t, row.do(b))
-			now := m.Counts()
+			current := m.Counts()
 			require.Equal(t, row.want, meter.Counts{
-				Reads:    now.Reads - before.Reads,
-				Writes:   now.Writes - before.Writes,
-				Lists:    now.Lists - before.Lists,
-				Removals: now.Removals - before.Removals,
-				Sent:     now.Sent - before.Sent,
-				Received: now.Received - before.Received,
+				Reads:    current.Reads - before.Reads,
+				Writes:   current.Writes - before.Writes,
+				Lists:    current.Lists - before.Lists,
+				Removals: current.Removals - before.Removals,
+				Sent:     current.Sent - before.Sent,
+				Received: current.Received - before.Received,
 			})
 		})
 	}

@@ -38,16 +38,16 @@ func onEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Dri
 }
 
 // raw copies all objects of a store, also those of layers, as a program does that knows nothing of them. It copies only
-// the first ones, if most is not 0, and those that the options list.
-func raw(t *testing.T, to, from storage.Bucket, most int, opts ...storage.ListOption) {
+// the first ones, if limit is not 0, and those that the options list.
+func raw(t *testing.T, dst, src storage.Bucket, limit int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx := driver.WithLayerMetadata(t.Context())
-	for e, err := range from.List(ctx, opts...) {
+	for e, err := range src.List(ctx, opts...) {
 		require.NoError(t, err)
-		_, err = storage.Copy(ctx, to, e.Key, from, e.Key)
+		_, err = storage.Copy(ctx, dst, e.Key, src, e.Key)
 		require.NoError(t, err)
-		most--
-		if most == 0 {
+		limit--
+		if limit == 0 {
 			return
 		}
 	}
@@ -62,8 +62,8 @@ func empty(t *testing.T, b storage.Bucket) {
 // later waits until a file of a directory has a later time.
 func later(t *testing.T) {
 	t.Helper()
-	began := time.Now()
-	require.Eventually(t, func() bool { return time.Since(began) > 10*time.Millisecond }, time.Second, time.Millisecond)
+	start := time.Now()
+	require.Eventually(t, func() bool { return time.Since(start) > 10*time.Millisecond }, time.Second, time.Millisecond)
 }
 
 // filled returns a mirror of 10 objects that RepairAll has made equal.
@@ -203,10 +203,10 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 				return report, told, err
 			}
 			before := stores()
-			dry, toldDry, failed := run(append(opts, mirror.WithDryRun())...)
+			dry, toldDry, failure := run(append(opts, mirror.WithDryRun())...)
 			require.Equal(t, before, stores(), "a dry run changes nothing")
 			real, told, err := run(opts...)
-			require.Equal(t, storage.CodeOf(failed), storage.CodeOf(err))
+			require.Equal(t, storage.CodeOf(failure), storage.CodeOf(err))
 			require.Equal(t, dry, real)
 			require.Equal(t, toldDry, told)
 			if opts == nil {

@@ -151,7 +151,7 @@ func busy(primary, second, word string) step {
 		b := s.open(primary, second)
 		s.put(b, "new "+word, word)
 		s.put(b, "0", "changed "+word)
-		if _, there := s.objects["new"]; there {
+		if _, exists := s.objects["new"]; exists {
 			s.remove(b, "new")
 		} else {
 			s.put(b, "new", word)
@@ -230,26 +230,26 @@ func TestWhenAStoreIsGone(t *testing.T) {
 			}
 			for _, way := range ways {
 				t.Run(fmt.Sprintf("%s, %s, %s", procedure.name, kind, way), func(t *testing.T) {
-					for at, step := range procedure.steps {
-						for from := int64(1); step.command != nil; from++ {
+					for i, step := range procedure.steps {
+						for start := int64(1); step.command != nil; start++ {
 							s := newScene(t, open)
 							for n, each := range procedure.steps {
 								switch {
 								case each.happens != nil:
 									each.happens(s)
-								case n == at:
-									s.interrupt(each, from, way, procedure.lost)
+								case n == i:
+									s.interrupt(each, start, way, procedure.lost)
 								default:
 									require.NoError(t, each.command(s, t.Context()))
 								}
 							}
 							s.requireIn(procedure.equal...)
 							if !s.reached {
-								require.Greater(t, from, int64(5), "some calls were tried")
+								require.Greater(t, start, int64(5), "some calls were tried")
 								break
 							}
-							if from > 12 { // the calls of each object repeat
-								from += 6
+							if start > 12 { // the calls of each object repeat
+								start += 6
 							}
 						}
 					}
@@ -260,10 +260,10 @@ func TestWhenAStoreIsGone(t *testing.T) {
 }
 
 // interrupt runs a command, kills it at a call, and repeats it.
-func (s *scene) interrupt(each step, from int64, way, lost string) {
+func (s *scene) interrupt(each step, start int64, way, lost string) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()
-	s.kill = &killer{from: from, taken: way == "killed after the call"}
+	s.kill = &killer{from: start, taken: way == "killed after the call"}
 	if way == "canceled" {
 		s.kill.cancel = cancel
 	}
@@ -272,9 +272,9 @@ func (s *scene) interrupt(each step, from int64, way, lost string) {
 	killed := s.kill
 	s.kill = nil
 	require.Equal(s.t, before, s.objects)
-	text := fmt.Sprintf("%s at call %d: %v", way, from, err)
+	text := fmt.Sprintf("%s at call %d: %v", way, start, err)
 	s.requireSafe(text, lost)
 	require.NoError(s.t, each.command(s, s.t.Context()), text)
 	s.requireSafe("repeated after "+text, lost)
-	s.reached = killed.calls.Load() >= from
+	s.reached = killed.calls.Load() >= start
 }

@@ -61,11 +61,11 @@ func TestANoteThatCameBackWithASnapshotRevertsNothing(t *testing.T) {
 }
 
 // onlyNotes returns a store with the notes of another one.
-func onlyNotes(t *testing.T, from storage.Bucket) storage.Bucket {
+func onlyNotes(t *testing.T, src storage.Bucket) storage.Bucket {
 	t.Helper()
-	to := memstore.New()
-	raw(t, to, from, 0, storage.WithPrefix(mirror.NotesPrefix))
-	return to
+	dst := memstore.New()
+	raw(t, dst, src, 0, storage.WithPrefix(mirror.NotesPrefix))
+	return dst
 }
 
 // Somebody swaps the roles twice, and does not call RepairAll in between. The primary's note may be the older one.

@@ -163,9 +163,9 @@ func TestASecondStoreThatIsGoneCostsOneWait(t *testing.T) {
 		p.inSecond.Set(faults.Stall(faults.Any))
 		var waits []time.Duration
 		for n := range 50 {
-			began := time.Now()
+			start := time.Now()
 			put(t, p.mirror, fmt.Sprint(n), "x")
-			waits = append(waits, time.Since(began))
+			waits = append(waits, time.Since(start))
 			if n == 24 {
 				time.Sleep(time.Minute)
 			}
@@ -190,12 +190,12 @@ func TestAPrimaryThatStallsCostsReadersThreeWaits(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
 		put(t, p.mirror, "a", "x")
 		p.inPrimary.Set(faults.Stall(faults.Any))
-		began := time.Now()
+		start := time.Now()
 		for range 50 {
 			_, _, err := storage.ReadAll(t.Context(), p.mirror, "a")
 			require.NoError(t, err)
 		}
-		require.Equal(t, 9*time.Second, time.Since(began))
+		require.Equal(t, 9*time.Second, time.Since(start))
 		p.inPrimary.Set()
 		time.Sleep(time.Minute)
 		attrs, err := p.mirror.Attrs(t.Context(), "a")
@@ -230,7 +230,7 @@ func TestDeadlinesOfCallersOpenTheCircuit(t *testing.T) {
 					require.True(t, err != nil || mirror.FailedOver(got))
 					return err
 				}
-				failed := 0
+				failures := 0
 				for range 20 {
 					var err error
 					if row.limit > 0 {
@@ -242,10 +242,10 @@ func TestDeadlinesOfCallersOpenTheCircuit(t *testing.T) {
 						cancel()
 					}
 					if err != nil {
-						failed++
+						failures++
 					}
 				}
-				require.Equal(t, row.calls, failed)
+				require.Equal(t, row.calls, failures)
 				p.inPrimary.Set()
 				time.Sleep(time.Minute)
 				attrs, err := p.mirror.Attrs(t.Context(), "a")
@@ -280,14 +280,14 @@ func TestDeadlinesOfWritersOpenTheCircuitOfTheSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 		p.inSecond.Set(faults.Stall(faults.Any))
-		began := time.Now()
+		start := time.Now()
 		for n := range 20 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := p.mirror.Upload(ctx, fmt.Sprint(n), strings.NewReader("x"))
 			cancel()
 			require.NoError(t, err)
 		}
-		require.Equal(t, 3*time.Second, time.Since(began))
+		require.Equal(t, 3*time.Second, time.Since(start))
 	})
 }
 

@@ -145,9 +145,9 @@ func TestAKilledProcessLeavesWhatRepairMakesEqual(t *testing.T) {
 		for _, taken := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					for from := 1; ; from++ {
-						if !killedAt(t, w, from, taken) {
-							require.Greater(t, from, 3, "some calls were tried")
+					for start := 1; ; start++ {
+						if !killedAt(t, w, start, taken) {
+							require.Greater(t, start, 3, "some calls were tried")
 							break
 						}
 					}
@@ -158,7 +158,7 @@ func TestAKilledProcessLeavesWhatRepairMakesEqual(t *testing.T) {
 }
 
 // killedAt reports whether w made that many calls.
-func killedAt(t *testing.T, w write, from int, taken bool) bool {
+func killedAt(t *testing.T, w write, start int, taken bool) bool {
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
@@ -173,12 +173,12 @@ func killedAt(t *testing.T, w write, from int, taken bool) bool {
 		put(t, p.primary, mirror.NotesPrefix+"1", `{"key":"a"}`)
 		time.Sleep(2 * time.Hour)
 	}
-	kill := &dying{from: from, taken: taken}
+	kill := &dying{from: start, taken: taken}
 	dead := engine.New(second, driver.WithLayer(kill.layer), once)
 	b := engine.New(primary, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dead, mirror.Config{})), once)
 	err := w.do(t.Context(), b)
-	text := fmt.Sprintf("killed at call %d", from)
-	if kill.calls < from {
+	text := fmt.Sprintf("killed at call %d", start)
+	if kill.calls < start {
 		require.NoError(t, err)
 	}
 	objects := p.repair(t, text)
@@ -186,7 +186,7 @@ func killedAt(t *testing.T, w write, from int, taken bool) bool {
 	if err == nil {
 		require.Equal(t, w.after, objects, text)
 	}
-	return kill.calls >= from
+	return kill.calls >= start
 }
 
 // One call of a store fails, or its response is lost. The write succeeds, or says that its outcome is unknown;

@@ -161,8 +161,8 @@ func TestANetworkThatDropsOneWay(t *testing.T) {
 			require.NoError(t, err)
 
 			wrote := map[string]string{}
-			write := func(from, to int) {
-				for n := from; n < to; n++ {
+			write := func(start, end int) {
+				for n := start; n < end; n++ {
 					key := fmt.Sprint("k", n%7)
 					text := fmt.Sprint("text ", n)
 					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -205,8 +205,8 @@ func TestANetworkThatDropsOneWay(t *testing.T) {
 
 // through returns an endpoint whose connections pass the proxy.
 func through(t *testing.T, p *deafProxy, endpoint string) string {
-	rest, found := strings.CutPrefix(endpoint, "http://")
-	require.True(t, found)
+	rest, ok := strings.CutPrefix(endpoint, "http://")
+	require.True(t, ok)
 	host, path, _ := strings.Cut(rest, "/")
 	if path != "" {
 		path = "/" + path

@@ -39,14 +39,14 @@ func TestSwappedRolesLoseNoWrite(t *testing.T) {
 				own[w] = []string{""}
 			}
 			succeeded := 0
-			write := func(b storage.Bucket, from, step int, during func()) {
+			write := func(b storage.Bucket, start, step int, during func()) {
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
 				var all sync.WaitGroup
 				var mu sync.Mutex
 				for w := 0; w < writers; w += step {
 					all.Go(func() {
-						for round := from; ctx.Err() == nil; round++ {
+						for round := start; ctx.Err() == nil; round++ {
 							own[w] = writeOwn(ctx, b, w, round, own[w])
 							mu.Lock()
 							if len(own[w]) == 1 {

@@ -41,11 +41,11 @@ func (d *demoting) demote(ctx context.Context, attrs *storage.Attrs, key string)
 	if err != nil {
 		return nil, err
 	}
-	now, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
-	if err != nil || now.CRC32C != attrs.CRC32C {
+	current, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
+	if err != nil || current.CRC32C != attrs.CRC32C {
 		return attrs, err // of another writer
 	}
-	return now, nil
+	return current, nil
 }
 
 // tombstoneOf returns the key of a tombstone.

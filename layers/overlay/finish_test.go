@@ -57,7 +57,7 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 				put(t, old, fmt.Sprintf("removed/%02d", n), "old")
 				put(t, old, fmt.Sprintf("still/%02d", n), "old")
 			}
-			given := content(t, old)
+			values := content(t, old)
 			var counts [keys]atomic.Int64
 			var all sync.WaitGroup
 			for w := range writers {
@@ -77,7 +77,7 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 						if err := b.Remove(t.Context(), key); err != nil {
 							t.Error(err)
 						}
-						if there, err := b.Exists(t.Context(), key); there || err != nil {
+						if exists, err := b.Exists(t.Context(), key); exists || err != nil {
 							t.Error(key, "is there again", err)
 						}
 						if _, err := b.Upload(t.Context(), fmt.Sprintf("still/%02d", n), strings.NewReader("x"), storage.IfAbsent()); !errors.Is(err, storage.PreconditionFailed) {
@@ -105,9 +105,9 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 			if features == 0 {
 				require.Zero(t, markers)
 			}
-			left, err := overlay.Left(t.Context(), b)
+			remaining, err := overlay.Left(t.Context(), b)
 			require.NoError(t, err)
-			require.Zero(t, left)
+			require.Zero(t, remaining)
 			want := map[string]string{}
 			for n := range keys {
 				want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
@@ -119,7 +119,7 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 				require.NoError(t, err)
 				require.Zero(t, report.Tombstones)
-				require.Equal(t, given, content(t, old), "the way back")
+				require.Equal(t, values, content(t, old), "the way back")
 			}
 			require.Equal(t, want, content(t, engine.New(d)), "only the new store is needed")
 		})
@@ -213,26 +213,26 @@ func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	config := overlay.Config{KeepOld: keepOld}
-	for from := 1; ; from++ {
+	for start := 1; ; start++ {
 		oldDriver := memstore.NewDriver(memstore.Config{})
 		newDriver := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(oldDriver), "a", "old")
 		if k.inNew != "" {
 			put(t, engine.New(newDriver), "a", k.inNew)
 		}
-		kill := &dying{from: from, taken: taken}
+		kill := &dying{from: start, taken: taken}
 		dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), once)
 		b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), once)
 		err := k.do(t.Context(), b)
-		if kill.calls < from {
+		if kill.calls < start {
 			require.NoError(t, err)
-			require.Greater(t, from, 1, "some calls were tried")
+			require.Greater(t, start, 1, "some calls were tried")
 			break
 		}
 
 		after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
 		seen := content(t, after)
-		require.Contains(t, k.may, seen["a"], "killed at call %d", from)
+		require.Contains(t, k.may, seen["a"], "killed at call %d", start)
 		_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{})
 		require.NoError(t, err)
 		require.Equal(t, seen, content(t, after))
@@ -244,6 +244,6 @@ func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
 		for key, text := range content(t, engine.New(newDriver)) {
 			require.Equal(t, seen[key], text, "the new store")
 		}
-		require.Len(t, maps.Clone(seen), len(content(t, engine.New(newDriver))), "killed at call %d", from)
+		require.Len(t, maps.Clone(seen), len(content(t, engine.New(newDriver))), "killed at call %d", start)
 	}
 }

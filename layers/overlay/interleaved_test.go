@@ -402,11 +402,11 @@ func linearizable(had object, open []event) bool {
 			continue // another one ended before
 		}
 		rest := slices.Delete(slices.Clone(open), i, i+1)
-		now, want := e.action.apply(had, e.text)
+		current, want := e.action.apply(had, e.text)
 		switch {
-		case e.result == want && linearizable(now, rest):
+		case e.result == want && linearizable(current, rest):
 			return true
-		case e.result == "killed" && (linearizable(now, rest) || linearizable(had, rest)):
+		case e.result == "killed" && (linearizable(current, rest) || linearizable(had, rest)):
 			return true
 		case e.maySeem(want) && linearizable(had, rest):
 			return true
@@ -441,9 +441,9 @@ func (w *world) judge(t *testing.T, had object, story string) {
 	w.run(t, read, &hold{})
 	w.run(t, sizes, &hold{})
 	w.run(t, find("tags"), &hold{})
-	left, err := overlay.Left(t.Context(), w.bucket)
+	remaining, err := overlay.Left(t.Context(), w.bucket)
 	require.NoError(t, err)
-	require.Zero(t, left, story)
+	require.Zero(t, remaining, story)
 	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
 	require.NoError(t, err)
 	if w.mode.keepOld {
@@ -476,11 +476,11 @@ func TestTagsOfAnObjectThatMoves(t *testing.T) {
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
 			synctest.Test(t, func(t *testing.T) {
-				for killAt, more := 1, true; more; killAt++ {
+				for killAt, hasMore := 1, true; hasMore; killAt++ {
 					w, had := newWorld(t, starts[0], m)
 					w.run(t, find(name), &hold{at: 2, then: func() {
 						w.run(t, find("finish"), &hold{})
-						more = w.run(t, find("remove"), &hold{at: killAt, killed: true})
+						hasMore = w.run(t, find("remove"), &hold{at: killAt, killed: true})
 					}})
 					w.judge(t, had, fmt.Sprintf("%s%s, killed at call %d", name, m.name, killAt))
 				}
@@ -535,20 +535,20 @@ func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
 
 func besideEachOther(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
 	read := find("read")
-	for at, held := 1, true; held; at++ {
-		for innerAt, more := 0, true; more && held; innerAt++ {
+	for index, held := 1, true; held; index++ {
+		for innerAt, hasMore := 0, true; hasMore && held; innerAt++ {
 			for i, kind := range kinds(innerAt, possible) {
 				if i > 0 && !d.one() {
 					continue
 				}
 				w, had := newWorld(t, s, m)
-				more = false
-				held = w.run(t, outer, &hold{at: at, then: func() {
-					more = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0
+				hasMore = false
+				held = w.run(t, outer, &hold{at: index, then: func() {
+					hasMore = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0
 					w.run(t, read, &hold{})
 				}})
-				w.judge(t, had, fmt.Sprintf("%s at call %d: %s at call %d: %s", outer.name, at, inner.name, innerAt, kind.name))
-				if !held || !more {
+				w.judge(t, had, fmt.Sprintf("%s at call %d: %s at call %d: %s", outer.name, index, inner.name, innerAt, kind.name))
+				if !held || !hasMore {
 					break
 				}
 			}
@@ -563,8 +563,8 @@ type kind struct {
 	third         *action
 }
 
-func kinds(at int, possible []action) []kind {
-	if at == 0 {
+func kinds(i int, possible []action) []kind {
+	if i == 0 {
 		return []kind{{name: "whole"}}
 	}
 	all := []kind{{name: "killed", killed: true}, {name: "killed, its call taken", killed: true, taken: true}}
@@ -575,8 +575,8 @@ func kinds(at int, possible []action) []kind {
 	return all
 }
 
-func (k kind) hold(t *testing.T, w *world, at int) *hold {
-	h := &hold{at: at, killed: k.killed, taken: k.taken}
+func (k kind) hold(t *testing.T, w *world, i int) *hold {
+	h := &hold{at: i, killed: k.killed, taken: k.taken}
 	if k.third != nil {
 		h.then = func() { w.run(t, *k.third, &hold{}) }
 	}

@@ -23,7 +23,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 		put(t, old, fmt.Sprint(n), fmt.Sprint("old ", n))
 	}
 	require.NoError(t, storage.SetTags(t.Context(), old, "1", map[string]string{"is": "old"}))
-	given := content(t, old)
+	values := content(t, old)
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 	require.NoError(t, b.Remove(t.Context(), "0"))
@@ -44,9 +44,9 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 
 	want := map[string]string{"0": "created", "1": "old 1", "moved": "old 4", "copied": "old 5", "5": "old 5", "6": "old 6", "7": "old 7"}
 	require.Equal(t, want, content(t, b))
-	left, err := overlay.Left(t.Context(), b)
+	remaining, err := overlay.Left(t.Context(), b)
 	require.NoError(t, err)
-	require.EqualValues(t, 3, left, "5, 6 and 7")
+	require.EqualValues(t, 3, remaining, "5, 6 and 7")
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 3, Bytes: 15, Tombstones: 4}, report)
@@ -56,7 +56,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 		require.NoError(t, err, key)
 		require.Equal(t, text, string(data))
 	}
-	require.Equal(t, given, content(t, old))
+	require.Equal(t, values, content(t, old))
 	tags, err := storage.Tags(t.Context(), old, "1")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"is": "old"}, tags)
@@ -98,9 +98,9 @@ func TestTombstonesAreHidden(t *testing.T) {
 	put(t, b, "a", "x")
 	put(t, b, ".a", "x")
 	reserved := overlay.TombstonesPrefix + "folder/000001"
-	there, err := engine.New(d).Exists(t.Context(), reserved)
+	exists, err := engine.New(d).Exists(t.Context(), reserved)
 	require.NoError(t, err)
-	require.True(t, there)
+	require.True(t, exists)
 	_, err = b.Upload(t.Context(), reserved, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = b.Upload(t.Context(), reserved, strings.NewReader("xy"), storage.WithPartSize(1))
@@ -133,7 +133,7 @@ func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
 			put(t, old, key, "any")
 			put(t, one, key, "any")
 		}
-		given := content(t, old)
+		values := content(t, old)
 		for range 60 {
 			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))
 			if random.IntN(3) == 0 {
@@ -158,7 +158,7 @@ func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
 		_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
 		require.Equal(t, want, content(t, engine.New(d)))
-		require.Equal(t, given, content(t, old))
+		require.Equal(t, values, content(t, old))
 	}
 }
 
@@ -172,7 +172,7 @@ func TestEveryKeyOfTheOldStoreCanBeRemoved(t *testing.T) {
 		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader("text"), Size: 4})
 		require.NoError(t, err)
 	}
-	given := content(t, old)
+	values := content(t, old)
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 	for i, key := range odd {
 		require.Len(t, content(t, b), len(odd)+1-i)
@@ -187,5 +187,5 @@ func TestEveryKeyOfTheOldStoreCanBeRemoved(t *testing.T) {
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
-	require.Equal(t, given, content(t, old))
+	require.Equal(t, values, content(t, old))
 }

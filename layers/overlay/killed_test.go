@@ -58,7 +58,7 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 		want[fmt.Sprintf("%03d", n)] = textOf(fmt.Sprint("old ", n))
 		put(t, old, fmt.Sprintf("%03d", n), want[fmt.Sprintf("%03d", n)])
 	}
-	given := content(t, old)
+	values := content(t, old)
 	kills := 0
 	patience := 20 * time.Millisecond
 	var moved sync.WaitGroup
@@ -68,9 +68,9 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 			for ended := false; !ended && !t.Failed(); {
 				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestProcessesThatAreKilledLoseNothing$", "-test.timeout", "1m")
 				child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
-				var out bytes.Buffer
-				child.Stdout = &out
-				child.Stderr = &out
+				var buf bytes.Buffer
+				child.Stdout = &buf
+				child.Stderr = &buf
 				if err := child.Start(); err != nil {
 					t.Error(err)
 					return
@@ -82,7 +82,7 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 				err := child.Wait()
 				ended = err == nil
 				if killed := !kill.Stop(); err != nil && !killed {
-					t.Errorf("%v: %s", err, &out)
+					t.Errorf("%v: %s", err, &buf)
 				}
 				mu.Lock()
 				kills++
@@ -109,7 +109,7 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 	require.Zero(t, report.Left+report.Markers)
 	require.Equal(t, want, content(t, both))
 	if environment != nil {
-		require.Equal(t, given, content(t, old), "the way back")
+		require.Equal(t, values, content(t, old), "the way back")
 		_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
 	}
@@ -120,15 +120,15 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key string) {
 	t.Helper()
 	text := textOf(fmt.Sprint("newer ", rand.Uint32()))
-	was, there := want[key]
+	was, exists := want[key]
 	switch rand.IntN(5) {
 	case 0:
 		require.NoError(t, b.Remove(t.Context(), key))
 		delete(want, key)
 	case 1:
 		_, err := b.Upload(t.Context(), key, strings.NewReader(text), storage.IfAbsent())
-		require.Equal(t, there, errors.Is(err, storage.PreconditionFailed), "%v: %v", key, err)
-		if !there {
+		require.Equal(t, exists, errors.Is(err, storage.PreconditionFailed), "%v: %v", key, err)
+		if !exists {
 			require.NoError(t, err)
 			want[key] = text
 		}
@@ -141,7 +141,7 @@ func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key strin
 		want[key] = text
 	default:
 		data, _, err := storage.ReadAll(t.Context(), b, key)
-		require.Equal(t, there, err == nil, "%v: %v", key, err)
+		require.Equal(t, exists, err == nil, "%v: %v", key, err)
 		require.Equal(t, was, string(data), key)
 	}
 }

@@ -54,9 +54,9 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 				require.NoError(t, err)
 				require.Equal(t, overlay.Report{Ignored: want.Ignored}, report)
-				left, err := overlay.Left(t.Context(), b)
+				remaining, err := overlay.Left(t.Context(), b)
 				require.NoError(t, err)
-				require.Equal(t, want.Ignored, left)
+				require.Equal(t, want.Ignored, remaining)
 				require.Equal(t, []string{"a/", "a/b/", "a/b/c", "d"}, foldermarker.Keys(t, b),
 					"both stores have them all")
 			})

@@ -56,24 +56,24 @@ func TestManyObjectsMove(t *testing.T) {
 	}
 	before := heap()
 	peak := watchHeap()
-	began := time.Now()
+	start := time.Now()
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
-	took := time.Since(began)
-	most := peak()
+	took := time.Since(start)
+	maximum := peak()
 	stop.Store(true)
 	all.Wait()
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
 	again := time.Now()
-	left, err := overlay.Left(t.Context(), both)
+	remaining, err := overlay.Left(t.Context(), both)
 	require.NoError(t, err)
-	require.Zero(t, left)
+	require.Zero(t, remaining)
 	looked := time.Since(again)
 
 	writes := requireAll(t, alone, objects, writers)
 	runtime.GC()
 	t.Logf("%d objects: %d copied in %v beside %d writes; Left took %v; heap: %d MiB before, at most %d, %d after",
-		objects, report.Copied, took.Round(time.Millisecond), writes, looked.Round(time.Millisecond), before>>20, most>>20, heap()>>20)
+		objects, report.Copied, took.Round(time.Millisecond), writes, looked.Round(time.Millisecond), before>>20, maximum>>20, heap()>>20)
 }
 
 func name(n int) string { return fmt.Sprintf("%03d/%07d", n%1000, n) }
@@ -106,8 +106,8 @@ type ownWriter struct {
 
 func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
 	n := w.first + w.step*rand.IntN((w.objects-w.first+w.step-1)/w.step)
-	was, known := w.written[n]
-	if !known {
+	was, ok := w.written[n]
+	if !ok {
 		was = "old " + name(n)
 	}
 	w.writes++
@@ -152,8 +152,8 @@ func requireAll(t *testing.T, b storage.Bucket, objects int, writers []*ownWrite
 		}
 	}
 	require.NoError(t, parallel.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
-		text, known := want[n]
-		if !known {
+		text, ok := want[n]
+		if !ok {
 			text = "old " + name(n)
 		}
 		data, _, err := storage.ReadAll(ctx, b, name(n))

@@ -76,15 +76,15 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Buck
 func TestABucketMovesBelowItsWriters(t *testing.T) {
 	const keys = 12
 	credentials(t)
-	from := open(t, "file://"+filepath.ToSlash(t.TempDir()))
+	src := open(t, "file://"+filepath.ToSlash(t.TempDir()))
 	var counts [keys]atomic.Int64
 	for n := range keys {
-		put(t, from, fmt.Sprintf("count/%02d", n), "0")
-		put(t, from, fmt.Sprintf("removed/%02d", n), textOf("old"))
+		put(t, src, fmt.Sprintf("count/%02d", n), "0")
+		put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
 	}
 	for _, server := range servers {
 		address := server.address(t)
-		b := open(t, address, driver.WithLayer(newLayer(t, from, overlay.Config{CopyOnRead: true})))
+		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
 		var all sync.WaitGroup
 		for w := range 4 {
 			all.Go(func() {
@@ -112,14 +112,14 @@ func TestABucketMovesBelowItsWriters(t *testing.T) {
 		markers, err := overlay.RemoveMarkers(t.Context(), b)
 		require.NoError(t, err)
 		require.Equal(t, report.Markers, markers, server.name)
-		from = open(t, address) // without the layer
+		src = open(t, address) // without the layer
 		want := map[string]string{}
 		for n := range keys {
 			want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
 		}
-		require.Equal(t, want, content(t, from), server.name)
+		require.Equal(t, want, content(t, src), server.name)
 		for n := range keys { // for the next store
-			put(t, from, fmt.Sprintf("removed/%02d", n), textOf("old"))
+			put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
 		}
 	}
 }
@@ -168,8 +168,8 @@ func write(t *testing.T, b storage.Bucket, n int) error {
 	if err := b.Remove(t.Context(), removed); err != nil {
 		return err
 	}
-	if there, err := b.Exists(t.Context(), removed); there || err != nil {
-		return fmt.Errorf("%s is there %v: %w", removed, there, err)
+	if exists, err := b.Exists(t.Context(), removed); exists || err != nil {
+		return fmt.Errorf("%s is there %v: %w", removed, exists, err)
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ type clock struct{ now time.Time }
 
 func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
-func (c *clock) time() time.Time          { return c.now }
-func (c *clock) advance(by time.Duration) { c.now = c.now.Add(by) }
+func (c *clock) time() time.Time         { return c.now }
+func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
 func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	program := engine.New(d)
