@@ -80,31 +80,31 @@ func concealed(r *request, err error) error {
 }
 
 // authorizeSource checks the permission to read the source object of a copy.
-func authorizeSource(r *request, from state.VersionName) error {
-	b, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
+func authorizeSource(r *request, src state.VersionName) error {
+	b, err := r.server.store.Bucket(r.in.Context(), src.Bucket)
 	if err != nil {
 		return concealed(r, err)
 	}
 	if err := b.CheckOwner(r.in.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
 		return err
 	}
-	if err := checkPayer(r, from.Bucket, r.in.Header); err != nil {
+	if err := checkPayer(r, src.Bucket, r.in.Header); err != nil {
 		return err
 	}
-	return r.access(b, policy.ActionOn("s3:GetObject", from.ID != ""), from.Key, from.ID).check()
+	return r.access(b, policy.ActionOn("s3:GetObject", src.ID != ""), src.Key, src.ID).check()
 }
 
 // authorizeTags checks the permission to read the tags of the copied object, and the permission to
 // set them on the copy.
-func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error {
+func authorizeTags(r *request, src state.VersionName, tags []tagging.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	source, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
+	source, err := r.server.store.Bucket(r.in.Context(), src.Bucket)
 	if err != nil {
 		return err
 	}
-	if err := r.access(source, policy.ActionOn("s3:GetObjectTagging", from.ID != ""), from.Key, from.ID).check(); err != nil {
+	if err := r.access(source, policy.ActionOn("s3:GetObjectTagging", src.ID != ""), src.Key, src.ID).check(); err != nil {
 		return err
 	}
 	b, err := r.bucket()

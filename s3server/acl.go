@@ -33,12 +33,12 @@ func (a *access) listed() bool {
 // newObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
 // else. A server that is not strict also accepts the canned ACL private, as MinIO does.
 func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucket) (acl.List, error) {
-	list, given, err := acl.OfHeader(h.accountOf, header, account, b.Account, true)
+	list, ok, err := acl.OfHeader(h.accountOf, header, account, b.Account, true)
 	wrongName := !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument")
 	switch {
 	case wrongName:
 		return nil, err
-	case given && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
+	case ok && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
 		(h.config.Strict || header.Get("X-Amz-Acl") != "private"):
 		return nil, s3error.New("AccessControlListNotSupported")
 	case err != nil:

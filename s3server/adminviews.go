@@ -88,8 +88,8 @@ func viewRequest(r *http.Request) *driver.ListRequest {
 }
 
 func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
-	in := viewRequest(r)
-	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).List(r.Context(), in)
+	req := viewRequest(r)
+	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).List(r.Context(), req)
 	if err != nil {
 		return "", nil, "", err
 	}
@@ -124,11 +124,11 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	bucket := r.URL.Query().Get("bucket")
 	views := []uploadView{}
 	next := ""
-	var after state.UploadPosition
-	after.ID, after.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // a version id has no space
+	var pos state.UploadPosition
+	pos.ID, pos.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // a version id has no space
 	var found []*state.Upload
-	more, err := h.store.ListUploads(
-		r.Context(), bucket, state.Listing{Max: viewPage}, after,
+	hasMore, err := h.store.ListUploads(
+		r.Context(), bucket, state.Listing{Max: viewPage}, pos,
 		func(u *state.Upload, _ string) {
 			found = append(found, u)
 		},
@@ -147,7 +147,7 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 		}
 		views = append(views, view)
 	}
-	if more && len(found) > 0 {
+	if hasMore && len(found) > 0 {
 		last := found[len(found)-1]
 		next = last.ID + " " + last.Key
 	}

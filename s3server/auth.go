@@ -77,8 +77,8 @@ func (r *request) authenticate() error {
 // headerClaim reads the signature in the Authorization header, and the values in other headers that
 // it covers.
 func headerClaim(r *request, value string) (*claim, error) {
-	rest, found := strings.CutPrefix(value, sign.Algorithm+" ")
-	if !found {
+	rest, ok := strings.CutPrefix(value, sign.Algorithm+" ")
+	if !ok {
 		if strings.HasPrefix(value, "AWS ") {
 			return nil, s3error.New("InvalidRequest").WithMessage(
 				"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
@@ -110,12 +110,12 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, s3error.New("InvalidRequest").
 			WithMessage("Missing required header for this request: x-amz-content-sha256")
 	}
-	at, err := headerTime(r)
+	t, err := headerTime(r)
 	if err != nil {
 		return nil, err
 	}
-	c.timestamp = at.Format(sign.TimestampForm)
-	if err := checkSkew(r, at, c.timestamp); err != nil {
+	c.timestamp = t.Format(sign.TimestampForm)
+	if err := checkSkew(r, t, c.timestamp); err != nil {
 		return nil, err
 	}
 	return c, checkScope(r, c, malformed)
@@ -123,12 +123,12 @@ func headerClaim(r *request, value string) (*claim, error) {
 
 // checkSkew refuses a signature whose time differs from the server's time by more than maxSkew. The
 // caller also passes the signature's time as text, for the error response.
-func checkSkew(r *request, at time.Time, shown string) error {
+func checkSkew(r *request, t time.Time, versionID string) error {
 	now := r.now()
-	if now.Sub(at).Abs() <= maxSkew {
+	if now.Sub(t).Abs() <= maxSkew {
 		return nil
 	}
-	return s3error.New("RequestTimeTooSkewed", "RequestTime", shown, "ServerTime", now.Format(time.RFC3339),
+	return s3error.New("RequestTimeTooSkewed", "RequestTime", versionID, "ServerTime", now.Format(time.RFC3339),
 		"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 }
 
@@ -141,12 +141,12 @@ func malformed(format string, args ...any) *s3error.Error {
 // headerTime returns the time of the signature, from the header X-Amz-Date or Date.
 func headerTime(r *request) (time.Time, error) {
 	value := cmp.Or(r.in.Header.Get("X-Amz-Date"), r.in.Header.Get("Date"))
-	at, err := time.Parse(sign.TimestampForm, value)
+	t, err := time.Parse(sign.TimestampForm, value)
 	if err != nil {
-		at, err = mail.ParseDate(value)
+		t, err = mail.ParseDate(value)
 	}
 	if err == nil {
-		return at.UTC(), nil
+		return t.UTC(), nil
 	}
 	return time.Time{}, s3error.New("AccessDenied").
 		WithMessage("AWS authentication requires a valid Date or x-amz-date header")
@@ -276,7 +276,7 @@ func wrongCredential(format string, args ...any) *s3error.Error {
 
 // checkExpiry refuses a presigned URL that is not valid yet or has expired.
 func checkExpiry(r *request, c *claim) error {
-	at, err := time.Parse(sign.TimestampForm, c.timestamp)
+	t, err := time.Parse(sign.TimestampForm, c.timestamp)
 	if err != nil {
 		return wrongQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
@@ -294,8 +294,8 @@ func checkExpiry(r *request, c *claim) error {
 		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
 	}
 	now := r.now()
-	end := at.Add(time.Duration(ttl) * time.Second)
-	if at.Sub(now) > maxSkew {
+	end := t.Add(time.Duration(ttl) * time.Second)
+	if t.Sub(now) > maxSkew {
 		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime",
 			now.Format(time.RFC3339)).WithMessage("Request is not valid yet")
 	}

@@ -32,23 +32,23 @@ type expectedBody struct {
 }
 
 // openBody returns a reader of the body. At the end of the body, the reader compares the bytes with
-// the headers. If the body has more bytes than the parameter most, reading it fails with
+// the headers. If the body has more bytes than limit, reading it fails with
 // EntityTooLarge.
-func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
-	if p.size > most {
-		return nil, tooLarge(p.size, most)
+func (r *request) openBody(p *expectedBody, limit int64) (*state.Body, error) {
+	if p.size > limit {
+		return nil, tooLarge(p.size, limit)
 	}
-	from := io.Reader(r.in.Body)
+	src := io.Reader(r.in.Body)
 	trailer := http.Header{}
 	if sign.IsChunked(p.payload) {
 		chunked := sign.NewReader(r.in.Body, r.caller.seal, p.trailers)
-		from = chunked
+		src = chunked
 		trailer = chunked.Trailer
 	}
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
-		From:   io.TeeReader(io.LimitReader(from, p.size+1), d),
+		From:   io.TeeReader(io.LimitReader(src, p.size+1), d),
 		Size:   p.size,
 		Digest: d,
 		Check: func() error {
@@ -61,9 +61,9 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	}, nil
 }
 
-func tooLarge(size, most int64) *s3error.Error {
+func tooLarge(size, limit int64) *s3error.Error {
 	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed",
-		strconv.FormatInt(most, 10))
+		strconv.FormatInt(limit, 10))
 }
 
 // expectBody reads the headers that describe the body.
@@ -167,14 +167,14 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 		return err
 	}
 	p.named = header.Get(checksum.AlgorithmHeader) != ""
-	named := header.Get(checksum.SDKAlgorithmHeader)
+	name := header.Get(checksum.SDKAlgorithmHeader)
 	switch {
-	case named == "":
+	case name == "":
 	case p.given == nil:
 		return s3error.New("InvalidRequest").WithMessage(
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
-	case checksum.ByName(named) != p.kind:
+	case checksum.ByName(name) != p.kind:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil

@@ -53,13 +53,13 @@ func createBucket(r *request) error {
 	if !validBucketName(r.target.bucket) {
 		return s3error.New("InvalidBucketName", "BucketName", r.target.bucket)
 	}
-	asked, err := readBucketRequest(r)
+	req, err := readBucketRequest(r)
 	if err != nil {
 		return err
 	}
 	b := r.server.newBucket(r.target.bucket, r.caller.account)
-	b.Region = cmp.Or(asked.LocationConstraint, b.Region)
-	if b.Tags, err = asked.tags(); err != nil {
+	b.Region = cmp.Or(req.LocationConstraint, b.Region)
+	if b.Tags, err = req.tags(); err != nil {
 		return err
 	}
 	if value := r.in.Header.Get("X-Amz-Object-Ownership"); value != "" {
@@ -124,19 +124,19 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := createBucketRequest{}
+	req := createBucketRequest{}
 	region := r.server.config.Region
 	if len(document) > 0 {
-		if err := xmldoc.Parse(document, &asked); err != nil {
+		if err := xmldoc.Parse(document, &req); err != nil {
 			return nil, err
 		}
 	}
-	location := asked.LocationConstraint
+	location := req.LocationConstraint
 	switch {
-	case asked.Location != nil || asked.Bucket != nil:
+	case req.Location != nil || req.Bucket != nil:
 		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
 	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):
-		return &asked, nil
+		return &req, nil
 	case location == usEast1:
 		return nil, s3error.New("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
@@ -147,7 +147,7 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 			location,
 		)
 	}
-	return &asked, nil
+	return &req, nil
 }
 
 func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
@@ -204,11 +204,11 @@ type listedBucket struct {
 // listBuckets returns one page of buckets if the request has max-buckets. Otherwise it returns all
 // buckets.
 func listBuckets(r *request) error {
-	most, err := r.number("max-buckets", 10_000)
+	maximum, err := r.number("max-buckets", 10_000)
 	if err != nil {
 		return err
 	}
-	if most == 0 {
+	if maximum == 0 {
 		return s3error.New("InvalidArgument", "ArgumentName", "max-buckets").
 			WithMessage("max-buckets must be between 1 and 10000")
 	}
@@ -228,8 +228,8 @@ func listBuckets(r *request) error {
 		if !strings.HasPrefix(b.Name, result.Prefix) {
 			return b.Name < result.Prefix
 		}
-		if len(*page) == most {
-			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
+		if len(*page) == maximum {
+			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[maximum-1].Name))
 			return false
 		}
 		*page = append(*page, listedBucket{b.Name, xmldoc.Time(b.Created), b.Region})

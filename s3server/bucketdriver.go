@@ -91,36 +91,36 @@ func (d *bucketDriver) request(ctx context.Context, key string) *request {
 }
 
 // Put writes an object. It checks the properties with the code that handles PutObject.
-func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage.Attrs, error) {
-	r := d.request(ctx, in.Key)
-	if err := checkKey(in.Key); err != nil {
+func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storage.Attrs, error) {
+	r := d.request(ctx, req.Key)
+	if err := checkKey(req.Key); err != nil {
 		return nil, storageError(err)
 	}
 	if b, err := r.server.store.Bucket(ctx, d.bucket); err == nil {
 		r.caller.account = b.Account // the bucket's owner owns the object
 	}
-	o, err := newObject(r, headersOf(in))
+	o, err := newObject(r, headersOf(req))
 	if err != nil {
 		return nil, storageError(err)
 	}
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
-	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
+	limited := &io.LimitedReader{R: req.Body, N: r.server.limits.MaxPutSize + 1}
 	b := &state.Body{
 		From:   io.TeeReader(limited, digest),
-		Size:   in.Size,
+		Size:   req.Size,
 		Digest: digest,
 		Check: func() error {
 			if limited.N <= 0 {
 				return tooLarge(digest.Size, r.server.limits.MaxPutSize)
 			}
-			if in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
+			if req.CRC32C.Known && req.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
 				return storage.ChecksumMismatch
 			}
 			return nil
 		},
 	}
-	c := state.WriteCondition{Absent: in.Condition.Absent, Match: in.Condition.Revision}
-	v, shown, err := r.server.store.Put(ctx, r.write(o, c), b)
+	c := state.WriteCondition{Absent: req.Condition.Absent, Match: req.Condition.Revision}
+	v, versionID, err := r.server.store.Put(ctx, r.write(o, c), b)
 	if err != nil {
 		if b.Failed != nil {
 			err = b.Failed
@@ -130,7 +130,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage
 		}
 		return nil, storageError(err)
 	}
-	return attrsOf(v, shown), nil
+	return attrsOf(v, versionID), nil
 }
 
 func (d *bucketDriver) checkVersion(id string) error {
@@ -141,15 +141,15 @@ func (d *bucketDriver) checkVersion(id string) error {
 }
 
 // find returns the version that a read names. The caller must release the version.
-func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *state.Version, shown string, err error) {
-	if err := d.checkVersion(in.Version); err != nil {
+func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *state.Version, shown string, err error) {
+	if err := d.checkVersion(req.Version); err != nil {
 		return nil, "", err
 	}
-	v, shown, err = d.request(ctx, in.Key).find(state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version})
+	v, shown, err = d.request(ctx, req.Key).find(state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version})
 	if err == nil {
-		if in.Condition.Revision != "" && in.Condition.Revision != v.Object.ETag {
+		if req.Condition.Revision != "" && req.Condition.Revision != v.Object.ETag {
 			err = storage.PreconditionFailed
-		} else if in.Condition.NotRevision != "" && in.Condition.NotRevision == v.Object.ETag {
+		} else if req.Condition.NotRevision != "" && req.Condition.NotRevision == v.Object.ETag {
 			err = storage.NotModified
 		}
 	}
@@ -162,23 +162,23 @@ func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *stat
 
 // Get reads an object. Clients can read an object with a customer's encryption key only if they
 // send the key, but Get needs no key.
-func (d *bucketDriver) Get(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	v, shown, err := d.find(ctx, in)
+func (d *bucketDriver) Get(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	v, versionID, err := d.find(ctx, req)
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := in.Span(v.Object.Size)
+	start, end, err := req.Span(v.Object.Size)
 	if err == nil && d.handler.archived(v) {
 		err = storage.Archived
 	}
 	if err == nil {
-		err = storageError(d.handler.store.Prepare(ctx, v, from, to-from))
+		err = storageError(d.handler.store.Prepare(ctx, v, start, end-start))
 	}
 	if err != nil {
 		d.handler.store.Release(v)
 		return nil, nil, err
 	}
-	return attrsOf(v, shown), d.open(ctx, v, from, to-from), nil
+	return attrsOf(v, versionID), d.open(ctx, v, start, end-start), nil
 }
 
 // A storedBody is the content of an object, which a goroutine reads from the store. Close ends the
@@ -207,25 +207,25 @@ func (b *storedBody) Close() error {
 }
 
 // Head returns the attributes of an object.
-func (d *bucketDriver) Head(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, error) {
-	v, shown, err := d.find(ctx, in)
+func (d *bucketDriver) Head(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, error) {
+	v, versionID, err := d.find(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	defer d.handler.store.Release(v)
-	return attrsOf(v, shown), nil
+	return attrsOf(v, versionID), nil
 }
 
 // Delete removes a version or the current object. If the bucket keeps versions, removing the
 // current object writes a delete marker.
-func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) error {
-	if err := d.checkVersion(in.Version); err != nil {
+func (d *bucketDriver) Delete(ctx context.Context, req *driver.DeleteRequest) error {
+	if err := d.checkVersion(req.Version); err != nil {
 		return err
 	}
 	_, err := d.handler.store.Remove(ctx, &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version},
-		Condition:   state.WriteCondition{Match: in.Condition.Revision},
-		Bypass:      in.BypassGovernance,
+		VersionName: state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version},
+		Condition:   state.WriteCondition{Match: req.Condition.Revision},
+		Bypass:      req.BypassGovernance,
 	})
 	if s3error.Is(err, "NoSuchKey") || s3error.Is(err, "NoSuchVersion") {
 		return nil
@@ -237,8 +237,8 @@ func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) err
 }
 
 // Tags returns the tags of an object.
-func (d *bucketDriver) Tags(ctx context.Context, in *driver.GetRequest) (map[string]string, error) {
-	v, _, err := d.find(ctx, in)
+func (d *bucketDriver) Tags(ctx context.Context, req *driver.GetRequest) (map[string]string, error) {
+	v, _, err := d.find(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -247,19 +247,19 @@ func (d *bucketDriver) Tags(ctx context.Context, in *driver.GetRequest) (map[str
 }
 
 // SetTags replaces the tags of an object.
-func (d *bucketDriver) SetTags(ctx context.Context, in *driver.ChangeRequest) error {
+func (d *bucketDriver) SetTags(ctx context.Context, req *driver.ChangeRequest) error {
 	var tags []tagging.Tag
-	for key, value := range in.Tags {
+	for key, value := range req.Tags {
 		tags = append(tags, tagging.Tag{Key: key, Value: value})
 	}
 	if err := tagging.Check(tags); err != nil {
 		return storageError(err)
 	}
-	if err := d.checkVersion(in.Version); err != nil {
+	if err := d.checkVersion(req.Version); err != nil {
 		return err
 	}
 	_, _, err := d.handler.store.Change(
-		ctx, state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version},
+		ctx, state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version},
 		func(_ *state.Bucket, v *state.Version) error {
 			v.Object.Properties.Tags = tags
 			return nil
@@ -269,18 +269,18 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *driver.ChangeRequest) er
 }
 
 // List returns one page of entries. The token is the kind and the key of the page's last entry.
-func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*storage.Page, error) {
-	after := state.Position{Key: in.StartAfter}
+func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*storage.Page, error) {
+	pos := state.Position{Key: req.StartAfter}
 	kind := ""
-	if in.Token != "" {
-		kind = in.Token[:1]
-		after.Key = in.Token[1:]
-		after.Prefix = kind == "p"
+	if req.Token != "" {
+		kind = req.Token[:1]
+		pos.Key = req.Token[1:]
+		pos.Prefix = kind == "p"
 	}
-	page := &storage.Page{Entries: in.Entries[:0]}
+	page := &storage.Page{Entries: req.Entries[:0]}
 	last := ""
-	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
-	more, err := d.handler.store.List(ctx, d.bucket, l, after, func(v *state.Version, common string) {
+	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
+	hasMore, err := d.handler.store.List(ctx, d.bucket, l, pos, func(v *state.Version, common string) {
 		if v == nil {
 			page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
 			last = "p" + common
@@ -292,7 +292,7 @@ func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*stora
 	if err != nil {
 		return nil, storageError(err)
 	}
-	if more {
+	if hasMore {
 		page.Token = last
 	}
 	return page, ctx.Err()
@@ -300,19 +300,19 @@ func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*stora
 
 // ListVersions returns one page of versions. The token is the id and the key of the page's last
 // entry.
-func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest) (*driver.VersionPage, error) {
-	after := state.VersionPosition{Key: in.StartAfter}
-	if in.Token != "" {
-		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // a version id has no space
+func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest) (*driver.VersionPage, error) {
+	pos := state.VersionPosition{Key: req.StartAfter}
+	if req.Token != "" {
+		pos.ID, pos.Key, _ = strings.Cut(req.Token, " ") // a version id has no space
 	}
 	page := &driver.VersionPage{}
 	last := state.VersionPosition{}
 	// newer is the previous entry. If both entries have the same key, the current entry is the
 	// older version.
 	var newer *state.Version
-	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
-	more, err := d.handler.store.ListVersions(
-		ctx, d.bucket, l, after,
+	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
+	hasMore, err := d.handler.store.ListVersions(
+		ctx, d.bucket, l, pos,
 		func(v *state.Version, latest bool, common string) {
 			if v == nil {
 				page.Entries = append(
@@ -340,7 +340,7 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 	if err != nil {
 		return nil, storageError(err)
 	}
-	if more {
+	if hasMore {
 		page.Token = last.ID + " " + last.Key
 	}
 	return page, ctx.Err()

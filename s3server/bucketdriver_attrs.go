@@ -18,22 +18,22 @@ import (
 
 // headersOf returns the properties in the request as the headers that a client of PutObject would
 // send.
-func headersOf(in *driver.PutRequest) http.Header {
+func headersOf(req *driver.PutRequest) http.Header {
 	header := http.Header{}
 	for name, field := range driverstore.NativeHeaders {
-		if value := *field(&in.Properties); value != "" {
+		if value := *field(&req.Properties); value != "" {
 			header.Set(name, value)
 		}
 	}
-	if in.StorageClass != "" {
-		header.Set("X-Amz-Storage-Class", in.StorageClass)
+	if req.StorageClass != "" {
+		header.Set("X-Amz-Storage-Class", req.StorageClass)
 	}
-	for name, value := range in.Metadata {
+	for name, value := range req.Metadata {
 		header.Set(headers.MetadataPrefix+name, value)
 	}
-	if len(in.Tags) > 0 {
+	if len(req.Tags) > 0 {
 		query := url.Values{}
-		for key, value := range in.Tags {
+		for key, value := range req.Tags {
 			query.Set(key, value)
 		}
 		header.Set("X-Amz-Tagging", query.Encode())
@@ -43,13 +43,13 @@ func headersOf(in *driver.PutRequest) http.Header {
 
 // attrsOf converts a version to [storage.Attrs]. The last parameter is the version's id in the form
 // that clients see.
-func attrsOf(v *state.Version, shown string) *storage.Attrs {
+func attrsOf(v *state.Version, versionID string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key:       v.Key,
 		Size:      v.Object.Size,
 		ETag:      v.Object.ETag,
 		Revision:  v.Object.ETag,
-		Version:   shown,
+		Version:   versionID,
 		Modified:  v.Modified,
 		CRC32C:    crc32cOf(v.Object.Sum),
 		TagCount:  len(v.Object.Properties.Tags),
@@ -60,7 +60,7 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	}
 	a.StorageClass = shownClass(v)
 	for name, values := range v.Object.Properties.Header {
-		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(headers.MetadataPrefix)); found {
+		if key, ok := strings.CutPrefix(strings.ToLower(name), strings.ToLower(headers.MetadataPrefix)); ok {
 			if a.Metadata == nil {
 				a.Metadata = map[string]string{}
 			}
@@ -113,9 +113,9 @@ func storageError(err error) error {
 	if !ok {
 		return err
 	}
-	known, found := storageCodes[e.Code]
+	known, exists := storageCodes[e.Code]
 	switch {
-	case found:
+	case exists:
 	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
 		known = storage.Unavailable
 	default:

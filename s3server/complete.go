@@ -110,11 +110,11 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 		case <-ctx.Done():
 		}
 	})()
-	v, shown, err := r.server.store.Complete(ctx, r.write(&o, condition), c.upload, parts)
+	v, versionID, err := r.server.store.Complete(ctx, r.write(&o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
 	}
-	written(r, v, shown)
+	written(r, v, versionID)
 	u := &finishedUpload{
 		bucket: r.target.bucket,
 		key:    r.target.key,
@@ -163,11 +163,11 @@ func readCompletion(r *request) (*completion, error) {
 	if len(document) == 0 {
 		return nil, s3error.New("InvalidRequest").WithMessage("You must specify at least one part")
 	}
-	var asked completeRequest
-	if err := xmldoc.Parse(document, &asked); err != nil {
+	var req completeRequest
+	if err := xmldoc.Parse(document, &req); err != nil {
 		return nil, err
 	}
-	c.parts = asked.Part
+	c.parts = req.Part
 	return c, r.checkCompletedParts(c.parts)
 }
 
@@ -212,22 +212,22 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 	}
 	var parts []*state.Part
 	last := 0
-	for _, asked := range c.parts {
-		number := *asked.PartNumber
+	for _, part := range c.parts {
+		number := *part.PartNumber
 		if number <= last {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
 		gap := number > last+1
 		last = number
-		p, found := byNumber[number]
-		if !found || !state.SameTag(p.ETag, asked.ETag) {
-			return nil, invalidPart(c.upload, asked)
+		p, ok := byNumber[number]
+		if !ok || !state.SameTag(p.ETag, part.ETag) {
+			return nil, invalidPart(c.upload, part)
 		}
 		// If the client named a checksum algorithm for the upload, S3 requires consecutive numbers.
 		if gap && c.upload.Asked && r.server.config.Strict {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
-		if err := checkCompleted(c.upload, p, asked); err != nil {
+		if err := checkCompleted(c.upload, p, part); err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
@@ -244,26 +244,26 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 	return parts, nil
 }
 
-func invalidPart(u *state.Upload, asked completedPart) *s3error.Error {
+func invalidPart(u *state.Upload, part completedPart) *s3error.Error {
 	return s3error.New(
-		"InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*asked.PartNumber), "ETag",
-		strings.Trim(asked.ETag, `"`),
+		"InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*part.PartNumber), "ETag",
+		strings.Trim(part.ETag, `"`),
 	)
 }
 
 // checkCompleted compares the checksums that the request asserts for a part with the stored part.
 // If the upload has a composite checksum, the request must assert one for every part.
-func checkCompleted(u *state.Upload, p *state.Part, asked completedPart) error {
-	if asked.MissingElements != (checksum.MissingElements{}) {
-		return invalidPart(u, asked)
+func checkCompleted(u *state.Upload, p *state.Part, part completedPart) error {
+	if part.MissingElements != (checksum.MissingElements{}) {
+		return invalidPart(u, part)
 	}
 	for _, kind := range checksum.Kinds {
-		value := *asked.Of(kind)
+		value := *part.Of(kind)
 		if value == "" {
 			continue
 		}
 		if kind != p.Sum.Kind || value != p.Sum.Value {
-			return invalidPart(u, asked)
+			return invalidPart(u, part)
 		}
 		return nil
 	}

@@ -26,46 +26,46 @@ func origin(r *request) (state.VersionName, error) {
 	if err != nil {
 		return state.VersionName{}, wrong
 	}
-	bucket, key, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if !found || bucket == "" || key == "" {
+	bucket, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if !ok || bucket == "" || key == "" {
 		return state.VersionName{}, wrong
 	}
 	if err := checkKey(key); err != nil {
 		return state.VersionName{}, err
 	}
-	from := state.VersionName{Bucket: bucket, Key: key}
+	src := state.VersionName{Bucket: bucket, Key: key}
 	if !versioned {
-		return from, nil
+		return src, nil
 	}
 	values, err := url.ParseQuery(query)
-	from.ID = values.Get("versionId")
-	if err != nil || !r.server.store.ValidID(from.ID) {
+	src.ID = values.Get("versionId")
+	if err != nil || !r.server.store.ValidID(src.ID) {
 		return state.VersionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").
 			WithMessage("Invalid version id specified")
 	}
-	return from, nil
+	return src, nil
 }
 
 // source returns the version from which a copy reads, and checks the conditions on it. The caller
 // must release the version.
-func source(r *request, from state.VersionName) (*state.Version, error) {
+func source(r *request, src state.VersionName) (*state.Version, error) {
 	// The store may be a mirror. Its second store may have an older object, and the copy may replace the newer one.
 	r.in = r.in.WithContext(driver.WithoutFailover(r.in.Context()))
-	if err := authorizeSource(r, from); err != nil {
+	if err := authorizeSource(r, src); err != nil {
 		return nil, err
 	}
-	v, shown, err := r.find(from)
+	v, versionID, err := r.find(src)
 	if err == nil {
 		err = checkCopySource(r, v)
-	} else if v != nil && from.ID != "" {
+	} else if v != nil && src.ID != "" {
 		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
 	if err != nil {
 		r.server.store.Release(v)
 		return nil, err
 	}
-	if shown != "" {
-		r.w.Header().Set("X-Amz-Copy-Source-Version-Id", shown)
+	if versionID != "" {
+		r.w.Header().Set("X-Amz-Copy-Source-Version-Id", versionID)
 	}
 	return v, nil
 }
@@ -105,7 +105,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	from, err := origin(r)
+	src, err := origin(r)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	itself := from == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
+	itself := src == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
 	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get(state.Redirection) == "" &&
 		r.in.Header.Get(state.SSEHeader) == "" &&
 		o.Encryption.CustomerMD5 == "" &&
@@ -127,7 +127,7 @@ func copyObject(r *request) error {
 			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
 		)
 	}
-	v, err := source(r, from)
+	v, err := source(r, src)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	if !replaceTags {
-		if err := authorizeTags(r, from, v.Object.Properties.Tags); err != nil {
+		if err := authorizeTags(r, src, v.Object.Properties.Tags); err != nil {
 			return err
 		}
 		o.Properties.Tags = v.Object.Properties.Tags
@@ -159,11 +159,11 @@ func copyObject(r *request) error {
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
-	copied, shown, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
+	copied, versionID, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
 	if err != nil {
 		return err
 	}
-	written(r, copied, shown)
+	written(r, copied, versionID)
 	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.Modified), copied.Object.ETag, copied.Object.Sum)
 }
 
@@ -219,11 +219,11 @@ func copyPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	from, err := origin(r)
+	src, err := origin(r)
 	if err != nil {
 		return err
 	}
-	v, err := source(r, from)
+	v, err := source(r, src)
 	if err != nil {
 		return err
 	}
@@ -253,26 +253,26 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	if value == "" {
 		return 0, size, nil
 	}
-	span, found := strings.CutPrefix(value, "bytes=")
+	span, ok := strings.CutPrefix(value, "bytes=")
 	first, last, _ := strings.Cut(span, "-")
-	from, isFrom := rangeOffset(first)
-	to, isTo := rangeOffset(last)
+	start, isFrom := rangeOffset(first)
+	end, isTo := rangeOffset(last)
 	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
-	if !found || !isFrom || !isTo || to < from {
+	if !ok || !isFrom || !isTo || end < start {
 		return 0, 0, wrong.WithMessage(
 			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
 		)
 	}
-	if from >= size {
+	if start >= size {
 		return 0, 0, s3error.New("InvalidRequest").
 			WithMessage("The specified copy range is invalid for the source object size")
 	}
-	if to >= size {
+	if end >= size {
 		return 0, 0, wrong.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
 		return 0, 0, s3error.New("InvalidRequest").
 			WithMessage("The specified copy source is not supported as a byte-range copy source")
 	}
-	return from, to - from + 1, nil
+	return start, end - start + 1, nil
 }

@@ -24,17 +24,17 @@ func deleteObject(r *request) error {
 	if headertext.Lines(r.in.Header, "If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := remove(r, r.target.key, id, headertext.Lines(r.in.Header, "If-Match"))
+	removal, err := remove(r, r.target.key, id, headertext.Lines(r.in.Header, "If-Match"))
 	if err != nil {
 		return err
 	}
-	noteRemoval(r, r.target.key, id, gone)
+	noteRemoval(r, r.target.key, id, removal)
 	header := r.w.Header()
-	if gone.Marker {
+	if removal.Marker {
 		header.Set("X-Amz-Delete-Marker", "true")
 	}
-	if gone.ID != "" {
-		header.Set("X-Amz-Version-Id", gone.ID)
+	if removal.ID != "" {
+		header.Set("X-Amz-Version-Id", removal.ID)
 	}
 	return r.done(http.StatusNoContent)
 }
@@ -90,19 +90,19 @@ func deleteObjects(r *request) error {
 	outcomes := deleteAll(r, b, asked.Object)
 	var result deleteResult
 	for i, o := range asked.Object {
-		gone := outcomes[i].gone
+		removal := outcomes[i].gone
 		refused := outcomes[i].refused
 		if refused != nil {
 			result.Error = append(result.Error, *refused)
 			continue
 		}
-		noteRemoval(r, o.Key, o.VersionID, gone)
+		noteRemoval(r, o.Key, o.VersionID, removal)
 		if asked.Quiet {
 			continue
 		}
-		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.Marker}
-		if gone.Marker {
-			deleted.DeleteMarkerVersionID = gone.ID
+		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: removal.Marker}
+		if removal.Marker {
+			deleted.DeleteMarkerVersionID = removal.ID
 		}
 		result.Deleted = append(result.Deleted, deleted)
 	}

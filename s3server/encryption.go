@@ -124,14 +124,14 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 // checkReader compares the customer's encryption key in the request with that of the object. If the
 // object has no such key, the request must have none. prefix begins the names of the headers.
 func checkReader(r *request, e state.Encryption, prefix string) error {
-	given, err := readCustomerKey(r, r.in.Header, prefix)
+	value, err := readCustomerKey(r, r.in.Header, prefix)
 	if err != nil {
 		return err
 	}
-	if given == e.CustomerMD5 {
+	if value == e.CustomerMD5 {
 		return nil
 	}
-	if given == "" {
+	if value == "" {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
 		)
@@ -146,21 +146,21 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 // needs the key. A completion needs the key only if the upload has a checksum.
 func checkPart(r *request, u *state.Upload) error {
 	// Like MinIO, accept headers that repeat the encryption of the upload.
-	again := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
+	retry := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
 		strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
-	if r.server.config.Strict || !again {
+	if r.server.config.Strict || !retry {
 		if err := noEncryption(r.in.Header); err != nil {
 			return err
 		}
 	}
-	given, err := readCustomerKey(r, r.in.Header, state.CustomerPrefix)
+	value, err := readCustomerKey(r, r.in.Header, state.CustomerPrefix)
 	if err != nil {
 		return err
 	}
-	if given == u.Object.Encryption.CustomerMD5 {
+	if value == u.Object.Encryption.CustomerMD5 {
 		return nil
 	}
-	if given == "" {
+	if value == "" {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
 		)

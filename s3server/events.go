@@ -129,7 +129,7 @@ var eventOf = map[string]string{
 
 // note prepares the event of a write, if its operation has one. The event is sent after the request
 // has succeeded. The event has the same version id as the response.
-func (r *request) note(v *state.Version, shown string) {
+func (r *request) note(v *state.Version, versionID string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
 		r.events = append(
 			r.events,
@@ -138,24 +138,24 @@ func (r *request) note(v *state.Version, shown string) {
 				Key:       v.Key,
 				Size:      v.Object.Size,
 				ETag:      strings.Trim(v.Object.ETag, `"`),
-				VersionID: shown,
+				VersionID: versionID,
 			},
 		)
 	}
 }
 
 // noteRemoval prepares the event of a removal, if something was removed.
-func noteRemoval(r *request, key, id string, gone state.Removal) {
-	if !gone.Missing && r.server.sendsEvents() {
-		r.events = append(r.events, removedEvent("ObjectRemoved", key, id, gone))
+func noteRemoval(r *request, key, id string, removal state.Removal) {
+	if !removal.Missing && r.server.sendsEvents() {
+		r.events = append(r.events, removedEvent("ObjectRemoved", key, id, removal))
 	}
 }
 
 // removedEvent returns the event of a removal. kind is the first word of the event's name, such as
 // ObjectRemoved. id is the version that the request named, or "".
-func removedEvent(kind, key, id string, gone state.Removal) Event {
-	e := Event{Name: kind + ":Delete", Key: key, VersionID: gone.ID}
-	if gone.Marker && id == "" {
+func removedEvent(kind, key, id string, removal state.Removal) Event {
+	e := Event{Name: kind + ":Delete", Key: key, VersionID: removal.ID}
+	if removal.Marker && id == "" {
 		e.Name = kind + ":DeleteMarkerCreated"
 		e.ETag = emptyMD5
 	}

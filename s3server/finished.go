@@ -89,7 +89,7 @@ func (f *finishedUploads) forget(bucket string) {
 // after a restart. If the upload did not make the current object, finishedObject fails with
 // NoSuchUpload.
 func finishedObject(r *request, c *completion, id string) (*finishedUpload, error) {
-	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
+	v, versionID, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)
 	if s3error.Is(err, "NoSuchKey") {
 		return nil, state.NoUpload(id)
@@ -104,7 +104,7 @@ func finishedObject(r *request, c *completion, id string) (*finishedUpload, erro
 	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {
 		return nil, state.NoUpload(id) // the upload was completed with other parts
 	}
-	r.showID(shown)
+	r.showID(versionID)
 	v.Object.Encryption.Write(r.w.Header())
 	showExpiration(r, v)
 	return &finishedUpload{result: completeResultOf(r, v), header: finishedHeader(r)}, nil

@@ -102,11 +102,11 @@ func (f *form) tags() ([]tagging.Tag, error) {
 	if f.fields["tagging"] == "" {
 		return nil, nil
 	}
-	var asked tagging.Document
-	if err := xmldoc.Parse([]byte(f.fields["tagging"]), &asked); err != nil {
+	var doc tagging.Document
+	if err := xmldoc.Parse([]byte(f.fields["tagging"]), &doc); err != nil {
 		return nil, err
 	}
-	return asked.Tags()
+	return doc.Tags()
 }
 
 // openFile returns a reader of the form's file. Fields after the file are ignored. The file's size

@@ -94,8 +94,8 @@ func findVersion(r *request) (*state.Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id})
-	r.showID(shown)
+	v, versionID, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id})
+	r.showID(versionID)
 	if err != nil {
 		r.server.store.Release(v)
 		return nil, err
@@ -154,29 +154,29 @@ func describe(r *request, v *state.Version) error {
 // other form, the read is of the whole object, and partial is false. If the range is outside the
 // object, parseRange fails with InvalidRange.
 func parseRange(value string, size int64) (offset, length int64, partial bool, err error) {
-	span, found := strings.CutPrefix(value, "bytes=")
+	span, ok := strings.CutPrefix(value, "bytes=")
 	first, last, dash := strings.Cut(span, "-")
-	from, isFrom := rangeOffset(first)
-	to, isTo := rangeOffset(last)
+	start, isFrom := rangeOffset(first)
+	end, isTo := rangeOffset(last)
 	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
 		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	switch {
-	case !found || !dash:
+	case !ok || !dash:
 		return 0, size, false, nil
 	case first == "" && isTo: // a range such as bytes=-500: the last 500 bytes
-		n := min(to, size)
+		n := min(end, size)
 		if n == 0 {
 			return 0, 0, false, unsatisfiable
 		}
 		return size - n, n, true, nil
-	case !isFrom || last != "" && (!isTo || to < from):
+	case !isFrom || last != "" && (!isTo || end < start):
 		return 0, size, false, nil
-	case from >= size:
+	case start >= size:
 		return 0, 0, false, unsatisfiable
-	case last == "" || to >= size:
-		return from, size - from, true, nil
+	case last == "" || end >= size:
+		return start, size - start, true, nil
 	}
-	return from, to - from + 1, true, nil
+	return start, end - start + 1, true, nil
 }
 
 // rangeOffset parses an offset of a range, which consists of digits. An offset above the largest

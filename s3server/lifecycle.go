@@ -99,12 +99,12 @@ const lifecyclePage = 1000
 
 // expireUploads aborts the uploads whose time is over by a rule.
 func (l *lifecycleRun) expireUploads() {
-	var after state.UploadPosition
-	for more := true; more; {
+	var pos state.UploadPosition
+	for hasMore := true; hasMore; {
 		var page []*state.Upload
 		var err error
-		more, err = l.server.store.ListUploads(
-			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after,
+		hasMore, err = l.server.store.ListUploads(
+			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, pos,
 			func(u *state.Upload, _ string) {
 				page = append(page, u)
 			},
@@ -113,7 +113,7 @@ func (l *lifecycleRun) expireUploads() {
 			return
 		}
 		for _, u := range page {
-			after = state.UploadPosition{Key: u.Key, ID: u.ID}
+			pos = state.UploadPosition{Key: u.Key, ID: u.ID}
 			if l.isOver(u) && l.hasRules() && l.isOver(l.uploadNow(u)) {
 				_ = l.server.store.Abort(l.ctx, u)
 			}
@@ -128,27 +128,27 @@ func (l *lifecycleRun) isOver(u *state.Upload) bool {
 
 // uploadNow looks up a listed upload. It returns nil if the upload has ended.
 func (l *lifecycleRun) uploadNow(u *state.Upload) *state.Upload {
-	found, err := l.server.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
+	upload, err := l.server.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
 	if err != nil {
 		return nil
 	}
-	return found
+	return upload
 }
 
 // expireVersions applies the rules to all keys of the bucket.
 func (l *lifecycleRun) expireVersions() {
-	var after state.VersionPosition
+	var pos state.VersionPosition
 	var versions []*state.Version // all versions of one key, the newest first
-	for more := true; more; {
+	for hasMore := true; hasMore; {
 		var page []*state.Version
 		var err error
-		more, err = l.server.store.ListVersions(
-			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after,
+		hasMore, err = l.server.store.ListVersions(
+			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, pos,
 			func(v *state.Version, _ bool, _ string) {
 				page = append(page, v)
 			},
 		)
-		if err != nil || more && len(page) == 0 {
+		if err != nil || hasMore && len(page) == 0 {
 			return
 		}
 		for _, v := range page {
@@ -157,7 +157,7 @@ func (l *lifecycleRun) expireVersions() {
 				versions = nil
 			}
 			versions = append(versions, v)
-			after = state.VersionPosition{Key: v.Key, ID: v.ID}
+			pos = state.VersionPosition{Key: v.Key, ID: v.ID}
 		}
 	}
 	l.expireKey(versions)
@@ -198,13 +198,13 @@ func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Vers
 		if i == 0 {
 			name.ID = ""
 		}
-		now, _, err := l.server.store.Find(l.ctx, name)
-		l.server.store.Release(now) // only the attributes are needed
-		if err != nil || i == 0 && (now == nil || now.ID != v.ID) {
+		current, _, err := l.server.store.Find(l.ctx, name)
+		l.server.store.Release(current) // only the attributes are needed
+		if err != nil || i == 0 && (current == nil || current.ID != v.ID) {
 			return nil
 		}
-		if now != nil {
-			found = append(found, now)
+		if current != nil {
+			found = append(found, current)
 		}
 	}
 	return found
@@ -243,9 +243,9 @@ func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 		r.ID = ""
 		r.Condition.Match = v.Object.ETag
 	}
-	gone, err := l.server.store.Remove(l.ctx, r)
-	if err == nil && !gone.Missing {
-		l.server.publish(l.ctx, l.bucket.Name, []Event{removedEvent("LifecycleExpiration", r.Key, r.ID, gone)})
+	removal, err := l.server.store.Remove(l.ctx, r)
+	if err == nil && !removal.Missing {
+		l.server.publish(l.ctx, l.bucket.Name, []Event{removedEvent("LifecycleExpiration", r.Key, r.ID, removal)})
 	}
 	return err == nil
 }
@@ -253,7 +253,7 @@ func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 // setClass changes the storage class of a version. It does nothing if the version was replaced in
 // the meantime.
 func (l *lifecycleRun) setClass(v *state.Version, class string) {
-	changed, shown, err := l.server.store.Change(
+	version, versionID, err := l.server.store.Change(
 		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
 		func(_ *state.Bucket, changed *state.Version) error {
 			if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
@@ -269,8 +269,8 @@ func (l *lifecycleRun) setClass(v *state.Version, class string) {
 			Name:      "LifecycleTransition",
 			Key:       v.Key,
 			Size:      v.Object.Size,
-			ETag:      strings.Trim(changed.Object.ETag, `"`),
-			VersionID: shown,
+			ETag:      strings.Trim(version.Object.ETag, `"`),
+			VersionID: versionID,
 		}})
 	}
 }

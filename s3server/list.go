@@ -50,9 +50,9 @@ func (r *request) listing(maxParameter string) (l listRequest, err error) {
 // pageSize returns the maximum number of entries in a page. parameter is the query parameter with
 // the number. A number above the limit is reduced to the limit.
 func pageSize(r *request, parameter string) (int, error) {
-	most := r.server.limits.MaxPage
-	n, err := r.number(parameter, most)
-	return min(n, most), err
+	maximum := r.server.limits.MaxPage
+	n, err := r.number(parameter, maximum)
+	return min(n, maximum), err
 }
 
 // encode encodes a key if the client asked for it. Like S3, it encodes a space as a plus sign, as
@@ -103,9 +103,9 @@ func listObjects(r *request) error {
 	}
 	startAfter := r.query.Get("start-after")
 	token := r.query.Get("continuation-token")
-	after := state.Position{Key: startAfter}
+	pos := state.Position{Key: startAfter}
 	if r.has("continuation-token") {
-		if after, err = parseListToken(token); err != nil {
+		if pos, err = parseListToken(token); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func listObjects(r *request) error {
 			return err
 		}
 	}
-	last, err := result.fill(r, l, after, owners)
+	last, err := result.fill(r, l, pos, owners)
 	if err != nil {
 		return err
 	}
@@ -153,9 +153,9 @@ func (r *request) writeObjectList(page objectList) error {
 
 // fill adds the entries that follow a position, and returns the position of the last entry.
 func (o *objectList) fill(
-	r *request, l listRequest, after state.Position, owners func(*state.Object) accounts.Owner,
+	r *request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
-	o.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
+	o.IsTruncated, err = r.list(l.Listing, pos, func(v *state.Version, common string) {
 		if v == nil {
 			o.CommonPrefixes = append(o.CommonPrefixes, commonPrefix{l.encode(common)})
 			last = state.Position{Key: common, Prefix: true}
@@ -221,20 +221,20 @@ func parseListToken(token string) (state.Position, error) {
 // [state.Store.List]. It omits objects that Fault.Stale hides, and fills the page with later
 // objects.
 func (r *request) list(
-	l state.Listing, after state.Position, show func(v *state.Version, common string),
+	l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {
 	if r.fault.Stale <= 0 || l.Max == 0 {
-		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
+		return r.server.store.List(r.in.Context(), r.target.bucket, l, pos, show)
 	}
 	newest := r.server.now().Add(-r.fault.Stale)
 	for more = true; more && l.Max > 0; {
 		more, err = r.server.store.List(
-			r.in.Context(), r.target.bucket, l, after,
+			r.in.Context(), r.target.bucket, l, pos,
 			func(v *state.Version, common string) {
 				if v == nil {
-					after = state.Position{Key: common, Prefix: true}
+					pos = state.Position{Key: common, Prefix: true}
 				} else {
-					after = state.Position{Key: v.Key}
+					pos = state.Position{Key: v.Key}
 				}
 				if v == nil || !v.Modified.After(newest) {
 					l.Max--
@@ -261,12 +261,12 @@ func listObjectsV1(r *request) error {
 	result := r.objectList(l)
 	result.Marker = new(l.encode(marker))
 	common, rolled := l.CommonPrefix(marker)
-	after := state.Position{Key: marker, Prefix: rolled && common == marker}
+	pos := state.Position{Key: marker, Prefix: rolled && common == marker}
 	owners, err := r.owners()
 	if err != nil {
 		return err
 	}
-	last, err := result.fill(r, l, after, owners)
+	last, err := result.fill(r, l, pos, owners)
 	if err != nil {
 		return err
 	}

@@ -184,14 +184,14 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
 		return state.Lock{}, nil
 	}
-	until, err := time.Parse(time.RFC3339, d.RetainUntilDate)
+	retainUntil, err := time.Parse(time.RFC3339, d.RetainUntilDate)
 	if d.Mode != state.Governance && d.Mode != state.Compliance || err != nil {
 		return state.Lock{}, s3error.New("MalformedXML")
 	}
-	if !until.After(now) {
+	if !retainUntil.After(now) {
 		return state.Lock{}, s3error.New("InvalidArgument").WithMessage("The retain until date must be in the future!")
 	}
-	return state.Lock{Mode: d.Mode, Until: until}, nil
+	return state.Lock{Mode: d.Mode, Until: retainUntil}, nil
 }
 
 // showLock is like showVersion, but fails if the bucket has no object lock.

@@ -87,11 +87,11 @@ func (r *request) upload() (*state.Upload, error) {
 
 func partNumber(r *request) (int, error) {
 	value := r.query.Get("partNumber")
-	most := r.server.limits.MaxParts
+	maximum := r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > most {
+	if err != nil || n < 1 || n > maximum {
 		return 0, s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
-			WithMessage("Part number must be an integer between 1 and %d, inclusive", most)
+			WithMessage("Part number must be an integer between 1 and %d, inclusive", maximum)
 	}
 	return n, nil
 }
@@ -154,16 +154,16 @@ func uploadPart(r *request) error {
 // part without a checksum. For any other part without a checksum, checkKind sets p.kind to the
 // upload's algorithm.
 func checkKind(u *state.Upload, p *expectedBody) error {
-	given := "null"
+	value := "null"
 	if p.given != nil {
-		given = p.given.Label()
+		value = p.given.Label()
 	}
 	wrong := u.Asked &&
 		(p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
 	if wrong {
 		return s3error.New("InvalidRequest").WithMessage(
 			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
-			given,
+			value,
 		)
 	}
 	if p.given == nil {
@@ -207,11 +207,11 @@ type listedPart struct {
 }
 
 func listParts(r *request) error {
-	most, err := pageSize(r, "max-parts")
+	maximum, err := pageSize(r, "max-parts")
 	if err != nil {
 		return err
 	}
-	after, err := r.number("part-number-marker", 0)
+	marker, err := r.number("part-number-marker", 0)
 	if err != nil {
 		return err
 	}
@@ -219,8 +219,8 @@ func listParts(r *request) error {
 		Bucket:           r.target.bucket,
 		Key:              xmldoc.Text(r.target.key),
 		UploadID:         r.query.Get("uploadId"),
-		PartNumberMarker: after,
-		MaxParts:         most,
+		PartNumberMarker: marker,
+		MaxParts:         maximum,
 	}
 	u, err := r.upload()
 	if err != nil {
@@ -242,11 +242,11 @@ func listParts(r *request) error {
 		result.ChecksumAlgorithm = u.Kind.Name
 		result.ChecksumType = u.Covers
 	}
-	parts, more, err := r.server.store.Parts(r.in.Context(), u, after, most)
+	parts, hasMore, err := r.server.store.Parts(r.in.Context(), u, marker, maximum)
 	if err != nil {
 		return err
 	}
-	result.IsTruncated = more && most > 0
+	result.IsTruncated = hasMore && maximum > 0
 	for _, p := range parts {
 		result.Part = append(
 			result.Part,

@@ -261,8 +261,8 @@ func chooseOperation(r *request) (string, handler) {
 			subresource += " id"
 		}
 	}
-	chosen, found := operations[strings.Join([]string{kind, r.in.Method, subresource}, " ")]
-	if !found {
+	chosen, ok := operations[strings.Join([]string{kind, r.in.Method, subresource}, " ")]
+	if !ok {
 		return subresource, nil
 	}
 	return chosen.name, chosen.handle

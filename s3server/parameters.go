@@ -54,9 +54,9 @@ var plainParameters = []string{
 func missingSubresource(r *request) string {
 	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
 	for _, name := range slices.Sorted(maps.Keys(r.query)) {
-		known := slices.Contains(subresources, name) || slices.Contains(plainParameters, name) ||
+		ok := slices.Contains(subresources, name) || slices.Contains(plainParameters, name) ||
 			strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), headers.AmzPrefix)
-		unknown := !known && !readsObject && strings.Join(r.query[name], "") == ""
+		unknown := !ok && !readsObject && strings.Join(r.query[name], "") == ""
 		if unknown || slices.Contains(missingSubresources, name) {
 			return name
 		}

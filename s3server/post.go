@@ -73,11 +73,11 @@ func postObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, state.WriteCondition{}), b)
+	v, versionID, err := r.server.store.Put(r.in.Context(), r.write(o, state.WriteCondition{}), b)
 	if err != nil {
 		return b.Blame(err)
 	}
-	written(r, v, shown)
+	written(r, v, versionID)
 	return writeFormResponse(r, f, v)
 }
 

@@ -30,11 +30,11 @@ func putObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, condition), b)
+	v, versionID, err := r.server.store.Put(r.in.Context(), r.write(o, condition), b)
 	if err != nil {
 		return b.Blame(err)
 	}
-	written(r, v, shown)
+	written(r, v, versionID)
 	header := r.w.Header()
 	header.Set("Etag", v.Object.ETag)
 	v.Object.Sum.Write(header)
@@ -73,16 +73,16 @@ func (r *request) write(o *state.Object, c state.WriteCondition) *state.Write {
 }
 
 // written adds the headers that a response to a write has. It also prepares the event of the write.
-func written(r *request, v *state.Version, shown string) {
-	r.showID(shown)
+func written(r *request, v *state.Version, versionID string) {
+	r.showID(versionID)
 	v.Object.Encryption.Write(r.w.Header())
 	showExpiration(r, v)
-	r.note(v, shown)
+	r.note(v, versionID)
 }
 
 // showID adds the header X-Amz-Version-Id to the response, unless shown is "".
-func (r *request) showID(shown string) {
-	if shown != "" {
-		r.w.Header().Set("X-Amz-Version-Id", shown)
+func (r *request) showID(versionID string) {
+	if versionID != "" {
+		r.w.Header().Set("X-Amz-Version-Id", versionID)
 	}
 }

@@ -171,8 +171,8 @@ func (r *request) logged() (end func(*responseWriter)) {
 	if log == nil {
 		return func(*responseWriter) {}
 	}
-	began := time.Now()
-	at := r.server.now()
+	start := time.Now()
+	t := r.server.now()
 	received := &loggedBody{ReadCloser: r.in.Body}
 	if r.in.Body != http.NoBody {
 		r.in.Body = received
@@ -183,8 +183,8 @@ func (r *request) logged() (end func(*responseWriter)) {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
 		}
 		log(Entry{
-			Time:             at,
-			Duration:         time.Since(began),
+			Time:             t,
+			Duration:         time.Since(start),
 			RequestID:        r.id,
 			RemoteAddr:       r.in.RemoteAddr,
 			AccessKeyID:      r.caller.accessKey,
@@ -225,7 +225,7 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	message = e.Message
 	// The message names the failed condition of a form's policy with its value, which may be
 	// secret.
-	if before, condition, found := strings.Cut(message, "Condition"); found &&
+	if before, condition, ok := strings.Cut(message, "Condition"); ok &&
 		len(withoutSecrets(url.Values{condition: nil})) == 0 {
 		message = before + "Condition " + hidden
 	}
@@ -261,8 +261,8 @@ func hideSecrets(canonical string) string {
 			parameters := strings.Split(line, "&")
 			for j, p := range parameters {
 				name, _, _ := strings.Cut(p, "=")
-				plain, err := url.QueryUnescape(name)
-				if err != nil || len(withoutSecrets(url.Values{plain: nil})) == 0 {
+				text, err := url.QueryUnescape(name)
+				if err != nil || len(withoutSecrets(url.Values{text: nil})) == 0 {
 					parameters[j] = name + "=" + hidden
 				}
 			}

@@ -68,12 +68,12 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 }
 
 func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
-	if left, ends := w.left(fault.CutAfter, block); ends {
-		w.flush(block[:left])
+	if remaining, ends := w.left(fault.CutAfter, block); ends {
+		w.flush(block[:remaining])
 		cutConnection()
 	}
-	if left, ends := w.left(fault.StallAfter, block); ends {
-		w.flush(block[:left])
+	if remaining, ends := w.left(fault.StallAfter, block); ends {
+		w.flush(block[:remaining])
 		w.request.wait(0)
 		cutConnection()
 	}

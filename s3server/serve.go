@@ -41,17 +41,17 @@ type request struct {
 }
 
 // ServeHTTP handles one request, for S3 or for the admin API.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
-	if administers(h, in) {
-		h.admin.ServeHTTP(w, in)
+func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if administers(h, req) {
+		h.admin.ServeHTTP(w, req)
 		return
 	}
 	// Change a copy, because a handler must not change the original.
-	in = in.WithContext(in.Context())
-	if in.Body == nil {
-		in.Body = http.NoBody // an http.Server always sets Body, but other callers may leave it nil
+	req = req.WithContext(req.Context())
+	if req.Body == nil {
+		req.Body = http.NoBody // an http.Server always sets Body, but other callers may leave it nil
 	}
-	r := &request{in: in, server: h, w: w, id: newRequestID()}
+	r := &request{in: req, server: h, w: w, id: newRequestID()}
 	header := w.Header()
 	header.Set("Server", "AmazonS3 (omnibucket)") // the S3 client of this library recognizes the server by this
 	header.Set("X-Amz-Request-Id", r.id)
@@ -67,7 +67,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
-	if in.ContentLength == 0 && in.ProtoMajor == 1 && strings.EqualFold(in.Header.Get("Expect"), "100-continue") {
+	if req.ContentLength == 0 && req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
 		// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next
 		// response on the connection.
 		w.WriteHeader(http.StatusContinue)
@@ -178,8 +178,8 @@ func parseQuery(raw string) (url.Values, error) {
 
 // has reports whether the request has a query parameter, with or without a value.
 func (r *request) has(parameter string) bool {
-	_, found := r.query[parameter]
-	return found
+	_, ok := r.query[parameter]
+	return ok
 }
 
 // isTrue reports whether the value of a header is true. boto3 before version 1.38 sends "True".

@@ -19,19 +19,19 @@ const algorithmV2 = "AWS " // scheme of the Authorization header
 
 // authenticateHeaderV2 verifies the signature in an Authorization header "AWS KEY:SIGNATURE".
 func authenticateHeaderV2(r *request, value string) error {
-	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
-	if !found || accessKey == "" {
+	accessKey, signature, ok := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
+	if !ok || accessKey == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
 			WithMessage("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
 	}
-	at, err := headerTime(r)
+	t, err := headerTime(r)
 	if err != nil {
 		return err
 	}
-	if at.Unix() < 0 {
+	if t.Unix() < 0 {
 		return s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 	}
-	if err := checkSkew(r, at, at.Format(time.RFC3339)); err != nil {
+	if err := checkSkew(r, t, t.Format(time.RFC3339)); err != nil {
 		return err
 	}
 	date := r.in.Header.Get("Date")

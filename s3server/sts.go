@@ -50,31 +50,31 @@ func assumeRole(r *request) error {
 }
 
 func answerSTS(r *request) error {
-	asked, err := readSTS(r)
+	query, err := readSTS(r)
 	if err != nil {
 		return err
 	}
-	if asked.Get("Action") != "AssumeRole" {
-		return s3error.New("InvalidAction").WithMessage("Could not find operation %s", asked.Get("Action"))
+	if query.Get("Action") != "AssumeRole" {
+		return s3error.New("InvalidAction").WithMessage("Could not find operation %s", query.Get("Action"))
 	}
-	if asked.Get("Version") != stsVersion {
-		return s3error.New("InvalidAction").WithMessage("Could not find version %s", asked.Get("Version"))
+	if query.Get("Version") != stsVersion {
+		return s3error.New("InvalidAction").WithMessage("Could not find version %s", query.Get("Version"))
 	}
 	if r.caller.anonymous || r.caller.temporary {
 		return s3error.New("AccessDenied") // as on MinIO, a session cannot create another session
 	}
-	lasts, err := sessionTime(asked.Get("DurationSeconds"))
+	lasts, err := sessionTime(query.Get("DurationSeconds"))
 	if err != nil {
 		return err
 	}
-	for name := range asked {
+	for name := range query {
 		// Ignoring these policies would give the session more permissions than the caller asked
 		// for.
 		if strings.HasPrefix(name, "PolicyArns.") {
 			return s3error.New("NotImplemented").WithMessage("This server has no managed policies for PolicyArns")
 		}
 	}
-	document := asked.Get("Policy")
+	document := query.Get("Policy")
 	if document != "" {
 		if len(document) > maxSessionPolicy {
 			return s3error.New("ValidationError").
@@ -135,9 +135,9 @@ func readSTS(r *request) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := maps.Clone(r.query)
-	maps.Copy(asked, form)
-	return asked, nil
+	query := maps.Clone(r.query)
+	maps.Copy(query, form)
+	return query, nil
 }
 
 // sessionTime parses DurationSeconds. Without a value, it returns one hour.
@@ -220,7 +220,7 @@ func signedService(r *request) string {
 // identify returns the caller to whom an access key and a session token belong, and the secret of
 // the key. It verifies the session token, but not the signature of the request.
 func identify(r *request, accessKey, token string) (caller, string, error) {
-	if _, own := r.server.parent(accessKey); own || !strings.HasPrefix(accessKey, session.KeyPrefix) {
+	if _, isOwn := r.server.parent(accessKey); isOwn || !strings.HasPrefix(accessKey, session.KeyPrefix) {
 		c, err := r.server.credential(accessKey, token)
 		return caller{accessKey: accessKey, account: c.Account, readOnly: c.ReadOnly}, c.SecretKey, err
 	}

@@ -9,11 +9,11 @@ import (
 )
 
 func putTagging(r *request) error {
-	var asked tagging.Document
-	if err := r.readVouched(&asked); err != nil {
+	var doc tagging.Document
+	if err := r.readVouched(&doc); err != nil {
 		return err
 	}
-	tags, err := asked.Tags()
+	tags, err := doc.Tags()
 	if err != nil {
 		return err
 	}
@@ -65,13 +65,13 @@ func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) err
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.Change(r.in.Context(),
+	v, versionID, err := r.server.store.Change(r.in.Context(),
 		state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f)
 	if err != nil {
 		return err
 	}
-	r.note(v, shown)
-	r.showID(shown)
+	r.note(v, versionID)
+	r.showID(versionID)
 	return nil
 }
 
@@ -83,11 +83,11 @@ func getBucketTagging(b *state.Bucket) (any, error) {
 }
 
 func putBucketTagging(r *request) error {
-	var asked tagging.Document
-	if err := r.readVouched(&asked); err != nil {
+	var doc tagging.Document
+	if err := r.readVouched(&doc); err != nil {
 		return err
 	}
-	tags, err := asked.List()
+	tags, err := doc.List()
 	if err != nil {
 		return err
 	}

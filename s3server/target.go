@@ -53,7 +53,7 @@ func (h *Handler) hostBucket(host string) string {
 		if host == domain {
 			return "" // the host is itself a domain in Domains, and not a bucket below another domain
 		}
-		if name, found := strings.CutSuffix(host, "."+domain); found && len(domain) > len(longest) {
+		if name, ok := strings.CutSuffix(host, "."+domain); ok && len(domain) > len(longest) {
 			longest = domain
 			bucket = name
 		}
@@ -67,14 +67,14 @@ func (h *Handler) hostBucket(host string) string {
 // regionalBucket returns the bucket in a host name of AWS such as
 // photos.s3.eu-west-1.amazonaws.com, for any region. It returns "" if there is none.
 func regionalBucket(host string) string {
-	rest, found := strings.CutSuffix(host, ".amazonaws.com")
+	rest, ok := strings.CutSuffix(host, ".amazonaws.com")
 	dot := strings.LastIndex(rest, ".")
-	if !found || dot < 0 {
+	if !ok || dot < 0 {
 		return ""
 	}
 	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
-	bucket, found := strings.CutSuffix(rest, ".s3")
-	if !found {
+	bucket, ok := strings.CutSuffix(rest, ".s3")
+	if !ok {
 		return ""
 	}
 	return bucket

@@ -48,24 +48,24 @@ func listVersions(r *request) error {
 	if err != nil {
 		return err
 	}
-	after := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
-	if r.server.config.Strict && r.has("version-id-marker") && after.ID == "" {
+	pos := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
+	if r.server.config.Strict && r.has("version-id-marker") && pos.ID == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "").
 			WithMessage("A version-id marker cannot be empty.")
 	}
-	if after.ID != "" && after.Key == "" {
+	if pos.ID != "" && pos.Key == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
-			after.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
+			pos.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
 	}
-	if after.ID != "" && !r.server.store.ValidID(after.ID) {
+	if pos.ID != "" && !r.server.store.ValidID(pos.ID) {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
-			after.ID).WithMessage("Invalid version id specified")
+			pos.ID).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
 		Name:            r.target.bucket,
 		Prefix:          l.encode(l.Prefix),
-		KeyMarker:       l.encode(after.Key),
-		VersionIDMarker: after.ID,
+		KeyMarker:       l.encode(pos.Key),
+		VersionIDMarker: pos.ID,
 		MaxKeys:         l.Max,
 		Delimiter:       l.encode(l.Delimiter),
 		EncodingType:    l.encoding,
@@ -75,7 +75,7 @@ func listVersions(r *request) error {
 		return err
 	}
 	result.IsTruncated, err = r.server.store.ListVersions(
-		r.in.Context(), r.target.bucket, l.Listing, after,
+		r.in.Context(), r.target.bucket, l.Listing, pos,
 		func(v *state.Version, latest bool, common string) {
 			if v == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})

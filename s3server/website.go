@@ -21,8 +21,8 @@ import (
 // locateWebsite reports whether the host of the request is that of a website. If so, it sets the
 // target of the request.
 func locateWebsite(r *request) bool {
-	bucket, found := r.server.hostWebsite(r.in.Host)
-	if !found {
+	bucket, ok := r.server.hostWebsite(r.in.Host)
+	if !ok {
 		return false
 	}
 	r.target = target{bucket, strings.TrimPrefix(r.in.URL.Path, "/")}

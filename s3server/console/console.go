@@ -103,8 +103,8 @@ func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential)
 		y := sha256.Sum256([]byte(b))
 		return subtle.ConstantTimeCompare(x[:], y[:])
 	}
-	known := want.AccessKeyID != "" && want.SecretKey != ""
-	if known && equal(user, want.AccessKeyID)&equal(password, want.SecretKey) == 1 {
+	ok := want.AccessKeyID != "" && want.SecretKey != ""
+	if ok && equal(user, want.AccessKeyID)&equal(password, want.SecretKey) == 1 {
 		return true
 	}
 	w.Header().Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)

@@ -77,11 +77,11 @@ func (r *Record) Add(e s3server.Entry) {
 
 // clip returns a copy of the beginning of a text. most is the maximum number of bytes. Without a
 // copy, the record would keep the whole text in memory.
-func clip(text string, most int) string {
-	if len(text) <= most {
+func clip(text string, limit int) string {
+	if len(text) <= limit {
 		return strings.Clone(text)
 	}
-	return strings.ToValidUTF8(strings.Clone(text[:most]), "") + "…"
+	return strings.ToValidUTF8(strings.Clone(text[:limit]), "") + "…"
 }
 
 // latest returns the requests, the newest first.

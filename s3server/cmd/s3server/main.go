@@ -34,8 +34,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
-	args, known := arguments(os.Args)
-	if !known {
+	args, ok := arguments(os.Args)
+	if !ok {
 		_, _ = fmt.Fprintln(
 			os.Stderr,
 			"s3server: the image has no shell and no mc, and curl only for health checks: write MINIO_DEFAULT_BUCKETS in place of a script that creates buckets",
@@ -89,7 +89,7 @@ func arguments(line []string) (args []string, known bool) {
 	}
 }
 
-func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(string) (string, bool)) int {
+func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(string) (string, bool)) int {
 	var f s3command.Flags
 	set := flag.NewFlagSet("s3server", flag.ContinueOnError)
 	set.SetOutput(errs)
@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	f.Register(set)
 	err := set.Parse(args)
 	if err == nil && *printVersion {
-		_, _ = fmt.Fprintln(out, programversion.Of("s3server", release))
+		_, _ = fmt.Fprintln(w, programversion.Of("s3server", release))
 		return 0
 	}
 	if err == nil {
@@ -124,7 +124,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	if err == nil {
 		err = serve(
 			ctx, &f, args,
-			s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(out, url) }},
+			s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(w, url) }},
 		)
 	}
 	if err == nil {

@@ -50,8 +50,8 @@ func ResponseOf(list List, account string, known Accounts) any {
 // displayName returns the display name of the account with a canonical id. It returns "" if the
 // account is unknown.
 func displayName(known Accounts, canonicalID string) string {
-	account, found := known(canonicalID)
-	if !found {
+	account, ok := known(canonicalID)
+	if !ok {
 		return ""
 	}
 	return accounts.OwnerOf(account).DisplayName

@@ -11,7 +11,7 @@ import (
 
 // Accounts is a function that returns the account with a canonical id. found is false if there is
 // none.
-type Accounts func(canonicalID string) (account string, found bool)
+type Accounts func(canonicalID string) (account string, ok bool)
 
 // listNamed returns the canned ACL with this name. The parameter object is true for the ACL of an
 // object, and false for the ACL of a bucket. The parameter account is the owner.
@@ -71,8 +71,8 @@ func ReadGrants(known Accounts, header http.Header) (List, error) {
 			continue
 		}
 		for entry := range strings.SplitSeq(value, ",") {
-			kind, name, found := strings.Cut(strings.TrimSpace(entry), "=")
-			if !found {
+			kind, name, ok := strings.Cut(strings.TrimSpace(entry), "=")
+			if !ok {
 				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(granting.name),
 					"ArgumentValue", value).WithMessage("Argument format not recognized")
 			}
@@ -94,7 +94,7 @@ func ReadGrants(known Accounts, header http.Header) (List, error) {
 func (known Accounts) grantee(kind, name string) (string, error) {
 	switch strings.ToLower(kind) {
 	case "id":
-		if _, found := known(name); found {
+		if _, ok := known(name); ok {
 			return strings.ToLower(name), nil
 		}
 		return "", s3error.New("InvalidArgument", "ArgumentName", "id", "ArgumentValue", name).WithMessage("Invalid id")

@@ -70,12 +70,12 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
 			continue
 		}
-		value, given := fields[c.field]
+		value, ok := fields[c.field]
 		if c.field == "bucket" {
 			value = bucket
-			given = true
+			ok = true
 		}
-		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
+		if !ok || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
 			return size, s3error.New("AccessDenied").
 				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
 		}

@@ -47,14 +47,14 @@ func failing(header http.Header, prefix string, v *state.Version) (wanted, unwan
 		if !state.Matches(match, v.Object.ETag) {
 			wanted = "If-Match"
 		}
-	} else if since, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(since) {
+	} else if start, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(start) {
 		wanted = "If-Unmodified-Since"
 	}
 	if none := headertext.Lines(header, prefix+"If-None-Match"); none != "" {
 		if state.Matches(none, v.Object.ETag) {
 			unwanted = "If-None-Match"
 		}
-	} else if since, err := http.ParseTime(header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(since) {
+	} else if start, err := http.ParseTime(header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(start) {
 		unwanted = "If-Modified-Since"
 	}
 	return wanted, unwanted

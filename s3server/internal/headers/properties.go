@@ -69,7 +69,7 @@ func Sendable(argument, value string, most rune) error {
 // readMetadata copies the user metadata from the headers of a request to those of an object.
 // Responses must have the names in lower case, as on S3. It therefore does not use
 // [http.Header.Set], which changes the case.
-func readMetadata(from, to http.Header, most int) error {
+func readMetadata(from, header http.Header, limit int) error {
 	total := 0
 	for name, values := range from {
 		value := strings.Join(values, ",")
@@ -78,10 +78,10 @@ func readMetadata(from, to http.Header, most int) error {
 		}
 		total += len(name) - len(MetadataPrefix) + len(value)
 		// Like S3, encode a value that is not ASCII.
-		to[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)}
+		header[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)}
 	}
-	if total > most {
-		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(most))
+	if total > limit {
+		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(limit))
 	}
 	return nil
 }

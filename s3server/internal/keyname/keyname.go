@@ -49,12 +49,12 @@ func (n Naming) Escape(key string) string {
 
 // IsNatural reports whether a text can stay unescaped. The text has one or more segments of a key.
 // The second argument is true if the text begins with the first segment of the key.
-func (n Naming) IsNatural(segments string, whole bool) bool {
+func (n Naming) IsNatural(segments string, complete bool) bool {
 	for segment := range strings.SplitSeq(segments, "/") {
-		if !n.isNaturalSegment(segment, whole) {
+		if !n.isNaturalSegment(segment, complete) {
 			return false
 		}
-		whole = false
+		complete = false
 	}
 	return true
 }
@@ -81,9 +81,9 @@ func (n Naming) escapeSegment(s string, first bool) string {
 	return Mark + EscapeText(s, true)
 }
 
-// EscapeText escapes characters of a segment as in a URL. If whole is true, s is a whole segment,
+// EscapeText escapes characters of a segment as in a URL. If complete is true, s is a whole segment,
 // and a dot at its end is escaped, too.
-func EscapeText(s string, whole bool) string {
+func EscapeText(s string, complete bool) string {
 	var b strings.Builder
 	for i, c := range s {
 		size := utf8.RuneLen(c)
@@ -91,7 +91,7 @@ func EscapeText(s string, whole bool) string {
 			_, size = utf8.DecodeRuneInString(s[i:])
 		}
 		raw := s[i : i+size]
-		if mustEscape(c) || c == '%' || c == utf8.RuneError && size == 1 || c == '.' && whole && i == len(s)-1 {
+		if mustEscape(c) || c == '%' || c == utf8.RuneError && size == 1 || c == '.' && complete && i == len(s)-1 {
 			for _, octet := range []byte(raw) {
 				_, _ = fmt.Fprintf(&b, "%%%02X", octet)
 			}

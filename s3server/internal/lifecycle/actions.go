@@ -167,11 +167,11 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 		return classes
 	}
 	for _, t := range r.Transition {
-		at := t.Date.time()
+		when := t.Date.time()
 		if t.Days != nil {
-			at = clock.after(v.Modified, *t.Days)
+			when = clock.after(v.Modified, *t.Days)
 		}
-		if !clock.Now.Before(at) {
+		if !clock.Now.Before(when) {
 			classes = append(classes, t.StorageClass)
 		}
 	}

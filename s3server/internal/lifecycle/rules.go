@@ -85,8 +85,8 @@ func (f *filter) check() error {
 		return nil
 	}
 	conditions := 0
-	for _, given := range []bool{f.Prefix != nil, f.Tag != nil, f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil, f.And != nil} {
-		if given {
+	for _, ok := range []bool{f.Prefix != nil, f.Tag != nil, f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil, f.And != nil} {
+		if ok {
 			conditions++
 		}
 	}

@@ -36,15 +36,15 @@ type idleConnection struct {
 }
 
 // Limit returns a listener with at most this many open connections.
-func Limit(l net.Listener, most int) *Listener {
-	gone := make(chan struct{})
+func Limit(l net.Listener, limit int) *Listener {
+	done := make(chan struct{})
 	return &Listener{
 		Listener: l,
-		slots:    make(chan struct{}, most),
+		slots:    make(chan struct{}, limit),
 		at:       map[net.Conn]*list.Element{},
-		gone:     gone,
+		gone:     done,
 		close: sync.OnceValue(func() error {
-			close(gone)
+			close(done)
 			return l.Close()
 		}),
 	}

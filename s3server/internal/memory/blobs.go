@@ -38,16 +38,16 @@ const (
 )
 
 // put stores a body. It fails with XMinioStorageFull when the memory limit is reached.
-func (b *blobs) put(from *state.Body) (stored []piece, err error) {
-	if err := b.bytes.check(from.Size); err != nil {
+func (b *blobs) put(src *state.Body) (stored []piece, err error) {
+	if err := b.bytes.check(src.Size); err != nil {
 		return nil, err
 	}
-	for left := from.Size; ; {
-		size := left
-		body := io.Reader(from)
-		if left > pieceSize {
+	for remaining := src.Size; ; {
+		size := remaining
+		body := io.Reader(src)
+		if remaining > pieceSize {
 			size = pieceSize
-			body = io.LimitReader(from, pieceSize)
+			body = io.LimitReader(src, pieceSize)
 		}
 		p, err := b.putPiece(body, size)
 		if err != nil {
@@ -55,16 +55,16 @@ func (b *blobs) put(from *state.Body) (stored []piece, err error) {
 			return nil, err
 		}
 		stored = append(stored, p)
-		left -= size
-		if left <= 0 {
+		remaining -= size
+		if remaining <= 0 {
 			return stored, nil
 		}
 	}
 }
 
 // putPiece stores size bytes in a new blob. If size is -1, it stores all bytes of the body.
-func (b *blobs) putPiece(from io.Reader, size int64) (piece, error) {
-	counted := &countedBody{bytes: &b.bytes, from: from}
+func (b *blobs) putPiece(src io.Reader, size int64) (piece, error) {
+	counted := &countedBody{bytes: &b.bytes, from: src}
 	if err := counted.count(max(size, 0)); err != nil {
 		return piece{}, err
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 func (s *Store) List(
-	_ context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string),
+	_ context.Context, bucket string, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
-		more = walk(l, b, after, show)
+		more = walk(l, b, pos, show)
 		return nil
 	})
 	return more, err
@@ -25,17 +25,17 @@ func (s *Store) List(
 // true if further entries follow the page. If the position is a common prefix, the keys below it
 // are skipped. If the position is a key below a common prefix, the prefix is shown once more.
 func walk(
-	l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string),
+	l state.Listing, b *memoryBucket, pos state.Position, show func(v *state.Version, common string),
 ) (more bool) {
 	keys := b.keys.Iter()
 	shown, last := 0, ""
-	if after.Prefix {
-		last = after.Key
+	if pos.Prefix {
+		last = pos.Key
 	}
-	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
+	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
 		key := keys.Key()
 		v := keys.Value()[0]
-		if v.Marker || key <= after.Key || isBelow(key, last) {
+		if v.Marker || key <= pos.Key || isBelow(key, last) {
 			continue
 		}
 		if shown == l.Max {
@@ -65,32 +65,32 @@ func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
 func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
 func (s *Store) ListVersions(
-	_ context.Context, bucket string, l state.Listing, after state.VersionPosition,
+	_ context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, latest bool, common string),
 ) (more bool, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
-		more = walkVersions(l, b, after, show)
+		more = walkVersions(l, b, pos, show)
 		return nil
 	})
 	return more, err
 }
 
 func walkVersions(
-	l state.Listing, b *memoryBucket, after state.VersionPosition,
+	l state.Listing, b *memoryBucket, pos state.VersionPosition,
 	show func(v *state.Version, latest bool, common string),
 ) (more bool) {
 	keys := b.keys.Iter()
 	shown, last := 0, ""
-	if common, _ := l.CommonPrefix(after.Key); common == after.Key {
+	if common, _ := l.CommonPrefix(pos.Key); common == pos.Key {
 		last = common
 	}
-	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
+	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
 		if isBelow(keys.Key(), last) {
 			continue
 		}
 		common, rolled := l.CommonPrefix(keys.Key())
 		versions := keys.Value()
-		for i := firstAfter(after, keys.Key(), versions); i < len(versions); i++ {
+		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
 			if shown == l.Max {
 				return l.Max > 0
 			}
@@ -111,8 +111,8 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 	if key != p.Key {
 		return 0
 	}
-	number, known := numberOf(p.ID)
-	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == p.ID || known && v.Number < number })
+	number, ok := numberOf(p.ID)
+	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == p.ID || ok && v.Number < number })
 	if i < 0 {
 		return len(versions)
 	}
@@ -123,10 +123,10 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 }
 
 func (s *Store) ListUploads(
-	_ context.Context, bucket string, l state.Listing, after state.UploadPosition,
+	_ context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),
 ) (more bool, err error) {
-	page := &state.UploadPage{Listing: l, After: after}
+	page := &state.UploadPage{Listing: l, After: pos}
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		for _, u := range b.uploads {
 			page.Add(&u.upload)

@@ -44,8 +44,8 @@ func New(now func() time.Time, maxBytes int64) *Store {
 // with looks up the bucket with the given name, and passes the bucket to f. It fails with
 // NoSuchBucket if the store has no bucket with the name. The caller must hold s.mu.
 func (s *Store) with(name string, f func(*memoryBucket) error) error {
-	b, found := s.buckets.Get(name)
-	if !found {
+	b, ok := s.buckets.Get(name)
+	if !ok {
 		return s3error.New("NoSuchBucket", "BucketName", name)
 	}
 	return f(b)
@@ -75,15 +75,15 @@ func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err
 
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
 	return s.locked(name, func(b *memoryBucket) error {
-		changed := *b.bucket
-		if err := change(&changed); err != nil {
+		bucket := *b.bucket
+		if err := change(&bucket); err != nil {
 			return err
 		}
-		cost := s.ledger.costOf(&changed)
+		cost := s.ledger.costOf(&bucket)
 		if err := s.ledger.add(cost - b.counted); err != nil {
 			return err
 		}
-		b.bucket = &changed
+		b.bucket = &bucket
 		b.counted = cost
 		return nil
 	})
@@ -123,11 +123,11 @@ func (s *Store) viewed(name string, f func(*memoryBucket) error) error {
 	return s.with(name, f)
 }
 
-func (s *Store) ListBuckets(_ context.Context, from string, show func(*state.Bucket) bool) error {
+func (s *Store) ListBuckets(_ context.Context, start string, show func(*state.Bucket) bool) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	names := s.buckets.Iter()
-	for ok := names.Seek(from); ok && show(names.Value().bucket); ok = names.Next() {
+	for ok := names.Seek(start); ok && show(names.Value().bucket); ok = names.Next() {
 	}
 	return nil
 }

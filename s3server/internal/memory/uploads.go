@@ -48,25 +48,25 @@ func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Uplo
 }
 
 func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
-	u, found := b.uploads[id]
-	if !found || u.upload.Key != key {
+	u, ok := b.uploads[id]
+	if !ok || u.upload.Key != key {
 		return nil, state.NoUpload(id)
 	}
 	return u, nil
 }
 
 func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
-	stored, err := s.blobs.put(body)
+	pieces, err := s.blobs.put(body)
 	if err != nil {
 		return nil, err
 	}
-	return s.addPart(u, number, stored, body.Digest)
+	return s.addPart(u, number, pieces, body.Digest)
 }
 
 func (s *Store) CopyPart(
-	_ context.Context, u *state.Upload, number int, from *state.Version, offset, length int64,
+	_ context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
-	pieces := slices.Clone(slice(piecesOf(from.Object.Data), offset, length))
+	pieces := slices.Clone(slice(piecesOf(src.Object.Data), offset, length))
 	d := checksum.NewDigest(u.Kind, false)
 	if err := writeTo(d, pieces); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	return p, nil
 }
 
-func (s *Store) Parts(_ context.Context, u *state.Upload, after, most int) (parts []*state.Part, more bool, err error) {
+func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, more bool, err error) {
 	err = s.viewed(u.Bucket, func(b *memoryBucket) error {
 		of, err := b.upload(u.Key, u.ID)
 		if err != nil {
@@ -110,8 +110,8 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, after, most int) (part
 		}
 		for _, n := range slices.Sorted(maps.Keys(of.parts)) {
 			switch {
-			case n <= after:
-			case len(parts) == most:
+			case n <= marker:
+			case len(parts) == limit:
 				more = true
 			default:
 				parts = append(parts, of.parts[n])

@@ -69,12 +69,12 @@ func (b *memoryBucket) drop(key, id string) (unused []piece) {
 	return unused
 }
 
-// replace replaces one version of a key. The parameter old is the version, and changed is the new
+// replace replaces one version of a key. The parameter old is the version, and v is the new
 // one.
-func (b *memoryBucket) replace(old, changed *state.Version) {
+func (b *memoryBucket) replace(old, v *state.Version) {
 	versions, _ := b.keys.Get(old.Key)
 	versions = slices.Clone(versions)
-	versions[slices.Index(versions, old)] = changed
+	versions[slices.Index(versions, old)] = v
 	b.keys.Set(old.Key, versions)
 }
 
@@ -99,23 +99,23 @@ func (s *Store) Release(v *state.Version) {
 // Prepare does nothing, because Find has retained the version's content.
 func (s *Store) Prepare(context.Context, *state.Version, int64, int64) error { return nil }
 
-func (s *Store) Read(_ context.Context, v *state.Version, offset, length int64, to io.Writer) error {
-	return writeTo(to, slice(piecesOf(v.Object.Data), offset, length))
+func (s *Store) Read(_ context.Context, v *state.Version, offset, length int64, dst io.Writer) error {
+	return writeTo(dst, slice(piecesOf(v.Object.Data), offset, length))
 }
 
 func (s *Store) Put(_ context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
-	stored, err := s.blobs.put(body)
+	pieces, err := s.blobs.put(body)
 	if err != nil {
 		return nil, "", err
 	}
 	w.Object.SetContent(body.Digest)
-	w.Object.Data = stored
+	w.Object.Data = pieces
 	return s.commit(w, nil)
 }
 
-func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*state.Version, string, error) {
-	s.blobs.retain(piecesOf(from.Object.Data))
-	w.Object.Data = piecesOf(from.Object.Data)
+func (s *Store) Copy(_ context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
+	s.blobs.retain(piecesOf(src.Object.Data))
+	w.Object.Data = piecesOf(src.Object.Data)
 	return s.commit(w, nil)
 }
 
@@ -124,7 +124,7 @@ func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*s
 // commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
-	shown := ""
+	versionID := ""
 	var unused []piece
 	err := s.locked(w.Bucket, func(b *memoryBucket) (err error) {
 		if from != nil && b.uploads[from.upload.ID] != from {
@@ -143,7 +143,7 @@ func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, stri
 			b.end(from)
 			unused = append(unused, from.pieces()...)
 		}
-		shown = b.bucket.Shown(v)
+		versionID = b.bucket.Shown(v)
 		return nil
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, stri
 		return nil, "", err
 	}
 	s.blobs.release(unused)
-	return v, shown, nil
+	return v, versionID, nil
 }
 
 func (s *Store) Change(
@@ -162,15 +162,15 @@ func (s *Store) Change(
 		if err := state.Readable(old, name); err != nil {
 			return err
 		}
-		changed := *old
-		if err := change(b.bucket, &changed); err != nil {
+		version := *old
+		if err := change(b.bucket, &version); err != nil {
 			return err
 		}
-		if err := s.ledger.add(costOfVersion(&changed) - costOfVersion(old)); err != nil {
+		if err := s.ledger.add(costOfVersion(&version) - costOfVersion(old)); err != nil {
 			return err
 		}
-		b.replace(old, &changed)
-		v, shown = &changed, b.bucket.Shown(old)
+		b.replace(old, &version)
+		v, shown = &version, b.bucket.Shown(old)
 		return nil
 	})
 	return v, shown, err

@@ -90,7 +90,7 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	c := condition{key: conditionKey(key)}
 	name := strings.ToLower(operator)
 	for _, each := range []string{"ForAllValues", "ForAnyValue"} {
-		if rest, found := strings.CutPrefix(name, strings.ToLower(each)+":"); found {
+		if rest, ok := strings.CutPrefix(name, strings.ToLower(each)+":"); ok {
 			c.each = each
 			name = rest
 		}
@@ -100,9 +100,9 @@ func newCondition(operator, key string, values []any) (condition, error) {
 		c.operator.valid = isBool
 	} else {
 		name, c.ifExists = strings.CutSuffix(name, "ifexists")
-		known := false
-		c.operator, known = conditionOperators[name]
-		if !known {
+		ok := false
+		c.operator, ok = conditionOperators[name]
+		if !ok {
 			return c, malformedPolicy("Invalid Condition type : %s", operator)
 		}
 	}
@@ -142,11 +142,11 @@ func conditionText(value any) (string, bool) {
 // holds reports whether the condition is true for a request. If the request does not have the key,
 // the condition is true for a negated operator, and false for most others.
 func (c *condition) holds(r *Request) bool {
-	given, present := r.values(c.key)
+	values, present := r.values(c.key)
 	if c.null {
 		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != present })
 	}
-	if !present || len(given) == 0 {
+	if !present || len(values) == 0 {
 		return c.ifExists || c.each == "ForAllValues" || c.operator.negated && c.each == ""
 	}
 	test := func(value string) bool {
@@ -154,9 +154,9 @@ func (c *condition) holds(r *Request) bool {
 		return matched != c.operator.negated
 	}
 	if c.each == "ForAllValues" || c.each == "" && c.operator.negated {
-		return !slices.ContainsFunc(given, func(value string) bool { return !test(value) })
+		return !slices.ContainsFunc(values, func(value string) bool { return !test(value) })
 	}
-	return slices.ContainsFunc(given, test)
+	return slices.ContainsFunc(values, test)
 }
 
 func like(value, pattern string) bool        { return wildcard.Match(pattern, value) }
@@ -218,8 +218,8 @@ func parseDate(text string) (time.Time, bool) {
 		return time.Unix(seconds, 0), true
 	}
 	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", time.DateOnly, "2006-01", "2006"} {
-		if at, err := time.Parse(form, text); err == nil {
-			return at, true
+		if t, err := time.Parse(form, text); err == nil {
+			return t, true
 		}
 	}
 	return time.Time{}, false
@@ -232,9 +232,9 @@ func isDate(text string) bool {
 
 func dated(accept func(order int) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
-		v, known := parseDate(value)
+		v, ok := parseDate(value)
 		w, valid := parseDate(wanted)
-		return known && valid && accept(v.Compare(w))
+		return ok && valid && accept(v.Compare(w))
 	}
 }
 

@@ -207,8 +207,8 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	},
 	"s3:locationconstraint": func(r *Request) ([]string, bool) { return one(r.Region) },
 	"s3:object-lock-remaining-retention-days": func(r *Request) ([]string, bool) {
-		until, err := time.Parse(time.RFC3339, r.Header.Get(retainUntil))
-		return []string{strconv.Itoa(int(until.Sub(r.Now) / (24 * time.Hour)))}, err == nil
+		end, err := time.Parse(time.RFC3339, r.Header.Get(retainUntil))
+		return []string{strconv.Itoa(int(end.Sub(r.Now) / (24 * time.Hour)))}, err == nil
 	},
 	"s3:objectcreationoperation": func(r *Request) ([]string, bool) {
 		switch r.Operation {
@@ -228,8 +228,8 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 		if r.Algorithm == "AWS" { // signature version 2; AWS uses an age of 0
 			return one("0")
 		}
-		at, err := time.Parse("20060102T150405Z", r.SignedAt)
-		return []string{strconv.FormatInt(r.Now.Sub(at).Milliseconds(), 10)}, err == nil
+		t, err := time.Parse("20060102T150405Z", r.SignedAt)
+		return []string{strconv.FormatInt(r.Now.Sub(t).Milliseconds(), 10)}, err == nil
 	},
 	"s3:signatureversion": func(r *Request) ([]string, bool) { return []string{r.Algorithm}, !r.Anonymous },
 	"s3:tlsversion": func(r *Request) ([]string, bool) {

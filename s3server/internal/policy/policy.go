@@ -223,9 +223,9 @@ func (s *statement) checkBucket(bucket string) error {
 	}
 	onBucket, onObject := false, false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
-		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
+		name, ok := strings.CutPrefix(resource, "arn:aws:s3:::")
 		name, _, object := strings.Cut(name, "/")
-		if resource != "*" && (!found || !s.matches(name, bucket)) {
+		if resource != "*" && (!ok || !s.matches(name, bucket)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
 		onBucket = onBucket || !object

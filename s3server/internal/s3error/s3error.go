@@ -40,8 +40,8 @@ func (e *Error) WithHeader(name, value string) *Error {
 // New returns an error with this code, and AWS's status and message. The parameter fields has names
 // and values of further XML elements, alternating.
 func New(code string, fields ...string) *Error {
-	known, found := catalog[code]
-	if !found {
+	known, ok := catalog[code]
+	if !ok {
 		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
 	}
 	return &Error{Code: code, Status: known.status, Message: known.message, Fields: fields}
@@ -55,8 +55,8 @@ func Is(err error, code string) bool {
 
 // Known reports whether this package has a status and a message for a code.
 func Known(code string) bool {
-	_, known := catalog[code]
-	return known
+	_, ok := catalog[code]
+	return ok
 }
 
 type entry struct {

@@ -111,9 +111,9 @@ func (c *Reader) next() error {
 	}
 	c.signature = ""
 	if c.signed {
-		var found bool
-		c.signature, found = strings.CutPrefix(extension, "chunk-signature=")
-		if !found {
+		var ok bool
+		c.signature, ok = strings.CutPrefix(extension, "chunk-signature=")
+		if !ok {
 			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
 		}
 	}
@@ -176,14 +176,14 @@ func (c *Reader) readTrailer() error {
 		if line == "" {
 			break
 		}
-		name, value, found := strings.Cut(line, ":")
+		name, value, ok := strings.Cut(line, ":")
 		name = strings.ToLower(strings.TrimSpace(name))
 		value = strings.TrimSpace(value)
-		if found && name == trailerSignature {
+		if ok && name == trailerSignature {
 			signature = value
 			continue
 		}
-		if !found || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "" {
+		if !ok || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "" {
 			return s3error.New("MalformedTrailerError")
 		}
 		c.Trailer.Set(name, value)
@@ -223,8 +223,8 @@ func (c *Reader) line() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, found := strings.CutSuffix(line, "\r\n")
-	if !found {
+	text, ok := strings.CutSuffix(line, "\r\n")
+	if !ok {
 		return "", s3error.New("IncompleteBody").WithMessage("A line of the body does not end in CRLF")
 	}
 	return text, nil
@@ -238,7 +238,7 @@ func (c *Reader) trailerLine() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if text, found := strings.CutSuffix(line, "\r\n"); found {
+	if text, ok := strings.CutSuffix(line, "\r\n"); ok {
 		return text, nil
 	}
 	rest, err := c.line()

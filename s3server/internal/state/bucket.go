@@ -37,13 +37,13 @@ type Bucket struct {
 // the other bucket must not remove objects of this bucket.
 func (b *Bucket) Rename(name string) (err error) {
 	const arn = "arn:aws:s3:::"
-	stored := cmp.Or(b.Name, name)
-	if stored != name {
+	value := cmp.Or(b.Name, name)
+	if value != name {
 		b.Lifecycle = nil
 	}
 	b.Name = name
 	if b.Policy != nil {
-		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+stored), []byte(arn+name))
+		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+value), []byte(arn+name))
 		b.Policy, err = policy.Restore(document, name)
 	}
 	return err
@@ -141,10 +141,10 @@ func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Vers
 
 // IsNull reports whether versioning was not enabled at the given time. An object that was written
 // at that time is a null version.
-func (b *Bucket) IsNull(at time.Time) bool {
+func (b *Bucket) IsNull(t time.Time) bool {
 	null := b.Versioning != Enabled
 	for _, change := range slices.Backward(b.VersioningChanges) {
-		if !at.Before(change) {
+		if !t.Before(change) {
 			break
 		}
 		null = !null

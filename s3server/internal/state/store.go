@@ -32,39 +32,39 @@ type Store interface {
 	// Find returns the version with this name, which may be a delete marker. If the name has no id,
 	// it returns the current version. If there is none, v is nil. Find also returns the value of
 	// the response header x-amz-version-id. The caller must release v.
-	Find(ctx context.Context, name VersionName) (v *Version, shown string, err error)
+	Find(ctx context.Context, name VersionName) (v *Version, versionID string, err error)
 	// ValidID reports whether an id has the form of a version id.
 	ValidID(id string) bool
 	// Prepare opens a range of a version for Read. If the object was replaced and can no longer be
 	// read, it fails with ServiceUnavailable, and the client should retry.
 	Prepare(ctx context.Context, v *Version, offset, length int64) error
 	// Read writes a range of a version to a writer.
-	Read(ctx context.Context, v *Version, offset, length int64, to io.Writer) error
+	Read(ctx context.Context, v *Version, offset, length int64, dst io.Writer) error
 	// Release ends the use of a version that Find has returned. v may be nil.
 	Release(v *Version)
 	// Put creates an object from a body. If the body fails, nothing changes.
-	Put(ctx context.Context, w *Write, body *Body) (v *Version, shown string, err error)
+	Put(ctx context.Context, w *Write, body *Body) (v *Version, versionID string, err error)
 	// Copy creates an object with the bytes of a version that Find has returned.
-	Copy(ctx context.Context, w *Write, from *Version) (v *Version, shown string, err error)
+	Copy(ctx context.Context, w *Write, from *Version) (v *Version, versionID string, err error)
 	// Change calls the function change with a copy of a version, and then replaces the version with
 	// the copy. If change fails, the version stays as it is. If there is no such version, or if the
 	// version is a delete marker, Change fails as a read does.
 	Change(
 		ctx context.Context, name VersionName, change func(*Bucket, *Version) error,
-	) (v *Version, shown string, err error)
+	) (v *Version, versionID string, err error)
 	// Remove removes a version. Without an id, it removes the current object. If the bucket keeps
 	// versions, this adds a delete marker.
 	Remove(ctx context.Context, r *RemoveRequest) (Removal, error)
 	// List passes one page of current objects and common prefixes to the function show. The page
 	// begins after a position. List returns true if further entries follow the page.
 	List(
-		ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string),
-	) (more bool, err error)
+		ctx context.Context, bucket string, l Listing, pos Position, show func(v *Version, common string),
+	) (hasMore bool, err error)
 	// ListVersions is like List, but lists all versions and delete markers.
 	ListVersions(
-		ctx context.Context, bucket string, l Listing, after VersionPosition,
+		ctx context.Context, bucket string, l Listing, pos VersionPosition,
 		show func(v *Version, latest bool, common string),
-	) (more bool, err error)
+	) (hasMore bool, err error)
 
 	// BeginUpload adds an upload, and sets its id.
 	BeginUpload(ctx context.Context, u *Upload) error
@@ -77,15 +77,15 @@ type Store interface {
 	CopyPart(ctx context.Context, u *Upload, number int, from *Version, offset, length int64) (*Part, error)
 	// Parts returns parts of an upload. It begins after the given part number, and returns at most
 	// the given number of parts. It also reports whether more parts follow.
-	Parts(ctx context.Context, u *Upload, after, most int) (parts []*Part, more bool, err error)
+	Parts(ctx context.Context, u *Upload, after, maximum int) (parts []*Part, hasMore bool, err error)
 	// Complete creates an object from parts of an upload, and ends the upload.
-	Complete(ctx context.Context, w *Write, u *Upload, parts []*Part) (v *Version, shown string, err error)
+	Complete(ctx context.Context, w *Write, u *Upload, parts []*Part) (v *Version, versionID string, err error)
 	// Abort ends an upload and removes its parts.
 	Abort(ctx context.Context, u *Upload) error
 	// ListUploads is like List, but lists the multipart uploads in progress.
 	ListUploads(
-		ctx context.Context, bucket string, l Listing, after UploadPosition, show func(u *Upload, common string),
-	) (more bool, err error)
+		ctx context.Context, bucket string, l Listing, pos UploadPosition, show func(u *Upload, common string),
+	) (hasMore bool, err error)
 }
 
 // A VersionName identifies a version. If ID is "", it identifies the current version of the key.

@@ -58,10 +58,10 @@ func (p *UploadPage) Add(u *Upload) {
 	} else if rolled {
 		item = uploadItem{name: common}
 	}
-	i, found := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
+	i, ok := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 	})
-	if !found {
+	if !ok {
 		p.items = slices.Insert(p.items, i, item)
 		p.items = p.items[:min(len(p.items), p.Listing.Max+1)]
 	}
@@ -87,12 +87,12 @@ type Part struct {
 }
 
 // NewPart returns the part whose bytes were written to the digest d.
-func NewPart(u *Upload, number int, d *checksum.Digest, at time.Time) *Part {
+func NewPart(u *Upload, number int, d *checksum.Digest, t time.Time) *Part {
 	return &Part{
 		Number:   number,
 		Size:     d.Size,
 		Sum:      d.Sum(),
-		Modified: at,
+		Modified: t,
 		ETag:     u.Object.Encryption.Tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`),
 	}
 }

@@ -86,11 +86,11 @@ type Properties struct {
 // KeepEncoding sets Content-Encoding to value without aws-chunked, because aws-chunked only
 // describes the transfer of the body.
 func (p *Properties) KeepEncoding(value string) {
-	kept := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
+	result := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
 	p.Header.Del("Content-Encoding")
-	value = strings.TrimSpace(strings.Join(kept, ","))
+	value = strings.TrimSpace(strings.Join(result, ","))
 	if value != "" {
 		p.Header.Set("Content-Encoding", value)
 	}

@@ -85,8 +85,8 @@ func printable(s string) string {
 	}, s)
 }
 
-func validTag(text string, most int) bool {
-	return len(utf16.Encode([]rune(text))) <= most && strings.IndexFunc(text, func(c rune) bool {
+func validTag(text string, limit int) bool {
+	return len(utf16.Encode([]rune(text))) <= limit && strings.IndexFunc(text, func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) &&
 			!strings.ContainsRune("_.:/=+-@", c)
 	}) < 0

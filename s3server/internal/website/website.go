@@ -119,9 +119,9 @@ func (r *RoutingRule) check() error {
 	return checkProtocol(r.Redirect.Protocol)
 }
 
-func between(code string, least, most int) bool {
+func between(code string, least, limit int) bool {
 	n, err := strconv.Atoi(code)
-	return err == nil && n >= least && n <= most
+	return err == nil && n >= least && n <= limit
 }
 
 // matches reports whether the rule redirects a request for a key. status is the status of the error

@@ -13,14 +13,14 @@ var errElement = errors.New("an element that is not in the type of the document,
 // also fails if an element occurs twice and its field is not a slice. encoding/xml would ignore an
 // unknown element, and would keep only the last of two. A struct without fields permits any
 // elements.
-func checkElements(decoder *xml.Decoder, of reflect.Type) error {
+func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 	for {
 		token, err := decoder.Token()
 		if err != nil {
 			return err
 		}
 		if _, begins := token.(xml.StartElement); begins {
-			return checkContent(decoder, of, map[reflect.Type]elements{})
+			return checkContent(decoder, typ, map[reflect.Type]elements{})
 		}
 	}
 }
@@ -28,16 +28,16 @@ func checkElements(decoder *xml.Decoder, of reflect.Type) error {
 // elements maps the names of the XML elements of a struct to the types of their fields.
 type elements map[string]reflect.Type
 
-func checkContent(decoder *xml.Decoder, of reflect.Type, known map[reflect.Type]elements) error {
-	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
-		of = of.Elem()
+func checkContent(decoder *xml.Decoder, typ reflect.Type, known map[reflect.Type]elements) error {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
 	}
-	if of.Kind() == reflect.Struct && of.NumField() == 0 {
+	if typ.Kind() == reflect.Struct && typ.NumField() == 0 {
 		return decoder.Skip()
 	}
-	if known[of] == nil {
-		known[of] = elements{}
-		known[of].add(of)
+	if known[typ] == nil {
+		known[typ] = elements{}
+		known[typ].add(typ)
 	}
 	seen := map[string]bool{}
 	for {
@@ -50,7 +50,7 @@ func checkContent(decoder *xml.Decoder, of reflect.Type, known map[reflect.Type]
 			return nil
 		case xml.StartElement:
 			name := token.Name.Local
-			element := known[of][name]
+			element := known[typ][name]
 			if element == nil || seen[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}
@@ -63,11 +63,11 @@ func checkContent(decoder *xml.Decoder, of reflect.Type, known map[reflect.Type]
 }
 
 // add adds the XML elements of a struct. It does nothing if the type is not a struct.
-func (e elements) add(of reflect.Type) {
-	if of.Kind() != reflect.Struct {
+func (e elements) add(typ reflect.Type) {
+	if typ.Kind() != reflect.Struct {
 		return
 	}
-	for field := range of.Fields() {
+	for field := range typ.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("xml"), ",")
 		switch {
 		case field.Anonymous:

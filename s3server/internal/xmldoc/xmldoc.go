@@ -102,24 +102,24 @@ const (
 func checkShape(document []byte) error {
 	depth, tags := 0, 0
 	for {
-		from := bytes.IndexByte(document, '<')
-		if from < 0 {
+		start := bytes.IndexByte(document, '<')
+		if start < 0 {
 			return nil
 		}
-		document = document[from:]
-		to := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
+		document = document[start:]
+		end := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
 		tags++
-		if to < 0 || tags > maxElementTags {
+		if end < 0 || tags > maxElementTags {
 			return s3error.New("MalformedXML")
 		}
 		if document[1] == '/' {
 			depth--
-		} else if document[1] != '?' && document[1] != '!' && document[to-1] != '/' {
+		} else if document[1] != '?' && document[1] != '!' && document[end-1] != '/' {
 			depth++
 		}
 		if depth > maxXMLDepth {
 			return s3error.New("MalformedXML")
 		}
-		document = document[to:]
+		document = document[end:]
 	}
 }

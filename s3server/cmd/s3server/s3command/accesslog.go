@@ -19,15 +19,15 @@ type accessLog struct {
 // openAccessLog opens the file with this name for appending. If name is "-", the log goes to errs.
 func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
 	l := &accessLog{}
-	to := errs
+	dst := errs
 	if name != "-" {
 		var err error
 		if l.file, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 			return nil, err
 		}
-		to = l.file
+		dst = l.file
 	}
-	l.lines = slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	l.lines = slog.NewTextHandler(dst, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.LevelKey || a.Key == slog.MessageKey {
 			return slog.Attr{}
 		}

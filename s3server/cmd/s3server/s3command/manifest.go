@@ -58,10 +58,10 @@ func (b *bucketManifest) UnmarshalJSON(data []byte) error {
 // decodeStrictly decodes a JSON object into a struct. It refuses a name that is unknown or occurs
 // twice, and the error for an unknown name lists the known names. Package json would ignore the
 // case of letters, and would use the last of several values for a name.
-func decodeStrictly(data []byte, what string, into any) error {
-	var known, found []string
-	for field := range reflect.TypeOf(into).Elem().Fields() {
-		known = append(known, field.Tag.Get("json"))
+func decodeStrictly(data []byte, what string, dst any) error {
+	var names, result []string
+	for field := range reflect.TypeOf(dst).Elem().Fields() {
+		names = append(names, field.Tag.Get("json"))
 	}
 	// errors are ignored, because package json has already checked that the parameter data is valid
 	// JSON
@@ -72,16 +72,16 @@ func decodeStrictly(data []byte, what string, into any) error {
 	for decoder.More() {
 		name, _ := decoder.Token()
 		switch name := name.(string); {
-		case !slices.Contains(known, name):
-			return fmt.Errorf("%s has no field %q: it can have %s", what, name, strings.Join(known, ", "))
-		case slices.Contains(found, name):
+		case !slices.Contains(names, name):
+			return fmt.Errorf("%s has no field %q: it can have %s", what, name, strings.Join(names, ", "))
+		case slices.Contains(result, name):
 			return fmt.Errorf("%s has %q twice", what, name)
 		default:
-			found = append(found, name)
+			result = append(result, name)
 		}
 		_ = decoder.Decode(new(json.RawMessage))
 	}
-	return json.Unmarshal(data, into)
+	return json.Unmarshal(data, dst)
 }
 
 // account matches the id of an account as policies write it: 12 digits. An empty id means the
@@ -155,8 +155,8 @@ func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	if b.Anonymous == "" || b.Anonymous == "none" {
 		return setup, nil
 	}
-	actions, known := anonymousActions[b.Anonymous]
-	if !known {
+	actions, ok := anonymousActions[b.Anonymous]
+	if !ok {
 		return setup, fmt.Errorf("anonymous must be none, download, upload or public, but is %q", b.Anonymous)
 	}
 	if b.Policy != nil {

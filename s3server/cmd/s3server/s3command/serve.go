@@ -147,17 +147,17 @@ func (c *command) start(ctx context.Context, service driver.ServiceDriver) error
 	if err := c.listenForConsole(ctx, config.TLS); err != nil {
 		return err
 	}
-	var refused error
+	var refusal error
 	config.Middleware = func(s3 http.Handler) http.Handler { // s3server.Start calls this before the first request
 		for _, b := range c.buckets {
-			refused = errors.Join(refused, s3.(*s3server.Handler).SetUpBucket(ctx, b))
+			refusal = errors.Join(refusal, s3.(*s3server.Handler).SetUpBucket(ctx, b))
 		}
 		return withHealth(c.domains(), s3)
 	}
 	if c.server, err = s3server.Start(config); err != nil {
 		return err
 	}
-	return refused
+	return refusal
 }
 
 // domains returns the hosts whose subdomains are buckets.
@@ -288,10 +288,10 @@ func (c *command) wait(ctx context.Context) error {
 	defer cancel()
 	var beside []chan error
 	serve := func(l net.Listener, h http.Handler) {
-		ended := make(chan error, 1)
-		beside = append(beside, ended)
+		errc := make(chan error, 1)
+		beside = append(beside, errc)
 		go func() {
-			ended <- httpserver.Serve(ctx, l, h)
+			errc <- httpserver.Serve(ctx, l, h)
 			cancel()
 		}()
 	}
@@ -309,8 +309,8 @@ func (c *command) wait(ctx context.Context) error {
 	defer stop()
 	_ = c.server.Shutdown(finishing) // Shutdown closes the connections of requests that take longer
 	var err error
-	for _, ended := range beside {
-		err = errors.Join(err, <-ended)
+	for _, errc := range beside {
+		err = errors.Join(err, <-errc)
 	}
 	return err
 }

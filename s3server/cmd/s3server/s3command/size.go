@@ -31,8 +31,8 @@ func (s *size) String() string {
 // Set reads a whole number with an optional unit.
 func (s *size) Set(text string) error {
 	for _, unit := range units {
-		digits, found := strings.CutSuffix(text, unit.name)
-		if !found {
+		digits, ok := strings.CutSuffix(text, unit.name)
+		if !ok {
 			continue
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
