@@ -179,23 +179,23 @@ func TestParametersOfAPresignedURLAreHeaders(t *testing.T) {
 
 func TestListingsShowRestoredCopies(t *testing.T) {
 	s := start(t, s3server.Config{RestoreTime: 10 * time.Minute})
-	in := putInput("k", "x")
-	in.StorageClass = types.StorageClassGlacier
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "x")
+	input.StorageClass = types.StorageClassGlacier
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	status := func() []*types.RestoreStatus {
 		t.Helper()
 		attributes := []types.OptionalObjectAttributes{types.OptionalObjectAttributesRestoreStatus}
-		one, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: in.Bucket, OptionalObjectAttributes: attributes})
+		one, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: input.Bucket, OptionalObjectAttributes: attributes})
 		require.NoError(t, err)
-		two, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: in.Bucket, OptionalObjectAttributes: attributes})
+		two, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: input.Bucket, OptionalObjectAttributes: attributes})
 		require.NoError(t, err)
-		versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: in.Bucket, OptionalObjectAttributes: attributes})
+		versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: input.Bucket, OptionalObjectAttributes: attributes})
 		require.NoError(t, err)
 		return []*types.RestoreStatus{one.Contents[0].RestoreStatus, two.Contents[0].RestoreStatus, versions.Versions[0].RestoreStatus}
 	}
 	require.Equal(t, []*types.RestoreStatus{nil, nil, nil}, status())
-	_, err = s.RestoreObject(t.Context(), &s3.RestoreObjectInput{Bucket: in.Bucket, Key: in.Key, RestoreRequest: &types.RestoreRequest{Days: aws.Int32(1)}})
+	_, err = s.RestoreObject(t.Context(), &s3.RestoreObjectInput{Bucket: input.Bucket, Key: input.Key, RestoreRequest: &types.RestoreRequest{Days: aws.Int32(1)}})
 	require.NoError(t, err)
 	for _, r := range status() {
 		require.True(t, *r.IsRestoreInProgress)
@@ -206,7 +206,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 		require.False(t, *r.IsRestoreInProgress)
 		require.WithinDuration(t, s.clock.now().AddDate(0, 0, 1), *r.RestoreExpiryDate, 2*time.Minute)
 	}
-	plain, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: in.Bucket})
+	plain, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: input.Bucket})
 	require.NoError(t, err)
 	require.Nil(t, plain.Contents[0].RestoreStatus, "nobody has asked for it")
 	response, body := s.signedSend(t, "GET", "/photos", "", map[string]string{"X-Amz-Optional-Object-Attributes": "Color"})
@@ -217,13 +217,13 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 func TestConditionsOfDirectoryBucketsAreNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
 		{Key: aws.String("k"), Size: aws.Int64(1)}, {Key: aws.String("k"), LastModifiedTime: aws.Time(time.Now())},
 	}}})
 	require.NoError(t, err)
-	require.Empty(t, out.Deleted)
-	require.Len(t, out.Errors, 2)
-	require.Equal(t, "NotImplemented", *out.Errors[0].Code)
+	require.Empty(t, output.Deleted)
+	require.Len(t, output.Errors, 2)
+	require.Equal(t, "NotImplemented", *output.Errors[0].Code)
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
@@ -241,22 +241,22 @@ func TestFieldsOfAFormThatAreRefused(t *testing.T) {
 		"x-amz-checksum-xxhash3":      {"AAAAAAAAAAA=", http.StatusNotImplemented},
 		"x-amz-checksum-algorithm":    {"CRC8", http.StatusBadRequest},
 	} {
-		out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
 			func(o *s3.PresignPostOptions) {
 				o.Conditions = []any{[]string{"starts-with", "$" + field, ""}}
 			})
 		require.NoError(t, err)
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
-		out.Values[field] = want.value
-		for name, value := range out.Values {
+		presigned.Values[field] = want.value
+		for name, value := range presigned.Values {
 			require.NoError(t, form.WriteField(name, value))
 		}
 		file, err := form.CreateFormFile("file", "f")
 		require.NoError(t, err)
 		_, _ = file.Write([]byte("content"))
 		require.NoError(t, form.Close())
-		response, answer := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+		response, answer := s.send(t, "POST", presigned.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 		require.Equal(t, want.status, response.StatusCode, "%s: %s", field, answer)
 	}
 }

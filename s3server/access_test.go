@@ -96,11 +96,11 @@ func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
 	}})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	idOf := func(key string) string {
-		out, err := s.client(func(o *s3.Options) {
+		output, err := s.client(func(o *s3.Options) {
 			o.Credentials = credentials.NewStaticCredentialsProvider(key, "other-secret", "")
 		}).ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		require.NoError(t, err)
-		return "id=" + *out.Owner.ID
+		return "id=" + *output.Owner.ID
 	}
 	owner, err := s.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)

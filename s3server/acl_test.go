@@ -43,16 +43,16 @@ func shown(grants []types.Grant) (all []string) {
 
 func (s *store) bucketGrants(t *testing.T) []string {
 	t.Helper()
-	out, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
+	output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	return shown(out.Grants)
+	return shown(output.Grants)
 }
 
 func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []string {
 	t.Helper()
-	out, err := client.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: &key})
+	output, err := client.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)
-	return shown(out.Grants)
+	return shown(output.Grants)
 }
 
 func TestListsOfBucketsDecide(t *testing.T) {
@@ -170,14 +170,14 @@ func TestListsAreShown(t *testing.T) {
 		"bucket-owner-full-control": {otherID + " FULL_CONTROL", mineFull},
 		"public-read":               {everybodyURI + " READ", otherID + " FULL_CONTROL"},
 	} {
-		in := putInput("theirs", "content")
-		in.ACL = acl
-		_, err := other.PutObject(t.Context(), in)
+		input := putInput("theirs", "content")
+		input.ACL = acl
+		_, err := other.PutObject(t.Context(), input)
 		require.NoError(t, err)
 		require.Equal(t, grants, s.objectGrants(t, other, "theirs"), acl)
-		out, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+		output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 		require.NoError(t, err)
-		require.Equal(t, otherID, *out.Owner.ID)
+		require.Equal(t, otherID, *output.Owner.ID)
 		_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 		if acl == "private" {
 			failsWith(t, err, 403, "AccessDenied") // the bucket's owner needs a grant
@@ -191,10 +191,10 @@ func TestListsAreShown(t *testing.T) {
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 	require.NoError(t, err, "the bucket's owner may remove what it may not read")
 
-	in := putInput("granted", "content")
-	in.GrantRead = aws.String("uri=" + everybodyURI)
-	in.GrantFullControl = aws.String("id=" + otherID)
-	_, err = s.PutObject(t.Context(), in)
+	input := putInput("granted", "content")
+	input.GrantRead = aws.String("uri=" + everybodyURI)
+	input.GrantFullControl = aws.String("id=" + otherID)
+	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}, s.objectGrants(t, s.Client, "granted"))
 }
@@ -299,20 +299,20 @@ func TestOwnershipDecidesWhoOwnsAnObject(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
-			in := putInput("k", "content")
-			in.ACL = test.acl
+			input := putInput("k", "content")
+			input.ACL = test.acl
 			other := s.clientOf(others)
-			_, err = other.PutObject(t.Context(), in)
+			_, err = other.PutObject(t.Context(), input)
 			require.NoError(t, err)
-			out, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			require.NoError(t, err)
-			require.Equal(t, map[bool]string{true: myID, false: otherID}[test.mine], *out.Owner.ID)
+			require.Equal(t, map[bool]string{true: myID, false: otherID}[test.mine], *output.Owner.ID)
 
 			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), ACL: test.acl})
 			require.NoError(t, err)
 			parts, err := other.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: u.UploadId})
 			require.NoError(t, err)
-			require.Equal(t, *out.Owner.ID, *parts.Owner.ID)
+			require.Equal(t, *output.Owner.ID, *parts.Owner.ID)
 			require.Equal(t, otherID, *parts.Initiator.ID)
 
 			// A policy of the bucket's owner says nothing about objects of others.
@@ -337,9 +337,9 @@ func TestOwnershipDecidesWhoOwnsAnObject(t *testing.T) {
 func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
 	s, _, otherID := withLists(t)
 	public := func(key string) *s3.PutObjectInput {
-		in := putInput(key, "content")
-		in.ACL = types.ObjectCannedACLPublicRead
-		return in
+		input := putInput(key, "content")
+		input.ACL = types.ObjectCannedACLPublicRead
+		return input
 	}
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read"})
 	require.NoError(t, err)
@@ -354,13 +354,13 @@ func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
 	require.Equal(t, 200, anonymously(s, t, "old"))
 	_, err = s.PutObject(t.Context(), public("new"))
 	failsWith(t, err, 403, "AccessDenied")
-	in := putInput("new", "content")
-	in.GrantRead = aws.String("uri=" + signersURI)
-	_, err = s.PutObject(t.Context(), in)
+	input := putInput("new", "content")
+	input.GrantRead = aws.String("uri=" + signersURI)
+	_, err = s.PutObject(t.Context(), input)
 	failsWith(t, err, 403, "AccessDenied")
-	in = putInput("new", "content")
-	in.GrantRead = aws.String("id=" + otherID)
-	_, err = s.PutObject(t.Context(), in)
+	input = putInput("new", "content")
+	input.GrantRead = aws.String("id=" + otherID)
+	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	_, err = s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "authenticated-read"})
 	failsWith(t, err, 403, "AccessDenied")
@@ -416,9 +416,9 @@ func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
 	})
 	require.NoError(t, err)
 	grants := func() []string {
-		out, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
+		output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
-		return shown(out.Grants)
+		return shown(output.Grants)
 	}
 	require.Equal(t, []string{otherID + " READ"}, grants())
 	_, err = s.clientOf(others).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})

@@ -73,7 +73,7 @@ func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			served := 0
-			refused := 0
+			refusals := 0
 			held := int64(0)
 			var decisions, ended sync.WaitGroup
 			read := make(chan struct{})
@@ -88,7 +88,7 @@ func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
 						held += int64(bytes)
 					} else {
 						require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
-						refused++
+						refusals++
 					}
 					decisions.Done()
 				}, read}
@@ -96,9 +96,9 @@ func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
 				ended.Go(func() { h.ServeHTTP(w, r) })
 			}
 			decisions.Wait()
-			require.Equal(t, clients, served+refused)
+			require.Equal(t, clients, served+refusals)
 			require.Positive(t, served)
-			require.Positive(t, refused)
+			require.Positive(t, refusals)
 			require.LessOrEqual(t, held, h.answers.most)
 			small := httptest.NewRecorder()
 			h.ServeHTTP(small, signedRequest(t, h, "GET", "/photos?list-type=2&max-keys=1", ""))

@@ -20,17 +20,17 @@ func attributesInput(key string) *s3.GetObjectAttributesInput {
 
 func TestAttributesOfAnObject(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("k", "hello")
-	in.ChecksumCRC32C = aws.String(crc32c("hello"))
-	in.StorageClass = types.StorageClassStandardIa
-	put, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "hello")
+	input.ChecksumCRC32C = aws.String(crc32c("hello"))
+	input.StorageClass = types.StorageClassStandardIa
+	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("k"))
 	require.NoError(t, err)
 	require.Equal(t, strings.Trim(*put.ETag, `"`), *got.ETag)
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, types.StorageClassStandardIa, got.StorageClass)
-	require.Equal(t, in.ChecksumCRC32C, got.Checksum.ChecksumCRC32C)
+	require.Equal(t, input.ChecksumCRC32C, got.Checksum.ChecksumCRC32C)
 	require.Equal(t, types.ChecksumTypeFullObject, got.Checksum.ChecksumType)
 	require.Nil(t, got.ObjectParts)
 	require.Nil(t, got.VersionId)
@@ -62,21 +62,21 @@ func TestAttributesListThePartsOfACompositeChecksum(t *testing.T) {
 	require.Len(t, got.ObjectParts.Parts, 4)
 
 	for _, page := range []int32{1, 2, 3, 4} {
-		in := attributesInput("composite")
-		in.MaxParts = &page
+		input := attributesInput("composite")
+		input.MaxParts = &page
 		var all []types.ObjectPart
 		for {
-			got, err := s.GetObjectAttributes(t.Context(), in)
+			got, err := s.GetObjectAttributes(t.Context(), input)
 			require.NoError(t, err)
 			parts := got.ObjectParts
 			require.LessOrEqual(t, len(parts.Parts), int(page))
 			require.Equal(t, page, *parts.MaxParts)
-			require.Equal(t, aws.ToString(parts.PartNumberMarker), cmp.Or(aws.ToString(in.PartNumberMarker), "0"))
+			require.Equal(t, aws.ToString(parts.PartNumberMarker), cmp.Or(aws.ToString(input.PartNumberMarker), "0"))
 			all = append(all, parts.Parts...)
 			if !*parts.IsTruncated {
 				break
 			}
-			in.PartNumberMarker = parts.NextPartNumberMarker
+			input.PartNumberMarker = parts.NextPartNumberMarker
 		}
 		require.Len(t, all, len(contents))
 		for i, part := range all {
@@ -86,9 +86,9 @@ func TestAttributesListThePartsOfACompositeChecksum(t *testing.T) {
 		}
 	}
 
-	in := attributesInput("composite")
-	in.MaxParts = aws.Int32(0)
-	got, err = s.GetObjectAttributes(t.Context(), in)
+	input := attributesInput("composite")
+	input.MaxParts = aws.Int32(0)
+	got, err = s.GetObjectAttributes(t.Context(), input)
 	require.NoError(t, err)
 	require.False(t, *got.ObjectParts.IsTruncated, "no page would follow an empty one")
 
@@ -106,13 +106,13 @@ func TestAttributesOfVersions(t *testing.T) {
 	first, err := s.PutObject(t.Context(), putInput("k", "first"))
 	require.NoError(t, err)
 	s.put(t, "k", "the second")
-	in := attributesInput("k")
-	in.VersionId = first.VersionId
-	got, err := s.GetObjectAttributes(t.Context(), in)
+	input := attributesInput("k")
+	input.VersionId = first.VersionId
+	got, err := s.GetObjectAttributes(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, first.VersionId, got.VersionId)
-	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: in.Bucket, Key: in.Key})
+	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 
 	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
@@ -128,16 +128,16 @@ func TestAttributesOfVersions(t *testing.T) {
 
 func TestAttributesThatAreRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	own := newCustomerKey('a')
-	_, err := s.PutObject(t.Context(), own.put("hello"))
+	key := newCustomerKey('a')
+	_, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
-	in := attributesInput("k")
-	_, err = s.GetObjectAttributes(t.Context(), in)
+	input := attributesInput("k")
+	_, err = s.GetObjectAttributes(t.Context(), input)
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
-	in.SSECustomerAlgorithm = own.algorithm
-	in.SSECustomerKey = own.key
-	in.SSECustomerKeyMD5 = own.md5
-	_, err = s.GetObjectAttributes(t.Context(), in)
+	input.SSECustomerAlgorithm = key.algorithm
+	input.SSECustomerKey = key.key
+	input.SSECustomerKeyMD5 = key.md5
+	_, err = s.GetObjectAttributes(t.Context(), input)
 	require.NoError(t, err)
 
 	for header, code := range map[string]string{"": "InvalidRequest", "ETag,Color": "InvalidArgument"} {

@@ -20,7 +20,7 @@ import (
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // signed is a request with a body of 5 bytes, which as signs.
-func signed(t *testing.T, s *store, as aws.Credentials, service, region string, at time.Time, change func(*http.Request)) *http.Request {
+func signed(t *testing.T, s *store, as aws.Credentials, service, region string, when time.Time, change func(*http.Request)) *http.Request {
 	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("hello"))
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
@@ -29,7 +29,7 @@ func signed(t *testing.T, s *store, as aws.Credentials, service, region string, 
 	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = true
 	}).
-		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), service, region, at))
+		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), service, region, when))
 	if change != nil {
 		change(r)
 	}
@@ -118,13 +118,13 @@ func TestASignatureIsForOneKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "secret")
 	s.put(t, "a+b", "public")
-	out, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a+b")})
+	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a+b")})
 	require.NoError(t, err)
-	response, body := s.send(t, "GET", out.URL, nil, nil)
+	response, body := s.send(t, "GET", presigned.URL, nil, nil)
 	require.Equal(t, 200, response.StatusCode)
 	require.Equal(t, "public", body)
 	for _, path := range []string{"a+b", "a%20b"} {
-		response, body = s.send(t, "GET", strings.Replace(out.URL, "a%2Bb", path, 1), nil, nil)
+		response, body = s.send(t, "GET", strings.Replace(presigned.URL, "a%2Bb", path, 1), nil, nil)
 		require.Equal(t, 403, response.StatusCode, path)
 		require.NotContains(t, body, "secret")
 	}
@@ -196,18 +196,18 @@ func TestPresignedURLs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			in := putInput("a b+c", "")
-			in.ContentType = aws.String("text/plain")
-			in.ContentLength = aws.Int64(5)
-			in.IfNoneMatch = aws.String("*")
-			in.Body = nil
-			out, err := s3.NewPresignClient(s.Client, s3.WithPresignExpires(test.ttl)).PresignPutObject(t.Context(), in)
+			input := putInput("a b+c", "")
+			input.ContentType = aws.String("text/plain")
+			input.ContentLength = aws.Int64(5)
+			input.IfNoneMatch = aws.String("*")
+			input.Body = nil
+			presigned, err := s3.NewPresignClient(s.Client, s3.WithPresignExpires(test.ttl)).PresignPutObject(t.Context(), input)
 			require.NoError(t, err)
 			s.clock.move(test.later)
-			r, err := http.NewRequestWithContext(t.Context(), out.Method, out.URL, nil)
+			r, err := http.NewRequestWithContext(t.Context(), presigned.Method, presigned.URL, nil)
 			require.NoError(t, err)
 			r = withBody(r, "hello")
-			for name, values := range out.SignedHeader {
+			for name, values := range presigned.SignedHeader {
 				if name != "Host" && name != "Content-Length" {
 					r.Header[name] = values
 				}
@@ -256,25 +256,25 @@ func TestASignedHeaderMayBeAParameter(t *testing.T) {
 			})
 			signed, _, err := signer.PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now().UTC())
 			require.NoError(t, err)
-			sent, err := http.NewRequestWithContext(t.Context(), "PUT", signed, nil)
+			req, err := http.NewRequestWithContext(t.Context(), "PUT", signed, nil)
 			require.NoError(t, err)
-			query := sent.URL.Query()
+			query := req.URL.Query()
 			require.Equal(t, "host;x-amz-meta-a", query.Get("X-Amz-SignedHeaders"))
 			query.Del("x-amz-meta-a")
 			if test.parameter != "" {
 				query.Set("x-amz-meta-a", test.parameter)
 			}
-			sent.URL.RawQuery = query.Encode()
+			req.URL.RawQuery = query.Encode()
 			if test.header != "" {
-				sent.Header.Set("X-Amz-Meta-A", test.header)
+				req.Header.Set("X-Amz-Meta-A", test.header)
 			}
-			response, err := s.http.Do(sent)
+			response, err := s.http.Do(req)
 			require.NoError(t, err)
 			require.Equal(t, test.status, response.StatusCode, read(t, response.Body))
 			if test.status == http.StatusOK {
-				out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+				output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 				require.NoError(t, err)
-				require.Equal(t, "b  c", out.Metadata["a"])
+				require.Equal(t, "b  c", output.Metadata["a"])
 			}
 		})
 	}
@@ -282,9 +282,9 @@ func TestASignedHeaderMayBeAParameter(t *testing.T) {
 
 // withBody is r with that body and its length.
 func withBody(r *http.Request, body string) *http.Request {
-	again, _ := http.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), strings.NewReader(body))
-	again.Header = r.Header
-	return again
+	second, _ := http.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), strings.NewReader(body))
+	second.Header = r.Header
+	return second
 }
 
 func TestTheBucketInTheHost(t *testing.T) {
@@ -295,9 +295,9 @@ func TestTheBucketInTheHost(t *testing.T) {
 		o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
 		o.HTTPClient = &http.Client{Transport: dialing(t, s)}
 	})
-	out, err := at.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	output, err := at.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	require.Equal(t, "content", read(t, out.Body))
+	require.Equal(t, "content", read(t, output.Body))
 	last := s.server.Requests()[len(s.server.Requests())-1]
 	require.True(t, strings.HasPrefix(last.Host, bucket+".localhost:"))
 	require.Equal(t, "/k", last.Path)

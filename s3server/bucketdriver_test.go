@@ -33,11 +33,11 @@ func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
 	require.Equal(t, "text/plain; charset=utf-8", *head.ContentType)
 	require.Equal(t, "seed", s.get(t, "seeded.txt"))
 
-	in := putInput("sent", "content")
-	in.Metadata = map[string]string{"a": "b"}
-	in.Tagging = aws.String("k=v")
-	in.StorageClass = types.StorageClassStandardIa
-	put, err := s.PutObject(t.Context(), in)
+	input := putInput("sent", "content")
+	input.Metadata = map[string]string{"a": "b"}
+	input.Tagging = aws.String("k=v")
+	input.StorageClass = types.StorageClassStandardIa
+	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	content, attrs, err := storage.ReadAll(t.Context(), b, "sent")
 	require.NoError(t, err)

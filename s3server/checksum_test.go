@@ -112,15 +112,15 @@ func TestAlgorithmsOfUploadsAndCopies(t *testing.T) {
 
 func TestAnUploadWithSHA512(t *testing.T) {
 	s := start(t, s3server.Config{})
-	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha512
+	upload := s.begin(t, "k", func(input *s3.CreateMultipartUploadInput) {
+		input.ChecksumAlgorithm = types.ChecksumAlgorithmSha512
 	})
 	contents := []string{"0123456789", "last"}
 	var parts []types.CompletedPart
 	joined := ""
 	for i, content := range contents {
 		number := int32(i + 1)
-		out, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
+		output, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:         aws.String(bucket),
 			Key:            aws.String("k"),
 			UploadId:       &upload,
@@ -129,9 +129,9 @@ func TestAnUploadWithSHA512(t *testing.T) {
 			ChecksumSHA512: sumSHA512(content),
 		})
 		require.NoError(t, err)
-		require.Equal(t, sumSHA512(content), out.ChecksumSHA512)
-		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumSHA512: out.ChecksumSHA512})
-		raw, err := base64.StdEncoding.DecodeString(*out.ChecksumSHA512)
+		require.Equal(t, sumSHA512(content), output.ChecksumSHA512)
+		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: output.ETag, ChecksumSHA512: output.ChecksumSHA512})
+		raw, err := base64.StdEncoding.DecodeString(*output.ChecksumSHA512)
 		require.NoError(t, err)
 		joined += string(raw)
 	}
@@ -143,10 +143,10 @@ func TestAnUploadWithSHA512(t *testing.T) {
 	wrong[1].ChecksumXXHASH3 = aws.String("AAAAAAAAAAA=")
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
 	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
-	out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))
+	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))
 	require.NoError(t, err)
-	require.Equal(t, *sumSHA512(joined)+"-"+strconv.Itoa(len(parts)), *out.ChecksumSHA512)
-	require.Equal(t, types.ChecksumTypeComposite, out.ChecksumType)
+	require.Equal(t, *sumSHA512(joined)+"-"+strconv.Itoa(len(parts)), *output.ChecksumSHA512)
+	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 
 	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:            aws.String(bucket),

@@ -83,11 +83,11 @@ func TestBucketTags(t *testing.T) {
 		return err
 	}
 	get := func(of string) ([]types.Tag, error) {
-		out, err := s.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: &of})
+		output, err := s.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: &of})
 		if err != nil {
 			return nil, err
 		}
-		return out.TagSet, nil
+		return output.TagSet, nil
 	}
 	two := []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}
 	require.NoError(t, put(two...))
@@ -244,10 +244,10 @@ func TestAnotherAccountPaysForItsRequests(t *testing.T) {
 	_, err = other.GetObject(t.Context(), get)
 	failsWith(t, err, 403, "AccessDenied")
 	get.RequestPayer = types.RequestPayerRequester
-	out, err := other.GetObject(t.Context(), get)
+	output, err := other.GetObject(t.Context(), get)
 	require.NoError(t, err)
-	require.Equal(t, types.RequestChargedRequester, out.RequestCharged)
-	require.Equal(t, "x", read(t, out.Body))
+	require.Equal(t, types.RequestChargedRequester, output.RequestCharged)
+	require.Equal(t, "x", read(t, output.Body))
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
 	copied := &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/k")}
@@ -312,9 +312,9 @@ func TestAccelerationAndLoggingAreKept(t *testing.T) {
 		return err
 	}
 	logged := func() *types.LoggingEnabled {
-		out, err := s.GetBucketLogging(t.Context(), &s3.GetBucketLoggingInput{Bucket: aws.String(bucket)})
+		output, err := s.GetBucketLogging(t.Context(), &s3.GetBucketLoggingInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
-		return out.LoggingEnabled
+		return output.LoggingEnabled
 	}
 	to := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
 	require.NoError(t, log(to))

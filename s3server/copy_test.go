@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func copyInput(from, to string) *s3.CopyObjectInput {
-	source := bucket + "/" + strings.ReplaceAll(url.QueryEscape(from), "+", "%20")
-	return &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: &to, CopySource: &source}
+func copyInput(src, dst string) *s3.CopyObjectInput {
+	source := bucket + "/" + strings.ReplaceAll(url.QueryEscape(src), "+", "%20")
+	return &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: &dst, CopySource: &source}
 }
 
 func TestEveryKeyIsCopied(t *testing.T) {
@@ -30,16 +30,16 @@ func TestEveryKeyIsCopied(t *testing.T) {
 
 func TestCopyKeepsOrReplaces(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("from", "content")
-	in.ContentType = aws.String("text/plain")
-	in.Metadata = map[string]string{"a": "b"}
-	in.StorageClass = types.StorageClassStandardIa
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("from", "content")
+	input.ContentType = aws.String("text/plain")
+	input.Metadata = map[string]string{"a": "b"}
+	input.StorageClass = types.StorageClassStandardIa
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	head := func(key string) *s3.HeadObjectOutput {
-		out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
+		output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
 		require.NoError(t, err)
-		return out
+		return output
 	}
 
 	_, err = s.CopyObject(t.Context(), copyInput("from", "kept"))
@@ -70,43 +70,43 @@ func TestConditionsOfACopy(t *testing.T) {
 		status int
 		code   string
 	}{
-		"source, the same": {func(in *s3.CopyObjectInput, etag string) {
-			in.CopySourceIfMatch = &etag
+		"source, the same": {func(input *s3.CopyObjectInput, etag string) {
+			input.CopySourceIfMatch = &etag
 		}, 0, ""},
-		"source, another": {func(in *s3.CopyObjectInput, _ string) {
-			in.CopySourceIfMatch = aws.String(`"x"`)
+		"source, another": {func(input *s3.CopyObjectInput, _ string) {
+			input.CopySourceIfMatch = aws.String(`"x"`)
 		}, 412, "PreconditionFailed"},
-		"source, unless the same": {func(in *s3.CopyObjectInput, etag string) {
-			in.CopySourceIfNoneMatch = &etag
+		"source, unless the same": {func(input *s3.CopyObjectInput, etag string) {
+			input.CopySourceIfNoneMatch = &etag
 		}, 412, "PreconditionFailed"},
-		"source, missing": {func(in *s3.CopyObjectInput, _ string) {
-			in.CopySource = aws.String(bucket + "/none")
+		"source, missing": {func(input *s3.CopyObjectInput, _ string) {
+			input.CopySource = aws.String(bucket + "/none")
 		}, 404, "NoSuchKey"},
-		"source's bucket, missing": {func(in *s3.CopyObjectInput, _ string) {
-			in.CopySource = aws.String("none/from")
+		"source's bucket, missing": {func(input *s3.CopyObjectInput, _ string) {
+			input.CopySource = aws.String("none/from")
 		}, 404, "NoSuchBucket"},
-		"source without a key": {func(in *s3.CopyObjectInput, _ string) {
-			in.CopySource = aws.String(bucket)
+		"source without a key": {func(input *s3.CopyObjectInput, _ string) {
+			input.CopySource = aws.String(bucket)
 		}, 400, "InvalidArgument"},
-		"create, present": {func(in *s3.CopyObjectInput, _ string) {
-			in.IfNoneMatch = aws.String("*")
+		"create, present": {func(input *s3.CopyObjectInput, _ string) {
+			input.IfNoneMatch = aws.String("*")
 		}, 412, "PreconditionFailed"},
-		"create, absent": {func(in *s3.CopyObjectInput, _ string) {
-			in.IfNoneMatch = aws.String("*")
-			in.Key = aws.String("new")
+		"create, absent": {func(input *s3.CopyObjectInput, _ string) {
+			input.IfNoneMatch = aws.String("*")
+			input.Key = aws.String("new")
 		}, 0, ""},
-		"update, another": {func(in *s3.CopyObjectInput, etag string) {
-			in.IfMatch = &etag
+		"update, another": {func(input *s3.CopyObjectInput, etag string) {
+			input.IfMatch = &etag
 		}, 412, "PreconditionFailed"},
-		"update, absent": {func(in *s3.CopyObjectInput, etag string) {
-			in.IfMatch = &etag
-			in.Key = aws.String("new")
+		"update, absent": {func(input *s3.CopyObjectInput, etag string) {
+			input.IfMatch = &etag
+			input.Key = aws.String("new")
 		}, 404, "NoSuchKey"},
-		"an access list": {func(in *s3.CopyObjectInput, _ string) {
-			in.ACL = types.ObjectCannedACLPublicRead
+		"an access list": {func(input *s3.CopyObjectInput, _ string) {
+			input.ACL = types.ObjectCannedACLPublicRead
 		}, 400, "AccessControlListNotSupported"},
-		"larger than one copy may be": {func(in *s3.CopyObjectInput, _ string) {
-			in.CopySource = aws.String(bucket + "/large")
+		"larger than one copy may be": {func(input *s3.CopyObjectInput, _ string) {
+			input.CopySource = aws.String(bucket + "/large")
 		}, 400, "InvalidRequest"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,12 +114,12 @@ func TestConditionsOfACopy(t *testing.T) {
 			etag := s.put(t, "from", "content")
 			s.put(t, "to", "old")
 			s.put(t, "large", strings.Repeat("x", 50<<10+1))
-			in := copyInput("from", "to")
-			test.change(in, etag)
-			_, err := s.CopyObject(t.Context(), in)
+			input := copyInput("from", "to")
+			test.change(input, etag)
+			_, err := s.CopyObject(t.Context(), input)
 			if test.code == "" {
 				require.NoError(t, err)
-				require.Equal(t, "content", s.get(t, *in.Key))
+				require.Equal(t, "content", s.get(t, *input.Key))
 				return
 			}
 			failsWith(t, err, test.status, test.code)
@@ -134,15 +134,15 @@ func TestPartsAreCopied(t *testing.T) {
 	s.put(t, "short", "0123456789")
 	upload := s.begin(t, "to", fullCRC32C)
 	from := func(number int32, key, span string) (types.CompletedPart, error) {
-		in := &s3.UploadPartCopyInput{Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: &number, CopySource: aws.String(bucket + "/" + key)}
+		input := &s3.UploadPartCopyInput{Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: &number, CopySource: aws.String(bucket + "/" + key)}
 		if span != "" {
-			in.CopySourceRange = &span
+			input.CopySourceRange = &span
 		}
-		out, err := s.UploadPartCopy(t.Context(), in)
+		output, err := s.UploadPartCopy(t.Context(), input)
 		if err != nil {
 			return types.CompletedPart{}, err
 		}
-		return types.CompletedPart{PartNumber: &number, ETag: out.CopyPartResult.ETag, ChecksumCRC32C: out.CopyPartResult.ChecksumCRC32C}, nil
+		return types.CompletedPart{PartNumber: &number, ETag: output.CopyPartResult.ETag, ChecksumCRC32C: output.CopyPartResult.ChecksumCRC32C}, nil
 	}
 	first, err := from(1, "from", "")
 	require.NoError(t, err)

@@ -107,9 +107,9 @@ func TestAReadOnlyKeyOnlyReads(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	reader := s.clientOf(2)
-	out, err := reader.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	require.Equal(t, "content", read(t, out.Body))
+	require.Equal(t, "content", read(t, output.Body))
 	_, err = reader.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = reader.ListBuckets(t.Context(), &s3.ListBucketsInput{})
@@ -144,16 +144,16 @@ func TestALenientServerTakesAnyRegion(t *testing.T) {
 	})
 	s.put(t, "k", "content")
 	for location, region := range map[string]string{"eu-west-1": "eu-west-1", "us-east-1": "us-east-1", "": "us-east-1"} {
-		in := &s3.CreateBucketInput{Bucket: aws.String("new")}
+		input := &s3.CreateBucketInput{Bucket: aws.String("new")}
 		if location != "" {
-			in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(location)}
+			input.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(location)}
 		}
-		_, err := s.CreateBucket(t.Context(), in)
+		_, err := s.CreateBucket(t.Context(), input)
 		require.NoError(t, err)
 		head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
 		require.Equal(t, region, *head.BucketRegion)
-		_, err = s.CreateBucket(t.Context(), in)
+		_, err = s.CreateBucket(t.Context(), input)
 		if region == "us-east-1" {
 			require.NoError(t, err, "the same bucket again")
 		} else {
@@ -192,21 +192,21 @@ func TestASecondKeySignsURLs(t *testing.T) {
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	s.put(t, "k", "content")
 	for key, status := range map[int]int{mine: 200, others: 403, 2: 200} {
-		out, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
-		response, body := s.send(t, "GET", out.URL, nil, nil)
+		response, body := s.send(t, "GET", presigned.URL, nil, nil)
 		require.Equal(t, status, response.StatusCode, body)
-		out, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		presigned, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
-		response, body = s.send(t, "PUT", out.URL, nil, nil)
+		response, body = s.send(t, "PUT", presigned.URL, nil, nil)
 		require.Equal(t, key == mine, response.StatusCode == 200, body)
 		s.put(t, "k", "content")
 	}
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicReadWrite})
 	require.NoError(t, err)
-	out, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	presigned, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 	require.NoError(t, err)
-	response, body := s.send(t, "PUT", out.URL, nil, nil)
+	response, body := s.send(t, "PUT", presigned.URL, nil, nil)
 	require.Equal(t, 200, response.StatusCode, body)
 	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 	require.NoError(t, err)
@@ -217,9 +217,9 @@ func TestASecondKeySignsForms(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	post := func(key int) int {
-		out, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
-		response, _ := s.post(t, out.URL, out.Values, "content")
+		response, _ := s.post(t, presigned.URL, presigned.Values, "content")
 		return response.StatusCode
 	}
 	require.Equal(t, 204, post(mine))
@@ -239,9 +239,9 @@ func TestATokenContinuesAListingOfAnotherKey(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	list := func(client *s3.Client, token *string) *s3.ListObjectsV2Output {
-		out, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2), ContinuationToken: token})
+		output, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2), ContinuationToken: token})
 		require.NoError(t, err)
-		return out
+		return output
 	}
 	page := list(s.Client, nil)
 	page = list(s.clientOf(2), page.NextContinuationToken)

@@ -22,20 +22,20 @@ func TestCurl(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "body")
 	curl := func(arguments ...string) string {
 		command := exec.CommandContext(t.Context(), path, append([]string{"--silent", "--show-error", "--path-as-is", "--max-time", "20"}, arguments...)...)
-		out, err := command.CombinedOutput()
-		require.NoError(t, err, string(out))
-		return string(out)
+		data, err := command.CombinedOutput()
+		require.NoError(t, err, string(data))
+		return string(data)
 	}
 	for _, key := range everyKey {
-		in := putInput(key, "")
-		in.Body = nil
-		in.ContentType = aws.String("text/plain")
-		in.Metadata = map[string]string{"a": "b"}
-		put, err := sign.PresignPutObject(t.Context(), in)
+		input := putInput(key, "")
+		input.Body = nil
+		input.ContentType = aws.String("text/plain")
+		input.Metadata = map[string]string{"a": "b"}
+		put, err := sign.PresignPutObject(t.Context(), input)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(file, []byte("content of "+key), 0o600))
-		out := curl("--request", "PUT", "--data-binary", "@"+file, "--header", "Content-Type: text/plain", "--header", "x-amz-meta-a: b", put.URL)
-		require.Empty(t, out, "%q", key)
+		text := curl("--request", "PUT", "--data-binary", "@"+file, "--header", "Content-Type: text/plain", "--header", "x-amz-meta-a: b", put.URL)
+		require.Empty(t, text, "%q", key)
 		get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 		require.NoError(t, err)
 		require.Equal(t, "content of "+key, curl(get.URL), "%q", key)

@@ -34,11 +34,11 @@ func TestConditionsOfADelete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "k", "content")
-			in := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &test.key}
+			input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &test.key}
 			if test.match != "" {
-				in.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
+				input.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
 			}
-			_, err := s.DeleteObject(t.Context(), in)
+			_, err := s.DeleteObject(t.Context(), input)
 			if test.code == "" {
 				require.NoError(t, err)
 				return
@@ -61,15 +61,15 @@ func TestABatchReturnsAResultForEachKey(t *testing.T) {
 		}
 		return o
 	}
-	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
 		object("a", ""), object("a/b", `"x"`), object("none", ""), object("none", `"x"`), object("é", ""), object("quote\"'<>", ""),
 	}}})
 	require.NoError(t, err)
-	require.Len(t, out.Deleted, 4)
-	require.Len(t, out.Errors, 2)
-	require.Equal(t, "PreconditionFailed", *out.Errors[0].Code)
-	require.Equal(t, "a/b", *out.Errors[0].Key)
-	require.Equal(t, "NoSuchKey", *out.Errors[1].Code)
+	require.Len(t, output.Deleted, 4)
+	require.Len(t, output.Errors, 2)
+	require.Equal(t, "PreconditionFailed", *output.Errors[0].Code)
+	require.Equal(t, "a/b", *output.Errors[0].Key)
+	require.Equal(t, "NoSuchKey", *output.Errors[1].Code)
 
 	quiet, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Quiet:   aws.Bool(true),
@@ -121,8 +121,8 @@ func TestABatchIsDeletedSeveralKeysAtATime(t *testing.T) {
 		batch = append(batch, types.ObjectIdentifier{Key: &key})
 	}
 	all.Add(len(batch))
-	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: batch}})
+	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: batch}})
 	require.NoError(t, err)
-	require.Len(t, out.Deleted, len(batch))
+	require.Len(t, output.Deleted, len(batch))
 	require.Empty(t, s.keys(t))
 }

@@ -26,11 +26,11 @@ func newCustomerKey(c byte) customerKey {
 }
 
 func (k customerKey) put(content string) *s3.PutObjectInput {
-	in := putInput("k", content)
-	in.SSECustomerAlgorithm = k.algorithm
-	in.SSECustomerKey = k.key
-	in.SSECustomerKeyMD5 = k.md5
-	return in
+	input := putInput("k", content)
+	input.SSECustomerAlgorithm = k.algorithm
+	input.SSECustomerKey = k.key
+	input.SSECustomerKeyMD5 = k.md5
+	return input
 }
 
 func (k customerKey) get() *s3.GetObjectInput {
@@ -43,20 +43,20 @@ func (k customerKey) head() *s3.HeadObjectInput {
 
 func TestACustomersKeyGuardsItsObject(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	own := newCustomerKey('a')
+	key := newCustomerKey('a')
 	other := newCustomerKey('b')
 	none := customerKey{}
-	put, err := s.PutObject(t.Context(), own.put("hello"))
+	put, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
-	require.Equal(t, *own.md5, *put.SSECustomerKeyMD5)
+	require.Equal(t, *key.md5, *put.SSECustomerKeyMD5)
 	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag, "the MD5 of the content")
 
-	get, err := s.GetObject(t.Context(), own.get())
+	get, err := s.GetObject(t.Context(), key.get())
 	require.NoError(t, err)
 	require.Equal(t, "hello", read(t, get.Body))
 	require.Equal(t, "AES256", *get.SSECustomerAlgorithm)
 	require.Empty(t, get.ServerSideEncryption)
-	_, err = s.HeadObject(t.Context(), own.head())
+	_, err = s.HeadObject(t.Context(), key.head())
 	require.NoError(t, err)
 
 	_, err = s.GetObject(t.Context(), none.get())
@@ -71,9 +71,9 @@ func TestACustomersKeyGuardsItsObject(t *testing.T) {
 	copying := &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String(bucket + "/k")}
 	_, err = s.CopyObject(t.Context(), copying)
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
-	copying.CopySourceSSECustomerAlgorithm = own.algorithm
-	copying.CopySourceSSECustomerKey = own.key
-	copying.CopySourceSSECustomerKeyMD5 = own.md5
+	copying.CopySourceSSECustomerAlgorithm = key.algorithm
+	copying.CopySourceSSECustomerKey = key.key
+	copying.CopySourceSSECustomerKeyMD5 = key.md5
 	copied, err := s.CopyObject(t.Context(), copying)
 	require.NoError(t, err)
 	require.Equal(t, types.ServerSideEncryptionAes256, copied.ServerSideEncryption, "a copy is not encrypted with the source's key")
@@ -82,7 +82,7 @@ func TestACustomersKeyGuardsItsObject(t *testing.T) {
 
 	_, err = s.PutObject(t.Context(), putInput("k", "plain"))
 	require.NoError(t, err)
-	_, err = s.GetObject(t.Context(), own.get())
+	_, err = s.GetObject(t.Context(), key.get())
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
 }
 
@@ -120,18 +120,18 @@ func TestCustomersKeysThatAreRefused(t *testing.T) {
 
 func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	own := newCustomerKey('a')
+	key := newCustomerKey('a')
 	other := newCustomerKey('b')
 	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:               aws.String(bucket),
 		Key:                  aws.String("k"),
 		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32c,
-		SSECustomerAlgorithm: own.algorithm,
-		SSECustomerKey:       own.key,
-		SSECustomerKeyMD5:    own.md5,
+		SSECustomerAlgorithm: key.algorithm,
+		SSECustomerKey:       key.key,
+		SSECustomerKeyMD5:    key.md5,
 	})
 	require.NoError(t, err)
-	require.Equal(t, *own.md5, *created.SSECustomerKeyMD5)
+	require.Equal(t, *key.md5, *created.SSECustomerKeyMD5)
 	part := func(k customerKey) (*s3.UploadPartOutput, error) {
 		return s.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:               aws.String(bucket),
@@ -149,7 +149,7 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
 	_, err = part(other)
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
-	stored, err := part(own)
+	stored, err := part(key)
 	require.NoError(t, err)
 	list := func(k customerKey) error {
 		_, err := s.ListParts(t.Context(), &s3.ListPartsInput{
@@ -162,7 +162,7 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 		})
 		return err
 	}
-	require.NoError(t, list(own))
+	require.NoError(t, list(key))
 	require.NoError(t, list(customerKey{}))
 	failsWith(t, list(other), http.StatusBadRequest, "InvalidRequest")
 	complete := func(k customerKey) error {
@@ -178,8 +178,8 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 		return err
 	}
 	failsWith(t, complete(customerKey{}), http.StatusBadRequest, "InvalidRequest")
-	require.NoError(t, complete(own))
-	got, err := s.GetObject(t.Context(), own.get())
+	require.NoError(t, complete(key))
+	got, err := s.GetObject(t.Context(), key.get())
 	require.NoError(t, err)
 	require.Equal(t, "hello", read(t, got.Body))
 }
@@ -187,12 +187,12 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 func TestEncryptionByKMS(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	s := start(t, s3server.Config{KMSKeys: []string{arn}})
-	in := putInput("k", "hello")
-	in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-	in.SSEKMSKeyId = aws.String(arn)
-	in.BucketKeyEnabled = aws.Bool(true)
-	in.SSEKMSEncryptionContext = aws.String("eyJhIjoiYiJ9")
-	put, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "hello")
+	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	input.SSEKMSKeyId = aws.String(arn)
+	input.BucketKeyEnabled = aws.Bool(true)
+	input.SSEKMSEncryptionContext = aws.String("eyJhIjoiYiJ9")
+	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, arn, *put.SSEKMSKeyId)
 	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
@@ -202,23 +202,23 @@ func TestEncryptionByKMS(t *testing.T) {
 	require.Equal(t, arn, *head.SSEKMSKeyId)
 	require.True(t, *head.BucketKeyEnabled)
 
-	in = putInput("k", "hello")
-	in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-	in.SSEKMSKeyId = aws.String("other")
-	_, err = s.PutObject(t.Context(), in)
+	input = putInput("k", "hello")
+	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	input.SSEKMSKeyId = aws.String("other")
+	_, err = s.PutObject(t.Context(), input)
 	failsWith(t, err, http.StatusBadRequest, "KMS.NotFoundException")
-	in.SSEKMSKeyId = nil
-	in.SSEKMSEncryptionContext = aws.String("{}")
-	_, err = s.PutObject(t.Context(), in)
+	input.SSEKMSKeyId = nil
+	input.SSEKMSEncryptionContext = aws.String("{}")
+	_, err = s.PutObject(t.Context(), input)
 	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
-	in.ServerSideEncryption = ""
-	in.SSEKMSEncryptionContext = nil
-	in.SSEKMSKeyId = aws.String(arn)
-	_, err = s.PutObject(t.Context(), in)
+	input.ServerSideEncryption = ""
+	input.SSEKMSEncryptionContext = nil
+	input.SSEKMSKeyId = aws.String(arn)
+	_, err = s.PutObject(t.Context(), input)
 	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
-	in.ServerSideEncryption = "rot13"
-	in.SSEKMSKeyId = nil
-	_, err = s.PutObject(t.Context(), in)
+	input.ServerSideEncryption = "rot13"
+	input.SSEKMSKeyId = nil
+	_, err = s.PutObject(t.Context(), input)
 	failsWith(t, err, http.StatusBadRequest, "InvalidEncryptionAlgorithmError")
 
 	plain, err := s.PutObject(t.Context(), putInput("plain", "hello"))
@@ -228,27 +228,27 @@ func TestEncryptionByKMS(t *testing.T) {
 
 func TestAnotherOwnerThanExpectedIsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("k", "x")
-	in.ExpectedBucketOwner = aws.String("210987654321")
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "x")
+	input.ExpectedBucketOwner = aws.String("210987654321")
+	_, err := s.PutObject(t.Context(), input)
 	failsWith(t, err, http.StatusForbidden, "AccessDenied")
-	in.ExpectedBucketOwner = aws.String(s3server.DefaultAccountID)
-	_, err = s.PutObject(t.Context(), in)
+	input.ExpectedBucketOwner = aws.String(s3server.DefaultAccountID)
+	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 }
 
 func TestACopyOntoItselfChangesTheKey(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	own := newCustomerKey('a')
-	_, err := s.PutObject(t.Context(), own.put("hello"))
+	key := newCustomerKey('a')
+	_, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
 	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{
 		Bucket:                         aws.String(bucket),
 		Key:                            aws.String("k"),
 		CopySource:                     aws.String(bucket + "/k"),
-		CopySourceSSECustomerAlgorithm: own.algorithm,
-		CopySourceSSECustomerKey:       own.key,
-		CopySourceSSECustomerKeyMD5:    own.md5,
+		CopySourceSSECustomerAlgorithm: key.algorithm,
+		CopySourceSSECustomerKey:       key.key,
+		CopySourceSSECustomerKeyMD5:    key.md5,
 	})
 	require.NoError(t, err)
 	require.Equal(t, "hello", s.get(t, "k"))

@@ -92,11 +92,11 @@ func TestBrokenBodies(t *testing.T) {
 	content := strings.Repeat("0123456789", 5000)
 	s.put(t, "k", content)
 	get := func(ctx context.Context) io.ReadCloser {
-		out, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		output, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
-		require.Equal(t, int64(len(content)), *out.ContentLength)
-		t.Cleanup(func() { _ = out.Body.Close() })
-		return out.Body
+		require.Equal(t, int64(len(content)), *output.ContentLength)
+		t.Cleanup(func() { _ = output.Body.Close() })
+		return output.Body
 	}
 	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
 	got, err := io.ReadAll(get(t.Context()))
@@ -130,12 +130,12 @@ func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }, Times: 1})
-	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
 	}})
 	require.NoError(t, err)
-	require.Len(t, out.Errors, 1)
-	require.Equal(t, []string{"", "null", "AccessDenied"}, []string{*out.Errors[0].Key, *out.Errors[0].VersionId, *out.Errors[0].Code})
+	require.Len(t, output.Errors, 1)
+	require.Equal(t, []string{"", "null", "AccessDenied"}, []string{*output.Errors[0].Key, *output.Errors[0].VersionId, *output.Errors[0].Code})
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
@@ -144,9 +144,9 @@ func TestCloseEndsStalledRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
-	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = out.Body.Close() }) // runs before Close
+	t.Cleanup(func() { _ = output.Body.Close() }) // runs before Close
 	require.Equal(t, 1, s.server.Busy())
 }
 
@@ -154,16 +154,16 @@ func TestACarelessServer(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "0123456789")
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
-	in := putInput("k", "9876543210")
-	in.IfNoneMatch = aws.String("*")
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "9876543210")
+	input.IfNoneMatch = aws.String("*")
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
 	s.server.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}, Times: 1})
-	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
 	require.NoError(t, err)
-	require.Equal(t, "9876543210", read(t, out.Body))
-	require.Nil(t, out.ETag)
+	require.Equal(t, "9876543210", read(t, output.Body))
+	require.Nil(t, output.ETag)
 
 	s.put(t, "l", "")
 	s.server.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
@@ -235,14 +235,14 @@ func TestFaultsSelectByPatternAndCount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			s.server.Inject(row.fault)
-			var failed []string
+			var failures []string
 			for _, key := range []string{"a", "tmp/a", "tmp/a/b", "x*y"} {
 				if _, err := s.PutObject(t.Context(), putInput(key, "x")); err != nil {
 					failsWith(t, err, 503, "SlowDown")
-					failed = append(failed, key)
+					failures = append(failures, key)
 				}
 			}
-			require.Equal(t, row.keys, failed)
+			require.Equal(t, row.keys, failures)
 		})
 	}
 }
@@ -277,11 +277,11 @@ func TestConstructorsOfFaults(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 
 	get := func() (io.ReadCloser, error) {
-		out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		if err != nil {
 			return nil, err
 		}
-		return out.Body, nil
+		return output.Body, nil
 	}
 	s.server.Inject(s3server.CutAfter("GetObject", 3).Once())
 	body, err := get()

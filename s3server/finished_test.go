@@ -17,44 +17,44 @@ func TestACompletionThatIsRepeatedReturnsTheSameResult(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	upload := s.begin(t, "k", compositeCRC32C)
-	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "last", withCRC32C))
-	first, err := s.CompleteMultipartUpload(t.Context(), in)
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "last", withCRC32C))
+	first, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	same := func(in *s3.CompleteMultipartUploadInput) {
 		t.Helper()
-		again, err := s.CompleteMultipartUpload(t.Context(), in)
+		second, err := s.CompleteMultipartUpload(t.Context(), in)
 		require.NoError(t, err)
-		again.ResultMetadata, first.ResultMetadata = first.ResultMetadata, again.ResultMetadata
-		require.Equal(t, first.ETag, again.ETag)
-		require.Equal(t, first.VersionId, again.VersionId)
-		require.NotEmpty(t, again.VersionId)
-		require.Equal(t, first.ChecksumCRC32C, again.ChecksumCRC32C)
-		require.Equal(t, first.Location, again.Location)
-		require.Equal(t, first.ServerSideEncryption, again.ServerSideEncryption)
+		second.ResultMetadata, first.ResultMetadata = first.ResultMetadata, second.ResultMetadata
+		require.Equal(t, first.ETag, second.ETag)
+		require.Equal(t, first.VersionId, second.VersionId)
+		require.NotEmpty(t, second.VersionId)
+		require.Equal(t, first.ChecksumCRC32C, second.ChecksumCRC32C)
+		require.Equal(t, first.Location, second.Location)
+		require.Equal(t, first.ServerSideEncryption, second.ServerSideEncryption)
 	}
-	same(in)
-	only := *in
+	same(input)
+	only := *input
 	only.IfNoneMatch = aws.String("*")
 	same(&only)
 	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, versions.Versions, 1, "nothing was written twice")
 
-	swapped := completeInput("k", upload, slices.Clone(in.MultipartUpload.Parts)...)
+	swapped := completeInput("k", upload, slices.Clone(input.MultipartUpload.Parts)...)
 	for i := range swapped.MultipartUpload.Parts {
-		swapped.MultipartUpload.Parts[i].ETag = in.MultipartUpload.Parts[1-i].ETag
+		swapped.MultipartUpload.Parts[i].ETag = input.MultipartUpload.Parts[1-i].ETag
 	}
 	_, err = s.CompleteMultipartUpload(t.Context(), swapped)
 	failsWith(t, err, 404, "NoSuchUpload")
 
 	s.put(t, "k", "replaced")
-	same(in)
+	same(input)
 	require.Equal(t, "replaced", s.get(t, "k"))
 
-	other := completeInput("k", upload, in.MultipartUpload.Parts[0])
+	other := completeInput("k", upload, input.MultipartUpload.Parts[0])
 	_, err = s.CompleteMultipartUpload(t.Context(), other)
 	failsWith(t, err, 404, "NoSuchUpload")
-	elsewhere := *in
+	elsewhere := *input
 	elsewhere.Key = aws.String("other")
 	_, err = s.CompleteMultipartUpload(t.Context(), &elsewhere)
 	failsWith(t, err, 404, "NoSuchUpload")
@@ -83,12 +83,12 @@ func TestAClientWhoseCompletionWasLostSucceeds(t *testing.T) {
 func TestCompletionsAtTheSameTimeAllSucceed(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
-	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
 	var group sync.WaitGroup
 	failures := make(chan error, 8)
 	for range 8 {
 		group.Go(func() {
-			_, err := s.CompleteMultipartUpload(t.Context(), in)
+			_, err := s.CompleteMultipartUpload(t.Context(), input)
 			failures <- err
 		})
 	}
@@ -101,17 +101,17 @@ func TestCompletionsAtTheSameTimeAllSucceed(t *testing.T) {
 func TestADeletedBucketForgetsItsUploads(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
-	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
-	_, err := s.CompleteMultipartUpload(t.Context(), in)
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	_, err = s.CompleteMultipartUpload(t.Context(), in)
+	_, err = s.CompleteMultipartUpload(t.Context(), input)
 	failsWith(t, err, 404, "NoSuchBucket")
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	_, err = s.CompleteMultipartUpload(t.Context(), in)
+	_, err = s.CompleteMultipartUpload(t.Context(), input)
 	failsWith(t, err, 404, "NoSuchUpload")
 }

@@ -71,7 +71,7 @@ func TestNoAnswerHasAPath(t *testing.T) {
 			upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			require.NoError(t, err)
 			row.fails(t, path)
-			failed := 0
+			failures := 0
 			for _, call := range []func() error{
 				func() error {
 					_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("second")})
@@ -117,12 +117,12 @@ func TestNoAnswerHasAPath(t *testing.T) {
 			} {
 				if err := call(); err != nil {
 					t.Log(err)
-					failed++
+					failures++
 					require.NotContains(t, err.Error(), path)
 					require.NotContains(t, err.Error(), filepath.Base(path))
 				}
 			}
-			require.Positive(t, failed)
+			require.Positive(t, failures)
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestABucketThatFindsTheDiskFullIsNotThere(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
 	_, err = s.CreateBucket(t.Context(), locked)
 	require.NoError(t, err)
-	out, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+	output, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
 	require.NoError(t, err)
-	require.Equal(t, types.ObjectLockEnabledEnabled, out.ObjectLockConfiguration.ObjectLockEnabled)
+	require.Equal(t, types.ObjectLockEnabledEnabled, output.ObjectLockConfiguration.ObjectLockEnabled)
 }

@@ -20,9 +20,9 @@ func (s *store) upload(t *testing.T, key string, change func(*s3.CreateMultipart
 	for i, content := range contents {
 		parts = append(parts, s.part(t, key, id, int32(i+1), content, withCRC32C))
 	}
-	out, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, id, parts...))
+	output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, id, parts...))
 	require.NoError(t, err)
-	return out
+	return output
 }
 
 func TestAPartOfAnObjectIsReadByItsNumber(t *testing.T) {
@@ -49,8 +49,8 @@ func TestAPartOfAnObjectIsReadByItsNumber(t *testing.T) {
 		"an empty object":         {"empty", 1, 0, "", "", types.ChecksumTypeFullObject},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, PartNumber: &test.number, ChecksumMode: types.ChecksumModeEnabled}
-			got, err := s.GetObject(t.Context(), in)
+			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, PartNumber: &test.number, ChecksumMode: types.ChecksumModeEnabled}
+			got, err := s.GetObject(t.Context(), input)
 			require.NoError(t, err)
 			require.Equal(t, test.want, read(t, got.Body), "the SDK has verified the checksum of the part")
 			require.Equal(t, test.span, aws.ToString(got.ContentRange))
@@ -61,7 +61,7 @@ func TestAPartOfAnObjectIsReadByItsNumber(t *testing.T) {
 				require.Equal(t, crc32c(test.want), aws.ToString(got.ChecksumCRC32C))
 			}
 
-			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key, PartNumber: in.PartNumber, ChecksumMode: in.ChecksumMode})
+			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key, PartNumber: input.PartNumber, ChecksumMode: input.ChecksumMode})
 			require.NoError(t, err)
 			require.Equal(t, int64(len(test.want)), *head.ContentLength)
 			require.Equal(t, test.span, aws.ToString(head.ContentRange))

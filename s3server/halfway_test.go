@@ -96,18 +96,18 @@ func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
 func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
 	d.store.put(t, "k", "old")
-	in := putInput("k", "")
-	in.IfNoneMatch = aws.String("*")
-	signed, err := s3.NewPresignClient(d.store.Client).PresignPutObject(t.Context(), in)
+	input := putInput("k", "")
+	input.IfNoneMatch = aws.String("*")
+	presigned, err := s3.NewPresignClient(d.store.Client).PresignPutObject(t.Context(), input)
 	require.NoError(t, err)
-	at, err := url.Parse(signed.URL)
+	u, err := url.Parse(presigned.URL)
 	require.NoError(t, err)
-	connection, err := net.Dial("tcp", at.Host)
+	connection, err := net.Dial("tcp", u.Host)
 	require.NoError(t, err)
 	defer func() { _ = connection.Close() }()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	const size = 20_000_000
-	_, err = fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", at.RequestURI(), at.Host, size)
+	_, err = fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, size)
 	require.NoError(t, err)
 	_, err = io.Copy(connection, bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
@@ -153,8 +153,8 @@ func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
 	part := d.store.part(t, "ended", ended, 1, "content")
 	d.store.part(t, "aborted", aborted, 1, "content")
 	kept := d.store.part(t, "open", open, 1, "content")
-	left := d.uploadRecords(t)
-	require.Len(t, left, 6)
+	leftovers := d.uploadRecords(t)
+	require.Len(t, leftovers, 6)
 	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("ended", ended, part))
 	require.NoError(t, err)
 	d.store.remove(t, "ended", "") // nothing else tells that it was completed
@@ -162,7 +162,7 @@ func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, d.uploadRecords(t), 2)
 	d.store.server.Close()
-	for path, content := range left {
+	for path, content := range leftovers {
 		if !strings.Contains(path, "uploads/"+aborted) { // of which only a part is left
 			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 			require.NoError(t, os.WriteFile(path, content, 0o666))
@@ -201,9 +201,9 @@ func TestAReadOverALayerFindsAnObjectThatIsReplacedMeanwhile(t *testing.T) {
 	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer)})
 	upload := s.begin(t, "parts")
 	get := func(t *testing.T, span *string) error {
-		out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: span})
+		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: span})
 		if err == nil {
-			require.Equal(t, "new content", read(t, out.Body))
+			require.Equal(t, "new content", read(t, output.Body))
 		}
 		return err
 	}

@@ -21,9 +21,9 @@ import (
 
 func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("k", "x")
-	in.Metadata = map[string]string{"Foo": "1", "two-Words": "2", "under_Score": "3"}
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "x")
+	input.Metadata = map[string]string{"Foo": "1", "two-Words": "2", "under_Score": "3"}
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
 		}
 	}
 	s.server.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"two-words": "2", "under_score": "3"}, head.Metadata)
 }
@@ -45,15 +45,15 @@ func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
 // rawHeader returns the line of a header as the server sends it.
 func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 	t.Helper()
-	signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 	if method == "HEAD" {
-		signed, err = s3.NewPresignClient(s.Client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
+		presigned, err = s3.NewPresignClient(s.Client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
 	}
 	require.NoError(t, err)
 	host := strings.TrimPrefix(s.server.URL, "http://")
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	require.NoError(t, err)
-	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(signed.URL, s.server.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(presigned.URL, s.server.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 	require.NoError(t, err)
 	for line := range strings.SplitAfterSeq(read(t, connection), "\n") {
 		if strings.HasPrefix(strings.ToLower(line), name+":") {
@@ -143,21 +143,21 @@ func TestHeadersThatNeedNotBeSigned(t *testing.T) {
 }
 
 // signedByDate returns the headers of a request for /photos/none that has no x-amz-date.
-func signedByDate(host string, at time.Time, date string) http.Header {
-	return signedWithDate("GET", "/photos/none", host, at, date, true)
+func signedByDate(host string, t time.Time, date string) http.Header {
+	return signedWithDate("GET", "/photos/none", host, t, date, true)
 }
 
 // signedWithDate returns the headers of a request that has no x-amz-date. The hash of its body is a
 // signed header, or only part of the signature.
-func signedWithDate(method, path, host string, at time.Time, date string, hashHeader bool) http.Header {
+func signedWithDate(method, path, host string, t time.Time, date string, hashHeader bool) http.Header {
 	signed := "date;host"
 	headers := "date:" + date + "\nhost:" + host + "\n"
 	if hashHeader {
 		signed = signed + ";x-amz-content-sha256"
 		headers = headers + "x-amz-content-sha256:UNSIGNED-PAYLOAD\n"
 	}
-	stamp := at.Format("20060102T150405Z")
-	scope := at.Format("20060102") + "/us-east-1/s3/aws4_request"
+	stamp := t.Format("20060102T150405Z")
+	scope := t.Format("20060102") + "/us-east-1/s3/aws4_request"
 	canonical := method + "\n" + path + "\n\n" + headers + "\n" + signed + "\nUNSIGNED-PAYLOAD"
 	hash := sha256.Sum256([]byte(canonical))
 	mac := func(key []byte, text string) []byte {
@@ -165,7 +165,7 @@ func signedWithDate(method, path, host string, at time.Time, date string, hashHe
 		h.Write([]byte(text))
 		return h.Sum(nil)
 	}
-	key := mac(mac(mac(mac([]byte("AWS4"+s3server.DefaultSecretKey), at.Format("20060102")), "us-east-1"), "s3"), "aws4_request")
+	key := mac(mac(mac(mac([]byte("AWS4"+s3server.DefaultSecretKey), t.Format("20060102")), "us-east-1"), "s3"), "aws4_request")
 	signature := hex.EncodeToString(mac(key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(hash[:])))
 	return http.Header{
 		"Date":                 {date},
@@ -197,9 +197,9 @@ func TestARangedCopyOfASmallSourceIntoAPart(t *testing.T) {
 
 func TestTheLimitsOfHeadersMayBeLarger(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxHeader: 40 << 10, MaxMetadata: 30 << 10}})
-	in := putInput("k", "x")
-	in.Metadata = map[string]string{"a": strings.Repeat("x", 20<<10)}
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "x")
+	input.Metadata = map[string]string{"a": strings.Repeat("x", 20<<10)}
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 }
 

@@ -53,9 +53,9 @@ func respond(t *testing.T, connection net.Conn) (status int, body string) {
 // presigned returns the target of a signed PUT, which signs no body.
 func (s *store) presigned(t *testing.T, key string) string {
 	t.Helper()
-	signed, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
+	presigned, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)
-	return strings.TrimPrefix(signed.URL, s.server.URL)
+	return strings.TrimPrefix(presigned.URL, s.server.URL)
 }
 
 func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
@@ -91,10 +91,10 @@ func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout
 	require.NoError(t, err)
-	signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	connection := dial(t, s)
-	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(signed.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
+	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(presigned.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	first := make([]byte, 1) // the response has begun
 	_, err = io.ReadFull(connection, first)

@@ -16,9 +16,9 @@ type timedReader struct {
 	deadlines []time.Time
 }
 
-func (r *timedReader) SetReadDeadline(at time.Time) error {
-	if !at.IsZero() {
-		r.deadlines = append(r.deadlines, at)
+func (r *timedReader) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() {
+		r.deadlines = append(r.deadlines, t)
 	}
 	return nil
 }
@@ -30,15 +30,15 @@ func TestNobodyTakesLongForADocumentOrAForm(t *testing.T) {
 		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`,
 		)}))
-		began := time.Now()
+		start := time.Now()
 		const field = "--b\r\nContent-Disposition: form-data; name="
 		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(field+"\"key\"\r\n\r\nk\r\n"+field+"\"file\"; filename=\"f\"\r\n\r\n"+strings.Repeat("x", 100<<10)+"\r\n--b--\r\n"))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
 		require.Equal(t, 204, w.Code, w.Body)
-		require.Equal(t, began.Add(documentTimeout), w.deadlines[0], "before the file")
-		require.Equal(t, began.Add(time.Hour), w.deadlines[len(w.deadlines)-1], "in the file")
+		require.Equal(t, start.Add(documentTimeout), w.deadlines[0], "before the file")
+		require.Equal(t, start.Add(time.Hour), w.deadlines[len(w.deadlines)-1], "in the file")
 
 		for range anonymousDocuments {
 			h.anonymousDocuments <- struct{}{}
@@ -48,6 +48,6 @@ func TestNobodyTakesLongForADocumentOrAForm(t *testing.T) {
 		w = &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
 		require.Equal(t, 503, w.Code, w.Body)
-		require.Equal(t, documentTimeout, time.Since(began))
+		require.Equal(t, documentTimeout, time.Since(start))
 	})
 }

@@ -93,11 +93,11 @@ func TestAnObjectIsReadAsItWasJudged(t *testing.T) {
 			s := start(t, s3server.Config{Service: service, Credentials: twoAccounts, Buckets: []string{bucket}})
 			s.openBucket(t)
 			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowing("s3:PutObject", inKeys, "")+`]}`))
-			in := putInput("k", row.first)
+			input := putInput("k", row.first)
 			if row.first == "private" {
-				in.Tagging = aws.String("kind=private")
+				input.Tagging = aws.String("kind=private")
 			}
-			_, err := s.PutObject(t.Context(), in)
+			_, err := s.PutObject(t.Context(), input)
 			require.NoError(t, err)
 			service.reads = 0
 			service.next = row.next

@@ -37,13 +37,13 @@ const (
 
 // limitDescriptors limits the descriptors of this process. It is nil if that has not been written for the
 // operating system.
-var limitDescriptors func(most uint64) error
+var limitDescriptors func(maximum uint64) error
 
 // serveUntilKilled is the child process of TestNothingAcknowledgedIsLostByAKill: a server over the
 // directory in the environment.
 func serveUntilKilled(path string) error {
-	if most, err := strconv.ParseUint(os.Getenv(descriptorsVariable), 10, 64); err == nil && limitDescriptors != nil {
-		if err := limitDescriptors(most); err != nil {
+	if maximum, err := strconv.ParseUint(os.Getenv(descriptorsVariable), 10, 64); err == nil && limitDescriptors != nil {
+		if err := limitDescriptors(maximum); err != nil {
 			return err
 		}
 	}
@@ -142,19 +142,19 @@ func (w *killWriter) part(n int) string {
 }
 
 func (w *killWriter) begin(t *testing.T, k *killable) {
-	out, err := k.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
+	output, err := k.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
 	require.NoError(t, err)
-	w.upload = *out.UploadId
+	w.upload = *output.UploadId
 	w.parts = nil
 }
 
 // check compares what is there with what was acknowledged.
 func (w *killWriter) check(t *testing.T, k *killable) {
 	if w.attempted > 0 {
-		out, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key)})
+		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key)})
 		if w.acked > 0 || err == nil {
 			require.NoError(t, err)
-			content := read(t, out.Body)
+			content := read(t, output.Body)
 			n := 0
 			_, err = fmt.Sscanf(content, w.key+" %d\n", &n)
 			require.NoError(t, err)
@@ -177,13 +177,13 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
 	require.NoError(t, err, "an upload cannot be continued")
-	out, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
+	output, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
 	require.NoError(t, err)
 	var want strings.Builder
 	for n := range w.parts {
 		want.WriteString(w.part(n + 1))
 	}
-	require.Equal(t, want.String(), read(t, out.Body))
+	require.Equal(t, want.String(), read(t, output.Body))
 }
 
 func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
@@ -247,13 +247,13 @@ func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
 func requireNothingLeft(t *testing.T, path string) {
 	t.Helper()
 	d := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
-	for more := true; more; {
+	for hasMore := true; hasMore; {
 		uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
 		for _, u := range uploads.Uploads {
 			d.store.abort(t, *u.Key, *u.UploadId)
 		}
-		more = *uploads.IsTruncated
+		hasMore = *uploads.IsTruncated
 	}
 	objects, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)

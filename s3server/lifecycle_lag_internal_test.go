@@ -37,9 +37,9 @@ func (s *laggingStore) lag(t *testing.T) {
 	s.lags = true
 }
 
-func (s *laggingStore) ListVersions(ctx context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(*state.Version, bool, string)) (bool, error) {
+func (s *laggingStore) ListVersions(ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition, show func(*state.Version, bool, string)) (bool, error) {
 	if !s.lags {
-		return s.Store.ListVersions(ctx, bucket, l, after, show)
+		return s.Store.ListVersions(ctx, bucket, l, pos, show)
 	}
 	for i, v := range s.versions {
 		show(v, i == 0, "")
@@ -47,9 +47,9 @@ func (s *laggingStore) ListVersions(ctx context.Context, bucket string, l state.
 	return false, nil
 }
 
-func (s *laggingStore) ListUploads(ctx context.Context, bucket string, l state.Listing, after state.UploadPosition, show func(*state.Upload, string)) (bool, error) {
+func (s *laggingStore) ListUploads(ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition, show func(*state.Upload, string)) (bool, error) {
 	if !s.lags {
-		return s.Store.ListUploads(ctx, bucket, l, after, show)
+		return s.Store.ListUploads(ctx, bucket, l, pos, show)
 	}
 	for _, u := range s.uploads {
 		show(u, "")

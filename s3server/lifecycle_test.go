@@ -151,9 +151,9 @@ func TestFiltersOfLifecycleRules(t *testing.T) {
 				"tagged":       {"123", "a=1"},
 				"tagged-twice": {"123", "a=1&b=2"},
 			} {
-				in := putInput(key, object.content)
-				in.Tagging = &object.tags
-				_, err := s.PutObject(t.Context(), in)
+				input := putInput(key, object.content)
+				input.Tagging = &object.tags
+				_, err := s.PutObject(t.Context(), input)
 				require.NoError(t, err)
 			}
 			s.live(t, "<Rule>"+test.filter+expire)
@@ -277,9 +277,9 @@ func TestLockedVersionsDoNotExpire(t *testing.T) {
 func TestObjectsAreTransitioned(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
 	class := func(key string) types.ObjectStorageClass {
-		out, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &key})
+		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &key})
 		require.NoError(t, err)
-		return out.Contents[0].StorageClass
+		return output.Contents[0].StorageClass
 	}
 	large := strings.Repeat("x", 128<<10)
 	s.put(t, "large", large)
@@ -312,13 +312,13 @@ func TestObjectsAreTransitioned(t *testing.T) {
 func TestUploadsExpire(t *testing.T) {
 	s := start(t, inHours)
 	s.live(t, rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
-	out, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	output, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("a")})
 	require.NoError(t, err)
-	require.Equal(t, "a", *out.AbortRuleId)
-	require.NotNil(t, out.AbortDate)
-	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("a"), UploadId: out.UploadId})
+	require.Equal(t, "a", *output.AbortRuleId)
+	require.NotNil(t, output.AbortDate)
+	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("a"), UploadId: output.UploadId})
 	require.NoError(t, err)
-	require.Equal(t, out.AbortDate, parts.AbortDate)
+	require.Equal(t, output.AbortDate, parts.AbortDate)
 	s.begin(t, "b")
 	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	left, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})

@@ -15,12 +15,12 @@ import (
 )
 
 // list returns the keys and common prefixes of a listing, in pages of n.
-func (s *store) list(t *testing.T, in *s3.ListObjectsV2Input, n int32) (names []string) {
+func (s *store) list(t *testing.T, input *s3.ListObjectsV2Input, n int32) (names []string) {
 	t.Helper()
-	in.Bucket = aws.String(bucket)
-	in.MaxKeys = &n
-	in.EncodingType = types.EncodingTypeUrl
-	pages := s3.NewListObjectsV2Paginator(s.Client, in)
+	input.Bucket = aws.String(bucket)
+	input.MaxKeys = &n
+	input.EncodingType = types.EncodingTypeUrl
+	pages := s3.NewListObjectsV2Paginator(s.Client, input)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
@@ -68,8 +68,8 @@ func TestListings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range []int32{1, 2, 3, 1000} {
-				in := test.in
-				require.Equal(t, test.want, s.list(t, &in, n), "pages of %d", n)
+				input := test.in
+				require.Equal(t, test.want, s.list(t, &input, n), "pages of %d", n)
 			}
 		})
 	}
@@ -78,9 +78,9 @@ func TestListings(t *testing.T) {
 func TestListingsHaveTheStorageClass(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
-	in := putInput("b", "x")
-	in.StorageClass = types.StorageClassStandardIa
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("b", "x")
+	input.StorageClass = types.StorageClassStandardIa
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	page, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -106,14 +106,14 @@ func TestArgumentsOfAList(t *testing.T) {
 	for range 3 {
 		s.put(t, "k", "x")
 	}
-	for name, in := range map[string]*s3.ListObjectsV2Input{
+	for name, input := range map[string]*s3.ListObjectsV2Input{
 		"an invalid token": {ContinuationToken: aws.String("x")},
 		"a token made up":  {ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
 		"another encoding": {EncodingType: "base64"},
 		"fewer than none":  {MaxKeys: aws.Int32(-1)},
 	} {
-		in.Bucket = aws.String(bucket)
-		_, err := s.ListObjectsV2(t.Context(), in)
+		input.Bucket = aws.String(bucket)
+		_, err := s.ListObjectsV2(t.Context(), input)
 		failsWith(t, err, 400, "InvalidArgument")
 		require.NotEmpty(t, name)
 	}
@@ -149,12 +149,12 @@ func TestListingsLikeADirectoryTree(t *testing.T) {
 		"a prefix that is half a name":   {s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := test.in
-			in.Bucket = aws.String(bucket)
-			in.MaxKeys = aws.Int32(1)
-			in.EncodingType = types.EncodingTypeUrl
+			input := test.in
+			input.Bucket = aws.String(bucket)
+			input.MaxKeys = aws.Int32(1)
+			input.EncodingType = types.EncodingTypeUrl
 			var names []string
-			pages := s3.NewListObjectsV2Paginator(s.Client, &in)
+			pages := s3.NewListObjectsV2Paginator(s.Client, &input)
 			for pages.HasMorePages() {
 				page, err := pages.NextPage(t.Context())
 				require.NoError(t, err)

@@ -17,13 +17,13 @@ import (
 )
 
 // listV1 returns the keys and common prefixes of a listing by ListObjects, in pages of n.
-func (s *store) listV1(t *testing.T, in s3.ListObjectsInput, n int32) (names []string) {
+func (s *store) listV1(t *testing.T, input s3.ListObjectsInput, n int32) (names []string) {
 	t.Helper()
-	in.Bucket = aws.String(bucket)
-	in.MaxKeys = &n
-	in.EncodingType = types.EncodingTypeUrl
+	input.Bucket = aws.String(bucket)
+	input.MaxKeys = &n
+	input.EncodingType = types.EncodingTypeUrl
 	for {
-		page, err := s.ListObjects(t.Context(), &in)
+		page, err := s.ListObjects(t.Context(), &input)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Contents)+len(page.CommonPrefixes), int(n))
 		var here []string
@@ -35,13 +35,13 @@ func (s *store) listV1(t *testing.T, in s3.ListObjectsInput, n int32) (names []s
 		}
 		slices.Sort(here)
 		names = append(names, here...)
-		require.Equal(t, *page.IsTruncated && in.Delimiter != nil, page.NextMarker != nil)
+		require.Equal(t, *page.IsTruncated && input.Delimiter != nil, page.NextMarker != nil)
 		if !*page.IsTruncated {
 			return names
 		}
-		in.Marker = aws.String(here[len(here)-1])
+		input.Marker = aws.String(here[len(here)-1])
 		if page.NextMarker != nil {
-			require.Equal(t, *in.Marker, decoded(t, *page.NextMarker))
+			require.Equal(t, *input.Marker, decoded(t, *page.NextMarker))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func startLocking(t *testing.T) *store {
 // lock puts an object under retention for ten minutes, and returns its version.
 func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *string {
 	t.Helper()
-	out, err := s.PutObject(t.Context(), &s3.PutObjectInput{
+	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket:                    aws.String(locking),
 		Key:                       &key,
 		Body:                      strings.NewReader("x"),
@@ -40,7 +40,7 @@ func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *strin
 		ObjectLockRetainUntilDate: aws.Time(s.clock.now().Add(10 * time.Minute)),
 	})
 	require.NoError(t, err)
-	return out.VersionId
+	return output.VersionId
 }
 
 func TestRetentionKeepsAVersion(t *testing.T) {
@@ -53,9 +53,9 @@ func TestRetentionKeepsAVersion(t *testing.T) {
 			return err
 		}
 		failsWith(t, remove(false), 403, "AccessDenied")
-		out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(locking), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}}})
+		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(locking), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}}})
 		require.NoError(t, err)
-		require.Equal(t, "Access Denied because object protected by object lock.", *out.Errors[0].Message)
+		require.Equal(t, "Access Denied because object protected by object lock.", *output.Errors[0].Message)
 		_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key})
 		require.NoError(t, err, "a delete marker")
 		head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
@@ -138,9 +138,9 @@ func TestRetentionCanBeExtended(t *testing.T) {
 
 func TestALegalHoldKeepsAVersion(t *testing.T) {
 	s := startLocking(t)
-	out, err := s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn})
+	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn})
 	require.NoError(t, err)
-	remove := &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), VersionId: out.VersionId, BypassGovernanceRetention: aws.Bool(true)}
+	remove := &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), VersionId: output.VersionId, BypassGovernanceRetention: aws.Bool(true)}
 	_, err = s.DeleteObject(t.Context(), remove)
 	failsWith(t, err, 403, "AccessDenied")
 	hold, err := s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k")})

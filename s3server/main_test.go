@@ -114,9 +114,9 @@ func (s *store) client(options ...func(*s3.Options)) *s3.Client {
 
 func (s *store) put(t *testing.T, key, content string) string {
 	t.Helper()
-	out, err := s.PutObject(t.Context(), putInput(key, content))
+	output, err := s.PutObject(t.Context(), putInput(key, content))
 	require.NoError(t, err)
-	return *out.ETag
+	return *output.ETag
 }
 
 func putInput(key, content string) *s3.PutObjectInput {
@@ -125,16 +125,16 @@ func putInput(key, content string) *s3.PutObjectInput {
 
 func (s *store) get(t *testing.T, key string) string {
 	t.Helper()
-	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)
-	return read(t, out.Body)
+	return read(t, output.Body)
 }
 
 func (s *store) keys(t *testing.T) (keys []string) {
 	t.Helper()
-	out, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	for _, o := range out.Contents {
+	for _, o := range output.Contents {
 		keys = append(keys, *o.Key)
 	}
 	return keys

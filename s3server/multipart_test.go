@@ -25,36 +25,36 @@ func crc32c(data string) string {
 // begin starts an upload to key. change may change the request.
 func (s *store) begin(t *testing.T, key string, change ...func(*s3.CreateMultipartUploadInput)) string {
 	t.Helper()
-	in := &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key}
+	input := &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key}
 	for _, c := range change {
-		c(in)
+		c(input)
 	}
-	out, err := s.CreateMultipartUpload(t.Context(), in)
+	output, err := s.CreateMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
-	return *out.UploadId
+	return *output.UploadId
 }
 
-func fullCRC32C(in *s3.CreateMultipartUploadInput) {
-	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-	in.ChecksumType = types.ChecksumTypeFullObject
+func fullCRC32C(input *s3.CreateMultipartUploadInput) {
+	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	input.ChecksumType = types.ChecksumTypeFullObject
 }
 
-func compositeCRC32C(in *s3.CreateMultipartUploadInput) {
-	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+func compositeCRC32C(input *s3.CreateMultipartUploadInput) {
+	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 }
 
 func (s *store) part(t *testing.T, key, upload string, number int32, content string, change ...func(*s3.UploadPartInput)) types.CompletedPart {
 	t.Helper()
-	in := &s3.UploadPartInput{Bucket: aws.String(bucket), Key: &key, UploadId: &upload, PartNumber: &number, Body: strings.NewReader(content)}
+	input := &s3.UploadPartInput{Bucket: aws.String(bucket), Key: &key, UploadId: &upload, PartNumber: &number, Body: strings.NewReader(content)}
 	for _, c := range change {
-		c(in)
+		c(input)
 	}
-	out, err := s.UploadPart(t.Context(), in)
+	output, err := s.UploadPart(t.Context(), input)
 	require.NoError(t, err)
-	return types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC32C: out.ChecksumCRC32C}
+	return types.CompletedPart{PartNumber: &number, ETag: output.ETag, ChecksumCRC32C: output.ChecksumCRC32C}
 }
 
-func withCRC32C(in *s3.UploadPartInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }
+func withCRC32C(input *s3.UploadPartInput) { input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }
 
 func completeInput(key, upload string, parts ...types.CompletedPart) *s3.CompleteMultipartUploadInput {
 	return &s3.CompleteMultipartUploadInput{
@@ -69,21 +69,21 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
-	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) {
-		in.ContentType = aws.String("text/plain")
-		in.Metadata = map[string]string{"a": "b"}
+	upload := s.begin(t, "k", func(input *s3.CreateMultipartUploadInput) {
+		input.ContentType = aws.String("text/plain")
+		input.Metadata = map[string]string{"a": "b"}
 	})
 	s.part(t, "k", upload, 2, "it is replaced")
 	second := s.part(t, "k", upload, 2, "world")
 	first := s.part(t, "k", upload, 1, "hello, all ")
 	require.Empty(t, s.keys(t), "nothing is there yet")
-	out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
+	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
 	require.NoError(t, err)
 	a := md5.Sum([]byte("hello, all "))
 	b := md5.Sum([]byte("world"))
 	whole := md5.Sum(append(a[:], b[:]...))
-	require.Equal(t, `"`+hex.EncodeToString(whole[:])+`-2"`, *out.ETag)
-	require.Equal(t, types.ChecksumTypeFullObject, out.ChecksumType)
+	require.Equal(t, `"`+hex.EncodeToString(whole[:])+`-2"`, *output.ETag)
+	require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
 
 	got, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=7-12")})
 	require.NoError(t, err)
@@ -103,85 +103,85 @@ func TestRefusedCompletions(t *testing.T) {
 		code   string
 	}{
 		"nothing": {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
-		"no parts": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts = nil
+		"no parts": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts = nil
 		}, 400, "MalformedXML"},
-		"no body": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload = nil
+		"no body": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload = nil
 		}, 400, "InvalidRequest"},
-		"a part without a tag": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[0].ETag = nil
+		"a part without a tag": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[0].ETag = nil
 		}, 400, "MalformedXML"},
-		"a part without a number": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[0].PartNumber = nil
+		"a part without a number": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[0].PartNumber = nil
 		}, 400, "MalformedXML"},
-		"a part with the number 0": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
+		"a part with the number 0": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
 		}, 400, "InvalidArgument"},
-		"a part with a negative number": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
+		"a part with a negative number": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
 		}, 400, "InvalidArgument"},
-		"order": {func(in *s3.CompleteMultipartUploadInput) {
-			p := in.MultipartUpload.Parts
+		"order": {func(input *s3.CompleteMultipartUploadInput) {
+			p := input.MultipartUpload.Parts
 			p[0], p[1] = p[1], p[0]
 		}, 400, "InvalidPartOrder"},
-		"twice": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[1] = in.MultipartUpload.Parts[0]
+		"twice": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[1] = input.MultipartUpload.Parts[0]
 		}, 400, "InvalidPartOrder"},
-		"a missing part": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
+		"a missing part": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
 		}, 400, "InvalidPart"},
-		"another tag": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
+		"another tag": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
 		}, 400, "InvalidPart"},
-		"a part's checksum": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
+		"a part's checksum": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
 		}, 400, "InvalidPart"},
-		"a small part before the last": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, third)
+		"a small part before the last": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
 		}, 400, "EntityTooSmall"},
-		"the size": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MpuObjectSize = aws.Int64(17)
+		"the size": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MpuObjectSize = aws.Int64(17)
 		}, 400, "InvalidRequest"},
-		"the right size": {func(in *s3.CompleteMultipartUploadInput) {
-			in.MpuObjectSize = aws.Int64(18)
+		"the right size": {func(input *s3.CompleteMultipartUploadInput) {
+			input.MpuObjectSize = aws.Int64(18)
 		}, 0, ""},
-		"the checksum": {func(in *s3.CompleteMultipartUploadInput) {
-			in.ChecksumCRC32C = aws.String("AAAAAA==")
+		"the checksum": {func(input *s3.CompleteMultipartUploadInput) {
+			input.ChecksumCRC32C = aws.String("AAAAAA==")
 		}, 400, "BadDigest"},
-		"the right checksum": {func(in *s3.CompleteMultipartUploadInput) {
-			in.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
+		"the right checksum": {func(input *s3.CompleteMultipartUploadInput) {
+			input.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
 		}, 0, ""},
-		"another kind": {func(in *s3.CompleteMultipartUploadInput) {
-			in.ChecksumCRC32 = aws.String("AAAAAA==")
+		"another kind": {func(input *s3.CompleteMultipartUploadInput) {
+			input.ChecksumCRC32 = aws.String("AAAAAA==")
 		}, 400, "BadDigest"},
-		"another checksum type": {func(in *s3.CompleteMultipartUploadInput) {
-			in.ChecksumType = types.ChecksumTypeComposite
+		"another checksum type": {func(input *s3.CompleteMultipartUploadInput) {
+			input.ChecksumType = types.ChecksumTypeComposite
 		}, 400, "BadDigest"},
-		"an object is there": {func(in *s3.CompleteMultipartUploadInput) {
-			in.IfNoneMatch = aws.String("*")
+		"an object is there": {func(input *s3.CompleteMultipartUploadInput) {
+			input.IfNoneMatch = aws.String("*")
 		}, 412, "PreconditionFailed"},
-		"another object": {func(in *s3.CompleteMultipartUploadInput) {
-			in.IfMatch = aws.String(`"x"`)
+		"another object": {func(input *s3.CompleteMultipartUploadInput) {
+			input.IfMatch = aws.String(`"x"`)
 		}, 412, "PreconditionFailed"},
-		"any object": {func(in *s3.CompleteMultipartUploadInput) {
-			in.IfMatch = aws.String("*")
+		"any object": {func(input *s3.CompleteMultipartUploadInput) {
+			input.IfMatch = aws.String("*")
 		}, 0, ""},
-		"another upload": {func(in *s3.CompleteMultipartUploadInput) {
-			in.UploadId = aws.String("x")
+		"another upload": {func(input *s3.CompleteMultipartUploadInput) {
+			input.UploadId = aws.String("x")
 		}, 404, "NoSuchUpload"},
-		"another key": {func(in *s3.CompleteMultipartUploadInput) {
-			in.Key = aws.String("other")
+		"another key": {func(input *s3.CompleteMultipartUploadInput) {
+			input.Key = aws.String("other")
 		}, 404, "NoSuchUpload"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			s.put(t, "k", "old")
 			upload := s.begin(t, "k", fullCRC32C)
-			in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "the last", withCRC32C))
+			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "the last", withCRC32C))
 			third = s.part(t, "k", upload, 3, "more", withCRC32C)
-			test.change(in)
-			_, err := s.CompleteMultipartUpload(t.Context(), in)
+			test.change(input)
+			_, err := s.CompleteMultipartUpload(t.Context(), input)
 			if test.code == "" {
 				require.NoError(t, err)
 				require.Equal(t, "0123456789the last", s.get(t, "k"))
@@ -196,19 +196,19 @@ func TestRefusedCompletions(t *testing.T) {
 func TestChecksumsOfParts(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "full", fullCRC32C)
-	in := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C), s.part(t, "full", upload, 2, "last", withCRC32C))
-	in.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
-	in.ChecksumType = types.ChecksumTypeFullObject
-	out, err := s.CompleteMultipartUpload(t.Context(), in)
+	input := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C), s.part(t, "full", upload, 2, "last", withCRC32C))
+	input.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
+	input.ChecksumType = types.ChecksumTypeFullObject
+	output, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
-	require.Equal(t, crc32c("0123456789last"), *out.ChecksumCRC32C)
+	require.Equal(t, crc32c("0123456789last"), *output.ChecksumCRC32C)
 
 	upload = s.begin(t, "composite", compositeCRC32C)
 	parts := []types.CompletedPart{s.part(t, "composite", upload, 1, "0123456789", withCRC32C), s.part(t, "composite", upload, 2, "last", withCRC32C)}
-	out, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, parts...))
+	output, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, parts...))
 	require.NoError(t, err)
-	require.Equal(t, types.ChecksumTypeComposite, out.ChecksumType)
-	require.True(t, strings.HasSuffix(*out.ChecksumCRC32C, "-2"))
+	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
+	require.True(t, strings.HasSuffix(*output.ChecksumCRC32C, "-2"))
 
 	upload = s.begin(t, "composite", compositeCRC32C)
 	one := s.part(t, "composite", upload, 1, "0123456789", withCRC32C)
@@ -241,9 +241,9 @@ func TestChecksumsOfRanges(t *testing.T) {
 	made := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
 		upload := s.begin(t, key, change)
 		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789", withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
-		out, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
+		output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
 		require.NoError(t, err)
-		return *out.ChecksumCRC32C
+		return *output.ChecksumCRC32C
 	}
 	full := made("full", fullCRC32C)
 	joined := made("composite", compositeCRC32C)
@@ -257,14 +257,14 @@ func TestChecksumsOfRanges(t *testing.T) {
 		"the last, which is the part": {"composite", "bytes=-4", crc32c("last")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, ChecksumMode: types.ChecksumModeEnabled}
+			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, ChecksumMode: types.ChecksumModeEnabled}
 			if test.span != "" {
-				in.Range = &test.span
+				input.Range = &test.span
 			}
-			out, err := s.GetObject(t.Context(), in)
+			output, err := s.GetObject(t.Context(), input)
 			require.NoError(t, err)
-			require.Equal(t, test.want, aws.ToString(out.ChecksumCRC32C))
-			require.NoError(t, out.Body.Close())
+			require.Equal(t, test.want, aws.ToString(output.ChecksumCRC32C))
+			require.NoError(t, output.Body.Close())
 		})
 	}
 }
@@ -286,23 +286,23 @@ func TestRefusedParts(t *testing.T) {
 		"an MD5: wrong":     {s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")}, 400, "BadDigest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := test.in
-			in.Bucket = aws.String(bucket)
-			if in.Key == nil {
-				in.Key = aws.String("k")
+			input := test.in
+			input.Bucket = aws.String(bucket)
+			if input.Key == nil {
+				input.Key = aws.String("k")
 			}
-			if in.UploadId == nil {
-				in.UploadId = &upload
+			if input.UploadId == nil {
+				input.UploadId = &upload
 			}
-			if in.PartNumber == nil {
-				in.PartNumber = aws.Int32(1)
+			if input.PartNumber == nil {
+				input.PartNumber = aws.Int32(1)
 			}
-			if in.Body == nil {
-				in.Body = strings.NewReader("content")
+			if input.Body == nil {
+				input.Body = strings.NewReader("content")
 			}
-			_, err := s.UploadPart(t.Context(), &in)
+			_, err := s.UploadPart(t.Context(), &input)
 			failsWith(t, err, test.status, test.code)
-			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: in.Bucket, Key: aws.String("k"), UploadId: &upload})
+			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: input.Bucket, Key: aws.String("k"), UploadId: &upload})
 			require.NoError(t, err)
 			require.Empty(t, parts.Parts)
 		})
@@ -373,8 +373,8 @@ func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
 	for strict, code := range map[bool]string{true: "InvalidPartOrder", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})
 		upload := s.begin(t, "k", compositeCRC32C)
-		in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 3, "last", withCRC32C))
-		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 3, "last", withCRC32C))
+		_, err := s.CompleteMultipartUpload(t.Context(), input)
 		if code != "" {
 			failsWith(t, err, 400, code)
 			continue
@@ -401,15 +401,15 @@ func TestTheChecksumOfAnUploadWithoutAnAlgorithmIsThatOfItsBytes(t *testing.T) {
 	want, err := s.PutObject(t.Context(), whole)
 	require.NoError(t, err)
 	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
-		named := func(in *s3.UploadPartInput) {
-			in.ChecksumAlgorithm = algorithm
+		named := func(input *s3.UploadPartInput) {
+			input.ChecksumAlgorithm = algorithm
 		}
 		upload := s.begin(t, "k")
 		first := s.part(t, "k", upload, 1, "0123456789", named)
 		last := s.part(t, "k", upload, 2, "last", named)
-		out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
+		output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
 		require.NoError(t, err, algorithm)
-		require.Equal(t, want.ChecksumCRC64NVME, out.ChecksumCRC64NVME, algorithm)
+		require.Equal(t, want.ChecksumCRC64NVME, output.ChecksumCRC64NVME, algorithm)
 		require.Equal(t, "0123456789last", s.get(t, "k"), algorithm)
 	}
 }

@@ -64,9 +64,9 @@ func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 func TestNotificationConfigurationsAreKept(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
-		out, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: aws.String(bucket)})
+		output, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
-		return out
+		return output
 	}
 	require.Empty(t, get().TopicConfigurations)
 	rule := filtered(topic("one", types.EventS3ObjectCreated), "a", ".txt")

@@ -48,19 +48,19 @@ func TestKeysThatS3Refuses(t *testing.T) {
 
 func TestAReadReturnsWhatWasWritten(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("k", "hello")
-	in.ContentType = aws.String("text/plain")
-	in.CacheControl = aws.String("no-cache")
-	in.ContentEncoding = aws.String("gzip")
-	in.ContentDisposition = aws.String("inline")
-	in.ContentLanguage = aws.String("de")
-	in.Metadata = map[string]string{"one": "1", "umlaut": "ä"}
-	in.StorageClass = types.StorageClassStandardIa
-	put, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "hello")
+	input.ContentType = aws.String("text/plain")
+	input.CacheControl = aws.String("no-cache")
+	input.ContentEncoding = aws.String("gzip")
+	input.ContentDisposition = aws.String("inline")
+	input.ContentLanguage = aws.String("de")
+	input.Metadata = map[string]string{"one": "1", "umlaut": "ä"}
+	input.StorageClass = types.StorageClassStandardIa
+	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 	require.Equal(t, "text/plain", *head.ContentType)
 	require.Equal(t, "no-cache", *head.CacheControl)
@@ -77,19 +77,19 @@ func TestAReadReturnsWhatWasWritten(t *testing.T) {
 
 func TestLimitsOfAPut(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("k", "")
-	in.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "")
+	input.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
+	_, err := s.PutObject(t.Context(), input)
 	failsWith(t, err, 400, "MetadataTooLarge")
-	in.Metadata = map[string]string{"long": strings.Repeat("x", 2044)}
-	_, err = s.PutObject(t.Context(), in)
+	input.Metadata = map[string]string{"long": strings.Repeat("x", 2044)}
+	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
 	_, err = s.PutObject(t.Context(), putInput("k", strings.Repeat("x", 100<<10+1)))
 	failsWith(t, err, 400, "EntityTooLarge")
-	in = putInput("k", "")
-	in.StorageClass = "CUPBOARD"
-	_, err = s.PutObject(t.Context(), in)
+	input = putInput("k", "")
+	input.StorageClass = "CUPBOARD"
+	_, err = s.PutObject(t.Context(), input)
 	failsWith(t, err, 400, "InvalidStorageClass")
 }
 
@@ -112,14 +112,14 @@ func TestConditionsOfAPut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "old", "old")
-			in := putInput(test.key, "new")
+			input := putInput(test.key, "new")
 			if test.none != "" {
-				in.IfNoneMatch = &test.none
+				input.IfNoneMatch = &test.none
 			}
 			if test.match != "" {
-				in.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
+				input.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
 			}
-			_, err := s.PutObject(t.Context(), in)
+			_, err := s.PutObject(t.Context(), input)
 			if test.code == "" {
 				require.NoError(t, err)
 				return
@@ -137,9 +137,9 @@ func TestOneOfManyCreatorsWins(t *testing.T) {
 	for i := range 16 {
 		group.Go(func() {
 			content := strings.Repeat("x", i)
-			in := putInput("k", content)
-			in.IfNoneMatch = aws.String("*")
-			if _, err := s.PutObject(t.Context(), in); err == nil {
+			input := putInput("k", content)
+			input.IfNoneMatch = aws.String("*")
+			if _, err := s.PutObject(t.Context(), input); err == nil {
 				won <- content
 			}
 		})
@@ -179,13 +179,13 @@ func TestConditionsOfARead(t *testing.T) {
 			if test.in.Bucket == nil {
 				test.in.Bucket = aws.String(bucket)
 			}
-			out, err := s.GetObject(t.Context(), &test.in)
+			output, err := s.GetObject(t.Context(), &test.in)
 			if test.code != "" {
 				failsWith(t, err, test.status, test.code)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, "content", read(t, out.Body))
+			require.Equal(t, "content", read(t, output.Body))
 		})
 	}
 }
@@ -213,9 +213,9 @@ func TestRanges(t *testing.T) {
 		"an empty object, the last": {"empty", "bytes=-5", "416", "bytes */0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key})
+			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key})
 			require.NoError(t, err)
-			response, body := s.send(t, "GET", signed.URL, nil, map[string][]string{"Range": {test.span}})
+			response, body := s.send(t, "GET", presigned.URL, nil, map[string][]string{"Range": {test.span}})
 			require.Equal(t, test.contentRange, response.Header.Get("Content-Range"))
 			if test.want == "416" {
 				require.Equal(t, 416, response.StatusCode)
@@ -278,67 +278,67 @@ func TestChecksums(t *testing.T) {
 		in    func(*s3.PutObjectInput)
 		code  string
 	}{
-		"CRC32C in a header": {start, func(in *s3.PutObjectInput) {
-			in.ChecksumCRC32C = aws.String(crc32c)
+		"CRC32C in a header": {start, func(input *s3.PutObjectInput) {
+			input.ChecksumCRC32C = aws.String(crc32c)
 		}, ""},
-		"CRC32C in a header, wrong": {start, func(in *s3.PutObjectInput) {
-			in.ChecksumCRC32C = aws.String("AAAAAA==")
+		"CRC32C in a header, wrong": {start, func(input *s3.PutObjectInput) {
+			input.ChecksumCRC32C = aws.String("AAAAAA==")
 		}, "BadDigest"},
-		"CRC32C, invalid": {start, func(in *s3.PutObjectInput) {
-			in.ChecksumCRC32C = aws.String("AAAA")
+		"CRC32C, invalid": {start, func(input *s3.PutObjectInput) {
+			input.ChecksumCRC32C = aws.String("AAAA")
 		}, "InvalidRequest"},
-		"CRC32C in a trailer": {startTLS, func(in *s3.PutObjectInput) {
-			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+		"CRC32C in a trailer": {startTLS, func(input *s3.PutObjectInput) {
+			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 		}, ""},
-		"CRC64NVME in a trailer": {startTLS, func(in *s3.PutObjectInput) {
-			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
+		"CRC64NVME in a trailer": {startTLS, func(input *s3.PutObjectInput) {
+			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
 		}, ""},
-		"SHA256 in a trailer": {startTLS, func(in *s3.PutObjectInput) {
-			in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+		"SHA256 in a trailer": {startTLS, func(input *s3.PutObjectInput) {
+			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 		}, ""},
 		"the SDK's own": {start, func(*s3.PutObjectInput) {}, ""},
-		"Content-MD5": {start, func(in *s3.PutObjectInput) {
-			in.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
+		"Content-MD5": {start, func(input *s3.PutObjectInput) {
+			input.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
 		}, ""},
-		"Content-MD5, wrong": {start, func(in *s3.PutObjectInput) {
-			in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
+		"Content-MD5, wrong": {start, func(input *s3.PutObjectInput) {
+			input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
 		}, "BadDigest"},
-		"Content-MD5, invalid": {start, func(in *s3.PutObjectInput) {
-			in.ContentMD5 = aws.String("AAAA")
+		"Content-MD5, invalid": {start, func(input *s3.PutObjectInput) {
+			input.ContentMD5 = aws.String("AAAA")
 		}, "InvalidDigest"},
-		"two": {start, func(in *s3.PutObjectInput) {
-			in.ChecksumCRC32C = aws.String(crc32c)
-			in.ChecksumCRC32 = aws.String("y/Q5Jg==")
+		"two": {start, func(input *s3.PutObjectInput) {
+			input.ChecksumCRC32C = aws.String(crc32c)
+			input.ChecksumCRC32 = aws.String("y/Q5Jg==")
 		}, "InvalidRequest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := test.start(t, s3server.Config{})
-			in := putInput("k", content)
-			test.in(in)
-			_, err := s.PutObject(t.Context(), in)
+			input := putInput("k", content)
+			test.in(input)
+			_, err := s.PutObject(t.Context(), input)
 			if test.code != "" {
 				failsWith(t, err, 400, test.code)
 				require.Empty(t, s.keys(t))
 				return
 			}
 			require.NoError(t, err)
-			out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key, ChecksumMode: types.ChecksumModeEnabled})
+			output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: input.Bucket, Key: input.Key, ChecksumMode: types.ChecksumModeEnabled})
 			require.NoError(t, err)
-			require.Equal(t, types.ChecksumTypeFullObject, out.ChecksumType)
-			require.Nil(t, out.ContentEncoding, "aws-chunked describes only the transfer")
-			require.Equal(t, content, read(t, out.Body), "the SDK has verified the checksum")
+			require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
+			require.Nil(t, output.ContentEncoding, "aws-chunked describes only the transfer")
+			require.Equal(t, content, read(t, output.Body), "the SDK has verified the checksum")
 		})
 	}
 }
 
 func TestAnArchivedObjectIsNotRead(t *testing.T) {
 	s := start(t, s3server.Config{})
-	in := putInput("k", "x")
-	in.StorageClass = types.StorageClassGlacier
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "x")
+	input.StorageClass = types.StorageClassGlacier
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
-	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key})
+	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: input.Bucket, Key: input.Key})
 	failsWith(t, err, 403, "InvalidObjectState")
-	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 }

@@ -46,11 +46,11 @@ func TestACompletionOutlivesItsClient(t *testing.T) {
 	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
-	in := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
 	impatient, leave := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
-		_, err := s.CompleteMultipartUpload(impatient, in)
+		_, err := s.CompleteMultipartUpload(impatient, input)
 		left <- err
 	}()
 	<-service.begun
@@ -58,7 +58,7 @@ func TestACompletionOutlivesItsClient(t *testing.T) {
 	require.ErrorIs(t, <-left, context.Canceled)
 	again := make(chan error)
 	go func() {
-		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		_, err := s.CompleteMultipartUpload(t.Context(), input)
 		again <- err
 	}()
 	select {
@@ -78,10 +78,10 @@ func TestACompletionWithoutClientEndsWithItsServer(t *testing.T) {
 	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
-	in := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
 	left := make(chan error)
 	go func() {
-		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		_, err := s.CompleteMultipartUpload(t.Context(), input)
 		left <- err
 	}()
 	<-service.begun

@@ -216,7 +216,7 @@ func TestTheAgeOfASignatureIsJudged(t *testing.T) {
 	s.put(t, "k", "content")
 	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
-	signed, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	form, err := signer.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
 		o.Expires = time.Hour
@@ -232,7 +232,7 @@ func TestTheAgeOfASignatureIsJudged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.clock.move(test.age)
 			defer s.clock.move(-test.age)
-			response, body := s.send(t, "GET", signed.URL, nil, nil)
+			response, body := s.send(t, "GET", presigned.URL, nil, nil)
 			require.Equal(t, test.got, response.StatusCode, body)
 			response, body = s.post(t, form.URL, form.Values, "hello")
 			require.Equal(t, test.sent, response.StatusCode, body)
@@ -336,21 +336,21 @@ func TestABatchIsJudgedByKey(t *testing.T) {
 		s.put(t, key, "content")
 	}
 	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
-	out, err := s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+	output, err := s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a/1")}, {Key: aws.String("b/1")}, {Key: aws.String("a/1"), VersionId: aws.String("null")}},
 	}})
 	require.NoError(t, err)
-	require.Len(t, out.Deleted, 1)
-	require.Len(t, out.Errors, 2)
+	require.Len(t, output.Deleted, 1)
+	require.Len(t, output.Errors, 2)
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 
 	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObjectVersion", inKeys, "")+","+
 		denying("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`)+`]}`))
-	out, err = s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+	output, err = s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("b/1"), VersionId: aws.String("null")}},
 	}})
 	require.NoError(t, err)
-	require.Len(t, out.Errors, 1)
+	require.Len(t, output.Errors, 1)
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 }
 

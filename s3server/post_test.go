@@ -48,12 +48,12 @@ func TestFormsOfOtherAccountsPay(t *testing.T) {
 	})
 	require.NoError(t, err)
 	post := func(client *s3.Client, agrees bool) (*http.Response, string) {
-		out, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
+		presigned, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
 			o.Conditions = []any{[]string{"starts-with", "$x-amz-request-payer", ""}}
 		})
 		require.NoError(t, err)
-		out.Values["x-amz-request-payer"] = map[bool]string{true: "requester"}[agrees]
-		return s.post(t, out.URL, out.Values, "hello")
+		presigned.Values["x-amz-request-payer"] = map[bool]string{true: "requester"}[agrees]
+		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 	response, body := post(s.clientOf(1), false)
 	require.Equal(t, 403, response.StatusCode, body)
@@ -105,7 +105,7 @@ func TestForms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/photo.jpg")},
+			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/photo.jpg")},
 				func(o *s3.PresignPostOptions) {
 					o.Expires = 15 * time.Minute
 					o.Conditions = []any{
@@ -117,7 +117,7 @@ func TestForms(t *testing.T) {
 					}
 				})
 			require.NoError(t, err)
-			fields := out.Values
+			fields := presigned.Values
 			fields["content-type"] = "image/jpeg"
 			fields["success_action_status"], fields["content-md5"], fields["cache-control"] = "204", "XUFAKrxLKna5cZ2REBfFkg==", "no-cache"
 			if test.change != nil {
@@ -127,7 +127,7 @@ func TestForms(t *testing.T) {
 				delete(fields, "X-Amz-Signature")
 			}
 			s.clock.move(test.later)
-			response, body := s.post(t, out.URL, fields, test.content)
+			response, body := s.post(t, presigned.URL, fields, test.content)
 			s.clock.move(-test.later)
 			require.Equal(t, test.status, response.StatusCode, body)
 			if test.code != "" {
@@ -157,13 +157,13 @@ func TestTheNameOfTheFileIsPutIntoEveryField(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + test.want)},
+			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + test.want)},
 				func(o *s3.PresignPostOptions) {
 					o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
 				})
 			require.NoError(t, err)
-			out.Values["key"], out.Values["x-amz-meta-name"] = "uploads/"+test.field, test.field
-			response, body := postNamed(t, s, out.URL, out.Values, test.filename, "hello")
+			presigned.Values["key"], presigned.Values["x-amz-meta-name"] = "uploads/"+test.field, test.field
+			response, body := postNamed(t, s, presigned.URL, presigned.Values, test.filename, "hello")
 			if test.code != "" {
 				require.Equal(t, 400, response.StatusCode, body)
 				require.Equal(t, test.code, errorIn(t, body).Code)
@@ -195,13 +195,13 @@ func TestAFormWithAKeyThatIsNotUTF8IsRefused(t *testing.T) {
 func TestAFormHasItsChecksumAnswered(t *testing.T) {
 	s := start(t, s3server.Config{})
 	form := func(sum string) (*http.Response, string) {
-		out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
 			func(o *s3.PresignPostOptions) {
 				o.Conditions = []any{[]string{"starts-with", "$x-amz-checksum-crc32c", ""}}
 			})
 		require.NoError(t, err)
-		out.Values["x-amz-checksum-crc32c"] = sum
-		return s.post(t, out.URL, out.Values, "hello")
+		presigned.Values["x-amz-checksum-crc32c"] = sum
+		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 	response, body := form("mnG7TA==")
 	require.Equal(t, 204, response.StatusCode, body)

@@ -13,17 +13,17 @@ import (
 
 func TestFailedAcceptsAreOneLineAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		l := log.New(&quietLog{to: &out}, "", 0)
+		var buf bytes.Buffer
+		l := log.New(&quietLog{to: &buf}, "", 0)
 		for range 180 {
 			l.Print("http: Accept error: accept tcp 127.0.0.1:9000: accept4: too many open files; retrying in 5ms")
 			l.Print("http: TLS handshake error from 127.0.0.1:1: EOF")
 			time.Sleep(time.Second)
 		}
-		require.Equal(t, 3, strings.Count(out.String(), "too many open files"))
-		require.NotContains(t, out.String(), "handshake")
+		require.Equal(t, 3, strings.Count(buf.String(), "too many open files"))
+		require.NotContains(t, buf.String(), "handshake")
 		l.Print("http: panic serving")
 		l.Print("http: panic serving")
-		require.Equal(t, 2, strings.Count(out.String(), "panic"))
+		require.Equal(t, 2, strings.Count(buf.String(), "panic"))
 	})
 }

@@ -165,9 +165,9 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	versioning := func() types.BucketVersioningStatus {
-		out, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
+		output, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
-		return out.Status
+		return output.Status
 	}
 	require.Empty(t, versioning())
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -194,14 +194,14 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 
 func TestAFormRedirectsItsSender(t *testing.T) {
 	s := start(t, s3server.Config{})
-	out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
 		func(o *s3.PresignPostOptions) {
 			o.Conditions = []any{[]string{"starts-with", "$success_action_redirect", ""}}
 		})
 	require.NoError(t, err)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for name, value := range out.Values {
+	for name, value := range presigned.Values {
 		require.NoError(t, form.WriteField(name, value))
 	}
 	require.NoError(t, form.WriteField("success_action_redirect", "https://example.com/done?a=b"))
@@ -209,7 +209,7 @@ func TestAFormRedirectsItsSender(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, text := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+	response, text := s.send(t, "POST", presigned.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 	require.Equal(t, 303, response.StatusCode, text)
 	require.Equal(t, "https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22", response.Header.Get("Location"))
 }

@@ -62,20 +62,20 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.store.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	in := putInput("folder/photo.jpg", "a photo")
-	in.Metadata = map[string]string{"taken": "today"}
-	in.ContentLanguage = aws.String("de")
-	in.Expires = nil
-	in.WebsiteRedirectLocation = aws.String("/elsewhere")
-	in.Tagging = aws.String("a=1&b=")
-	in.ACL = types.ObjectCannedACLPublicRead
-	in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-	in.SSEKMSKeyId = aws.String("key")
-	_, err = d.store.PutObject(ctx, in)
+	input := putInput("folder/photo.jpg", "a photo")
+	input.Metadata = map[string]string{"taken": "today"}
+	input.ContentLanguage = aws.String("de")
+	input.Expires = nil
+	input.WebsiteRedirectLocation = aws.String("/elsewhere")
+	input.Tagging = aws.String("a=1&b=")
+	input.ACL = types.ObjectCannedACLPublicRead
+	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	input.SSEKMSKeyId = aws.String("key")
+	_, err = d.store.PutObject(ctx, input)
 	require.NoError(t, err)
 	d.store.put(t, "folder/", "")
 	d.store.put(t, "a//b", "an empty segment")
-	plain := d.store.put(t, "plain", "plain")
+	text := d.store.put(t, "plain", "plain")
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
 	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
 	require.NoError(t, err)
@@ -88,14 +88,14 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	before := d.store.versions(t, 1000)
 
 	d = d.restart(t, s3server.Config{})
-	out, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	output, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
-	require.Equal(t, "a photo", read(t, out.Body))
-	require.Equal(t, map[string]string{"taken": "today"}, out.Metadata)
-	require.Equal(t, "de", *out.ContentLanguage)
-	require.Equal(t, "/elsewhere", *out.WebsiteRedirectLocation)
-	require.Equal(t, int32(2), *out.TagCount)
-	require.Equal(t, types.ServerSideEncryptionAwsKms, out.ServerSideEncryption)
+	require.Equal(t, "a photo", read(t, output.Body))
+	require.Equal(t, map[string]string{"taken": "today"}, output.Metadata)
+	require.Equal(t, "de", *output.ContentLanguage)
+	require.Equal(t, "/elsewhere", *output.WebsiteRedirectLocation)
+	require.Equal(t, int32(2), *output.TagCount)
+	require.Equal(t, types.ServerSideEncryptionAwsKms, output.ServerSideEncryption)
 	tags, err := d.store.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
@@ -115,7 +115,7 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	}
 	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("plain"), VersionId: aws.String("null")})
 	require.NoError(t, err)
-	require.Equal(t, plain, *old.ETag)
+	require.Equal(t, text, *old.ETag)
 	_ = old.Body.Close()
 
 	uploads, err := d.store.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
@@ -132,10 +132,10 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	require.Equal(t, "0123456789last", d.store.get(t, "large"))
 
 	d = d.restart(t, s3server.Config{})
-	again, err := d.store.CompleteMultipartUpload(ctx, complete)
+	second, err := d.store.CompleteMultipartUpload(ctx, complete)
 	require.NoError(t, err)
-	require.Equal(t, done.ETag, again.ETag)
-	require.Equal(t, done.ChecksumCRC32C, again.ChecksumCRC32C)
+	require.Equal(t, done.ETag, second.ETag)
+	require.Equal(t, done.ChecksumCRC32C, second.ChecksumCRC32C)
 }
 
 func TestADirectoryKeepsLocks(t *testing.T) {
@@ -143,14 +143,14 @@ func TestADirectoryKeepsLocks(t *testing.T) {
 	ctx := t.Context()
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
-	in := putInput("k", "locked")
-	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-	in.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
-	out, err := d.store.PutObject(ctx, in)
+	input := putInput("k", "locked")
+	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	input.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
+	output, err := d.store.PutObject(ctx, input)
 	require.NoError(t, err)
 
 	d = d.restart(t, s3server.Config{})
-	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: out.VersionId})
+	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: output.VersionId})
 	failsWith(t, err, 403, "AccessDenied")
 	_, err = d.store.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
 		Bucket:            aws.String(bucket),
@@ -180,14 +180,14 @@ func TestObjectsAreFiles(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(root, "by-hand.txt"), []byte("by hand"), 0o666))
 	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.store.keys(t))
-	out, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
+	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
 	require.NoError(t, err)
-	require.Equal(t, "by hand", read(t, out.Body))
-	require.Equal(t, "text/plain; charset=utf-8", *out.ContentType)
-	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *out.ETag, "nobody may take it for an MD5")
+	require.Equal(t, "by hand", read(t, output.Body))
+	require.Equal(t, "text/plain; charset=utf-8", *output.ContentType)
+	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *output.ETag, "nobody may take it for an MD5")
 	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("by-hand")})
 	require.NoError(t, err)
-	require.Equal(t, out.ETag, list.Contents[0].ETag)
+	require.Equal(t, output.ETag, list.Contents[0].ETag)
 	_, err = d.store.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
@@ -261,14 +261,14 @@ func TestPrefixesOfEscapedKeysAreListed(t *testing.T) {
 		"dir./":   "[dir./x] []",
 		"dir\x01": "[] [dir\x01/]",
 	} {
-		out, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
+		output, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
 		require.NoError(t, err)
 		keys := []string{}
 		prefixes := []string{}
-		for _, o := range out.Contents {
+		for _, o := range output.Contents {
 			keys = append(keys, unescape(t, *o.Key))
 		}
-		for _, p := range out.CommonPrefixes {
+		for _, p := range output.CommonPrefixes {
 			prefixes = append(prefixes, unescape(t, *p.Prefix))
 		}
 		require.Equal(t, want, fmt.Sprint(keys, prefixes), "%q", prefix)
@@ -318,11 +318,11 @@ func TestADirectoryKeepsVersionsForAllServers(t *testing.T) {
 // every key that it gets.
 func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (names []string) {
 	t.Helper()
-	in := &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1)}
+	input := &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1)}
 	if delimiter != "" {
-		in.Delimiter = &delimiter
+		input.Delimiter = &delimiter
 	}
-	pages := s3.NewListObjectsV2Paginator(s.Client, in)
+	pages := s3.NewListObjectsV2Paginator(s.Client, input)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
@@ -364,9 +364,9 @@ func TestADirectoryDropsOldUploads(t *testing.T) {
 		o.RetryMaxAttempts = 3
 	}) // the SDK learns the time of the server
 	uploads := func() (keys []string) {
-		out, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+		output, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
-		for _, u := range out.Uploads {
+		for _, u := range output.Uploads {
 			keys = append(keys, *u.Key)
 		}
 		return keys
@@ -409,9 +409,9 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(saved, folder))))
 	}
 	d = d.restart(t, s3server.Config{})
-	again, err := complete()
+	second, err := complete()
 	require.NoError(t, err)
-	require.Equal(t, first.ETag, again.ETag)
+	require.Equal(t, first.ETag, second.ETag)
 	d = d.restart(t, s3server.Config{})
 	part.ETag = first.ETag
 	_, err = complete()
@@ -428,18 +428,18 @@ func TestALockedVersionIsRestoredOnce(t *testing.T) {
 	require.NoError(t, err)
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		key := string(mode)
-		in := putInput(key, "locked")
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-		in.ObjectLockMode = mode
-		in.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
-		put, err := d.store.PutObject(ctx, in)
+		input := putInput(key, "locked")
+		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+		input.ObjectLockMode = mode
+		input.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
+		put, err := d.store.PutObject(ctx, input)
 		require.NoError(t, err)
 		marker := *d.store.remove(t, key, "").VersionId
 		d.store.remove(t, key, marker)
 		require.Equal(t, "locked", d.store.get(t, key))
-		out, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
+		output, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
 		require.NoError(t, err)
-		require.Len(t, out.Versions, 1, "%s", mode)
-		require.Equal(t, *put.VersionId, *out.Versions[0].VersionId)
+		require.Len(t, output.Versions, 1, "%s", mode)
+		require.Equal(t, *put.VersionId, *output.Versions[0].VersionId)
 	}
 }

@@ -97,16 +97,16 @@ func TestANameWithSignsIsSignedOfVersion2(t *testing.T) {
 }
 
 func TestASkewedClockRefusesSignaturesOfVersion2(t *testing.T) {
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	server := s3server.New(s3server.Config{Credentials: manualKeys, Now: func() time.Time { return at }, Buckets: []string{"photos"}})
+	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	server := s3server.New(s3server.Config{Credentials: manualKeys, Now: func() time.Time { return when }, Buckets: []string{"photos"}})
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
 	sign := func(date string) string {
 		mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 		mac.Write([]byte("GET\n\n\n" + date + "\n/photos/k"))
 		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
-	date := at.Format(http.TimeFormat)
-	expires := strconv.FormatInt(at.Add(time.Minute).Unix(), 10)
+	date := when.Format(http.TimeFormat)
+	expires := strconv.FormatInt(when.Add(time.Minute).Unix(), 10)
 	for code, request := range map[string]*http.Request{
 		"RequestTimeTooSkewed": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
 		"Request has expired": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{

@@ -83,7 +83,7 @@ func TestTheOwnCertificateIsForItsHosts(t *testing.T) {
 	require.Error(t, server.Certificate().VerifyHostname("example.com"))
 	var file string
 	for _, variable := range server.Env() {
-		if value, found := strings.CutPrefix(variable, "AWS_CA_BUNDLE="); found {
+		if value, ok := strings.CutPrefix(variable, "AWS_CA_BUNDLE="); ok {
 			file = value
 		}
 	}
@@ -138,13 +138,13 @@ func TestAGivenCertificateIsUsed(t *testing.T) {
 
 func TestStartFailsIfThePortIsTaken(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
-	at, err := url.Parse(server.URL)
+	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	_, err = s3server.Start(s3server.Config{Addr: at.Host})
+	_, err = s3server.Start(s3server.Config{Addr: u.Host})
 	require.Error(t, err)
 
 	failed := &failedTest{}
-	require.Nil(t, s3server.ForTest(failed, s3server.Config{Addr: at.Host}))
+	require.Nil(t, s3server.ForTest(failed, s3server.Config{Addr: u.Host}))
 	require.Contains(t, failed.message, "s3server: listen")
 }
 

@@ -134,16 +134,16 @@ func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
 			Hint:   "check endpoint=",
 			Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
 		}
-		_, failed := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		var api smithy.APIError
-		require.ErrorAs(t, failed, &api)
+		require.ErrorAs(t, err, &api)
 		require.Equal(t, want, api.ErrorMessage(), code)
-		out, failed := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 			Bucket: aws.String(bucket),
 			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
-		require.NoError(t, failed)
-		require.Equal(t, want, *out.Errors[0].Message, code)
+		require.NoError(t, err)
+		require.Equal(t, want, *output.Errors[0].Message, code)
 		entry := <-logged
 		for entry.Operation != "GetObject" {
 			entry = <-logged
@@ -153,8 +153,8 @@ func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
 		require.NotContains(t, entry.Message, "secret")
 	}
 	service.err = &storage.Error{Code: storage.InvalidArgument, Err: errors.New("key must not be long"), Hint: "use a short one"}
-	_, failed := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	require.ErrorContains(t, failed, "key must not be long (use a short one)", "the driver's own text stays")
+	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.ErrorContains(t, err, "key must not be long (use a short one)", "the driver's own text stays")
 }
 
 func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
@@ -181,18 +181,18 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 		&storage.Error{Code: storage.BucketNotFound, Unknown: true}: {404, "NoSuchBucket"},
 	} {
 		service.err = err
-		_, failed := s.PutObject(t.Context(), putInput("k", "x"))
-		failsWith(t, failed, want.status, want.code)
-		_, failed = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-		failsWith(t, failed, want.status, want.code)
-		_, failed = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-		failsWith(t, failed, want.status, want.code)
-		out, failed := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		_, failure := s.PutObject(t.Context(), putInput("k", "x"))
+		failsWith(t, failure, want.status, want.code)
+		_, failure = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		failsWith(t, failure, want.status, want.code)
+		_, failure = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		failsWith(t, failure, want.status, want.code)
+		output, failure := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 			Bucket: aws.String(bucket),
 			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
-		require.NoError(t, failed)
-		require.Equal(t, want.code, *out.Errors[0].Code)
+		require.NoError(t, failure)
+		require.Equal(t, want.code, *output.Errors[0].Code)
 	}
 	service.err = nil
 	require.Equal(t, "content", s.get(t, "k"))
@@ -222,8 +222,8 @@ func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
 					s.put(t, "k", row.before)
 				}
 				upload := s.begin(t, "k")
-				in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
-				first, err := s.CompleteMultipartUpload(t.Context(), in)
+				input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+				first, err := s.CompleteMultipartUpload(t.Context(), input)
 				require.NoError(t, err)
 				if after == "" {
 					_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
@@ -232,12 +232,12 @@ func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
 					s.put(t, "k", after)
 				}
 				if row.another {
-					_, err = start(t, s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), in)
+					_, err = start(t, s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), input)
 					failsWith(t, err, row.status, row.code)
 				} else {
-					again, err := s.CompleteMultipartUpload(t.Context(), in)
+					second, err := s.CompleteMultipartUpload(t.Context(), input)
 					require.NoError(t, err)
-					require.Equal(t, first.ETag, again.ETag)
+					require.Equal(t, first.ETag, second.ETag)
 				}
 				if after != "" {
 					require.Equal(t, after, s.get(t, "k"))
@@ -270,12 +270,12 @@ func TestACompletionOfStagedPartsAmongOtherWrites(t *testing.T) {
 			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: true}
 			s := start(t, s3server.Config{Service: service})
 			upload := s.begin(t, "k")
-			in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
 			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
 				service.puts = nil
 				return row.put(t, s, next)
 			}
-			first, err := s.CompleteMultipartUpload(t.Context(), in)
+			first, err := s.CompleteMultipartUpload(t.Context(), input)
 			require.NoError(t, err)
 			require.NotEmpty(t, first.ETag)
 			require.Equal(t, "0123456789", s.get(t, "k"))
@@ -288,15 +288,15 @@ func TestARepeatedCompletionFailsIfTheObjectCannotBeRead(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
-	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
-	_, err := s.CompleteMultipartUpload(t.Context(), in)
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	restarted := start(t, s3server.Config{Service: service})
 	service.headErr = storage.Unavailable
-	_, err = restarted.CompleteMultipartUpload(t.Context(), in)
+	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	failsWith(t, err, 503, "ServiceUnavailable")
 	service.headErr = nil
-	_, err = restarted.CompleteMultipartUpload(t.Context(), in)
+	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 }
 

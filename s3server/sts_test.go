@@ -37,16 +37,16 @@ func stsClient(s *store, key s3server.Credential) *sts.Client {
 // session returns temporary credentials of a key of twoAccounts.
 func sessionOf(t *testing.T, s *store, key int, policy string) *types.Credentials {
 	t.Helper()
-	in := &sts.AssumeRoleInput{
+	input := &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
 	}
 	if policy != "" {
-		in.Policy = &policy
+		input.Policy = &policy
 	}
-	out, err := stsClient(s, twoAccounts[key]).AssumeRole(t.Context(), in)
+	output, err := stsClient(s, twoAccounts[key]).AssumeRole(t.Context(), input)
 	require.NoError(t, err)
-	return out.Credentials
+	return output.Credentials
 }
 
 // as returns a client with temporary credentials.
@@ -176,9 +176,9 @@ func TestPresignedURLsAndFormsOfASession(t *testing.T) {
 	)
 	presign := s3.NewPresignClient(client, s3.WithPresignExpires(24*time.Hour))
 	get := func(key string, change func(url string) string) int {
-		out, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+		presigned, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 		require.NoError(t, err)
-		response, _ := s.send(t, "GET", change(out.URL), nil, nil)
+		response, _ := s.send(t, "GET", change(presigned.URL), nil, nil)
 		return response.StatusCode
 	}
 	same := func(url string) string { return url }
@@ -188,10 +188,10 @@ func TestPresignedURLsAndFormsOfASession(t *testing.T) {
 		return before + after
 	}
 	post := func(key string, change func(map[string]string)) int {
-		out, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
+		presigned, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
 		require.NoError(t, err)
-		change(out.Values)
-		response, _ := s.post(t, out.URL, out.Values, "posted")
+		change(presigned.Values)
+		response, _ := s.post(t, presigned.URL, presigned.Values, "posted")
 		return response.StatusCode
 	}
 	unchanged := func(map[string]string) {}
@@ -304,7 +304,7 @@ func TestAnAlteredSessionIsInvalid(t *testing.T) {
 func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
 	c := s3server.Config{Credentials: []s3server.Credential{twoAccounts[0]}}
 	first := start(t, c)
-	given := sessionOf(t, first, 0, "")
+	transport := sessionOf(t, first, 0, "")
 	for name, row := range map[string]struct {
 		credential s3server.Credential
 		code       string
@@ -314,7 +314,7 @@ func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
 			s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "changed"}, "InvalidToken",
 		},
 		"another one":       {twoAccounts[2], "InvalidToken"},
-		"one that is ASIA…": {s3server.Credential{AccessKeyID: *given.AccessKeyId, SecretKey: "own"}, "InvalidToken"},
+		"one that is ASIA…": {s3server.Credential{AccessKeyID: *transport.AccessKeyId, SecretKey: "own"}, "InvalidToken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next, err := s3server.Start(s3server.Config{
@@ -326,9 +326,9 @@ func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
 			client := first.client(func(o *s3.Options) {
 				o.BaseEndpoint, o.HTTPClient = &next.URL, next.Client()
 				o.Credentials = credentials.NewStaticCredentialsProvider(
-					*given.AccessKeyId,
-					*given.SecretAccessKey,
-					*given.SessionToken,
+					*transport.AccessKeyId,
+					*transport.SecretAccessKey,
+					*transport.SessionToken,
 				)
 			})
 			_, err = client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
@@ -343,11 +343,11 @@ func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
 
 func TestAssumeRoleRefuses(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
-	given := sessionOf(t, s, 0, "")
+	transport := sessionOf(t, s, 0, "")
 	temporary := s3server.Credential{
-		AccessKeyID:  *given.AccessKeyId,
-		SecretKey:    *given.SecretAccessKey,
-		SessionToken: *given.SessionToken,
+		AccessKeyID:  *transport.AccessKeyId,
+		SecretKey:    *transport.SecretAccessKey,
+		SessionToken: *transport.SessionToken,
 	}
 	for name, row := range map[string]struct {
 		key    s3server.Credential
@@ -365,46 +365,46 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			403, "SignatureDoesNotMatch",
 		},
 		"a short time": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) {
-				in.DurationSeconds = aws.Int32(899)
+			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+				input.DurationSeconds = aws.Int32(899)
 			}, 400,
 			"ValidationError",
 		},
 		"a long time": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) {
-				in.DurationSeconds = aws.Int32(43201)
+			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+				input.DurationSeconds = aws.Int32(43201)
 			}, 400,
 			"ValidationError",
 		},
 		"no JSON": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) {
-				in.Policy = aws.String("x")
+			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+				input.Policy = aws.String("x")
 			}, 400,
 			"MalformedPolicyDocument",
 		},
-		"a principal": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
-			in.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
+		"a principal": {twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
 		}, 400, "MalformedPolicyDocument"},
-		"an unknown key of a condition": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
-			in.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
+		"an unknown key of a condition": {twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
 		}, 400, "MalformedPolicyDocument"},
-		"a managed policy": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
-			in.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
+		"a managed policy": {twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			input.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
 		}, 501, "NotImplemented"},
 		"a long policy": {
-			twoAccounts[0], func(in *sts.AssumeRoleInput) {
-				in.Policy = aws.String(strings.Repeat(" ", 2049))
+			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+				input.Policy = aws.String(strings.Repeat(" ", 2049))
 			}, 400,
 			"ValidationError",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := &sts.AssumeRoleInput{
+			input := &sts.AssumeRoleInput{
 				RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 				RoleSessionName: aws.String("test"),
 			}
-			row.change(in)
-			_, err := stsClient(s, row.key).AssumeRole(t.Context(), in)
+			row.change(input)
+			_, err := stsClient(s, row.key).AssumeRole(t.Context(), input)
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api)
 			require.Equal(t, row.code, api.ErrorCode(), err)
@@ -421,14 +421,14 @@ func TestAssumeRoleRefuses(t *testing.T) {
 func TestTheResponseOfAssumeRole(t *testing.T) {
 	now := &clock{}
 	s := start(t, s3server.Config{Now: now.now})
-	out, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+	output, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
 		DurationSeconds: aws.Int32(900),
 		Policy:          aws.String(allows("s3:GetObject", inFolder)),
 	})
 	require.NoError(t, err)
-	require.WithinDuration(t, now.now().Add(15*time.Minute), *out.Credentials.Expiration, 10*time.Second)
-	require.True(t, strings.HasPrefix(*out.Credentials.AccessKeyId, "ASIA"))
-	require.Len(t, *out.Credentials.SecretAccessKey, 40)
+	require.WithinDuration(t, now.now().Add(15*time.Minute), *output.Credentials.Expiration, 10*time.Second)
+	require.True(t, strings.HasPrefix(*output.Credentials.AccessKeyId, "ASIA"))
+	require.Len(t, *output.Credentials.SecretAccessKey, 40)
 }

@@ -14,10 +14,10 @@ import (
 
 func (s *store) tags(t *testing.T, key string) map[string]string {
 	t.Helper()
-	out, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: &key})
+	output, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)
 	tags := map[string]string{}
-	for _, tag := range out.TagSet {
+	for _, tag := range output.TagSet {
 		tags[*tag.Key] = *tag.Value
 	}
 	return tags
@@ -54,10 +54,10 @@ func TestTags(t *testing.T) {
 func TestATagNamedLikeTheServerIsATag(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
-	in := putInput("k", "content")
-	in.ACL = types.ObjectCannedACLPublicRead
-	in.Tagging = aws.String("s3server=k%3DGLACIER")
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "content")
+	input.ACL = types.ObjectCannedACLPublicRead
+	input.Tagging = aws.String("s3server=k%3DGLACIER")
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	want := map[string]string{"s3server": "k=GLACIER"}
 	require.Equal(t, want, s.tags(t, "k"))

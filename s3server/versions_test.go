@@ -26,27 +26,27 @@ func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) 
 // putVersion returns the id of the version.
 func (s *store) putVersion(t *testing.T, key, content string) string {
 	t.Helper()
-	out, err := s.PutObject(t.Context(), putInput(key, content))
+	output, err := s.PutObject(t.Context(), putInput(key, content))
 	require.NoError(t, err)
-	return aws.ToString(out.VersionId)
+	return aws.ToString(output.VersionId)
 }
 
 func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput {
 	t.Helper()
-	in := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key}
+	input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key}
 	if version != "" {
-		in.VersionId = &version
+		input.VersionId = &version
 	}
-	out, err := s.DeleteObject(t.Context(), in)
+	output, err := s.DeleteObject(t.Context(), input)
 	require.NoError(t, err)
-	return out
+	return output
 }
 
 func (s *store) getVersion(t *testing.T, key, version string) string {
 	t.Helper()
-	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key, VersionId: &version})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key, VersionId: &version})
 	require.NoError(t, err)
-	return read(t, out.Body)
+	return read(t, output.Body)
 }
 
 // versions returns the ids in pages of n, and marks those of delete markers with "!".
@@ -88,9 +88,9 @@ func TestVersionsAreKept(t *testing.T) {
 		return s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &version})
 	}
 	for version, want := range map[string]string{one: "one", two: "two", "null": "before"} {
-		out, err := at(version)
+		output, err := at(version)
 		require.NoError(t, err)
-		require.Equal(t, want, read(t, out.Body))
+		require.Equal(t, want, read(t, output.Body))
 	}
 	_, err := at(marker)
 	failsWith(t, err, 405, "MethodNotAllowed")
@@ -173,9 +173,9 @@ func TestCreateOverAMarker(t *testing.T) {
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.putVersion(t, "k", "one")
 	s.remove(t, "k", "")
-	in := putInput("k", "two")
-	in.IfNoneMatch = aws.String("*")
-	_, err := s.PutObject(t.Context(), in)
+	input := putInput("k", "two")
+	input.IfNoneMatch = aws.String("*")
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, "two", s.get(t, "k"))
 }
@@ -240,10 +240,10 @@ func TestRemovalsBesideWritesTellTheirMarkers(t *testing.T) {
 		for range writers {
 			group.Go(func() {
 				for range times {
-					_, failed := s.PutObject(t.Context(), putInput("k", "x"))
+					_, failure := s.PutObject(t.Context(), putInput("k", "x"))
 					gone, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-					if failed != nil || err != nil {
-						markers <- fmt.Sprint(failed, err)
+					if failure != nil || err != nil {
+						markers <- fmt.Sprint(failure, err)
 						continue
 					}
 					markers <- aws.ToString(gone.VersionId)
@@ -269,19 +269,19 @@ func TestAListingBesideOverwritesHasTheNullVersion(t *testing.T) {
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
 	s.put(t, "k", "x")
-	ended := make(chan error, 1)
+	errc := make(chan error, 1)
 	go func() {
 		var err error
 		for range 100 {
-			_, failed := s.PutObject(t.Context(), putInput("k", "y"))
-			err = errors.Join(err, failed)
+			_, failure := s.PutObject(t.Context(), putInput("k", "y"))
+			err = errors.Join(err, failure)
 		}
-		ended <- err
+		errc <- err
 	}()
 	for {
 		require.Len(t, s.versions(t, 10), 1)
 		select {
-		case err := <-ended:
+		case err := <-errc:
 			require.NoError(t, err)
 			return
 		default:

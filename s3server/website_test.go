@@ -108,19 +108,19 @@ func TestARedirectionIsNotCopied(t *testing.T) {
 	require.NoError(t, err)
 	for name, location := range map[string]*string{"without": nil, "with another": aws.String("https://example.com/")} {
 		t.Run(name, func(t *testing.T) {
-			in := copyInput("old", "copy")
-			in.WebsiteRedirectLocation = location
-			_, err := s.CopyObject(t.Context(), in)
+			input := copyInput("old", "copy")
+			input.WebsiteRedirectLocation = location
+			_, err := s.CopyObject(t.Context(), input)
 			require.NoError(t, err)
-			out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+			output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 			require.NoError(t, err)
-			require.Equal(t, location, out.WebsiteRedirectLocation)
-			require.Equal(t, moved.Metadata, out.Metadata)
+			require.Equal(t, location, output.WebsiteRedirectLocation)
+			require.Equal(t, moved.Metadata, output.Metadata)
 		})
 	}
-	out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: moved.Bucket, Key: moved.Key})
+	output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: moved.Bucket, Key: moved.Key})
 	require.NoError(t, err)
-	require.Equal(t, "/new", *out.WebsiteRedirectLocation, "that of the source stays")
+	require.Equal(t, "/new", *output.WebsiteRedirectLocation, "that of the source stays")
 }
 
 func TestAWebsiteIsForEveryone(t *testing.T) {

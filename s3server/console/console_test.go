@@ -66,11 +66,11 @@ func (f *fixture) ask(method, target, body string, change func(*http.Request)) *
 	return w
 }
 
-func (f *fixture) get(t *testing.T, target string, into any) {
+func (f *fixture) get(t *testing.T, target string, dst any) {
 	t.Helper()
 	w := f.ask("GET", target, "", nil)
 	require.Equal(t, 200, w.Code, w.Body)
-	require.NoError(t, json.Unmarshal(w.Body.Bytes(), into))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), dst))
 }
 
 func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
@@ -239,15 +239,15 @@ func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string
 
 func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
 	f := start(t, s3server.Config{})
-	sent := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
+	req := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
 	date := time.Now().UTC().Format("20060102T150405Z")
-	sent.Header.Set("X-Amz-Date", date)
-	sent.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	sent.Header.Set("X-Amz-Server-Side-Encryption-Customer-Key", "hidden-2")
-	sent.Header.Set("X-Amz-Meta-Note", "hidden-3")
-	sent.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=root/"+date[:8]+"/us-east-1/s3/aws4_request, "+
+	req.Header.Set("X-Amz-Date", date)
+	req.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	req.Header.Set("X-Amz-Server-Side-Encryption-Customer-Key", "hidden-2")
+	req.Header.Set("X-Amz-Meta-Note", "hidden-3")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=root/"+date[:8]+"/us-east-1/s3/aws4_request, "+
 		"SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-note;x-amz-server-side-encryption-customer-key, Signature=hidden-4")
-	f.server.ServeHTTP(httptest.NewRecorder(), sent)
+	f.server.ServeHTTP(httptest.NewRecorder(), req)
 
 	all, text := f.shownRequests(t)
 	require.Len(t, all, 1)
@@ -260,8 +260,8 @@ func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
 	require.Contains(t, all[0]["canonical"], "X-Amz-Security-Token=(hidden)")
 	require.NotContains(t, text, "hidden-")
 
-	sent.Header.Set("X-Amz-Unsigned", "x")
-	f.server.ServeHTTP(httptest.NewRecorder(), sent)
+	req.Header.Set("X-Amz-Unsigned", "x")
+	f.server.ServeHTTP(httptest.NewRecorder(), req)
 	all, text = f.shownRequests(t)
 	require.Contains(t, all[0]["message"], "x-amz-unsigned", "the latest is first, and names what was not signed")
 	require.NotContains(t, text, "hidden-")
@@ -301,7 +301,7 @@ func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
 		`{"x-amz-security-token":"hidden-1"}`, `["eq","$X-Amz-Security-Token","hidden-2"]`,
 		`{"x-amz-server-side-encryption-customer-key":"hidden-3"}`, `["is","$x-amz-security-token","hidden-4"]`,
 	} {
-		out, err := s3.NewPresignClient(s3.New(s3.Options{
+		presigned, err := s3.NewPresignClient(s3.New(s3.Options{
 			Region:       "us-east-1",
 			BaseEndpoint: aws.String("http://example.com"),
 			UsePathStyle: true,
@@ -312,16 +312,16 @@ func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
 		require.NoError(t, err)
 		var body strings.Builder
 		form := multipart.NewWriter(&body)
-		for name, value := range out.Values {
+		for name, value := range presigned.Values {
 			require.NoError(t, form.WriteField(name, value))
 		}
 		_, err = form.CreateFormFile("file", "a")
 		require.NoError(t, err)
 		require.NoError(t, form.Close())
-		sent := httptest.NewRequest("POST", out.URL, strings.NewReader(body.String()))
-		sent.Header.Set("Content-Type", form.FormDataContentType())
+		req := httptest.NewRequest("POST", presigned.URL, strings.NewReader(body.String()))
+		req.Header.Set("Content-Type", form.FormDataContentType())
 		answer := httptest.NewRecorder()
-		f.server.ServeHTTP(answer, sent)
+		f.server.ServeHTTP(answer, req)
 		require.Contains(t, answer.Body.String(), "Condition", "S3's response")
 		all, text := f.shownRequests(t)
 		require.Contains(t, all[0]["message"], "Condition")

@@ -47,9 +47,9 @@ func TestTheActionUsesEachInputAndNoOther(t *testing.T) {
 	input := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
 	used := map[string]bool{}
 	for _, value := range a.Runs.Steps[0].Env {
-		if found := input.FindStringSubmatch(value); found != nil {
-			require.Contains(t, a.Inputs, found[1])
-			used[found[1]] = true
+		if names := input.FindStringSubmatch(value); names != nil {
+			require.Contains(t, a.Inputs, names[1])
+			used[names[1]] = true
 		}
 	}
 	for name, i := range a.Inputs {
@@ -82,15 +82,15 @@ func runAction(t *testing.T, inputs map[string]string) (exported map[string]stri
 	cmd := exec.CommandContext(t.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", a.Runs.Steps[0].Run)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "RUNNER_TEMP=" + temporary, "GITHUB_ENV=" + temporary + "/env", "GITHUB_OUTPUT=" + temporary + "/output"}
 	for name, value := range a.Runs.Steps[0].Env {
-		if input, found := strings.CutPrefix(strings.TrimSuffix(value, " }}"), "${{ inputs."); found {
+		if input, ok := strings.CutPrefix(strings.TrimSuffix(value, " }}"), "${{ inputs."); ok {
 			value = *a.Inputs[input].Default
-			if given, found := inputs[input]; found {
+			if given, exists := inputs[input]; exists {
 				value = given
 			}
 		}
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	out, err := cmd.CombinedOutput()
+	data, err := cmd.CombinedOutput()
 	exported = map[string]string{}
 	for _, file := range []string{"env", "output"} {
 		text, _ := os.ReadFile(filepath.Join(temporary, file)) // a step that failed has none
@@ -102,7 +102,7 @@ func runAction(t *testing.T, inputs map[string]string) (exported map[string]stri
 	if err == nil {
 		t.Cleanup(func() { stopServer(t, temporary) })
 	}
-	return exported, string(out), err
+	return exported, string(data), err
 }
 
 // stopServer ends the server that a step has left, as the end of a job does.
@@ -164,14 +164,14 @@ func TestTheMakefileOfTheManualIsARule(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "make", "-f", "-")
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 		cmd.Stdin = strings.NewReader(strings.Replace(rule[1], "127.0.0.1:9000", address, 1))
-		out, err := cmd.CombinedOutput()
-		return string(out), err
+		data, err := cmd.CombinedOutput()
+		return string(data), err
 	}
-	out, err := makeAt("127.0.0.1:0")
-	require.NoError(t, err, out)
-	require.Contains(t, out, "tested")
-	out, err = makeAt("256.0.0.1:0")
+	output, err := makeAt("127.0.0.1:0")
+	require.NoError(t, err, output)
+	require.Contains(t, output, "tested")
+	output, err = makeAt("256.0.0.1:0")
 	require.Error(t, err, "it does not wait for a server that has ended")
-	require.Contains(t, out, "listen")
-	require.NotContains(t, out, "tested")
+	require.Contains(t, output, "listen")
+	require.NotContains(t, output, "tested")
 }

@@ -71,8 +71,8 @@ func TestTheProgramTakesTheArgumentsOfTheImage(t *testing.T) {
 	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entry)
 	require.Contains(t, strings.Fields(last(t, "EXPOSE")), "9000")
 
-	_, command, found := strings.Cut(last(t, "HEALTHCHECK"), "CMD ")
-	require.True(t, found)
+	_, command, ok := strings.Cut(last(t, "HEALTHCHECK"), "CMD ")
+	require.True(t, ok)
 	require.Equal(t, []string{"/s3server", "--health", "http://127.0.0.1:9000"}, words(t, command))
 
 	run := last(t, "RUN")

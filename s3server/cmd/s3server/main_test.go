@@ -51,9 +51,9 @@ func TestTheVersionIsThatOfTheRelease(t *testing.T) {
 	t.Cleanup(func() {
 		release = ""
 	})
-	var out bytes.Buffer
-	require.Zero(t, run(t.Context(), []string{"--version"}, &out, io.Discard, unset))
-	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, out.String())
+	var buf bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"--version"}, &buf, io.Discard, unset))
+	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, buf.String())
 }
 
 func TestExitCodes(t *testing.T) {
@@ -115,9 +115,9 @@ func TestNamesOfTheProgramInTheImage(t *testing.T) {
 		{"a shell", []string{"sh"}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			args, known := arguments(row.line)
-			require.Equal(t, row.want != nil, known)
-			if known {
+			args, ok := arguments(row.line)
+			require.Equal(t, row.want != nil, ok)
+			if ok {
 				require.Equal(t, row.want, args)
 			}
 		})

@@ -47,8 +47,8 @@ func TestListsOfHeaders(t *testing.T) {
 		"no equals sign":        {http.Header{"X-Amz-Grant-Read": {second}}, false, "InvalidArgument", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list, given, err := acl.OfHeader(known, test.header, "1", "2", test.object)
-			require.True(t, given)
+			list, ok, err := acl.OfHeader(known, test.header, "1", "2", test.object)
+			require.True(t, ok)
 			if test.code != "" {
 				require.True(t, s3error.Is(err, test.code), err)
 				return

@@ -46,20 +46,20 @@ func TestALongBodyIsStoredInPieces(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{most: row.most}}
 			text := strings.Repeat("0123456789abcdef", int(row.sent/16)+1)[:row.sent]
-			from := textBody(text, row.size)
-			stored, err := b.put(from)
+			src := textBody(text, row.size)
+			pieces, err := b.put(src)
 			if row.code != "" {
-				require.True(t, s3error.Is(from.Blame(err), row.code), err)
+				require.True(t, s3error.Is(src.Blame(err), row.code), err)
 				require.Zero(t, b.bytes.used)
 				return
 			}
 			require.NoError(t, err)
-			require.Len(t, stored, row.pieces)
+			require.Len(t, pieces, row.pieces)
 			require.Equal(t, row.sent, b.bytes.used)
 			var back strings.Builder
-			require.NoError(t, writeTo(&back, stored))
+			require.NoError(t, writeTo(&back, pieces))
 			require.True(t, back.String() == text)
-			b.release(stored)
+			b.release(pieces)
 			require.Zero(t, b.bytes.used)
 		})
 	}

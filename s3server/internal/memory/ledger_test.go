@@ -17,12 +17,12 @@ import (
 )
 
 // memoryOf returns a store with one bucket and a bound on its ledger.
-func memoryOf(t *testing.T, most int64) *Store {
+func memoryOf(t *testing.T, limit int64) *Store {
 	t.Helper()
 	s := New(time.Now, 1<<30)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos"})
 	require.NoError(t, err)
-	s.ledger.most = most
+	s.ledger.most = limit
 	return s
 }
 

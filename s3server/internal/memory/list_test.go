@@ -16,15 +16,15 @@ import (
 // shownIn returns what a listing shows, all pages together.
 func shownIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
-	var after state.Position
-	for more := true; more; {
+	var pos state.Position
+	for hasMore := true; hasMore; {
 		var err error
-		more, err = s.List(t.Context(), "photos", l, after, func(v *state.Version, common string) {
-			after = state.Position{Key: common, Prefix: true}
+		hasMore, err = s.List(t.Context(), "photos", l, pos, func(v *state.Version, common string) {
+			pos = state.Position{Key: common, Prefix: true}
 			if v != nil {
-				after = state.Position{Key: v.Key}
+				pos = state.Position{Key: v.Key}
 			}
-			all = append(all, after.Key)
+			all = append(all, pos.Key)
 		})
 		require.NoError(t, err)
 	}
@@ -34,15 +34,15 @@ func shownIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 // versionsIn is shownIn for versions.
 func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
-	var after state.VersionPosition
-	for more := true; more; {
+	var pos state.VersionPosition
+	for hasMore := true; hasMore; {
 		var err error
-		more, err = s.ListVersions(t.Context(), "photos", l, after, func(v *state.Version, _ bool, common string) {
-			after = state.VersionPosition{Key: common}
+		hasMore, err = s.ListVersions(t.Context(), "photos", l, pos, func(v *state.Version, _ bool, common string) {
+			pos = state.VersionPosition{Key: common}
 			if v != nil {
-				after = state.VersionPosition{Key: v.Key, ID: v.ID}
+				pos = state.VersionPosition{Key: v.Key, ID: v.ID}
 			}
-			all = append(all, after.Key+" "+after.ID)
+			all = append(all, pos.Key+" "+pos.ID)
 		})
 		require.NoError(t, err)
 	}
@@ -90,9 +90,9 @@ func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
 				versions[name] = append(versions[name], v.ID)
 				continue
 			}
-			gone, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: name}})
+			removal, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: name}})
 			require.NoError(t, err)
-			versions[name] = append(versions[name], gone.ID)
+			versions[name] = append(versions[name], removal.ID)
 		}
 		var current, all []string
 		for key, is := range live {
@@ -110,13 +110,13 @@ func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
 					name := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
 					require.Equal(t, expected(l, current), shownIn(t, s, l), name)
 					var want []string
-					for _, shown := range expected(l, all) {
-						if _, rolled := l.CommonPrefix(shown); rolled {
-							want = append(want, shown+" ")
+					for _, versionID := range expected(l, all) {
+						if _, rolled := l.CommonPrefix(versionID); rolled {
+							want = append(want, versionID+" ")
 							continue
 						}
-						for _, id := range slices.Backward(versions[shown]) {
-							want = append(want, shown+" "+id)
+						for _, id := range slices.Backward(versions[versionID]) {
+							want = append(want, versionID+" "+id)
 						}
 					}
 					require.Equal(t, want, versionsIn(t, s, l), name)

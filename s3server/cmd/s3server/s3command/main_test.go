@@ -112,7 +112,7 @@ func (s *running) export() (exported map[string]string) {
 	s.t.Helper()
 	exported = map[string]string{}
 	for line := range strings.Lines(s.errs.String()) {
-		if assignment, found := strings.CutPrefix(strings.TrimSpace(line), "export "); found {
+		if assignment, ok := strings.CutPrefix(strings.TrimSpace(line), "export "); ok {
 			name, value, _ := strings.Cut(assignment, "=")
 			exported[name] = value // quoted if it needs it
 			s.t.Setenv(name, exported[name])
@@ -139,10 +139,10 @@ func put(t *testing.T, c *s3.Client, bucket, key, text string) {
 
 func read(t *testing.T, c *s3.Client, bucket, key string) string {
 	t.Helper()
-	out, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	output, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
 	require.NoError(t, err)
-	defer func() { _ = out.Body.Close() }()
-	text, err := io.ReadAll(out.Body)
+	defer func() { _ = output.Body.Close() }()
+	text, err := io.ReadAll(output.Body)
 	require.NoError(t, err)
 	return string(text)
 }
