@@ -10,8 +10,8 @@ import (
 // Within returns err with the prefix "what: " in its text. If err is a *storage.Error, the result
 // keeps its code and its hint.
 func Within(what string, err error) error {
-	e, ours := errors.AsType[*storage.Error](err)
-	if !ours {
+	e, isOurs := errors.AsType[*storage.Error](err)
+	if !isOurs {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	named := *e

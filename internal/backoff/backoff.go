@@ -75,16 +75,16 @@ type Tries struct {
 // store throttled the attempt.
 func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
-	most := p.Attempts
+	maximum := p.Attempts
 	first := FirstDelay
 	doubled := t.Failed - t.throttled - 1
 	if throttled {
 		t.throttled++
-		most = p.throttled
+		maximum = p.throttled
 		first = throttledDelay
 		doubled = max(0, t.throttled-throttledSame)
 	}
-	if t.Failed >= most || t.Waited >= p.maxWait {
+	if t.Failed >= maximum || t.Waited >= p.maxWait {
 		return 0, false
 	}
 	if !throttled && !t.Free && p.budget.Add(-retryCost) < 0 {

@@ -149,8 +149,8 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 		defer context.AfterFunc(ctx, cancel)()
 		within = both
 	}
-	err = c.Fetch(within, off, int64(len(p)), func(from io.Reader) (err error) {
-		n, err = io.ReadFull(from, p)
+	err = c.Fetch(within, off, int64(len(p)), func(src io.Reader) (err error) {
+		n, err = io.ReadFull(src, p)
 		return err
 	})
 	return n, err
@@ -282,10 +282,10 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 func (c *Cache) download(run []*block, settle func(n int, err error)) error {
 	first := c.start(run[0].number)
 	last := c.end(run[len(run)-1].number)
-	return c.Fetch(c.ctx, first, last-first, func(from io.Reader) error {
+	return c.Fetch(c.ctx, first, last-first, func(src io.Reader) error {
 		for i, b := range run {
 			settle(i, nil)
-			if _, err := io.ReadFull(from, b.data); err != nil {
+			if _, err := io.ReadFull(src, b.data); err != nil {
 				return err
 			}
 		}

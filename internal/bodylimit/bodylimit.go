@@ -22,7 +22,7 @@ type Reader struct {
 // New returns a reader of body that fails with tooLarge if body is longer than limit. If [Length]
 // shows that body is short enough, New returns body itself.
 func New(body io.Reader, limit int64, tooLarge error) io.Reader {
-	if left, known := Length(body); known && left <= limit {
+	if remaining, ok := Length(body); ok && remaining <= limit {
 		return body
 	}
 	return &Reader{Body: body, Left: limit, TooLarge: tooLarge}
@@ -44,9 +44,9 @@ func (r *Reader) Ask() error {
 
 // Read implements [io.Reader].
 func (r *Reader) Read(p []byte) (int, error) {
-	left := max(0, r.Left)
-	if int64(len(p))-1 > left {
-		p = p[:left+1]
+	remaining := max(0, r.Left)
+	if int64(len(p))-1 > remaining {
+		p = p[:remaining+1]
 	}
 	n, err := r.Body.Read(p)
 	if err != nil && err != io.EOF {
@@ -76,8 +76,8 @@ func Length(body io.Reader) (left int64, known bool) {
 	case *bytes.Buffer:
 		return int64(b.Len()), true
 	case *io.SectionReader:
-		at, err := b.Seek(0, io.SeekCurrent)
-		return b.Size() - at, err == nil
+		offset, err := b.Seek(0, io.SeekCurrent)
+		return b.Size() - offset, err == nil
 	}
 	return 0, false
 }

@@ -113,7 +113,7 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 // one chunk at a time, every stream could get some memory, but none enough to send its part.
 //
 // If no memory becomes free, the limit grants only one small chunk, which may exceed the limit.
-func (b *Buffer) grow(ctx context.Context, whole int64) error {
+func (b *Buffer) grow(ctx context.Context, size int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
 		b.add(first)
@@ -121,7 +121,7 @@ func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	}
 	sizes := []int{first}
 	total := int64(first)
-	for len(b.chunks) > 1 && b.reserved+total < whole {
+	for len(b.chunks) > 1 && b.reserved+total < size {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes = append(sizes, size)
 		total += int64(size)

@@ -61,10 +61,10 @@ func (p *chunkPool) trim(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.trimmed) >= chunkIdle {
-		kept := len(p.free) - p.unused
-		clear(p.free[kept:])
-		p.free = p.free[:kept]
-		p.unused = kept
+		count := len(p.free) - p.unused
+		clear(p.free[count:])
+		p.free = p.free[:count]
+		p.unused = count
 		p.trimmed = now
 	}
 	p.watched = false

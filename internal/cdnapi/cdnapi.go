@@ -28,10 +28,10 @@ type Client struct {
 // New returns a Client that sends requests with a copy of the given HTTP client. If the HTTP client
 // is nil, New uses a new [http.Client] with the default transport. The Client does not follow
 // redirects, because a redirect could send the token to another host.
-func New(provider string, given *http.Client) *Client {
+func New(provider string, client *http.Client) *Client {
 	c := &http.Client{}
-	if given != nil {
-		*c = *given
+	if client != nil {
+		*c = *client
 	}
 	c.Transport = driver.WrapTransport(c.Transport)
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

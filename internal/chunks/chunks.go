@@ -9,20 +9,20 @@ import (
 // Copy reads all bytes of a reader, and writes them to w. It uses a pooled buffer. Unlike
 // [io.Copy], it calls only Read and Write, because a WriterTo or ReaderFrom would bypass the checks
 // that Read makes.
-func Copy(w io.Writer, from io.Reader) (int64, error) {
+func Copy(w io.Writer, src io.Reader) (int64, error) {
 	chunk := Get()
 	defer Put(chunk)
 	var written int64
 	for {
-		n, err := from.Read(chunk[:])
+		n, err := src.Read(chunk[:])
 		if n > 0 {
-			k, failed := w.Write(chunk[:n])
+			k, failure := w.Write(chunk[:n])
 			written += int64(k)
-			if failed == nil && k < n {
-				failed = io.ErrShortWrite
+			if failure == nil && k < n {
+				failure = io.ErrShortWrite
 			}
-			if failed != nil {
-				return written, failed
+			if failure != nil {
+				return written, failure
 			}
 		}
 		if err == io.EOF {

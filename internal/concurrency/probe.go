@@ -37,14 +37,14 @@ type Probe struct {
 // the connection in bytes per second. It also reports whether the connection was slow and the
 // reader waited for more than half of the time. Before the end of a sample, Read returns 0 and
 // false.
-func (p *Probe) Read(began time.Time, n int) (rate float64, slow bool) {
+func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	if p.bytes == 0 {
-		*p = Probe{begun: began}
+		*p = Probe{begun: start}
 	}
-	p.waited += now.Sub(began)
+	p.waited += now.Sub(start)
 	p.bytes += int64(n)
-	p.stretchWaited += now.Sub(began)
+	p.stretchWaited += now.Sub(start)
 	p.stretchBytes += int64(n)
 	if p.stretchBytes >= stretchBytes || p.bytes >= sampleBytes {
 		p.endStretch()

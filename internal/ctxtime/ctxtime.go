@@ -35,7 +35,7 @@ func Every(ctx context.Context, interval time.Duration, do func(context.Context)
 }
 
 // Reader returns a reader that delivers the data of a given reader, and fails when ctx is done.
-func Reader(ctx context.Context, from io.Reader) io.Reader { return reader{ctx, from} }
+func Reader(ctx context.Context, src io.Reader) io.Reader { return reader{ctx, src} }
 
 type reader struct {
 	ctx  context.Context

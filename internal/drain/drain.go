@@ -48,15 +48,15 @@ const (
 // sends nothing, the request ends only after the ReadTimeout of the server.
 func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
 	conn := http.NewResponseController(w)
-	until := time.Now().Add(limit)
-	first := begin(rest, max, until)
+	end := time.Now().Add(limit)
+	first := begin(rest, max, end)
 	over := first.waitWhileBytesCome(ctx)
 	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
 	// cancels ctx. A later check could not tell whether ctx was done before.
 	gone := ctx.Err() != nil
 	stopped := !over && first.stop(conn)
 	if !over && !stopped {
-		over = first.wait(ctx, time.Until(until))
+		over = first.wait(ctx, time.Until(end))
 	}
 	if stopped || !over || !first.whole {
 		w.Header().Set("Connection", "close")
@@ -75,12 +75,12 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	last := first
 	if stopped {
 		_ = conn.Flush()
-		_ = conn.SetReadDeadline(until)
-		last = begin(rest, max-first.bytes.Load(), until)
-		_ = last.wait(context.WithoutCancel(ctx), time.Until(until)) || last.stop(conn)
+		_ = conn.SetReadDeadline(end)
+		last = begin(rest, max-first.bytes.Load(), end)
+		_ = last.wait(context.WithoutCancel(ctx), time.Until(end)) || last.stop(conn)
 		last.caught.Raise()
 	}
-	if last.timedOut && time.Now().Before(until) {
+	if last.timedOut && time.Now().Before(end) {
 		_ = conn.Flush()
 		time.Sleep(linger)
 	}
@@ -96,12 +96,12 @@ type reading struct {
 	caught   panics.Caught
 }
 
-func begin(rest io.Reader, max int64, until time.Time) *reading {
+func begin(rest io.Reader, max int64, end time.Time) *reading {
 	r := &reading{ended: make(chan struct{})}
 	go func() {
 		defer close(r.ended)
 		r.caught.Do(func() {
-			_, err := io.CopyN(io.Discard, &timedReader{rest, until, &r.bytes}, max)
+			_, err := io.CopyN(io.Discard, &timedReader{rest, end, &r.bytes}, max)
 			r.whole = err == io.EOF
 			r.timedOut = errors.Is(err, os.ErrDeadlineExceeded)
 		}, nil)
@@ -110,9 +110,9 @@ func begin(rest io.Reader, max int64, until time.Time) *reading {
 }
 
 // wait waits until the reading has ended, and reports whether it has ended. It gives up when ctx is
-// done, or after the time in the parameter most.
-func (r *reading) wait(ctx context.Context, most time.Duration) bool {
-	timer := time.NewTimer(most)
+// done, or after the time in limit.
+func (r *reading) wait(ctx context.Context, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-r.ended:
@@ -126,12 +126,12 @@ func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 // waitWhileBytesCome waits until the reading has ended, and then returns true. If the client stops
 // sending or takes too long, it returns false.
 func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
-	for until := time.Now().Add(patience); ; {
+	for end := time.Now().Add(patience); ; {
 		bytes := r.bytes.Load()
 		if r.wait(ctx, grace) {
 			return true
 		}
-		if ctx.Err() != nil || r.bytes.Load() == bytes || !time.Now().Before(until) {
+		if ctx.Err() != nil || r.bytes.Load() == bytes || !time.Now().Before(end) {
 			return false
 		}
 	}

@@ -80,11 +80,11 @@ func resolved(path string) string {
 
 // existing returns path, or the nearest directory above path that exists.
 func existing(path string) string {
-	at := resolved(path)
+	dir := resolved(path)
 	for {
-		if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
-			return at
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			return dir
 		}
-		at = filepath.Dir(at)
+		dir = filepath.Dir(dir)
 	}
 }

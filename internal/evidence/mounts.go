@@ -67,15 +67,15 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 	parent := ""
 	for {
 		next := mount{}
-		more := false
+		hasMore := false
 		for _, m := range all {
 			mounted := m.parent == parent && m.id != parent || !found && (!known[m.parent] || m.parent == m.id)
-			if _, in := pathFrom(m.point, path); in && mounted && (!more || len(m.point) < len(next.point)) {
+			if _, in := pathFrom(m.point, path); in && mounted && (!hasMore || len(m.point) < len(next.point)) {
 				next = m
-				more = true
+				hasMore = true
 			}
 		}
-		if !more {
+		if !hasMore {
 			return at, found
 		}
 		at = next
@@ -112,8 +112,8 @@ func (v view) holds(inner view) (rest string, ok bool) {
 // are on different file systems, the answer is not certain, and mountsApart returns false. For
 // example, a network file system may show the files of a local file system.
 func mountsApart(a, b string) bool {
-	first, second, known := viewsOf(a, b)
-	if !known {
+	first, second, ok := viewsOf(a, b)
+	if !ok {
 		return false
 	}
 	if len(first) == 0 && len(second) == 0 {

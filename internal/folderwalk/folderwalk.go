@@ -22,8 +22,8 @@ func Continue(
 	return func(yield func(storage.ListEntry, error) bool) {
 		last := after
 		for entry, err := range list {
-			if own, ok := errors.AsType[*storage.Error](err); ok && own.Provider == "local" &&
-				own.Code == storage.PermissionDenied {
+			if e, ok := errors.AsType[*storage.Error](err); ok && e.Provider == "local" &&
+				e.Code == storage.PermissionDenied {
 				folder(ctx, bucket, prefix, last, yield)
 				return
 			}

@@ -31,8 +31,8 @@ func ValidMediaType(value string) bool {
 		return false
 	}
 	mediaType, _, err := mime.ParseMediaType(value)
-	kind, sub, found := strings.Cut(mediaType, "/")
-	return err == nil && found && kind != "" && sub != ""
+	kind, sub, ok := strings.Cut(mediaType, "/")
+	return err == nil && ok && kind != "" && sub != ""
 }
 
 // Lines joins all values of a header with commas, in sorted order. It leaves out empty and repeated

@@ -17,10 +17,10 @@ const grace = 10 * time.Second
 // seconds. Serve closes the listener.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	errc := make(chan error, 1)
+	go func() { errc <- server.Serve(listener) }()
 	select {
-	case err := <-ended:
+	case err := <-errc:
 		return err
 	case <-ctx.Done():
 	}
@@ -29,7 +29,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	if server.Shutdown(finishing) != nil {
 		_ = server.Close() // ends unfinished responses
 	}
-	<-ended
+	<-errc
 	return nil
 }
 

@@ -85,8 +85,8 @@ func (s *Sorter) spill(ctx context.Context) error {
 	s.records = s.records[:0]
 	s.held = 0
 	s.block = nil
-	most := max(leastRuns, s.memory/leastBuffer)
-	for level := 0; len(s.levels[level].all) >= most; level++ {
+	maximum := max(leastRuns, s.memory/leastBuffer)
+	for level := 0; len(s.levels[level].all) >= maximum; level++ {
 		full := s.levels[level]
 		if err := s.addRun(ctx, level+1, s.merged(ctx, full)); err != nil {
 			return err

@@ -35,7 +35,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		f.file = file
 	}
 	const buffer = 64 << 10
-	to := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // overwrites what a failed call left
+	dst := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // overwrites what a failed call left
 	end := f.size
 	var last, head []byte
 	for r, err := range records {
@@ -50,14 +50,14 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		head = binary.AppendUvarint(head, uint64(len(r.Key)-shared))
 		head = binary.AppendUvarint(head, uint64(len(r.Value)))
 		for _, part := range [][]byte{head, r.Key[shared:], r.Value} {
-			if _, err := to.Write(part); err != nil {
+			if _, err := dst.Write(part); err != nil {
 				return err
 			}
 			end += int64(len(part))
 		}
 		last = append(last[:0], r.Key...)
 	}
-	if err := to.Flush(); err != nil {
+	if err := dst.Flush(); err != nil {
 		return err
 	}
 	f.all = append(f.all, span{f.size, end})
@@ -91,12 +91,12 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 			if !yield(open[0].record, nil) {
 				return
 			}
-			more, err := open[0].step()
+			hasMore, err := open[0].step()
 			if err != nil {
 				yield(Record{}, err)
 				return
 			}
-			if more {
+			if hasMore {
 				heap.Fix(&open, 0)
 			} else {
 				heap.Pop(&open)
@@ -117,11 +117,11 @@ func (s *Sorter) open(levels []*runs) (cursors, error) {
 	for _, level := range levels {
 		for _, run := range level.all {
 			c := &cursor{from: bufio.NewReaderSize(io.NewSectionReader(level.file, run.from, run.to-run.from), buffer)}
-			more, err := c.step()
+			hasMore, err := c.step()
 			if err != nil {
 				return nil, err
 			}
-			if more {
+			if hasMore {
 				open = append(open, c)
 			}
 		}

@@ -14,12 +14,12 @@ func Free(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {
 		var system syscall.Statfs_t
-		failed := syscall.Statfs(dir, &system)
-		if failed == nil {
+		failure := syscall.Statfs(dir, &system)
+		if failure == nil {
 			free := float64(system.Bavail) * float64(system.Bsize)
 			return int64(min(free, math.MaxInt64/2))
 		}
-		if failed != syscall.ENOENT || filepath.Dir(dir) == dir {
+		if failure != syscall.ENOENT || filepath.Dir(dir) == dir {
 			return -1
 		}
 		dir = filepath.Dir(dir)

@@ -46,8 +46,8 @@ func (s *Stable) Reader() *io.SectionReader { return io.NewSectionReader(s, 0, s
 // ReadAt implements [io.ReaderAt]. It fails with [ErrChanged] if the file has changed.
 func (s *Stable) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
-	if failed := s.check(); failed != nil {
-		return 0, failed
+	if failure := s.check(); failure != nil {
+		return 0, failure
 	}
 	return n, err
 }

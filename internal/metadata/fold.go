@@ -12,10 +12,10 @@ const maxBytes = 2048 // largest total of names and values in bytes; limit of S3
 
 // Fold returns a copy of a user's metadata with all names in lower case (rule W8). If the metadata
 // breaks a rule, Fold returns the text of that rule, and possibly a hint.
-func Fold(given map[string]string) (folded map[string]string, rule, hint string) {
-	folded = make(map[string]string, len(given)+1)
+func Fold(metadata map[string]string) (folded map[string]string, rule, hint string) {
+	folded = make(map[string]string, len(metadata)+1)
 	size := len(WriteIDName) + WriteIDLength // always leaves room for a write id, even if this write has none
-	for key, value := range given {
+	for key, value := range metadata {
 		name := LowerASCII(key)
 		if !ValidName(name) {
 			return nil, "key " + redact.Quoted(key) + " must be a letter and up to 63 letters, digits, - or _", ""
@@ -30,7 +30,7 @@ func Fold(given map[string]string) (folded map[string]string, rule, hint string)
 				"percent-encode the value, as storage.EncodeMetadataValue does"
 		}
 		if _, twice := folded[name]; twice {
-			lower, isThere := given[name]
+			lower, isThere := metadata[name]
 			if !isThere {
 				return nil, "key " + redact.Quoted(name) + " is given twice, in different case", ""
 			}

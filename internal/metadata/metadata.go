@@ -44,44 +44,44 @@ func (c Coding) Encode(metadata map[string]string, writeID string) map[string]st
 	if writeID == "" && (len(metadata) == 0 || !c.ASCII) {
 		return metadata
 	}
-	out := make(map[string]string, len(metadata)+1)
+	result := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if c.ASCII {
 			value = EncodeValue(value)
 		}
-		out[name] = value
+		result[name] = value
 	}
 	if writeID != "" {
-		out[WriteIDName] = writeID
+		result[WriteIDName] = writeID
 	}
-	return out
+	return result
 }
 
 // Decode converts metadata of a store to the form that the user sees: names in lower case, and
 // values decoded. It leaves out the names of the library, except those that [WithLayers] keeps. If
 // nothing is left, it returns nil.
-func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string]string {
-	if len(stored) == 0 {
+func (c Coding) Decode(ctx context.Context, values map[string]string) map[string]string {
+	if len(values) == 0 {
 		return nil
 	}
-	out := make(map[string]string, len(stored))
-	for key, value := range stored {
+	result := make(map[string]string, len(values))
+	for key, value := range values {
 		name := LowerASCII(key)
 		if IsReserved(name) && !c.keeps(ctx, name) {
 			continue
 		}
-		if _, twice := out[name]; twice && name != key {
+		if _, twice := result[name]; twice && name != key {
 			continue // if two names differ only in case, the value of the lower-case name is used
 		}
 		if c.ASCII {
 			value = decodeValue(value)
 		}
-		out[name] = value
+		result[name] = value
 	}
-	if len(out) == 0 {
+	if len(result) == 0 {
 		return nil
 	}
-	return out
+	return result
 }
 
 type layersKey struct{}
@@ -99,19 +99,19 @@ func (c Coding) keeps(ctx context.Context, name string) bool {
 
 // HoldsWriteID reports whether stored metadata contains the given write id. If so, the write with
 // that id made the object.
-func HoldsWriteID(stored map[string]string, id string) bool {
+func HoldsWriteID(values map[string]string, id string) bool {
 	if id == "" {
 		return false
 	}
-	if stored[WriteIDName] == id {
+	if values[WriteIDName] == id {
 		return true
 	}
-	return slices.ContainsFunc(oldWriteIDNames[:], func(old string) bool { return stored[old] == id })
+	return slices.ContainsFunc(oldWriteIDNames[:], func(old string) bool { return values[old] == id })
 }
 
 // HoldsReserved reports whether stored metadata has a name that belongs to the library.
-func HoldsReserved(stored map[string]string) bool {
-	for name := range stored {
+func HoldsReserved(values map[string]string) bool {
+	for name := range values {
 		if IsReserved(strings.ToLower(name)) {
 			return true
 		}

@@ -6,10 +6,10 @@ import "iter"
 // function returns an error or nil for each item, and a bool. If the bool is false, Groups ends
 // early. Groups also ends early if the number of failures has reached maxFailures.
 func Groups[T any](
-	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, more bool),
+	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, hasMore bool),
 ) (done int, failures []error) {
 	pass := func(group []T) bool {
-		errs, more := do(group)
+		errs, hasMore := do(group)
 		for _, err := range errs {
 			if err == nil {
 				done++
@@ -17,7 +17,7 @@ func Groups[T any](
 				failures = append(failures, err)
 			}
 		}
-		return more && len(failures) < maxFailures
+		return hasMore && len(failures) < maxFailures
 	}
 	var group []T
 	for one := range all {

@@ -31,9 +31,9 @@ func Stream[T any](
 	defer group.Join() // waits for the calls even if the loop panics
 	defer cancel(nil)
 	slots := make(chan struct{}, limit)
-	var failed error
+	var failure error
 	for item, err := range all {
-		failed = err
+		failure = err
 		if err != nil {
 			break
 		}
@@ -52,7 +52,7 @@ func Stream[T any](
 		}, func() { cancel(nil) })
 	}
 	group.Wait()
-	return cmp.Or(context.Cause(ctx), failed)
+	return cmp.Or(context.Cause(ctx), failure)
 }
 
 // All invokes do(i) for each number i from 0 to n-1, and waits until every call has returned. At

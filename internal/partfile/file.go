@@ -132,10 +132,10 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 // Record begins to record which bytes of an object are written to the File. With this record, a
 // later call can continue the download. If sync is true, the file that holds the record survives a
 // power failure.
-func (f *File) Record(of Object, sync bool) error {
+func (f *File) Record(obj Object, sync bool) error {
 	f.recorded = true
 	f.active = map[int64]span{}
-	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
+	err := f.mark.restart(header{Target: f.mark.header.Target, Object: obj})
 	if err == nil && sync {
 		err = f.mark.file.Sync()
 	}
@@ -182,10 +182,10 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 		return n, err
 	}
 	f.mu.Lock()
-	s, found := f.active[offset]
+	s, ok := f.active[offset]
 	delete(f.active, offset)
 	f.mu.Unlock()
-	if !found {
+	if !ok {
 		s = span{offset: offset, end: offset}
 	}
 	s.crc = crc32c.Update(s.crc, p[:n])

@@ -62,7 +62,7 @@ func (System) OpenFile(name string, flag int, mode os.FileMode) (*os.File, error
 func (System) Lstat(name string) (os.FileInfo, error) { return os.Lstat(name) }
 
 // Rename is [os.Rename].
-func (System) Rename(from, to string) error { return os.Rename(from, to) }
+func (System) Rename(src, dst string) error { return os.Rename(src, dst) }
 
 // Remove is [os.Remove].
 func (System) Remove(name string) error { return os.Remove(name) }
@@ -207,9 +207,9 @@ func (m *mark) locksDead() bool {
 
 // isThere reports whether the path of the mark still leads to the open file.
 func (m *mark) isThere() bool {
-	opened, err := m.file.Stat()
-	there, failed := m.dir.Lstat(m.path)
-	return err == nil && failed == nil && os.SameFile(opened, there)
+	info, err := m.file.Stat()
+	there, failure := m.dir.Lstat(m.path)
+	return err == nil && failure == nil && os.SameFile(info, there)
 }
 
 // read reads the header and all complete lines of the mark file. The next call of write continues
@@ -229,7 +229,7 @@ func (m *mark) read() error {
 		m.header.Name != filepath.Base(m.path) {
 		return errForeign
 	}
-	whole := int64(len(line))
+	size := int64(len(line))
 	for {
 		line, err := lines.ReadSlice('\n')
 		var s spanLine
@@ -237,9 +237,9 @@ func (m *mark) read() error {
 			break
 		}
 		m.spans = append(m.spans, span{s.Offset, s.Offset + s.Length, s.CRC32C})
-		whole += int64(len(line))
+		size += int64(len(line))
 	}
-	_, err = m.file.Seek(whole, io.SeekStart)
+	_, err = m.file.Seek(size, io.SeekStart)
 	return err
 }
 

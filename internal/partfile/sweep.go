@@ -27,22 +27,22 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		return
 	}
 	name := filepath.Base(path)
-	whole := true
+	complete := true
 	_ = fs.WalkDir(root.FS(), filepath.ToSlash(filepath.Dir(path)), func(at string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			whole = false
+			complete = false
 		case !d.Type().IsRegular() || !durable.IsTempName(d.Name()) || d.Name() == name:
 		case markOf(d.Name()) == name:
 			if root.Remove(filepath.FromSlash(at)) != nil {
-				whole = false
+				complete = false
 			}
 		case IsMark(d.Name()):
 			Sweep(root, filepath.FromSlash(at), keep)
 		}
 		return nil
 	})
-	if !whole { // a temporary file remains, and the next job finds it through the mark file
+	if !complete { // a temporary file remains, and the next job finds it through the mark file
 		m.close()
 		return
 	}
@@ -63,9 +63,9 @@ func (m *mark) removeWithFile() {
 
 // SweepAll removes the marks and files that dead processes have left in and below a directory.
 func SweepAll(root *os.Root, dir string) {
-	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(at string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && IsMark(d.Name()) {
-			Sweep(root, filepath.FromSlash(at), func(string) bool { return false })
+			Sweep(root, filepath.FromSlash(name), func(string) bool { return false })
 		}
 		return nil
 	})

@@ -34,8 +34,8 @@ func Of(
 	}
 	still := map[[2]string]error{} // errors by key and version
 	for _, err := range joined.Errors(err) {
-		if own, ok := errors.AsType[*storage.Error](err); ok && own.Key != "" {
-			still[[2]string{own.Key, own.Version}] = err
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.Key != "" {
+			still[[2]string{e.Key, e.Version}] = err
 			tried++
 		} else {
 			early = err

@@ -66,14 +66,14 @@ func asideName(name string, info fs.FileInfo) string {
 
 // shortened returns the beginning of name with at most the given number of bytes. It ends before a
 // character, because some file systems permit only whole ones.
-func shortened(name string, most int) string {
-	if len(name) <= most {
+func shortened(name string, limit int) string {
+	if len(name) <= limit {
 		return name
 	}
-	for most > 0 && !utf8.RuneStart(name[most]) {
-		most--
+	for limit > 0 && !utf8.RuneStart(name[limit]) {
+		limit--
 	}
-	return name[:most]
+	return name[:limit]
 }
 
 // identity returns digits that differ for two files which exist at the same time. They also differ
@@ -89,7 +89,7 @@ func identity(info fs.FileInfo) string {
 // removal, Unchanged removes nothing and returns [ErrChanged]. It succeeds if no file has the
 // name.
 func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
-	found, closeFile, err := look(root, name)
+	info, closeFile, err := look(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -97,10 +97,10 @@ func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 		return err
 	}
 	defer closeFile()
-	if !found.Mode().IsRegular() || !same(found) {
+	if !info.Mode().IsRegular() || !same(info) {
 		return ErrChanged
 	}
-	aside := path.Join(path.Dir(name), asideName(path.Base(name), found))
+	aside := path.Join(path.Dir(name), asideName(path.Base(name), info))
 	err = root.Rename(name, aside)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -108,12 +108,12 @@ func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 	if err != nil {
 		return err
 	}
-	return removeAside(root, name, aside, found)
+	return removeAside(root, name, aside, info)
 }
 
 // removeAside removes a file that has got its private name, if it is the one that was found under its
 // own name. It gives any other file its name back.
-func removeAside(root *os.Root, name, aside string, found fs.FileInfo) error {
+func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {
 		return recovered(root, name)
@@ -121,7 +121,7 @@ func removeAside(root *os.Root, name, aside string, found fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(found, moved) || identity(found) != identity(moved) {
+	if !os.SameFile(info, moved) || identity(info) != identity(moved) {
 		if err := putBack(root, aside, name); err != nil {
 			return err
 		}

@@ -12,13 +12,13 @@ func RoundUp(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Trunca
 
 // Check returns the rule that a retention breaks, or "". No provider accepts a retention that
 // breaks a rule.
-func Check(mode string, until, now time.Time) string {
+func Check(mode string, retainUntil, now time.Time) string {
 	switch {
 	case mode != "governance" && mode != "compliance":
 		return "must have the mode Governance or Compliance, not " + redact.Quoted(mode)
-	case !until.After(now):
+	case !retainUntil.After(now):
 		return "must end after now"
-	case until.Year() > 9999:
+	case retainUntil.Year() > 9999:
 		return "must end before the year 10000"
 	}
 	return ""

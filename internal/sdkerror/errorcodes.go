@@ -35,10 +35,10 @@ func Codes(names map[Meaning]string) map[string]Meaning {
 // Lookup returns the meaning of the provider's error code. If the Table does not have the code, it
 // returns the meaning of the HTTP status.
 func (t *Table) Lookup(code string, status int) Meaning {
-	if m, known := t.Codes[code]; known {
+	if m, ok := t.Codes[code]; ok {
 		return m
 	}
-	if m, known := t.Statuses[status]; known {
+	if m, ok := t.Statuses[status]; ok {
 		return m
 	}
 	return Meaning{Code: CodeFromStatus(status)}
@@ -46,8 +46,8 @@ func (t *Table) Lookup(code string, status int) Meaning {
 
 // Has reports whether the provider's code is in the table.
 func (t *Table) Has(code string) bool {
-	_, known := t.Codes[code]
-	return known
+	_, ok := t.Codes[code]
+	return ok
 }
 
 // NewError returns an error with the meaning m. status and header are those of the response, and

@@ -31,8 +31,8 @@ func NoEvidence(store, why string) *storage.Error {
 // status, stay the same.
 func WithCode(err error, code storage.Code, hint string) *storage.Error {
 	e := storage.Error{Err: err}
-	if own, ok := errors.AsType[*storage.Error](err); ok {
-		e = *own
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		e = *storageErr
 	}
 	e.Code, e.Hint, e.Retryable = code, hint, IsRetryable(code)
 	return &e

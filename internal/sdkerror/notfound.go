@@ -18,14 +18,14 @@ import (
 //   - Otherwise, NotFound returns e with the Code ObjectNotFound.
 func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	e.Code = storage.ObjectNotFound
-	own, ok := errors.AsType[*storage.Error](bucketErr)
+	storageErr, ok := errors.AsType[*storage.Error](bucketErr)
 	switch {
 	case !ok:
-	case own.Status == http.StatusNotFound:
+	case storageErr.Status == http.StatusNotFound:
 		e.Code = storage.BucketNotFound
 		e.Hint = hint
-	case own.Status == 0 || own.Retryable:
-		return own // the second request did not tell whether the bucket exists
+	case storageErr.Status == 0 || storageErr.Retryable:
+		return storageErr // the second request did not tell whether the bucket exists
 	}
 	return e
 }

@@ -18,8 +18,8 @@ func Redirect(status int, header http.Header) (m Meaning, ok bool) {
 		return m, false
 	}
 	m = Meaning{Code: storage.InvalidArgument, Hint: "the endpoint redirects: check endpoint="}
-	if to, err := url.Parse(header.Get("Location")); err == nil && to.Host != "" && len(to.Host) <= maxHost {
-		m.Hint = "the endpoint redirects to " + (&url.URL{Scheme: to.Scheme, Host: to.Host}).String() + ": check endpoint="
+	if target, err := url.Parse(header.Get("Location")); err == nil && target.Host != "" && len(target.Host) <= maxHost {
+		m.Hint = "the endpoint redirects to " + (&url.URL{Scheme: target.Scheme, Host: target.Host}).String() + ": check endpoint="
 	}
 	return m, true
 }

@@ -32,7 +32,7 @@ const statusClientClosed = 499
 // CodeFromStatus returns the code for an HTTP status. It returns Internal if the meaning depends on
 // the provider, as for redirects and for 409.
 func CodeFromStatus(status int) storage.Code {
-	if code, known := statusCodes[status]; known {
+	if code, ok := statusCodes[status]; ok {
 		return code
 	}
 	if status >= 200 && status < 300 || status >= 500 { // 2xx: the response was truncated
@@ -53,9 +53,9 @@ func RetryAfter(h http.Header) time.Duration {
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
 		return time.Duration(seconds) * time.Second
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		if sent, err := http.ParseTime(h.Get("Date")); err == nil && at.After(sent) {
-			return at.Sub(sent) // both times come from the server's clock, so the client's clock does not matter
+	if t, err := http.ParseTime(value); err == nil {
+		if sent, err := http.ParseTime(h.Get("Date")); err == nil && t.After(sent) {
+			return t.Sub(sent) // both times come from the server's clock, so the client's clock does not matter
 		}
 	}
 	return 0

@@ -27,8 +27,8 @@ type Translator struct {
 
 // Translate returns a new *storage.Error for err, which is an error of the SDK.
 func (t *Translator) Translate(err error) *storage.Error {
-	if own, ok := errors.AsType[*storage.Error](err); ok { // the error comes from the credentials or from the body
-		e := *own
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok { // the error comes from the credentials or from the body
+		e := *storageErr
 		return &e
 	}
 	if bare, ok := errors.AsType[storage.Code](err); ok {
@@ -70,11 +70,11 @@ func (t *Translator) Read(err error) error {
 // sent status 412, the Code becomes Unavailable, because the store itself has not checked a
 // condition. If err is not a *storage.Error, WithoutEffect returns err itself.
 func WithoutEffect(err error) error {
-	own, ok := errors.AsType[*storage.Error](err)
+	storageErr, ok := errors.AsType[*storage.Error](err)
 	if !ok {
 		return err
 	}
-	e := *own
+	e := *storageErr
 	if e.Unknown && e.Code == storage.PreconditionFailed {
 		e.Code = storage.Unavailable
 		e.Retryable = true
@@ -103,11 +103,11 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 // isUnknown reports whether a failed request may have taken effect. counter has counted the
 // requests that the SDK made.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
-	_, own := errors.AsType[*storage.Error](err)
+	_, isOwn := errors.AsType[*storage.Error](err)
 	switch {
 	case counter.Unanswered() > 0:
 		return true
-	case own:
+	case isOwn:
 		return false // the error comes from the credentials or from the body, before the request was sent
 	case transport.Sent(err):
 		return true

@@ -33,25 +33,25 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 // these keys were given to [Hold], which returned ctx or a parent of ctx. Usually HeldIn computes
 // the keys from the known places of both buckets. Otherwise it reads the objects at all possible
 // keys. It returns the keys of the objects that contain a random text from Hold.
-func HeldIn(ctx context.Context, in any) (keys []string) {
+func HeldIn(ctx context.Context, input any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
-		known := KeysIn(h.bucket, h.key, in)
-		if len(known) == 0 && !evidence.Apart(Places(h.bucket), Places(in)) {
+		names := KeysIn(h.bucket, h.key, input)
+		if len(names) == 0 && !evidence.Apart(Places(h.bucket), Places(input)) {
 			for _, key := range h.otherKeys() {
-				if Has(ctx, in, key, h.mark) {
-					known = append(known, key)
+				if Has(ctx, input, key, h.mark) {
+					names = append(names, key)
 				}
 			}
 		}
-		keys = append(keys, known...)
+		keys = append(keys, names...)
 	}
 	return keys
 }
 
 // Has reports whether an object or file contains the given text in its first 64 KiB. The parameter
 // in is a Bucket or a Directory. The root package sets Has.
-var Has func(ctx context.Context, in any, key, text string) bool
+var Has func(ctx context.Context, input any, key, text string) bool
 
 // otherKeys returns all keys that the held object may have in another bucket or directory. If the
 // other bucket shows a parent folder of the object's bucket, the key begins with more folders. If
@@ -65,7 +65,7 @@ func (h *held) otherKeys() (keys []string) {
 		)
 	}
 	for _, key := range paths {
-		for more := true; more; _, key, more = strings.Cut(key, "/") {
+		for hasMore := true; hasMore; _, key, hasMore = strings.Cut(key, "/") {
 			if key != "" && key[0] != '/' && !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}
@@ -77,12 +77,12 @@ func (h *held) otherKeys() (keys []string) {
 // KeysIn returns the keys under which an object of bucket also appears in a second Bucket or a
 // Directory. It only compares the known places of both. If a bucket has several stores, the object
 // may have several keys.
-func KeysIn(bucket any, key string, in any) (keys []string) {
-	ends := Places(in)
+func KeysIn(bucket any, key string, input any) (keys []string) {
+	ends := Places(input)
 	for _, of := range Places(bucket) {
 		for _, end := range ends {
-			if found, ok := of.KeyIn(key, end); ok && !slices.Contains(keys, found) {
-				keys = append(keys, found)
+			if value, ok := of.KeyIn(key, end); ok && !slices.Contains(keys, value) {
+				keys = append(keys, value)
 			}
 		}
 	}

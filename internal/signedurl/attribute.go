@@ -130,8 +130,8 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 		}
 	}
 	if mode, ok := strings.CutPrefix(a.Name, lockAttribute); ok {
-		until, err := time.Parse(time.RFC3339, a.Value)
-		return storage.WithRetention(until, storage.RetentionMode(mode)), err == nil
+		expires, err := time.Parse(time.RFC3339, a.Value)
+		return storage.WithRetention(expires, storage.RetentionMode(mode)), err == nil
 	}
 	if a.Name == tagsAttribute {
 		return a.tags()

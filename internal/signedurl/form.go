@@ -63,8 +63,8 @@ func formParts(bucket string, fields map[string]string) []string {
 // VerifyForm verifies the signature of a submitted form. fields holds the fields before the file,
 // with names in lower case. VerifyForm returns a Grant only if the status is [Valid].
 func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) (*Grant, Status) {
-	key, known := k.find(fields[keyParam])
-	if !known || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
+	key, ok := k.find(fields[keyParam])
+	if !ok || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
 		return nil, Invalid
 	}
 	g := &Grant{Method: "POST", Key: fields[objectField], CRC32C: crcOf(fields[crcParam])}

@@ -48,11 +48,11 @@ const (
 )
 
 func (g *Grant) status(now time.Time) Status {
-	ends := time.Unix(g.Expires, 0)
-	if !now.Before(ends) {
+	end := time.Unix(g.Expires, 0)
+	if !now.Before(end) {
 		return Expired
 	}
-	if ends.Sub(now) > maxLifetime {
+	if end.Sub(now) > maxLifetime {
 		return Invalid
 	}
 	return Valid
@@ -62,8 +62,8 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
 	}
-	from, lasts := r.Term(now)
-	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(from, lasts), MinSize: -1, MaxSize: -1}
+	start, lasts := r.Term(now)
+	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(start, lasts), MinSize: -1, MaxSize: -1}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		g.Version, g.ResponseType, g.ResponseDisposition = r.Version, r.ResponseType, r.ResponseDisposition()
@@ -165,8 +165,8 @@ func (g *Grant) signedParts(bucket, query string) []string {
 // header exactly once, with the signed value. VerifyURL returns a Grant only if the status is
 // [Valid].
 func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Header, now time.Time) (*Grant, Status) {
-	unsignedQuery, signature, found := strings.Cut(query, signatureParam)
-	if !found {
+	unsignedQuery, signature, ok := strings.Cut(query, signatureParam)
+	if !ok {
 		return nil, Invalid
 	}
 	g, id := parseQuery(unsignedQuery)

@@ -46,8 +46,8 @@ func Vend(k Keys, bucket string, r *driver.VendRequest, now time.Time) (*storage
 func VerifyVended(k Keys, bucket, token string, now time.Time) (*VendedGrant, Status) {
 	content, rest, _ := strings.Cut(token, ".")
 	id, signature, _ := strings.Cut(rest, ".")
-	key, known := k.find(id)
-	if !known || !key.verify(signature, vendedText, content) {
+	key, ok := k.find(id)
+	if !ok || !key.verify(signature, vendedText, content) {
 		return nil, Invalid
 	}
 	g := &VendedGrant{}

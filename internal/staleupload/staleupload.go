@@ -21,12 +21,12 @@ const (
 )
 
 // Expired reports whether one of the rules discards an upload. The parameter key is the key of the
-// upload, and the parameter begun is the time at which the upload began. Expired counts whole days
+// upload, and start is the time at which the upload began. Expired counts whole days
 // since that time, as Amazon does
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
 // It compares numbers of days, because a Duration cannot hold very large numbers of days.
-func Expired(rules []storage.LifecycleRule, key string, begun, now time.Time) bool {
-	days := int(now.Sub(begun) / Day)
+func Expired(rules []storage.LifecycleRule, key string, start, now time.Time) bool {
+	days := int(now.Sub(start) / Day)
 	return slices.ContainsFunc(rules, func(r storage.LifecycleRule) bool {
 		return r.AbortUploadsAfterDays > 0 && days >= r.AbortUploadsAfterDays && strings.HasPrefix(key, r.Prefix)
 	})

@@ -62,10 +62,10 @@ func unknown(err error) error {
 		Code: storage.CodeOf(err),
 		Err:  fmt.Errorf("the time of the store is not known, which decides what is old: %w", err),
 	}
-	own, ok := errors.AsType[*storage.Error](err)
+	storageErr, ok := errors.AsType[*storage.Error](err)
 	if ok {
-		e.Retryable = own.Retryable
-		e.Hint = own.Hint
+		e.Retryable = storageErr.Retryable
+		e.Hint = storageErr.Hint
 	}
 	switch e.Code {
 	case storage.PermissionDenied, storage.Unsupported:

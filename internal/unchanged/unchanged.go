@@ -25,7 +25,7 @@ func Remove(
 	changed := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
 	conditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
 	if !conditional || !storage.Supports(b, storage.UniqueRevisions) {
-		now, err := b.Attrs(ctx, key, reads...)
+		current, err := b.Attrs(ctx, key, reads...)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
 			if !conditional {
@@ -33,7 +33,7 @@ func Remove(
 			}
 		case err != nil:
 			return err
-		case !now.Same(source) || writtenAgain(b, now, source):
+		case !current.Same(source) || writtenAgain(b, current, source):
 			return changed
 		}
 	}
@@ -50,9 +50,9 @@ func Remove(
 // writtenAgain reports whether an object was written again after it was listed. It compares
 // modification times, and only in a store whose revisions would not show that. Fractions of a
 // second do not count, because listings and inventories may lack them.
-func writtenAgain(b storage.ReadWriter, now, listed *storage.Attrs) bool {
+func writtenAgain(b storage.ReadWriter, current, listed *storage.Attrs) bool {
 	if listed.Modified.IsZero() || storage.Supports(b, storage.UniqueRevisions) {
 		return false
 	}
-	return !now.Modified.Truncate(time.Second).Equal(listed.Modified.Truncate(time.Second))
+	return !current.Modified.Truncate(time.Second).Equal(listed.Modified.Truncate(time.Second))
 }

@@ -14,16 +14,16 @@ const maxField = 64
 // Field shortens the name of a field for use in a response.
 func Field(name string) string { return Beginning(name, maxField) }
 
-// Beginning returns the beginning of text without cutting a character. The parameter most is the
+// Beginning returns the beginning of text without cutting a character. limit is the
 // largest number of bytes.
-func Beginning(text string, most int) string {
-	if len(text) <= most {
+func Beginning(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
 	}
-	return text[:most]
+	return text[:limit]
 }
 
 // WriteJSON sends a response whose body is value in JSON.

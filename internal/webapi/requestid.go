@@ -31,9 +31,9 @@ const maxRequestID = 128
 // RequestID returns the ID that the client has sent, if the ID is safe to appear in logs. Otherwise
 // it returns a random ID.
 func RequestID(r *http.Request) string {
-	given := r.Header.Values(RequestIDHeader)
-	if len(given) == 1 && len(given[0]) <= maxRequestID && IsToken(given[0]) {
-		return given[0]
+	values := r.Header.Values(RequestIDHeader)
+	if len(values) == 1 && len(values[0]) <= maxRequestID && IsToken(values[0]) {
+		return values[0]
 	}
 	return rand.Text()
 }

@@ -23,8 +23,8 @@ import (
 // With returns a copy of c for [s3server.Start]. A server with this Config lists keys in the order
 // of a directory tree.
 func With(c s3server.Config) s3server.Config {
-	most := cmp.Or(c.Limits.MaxPage, 1000)
-	c.Middleware = func(next http.Handler) http.Handler { return &lister{next.(*s3server.Handler), most} }
+	maximum := cmp.Or(c.Limits.MaxPage, 1000)
+	c.Middleware = func(next http.Handler) http.Handler { return &lister{next.(*s3server.Handler), maximum} }
 	return c
 }
 
@@ -133,13 +133,13 @@ func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result, error) {
 	b := l.server.Bucket(bucket)
 	defer func() { _ = storage.Close(b) }()
-	prefix, delimiter, after := query.Get("prefix"), query.Get("delimiter"), positionOf(query)
+	prefix, delimiter, pos := query.Get("prefix"), query.Get("delimiter"), positionOf(query)
 	var all []storage.ListEntry
 	for e, err := range b.List(r.Context(), storage.WithPrefix(prefix)) {
 		if err != nil {
 			return nil, err
 		}
-		if after.isBefore(e.Key, prefix, delimiter) {
+		if pos.isBefore(e.Key, prefix, delimiter) {
 			all = append(all, e)
 		}
 	}

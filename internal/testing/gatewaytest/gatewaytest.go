@@ -107,26 +107,26 @@ func (g *gateway) fails(err error, status int, code string) {
 
 func (g *gateway) put(key, content string, options ...func(*s3.PutObjectInput)) *s3.PutObjectOutput {
 	g.Helper()
-	in := &s3.PutObjectInput{Bucket: g.bucket, Key: &key, Body: strings.NewReader(content)}
+	input := &s3.PutObjectInput{Bucket: g.bucket, Key: &key, Body: strings.NewReader(content)}
 	for _, o := range options {
-		o(in)
+		o(input)
 	}
-	out, err := g.PutObject(g.Context(), in)
+	output, err := g.PutObject(g.Context(), input)
 	require.NoError(g, err, "%q", key)
-	return out
+	return output
 }
 
 func (g *gateway) get(key string, options ...func(*s3.GetObjectInput)) (string, *s3.GetObjectOutput) {
 	g.Helper()
-	in := &s3.GetObjectInput{Bucket: g.bucket, Key: &key}
+	input := &s3.GetObjectInput{Bucket: g.bucket, Key: &key}
 	for _, o := range options {
-		o(in)
+		o(input)
 	}
-	out, err := g.GetObject(g.Context(), in)
+	output, err := g.GetObject(g.Context(), input)
 	require.NoError(g, err, "%q", key)
-	content, err := io.ReadAll(out.Body)
+	content, err := io.ReadAll(output.Body)
 	require.NoError(g, err, "%q", key)
-	return string(content), out
+	return string(content), output
 }
 
 func (g *gateway) keys() (keys []string) {
@@ -143,10 +143,10 @@ func (g *gateway) keys() (keys []string) {
 }
 
 func (g *gateway) buckets() {
-	in := &s3.CreateBucketInput{Bucket: g.bucket}
-	_, err := g.CreateBucket(g.Context(), in)
+	input := &s3.CreateBucketInput{Bucket: g.bucket}
+	_, err := g.CreateBucket(g.Context(), input)
 	require.NoError(g, err)
-	_, err = g.CreateBucket(g.Context(), in)
+	_, err = g.CreateBucket(g.Context(), input)
 	require.NoError(g, err, "in us-east-1, it succeeds again")
 	_, err = g.HeadBucket(g.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
 	require.NoError(g, err)
@@ -159,12 +159,12 @@ func (g *gateway) buckets() {
 // with keys that the provider does not permit.
 func (g *gateway) objects() {
 	for _, key := range []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t"} {
-		put := g.put(key, "content of "+key, func(in *s3.PutObjectInput) {
-			in.ContentType, in.CacheControl = aws.String("text/x-test"), aws.String("no-cache")
-			in.Metadata = map[string]string{"color": "blue"}
-			in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+		put := g.put(key, "content of "+key, func(input *s3.PutObjectInput) {
+			input.ContentType, input.CacheControl = aws.String("text/x-test"), aws.String("no-cache")
+			input.Metadata = map[string]string{"color": "blue"}
+			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 		})
-		content, got := g.get(key, func(in *s3.GetObjectInput) { in.ChecksumMode = types.ChecksumModeEnabled })
+		content, got := g.get(key, func(input *s3.GetObjectInput) { input.ChecksumMode = types.ChecksumModeEnabled })
 		require.Equal(g, "content of "+key, content)
 		require.Equal(
 			g, []string{"text/x-test", "no-cache", "blue"},
@@ -175,7 +175,7 @@ func (g *gateway) objects() {
 		if !g.lacks.Checksums {
 			require.Equal(g, *put.ChecksumSHA256, aws.ToString(got.ChecksumSHA256))
 		}
-		content, _ = g.get(key, func(in *s3.GetObjectInput) { in.Range = aws.String("bytes=3-6") })
+		content, _ = g.get(key, func(input *s3.GetObjectInput) { input.Range = aws.String("bytes=3-6") })
 		require.Equal(g, "tent", content)
 	}
 	g.put("empty", "")
@@ -193,7 +193,7 @@ func (g *gateway) conditions() {
 		},
 	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
-	second := g.put("condition", "two", func(in *s3.PutObjectInput) { in.IfMatch = first.ETag })
+	second := g.put("condition", "two", func(input *s3.PutObjectInput) { input.IfMatch = first.ETag })
 	_, err = g.PutObject(
 		g.Context(),
 		&s3.PutObjectInput{
@@ -218,16 +218,16 @@ func (g *gateway) listings() {
 		g.keys(),
 		"nothing of the server's own",
 	)
-	out, err := g.ListObjectsV2(
+	output, err := g.ListObjectsV2(
 		g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Delimiter: aws.String("/"), Prefix: aws.String("a/")},
 	)
 	require.NoError(g, err)
-	require.Empty(g, out.Contents)
-	require.Len(g, out.CommonPrefixes, 2)
+	require.Empty(g, output.Contents)
+	require.Len(g, output.CommonPrefixes, 2)
 	_, got := g.get("plain")
-	out, err = g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
+	output, err = g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
 	require.NoError(g, err)
-	require.Equal(g, *got.ETag, *out.Contents[0].ETag, "as in a listing")
+	require.Equal(g, *got.ETag, *output.Contents[0].ETag, "as in a listing")
 }
 
 func (g *gateway) copies() {
@@ -360,12 +360,12 @@ func (g *gateway) removals() {
 	for _, key := range append(g.keys(), "missing") {
 		all = append(all, types.ObjectIdentifier{Key: aws.String(key)})
 	}
-	out, err := g.DeleteObjects(
+	output, err := g.DeleteObjects(
 		g.Context(), &s3.DeleteObjectsInput{Bucket: g.bucket, Delete: &types.Delete{Objects: all}},
 	)
 	require.NoError(g, err)
-	require.Empty(g, out.Errors)
-	require.Len(g, out.Deleted, len(all))
+	require.Empty(g, output.Errors)
+	require.Len(g, output.Deleted, len(all))
 	require.Empty(g, g.keys())
 }
 
@@ -382,26 +382,26 @@ func (g *gateway) versions(lacks bool) {
 	require.NoError(g, err)
 	one := g.put("k", "one")
 	g.put("k", "two")
-	content, _ := g.get("k", func(in *s3.GetObjectInput) { in.VersionId = one.VersionId })
+	content, _ := g.get("k", func(input *s3.GetObjectInput) { input.VersionId = one.VersionId })
 	require.Equal(g, "one", content)
 	removed, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k")})
 	require.NoError(g, err)
 	require.True(g, *removed.DeleteMarker)
-	out, err := g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
+	output, err := g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
 	require.NoError(g, err)
-	require.Len(g, out.Versions, 2)
-	require.Len(g, out.DeleteMarkers, 1)
+	require.Len(g, output.Versions, 2)
+	require.Len(g, output.DeleteMarkers, 1)
 	_, err = g.DeleteObject(
 		g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k"), VersionId: removed.VersionId},
 	)
 	require.NoError(g, err)
 	content, _ = g.get("k")
 	require.Equal(g, "two", content)
-	out, err = g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
+	output, err = g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
 	require.NoError(g, err)
-	require.Empty(g, out.DeleteMarkers)
-	require.Len(g, out.Versions, 2)
-	for _, v := range out.Versions {
+	require.Empty(g, output.DeleteMarkers)
+	require.Len(g, output.Versions, 2)
+	for _, v := range output.Versions {
 		_, err = g.DeleteObject(
 			g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId},
 		)

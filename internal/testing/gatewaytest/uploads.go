@@ -36,13 +36,13 @@ func (g *gateway) uploads() {
 
 func (g *gateway) begin(key string, options ...func(*s3.CreateMultipartUploadInput)) *string {
 	g.Helper()
-	in := &s3.CreateMultipartUploadInput{Bucket: g.bucket, Key: &key}
+	input := &s3.CreateMultipartUploadInput{Bucket: g.bucket, Key: &key}
 	for _, o := range options {
-		o(in)
+		o(input)
 	}
-	begun, err := g.CreateMultipartUpload(g.Context(), in)
+	upload, err := g.CreateMultipartUpload(g.Context(), input)
 	require.NoError(g, err)
-	return begun.UploadId
+	return upload.UploadId
 }
 
 func (g *gateway) part(key string, upload *string, number int32, content string) types.CompletedPart {
@@ -107,8 +107,8 @@ func (g *gateway) open() (ids []string) {
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
 func (g *gateway) partsInAnyOrder() {
-	upload := g.begin("large", func(in *s3.CreateMultipartUploadInput) {
-		in.ContentType, in.Metadata = aws.String("text/x-test"), map[string]string{"color": "blue"}
+	upload := g.begin("large", func(input *s3.CreateMultipartUploadInput) {
+		input.ContentType, input.Metadata = aws.String("text/x-test"), map[string]string{"color": "blue"}
 	})
 	third, replaced := g.part("large", upload, 3, "3"), g.part("large", upload, 1, content("old"))
 	first, second := g.part("large", upload, 1, content("1")), g.part("large", upload, 2, content("2"))
@@ -163,13 +163,13 @@ func (g *gateway) numbersWithGaps() {
 
 func (g *gateway) copiedParts() {
 	upload := g.begin("copied")
-	out, err := g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
+	output, err := g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
 		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(1),
 		CopySource: aws.String(*g.bucket + "/large"), CopySourceRange: aws.String("bytes=0-2047"),
 	})
 	require.NoError(g, err)
 	copied := types.CompletedPart{
-		PartNumber: aws.Int32(1), ETag: out.CopyPartResult.ETag, ChecksumCRC32: out.CopyPartResult.ChecksumCRC32,
+		PartNumber: aws.Int32(1), ETag: output.CopyPartResult.ETag, ChecksumCRC32: output.CopyPartResult.ChecksumCRC32,
 	}
 	_, err = g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
 		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(2),
@@ -229,9 +229,9 @@ func (g *gateway) refusedCompletions() {
 		g.Log(name)
 		g.fails(err, http.StatusBadRequest, test.code)
 	}
-	in := g.completion("refused", upload, first, last)
-	in.IfNoneMatch = aws.String("*")
-	_, err := g.CompleteMultipartUpload(g.Context(), in)
+	input := g.completion("refused", upload, first, last)
+	input.IfNoneMatch = aws.String("*")
+	_, err := g.CompleteMultipartUpload(g.Context(), input)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
 	text, _ := g.get("refused")
 	require.Equal(g, "old", text)
@@ -249,13 +249,13 @@ func (g *gateway) manyParts() {
 		var group sync.WaitGroup
 		for i := range parts {
 			group.Go(func() {
-				out, err := g.UploadPart(g.Context(), &s3.UploadPartInput{
+				output, err := g.UploadPart(g.Context(), &s3.UploadPartInput{
 					Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: aws.Int32(int32(i + 1)),
 					Body: strings.NewReader(content(string(rune('A' + i)))),
 				})
 				if err == nil {
 					parts[i] = types.CompletedPart{
-						PartNumber: aws.Int32(int32(i + 1)), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32,
+						PartNumber: aws.Int32(int32(i + 1)), ETag: output.ETag, ChecksumCRC32: output.ChecksumCRC32,
 					}
 				}
 			})
@@ -275,20 +275,20 @@ func (g *gateway) manyParts() {
 func (g *gateway) completionsOfTwoServers() {
 	for range 5 {
 		upload := g.begin("two servers")
-		in := g.completion(
+		input := g.completion(
 			"two servers", upload, g.part("two servers", upload, 1, content("1")),
 			g.part("two servers", upload, 2, "2"),
 		)
 		var results [2]error
 		var group sync.WaitGroup
 		for i, server := range []*s3.Client{g.Client, g.other} {
-			group.Go(func() { _, results[i] = server.CompleteMultipartUpload(g.Context(), in) })
+			group.Go(func() { _, results[i] = server.CompleteMultipartUpload(g.Context(), input) })
 		}
 		group.Wait()
 		require.NoError(g, errors.Join(results[:]...))
 		text, _ := g.get("two servers")
 		require.Equal(g, content("1")+"2", text)
-		_, err := g.other.CompleteMultipartUpload(g.Context(), in)
+		_, err := g.other.CompleteMultipartUpload(g.Context(), input)
 		require.NoError(g, err, "again")
 		g.isGone("two servers", upload)
 	}
@@ -299,17 +299,17 @@ func (g *gateway) completionsOfTwoServers() {
 func (g *gateway) partBesideCompletion() {
 	for range 5 {
 		upload := g.begin("replaced")
-		in := g.completion(
+		input := g.completion(
 			"replaced", upload, g.part("replaced", upload, 1, content("1")), g.part("replaced", upload, 2, "2"),
 		)
 		var completed error
 		var group sync.WaitGroup
-		group.Go(func() { _, completed = g.CompleteMultipartUpload(g.Context(), in) })
+		group.Go(func() { _, completed = g.CompleteMultipartUpload(g.Context(), input) })
 		group.Go(func() {
 			_, _ = g.other.UploadPart(
 				g.Context(),
 				&s3.UploadPartInput{
-					Bucket: g.bucket, Key: in.Key, UploadId: upload, PartNumber: aws.Int32(1),
+					Bucket: g.bucket, Key: input.Key, UploadId: upload, PartNumber: aws.Int32(1),
 					Body: strings.NewReader(content("new")),
 				},
 			)

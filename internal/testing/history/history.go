@@ -57,14 +57,14 @@ func (h *History) tick() int {
 	return h.now
 }
 
-// Explained reports whether some order of the calls explains all results. The parameter from is the
+// Explained reports whether some order of the calls explains all results. src is the
 // state of the key before the first call.
-func (h *History) Explained(from KeyState) bool { return explain(h.calls, from) }
+func (h *History) Explained(src KeyState) bool { return explain(h.calls, src) }
 
 // explain reports whether some order of the calls explains their results. It tries each call that
 // can be the first in an order. If another call ended before a call began, the later call cannot be
 // the first.
-func explain(calls []*pastCall, from KeyState) bool {
+func explain(calls []*pastCall, src KeyState) bool {
 	if len(calls) == 0 {
 		return true
 	}
@@ -73,8 +73,8 @@ func explain(calls []*pastCall, from KeyState) bool {
 		if call.begun > first {
 			continue
 		}
-		for _, to := range call.step(from) {
-			if explain(slices.Concat(calls[:i], calls[i+1:]), to) {
+		for _, dst := range call.step(src) {
+			if explain(slices.Concat(calls[:i], calls[i+1:]), dst) {
 				return true
 			}
 		}

@@ -43,10 +43,10 @@ type awsRequest struct {
 func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	region, signed := signedRegion(r, body)
-	operation, known := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
+	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
 	var in awsRequest
 	switch {
-	case r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !known || json.Unmarshal(body, &in) != nil:
+	case r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ok || json.Unmarshal(body, &in) != nil:
 		refuseAWS(w, "SerializationException")
 		return
 	case !signed:
@@ -74,10 +74,10 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	}
 	bound, _ := json.Marshal(in.EncryptionContext) // Marshal sorts the names, so that equal contexts give equal texts
 	id := parts[5]
-	out := map[string]any{"KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+	result := map[string]any{"KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
 	if operation == "Encrypt" {
-		out["CiphertextBlob"] = append([]byte(id+"\n"), versions[0].Seal(nil, nil, in.Plaintext, bound)...)
-		WriteJSON(w, http.StatusOK, out)
+		result["CiphertextBlob"] = append([]byte(id+"\n"), versions[0].Seal(nil, nil, in.Plaintext, bound)...)
+		WriteJSON(w, http.StatusOK, result)
 		return
 	}
 	name, sealed, _ := bytes.Cut(in.CiphertextBlob, []byte("\n"))
@@ -85,13 +85,13 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		refuseAWS(w, "IncorrectKeyException")
 		return
 	}
-	plain, err := versions[0].Open(nil, nil, sealed, bound)
+	data, err := versions[0].Open(nil, nil, sealed, bound)
 	if err != nil {
 		refuseAWS(w, "InvalidCiphertextException")
 		return
 	}
-	out["Plaintext"] = plain
-	WriteJSON(w, http.StatusOK, out)
+	result["Plaintext"] = data
+	WriteJSON(w, http.StatusOK, result)
 }
 
 func refuseAWS(w http.ResponseWriter, code string) {
@@ -107,21 +107,21 @@ var authorization = regexp.MustCompile(
 // not valid.
 func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
-	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	t, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if parts == nil || err != nil {
 		return "", false
 	}
-	again, _ := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
+	second, _ := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
 	for name := range strings.SplitSeq(parts[2], ";") {
 		if name != "host" && name != "content-length" {
-			again.Header.Set(name, r.Header.Get(name))
+			second.Header.Set(name, r.Header.Get(name))
 		}
 	}
 	sum := sha256.Sum256(body)
 	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}
 	hash := hex.EncodeToString(sum[:])
-	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hash, "kms", parts[1], at); err != nil {
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, second, hash, "kms", parts[1], t); err != nil {
 		return "", false
 	}
-	return parts[1], again.Header.Get("Authorization") == r.Header.Get("Authorization")
+	return parts[1], second.Header.Get("Authorization") == r.Header.Get("Authorization")
 }

@@ -118,11 +118,11 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
 	default:
 		key := vaultKeys()[n-1]
-		var out []byte
+		var data []byte
 		if parts[4] == "wrapkey" {
-			out, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, value, nil)
+			data, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, value, nil)
 		} else {
-			out, err = rsa.DecryptOAEP(sha256.New(), nil, key, value, nil)
+			data, err = rsa.DecryptOAEP(sha256.New(), nil, key, value, nil)
 		}
 		if err != nil {
 			RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
@@ -132,7 +132,7 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 			w, http.StatusOK,
 			map[string]string{
 				"kid":   Vault + "/keys/" + parts[2] + "/" + version(n),
-				"value": base64.RawURLEncoding.EncodeToString(out),
+				"value": base64.RawURLEncoding.EncodeToString(data),
 			},
 		)
 	}

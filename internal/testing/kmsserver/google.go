@@ -78,10 +78,10 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			"verifiedPlaintextCrc32c": true, "verifiedAdditionalAuthenticatedDataCrc32c": true,
 		})
 	default:
-		var plain []byte
+		var data []byte
 		err := fmt.Errorf("no such version")
 		if n := len(in.Ciphertext); n > 0 && int(in.Ciphertext[0]) <= len(versions) && in.Ciphertext[0] > 0 {
-			plain, err = versions[in.Ciphertext[0]-1].Open(nil, nil, in.Ciphertext[1:], in.AdditionalAuthenticatedData)
+			data, err = versions[in.Ciphertext[0]-1].Open(nil, nil, in.Ciphertext[1:], in.AdditionalAuthenticatedData)
 		}
 		if err != nil {
 			RefuseGoogle(
@@ -91,8 +91,8 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		WriteJSON(w, http.StatusOK, map[string]any{
-			"plaintext":       base64.StdEncoding.EncodeToString(plain),
-			"plaintextCrc32c": strconv.FormatInt(sum(plain), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
+			"plaintext":       base64.StdEncoding.EncodeToString(data),
+			"plaintextCrc32c": strconv.FormatInt(sum(data), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
 		})
 	}
 }

@@ -15,8 +15,8 @@ import (
 // bucket.
 func Config(t *testing.T) s3.Config {
 	t.Helper()
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("minio")
+	require.True(t, ok)
 	return s3.Config{
 		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
 		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"),

@@ -24,14 +24,14 @@ type Response struct {
 
 // Clients maps names to HTTP clients that do not use the driver. Each client sends a signed request
 // without changes, except that curl adds its own Content-Type to an upload.
-var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{
+var Clients = map[string]func(t testing.TB, signedURL *storage.SignedURL, body string) Response{
 	"net/http": NetHTTP, "curl": Curl,
 }
 
 // NetHTTP makes the request with net/http.
-func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
+func NetHTTP(t testing.TB, signedURL *storage.SignedURL, body string) Response {
 	t.Helper()
-	r, err := signed.Request(t.Context(), strings.NewReader(body))
+	r, err := signedURL.Request(t.Context(), strings.NewReader(body))
 	require.NoError(t, err)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	got, err := client.Do(r)
@@ -43,23 +43,23 @@ func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
 }
 
 // Curl makes the request with the program curl. If curl is missing, the test is skipped or fails.
-func Curl(t testing.TB, signed *storage.SignedURL, body string) Response {
+func Curl(t testing.TB, signedURL *storage.SignedURL, body string) Response {
 	t.Helper()
-	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
-	for name, values := range signed.Header {
+	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signedURL.Method, "--write-out", "%{http_code}"}
+	for name, values := range signedURL.Header {
 		for _, value := range values {
 			args = append(args, "--header", name+": "+value)
 		}
 	}
-	command := exec.CommandContext(t.Context(), testserver.Program(t, "curl"), append(args, signed.URL)...)
-	if signed.Method == http.MethodPut {
+	command := exec.CommandContext(t.Context(), testserver.Program(t, "curl"), append(args, signedURL.URL)...)
+	if signedURL.Method == http.MethodPut {
 		command.Args = append(command.Args, "--data-binary", "@-")
 		command.Stdin = strings.NewReader(body)
 	}
-	var out bytes.Buffer
-	command.Stdout = &out
+	var buf bytes.Buffer
+	command.Stdout = &buf
 	require.NoError(t, command.Run())
-	text := out.String()
+	text := buf.String()
 	status, err := strconv.Atoi(text[len(text)-3:])
 	require.NoError(t, err)
 	return Response{Status: status, Body: text[:len(text)-3]}

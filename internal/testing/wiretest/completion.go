@@ -37,8 +37,8 @@ func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
 // removed or replaced, Complete fails with ObjectNotFound. open opens a bucket with an HTTP client,
 // or with the driver's own client if client is nil.
 func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) {
-	plain := open(nil)
-	t.Cleanup(func() { require.NoError(t, storage.Close(plain)) })
+	bucket := open(nil)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	for _, row := range []struct {
 		name string
 		lost bool
@@ -60,25 +60,25 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 			require.NoError(t, err)
 			_, err = u.PutPart(t.Context(), 1, strings.NewReader("upload"))
 			require.NoError(t, err)
-			made, err := u.Complete(t.Context())
+			attrs, err := u.Complete(t.Context())
 			require.NoError(t, err)
-			again, err := u.Complete(t.Context())
+			second, err := u.Complete(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, made.Revision, again.Revision)
+			require.Equal(t, attrs.Revision, second.Revision)
 
-			require.NoError(t, plain.Remove(t.Context(), key))
+			require.NoError(t, bucket.Remove(t.Context(), key))
 			if row.then != "" {
-				_, err := plain.Upload(t.Context(), key, strings.NewReader(row.then))
+				_, err := bucket.Upload(t.Context(), key, strings.NewReader(row.then))
 				require.NoError(t, err)
 			}
-			for _, on := range []storage.Bucket{b, plain} {
+			for _, on := range []storage.Bucket{b, bucket} {
 				same, err := storage.ContinueUpload(t.Context(), on, u.Token())
 				require.NoError(t, err)
 				_, err = same.Complete(t.Context())
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				_, err = same.PutPart(t.Context(), 2, strings.NewReader("late"))
 				require.ErrorIs(t, err, storage.ObjectNotFound)
-				data, _, err := storage.ReadAll(t.Context(), plain, key)
+				data, _, err := storage.ReadAll(t.Context(), bucket, key)
 				if row.then == "" {
 					require.ErrorIs(t, err, storage.ObjectNotFound, "it is back: %q", data)
 				} else {
@@ -86,7 +86,7 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 					require.Equal(t, row.then, string(data))
 				}
 			}
-			requireListed(t, plain, key)
+			requireListed(t, bucket, key)
 		})
 	}
 }

@@ -98,11 +98,11 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	}
 	cut := p.next()
 	var once sync.Once
-	carry := func(to io.Writer, from io.Reader, most int64) {
-		if most > 0 {
-			from = io.LimitReader(from, most)
+	carry := func(dst io.Writer, src io.Reader, limit int64) {
+		if limit > 0 {
+			src = io.LimitReader(src, limit)
 		}
-		if n, _ := io.Copy(to, from); most > 0 && n == most {
+		if n, _ := io.Copy(dst, src); limit > 0 && n == limit {
 			once.Do(p.countCut)
 			if cut.Reset {
 				_ = client.SetLinger(0)

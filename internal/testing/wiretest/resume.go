@@ -44,13 +44,13 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 		t.Run(row.how, func(t *testing.T) {
 			direct, proxy, cut := through(t, server, open)
 			want := Content(8<<20, 1)
-			stored, err := direct.Upload(t.Context(), "a", bytes.NewReader(want))
+			existing, err := direct.Upload(t.Context(), "a", bytes.NewReader(want))
 			require.NoError(t, err)
 			proxy.Cut(Cut{Down: 1 << 20, Reset: row.reset}, row.cuts)
 			got, attrs, err := storage.ReadAll(t.Context(), cut, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
-			require.Equal(t, stored.Revision, attrs.Revision)
+			require.Equal(t, existing.Revision, attrs.Revision)
 			require.Equal(t, row.cuts, proxy.Cuts())
 		})
 	}

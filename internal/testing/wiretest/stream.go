@@ -70,7 +70,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 // MiB, or the number of MiB in OMNIBUCKET_TEST_HUGE.
 func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*storage.Attrs, *Stream) {
 	t.Helper()
-	if text, given := os.LookupEnv("OMNIBUCKET_TEST_HUGE"); given {
+	if text, ok := os.LookupEnv("OMNIBUCKET_TEST_HUGE"); ok {
 		n, err := strconv.ParseInt(text, 10, 32)
 		require.NoError(t, err)
 		mib = n

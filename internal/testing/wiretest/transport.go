@@ -120,9 +120,9 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 			var all sync.WaitGroup
 			for i, call := range operations {
 				all.Go(func() {
-					begun := time.Now()
+					start := time.Now()
 					errs[i] = call.do(t.Context(), b)
-					took[i] = time.Since(begun)
+					took[i] = time.Since(start)
 				})
 			}
 			all.Wait()

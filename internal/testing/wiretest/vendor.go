@@ -56,11 +56,11 @@ func (v *Vendor) Admits(secret string) bool {
 // requireUsed requires that the requests used the given credentials in the given order. The
 // parameter refused is the number of requests with invalid credentials that the store must have
 // refused.
-func (v *Vendor) requireUsed(t *testing.T, secrets []string, refused int) {
+func (v *Vendor) requireUsed(t *testing.T, secrets []string, refusals int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	require.Equal(t, secrets, slices.Compact(slices.Clone(v.used)))
-	require.Equal(t, refused, v.refused)
+	require.Equal(t, refusals, v.refused)
 }
 
 // An OpenVended opens a bucket whose driver uses the credentials of vendor. work is the time that
@@ -75,9 +75,9 @@ func CredentialsAreReplacedWithin(
 	for name, do := range operations {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				vendor, began := &Vendor{}, time.Now()
+				vendor, start := &Vendor{}, time.Now()
 				require.NoError(t, do(t.Context(), open(t, vendor, 25*time.Second)))
-				require.Greater(t, time.Since(began), time.Minute, "longer than the first credentials")
+				require.Greater(t, time.Since(start), time.Minute, "longer than the first credentials")
 				vendor.requireUsed(t, []string{"credentials-1", "credentials-2"}, 0)
 			})
 		})
