@@ -60,23 +60,23 @@ func (numbers) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // open returns a cache of g with blocks of size bytes, which keeps up to most bytes.
-func open(t *testing.T, g *generated, m *buffer.Limit, size, most int64) *Cache {
+func open(t *testing.T, g *generated, m *buffer.Limit, size, limit int64) *Cache {
 	t.Helper()
 	c := &Cache{}
-	c.Init(t.Context(), Config{Fetch: g.fetch, Size: g.size, BlockSize: size, Max: most, Limit: m})
+	c.Init(t.Context(), Config{Fetch: g.fetch, Size: g.size, BlockSize: size, Max: limit, Limit: m})
 	t.Cleanup(c.Close)
 	return c
 }
 
-func readAt(t *testing.T, c *Cache, at, length int64) {
+func readAt(t *testing.T, c *Cache, offset, length int64) {
 	t.Helper()
 	got := make([]byte, length)
 	want := make([]byte, length)
-	n, err := c.ReadAt(context.Background(), got, at)
+	n, err := c.ReadAt(context.Background(), got, offset)
 	require.NoError(t, err)
-	_, _ = numbers{}.ReadAt(want, at)
+	_, _ = numbers{}.ReadAt(want, offset)
 	require.Equal(t, length, int64(n))
-	require.True(t, string(want) == string(got), "other bytes at %d", at)
+	require.True(t, string(want) == string(got), "other bytes at %d", offset)
 }
 
 func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
@@ -84,13 +84,13 @@ func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	const three = 3 * (10 + blockOverhead)
 	r := open(t, g, m, 10, three)
-	for _, at := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
-		readAt(t, r, at, 5)
+	for _, offset := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
+		readAt(t, r, offset, 5)
 	}
 	require.Equal(t, int64(three), m.Used())
 	g.requests = nil
-	for _, at := range []int64{0, 200, 300} {
-		readAt(t, r, at, 5)
+	for _, offset := range []int64{0, 200, 300} {
+		readAt(t, r, offset, 5)
 	}
 	require.Empty(t, g.requests)
 	readAt(t, r, 100, 5)
@@ -105,8 +105,8 @@ func TestTheMemoryOfTinyBlocksIsBounded(t *testing.T) {
 	m := &buffer.Limit{Max: 8 * mib}
 	r := open(t, &generated{size: 100_000}, m, size, most)
 	before := heap()
-	for at := int64(0); at < r.Size; at += size {
-		readAt(t, r, at, size)
+	for offset := int64(0); offset < r.Size; offset += size {
+		readAt(t, r, offset, size)
 	}
 	require.Less(t, heap()-before, int64(most*11/10))
 	require.Greater(t, r.bytes, int64(most/2), "it keeps what fits")
@@ -115,10 +115,10 @@ func TestTheMemoryOfTinyBlocksIsBounded(t *testing.T) {
 
 // heap returns how many bytes are in use.
 func heap() int64 {
-	var now runtime.MemStats
+	var current runtime.MemStats
 	runtime.GC()
-	runtime.ReadMemStats(&now)
-	return int64(now.HeapAlloc)
+	runtime.ReadMemStats(&current)
+	return int64(current.HeapAlloc)
 }
 
 func TestTheLastBlockIsNotTiny(t *testing.T) {
@@ -133,8 +133,8 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 10_000}
 		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
-		for at := int64(0); at < 1000; at += 5 {
-			readAt(t, r, at, 5)
+		for offset := int64(0); offset < 1000; offset += 5 {
+			readAt(t, r, offset, 5)
 			synctest.Wait()
 		}
 		var lengths []int64
@@ -153,9 +153,9 @@ func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 100_000}
 		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
-		for at := int64(0); at < 1000; at += 5 {
+		for offset := int64(0); offset < 1000; offset += 5 {
 			for reader := range int64(8) { // together they would read ahead more than the cache holds
-				readAt(t, r, reader*10_000+at, 5)
+				readAt(t, r, reader*10_000+offset, 5)
 				synctest.Wait()
 			}
 		}
@@ -172,8 +172,8 @@ func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
 func TestScatteredReadsAreNotReadAhead(t *testing.T) {
 	g := &generated{size: 10_000}
 	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
-	for _, at := range []int64{0, 500, 100, 9000, 300} {
-		readAt(t, r, at, 10)
+	for _, offset := range []int64{0, 500, 100, 9000, 300} {
+		readAt(t, r, offset, 10)
 	}
 	require.Equal(t, []request{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
 }
@@ -207,9 +207,9 @@ func TestAScanIsExpectedToBeAsLongAsTheTwoBeforeIt(t *testing.T) {
 					} else if begins[0] == 5000 {
 						length = 5
 					}
-					for at := int64(0); at < length; at += 5 {
+					for offset := int64(0); offset < length; offset += 5 {
 						for _, begin := range begins {
-							readAt(t, r, begin+at, 5)
+							readAt(t, r, begin+offset, 5)
 							synctest.Wait()
 						}
 					}
@@ -280,18 +280,18 @@ func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(i), 2))
 			r := readers[i%2]
-			at := int64(0)
+			offset := int64(0)
 			for range 150 {
 				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
-				at += length
-				if random.IntN(4) == 0 || at+length > r.Size {
-					at = random.Int64N(r.Size - length)
+				offset += length
+				if random.IntN(4) == 0 || offset+length > r.Size {
+					offset = random.Int64N(r.Size - length)
 				}
 				got := make([]byte, length)
 				want := make([]byte, length)
-				_, _ = numbers{}.ReadAt(want, at)
-				if _, err := r.ReadAt(context.Background(), got, at); err != nil || string(got) != string(want) {
-					t.Errorf("%d bytes at %d: %v", length, at, err)
+				_, _ = numbers{}.ReadAt(want, offset)
+				if _, err := r.ReadAt(context.Background(), got, offset); err != nil || string(got) != string(want) {
+					t.Errorf("%d bytes at %d: %v", length, offset, err)
 				}
 				if random.IntN(8) == 0 && m.Try(mib/2) { // a transfer
 					m.Release(mib / 2)
@@ -319,8 +319,8 @@ func TestAFailedBlockIsFetchedAgain(t *testing.T) {
 
 func TestAnyBlockSizeAndCacheSizeWork(t *testing.T) {
 	for _, size := range []int64{1, 7, 1000, 1001, math.MaxInt64} {
-		for _, most := range []int64{0, 1, 50, 1000, math.MaxInt64} {
-			r := open(t, &generated{size: 1000}, &buffer.Limit{Max: mib}, size, most)
+		for _, maximum := range []int64{0, 1, 50, 1000, math.MaxInt64} {
+			r := open(t, &generated{size: 1000}, &buffer.Limit{Max: mib}, size, maximum)
 			for _, one := range []request{{0, 1}, {999, 1}, {0, 1000}, {500, 7}, {507, 493}, {990, 10}} {
 				readAt(t, r, one.offset, one.length)
 			}

@@ -85,8 +85,8 @@ func TestABodyInMemoryThatFitsIsReadItself(t *testing.T) {
 		{"a type that wraps one", hidden{strings.NewReader("12345")}, 0, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			length, known := bodylimit.Length(row.body)
-			require.Equal(t, row.known, known)
+			length, ok := bodylimit.Length(row.body)
+			require.Equal(t, row.known, ok)
 			require.Equal(t, row.length, length)
 			require.Equal(t, row.known, bodylimit.New(row.body, 5, errTooLarge) == row.body)
 			_, err := io.ReadAll(bodylimit.New(row.body, 4, errTooLarge))

@@ -102,7 +102,7 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
 		m := &Limit{Max: 16 * mib}
-		begun := time.Now()
+		start := time.Now()
 		var group sync.WaitGroup
 		for range streams {
 			group.Go(func() {
@@ -120,7 +120,7 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 		require.Zero(t, m.used)
 		// How often stillness is met depends on who runs first. It is met once for each part at most;
 		// where each chunk waits for it, this takes a minute.
-		require.Less(t, time.Since(begun), streams*parts*(sending+stallAfter))
+		require.Less(t, time.Since(start), streams*parts*(sending+stallAfter))
 	})
 }
 
@@ -129,7 +129,7 @@ func TestStreamsWhoseBeginningsTakeTheWholeLimitAreSentWithoutAPause(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		const streams, sending = 64, time.Millisecond
 		m := &Limit{Max: streams * TwoChunks}
-		begun := time.Now()
+		start := time.Now()
 		var group, began sync.WaitGroup
 		began.Add(streams)
 		for range streams {
@@ -148,7 +148,7 @@ func TestStreamsWhoseBeginningsTakeTheWholeLimitAreSentWithoutAPause(t *testing.
 		}
 		group.Wait()
 		require.Zero(t, m.used)
-		require.Less(t, time.Since(begun), streams*sending+2*stallAfter)
+		require.Less(t, time.Since(start), streams*sending+2*stallAfter)
 	})
 }
 
@@ -189,10 +189,10 @@ func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
 		require.Empty(t, m.waiting)
 		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
 
-		begun := time.Now()
+		start := time.Now()
 		b := New(m, new(atomic.Int32))
 		require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
-		require.Less(t, time.Since(begun), 2*stallAfter)
+		require.Less(t, time.Since(start), 2*stallAfter)
 		require.EqualValues(t, 5*mib, b.Size())
 		b.Free()
 		close(end)

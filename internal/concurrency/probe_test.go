@@ -28,12 +28,12 @@ func TestAConnectionIsSlowOnlyIfMostOfItIs(t *testing.T) {
 				var probe Probe
 				samples := 0
 				for i := range 4 * sampleBytes / read {
-					began := time.Now()
+					start := time.Now()
 					time.Sleep(time.Duration(read / row.rate * float64(time.Second)))
 					if i%(sampleBytes/read) == 30 {
 						time.Sleep(row.paused)
 					}
-					rate, slow := probe.Read(began, read)
+					rate, slow := probe.Read(start, read)
 					if rate > 0 {
 						samples++
 						require.Equal(t, row.slow, slow)

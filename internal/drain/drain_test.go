@@ -33,8 +33,8 @@ func (b *slowBody) Read([]byte) (int, error) {
 	}
 }
 
-func (b *slowBody) SetReadDeadline(until time.Time) error {
-	if !until.After(time.Now()) {
+func (b *slowBody) SetReadDeadline(end time.Time) error {
+	if !end.After(time.Now()) {
 		b.moved <- struct{}{}
 	}
 	return nil
@@ -69,7 +69,7 @@ func TestRespond(t *testing.T) {
 					cancel()
 				}
 				wire := slow()
-				began := time.Now()
+				start := time.Now()
 				after := time.Duration(-1)
 				w := http.ResponseWriter(wire)
 				body := row.body
@@ -80,11 +80,11 @@ func TestRespond(t *testing.T) {
 					w = wire.ResponseRecorder
 				}
 				drain.Respond(ctx, w, body, 10, func() {
-					after = time.Since(began)
+					after = time.Since(start)
 					w.WriteHeader(http.StatusUnauthorized)
 				})
 				require.Equal(t, row.after, after)
-				require.Equal(t, row.takes, time.Since(began))
+				require.Equal(t, row.takes, time.Since(start))
 				require.Equal(t, row.closes, wire.Result().Header.Get("Connection") == "close")
 				require.Equal(t, http.StatusUnauthorized, wire.Code)
 				if row.hidden {

@@ -115,17 +115,17 @@ func TestMemoryStaysBounded(t *testing.T) {
 	key := make([]byte, 20)
 	value := make([]byte, 20)
 	random := rand.New(rand.NewPCG(1, 2))
-	var most uint64
+	var maximum uint64
 	measure := func(i int) {
 		if i%10_000 == 0 {
 			var m runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&m)
-			most = max(most, m.HeapAlloc)
+			maximum = max(maximum, m.HeapAlloc)
 		}
 	}
 	measure(0)
-	before := most
+	before := maximum
 	for i := range records {
 		binary.BigEndian.PutUint64(key, random.Uint64())
 		require.NoError(t, s.Add(t.Context(), key, value))
@@ -139,7 +139,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 		measure(n)
 	}
 	require.Equal(t, records, n)
-	require.Less(t, most-before, uint64(1<<20))
+	require.Less(t, maximum-before, uint64(1<<20))
 }
 
 func TestCloseLeavesNoFile(t *testing.T) {
@@ -176,9 +176,9 @@ func TestCloseLeavesNoFile(t *testing.T) {
 			row.use(t, s)
 			require.NoError(t, s.Close())
 			require.NoError(t, s.Close(), "Close is idempotent")
-			left, err := os.ReadDir(dir)
+			leftovers, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Empty(t, left)
+			require.Empty(t, leftovers)
 		})
 	}
 }

@@ -8,27 +8,27 @@ import (
 )
 
 func TestMetadataSurvivesItsCoding(t *testing.T) {
-	given := map[string]string{"a": "plain", "b": "é"}
+	values := map[string]string{"a": "plain", "b": "é"}
 	for _, row := range []struct {
 		name    string
 		coding  Coding
 		writeID string
 		stored  map[string]string
 	}{
-		{"as it is", Coding{}, "", given},
+		{"as it is", Coding{}, "", values},
 		{"with a write id", Coding{}, "1", map[string]string{"a": "plain", "b": "é", WriteIDName: "1"}},
 		{"as ASCII", Coding{ASCII: true}, "", map[string]string{"a": "plain", "b": "=?utf-8?b?w6k=?="}},
 	} {
-		stored := row.coding.Encode(given, row.writeID)
+		stored := row.coding.Encode(values, row.writeID)
 		require.Equal(t, row.stored, stored, row.name)
-		require.Equal(t, given, row.coding.Decode(t.Context(), stored), row.name)
+		require.Equal(t, values, row.coding.Decode(t.Context(), stored), row.name)
 	}
 }
 
 func TestUsersDoNotSeeTheLibrarysOwnNames(t *testing.T) {
-	stored := Coding{}.Encode(nil, "1")
-	require.Nil(t, Coding{}.Decode(t.Context(), stored))
-	require.True(t, HoldsReserved(stored))
+	values := Coding{}.Encode(nil, "1")
+	require.Nil(t, Coding{}.Decode(t.Context(), values))
+	require.True(t, HoldsReserved(values))
 	require.True(t, HoldsReserved(map[string]string{"OmnibucketWriteId": "1"}))
 	require.False(t, HoldsReserved(map[string]string{"omni": "1"}))
 }

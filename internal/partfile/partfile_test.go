@@ -39,8 +39,8 @@ func leave(t *testing.T, target string, body []byte, n int64) {
 	require.NoError(t, err)
 	require.NoError(t, f.Record(object(body), true))
 	const half = 1 << 20
-	for at := int64(0); at < n; at += 2 * half { // as two connections would
-		for _, off := range []int64{at + half, at} {
+	for offset := int64(0); offset < n; offset += 2 * half { // as two connections would
+		for _, off := range []int64{offset + half, offset} {
 			_, err := f.WriteAt(body[off:min(off+half, n)], off)
 			require.NoError(t, err)
 		}
@@ -100,10 +100,10 @@ func TestAFileIsContinued(t *testing.T) {
 			dir := t.TempDir()
 			target := filepath.Join(dir, "target")
 			leave(t, target, body, row.written)
-			left := names(t, dir)
-			require.Len(t, left, 2)
+			leftovers := names(t, dir)
+			require.Len(t, leftovers, 2)
 			if row.damage != nil {
-				row.damage(t, filepath.Join(dir, left[1]), filepath.Join(dir, left[0]))
+				row.damage(t, filepath.Join(dir, leftovers[1]), filepath.Join(dir, leftovers[0]))
 			}
 			f := partfile.Find(partfile.System{}, target, object(body).Source)
 			require.NotNil(t, f)
@@ -229,9 +229,9 @@ func TestAFileWithAnotherNameIsNotWrittenTo(t *testing.T) {
 		kept, err := os.ReadFile(mine)
 		require.NoError(t, err)
 		require.Equal(t, "precious", string(kept), name)
-		for _, left := range names(t, dir) {
-			if left != "mine" {
-				require.NoError(t, os.Remove(filepath.Join(dir, left)))
+		for _, rest := range names(t, dir) {
+			if rest != "mine" {
+				require.NoError(t, os.Remove(filepath.Join(dir, rest)))
 			}
 		}
 	}

@@ -56,8 +56,8 @@ func TestPlansOfRandomRanges(t *testing.T) {
 			filled[i] = make([]int, s.End-s.Offset)
 		}
 		fill := func(part Part) {
-			for at := part.Offset; at < part.End; at++ {
-				filled[part.Span][at-spans[part.Span].Offset]++
+			for offset := part.Offset; offset < part.End; offset++ {
+				filled[part.Span][offset-spans[part.Span].Offset]++
 			}
 		}
 		last := int64(-1)
@@ -65,12 +65,12 @@ func TestPlansOfRandomRanges(t *testing.T) {
 		for run := range p.Runs {
 			require.Greater(t, run.Offset, last-1, "runs ascend without overlap")
 			require.LessOrEqual(t, run.End-run.Offset, limit)
-			for at, i := run.Offset, 0; i < len(run.Parts); i++ {
+			for offset, i := run.Offset, 0; i < len(run.Parts); i++ {
 				part := run.Parts[i]
-				require.GreaterOrEqual(t, part.Offset, at)
-				require.LessOrEqual(t, part.Offset-at, gap)
+				require.GreaterOrEqual(t, part.Offset, offset)
+				require.LessOrEqual(t, part.Offset-offset, gap)
 				fill(part)
-				at = part.End
+				offset = part.End
 				bytes += part.End - part.Offset
 			}
 			last = run.End
@@ -80,8 +80,8 @@ func TestPlansOfRandomRanges(t *testing.T) {
 			from := spans[c.From]
 			require.LessOrEqual(t, from.Offset, c.To.Offset)
 			require.GreaterOrEqual(t, from.End, c.To.End)
-			for at := c.To.Offset; at < c.To.End; at++ {
-				require.Equal(t, 1, filled[c.From][at-from.Offset], "it is there when it is copied")
+			for offset := c.To.Offset; offset < c.To.End; offset++ {
+				require.Equal(t, 1, filled[c.From][offset-from.Offset], "it is there when it is copied")
 			}
 			fill(c.To)
 		}

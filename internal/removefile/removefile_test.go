@@ -163,11 +163,11 @@ func TestRecover(t *testing.T) {
 			restored, err := Recover(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.restored, restored)
-			var kept []string
+			var result []string
 			for _, text := range d.files() {
-				kept = append(kept, text)
+				result = append(result, text)
 			}
-			require.ElementsMatch(t, tt.kept, kept)
+			require.ElementsMatch(t, tt.kept, result)
 			if len(tt.kept) > 0 {
 				require.Equal(t, tt.kept[0], d.files()["k"])
 			}
@@ -225,19 +225,19 @@ func TestUnchangedAfterRecover(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDir(t)
 			d.replace("sub/k", "one")
-			found, closeFile, err := look(d.root, "sub/k")
+			info, closeFile, err := look(d.root, "sub/k")
 			require.NoError(t, err)
 			defer closeFile()
 			if tt.replaced {
 				d.replace("sub/k", "two")
 			}
-			aside := path.Join("sub", asideName("k", found))
+			aside := path.Join("sub", asideName("k", info))
 			require.NoError(t, d.root.Rename("sub/k", aside))
 			restored, err := Recover(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.replaced, restored)
 
-			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, found), tt.err)
+			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, info), tt.err)
 			require.Equal(t, tt.want, d.files())
 		})
 	}

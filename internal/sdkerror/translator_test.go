@@ -79,8 +79,8 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	client, own := transport.NewClient(nil)
-	t.Cleanup(own.CloseIdleConnections)
+	client, tr := transport.NewClient(nil)
+	t.Cleanup(tr.CloseIdleConnections)
 	send := func(ctx context.Context, address string) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
 		require.NoError(t, err)
@@ -101,8 +101,8 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 func TestADroppedResponseIsUnknown(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)
-	client, own := transport.NewClient(nil)
-	t.Cleanup(own.CloseIdleConnections)
+	client, tr := transport.NewClient(nil)
+	t.Cleanup(tr.CloseIdleConnections)
 	err := newTranslator().Write(t.Context(), func(ctx context.Context) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, nil)
 		require.NoError(t, err)
@@ -115,11 +115,11 @@ func TestADroppedResponseIsUnknown(t *testing.T) {
 }
 
 func TestTranslateKeepsStorageErrors(t *testing.T) {
-	own := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
+	e := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
 	require.NoError(t, newTranslator().Read(nil))
-	require.Equal(t, own, newTranslator().Read(own))
-	require.NotSame(t, own, newTranslator().Translate(own), "the caller may change it")
-	require.Same(t, own, newTranslator().AsError(own))
+	require.Equal(t, e, newTranslator().Read(e))
+	require.NotSame(t, e, newTranslator().Translate(e), "the caller may change it")
+	require.Same(t, e, newTranslator().AsError(e))
 	require.Equal(t, storage.Unsupported, newTranslator().Translate(storage.Unsupported).Code)
 	require.Equal(t, storage.PreconditionFailed, newTranslator().AsError(responseError{412}).Code)
 }

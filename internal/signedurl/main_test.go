@@ -72,8 +72,8 @@ func signedRequest(t testing.TB, k signedurl.Keys, r *driver.SignRequest) *reque
 	t.Helper()
 	u, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.NoError(t, err)
-	address, query, found := strings.Cut(u.URL, "?")
-	require.True(t, found)
+	address, query, ok := strings.Cut(u.URL, "?")
+	require.True(t, ok)
 	require.Equal(t, base+urlpath.Escape(r.Key), address)
 	return &request{"bucket", u.Method, r.Key, query, u.Header}
 }

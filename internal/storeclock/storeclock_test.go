@@ -48,11 +48,11 @@ func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := &busy{removals: row.removals}
-			of := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core {
+			bucket := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core {
 				b.Core = c
 				return b
 			})
-			now, err := Now(t.Context(), of, "clock")
+			now, err := Now(t.Context(), bucket, "clock")
 			require.Equal(t, row.code, storage.CodeOf(err))
 			if row.code == "" {
 				require.Equal(t, b.modified, now)

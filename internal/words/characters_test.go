@@ -27,7 +27,7 @@ func TestTextIsCutBetweenCharacters(t *testing.T) {
 		{"no text after", "ab\xf0\x9f", true, false, "ab\xf0\x9f"},
 		{"no text at all", "\x80\x80\x80\x80\x80", true, true, "\x80\x80"},
 	} {
-		from, to := words.WholeCharacters([]byte(row.data), row.precedes, row.follows)
-		require.Equal(t, row.want, row.data[from:to], row.name)
+		start, end := words.WholeCharacters([]byte(row.data), row.precedes, row.follows)
+		require.Equal(t, row.want, row.data[start:end], row.name)
 	}
 }

@@ -42,8 +42,8 @@ func run(t *testing.T, env []string, name string, args ...string) {
 	t.Helper()
 	c := exec.Command(name, args...)
 	c.Env = append(os.Environ(), env...)
-	out, err := c.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	data, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", data)
 }
 
 // covered is a line of a profile: file, from, to, statements, count.

@@ -59,7 +59,7 @@ func TestASubjectHasTheSameFileInAllDrivers(t *testing.T) {
 					special = append(special, name)
 				}
 				for _, method := range methodsIn(t, file) {
-					if home, known := methods[method]; known {
+					if home, ok := methods[method]; ok {
 						require.Equal(t, home, name, "the file of %s", method)
 					}
 				}

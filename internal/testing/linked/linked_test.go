@@ -59,11 +59,11 @@ func link(t *testing.T, source string) string {
 	name := filepath.Join(dir, "main.go")
 	require.NoError(t, os.WriteFile(name, []byte(source), 0o600))
 	cmd := exec.Command("go", "build", "-ldflags=-dumpdep", "-o", filepath.Join(dir, "program"), name)
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	cmd.Stderr = &out
-	require.NoError(t, cmd.Run(), "%s\n%s", source, &out)
-	return out.String()
+	var buf bytes.Buffer
+	cmd.Stdout = &buf
+	cmd.Stderr = &buf
+	require.NoError(t, cmd.Run(), "%s\n%s", source, &buf)
+	return buf.String()
 }
 
 // program returns a program whose variable has all functions and methods of some packages.

@@ -102,7 +102,7 @@ const root = "../../.."
 // A test that is skipped for want of a server or program would never fail, so Need, Offered and
 // Program are the only way to skip it.
 func TestNoTestIsSkippedInSilence(t *testing.T) {
-	var want, found []string
+	var want, names []string
 	for _, calls := range skipped {
 		want = append(want, calls...)
 	}
@@ -120,11 +120,11 @@ func TestNoTestIsSkippedInSilence(t *testing.T) {
 			if len(call.Args) > 0 {
 				said = source(t, call.Args[0])
 			}
-			found = append(found, path+": "+said)
+			names = append(names, path+": "+said)
 			return true
 		})
 	}
-	require.ElementsMatch(t, want, found, "add the call to the table, with the reason why a run with all servers and programs may skip the test; for want of one, call Need, Offered or Program")
+	require.ElementsMatch(t, want, names, "add the call to the table, with the reason why a run with all servers and programs may skip the test; for want of one, call Need, Offered or Program")
 }
 
 // An address that is read elsewhere may be missing in silence.
