@@ -144,9 +144,9 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 
 // sign returns the parameters of a signature. A custom policy is one of the parameters. A canned
 // policy is not sent, because CloudFront makes it from the URL and the parameter Expires.
-func (s *CloudFrontSigner) sign(resource string, until time.Time, custom bool) (parameters, error) {
-	text := policy(resource, until, s.addresses)
-	first := parameter{"Expires", fmt.Sprint(until.Unix())}
+func (s *CloudFrontSigner) sign(resource string, expires time.Time, custom bool) (parameters, error) {
+	text := policy(resource, expires, s.addresses)
+	first := parameter{"Expires", fmt.Sprint(expires.Unix())}
 	if custom {
 		first = parameter{"Policy", cloudFrontBase64([]byte(text))}
 	}

@@ -106,8 +106,8 @@ func (k *cloudFrontKey) sign(policy string) (string, error) {
 // policy returns a policy of one statement, without white space. It need not escape resource, which
 // has no character that JSON escapes.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
-func policy(resource string, until time.Time, addresses netip.Prefix) string {
-	condition := fmt.Sprintf(`"DateLessThan":{"AWS:EpochTime":%d}`, until.Unix())
+func policy(resource string, expires time.Time, addresses netip.Prefix) string {
+	condition := fmt.Sprintf(`"DateLessThan":{"AWS:EpochTime":%d}`, expires.Unix())
 	if addresses.IsValid() {
 		condition = fmt.Sprintf(`"IpAddress":{"AWS:SourceIp":"%s"},`, addresses) + condition
 	}

@@ -17,9 +17,9 @@ const opSignPrefix = "SignPrefix"
 // expiry returns the time at which a new signature expires. The time is a whole second, and never
 // earlier than the TTL requires. WithStableFor divides time into windows of a given length. All
 // signatures of one window expire at the same time.
-func expiry(now time.Time, given *storage.SignOptions) (time.Time, error) {
-	from, lasts, err := given.Term(now)
-	return from.Add(lasts + time.Second - 1).UTC().Truncate(time.Second), err
+func expiry(now time.Time, opts *storage.SignOptions) (time.Time, error) {
+	start, lasts, err := opts.Term(now)
+	return start.Add(lasts + time.Second - 1).UTC().Truncate(time.Second), err
 }
 
 // A grant has what a signature permits: until when, and with which parameters for the store.
@@ -71,28 +71,28 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 		}
 		return grant{}, s.unsupported(op, key, option, hint)
 	}
-	until, err := expiry(s.now(), &given)
+	expires, err := expiry(s.now(), &given)
 	if err != nil {
 		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
 	}
-	return grant{query: query, until: until}, nil
+	return grant{query: query, until: expires}, nil
 }
 
 // forwarded returns the query parameters of S3 for the given options. The second result is the name
 // of one option that needs such a parameter. If no option needs one, both results are "".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
-func forwarded(given *storage.SignOptions) (query, option string) {
-	disposition := given.ResponseContentDisposition
-	named := "WithResponseContentDisposition"
-	if disposition == "" && given.ResponseName != "" {
-		disposition = headertext.Disposition("attachment", given.ResponseName)
-		named = "WithDownloadName"
+func forwarded(opts *storage.SignOptions) (query, option string) {
+	disposition := opts.ResponseContentDisposition
+	name := "WithResponseContentDisposition"
+	if disposition == "" && opts.ResponseName != "" {
+		disposition = headertext.Disposition("attachment", opts.ResponseName)
+		name = "WithDownloadName"
 	}
 	var parameters []string
 	for _, p := range []struct{ option, name, value string }{
-		{named, "response-content-disposition", disposition},
-		{"WithResponseContentType", "response-content-type", given.ResponseType},
-		{"WithVersion", "versionId", given.Version},
+		{name, "response-content-disposition", disposition},
+		{"WithResponseContentType", "response-content-type", opts.ResponseType},
+		{"WithVersion", "versionId", opts.Version},
 	} {
 		if p.value != "" {
 			option = cmp.Or(option, p.option)
@@ -103,6 +103,6 @@ func forwarded(given *storage.SignOptions) (query, option string) {
 }
 
 // signedURL returns the result of SignedDownloadURL.
-func signedURL(address string, until time.Time) *storage.SignedURL {
-	return &storage.SignedURL{URL: address, Method: http.MethodGet, Header: http.Header{}, ExpiresAt: until}
+func signedURL(address string, expires time.Time) *storage.SignedURL {
+	return &storage.SignedURL{URL: address, Method: http.MethodGet, Header: http.Header{}, ExpiresAt: expires}
 }

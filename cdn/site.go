@@ -74,15 +74,15 @@ func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
 // cookieDomain returns the domain of cookies: the given domain or, if that is empty, the host. If
 // the host does not belong to the given domain, cookieDomain fails, because browsers would never
 // send the cookies to the CDN.
-func (s *site) cookieDomain(given string) (string, error) {
-	if given == "" {
+func (s *site) cookieDomain(value string) (string, error) {
+	if value == "" {
 		return s.host, nil
 	}
-	given = strings.ToLower(strings.TrimPrefix(given, "."))
-	if host := strings.ToLower(s.host); given == "" || host != given && !strings.HasSuffix(host, "."+given) {
+	value = strings.ToLower(strings.TrimPrefix(value, "."))
+	if host := strings.ToLower(s.host); value == "" || host != value && !strings.HasSuffix(host, "."+value) {
 		return "", argument.Invalid("Config.CookieDomain", "must be the host of BaseURL, or a domain that it belongs to", "")
 	}
-	return given, nil
+	return value, nil
 }
 
 // checkKey returns an error if an object cannot have a URL at the CDN.

@@ -56,12 +56,12 @@ const (
 // already have been trimmed. For example, other writers called [Log.Trim] twice during the call of
 // Append.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
-	begun := time.Now()
-	last, err := l.predecessor(ctx, begun)
+	start := time.Now()
+	last, err := l.predecessor(ctx, start)
 	for conflicts := 0; err == nil; conflicts++ {
-		data, failed := next(last)
-		if failed != nil {
-			return 0, failed
+		data, failure := next(last)
+		if failure != nil {
+			return 0, failure
 		}
 		if len(data) > MaxEntry {
 			return 0, l.failed("Append", storage.TooLarge, fmt.Sprintf("entry must have at most %d bytes", MaxEntry))
@@ -80,7 +80,7 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 		if err := ctxtime.Sleep(ctx, backoff.Jitter(backoff.FirstDelay<<min(conflicts, 5))); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
-		last, err = l.last(ctx, begun)
+		last, err = l.last(ctx, start)
 	}
 	return 0, err
 }
@@ -88,16 +88,16 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 // predecessor returns the number of the entry after which Append makes its first attempt. If this
 // Log has seen an entry in the last minute, and that entry still exists, the result is its number.
 // Otherwise predecessor searches for the last entry of the log.
-func (l *Log) predecessor(ctx context.Context, begun time.Time) (int64, error) {
+func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	seen := l.known.Load()
-	if seen == nil || begun.Sub(seen.at) > fresh {
-		return l.last(ctx, begun)
+	if seen == nil || start.Sub(seen.at) > fresh {
+		return l.last(ctx, start)
 	}
-	there, err := l.look(ctx, seen)
+	exists, err := l.look(ctx, seen)
 	if err != nil {
 		return 0, err
 	}
-	if there {
+	if exists {
 		return seen.number, nil
 	}
 	l.forget()
@@ -140,8 +140,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		if stored {
 			return by == id, l.confirm(ctx, number, by)
 		}
-		delay, again := policy.Allow(&tries, false, 0)
-		if !again || ctxtime.Sleep(ctx, delay) != nil {
+		delay, retry := policy.Allow(&tries, false, 0)
+		if !retry || ctxtime.Sleep(ctx, delay) != nil {
 			return false, l.unknown(number, err)
 		}
 	}
@@ -202,8 +202,8 @@ func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)
 		if err == nil || !storage.IsTemporary(err) {
 			return result, err
 		}
-		delay, again := policy.Allow(&tries, false, 0)
-		if !again || ctxtime.Sleep(ctx, delay) != nil {
+		delay, retry := policy.Allow(&tries, false, 0)
+		if !retry || ctxtime.Sleep(ctx, delay) != nil {
 			return result, err
 		}
 	}

@@ -93,12 +93,12 @@ func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix,
 func (l *Log) learn(number int64, id string) {
 	for {
 		old := l.known.Load()
-		now := known{number: number, id: id, at: time.Now()}
+		current := known{number: number, id: id, at: time.Now()}
 		if old != nil && (old.number > number || old.number == number && id == "") {
-			now.number = old.number
-			now.id = old.id
+			current.number = old.number
+			current.id = old.id
 		}
-		if l.known.CompareAndSwap(old, &now) {
+		if l.known.CompareAndSwap(old, &current) {
 			return
 		}
 	}
@@ -146,11 +146,11 @@ func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time
 // The method last returns the number of the last entry of the log. The search begins at l.known, an
 // entry that this Log has seen. If l.known.at is not later than the given time, the entry may be
 // gone. In this case, the method first checks that the entry still exists.
-func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
+func (l *Log) last(ctx context.Context, start time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {
 		low = seen.number
-		if !seen.at.After(since) {
+		if !seen.at.After(start) {
 			if _, err := l.look(ctx, seen); err != nil {
 				return 0, err
 			}
@@ -182,22 +182,22 @@ func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 	var high int64
 	for step := int64(1); ; step *= 2 {
 		high = low + step
-		there, err := l.bucket.Exists(ctx, l.key(high))
+		exists, err := l.bucket.Exists(ctx, l.key(high))
 		if err != nil {
 			return 0, err
 		}
-		if !there {
+		if !exists {
 			break
 		}
 		low = high
 	}
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		there, err := l.bucket.Exists(ctx, l.key(middle))
+		exists, err := l.bucket.Exists(ctx, l.key(middle))
 		if err != nil {
 			return 0, err
 		}
-		if there {
+		if exists {
 			low = middle
 		} else {
 			high = middle

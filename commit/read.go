@@ -45,9 +45,9 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 			yield(Entry{}, l.failed("Follow", storage.InvalidArgument, "interval must be positive"))
 			return
 		}
-		for next, more := number, true; ; {
-			next, more = l.yield(ctx, "Follow", next, yield)
-			if !more {
+		for next, hasMore := number, true; ; {
+			next, hasMore = l.yield(ctx, "Follow", next, yield)
+			if !hasMore {
 				return
 			}
 			if err := ctxtime.Sleep(ctx, interval); err != nil {

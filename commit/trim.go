@@ -55,19 +55,19 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	if number < 1 || number > last {
 		return l.failed("Trim", storage.InvalidArgument, "number must be that of an entry")
 	}
-	now, err := l.advance(ctx, number)
-	if err != nil || now.removed == 0 {
+	current, err := l.advance(ctx, number)
+	if err != nil || current.removed == 0 {
 		return err
 	}
 	var listed error
 	ordered := storage.Supports(l.bucket, storage.OrderedListing)
 	_, err = storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
-		for entry, failed := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
-			listed = failed
-			if failed != nil || entry.Key > l.key(now.removed) && ordered {
+		for entry, failure := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
+			listed = failure
+			if failure != nil || entry.Key > l.key(current.removed) && ordered {
 				return
 			}
-			if entry.Key <= l.key(now.removed) && l.isEntry(entry.Key) && !yield(entry.Key) {
+			if entry.Key <= l.key(current.removed) && l.isEntry(entry.Key) && !yield(entry.Key) {
 				return
 			}
 		}
@@ -83,22 +83,22 @@ var errMoved = errors.New("the mark has moved")
 // certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	for unsure := 0; ; {
-		now, err := l.ownMark(ctx)
-		if err != nil || number <= now.next {
-			return now, err
+		current, err := l.ownMark(ctx)
+		if err != nil || number <= current.next {
+			return current, err
 		}
 		attrs, err := l.bucket.Attrs(ctx, l.key(number))
 		if err != nil {
 			return mark{}, err
 		}
-		to := mark{removed: now.next, next: number, id: attrs.Metadata[idName]}
+		to := mark{removed: current.next, next: number, id: attrs.Metadata[idName]}
 		_, err = storage.Update(ctx, l.bucket, l.markKey(), func(old []byte, attrs *storage.Attrs) ([]byte, error) {
 			there := mark{}
 			var err error
 			if attrs != nil {
 				there, err = l.parseMark(old)
 			}
-			if err == nil && there != now {
+			if err == nil && there != current {
 				err = errMoved
 			}
 			return []byte(to.String()), err
@@ -121,25 +121,25 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 // another log, and ownMark fails with Changed. ownMark reads the mark again before it fails, because another call may have written a
 // new mark.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
-	now, err := l.mark(ctx)
+	current, err := l.mark(ctx)
 	for {
-		if err != nil || now.next == 0 {
-			return now, err
+		if err != nil || current.next == 0 {
+			return current, err
 		}
-		attrs, failed := l.bucket.Attrs(ctx, l.key(now.next))
-		if failed == nil && (now.former || attrs.Metadata[idName] == now.id) {
-			return now, nil
+		attrs, failure := l.bucket.Attrs(ctx, l.key(current.next))
+		if failure == nil && (current.former || attrs.Metadata[idName] == current.id) {
+			return current, nil
 		}
-		if failed != nil && storage.CodeOf(failed) != storage.ObjectNotFound {
-			return mark{}, failed
+		if failure != nil && storage.CodeOf(failure) != storage.ObjectNotFound {
+			return mark{}, failure
 		}
-		before := now
-		if now, err = l.mark(ctx); err == nil && now == before {
+		before := current
+		if current, err = l.mark(ctx); err == nil && current == before {
 			return mark{}, &storage.Error{
 				Code: storage.Changed,
 				Op:   "Trim",
 				Key:  l.markKey(),
-				Err:  fmt.Errorf("the mark is of another log: entry %d here is not the one that it names", now.next),
+				Err:  fmt.Errorf("the mark is of another log: entry %d here is not the one that it names", current.next),
 				Hint: "copy a log with all of its entries, or begin one below another prefix",
 			}
 		}
@@ -149,8 +149,8 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 // Trimmed returns the number of the last entry that may have been removed, or 0. The first entry
 // that can be read is the one after it.
 func (l *Log) Trimmed(ctx context.Context) (int64, error) {
-	now, err := l.mark(ctx)
-	return now.removed, err
+	current, err := l.mark(ctx)
+	return current.removed, err
 }
 
 // The method mark reads the object "trimmed", which records how far the log is trimmed. If the log

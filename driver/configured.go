@@ -36,7 +36,7 @@ type LayerParts struct {
 // LayerSettings decodes the part of a configuration that belongs to a layer. Its parameter is a pointer to a string, or
 // to a struct whose fields have the tag yaml. LayerSettings fails with InvalidArgument if the part has another form, an
 // unknown field or a value of another type. The error quotes no value.
-type LayerSettings func(into any) error
+type LayerSettings func(dst any) error
 
 // A LayerConfigurer reads and checks the settings of a layer, without opening it.
 type LayerConfigurer func(LayerSettings) (*ConfiguredLayer, error)
@@ -55,7 +55,7 @@ var layerName = regexp.MustCompile("^[a-z][a-z0-9]*$")
 func RegisterLayer(name string, configure LayerConfigurer) {
 	layerRegistry.Lock()
 	defer layerRegistry.Unlock()
-	if _, known := layerRegistry.by[name]; known {
+	if _, ok := layerRegistry.by[name]; ok {
 		panic("driver: RegisterLayer: layer " + name + " is registered already")
 	}
 	if !layerName.MatchString(name) {
@@ -79,13 +79,13 @@ var layerPackages = map[string]string{
 // hint names the package to import. Otherwise the error lists the known names.
 func ConfigureLayer(name string, settings LayerSettings) (*ConfiguredLayer, error) {
 	layerRegistry.RLock()
-	configure, known := layerRegistry.by[name]
+	configure, ok := layerRegistry.by[name]
 	names := slices.Sorted(maps.Keys(layerRegistry.by))
 	layerRegistry.RUnlock()
-	if known {
+	if ok {
 		return configure(settings)
 	}
-	if path, ours := layerPackages[name]; ours {
+	if path, isOurs := layerPackages[name]; isOurs {
 		return nil, argument.Invalid("layer "+name, "must be compiled into the program",
 			fmt.Sprintf("import _ %q, which registers it", path))
 	}

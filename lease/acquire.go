@@ -102,13 +102,13 @@ func (w *waiter) ask(ctx context.Context, found state) {
 // call may return less. If the store reports no times, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	interval := w.lease.interval
-	began := found.record.Began
-	if interval == 0 || began.IsZero() && found.record.Token == 0 {
+	start := found.record.Began
+	if interval == 0 || start.IsZero() && found.record.Token == 0 {
 		return 0
 	}
 	due := now.Add(interval)
-	if !began.IsZero() {
-		due = due.Add(-min(max(0, found.modified.Sub(began)), interval))
+	if !start.IsZero() {
+		due = due.Add(-min(max(0, found.modified.Sub(start)), interval))
 	}
 	if w.due.IsZero() || found.record.Token != w.token || due.Before(w.due) {
 		w.due = due

@@ -71,8 +71,8 @@ func (l *Location) inEffect() (string, error) {
 			"set the provider's own environment variables, or use its files")
 	}
 	if folder != "" {
-		outer, given := values["prefix"]
-		if given && (len(outer) > 1 || !strings.HasSuffix(outer[0], "/")) {
+		outer, ok := values["prefix"]
+		if ok && (len(outer) > 1 || !strings.HasSuffix(outer[0], "/")) {
 			return "", invalid(`prefix must be given once, and end in "/"`, "")
 		}
 		values.Set("prefix", values.Get("prefix")+folder)

@@ -56,8 +56,8 @@ func (c *Config) Check() error {
 			_, err = c.configure(l, true)
 		}
 		if err == nil {
-			if failed := storage.CheckAddress(l.address); failed != nil {
-				err = c.of(name, 0, failed, "")
+			if failure := storage.CheckAddress(l.address); failure != nil {
+				err = c.of(name, 0, failure, "")
 			}
 		}
 		if err != nil {
@@ -89,10 +89,10 @@ func (c *Config) checkForms() error {
 			return c.of(name, 0, err, "")
 		}
 		l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
-			registered, ours := driver.KnowsLayer(layer.Name)
+			registered, isOurs := driver.KnowsLayer(layer.Name)
 			// Skip a layer of this library that the program does not import. Another program may
 			// import the layer and open the location.
-			return ours && !registered
+			return isOurs && !registered
 		})
 		if _, err := c.configure(l, false); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (c *Config) checkForms() error {
 // may have been written in the wrong place.
 func (l *Location) checkRequire() error {
 	for _, name := range l.Require {
-		if _, known := featureOf(name); !known {
+		if _, ok := featureOf(name); !ok {
 			return invalid("require must have only names of features", "storage.Features lists the names")
 		}
 	}
@@ -151,7 +151,7 @@ func featureOf(name string) (f storage.Features, known bool) {
 // If line is 0, the place is the line at which the location begins.
 func (c *Config) of(name string, line int, err error, hint string) error {
 	e := &storage.Error{Code: storage.InvalidArgument}
-	if inner, ours := errors.AsType[*storage.Error](err); ours {
+	if inner, isOurs := errors.AsType[*storage.Error](err); isOurs {
 		copied := *inner
 		e = &copied
 		err = inner.Err

@@ -21,15 +21,15 @@ func (c *Config) find(name string) (*found, error) {
 	if !IsName(name) || isReserved(name) { // the error does not quote name, which may be an address with a secret
 		return nil, invalid("there must be the name of a location, or an address", addressHint)
 	}
-	l, known := c.own(name)
+	l, ok := c.own(name)
 	variable := Variable(name)
 	if address, set := c.lookup(variable); set {
-		kept := map[string]string{}
+		result := map[string]string{}
 		if prefix, narrowed := l.location.Parameters["prefix"]; narrowed && !hasPrefix(address) {
-			kept["prefix"] = prefix
+			result["prefix"] = prefix
 		}
 		l.location.Address = address
-		l.location.Parameters = kept
+		l.location.Parameters = result
 		l.location.Credentials = ""
 		var err error
 		if l.address, err = l.location.inEffect(); err != nil {
@@ -37,7 +37,7 @@ func (c *Config) find(name string) (*found, error) {
 		}
 		return l, nil
 	}
-	if !known {
+	if !ok {
 		return nil, invalid(
 			fmt.Sprintf("%s is not set, and the configuration has no location %s; known are: %s",
 				variable, name, c.someNames()),

@@ -143,7 +143,7 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if Variable(layer.Other) == Variable(l.name) {
 		return invalid("the second store must be another location", "")
 	}
-	if _, known := c.own(layer.Other); !known {
+	if _, ok := c.own(layer.Other); !ok {
 		// The error does not quote the name. Somebody may have written a secret in place of the
 		// name.
 		if _, set := c.lookup(Variable(layer.Other)); !set {

@@ -189,8 +189,8 @@ func (c *Config) wrong(line int, rule, hint string) error {
 func (c *Config) notYAML(err error) error {
 	rule := "the file must be YAML"
 	words := strings.Fields(err.Error())
-	if at := slices.Index(words, "line"); at >= 0 && at+1 < len(words) {
-		if number := strings.TrimSuffix(words[at+1], ":"); number != "" && strings.Trim(number, "0123456789") == "" {
+	if i := slices.Index(words, "line"); i >= 0 && i+1 < len(words) {
+		if number := strings.TrimSuffix(words[i+1], ":"); number != "" && strings.Trim(number, "0123456789") == "" {
 			rule = fmt.Sprintf("line %s: the file must be YAML", number)
 		}
 	}

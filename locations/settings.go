@@ -14,18 +14,18 @@ import (
 
 // settings returns the function by which a layer decodes its settings.
 func (c *Config) settings(layer Layer) driver.LayerSettings {
-	return func(into any) error {
+	return func(dst any) error {
 		node, err := nodeOf(layer.Settings)
 		if err != nil {
 			return err
 		}
-		if err := checkForm(node, into); err != nil {
+		if err := checkForm(node, dst); err != nil {
 			return err
 		}
 		if isNull(node) {
 			return nil
 		}
-		if err := node.Decode(into); err != nil {
+		if err := node.Decode(dst); err != nil {
 			return form("each field must have a value of its type") // without err, which may quote a secret
 		}
 		return nil
@@ -39,7 +39,7 @@ type parsed struct{ node *yaml.Node }
 // nodeOf returns settings as a YAML node. Settings that do not come from Parse are first encoded as
 // YAML.
 func nodeOf(settings any) (*yaml.Node, error) {
-	if read, ours := settings.(parsed); ours {
+	if read, isOurs := settings.(parsed); isOurs {
 		return read.node, nil
 	}
 	node := &yaml.Node{}
@@ -66,31 +66,31 @@ func encode(node *yaml.Node, settings any) (err error) {
 // checkForm checks that the YAML in node fits a Go value. The second argument is a pointer to the
 // value. For a struct, node must be null or have fields, and each field must exist in the struct.
 // For any other value, node must be text.
-func checkForm(node *yaml.Node, into any) error {
-	target := reflect.TypeOf(into).Elem()
+func checkForm(node *yaml.Node, dst any) error {
+	target := reflect.TypeOf(dst).Elem()
 	if target.Kind() != reflect.Struct {
 		if node.Kind != yaml.ScalarNode {
 			return form("there must be one text")
 		}
 		return nil
 	}
-	var known []string
+	var names []string
 	for field := range target.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		known = append(known, name)
+		names = append(names, name)
 	}
 	if isNull(node) {
 		return nil
 	}
 	if node.Kind != yaml.MappingNode {
-		return form("there must be fields: " + fields(known))
+		return form("there must be fields: " + fields(names))
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
-		if !slices.Contains(known, key) {
+		if !slices.Contains(names, key) {
 			// The error does not quote the name, which may be a secret in the wrong place.
-			return form("there must be no other fields than " + fields(known))
+			return form("there must be no other fields than " + fields(names))
 		}
 		if seen[key] {
 			return form("field " + key + " must not be there twice")
@@ -100,11 +100,11 @@ func checkForm(node *yaml.Node, into any) error {
 	return nil
 }
 
-func fields(known []string) string {
-	if len(known) == 0 {
+func fields(names []string) string {
+	if len(names) == 0 {
 		return "none"
 	}
-	return strings.Join(known, ", ")
+	return strings.Join(names, ", ")
 }
 
 func form(rule string) error {

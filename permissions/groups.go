@@ -78,7 +78,7 @@ func named(name string) ([]Operation, error) {
 			return g.Operations, nil
 		}
 	}
-	if _, known := places()[Operation(name)]; !known {
+	if _, ok := places()[Operation(name)]; !ok {
 		return nil, unknown(name)
 	}
 	return []Operation{Operation(name)}, nil
