@@ -24,12 +24,12 @@ func newBunny(t *testing.T) *cdn.BunnySigner {
 // The token is the one of Bunny's vectors with the name plain
 // (https://github.com/BunnyWay/BunnyCDN.TokenAuthentication, e2e/vectors.json).
 func TestBunnyURLsAreThoseOfBunnysVectors(t *testing.T) {
-	signed, err := newBunny(t).SignedDownloadURL(t.Context(), "300kb.jpg")
+	signedURL, err := newBunny(t).SignedDownloadURL(t.Context(), "300kb.jpg")
 	require.NoError(t, err)
 	require.Equal(
 		t,
 		"https://token-tester.b-cdn.net/300kb.jpg?token=HS256-o10JRWlsAItyAsdKS6jJKjabHN4FrFsplDHPV1idcX4&expires=1598024587",
-		signed.URL,
+		signedURL.URL,
 	)
 }
 

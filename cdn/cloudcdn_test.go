@@ -23,14 +23,14 @@ func newCloudCDN(t *testing.T, base string, until int64) *cdn.CloudCDNSigner {
 }
 
 func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
-	signed, err := newCloudCDN(t, "http://35.186.234.33", 1558131350).SignedDownloadURL(t.Context(), "index.html")
+	signedURL, err := newCloudCDN(t, "http://35.186.234.33", 1558131350).SignedDownloadURL(t.Context(), "index.html")
 	require.NoError(t, err)
 	require.Equal(
 		t,
 		"http://35.186.234.33/index.html?Expires=1558131350&KeyName=my-key&Signature=fm6JZSmKNsB5sys8VGr-JE4LiiE=",
-		signed.URL,
+		signedURL.URL,
 	)
-	require.Equal(t, time.Unix(1558131350, 0).UTC(), signed.ExpiresAt)
+	require.Equal(t, time.Unix(1558131350, 0).UTC(), signedURL.ExpiresAt)
 }
 
 func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {

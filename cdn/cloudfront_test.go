@@ -97,7 +97,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 						row.change(c)
 					}
 				})
-				signed, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg", row.opts...)
+				signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg", row.opts...)
 				require.NoError(t, err)
 				policy, signature := opensslSignature(t, row.name, hash)
 				if row.visible {
@@ -109,7 +109,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 					Method:    http.MethodGet,
 					Header:    http.Header{},
 					ExpiresAt: time.Unix(1767290400, 0).UTC(),
-				}, signed)
+				}, signedURL)
 			})
 		}
 	}
@@ -147,11 +147,11 @@ func TestCloudFrontTakesECDSA(t *testing.T) {
 			c.PrivateKey = testFile(t, "cloudfront-ec.pem")
 			c.SHA256 = sha
 		})
-		signed, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
+		signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
 		require.NoError(t, err)
-		again, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
+		second, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
 		require.NoError(t, err)
-		require.Equal(t, signed, again, "a cache keeps what has the same URL")
+		require.Equal(t, signedURL, second, "a cache keeps what has the same URL")
 
 		policy, _ := opensslSignature(t, "canned", "sha1")
 		sum1 := sha1.Sum([]byte(policy))
@@ -160,7 +160,7 @@ func TestCloudFrontTakesECDSA(t *testing.T) {
 		if sha {
 			sum = sum256[:]
 		}
-		require.True(t, ecdsa.VerifyASN1(ecPublicKey(t), sum, signatureOf(t, signed.URL)))
+		require.True(t, ecdsa.VerifyASN1(ecPublicKey(t), sum, signatureOf(t, signedURL.URL)))
 	}
 }
 

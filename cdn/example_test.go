@@ -14,11 +14,11 @@ import (
 
 // link works with a bucket and with a CDN.
 func link(ctx context.Context, s storage.SignedDownloader) (string, error) {
-	signed, err := s.SignedDownloadURL(ctx, "photos/1.jpg", storage.WithTTL(10*time.Minute))
+	signedURL, err := s.SignedDownloadURL(ctx, "photos/1.jpg", storage.WithTTL(10*time.Minute))
 	if err != nil {
 		return "", err
 	}
-	return signed.URL, nil
+	return signedURL.URL, nil
 }
 
 func Example() {

@@ -15,9 +15,9 @@ func (s *BunnySigner) At(t time.Time)      { s.site.now = func() time.Time { ret
 // Expiry returns when a signature with a TTL ends that is made now.
 func Expiry(t *testing.T, now time.Time, ttl time.Duration) time.Time {
 	t.Helper()
-	until, err := expiry(now, &storage.SignOptions{TTL: ttl})
+	expires, err := expiry(now, &storage.SignOptions{TTL: ttl})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return until
+	return expires
 }

@@ -183,8 +183,8 @@ func TestEachOperationPurgesItsKeys(t *testing.T) {
 		}, []string{"folder/c%20d"}},
 		{"reads", func(ctx context.Context, b storage.Bucket) error {
 			_, _, err := storage.ReadAll(ctx, b, "a")
-			for _, failed := range b.List(ctx) {
-				err = errors.Join(err, failed)
+			for _, failure := range b.List(ctx) {
+				err = errors.Join(err, failure)
 			}
 			return errors.Join(err, none(b.Attrs(ctx, "a")), none(b.Exists(ctx, "a")), none(storage.Tags(ctx, b, "a")))
 		}, nil},
@@ -290,8 +290,8 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestAWriteSucceedsAlthoughItsPurgeFails(t *testing.T) {
-	refused := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
-	r := &recorder{purge: func(context.Context, []string) error { return refused }}
+	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
+	r := &recorder{purge: func(context.Context, []string) error { return refusal }}
 	b, failures := open(t, r)
 	attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
@@ -379,13 +379,13 @@ func TestAPurgeIsBoundedInTime(t *testing.T) {
 		require.ErrorIs(t, (*failures)[0].err, storage.DeadlineExceeded)
 		require.NotContains(t, (*failures)[0].err.Error(), "OnError", "the time of OnError is not that of the purge")
 
-		begun := time.Now()
+		start := time.Now()
 		_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
 		require.NoError(t, err)
 		require.Equal(
 			t,
 			30*time.Second,
-			time.Since(begun),
+			time.Since(start),
 			"the bound is that of the operation, whatever the number of batches",
 		)
 		told := 0

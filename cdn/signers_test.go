@@ -69,20 +69,20 @@ func TestEachSignerRefusesWhatItsCDNDoesNotEnforce(t *testing.T) {
 }
 
 func TestStableURLs(t *testing.T) {
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := []storage.SignedDownloadOption{storage.WithStableFor(time.Hour), storage.WithTTL(time.Minute)}
 	for name, s := range signers(t) {
 		t.Run(name, func(t *testing.T) {
 			sign := func(at time.Time) *storage.SignedURL {
 				s.At(at)
-				signed, err := s.SignedDownloadURL(t.Context(), "a.jpg", stable...)
+				signedURL, err := s.SignedDownloadURL(t.Context(), "a.jpg", stable...)
 				require.NoError(t, err)
-				return signed
+				return signedURL
 			}
-			first := sign(at)
-			require.Equal(t, first, sign(at.Add(time.Hour-1)))
-			require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
-			require.NotEqual(t, first.URL, sign(at.Add(time.Hour)).URL)
+			first := sign(when)
+			require.Equal(t, first, sign(when.Add(time.Hour-1)))
+			require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
+			require.NotEqual(t, first.URL, sign(when.Add(time.Hour)).URL)
 			_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithStableFor(7*24*time.Hour))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
@@ -93,7 +93,7 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.ForwardsQuery = true
 	})
-	signed, err := s.SignedDownloadURL(
+	signedURL, err := s.SignedDownloadURL(
 		t.Context(),
 		"a.jpg",
 		storage.WithDownloadName("ü & b.jpg"),
@@ -101,12 +101,12 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 		storage.WithVersion("a+b*"),
 	)
 	require.NoError(t, err)
-	u, err := url.Parse(signed.URL)
+	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "text/plain", u.Query().Get("response-content-type"))
 	require.Equal(t, "a+b*", u.Query().Get("versionId"))
 	require.Contains(t, u.Query().Get("response-content-disposition"), "attachment")
-	require.NotContains(t, signed.URL, "*", "no wildcard is signed")
+	require.NotContains(t, signedURL.URL, "*", "no wildcard is signed")
 	for _, row := range []struct {
 		name string
 		opt  storage.SignedDownloadOption
@@ -159,16 +159,16 @@ func TestHostileKeys(t *testing.T) {
 					row.path = ""
 					row.code = storage.Unsupported
 				}
-				signed, err := s.SignedDownloadURL(t.Context(), row.key)
+				signedURL, err := s.SignedDownloadURL(t.Context(), row.key)
 				if row.path == "" {
 					require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 					return
 				}
 				require.NoError(t, err)
-				address, query, _ := strings.Cut(signed.URL, "?")
+				address, query, _ := strings.Cut(signedURL.URL, "?")
 				require.Equal(t, site+row.path, address)
 				require.NotContains(t, query, "?")
-				u, err := url.Parse(signed.URL)
+				u, err := url.Parse(signedURL.URL)
 				require.NoError(t, err)
 				require.Equal(t, "/files/"+row.key, u.Path, "the CDN reads the same key")
 			})
@@ -236,14 +236,14 @@ func TestATimeToLiveHasTheBoundsOfABucket(t *testing.T) {
 		_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithTTL(8*24*time.Hour))
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		s.At(time.Unix(1000, 0))
-		signed, err := s.SignedDownloadURL(
+		signedURL, err := s.SignedDownloadURL(
 			t.Context(),
 			"a.jpg",
 			storage.WithTTL(time.Minute),
 			storage.WithMethod(http.MethodGet),
 		)
 		require.NoError(t, err)
-		require.Equal(t, time.Unix(1060, 0).UTC(), signed.ExpiresAt)
+		require.Equal(t, time.Unix(1060, 0).UTC(), signedURL.ExpiresAt)
 	}
 }
 

@@ -26,20 +26,20 @@ func TestTheMarkOfALogThatWasCopiedOrRestored(t *testing.T) {
 			}
 			require.NoError(t, log.Trim(t.Context(), 3))
 			require.NoError(t, log.Trim(t.Context(), 6)) // removes 1 to 3
-			copied := memstore.New()
+			dst := memstore.New()
 			for e, err := range b.List(t.Context()) {
 				require.NoError(t, err)
-				_, err = storage.Copy(t.Context(), copied, e.Key, b, e.Key)
+				_, err = storage.Copy(t.Context(), dst, e.Key, b, e.Key)
 				require.NoError(t, err)
 			}
 			for _, key := range back {
-				_, err := copied.Upload(t.Context(), key, strings.NewReader("text"))
+				_, err := dst.Upload(t.Context(), key, strings.NewReader("text"))
 				require.NoError(t, err)
 			}
-			other, err := commit.New(copied, "log/")
+			other, err := commit.New(dst, "log/")
 			require.NoError(t, err)
 			require.NoError(t, other.Trim(t.Context(), 8))
-			require.Equal(t, []string{"07", "08", "09", "10", "ed"}, ends(t, copied))
+			require.Equal(t, []string{"07", "08", "09", "10", "ed"}, ends(t, dst))
 			require.Equal(t, []string{"04", "05", "06", "07", "08", "09", "10", "ed"}, ends(t, b))
 		})
 	}

@@ -27,11 +27,11 @@ func trimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
 	return b
 }
 
-func copied(t *testing.T, to, from storage.Bucket, keys ...string) {
+func copied(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
-		require.NoError(t, to.Remove(t.Context(), key))
-		_, err := storage.Copy(t.Context(), to, key, from, key)
+		require.NoError(t, dst.Remove(t.Context(), key))
+		_, err := storage.Copy(t.Context(), dst, key, src, key)
 		require.NoError(t, err)
 	}
 }
@@ -61,11 +61,11 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 				require.ErrorContains(t, err, markKey)
 				require.Equal(t, before, foldermarker.Keys(t, b))
 			}
-			there, _, err := storage.ReadAll(t.Context(), b, markKey)
+			data, _, err := storage.ReadAll(t.Context(), b, markKey)
 			require.NoError(t, err)
 			from, _, err := storage.ReadAll(t.Context(), trimmedTwice(t, row.mark...), markKey)
 			require.NoError(t, err)
-			require.Equal(t, strings.Fields(string(from))[:2], strings.Fields(string(there))[:2], "the mark stays")
+			require.Equal(t, strings.Fields(string(from))[:2], strings.Fields(string(data))[:2], "the mark stays")
 		})
 	}
 }
@@ -79,11 +79,11 @@ func newLog(t *testing.T, b storage.Bucket) *commit.Log {
 
 // A whole copy is the same log.
 func TestACopiedLogIsTrimmed(t *testing.T) {
-	from := trimmedTwice(t, 6, 8)
-	to := memstore.New()
-	copied(t, to, from, foldermarker.Keys(t, from)...)
-	require.NoError(t, newLog(t, to).Trim(t.Context(), 10))
-	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, to))
+	src := trimmedTwice(t, 6, 8)
+	dst := memstore.New()
+	copied(t, dst, src, foldermarker.Keys(t, src)...)
+	require.NoError(t, newLog(t, dst).Trim(t.Context(), 10))
+	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, dst))
 }
 
 // A listing that lags shows entries that are gone, and lacks others: neither matters to what the mark says.

@@ -68,12 +68,12 @@ func appendText(t *testing.T, log *commit.Log, texts ...string) {
 }
 
 // texts returns the entries from a number on, and the error that ends them.
-func texts(ctx context.Context, log *commit.Log, from int64) (got []string, err error) {
-	for entry, failed := range log.From(ctx, from) {
-		if failed != nil {
-			return got, failed
+func texts(ctx context.Context, log *commit.Log, start int64) (got []string, err error) {
+	for entry, failure := range log.From(ctx, start) {
+		if failure != nil {
+			return got, failure
 		}
-		if want := from + int64(len(got)); entry.Number != want {
+		if want := start + int64(len(got)); entry.Number != want {
 			return got, fmt.Errorf("number %d in place of %d", entry.Number, want)
 		}
 		got = append(got, string(entry.Data))
@@ -91,10 +91,10 @@ func TestEntriesAreReadInOrder(t *testing.T) {
 		want = append(want, strconv.Itoa(n))
 	}
 	appendText(t, log, want...)
-	for from := range int64(38) {
-		got, err := texts(t.Context(), log, from+1)
+	for start := range int64(38) {
+		got, err := texts(t.Context(), log, start+1)
 		require.NoError(t, err)
-		require.Equal(t, want[from:], append([]string{}, got...))
+		require.Equal(t, want[start:], append([]string{}, got...))
 	}
 	other, err := commit.New(b, "log/") // knows no number
 	require.NoError(t, err)
@@ -237,12 +237,12 @@ func TestTrimmedEntriesAreNotInTheLog(t *testing.T) {
 	last, err := other.Last(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, last)
-	var left []string
+	var leftovers []string
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		left = append(left, entry.Key)
+		leftovers = append(leftovers, entry.Key)
 	}
-	require.Equal(t, []string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, left)
+	require.Equal(t, []string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
 // A writer is paused before its write. Meanwhile others append, and trim what it would have collided with.
@@ -313,7 +313,7 @@ func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
 	lost := false
-	own := engine.New(driver.Intercept(d, func(ctx context.Context, op string, next func(context.Context) error) error {
+	bucket := engine.New(driver.Intercept(d, func(ctx context.Context, op string, next func(context.Context) error) error {
 		err := next(ctx)
 		if op != "Put" || lost || err != nil {
 			return err
@@ -326,7 +326,7 @@ func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 		require.NoError(t, err)
 		return errDead
 	}), opts...)
-	log, err := commit.New(own, "log/")
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -361,12 +361,12 @@ func TestTrimRemovesFromABucketThatListsInAnyOrder(t *testing.T) {
 	appendText(t, log, "a", "b", "c", "d")
 	require.NoError(t, log.Trim(t.Context(), 3))
 	require.NoError(t, log.Trim(t.Context(), 4))
-	var left []string
+	var leftovers []string
 	for entry, err := range b.List(t.Context(), storage.WithAnyOrder()) {
 		require.NoError(t, err)
-		left = append(left, entry.Key)
+		leftovers = append(leftovers, entry.Key)
 	}
-	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, left)
+	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
 func TestAReaderFollows(t *testing.T) {
@@ -374,11 +374,11 @@ func TestAReaderFollows(t *testing.T) {
 		log, _ := inMemory(t)
 		appendText(t, log, "a", "b")
 		entries := make(chan string, 8)
-		ended := make(chan error, 1)
+		errc := make(chan error, 1)
 		go func() {
 			for entry, err := range log.Follow(t.Context(), 1, time.Second) {
 				if err != nil {
-					ended <- err
+					errc <- err
 					return
 				}
 				entries <- string(entry.Data)
@@ -396,7 +396,7 @@ func TestAReaderFollows(t *testing.T) {
 		appendText(t, log, "d", "e")
 		require.NoError(t, log.Trim(t.Context(), 4))
 		require.NoError(t, log.Trim(t.Context(), 5))
-		require.ErrorIs(t, <-ended, storage.ObjectNotFound, "it has missed an entry")
+		require.ErrorIs(t, <-errc, storage.ObjectNotFound, "it has missed an entry")
 		require.Empty(t, entries)
 	})
 }
@@ -405,10 +405,10 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	log, _ := inMemory(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	var ended error
-	for _, ended = range log.Follow(ctx, 1, time.Second) {
+	var err error
+	for _, err = range log.Follow(ctx, 1, time.Second) {
 	}
-	require.Equal(t, storage.Canceled, storage.CodeOf(ended))
+	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
 // A process dies at a call of the driver: from then on none has an effect.
@@ -426,13 +426,13 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		p.mu.Lock()
 		p.calls++
-		now := p.calls == p.dieAt
+		current := p.calls == p.dieAt
 		dead := p.calls > p.dieAt && !p.lost
 		p.mu.Unlock()
-		if dead || now && !p.after {
+		if dead || current && !p.after {
 			return errDead
 		}
-		if err := next(ctx); err != nil || !now {
+		if err := next(ctx); err != nil || !current {
 			return err
 		}
 		return errDead

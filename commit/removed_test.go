@@ -20,8 +20,8 @@ func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 // sees an entry that the Log appends after them.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
-	remove := func(t *testing.T, b storage.Bucket, from, to int) {
-		for number := from; number <= to; number++ {
+	remove := func(t *testing.T, b storage.Bucket, start, end int) {
+		for number := start; number <= end; number++ {
 			require.NoError(t, b.Remove(t.Context(), entryKey(number)))
 		}
 	}
@@ -109,7 +109,7 @@ func TestAnAppendWhoseLookFailsStoresNothing(t *testing.T) {
 	cancel()
 	_, err := log.Append(ctx, func(int64) ([]byte, error) { return []byte("b"), nil })
 	require.ErrorIs(t, err, storage.Canceled)
-	there, err := b.Exists(t.Context(), entryKey(2))
+	exists, err := b.Exists(t.Context(), entryKey(2))
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }

@@ -36,8 +36,8 @@ func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) stri
 
 func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T) {
 	dir := t.TempDir()
-	plain := identityWith(t, dir, "photos")
-	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), plain)
+	text := identityWith(t, dir, "photos")
+	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), text)
 	limiting, err := limit.New(limit.Config{})
 	require.NoError(t, err)
 	first := memstore.New()

@@ -90,11 +90,11 @@ func TestLayerListIsComplete(t *testing.T) {
 type flipping struct{ driver.Driver }
 
 func flipped(b []byte) []byte {
-	out := make([]byte, len(b))
+	data := make([]byte, len(b))
 	for i := range b {
-		out[i] = ^b[i]
+		data[i] = ^b[i]
 	}
-	return out
+	return data
 }
 
 func (d flipping) Describe() driver.Description {
@@ -120,13 +120,13 @@ func flip(body io.Reader) (stored *bytes.Reader, changed, plain storage.CRC32C, 
 }
 
 func (d flipping) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	body, changed, crc, err := flip(r.Body)
+	body, sum, crc, err := flip(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	put := *r
 	put.Body = body
-	put.CRC32C = changed
+	put.CRC32C = sum
 	a, err := d.Driver.Put(ctx, &put)
 	if err == nil {
 		a.CRC32C = crc
@@ -135,39 +135,39 @@ func (d flipping) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 }
 
 func (d flipping) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	body, changed, crc, err := flip(r.Body)
+	body, sum, crc, err := flip(r.Body)
 	if err != nil {
 		return driver.Part{}, err
 	}
 	put := *r
 	put.Body = body
-	put.CRC32C = changed
+	put.CRC32C = sum
 	part, err := d.Driver.PutPart(ctx, &put)
 	part.CRC32C = crc
 	return part, err
 }
 
 func (d flipping) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	whole := *r
+	req := *r
 	put := *r.Put
 	crc := put.CRC32C
-	whole.Put = &put
+	req.Put = &put
 	put.CRC32C = storage.CRC32C{}
-	whole.Parts = slices.Clone(r.Parts)
-	for i := range whole.Parts {
-		whole.Parts[i].CRC32C = storage.CRC32C{}
+	req.Parts = slices.Clone(r.Parts)
+	for i := range req.Parts {
+		req.Parts[i].CRC32C = storage.CRC32C{}
 	}
 	if r.Last != nil {
-		body, changed, _, err := flip(r.Last.Body)
+		body, sum, _, err := flip(r.Last.Body)
 		if err != nil {
 			return nil, err
 		}
 		last := *r.Last
 		last.Body = body
-		last.CRC32C = changed
-		whole.Last = &last
+		last.CRC32C = sum
+		req.Last = &last
 	}
-	a, err := d.Driver.CompleteParts(ctx, &whole)
+	a, err := d.Driver.CompleteParts(ctx, &req)
 	if err == nil {
 		a.CRC32C = crc
 	}
@@ -180,9 +180,9 @@ func (d flipping) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 		return nil, nil, err
 	}
 	defer func() { _ = body.Close() }()
-	stored, err := io.ReadAll(body)
+	data, err := io.ReadAll(body)
 	a.CRC32C = storage.CRC32C{}
-	return a, io.NopCloser(bytes.NewReader(flipped(stored))), err
+	return a, io.NopCloser(bytes.NewReader(flipped(data))), err
 }
 
 func (d flipping) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
@@ -230,12 +230,12 @@ func TestLayerByTheListChangesEachByte(t *testing.T) {
 			_, err = storage.Move(t.Context(), b, "copy", "moved")
 			require.NoError(t, err)
 			for _, key := range []string{"stream", "in place", "small", "moved"} {
-				plain, _, err := storage.ReadAll(t.Context(), b, key)
+				data, _, err := storage.ReadAll(t.Context(), b, key)
 				require.NoError(t, err, key)
-				require.Equal(t, want, string(plain), key)
-				stored, _, err := storage.ReadAll(t.Context(), below, key)
+				require.Equal(t, want, string(data), key)
+				content, _, err := storage.ReadAll(t.Context(), below, key)
 				require.NoError(t, err, key)
-				require.Equal(t, want, string(flipped(stored)), key)
+				require.Equal(t, want, string(flipped(content)), key)
 			}
 		})
 	}

@@ -54,10 +54,10 @@ var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: erro
 func (p *process) call(ctx context.Context, do func() error) error {
 	p.mu.Lock()
 	p.calls++
-	now := p.calls == p.dieAt
+	current := p.calls == p.dieAt
 	dead := p.dead
 	stalled := p.stalled
-	p.dead = dead || now && !p.lost
+	p.dead = dead || current && !p.lost
 	p.mu.Unlock()
 	if stalled != nil {
 		select {
@@ -66,11 +66,11 @@ func (p *process) call(ctx context.Context, do func() error) error {
 			return &storage.Error{Code: storage.CodeOf(context.Cause(ctx)), Unknown: true, Err: ctx.Err()}
 		}
 	}
-	if dead || now && !p.after {
+	if dead || current && !p.after {
 		return errDead
 	}
 	err := do()
-	if now {
+	if current {
 		return errDead
 	}
 	return err
@@ -239,10 +239,10 @@ func TestKilledAtEveryCall(t *testing.T) {
 						if !killed || kind.lost && token > 0 {
 							require.NoError(t, err, "call %d", n)
 						}
-						began := time.Now()
+						start := time.Now()
 						next, err := lease.Acquire(t.Context(), b, key, row.opts...)
 						require.NoError(t, err)
-						require.LessOrEqual(t, time.Since(began), 66*time.Second, "call %d", n)
+						require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", n)
 						if row.name != "with removal" {
 							require.Greater(t, next.Token(), token)
 						}
@@ -305,7 +305,7 @@ func TestNoClockOfAProcessMatters(t *testing.T) {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().AddDate(years, 0, 0) }}))
-				began := time.Now()
+				start := time.Now()
 				first, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
 				time.Sleep(10 * time.Minute)
@@ -313,7 +313,7 @@ func TestNoClockOfAProcessMatters(t *testing.T) {
 				time.Sleep(30 * time.Minute)
 				second, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
-				require.Equal(t, time.Hour, time.Since(began))
+				require.Equal(t, time.Hour, time.Since(start))
 				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 				defer cancel()
 				_, err = lease.Acquire(waiting, b, key)
@@ -337,13 +337,13 @@ func TestAClockOfTheStoreThatWasSetBack(t *testing.T) {
 				}
 				require.NoError(t, run(t.Context()))
 				shift = -1000 * time.Hour
-				began := time.Now()
-				for err := errors.New("not run yet"); err != nil && time.Since(began) < 24*time.Hour; {
+				start := time.Now()
+				for err := errors.New("not run yet"); err != nil && time.Since(start) < 24*time.Hour; {
 					ctx, cancel := context.WithTimeout(t.Context(), lives)
 					err = run(ctx)
 					cancel()
 				}
-				require.Equal(t, time.Hour, time.Since(began))
+				require.Equal(t, time.Hour, time.Since(start))
 			})
 		})
 	}
@@ -366,7 +366,7 @@ func TestTheIntervalDoesNotApplyAfterADeath(t *testing.T) {
 func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(process).of(t, memstore.New())
-		began := time.Now()
+		start := time.Now()
 		err := lease.Hold(t.Context(), p.bucket, key, func(ctx context.Context) error {
 			require.Equal(t, int64(1), lease.FromContext(ctx).Token())
 			p.die()
@@ -376,7 +376,7 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 		})
 		require.ErrorIs(t, err, storage.Changed)
 		require.ErrorContains(t, err, "job stopped")
-		require.Equal(t, 45*time.Second, time.Since(began))
+		require.Equal(t, 45*time.Second, time.Since(start))
 	})
 }
 
@@ -427,7 +427,7 @@ func TestHandover(t *testing.T) {
 			t.Error("nobody has asked")
 		default:
 		}
-		began := time.Now()
+		start := time.Now()
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
@@ -437,7 +437,7 @@ func TestHandover(t *testing.T) {
 			})
 		}
 		<-holder.Wanted()
-		require.LessOrEqual(t, time.Since(began), 5*time.Second)
+		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		require.NoError(t, holder.Release())
 		all.Wait()
 	})
@@ -451,10 +451,10 @@ func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
 		dead, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		p.die()
-		began := time.Now()
+		start := time.Now()
 		l, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
 		require.NoError(t, err)
-		require.Equal(t, time.Minute, time.Since(began))
+		require.Equal(t, time.Minute, time.Since(start))
 		require.NoError(t, l.Release())
 		_ = dead.Release()
 	})
@@ -495,9 +495,9 @@ func TestASlowRemovalRemovesNoLeaseOfAnother(t *testing.T) {
 		require.NoError(t, err)
 		resume()
 		group.Wait()
-		left := text(t, b)
+		rest := text(t, b)
 		require.NoError(t, next.Release())
-		require.NotEmpty(t, left)
+		require.NotEmpty(t, rest)
 		require.ErrorIs(t, released, storage.Changed)
 	})
 }
@@ -530,10 +530,10 @@ func TestLeasesOfEarlierReleases(t *testing.T) {
 				b := memstore.New()
 				_, err := b.Upload(t.Context(), key, strings.NewReader(row.text))
 				require.NoError(t, err)
-				began := time.Now()
+				start := time.Now()
 				l, err := lease.Acquire(t.Context(), b, key)
 				require.NoError(t, err)
-				require.Equal(t, row.after, time.Since(began))
+				require.Equal(t, row.after, time.Since(start))
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
 			})
@@ -680,15 +680,15 @@ func TestALeaseOfAnotherPlaceOrTime(t *testing.T) {
 	t.Run("copied with its bucket while it is held", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := memstore.New()
-			copied := memstore.New()
+			dst := memstore.New()
 			held, err := lease.Acquire(t.Context(), b, key)
 			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), copied, key, b, key)
+			_, err = storage.Copy(t.Context(), dst, key, b, key)
 			require.NoError(t, err)
-			began := time.Now()
-			other, err := lease.Acquire(t.Context(), copied, key)
+			start := time.Now()
+			other, err := lease.Acquire(t.Context(), dst, key)
 			require.NoError(t, err)
-			require.Equal(t, time.Minute, time.Since(began))
+			require.Equal(t, time.Minute, time.Since(start))
 			require.NoError(t, other.Release())
 			require.NoError(t, held.Context().Err(), "the original has its holder")
 			require.NoError(t, held.Release())

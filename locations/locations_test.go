@@ -81,10 +81,10 @@ func TestABucketIsOpenedByItsName(t *testing.T) {
 			address := directories(t, 1)
 			b := open(t, parse(t, fmt.Sprintf(row.text, address...)), row.location)
 			put(t, b, "a", "text")
-			plain, err := storage.Open(t.Context(), address[0].(string))
+			bucket, err := storage.Open(t.Context(), address[0].(string))
 			require.NoError(t, err)
-			require.Equal(t, "text", get(t, plain, "a"))
-			require.NoError(t, storage.Close(plain))
+			require.Equal(t, "text", get(t, bucket, "a"))
+			require.NoError(t, storage.Close(bucket))
 		})
 	}
 }
