@@ -28,7 +28,8 @@
 //	-defender    wait up to a minute for the verdict of Microsoft Defender, for the question about it
 //	-parallel N  number of cases that run at the same time; default 4
 //	-record DIR  write each request about a bucket of this run, and its response, to files in a new
-//	             folder, for the maintainers' tests. What tells about you is replaced: see recording.go
+//	             or empty folder, for the maintainers' tests, when the run ends. What tells about you is
+//	             replaced: see docs/certified.md
 //	-locks       also run the cases about retention and legal hold. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
 //
@@ -74,8 +75,8 @@ and deletes it.
   -immutable C a container with version-level immutability: one object in it is locked, and removed
   -defender    wait up to a minute for the verdict of Microsoft Defender
   -parallel N  cases at the same time; default 4
-  -record DIR  write what is exchanged to a new folder, without secrets and names, for the
-               maintainers' tests
+  -record DIR  at the end, write what was exchanged to a new folder, without secrets and names, for
+               the maintainers' tests
   -locks       run the cases of retention and legal hold, too
 `
 
@@ -129,6 +130,11 @@ func main() {
 func prepare(c *certification) error {
 	if err := writable(c.out); err != nil {
 		return fmt.Errorf("-o: %w", err)
+	}
+	if c.recorder != nil {
+		if err := c.recorder.Begin(); err != nil {
+			return fmt.Errorf("-record: %w", err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -56,7 +56,9 @@ func (c *certification) finish(t *testing.T) {
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
 	if c.recorder != nil {
-		require.NoError(t, c.recorder.write())
+		written, left, err := c.recorder.Write()
+		require.NoError(t, err)
+		fmt.Printf("%d exchanges are in %s; %d with a large body or a secret were left out.\n", written, c.record, left)
 	}
 	if left != nil && !c.locks {
 		// A bucket could not be deleted. Without -locks, this is a failure. With -locks, the reason

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/recording"
+	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -48,7 +51,7 @@ type certification struct {
 	name    string               // beginning of the name of every bucket of the suite
 	plan    string
 	// recorder records the exchanges. It is nil unless -record was given.
-	recorder *recorder
+	recorder *recording.Recorder
 	dir      string // directory of the suite's results
 	began    time.Time
 
@@ -81,14 +84,15 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if err := knownRules(s.rules); err != nil {
 		return nil, err
 	}
-	recorder, err := startRecording(s)
-	if err != nil {
-		return nil, err
-	}
 	c := &certification{
 		settings: s, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now(),
-		all: questions, recorder: recorder,
+		all: questions,
 	}
+	if s.record != "" {
+		c.recorder = recording.New(s.record, s.address, os.Environ())
+		transport.Observe(c.recorder.Transport) // the drivers that are opened from now on
+	}
+	var err error
 	if c.service, err = c.open(ctx); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package azure_test
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/azurite"
 	"github.com/omnibucket/storage/internal/testing/recorded"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
@@ -47,4 +49,28 @@ func recordedStore() recorded.Store {
 		},
 		Token: func(marker string) string { return pagetoken.Encode(marker, "") },
 	}
+}
+
+// A recording of Azurite is played as Azure's are.
+func TestOwnRecording(t *testing.T) {
+	s := needAzurite(t)
+	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+		Name:    "Azurite",
+		Address: "azblob://?endpoint=" + s.endpoint,
+		Hidden:  []string{azuriteKey, "devstoreaccount1", "127.0.0.1"},
+		Faults:  azurite.Skipped,
+		Create: func(t *testing.T, bucket string) {
+			_, err := s.raw.CreateContainer(t.Context(), bucket, nil)
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				_, err := s.raw.DeleteContainer(context.WithoutCancel(t.Context()), bucket, nil)
+				require.NoError(t, err)
+			})
+		},
+		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
+			d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: bucket, Endpoint: s.endpoint, HTTPClient: client})
+			require.NoError(t, err)
+			return d
+		},
+	})
 }

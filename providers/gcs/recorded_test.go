@@ -95,3 +95,45 @@ func objectOf(x *recorded.Exchange) string {
 	document, _ := json.Marshal(object)
 	return string(document)
 }
+
+// A recording of the rule server is played as Google's are.
+func TestOwnRecording(t *testing.T) {
+	s := startSignedServer(t)
+	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+		Name:    "the rule server",
+		Address: "gs://?endpoint=" + s.URL,
+		Hidden:  []string{signedServerToken, s.email, "127.0.0.1"},
+		Create: func(_ *testing.T, bucket string) {
+			s.rules.mu.Lock()
+			defer s.rules.mu.Unlock()
+			s.rules.add(bucket, &ruleBucket{})
+		},
+		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
+			c := s.config(bucket)
+			c.HTTPClient = client
+			d, err := gcs.NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			return d
+		},
+	})
+}
+
+// So is one of fake-gcs-server.
+func TestOwnRecordingOfAServer(t *testing.T) {
+	s := needServer(t)
+	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+		Name:    "fake-gcs-server",
+		Address: "gs://?endpoint=" + s.endpoint,
+		Hidden:  []string{"127.0.0.1"},
+		Faults:  unjudged,
+		Create: func(t *testing.T, bucket string) {
+			require.NoError(t, s.raw.Bucket(bucket).Create(t.Context(), "project", nil))
+			t.Cleanup(func() { s.remove(t, bucket) })
+		},
+		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
+			d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucket, Endpoint: s.endpoint, HTTPClient: client})
+			require.NoError(t, err)
+			return d
+		},
+	})
+}

@@ -5,11 +5,13 @@ import (
 	"os"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/recorded"
 	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
 )
 
 // Amazon's own responses, which others have recorded.
@@ -41,4 +43,33 @@ func recordedStore() recorded.Store {
 			return nil
 		},
 	}
+}
+
+// A recording of our own server is played as Amazon's are.
+func TestOwnRecording(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{})
+	config := s3.Config{
+		Endpoint: server.URL, Region: "us-east-1", PathStyle: aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	}
+	account, err := s3.NewService(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, account.Close()) })
+	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+		Name:    "s3server",
+		Address: "s3://?path_style=true&endpoint=" + server.URL,
+		Hidden:  []string{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, "127.0.0.1"},
+		Create: func(t *testing.T, bucket string) {
+			_, err := account.CreateBucket(t.Context(), bucket)
+			require.NoError(t, err)
+		},
+		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
+			c := config
+			c.Bucket = bucket
+			c.HTTPClient = client
+			d, err := s3.NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			return d
+		},
+	})
 }

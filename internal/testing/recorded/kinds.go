@@ -34,6 +34,10 @@ const (
 	SetPolicy    Kind = "a change of a bucket's policy"
 	ListBuckets  Kind = "a listing of buckets"
 
+	// uploadPart is one of several requests that make one object.
+	uploadPart Kind = "a part of an upload"
+	// openUploads is a listing that looks for open uploads.
+	openUploads Kind = "a listing of open uploads"
 	// oldList is a listing of S3 with the first version of the API.
 	oldList Kind = "a listing with markers"
 	// xmlWrite is a write or removal with a signed URL of Google.
@@ -88,6 +92,8 @@ func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kin
 		return oldList, bucket, key
 	case key == "":
 		return Kind(method + " bucket"), bucket, key
+	case query.Has("uploadId"), query.Has("uploads"):
+		return uploadPart, bucket, key
 	case method == http.MethodHead:
 		return Head, bucket, key
 	case method == http.MethodGet && header.Get("Range") != "":
@@ -111,6 +117,8 @@ func kindOfAzure(method string, address *url.URL, header http.Header) (kind Kind
 	switch {
 	case key == "" && query.Get("comp") == "list" && query.Get("restype") == "container":
 		return List, bucket, key
+	case key != "" && (query.Get("comp") == "block" || query.Get("comp") == "blocklist"):
+		return uploadPart, bucket, key
 	case key == "" || query.Has("comp"):
 		return Kind(method + " " + strings.TrimSpace("container "+query.Get("comp"))), bucket, key
 	case method == http.MethodHead:
@@ -134,6 +142,9 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	query := address.Query()
 	if rest, isUpload := strings.CutPrefix(path, "/upload/storage/v1/b/"); isUpload {
 		bucket, _, _ = strings.Cut(rest, "/")
+		if query.Get("uploadType") == "resumable" {
+			return uploadPart, bucket, query.Get("name")
+		}
 		return conditional(Put, PutIf, query.Get("ifGenerationMatch")), bucket, query.Get("name")
 	}
 	rest, isJSON := strings.CutPrefix(path, "/storage/v1/b")
@@ -187,6 +198,8 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	}
 	kind = kinds[name]
 	switch {
+	case kind == List && query.Has("fields") && !strings.Contains(query.Get("fields"), "md5Hash"):
+		kind = openUploads // a part of each resource
 	case kind == List && query.Get("versions") == "true":
 		kind = ListVersions
 	case kind == Copy:

@@ -287,10 +287,14 @@ func Play(t *testing.T, s Store, r Recording) {
 const (
 	notSent    = "the driver does not send this request"
 	keyRefused = "the contract does not permit the key"
+	oneOfMany  = "it is one of several requests of a call"
 )
 
 // unplayed returns why an exchange is not played, or "".
 func (s *Store) unplayed(x *Exchange) string {
+	if x.Kind == uploadPart || x.Kind == openUploads {
+		return oneOfMany
+	}
 	if unconditional[x.Kind] == "" {
 		return notSent
 	}

@@ -1,4 +1,6 @@
-package main
+// Package recording records what the drivers exchange with an account of a cloud, so that it can be
+// played to them again. It replaces what tells about the account.
+package recording
 
 import (
 	"bytes"
@@ -13,8 +15,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-
-	"github.com/omnibucket/storage/internal/transport"
 )
 
 // maxRecorded is the largest body that is recorded, in bytes. An exchange with a larger one is left
@@ -24,13 +24,13 @@ const maxRecorded = 64 << 10
 // fileOfExchanges is how many exchanges one file has.
 const fileOfExchanges = 500
 
-// ownBucket matches the name of a bucket that a run of this program creates.
+// ownBucket matches the name of a bucket that "certify" or its suite creates.
 var ownBucket = regexp.MustCompile(`\b(omnibucket-certify-[a-z0-9-]+|storagetest-[a-z0-9-]+)`)
 
-// A recorder records each request about a bucket of this run, with its response, and without what
+// A Recorder records each request about a bucket of its program, with its response, and without what
 // tells about the account. Requests for credentials, and listings of the account's buckets, are not
-// recorded.
-type recorder struct {
+// recorded. Its methods can be called from several goroutines.
+type Recorder struct {
 	dir      string
 	scrubber *scrubber
 
@@ -58,49 +58,78 @@ type exchange struct {
 		Header     http.Header
 		Body       []byte
 	}
+
+	checked int // number of secrets that were known when it was scrubbed
 }
 
-// startRecording makes the drivers that are opened from now on record their exchanges. It returns
-// nil if nothing is to be recorded.
-func startRecording(s settings) (*recorder, error) {
-	if s.record == "" {
-		return nil, nil
-	}
-	if err := os.Mkdir(s.record, 0o755); err != nil {
-		return nil, fmt.Errorf("-record: the folder must be new: %w", err)
-	}
-	r := &recorder{dir: s.record, scrubber: newScrubber(s.address, os.Environ())}
-	transport.Observe(func(base http.RoundTripper) http.RoundTripper { return &recordingTransport{base, r} })
-	return r, nil
+// New returns a Recorder for the account with an address, such as s3://?region=eu-west-1. It knows
+// the secrets in the address and in environ, which has the form of os.Environ.
+func New(dir, address string, environ []string) *Recorder {
+	return &Recorder{dir: dir, scrubber: newScrubber(address, environ)}
 }
 
-// write writes the exchanges to files.
-func (r *recorder) write() error {
+// Begin makes the folder of the recording. It fails if the folder exists and has files.
+func (r *Recorder) Begin() error {
+	err := os.Mkdir(r.dir, 0o755)
+	if !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	found, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("the folder %s must be new, or empty", r.dir)
+	}
+	return nil
+}
+
+// Write writes the exchanges to files. It returns how many there are, and how many were left out,
+// because a body is too large, or a secret remains. Without a call of Write, the folder stays empty:
+// an exchange may have a secret that only a later one shows to be one.
+func (r *Recorder) Write() (written, left int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := 0; len(r.entries) > 0; i++ {
-		n := min(fileOfExchanges, len(r.entries))
-		data, err := json.MarshalIndent(struct {
-			Version string
-			Entries []exchange
-		}{"0.2", r.entries[:n]}, "", "  ")
-		if err != nil {
-			return err
+	var clean []exchange
+	r.scrubber.own = nil
+	for _, x := range r.entries {
+		if x.checked < len(r.scrubber.isKnown) && r.scrubber.remains(&x) {
+			r.left++
+			continue
 		}
-		if err := os.WriteFile(filepath.Join(r.dir, fmt.Sprintf("%04d.replay", i)), data, 0o644); err != nil {
-			return err
-		}
-		r.entries = r.entries[n:]
+		clean = append(clean, x)
 	}
-	fmt.Printf("Exchanges are in %s; %d with a large body or a secret were left out.\n", r.dir, r.left)
+	r.entries = nil
+	for i := 0; written < len(clean); i++ {
+		end := min(written+fileOfExchanges, len(clean))
+		if err := r.writeFile(fmt.Sprintf("%04d.replay", i), clean[written:end]); err != nil {
+			return written, r.left, err
+		}
+		written = end
+	}
+	return written, r.left, nil
+}
+
+// writeFile writes a file, and leaves no half of one.
+func (r *Recorder) writeFile(name string, entries []exchange) error {
+	data, err := json.MarshalIndent(struct {
+		Version string
+		Entries []exchange
+	}{"0.2", entries}, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.dir, name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
 	return nil
 }
 
 // add records an exchange. It leaves out one that it cannot free of secrets.
-func (r *recorder) add(request *http.Request, sent []byte, response *http.Response, received []byte) {
+func (r *Recorder) add(request *http.Request, sent []byte, response *http.Response, received []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.scrubber.learn(request.Header)
 	var x exchange
 	x.ID = fmt.Sprintf("%d", len(r.entries))
 	x.Request.Method = request.Method
@@ -113,6 +142,7 @@ func (r *recorder) add(request *http.Request, sent []byte, response *http.Respon
 	x.Response.ProtoMajor, x.Response.ProtoMinor = 1, 1
 	x.Response.Header = response.Header
 	x.Response.Body = received
+	r.scrubber.learn(&x)
 	clean, err := r.scrubber.scrub(x)
 	if err != nil {
 		r.left++
@@ -128,6 +158,7 @@ func parts(header http.Header, body []byte) [][]byte {
 	if !found {
 		return [][]byte{body}
 	}
+	boundary, _, _ = strings.Cut(boundary, ";")
 	var all [][]byte
 	for _, part := range bytes.Split(body, []byte("--"+strings.Trim(boundary, `"`))) {
 		if _, content, found := bytes.Cut(part, []byte("\r\n\r\n")); found {
@@ -137,10 +168,15 @@ func parts(header http.Header, body []byte) [][]byte {
 	return all
 }
 
+// Transport returns a RoundTripper that sends requests through base, and records them.
+func (r *Recorder) Transport(base http.RoundTripper) http.RoundTripper {
+	return &recordingTransport{base, r}
+}
+
 // A recordingTransport records the exchanges that name a bucket of this run.
 type recordingTransport struct {
 	base     http.RoundTripper
-	recorder *recorder
+	recorder *Recorder
 }
 
 func (t *recordingTransport) CloseIdleConnections() {

@@ -1,0 +1,223 @@
+package recording
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// keptElements are the elements of XML documents, and the fields of JSON documents, whose values are
+// recorded. All other values are replaced by CLEARED: owners, ids of requests and hosts, what was
+// signed, keys, tokens, links, projects, members of policies, and whatever a cloud adds to its
+// documents in the future.
+var keptElements = words(`
+	AccessTier AccessTierChangeTime AccessTierInferred Action AllowedHeader AllowedMethod AllowedOrigin ArgumentName
+	BlobSequenceNumber BlobType BlockPublicAcls BlockPublicPolicy BucketKeyEnabled BucketName
+	Cache-Control ChecksumAlgorithm ChecksumCRC32 ChecksumCRC32C ChecksumCRC64NVME ChecksumSHA1 ChecksumSHA256
+	ChecksumType Code Condition Content-CRC64 Content-Disposition Content-Encoding Content-Language Content-Length
+	Content-MD5 Content-Type ContinuationToken CopyCompletionTime CopyProgress CopyStatus Creation-Time
+	Date Days DaysAfterInitiation DefaultEncryptionScope Deleted DeletedTime Delimiter DenyEncryptionScopeOverride Details
+	ETag Effect Enabled EncodingType Etag ExposeHeader
+	HasImmutabilityPolicy HasLegalHold HasVersionsOnly HeaderName IgnorePublicAcls ImmutabilityPolicyMode
+	ImmutabilityPolicyUntilDate ImmutableStorageWithVersioningEnabled Initiated IsCurrentVersion IsLatest IsPublic
+	IsTruncated
+	Key KeyCount KeyMarker Last-Modified LastModified Latest LeaseDuration LeaseState LeaseStatus LegalHold
+	LocationConstraint MFADelete Marker MaxAgeSeconds MaxKeys MaxParts MaxResults Message Mode Name NextContinuationToken
+	NextKeyMarker NextMarker NextPartNumberMarker NextVersionIdMarker
+	ObjectLockEnabled ObjectOwnership ObjectSize Origin PartNumber PartNumberMarker PartsCount Permission Prefix
+	PublicAccess QueryParameterName Quiet Reason RemainingRetentionDays ResourceType RestrictPublicBuckets RetainUntilDate
+	SSEAlgorithm ServerEncrypted Size Snapshot StartAfter Status StorageClass TagCount TotalPartsCount
+	Uncommitted Version VersionId VersionIdMarker Years
+	age algorithm archived bucket cacheControl code componentCount condition contentDisposition contentEncoding
+	contentLanguage contentType crc32c createdBefore customTime daysSinceCustomTime daysSinceNoncurrentTime
+	destinationPredefinedAcl done
+	effectiveTime enabled encryptionAlgorithm etag eventBasedHold generation hardDeleteTime ifGenerationMatch isLive
+	isLocked kind locationType lockedTime matchesPrefix matchesStorageClass maxAgeSeconds md5Hash message metageneration
+	method mode name nextPageToken noncurrentTimeBefore numNewerVersions objectSize origin prefixes
+	publicAccessPrevention reason responseHeader retainUntilTime retentionDurationSeconds retentionExpirationTime
+	retentionPeriod role rpo size softDeleteTime storageClass temporaryHold timeCreated timeDeleted timeFinalized
+	timeStorageClassUpdated totalBytesRewritten type updated version`)
+
+// messages are the kept elements and fields with text for people. The parts that tell about the account
+// are replaced, too.
+var messages = words("Details Message Reason message")
+
+// telling matches parts of a message that may tell about the account: mail addresses, names of
+// resources of Amazon, numbers of accounts, ids of requests, and projects.
+var telling = regexp.MustCompile(`(?i)[\w.+%-]+@[\w-]+(\.[\w-]+)+|\barn:[^\s"'<>]+|\b\d{12}\b` +
+	`|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\bprojects?[ /:]+['"]?[\w:.-]+`)
+
+// harmless are values that are kept wherever they are: those of public access.
+var harmless = []string{"*", "allUsers", "allAuthenticatedUsers"}
+
+func words(text string) map[string]bool {
+	all := map[string]bool{}
+	for _, word := range strings.Fields(text) {
+		all[word] = true
+	}
+	return all
+}
+
+// errDocument is the error of an exchange with a document that nobody can read.
+var errDocument = errors.New("a document is malformed")
+
+// document replaces what tells about the account in a document. It returns a body that is not a
+// document as it is. isDocument is true if the body must be one.
+func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
+	start := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	clean, err := body, error(nil)
+	switch {
+	case bytes.HasPrefix(start, []byte("<")):
+		clean, err = scrubXML(start)
+	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[")):
+		clean, err = scrubJSON(start)
+	default:
+		return body, nil
+	}
+	if err != nil {
+		if isDocument {
+			return nil, errDocument
+		}
+		return body, nil // the content of an object
+	}
+	return []byte(s.withoutBuckets(string(clean))), nil
+}
+
+// keptText returns what is recorded of a value of an element or field.
+func keptText(name, text string, isKept bool) string {
+	switch {
+	case slices.Contains(harmless, text):
+		return text
+	case !isKept:
+		return withoutValue(text)
+	case messages[name]:
+		return telling.ReplaceAllString(text, cleared)
+	}
+	return text
+}
+
+// withoutValue returns what replaces a value, so that its reader can still parse it: a time or a
+// boolean tells nothing, and a number stays one.
+func withoutValue(text string) string {
+	if _, err := http.ParseTime(text); err == nil {
+		return text
+	}
+	if _, err := time.Parse(time.RFC3339, text); err == nil || text == "true" || text == "false" {
+		return text
+	}
+	if isNumber.MatchString(text) {
+		return "0"
+	}
+	return cleared
+}
+
+var isNumber = regexp.MustCompile(`^[0-9]+$`)
+
+// attribute matches an attribute of an element.
+var attribute = regexp.MustCompile(`([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')`)
+
+// keptAttribute matches the names of attributes whose values are kept.
+var keptAttribute = regexp.MustCompile(`^(xmlns|xmlns:.*|.*:type|Encoded|encoded|ContainerName)$`)
+
+// scrubXML copies a document, without comments, and with the values of kept elements only. Elements
+// of metadata have any name, and are kept.
+func scrubXML(document []byte) ([]byte, error) {
+	decoder := xml.NewDecoder(bytes.NewReader(document))
+	var out bytes.Buffer
+	var path []string
+	for {
+		start := decoder.InputOffset()
+		token, err := decoder.RawToken()
+		if err == io.EOF && len(path) == 0 {
+			return out.Bytes(), nil
+		}
+		if err != nil {
+			return nil, errDocument
+		}
+		raw := document[start:decoder.InputOffset()]
+		switch token := token.(type) {
+		case xml.ProcInst:
+			if token.Target == "xml" {
+				out.Write(raw)
+			}
+		case xml.StartElement:
+			path = append(path, token.Name.Local)
+			out.Write(attribute.ReplaceAllFunc(raw, scrubAttribute))
+		case xml.EndElement:
+			if len(path) == 0 || path[len(path)-1] != token.Name.Local {
+				return nil, errDocument
+			}
+			path = path[:len(path)-1]
+			out.Write(raw)
+		case xml.CharData:
+			text := string(token)
+			if strings.TrimSpace(text) == "" {
+				out.Write(raw)
+				continue
+			}
+			if len(path) == 0 {
+				return nil, errDocument
+			}
+			name := path[len(path)-1]
+			isMetadata := len(path) > 1 && path[len(path)-2] == "Metadata"
+			if err := xml.EscapeText(&out, []byte(keptText(name, text, isMetadata || keptElements[name]))); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func scrubAttribute(raw []byte) []byte {
+	name := attribute.FindSubmatch(raw)[1]
+	if keptAttribute.Match(name) {
+		return raw
+	}
+	return append(slices.Clone(name), `="`+cleared+`"`...)
+}
+
+// scrubJSON returns a document with the values of kept fields only.
+func scrubJSON(document []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, errDocument
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errDocument
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(scrubValue("", value, false)); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(out.Bytes()), nil
+}
+
+func scrubValue(name string, value any, isKept bool) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for field, of := range value {
+			value[field] = scrubValue(field, of, name == "metadata" || keptElements[field])
+		}
+	case []any:
+		for i, of := range value {
+			value[i] = scrubValue(name, of, isKept)
+		}
+	case string:
+		return keptText(name, value, isKept)
+	case json.Number:
+		if !isKept {
+			return 0
+		}
+	}
+	return value
+}

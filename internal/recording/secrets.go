@@ -1,0 +1,269 @@
+package recording
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"html"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// minSecret is the least length of a known secret, in bytes. A shorter text occurs by chance.
+const minSecret = 6
+
+// secrets are texts that no recording may have, in all their forms, in lower case, by the first bytes
+// of a form. A run may know thousands.
+type secrets map[[minSecret]byte][]string
+
+func (s secrets) add(text string) {
+	forms := []string{strings.ToLower(text), hex.EncodeToString([]byte(text))}
+	for shift := range 3 {
+		forms = append(forms, inBase64(text, shift))
+	}
+	for _, form := range forms {
+		if len(form) >= minSecret {
+			start := [minSecret]byte([]byte(form))
+			s[start] = append(s[start], form)
+		}
+	}
+}
+
+// areIn reports whether a text in lower case has one of the secrets.
+func (s secrets) areIn(text string) bool {
+	if len(s) == 0 {
+		return false
+	}
+	for ; len(text) >= minSecret; text = text[1:] {
+		start := [minSecret]byte([]byte(text[:minSecret]))
+		for _, form := range s[start] {
+			if strings.HasPrefix(text, form) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// inBase64 returns the part of the Base64 encoding of text that does not depend on its neighbors, if
+// shift bytes are before text in its group of three.
+func inBase64(text string, shift int) string {
+	encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + text + "xx"))
+	start := []int{0, 2, 3}[shift]
+	end := (shift + len(text)) / 3 * 4
+	return strings.ToLower(encoded[start:max(start, end)])
+}
+
+// know adds secrets to those that are known.
+func (s *scrubber) know(values ...string) {
+	for _, value := range values {
+		value = strings.TrimSpace(value)
+		if len(value) < minSecret || s.isKnown[value] {
+			continue
+		}
+		s.isKnown[value] = true
+		s.secrets.add(value)
+	}
+}
+
+// knowAll adds a value of a setting and the secrets in it: the values of a query, such as a shared
+// access signature, and those of a connection string.
+func (s *scrubber) knowAll(value string) {
+	s.know(value)
+	for _, field := range strings.FieldsFunc(value, func(r rune) bool { return r == ';' }) {
+		name, text, _ := strings.Cut(field, "=")
+		switch strings.ToLower(name) {
+		case "accountname", "accountkey":
+			s.know(text)
+		case "sharedaccesssignature":
+			s.knowQuery(text)
+		}
+	}
+	s.knowQuery(value)
+}
+
+// secretParameters are the query parameters whose values are secrets.
+var secretParameters = words(`sig skoid sktid X-Amz-Credential X-Amz-Signature X-Amz-Security-Token
+	X-Goog-Credential X-Goog-Signature GoogleAccessId Signature AWSAccessKeyId upload_id`)
+
+func (s *scrubber) knowQuery(text string) {
+	query, _ := url.ParseQuery(strings.TrimPrefix(text, "?")) // what can be parsed
+	for name, values := range query {
+		if secretParameters[name] {
+			id, _, _ := strings.Cut(values[0], "/") // a credential has a date and a region after its id
+			s.know(values[0], id)
+		}
+	}
+}
+
+// harmlessVariables are the ends of the names of environment variables that have no secrets.
+var harmlessVariables = strings.Fields("REGION MODE PROFILE OUTPUT PAGER FORMAT")
+
+// knowEnvironment adds the values of the environment variables of the clouds.
+func (s *scrubber) knowEnvironment(environ []string) {
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		isHarmless := slices.ContainsFunc(harmlessVariables, func(end string) bool { return strings.HasSuffix(name, end) })
+		for _, prefix := range []string{"AWS_", "AZURE_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "MINIO_", "R2_", "B2_"} {
+			if strings.HasPrefix(name, prefix) && !isHarmless {
+				s.knowAll(value)
+			}
+		}
+		if name == "GOOGLE_APPLICATION_CREDENTIALS" {
+			s.knowFile(value)
+		}
+	}
+}
+
+// knowFile adds the secrets in a file with credentials of Google.
+func (s *scrubber) knowFile(path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return // nobody can use such credentials
+	}
+	var file map[string]any
+	if json.Unmarshal(data, &file) != nil {
+		return
+	}
+	for _, name := range []string{
+		"private_key", "private_key_id", "client_email", "client_id", "client_secret", "refresh_token", "project_id",
+		"quota_project_id",
+	} {
+		text, _ := file[name].(string)
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "-----") {
+				s.know(line)
+			}
+		}
+	}
+}
+
+// credential and signature match parts of an authorization of AWS or of Google's XML API.
+var (
+	credential = regexp.MustCompile(`Credential=([^/,\s]+)`)
+	signature  = regexp.MustCompile(`Signature=([^,\s]+)`)
+)
+
+// learn adds the secrets in a request to those that are known. The secrets that only this request
+// has are those of own.
+func (s *scrubber) learn(x *exchange) {
+	s.own = secrets{}
+	if address, err := url.Parse(x.Request.URL); err == nil {
+		s.knowQuery(address.RawQuery)
+	}
+	for name, values := range x.Request.Header {
+		lower := strings.ToLower(name)
+		for _, value := range values {
+			switch {
+			case lower == "authorization":
+				s.learnAuthorization(value)
+			case strings.HasSuffix(lower, "-key"), strings.HasSuffix(lower, "-token"), strings.HasSuffix(lower, "-key-sha256"),
+				strings.HasSuffix(lower, "-key-md5"), strings.HasSuffix(lower, "-user-project"):
+				s.know(value)
+			case lower == "cookie", strings.HasSuffix(lower, "-authorization"):
+				s.know(value)
+			}
+		}
+	}
+	for _, location := range http.Header(x.Response.Header).Values("Location") {
+		if address, err := url.Parse(location); err == nil {
+			s.knowQuery(address.RawQuery) // the id of a session is a credential
+		}
+	}
+}
+
+// learnAuthorization adds the secrets of an Authorization header. Its signature is that of one
+// request.
+func (s *scrubber) learnAuthorization(value string) {
+	for _, found := range credential.FindAllStringSubmatch(value, -1) {
+		s.know(found[1])
+	}
+	for _, found := range signature.FindAllStringSubmatch(value, -1) {
+		s.own.add(found[1])
+	}
+	if strings.Contains(value, "Signature=") {
+		return
+	}
+	scheme, token, found := strings.Cut(value, " ")
+	if !found {
+		token = scheme // the scheme is in a header of its own
+	}
+	account, sum, isShared := strings.Cut(token, ":")
+	switch {
+	case isShared && len(sum) >= minSecret:
+		s.know(account)
+		s.own.add(sum)
+	case !strings.HasPrefix(token, "AWS4-") && !strings.EqualFold(token, "Bearer") && !strings.HasPrefix(token, "SharedKey"):
+		s.know(token)
+	}
+}
+
+// remains reports whether a known secret, or the name of a bucket, is in x.
+func (s *scrubber) remains(x *exchange) bool {
+	for _, text := range texts(x) {
+		if ownBucket.MatchString(text) {
+			return true
+		}
+		for _, reading := range readings(text) {
+			if s.secrets.areIn(reading) || s.own.areIn(reading) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// texts returns all texts of an exchange.
+func texts(x *exchange) []string {
+	all := []string{x.Request.URL, x.Request.MediaType, string(x.Response.Body)}
+	for _, part := range x.Request.BodyParts {
+		all = append(all, string(part))
+	}
+	for _, header := range []http.Header{x.Request.Header, x.Response.Header} {
+		for name, values := range header {
+			all = append(all, name)
+			all = append(all, values...)
+		}
+	}
+	return all
+}
+
+// escaped matches an escape of a URL, in either case of its digits.
+var escaped = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// readings returns a text as it is and without its escapes: those of URLs, which may be escaped
+// twice, of XML, and of JSON. All are in lower case. The alphabet of Base64 is that without - and _,
+// except in the first.
+func readings(text string) []string {
+	if len(text) < minSecret {
+		return nil
+	}
+	all := []string{text}
+	add := func(reading string) {
+		if !slices.Contains(all, reading) {
+			all = append(all, reading)
+		}
+	}
+	add(strings.NewReplacer("-", "+", "_", "/").Replace(text))
+	add(html.UnescapeString(text))
+	add(strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\u003d`, "=", `\u002b`, "+", `\u002f`, "/", `\/`, "/").Replace(text))
+	for range 3 {
+		text = escaped.ReplaceAllStringFunc(text, func(escape string) string {
+			b, err := hex.DecodeString(escape[1:])
+			if err != nil {
+				return escape
+			}
+			return string(b)
+		})
+		add(text)
+		add(strings.ReplaceAll(text, "+", " "))
+	}
+	for i := range all {
+		all[i] = strings.ToLower(all[i])
+	}
+	return all
+}

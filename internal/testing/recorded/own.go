@@ -1,0 +1,96 @@
+package recorded
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/recording"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// A Server is a server of tests that takes the place of a provider.
+type Server struct {
+	Name string
+	// Address is that of the account, as "certify" gets it.
+	Address string
+	// Hidden are texts that the recording must not have, such as the credentials.
+	Hidden []string
+	// Create makes an empty bucket, and removes it after the test.
+	Create func(t *testing.T, bucket string)
+	// Open opens a bucket. All requests of the driver must go through client.
+	Open func(t *testing.T, client *http.Client, bucket string) driver.Driver
+	// Faults are the names of the cases that fail on the server, with the reasons.
+	Faults map[string]string
+}
+
+// ownRules are the rules of the suite whose cases are recorded.
+var ownRules = []string{"K1", "R1", "W4", "W8", "L2", "L3", "D1"}
+
+// PlayOwn records what a part of the suite exchanges with a server, as "certify -record" does, reads
+// the recording as those of others, and plays its responses to the driver of s.
+func PlayOwn(t *testing.T, s Store, server Server) {
+	t.Helper()
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the page has no row for it
+	dir := filepath.Join(t.TempDir(), "recording")
+	recorder := recording.New(dir, server.Address, os.Environ())
+	require.NoError(t, recorder.Begin())
+	client := &http.Client{Transport: recorder.Transport(testserver.Client().Transport)}
+	var others []string
+	for _, c := range storagetest.Cases() {
+		if !slices.Contains(ownRules, c.Rule) {
+			others = append(others, c.Rule)
+		}
+	}
+	opts := []storagetest.Option{storagetest.SkipRules("they are not recorded", others...)}
+	for name, reason := range server.Faults {
+		opts = append(opts, storagetest.Skip(name, reason))
+	}
+	var buckets atomic.Int64
+	t.Run("record", func(t *testing.T) {
+		storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+			bucket := fmt.Sprintf("omnibucket-certify-own-%d-%d", os.Getpid(), buckets.Add(1))
+			server.Create(t, bucket)
+			return server.Open(t, client, bucket)
+		}, opts...)
+	})
+	written, left, err := recorder.Write()
+	require.NoError(t, err)
+
+	r := ReadFolder(t, s.Provider, dir)
+	require.Len(t, r.Exchanges, written)
+	require.Greater(t, written, 100)
+	r.Name = server.Name
+	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, written, left)
+	requireHidden(t, dir, r, append(server.Hidden, "omnibucket-certify-"))
+	Play(t, s, r)
+}
+
+// requireHidden requires that a recording lacks texts, in its files and in the bodies in them.
+func requireHidden(t *testing.T, dir string, r Recording, hidden []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	var all bytes.Buffer
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all.Write(data)
+	}
+	for i := range r.Exchanges {
+		x := &r.Exchanges[i]
+		all.Write(bytes.Join(append(x.Request.Parts, x.Response.Body), []byte("\n")))
+	}
+	for _, text := range hidden {
+		require.NotContains(t, all.String(), text)
+	}
+}
