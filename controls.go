@@ -55,7 +55,7 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 	}
 	given := readPool.get()
 	defer readPool.put(given)
-	if err := f.check(scope.Attrs, "Tags", key, given.ApplyAttrs(opts...)); err != nil {
+	if err := f.check(ctx, scope.Attrs, "Tags", key, given.ApplyAttrs(opts...)); err != nil {
 		return nil, err
 	}
 	tags, err := f.core.Tags(ctx, f.scope.Key(key), given)
@@ -67,7 +67,7 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
 	var given ChangeOptions
 	err := given.Apply(opts...)
-	return changeObject(b, "SetTags", key, err, func(c Core, key string) error {
+	return changeObject(ctx, b, "SetTags", key, err, func(c Core, key string) error {
 		return c.SetTags(ctx, key, tags, &given)
 	})
 }
@@ -89,7 +89,7 @@ func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	var given ChangeOptions
 	err := given.ApplyRetention(opts...)
-	return changeObject(b, "SetRetention", key, err, func(c Core, key string) error {
+	return changeObject(ctx, b, "SetRetention", key, err, func(c Core, key string) error {
 		return c.SetRetention(ctx, key, r, &given)
 	})
 }
@@ -98,7 +98,7 @@ func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
 	var given ChangeOptions
 	err := given.Apply(opts...)
-	return changeObject(b, "SetLegalHold", key, err, func(c Core, key string) error {
+	return changeObject(ctx, b, "SetLegalHold", key, err, func(c Core, key string) error {
 		return c.SetLegalHold(ctx, key, hold, &given)
 	})
 }
@@ -133,18 +133,20 @@ func WithRestoreTier(tier string) RestoreOption {
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
 	var given ChangeOptions
 	err := given.ApplyRestore(opts...)
-	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
+	return changeObject(ctx, b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
 }
 
 // changeObject changes an object's tags, locks or archive state. It calls the function change,
 // which makes the change by a method of the core. The parameter optionsErr is the error of reading
 // the options. It is nil if the options are valid.
-func changeObject(b Uploader, op, key string, optionsErr error, change func(c Core, key string) error) error {
+func changeObject(
+	ctx context.Context, b Uploader, op, key string, optionsErr error, change func(c Core, key string) error,
+) error {
 	f, e := need(b, op, key)
 	if e != nil {
 		return e
 	}
-	if err := f.check(scope.Upload, op, key, optionsErr); err != nil {
+	if err := f.check(ctx, scope.Upload, op, key, optionsErr); err != nil {
 		return err
 	}
 	return f.outward(change(f.core, f.scope.Key(key)))

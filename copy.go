@@ -32,20 +32,29 @@ func Copy(
 	}
 	given := copyPool.get()
 	defer copyPool.put(given)
-	if err := f.check(scope.Upload, "Copy", dstKey, given.Apply(opts...)); err != nil {
-		return nil, err
+	source, ok := src.(*front)
+	refuse := func(e *Error) (*Attrs, error) {
+		op := Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}
+		if ok {
+			op.Keys[0] = source.scope.Key(srcKey)
+		}
+		return nil, f.refuse(ctx, op, e)
+	}
+	if e := f.refused(scope.Upload, given.Apply(opts...)); e != nil {
+		return refuse(located(f, "Copy", dstKey, e))
 	}
 	given.state.View = f.scope.Prefix
-	source, ok := src.(*front)
 	switch {
 	case src == nil:
-		return nil, located(f, "Copy", dstKey, invalid("src", "must not be nil"))
+		return refuse(located(f, "Copy", dstKey, invalid("src", "must not be nil")))
 	case !ok:
 		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, given)
 		return f.copied(a, err, "Copy", dstKey, nil, "")
 	}
-	if err := source.check(scope.Download, "Copy", srcKey, nil); err != nil {
-		return nil, err
+	if e := source.refused(scope.Download, nil); e != nil {
+		e = located(source, "Copy", srcKey, e)
+		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
+		return refuse(e)
 	}
 	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), given)
 	return f.copied(a, err, "Copy", dstKey, source, srcKey)
@@ -66,14 +75,15 @@ func Compose(ctx context.Context, b interface {
 	given := copyPool.get()
 	defer copyPool.put(given)
 	applied := given.ApplyCompose(srcKeys, opts...)
-	if err := f.check(scope.Upload|scope.Download, "Compose", dstKey, applied); err != nil {
-		return nil, err
-	}
-	given.state.View = f.scope.Prefix
 	sources := make([]string, len(srcKeys))
 	for i, key := range srcKeys {
 		sources[i] = f.scope.Key(key)
 	}
+	if e := f.refused(scope.Upload|scope.Download, applied); e != nil {
+		op := Operation{Name: "Compose", Key: f.scope.Key(dstKey), Keys: sources}
+		return nil, f.refuse(ctx, op, located(f, "Compose", dstKey, e))
+	}
+	given.state.View = f.scope.Prefix
 	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, given)
 	return f.answer(a, err, "Compose", dstKey)
 }

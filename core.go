@@ -117,7 +117,13 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 }
 
 // NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.
-func NewBucket(c Core) Bucket { return whole(c) }
+func NewBucket(c Core) Bucket {
+	f := whole(c)
+	if engine, ok := c.(interface{ Hooks() []Hook }); ok {
+		f.hooks = engine.Hooks()
+	}
+	return f
+}
 
 // Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. Both buckets
 // work, and Close of either closes the Core of b. If b is a result of [Ref] or [Prefixed], or was
@@ -145,5 +151,7 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	if c == nil {
 		return nil, located(b, "Wrap", "", invalid("Core", "must not be nil"))
 	}
-	return whole(c), nil
+	wrapped := whole(c)
+	wrapped.hooks = f.hooks
+	return wrapped, nil
 }

@@ -296,13 +296,14 @@ func ExampleFS() {
 	// site/index.html false
 }
 
-// A hook sees every operation, and may refuse it.
+// A hook sees every operation, and may deny it. This one denies all that changes objects, and needs no
+// list of methods.
 func ExampleWithHook() {
 	readOnly := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-		if op.Name == "Upload" || op.Name == "Remove" {
-			return ctx, nil, errors.New("this bucket is read-only")
+		if op.Effects&(storage.EffectWrite|storage.EffectRemove) != 0 {
+			return nil, nil, errors.New("this bucket is read-only")
 		}
-		return ctx, nil, nil
+		return nil, nil, nil
 	}
 	bucket := memstore.New(storage.WithHook(readOnly))
 	_, err := bucket.Upload(context.Background(), "k", strings.NewReader(""))

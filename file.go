@@ -20,7 +20,7 @@ import (
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, located(b, "UploadFile", key, bodyFailed(err))
+		return nil, refuseFunction(ctx, b, "UploadFile", "Upload", key, bodyFailed(err))
 	}
 	defer func() { _ = file.Close() }()
 	return orFailing(b).Upload(ctx, key, file, opts...)
@@ -42,7 +42,7 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // job of package transfer that writes into the directory removes or continues such a file, too.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
-		return nil, located(b, "DownloadFile", key, e)
+		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
 	}
 	var given DownloadOptions
 	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 &&

@@ -1,13 +1,16 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/effect"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -22,6 +25,7 @@ type front struct {
 	// owner is true if Open opened the Core only for this front. Close then closes the Core, even
 	// if the front has a prefix.
 	owner bool
+	hooks []Hook // the hooks of the engine, for the calls that do not reach it
 }
 
 // whole returns a front that shows all keys of a Core and permits all operations.
@@ -29,7 +33,9 @@ func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scop
 
 // view returns a front of the same Core. The scope of the result is the scope of f, narrowed
 // further by the given scope.
-func (f *front) view(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
+func (f *front) view(outer scope.Scope) *front {
+	return &front{core: f.core, scope: f.scope.In(outer), hooks: f.hooks}
+}
 
 // closes reports whether Close of f closes the Core.
 func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whole()) }
@@ -83,12 +89,67 @@ func (f *front) refused(may scope.Permission, applied error) *Error {
 }
 
 // check returns an error if the scope does not permit the operation, or if an option is wrong. The
-// error contains the operation, the key and, if it is known, the bucket.
-func (f *front) check(may scope.Permission, op, key string, applied error) error {
+// error contains the operation, the key and, if it is known, the bucket. The hooks see the refusal.
+func (f *front) check(ctx context.Context, may scope.Permission, op, key string, applied error) error {
 	if e := f.refused(may, applied); e != nil {
-		return located(f, op, key, e)
+		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Key(key)}, located(f, op, key, e))
 	}
 	return nil
+}
+
+// checkListing is check for a listing of the keys with a prefix.
+func (f *front) checkListing(ctx context.Context, op, prefix string, applied error) error {
+	if e := f.refused(scope.List, applied); e != nil {
+		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Prefix + prefix}, located(f, op, prefix, e))
+	}
+	return nil
+}
+
+// refuse shows an operation to the hooks that fails with e and does not reach the engine. It returns
+// e. The keys of op are whole keys.
+func (f *front) refuse(ctx context.Context, op Operation, e *Error) error {
+	f.callHooks(ctx, op, e)
+	return e
+}
+
+// refuseFunction returns e with the name of a function that fails before its first operation, such
+// as [Update]. The hooks see that operation.
+func refuseFunction(ctx context.Context, b any, function, operation, key string, e *Error) *Error {
+	e = located(b, function, key, e)
+	if f, ok := b.(*front); ok {
+		f.callHooks(ctx, Operation{Name: operation, Key: f.scope.Key(key)}, e)
+	}
+	return e
+}
+
+// callHooks calls the hooks before and after an operation that does not reach the engine. The
+// parameter failure is the error of the operation, or nil. callHooks returns the error of a hook that
+// denies the operation.
+func (f *front) callHooks(ctx context.Context, op Operation, failure error) (denied error) {
+	if len(f.hooks) == 0 {
+		return nil
+	}
+	place := f.core.Place()
+	op.Provider, op.Bucket = place.Provider, place.Bucket
+	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
+	var ended []func(Outcome)
+	for _, hook := range f.hooks {
+		hookCtx, done, err := hook(ctx, op)
+		if done != nil {
+			ended = append(ended, done)
+		}
+		if err != nil {
+			denied = err
+			break
+		}
+		if hookCtx != nil {
+			ctx = hookCtx
+		}
+	}
+	for _, done := range slices.Backward(ended) {
+		done(Outcome{Err: cmp.Or(failure, denied)})
+	}
+	return denied
 }
 
 // An optionPool reuses the memory of options structs. Options always escape to the heap when they
@@ -121,7 +182,7 @@ func (p *optionPool[T]) put(given *T) {
 func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
 	given := uploadPool.get()
 	defer uploadPool.put(given)
-	if err := f.check(scope.Upload, "Upload", key, given.Apply(opts...)); err != nil {
+	if err := f.check(ctx, scope.Upload, "Upload", key, given.Apply(opts...)); err != nil {
 		return nil, err
 	}
 	given.state.View = f.scope.Prefix
@@ -132,7 +193,7 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
 	given := readPool.get()
 	defer readPool.put(given)
-	if err := f.check(scope.Download, "Download", key, given.Apply(opts...)); err != nil {
+	if err := f.check(ctx, scope.Download, "Download", key, given.Apply(opts...)); err != nil {
 		return nil, err
 	}
 	r, err := f.core.Download(ctx, f.scope.Key(key), given)
@@ -155,7 +216,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
 	given := readPool.get()
 	defer readPool.put(given)
-	if err := f.check(scope.Attrs, "Attrs", key, given.ApplyAttrs(opts...)); err != nil {
+	if err := f.check(ctx, scope.Attrs, "Attrs", key, given.ApplyAttrs(opts...)); err != nil {
 		return nil, err
 	}
 	a, err := f.core.Attrs(ctx, f.scope.Key(key), given)
@@ -165,7 +226,7 @@ func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*At
 func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
 	given := readPool.get()
 	defer readPool.put(given)
-	if err := f.check(scope.Exists, "Exists", key, given.ApplyAttrs(opts...)); err != nil {
+	if err := f.check(ctx, scope.Exists, "Exists", key, given.ApplyAttrs(opts...)); err != nil {
 		return false, err
 	}
 	there, err := f.core.Exists(ctx, f.scope.Key(key), given)
@@ -175,7 +236,7 @@ func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bo
 func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
 	given := removePool.get()
 	defer removePool.put(given)
-	if err := f.check(scope.Remove, "Remove", key, given.Apply(opts...)); err != nil {
+	if err := f.check(ctx, scope.Remove, "Remove", key, given.Apply(opts...)); err != nil {
 		return err
 	}
 	return f.outward(f.core.Remove(ctx, f.scope.Key(key), given))
@@ -183,8 +244,9 @@ func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) er
 
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	given := &ListOptions{}
-	if e := f.refused(scope.List, given.Apply(opts...)); e != nil {
-		return failing[ListEntry](located(f, "List", given.Prefix, e))
+	err := given.Apply(opts...)
+	if err := f.checkListing(ctx, "List", given.Prefix, err); err != nil {
+		return failing[ListEntry](err)
 	}
 	f.inward(given)
 	list := f.core.List(ctx, given)
@@ -208,7 +270,7 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
 	given := signPool.get()
 	defer signPool.put(given)
-	if err := f.check(scope.SignUpload, "SignedUploadURL", key, given.ApplyUpload(opts...)); err != nil {
+	if err := f.check(ctx, scope.SignUpload, "SignedUploadURL", key, given.ApplyUpload(opts...)); err != nil {
 		return nil, err
 	}
 	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), given)
@@ -218,7 +280,7 @@ func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedU
 func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
 	given := signPool.get()
 	defer signPool.put(given)
-	if err := f.check(scope.SignDownload, "SignedDownloadURL", key, given.ApplyDownload(opts...)); err != nil {
+	if err := f.check(ctx, scope.SignDownload, "SignedDownloadURL", key, given.ApplyDownload(opts...)); err != nil {
 		return nil, err
 	}
 	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
@@ -226,7 +288,7 @@ func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...Signe
 }
 
 func (f *front) PublicURL(key string) (string, error) {
-	if err := f.check(scope.PublicURL, "PublicURL", key, nil); err != nil {
+	if err := f.check(context.Background(), scope.PublicURL, "PublicURL", key, nil); err != nil {
 		return "", err
 	}
 	u, err := f.core.PublicURL(f.scope.Key(key))
@@ -250,14 +312,16 @@ func Close(b Bucket) error {
 // As returns the provider's own client, for calls that this package does not have. T is *s3.Client
 // of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or
 // *os.Root for a directory. For any other T, As returns false. It also returns false for results of
-// [Ref] and [Prefixed], for a bucket opened with prefix=, and for a type of your own.
+// [Ref] and [Prefixed], for a bucket opened with prefix=, and for a type of your own. Hooks do not
+// see what the client does, but a [Hook] can deny As, and it then returns false.
 func As[T any](b Bucket) (T, bool) {
-	if f, ok := b.(*front); ok && f.core != nil && f.scope.Whole() {
-		native, ok := f.core.Native().(T)
-		return native, ok
-	}
 	var none T
-	return none, false
+	f, ok := b.(*front)
+	if !ok || f.core == nil || !f.scope.Whole() || f.callHooks(context.Background(), Operation{Name: "As"}, nil) != nil {
+		return none, false
+	}
+	native, ok := f.core.Native().(T)
+	return native, ok
 }
 
 // inward adds the prefix to the options of a listing, before they are passed to the Core.

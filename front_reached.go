@@ -66,13 +66,15 @@ func moveInOneStep(
 	given := copyPool.get()
 	defer copyPool.put(given)
 	applied := given.ApplyMove(source.scope.Key(from), f.scope.Key(to), opts.([]CopyOption)...)
-	if err := f.check(scope.Upload|scope.Remove, "Move", to, applied); err != nil {
-		return nil, false, err
+	e := f.refused(scope.Upload|scope.Remove, applied)
+	if e == nil {
+		e = source.refused(scope.Download|scope.Remove, nil)
 	}
-	if e := source.refused(scope.Download|scope.Remove, nil); e != nil {
+	if e != nil {
 		// The error has the new key. With the old key, it would mean that the copy succeeded and
 		// only the removal failed.
-		return nil, false, located(f, "Move", to, e)
+		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{source.scope.Key(from)}}
+		return nil, false, f.refuse(ctx, op, located(f, "Move", to, e))
 	}
 	if !given.MovesOnly() {
 		return nil, false, nil

@@ -14,7 +14,7 @@ import (
 // BeginUpload begins an upload of one object in parts, with its attributes. The default content type is that of the
 // key's extension.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
-	return openUpload(b, "BeginUpload", key, opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+	return openUpload(ctx, b, "BeginUpload", key, opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		return f.core.BeginUpload(ctx, f.scope.Key(key), o)
 	})
 }
@@ -24,9 +24,9 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 // be from this bucket, for a key within b's prefix. Give the [WithNative] options of BeginUpload
 // again, because the token contains no encryption key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
-	return openUpload(b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+	return openUpload(ctx, b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		if e := onlyNatives(opts); e != nil {
-			return nil, located(f, "ContinueUpload", "", e)
+			return nil, f.refuse(ctx, Operation{Name: "ContinueUpload"}, located(f, "ContinueUpload", "", e))
 		}
 		return f.core.ContinueUpload(ctx, token, o)
 	})
@@ -45,13 +45,13 @@ func ContinueListedUpload(
 		entry.Key = f.scope.Key(entry.Key)
 		return f.core.ContinueListedUpload(ctx, entry, o)
 	}
-	return openUpload(b, "ContinueListedUpload", entry.Key, opts, open)
+	return openUpload(ctx, b, "ContinueListedUpload", entry.Key, opts, open)
 }
 
 // ListUploads yields the multipart uploads in progress, in no order. It yields at most one error,
 // and nothing after it. The only option that it accepts is [WithPrefix].
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
-	return listWith(b, "ListUploads", opts,
+	return listWith(ctx, b, "ListUploads", opts,
 		func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
 		func(e *UploadEntry) *string { return &e.Key })
 }
@@ -63,7 +63,7 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 	if e != nil {
 		return e
 	}
-	if err := f.check(scope.Upload, "AbortUpload", entry.Key, nil); err != nil {
+	if err := f.check(ctx, scope.Upload, "AbortUpload", entry.Key, nil); err != nil {
 		return err
 	}
 	entry.Key = f.scope.Key(entry.Key)
@@ -82,7 +82,7 @@ func PutSignedPart(
 		return nil, e
 	}
 	given := &PartOptions{}
-	if err := f.check(scope.Upload, "PutPart", key, given.Apply(opts...)); err != nil {
+	if err := f.check(ctx, scope.Upload, "PutPart", key, given.Apply(opts...)); err != nil {
 		return nil, err
 	}
 	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, given)
@@ -100,7 +100,7 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	if e != nil {
 		return e
 	}
-	if err := f.check(scope.Upload, "AbandonUpload", "", nil); err != nil {
+	if err := f.check(ctx, scope.Upload, "AbandonUpload", "", nil); err != nil {
 		return err
 	}
 	return f.outward(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
@@ -109,7 +109,8 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 // openUpload checks the permission, reads the options, and calls open. It returns the upload
 // without the prefix of b in its keys.
 func openUpload(
-	b Uploader, op, key string, opts []MultipartOption, open func(*front, *UploadOptions) (MultipartUpload, error),
+	ctx context.Context, b Uploader, op, key string, opts []MultipartOption,
+	open func(*front, *UploadOptions) (MultipartUpload, error),
 ) (MultipartUpload, error) {
 	f, e := need(b, op, key)
 	if e != nil {
@@ -117,9 +118,10 @@ func openUpload(
 	}
 	given := uploadPool.get()
 	defer uploadPool.put(given)
-	if err := f.check(scope.Upload, op, key, given.ApplyMultipart(opts...)); err != nil {
+	if err := f.check(ctx, scope.Upload, op, key, given.ApplyMultipart(opts...)); err != nil {
 		return nil, err
 	}
+	given.state.View = f.scope.Prefix
 	u, err := open(f, given)
 	switch {
 	case err != nil:
@@ -164,7 +166,7 @@ func (u *shownUpload) Limits() PartLimits { return u.of.Limits() }
 func (u *shownUpload) PutPart(
 	ctx context.Context, number int, body io.Reader, opts ...PartOption,
 ) (*UploadedPart, error) {
-	if err := u.front.check(scope.Upload, "PutPart", u.Key(), nil); err != nil {
+	if err := u.front.check(ctx, scope.Upload, "PutPart", u.Key(), nil); err != nil {
 		return nil, err
 	}
 	part, err := u.of.PutPart(ctx, number, body, opts...)
@@ -172,7 +174,7 @@ func (u *shownUpload) PutPart(
 }
 
 func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
-	if err := u.front.check(scope.Upload|scope.SignUpload, "SignPart", u.Key(), nil); err != nil {
+	if err := u.front.check(ctx, scope.Upload|scope.SignUpload, "SignPart", u.Key(), nil); err != nil {
 		return nil, err
 	}
 	signed, err := u.of.SignPart(ctx, number, opts...)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"iter"
 	"strings"
-
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // ListPage lists one page, for user interfaces that show one page at a time. If token is "", it
@@ -23,7 +21,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	}
 	given := &ListOptions{}
 	err := given.ApplyPage(token, opts...)
-	if err := f.check(scope.List, "ListPage", given.Prefix, err); err != nil {
+	if err := f.checkListing(ctx, "ListPage", given.Prefix, err); err != nil {
 		return nil, err
 	}
 	f.inward(given)
@@ -78,7 +76,7 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 // are yielded from the newest to the oldest. Versions accepts the options [WithPrefix],
 // [WithLimit], [WithPageSize] and [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
-	return listWith(b, "Versions", opts,
+	return listWith(ctx, b, "Versions", opts,
 		func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },
 		func(e *VersionEntry) *string { return &e.Key })
 }
@@ -87,7 +85,8 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 // lack the prefix of the view. The last argument is a function that returns a pointer to the key of
 // an entry.
 func listWith[E any](
-	b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string,
+	ctx context.Context, b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error],
+	key func(*E) *string,
 ) iter.Seq2[E, error] {
 	f, e := need(b, op, "")
 	if e != nil {
@@ -95,7 +94,7 @@ func listWith[E any](
 	}
 	given := &ListOptions{}
 	err := given.Apply(opts...)
-	if err := f.check(scope.List, op, given.Prefix, err); err != nil {
+	if err := f.checkListing(ctx, op, given.Prefix, err); err != nil {
 		return failing[E](err)
 	}
 	f.inward(given)

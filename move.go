@@ -35,8 +35,9 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	given := copyPool.get()
 	defer copyPool.put(given)
 	applied := given.ApplyMove(from, to, opts...)
-	if err := f.check(scope.Upload|scope.Download|scope.Remove, "Move", to, applied); err != nil {
-		return nil, err
+	if e := f.refused(scope.Upload|scope.Download|scope.Remove, applied); e != nil {
+		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{f.scope.Key(from)}}
+		return nil, f.refuse(ctx, op, located(f, "Move", to, e))
 	}
 	given.state.View = f.scope.Prefix
 	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), given)

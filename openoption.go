@@ -70,8 +70,10 @@ func (o *OpenOptions) check() {
 	if o.SoftDelete < 0 {
 		o.Fail(invalid("SoftDelete", "must not be negative"))
 	}
-	if slices.ContainsFunc(o.Hooks, func(h Hook) bool { return h == nil }) {
+	isNil := func(h Hook) bool { return h == nil }
+	if slices.ContainsFunc(o.Hooks, isNil) {
 		o.Fail(invalid("Hooks", "must not have nil"))
+		o.Hooks = slices.DeleteFunc(slices.Clone(o.Hooks), isNil)
 	}
 }
 
@@ -146,7 +148,8 @@ func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Tracer, o.Meter = t, m })
 }
 
-// WithHook runs h around every operation. Several hooks run in the order given.
+// WithHook calls h for every operation. Several hooks are called in the order given. A bucket that
+// [Wrap] returns has the hooks of the bucket it is given.
 func WithHook(h Hook) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		if h == nil {
@@ -212,18 +215,38 @@ type RetryPolicy struct {
 	Stall time.Duration
 }
 
-// A Hook runs before every operation, to log, meter or deny it. The operation runs with hookCtx.
-// When it has ended, done is called; for a download, that is at Close. If err is not nil, the
-// operation does not run, and fails with the Code of err, or with PermissionDenied if err has no
-// Code. hookCtx and done may be nil.
+// A Hook is called once for every operation of a bucket or account: before it, to see or deny it,
+// and after it, to see the [Outcome]. An operation that is refused before any request is no
+// exception, such as one that [Ref] forbids or the store does not support. Names, effects and keys
+// are the same for every store. What an operation does, it does with hookCtx. When it has ended,
+// done is called; for a download, that is at Close. hookCtx and done may be nil.
+//
+// If err is not nil, nothing is requested, and the operation fails with the Code of err, or with
+// PermissionDenied if err has no Code. An operation that the library refuses anyway keeps its own
+// error. To deny a kind of access completely, compare
+// [Operation].Effects:
+//
+//	func noRemovals(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+//		if op.Effects&storage.EffectRemove != 0 {
+//			return nil, nil, errors.New("objects of this bucket stay")
+//		}
+//		return nil, nil, nil
+//	}
 type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
 
-// An Operation describes a call to a [Hook]. Hooks also run for each batch of [RemoveAll] and for
-// the sources of [Compose]. For a [Copy], the hooks of the source's bucket run for the source.
+// An Operation describes a call to a [Hook]. Functions such as [Update] and [ReadAll] consist of
+// several operations, and [RemoveAll] of one for each batch. A [Copy] is an operation Copy of the
+// destination's bucket, and an operation Download of the source's bucket.
 type Operation struct {
-	Name, Provider, Bucket string
-	Key                    string   // key, or prefix of a listing
-	Keys                   []string // keys of a batch, or sources of Compose; otherwise nil
+	// Name is the name of the method or function. A method of [MultipartUpload] has the name
+	// PutPart, SignPart, Parts, CompleteUpload or AbortUpload, and PutSignedPart has PutPart.
+	Name             string
+	Provider, Bucket string
+	Effects          Effects
+	Key              string // whole key that is read, written or removed, or prefix of a listing or of Vend
+	// Keys has the keys that Compose, Copy and Move read, or the keys that RemoveAll and
+	// RemoveVersions remove. For all other operations, it is nil.
+	Keys []string
 }
 
 // An Outcome describes how an operation ended. A [Hook] returns a function, which is called with

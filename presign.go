@@ -182,7 +182,7 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 	}
 	given := signPool.get()
 	defer signPool.put(given)
-	if err := f.check(scope.Remove, "SignedRemoveURL", key, given.ApplyRemove(opts...)); err != nil {
+	if err := f.check(ctx, scope.Remove, "SignedRemoveURL", key, given.ApplyRemove(opts...)); err != nil {
 		return nil, err
 	}
 	u, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), given)
@@ -202,7 +202,7 @@ func SignedUploadForm(
 	}
 	given := signPool.get()
 	defer signPool.put(given)
-	if err := f.check(scope.SignUpload, "SignedUploadForm", key, given.ApplyUpload(opts...)); err != nil {
+	if err := f.check(ctx, scope.SignUpload, "SignedUploadForm", key, given.ApplyUpload(opts...)); err != nil {
 		return nil, err
 	}
 	form, err := f.core.SignedUploadForm(ctx, f.scope.Key(key), minSize, maxSize, given)

@@ -30,7 +30,7 @@ func NewReaderAt(ctx context.Context, b interface {
 }, key string, opts ...ReaderAtOption) (*ReaderAt, error) {
 	r := readerAtRequest{blockSize: defaultBlockBytes, cacheBytes: defaultCacheBytes}
 	if err := r.apply(opts); err != nil {
-		return nil, located(b, "NewReaderAt", key, ownError(err))
+		return nil, refuseFunction(ctx, b, "NewReaderAt", "Attrs", key, ownError(err))
 	}
 	var forAttrs []AttrsOption
 	for _, o := range opts {

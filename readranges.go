@@ -41,7 +41,7 @@ func ReadRanges(
 ) ([][]byte, *Attrs, error) {
 	r := &rangesRead{from: orFailing(b), key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {
-		return nil, nil, located(b, "ReadRanges", key, e)
+		return nil, nil, refuseFunction(ctx, b, "ReadRanges", "Download", key, e)
 	}
 	if err := r.run(ctx, opts); err != nil {
 		return nil, nil, err

@@ -133,11 +133,13 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 		if ctx.Err() != nil {
 			return []error{located(f, op, "", AsError(ctx, ctx.Err()))}, false
 		}
+		var keys []string
 		for _, one := range group {
 			e := located(f, op, one.Key, f.refused(scope.Remove, nil))
 			e.Version = one.Version
-			errs = append(errs, e)
+			keys, errs = append(keys, f.scope.Key(one.Key)), append(errs, e)
 		}
+		f.callHooks(ctx, Operation{Name: op, Keys: keys}, errs[0])
 		return errs, true
 	}
 	_, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, refuse)

@@ -34,7 +34,7 @@ func Update(ctx context.Context, b interface {
 		opts: append(opts[:len(opts):len(opts)], nil),
 	}
 	if e := u.check(opts); e != nil {
-		return nil, u.rounds.located(e)
+		return nil, refuseFunction(ctx, b, "Update", "Upload", key, e)
 	}
 	return u.rounds.repeat(evidence.WithoutFailover(ctx), u.try)
 }
@@ -118,7 +118,7 @@ func Append(ctx context.Context, b interface {
 		e = r.check()
 	}
 	if e != nil {
-		return nil, r.located(e)
+		return nil, refuseFunction(ctx, b, "Append", "Copy", key, e)
 	}
 	taken := false
 	add := append(opts[:len(opts):len(opts)], tailOption{p, &taken})

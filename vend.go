@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/omnibucket/storage/internal/effect"
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/scope"
 )
@@ -36,7 +37,8 @@ type Rights struct {
 // expire earlier if the store has a shorter limit, or if the credentials that sign them expire
 // earlier.
 //
-// Like a signed URL, the credentials bypass hooks, and layers such as limits.
+// Like a signed URL, the credentials bypass hooks, and layers such as limits. A hook sees only the
+// call of Vend, with the effects that the rights permit.
 //
 // If an argument breaks these rules, Vend fails with InvalidArgument. It also fails with
 // InvalidArgument if the store's policies cannot express the prefix because of its length or a
@@ -53,7 +55,9 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 		e = checkVend(whole, rights, ttl)
 	}
 	if e != nil {
-		return nil, located(f, "Vend", prefix, e)
+		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)
+		op := Operation{Name: "Vend", Key: whole, Effects: Effects(permitted)}
+		return nil, f.refuse(ctx, op, located(f, "Vend", prefix, e))
 	}
 	v, err := f.core.Vend(ctx, whole, rights, ttl)
 	return answered(f, v, err, "Vend", prefix)

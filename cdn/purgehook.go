@@ -88,7 +88,7 @@ func (h *purgeHook) run(
 		return nil, nil, nil
 	}
 	return nil, func(out storage.Outcome) {
-		if mayHaveChanged(op, out.Err) {
+		if mayHaveChanged(op, out) {
 			h.purge(context.WithoutCancel(ctx), keys)
 		}
 	}, nil
@@ -107,10 +107,14 @@ func changed(op storage.Operation) []string {
 	return nil
 }
 
-// mayHaveChanged reports whether an operation that ended with err may have changed an object. If a
-// removal of several objects fails, some objects may have been removed.
-func mayHaveChanged(op storage.Operation, err error) bool {
-	return err == nil || errors.Is(err, storage.OutcomeUnknown) || op.Name == "RemoveAll" || op.Name == "RemoveVersions"
+// mayHaveChanged reports whether an operation with this outcome may have changed an object. If a
+// removal of several objects fails, some objects may have been removed. If a move fails, it may have
+// copied the object. Without a request, nothing has changed.
+func mayHaveChanged(op storage.Operation, out storage.Outcome) bool {
+	if out.Err == nil || errors.Is(out.Err, storage.OutcomeUnknown) {
+		return true
+	}
+	return out.Requests > 0 && (op.Name == "Move" || op.Name == "RemoveAll" || op.Name == "RemoveVersions")
 }
 
 // purge purges the URLs of keys in batches. If a batch fails, purge continues with the next one.

@@ -33,6 +33,7 @@ type composeOp struct {
 
 // open checks the options and keys, and completes the request.
 func (c *composeOp) open(b *core, key string) *storage.Error {
+	c.op.keys = c.srcKeys
 	if e := c.op.prepareWrite(b, "Compose", key); e != nil {
 		return e
 	}
@@ -49,7 +50,6 @@ func (c *composeOp) open(b *core, key string) *storage.Error {
 			return e
 		}
 	}
-	c.op.keys = c.srcKeys
 	return nil
 }
 

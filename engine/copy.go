@@ -23,6 +23,9 @@ func (b bucket) CopyFrom(
 ) (*storage.Attrs, error) {
 	c := b.core
 	o := &copyOp{from: from, given: given}
+	if len(c.hooks) > 0 {
+		o.op.keys = []string{from.Key()}
+	}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
 		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
@@ -140,9 +143,7 @@ func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
 	d.first.req.Auxiliary = (src == c.op.core || optionState(set).WriteID != "") && len(set.SourceNative) == 0
-	if e == nil {
-		d.ctx, e = d.op.begin(ctx)
-	}
+	d.ctx, e = d.op.begin(ctx, e)
 	if e != nil {
 		return sourceError(d.op.end(e))
 	}

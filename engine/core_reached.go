@@ -32,6 +32,9 @@ func (c *core) Located() (provider, location, bucket string) {
 	return c.desc.Provider, c.desc.Location, c.desc.Bucket
 }
 
+// Hooks returns the hooks of the bucket, for the calls that do not reach this Core.
+func (b bucket) Hooks() []storage.Hook { return b.core.hooks }
+
 // Native returns the provider's own client, such as that of an SDK.
 func (b bucket) Native() any { return b.core.driver.Native() }
 

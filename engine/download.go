@@ -69,9 +69,7 @@ type download struct {
 func (b bucket) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
 	d := &download{}
 	e := d.prepare(b.core, key, given)
-	if e == nil {
-		d.ctx, e = d.op.begin(ctx)
-	}
+	d.ctx, e = d.op.begin(ctx, e)
 	if e == nil {
 		e = d.open()
 	}

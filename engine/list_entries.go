@@ -18,14 +18,12 @@ func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[
 
 // iterate begins the operation, calls the parameter each, and ends the operation. If the operation
 // fails, iterate yields the error last. The parameter e is the error of an earlier check, or nil.
-// If e is not nil, iterate does not begin the operation and yields only an error.
+// If e is not nil, iterate only calls the hooks and yields an error.
 func iterate[E any](
 	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,
 	yield func(E, error) bool,
 ) {
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
+	ctx, e = o.begin(ctx, e)
 	if e == nil {
 		e = each(ctx, yield)
 	}

@@ -15,23 +15,22 @@ import (
 func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
 	ctx = driver.WithoutFailover(ctx) // a mirror's second store may have an older object
-	if e := m.open(b.core, from, to, given); e != nil {
-		return nil, m.op.end(e)
-	}
-	if !given.MovesOnly() || !b.core.has(storage.ServerMove) {
-		return b.moveByCopy(ctx, from, to, given)
-	}
-	a, err := run(ctx, &m.op, nil, m.run)
-	if storage.CodeOf(err) == storage.Unsupported && !errors.Is(err, storage.OutcomeUnknown) {
-		return b.moveByCopy(ctx, from, to, given)
-	}
-	return a, err
+	e := m.open(b.core, from, to, given)
+	return run(ctx, &m.op, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
+		if given.MovesOnly() && b.core.has(storage.ServerMove) {
+			a, e := m.run(ctx)
+			if e == nil || e.Code != storage.Unsupported || e.Unknown {
+				return a, e
+			}
+		}
+		return b.moveByCopy(m.op.within(ctx), from, to, given)
+	})
 }
 
 // moveByCopy copies the object, and then removes the source if it has not changed meanwhile.
 func (b bucket) moveByCopy(
 	ctx context.Context, from, to string, given *storage.CopyOptions,
-) (a *storage.Attrs, err error) {
+) (a *storage.Attrs, e *storage.Error) {
 	reads := &storage.DownloadOptions{Length: -1, Native: given.SourceNative}
 	source, err := b.Attrs(ctx, from, reads)
 	if err == nil {
@@ -43,7 +42,7 @@ func (b bucket) moveByCopy(
 	if err == nil {
 		return a, nil
 	}
-	e := ownError(err)
+	e = ownError(err)
 	e.Op, e.Provider, e.Bucket = "Move", b.core.desc.Provider, b.core.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
 		// Report the destination. An error with the key of the source would mean that the copy
@@ -62,7 +61,8 @@ func nativeReads(natives []storage.NativeValue) []storage.AttrsOption {
 	return opts
 }
 
-// A moveOp is one call of Move. Its key, for hooks and telemetry, is that of the destination.
+// A moveOp is one call of Move. Its key, for hooks and telemetry, is that of the destination. The
+// reads, the copy and the removal of a store without ServerMove are parts of it.
 type moveOp struct {
 	op  operation
 	req driver.MoveRequest
@@ -70,11 +70,11 @@ type moveOp struct {
 
 // open checks the options and keys, and completes the request.
 func (m *moveOp) open(c *core, from, to string, given *storage.CopyOptions) *storage.Error {
+	m.op.keys = []string{from}
 	if e := m.op.prepareWrite(c, "Move", to); e != nil {
 		return e
 	}
 	m.req = driver.MoveRequest{From: from, Key: to, Condition: given.Condition}
-	m.op.keys = []string{from}
 	p, w := given.Properties, given.Controls
 	e := c.resolveWrite(to, written{&p, given.Set, &w, &m.req.Condition, new([]any), given.Native})
 	return cmp.Or(e, c.checkReadKey(from))

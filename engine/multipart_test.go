@@ -155,7 +155,7 @@ func TestHooksSeeTheCallsOfAnOpenUpload(t *testing.T) {
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, u.Abort(t.Context()))
-	require.Equal(t, []string{"BeginUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
+	require.Equal(t, []string{"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
 }
 
 func TestATokenHasNoSecret(t *testing.T) {

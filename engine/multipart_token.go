@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -102,8 +103,12 @@ func continueUpload(
 	if e == nil {
 		e = open(o, u)
 	}
-	if e != nil {
-		return nil, o.end(e)
+	if len(c.hooks) > 0 {
+		_, denied := o.callHooks(ctx)
+		e = cmp.Or(e, denied)
+	}
+	if err := o.end(e); err != nil {
+		return nil, err
 	}
 	return u, nil
 }
@@ -117,10 +122,16 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 	case record.Bucket != o.core.identity(), keyrule.Write(record.Key) != "":
 		return invalid("token", uploadtoken.OtherBucket)
 	}
+	o.key = record.Key
+	if !strings.HasPrefix(o.key, optionState(given).View) {
+		e := invalid("token", uploadtoken.OtherBucket)
+		o.locate(e)
+		e.Key = "" // only the hooks see the key, and not the caller, who has no access to it
+		return e
+	}
 	if e := o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
 		return e
 	}
-	o.key = record.Key
 	r := &u.put
 	*r = recordedPut(&record)
 	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {

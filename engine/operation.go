@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/engine/internal/telemetry"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/effect"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -23,6 +25,8 @@ type operation struct {
 	name       string
 	key        string
 	keys       []string
+	effects    effect.Set            // 0 means those of the name
+	outer      *operation            // operation that this one is a part of, or nil
 	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if there are none
 	report     telemetry.Call
 	bytes      atomic.Int64
@@ -51,20 +55,44 @@ func (o *operation) prepareWrite(c *core, name, key string) *storage.Error {
 	return o.prepare(c, name, key)
 }
 
-// begin calls the hooks and starts the span. It returns the context that the hooks return.
-func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error) {
-	if err := ctx.Err(); err != nil {
-		return ctx, asError(ctx, err)
+// begin starts the span and calls the hooks. It returns the context that the hooks return. The
+// parameter e is an error of earlier checks, or nil. If e is not nil, only the hooks are called,
+// because they see refused operations, too, and begin returns e.
+//
+// A part of another operation of the bucket has neither a span nor hooks of its own (see within).
+func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
+	if e == nil && ctx.Err() != nil {
+		e = asError(ctx, ctx.Err())
 	}
-	o.begun = true
-	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
+	if outer := outerOf(ctx, o.core); outer != nil {
+		o.outer = outer
+		return ctx, e
+	}
+	if e == nil {
+		o.begun = true
+		ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
+	}
+	if len(o.core.hooks) > 0 {
+		var denied *storage.Error
+		ctx, denied = o.callHooks(ctx)
+		e = cmp.Or(e, denied)
+	}
+	if e == nil && !o.core.desc.Local { // a local store needs no stall limit
+		o.wire.Stall = o.core.retry.stall
+		ctx = wire.With(ctx, &o.wire)
+	}
+	return ctx, e
+}
+
+// callHooks calls the hooks, before the operation. It returns the context that they return. If a
+// hook denies the operation, the rest of the hooks is not called.
+func (o *operation) callHooks(ctx context.Context) (context.Context, *storage.Error) {
+	op := storage.Operation{
+		Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket,
+		Effects: storage.Effects(cmp.Or(o.effects, effect.Operations[o.name])), Key: o.key, Keys: o.keys,
+	}
 	for _, hook := range o.core.hooks {
-		hookCtx, done, err := hook(
-			ctx,
-			storage.Operation{
-				Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys,
-			},
-		)
+		hookCtx, done, err := hook(ctx, op)
 		if done != nil {
 			o.done = chain(done, o.done)
 		}
@@ -75,11 +103,23 @@ func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error)
 			ctx = hookCtx
 		}
 	}
-	if !o.core.desc.Local { // a local store needs no stall limit
-		o.wire.Stall = o.core.retry.stall
-		ctx = wire.With(ctx, &o.wire)
-	}
 	return ctx, nil
+}
+
+type outerKey struct{}
+
+// within returns a context for operations that are parts of o, such as the copy of a Move. Hooks
+// and telemetry then see only o, whose name is the same on all stores.
+func (o *operation) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, outerKey{}, o)
+}
+
+// outerOf returns the operation of the same bucket that an operation with ctx is a part of, or nil.
+func outerOf(ctx context.Context, c *core) *operation {
+	if outer, ok := ctx.Value(outerKey{}).(*operation); ok && outer.core == c {
+		return outer
+	}
+	return nil
 }
 
 // end ends the operation: it informs hooks and telemetry, and returns the failure with the
@@ -93,13 +133,21 @@ func (o *operation) end(failure *storage.Error) error {
 		}
 		err = &e
 	}
+	if outer := o.outer; outer != nil {
+		o.outer = nil
+		outer.bytes.Add(o.bytes.Load())
+		outer.wire.Requests.Add(o.wire.Requests.Load())
+		outer.overGrants.Add(o.overGrants.Load())
+		return err
+	}
+	if done := o.done; done != nil {
+		o.done = nil
+		done(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
+	}
 	if !o.begun {
 		return err
 	}
 	o.begun = false
-	if o.done != nil {
-		o.done(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
-	}
 	outcome := telemetry.Outcome{
 		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()),
 	}
@@ -137,14 +185,12 @@ func request[T any](
 }
 
 // run begins the operation, calls its parameter do, and ends the operation. The parameter e is an
-// error of earlier checks. If e is not nil, run only ends the operation. If run returns an error,
-// it returns no result.
+// error of earlier checks. If e is not nil, run only calls the hooks. If run returns an error, it
+// returns no result.
 func run[T any](
 	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
 ) (result T, err error) {
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
+	ctx, e = o.begin(ctx, e)
 	if e == nil {
 		result, e = do(ctx)
 	}

@@ -229,8 +229,12 @@ func (b bucket) PublicURL(key string) (string, error) {
 			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}
-	if e != nil {
-		return "", o.end(e)
+	if len(c.hooks) > 0 {
+		_, denied := o.callHooks(context.Background())
+		e = cmp.Or(e, denied)
+	}
+	if err := o.end(e); err != nil {
+		return "", err
 	}
 	return c.publicBaseURL + urlpath.Escape(o.key), nil
 }

@@ -53,7 +53,7 @@ func TestReadAllIsADownloadToHooks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
 	require.Equal(t, "key", attrs.Key)
-	require.Equal(t, storage.Operation{Name: "Download", Provider: "one", Bucket: "b", Key: "key"}, seen)
+	require.Equal(t, storage.Operation{Name: "Download", Provider: "one", Bucket: "b", Effects: storage.EffectRead, Key: "key"}, seen)
 	require.Equal(t, storage.Outcome{Bytes: 4, Requests: 1}, ended)
 }
 

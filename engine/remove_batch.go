@@ -133,20 +133,21 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 			pending = append(pending, &all[i])
 		}
 	}
-	if refused == nil && len(pending) > 0 {
-		var ctx context.Context
-		if ctx, refused = o.begin(r.ctx); refused == nil {
-			r.send(ctx, o, pending)
-		}
+	if len(pending) == 0 {
+		refused = all[0].failed
 	}
-	var last *storage.Error
+	ctx, refused := o.begin(r.ctx, refused)
+	if refused == nil {
+		r.send(ctx, o, pending)
+	}
 	for _, one := range pending {
 		one.failed = cmp.Or(refused, one.failed)
-		last = cmp.Or(one.failed, last)
 	}
+	var last *storage.Error
 	errs := make([]error, len(group))
 	for i := range all {
 		if e := all[i].failed; e != nil {
+			last = e
 			named := keyError(o, e, all[i].request.Key)
 			named.Version = all[i].request.Version
 			errs[i] = named

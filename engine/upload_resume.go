@@ -22,21 +22,24 @@ import (
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
 	e := o.prepareWrite(b.core, "AbandonUpload", "")
+	refuse := func(e *storage.Error) error {
+		return o.do(ctx, e, func(context.Context) *storage.Error { return nil })
+	}
 	if e != nil {
-		return o.end(e)
+		return refuse(e)
 	}
 	j, err := journal.Open(path)
 	if err != nil {
-		return o.end(journalFailed(err))
+		return refuse(journalFailed(err))
 	}
 	defer j.Close()
 	if !j.Begun() {
-		return o.end(journalFailed(j.Forget()))
+		return o.do(ctx, nil, func(context.Context) *storage.Error { return journalFailed(j.Forget()) })
 	}
 	key := j.Header().Key
 	if !b.core.hasBegun(j) || !strings.HasPrefix(key, prefix) || keyrule.Write(key) != "" {
 		// The error does not name the key, because a caller with a prefix must not see other keys.
-		return o.end(invalid("path", "must name the file of an upload to this bucket"))
+		return refuse(invalid("path", "must name the file of an upload to this bucket"))
 	}
 	o.key = key
 	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })

@@ -6,13 +6,14 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/effect"
 )
 
 // Vend returns temporary credentials for the objects with a prefix.
 func (b bucket) Vend(
 	ctx context.Context, prefix string, rights storage.Rights, ttl time.Duration,
 ) (*storage.VendedCredentials, error) {
-	o := &operation{signs: true}
+	o := &operation{signs: true, effects: effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)}
 	e := o.prepare(b.core, "Vend", prefix)
 	if e == nil {
 		e = o.core.need(storage.Vending, "Vend")

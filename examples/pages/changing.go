@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"time"
 
@@ -12,44 +11,47 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An audited Core writes each key to a journal before it removes the object. It passes on all other calls, also those
-// that later versions add.
-type audited struct {
-	storage.Core
-	journal io.Writer
+// A daily Core lets browsers keep what is uploaded for a day, unless the upload sets a Cache-Control of its own. It
+// passes on all other calls, also those that later versions add.
+type daily struct{ storage.Core }
+
+func (d daily) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
+	return d.Core.Upload(ctx, key, body, forOneDay(o))
 }
 
-func (a audited) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
-	if _, err := fmt.Fprintln(a.journal, key); err != nil {
-		return err
+func (d daily) BeginUpload(
+	ctx context.Context, key string, o *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	return d.Core.BeginUpload(ctx, key, forOneDay(o))
+}
+
+// forOneDay returns a changed copy, because options belong to the caller.
+func forOneDay(o *storage.UploadOptions) *storage.UploadOptions {
+	changed := *o
+	if changed.Set&storage.CacheControlSet == 0 {
+		changed.CacheControl = "max-age=86400"
+		changed.Set |= storage.CacheControlSet
 	}
-	return a.Core.Remove(ctx, key, o)
+	return &changed
 }
 
-func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
-	return a.Core.RemoveAll(ctx, func(yield func(string) bool) {
-		for key := range keys {
-			if _, err := fmt.Fprintln(a.journal, key); err != nil || !yield(key) {
-				return
-			}
+func keepForOneDay(bucket storage.Bucket) (storage.Bucket, error) {
+	return storage.Wrap(bucket, func(c storage.Core) storage.Core { return daily{c} })
+}
+
+// audit returns a hook that writes each removal to a journal before it happens. What removes is told by the effects of
+// the operation, and not by a list of names: a signed URL and vended credentials that remove have the same effect. If
+// the journal fails, nothing is removed.
+func audit(journal io.Writer) storage.Hook {
+	return func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Effects&storage.EffectRemove == 0 {
+			return nil, nil, nil
 		}
-	})
-}
-
-func (a audited) RemoveVersions(ctx context.Context, _ iter.Seq[storage.VersionEntry]) (int, error) {
-	return 0, &storage.Error{Code: storage.PermissionDenied, Hint: "remove objects, and let the versions expire"}
-}
-
-func (a audited) Move(ctx context.Context, from, to string, o *storage.CopyOptions) (*storage.Attrs, error) {
-	if _, err := fmt.Fprintln(a.journal, from); err != nil {
-		return nil, err
+		_, err := fmt.Fprintln(journal, op.Name, op.Key, op.Keys)
+		return nil, nil, err
 	}
-	return a.Core.Move(ctx, from, to, o)
-}
-
-// audit returns the bucket with a journal of removed objects.
-func audit(bucket storage.Bucket, journal io.Writer) (storage.Bucket, error) {
-	return storage.Wrap(bucket, func(c storage.Core) storage.Core { return audited{c, journal} })
 }
 
 // slow returns an option that adds a layer to a bucket. The layer logs each request to the store
@@ -68,12 +70,11 @@ func slow(log *slog.Logger) storage.OpenOption {
 	})
 }
 
-// frozen returns an error for each operation that can change the bucket. It is passed to WithHook.
-// A hook is called once for each operation, even if the operation makes several requests.
+// frozen is a hook that denies each operation that can change the bucket.
 func frozen(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-	switch op.Name {
-	case "Download", "Attrs", "Exists", "List", "ListPage", "Versions", "Tags":
-		return nil, nil, nil
+	const changes = storage.EffectWrite | storage.EffectRemove | storage.EffectAdminister
+	if op.Effects&changes != 0 {
+		return nil, nil, fmt.Errorf("the bucket is frozen, and %s has the effects %s", op.Name, op.Effects)
 	}
-	return nil, nil, fmt.Errorf("the bucket is frozen, and %s writes", op.Name)
+	return nil, nil, nil
 }

@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -319,21 +320,37 @@ func TestABucketIsReadWhileAStoreIsDown(t *testing.T) {
 	require.NoError(t, storage.Close(other))
 }
 
+func TestKeepForOneDay(t *testing.T) {
+	b, err := keepForOneDay(memstore.New())
+	require.NoError(t, err)
+	put(t, b, "a", "text")
+	attrs, err := b.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, "max-age=86400", attrs.CacheControl)
+	attrs, err = b.Upload(t.Context(), "b", strings.NewReader("text"), storage.WithCacheControl("no-store"))
+	require.NoError(t, err)
+	require.Equal(t, "no-store", attrs.CacheControl)
+}
+
 func TestChangingABucket(t *testing.T) {
 	var journal, log strings.Builder
-	whole := memstore.New(slow(slog.New(slog.NewTextHandler(&log, nil))))
-	bucket, err := audit(whole, &journal)
-	require.NoError(t, err)
+	logged := slow(slog.New(slog.NewTextHandler(&log, nil)))
+	bucket := memstore.New(logged, storage.WithHook(audit(&journal)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
 	for _, key := range []string{"a", "b", "c", "d"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"))
 		require.NoError(t, err)
 	}
 	require.NoError(t, bucket.Remove(t.Context(), "a"))
-	_, err = storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"b", "c"}))
+	_, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"b", "c"}))
 	require.NoError(t, err)
 	_, err = storage.Move(t.Context(), bucket, "d", "e")
 	require.NoError(t, err)
-	require.Equal(t, "a\nb\nc\nd\n", journal.String())
+	_, err = storage.SignedRemoveURL(t.Context(), bucket, "e")
+	require.NoError(t, err)
+	require.ErrorIs(t, storage.Prefixed(bucket, "tenant/").Remove(t.Context(), "../e"), storage.InvalidArgument)
+	require.Equal(
+		t, "Remove a []\nRemoveAll  [b c]\nMove e [d]\nSignedRemoveURL e []\nRemove tenant/../e []\n", journal.String(),
+	)
 	require.Empty(t, log.String())
 
 	b := memstore.New(storage.WithHook(frozen))
@@ -342,4 +359,21 @@ func TestChangingABucket(t *testing.T) {
 	there, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, there)
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// A full disk below the journal keeps the objects.
+func TestAuditFails(t *testing.T) {
+	full := errors.New("no space left on device")
+	b := memstore.New(storage.WithHook(audit(failingWriter{full})))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	_, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{"a"}))
+	require.ErrorIs(t, err, full)
+	there, err := b.Exists(t.Context(), "a")
+	require.NoError(t, err)
+	require.True(t, there)
 }

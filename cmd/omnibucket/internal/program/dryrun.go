@@ -32,7 +32,7 @@ func (p *Program) NotInDryRun() error {
 // invalid arguments and missing features, too.
 func refuseChanges(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	switch op.Name {
-	case "Upload", "Copy", "Remove", "SetTags", "Restore", "CreateBucket", "UpdateBucket":
+	case "Upload", "Copy", "Move", "Remove", "SetTags", "Restore", "CreateBucket", "UpdateBucket":
 		return nil, nil, errDryRun
 	}
 	return nil, nil, nil

@@ -1,0 +1,41 @@
+package storage
+
+import (
+	"math/bits"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/effect"
+)
+
+// Effects say what an operation does to a bucket. A [Hook] gets those of each operation, so that it
+// needs no list of names. An operation by which somebody else gets access has the effects of that
+// access, too: those of SignedRemoveURL are EffectSign and EffectRemove.
+type Effects uint16
+
+// The effects. The page docs/hooks.md lists those of each operation.
+const (
+	EffectRead       = Effects(effect.Read)       // reads the content of an object
+	EffectWrite      = Effects(effect.Write)      // stores an object or a part, or changes tags, locks or archive state
+	EffectRemove     = Effects(effect.Remove)     // removes an object or a version
+	EffectList       = Effects(effect.List)       // lists keys
+	EffectDescribe   = Effects(effect.Describe)   // tells whether an object exists, or its attributes, tags or parts
+	EffectSign       = Effects(effect.Sign)       // returns a URL or form, for the other effects of the operation
+	EffectVend       = Effects(effect.Vend)       // returns credentials or a client, for the other effects of the operation
+	EffectAdminister = Effects(effect.Administer) // reads or changes buckets of an account
+)
+
+var effectNames = [...]string{"read", "write", "remove", "list", "describe", "sign", "vend", "administer"}
+
+// String returns the names of the effects, such as "remove, sign", or "none".
+func (e Effects) String() string {
+	if e == 0 {
+		return "none"
+	}
+	var names []string
+	for rest := e; rest != 0; rest &= rest - 1 {
+		if i := bits.TrailingZeros16(uint16(rest)); i < len(effectNames) {
+			names = append(names, effectNames[i])
+		}
+	}
+	return strings.Join(names, ", ")
+}
