@@ -115,7 +115,7 @@ func (s *site) check(op, key, name, rule string) error {
 	return nil
 }
 
-// unsupported returns the error for an option or key that the CDN cannot sign. The parameter what
+// unsupported returns the error for an option or key that the CDN cannot sign. what
 // names that option or key.
 func (s *site) unsupported(op, key, what, hint string) error {
 	return s.located(op, key, &storage.Error{

@@ -175,7 +175,7 @@ func (l *Log) last(ctx context.Context, start time.Time) (int64, error) {
 	}
 }
 
-// search returns the number of the last entry. The parameter low is 0 or the number of an entry.
+// search returns the number of the last entry. low is 0 or the number of an entry.
 // The entries after that one must not be trimmed yet. search first doubles its steps until a number
 // has no entry. After that, it halves the range in which the last entry is.
 func (l *Log) search(ctx context.Context, low int64) (int64, error) {

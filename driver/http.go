@@ -68,7 +68,7 @@ func StatusError(response *http.Response) *storage.Error {
 // UnexpectedResponse returns the error for a response that has a successful status but does not
 // come from the store. Such a response lacks something that the store always sends; the login page
 // of a proxy is an example. The Code is Unavailable. For a write, [SendWrite] also sets the
-// field Unknown. The parameter problem says what is wrong with the response.
+// field Unknown. problem says what is wrong with the response.
 func UnexpectedResponse(response *http.Response, problem string) *storage.Error {
 	meaning := sdkerror.Meaning{Code: storage.Unavailable, Hint: "check the endpoint: it responds like a web page"}
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("unexpected response: "+problem))

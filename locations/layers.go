@@ -25,7 +25,7 @@ type Layers struct {
 }
 
 // OpenLayers opens the layers of a location, but not the bucket. Use it in a program that opens the
-// bucket with [storage.Open]. The parameter name is the name of the location for errors, or "".
+// bucket with [storage.Open]. name is the name of the location for errors, or "".
 // OpenLayers fails with the same errors as [Config.Open].
 func (c *Config) OpenLayers(ctx context.Context, name string, l Location) (*Layers, error) {
 	address, err := l.inEffect()
@@ -134,7 +134,7 @@ func (c *Config) checkDirectories(l *found, layers []*driver.ConfiguredLayer) er
 	return nil
 }
 
-// checkLayer refuses a location that cannot be the second store of a layer. The parameter others
+// checkLayer refuses a location that cannot be the second store of a layer. others
 // has the addresses of the second stores of earlier layers.
 func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[string]bool) error {
 	if layer.Other == "" {

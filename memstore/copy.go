@@ -65,7 +65,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
 }
 
-// sources returns the objects in the parameter refs, as they are at one moment. If one of the
+// sources returns the objects in refs, as they are at one moment. If one of the
 // objects is archived, sources fails with Archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	objects, err := b.findSources(refs)

@@ -45,8 +45,8 @@ func (r *request) authorize() error {
 	return r.authorizeWith(r.in.Header, nil)
 }
 
-// authorizeWith checks the permission for the request's operation. The parameter header takes the
-// place of the request's headers. The parameter tags has the tags that are not in a header.
+// authorizeWith checks the permission for the request's operation. header takes the
+// place of the request's headers. tags has the tags that are not in a header.
 func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	if r.operation == "ListBuckets" || r.operation == "CreateBucket" {
 		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) ||

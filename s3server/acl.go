@@ -129,8 +129,8 @@ func readACL(r *request) (*askedACL, error) {
 	return a, nil
 }
 
-// list returns the ACL that the request sets. The parameter object is true for the ACL of an
-// object, and false for the ACL of the bucket b. The parameter account is the owner of that object
+// list returns the ACL that the request sets. object is true for the ACL of an
+// object, and false for the ACL of the bucket b. account is the owner of that object
 // or bucket.
 func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.List, err error) {
 	if b.Ownership == state.OwnerEnforced {

@@ -173,7 +173,7 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 }
 
 // checkScope refuses a credential scope whose date is not that of the signature, or whose region is
-// not the server's. The parameter wrong is the function that makes the error.
+// not the server's. wrong is the function that makes the error.
 func checkScope(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
 		return wrong("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)

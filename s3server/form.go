@@ -110,7 +110,7 @@ func (f *form) tags() ([]tagging.Tag, error) {
 }
 
 // openFile returns a reader of the form's file. Fields after the file are ignored. The file's size
-// must be within the bounds in the parameter size. The file must match the checksums in header.
+// must be within the bounds in size. The file must match the checksums in header.
 func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
 	p := &expectedBody{}
 	err := p.readSums(header)

@@ -217,7 +217,7 @@ const hidden = "(hidden)"
 
 // explain returns the code and the message of an error. It adds details of the error response to
 // the message. If a signature is wrong, it also returns the canonical request. The results contain
-// no secrets. The parameter e may be nil.
+// no secrets. e may be nil.
 func explain(e *s3error.Error) (code, message, canonical string) {
 	if e == nil {
 		return "", "", ""

@@ -11,7 +11,7 @@ import (
 )
 
 // matchingRule returns the first CORS rule that permits a request with this method and these
-// headers from a web page. The parameter origin is the origin of the page. If no rule permits the
+// headers from a web page. origin is the origin of the page. If no rule permits the
 // request, matchingRule returns nil.
 func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {

@@ -154,7 +154,7 @@ func (s *source) copyAll(w io.Writer) error {
 }
 
 // requireLength returns a function that checks the results of a copy. The function returns an error
-// if the copy has fewer bytes than the parameter want.
+// if the copy has fewer bytes than want.
 func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {

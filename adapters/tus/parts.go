@@ -37,7 +37,7 @@ func (u *upload) begin(ctx context.Context) error {
 	return nil
 }
 
-// partSize returns the size of the parts for an upload. The argument size is the length of the
+// partSize returns the size of the parts for an upload. size is the length of the
 // upload in bytes. The argument least is the smallest result. The result is larger if there would
 // be more parts than the store permits.
 func partSize(limits storage.PartLimits, least, size int64) int64 {
@@ -241,7 +241,7 @@ func (b *buffer) discard() {
 	_ = os.Remove(b.file.Name())
 }
 
-// fill reads from r until b has as many bytes as the argument size says, or until r ends. It
+// fill reads from r until b has as many bytes as size says, or until r ends. It
 // returns the number of bytes read.
 func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
 	n, err := io.Copy(b.file, io.LimitReader(r, size-b.n))

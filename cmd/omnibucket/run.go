@@ -22,7 +22,7 @@ func run(ctx context.Context, args []string, around program.Environment) int {
 }
 
 // runShared does the same as the function run, but for a line of "omnibucket run". It uses the open
-// buckets in the parameter shared, and does not close these buckets.
+// buckets in shared, and does not close these buckets.
 func runShared(ctx context.Context, args []string, around program.Environment, shared *program.OpenBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -26,7 +26,7 @@ func (s *site) use(do func(b storage.Bucket) error) error {
 	return do(s.bucket)
 }
 
-// replace replaces the bucket when no goroutine uses it. If the parameter between is not nil,
+// replace replaces the bucket when no goroutine uses it. If between is not nil,
 // replace calls it first. If that call fails, the bucket is not replaced.
 func (s *site) replace(by storage.Bucket, between func() error) error {
 	s.mu.Lock()

@@ -26,7 +26,7 @@ func (c *Cache) window(number int64, s *scan) int64 {
 // that were already read. It does not evict blocks that were read ahead and are still needed.
 // Otherwise, sequential readers would evict each other's blocks.
 //
-// The parameter expected is true if the probable end of the scan is known (see scans). If expected
+// expected is true if the probable end of the scan is known (see scans). If expected
 // is true, reserveAhead may also evict blocks that were fetched long ago and were never read.
 func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {

@@ -244,11 +244,11 @@ func (c *Cache) add(number int64) *block {
 }
 
 // fetchRun begins to fetch a run of blocks with one request. A ReadAt waits for the first blocks of
-// the run; the parameter needed is their count. The other blocks are read ahead. When a ReadAt
+// the run; needed is their count. The other blocks are read ahead. When a ReadAt
 // reaches the middle of the other blocks, the cache begins to fetch the next run. The next run has
 // twice as many blocks, if the cache is large enough.
 //
-// The parameter expected is the offset at which the scan probably ends, or 0 if it is unknown. If
+// expected is the offset at which the scan probably ends, or 0 if it is unknown. If
 // the run reaches this offset, no next run is fetched.
 func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	n := int64(len(run))

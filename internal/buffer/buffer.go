@@ -143,7 +143,7 @@ func (b *Buffer) grow(ctx context.Context, size int64) error {
 	return nil
 }
 
-// add takes a chunk from the pool. The parameter size is the size of the chunk in bytes. The limit
+// add takes a chunk from the pool. size is the size of the chunk in bytes. The limit
 // must have granted these bytes.
 func (b *Buffer) add(size int) {
 	b.reserved += int64(size)

@@ -164,7 +164,7 @@ func (m *Limit) Forget(bytes int64) {
 	}
 }
 
-// AddInFlight changes the number of buffers that are on their way to or from a store. The parameter
+// AddInFlight changes the number of buffers that are on their way to or from a store.
 // buffers is added to that number, and may be negative. While a buffer is on its way, its memory
 // will become free without any action of the caller.
 func (m *Limit) AddInFlight(buffers int) {
@@ -197,7 +197,7 @@ func (m *Limit) grant() {
 	}
 }
 
-// give gives memory to the request w. The parameter bytes is the amount. The caller must hold the
+// give gives memory to the request w. bytes is the amount. The caller must hold the
 // lock.
 func (m *Limit) give(w *waiter, bytes int64) {
 	w.granted = bytes

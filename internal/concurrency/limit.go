@@ -63,8 +63,8 @@ func Fixed(n int) *Limit {
 	return l
 }
 
-// Growing returns a Limit for a number of parallel requests. The parameter initial is the number at
-// first, and the parameter highest is the largest number. rate is the measured rate of one request
+// Growing returns a Limit for a number of parallel requests. initial is the number at
+// first, and highest is the largest number. rate is the measured rate of one request
 // in bytes per second, or 0 if it is unknown. If rate is above 0, the Limit also checks whether the
 // first number is worthwhile.
 func Growing(initial, highest int, rate float64) *Limit {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Of returns a host name in lower case and without the port. The parameter host may be the value of
+// Of returns a host name in lower case and without the port. host may be the value of
 // a Host header.
 func Of(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {

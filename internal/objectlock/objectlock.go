@@ -78,7 +78,7 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	return e
 }
 
-// CheckChange fails with Locked if r may not change a retention. The parameter old is the present
+// CheckChange fails with Locked if r may not change a retention. old is the present
 // retention. A retention can always be extended.
 func CheckChange(old storage.Retention, r *driver.ChangeRequest, now time.Time) error {
 	extends := !r.Retention.Until.Before(old.Until) && r.Retention.Mode == old.Mode

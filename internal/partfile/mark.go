@@ -93,7 +93,7 @@ type mark struct {
 	spans  []span
 }
 
-// nameFor returns the name of the mark file for a temporary file. The parameter target is the final
+// nameFor returns the name of the mark file for a temporary file. target is the final
 // path of the temporary file. The same target always gives the same name, so that a later call
 // finds the mark file.
 func nameFor(target string) string {

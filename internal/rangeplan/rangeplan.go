@@ -93,7 +93,7 @@ func (p *Plan) Runs(yield func(Run) bool) {
 }
 
 // copyHead plans to copy the first bytes of span i if an earlier span also contains them. It
-// returns the offset at which the rest of span i begins. The parameter source is the number of the
+// returns the offset at which the rest of span i begins. source is the number of the
 // earlier span that ends last, or -1 if there is no earlier span.
 //
 // No earlier span begins after span i. The earlier span that ends last therefore shares the most

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Fields writes the fields of a struct, except those that are zero. If the parameter secret
+// Fields writes the fields of a struct, except those that are zero. If secret
 // contains the name of a field, Fields writes REDACTED in place of the value. For a pointer,
 // function or interface, which may lead to more secrets, it writes only the type.
 func Fields(w io.Writer, v any, secret ...string) {

@@ -16,7 +16,7 @@ const PageHint = "the endpoint answers like a web page: check endpoint="
 // the store before something replaced its response.
 var ErrNoEvidence = errors.New("the response is not that of")
 
-// NoEvidence returns an error that wraps [ErrNoEvidence]. The parameter why is the reason why the
+// NoEvidence returns an error that wraps [ErrNoEvidence]. why is the reason why the
 // response cannot be from the store.
 func NoEvidence(store, why string) *storage.Error {
 	return &storage.Error{

@@ -9,7 +9,7 @@ import (
 
 // NotFound completes e, the error of a response with status 404. The response does not tell whether
 // the object or the bucket is missing. The caller has therefore sent a second request, for the
-// bucket only. The parameter bucketErr is the error of that request, as [Translator.Read] returned
+// bucket only. bucketErr is the error of that request, as [Translator.Read] returned
 // it. There are three cases:
 //
 //   - If bucketErr has status 404, NotFound returns e with the Code BucketNotFound and the hint.

@@ -20,7 +20,7 @@ const (
 	Period = time.Hour
 )
 
-// Expired reports whether one of the rules discards an upload. The parameter key is the key of the
+// Expired reports whether one of the rules discards an upload. key is the key of the
 // upload, and start is the time at which the upload began. Expired counts whole days
 // since that time, as Amazon does
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).

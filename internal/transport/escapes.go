@@ -85,7 +85,7 @@ func matchBackslash(text []byte, c byte) int {
 	return 0
 }
 
-// matchCode parses the number at the given offset of text. The parameter digits is the length of
+// matchCode parses the number at the given offset of text. digits is the length of
 // the number. If the number is the code of the character c, matchCode returns the offset after the
 // number. Otherwise it returns 0.
 func matchCode(text []byte, at, digits, base int, c byte) int {

@@ -171,7 +171,7 @@ func (x *exchange) wroteHeaders() {
 	}
 }
 
-// handedOver starts the timer after each Read of the request's body. The parameter sofar is the
+// handedOver starts the timer after each Read of the request's body. sofar is the
 // number of bytes that were read in total. After the last Read, it starts the time limit for the
 // response. This limit includes the time to send the bytes that are still in buffers.
 func (x *exchange) handedOver(sofar int64, end bool) {

@@ -89,7 +89,7 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 	return max(share, c.writing), full, true
 }
 
-// endWrite must be called after each write that makeRoom has permitted. The parameter err is the
+// endWrite must be called after each write that makeRoom has permitted. err is the
 // error of that write. The result is true if the disk is full. In this case, the caller can call
 // makeRoom again, which removes blocks, and then repeat the write.
 func (c *Cache) endWrite(bytes int64, err error) bool {

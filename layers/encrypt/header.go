@@ -177,7 +177,7 @@ type opening struct {
 	ended bool // true if the context of the call has ended, so that err is not valid for other calls
 }
 
-// open returns the data key of an object. The parameter header is the object's header. If several
+// open returns the data key of an object. header is the object's header. If several
 // calls need the same key at the same time, only one of them unwraps it.
 func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header

@@ -129,16 +129,16 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 	return nil, age.ErrIncorrectIdentity
 }
 
-// JoinKeys joins several Keys into one. It encrypts each data key for all Keys in the parameter
-// wrap. To decrypt a data key, it tries the Keys in the parameter unwrap one after the other, until
+// JoinKeys joins several Keys into one. It encrypts each data key for all Keys in
+// wrap. To decrypt a data key, it tries the Keys in unwrap one after the other, until
 // one succeeds. If one of them fails, for example because a service is unavailable, it tries the
 // next one.
 //
 // A key management service may become unavailable. To be able to decrypt without it, make Keys for
-// an age recipient with [NewKeys], and add them to the parameter wrap. Keep the identity of the
+// an age recipient with [NewKeys], and add them to wrap. Keep the identity of the
 // recipient offline.
 //
-// To rotate keys, put the new Keys into both parameters. Keep the old Keys in the parameter unwrap
+// To rotate keys, put the new Keys into both parameters. Keep the old Keys in unwrap
 // until each object was rewrapped.
 //
 // If wrap is empty, the bucket can only be read. If unwrap is empty, the bucket can only be

@@ -80,7 +80,7 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 	return r.report, errors.Join(append(r.errs, ctx.Err())...)
 }
 
-// rewrap calls Rewrap for several objects in parallel. The parameter keys has the names of the
+// rewrap calls Rewrap for several objects in parallel. keys has the names of the
 // objects. Only the caller's goroutine writes the report.
 func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
 	attrs := make([]*storage.Attrs, len(keys))

@@ -210,8 +210,8 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// peek encrypts one chunk of the body, and does not move the position of the body. The parameter
-// index is the number of the chunk. The parameter chunk is a buffer for it.
+// peek encrypts one chunk of the body, and does not move the position of the body.
+// index is the number of the chunk. chunk is a buffer for it.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	n := min(chunkSize, b.size-index*chunkSize)
 	if k, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:n], index*chunkSize); int64(k) < n {

@@ -18,7 +18,7 @@ func sealedSize(plain int64) int64 {
 	return plain + max(1, (plain+chunkSize-1)/chunkSize)*tagSize
 }
 
-// plainSize returns the number of plain bytes of an object. The parameter sealed is the size of the
+// plainSize returns the number of plain bytes of an object. sealed is the size of the
 // object in the store. The result ok is false if no encrypted object has that size.
 func plainSize(sealed int64) (plain int64, ok bool) {
 	rest := sealed % sealedChunk
@@ -27,7 +27,7 @@ func plainSize(sealed int64) (plain int64, ok bool) {
 }
 
 // mostPlain converts a limit on bytes in the store to a limit on plain bytes. The limit on bytes in
-// the store is the parameter sealed. For both limits, 0 means no limit.
+// the store is sealed. For both limits, 0 means no limit.
 func mostPlain(sealed int64) int64 {
 	if sealed == 0 {
 		return 0

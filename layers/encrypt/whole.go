@@ -11,8 +11,8 @@ import (
 
 // requireWhole fails with ChecksumMismatch if the object was truncated. It reads the last chunk of
 // the object, because only the last chunk shows a truncation. As long as the driver remembers the
-// object, further calls send no request. The parameter r is the caller's request for the object.
-// The parameter attrs has the attributes that the store returned. The parameter sealed is the size
+// object, further calls send no request. r is the caller's request for the object.
+// attrs has the attributes that the store returned. sealed is the size
 // of the object in the store.
 func (d *objectDriver) requireWhole(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,

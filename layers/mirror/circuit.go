@@ -144,7 +144,7 @@ func open(
 }
 
 // inSecond calls the function do, which makes a request to the second store. If the circuit of the
-// second store is open because of recent failures, inSecond fails without a call. The parameter
+// second store is open because of recent failures, inSecond fails without a call.
 // size is the size of the object that the request transfers, or 0.
 func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.ofSecond.allows() {

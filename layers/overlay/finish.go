@@ -142,7 +142,7 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 }
 
 // eachLeft calls the function do for each key that only the old store has, and for each key that
-// may have a marker in the new store. The argument p is the state of the key in the new store.
+// may have a marker in the new store. p is the state of the key in the new store.
 func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
 	s, err := storesOf(b, op)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // propertiesOf converts the response to a read into the type for the response to a HEAD. The
-// function attrsOf accepts only that type. The parameter inferred is true if the access tier is the
+// function attrsOf accepts only that type. inferred is true if the access tier is the
 // account's default.
 func propertiesOf(resp *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
 	return &blob.GetPropertiesResponse{

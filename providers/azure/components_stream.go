@@ -148,8 +148,8 @@ func (b *rangeBody) Close() error {
 	return err
 }
 
-// check returns the error of the request that sent b. The parameter err is the error from the SDK.
-// The parameter crc is the CRC64 of the bytes that the service received. If reading the range
+// check returns the error of the request that sent b. err is the error from the SDK.
+// crc is the CRC64 of the bytes that the service received. If reading the range
 // failed, check returns the error of that read.
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()

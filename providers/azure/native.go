@@ -143,7 +143,7 @@ func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 }
 
 // accessTier returns the tier for a write. It is the tier of WithAccessTier. Without that option,
-// it is the storage class in the parameter class.
+// it is the storage class in class.
 func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }

@@ -120,7 +120,7 @@ func (f *credentialsFile) account() string {
 }
 
 // signerFromJSON returns the signer for credentials JSON. The signer signs for the service account
-// in the parameter account. If that parameter is "", it signs for the credentials' own account. A
+// in account. If that parameter is "", it signs for the credentials' own account. A
 // person's credentials have no service account, and the result is then nil.
 func signerFromJSON(credentials []byte, account string, a *account) (signer, error) {
 	f, err := parseCredentialsFile(credentials)

@@ -155,7 +155,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	})
 }
 
-// withSettings opens a bucket and calls the parameter get with its settings. It returns the result
+// withSettings opens a bucket and calls get with its settings. It returns the result
 // of get.
 func (s *serviceDriver) withSettings(
 	ctx context.Context, name string, get func(*bucketstore.Settings) (bucketstore.BucketSettings, error),

@@ -51,7 +51,7 @@ type authScheme struct {
 }
 
 // resolve returns the URL of a bucket, without a slash at its end. It also returns how requests to
-// this URL are signed and sent. The parameter base is the address at which outside clients reach
+// this URL are signed and sent. base is the address at which outside clients reach
 // the server, or "". If base is set, resolve adds the bucket's name to the path or the host of
 // base, by the SDK's rules. If the host already begins with the bucket's name, resolve returns
 // base. Such a host is an accelerated address, or a domain with the bucket's name.

@@ -107,7 +107,7 @@ const (
 	minCopyRate = 6 << 20
 )
 
-// withCopyTimeout returns a context for a request that makes the server copy bytes. The parameter
+// withCopyTimeout returns a context for a request that makes the server copy bytes.
 // bytes is their number, or -1 if it is unknown. If the timeout were too short, the request would
 // be repeated while the server still works on the first request. If it were too long, a lost
 // response would cost time.

@@ -90,7 +90,7 @@ func applyCustomerKey(k *customerkey.Key, input any) error {
 }
 
 // setCustomerKey sets the fields of input for the customer's key k. If k is nil, or if input has no
-// fields for a key, it does nothing. The parameter source is a prefix of the field names:
+// fields for a key, it does nothing. source is a prefix of the field names:
 // "CopySource" for the source of a copy, or "".
 func setCustomerKey(k *customerkey.Key, input any, source string) {
 	key := field[*string](input, source+"SSECustomerKey")

@@ -162,7 +162,7 @@ func inFolder(prefix, key string) bool {
 }
 
 // mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page. The page
-// begins after the key in the parameter start.
+// begins after the key in start.
 func (a *account) mayLeaveOut(prefix, start string) bool {
 	kind := a.server.seen.Load()
 	return inFolder(prefix, start) && (a.profile.SlowTokens || kind != nil && kind.profile == "minio")
@@ -214,7 +214,7 @@ func (d *objectDriver) listRest(
 }
 
 // versionsRest returns a page of versions, and lists them folder by folder. The page begins after
-// one version: the parameter key is its key, and the parameter id is its version id.
+// one version: key is its key, and id is its version id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := eachRest(r, key, func(prefix, startAfter string) (found bool, err error) {

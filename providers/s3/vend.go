@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// Vended returns a function for [Config].CredentialsFor. The parameter ask is a function of the
+// Vended returns a function for [Config].CredentialsFor. ask is a function of the
 // caller. This function receives a key, or the prefix of a listing. It must return the credentials
 // that [storage.Vend] has returned for that key or prefix in another program. It must return when its
 // context ends:

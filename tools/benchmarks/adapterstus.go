@@ -107,7 +107,7 @@ type composed interface {
 }
 
 // newTusServer returns a server of tusd that consists of the given parts. If two parts have the
-// same kind, the later one is used. The parameter key gives all uploads the same object key, so
+// same kind, the later one is used. key gives all uploads the same object key, so
 // that the bucket does not grow.
 func newTusServer(key handler.FileInfoChanges, parts ...composed) (tusStore, error) {
 	composer := handler.NewStoreComposer()

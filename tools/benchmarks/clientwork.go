@@ -118,7 +118,7 @@ func readRanges(groups, inGroup, bytes int) work {
 func listKeys(ctx context.Context, c client, n int) error { return listBusily(ctx, c, n, 1, 0) }
 
 // listPages returns a work that lists ten pages of 1,000 keys, n times. After each group of keys,
-// it pauses like a caller that handles the keys. The parameter every is the number of keys in a
+// it pauses like a caller that handles the keys. every is the number of keys in a
 // group, and busy is the duration of the pause.
 func listPages(every int, busy time.Duration) work {
 	return func(ctx context.Context, c client, n int) error {

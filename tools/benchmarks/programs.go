@@ -33,7 +33,7 @@ func programs() []contender {
 	return all
 }
 
-// program returns a contender that runs another program. The parameter remote is the beginning of
+// program returns a contender that runs another program. remote is the beginning of
 // the addresses that the program gets for objects, such as "s3://".
 func program(
 	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,

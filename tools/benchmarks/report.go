@@ -53,7 +53,7 @@ func allocations(n float64) goal {
 }
 
 // moreThan limits how much more a row allocates per operation than another row. The parameters one
-// and other are the names of the rows. The parameter allocs limits the number of allocations. The
+// and other are the names of the rows. allocs limits the number of allocations. The
 // parameter bytes limits their total size.
 func moreThan(one, other string, allocs, bytes float64) goal {
 	return goal{

@@ -58,7 +58,7 @@ var identity = sync.OnceValues(age.GenerateX25519Identity)
 const cacheAndEncrypt = "{diskcache: {dir: DIR/cache}}, {encrypt: {identity_variable: JUDGES_IDENTITY}}"
 
 // gateway returns a function that runs "omnibucket serve --s3" in front of a store, with layers and
-// one account. The parameter others lists the additional stores that the layers need, such as the
+// one account. others lists the additional stores that the layers need, such as the
 // second store of a mirror. If others is not empty, the gateway has only one bucket.
 func gateway(of store, layers string, others ...store) func(overTLS bool) (running, error) {
 	return func(overTLS bool) (r running, err error) {

@@ -122,7 +122,7 @@ var opentofu = goModule{
 //go:embed objstore/acceptance.go
 var objstoreAcceptance []byte
 
-// pinned returns a copy of the module for each version. In the parameter versions, each version is
+// pinned returns a copy of the module for each version. In versions, each version is
 // followed by its hash.
 func (m goModule) pinned(versions ...string) (all []goModule) {
 	for pair := range slices.Chunk(versions, 2) {

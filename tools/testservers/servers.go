@@ -84,7 +84,7 @@ func choose(only string) ([]server, error) {
 	return chosen, nil
 }
 
-// variable returns the name of an environment variable of the server. The parameter what is the
+// variable returns the name of an environment variable of the server. what is the
 // suffix of the name, such as "KEY". The variable with the address has the suffix "".
 func (s server) variable(what string) string {
 	name := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))

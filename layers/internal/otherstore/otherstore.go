@@ -52,7 +52,7 @@ const Needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.M
 // store.
 const FailedOver = "mirror: second store"
 
-// ErrNeeds returns the error of a layer for a store that lacks a feature of [Needed]. The parameter
+// ErrNeeds returns the error of a layer for a store that lacks a feature of [Needed].
 // store describes that store, such as "the new store of an overlay".
 func ErrNeeds(store string) error {
 	return &storage.Error{
@@ -279,7 +279,7 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// NeedsNo reports whether a copy may leave out an object that a store refused. The parameter err is
+// NeedsNo reports whether a copy may leave out an object that a store refused. err is
 // the error of the store. The result is true only for the marker of a folder, which has no content.
 // Some stores, such as directories, cannot have the key of a marker.
 func NeedsNo(key string, size int64, err error) bool {
@@ -321,7 +321,7 @@ func contextOf(ctx context.Context, r *driver.GetRequest) context.Context {
 	return driver.WithLayerMetadata(ctx)
 }
 
-// Get reads the range in the request r. The parameter condition replaces the condition in r. If it
+// Get reads the range in the request r. condition replaces the condition in r. If it
 // is nil, the read has no condition.
 func (s Store) Get(
 	ctx context.Context, r *driver.GetRequest, condition storage.ReadOption,
@@ -356,7 +356,7 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 }
 
 // ListPage returns the page of b that follows a token. If the token is empty, the page begins after
-// the key in the parameter start. The bucket b may be either of the two stores.
+// the key in start. The bucket b may be either of the two stores.
 func ListPage(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string,
 ) (*storage.Page, error) {
@@ -372,7 +372,7 @@ func ListPage(
 
 // Hides reports whether a layer hides the entry e of b. The layer hides all keys that begin with
 // reservedPrefix, because its own objects have these keys. It also hides a common prefix if all
-// keys below the common prefix are hidden. The parameter endKey is a key that sorts after all
+// keys below the common prefix are hidden. endKey is a key that sorts after all
 // hidden keys.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedPrefix, endKey string) (bool, error) {
 	if !e.IsPrefix || !strings.HasPrefix(reservedPrefix, e.Key) {
@@ -390,7 +390,7 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedP
 	return true, nil
 }
 
-// Without returns the given entries, except those that the layer hides. The parameter hides is a
+// Without returns the given entries, except those that the layer hides. hides is a
 // function that returns true for a hidden key.
 func Without(all iter.Seq2[storage.ListEntry, error], hides func(key string) bool) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {

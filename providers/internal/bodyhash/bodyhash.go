@@ -14,7 +14,7 @@ import (
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // Read passes all bytes of body to a function, and then seeks to the start of body. If reading
-// fails, Read returns the error. The parameter source is the body that the engine passed to the
+// fails, Read returns the error. source is the body that the engine passed to the
 // driver. If body does not wrap another body, source is equal to body.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
 	var src io.Reader = body

@@ -14,8 +14,8 @@ type NameEscaper struct {
 	escape, unescape         *strings.Replacer
 }
 
-// NewNameEscaper returns a [NameEscaper]. The parameter lost is the character that the store does
-// not keep. The parameter mark is the character at both ends of the code for a replaced character.
+// NewNameEscaper returns a [NameEscaper]. lost is the character that the store does
+// not keep. mark is the character at both ends of the code for a replaced character.
 func NewNameEscaper(mark, lost byte) *NameEscaper {
 	escaped := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
 	n := &NameEscaper{lost: string(lost), markX: string(mark) + "x", escapeStart: string(mark) + "x00"}

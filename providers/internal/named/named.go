@@ -41,7 +41,7 @@ func (n Credentials) Variable(variable string) string {
 // Get returns the value of the environment variable that [Credentials.Variable] returns, or "".
 func (n Credentials) Get(variable string) string { return os.Getenv(n.Variable(variable)) }
 
-// Missing returns the error for a name without credentials. The parameter places has the places
+// Missing returns the error for a name without credentials. places has the places
 // where the credentials can be set, such as variables. The hint lists these places.
 func (n Credentials) Missing(places ...string) *storage.Error {
 	return &storage.Error{

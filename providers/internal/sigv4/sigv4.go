@@ -33,7 +33,7 @@ func NewTerm(now time.Time, ttl, limit time.Duration) Term {
 // Until returns the time at which the signature expires.
 func (t *Term) Until() time.Time { return t.From.Add(time.Duration(t.Seconds) * time.Second) }
 
-// EndBy shortens the term if it ends after the time in the parameter end. If that time is before
+// EndBy shortens the term if it ends after the time in end. If that time is before
 // the beginning of the term, the term has 0 seconds.
 func (t *Term) EndBy(end time.Time) {
 	if end.Before(t.Until()) {

@@ -271,7 +271,7 @@ func expectSuccess(name string, call func() error) step {
 }
 
 // expectFailure returns a step whose call must fail with one of the codes. If the call succeeds,
-// the verdict is Ignored, and the parameter success is its detail.
+// the verdict is Ignored, and success is its detail.
 func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		err := call()

@@ -80,7 +80,7 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 	return response.StatusCode, nil
 }
 
-// signedPut sends a signed upload. The headers in the parameter header replace the signed headers
+// signedPut sends a signed upload. The headers in header replace the signed headers
 // of the same names.
 func (p *probe) signedPut(
 	ctx context.Context, signedURL *storage.SignedURL, text string, header http.Header,

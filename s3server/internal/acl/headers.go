@@ -13,8 +13,8 @@ import (
 // none.
 type Accounts func(canonicalID string) (account string, ok bool)
 
-// listNamed returns the canned ACL with this name. The parameter object is true for the ACL of an
-// object, and false for the ACL of a bucket. The parameter account is the owner.
+// listNamed returns the canned ACL with this name. object is true for the ACL of an
+// object, and false for the ACL of a bucket. account is the owner.
 func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 	owner := accounts.OwnerOf(account).ID
 	full := Grant{accounts.OwnerOf(account).ID, PermitAll}
@@ -113,8 +113,8 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 		WithMessage("Argument format not recognized")
 }
 
-// OfHeader reads the ACL in the headers of a request. The parameter object is true for the ACL of
-// an object, and false for the ACL of a bucket. The parameter account is the owner. If the headers
+// OfHeader reads the ACL in the headers of a request. object is true for the ACL of
+// an object, and false for the ACL of a bucket. account is the owner. If the headers
 // have no ACL, OfHeader returns nil, and given is false.
 func OfHeader(
 	known Accounts, header http.Header, account, bucketAccount string, object bool,

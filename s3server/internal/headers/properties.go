@@ -25,7 +25,7 @@ var storageClasses = []string{
 	"GLACIER_IR",
 }
 
-// Properties reads the properties of an object from the headers of a request. The parameter
+// Properties reads the properties of an object from the headers of a request.
 // maxMetadata is the maximum sum of bytes of the names and values of the object's metadata.
 func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	p := state.Properties{Header: http.Header{}, Class: cmp.Or(header.Get("X-Amz-Storage-Class"), state.Standard)}

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// piecesOf returns the content of an object or a part. The parameter data is the field Data of that
+// piecesOf returns the content of an object or a part. data is the field Data of that
 // object or part.
 func piecesOf(data any) []piece {
 	pieces, _ := data.([]piece)
@@ -69,7 +69,7 @@ func (b *memoryBucket) drop(key, id string) (unused []piece) {
 	return unused
 }
 
-// replace replaces one version of a key. The parameter old is the version, and v is the new
+// replace replaces one version of a key. old is the version, and v is the new
 // one.
 func (b *memoryBucket) replace(old, v *state.Version) {
 	versions, _ := b.keys.Get(old.Key)

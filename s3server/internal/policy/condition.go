@@ -163,7 +163,7 @@ func like(value, pattern string) bool        { return wildcard.Match(pattern, va
 func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(pattern, value) }
 
 // arnLike returns a function that compares an ARN with a pattern. An ARN has six parts. The
-// function compares each part with the function in the parameter like.
+// function compares each part with the function in like.
 func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
 	return func(value, pattern string) bool {
 		values := strings.SplitN(value, ":", 6)

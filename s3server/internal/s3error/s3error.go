@@ -37,7 +37,7 @@ func (e *Error) WithHeader(name, value string) *Error {
 	return e
 }
 
-// New returns an error with this code, and AWS's status and message. The parameter fields has names
+// New returns an error with this code, and AWS's status and message. fields has names
 // and values of further XML elements, alternating.
 func New(code string, fields ...string) *Error {
 	known, ok := catalog[code]

@@ -54,7 +54,7 @@ func Verify(token, secret string) bool {
 	return sign.Equal(seal(secret, tokenPurpose, content), signature)
 }
 
-// SecretKey returns the secret of a session's temporary key. The parameter secret is the secret of
+// SecretKey returns the secret of a session's temporary key. secret is the secret of
 // the credential, which must have signed the token.
 func SecretKey(token, secret string) string {
 	content, _, _ := strings.Cut(token, ".")

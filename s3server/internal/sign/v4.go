@@ -123,7 +123,7 @@ func canonicalHeader(r *http.Request, query url.Values, name string) string {
 	return strings.Join(values, ",")
 }
 
-// StringToSign returns the text that is signed with the signing key. The parameter canonical is the
+// StringToSign returns the text that is signed with the signing key. canonical is the
 // canonical request.
 func StringToSign(timestamp string, s Scope, canonical string) string {
 	return strings.Join([]string{Algorithm, timestamp, s.String(), hexSHA256(canonical)}, "\n")

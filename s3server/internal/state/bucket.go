@@ -117,7 +117,7 @@ func (b *Bucket) OwnerOf(o *Object) string {
 }
 
 // OwnerOfNew returns the account that owns a new object: the bucket's account or the writer's
-// account. The parameter account is the writer, or "" if the writer is anonymous. The parameter
+// account. account is the writer, or "" if the writer is anonymous.
 // canned is the canned ACL of the write.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
 	if b.Ownership == OwnerEnforced || account == "" || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {

@@ -77,7 +77,7 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
-// Standard returns the encryption for a write that requests no algorithm. The parameter keyed is
+// Standard returns the encryption for a write that requests no algorithm. keyed is
 // true if the write has the header BucketKeyHeader. The header then decides whether the encryption
 // uses a bucket key. Otherwise the rule of the bucket decides.
 func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {

@@ -54,7 +54,7 @@ func Check(tags []Tag) error {
 }
 
 // checkTagSet sorts tags by key. It fails if the tags break a rule that S3 has for objects and for
-// buckets. The parameter reserved is the error message for a key that begins with "aws:".
+// buckets. reserved is the error message for a key that begins with "aws:".
 func checkTagSet(tags []Tag, reserved string) error {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {

@@ -62,7 +62,7 @@ var features = map[string]storage.Features{
 // that work, which includes sending all bytes.
 type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 
-// Check calls the function begin for several stores. Each store lacks one feature. The parameter
+// Check calls the function begin for several stores. Each store lacks one feature.
 // row is the name of a row in the table of needs.txt. That row lists the features that the code
 // needs. If the row lists the missing feature, the call must fail with Unsupported and with the
 // text in the row. For all other stores, the call must succeed. The function that the call returned

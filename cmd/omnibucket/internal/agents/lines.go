@@ -128,7 +128,7 @@ func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
 	}
 }
 
-// decode returns the message of a line, or nil if the line is empty. The parameter err is the error
+// decode returns the message of a line, or nil if the line is empty. err is the error
 // of reading the line.
 func (l *lines) decode(line []byte, err error) (jsonrpc.Message, error) {
 	if err != nil {

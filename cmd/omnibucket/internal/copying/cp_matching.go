@@ -53,7 +53,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	return err
 }
 
-// mustMatch fails if no object matches the wildcards. If the parameter recursive is true, one
+// mustMatch fails if no object matches the wildcards. If recursive is true, one
 // matching folder is enough.
 func mustMatch(ctx context.Context, p *program.Program, l location.Location, recursive bool) error {
 	if l.Kind == location.LocalPath {
@@ -116,7 +116,7 @@ func keepApart(
 	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}, nil
 }
 
-// anyBelow reports whether a folder of a location has a matching key. The parameter matches is the
+// anyBelow reports whether a folder of a location has a matching key. matches is the
 // function that selects keys.
 func anyBelow(
 	ctx context.Context, p *program.Program, from location.Location, folder, start string,

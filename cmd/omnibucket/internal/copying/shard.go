@@ -54,7 +54,7 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 }
 
 // The function scheduled returns the index of this task and the number of tasks. If counted is
-// true, the number of tasks is the parameter count. If not, the function reads the number from the
+// true, the number of tasks is count. If not, the function reads the number from the
 // scheduler's environment variable.
 func scheduled(p *program.Program, count string, counted bool) (index, of string, err error) {
 	for _, s := range schedulers {

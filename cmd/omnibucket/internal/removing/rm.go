@@ -234,7 +234,7 @@ func emitRemoved(p *program.Program, key string, size int64) {
 }
 
 // rmFolder removes the objects whose keys have a prefix, if the filter selects them. The patterns
-// of the filter are relative to the folder in the parameter top.
+// of the filter are relative to the folder in top.
 func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	prefix, top string) error {
 	found := false

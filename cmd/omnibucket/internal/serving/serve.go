@@ -168,7 +168,7 @@ func atMount(mount string, signed, others http.Handler) http.Handler {
 // openSigning opens a bucket that can sign URLs. Some stores cannot serve signed URLs themselves.
 // For such a store, this program serves the signed URLs at the path that is returned as mount. If
 // the address of the store has no signing_base_url, own is false. In this case, signed URLs begin
-// with the parameter base, followed by mount.
+// with base, followed by mount.
 func openSigning(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
 ) (bucket storage.Bucket, mount string, own bool, err error) {

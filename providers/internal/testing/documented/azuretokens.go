@@ -19,7 +19,7 @@ import (
 //   - The function grant checks a signature by the key AzureDelegated. If the signature is right,
 //     the function returns the query of a signature by the account key, with the same permissions.
 //     If it is wrong, the function returns nil.
-//   - The parameter access is the query of a shared access signature. It replaces the token for the
+//   - access is the query of a shared access signature. It replaces the token for the
 //     source of a copy.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, query url.Values) url.Values,

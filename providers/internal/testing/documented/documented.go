@@ -97,7 +97,7 @@ type bucket struct {
 }
 
 // New returns a Server that sends the answers to some requests, and passes all other requests on to
-// next. The parameter kind returns the bucket and the kind of a request. If the kind is "", the
+// next. kind returns the bucket and the kind of a request. If the kind is "", the
 // request is always passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets the order
 // of the answers.
 func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answers []Answer) *Server {

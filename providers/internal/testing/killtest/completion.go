@@ -72,7 +72,7 @@ const mostRequests = 60
 // always see the state before the upload, or the whole new object. At the end, no parts may be
 // left.
 //
-// The parameter open opens the bucket with a client that sends all requests of the bucket.
+// open opens the bucket with a client that sends all requests of the bucket.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
 	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) { row(t, http.DefaultTransport) }, open)
 }
@@ -86,7 +86,7 @@ func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T
 }
 
 // completion starts the subtests of the test. Each subtest needs a transport to the server. The
-// callback run gets the subtest as the parameter row. It must call row with the transport.
+// callback run gets the subtest as row. It must call row with the transport.
 func completion(
 	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
 	open func(*testing.T, *http.Client) storage.Bucket,
@@ -110,7 +110,7 @@ func completion(
 
 const whole = "both parts of the upload"
 
-// complete completes the upload in a process that the parameter d kills. Then another process
+// complete completes the upload in a process that d kills. Then another process
 // completes the upload. It returns false if the first process made too few requests to be killed at
 // request d.at.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {

@@ -71,7 +71,7 @@ func (t *Tree) ReplaceFile(path, tmp string, content []byte, mode fs.FileMode) e
 	return t.ReplaceFileSynced(path, tmp, content, mode, t.Sync)
 }
 
-// ReplaceFileSynced writes a file as ReplaceFile does. If the parameter sync is true, the file is
+// ReplaceFileSynced writes a file as ReplaceFile does. If sync is true, the file is
 // flushed to the disk, even with Config.NoSync.
 func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
 	tmp += "/" + RandomName()

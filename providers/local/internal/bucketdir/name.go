@@ -245,7 +245,7 @@ func (n Names) decode(name string) (string, bool) {
 
 // Escaped returns the path on disk of name, which is an encoded segment. If name is long, the path
 // has several components. All of them except the last have the form .omnibucket+CHUNK. The last
-// component begins with ".omnibucket" and the parameter mark.
+// component begins with ".omnibucket" and mark.
 func Escaped(name string, mark byte) string {
 	var b strings.Builder
 	b.Grow(len(name) + 2*len(Reserved) + 2)
@@ -273,7 +273,7 @@ type Found struct {
 // false.
 //
 // A long segment of a key is split into chunks. Each chunk is a directory, which contains the next
-// chunk. If the parsed name is inside of such a directory, the parameter chunks is the text of all
+// chunk. If the parsed name is inside of such a directory, chunks is the text of all
 // outer chunks. Otherwise it is "". If the parsed name is a chunk, the Segment in the result is the
 // text of the outer chunks and of this chunk.
 func (n Names) Parse(chunks, name string) (Found, bool) {

@@ -26,7 +26,7 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects)
 }
 
 // copyFile creates an object with the bytes of the source. The parameter a has the attributes of
-// the new object, and the parameter old has those of the source.
+// the new object, and old has those of the source.
 func (o *Objects) copyFile(
 	ctx context.Context, key string, source *osdir.File, old *objectfile.Attrs, a objectfile.Attrs, c storage.Condition,
 ) (*storage.Attrs, error) {

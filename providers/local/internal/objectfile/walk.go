@@ -280,8 +280,8 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 // object is not listed as a prefix.
 //
 // A long name is split into several directories (see bucketdir.Names.Parse). If path ends with one
-// of these directories, the parameter chunks is the part of the long name up to the end of path.
-// For any other directory, the parameter chunks is "".
+// of these directories, chunks is the part of the long name up to the end of path.
+// For any other directory, chunks is "".
 //
 // If self is false, hasObject ignores the versions of the key "a" in the directory of the prefix
 // "a/". The tree of versions has both in the same directory.

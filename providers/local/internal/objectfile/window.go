@@ -54,7 +54,7 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
 }
 
-// nextByte returns a number for sorting two names that are equal so far. The parameter rest is the
+// nextByte returns a number for sorting two names that are equal so far. rest is the
 // part of a name that follows the equal part. The number is the first byte of rest, increased by 1.
 // If rest is empty, the number is '/' + 1 for a directory, and 0 for an object.
 func nextByte(rest string, isDir bool) int {
@@ -109,7 +109,7 @@ func (r *Reader) readWindow(
 }
 
 // read adds the names in d to the window. If d is a directory for long names, d contains only the
-// last parts of the names. The parameter chunks is then the common beginning of the names in d.
+// last parts of the names. chunks is then the common beginning of the names in d.
 // main is true if d is the first directory of the window, or is inside of the first directory.
 func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	names := r.tree.Names()

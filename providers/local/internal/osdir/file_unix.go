@@ -34,7 +34,7 @@ func (d *Dir) Create(base string) (*File, error) {
 	return f, nil
 }
 
-// Edit opens a file for reading and writing. The parameter base is the name of the file in d.
+// Edit opens a file for reading and writing. base is the name of the file in d.
 func (d *Dir) Edit(base string) (*File, error) {
 	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR, 0)
 	if err != nil {

@@ -149,7 +149,7 @@ func (p *fields) keep(text []byte) string {
 }
 
 // checkPrefix fails if the response shows that its names are escaped, although it does not say so.
-// The parameter requested is the prefix of the request. A server may escape common prefixes in this
+// requested is the prefix of the request. A server may escape common prefixes in this
 // way. The listing of such a common prefix is empty, and its objects would seem to be missing.
 func (p *fields) checkPrefix(requested string) error {
 	if p.escaped || p.prefix == requested {

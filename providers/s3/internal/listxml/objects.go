@@ -16,7 +16,7 @@ type objectsPage struct {
 	page   *storage.Page
 }
 
-// ReadObjects reads a response of ListObjectsV2 into page. The parameter prefix is that of the
+// ReadObjects reads a response of ListObjectsV2 into page. prefix is that of the
 // request. ReadObjects reuses the memory of buffer for the entries, if buffer has any.
 func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []storage.ListEntry) error {
 	if cap(buffer) == 0 {

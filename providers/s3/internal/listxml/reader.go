@@ -169,7 +169,7 @@ func (x *reader) close() {
 	x.empty = false
 }
 
-// name reads the beginning of a tag, and returns the name in the tag. The parameter mark has the
+// name reads the beginning of a tag, and returns the name in the tag. mark has the
 // characters before the name, such as "<". If the document has no such tag here, name returns nil.
 func (x *reader) name(mark string) []byte {
 	rest := x.doc[x.pos:]

@@ -41,7 +41,7 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // DecodeWith returns an option for one call of the SDK. With this option, the function decode
 // receives the body of a successful response. decode must not keep the slice, because its memory is
-// used again. The parameter result becomes the result of the call. The SDK still decodes all other
+// used again. result becomes the result of the call. The SDK still decodes all other
 // responses.
 func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options) {
 	d := &deserializer{result: result, decode: decode}

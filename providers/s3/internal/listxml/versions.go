@@ -24,7 +24,7 @@ type VersionsPage struct {
 	markersApart bool
 }
 
-// ReadVersions reads a response of ListObjectVersions. The parameter prefix is that of the request.
+// ReadVersions reads a response of ListObjectVersions. prefix is that of the request.
 // If markersApart is true, the server may list
 // all delete markers after all versions. ReadVersions then sorts the delete markers among the
 // versions. If timesInIDs is true, the server lists an old version with the time of its

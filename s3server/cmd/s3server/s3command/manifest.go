@@ -63,7 +63,7 @@ func decodeStrictly(data []byte, what string, dst any) error {
 	for field := range reflect.TypeOf(dst).Elem().Fields() {
 		names = append(names, field.Tag.Get("json"))
 	}
-	// errors are ignored, because package json has already checked that the parameter data is valid
+	// errors are ignored, because package json has already checked that data is valid
 	// JSON
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, _ := decoder.Token(); start != json.Delim('{') {
@@ -89,7 +89,7 @@ func decodeStrictly(data []byte, what string, dst any) error {
 var account = regexp.MustCompile(`^(\d{12})?$`)
 
 // readManifest reads the manifest in the file with this name. If name is "", it returns nothing.
-// The parameter root is the access key of the server itself. If a user in the manifest has this
+// root is the access key of the server itself. If a user in the manifest has this
 // key, too, readManifest fails.
 func readManifest(name, root string) (credentials []s3server.Credential, buckets []s3server.BucketSetup, err error) {
 	if name == "" {
