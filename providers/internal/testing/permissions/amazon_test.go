@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -80,6 +81,22 @@ func createNamed(t *testing.T, service storage.Service, bucket string, kind rows
 		rows.Locks:    {storage.WithObjectLock()},
 	}
 	_, err := service.CreateBucket(t.Context(), bucket, setting[kind]...)
+	require.NoError(t, err)
+	if kind != rows.AccessLists {
+		return
+	}
+
+	// A new bucket refuses access control lists.
+	controls := &types.OwnershipControls{
+		Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}},
+	}
+	b, err := service.Bucket(bucket)
+	require.NoError(t, err)
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	_, err = client.PutBucketOwnershipControls(
+		t.Context(), &awss3.PutBucketOwnershipControlsInput{Bucket: &bucket, OwnershipControls: controls},
+	)
 	require.NoError(t, err)
 }
 
