@@ -201,8 +201,9 @@ func headerOf(err error, name string) string {
 	return ""
 }
 
-// notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD does not say
-// which of the two is missing. So notFound requests the bucket. If the bucket exists, notFound
+// notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD has no body
+// that says which of the two is missing. MinIO says it in a header, and then one request is enough.
+// For other servers, notFound requests the bucket. If the bucket exists, notFound
 // remembers this for one minute (bucketRemembered). If the bucket is removed within this minute,
 // errors still say that the object is missing.
 func (b *bucket) notFound(ctx context.Context, err error) error {
@@ -213,8 +214,15 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	if isKMSError(err) || e.Code == storage.Unauthenticated {
 		return e
 	}
-	switch code, _ := codeAndMessage(err); code {
+	code, _ := codeAndMessage(err)
+	if said := headerOf(err, minioErrorCode); said != "" {
+		code = said
+	}
+	switch code {
 	case "NoSuchBucket":
+		if e.Code != storage.BucketNotFound {
+			e.Code, e.Hint = storage.BucketNotFound, b.missingHint()
+		}
 		return e
 	case "NoSuchKey", "NoSuchVersion":
 		e.Code = storage.ObjectNotFound
@@ -233,7 +241,14 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	return missing
 }
 
-const bucketRemembered = time.Minute
+const (
+	bucketRemembered = time.Minute
+	// minioErrorCode is the header in which MinIO repeats the code of an error, which a response to
+	// a HEAD request has nowhere else.
+	//
+	// https://github.com/minio/minio/blob/master/cmd/api-response.go
+	minioErrorCode = "X-Minio-Error-Code"
+)
 
 // missingHint returns the hint for a missing bucket: its name may have capitals,
 // which S3 does not allow.

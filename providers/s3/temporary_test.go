@@ -96,3 +96,22 @@ func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 	miss()
 	require.Equal(t, 2, server.Count("HeadBucket"), "it may have been removed meanwhile")
 }
+
+// MinIO says in a header of its own whether the object or the bucket is missing.
+func TestAMissOnMinIOIsOneRequest(t *testing.T) {
+	for _, tt := range []struct {
+		said string
+		want storage.Code
+	}{
+		{said: "NoSuchKey", want: storage.ObjectNotFound},
+		{said: "NoSuchVersion", want: storage.ObjectNotFound},
+		{said: "NoSuchBucket", want: storage.BucketNotFound},
+	} {
+		t.Run(tt.said, func(t *testing.T) {
+			w := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Minio-Error-Code": tt.said}})
+			_, err := w.on(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, []string{"HEAD /photos/k"}, w.server.Lines())
+		})
+	}
+}
