@@ -87,6 +87,38 @@ func (g Grant) Documents(p Provider) ([]Document, error) {
 	}
 }
 
+// afterFailures maps each operation that follows a failed request to the operation whose request
+// has failed.
+var afterFailures = map[Operation]Operation{
+	"upload-if-absent-lost": "upload-if-absent",
+	"upload-parts-failed":   "upload-parts",
+}
+
+// OnlyAfterFailures returns those permissions of the operations that a program only needs after a
+// request has failed, sorted. An example is the permission to abort a multipart upload. Without
+// them, the program does the same until a request fails. It then leaves parts behind, or fails with
+// OutcomeUnknown. The names are those of [Operation.Needs]. If the operations or the provider are not
+// valid, the result is empty.
+func (g Grant) OnlyAfterFailures(p Provider) (all []string) {
+	var always []string
+	for _, o := range g.Operations {
+		needs, _ := o.Needs(p)
+		failed, follows := afterFailures[o]
+		if !follows {
+			always = append(always, needs...)
+			continue
+		}
+		before, _ := failed.Needs(p)
+		always = append(always, before...)
+		all = append(all, needs...)
+	}
+	all = slices.DeleteFunc(all, func(need string) bool { return slices.Contains(always, need) })
+	if p == AzureSAS {
+		return orderedLetters(all)
+	}
+	return ordered(all)
+}
+
 // bucketNames has the form of bucket names for each provider. No such name has a character with a
 // special meaning in a policy.
 var bucketNames = sync.OnceValue(func() map[Provider]*regexp.Regexp {
@@ -198,6 +230,9 @@ func (g Grant) all(p Provider, of func(Operation) bool) (all []string) {
 	}
 	if p == AzureSAS {
 		return orderedLetters(all)
+	}
+	if p == MinIO {
+		all = withoutImplied(all)
 	}
 	return ordered(all)
 }

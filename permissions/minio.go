@@ -1,10 +1,26 @@
 package permissions
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // minioLacks are the operations that MinIO does not support.
 var minioLacks = []Operation{
 	"remove-if-revision", "list-uploads", "restore", "upload-public", "create-bucket-cors", "update-bucket-cors",
+}
+
+// minioFree maps operations to those actions of Amazon that MinIO does not check. It compares
+// entity tags, stores the tags of a write and copies tags with s3:PutObject and s3:GetObject alone.
+// It also says that an object is missing to a client that may not list.
+//
+// https://github.com/minio/minio/blob/master/cmd/object-handlers.go
+var minioFree = map[Operation][]string{
+	"upload-if-revision": {"s3:GetObject"},
+	"download-missing":   {"s3:ListBucket"},
+	"copy-tagged":        {"s3:GetObjectTagging", "s3:PutObjectTagging"},
+	"copy-with-tags":     {"s3:PutObjectTagging"},
+	"upload-with-tags":   {"s3:PutObjectTagging"},
 }
 
 // minioActions returns the actions of MinIO in place of those of Amazon. MinIO has no CORS rules
@@ -14,10 +30,10 @@ var minioLacks = []Operation{
 //
 // https://github.com/minio/pkg/blob/main/policy/action.go
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go
-func minioActions(amazon []string) (all []string) {
+func minioActions(o Operation, amazon []string) (all []string) {
 	for _, action := range amazon {
 		switch {
-		case strings.HasPrefix(action, "kms:"),
+		case slices.Contains(minioFree[o], action), strings.HasPrefix(action, "kms:"),
 			strings.HasSuffix(action, "BucketCORS"), strings.HasSuffix(action, "BucketPublicAccessBlock"):
 			continue
 		case action == "s3:DeleteObjectVersion":
@@ -26,4 +42,15 @@ func minioActions(amazon []string) (all []string) {
 		all = append(all, action)
 	}
 	return ordered(all)
+}
+
+// withoutImplied removes s3:ListBucketVersions if the actions have s3:ListBucket, which MinIO takes
+// for both.
+//
+// https://github.com/minio/minio/blob/master/cmd/auth-handler.go
+func withoutImplied(all []string) []string {
+	if !slices.Contains(all, "s3:ListBucket") {
+		return all
+	}
+	return slices.DeleteFunc(all, func(action string) bool { return action == "s3:ListBucketVersions" })
 }

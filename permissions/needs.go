@@ -19,13 +19,13 @@ const (
 // Amazon's.
 type needs struct{ amazon, google, azureRole, azureSAS string }
 
-// inFull returns the permissions of a provider with their whole names, sorted.
-func (n needs) inFull(p Provider) []string {
+// inFull returns the permissions of an operation at a provider with their whole names, sorted.
+func (n needs) inFull(o Operation, p Provider) []string {
 	switch p {
 	case AWS:
 		return ordered(withPrefix("s3:", n.amazon, "kms:"))
 	case MinIO:
-		return minioActions(withPrefix("s3:", n.amazon, "kms:"))
+		return minioActions(o, withPrefix("s3:", n.amazon, "kms:"))
 	case Google:
 		return ordered(withPrefix("storage.", n.google, "iam.", "serviceusage."))
 	case Azure:

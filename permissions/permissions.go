@@ -121,7 +121,7 @@ func (o Operation) Needs(p Provider) ([]string, error) {
 	if !slices.Contains(Providers(), p) {
 		return nil, argument.Invalid("provider", "must be one of "+joined(Providers()), "")
 	}
-	all := at.needs.inFull(p)
+	all := at.needs.inFull(o, p)
 	if slices.Contains(all, unsupported) || p == MinIO && slices.Contains(minioLacks, o) {
 		return nil, unsupportedError(p, "does not support these operations", o)
 	}

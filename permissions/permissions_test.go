@@ -91,3 +91,55 @@ func TestGroupsHaveOperationsOfTheTable(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyAfterFailures(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		operations []permissions.Operation
+		provider   permissions.Provider
+		want       []string
+	}{
+		{
+			name:       "an upload in parts",
+			operations: []permissions.Operation{"upload-parts-failed"},
+			provider:   permissions.AWS,
+			want:       []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
+		},
+		{
+			name:       "a program that aborts uploads itself",
+			operations: []permissions.Operation{"upload-parts", "upload-parts-failed", "abort-upload"},
+			provider:   permissions.MinIO,
+		},
+		{
+			name:       "a signature",
+			operations: []permissions.Operation{"upload-if-absent", "upload-if-absent-lost"},
+			provider:   permissions.AzureSAS,
+			want:       []string{"r"},
+		},
+		{
+			name:       "a program that reads",
+			operations: []permissions.Operation{"upload-if-absent-lost", "download"},
+			provider:   permissions.Google,
+		},
+		{
+			name:       "what is unknown",
+			operations: []permissions.Operation{"fly"},
+			provider:   permissions.AWS,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			grant := permissions.Grant{Operations: tt.operations}
+			require.ElementsMatch(t, tt.want, grant.OnlyAfterFailures(tt.provider))
+		})
+	}
+}
+
+// MinIO takes the permission to list for the one to list versions.
+func TestNeedsOfMinIOAreTheLeast(t *testing.T) {
+	documents, err := grant("", "list", "list-versions", "download-missing", "copy-tagged", "upload-with-tags").
+		Documents(permissions.MinIO)
+	require.NoError(t, err)
+	policy := read[amazonForm](t, documents[0].Text)
+	require.Equal(t, []string{"s3:ListBucket"}, policy.Statement[0].Action)
+	require.Equal(t, []string{"s3:GetObject", "s3:PutObject"}, policy.Statement[1].Action)
+}

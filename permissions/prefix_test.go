@@ -157,7 +157,7 @@ func TestAConditionOfGoogleNeedsAPrefixAndABucket(t *testing.T) {
 
 // MinIO takes the value of s3:prefix from a header, too.
 func TestDocumentsOfMinIOLimitNoListing(t *testing.T) {
-	for _, o := range []permissions.Operation{"list", "list-versions", "download-missing"} {
+	for _, o := range []permissions.Operation{"list", "list-versions"} {
 		_, err := grant("users/", "download", o).Documents(permissions.MinIO)
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), o)
 		require.ErrorContains(t, err, string(o))

@@ -25,19 +25,11 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-const (
-	tagsAreFree = "MinIO asks for no permission to give an object tags with a write"
-	eitherDoes  = "MinIO takes either of the two actions"
-)
+const eitherDoes = "MinIO takes either of the two actions"
 
 // unjudgedByMinIO has what MinIO does not judge.
 var unjudgedByMinIO = map[string]string{
-	"sign":                                              "it needs no policy",
-	"upload-if-revision s3:GetObject":                   "MinIO asks for no permission to compare entity tags",
-	"upload-with-tags s3:PutObjectTagging":              tagsAreFree,
-	"copy-tagged s3:GetObjectTagging":                   tagsAreFree,
-	"copy-tagged s3:PutObjectTagging":                   tagsAreFree,
-	"copy-with-tags s3:PutObjectTagging":                tagsAreFree,
+	"sign": "it needs no policy",
 	"set-retention-bypass s3:BypassGovernanceRetention": eitherDoes,
 	"set-retention-bypass s3:PutObjectRetention":        eitherDoes,
 }

@@ -33,7 +33,14 @@ var notes = map[string]string{
 - A write without a condition is repeated if its response gets lost. With ` + "`IfAbsent`" + `, one read then
   decides; if it is denied, the result is ` + "`OutcomeUnknown`" + `.
 - If an upload in parts fails and may not be aborted, its parts stay, and are billed.
+- Only failures need what a row with a lost response, or with an upload that fails, has beyond the row before.
+  ` + "`omnibucket policy`" + ` and ` + "`permissions -policy`" + ` name these permissions.
+- MinIO asks for fewer: no ` + "`s3:ListBucket`" + ` for a missing object, no ` + "`s3:GetObject`" + ` for ` + "`IfRevision`" + `, and no
+  permission for the tags of a write or a copy. Its policies leave these out.
 - Without the permission to list, Amazon and Google report a missing object as ` + "`PermissionDenied`" + `.
+- If ` + "`Attrs` or `Exists`" + ` misses an object of S3, the driver asks for the bucket with ` + "`HeadBucket`" + `, at most once a minute,
+  because the response does not say which of the two is missing. MinIO's says it. A policy for a prefix denies ` + "`HeadBucket`" + `:
+  the log of the server has that, and the object counts as missing.
 - A copy needs what reads on the source's bucket, and what writes on its own. Amazon copies
   annotations only with ` + "`s3:GetObjectAnnotation` and `s3:PutObjectAnnotation`" + `
   ([why](maintainers/decisions/annotations-of-s3.md)).
