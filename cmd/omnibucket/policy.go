@@ -36,8 +36,10 @@ case, such as PROJECT.
 
 The key of the address, or --prefix, limits the policy to keys that begin with it: "users/"
 is a folder, and "users" also includes "users2/". A policy of MinIO cannot limit listings to
-a prefix, so leave list, list-versions and download-missing out there. Its s3:GetObject
-also permits reads of old versions.
+a prefix, so leave list and list-versions out there. Its s3:GetObject also permits reads of
+old versions.
+
+A note names the permissions that only failures need, such as the one to abort an upload.
 
 ` + policyOperations(),
 		Example: `  omnibucket policy --for read,list s3://photos/users/
@@ -94,6 +96,8 @@ type policyLine struct {
 	Name     string               `json:"name"`
 	Use      string               `json:"use"`
 	Text     string               `json:"text"`
+	// OnlyAfterFailures has the permissions of all documents that only failures need.
+	OnlyAfterFailures []string `json:"onlyAfterFailures,omitempty"`
 }
 
 func policy(p *program.Program, f *policyFlags, text string) error {
@@ -116,11 +120,15 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	if provider == permissions.MinIO && strings.Contains(documents[0].Text, `"s3:GetObject"`) {
 		p.Note("MinIO's s3:GetObject also permits reads of noncurrent versions")
 	}
+	failures := grant.OnlyAfterFailures(provider)
+	if len(failures) > 0 && !p.Global.JSON { // in JSON, each document has them
+		p.Note("only failures need %s", strings.Join(failures, ", "))
+	}
 	// A single JSON document is printed without headings, so that the output can be used as a file.
 	isFile := len(documents) == 1 && json.Valid([]byte(documents[0].Text))
 	for i, d := range documents {
 		if p.Global.JSON {
-			if err := p.Out.JSON(policyLine{provider, d.Name, d.Use, d.Text}); err != nil {
+			if err := p.Out.JSON(policyLine{provider, d.Name, d.Use, d.Text, failures}); err != nil {
 				return err
 			}
 			continue

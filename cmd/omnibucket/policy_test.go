@@ -78,6 +78,36 @@ func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
+func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
+	s := newShell(t)
+	for _, tt := range []struct {
+		name, location, want string
+	}{
+		{
+			name:     "Amazon",
+			location: "s3://photos",
+			want:     "only failures need s3:AbortMultipartUpload, s3:GetObject, s3:ListMultipartUploadParts\n",
+		},
+		{name: "Google", location: "gs://photos", want: "only failures need storage.objects.get\n"},
+		{
+			name:     "Azure",
+			location: "azblob://photos?account=acme",
+			want:     "only failures need containers/blobs/read\n",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr := s.exits(0, "policy", "--for", "write,upload-if-absent-lost", tt.location)
+			require.Equal(t, tt.want, stderr)
+		})
+	}
+	_, stderr := s.exits(0, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
+	require.Empty(t, stderr, "reads need storage.objects.get, too")
+
+	var line policyLine
+	require.NoError(t, json.Unmarshal([]byte(s.ok("policy", "--json", "--for", "write", "s3://photos")), &line))
+	require.Equal(t, []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, line.OnlyAfterFailures)
+}
+
 func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 	s := newShell(t)
 	lines := strings.Split(strings.TrimSpace(s.ok("policy", "--json", "--for", "download", "gs://photos")), "\n")
