@@ -104,12 +104,18 @@ func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Ope
 func (c *command) printPolicy(
 	provider permissions.Provider, program string, b bucket, operations []permissions.Operation,
 ) error {
-	documents, err := c.grant(b, operations...).Documents(provider)
+	grant := c.grant(b, operations...)
+	documents, err := grant.Documents(provider)
 	if err != nil {
 		return err
 	}
-	for _, d := range documents {
-		fmt.Fprintf(c.stdout, "# %s: %s of %s. %s\n%s\n", program, d.Name, b.Name, d.Use, strings.TrimSpace(d.Text))
+	failures := grant.OnlyAfterFailures(provider)
+	for i, d := range documents {
+		fmt.Fprintf(c.stdout, "# %s: %s of %s. %s\n", program, d.Name, b.Name, d.Use)
+		if i == 0 && len(failures) > 0 {
+			fmt.Fprintf(c.stdout, "# Only failures need %s.\n", strings.Join(failures, ", "))
+		}
+		fmt.Fprintln(c.stdout, strings.TrimSpace(d.Text))
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ var functions = map[string][]use{
 	"storage/layers/overlay.RemoveMarkers": {{1, repair, ""}},
 
 	"storage/transfer.Upload":        {{1, transferUp, ""}},
-	"storage/transfer.Download":      {{1, transferFrom, ""}},
+	"storage/transfer.Download":      {{1, transferDown, ""}},
 	"storage/transfer.Copy":          {{1, transferTo, ""}, {2, transferFrom, ""}},
 	"storage/transfer.Compare":       {{1, files, ""}, {2, files, ""}},
 	"storage/transfer.Expire":        {{1, expire, ""}},

@@ -5,9 +5,11 @@ import "golang.org/x/tools/go/ssa"
 // These families have the operations for package transfer and for layers. An analysis of the code
 // of package transfer could not find out which operations belong to which option.
 var (
-	stored = names(
-		"list", "download", "download-missing", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost",
-		"upload-if-revision", "upload-parts", "upload-parts-failed",
+	stored = append(names("download", "download-missing", "upload-if-revision"), put...)
+	// put has the operations that store files without a look at those of the destination.
+	put = names(
+		"list", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost", "upload-parts",
+		"upload-parts-failed",
 	)
 	removed = names("remove", "remove-if-revision", "remove-all")
 	resumed = names("upload-resumed", "abort-upload")
@@ -16,9 +18,11 @@ var (
 		"set-legal-hold",
 	)
 	// transferUp is for a job with a directory as the source. Such a job copies no objects inside a
-	// provider. It adds tags only with WithRule.
+	// provider, except with WithBackup. It adds tags only with WithRule.
 	transferUp = &family{always: stored, with: map[string][]string{
+		"WithBackup": names("tags", "remove"),
 		"WithDelete": removed,
+		"WithMove":   names("remove"),
 		"WithLocks":  locked,
 		"WithResume": resumed,
 		"WithRule":   names("upload-with-tags"),
@@ -26,11 +30,15 @@ var (
 	// Between buckets, the job may store and remove a small object, to test whether the two buckets
 	// are the same one. It also removes the version if that is permitted. The right to do so is not
 	// among these operations, because it would permit the job to erase the history of other objects.
+	// The tags of objects are read only from the source, or by WithBackup. A job with WithMove looks
+	// at an object of its destination only if the object is an hour newer, which is so if an earlier
+	// job was interrupted. The right to do so is that of upload-if-absent-lost.
 	transferTo = &family{
-		always: append(names(
-			"upload-with-tags", "tags", "copy", "copy-tagged", "copy-with-properties", "remove",
-		), stored...),
+		plain:   append(names("copy", "copy-with-properties"), stored...),
+		always:  append(names("upload-with-tags", "remove"), put...),
+		instead: map[string][]string{"WithMove": nil},
 		with: map[string][]string{
+			"WithBackup": names("download", "tags"),
 			"WithDelete": removed,
 			"WithLocks":  locked,
 			"WithResume": resumed,
@@ -39,10 +47,18 @@ var (
 	}
 	transferFrom = &family{
 		always: names("list", "download", "download-missing", "tags"),
-		with: map[string][]string{
-			"WithMove":  names("remove", "remove-if-revision", "upload", "upload-over", "upload-parts"),
-			"WithLocks": names("see-retention", "see-legal-hold", "download-version"),
-		},
+		with:   fromSource,
+	}
+	// transferDown is for a job with a directory as the destination, which has no tags.
+	transferDown = &family{
+		always: names("list", "download", "download-missing"),
+		with:   fromSource,
+	}
+	// A move may store a small object at its source, to learn whether the two ends are one place. If
+	// that is denied, it copies objects again that both ends have.
+	fromSource = map[string][]string{
+		"WithMove":  names("remove", "remove-if-revision"),
+		"WithLocks": names("see-retention", "see-legal-hold", "download-version"),
 	}
 	// Expire stores a small object to read the clock of the store.
 	expire = &family{always: names(
@@ -70,12 +86,15 @@ var (
 // directory, which needs no rights.
 func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	args := site.Common().Args
-	to := transferTo
+	to, from := transferTo, transferFrom
+	if d.isDirectory(args[1]) {
+		from = transferDown
+	}
 	if d.isDirectory(args[2]) {
 		to = transferUp
 	}
 	d.add(f, site, args[1], to, "", options)
-	d.add(f, site, args[2], transferFrom, "", options)
+	d.add(f, site, args[2], from, "", options)
 }
 
 // isDirectory reports whether an end of a transfer is always a directory.
