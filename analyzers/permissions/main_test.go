@@ -154,6 +154,31 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// A test of package policies runs these programs with the printed policies.
+func TestPoliciesOfPrograms(t *testing.T) {
+	buckets := map[string]string{
+		"storage.Open in policies.Avatar":      "avatar-pictures",
+		"storage.Open in policies.Backup":      "backup-backups",
+		"storage.Open in policies.Lister":      "lister-logs",
+		"storage.Open in policies.Mirror":      "mirror-source",
+		"storage.Open 2 in policies.Mirror":    "mirror-mirror",
+		"storage.Open in policies.Migration":   "migration-source",
+		"storage.Open 2 in policies.Migration": "migration-target",
+	}
+	for _, provider := range []string{"aws", "minio"} {
+		t.Run(provider, func(t *testing.T) {
+			args := []string{"-policy", provider}
+			for name, bucket := range buckets {
+				args = append(args, "-bucket", name+"=s3://policies-"+bucket)
+			}
+			library := filepath.Join("..", "..")
+			stdout, stderr, status := analyzeIn(t, library, append(args, "./internal/testing/policies/...")...)
+			require.Zero(t, status, stderr)
+			golden(t, filepath.Join(library, "internal", "testing", "policies", "testdata", provider+".txt"), stdout)
+		})
+	}
+}
+
 func TestAPolicyTellsWhatItLeavesOut(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
 	require.Equal(t, statusFound, status)

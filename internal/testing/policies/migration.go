@@ -1,0 +1,25 @@
+package policies
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// Migration moves all objects. It is run again if it was interrupted.
+func Migration(ctx context.Context, from, to string) error {
+	src, err := storage.Open(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer storage.Close(src)
+	dst, err := storage.Open(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer storage.Close(dst)
+
+	_, err = transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
+	return err
+}
