@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/seam"
@@ -28,6 +29,7 @@ func init() {
 		}, true
 	}
 	serving.MoveInOneStep = moveInOneStep
+	seam.LimitOf = func(limit any) *buffer.Limit { return limit.(*BufferLimit).bounded() }
 	seam.SourceCore = func(from any) any { return from.(*CopySource).core }
 }
 

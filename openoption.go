@@ -27,8 +27,8 @@ type OpenOptions struct {
 	Versions       bool
 	ObjectLock     bool
 	SoftDelete     time.Duration
-	Buffers        *buffer.Limit // value of [WithBufferLimit]
-	PartSize       int64         // bytes
+	Buffers        *BufferLimit
+	PartSize       int64 // bytes
 	Retry          RetryPolicy
 	HedgedReads    bool
 	Tracer         trace.TracerProvider
@@ -53,7 +53,7 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	}
 	o.check()
 	if o.Buffers == nil {
-		o.Buffers = defaultBufferLimit.bounded()
+		o.Buffers = &defaultBufferLimit
 	}
 	return o.err
 }
@@ -119,7 +119,7 @@ func WithSigningBaseURL(base string) OpenOption {
 // WithBufferLimit bounds the transfer buffers of all buckets that are opened with the same m. By default all buckets of
 // the process share 128 MiB.
 func WithBufferLimit(m *BufferLimit) OpenOption {
-	return openOption(func(o *OpenOptions) { o.Buffers = m.bounded() })
+	return openOption(func(o *OpenOptions) { o.Buffers = m })
 }
 
 // WithDefaultPartSize sets the part size of every upload without [WithPartSize]. An upload of at

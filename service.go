@@ -133,9 +133,8 @@ func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
 func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 
 // WithPublicAccess sets whether anyone can read every object of the bucket. If public is false,
-// reading needs credentials. When a bucket is opened, true only declares that the bucket is public.
-// PublicURL then returns the provider's address of an object. A local or memory bucket has no such
-// address: PublicURL returns an address below the URL of [WithSigningBaseURL].
+// reading needs credentials. PublicURL of a bucket that is opened with true returns the provider's
+// address of an object, or for a local or memory bucket an address below [WithSigningBaseURL].
 func WithPublicAccess(public bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.PublicAccess = &public },
@@ -143,13 +142,9 @@ func WithPublicAccess(public bool) SettingOption {
 	}
 }
 
-// WithVersioning sets whether the bucket keeps versions. WithVersioning(false) means that the
-// bucket keeps no new versions.
-//
-// When a bucket is opened, WithVersioning(true) declares that the bucket keeps versions. It sends
-// no request to the store. A local or memory bucket that is opened with the option keeps versions.
-// If the store cannot keep versions, every call on the bucket fails with [Unsupported].
-// WithVersioning(false) has no effect when a bucket is opened.
+// WithVersioning sets whether the bucket keeps new versions. A local or memory bucket that is opened
+// with true keeps versions. If another store cannot keep versions, every call on a bucket that is
+// opened with true fails with [Unsupported]. When a bucket is opened, false has no effect.
 func WithVersioning(on bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.Versioning = &on },
@@ -158,13 +153,10 @@ func WithVersioning(on bool) SettingOption {
 }
 
 // WithObjectLock makes a bucket whose objects can be locked by [WithRetention] and [WithLegalHold].
-// The bucket also keeps versions. Object lock cannot be turned off. The call fails with
-// [Unsupported] on Azure. It also fails with Unsupported for an existing bucket in which object
-// lock cannot be turned on.
-//
-// When a bucket is opened, the option declares that the bucket has object lock. A local or memory
-// bucket that is opened with the option has object lock from then on. If the store has no locks,
-// every call on the bucket fails with Unsupported.
+// The bucket also keeps versions. Object lock cannot be turned off. CreateBucket and UpdateBucket
+// fail with [Unsupported] on Azure, and for a bucket in which object lock cannot be turned on. A
+// local or memory bucket that is opened with the option has object lock from then on. If the store
+// has no locks, every call on the bucket fails with Unsupported.
 func WithObjectLock() SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.ObjectLock = true },
@@ -177,11 +169,8 @@ func WithObjectLock() SettingOption {
 // keeps no objects that are removed later. It still keeps the objects that were removed earlier.
 // Google permits 7 to 90 days, and the default is 7. CreateBucket and UpdateBucket fail with
 // Unsupported on S3, which has no soft delete. They also fail with Unsupported on Azure, because
-// its soft delete belongs to the account.
-//
-// When a bucket is opened, the option declares that the bucket has soft delete, without a request.
-// A local or memory bucket that is opened with the option keeps removed objects. On S3, every call
-// on the bucket fails with Unsupported.
+// its soft delete belongs to the account. A local or memory bucket that is opened with the option
+// keeps removed objects. Every call on a bucket of S3 that is opened with it fails with Unsupported.
 func WithSoftDelete(keep time.Duration) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.SoftDelete = &keep },

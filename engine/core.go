@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // A bucket implements storage.Core. Each method is one call of the API. The methods share a core.
@@ -73,7 +74,7 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 		features:       desc.Features,
 		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata, Hidden: desc.HiddenMetadata},
 		hooks:          o.Hooks,
-		bufferLimit:    o.Buffers,
+		bufferLimit:    seam.LimitOf(o.Buffers),
 		retry:          newRetrier(o.Retry, &desc),
 		telemetry:      reports,
 		public:         o.Public,

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // A service implements storage.Service with a ServiceDriver.
@@ -40,7 +41,7 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	return &service{driver: d, opts: opts, core: &core{
 		desc:        desc,
 		hooks:       o.Hooks,
-		bufferLimit: o.Buffers,
+		bufferLimit: seam.LimitOf(o.Buffers),
 		retry:       newRetrier(o.Retry, &desc),
 		telemetry:   reporter(o, &desc),
 		optionError: ownError(bad),

@@ -3,7 +3,11 @@
 // docs/maintainers/decisions/front-and-core.md.
 package seam
 
-import "io"
+import (
+	"io"
+
+	"github.com/omnibucket/storage/internal/buffer"
+)
 
 // StateOf returns the [ErrorState] of err, which must be an *Error of the root package.
 var StateOf func(err error) *ErrorState
@@ -20,6 +24,9 @@ var InitReader func(r any, from ReadSource, attrs any, offset, length int64)
 // SourceCore returns the Core whose object a copy reads. It returns nil if the source is not a Core.
 // The parameter is a pointer to a CopySource of the root package.
 var SourceCore func(from any) any
+
+// LimitOf returns the limit that a *BufferLimit of the root package sets.
+var LimitOf func(limit any) *buffer.Limit
 
 // A ReadSource delivers the bytes that a Reader of the root package returns.
 type ReadSource interface {
