@@ -41,7 +41,17 @@ func (t *Table) Lookup(code string, status int) Meaning {
 	if m, ok := t.Statuses[status]; ok {
 		return m
 	}
-	return Meaning{Code: CodeFromStatus(status)}
+	m := Meaning{Code: CodeFromStatus(status)}
+	if m.Code == storage.Internal && status >= http.StatusBadRequest {
+		return Unknown
+	}
+	return m
+}
+
+// Unknown is the meaning of a refusal with a code and a status that have none.
+var Unknown = Meaning{
+	Code: storage.Internal,
+	Hint: "the store refuses this for a reason that this version does not know: its message says what to do",
 }
 
 // Has reports whether the provider's code is in the table.

@@ -155,3 +155,11 @@ func TestDocumentedErrorCodes(t *testing.T) {
 		})
 	}
 }
+
+// A code that no list has means what its status means. If that tells nothing, a hint says so.
+func TestNewErrorCodes(t *testing.T) {
+	for status := 400; status < 500; status++ {
+		got := meaningOf("NewCode", status)
+		require.True(t, got.Code != storage.Internal || got.Hint != "", "%d", status)
+	}
+}

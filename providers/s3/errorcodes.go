@@ -118,7 +118,7 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
 		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
 	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
-		return sdkerror.Meaning{Code: storage.Internal} // an unknown conflict, for which a retry may be of no use
+		return sdkerror.Unknown // a retry of an unknown conflict may be of no use
 	case status == http.StatusTooManyRequests:
 		m.Code = storage.RateLimited
 	case status == http.StatusServiceUnavailable && strings.Contains(strings.ToLower(message), "reduce your request rate"):
