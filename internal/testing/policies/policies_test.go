@@ -257,11 +257,19 @@ func create(t *testing.T, owner storage.Service, bucket string, opts ...storage.
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		b, err := owner.Bucket(bucket, storage.WithVersioning(true))
+		b, err := owner.Bucket(bucket)
 		require.NoError(t, err)
-		for v, err := range storage.Versions(ctx, b) {
+		client, ok := storage.As[*awss3.Client](b)
+		require.True(t, ok)
+		all, err := client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{Bucket: &bucket})
+		require.NoError(t, err)
+		for _, v := range all.Versions {
+			_, err := client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: v.Key, VersionId: v.VersionId})
 			require.NoError(t, err)
-			require.NoError(t, b.Remove(ctx, v.Key, storage.WithVersion(v.Version)))
+		}
+		for _, v := range all.DeleteMarkers {
+			_, err := client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: v.Key, VersionId: v.VersionId})
+			require.NoError(t, err)
 		}
 		require.NoError(t, owner.DeleteBucket(ctx, bucket))
 	})
