@@ -19,7 +19,7 @@ func (b bucket) Compose(
 	o := &composeOp{srcKeys: srcKeys, given: given}
 	// The result may replace a source. It must not be made of an object that a mirror's second store has.
 	ctx = driver.WithoutFailover(ctx)
-	return run(ctx, &o.op, o.open(b.core, key), o.run)
+	return run(ctx, &o.op, o.open(b.engine, key), o.run)
 }
 
 // A composeOp holds the state of one call of Compose.
@@ -32,7 +32,7 @@ type composeOp struct {
 }
 
 // open checks the options and keys, and completes the request.
-func (c *composeOp) open(b *core, key string) *storage.Error {
+func (c *composeOp) open(b *engine, key string) *storage.Error {
 	c.op.keys = c.srcKeys
 	if e := c.op.prepareWrite(b, "Compose", key); e != nil {
 		return e
@@ -60,11 +60,11 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if c.req.ContentType == "" {
 		c.req.ContentType = contentType("", c.op.key, nil)
 		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" &&
-			c.op.core.has(storage.ContentProperties) {
+			c.op.engine.has(storage.ContentProperties) {
 			c.req.ContentType = c.sources[0].ContentType
 		}
 	}
-	if c.op.core.has(storage.ServerCompose) {
+	if c.op.engine.has(storage.ServerCompose) {
 		a, e := c.serverCompose(ctx)
 		return orStream(ctx, a, e, &c.req, c.streamCompose)
 	}
@@ -92,14 +92,14 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 
 // serverCompose lets the provider join the sources. No content passes through this process.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	core := c.op.core
+	engine := c.op.engine
 	r := &driver.ComposeRequest{
 		Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Native: c.req.Native,
 		Condition: c.req.Condition,
 	}
 	r.CRC32C.Known = true
 	for i, source := range c.sources {
-		ref := core.driver.Locate(c.srcKeys[i])
+		ref := engine.driver.Locate(c.srcKeys[i])
 		ref.Revision, ref.Attrs, ref.Native = source.Revision, source, c.req.Source.Native
 		r.Sources = append(r.Sources, ref)
 		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
@@ -111,14 +111,14 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
 	// So the request needs a write id in this case, too (see replacesSource).
 	if c.req.Condition != (storage.Condition{}) || named != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = core.newWriteID(named)
+		writeID = engine.newWriteID(named)
 	}
-	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
+	r.Metadata = engine.metadata.Encode(c.req.Metadata, writeID)
 	replaced := ""
 	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
 		replaced = c.sources[i].Revision
 	}
-	call := func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }
+	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Compose(ctx, r) }
 	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, &intent{
 		properties: c.req.Properties,
 		controls:   c.req.Controls,
@@ -158,7 +158,7 @@ func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error
 		Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision},
 		Native: c.req.Source.Native,
 	}
-	d.op.core, d.op.name, d.op.key = c.op.core, c.op.name, c.srcKeys[i]
+	d.op.engine, d.op.name, d.op.key = c.op.engine, c.op.name, c.srcKeys[i]
 	e := d.open()
 	switch {
 	case e == nil && !changed(seen, d.reader.Attrs()):

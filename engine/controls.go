@@ -23,8 +23,8 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 
 func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
 	o, r := &operation{}, &driver.GetRequest{}
-	e := o.prepareRead(b.core, "Tags", key, r, given)
-	e = cmp.Or(e, b.core.need(storage.ObjectTags, "Tags"))
+	e := o.prepareRead(b.engine, "Tags", key, r, given)
+	e = cmp.Or(e, b.engine.need(storage.ObjectTags, "Tags"))
 	if e == nil && r.Condition != (storage.Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
 	}
@@ -34,7 +34,7 @@ func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOpt
 // readTags requests the tags of an object. The request is part of the operation o.
 func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
 	tags, e := request(
-		ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) },
+		ctx, o, func(ctx context.Context) (map[string]string, error) { return o.engine.driver.Tags(ctx, r) },
 	)
 	if e != nil {
 		withoutEffect(e)
@@ -48,7 +48,7 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 
 func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
 	o := &changeOp{given: given, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
-	return o.run(ctx, b.core, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
+	return o.run(ctx, b.engine, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
 // A changeOp is one call of SetTags, SetRetention, SetLegalHold or Restore.
@@ -62,14 +62,14 @@ type changeOp struct {
 // already checked its own argument, such as the tags of SetTags. The parameter argErr is the error
 // of that check, or nil.
 func (c *changeOp) run(
-	ctx context.Context, b *core, name, key string, need storage.Features, argErr *storage.Error,
+	ctx context.Context, b *engine, name, key string, need storage.Features, argErr *storage.Error,
 	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
 ) error {
 	o, r := &c.op, &c.req
 	e := o.prepareWrite(b, name, key)
 	e = cmp.Or(e, argErr, b.resolveChange(o.key, r, c.given), b.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
-		e := o.call(ctx, func(ctx context.Context) error { return send(o.core.driver, ctx, r) })
+		e := o.call(ctx, func(ctx context.Context) error { return send(o.engine.driver, ctx, r) })
 		switch {
 		case e == nil || e.Code != storage.PreconditionFailed || !e.Unknown:
 		case r.SoftDeleted:
@@ -83,7 +83,7 @@ func (c *changeOp) run(
 }
 
 // resolveChange checks the key and the options, and copies the options into r.
-func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
+func (c *engine) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
 	var unversioned, foreign *storage.Error
 	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
 	if !given.SoftDeleted { // a soft-deleted version exists even if the bucket keeps no versions
@@ -103,12 +103,12 @@ func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retentio
 		}
 	}
 	o.req.Retention = r
-	return o.run(ctx, b.core, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
+	return o.run(ctx, b.engine, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
 }
 
 func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, given *storage.ChangeOptions) error {
 	o := &changeOp{given: given, req: driver.ChangeRequest{LegalHold: hold}}
-	return o.run(ctx, b.core, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
+	return o.run(ctx, b.engine, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
 func (b bucket) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
@@ -118,5 +118,5 @@ func (b bucket) Restore(ctx context.Context, key string, given *storage.ChangeOp
 	if given.SoftDeleted {
 		o.req.SoftDeleted, need = true, storage.SoftDelete
 	}
-	return o.run(ctx, b.core, "Restore", key, need, nil, driver.Driver.Restore)
+	return o.run(ctx, b.engine, "Restore", key, need, nil, driver.Driver.Restore)
 }

@@ -21,7 +21,7 @@ func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySo
 func (b bucket) CopyFrom(
 	ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	c := b.core
+	c := b.engine
 	o := &copyOp{from: from, given: given}
 	if len(c.hooks) > 0 {
 		o.op.keys = []string{from.Key()}
@@ -43,8 +43,8 @@ func (b bucket) CopyFrom(
 
 // fromElsewhere reports whether the source is known to have no object in common with dst. Only then may the source
 // be read from a mirror's second store, which may have an older object: the copy cannot replace a newer one by it.
-func (c *copyOp) fromElsewhere(dst *core) bool {
-	src := c.sourceCore()
+func (c *copyOp) fromElsewhere(dst *engine) bool {
+	src := c.sourceEngine()
 	if src == nil || src == dst {
 		return false
 	}
@@ -68,18 +68,18 @@ type copyOp struct {
 	source *download
 }
 
-// sourceCore returns the core of the source, if the source is a Core of this package. A Core of
-// another package may embed such a Core. If its source is itself, sourceCore returns nil.
-func (c *copyOp) sourceCore() *core {
+// sourceEngine returns the engine of the source, if the source is a Core of this package. A Core of
+// another package may embed such a Core. If its source is itself, sourceEngine returns nil.
+func (c *copyOp) sourceEngine() *engine {
 	b, _ := seam.SourceCore(&c.from).(bucket)
-	return b.core
+	return b.engine
 }
 
 // tail returns the bytes that Append adds to the source. It returns nil for other operations.
 func (c *copyOp) tail() []byte { return optionState(c.given).Tail }
 
 // resolveCopy checks the options of Copy or Compose, and copies them into r.
-func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
+func (c *engine) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
 	if e := checkSet(&given.Properties, given.Set); e != nil {
 		return e
 	}
@@ -91,7 +91,7 @@ func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.Cop
 // run copies inside the provider if that is possible. Otherwise it downloads the source and uploads
 // it.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src := c.sourceCore()
+	src := c.sourceEngine()
 	if src == nil {
 		return c.streamCopy(ctx)
 	}
@@ -99,14 +99,14 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
-	onServer := c.op.core.has(storage.ServerCopy)
+	onServer := c.op.engine.has(storage.ServerCopy)
 	if added := int64(len(c.tail())); added > 0 {
-		limit := c.op.core.desc.MaxPartSize
-		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
+		limit := c.op.engine.desc.MaxPartSize
+		onServer = c.op.engine.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
 	if onServer {
 		from := src.driver.Locate(c.source.op.key)
-		to := c.op.core.driver.Locate(c.op.key)
+		to := c.op.engine.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
 			return orStream(ctx, a, e, &c.req, c.streamCopy)
@@ -136,13 +136,13 @@ func orStream(
 }
 
 // openSource starts the operation that reads the source. It makes no request.
-func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
+func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	c.source = &download{}
 	d, set := c.source, c.given
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
-	d.first.req.Auxiliary = (src == c.op.core || optionState(set).WriteID != "") && len(set.SourceNative) == 0
+	d.first.req.Auxiliary = (src == c.op.engine || optionState(set).WriteID != "") && len(set.SourceNative) == 0
 	d.ctx, e = d.op.begin(ctx, e)
 	if e != nil {
 		return sourceError(d.op.end(e))
@@ -167,7 +167,7 @@ func sourceError(err error) *storage.Error {
 // mayHave is false if the source is known to have no tags.
 func (c *copyOp) keepsTags(mayHave bool) bool {
 	return mayHave && c.given.Tags == nil && c.source != nil &&
-		c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
+		c.op.engine.has(storage.ObjectTags) && c.source.op.engine.has(storage.ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not read tags, it returns no tags
@@ -223,8 +223,8 @@ func (c *copyOp) keepsClass() bool {
 	if c.given.Set&storage.StorageClassSet != 0 {
 		return true
 	}
-	return c.source != nil && c.op.core.has(storage.StorageClasses) &&
-		c.source.op.core.desc.Provider == c.op.core.desc.Provider
+	return c.source != nil && c.op.engine.has(storage.StorageClasses) &&
+		c.source.op.engine.desc.Provider == c.op.engine.desc.Provider
 }
 
 // streamCopy downloads the source and uploads it. The upload is part of the destination's
@@ -240,11 +240,11 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	r.Properties = source.Properties
 	c.replaceProperties(&r.Properties)
 	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
-	c.op.core.dropProperties(&r.Properties)
+	c.op.engine.dropProperties(&r.Properties)
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}
-	mayHave := source.TagCount > 0 || c.source != nil && c.source.op.core.desc.TagsByHead
+	mayHave := source.TagCount > 0 || c.source != nil && c.source.op.engine.desc.TagsByHead
 	if c.keepsTags(mayHave) {
 		r.Tags, e = c.sourceTags()
 		if e == nil && c.req.Source.Version == "" && (len(r.Tags) > 0 || source.TagCount > 0) {
@@ -256,15 +256,15 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	}
 	if c.tail() != nil && r.Condition == (storage.Condition{}) {
 		r.Condition.Revision = source.Revision
-		if e := c.op.core.condition(&r.Condition, storage.ConditionalUpdate); e != nil {
+		if e := c.op.engine.condition(&r.Condition, storage.ConditionalUpdate); e != nil {
 			return nil, e
 		}
 	}
 	r.Size, r.CRC32C = c.whole(source)
 	body := sourcebody.One(from, c.tail())
-	ontoItself := c.source != nil && c.source.op.core == c.op.core && c.source.op.key == c.op.key
+	ontoItself := c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 	if ontoItself && c.tail() == nil && source.Revision != "" {
-		read, e := c.op.core.untagged(source.Revision)
+		read, e := c.op.engine.untagged(source.Revision)
 		if e != nil {
 			return nil, e
 		}
@@ -281,7 +281,7 @@ func replaceRead(
 	ctx context.Context, o *operation, r driver.PutRequest, version, revision string, transfer storage.Transfer,
 	body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
-	if r.Condition != (storage.Condition{}) || version != "" || revision == "" || !o.core.has(storage.ConditionalUpdate) {
+	if r.Condition != (storage.Condition{}) || version != "" || revision == "" || !o.engine.has(storage.ConditionalUpdate) {
 		return storeSource(ctx, o, r, transfer, body)
 	}
 	r.Condition.Revision = revision

@@ -16,7 +16,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 			return a, e
 		} // the copy failed for good; reading the attributes of the source below shows why
 	}
-	d, set, to := c.source, c.given, c.op.core
+	d, set, to := c.source, c.given, c.op.engine
 	whole := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
 	whole.NativeAttrs = true
@@ -39,7 +39,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		return nil, e
 	}
 	marked := metadata.HoldsReserved(source.Metadata)
-	source.Metadata = d.op.core.metadata.Decode(d.ctx, source.Metadata)
+	source.Metadata = d.op.engine.metadata.Decode(d.ctx, source.Metadata)
 	r.Properties = source.Properties
 	c.replaceProperties(&r.Properties)
 	to.dropProperties(&r.Properties)
@@ -74,7 +74,7 @@ func (c *copyOp) appendOnServer(
 		Unchanged: set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
 	return writeOnServer(
-		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) },
+		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, whole) },
 		in,
 	)
 }
@@ -84,7 +84,7 @@ func (c *copyOp) appendOnServer(
 func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	switch {
 	case !c.keepsTags(count > 0):
-	case c.op.core.desc.CopiesTags && len(c.tail()) == 0:
+	case c.op.engine.desc.CopiesTags && len(c.tail()) == 0:
 		kept = count
 	default:
 		r.Tags, e = c.sourceTags()
@@ -96,7 +96,7 @@ func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storag
 // needs a write id. A copy can succeed although its response is lost. The next attempt finds the
 // object with a new revision. Only the write id shows that this copy made that revision.
 func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
-	to := c.op.core.driver.Locate(c.op.key)
+	to := c.op.engine.driver.Locate(c.op.key)
 	return from.Version == "" && from.Bucket == to.Bucket && from.Key == to.Key
 }
 
@@ -105,7 +105,7 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // First, a copy with a condition needs a write id in the metadata. Second, an option may replace
 // properties.
 func (c *copyOp) copiesWithoutAttrs() bool {
-	r, target := &c.req, c.op.core
+	r, target := &c.req, c.op.engine
 	return target.desc.CopiesWithoutAttrs && c.tail() == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
 		r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
@@ -117,7 +117,7 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
 	r.Source, r.ReplaceTags = from, c.given.Tags != nil
-	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }
+	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &r) }
 	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {
 		a.ContentType = "" // the type is that of the source, which was not read
@@ -133,7 +133,7 @@ func replaceOnServer(
 	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
 	call func(context.Context) (*storage.Attrs, error), in *intent,
 ) (*storage.Attrs, *storage.Error) {
-	if replaced == "" || *condition != (storage.Condition{}) || !o.core.has(storage.ConditionalUpdate) {
+	if replaced == "" || *condition != (storage.Condition{}) || !o.engine.has(storage.ConditionalUpdate) {
 		return writeOnServer(ctx, o, call, in)
 	}
 	condition.Revision = replaced

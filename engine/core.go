@@ -23,11 +23,11 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// A bucket implements storage.Core. Each method is one call of the API. The methods share a core.
-type bucket struct{ core *core }
+// A bucket implements storage.Core. Each method is one call of the API. The methods share an engine.
+type bucket struct{ engine *engine }
 
-// A core has the driver and the settings of one opened bucket.
-type core struct {
+// An engine has the driver and the settings of one opened bucket.
+type engine struct {
 	driver         driver.Driver
 	desc           driver.Description
 	tag            string // the prefix of revisions as the user sees them, such as "s3:"
@@ -53,12 +53,12 @@ type core struct {
 // New makes a [storage.Bucket] from a [driver.Driver]. The buckets of all providers are made by
 // New.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return storage.NewBucket(bucket{newCore(d, opts, false)})
+	return storage.NewBucket(bucket{newEngine(d, opts, false)})
 }
 
-// newCore opens a bucket. serviced is true if a Service opens it and knows that the bucket keeps
+// newEngine opens a bucket. serviced is true if a Service opens it and knows that the bucket keeps
 // versions.
-func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
+func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engine {
 	o := &storage.OpenOptions{}
 	bad := o.Apply(opts...)
 	d, layered := layer(d, o.Layers)
@@ -67,7 +67,7 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	if o.AttemptSpans {
 		d = traced(reports, d)
 	}
-	c := &core{
+	c := &engine{
 		driver:         d,
 		desc:           desc,
 		tag:            desc.Provider + ":",
@@ -119,7 +119,7 @@ func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 
 // idle returns Unsupported if an option asks for versions, locks or soft delete, and the store
 // cannot provide them.
-func (c *core) idle(o *storage.OpenOptions) (e *storage.Error) {
+func (c *engine) idle(o *storage.OpenOptions) (e *storage.Error) {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		e = c.need(storage.ObjectLock, "WithObjectLock")
 	}
@@ -135,7 +135,7 @@ func (c *core) idle(o *storage.OpenOptions) (e *storage.Error) {
 // openVersions turns on versions, locks and soft delete as the options ask. A cloud does not need
 // that, because its buckets have settings of their own. For a cloud, openVersions only checks that
 // the bucket supports what the options ask for.
-func (c *core) openVersions(o *storage.OpenOptions, serviced bool) {
+func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	desc := &c.desc
 	c.optionError = cmp.Or(c.optionError, c.idle(o))
 	if o.ObjectLock && desc.EnableObjectLock != nil {
@@ -155,7 +155,7 @@ func (c *core) openVersions(o *storage.OpenOptions, serviced bool) {
 // serveAtBase is for a store that has no address of its own. Package serve serves the objects of
 // such a store at the signing base URL, so that URL becomes the public address. If the signing base
 // URL is not set, serveAtBase removes the features of signing.
-func (c *core) serveAtBase() {
+func (c *engine) serveAtBase() {
 	if c.signingBaseURL == "" {
 		c.features &^= signing
 		return
@@ -164,9 +164,9 @@ func (c *core) serveAtBase() {
 }
 
 // Close implements storage.Core.
-func (b bucket) Close() error { return b.core.close() }
+func (b bucket) Close() error { return b.engine.close() }
 
-func (c *core) close() error {
+func (c *engine) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
 		if c.forget != nil {
@@ -182,7 +182,7 @@ func (c *core) close() error {
 }
 
 // checkOpen returns an error if the bucket was closed.
-func (c *core) checkOpen() *storage.Error {
+func (c *engine) checkOpen() *storage.Error {
 	if c.closed.Load() {
 		return &storage.Error{
 			Code: storage.InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again",
@@ -193,14 +193,14 @@ func (c *core) checkOpen() *storage.Error {
 
 // tagged returns a revision with the provider's name as prefix, so that a revision of one store is
 // not accepted by another.
-func (c *core) tagged(revision string) string {
+func (c *engine) tagged(revision string) string {
 	if revision == "" || c.desc.TaggedRevisions {
 		return revision
 	}
 	return c.tag + revision
 }
 
-func (c *core) untagged(revision string) (string, *storage.Error) {
+func (c *engine) untagged(revision string) (string, *storage.Error) {
 	bare, ours := strings.CutPrefix(revision, c.tag)
 	if !ours || !isRevision(bare) {
 		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
@@ -222,7 +222,7 @@ func isRevision(bare string) bool {
 // condition checks that the driver supports cond, and removes the provider's prefix from the
 // revision in cond. The parameter update is the feature that the call needs for IfRevision, or 0
 // for a read.
-func (c *core) condition(cond *storage.Condition, update storage.Features) *storage.Error {
+func (c *engine) condition(cond *storage.Condition, update storage.Features) *storage.Error {
 	switch {
 	case *cond == storage.Condition{}:
 	case cond.Absent && update != storage.ConditionalUpdate:
@@ -251,14 +251,14 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 }
 
 // Supports implements storage.Core.
-func (b bucket) Supports(features storage.Features) bool { return b.core.has(features) }
+func (b bucket) Supports(features storage.Features) bool { return b.engine.has(features) }
 
 // has reports whether the bucket has all features f.
-func (c *core) has(f storage.Features) bool { return c.features&f == f }
+func (c *engine) has(f storage.Features) bool { return c.features&f == f }
 
 // need returns Unsupported if the bucket does not have the features f. The error contains the given
 // name of a call or an option.
-func (c *core) need(f storage.Features, name string) *storage.Error {
+func (c *engine) need(f storage.Features, name string) *storage.Error {
 	if c.has(f) {
 		return nil
 	}
@@ -275,7 +275,7 @@ func (c *core) need(f storage.Features, name string) *storage.Error {
 
 // checkReadKey checks a key that is read or removed. It implements rule K2: keys that other tools
 // wrote are valid, too.
-func (c *core) checkReadKey(key string) *storage.Error {
+func (c *engine) checkReadKey(key string) *storage.Error {
 	if rule := keyrule.Any(key); rule != "" {
 		return invalid("key", rule)
 	}
@@ -284,7 +284,7 @@ func (c *core) checkReadKey(key string) *storage.Error {
 
 // checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store might
 // treat it as another key.
-func (c *core) checkLeadingSlash(key string) *storage.Error {
+func (c *engine) checkLeadingSlash(key string) *storage.Error {
 	if !strings.HasPrefix(key, "/") {
 		return nil
 	}
@@ -292,7 +292,7 @@ func (c *core) checkLeadingSlash(key string) *storage.Error {
 }
 
 // needVersion returns Unsupported if WithVersion was given and the bucket does not keep versions.
-func (c *core) needVersion(version string) *storage.Error {
+func (c *engine) needVersion(version string) *storage.Error {
 	if version == "" {
 		return nil
 	}
@@ -301,7 +301,7 @@ func (c *core) needVersion(version string) *storage.Error {
 
 // natives checks that the given options, which are for one provider, fit the driver. It returns
 // their values.
-func (c *core) natives(given []storage.NativeValue) ([]any, *storage.Error) {
+func (c *engine) natives(given []storage.NativeValue) ([]any, *storage.Error) {
 	if len(given) == 0 {
 		return nil, nil
 	}
@@ -318,4 +318,4 @@ func (c *core) natives(given []storage.NativeValue) ([]any, *storage.Error) {
 	return values, nil
 }
 
-func newBuffer(o *operation) *buffer.Buffer { return buffer.New(o.core.bufferLimit, &o.overGrants) }
+func newBuffer(o *operation) *buffer.Buffer { return buffer.New(o.engine.bufferLimit, &o.overGrants) }

@@ -16,7 +16,7 @@ import (
 func init() {
 	serving.EngineOf = func(c any) serving.Engine {
 		if b, ok := c.(bucket); ok {
-			return b.core
+			return b.engine
 		}
 		return nil
 	}
@@ -24,28 +24,28 @@ func init() {
 
 // Place returns the provider and the name of the bucket.
 func (b bucket) Place() storage.Place {
-	return storage.Place{Provider: b.core.desc.Provider, Bucket: b.core.desc.Bucket}
+	return storage.Place{Provider: b.engine.desc.Provider, Bucket: b.engine.desc.Bucket}
 }
 
 // Located returns the Provider, Location and Bucket of the driver's Description.
-func (c *core) Located() (provider, location, bucket string) {
+func (c *engine) Located() (provider, location, bucket string) {
 	return c.desc.Provider, c.desc.Location, c.desc.Bucket
 }
 
 // Hooks returns the hooks of the bucket, for the calls that do not reach this Core.
-func (b bucket) Hooks() []storage.Hook { return b.core.hooks }
+func (b bucket) Hooks() []storage.Hook { return b.engine.hooks }
 
 // Native returns the provider's own client, such as that of an SDK.
-func (b bucket) Native() any { return b.core.driver.Native() }
+func (b bucket) Native() any { return b.engine.driver.Native() }
 
 // SharesAccount reports whether the store's server can copy objects between the buckets of both
 // engines.
-func (c *core) SharesAccount(other serving.Engine) bool {
-	o, ok := other.(*core)
+func (c *engine) SharesAccount(other serving.Engine) bool {
+	o, ok := other.(*engine)
 	return ok && equal.Values(c.driver.Locate("").Account, o.driver.Locate("").Account)
 }
 
-func (c *core) Places() []evidence.Place {
+func (c *engine) Places() []evidence.Place {
 	if c.desc.Places != nil {
 		return c.desc.Places()
 	}
@@ -53,23 +53,23 @@ func (c *core) Places() []evidence.Place {
 }
 
 // Identity returns a text that identifies the bucket and the layers around it.
-func (c *core) Identity() string { return driver.StackIdentity(c.driver) }
+func (c *engine) Identity() string { return driver.StackIdentity(c.driver) }
 
-func (c *core) BufferLimit() *buffer.Limit { return c.bufferLimit }
+func (c *engine) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
 // Need returns Unsupported, with a hint, if the bucket does not have the features f. The parameter
 // what is the name of the call or option that needs the features.
-func (c *core) Need(f storage.Features, what string) *storage.Error {
+func (c *engine) Need(f storage.Features, what string) *storage.Error {
 	if f&signing != 0 && !c.has(storage.SignedURLs) {
 		return c.needSigning(f, what)
 	}
 	return c.need(f, what)
 }
 
-func (c *core) RetryPolicy() *backoff.Policy { return c.retry.policy }
+func (c *engine) RetryPolicy() *backoff.Policy { return c.retry.policy }
 
 // Served returns what the handler of package serve needs. If an option was invalid, it is empty.
-func (c *core) Served() serving.Served {
+func (c *engine) Served() serving.Served {
 	if c.optionError != nil {
 		return serving.Served{}
 	}

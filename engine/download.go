@@ -68,7 +68,7 @@ type download struct {
 // Download opens the object for reading.
 func (b bucket) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
 	d := &download{}
-	e := d.prepare(b.core, key, given)
+	e := d.prepare(b.engine, key, given)
 	d.ctx, e = d.op.begin(ctx, e)
 	if e == nil {
 		e = d.open()
@@ -80,7 +80,7 @@ func (b bucket) Download(ctx context.Context, key string, given *storage.Downloa
 }
 
 // prepare checks the key and the options. It makes no request.
-func (d *download) prepare(c *core, key string, given *storage.DownloadOptions) *storage.Error {
+func (d *download) prepare(c *engine, key string, given *storage.DownloadOptions) *storage.Error {
 	d.concurrency, d.report = given.Concurrency, given.Progress
 	return d.op.prepareRead(c, "Download", key, &d.first.req, given)
 }
@@ -125,7 +125,7 @@ func (d *download) open() *storage.Error {
 		d.fetch = d.fixedFetch()
 		s.set(offset, firstSectionBytes)
 	}
-	if d.concurrency == 0 && !d.op.core.desc.Local && attrs.Revision != "" && length > growthLeast {
+	if d.concurrency == 0 && !d.op.engine.desc.Local && attrs.Revision != "" && length > growthLeast {
 		d.probe = &concurrency.Probe{}
 	}
 	return nil
@@ -292,7 +292,7 @@ func (d *download) Close() error {
 // unreserve gives back the memory that grow has reserved. The caller holds d.mu.
 func (d *download) unreserve() {
 	if d.reserved > 0 {
-		d.op.core.bufferLimit.Unreserve(d.reserved)
+		d.op.engine.bufferLimit.Unreserve(d.reserved)
 		d.reserved = 0
 	}
 }

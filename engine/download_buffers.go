@@ -74,7 +74,7 @@ func (b *bufferSink) add(s *section) error {
 		close(s.fetched.done)
 		return err
 	}
-	o.core.bufferLimit.AddInFlight(1)
+	o.engine.bufferLimit.AddInFlight(1)
 	return nil
 }
 
@@ -88,7 +88,7 @@ func (b *bufferSink) filled(s *section, p []byte) error {
 }
 
 func (b *bufferSink) end(s *section, err error) {
-	b.f.d.op.core.bufferLimit.AddInFlight(-1)
+	b.f.d.op.engine.bufferLimit.AddInFlight(-1)
 	s.fetched.failed = err
 }
 

@@ -118,7 +118,7 @@ func (d *download) grow(rate float64) {
 	}
 	sections := int64(maxAdaptiveSections)
 	if !d.toFile {
-		d.reserved = d.op.core.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
+		d.reserved = d.op.engine.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
 		sections = d.reserved / maxSectionBytes
 	}
 	if sections < 2 { // too little memory now; the next sample of the probe tries again

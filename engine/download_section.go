@@ -56,16 +56,16 @@ func (s *section) connect() (attrs *storage.Attrs, e *storage.Error) {
 // connection has its own context, which lives as long as the body. If there is no response within
 // the stall limit, get fails.
 func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
-	core := s.d.op.core
-	if core.desc.Local {
-		attrs, body, err := core.driver.Get(ctx, &s.req)
+	engine := s.d.op.engine
+	if engine.desc.Local {
+		attrs, body, err := engine.driver.Get(ctx, &s.req)
 		if err != nil {
 			return nil, err
 		}
 		return attrs, s.adopt(body, nil)
 	}
 	ctx, cancel := context.WithCancel(wire.WithContent(ctx, s))
-	timer := time.AfterFunc(core.retry.stall, cancel)
+	timer := time.AfterFunc(engine.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, &s.req)
 	inTime := timer.Stop()
 	if err == nil && inTime {
@@ -185,14 +185,14 @@ func (s *section) reconnect() *storage.Error {
 // readWatched makes one Read. If no byte arrives within the stall limit, it interrupts the Read,
 // because the transport has no such limit for bodies.
 func (s *section) readWatched(body io.Reader, p []byte) (int, error) {
-	core := s.d.op.core
-	if core.desc.Local {
+	engine := s.d.op.engine
+	if engine.desc.Local {
 		return body.Read(p)
 	}
 	if s.watchdog == nil {
-		s.watchdog = time.AfterFunc(core.retry.stall, s.interrupt)
+		s.watchdog = time.AfterFunc(engine.retry.stall, s.interrupt)
 	} else {
-		s.watchdog.Reset(core.retry.stall)
+		s.watchdog.Reset(engine.retry.stall)
 	}
 	n, err := body.Read(p)
 	s.watchdog.Stop()
@@ -242,7 +242,7 @@ func (s *section) afterDrop(err error) *storage.Error {
 		return e
 	}
 	first := s.tried.Failed == 0
-	delay, again := s.d.op.core.retry.allow(&s.tried, e)
+	delay, again := s.d.op.engine.retry.allow(&s.tried, e)
 	switch {
 	case !again:
 		return e

@@ -26,7 +26,7 @@ const deliverBytes = 1 << 20
 func (d *download) WriteTo(w io.Writer) (int64, error) {
 	// Write to the file itself, so that the kernel can copy. A download from a local store need not
 	// be resumable, so the written bytes need not be recorded.
-	if part, ok := w.(*partfile.File); ok && d.op.core.desc.Local {
+	if part, ok := w.(*partfile.File); ok && d.op.engine.desc.Local {
 		file, err := part.Unrecorded()
 		if err != nil {
 			return 0, err

@@ -88,25 +88,25 @@ func (l *latencies) add(took time.Duration) {
 // hedgedGet calls the driver's Get, with a hedge if the bucket hedges its reads. In that case, the
 // caller must end ctx when it closes the body.
 func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	driver, h := o.core.driver, o.core.hedger
+	driver, h := o.engine.driver, o.engine.hedger
 	if h == nil {
 		attrs, body, err := driver.Get(ctx, r)
-		return o.core.believeSize(attrs, body, err)
+		return o.engine.believeSize(attrs, body, err)
 	}
 	first := o.hedge(ctx, &h.get, func(ctx context.Context) (a response) {
 		copied := *r
 		a.attrs, a.body, a.err = driver.Get(ctx, &copied)
 		return a
 	})
-	return o.core.believeSize(first.attrs, first.body, first.err)
+	return o.engine.believeSize(first.attrs, first.body, first.err)
 }
 
 // hedgedHead calls the driver's Head, with a hedge if the bucket hedges its reads.
 func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	driver, h := o.core.driver, o.core.hedger
+	driver, h := o.engine.driver, o.engine.hedger
 	if h == nil {
 		attrs, err := driver.Head(ctx, r)
-		attrs, _, err = o.core.believeSize(attrs, nil, err)
+		attrs, _, err = o.engine.believeSize(attrs, nil, err)
 		return attrs, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -116,7 +116,7 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 		a.attrs, a.err = driver.Head(ctx, &copied)
 		return a
 	})
-	attrs, _, err := o.core.believeSize(first.attrs, nil, first.err)
+	attrs, _, err := o.engine.believeSize(first.attrs, nil, first.err)
 	return attrs, err
 }
 
@@ -147,14 +147,14 @@ func (a *response) close() {
 // hedge makes a request, and a second request if the first one takes longer than usual. It returns
 // the first final response (see decides). If no response is final, it returns the last one.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
-	o.core.hedger.earn()
+	o.engine.hedger.earn()
 	begun, slow := time.Now(), l.slow.Load()
 	var first response
 	if slow == 0 {
 		first = request(ctx)
 	} else {
 		race := requestRace{op: o, request: request, responses: make(chan response, 2)}
-		first = race.run(ctx, o.core.hedger.delay(slow))
+		first = race.run(ctx, o.engine.hedger.delay(slow))
 	}
 	// The time is measured from the begin of the first request, even if the second request returned
 	// first. In that case, the first request would have taken even longer.
@@ -235,7 +235,7 @@ func (r *requestRace) stop(first *response, pending int) {
 
 // mayHedge reports whether the bucket permits a hedge now.
 func (o *operation) mayHedge() bool {
-	return !o.core.retry.pace.Throttled() && o.core.hedger.spend()
+	return !o.engine.retry.pace.Throttled() && o.engine.hedger.spend()
 }
 
 // asAttempt returns a function that makes the request and counts it as a further attempt of the

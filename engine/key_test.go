@@ -13,7 +13,7 @@ func FuzzListToken(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		l := &listOp{op: operation{core: &core{desc: driver.Description{Provider: "memory"}}}}
+		l := &listOp{op: operation{engine: &engine{desc: driver.Description{Provider: "memory"}}}}
 		e := l.openPage(token)
 		if token == "" {
 			require.Nil(t, e)

@@ -43,7 +43,7 @@ type listOp struct {
 // outOfOrder returns the error for an entry that is less than an entry before it. Callers depend on
 // the order. For example, a caller that resumes a listing after its greatest key would miss the
 // entry.
-func outOfOrder(c *core) *storage.Error {
+func outOfOrder(c *engine) *storage.Error {
 	return unsupported(
 		"the store does not list keys in byte order",
 		cmp.Or(
@@ -54,7 +54,7 @@ func outOfOrder(c *core) *storage.Error {
 }
 
 // open checks the options, and copies them into the request.
-func (l *listOp) open(c *core, op string, given *storage.ListOptions) *storage.Error {
+func (l *listOp) open(c *engine, op string, given *storage.ListOptions) *storage.Error {
 	r := &l.req
 	l.given = *given
 	r.Prefix, r.Delimiter, r.StartAfter = l.given.Prefix, l.given.Delimiter, l.given.StartAfter
@@ -104,13 +104,13 @@ func (l *listOp) checkAnyOrder() *storage.Error {
 }
 
 // maxPage returns how many entries one page can have.
-func maxPage(c *core) int {
+func maxPage(c *engine) int {
 	return cmp.Or(c.desc.MaxPage, defaultMaxPage)
 }
 
 // pageSize returns the number of entries that one request asks for.
 func (l *listOp) pageSize() int {
-	return min(cmp.Or(l.given.PageSize, defaultMaxPage), maxPage(l.op.core))
+	return min(cmp.Or(l.given.PageSize, defaultMaxPage), maxPage(l.op.engine))
 }
 
 // limitOf returns the number of entries that a request asks for. remaining is the number of entries
@@ -141,7 +141,7 @@ func (l *listOp) startFromPrefix() {
 // startsAfter reports whether a request may begin after a key. The store must be known to return
 // all later keys.
 func (l *listOp) startsAfter() bool {
-	d := &l.op.core.desc
+	d := &l.op.engine.desc
 	return d.FolderOrder || d.StartsAfter == nil || d.StartsAfter()
 }
 
@@ -153,7 +153,7 @@ func (l *listOp) readsMore() bool {
 // prefixOf returns the prefix for a request to the driver. If the driver takes only folders as
 // prefixes, the result is r.Prefix up to its last slash.
 func (l *listOp) prefixOf(r *driver.ListRequest) string {
-	if l.op.core.desc.FolderPrefixes {
+	if l.op.engine.desc.FolderPrefixes {
 		return r.Prefix[:strings.LastIndex(r.Prefix, folderDelimiter)+1]
 	}
 	return r.Prefix
@@ -161,14 +161,14 @@ func (l *listOp) prefixOf(r *driver.ListRequest) string {
 
 const folderDelimiter = "/"
 
-// derives reports whether the core must compute the entries of the listing. If not, the driver
+// derives reports whether the engine must compute the entries of the listing. If not, the driver
 // returns the entries.
-func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
+func (l *listOp) derives() bool { return l.op.engine.desc.FolderOrder || l.rolls() }
 
-// rolls reports whether the core must group keys by the delimiter, because the store supports only
+// rolls reports whether the engine must group keys by the delimiter, because the store supports only
 // "/".
 func (l *listOp) rolls() bool {
-	d := &l.op.core.desc
+	d := &l.op.engine.desc
 	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
 }
 
@@ -196,7 +196,7 @@ func (l *listOp) fetch(
 		r = &folder
 	}
 	page, e := request(
-		ctx, &l.op, func(ctx context.Context) (*storage.Page, error) { return l.op.core.driver.List(ctx, r) },
+		ctx, &l.op, func(ctx context.Context) (*storage.Page, error) { return l.op.engine.driver.List(ctx, r) },
 	)
 	if e == nil {
 		last := ""
@@ -205,12 +205,12 @@ func (l *listOp) fetch(
 				last = key
 			}
 		}
-		e = progress.check(&l.op.core.desc, r.Token, page.Token, last)
+		e = progress.check(&l.op.engine.desc, r.Token, page.Token, last)
 		// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
 		// is MinIO.
 		if e == errRepeats && r.Delimiter != "" &&
 			r.Delimiter != folderDelimiter {
-			d := l.op.core.driver.Describe()
+			d := l.op.engine.driver.Describe()
 			e = unsupported(
 				d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint,
 			)
@@ -244,7 +244,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 			continue
 		}
 		if entry.Key < l.last && !l.anyOrder {
-			return outOfOrder(l.op.core)
+			return outOfOrder(l.op.engine)
 		}
 		l.last = entry.Key
 		if !l.wants(entry) {
@@ -277,8 +277,8 @@ func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
 
 // entriesToUser adds the provider's prefix to the revisions of entries.
 func (l *listOp) entriesToUser(entries []storage.ListEntry) {
-	if !l.op.core.desc.TaggedRevisions {
-		revisiontag.Add(l.op.core.tag, entries)
+	if !l.op.engine.desc.TaggedRevisions {
+		revisiontag.Add(l.op.engine.tag, entries)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.open(b.core, "List", given), l.each, yield)
+		iterate(ctx, &l.op, l.open(b.engine, "List", given), l.each, yield)
 	}
 }
 
@@ -103,7 +103,7 @@ const untilPrefetch = 8
 // the caller works. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 	switch {
-	case l.op.core.desc.Local:
+	case l.op.engine.desc.Local:
 		return false
 	case first:
 		return i == max(1, count/untilPrefetch)

@@ -13,7 +13,7 @@ import (
 
 func (b bucket) ListPage(ctx context.Context, token string, given *storage.ListOptions) (*storage.Page, error) {
 	l := &listOp{}
-	e := l.open(b.core, "ListPage", given)
+	e := l.open(b.engine, "ListPage", given)
 	if e == nil {
 		e = l.openPage(token)
 	}
@@ -32,10 +32,10 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	if l.derives() {
 		return l.pageDerived(ctx, size)
 	}
-	unsure := l.op.core.desc.TokenAfterLast && !l.anyOrder
+	unsure := l.op.engine.desc.TokenAfterLast && !l.anyOrder
 	// Ask for one more entry than the page has: if it exists, there is a next page.
 	if unsure {
-		l.req.Limit = min(size+1, maxPage(l.op.core))
+		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
 	begin, exact := l.req.Token, l.req.Limit == size
 	var before []storage.ListEntry
@@ -126,7 +126,7 @@ const (
 // start the listing at another place.
 func pageMark(l *listOp, token string, kind ...string) string {
 	var joined []byte
-	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
+	for _, part := range append([]string{l.op.engine.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
 		joined = binary.AppendUvarint(joined, uint64(len(part)))
 		joined = append(joined, part...)
 	}

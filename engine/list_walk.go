@@ -38,7 +38,7 @@ func (l *listOp) derive(ctx context.Context, to visit) *storage.Error {
 	if l.rolls() {
 		to = l.rollingUp(to)
 	}
-	if l.op.core.desc.FolderOrder {
+	if l.op.engine.desc.FolderOrder {
 		return l.folder(ctx, l.req.Prefix, deep, to)
 	}
 	return l.flat(ctx, to)
@@ -91,7 +91,7 @@ func (l *listOp) rollingUp(to visit) visit {
 func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
-	level := &level{core: l.op.core, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
+	level := &level{engine: l.op.engine, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
 		switch {
 		case deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)):
 			return l.folder(ctx, entry.Key, deep, to)
@@ -143,10 +143,10 @@ func nameOf(e *storage.ListEntry) string {
 // A level changes the order of the entries of one folder. The store lists the entries in the order
 // of names, and the level visits them in byte order.
 type level struct {
-	core  *core
-	req   *driver.ListRequest
-	visit visit
-	last  string // the greatest key that was visited
+	engine *engine
+	req    *driver.ListRequest
+	visit  visit
+	last   string // the greatest key that was visited
 	// held has the prefixes that were not visited yet, because lesser entries may still come. The
 	// prefixes are in descending order.
 	held []storage.ListEntry
@@ -157,7 +157,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 	case !strings.HasPrefix(entry.Key, v.req.Prefix):
 		return nil
 	case entry.IsPrefix && entry.Key == v.req.Prefix: // the folder would be listed without end
-		return outOfOrder(v.core)
+		return outOfOrder(v.engine)
 	case rollsUp(&entry, v.req):
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
@@ -169,7 +169,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 			return nil // a repeat
 		}
 		if !strings.HasPrefix(entry.Key, nameOf(&v.held[n-1])) {
-			return outOfOrder(v.core)
+			return outOfOrder(v.engine)
 		}
 	}
 	if !entry.IsPrefix {
@@ -196,7 +196,7 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 	case entry.Key == v.last:
 		return nil // a repeat
 	case entry.Key < v.last:
-		return outOfOrder(v.core)
+		return outOfOrder(v.engine)
 	}
 	v.last = entry.Key
 	return v.visit(entry)
@@ -226,7 +226,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 // contains the last key of the page. For the next page, the listing begins again at its start, and
 // drops entries up to that key.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
-	l.req.Limit = maxPage(l.op.core)
+	l.req.Limit = maxPage(l.op.engine)
 	page := &storage.Page{}
 	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if len(page.Entries) == size {

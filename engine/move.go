@@ -15,9 +15,9 @@ import (
 func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
 	ctx = driver.WithoutFailover(ctx) // a mirror's second store may have an older object
-	e := m.open(b.core, from, to, given)
+	e := m.open(b.engine, from, to, given)
 	return run(ctx, &m.op, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
-		if given.MovesOnly() && b.core.has(storage.ServerMove) {
+		if given.MovesOnly() && b.engine.has(storage.ServerMove) {
 			a, e := m.run(ctx)
 			if e == nil || e.Code != storage.Unsupported || e.Unknown {
 				return a, e
@@ -43,7 +43,7 @@ func (b bucket) moveByCopy(
 		return a, nil
 	}
 	e = ownError(err)
-	e.Op, e.Provider, e.Bucket = "Move", b.core.desc.Provider, b.core.desc.Bucket
+	e.Op, e.Provider, e.Bucket = "Move", b.engine.desc.Provider, b.engine.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
 		// Report the destination. An error with the key of the source would mean that the copy
 		// succeeded and only the removal failed.
@@ -69,7 +69,7 @@ type moveOp struct {
 }
 
 // open checks the options and keys, and completes the request.
-func (m *moveOp) open(c *core, from, to string, given *storage.CopyOptions) *storage.Error {
+func (m *moveOp) open(c *engine, from, to string, given *storage.CopyOptions) *storage.Error {
 	m.op.keys = []string{from}
 	if e := m.op.prepareWrite(c, "Move", to); e != nil {
 		return e
@@ -82,7 +82,7 @@ func (m *moveOp) open(c *core, from, to string, given *storage.CopyOptions) *sto
 
 func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
-		a, err := m.op.core.driver.Move(ctx, &m.req)
+		a, err := m.op.engine.driver.Move(ctx, &m.req)
 		if errors.Is(err, storage.OutcomeUnknown) {
 			// Do not retry. The first attempt may have moved the object, and another client may
 			// have written a new object to the old key. A retry would replace the first object with

@@ -138,7 +138,7 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 			"parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size),
 		)
 	}
-	return false, c.op.core.checkSize(size)
+	return false, c.op.engine.checkSize(size)
 }
 
 // checksum returns the CRC32C of the joined parts, if the CRC32C of each part is known. It fails if
@@ -193,7 +193,7 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 	c.stale = false
 	a, e := requestUnlessRestart(
 		ctx, &c.op, nil,
-		func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) },
+		func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.CompleteParts(ctx, r) },
 	)
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)

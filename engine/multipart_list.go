@@ -13,12 +13,12 @@ import (
 func (b bucket) ListUploads(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
 	return func(yield func(storage.UploadEntry, error) bool) {
 		o := &operation{}
-		iterate(ctx, o, o.prepareUploads(b.core, given), o.eachUpload, yield)
+		iterate(ctx, o, o.prepareUploads(b.engine, given), o.eachUpload, yield)
 	}
 }
 
 // prepareUploads checks the options of ListUploads.
-func (o *operation) prepareUploads(c *core, r *storage.ListOptions) *storage.Error {
+func (o *operation) prepareUploads(c *engine, r *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
 	e := o.prepare(c, name, r.Prefix)
 	if e == nil && (r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0) {
@@ -29,10 +29,10 @@ func (o *operation) prepareUploads(c *core, r *storage.ListOptions) *storage.Err
 
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
 	r := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
-	return eachPage(ctx, &o.core.desc, func(token string) (next, last string, e *storage.Error) {
+	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, e *storage.Error) {
 		r.Token = token
 		page, e := request(
-			ctx, o, func(ctx context.Context) (*driver.UploadPage, error) { return o.core.driver.ListUploads(ctx, r) },
+			ctx, o, func(ctx context.Context) (*driver.UploadPage, error) { return o.engine.driver.ListUploads(ctx, r) },
 		)
 		if e != nil {
 			return "", "", e
@@ -52,7 +52,7 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 }
 
 func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
-	c := b.core
+	c := b.engine
 	const name = "AbortUpload"
 	o := &operation{}
 	e := o.prepare(c, name, entry.Key)
@@ -75,14 +75,14 @@ func (b bucket) ContinueListedUpload(
 		}
 		return u.adopt(entry.Upload)
 	}
-	return continueUpload(ctx, b.core, "ContinueListedUpload", entry.Key, open)
+	return continueUpload(ctx, b.engine, "ContinueListedUpload", entry.Key, open)
 }
 
 // adopt turns u into a continuation of the upload with the given name in the store. Another process
 // may have begun that upload.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	r, record := &u.put, &u.record
-	if u.core.desc.AttributesAtBegin {
+	if u.engine.desc.AttributesAtBegin {
 		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
@@ -100,7 +100,7 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 // the attributes from the store. If that is not necessary or fails, readBack returns a.
 func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	u := c.upload
-	if !u.record.Listed || !c.op.core.desc.AttributesAtBegin {
+	if !u.record.Listed || !c.op.engine.desc.AttributesAtBegin {
 		return a
 	}
 	found, e := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})

@@ -31,8 +31,8 @@ func (u *multipartUpload) PutPart(
 func (b bucket) PutSignedPart(
 	ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
-	c := b.core
-	u := &multipartUpload{core: c, record: uploadtoken.Record{Key: key, Upload: upload}}
+	c := b.engine
+	u := &multipartUpload{engine: c, record: uploadtoken.Record{Key: key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
 	e := o.prepare(c, "PutPart", key)
@@ -90,8 +90,8 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
 		return e
 	}
-	if w.src.readerAt == nil && w.src.size > o.core.bufferLimit.Max && !o.core.has(driver.StreamingPut) {
-		return partTooLarge(o.core.bufferLimit.Max)
+	if w.src.readerAt == nil && w.src.size > o.engine.bufferLimit.Max && !o.engine.has(driver.StreamingPut) {
+		return partTooLarge(o.engine.bufferLimit.Max)
 	}
 	w.progress = progress.New(p.options.Progress, w.src.size)
 	return p.upload.checkPart(p.number, w.src.size)
@@ -134,7 +134,7 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	} else if !ended {
 		return p.stream(ctx, content)
 	}
-	limit := w.op.core.bufferLimit
+	limit := w.op.engine.bufferLimit
 	limit.AddInFlight(1)
 	defer limit.AddInFlight(-1)
 	return p.put(
@@ -180,14 +180,14 @@ func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupporte
 // and ended is false if the stream is longer.
 func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
 	w := &p.write
-	maximum := w.op.core.bufferLimit.Max
+	maximum := w.op.engine.bufferLimit.Max
 	if w.src.size >= 0 {
 		maximum = w.src.size
 	}
 	if limit := p.upload.Limits().MaxSize; limit > 0 {
 		maximum = min(maximum, limit)
 	}
-	streams := w.op.core.has(driver.StreamingPut) && maximum >= lookAhead
+	streams := w.op.engine.has(driver.StreamingPut) && maximum >= lookAhead
 	if streams {
 		maximum = lookAhead - 1
 	}
@@ -227,7 +227,7 @@ func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.E
 	gone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
 		_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
-			return o.core.driver.ListParts(
+			return o.engine.driver.ListParts(
 				ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native},
 			)
 		})

@@ -16,7 +16,7 @@ import (
 
 // newUploadRecord returns the record of an upload that the request r will begin. When the upload
 // has begun, the caller sets the field Upload of the record.
-func newUploadRecord(c *core, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
+func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
 		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
 		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
@@ -60,7 +60,7 @@ func recordedPut(u *uploadtoken.Record) driver.PutRequest {
 }
 
 // identity returns a hash that identifies the bucket. It is the same in every process.
-func (c *core) identity() string {
+func (c *engine) identity() string {
 	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
 }
 
@@ -84,7 +84,7 @@ func (u *multipartUpload) Token() string { return u.token }
 func (b bucket) ContinueUpload(
 	ctx context.Context, token string, given *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
-	return continueUpload(ctx, b.core, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
+	return continueUpload(ctx, b.engine, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
 		return u.restore(o, given)
 	})
@@ -93,9 +93,9 @@ func (b bucket) ContinueUpload(
 // continueUpload returns an upload that was begun earlier. It makes no request. It calls the
 // parameter open, which checks the options and sets the fields of the upload.
 func continueUpload(
-	ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error,
+	ctx context.Context, c *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {
-	o, u := &operation{}, &multipartUpload{core: c}
+	o, u := &operation{}, &multipartUpload{engine: c}
 	e := o.prepareWrite(c, name, key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
@@ -119,7 +119,7 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 	switch {
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
-	case record.Bucket != o.core.identity(), keyrule.Write(record.Key) != "":
+	case record.Bucket != o.engine.identity(), keyrule.Write(record.Key) != "":
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	o.key = record.Key
@@ -129,7 +129,7 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 		e.Key = "" // only the hooks see the key, and not the caller, who has no access to it
 		return e
 	}
-	if e := o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
+	if e := o.engine.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
 		return e
 	}
 	r := &u.put
@@ -137,7 +137,7 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {
 		return e
 	}
-	natives, e := o.core.natives(given.Native)
+	natives, e := o.engine.natives(given.Native)
 	if e != nil {
 		return e
 	}

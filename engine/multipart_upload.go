@@ -16,13 +16,13 @@ import (
 )
 
 // A program may begin a multipart upload, and any process may continue it, because the token of the
-// upload has all that the core needs (multipart_token.go). Clients send parts in any order, through
+// upload has all that the engine needs (multipart_token.go). Clients send parts in any order, through
 // PutPart or by signed requests (multipart_part.go). Complete makes the object from all parts that
 // the store has, or from the parts of WithParts. It may be called again (multipart_complete.go).
 
 // A multipartUpload implements storage.MultipartUpload.
 type multipartUpload struct {
-	core   *core
+	engine *engine
 	record uploadtoken.Record
 	put    driver.PutRequest // the Put request of BeginParts and CompleteParts; it never changes
 	token  string
@@ -36,9 +36,9 @@ type multipartUpload struct {
 func (b bucket) BeginUpload(
 	ctx context.Context, key string, given *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
-	u := &multipartUpload{core: b.core}
+	u := &multipartUpload{engine: b.engine}
 	o := &operation{}
-	e := o.prepare(b.core, "BeginUpload", key) // not a write, because beginning an upload changes no object
+	e := o.prepare(b.engine, "BeginUpload", key) // not a write, because beginning an upload changes no object
 	if e == nil {
 		e = u.resolve(o, given)
 	}
@@ -60,7 +60,7 @@ func (b bucket) BeginUpload(
 
 // resolve checks the options, and sets the fields of u, before the upload begins.
 func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *storage.Error {
-	r, c := &u.put, o.core
+	r, c := &u.put, o.engine
 	setPut(r, given)
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
@@ -81,7 +81,7 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 func (u *multipartUpload) finishRequest() {
 	r := &u.put
 	r.Size, r.CRC32C = u.record.DeclaredSize(), storage.CRC32C{}
-	r.Metadata = u.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
+	r.Metadata = u.engine.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 
 // Key returns the key of the object.
@@ -94,19 +94,19 @@ func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(
 func (u *multipartUpload) GoString() string { return u.String() }
 
 func (u *multipartUpload) Limits() storage.PartLimits {
-	d := &u.core.desc
+	d := &u.engine.desc
 	if d.OpenUploadLimits != nil {
 		return *d.OpenUploadLimits
 	}
 	return storage.PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
-		Equal: u.core.has(driver.EqualParts), MaxParts: d.MaxParts,
+		Equal: u.engine.has(driver.EqualParts), MaxParts: d.MaxParts,
 	}
 }
 
 // prepare starts an operation on the upload, and checks that the bucket is open.
 func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
-	return o.prepare(u.core, name, u.Key())
+	return o.prepare(u.engine, name, u.Key())
 }
 
 func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
@@ -139,7 +139,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	var parts []driver.Part
 	for {
 		page, e := request(
-			ctx, o, func(ctx context.Context) (*driver.PartPage, error) { return o.core.driver.ListParts(ctx, r) },
+			ctx, o, func(ctx context.Context) (*driver.PartPage, error) { return o.engine.driver.ListParts(ctx, r) },
 		)
 		if e != nil {
 			withoutEffect(e)
@@ -196,7 +196,7 @@ func (u *multipartUpload) Abort(ctx context.Context) error {
 
 func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload string) error {
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
-		return o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
+		return o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
 	})
 }
 
@@ -211,11 +211,11 @@ func (u *multipartUpload) SignPart(
 	}
 	r := &driver.SignPartRequest{
 		Key: u.put.Key, Upload: u.record.Upload, Number: number, TTL: cmp.Or(p.TTL, defaultTTL),
-		BaseURL: o.core.signingBaseURL, Size: p.Size, CRC32C: p.CRC32C, Native: u.put.Native,
+		BaseURL: o.engine.signingBaseURL, Size: p.Size, CRC32C: p.CRC32C, Native: u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		signed, e := request(
-			ctx, o, func(ctx context.Context) (*storage.SignedURL, error) { return o.core.driver.SignPart(ctx, r) },
+			ctx, o, func(ctx context.Context) (*storage.SignedURL, error) { return o.engine.driver.SignPart(ctx, r) },
 		)
 		if e == nil {
 			signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
@@ -231,18 +231,18 @@ func (u *multipartUpload) checkSignedPart(
 	if err := p.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := cmp.Or(o.core.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"), u.checkPart(number, p.Size)); e != nil {
+	if e := cmp.Or(o.engine.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"), u.checkPart(number, p.Size)); e != nil {
 		return e
 	}
 	switch {
-	case p.Size >= 0 && !o.core.has(storage.SignedSize):
-		return o.core.need(storage.SignedSize, "WithSize on a signed part")
+	case p.Size >= 0 && !o.engine.has(storage.SignedSize):
+		return o.engine.need(storage.SignedSize, "WithSize on a signed part")
 	case !p.CRC32C.Known && !u.put.UncheckedParts:
 		return invalid("WithCRC32C", "must be given: the upload was begun without WithUncheckedParts")
 	case p.CRC32C.Known && u.put.UncheckedParts:
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
-	case p.CRC32C.Known && !o.core.has(storage.SignedPartChecksums):
-		e := o.core.need(storage.SignedPartChecksums, "WithCRC32C on a signed part")
+	case p.CRC32C.Known && !o.engine.has(storage.SignedPartChecksums):
+		e := o.engine.need(storage.SignedPartChecksums, "WithCRC32C on a signed part")
 		e.Hint = "begin the upload WithUncheckedParts"
 		return e
 	}

@@ -21,7 +21,7 @@ import (
 // prepare, begin, call or send, end. They run the hooks, the retries and the telemetry. They also
 // add the key and the bucket to errors.
 type operation struct {
-	core       *core
+	engine     *engine
 	name       string
 	key        string
 	keys       []string
@@ -40,8 +40,8 @@ type operation struct {
 
 // prepare sets the name and key of the operation. It fails if the bucket is closed or was opened
 // with an invalid option.
-func (o *operation) prepare(c *core, name, key string) *storage.Error {
-	o.core, o.name, o.key = c, name, key
+func (o *operation) prepare(c *engine, name, key string) *storage.Error {
+	o.engine, o.name, o.key = c, name, key
 	if c.optionError != nil {
 		return c.optionError
 	}
@@ -50,7 +50,7 @@ func (o *operation) prepare(c *core, name, key string) *storage.Error {
 
 // prepareWrite prepares an operation that can change an object. The outcome of the operation can be
 // unknown.
-func (o *operation) prepareWrite(c *core, name, key string) *storage.Error {
+func (o *operation) prepareWrite(c *engine, name, key string) *storage.Error {
 	o.writes = true
 	return o.prepare(c, name, key)
 }
@@ -64,21 +64,21 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
-	if outer := outerOf(ctx, o.core); outer != nil {
+	if outer := outerOf(ctx, o.engine); outer != nil {
 		o.outer = outer
 		return ctx, e
 	}
 	if e == nil {
 		o.begun = true
-		ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
+		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	}
-	if len(o.core.hooks) > 0 {
+	if len(o.engine.hooks) > 0 {
 		var denied *storage.Error
 		ctx, denied = o.callHooks(ctx)
 		e = cmp.Or(e, denied)
 	}
-	if e == nil && !o.core.desc.Local { // a local store needs no stall limit
-		o.wire.Stall = o.core.retry.stall
+	if e == nil && !o.engine.desc.Local { // a local store needs no stall limit
+		o.wire.Stall = o.engine.retry.stall
 		ctx = wire.With(ctx, &o.wire)
 	}
 	return ctx, e
@@ -88,10 +88,10 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 // hook denies the operation, the rest of the hooks is not called.
 func (o *operation) callHooks(ctx context.Context) (context.Context, *storage.Error) {
 	op := storage.Operation{
-		Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket,
+		Name: o.name, Provider: o.engine.desc.Provider, Bucket: o.engine.desc.Bucket,
 		Effects: storage.Effects(cmp.Or(o.effects, effect.Operations[o.name])), Key: o.key, Keys: o.keys,
 	}
-	for _, hook := range o.core.hooks {
+	for _, hook := range o.engine.hooks {
 		hookCtx, done, err := hook(ctx, op)
 		if done != nil {
 			o.done = chain(done, o.done)
@@ -115,8 +115,8 @@ func (o *operation) within(ctx context.Context) context.Context {
 }
 
 // outerOf returns the operation of the same bucket that an operation with ctx is a part of, or nil.
-func outerOf(ctx context.Context, c *core) *operation {
-	if outer, ok := ctx.Value(outerKey{}).(*operation); ok && outer.core == c {
+func outerOf(ctx context.Context, c *engine) *operation {
+	if outer, ok := ctx.Value(outerKey{}).(*operation); ok && outer.engine == c {
 		return outer
 	}
 	return nil
@@ -154,13 +154,13 @@ func (o *operation) end(failure *storage.Error) error {
 	if err != nil {
 		outcome.Failure = telemetryFailure(err)
 	}
-	o.core.telemetry.End(&o.report, o.name, outcome)
+	o.engine.telemetry.End(&o.report, o.name, outcome)
 	return err
 }
 
 // locate adds the operation, bucket and key to e, and a hint.
 func (o *operation) locate(e *storage.Error) {
-	e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
+	e.Op, e.Provider, e.Bucket = o.name, o.engine.desc.Provider, o.engine.desc.Bucket
 	e.Key = o.key
 	e.Unknown = e.Unknown && o.writes
 	advise(e)
@@ -249,7 +249,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}
-		delay, again := o.core.retry.allow(&tried, e)
+		delay, again := o.engine.retry.allow(&tried, e)
 		if !again || body != nil && !body.rewind() {
 			return e
 		}
@@ -264,11 +264,11 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 // makes a request.
 func (o *operation) startAttempt(ctx context.Context) error {
 	if !o.signs {
-		if err := o.core.retry.pace.Wait(ctx); err != nil {
+		if err := o.engine.retry.pace.Wait(ctx); err != nil {
 			return err
 		}
 	}
-	if !o.core.desc.CountsRequests {
+	if !o.engine.desc.CountsRequests {
 		o.wire.Requests.Add(1)
 	}
 	return nil
@@ -277,7 +277,7 @@ func (o *operation) startAttempt(ctx context.Context) error {
 // endAttempt tells the retrier how an attempt ended. e is nil if the attempt succeeded.
 func (o *operation) endAttempt(e *storage.Error) {
 	if !o.signs {
-		o.core.retry.ended(e)
+		o.engine.retry.ended(e)
 	}
 }
 
@@ -285,7 +285,7 @@ func (o *operation) endAttempt(e *storage.Error) {
 // the last attempt. If there was no attempt yet, e is nil: the operation may wait before its first
 // attempt, while the store throttles the bucket.
 func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
-	cause := o.core.retry.pace.Refusal()
+	cause := o.engine.retry.pace.Refusal()
 	if e != nil {
 		cause = e
 	}
@@ -299,7 +299,7 @@ func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown boo
 
 // keyError returns e as an error of one key, for an operation that has several keys.
 func keyError(o *operation, e *storage.Error, key string) *storage.Error {
-	one := operation{core: o.core, name: o.name, key: key, writes: o.writes}
+	one := operation{engine: o.engine, name: o.name, key: key, writes: o.writes}
 	kept := *e
 	kept.Key = ""
 	return ownError(one.end(&kept))

@@ -26,9 +26,9 @@ func (b bucket) SignedUploadURL(
 	ctx context.Context, key string, given *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{given: given}
-	e := s.openUpload(b.core, "SignedUploadURL", key, http.MethodPut)
+	e := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
 	if e == nil && s.req.MaxSize >= 0 {
-		e = s.op.core.need(storage.SignedSize, "WithSize on a signed upload")
+		e = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
 	}
 	return s.sign(ctx, e)
 }
@@ -38,12 +38,12 @@ func (b bucket) SignedDownloadURL(
 	ctx context.Context, key string, given *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{given: given}
-	e := s.openObject(b.core, "SignedDownloadURL", key, cmp.Or(given.Method, http.MethodGet))
+	e := s.openObject(b.engine, "SignedDownloadURL", key, cmp.Or(given.Method, http.MethodGet))
 	if e == nil && s.req.Method != http.MethodGet && s.req.Method != http.MethodHead {
 		e = invalid("Method", "must be GET or HEAD")
 	}
 	if e == nil && s.req.Method == http.MethodHead {
-		if e = s.op.core.need(storage.SignedHead, "a signed HEAD"); e != nil {
+		if e = s.op.engine.need(storage.SignedHead, "a signed HEAD"); e != nil {
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}
@@ -59,12 +59,12 @@ func (b bucket) SignedRemoveURL(
 ) (*storage.SignedURL, error) {
 	const name = "SignedRemoveURL"
 	s := &signOp{given: given}
-	e := s.openObject(b.core, name, key, http.MethodDelete)
-	return s.sign(ctx, cmp.Or(e, b.core.need(storage.SignedRemovals, name)))
+	e := s.openObject(b.engine, name, key, http.MethodDelete)
+	return s.sign(ctx, cmp.Or(e, b.engine.need(storage.SignedRemovals, name)))
 }
 
 // openObject prepares a signed request for an object that exists.
-func (s *signOp) openObject(c *core, op, key, method string) *storage.Error {
+func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
@@ -77,7 +77,7 @@ func (s *signOp) openObject(c *core, op, key, method string) *storage.Error {
 // cache the response for that time.
 func (s *signOp) keepStable() *storage.Error {
 	window, r := s.given.StableFor, &s.req
-	if e := s.op.core.need(storage.StableURLs, "WithStableFor"); e != nil {
+	if e := s.op.engine.need(storage.StableURLs, "WithStableFor"); e != nil {
 		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
 		return e
 	}
@@ -93,7 +93,7 @@ func (b bucket) SignedUploadForm(
 	ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions,
 ) (*storage.SignedForm, error) {
 	s := &signOp{given: given}
-	e := s.openUpload(b.core, "SignedUploadForm", key, http.MethodPost)
+	e := s.openUpload(b.engine, "SignedUploadForm", key, http.MethodPost)
 	switch {
 	case e != nil:
 	case s.req.MaxSize >= 0:
@@ -101,19 +101,21 @@ func (b bucket) SignedUploadForm(
 	case minSize < 0 || maxSize < minSize:
 		e = invalid("minSize and maxSize", "must satisfy 0 <= minSize <= maxSize")
 	default:
-		e = s.op.core.need(storage.SignedForms, "SignedUploadForm")
+		e = s.op.engine.need(storage.SignedForms, "SignedUploadForm")
 	}
 	s.req.MinSize, s.req.MaxSize = minSize, maxSize
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
 		return request(
 			ctx, &s.op,
-			func(ctx context.Context) (*storage.SignedForm, error) { return s.op.core.driver.SignForm(ctx, &s.req) },
+			func(ctx context.Context) (*storage.SignedForm, error) {
+				return s.op.engine.driver.SignForm(ctx, &s.req)
+			},
 		)
 	})
 }
 
 // open makes the checks that all kinds of signed requests have in common, and sets the request.
-func (s *signOp) open(c *core, op, key, method string) *storage.Error {
+func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	r := &s.req
 	s.op.signs = true
 	if e := s.op.prepare(c, op, key); e != nil {
@@ -127,11 +129,11 @@ func (s *signOp) open(c *core, op, key, method string) *storage.Error {
 		ResponseType: given.ResponseType, ResponseName: given.ResponseName,
 		ResponseContentDisposition: given.ResponseContentDisposition,
 	}
-	if e := s.op.core.needSigning(storage.SignedURLs, op); e != nil {
+	if e := s.op.engine.needSigning(storage.SignedURLs, op); e != nil {
 		return e
 	}
 	r.TTL = cmp.Or(r.TTL, defaultTTL)
-	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.core.signingBaseURL
+	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.engine.signingBaseURL
 	return nil
 }
 
@@ -142,7 +144,7 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 
 // needSigning returns Unsupported if the bucket does not have the features f. The hint of the error
 // says what the bucket lacks.
-func (c *core) needSigning(f storage.Features, what string) *storage.Error {
+func (c *engine) needSigning(f storage.Features, what string) *storage.Error {
 	e := c.need(f, what)
 	if e != nil {
 		e.Hint = c.desc.SigningHint
@@ -153,24 +155,24 @@ func (c *core) needSigning(f storage.Features, what string) *storage.Error {
 	return e
 }
 
-func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
+func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 	r := &s.req
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
 	w := written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}
-	if e := s.op.core.resolveWrite(s.op.key, w); e != nil {
+	if e := s.op.engine.resolveWrite(s.op.key, w); e != nil {
 		return e
 	}
 	if r.Condition.Absent {
-		if e := s.op.core.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
+		if e := s.op.engine.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
 			return e
 		}
 	}
-	if e := s.op.core.signedControls(&r.Controls); e != nil {
+	if e := s.op.engine.signedControls(&r.Controls); e != nil {
 		return e
 	}
-	r.Metadata = s.op.core.metadata.Encode(r.Metadata, "")
+	r.Metadata = s.op.engine.metadata.Encode(r.Metadata, "")
 	// A web page cannot add fields to a signed form, so the form must have a content type. A client
 	// of a signed URL may send any content type if none was signed.
 	if r.ContentType == "" && method == http.MethodPost {
@@ -181,7 +183,7 @@ func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 
 // signedControls returns Unsupported if w has tags or locks that the store does not check in a
 // signed request. Without a check by the store, a client could omit the tags or locks.
-func (c *core) signedControls(w *storage.Controls) *storage.Error {
+func (c *engine) signedControls(w *storage.Controls) *storage.Error {
 	e := (*storage.Error)(nil)
 	switch {
 	case len(w.Tags) > 0 && !c.has(storage.SignedTags):
@@ -198,7 +200,7 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		u, e := request(
 			ctx, &s.op,
-			func(ctx context.Context) (*storage.SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) },
+			func(ctx context.Context) (*storage.SignedURL, error) { return s.op.engine.driver.Sign(ctx, &s.req) },
 		)
 		if e == nil {
 			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
@@ -209,11 +211,11 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 
 // PublicURL returns the URL at which anyone can read the object without a signature.
 func (b bucket) PublicURL(key string) (string, error) {
-	c := b.core
+	c := b.engine
 	o := &operation{}
 	e := o.prepare(c, "PublicURL", key)
 	if e == nil {
-		e = o.core.checkReadKey(o.key)
+		e = o.engine.checkReadKey(o.key)
 	}
 	if e == nil && (!c.public || c.publicBaseURL == "") {
 		e = &storage.Error{

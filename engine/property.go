@@ -49,7 +49,7 @@ type written struct {
 }
 
 // resolveWrite makes the checks that all writes have in common, and completes the request.
-func (c *core) resolveWrite(key string, w written) *storage.Error {
+func (c *engine) resolveWrite(key string, w written) *storage.Error {
 	p := w.properties
 	if rule := keyrule.Write(key); rule != "" {
 		return invalid("key", rule)
@@ -75,7 +75,7 @@ func (c *core) resolveWrite(key string, w written) *storage.Error {
 }
 
 // resolveControls checks tags, locks, public access and native options of a write.
-func (c *core) resolveControls(w written) (e *storage.Error) {
+func (c *engine) resolveControls(w written) (e *storage.Error) {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
 		e = c.need(storage.ObjectTags, "WithTags")
@@ -146,7 +146,7 @@ func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.
 }
 
 // needProperties returns Unsupported if options have set properties that the store cannot keep.
-func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
+func (c *engine) needProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	if c.has(storage.Metadata | storage.ContentProperties) {
 		return nil
 	}
@@ -169,7 +169,7 @@ func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) 
 
 // dropProperties clears the properties that the store cannot keep. No option has set them: they
 // come from the source of a copy.
-func (c *core) dropProperties(p *storage.Properties) {
+func (c *engine) dropProperties(p *storage.Properties) {
 	if !c.has(storage.Metadata) {
 		p.Metadata = nil
 	}
@@ -213,12 +213,12 @@ func contentType(given, key string, sniff func() []byte) string {
 // that was put into a directory by hand, toUser sets the type of the key's extension.
 func (o *operation) toUser(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	a.Key = o.key
-	a.Revision = o.core.tagged(a.Revision)
-	a.Metadata = o.core.metadata.Decode(ctx, a.Metadata)
+	a.Revision = o.engine.tagged(a.Revision)
+	a.Metadata = o.engine.metadata.Decode(ctx, a.Metadata)
 	if a.ContentType == "" {
 		a.ContentType = contentType("", o.key, nil)
 	}
-	if !o.core.has(storage.Versioning) {
+	if !o.engine.has(storage.Versioning) {
 		a.Version = ""
 	}
 	return a

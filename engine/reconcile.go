@@ -76,7 +76,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	if want.named && e.Code == storage.PreconditionFailed && cond.Absent && want.writeID != "" {
 		e.Unknown = true // an earlier call with this write id may have stored the object
 	}
-	if e.Unknown && e.Code == storage.PreconditionFailed && !o.core.has(storage.Metadata) {
+	if e.Unknown && e.Code == storage.PreconditionFailed && !o.engine.has(storage.Metadata) {
 		e.Code = storage.OutcomeUnknown
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return nil, e

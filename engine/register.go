@@ -18,7 +18,7 @@ func Register(scheme string, o driver.Opener) {
 			if err != nil {
 				return nil, err
 			}
-			c := newCore(d, opts, false)
+			c := newEngine(d, opts, false)
 			if c.optionError != nil {
 				_ = d.Close()
 				return nil, c.optionError

@@ -22,18 +22,18 @@ func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOpt
 		req driver.DeleteRequest
 	}{}
 	o, r := &call.op, &call.req
-	e := o.prepareWrite(b.core, "Remove", key)
+	e := o.prepareWrite(b.engine, "Remove", key)
 	if e == nil {
 		*r = driver.DeleteRequest{
 			Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance,
 		}
-		e = b.core.resolveRemove(o.key, r, given.Native)
+		e = b.engine.resolveRemove(o.key, r, given.Native)
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
 }
 
 // resolveRemove checks a removal, and completes its request.
-func (c *core) resolveRemove(key string, r *driver.DeleteRequest, given []storage.NativeValue) *storage.Error {
+func (c *engine) resolveRemove(key string, r *driver.DeleteRequest, given []storage.NativeValue) *storage.Error {
 	var unlocked, foreign *storage.Error
 	r.Key = key
 	if r.BypassGovernance {
@@ -46,7 +46,7 @@ func (c *core) resolveRemove(key string, r *driver.DeleteRequest, given []storag
 
 // removeOne makes one Delete request.
 func removeOne(ctx context.Context, o *operation, r *driver.DeleteRequest) *storage.Error {
-	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.Delete(ctx, r) })
+	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.Delete(ctx, r) })
 	if e != nil && e.Code == storage.Locked && r.Version != "" && !r.BypassGovernance {
 		e.Unknown = false // no attempt has removed the version: the store still has it, locked
 	}
@@ -68,21 +68,21 @@ func removeFailure(e *storage.Error) *storage.Error {
 }
 
 func (b bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, core: b.core, name: "RemoveAll"}
+	r := &removeOp{ctx: ctx, engine: b.engine, name: "RemoveAll"}
 	return r.removeEach(removal.Map(keys, func(key string) storage.VersionEntry {
 		return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}}
 	}))
 }
 
 func (b bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, core: b.core, name: "RemoveVersions", ofVersions: true}
+	r := &removeOp{ctx: ctx, engine: b.engine, name: "RemoveVersions", ofVersions: true}
 	return r.removeEach(versions)
 }
 
 // A removeOp holds the state of one call of RemoveAll or RemoveVersions.
 type removeOp struct {
 	ctx        context.Context
-	core       *core
+	engine     *engine
 	name       string
 	ofVersions bool
 	singles    bool // whether the provider has refused a batch, so that objects are removed one by one
@@ -91,13 +91,13 @@ type removeOp struct {
 // removeEach removes all entries, in groups. It returns how many were removed, and the joined
 // errors.
 func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	size := cmp.Or(r.core.desc.MaxBatch, removal.Together)
+	size := cmp.Or(r.engine.desc.MaxBatch, removal.Together)
 	removed, failures := parallel.Groups(
 		all, size, removal.MaxFailures,
 		func(group []storage.VersionEntry) (errs []error, more bool) {
 			if r.ctx.Err() != nil {
 				e := asError(r.ctx, r.ctx.Err())
-				e.Op, e.Provider, e.Bucket = r.name, r.core.desc.Provider, r.core.desc.Bucket
+				e.Op, e.Provider, e.Bucket = r.name, r.engine.desc.Provider, r.engine.desc.Bucket
 				return []error{e}, false
 			}
 			return r.removeGroup(group), true
@@ -116,9 +116,9 @@ type groupRemoval struct {
 // refuse the whole group. The result has an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	refused := o.prepareWrite(r.core, r.name, "")
+	refused := o.prepareWrite(r.engine, r.name, "")
 	if refused == nil && r.ofVersions {
-		refused = r.core.need(storage.Versioning, r.name)
+		refused = r.engine.need(storage.Versioning, r.name)
 	}
 	o.key = ""
 	all := make([]groupRemoval, len(group))
@@ -159,7 +159,7 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 
 // check returns an error if the removal must not be requested, or nil.
 func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
-	e := r.core.checkReadKey(request.Key)
+	e := r.engine.checkReadKey(request.Key)
 	if e == nil && r.ofVersions && request.Version == "" {
 		e = invalid("version", "must not be empty") // with an empty version, the request would remove the object
 	}
@@ -169,7 +169,7 @@ func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
 // send removes the pending entries by batch. If the provider has no batches or refuses them, it
 // removes the entries one by one.
 func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemoval) {
-	if o.core.desc.MaxBatch > 0 && !r.singles {
+	if o.engine.desc.MaxBatch > 0 && !r.singles {
 		if pending = removeBatch(ctx, o, pending); len(pending) == 0 {
 			return
 		}
@@ -207,7 +207,7 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 		if len(again) == 0 || ctx.Err() != nil {
 			return nil
 		}
-		delay, another := o.core.retry.allow(&tried, why)
+		delay, another := o.engine.retry.allow(&tried, why)
 		if !another {
 			return nil
 		}
@@ -225,7 +225,7 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 	for i, one := range pending {
 		batch[i] = one.request
 	}
-	errs := o.core.driver.DeleteBatch(ctx, batch)
+	errs := o.engine.driver.DeleteBatch(ctx, batch)
 	for len(errs) < len(pending) {
 		errs = append(errs, storage.Internal)
 	}

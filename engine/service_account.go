@@ -22,14 +22,14 @@ import (
 type service struct {
 	driver driver.ServiceDriver
 	opts   []storage.OpenOption
-	core   *core // hooks, retries and telemetry for calls that are about whole buckets; it has no driver
+	engine *engine // hooks, retries and telemetry for calls that are about whole buckets; it has no driver
 
 	versions sync.Map // name to true, for the buckets that are known to keep versions
 
 	mu sync.Mutex
 	// buckets has the open buckets. The pointers are weak, because a program may forget to close a
 	// bucket.
-	buckets map[weak.Pointer[core]]struct{}
+	buckets map[weak.Pointer[engine]]struct{}
 }
 
 // NewService makes a [storage.Service] of a [driver.ServiceDriver], with the hooks, telemetry, retries and
@@ -38,7 +38,7 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	o := &storage.OpenOptions{}
 	bad := o.Apply(opts...)
 	desc := driver.Description{Provider: d.Provider()}
-	return &service{driver: d, opts: opts, core: &core{
+	return &service{driver: d, opts: opts, engine: &engine{
 		desc:        desc,
 		hooks:       o.Hooks,
 		bufferLimit: seam.LimitOf(o.Buffers),
@@ -53,15 +53,15 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 func ask[T any](
 	ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error),
 ) (T, error) {
-	c := s.core
-	scope := &core{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
+	c := s.engine
+	scope := &engine{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
 	scope.desc.Bucket = name
-	o := &operation{core: scope, name: op, writes: true}
+	o := &operation{engine: scope, name: op, writes: true}
 	e := checked
-	if s.core.optionError != nil {
-		e = s.core.optionError
+	if s.engine.optionError != nil {
+		e = s.engine.optionError
 	}
-	if s.core.closed.Load() {
+	if s.engine.closed.Load() {
 		e = errServiceClosed()
 	}
 	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, f) })
@@ -138,7 +138,7 @@ func (s *service) info(
 ) (*storage.BucketInfo, error) {
 	info, err := ask(ctx, s, op, name, checked, f)
 	if err == nil {
-		info.Provider = s.core.desc.Provider
+		info.Provider = s.engine.desc.Provider
 	}
 	return info, err
 }
@@ -158,7 +158,7 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 				if n := len(page); n > 0 {
 					last = page[n-1].Name
 				}
-				if e := progress.check(&s.core.desc, token, next, last); e != nil {
+				if e := progress.check(&s.engine.desc, token, next, last); e != nil {
 					return e
 				}
 				return nil
@@ -168,7 +168,7 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 				return
 			}
 			for _, info := range page {
-				info.Provider = s.core.desc.Provider
+				info.Provider = s.engine.desc.Provider
 				if !yield(info, nil) {
 					return
 				}
@@ -215,13 +215,13 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 
 func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	fail := func(e *storage.Error) (storage.Bucket, error) {
-		e.Op, e.Provider, e.Bucket = "Bucket", s.core.desc.Provider, name
+		e.Op, e.Provider, e.Bucket = "Bucket", s.engine.desc.Provider, name
 		return nil, e
 	}
 	if e := checkOpenName(name); e != nil {
 		return fail(e)
 	}
-	if s.core.closed.Load() {
+	if s.engine.closed.Load() {
 		return fail(errServiceClosed())
 	}
 	d, err := s.driver.Driver(name)
@@ -229,7 +229,7 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 		return fail(ownError(err))
 	}
 	_, known := s.versions.Load(name)
-	b := newCore(d, append(s.opts[:len(s.opts):len(s.opts)], opts...), known)
+	b := newEngine(d, append(s.opts[:len(s.opts):len(s.opts)], opts...), known)
 	if b.optionError != nil {
 		e := *b.optionError
 		_ = d.Close()
@@ -250,14 +250,14 @@ func errServiceClosed() *storage.Error {
 
 // add records that the bucket is open, so that Close closes it. It returns false if the service is
 // closed.
-func (s *service) add(c *core) bool {
+func (s *service) add(c *engine) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.core.closed.Load() {
+	if s.engine.closed.Load() {
 		return false
 	}
 	if s.buckets == nil {
-		s.buckets = map[weak.Pointer[core]]struct{}{}
+		s.buckets = map[weak.Pointer[engine]]struct{}{}
 	}
 	p := weak.Make(c)
 	s.buckets[p] = struct{}{}
@@ -266,7 +266,7 @@ func (s *service) add(c *core) bool {
 	return true
 }
 
-func (s *service) forget(p weak.Pointer[core]) {
+func (s *service) forget(p weak.Pointer[engine]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.buckets, p)
@@ -280,9 +280,9 @@ func (s *service) Credentials(ctx context.Context, name string) (*storage.Creden
 }
 
 func (s *service) Close() error {
-	s.core.closing.Do(func() {
+	s.engine.closing.Do(func() {
 		s.mu.Lock()
-		s.core.closed.Store(true)
+		s.engine.closed.Store(true)
 		open := slices.Collect(maps.Keys(s.buckets))
 		s.mu.Unlock()
 		var failures []error
@@ -293,12 +293,12 @@ func (s *service) Close() error {
 		}
 		if err := s.driver.Close(); err != nil {
 			e := ownError(err)
-			e.Op, e.Provider = "Close", s.core.desc.Provider
+			e.Op, e.Provider = "Close", s.engine.desc.Provider
 			failures = append(failures, e)
 		}
-		s.core.closeErr = errors.Join(failures...)
+		s.engine.closeErr = errors.Join(failures...)
 	})
-	return s.core.closeErr
+	return s.engine.closeErr
 }
 
 func readBucketOptions(name string, opts []storage.BucketOption) (*driver.BucketRequest, *storage.Error) {

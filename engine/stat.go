@@ -15,12 +15,12 @@ import (
 // Attrs returns the attributes of the object. If the object does not exist, it fails with
 // ObjectNotFound.
 func (b bucket) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
-	return b.core.stat(ctx, "Attrs", key, given)
+	return b.engine.stat(ctx, "Attrs", key, given)
 }
 
 // Exists reports whether the object exists. A missing object is not an error.
 func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
-	a, err := b.core.stat(ctx, "Exists", key, given)
+	a, err := b.engine.stat(ctx, "Exists", key, given)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook may have refused the call with this Code
 		err = nil
 	}
@@ -29,7 +29,7 @@ func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadO
 
 // stat runs Attrs and Exists. For Exists, a missing object is no failure: the result is nil, so
 // that hooks and telemetry see a success.
-func (c *core) stat(ctx context.Context, name, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
+func (c *engine) stat(ctx context.Context, name, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
 	s := &struct { // one allocation
 		op  operation
 		req driver.GetRequest
@@ -69,7 +69,7 @@ const maxObjectSize = 1 << 50
 // believeSize fails if a response has a size that no object can have. The response then does not
 // come from the store, but from a program in between. Without the error, Copy would begin a copy
 // with 50,000 parts. A file on this machine may have any size.
-func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
+func (c *engine) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
 	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
 		return a, body, err
 	}
@@ -92,7 +92,7 @@ func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
 
 // prepareRead prepares an operation that reads an object, and its request.
 func (o *operation) prepareRead(
-	c *core, name, key string, r *driver.GetRequest, given *storage.DownloadOptions,
+	c *engine, name, key string, r *driver.GetRequest, given *storage.DownloadOptions,
 ) *storage.Error {
 	if e := o.prepare(c, name, key); e != nil {
 		return e
@@ -119,7 +119,7 @@ func checkSpan(given *storage.DownloadOptions) *storage.Error {
 
 // resolveRead makes the checks that all reads have in common. It also sets the key and the native
 // options in r, and removes the provider's prefix from the revision in r.
-func (c *core) resolveRead(key string, r *driver.GetRequest, given []storage.NativeValue) *storage.Error {
+func (c *engine) resolveRead(key string, r *driver.GetRequest, given []storage.NativeValue) *storage.Error {
 	var foreign *storage.Error
 	r.Key = key
 	r.Native, foreign = c.natives(given)

@@ -49,7 +49,7 @@ func (b bucket) Upload(
 		write write
 	}{}
 	u.write.op = &u.op
-	e := u.op.prepareWrite(b.core, "Upload", key)
+	e := u.op.prepareWrite(b.engine, "Upload", key)
 	if e == nil {
 		e = u.write.resolve(body, given)
 	}
@@ -73,7 +73,7 @@ type write struct {
 
 // resolve makes all checks that need no request, and inspects the body.
 func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
-	r, c := &w.req, w.op.core
+	r, c := &w.req, w.op.engine
 	if given.Size < -1 || given.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
 	}
@@ -113,14 +113,14 @@ func (w *write) open(body io.Reader) *storage.Error {
 		return e
 	}
 	if w.src.size >= 0 {
-		return w.op.core.checkSize(w.src.size)
+		return w.op.engine.checkSize(w.src.size)
 	}
 	return nil
 }
 
 // checkPartSize checks the size of parts in bytes. The parameter option is the name of the option
 // that set the size. If the size is 0, the option was not given.
-func (c *core) checkPartSize(option string, size int64) *storage.Error {
+func (c *engine) checkPartSize(option string, size int64) *storage.Error {
 	d := &c.desc
 	if size == 0 {
 		return nil
@@ -143,7 +143,7 @@ func (c *core) checkPartSize(option string, size int64) *storage.Error {
 }
 
 // checkSize fails if the provider cannot store size bytes in one object.
-func (c *core) checkSize(size int64) *storage.Error {
+func (c *engine) checkSize(size int64) *storage.Error {
 	d := &c.desc
 	switch {
 	case d.MaxSize > 0 && size > d.MaxSize:
@@ -164,7 +164,7 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	w.metadata = r.Metadata
 	w.progress = progress.New(w.transfer.Progress, w.src.size)
 	sniff := w.src.sniff
-	if !w.op.core.has(storage.ContentProperties) {
+	if !w.op.engine.has(storage.ContentProperties) {
 		sniff = nil
 	}
 	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
@@ -177,9 +177,9 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // storeBody stores the body with one Put or in parts, depending on its size if that is known.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if (w.req.Condition != (storage.Condition{}) || w.named() != "") && w.writeID == "" {
-		w.writeID = w.op.core.newWriteID(w.named())
+		w.writeID = w.op.engine.newWriteID(w.named())
 	}
-	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
+	w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
 	if w.src.readerAt == nil {
 		return w.storeStream(ctx)
 	}
@@ -192,7 +192,7 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 // newWriteID returns the id of a write, which the stored object keeps in its metadata. The result
 // is the given id or, if that is "", a random id. If the store has no metadata, newWriteID returns
 // "".
-func (c *core) newWriteID(named string) string {
+func (c *engine) newWriteID(named string) string {
 	switch {
 	case !c.has(storage.Metadata):
 		return ""
@@ -204,7 +204,7 @@ func (c *core) newWriteID(named string) string {
 
 // singleBound returns the size in bytes of the largest body that goes in one Put.
 func (w *write) singleBound() int64 {
-	c, bound := w.op.core, int64(math.MaxInt64)
+	c, bound := w.op.engine, int64(math.MaxInt64)
 	if c.desc.MaxPutSize > 0 {
 		bound = c.desc.MaxPutSize
 	}
@@ -221,7 +221,7 @@ func (w *write) singleBound() int64 {
 // storeStream reads the beginning of a stream, and then chooses between one Put and parts.
 func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	first := &w.first
-	first.Init(w.op.core.bufferLimit, &w.op.overGrants)
+	first.Init(w.op.engine.bufferLimit, &w.op.overGrants)
 	if !w.streams() {
 		return w.storeFilled(ctx, first)
 	}
@@ -241,10 +241,10 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 // streams reports whether one Put sends the stream while the stream is read. If the store supports
 // parts and the stream may be too long for one Put, streams returns false.
 func (w *write) streams() bool {
-	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
+	maximum, size := w.op.engine.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.core.has(driver.StreamingPut) && w.transfer.PartSize == 0 &&
-		(fits || !w.op.core.has(storage.MultipartUploads))
+	return w.op.engine.has(driver.StreamingPut) && w.transfer.PartSize == 0 &&
+		(fits || !w.op.engine.has(storage.MultipartUploads))
 }
 
 // storeFilled reads the first part of a stream into a buffer. If the stream ends there, it makes
@@ -263,7 +263,7 @@ func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage
 	case next == nil && first.Size() <= w.singleBound():
 		defer first.Free()
 		return w.putBuffer(ctx, first)
-	case !w.op.core.has(storage.MultipartUploads):
+	case !w.op.engine.has(storage.MultipartUploads):
 		first.Free()
 		next.Free()
 		return nil, tooLarge(0)
@@ -276,8 +276,8 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 	if declared := w.req.Size; declared >= 0 && declared != b.Size() {
 		return nil, wrongLength(b.Size(), declared)
 	}
-	w.op.core.bufferLimit.AddInFlight(1)
-	defer w.op.core.bufferLimit.AddInFlight(-1)
+	w.op.engine.bufferLimit.AddInFlight(1)
+	defer w.op.engine.bufferLimit.AddInFlight(-1)
 	return w.putSection(ctx, b, 0, b.Size(), storage.CRC32C{Sum: b.CRC32C(), Known: true})
 }
 
@@ -289,7 +289,7 @@ func (w *write) putSection(
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(from, offset, length)
 	content.body.progress = w.progress
-	if length == 0 || !hashesWhileSending(w.op.core) {
+	if length == 0 || !hashesWhileSending(w.op.engine) {
 		var e *storage.Error
 		if crc, e = hashSection(&content.section, crc); e != nil {
 			return nil, e
@@ -309,7 +309,7 @@ func (w *write) putSection(
 // already.
 func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	r := &w.req
-	content := w.streamed(first, w.op.core.desc.MaxPutSize, r.CRC32C)
+	content := w.streamed(first, w.op.engine.desc.MaxPutSize, r.CRC32C)
 	content.sum = &r.CRC32C
 	r.CRC32C, r.Size, r.Body = storage.CRC32C{}, -1, content
 	return w.put(ctx, content, content)
@@ -328,7 +328,7 @@ func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C)
 func (w *write) put(ctx context.Context, replay replayable, content *body) (*storage.Attrs, *storage.Error) {
 	var a *storage.Attrs
 	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
-		a, err = w.op.core.driver.Put(ctx, &w.req)
+		a, err = w.op.engine.driver.Put(ctx, &w.req)
 		return err
 	})
 	if e == nil && !content.ended && !(content.exact && content.size == 0) {

@@ -299,7 +299,7 @@ func (b *sectionBody) rewind() bool {
 
 // hashesWhileSending reports whether the driver accepts a body whose checksum is known only at its
 // end.
-func hashesWhileSending(c *core) bool {
+func hashesWhileSending(c *engine) bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 

@@ -64,7 +64,7 @@ type partPlan struct {
 
 // plan returns the plan by which the body is divided into parts.
 func (w *write) plan() partPlan {
-	c, given, inPlace := w.op.core, w.transfer.PartSize, w.src.readerAt != nil
+	c, given, inPlace := w.op.engine, w.transfer.PartSize, w.src.readerAt != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
 	case given > 0 || c.has(driver.EqualParts) || inPlace:
@@ -131,7 +131,7 @@ func (w *write) firstPart() int64 {
 	if given := w.transfer.PartSize; given > 0 {
 		return given
 	}
-	c, body := w.op.core, w.src.size
+	c, body := w.op.engine, w.src.size
 	d := &c.desc
 	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
 	switch {
@@ -157,7 +157,7 @@ func (w *write) firstPart() int64 {
 // maxConcurrency returns how many parts may be sent at the same time.
 func (w *write) maxConcurrency() int {
 	switch n := int(w.transfer.Concurrency); {
-	case w.op.core.has(driver.SequentialParts):
+	case w.op.engine.has(driver.SequentialParts):
 		return 1
 	case n > 0:
 		return min(n, maxConcurrency)
@@ -171,7 +171,7 @@ func (w *write) maxConcurrency() int {
 // parts are sent at the same time. If the driver takes only one part at a time, the number is 1:
 // more parts would only add the time of waiting for responses.
 func (w *write) inPlaceParts() int {
-	if w.transfer.Concurrency > 0 || w.op.core.has(driver.SequentialParts) {
+	if w.transfer.Concurrency > 0 || w.op.engine.has(driver.SequentialParts) {
 		return w.maxConcurrency()
 	}
 	return defaultConcurrency
@@ -226,8 +226,8 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 	var tried backoff.Tries
 	for {
 		if w.writeID == "" {
-			w.writeID = w.op.core.newWriteID(w.named())
-			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
+			w.writeID = w.op.engine.newWriteID(w.named())
+			w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()
 		a, e := w.sendParts(ctx, first, next)
@@ -235,7 +235,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 			return a, e
 		}
 		if !resumed {
-			delay, again := w.op.core.retry.allow(&tried, e)
+			delay, again := w.op.engine.retry.allow(&tried, e)
 			if !again {
 				return a, e
 			}
@@ -310,7 +310,7 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 		cancel()
 	})
 	defer stop()
-	id, e := request(ctx, o, func(context.Context) (string, error) { return o.core.driver.BeginParts(longer, r) })
+	id, e := request(ctx, o, func(context.Context) (string, error) { return o.engine.driver.BeginParts(longer, r) })
 	if e != nil {
 		withoutEffect(e)
 		state(e).Absent = e.Code == storage.PreconditionFailed && r.Condition.Absent
@@ -338,7 +338,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	}
 	a, e := requestUnlessRestart(
 		ctx, w.op, replay,
-		func(ctx context.Context) (*storage.Attrs, error) { return w.op.core.driver.CompleteParts(ctx, r) },
+		func(ctx context.Context) (*storage.Attrs, error) { return w.op.engine.driver.CompleteParts(ctx, r) },
 	)
 	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed) {
 		if a, e = m.reconcileResumed(ctx, e, completing, size); e != nil {
@@ -389,7 +389,7 @@ func (m *multipart) abandon(ctx context.Context) {
 func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	failed := o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
+	failed := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
 	if failed != nil && e.Hint == "" {
 		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
 	}

@@ -21,7 +21,7 @@ import (
 
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
-	e := o.prepareWrite(b.core, "AbandonUpload", "")
+	e := o.prepareWrite(b.engine, "AbandonUpload", "")
 	refuse := func(e *storage.Error) error {
 		return o.do(ctx, e, func(context.Context) *storage.Error { return nil })
 	}
@@ -37,7 +37,7 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 		return o.do(ctx, nil, func(context.Context) *storage.Error { return journalFailed(j.Forget()) })
 	}
 	key := j.Header().Key
-	if !b.core.hasBegun(j) || !strings.HasPrefix(key, prefix) || keyrule.Write(key) != "" {
+	if !b.engine.hasBegun(j) || !strings.HasPrefix(key, prefix) || keyrule.Write(key) != "" {
 		// The error does not name the key, because a caller with a prefix must not see other keys.
 		return refuse(invalid("path", "must name the file of an upload to this bucket"))
 	}
@@ -49,10 +49,10 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *storage.Error {
 	h := j.Header()
 	upload := h.Upload
-	if h.Layers != o.core.layers() {
+	if h.Layers != o.engine.layers() {
 		upload = upload[strings.LastIndexByte(upload, '\n')+1:]
 	}
-	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, h.Key, upload) })
+	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, h.Key, upload) })
 	if e != nil {
 		return e
 	}
@@ -60,7 +60,7 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 }
 
 // hasBegun reports whether the upload in the journal j is to this bucket.
-func (c *core) hasBegun(j *journal.Journal) bool {
+func (c *engine) hasBegun(j *journal.Journal) bool {
 	h := j.Header()
 	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
 }
@@ -68,14 +68,14 @@ func (c *core) hasBegun(j *journal.Journal) bool {
 // layers returns a text with the rules of the bucket's layers for parts. An upload can be resumed
 // only if these rules are still the same. A layer may also put a prefix and a newline before an
 // upload id. If the rules have changed, abandonUpload removes the prefix.
-func (c *core) layers() string {
+func (c *engine) layers() string {
 	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
 
 // continuesLayers reports whether the upload in a journal was begun under layers with the same rules
 // for parts. The first stored form of a journal does not have these rules. Only package encrypt had
 // a rule then, and it puts its prefix before the upload id.
-func (c *core) continuesLayers(h journal.Header) bool {
+func (c *engine) continuesLayers(h journal.Header) bool {
 	if h.Layers == "" {
 		return strings.Contains(h.Upload, "\n") == (c.desc.PartUnit > 0)
 	}
@@ -127,9 +127,9 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	switch {
 	case !j.Begun():
-	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
+	case !w.op.engine.hasBegun(j), !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
 		j.Ignore()
-	case w.isRequest(j.Header().Request) && w.op.core.continuesLayers(j.Header()):
+	case w.isRequest(j.Header().Request) && w.op.engine.continuesLayers(j.Header()):
 		w.writeID = j.Header().WriteID
 	default:
 		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
@@ -220,11 +220,11 @@ func fingerprintOf(native any) string {
 
 // journalHeader returns the header of the journal for the upload that m has begun.
 func (w *write) journalHeader(m *multipart) journal.Header {
-	desc := &w.op.core.desc
+	desc := &w.op.engine.desc
 	return journal.Header{
 		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Key: w.op.key,
 		Request: w.fingerprint(), Upload: m.id, WriteID: w.writeID, PartSize: m.plan.first,
-		Layers: w.op.core.layers(),
+		Layers: w.op.engine.layers(),
 	}
 }
 
@@ -241,7 +241,7 @@ func (m *multipart) storedPart(
 	if crc, e = hashSection(section, crc); e != nil {
 		return driver.Part{}, false, e
 	}
-	fixed := m.w.op.core.desc.FixedParts
+	fixed := m.w.op.engine.desc.FixedParts
 	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
 	// The part was recorded before it was sent, so the store may or may not have it.
 	case same && fixed && recorded.Tag == "":
@@ -281,7 +281,7 @@ func (m *multipart) reconcileResumed(
 		return nil, failed
 	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
 		return nil, errOverwritten(e)
-	case completing && e.Code == storage.PreconditionFailed && !w.op.core.has(storage.Metadata):
+	case completing && e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata):
 		return nil, errOverwritten(e)
 	case e.Code == storage.PreconditionFailed:
 		state(e).Absent = w.req.Condition.Absent

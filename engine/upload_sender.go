@@ -58,7 +58,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		}, io.NewSectionReader(
 			current, 0, current.Size(),
 		)
-		m.w.op.core.bufferLimit.AddInFlight(1)
+		m.w.op.engine.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
 			break
@@ -81,7 +81,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 // number of the latest part. total is the number of bytes in all parts so far. last is true if the
 // stream ends after the latest part.
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
-	desc, declared := &m.w.op.core.desc, m.w.src.size
+	desc, declared := &m.w.op.engine.desc, m.w.src.size
 	switch {
 	case declared >= 0 && total > declared:
 		return tooLong(declared)
@@ -140,7 +140,7 @@ func (w *write) fillPart(
 // release returns a function that frees the buffer b. It is called when the bytes of b were sent.
 func (m *multipart) release(b *buffer.Buffer) func() {
 	return func() {
-		m.w.op.core.bufferLimit.AddInFlight(-1)
+		m.w.op.engine.bufferLimit.AddInFlight(-1)
 		b.Free()
 		m.freed <- struct{}{}
 	}
@@ -221,7 +221,7 @@ func (m *multipart) part(
 			return part, e
 		}
 	}
-	if m.w.journal != nil && m.w.op.core.desc.FixedParts {
+	if m.w.journal != nil && m.w.op.engine.desc.FixedParts {
 		// The part must not be sent again with other bytes. Record its checksum before it is sent.
 		// If this process is killed, a later call compares its bytes with the checksum.
 		var e *storage.Error
@@ -258,7 +258,7 @@ func (o *operation) requestPart(
 	ctx context.Context, r *driver.PartRequest, content replayable,
 ) (driver.Part, *storage.Error) {
 	part, e := requestUnlessRestart(
-		ctx, o, content, func(ctx context.Context) (driver.Part, error) { return o.core.driver.PutPart(ctx, r) },
+		ctx, o, content, func(ctx context.Context) (driver.Part, error) { return o.engine.driver.PutPart(ctx, r) },
 	)
 	switch {
 	case e != nil:
@@ -283,7 +283,7 @@ func (m *multipart) partRequest(
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.body.progress = m.w.progress
-	if c := m.w.op.core; !hashesWhileSending(c) && !c.desc.PartChecksumWhileSending || m.sequential() {
+	if c := m.w.op.engine; !hashesWhileSending(c) && !c.desc.PartChecksumWhileSending || m.sequential() {
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e != nil {
 			return nil, nil, e
@@ -310,7 +310,7 @@ type finalPart struct {
 
 // sequential reports whether the driver takes parts in sequence, the last one in CompleteParts.
 func (m *multipart) sequential() bool {
-	return m.w.op.core.has(driver.SequentialParts) && !m.w.req.AnyOrder
+	return m.w.op.engine.has(driver.SequentialParts) && !m.w.req.AnyOrder
 }
 
 // finalRequest returns the request that sends the final part, and the part's body. It returns nil

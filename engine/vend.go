@@ -14,22 +14,22 @@ func (b bucket) Vend(
 	ctx context.Context, prefix string, rights storage.Rights, ttl time.Duration,
 ) (*storage.VendedCredentials, error) {
 	o := &operation{signs: true, effects: effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)}
-	e := o.prepare(b.core, "Vend", prefix)
+	e := o.prepare(b.engine, "Vend", prefix)
 	if e == nil {
-		e = o.core.need(storage.Vending, "Vend")
+		e = o.engine.need(storage.Vending, "Vend")
 	}
 	if e != nil && e.Code == storage.Unsupported {
-		e.Hint = o.core.desc.VendingHint
+		e.Hint = o.engine.desc.VendingHint
 	}
 	r := &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: ttl}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
 		v, e := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
-			return o.core.driver.Vend(ctx, r)
+			return o.engine.driver.Vend(ctx, r)
 		})
 		if e != nil {
 			return nil, e
 		}
-		v.Provider, v.Bucket, v.Prefix = o.core.desc.Provider, o.core.desc.Bucket, prefix
+		v.Provider, v.Bucket, v.Prefix = o.engine.desc.Provider, o.engine.desc.Bucket, prefix
 		v.Expires = v.Expires.UTC().Truncate(time.Second)
 		return v, nil
 	})

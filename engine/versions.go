@@ -12,11 +12,11 @@ import (
 func (b bucket) Versions(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.openVersions(b.core, given), l.eachVersion, yield)
+		iterate(ctx, &l.op, l.openVersions(b.engine, given), l.eachVersion, yield)
 	}
 }
 
-func (l *listOp) openVersions(c *core, given *storage.ListOptions) *storage.Error {
+func (l *listOp) openVersions(c *engine, given *storage.ListOptions) *storage.Error {
 	if e := l.open(c, "Versions", given); e != nil {
 		return e
 	}
@@ -24,18 +24,18 @@ func (l *listOp) openVersions(c *core, given *storage.ListOptions) *storage.Erro
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
 	}
 	if l.req.SoftDeleted {
-		return l.op.core.need(storage.SoftDelete, "WithSoftDeleted")
+		return l.op.engine.need(storage.SoftDelete, "WithSoftDeleted")
 	}
-	return l.op.core.need(storage.Versioning, "Versions")
+	return l.op.engine.need(storage.Versioning, "Versions")
 }
 
 func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntry, error) bool) *storage.Error {
 	remaining := l.given.Limit
 	var newer storage.VersionEntry
-	return eachPage(ctx, &l.op.core.desc, func(token string) (next, last string, e *storage.Error) {
+	return eachPage(ctx, &l.op.engine.desc, func(token string) (next, last string, e *storage.Error) {
 		l.req.Token, l.req.Limit = token, l.limitOf(remaining)
 		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
-			return l.op.core.driver.ListVersions(ctx, &l.req)
+			return l.op.engine.driver.ListVersions(ctx, &l.req)
 		})
 		if e != nil {
 			return "", "", e
@@ -51,7 +51,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 			l.versionToUser(&entry, &newer)
 			if entry.Key < newer.Key {
-				return "", "", outOfOrder(l.op.core)
+				return "", "", outOfOrder(l.op.engine)
 			}
 			newer = entry
 			if !yield(entry, nil) {
@@ -75,7 +75,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 // written. That version is the previous entry of the listing, which is the second argument.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 also calls the newest delete marker the latest version
-	entry.Revision = l.op.core.tagged(entry.Revision)
+	entry.Revision = l.op.engine.tagged(entry.Revision)
 	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
 		entry.NoncurrentSince = newer.Modified
 	}

@@ -336,7 +336,7 @@ func (o *googleResource) attrs() *storage.Attrs {
 		LegalHold:  o.TemporaryHold,
 		Encryption: googleEncryption(o.KMSKeyName, o.CustomerEncryption.KeySHA256),
 	}
-	delete(a.Metadata, "omnibucketwriteid") // the core hides it
+	delete(a.Metadata, "omnibucketwriteid") // the engine hides it
 	if a.StorageClass == "STANDARD" {
 		a.StorageClass = ""
 	}
