@@ -14,10 +14,23 @@ import (
 // handles all other methods, even those that later versions of this package add. Without an
 // embedded Core, a later version may require new methods of your type.
 //
-// A method does not call another method of Core. To see what is written, override Upload, CopyFrom,
-// Compose, Move, BeginUpload and the like. To see what is removed, override Remove, RemoveAll,
-// RemoveVersions and Move. To see what is read, override Download, Source, Compose, Move,
-// SignedDownloadURL, PublicURL and Vend.
+// A method does not call another method of Core, so a Core that misses one of these methods lets
+// some calls pass. A [Hook] needs no such list.
+//
+//   - To see what is read, override Download, Source, Compose, Move, SignedDownloadURL, PublicURL,
+//     Vend and Native.
+//   - To see what is written, override Upload, CopyFrom, Compose, Move, SetTags, SetRetention,
+//     SetLegalHold, Restore, SignedUploadURL, SignedUploadForm, Vend, BeginUpload, ContinueUpload,
+//     ContinueListedUpload, AbortUpload, AbandonUpload, PutSignedPart and Native.
+//   - To see what is removed, override Remove, RemoveAll, RemoveVersions, Move, SignedRemoveURL,
+//     Vend and Native.
+//   - To see what is listed, override List, ListPage, Versions, Vend, ListUploads and Native.
+//   - To see what is described by attributes or tags, override Attrs, Exists, Tags, Vend and
+//     Native.
+//
+// BeginUpload, ContinueUpload and ContinueListedUpload return a [MultipartUpload], whose methods
+// write, too. For security, embed [UnimplementedCore] in place of a Core, and pass on only what you
+// permit: a method that a later version adds is then refused.
 //
 // A method gets the options of the caller in a struct, such as UploadOptions. Apply has filled the
 // struct. Apply also sets defaults, so the struct can differ from its zero value even if the caller

@@ -271,7 +271,7 @@ var watchedCalls = []struct {
 	{"SignedUploadForm", sign | write, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return lastError(storage.SignedUploadForm(ctx, b, "a", 0, 1))
 	}},
-	{"Vend", vend | read | remove, func(ctx context.Context, b storage.Bucket, _ *watched) error {
+	{"Vend", vend | read | describe | remove, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return lastError(storage.Vend(ctx, b, "p/", storage.Rights{Read: true, Remove: true}, time.Hour))
 	}},
 	{"As", vend | read | write | remove | list | describe, func(_ context.Context, b storage.Bucket, _ *watched) error {

@@ -50,7 +50,7 @@ var Operations = map[string]Set{
 	"SignedDownloadURL": Sign | Read,
 	"SignedRemoveURL":   Sign | Remove,
 	"PublicURL":         Sign | Read,
-	"Vend":              Vend | Read | List | Write | Remove,
+	"Vend":              Vend | everything,
 	"As":                Vend | everything,
 
 	"BeginUpload":          Write,
@@ -104,7 +104,7 @@ var CoreMethods = map[string]Set{
 	"SignedRemoveURL":   Sign | Remove,
 	"SignedUploadForm":  Sign | Write,
 	"PublicURL":         Sign | Read,
-	"Vend":              Vend | Read | List | Write | Remove,
+	"Vend":              Vend | everything,
 
 	"BeginUpload":          Write,
 	"ContinueUpload":       Write,
@@ -118,7 +118,6 @@ var CoreMethods = map[string]Set{
 
 	"Supports": 0,
 	"Place":    0,
-	"Engine":   0,
 	"Close":    0,
 }
 
@@ -126,7 +125,7 @@ var CoreMethods = map[string]Set{
 func Vended(read, list, write, remove bool) Set {
 	set := Vend
 	if read {
-		set |= Read
+		set |= Read | Describe
 	}
 	if list {
 		set |= List

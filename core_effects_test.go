@@ -1,0 +1,251 @@
+package storage_test
+
+import (
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"iter"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/effect"
+)
+
+// The comment of Core lists the methods to override for each effect, as the table has them, and the
+// table has each method of Core.
+func TestCommentOfCoreListsMethods(t *testing.T) {
+	methods := reflect.TypeFor[storage.Core]()
+	for i := range methods.NumMethod() {
+		if name := methods.Method(i).Name; token.IsExported(name) {
+			require.Contains(t, effect.CoreMethods, name)
+		}
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "core.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	comment := ""
+	for _, d := range file.Decls {
+		if d, ok := d.(*ast.GenDecl); ok && strings.HasPrefix(d.Doc.Text(), "A Core implements") {
+			comment = strings.Join(strings.Fields(d.Doc.Text()), " ")
+		}
+	}
+	for word, set := range map[string]effect.Set{
+		"read": effect.Read, "written": effect.Write, "removed": effect.Remove, "listed": effect.List,
+		"described by attributes or tags": effect.Describe,
+	} {
+		found := regexp.MustCompile(`To see what is ` + word + `, override ([A-Za-z, ]+)\.`).FindStringSubmatch(comment)
+		require.NotNil(t, found, "the comment of Core lists what is %s", word)
+		listed := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(found[1], ",", " "), " and ", " "))
+		var want []string
+		for name, effects := range effect.CoreMethods {
+			if effects&set != 0 {
+				want = append(want, name)
+			}
+		}
+		require.ElementsMatch(t, want, listed, word)
+	}
+}
+
+// A Core that refuses an effect in the listed methods lets no function and no method pass.
+func TestCoreRefusesByList(t *testing.T) {
+	for _, store := range slices.Sorted(maps.Keys(watchedStores)) {
+		for _, tt := range watchedCalls {
+			if strings.HasPrefix(tt.name, "MultipartUpload.") {
+				continue // the upload was begun before
+			}
+			for one := storage.EffectRead; one <= storage.EffectDescribe; one <<= 1 {
+				if tt.effects&one == 0 {
+					continue
+				}
+				t.Run(store+"/"+tt.name+"/"+one.String(), func(t *testing.T) {
+					w := openWatched(t, store)
+					b, err := storage.Wrap(w.Bucket, func(c storage.Core) storage.Core {
+						return refusing{c, effect.Set(one)}
+					})
+					require.NoError(t, err)
+					w.begin(0)
+					require.Error(t, tt.call(t.Context(), b, w))
+					for _, request := range w.requests {
+						require.Zero(t, requestEffects[request.call]&one, request.call)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A refusing Core refuses the methods with some effects, and passes on all others.
+type refusing struct {
+	storage.Core
+	refused effect.Set
+}
+
+func (c refusing) by(method string) storage.Core {
+	if effect.CoreMethods[method]&c.refused != 0 {
+		return storage.UnimplementedCore{}
+	}
+	return c.Core
+}
+
+func (c refusing) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
+	return c.by("Upload").Upload(ctx, key, body, o)
+}
+
+func (c refusing) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	return c.by("Download").Download(ctx, key, o)
+}
+
+func (c refusing) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
+	return c.by("Attrs").Attrs(ctx, key, o)
+}
+
+func (c refusing) Exists(ctx context.Context, key string, o *storage.DownloadOptions) (bool, error) {
+	return c.by("Exists").Exists(ctx, key, o)
+}
+
+func (c refusing) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+	return c.by("Remove").Remove(ctx, key, o)
+}
+
+func (c refusing) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	return c.by("RemoveAll").RemoveAll(ctx, keys)
+}
+
+func (c refusing) RemoveVersions(
+	ctx context.Context, versions iter.Seq[storage.VersionEntry],
+) (removed int, err error) {
+	return c.by("RemoveVersions").RemoveVersions(ctx, versions)
+}
+
+func (c refusing) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return c.by("List").List(ctx, o)
+}
+
+func (c refusing) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
+	return c.by("ListPage").ListPage(ctx, token, o)
+}
+
+func (c refusing) Versions(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
+	return c.by("Versions").Versions(ctx, o)
+}
+
+func (c refusing) Source(key string) storage.CopySource {
+	return c.by("Source").Source(key)
+}
+
+func (c refusing) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	return c.by("CopyFrom").CopyFrom(ctx, key, from, o)
+}
+
+func (c refusing) Compose(
+	ctx context.Context, key string, srcKeys []string, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	return c.by("Compose").Compose(ctx, key, srcKeys, o)
+}
+
+func (c refusing) Move(ctx context.Context, from, to string, o *storage.CopyOptions) (*storage.Attrs, error) {
+	return c.by("Move").Move(ctx, from, to, o)
+}
+
+func (c refusing) Tags(ctx context.Context, key string, o *storage.DownloadOptions) (map[string]string, error) {
+	return c.by("Tags").Tags(ctx, key, o)
+}
+
+func (c refusing) SetTags(ctx context.Context, key string, tags map[string]string, o *storage.ChangeOptions) error {
+	return c.by("SetTags").SetTags(ctx, key, tags, o)
+}
+
+func (c refusing) SetRetention(ctx context.Context, key string, r storage.Retention, o *storage.ChangeOptions) error {
+	return c.by("SetRetention").SetRetention(ctx, key, r, o)
+}
+
+func (c refusing) SetLegalHold(ctx context.Context, key string, hold bool, o *storage.ChangeOptions) error {
+	return c.by("SetLegalHold").SetLegalHold(ctx, key, hold, o)
+}
+
+func (c refusing) Restore(ctx context.Context, key string, o *storage.ChangeOptions) error {
+	return c.by("Restore").Restore(ctx, key, o)
+}
+
+func (c refusing) SignedUploadURL(ctx context.Context, key string, o *storage.SignOptions) (*storage.SignedURL, error) {
+	return c.by("SignedUploadURL").SignedUploadURL(ctx, key, o)
+}
+
+func (c refusing) SignedDownloadURL(
+	ctx context.Context, key string, o *storage.SignOptions,
+) (*storage.SignedURL, error) {
+	return c.by("SignedDownloadURL").SignedDownloadURL(ctx, key, o)
+}
+
+func (c refusing) SignedRemoveURL(ctx context.Context, key string, o *storage.SignOptions) (*storage.SignedURL, error) {
+	return c.by("SignedRemoveURL").SignedRemoveURL(ctx, key, o)
+}
+
+func (c refusing) SignedUploadForm(
+	ctx context.Context, key string, minSize, maxSize int64, o *storage.SignOptions,
+) (*storage.SignedForm, error) {
+	return c.by("SignedUploadForm").SignedUploadForm(ctx, key, minSize, maxSize, o)
+}
+
+func (c refusing) PublicURL(key string) (string, error) {
+	return c.by("PublicURL").PublicURL(key)
+}
+
+func (c refusing) Vend(
+	ctx context.Context, prefix string, rights storage.Rights, ttl time.Duration,
+) (*storage.VendedCredentials, error) {
+	return c.by("Vend").Vend(ctx, prefix, rights, ttl)
+}
+
+func (c refusing) BeginUpload(
+	ctx context.Context, key string, o *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	return c.by("BeginUpload").BeginUpload(ctx, key, o)
+}
+
+func (c refusing) ContinueUpload(
+	ctx context.Context, token string, o *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	return c.by("ContinueUpload").ContinueUpload(ctx, token, o)
+}
+
+func (c refusing) ContinueListedUpload(
+	ctx context.Context, entry storage.UploadEntry, o *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	return c.by("ContinueListedUpload").ContinueListedUpload(ctx, entry, o)
+}
+
+func (c refusing) ListUploads(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
+	return c.by("ListUploads").ListUploads(ctx, o)
+}
+
+func (c refusing) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
+	return c.by("AbortUpload").AbortUpload(ctx, entry)
+}
+
+func (c refusing) AbandonUpload(ctx context.Context, path, prefix string) error {
+	return c.by("AbandonUpload").AbandonUpload(ctx, path, prefix)
+}
+
+func (c refusing) PutSignedPart(
+	ctx context.Context, key, upload string, number int, body io.Reader, o *storage.PartOptions,
+) (*storage.UploadedPart, error) {
+	return c.by("PutSignedPart").PutSignedPart(ctx, key, upload, number, body, o)
+}
+
+func (c refusing) Native() any {
+	return c.by("Native").Native()
+}
