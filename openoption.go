@@ -218,7 +218,7 @@ type RetryPolicy struct {
 // A Hook is called once for every operation of a bucket or account: before it, to see or deny it,
 // and after it, to see the [Outcome]. An operation that is refused before any request is no
 // exception, such as one that [Ref] forbids or the store does not support. Names, effects and keys
-// are the same for every store. What an operation does, it does with hookCtx. When it has ended,
+// are the same for every store. The operation runs with hookCtx. When it has ended,
 // done is called; for a download, that is at Close. hookCtx and done may be nil.
 //
 // If err is not nil, nothing is requested, and the operation fails with the Code of err, or with

@@ -41,9 +41,9 @@ func keepForOneDay(bucket storage.Bucket) (storage.Bucket, error) {
 	return storage.Wrap(bucket, func(c storage.Core) storage.Core { return daily{c} })
 }
 
-// audit returns a hook that writes each removal to a journal before it happens. What removes is told by the effects of
-// the operation, and not by a list of names: a signed URL and vended credentials that remove have the same effect. If
-// the journal fails, nothing is removed.
+// audit returns a hook that writes each removal to a journal before it happens. It compares effects, and needs no list
+// of names: a signed URL and vended credentials that remove have the effect, too. If the journal fails, nothing is
+// removed.
 func audit(journal io.Writer) storage.Hook {
 	return func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Effects&storage.EffectRemove == 0 {
