@@ -227,7 +227,7 @@ func callService(ctx context.Context, s storage.Service, x *Exchange) (Result, e
 		return bucketResult(s.UpdateBucket(ctx, x.Bucket, storage.WithPublicAccess(true)))
 	case CreateBucket:
 		var wanted struct{ Name string }
-		if err := json.Unmarshal(x.Request.Parts[0], &wanted); err != nil {
+		if err := json.Unmarshal(x.Content(), &wanted); err != nil {
 			return Result{}, err
 		}
 		return bucketResult(s.CreateBucket(ctx, wanted.Name))

@@ -157,7 +157,7 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".replay" {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := readFile(path, entry)
 		if err != nil {
 			return err
 		}
@@ -174,6 +174,24 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 		return err
 	}))
 	return r
+}
+
+// maxFile is the largest file that is read, in bytes.
+const maxFile = 64 << 20
+
+// readFile reads a file that somebody may have sent.
+func readFile(path string, entry fs.DirEntry) ([]byte, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxFile)
+	}
+	return os.ReadFile(path)
 }
 
 // A replayFile is the format of the package httpreplay of google/go-replayers.
@@ -219,10 +237,31 @@ func parse(data []byte, p Provider, source string) ([]Exchange, error) {
 			Response: Response{e.Response.StatusCode, e.Response.Header, e.Response.Body},
 			Query:    address.Query(),
 		}
+		if err := x.check(); err != nil {
+			return nil, err
+		}
 		x.classify()
 		all = append(all, x)
 	}
 	return all, nil
+}
+
+// check returns an error if x is not an exchange of HTTP.
+func (x *Exchange) check() error {
+	if x.Request.Method == "" || x.Request.URL.Host == "" {
+		return fmt.Errorf("%s: a request lacks its method or host", x.Source)
+	}
+	if x.Response.Status < http.StatusOK || x.Response.Status > 599 {
+		return fmt.Errorf("%s: a response has status %d", x.Source, x.Response.Status)
+	}
+	for _, header := range []http.Header{x.Request.Header, x.Response.Header} {
+		for name, values := range header {
+			if len(values) == 0 || strings.ContainsAny(name+strings.Join(values, ""), "\r\n") {
+				return fmt.Errorf("%s: a header is malformed", x.Source)
+			}
+		}
+	}
+	return nil
 }
 
 // moduleDir returns the folder of a module in the module cache, and the module's version. It makes

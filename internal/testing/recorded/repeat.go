@@ -67,6 +67,7 @@ const (
 // repeat adds the differences to found, with the sources of the exchanges.
 func (s *StandIn) repeat(t *testing.T, recording Recording, found map[string][]string) RequestSummary {
 	t.Helper()
+	require.NotEmpty(t, recording.Exchanges, "%s has no exchange", recording.Name)
 	var c *comparison
 	var send func(*http.Request) *http.Response
 	file := ""
