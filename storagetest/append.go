@@ -80,9 +80,7 @@ var growingObjects = []appendCase{
 			t.put(
 				b, "a", "x", t.contentType("text/x-test"),
 				t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
-				t.optional(
-					storage.ContentProperties, storage.WithContentLanguage("fr"),
-				),
+				t.optional(storage.ContentProperties, storage.WithContentLanguage("fr")),
 				t.metadata(map[string]string{"k": "v", "two": "\u00e9"}),
 			)
 			before := t.attrs(b, "a")
@@ -107,9 +105,7 @@ var growingObjects = []appendCase{
 			_, err := storage.Append(t.Context(), b, "a", []byte("y"))
 			require.NoError(t, err)
 			t.requireTags(b, "a", map[string]string{"of": "object"})
-			_, err = storage.Append(
-				t.Context(), b, "a", []byte("z"), storage.WithTags(map[string]string{"of": "append"}),
-			)
+			_, err = storage.Append(t.Context(), b, "a", []byte("z"), storage.WithTags(map[string]string{"of": "append"}))
 			require.NoError(t, err)
 			t.requireTags(b, "a", map[string]string{"of": "append"})
 			t.requireContent(b, "a", "xyz")
@@ -195,9 +191,7 @@ var growingObjects = []appendCase{
 		run: func(t *T, path storage.OpenOption) {
 			var other storage.Bucket
 			replace := sync.OnceFunc(func() { t.put(other, "a", "newer", t.contentType("text/x-newer")) })
-			b, second := t.openTwice(
-				path, observe.BeforeCall("Compose", 1, replace), observe.BeforeCall("Put", 1, replace),
-			)
+			b, second := t.openTwice(path, observe.BeforeCall("Compose", 1, replace), observe.BeforeCall("Put", 1, replace))
 			other = second
 			t.put(other, "a", "old")
 			a, err := storage.Append(t.Context(), b, "a", []byte("+"))

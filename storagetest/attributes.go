@@ -265,9 +265,8 @@ var metadataCases = []Case{
 			}
 			// S3 would read aws-chunked as the encoding of the request, and not of the object.
 			t.requireNoRequests(func() {
-				_, err := b.Upload(
-					t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"),
-				)
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"),
+					storage.WithContentEncoding("gzip, aws-chunked"))
 				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
@@ -309,9 +308,8 @@ var contentTypeCases = []Case{
 					for _, source := range []io.Reader{strings.NewReader(c.body), stream(c.body)} {
 						attrs, err := b.Upload(t.Context(), c.key, source, opts...)
 						require.NoError(t, err)
-						require.Equal(
-							t, c.want, attrs.ContentType, "%s: the type that Upload returns for %q", path.name, c.key,
-						)
+						require.Equal(t, c.want, attrs.ContentType, "%s: the type that Upload returns for %q",
+							path.name, c.key)
 					}
 					require.Equal(t, c.want, t.attrs(b, c.key).ContentType, "%s: %q", path.name, c.key)
 					t.requireContent(b, c.key, c.body)
@@ -381,9 +379,8 @@ var leftOutCases = []Case{
 					require.Empty(t, stored.CacheControl, "%s, %s", path, name)
 					require.Empty(t, stored.Metadata, "%s, %s", path, name)
 					t.requireContent(b, "b.json", "text")
-					_, err = storage.Copy(
-						t.Context(), to, "c", whole, "a.txt", storage.WithMetadata(map[string]string{"k": "new"}),
-					)
+					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt",
+						storage.WithMetadata(map[string]string{"k": "new"}))
 					t.requireNothingDone(err, storage.Unsupported)
 					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithContentType("text/x-new"))
 					t.requireNothingDone(err, storage.Unsupported)

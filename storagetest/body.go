@@ -99,9 +99,8 @@ var bodyCases = []Case{
 					"in place": panickingAt{strings.NewReader(text)},
 					"a stream": io.MultiReader(strings.NewReader(text), panickingReader{}),
 				} {
-					require.PanicsWithValue(
-						t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, path.name,
-					)
+					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s",
+						name, path.name)
 					t.requireMissing(b, "a")
 					require.Zero(t, t.countPendingUploads(), "%s, %s", name, path.name)
 				}

@@ -50,9 +50,7 @@ var conditionCases = []Case{
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				t.requireOneWinner(8, func(i int) error {
-					_, err := b.Upload(
-						t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfAbsent(),
-					)
+					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfAbsent())
 					return err
 				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
 			}
@@ -68,16 +66,14 @@ var conditionCases = []Case{
 				first := t.put(b, "a", body(path.size, 1))
 				second := t.put(b, "a", body(path.size, 2), storage.IfRevision(first.Revision))
 				require.NotEqual(t, first.Revision, second.Revision)
-				_, err := b.Upload(
-					t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(first.Revision),
-				)
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 3)),
+					storage.IfRevision(first.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.NotErrorIs(t, err, fs.ErrExist)
 				t.requireContent(b, "a", body(path.size, 2))
 				require.NoError(t, b.Remove(t.Context(), "a"))
-				_, err = b.Upload(
-					t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(second.Revision),
-				)
+				_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 3)),
+					storage.IfRevision(second.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				t.requireMissing(b, "a")
 			}
@@ -162,9 +158,8 @@ var conditionCases = []Case{
 				start := t.put(b, "log", "")
 				t.put(b, "first", "x")
 				add := func() error {
-					_, err := storage.Compose(
-						t.Context(), b, "log", []string{"log", "first"}, storage.IfRevision(start.Revision),
-					)
+					_, err := storage.Compose(t.Context(), b, "log", []string{"log", "first"},
+						storage.IfRevision(start.Revision))
 					return err
 				}
 				require.NoError(t, add())
@@ -191,9 +186,7 @@ var conditionCases = []Case{
 			b := t.open()
 			old := t.put(b, "a", "old")
 			now := t.put(b, "a", "now")
-			t.requireNothingDone(
-				b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed,
-			)
+			t.requireNothingDone(b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
 			t.requireContent(b, "a", "now")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(now.Revision)))
 			t.requireMissing(b, "a")
@@ -207,9 +200,8 @@ var conditionCases = []Case{
 			b := t.open()
 			revision := t.put(b, "a", "x").Revision
 			t.requireNoRequests(func() {
-				_, err := b.Upload(
-					t.Context(), "a", strings.NewReader("x"), storage.IfAbsent(), storage.IfRevision(revision),
-				)
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfAbsent(),
+					storage.IfRevision(revision))
 				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.Upload(
 					t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision),

@@ -25,9 +25,7 @@ var lockCases = []Case{
 			for _, mode := range []storage.RetentionMode{storage.Governance, storage.Compliance} {
 				key := string(mode)
 				for _, content := range []string{"x", body(3*t.unit, 1)} {
-					kept, err := b.Upload(
-						t.Context(), key, strings.NewReader(content), storage.WithRetention(until, mode),
-					)
+					kept, err := b.Upload(t.Context(), key, strings.NewReader(content), storage.WithRetention(until, mode))
 					require.NoError(t, err)
 					want := storage.Retention{Mode: mode, Until: until.Add(time.Second - 1).Truncate(time.Second).UTC()}
 					require.Equal(t, want, kept.Retention)
@@ -76,9 +74,7 @@ var lockCases = []Case{
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", governed(until)), storage.Locked)
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
-			require.NoError(
-				t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()),
-			)
+			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()))
 			require.Equal(t, governed(until), t.attrs(b, "a").Retention)
 			version := storage.WithVersion(written.Version)
 			t.requireNothingDone(b.Remove(t.Context(), "a", version), storage.Locked)
@@ -96,9 +92,8 @@ var lockCases = []Case{
 			until := time.Now().Add(lockTime)
 			governed := t.put(b, "a", "x", storage.WithRetention(until, storage.Governance))
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
-			require.NoError(
-				t, storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()),
-			)
+			require.NoError(t,
+				storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()))
 			require.Zero(t, t.attrs(b, "a").Retention)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(governed.Version)))
 			t.put(b, "b", "x", storage.WithRetention(until, storage.Compliance))
@@ -117,9 +112,8 @@ var lockCases = []Case{
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
 			written := t.put(b, "a", "x")
-			require.NoError(
-				t, storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Compliance, Until: until}),
-			)
+			require.NoError(t,
+				storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Compliance, Until: until}))
 			longer := storage.Retention{Mode: storage.Compliance, Until: until.Add(lockTime)}
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", longer))
 			for name, weaker := range map[string]storage.Retention{
@@ -268,9 +262,10 @@ func locksRefused(t *T, b storage.Bucket) map[string]error {
 func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	until := time.Now().Add(lockTime)
 	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(until, storage.Governance))
-	errs["SetRetention"] = storage.SetRetention(
-		t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until},
-	)
+	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{
+		Mode:  storage.Governance,
+		Until: until,
+	})
 	return errs
 }
 
@@ -326,9 +321,8 @@ var restoreCases = []Case{
 			t.put(b, "a", "x")
 			for _, days := range []int{0, -1} {
 				t.requireNoRequests(func() {
-					t.requireCode(
-						storage.Restore(t.Context(), b, "a", storage.WithRestoreDays(days)), storage.InvalidArgument,
-					)
+					t.requireCode(storage.Restore(t.Context(), b, "a", storage.WithRestoreDays(days)),
+						storage.InvalidArgument)
 				})
 			}
 		},

@@ -104,9 +104,7 @@ var copyCases = []Case{
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				old := t.put(b, "a", "old")
-				now := t.put(
-					b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}),
-				)
+				now := t.put(b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}))
 				change := storage.WithMetadata(map[string]string{"k": "new"})
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(old.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
@@ -280,14 +278,11 @@ var copyCases = []Case{
 			}
 			for _, size := range []int64{1, 5000} {
 				var other storage.Bucket
-				b, other := t.openTwice(
-					observe.BeforeCall("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }),
-				)
+				b, other := t.openTwice(observe.BeforeCall("Copy", 1,
+					func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
 				t.put(b, "a", body(size, 1))
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
-				require.Contains(
-					t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err,
-				)
+				require.Contains(t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err)
 				t.requireMissing(b, "b")
 			}
 		},

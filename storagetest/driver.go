@@ -178,9 +178,8 @@ var driverCases = []driverCase{
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, StartAfter: "a", Delimiter: "/"})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 2, "StartAfter and Delimiter leave b/ and e")
-			require.Equal(
-				t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0], "a common prefix has no attributes",
-			)
+			require.Equal(t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0],
+				"a common prefix has no attributes")
 			require.NoError(t, d.Close())
 		},
 	},
@@ -329,9 +328,12 @@ func (p *partsCall) send(r *driver.PartRequest) {
 func (p *partsCall) complete(last *driver.PartRequest) {
 	p.t.Helper()
 	slices.SortFunc(p.parts, func(a, b driver.Part) int { return a.Number - b.Number })
-	attrs, err := p.d.CompleteParts(
-		p.t.Context(), &driver.CompleteRequest{Put: p.put, Upload: p.upload, Parts: p.parts, Last: last},
-	)
+	attrs, err := p.d.CompleteParts(p.t.Context(), &driver.CompleteRequest{
+		Put:    p.put,
+		Upload: p.upload,
+		Parts:  p.parts,
+		Last:   last,
+	})
 	require.NoError(p.t, err)
 	require.NotEmpty(p.t, attrs.Revision)
 }

@@ -86,9 +86,7 @@ var errorCases = []Case{
 			}))
 			_, err := b.Attrs(t.Context(), "k")
 			failure := t.requireCode(err, storage.PermissionDenied)
-			require.Equal(
-				t, []any{403, "request-1", "look here"}, []any{failure.Status, failure.RequestID, failure.Hint},
-			)
+			require.Equal(t, []any{403, "request-1", "look here"}, []any{failure.Status, failure.RequestID, failure.Hint})
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			require.ErrorIs(t, err, errBoom)
@@ -199,11 +197,11 @@ var contextCases = []Case{
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Hour}))
 			t.faults.Set(
-				faults.Fail(
-					faults.Any,
-				).WithError(
-					&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour},
-				),
+				faults.Fail(faults.Any).WithError(&storage.Error{
+					Code:       storage.RateLimited,
+					Retryable:  true,
+					RetryAfter: time.Hour,
+				}),
 			)
 			said := ""
 			for wait := 20 * time.Millisecond; wait < time.Minute && !strings.Contains(said, string(storage.RateLimited)); wait *= 10 {
@@ -271,9 +269,7 @@ var numberCases = []Case{
 			)
 			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
-					_, err := b.Upload(
-						t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size),
-					)
+					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))
 					t.requireNothingDone(err, storage.InvalidArgument)
 				}
 			})
@@ -328,9 +324,8 @@ var openCases = []Case{
 				_, err := storage.Open(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				require.Equal(t, "Open", t.requireCode(err, storage.InvalidArgument).Op)
-				require.Equal(
-					t, name == "no address", strings.Contains(err.Error(), "must not be empty"), "%s: %v", name, err,
-				)
+				require.Equal(t, name == "no address", strings.Contains(err.Error(), "must not be empty"), "%s: %v",
+					name, err)
 				require.NotContains(t, err.Error(), "SECRET")
 				_, err = storage.OpenService(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
@@ -354,9 +349,8 @@ var openCases = []Case{
 				b := t.open(opt)
 				t.requireNoRequests(func() {
 					for operation, err := range everyOperation(t, b, "key") {
-						require.Equal(
-							t, storage.InvalidArgument, storage.CodeOf(err), "%s with %s: %v", operation, name, err,
-						)
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s with %s: %v", operation,
+							name, err)
 					}
 				})
 			}

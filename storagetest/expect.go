@@ -204,9 +204,7 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 		require.Equal(t, entry.Size, int64(len(data)), "size of %q in the listing", entry.Key)
 		lines = append(
 			lines,
-			fmt.Sprintf(
-				"%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata,
-			),
+			fmt.Sprintf("%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata),
 		)
 	}
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")

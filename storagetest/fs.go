@@ -142,9 +142,8 @@ var fsCases = []Case{
 					require.NoError(t, err, path)
 					require.True(t, info.IsDir(), path)
 				})
-				require.LessOrEqual(
-					t, stats, 2, "%s: requests for a directory, however deep its files are:\n%v", path, t.faults,
-				)
+				require.LessOrEqual(t, stats, 2, "%s: requests for a directory, however deep its files are:\n%v", path,
+					t.faults)
 				_, err = fs.ReadDir(files, longest)
 				require.Error(t, err, path)
 				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: this is a file and no directory", path)
@@ -158,11 +157,8 @@ var fsCases = []Case{
 					_, err = fs.ReadDir(files, missing)
 					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					response := httptest.NewRecorder()
-					http.FileServerFS(
-						files,
-					).ServeHTTP(
-						response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil),
-					)
+					http.FileServerFS(files).ServeHTTP(response,
+						httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
 					require.Equal(t, http.StatusNotFound, response.Code, "%s, %d bytes", path, len(missing))
 				}
 			}

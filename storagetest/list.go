@@ -31,9 +31,7 @@ var listCases = []Case{
 			}
 			page, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPrefix("b"))...)
 			require.NoError(t, err)
-			require.Equal(
-				t, &storage.Page{Entries: []storage.ListEntry{}}, page, "in JSON, no entry is [] and not null",
-			)
+			require.Equal(t, &storage.Page{Entries: []storage.ListEntry{}}, page, "in JSON, no entry is [] and not null")
 		},
 	},
 	{
@@ -66,13 +64,10 @@ var listCases = []Case{
 			require.Equal(t, want.Revision, entries[0].Revision, "List and Head must return the same Revision")
 			require.WithinDuration(t, want.Modified, entries[0].Modified, 1_000_000_000)
 			if t.desc.Provider != "local" || entries[0].StorageClass != "" {
-				require.Equal(
-					t, want.StorageClass, entries[0].StorageClass, "List and Head must return the same StorageClass",
-				)
+				require.Equal(t, want.StorageClass, entries[0].StorageClass,
+					"List and Head must return the same StorageClass")
 			}
-			require.Equal(
-				t, "p/", entries[1].Key, "a listing with a delimiter has the common prefix in place of its keys",
-			)
+			require.Equal(t, "p/", entries[1].Key, "a listing with a delimiter has the common prefix in place of its keys")
 			require.Equal(t, storage.ListEntry{Key: "p/", IsPrefix: true}, entries[1])
 		},
 	},
@@ -118,12 +113,8 @@ var listCases = []Case{
 					"leaving at entry %d", left,
 				)
 			}
-			require.Equal(
-				t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }),
-			)
-			require.Equal(
-				t, 2, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }),
-			)
+			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
+			require.Equal(t, 2, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
 		},
 	},
 	{
@@ -340,14 +331,10 @@ func listingTable(t *T) {
 					if after != "" {
 						opts = append(opts, storage.WithStartAfter(after))
 					}
-					name := fmt.Sprintf(
-						"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size,
-					)
+					name := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
 					require.Equal(t, want, t.keys(b, opts...), name)
 					if len(want) > 1 {
-						require.Equal(
-							t, want[:2], t.keys(b, append(opts, storage.WithLimit(2))...), "%s, limit 2", name,
-						)
+						require.Equal(t, want[:2], t.keys(b, append(opts, storage.WithLimit(2))...), "%s, limit 2", name)
 					}
 				}
 			}

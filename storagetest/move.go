@@ -170,9 +170,8 @@ var moveCases = []Case{
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(
-				limitedBy(storage.ServerMove), observe.BeforeCall("Delete", 1, func() { t.put(other, "a", "newer") }),
-			)
+			b, other := t.openTwice(limitedBy(storage.ServerMove),
+				observe.BeforeCall("Delete", 1, func() { t.put(other, "a", "newer") }))
 			t.put(b, "a", "old")
 			_, err := storage.Move(t.Context(), b, "a", "b")
 			require.Equal(t, "a", t.requireCode(err, storage.Changed).Key)

@@ -63,9 +63,8 @@ var refCases = []Case{
 				}
 				for name, err := range everyOperation(t, widened, "key") {
 					if !slices.Contains(g.methods, name) {
-						require.Equal(
-							t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s: %v", name, g.name, err,
-						)
+						require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s: %v", name,
+							g.name, err)
 						continue
 					}
 					require.NotErrorIs(t, err, storage.PermissionDenied, "%s through %s", name, g.name)
@@ -157,9 +156,8 @@ var refCases = []Case{
 				}
 				t.requireCode(readByte(t, widened, "a"), storage.PermissionDenied)
 				for _, err := range storage.Versions(t.Context(), widened) {
-					require.True(
-						t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported), "%v", err,
-					)
+					require.True(t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported),
+						"%v", err)
 				}
 			}
 			t.requireMissing(b, "evil")
@@ -277,9 +275,7 @@ var prefixedCases = []Case{
 				for _, prefix := range []string{"", "users/1", "/", "/a/", "a//", "../", "a/../b/", "a\x00/", "./"} {
 					b := storage.Prefixed(whole, prefix)
 					for name, err := range everyOperation(t, b, "key") {
-						require.Equal(
-							t, storage.InvalidArgument, storage.CodeOf(err), "%s under %q: %v", name, prefix, err,
-						)
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s under %q: %v", name, prefix, err)
 					}
 				}
 			})
@@ -409,9 +405,7 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 			_, errs["Append"] = storage.Append(t.Context(), b, key, []byte("x"))
 		}
 		_, errs["ReadAll"] = firstOf3(storage.ReadAll(t.Context(), b, key))
-		_, errs["ReadRanges"] = firstOf3(
-			storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 0, Length: 1}}),
-		)
+		_, errs["ReadRanges"] = firstOf3(storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 0, Length: 1}}))
 		errs["NewReaderAt"] = readByte(t, b, key)
 		for name, err := range errs {
 			if !yield(name, err) {
@@ -460,9 +454,8 @@ var resumedViewCases = []Case{
 			attrs, err = t.upload(t.Context(), h, strings.NewReader(h.text))
 			require.NoError(t, err)
 			require.Zero(t, t.faults.Count(faults.BeginParts), "%v", t.faults)
-			require.GreaterOrEqual(
-				t, t.faults.Count(faults.PutPart), t.partsLeft(1), "a busy store gets a part again: %v", t.faults,
-			)
+			require.GreaterOrEqual(t, t.faults.Count(faults.PutPart), t.partsLeft(1),
+				"a busy store gets a part again: %v", t.faults)
 			t.requireCompleted(h, attrs, h.text)
 		},
 	},

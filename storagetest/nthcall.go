@@ -148,9 +148,8 @@ func (op operation) judge(t *T, name string, v verdict) {
 		require.NoError(t, v.err, name)
 	case op.many:
 		for line := range strings.SplitSeq(v.now, "\n") {
-			require.True(
-				t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s", name, line,
-			)
+			require.True(t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s",
+				name, line)
 		}
 	case storage.CodeOf(v.err) == storage.BodyFailed:
 		require.Equal(t, v.before, v.now, name)
@@ -313,9 +312,8 @@ func writeOperations() []operation {
 		{
 			name: "RemoveMatching", setUp: several, many: true,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-				_, err := storage.RemoveMatching(
-					ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" }, storage.WithPageSize(2),
-				)
+				_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" },
+					storage.WithPageSize(2))
 				return "", err
 			},
 		},

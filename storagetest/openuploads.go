@@ -188,9 +188,7 @@ var openUploadCases = []Case{
 				t.requireCode(err, storage.InvalidArgument)
 				_, err = storage.ContinueUpload(t.Context(), view, token, nil)
 				t.requireCode(err, storage.InvalidArgument)
-				_, err = storage.ContinueUpload(
-					t.Context(), storage.Ref[storage.Downloader](b).(storage.Uploader), token,
-				)
+				_, err = storage.ContinueUpload(t.Context(), storage.Ref[storage.Downloader](b).(storage.Uploader), token)
 				t.requireCode(err, storage.PermissionDenied)
 			})
 			whole := t.continued(b, u)
@@ -316,9 +314,7 @@ var openUploadCases = []Case{
 				for _, err := range storage.ListUploads(t.Context(), b, storage.WithLimit(1)) {
 					t.requireCode(err, storage.InvalidArgument)
 				}
-				t.requireCode(
-					storage.AbortUpload(t.Context(), b, storage.UploadEntry{Key: "a/2"}), storage.InvalidArgument,
-				)
+				t.requireCode(storage.AbortUpload(t.Context(), b, storage.UploadEntry{Key: "a/2"}), storage.InvalidArgument)
 			})
 		},
 	},

@@ -291,9 +291,7 @@ func (t *T) requireAnyOrder(b storage.Bucket) {
 			}
 			want := model(withFolders, prefix, delimiter, "")
 			require.ElementsMatch(t, want, t.keys(b, opts...), "prefix %q, delimiter %q", prefix, delimiter)
-			require.ElementsMatch(
-				t, want, t.pages(b, 2, opts...), "pages of prefix %q, delimiter %q", prefix, delimiter,
-			)
+			require.ElementsMatch(t, want, t.pages(b, 2, opts...), "pages of prefix %q, delimiter %q", prefix, delimiter)
 			limited := t.keys(b, append(opts, storage.WithLimit(3))...)
 			require.Len(t, limited, min(3, len(want)))
 			require.Subset(t, want, limited)

@@ -118,9 +118,7 @@ var partCases = []Case{
 					if t.has(driver.SequentialParts) { // the last part is sent with CompleteParts
 						parts += t.faults.Count(faults.CompleteParts)
 					}
-					require.Equal(
-						t, row.puts, t.faults.Count(faults.Put), "%s of %d bytes: %v", name, row.bytes, t.faults,
-					)
+					require.Equal(t, row.puts, t.faults.Count(faults.Put), "%s of %d bytes: %v", name, row.bytes, t.faults)
 					require.Equal(t, row.parts, parts, "%s of %d bytes: %v", name, row.bytes, t.faults)
 					t.requireContent(b, "a", text)
 				}
@@ -155,9 +153,12 @@ var partCases = []Case{
 		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(
-				faults.Limits{Disable: driver.StreamingPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit},
-			)
+			b := t.openLimited(faults.Limits{
+				Disable:     driver.StreamingPut,
+				EqualParts:  true,
+				MaxPutSize:  t.unit,
+				MinPartSize: t.unit,
+			})
 			text := body(2*t.unit+t.unit/2, 1)
 			for _, opts := range [][]storage.UploadOption{nil, {storage.WithPartSize(t.unit)}} {
 				_, err := b.Upload(t.Context(), "a", stream(text), opts...)
@@ -184,9 +185,7 @@ var partCases = []Case{
 						faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
 						faults.Fail(faults.CompleteParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(2),
 					)
-					_, err := b.Upload(
-						t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4),
-					)
+					_, err := b.Upload(t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
 					require.NoError(t, err, "%s of %d bytes: %v", name, n, t.faults)
 					t.requireContent(b, name, text)
 				}
@@ -222,9 +221,12 @@ var partCases = []Case{
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(
-				faults.Limits{Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit},
-			)
+			b := t.openLimited(faults.Limits{
+				Disable:     driver.StreamingPut,
+				Sequential:  true,
+				PartUnit:    t.unit,
+				MinPartSize: t.unit,
+			})
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", stream("text"), storage.WithPartSize(t.unit+1))
 				t.requireCode(err, storage.InvalidArgument)
@@ -236,9 +238,12 @@ var partCases = []Case{
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(
-				faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2},
-			)
+			b := t.openLimited(faults.Limits{
+				Disable:     driver.StreamingPut,
+				MaxPutSize:  t.unit,
+				MinPartSize: t.unit,
+				MaxParts:    2,
+			})
 			text := body(2*t.unit+5, 1)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 			require.NoError(t, err)
@@ -319,9 +324,7 @@ var partCases = []Case{
 				)
 			})
 			b := t.openForParts(watch, observe.BeforeCall("PutPart", 2, cancel))
-			_, err := b.Upload(
-				ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
-			)
+			_, err := b.Upload(ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1))
 			t.requireNothingDone(err, storage.Canceled)
 			require.Equal(t, []error{nil}, abort)
 			t.requireMissing(b, "a")

@@ -80,9 +80,8 @@ var rangeCases = []Case{
 
 func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency int) {
 	t.Helper()
-	reader, err := b.Download(
-		t.Context(), key, storage.WithRange(row.offset, row.length), storage.WithConcurrency(concurrency),
-	)
+	reader, err := b.Download(t.Context(), key, storage.WithRange(row.offset, row.length),
+		storage.WithConcurrency(concurrency))
 	if row.code != "" {
 		require.Equal(t, row.code, storage.CodeOf(err), "%s %+v: %v", key, row, err)
 		return
@@ -192,9 +191,8 @@ var readRangesCases = []Case{
 					requireSame(t, text[from:from+int64(len(got[i]))], string(got[i]))
 				}
 			}
-			got, _, err := storage.ReadRanges(
-				t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 9}, {Offset: 3, Length: 3}},
-			)
+			got, _, err := storage.ReadRanges(t.Context(), b, "a",
+				[]storage.Range{{Offset: 0, Length: 9}, {Offset: 3, Length: 3}})
 			require.NoError(t, err)
 			clear(got[0])
 			require.Equal(t, text[3:6], string(got[1]), "results share no memory")
@@ -226,9 +224,7 @@ func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
 	t.Helper()
 	name := fmt.Sprintf("%s %+v", key, row)
 	read := func() ([][]byte, error) {
-		got, _, err := storage.ReadRanges(
-			t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}},
-		)
+		got, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}})
 		return got, err
 	}
 	switch row.code {

@@ -167,9 +167,8 @@ var readerAtCases = []Case{
 			text := body(200_000, 1)
 			t.put(b, "a", text)
 			for _, step := range []int64{100, 1000, 1500} {
-				r, err := storage.NewReaderAt(
-					t.Context(), b, "a", storage.WithBlockSize(1000), storage.WithBlockCache(140_000),
-				)
+				r, err := storage.NewReaderAt(t.Context(), b, "a", storage.WithBlockSize(1000),
+					storage.WithBlockCache(140_000))
 				require.NoError(t, err)
 				before := t.faults.Count(faults.Get)
 				half := int64(len(text)) / 2

@@ -74,9 +74,8 @@ var reconcileCases = []Case{
 					made, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfAbsent())
 					require.NoError(t, err, name)
 					answered()
-					_, err = b.Upload(
-						t.Context(), "a", strings.NewReader(body(path.size, 2)), storage.IfRevision(made.Revision),
-					)
+					_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 2)),
+						storage.IfRevision(made.Revision))
 					require.NoError(t, err, name)
 					t.requireContent(b, "a", body(path.size, 2))
 					answered()
@@ -127,9 +126,8 @@ var reconcileCases = []Case{
 				b := path.open()
 				old := t.put(b, "a", "old")
 				t.faults.Set(faults.DropResponse(completingCalls).Nth(1))
-				attrs, err := b.Upload(
-					t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfRevision(old.Revision),
-				)
+				attrs, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)),
+					storage.IfRevision(old.Revision))
 				require.NoError(t, err, path.name)
 				require.Equal(t, t.attrs(b, "a").Revision, attrs.Revision)
 				t.requireContent(b, "a", body(path.size, 1))
@@ -179,13 +177,8 @@ var reconcileCases = []Case{
 			var other storage.Bucket
 			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
 			t.faults.Set(
-				faults.Fail(
-					faults.Put,
-				).Nth(
-					1,
-				).WithError(
-					&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true},
-				),
+				faults.Fail(faults.Put).
+					Nth(1).WithError(&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}),
 			)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("mine"), storage.IfAbsent())
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
@@ -201,9 +194,9 @@ var reconcileCases = []Case{
 			var other storage.Bucket
 			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
-			_, err := storage.Update(
-				t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("mine"), nil },
-			)
+			_, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) {
+				return []byte("mine"), nil
+			})
 			t.requireCode(err, storage.OutcomeUnknown)
 			t.requireContent(b, "a", "another's")
 		},
@@ -412,13 +405,9 @@ var reconcileCases = []Case{
 				return
 			}
 			b := t.open()
-			lost, denied := faults.DropResponse(
-				faults.DeleteBatch,
-			).Nth(1), faults.Fail(
+			lost, denied := faults.DropResponse(faults.DeleteBatch).Nth(1), faults.Fail(
 				faults.Delete,
-			).WithError(
-				storage.PermissionDenied,
-			)
+			).WithError(storage.PermissionDenied)
 			for _, rules := range [][]faults.Rule{
 				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.PermissionDenied)},
 				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported), denied},
@@ -451,13 +440,8 @@ var reconcileCases = []Case{
 			t.put(b, "x", "x")
 			set := func() {
 				t.faults.Set(
-					faults.DropResponse(
-						faults.Copy|faults.Compose,
-					).Nth(
-						1,
-					).WithError(
-						&storage.Error{Code: storage.Unsupported, Unknown: true},
-					),
+					faults.DropResponse(faults.Copy|faults.Compose).
+						Nth(1).WithError(&storage.Error{Code: storage.Unsupported, Unknown: true}),
 					faults.Fail(faults.Put).WithError(storage.PermissionDenied),
 				)
 			}

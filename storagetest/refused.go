@@ -93,9 +93,8 @@ var refusals = []refusal{
 		return map[string]error{"WithTags": err}
 	}},
 	{storage.SignedLocks, func(t *T, b storage.Bucket) map[string]error {
-		_, retention := b.SignedUploadURL(
-			t.Context(), "key", storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
-		)
+		_, retention := b.SignedUploadURL(t.Context(), "key",
+			storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 		_, hold := b.SignedUploadURL(t.Context(), "key", storage.WithLegalHold())
 		return map[string]error{"WithRetention": retention, "WithLegalHold": hold}
 	}},
@@ -189,9 +188,7 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 	}
 	made := t.countRequests(func() {
 		for name, err := range r.calls(t, b) {
-			require.Equal(
-				t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, r.feature, err,
-			)
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, r.feature, err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		}
 	})
@@ -262,9 +259,7 @@ var refusalCases = []Case{
 				t.requireNothingDone(err, storage.Unsupported)
 				_, err = storage.Copy(t.Context(), b, "new", b, "key", storage.WithSourceNative("elsewhere", 1))
 				t.requireNothingDone(err, storage.Unsupported)
-				_, err = storage.Compose(
-					t.Context(), b, "new", []string{"key"}, storage.WithSourceNative("elsewhere", 1),
-				)
+				_, err = storage.Compose(t.Context(), b, "new", []string{"key"}, storage.WithSourceNative("elsewhere", 1))
 				t.requireNothingDone(err, storage.Unsupported)
 				t.requireNothingDone(b.Remove(t.Context(), "key", foreign), storage.Unsupported)
 				if storage.Supports(b, storage.SignedURLs) {

@@ -55,9 +55,7 @@ var removeCases = []Case{
 					keys = append(keys, fmt.Sprintf("k/%d", i))
 				}
 				t.puts(b, keys...)
-				removed, err := storage.RemoveAll(
-					t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")),
-				)
+				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")))
 				require.NoError(t, err)
 				require.Equal(t, 9, removed)
 				require.Equal(t, []string{"keep"}, t.keys(b))
@@ -154,9 +152,8 @@ var removeCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "p/1", "p/2", "p/3", "q")
-			removed, err := storage.RemoveMatching(
-				t.Context(), b, func(e storage.ListEntry) bool { return e.Key != "p/2" }, storage.WithPrefix("p/"),
-			)
+			removed, err := storage.RemoveMatching(t.Context(), b,
+				func(e storage.ListEntry) bool { return e.Key != "p/2" }, storage.WithPrefix("p/"))
 			require.NoError(t, err)
 			require.Equal(t, 2, removed)
 			require.Equal(t, []string{"a", "p/2", "q"}, t.keys(b))
@@ -256,9 +253,7 @@ var softDeleteCases = []Case{
 				t.removeForGood(b, "a")
 			}
 			t.put(b, "a", "new")
-			t.requireNothingDone(
-				storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.PreconditionFailed,
-			)
+			t.requireNothingDone(storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.PreconditionFailed)
 			t.requireContent(b, "a", "new")
 			t.removeForGood(b, "a")
 			require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()))
@@ -289,9 +284,7 @@ var softDeleteCases = []Case{
 			require.Equal(t, int64(3), entries[2].Size)
 			require.NoError(
 				t,
-				storage.Restore(
-					t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(entries[2].Version),
-				),
+				storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(entries[2].Version)),
 			)
 			t.requireContent(b, "a", "one")
 			t.requireMissing(b, "b")
@@ -314,13 +307,10 @@ var softDeleteCases = []Case{
 			t.put(b, "longer/key", "x")
 			t.removeForGood(b, "longer/key")
 			for _, key := range []string{"missing", "longer", "longer/key2"} {
-				t.requireNothingDone(
-					storage.Restore(t.Context(), b, key, storage.WithSoftDeleted()), storage.ObjectNotFound,
-				)
+				t.requireNothingDone(storage.Restore(t.Context(), b, key, storage.WithSoftDeleted()), storage.ObjectNotFound)
 			}
-			t.requireNothingDone(
-				storage.Restore(t.Context(), b, "there", storage.WithSoftDeleted()), storage.PreconditionFailed,
-			)
+			t.requireNothingDone(storage.Restore(t.Context(), b, "there", storage.WithSoftDeleted()),
+				storage.PreconditionFailed)
 		},
 	},
 	{
@@ -362,18 +352,16 @@ var softDeleteCases = []Case{
 			require.Empty(t, t.versions(b, storage.WithSoftDeleted()))
 			_, err := storage.RemoveVersions(
 				t.Context(), b,
-				slices.Values(
-					slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool { return v.Version == "" }),
-				),
+				slices.Values(slices.DeleteFunc(t.versions(b),
+					func(v storage.VersionEntry) bool { return v.Version == "" })),
 			)
 			require.NoError(t, err)
 			require.Empty(t, t.versions(b))
 			entries := t.versions(b, storage.WithSoftDeleted())
 			require.Len(t, entries, 2)
 			require.Equal(t, one.Version, entries[1].Version)
-			require.NoError(
-				t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(one.Version)),
-			)
+			require.NoError(t,
+				storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(one.Version)))
 			t.requireContent(b, "a", "one")
 		},
 	},

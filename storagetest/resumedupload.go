@@ -113,9 +113,8 @@ var resumedUploadCases = []Case{
 			for name, from := range bodies {
 				h := t.interruptUpload(from)
 				var told int64
-				attrs, err := t.upload(
-					t.Context(), h, from(h.text), storage.WithProgress(func(done, _ int64) { told = done }),
-				)
+				attrs, err := t.upload(t.Context(), h, from(h.text),
+					storage.WithProgress(func(done, _ int64) { told = done }))
 				require.NoError(t, err, name)
 				require.Zero(t, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
 				require.Equal(t, t.partsLeft(1), t.faults.Count(faults.PutPart), "%s: %v", name, t.faults)
@@ -364,9 +363,7 @@ var resumedUploadCases = []Case{
 			)
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
-				_, err := storage.Copy(
-					ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1),
-				)
+				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))
 				return err
 			}
 			t.requireCode(copied(ctx), storage.Canceled)
@@ -391,9 +388,8 @@ var uploadJournalCases = []Case{
 			same, err := storage.Open(t.Context(), "mem://"+t.desc.Bucket)
 			require.NoError(t, err)
 			for name, b := range map[string]storage.Bucket{"another bucket with the same name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
-				require.Equal(
-					t, storage.InvalidArgument, storage.CodeOf(storage.AbandonUpload(t.Context(), b, h.path)), name,
-				)
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(storage.AbandonUpload(t.Context(), b, h.path)),
+					name)
 				require.FileExists(t, h.path)
 			}
 			require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)

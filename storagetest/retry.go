@@ -233,9 +233,7 @@ var resumeCases = []Case{
 			// The rule must be set before the bucket is opened. Otherwise the driver would declare
 			// Local, and the engine would not check for stalls.
 			t.faults.Set(faults.StallBody(0))
-			b := t.open(
-				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}),
-			)
+			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}))
 			t.faults.Set()
 			text := body(5000, 1)
 			t.put(b, "a", text)
@@ -303,9 +301,7 @@ func changesUnderDownload(text string) func(t *T) {
 				continue
 			}
 			t.requireCode(err, storage.Changed)
-			require.False(
-				t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err,
-			)
+			require.False(t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err)
 		}
 	}
 }

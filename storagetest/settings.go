@@ -27,9 +27,7 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
 	got := rules[0]
-	if union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...); slices.Equal(
-		got.AllowedHeaders, union,
-	) {
+	if union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...); slices.Equal(got.AllowedHeaders, union) {
 		want.AllowedHeaders, want.ExposedHeaders = union, union
 	}
 	require.Equal(s.T, want, got)
@@ -79,9 +77,7 @@ var settingCases = []serviceCase{
 			kept := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
 			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(kept.Version)), storage.Locked)
 			remove("kept", kept.Version)
-			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(
-				err,
-			) {
+			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(err) {
 				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
 				written := s.T.put(b, "default", "x")
 				s.T.requireNothingDone(b.Remove(ctx, "default", storage.WithVersion(written.Version)), storage.Locked)

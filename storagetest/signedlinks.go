@@ -27,9 +27,7 @@ var signedLinkCases = []Case{
 			// may limit URLs to a day.
 			const window, ttl = 12 * time.Hour, 10 * time.Minute
 			sign := func(key string, window, ttl time.Duration) *storage.SignedURL {
-				signed, err := b.SignedDownloadURL(
-					t.Context(), key, storage.WithStableFor(window), storage.WithTTL(ttl),
-				)
+				signed, err := b.SignedDownloadURL(t.Context(), key, storage.WithStableFor(window), storage.WithTTL(ttl))
 				require.NoError(t, err)
 				return signed
 			}
@@ -69,9 +67,8 @@ var signedLinkCases = []Case{
 				_, err := b.SignedDownloadURL(t.Context(), "a", opts...)
 				t.requireNothingDone(err, storage.InvalidArgument)
 			}
-			_, err := b.SignedDownloadURL(
-				t.Context(), "a", storage.WithStableFor(24*time.Hour), storage.WithTTL(6*24*time.Hour),
-			)
+			_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(24*time.Hour),
+				storage.WithTTL(6*24*time.Hour))
 			require.NoError(t, err)
 		},
 	},

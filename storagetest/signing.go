@@ -42,9 +42,7 @@ var signingCases = []Case{
 					altered := *signed
 					a.change(t, &altered)
 					response := t.do(&altered, strings.NewReader("evil"), nil)
-					require.GreaterOrEqual(
-						t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body,
-					)
+					require.GreaterOrEqual(t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body)
 				}
 			}
 			for _, a := range equivalentForms {
@@ -248,9 +246,8 @@ var signingCases = []Case{
 			t.put(b, "a", "x")
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Second))
 			require.NoError(t, err)
-			require.Eventually(
-				t, func() bool { return t.do(signed, nil, nil).status >= 400 }, time.Minute, 200*time.Millisecond,
-			)
+			require.Eventually(t, func() bool { return t.do(signed, nil, nil).status >= 400 }, time.Minute,
+				200*time.Millisecond)
 			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
 			for _, a := range laterExpiries {
 				altered := *signed
@@ -399,9 +396,7 @@ func signedUpload(t *T, key string) {
 	b := t.open()
 	signed, err := b.SignedUploadURL(
 		t.Context(), key, t.contentType("text/x-test"),
-		t.optional(
-			storage.ContentProperties, storage.WithCacheControl("no-store"),
-		),
+		t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
 		t.metadata(map[string]string{"k": "v"}),
 	)
 	require.NoError(t, err)

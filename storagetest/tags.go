@@ -88,9 +88,8 @@ var tagCases = []Case{
 			tags, err := storage.Tags(t.Context(), b, "a", storage.WithVersion(old.Version))
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"v": "1"}, tags)
-			require.NoError(
-				t, storage.SetTags(t.Context(), b, "a", map[string]string{"v": "3"}, storage.WithVersion(old.Version)),
-			)
+			require.NoError(t,
+				storage.SetTags(t.Context(), b, "a", map[string]string{"v": "3"}, storage.WithVersion(old.Version)))
 			t.requireTags(b, "a", map[string]string{"v": "2"})
 			tags, err = storage.Tags(t.Context(), b, "a", storage.WithVersion(old.Version))
 			require.NoError(t, err)
@@ -226,9 +225,8 @@ var tagCases = []Case{
 			b := t.open()
 			_, err := storage.Tags(t.Context(), b, "missing")
 			t.requireCode(err, storage.ObjectNotFound)
-			t.requireNothingDone(
-				storage.SetTags(t.Context(), b, "missing", map[string]string{"k": "v"}), storage.ObjectNotFound,
-			)
+			t.requireNothingDone(storage.SetTags(t.Context(), b, "missing", map[string]string{"k": "v"}),
+				storage.ObjectNotFound)
 			t.requireNothingDone(storage.SetTags(t.Context(), b, "missing", nil), storage.ObjectNotFound)
 			t.requireMissing(b, "missing")
 		},

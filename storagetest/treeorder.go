@@ -27,18 +27,14 @@ var treeCases = []Case{
 			require.Equal(t, all, t.keys(b))
 			require.Equal(t, all, t.keys(b, storage.WithPageSize(2)))
 			require.Equal(t, all, t.pages(b, 2))
-			require.Equal(
-				t, []string{"a-b", ">a/", "a0"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)),
-			)
+			require.Equal(t, []string{"a-b", ">a/", "a0"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
 			require.Equal(t, all[1:], t.keys(b, storage.WithStartAfter("a-b"), storage.WithPageSize(2)))
 			require.Equal(t, all[3:], t.keys(b, storage.WithStartAfter("a/2"), storage.WithPageSize(2)))
 			require.Equal(
 				t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)),
 				"a start before the prefix",
 			)
-			require.Empty(
-				t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix",
-			)
+			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix")
 			require.Equal(
 				t, []string{"a-", "a/1", "a/2", "a/3", "a0"},
 				t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)),
@@ -102,9 +98,7 @@ var treeCases = []Case{
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.Repeating))
 			t.puts(b, "a/1", "b", "c/1")
-			require.Equal(
-				t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)),
-			)
+			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
 			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/")))
 		},
 	},
@@ -277,13 +271,9 @@ func listingFromTheStart(t *T) {
 	t.puts(tree, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
 		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
+			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported)
 			t.requireCode(
-				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported,
-			)
-			t.requireCode(
-				t.lastError(
-					tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/"),
-				),
+				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/")),
 				storage.Unsupported,
 			)
 		}

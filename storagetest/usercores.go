@@ -87,9 +87,7 @@ var userCoreCases = []Case{
 				b, calls := t.counting(whole)
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
-				_, err = storage.Copy(
-					t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a",
-				)
+				_, err = storage.Copy(t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a")
 				require.NoError(t, err, path)
 				require.Equal(t, []string{"b", "p/c"}, calls.Copies[:2], path)
 				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
@@ -285,9 +283,8 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "z")
-			view := storage.Prefixed(
-				t.wrap(whole, func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/",
-			)
+			view := storage.Prefixed(t.wrap(whole,
+				func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/")
 			var failed error
 			for entry, err := range view.List(t.Context(), t.anyOrder()...) {
 				if failed = err; err == nil {
@@ -352,9 +349,8 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.put(whole, "p/a", "text")
-			view := storage.Prefixed(
-				t.wrap(whole, func(c storage.Core) storage.Core { return cores.Shortening{Core: c} }), "p/",
-			)
+			view := storage.Prefixed(t.wrap(whole,
+				func(c storage.Core) storage.Core { return cores.Shortening{Core: c} }), "p/")
 			r, err := view.Download(t.Context(), "a")
 			require.NoError(t, err)
 			defer func() { require.NoError(t, r.Close()) }()

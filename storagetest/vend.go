@@ -100,9 +100,7 @@ func (t *T) vend(b storage.Bucket, prefixes ...string) *storage.VendedCredential
 	var err error
 	for _, prefix := range prefixes {
 		var v *storage.VendedCredentials
-		if v, err = storage.Vend(t.Context(), b, prefix, rights, time.Hour); storage.CodeOf(
-			err,
-		) != storage.Unsupported {
+		if v, err = storage.Vend(t.Context(), b, prefix, rights, time.Hour); storage.CodeOf(err) != storage.Unsupported {
 			require.NoError(t, err)
 			return v
 		}

@@ -37,9 +37,7 @@ var versionCases = []Case{
 			require.Len(t, entries, 3)
 			require.Equal(t, []string{"a", "a", "ab"}, []string{entries[0].Key, entries[1].Key, entries[2].Key})
 			require.Equal(t, []string{two.Version, one.Version}, []string{entries[0].Version, entries[1].Version})
-			require.Equal(
-				t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current},
-			)
+			require.Equal(t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current})
 			require.Equal(t, []int64{4, 3}, []int64{entries[0].Size, entries[1].Size})
 			require.Equal(t, entries, t.versions(b, storage.WithPrefix("a"), storage.WithPageSize(1)), "across pages")
 			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing must show current objects")
@@ -127,9 +125,8 @@ var versionCases = []Case{
 			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
 				switch {
 				case entry.Version == two.Version && !entry.NoncurrentSince.IsZero():
-					require.False(
-						t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified), "this is when it was removed",
-					)
+					require.False(t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified),
+						"this is when it was removed")
 				case !entry.IsDeleteMarker && entry.Version != two.Version:
 					// versitygw writes the replaced version once more when it becomes noncurrent,
 					// which changes the version's time.
@@ -203,9 +200,8 @@ var versionCases = []Case{
 			_, err := b.Download(t.Context(), "a", storage.WithVersion(two.Version))
 			t.requireCode(err, storage.ObjectNotFound)
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
-			require.NoError(
-				t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "removing a missing one is success",
-			)
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)),
+				"removing a missing one is success")
 			require.Len(t, t.versions(b), 2)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
 			t.requireContent(b, "a", "three")
@@ -219,9 +215,8 @@ var versionCases = []Case{
 				t.requireContent(b, "a", "three")
 			}
 			require.Equal(t, "three", t.get(b, "a", storage.WithVersion(three.Version)))
-			require.NoError(
-				t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "removing a missing one is success",
-			)
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)),
+				"removing a missing one is success")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(three.Version)))
 			t.requireMissing(b, "a")
 			require.Empty(t, t.versions(b))

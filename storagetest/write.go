@@ -417,9 +417,8 @@ func writeReturnsAttrs(t *T) {
 			t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
 			t.metadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(
-			t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name, t.faults,
-		)
+		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name,
+			t.faults)
 		require.Equal(t, "a.png", returned.Key)
 		require.Equal(t, path.size, returned.Size)
 		require.Equal(t, "image/png", returned.ContentType)

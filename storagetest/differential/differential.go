@@ -167,9 +167,8 @@ func (p *player) remember(key string, memory, other *storage.Attrs) {
 	}
 	content, _, err := storage.ReadAll(p.ctx, p.memory, key, storage.IfRevision(memory.Revision))
 	if err == nil {
-		p.revisions = append(
-			p.revisions, revision{key, memory.Revision, other.Revision, memory.Version, other.Version, string(content)},
-		)
+		p.revisions = append(p.revisions,
+			revision{key, memory.Revision, other.Revision, memory.Version, other.Version, string(content)})
 	}
 }
 

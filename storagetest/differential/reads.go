@@ -34,9 +34,7 @@ func (p *player) download() string {
 			offset, length := r.Range()
 			_ = r.Close()
 			return result{
-				fmt.Sprintf(
-					"%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs()),
-				),
+				fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs())),
 				r.Attrs(), err,
 			}
 		},

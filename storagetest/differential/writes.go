@@ -102,9 +102,8 @@ func (p *player) removeMatching() string {
 	return p.compare(
 		fmt.Sprintf("RemoveMatching below %q what has %d bytes", prefix, length), "",
 		func(b storage.Bucket, _ bool) result {
-			removed, err := storage.RemoveMatching(
-				p.ctx, b, func(e storage.ListEntry) bool { return len(e.Key) == length }, storage.WithPrefix(prefix),
-			)
+			removed, err := storage.RemoveMatching(p.ctx, b,
+				func(e storage.ListEntry) bool { return len(e.Key) == length }, storage.WithPrefix(prefix))
 			return result{text: fmt.Sprint(removed), err: err}
 		},
 	)

@@ -90,9 +90,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 }
 
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	return callWithBody(
-		d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) },
-	)
+	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
 }
 
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -138,9 +136,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 }
 
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
-	_, err := call(
-		d, ctx, AbortParts, key, func() (struct{}, error) { return struct{}{}, d.Driver.AbortParts(ctx, key, upload) },
-	)
+	_, err := call(d, ctx, AbortParts, key, func() (struct{}, error) {
+		return struct{}{}, d.Driver.AbortParts(ctx, key, upload)
+	})
 	return err
 }
 
@@ -149,9 +147,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 }
 
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	return call(
-		d, ctx, ListUploads, r.Prefix, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) },
-	)
+	return call(d, ctx, ListUploads, r.Prefix, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
 }
 
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
@@ -187,9 +183,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 }
 
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	return call(
-		d, ctx, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) },
-	)
+	return call(d, ctx, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
 }
 
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {

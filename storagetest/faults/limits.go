@@ -190,9 +190,7 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
 		case !last && limits.Equal && part.Size != r.Parts[0].Size,
 			last && limits.Equal && part.Size > r.Parts[0].Size:
-			return nil, broken(
-				"part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size,
-			)
+			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
 		}
 	}
 	if d.order != nil && !r.Put.AnyOrder {

@@ -89,9 +89,8 @@ func framings() []fault {
 		}},
 		{name: "informational responses without an end", instead: true, fails: true, respond: func(x *exchange) {
 			for range 100 {
-				if !x.print(
-					"%s", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100),
-				) {
+				if !x.print("%s",
+					strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100)) {
 					return
 				}
 			}

@@ -166,9 +166,7 @@ func uploadInParts(desc *driver.Description) operation {
 		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"),
 		done: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(
-				ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1),
-			)
+			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
 			return err
 		},
 	}

@@ -71,9 +71,8 @@ func respondAsGateway(x *exchange) {
 // sweep tries the statuses for each request of the operation. All tries share one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
-	opened := engine.New(
-		s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}),
-	)
+	opened := engine.New(s.store.Open(t, server.URL),
+		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(opened) })
 	lines := s.tryOn(t, server, opened, f, o, mostSwept+1, 0).server.lines()
 	for first := 1; first <= mostSwept; first++ {

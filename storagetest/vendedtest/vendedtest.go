@@ -209,9 +209,8 @@ func requireOnly(t *testing.T, s Store, right namedRight) {
 	require.NoError(t, calls[right.name](t.Context(), client, "users/1/a"))
 	requireRefused(t, calls[right.name](t.Context(), client, "users/10/a"))
 	if right.name == "write" {
-		_, err := client.Upload(
-			t.Context(), "users/1/parts", bytes.NewReader(make([]byte, 12<<20)), storage.WithPartSize(6<<20),
-		)
+		_, err := client.Upload(t.Context(), "users/1/parts", bytes.NewReader(make([]byte, 12<<20)),
+			storage.WithPartSize(6<<20))
 		require.NoError(t, err, "parts")
 	}
 }
