@@ -298,7 +298,8 @@ type pausingReader struct {
 }
 
 func (r *pausingReader) Read(p []byte) (int, error) {
-	if r.calls++; r.calls%3 != 0 {
+	r.calls++
+	if r.calls%3 != 0 {
 		return 0, nil
 	}
 	return r.r.Read(p[:min(len(p), 2)])

@@ -311,7 +311,8 @@ func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner i
 	for i := range n {
 		all.Go(func() {
 			start.Wait()
-			switch err := write(i); {
+			err := write(i)
+			switch {
 			case err == nil:
 				wins.Add(1)
 				winner.Store(int32(i))

@@ -166,7 +166,8 @@ var driverCases = []driverCase{
 					got = append(got, entry.Key)
 				}
 				require.LessOrEqual(t, len(got), len(want), "a token must continue after its page: %q", got)
-				if token = page.Token; token == "" {
+				token = page.Token
+				if token == "" {
 					break
 				}
 			}

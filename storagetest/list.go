@@ -150,7 +150,8 @@ var listCases = []Case{
 			var last error
 			entries := 0
 			for _, err := range b.List(ctx, t.anyOrder(storage.WithPageSize(1))...) {
-				if last = err; err == nil {
+				last = err
+				if err == nil {
 					entries++
 					cancel()
 				}
@@ -195,7 +196,8 @@ var listCases = []Case{
 				for _, e := range page.Entries {
 					keys = append(keys, e.Key)
 				}
-				if token = page.Token; token == "" {
+				token = page.Token
+				if token == "" {
 					break
 				}
 				require.NotEmpty(t, page.Entries, "only the last page may be empty")
@@ -398,10 +400,12 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	var last error
 	entries := 0
 	for _, err := range b.List(ctx, t.anyOrder(opts...)...) {
-		if last = err; err != nil {
+		last = err
+		if err != nil {
 			continue
 		}
-		if entries++; entries == n {
+		entries++
+		if entries == n {
 			cancel()
 		}
 	}
@@ -414,7 +418,8 @@ func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {
 		require.NoError(t, err)
-		if n--; n == 0 {
+		n--
+		if n == 0 {
 			return
 		}
 	}

@@ -55,7 +55,8 @@ var pageCases = []Case{
 							got = append(got, mark(entry))
 						}
 						pages++
-						if token = page.Token; token == "" {
+						token = page.Token
+						if token == "" {
 							break
 						}
 					}
@@ -92,7 +93,8 @@ var pageCases = []Case{
 						for _, entry := range page.Entries {
 							got = append(got, mark(entry))
 						}
-						if token = page.Token; token == "" {
+						token = page.Token
+						if token == "" {
 							break
 						}
 					}
@@ -178,7 +180,8 @@ var pageCases = []Case{
 				for _, entry := range page.Entries {
 					keys = append(keys, entry.Key)
 				}
-				if token = page.Token; token == "" {
+				token = page.Token
+				if token == "" {
 					break
 				}
 			}

@@ -50,7 +50,8 @@ var partCases = []Case{
 							case "BeginParts": // the upload begins, but the response is lost
 								err := next(context.WithoutCancel(ctx))
 								begun++
-								if cancel(); ctx.Err() != nil {
+								cancel()
+								if ctx.Err() != nil {
 									return ctx.Err()
 								}
 								return err

@@ -43,7 +43,8 @@ type options struct {
 
 // skips reports whether a case is skipped, and returns the reason.
 func (o *options) skips(name, rule string) (reason string, skipped bool) {
-	if reason, skipped = o.skipped[name]; !skipped {
+	reason, skipped = o.skipped[name]
+	if !skipped {
 		reason, skipped = o.skippedRules[rule]
 	}
 	return reason, skipped

@@ -144,7 +144,8 @@ var treeCases = []Case{
 							got = append(got, mark(entry))
 						}
 						pages++
-						if token = page.Token; token == "" {
+						token = page.Token
+						if token == "" {
 							break
 						}
 					}
@@ -184,10 +185,12 @@ var treeCases = []Case{
 			var keys []string
 			var last error
 			for entry, err := range b.List(ctx, t.anyOrder()...) {
-				if last = err; err != nil {
+				last = err
+				if err != nil {
 					break
 				}
-				if keys = append(keys, entry.Key); len(keys) == 3 {
+				keys = append(keys, entry.Key)
+				if len(keys) == 3 {
 					cancel()
 				}
 			}
@@ -239,7 +242,8 @@ func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []stri
 		for _, entry := range page.Entries {
 			all = append(all, mark(entry))
 		}
-		if token = page.Token; token == "" {
+		token = page.Token
+		if token == "" {
 			return t.sorted(all)
 		}
 	}
@@ -301,7 +305,8 @@ func listingFromTheStart(t *T) {
 			want := model(aroundAFolder, r.Prefix, r.Delimiter, after)
 			started := append(slices.Clip(opts), storage.WithStartAfter(after))
 			require.Equal(t, want, t.keys(b, append(started, storage.WithPageSize(2))...), "%+v after %q", r, after)
-			if want = want[:min(2, len(want))]; len(want) > 0 {
+			want = want[:min(2, len(want))]
+			if len(want) > 0 {
 				require.Equal(t, want, t.keys(b, append(started, storage.WithLimit(2))...), "%+v after %q", r, after)
 			}
 		}

@@ -287,7 +287,8 @@ var userCoreCases = []Case{
 				func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/")
 			var failed error
 			for entry, err := range view.List(t.Context(), t.anyOrder()...) {
-				if failed = err; err == nil {
+				failed = err
+				if err == nil {
 					require.Equal(t, "a", entry.Key)
 				}
 			}

@@ -346,7 +346,7 @@ func readersAndWriter(t *T) {
 				case err != nil:
 					t.Errorf("reading: %v", err)
 					return
-				case t.has(storage.Metadata) && attrs.Metadata["sum"] != fmt.Sprintf("%08x", sum(data)),
+				case t.has(storage.Metadata) && attrs.Metadata["sum"] != fmt.Sprintf("%08x", sum(data)) ||
 					string(data) != body(attrs.Size, byte(attrs.Size-1000)):
 					t.Errorf("%d bytes with the attributes of another object: %+v", len(data), attrs)
 					return

@@ -70,7 +70,8 @@ func (p *player) listPages() string {
 			for _, entry := range page.Entries {
 				found += describeEntry(entry)
 			}
-			if token = page.Token; token == "" {
+			token = page.Token
+			if token == "" {
 				return result{text: found}
 			}
 		}

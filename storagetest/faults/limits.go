@@ -129,7 +129,8 @@ func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
-	switch _, seeks := r.Body.(io.Seeker); {
+	_, seeks := r.Body.(io.Seeker)
+	switch {
 	case r.Size < 0 && !d.has(driver.StreamingPut):
 		return nil, broken("a Put with unknown size, without StreamingPut")
 	case r.Size >= 0 && !seeks:
@@ -165,7 +166,8 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 }
 
 func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	switch limits := d.parts(r.AnyOrder); {
+	limits := d.parts(r.AnyOrder)
+	switch {
 	case r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts:
 		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	case limits.MaxSize > 0 && r.Size > limits.MaxSize:
@@ -188,7 +190,7 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 			return nil, broken("part %d after part %d", part.Number, r.Parts[i-1].Number)
 		case !last && part.Size < limits.MinSize:
 			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
-		case !last && limits.Equal && part.Size != r.Parts[0].Size,
+		case !last && limits.Equal && part.Size != r.Parts[0].Size ||
 			last && limits.Equal && part.Size > r.Parts[0].Size:
 			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
 		}

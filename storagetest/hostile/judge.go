@@ -125,13 +125,14 @@ func secretsOf(r *http.Request) []string {
 	}
 	for name, values := range r.Header {
 		for _, value := range values {
-			switch name = strings.ToLower(name); {
-			case strings.Contains(name, "authorization"), strings.Contains(name, "cookie"):
+			name = strings.ToLower(name)
+			switch {
+			case strings.Contains(name, "authorization") || strings.Contains(name, "cookie"):
 				addCredential(value, add)
-			case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
+			case strings.Contains(name, "security-token") || strings.Contains(name, "session-token"):
 				add(value)
-			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // checksums, which are no secrets
-			case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
+			case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"): // checksums, which are no secrets
+			case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
 				add(value)
 			}
 			if at, err := url.Parse(value); err == nil && at.Host != "" {
@@ -165,7 +166,7 @@ func secretWord(word string) string {
 		return value
 	case strings.Contains(word, ":"): // the name of an account, a colon and its MAC
 		return word[strings.LastIndex(word, ":")+1:]
-	case strings.HasPrefix(word, "SharedKey"), strings.EqualFold(word, "bearer"):
+	case strings.HasPrefix(word, "SharedKey") || strings.EqualFold(word, "bearer"):
 		return ""
 	}
 	return word

@@ -108,9 +108,9 @@ func isRead(line string) bool {
 // if the bucket retries, or if the fault breaks more than one response.
 func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
 	switch {
-	case o.large, read, !f.once:
+	case o.large || read || !f.once:
 		return few
-	case !commits, !o.every, f.attempts > 1, !s.store.Statuses:
+	case !commits || !o.every || f.attempts > 1 || !s.store.Statuses:
 		return classes
 	}
 	all := make([]int, 0, noResponse-firstStatus+1)

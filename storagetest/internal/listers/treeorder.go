@@ -84,7 +84,8 @@ func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.
 			return nil, err
 		}
 		all = append(all, page.Entries...)
-		if below.Token = page.Token; below.Token == "" {
+		below.Token = page.Token
+		if below.Token == "" {
 			return all, nil
 		}
 	}
