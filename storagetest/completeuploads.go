@@ -264,12 +264,13 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 func (t *T) recordComplete(u storage.MultipartUpload) history.Recorded {
 	return func() (string, history.Step) {
 		_, err := u.Complete(t.Context())
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound && errors.Is(err, storage.OutcomeUnknown):
+		if storage.CodeOf(err) == storage.ObjectNotFound && errors.Is(err, storage.OutcomeUnknown) {
 			return "Complete: it has ended, outcome unknown", history.EndedUnknown("upload")
-		case storage.CodeOf(err) == storage.ObjectNotFound:
+		}
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return "Complete: it has ended", history.FoundEnded("upload")
-		case err != nil:
+		}
+		if err != nil {
 			t.Errorf("Complete: %v", err)
 		}
 		return "Complete", history.CompletedWith("upload")

@@ -312,11 +312,10 @@ func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner i
 		all.Go(func() {
 			start.Wait()
 			err := write(i)
-			switch {
-			case err == nil:
+			if err == nil {
 				wins.Add(1)
 				winner.Store(int32(i))
-			case storage.CodeOf(err) != storage.PreconditionFailed:
+			} else if storage.CodeOf(err) != storage.PreconditionFailed {
 				t.Errorf("a loser's error: %v", err)
 			}
 		})

@@ -123,11 +123,10 @@ var versionCases = []Case{
 
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
-				switch {
-				case entry.Version == two.Version && !entry.NoncurrentSince.IsZero():
+				if entry.Version == two.Version && !entry.NoncurrentSince.IsZero() {
 					require.False(t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified),
 						"this is when it was removed")
-				case !entry.IsDeleteMarker && entry.Version != two.Version:
+				} else if !entry.IsDeleteMarker && entry.Version != two.Version {
 					// versitygw writes the replaced version once more when it becomes noncurrent,
 					// which changes the version's time.
 					require.WithinDuration(t, since, entry.NoncurrentSince, aSecond, "as before")
@@ -316,10 +315,10 @@ func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.Ver
 		entries = append(entries, entry)
 	}
 	require.True(t, slices.IsSortedFunc(entries, func(a, b storage.VersionEntry) int {
-		switch {
-		case a.Key < b.Key:
+		if a.Key < b.Key {
 			return -1
-		case a.Key > b.Key:
+		}
+		if a.Key > b.Key {
 			return 1
 		}
 		return 0

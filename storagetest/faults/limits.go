@@ -167,12 +167,13 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 
 func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	limits := d.parts(r.AnyOrder)
-	switch {
-	case r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts:
+	if r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts {
 		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
-	case limits.MaxSize > 0 && r.Size > limits.MaxSize:
+	}
+	if limits.MaxSize > 0 && r.Size > limits.MaxSize {
 		return driver.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
-	case !r.AnyOrder && d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
+	}
+	if !r.AnyOrder && d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0 {
 		return driver.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
 	if d.order != nil && !r.AnyOrder {

@@ -36,10 +36,10 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	// A process that resumes an upload may not know that the latest part was sent. It may then
 	// begin with the part before the latest one.
 	before := r.Number == at.number-1 && r.Offset+r.Size == at.offset
-	switch {
-	case at.busy:
+	if at.busy {
 		return broken("part %d during part %d", r.Number, at.number)
-	case !again && !next && !before:
+	}
+	if !again && !next && !before {
 		return broken(
 			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number,
 			at.size,

@@ -193,12 +193,13 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)
-		switch {
-		case err != nil && !errors.Is(err, storage.ObjectNotFound):
+		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return false, err
-		case string(content) == to:
+		}
+		if string(content) == to {
 			return true, nil
-		case string(content) == from:
+		}
+		if string(content) == from {
 			return false, nil
 		}
 		return false, fmt.Errorf("the object has %d bytes, which are neither of the two contents", len(content))

@@ -107,10 +107,10 @@ func isRead(line string) bool {
 // only for the request that completes the operation. Even for that request, it returns fewer codes
 // if the bucket retries, or if the fault breaks more than one response.
 func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
-	switch {
-	case o.large || read || !f.once:
+	if o.large || read || !f.once {
 		return few
-	case !commits || !o.every || f.attempts > 1 || !s.store.Statuses:
+	}
+	if !commits || !o.every || f.attempts > 1 || !s.store.Statuses {
 		return classes
 	}
 	all := make([]int, 0, noResponse-firstStatus+1)
