@@ -237,7 +237,8 @@ var bodyCases = []Case{
 			b := t.open()
 			t.put(b, "a", "new")
 			dir := t.TempDir()
-			to, link := filepath.Join(dir, "to"), filepath.Join(dir, "link")
+			to := filepath.Join(dir, "to")
+			link := filepath.Join(dir, "link")
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
 				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only one bit of the mode

@@ -145,7 +145,8 @@ var completeUploadCases = []Case{
 				t.putPart(u, 2, "end")
 				var group sync.WaitGroup
 				callers := []storage.MultipartUpload{u, u, t.continued(b, u), t.continued(b, u)}
-				made, errs := make([]*storage.Attrs, len(callers)), make([]error, len(callers))
+				made := make([]*storage.Attrs, len(callers))
+				errs := make([]error, len(callers))
 				for i, caller := range callers {
 					group.Go(func() { made[i], errs[i] = caller.Complete(t.Context()) })
 				}
@@ -219,7 +220,8 @@ func (t *T) runCompletionsBeside(completions int) {
 	b := t.open()
 	for round := range besideRounds {
 		key := fmt.Sprint("key", round)
-		h, before := &history.History{}, history.KeyState{}
+		h := &history.History{}
+		before := history.KeyState{}
 		if round%2 == 1 {
 			before.Content = "before"
 			t.put(b, key, before.Content)
@@ -247,8 +249,9 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	for range completions {
 		run(t.recordComplete(t.continued(b, u)))
 	}
-	write, remove, read := t.recordWrite(b, u.Key(), fmt.Sprint("write", round)), t.recordRemove(b, u.Key()),
-		t.recordRead(b, u.Key())
+	write := t.recordWrite(b, u.Key(), fmt.Sprint("write", round))
+	remove := t.recordRemove(b, u.Key())
+	read := t.recordRead(b, u.Key())
 	switch round % 3 {
 	case 0:
 		run(read, remove, read)

@@ -23,7 +23,8 @@ var conditionCases = []Case{
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
-				first, second := body(path.size, 1), body(path.size, 2)
+				first := body(path.size, 1)
+				second := body(path.size, 2)
 				t.put(b, "a", first, storage.IfAbsent())
 				for _, source := range []string{"in place", "stream"} {
 					var err error

@@ -41,7 +41,8 @@ var copyCases = []Case{
 				)
 				returned, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
-				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
+				source := t.attrs(b, "a")
+				copied := t.attrs(b, "b")
 				require.Equal(t, source.Properties, copied.Properties, path)
 				require.Equal(t, source.Properties, returned.Properties, path)
 				require.Equal(t, copied.Revision, returned.Revision, path)
@@ -131,7 +132,8 @@ var copyCases = []Case{
 				t.put(b, "a", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}))
 				returned, err := storage.Copy(t.Context(), b, "b", b, "a", storage.WithoutAttrs())
 				require.NoError(t, err, path)
-				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
+				source := t.attrs(b, "a")
+				copied := t.attrs(b, "b")
 				require.Equal(t, source.Properties, copied.Properties, path)
 				require.Equal(t, copied.Revision, returned.Revision, path)
 				require.Equal(t, "b", returned.Key)
@@ -191,7 +193,8 @@ var copyCases = []Case{
 		Name: "a copy between two buckets", Rule: "W1",
 		Explanation: "any bucket copies to any other, in parts if the object is long",
 		run: func(t *T) {
-			from, to := t.open(), t.openForPartsOrWhole()
+			from := t.open()
+			to := t.openForPartsOrWhole()
 			size := int64(1000)
 			if t.has(storage.MultipartUploads) {
 				size = 2*t.unit + 1
@@ -210,7 +213,8 @@ var copyCases = []Case{
 		Name: "a storage class stays with its provider", Rule: "W1",
 		Explanation: "a class is one provider's word: a copy from another provider has the destination's default, unless an option sets the class",
 		run: func(t *T) {
-			from, to := t.open(withForeignProvider()), t.openLimited(faults.Limits{Disable: storage.ServerCopy})
+			from := t.open(withForeignProvider())
+			to := t.openLimited(faults.Limits{Disable: storage.ServerCopy})
 			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
 			t.put(to, "plain", "text")
 			for path, target := range map[string]storage.Bucket{"ours": to, "a user's Core": t.wrapped(to)} {

@@ -155,7 +155,8 @@ var driverCases = []driverCase{
 			// With a driver that declares FolderOrder, the engine uses only the delimiter "/", and no
 			// StartAfter.
 			if t.desc.FolderOrder {
-				delimiter, want = "/", []string{"a", "b/", "e"}
+				delimiter = "/"
+				want = []string{"a", "b/", "e"}
 			}
 			var got []string
 			for token := ""; ; {
@@ -321,7 +322,9 @@ func (p *partsCall) send(r *driver.PartRequest) {
 	p.t.Helper()
 	part, err := p.d.PutPart(p.t.Context(), r)
 	require.NoError(p.t, err)
-	part.Number, part.Size, part.CRC32C = r.Number, r.Size, r.CRC32C
+	part.Number = r.Number
+	part.Size = r.Size
+	part.CRC32C = r.CRC32C
 	p.parts = slices.DeleteFunc(p.parts, func(old driver.Part) bool { return old.Number == r.Number })
 	p.parts = append(p.parts, part)
 }
@@ -340,7 +343,8 @@ func (p *partsCall) complete(last *driver.PartRequest) {
 }
 
 func driverParts(t *T, d driver.Driver) {
-	first, second := body(t.unit, 1), "the end"
+	first := body(t.unit, 1)
+	second := "the end"
 	p := beginParts(t, d, first+second)
 	last := p.request(2, t.unit, second)
 	if t.has(driver.SequentialParts) {

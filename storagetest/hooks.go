@@ -52,7 +52,8 @@ func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 		names = append(names, name)
 	}
 	ended = l.ended
-	l.begun, l.ended = nil, nil
+	l.begun = nil
+	l.ended = nil
 	return names, ended
 }
 

@@ -77,7 +77,8 @@ var moveCases = []Case{
 		Needs:       storage.Versioning,
 		run: func(t *T) {
 			for path, b := range map[string]storage.Bucket{"in one step": t.openVersioned(), "by a copy": t.openVersioned(limitedBy(storage.ServerMove))} {
-				first, second := t.put(b, "a", "one"), t.put(b, "b", "two")
+				first := t.put(b, "a", "one")
+				second := t.put(b, "b", "two")
 				moved, err := storage.Move(t.Context(), b, "a", "b")
 				require.NoError(t, err, path)
 				require.NotEqual(t, second.Version, moved.Version, path)

@@ -133,7 +133,8 @@ var refCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
-			reader, writer := storage.Ref[storage.Downloader](b), storage.Ref[storage.Uploader](b)
+			reader := storage.Ref[storage.Downloader](b)
+			writer := storage.Ref[storage.Uploader](b)
 			_, err := storage.Copy(t.Context(), writer, "copied", reader, "a")
 			require.NoError(t, err)
 			t.requireContent(b, "copied", "a")

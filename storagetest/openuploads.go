@@ -47,7 +47,9 @@ var openUploadCases = []Case{
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
 			b := t.open()
-			first, second, last := body(t.unit, 1), body(t.unit, 2), "end"
+			first := body(t.unit, 1)
+			second := body(t.unit, 2)
+			last := "end"
 			meta := map[string]string{"owner": "ann"}
 			u := t.begin(b, "a", t.contentType("image/png"), t.metadata(meta))
 			require.Equal(t, "a", u.Key())
@@ -91,7 +93,8 @@ var openUploadCases = []Case{
 		Needs:       storage.OpenUploads | storage.StoredChecksums,
 		run: func(t *T) {
 			b := t.open()
-			first, last := body(t.unit, 1), "end"
+			first := body(t.unit, 1)
+			last := "end"
 			u := t.begin(b, "a", storage.WithCRC32C(sum([]byte(first+last))), storage.WithSize(int64(len(first+last))))
 			t.putPart(u, 2, last)
 			t.putPart(u, 1, first)
@@ -119,7 +122,8 @@ var openUploadCases = []Case{
 		Needs:       storage.OpenUploads | storage.ConditionalCreate,
 		run: func(t *T) {
 			b := t.open()
-			one, two := t.begin(b, "a", storage.IfAbsent()), t.begin(b, "a", storage.IfAbsent())
+			one := t.begin(b, "a", storage.IfAbsent())
+			two := t.begin(b, "a", storage.IfAbsent())
 			t.putPart(one, 1, "one")
 			t.putPart(two, 1, "two")
 			_, err := one.Complete(t.Context())
@@ -251,14 +255,16 @@ var openUploadCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			u := t.begin(b, "a")
-			first, last := body(t.unit, 1), "end"
+			first := body(t.unit, 1)
+			last := "end"
 			var group sync.WaitGroup
 			errs := make([]error, 8)
 			for i := range errs {
 				group.Go(func() {
 					again, err := storage.ContinueUpload(t.Context(), b, u.Token())
 					if err == nil {
-						number, text := 1+i%2, first
+						number := 1 + i%2
+						text := first
 						if number == 2 {
 							text = last
 						}
@@ -327,7 +333,8 @@ var openUploadCases = []Case{
 			attributes := t.contentType("text/x-test").(storage.MultipartOption)
 			begun, err := storage.BeginUpload(t.Context(), b, "a/1", attributes)
 			require.NoError(t, err)
-			first, last := body(t.unit, 1), "last"
+			first := body(t.unit, 1)
+			last := "last"
 			t.putPart(begun, 1, first)
 			sub := storage.Prefixed(b, "a/")
 			entry := t.onlyUpload(sub)

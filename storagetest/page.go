@@ -311,7 +311,9 @@ type disordered struct {
 func (d *disordered) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.OrderedListing
-	desc.FolderOrder, desc.FolderPrefixes, desc.SlashDelimiter = false, true, true
+	desc.FolderOrder = false
+	desc.FolderPrefixes = true
+	desc.SlashDelimiter = true
 	return desc
 }
 

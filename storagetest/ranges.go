@@ -114,7 +114,8 @@ var readRangesCases = []Case{
 				for _, row := range rows {
 					one := storage.Range{Offset: row.offset, Length: row.length}
 					if row.code == "" {
-						ranges, want = append(ranges, one), append(want, row.want)
+						ranges = append(ranges, one)
+						want = append(want, row.want)
 					}
 					readOneRange(t, b, key, row)
 				}

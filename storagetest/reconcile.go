@@ -69,7 +69,8 @@ var reconcileCases = []Case{
 					t.faults.Set(loseFirst(refusal, faults.Copy, completingCalls)...)
 				}
 				for _, path := range t.uploadPaths() {
-					b, name := path.open(), fmt.Sprint(path.name, " ", refusal.Status)
+					b := path.open()
+					name := fmt.Sprint(path.name, " ", refusal.Status)
 					answered()
 					made, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfAbsent())
 					require.NoError(t, err, name)
@@ -405,7 +406,8 @@ var reconcileCases = []Case{
 				return
 			}
 			b := t.open()
-			lost, denied := faults.DropResponse(faults.DeleteBatch).Nth(1), faults.Fail(
+			lost := faults.DropResponse(faults.DeleteBatch).Nth(1)
+			denied := faults.Fail(
 				faults.Delete,
 			).WithError(storage.PermissionDenied)
 			for _, rules := range [][]faults.Rule{

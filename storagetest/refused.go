@@ -334,7 +334,9 @@ func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption)
 	var copied []storage.CopyOption
 	var signed []storage.SignedUploadOption
 	for _, o := range opts {
-		upload, copied, signed = append(upload, o), append(copied, o), append(signed, o)
+		upload = append(upload, o)
+		copied = append(copied, o)
+		signed = append(signed, o)
 	}
 	errs := map[string]error{}
 	_, errs["Upload"] = b.Upload(t.Context(), key, strings.NewReader("x"), upload...)

@@ -26,7 +26,8 @@ var memoryCases = []Case{
 		Explanation: "many writers share a limit of 8 parts: if only the caller could free memory, the next request is granted",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			part, writers := max(t.unit, 128<<10), 40
+			part := max(t.unit, 128<<10)
+			writers := 40
 			if part > 1<<20 {
 				writers = 10 // each writer holds a part, and parts above 1 MiB take much memory
 			}
@@ -290,7 +291,8 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	// The rule must be set before the bucket is opened. Otherwise the driver would declare Local,
 	// and the engine would not expect slow reads.
 	t.faults.Set(faults.SlowBody(slowRate))
-	b, text := t.open(opts...), body(slowObject, 1)
+	b := t.open(opts...)
+	text := body(slowObject, 1)
 	if !t.putSlow(b, text) {
 		return nil, ""
 	}

@@ -282,7 +282,8 @@ var accountCases = []serviceCase{
 			Explanation: "a key in one bucket is not in the other, and a copy goes between them",
 		},
 		func(s *S) {
-			one, two := s.bucket(s.create()), s.bucket(s.create())
+			one := s.bucket(s.create())
+			two := s.bucket(s.create())
 			s.T.put(one, "a", "x", storage.WithMetadata(map[string]string{"k": "v"}))
 			s.T.requireMissing(two, "a")
 			_, err := storage.Copy(s.T.Context(), two, "b", one, "a")

@@ -28,7 +28,8 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	require.Len(s.T, rules, 1)
 	got := rules[0]
 	if union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...); slices.Equal(got.AllowedHeaders, union) {
-		want.AllowedHeaders, want.ExposedHeaders = union, union
+		want.AllowedHeaders = union
+		want.ExposedHeaders = union
 	}
 	require.Equal(s.T, want, got)
 }

@@ -244,10 +244,12 @@ func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
 // existing cases and rules.
 func requireKnown(t *testing.T, cases []Case, o *options) {
 	t.Helper()
-	names, rules := map[string]bool{}, map[string]bool{}
+	names := map[string]bool{}
+	rules := map[string]bool{}
 	for _, c := range cases {
 		require.False(t, names[c.Name], "two cases are named %q", c.Name)
-		names[c.Name], rules[c.Rule] = true, true
+		names[c.Name] = true
+		rules[c.Rule] = true
 	}
 	for name := range o.skipped {
 		require.True(t, names[name], "Skip names no case: %q", name)

@@ -120,7 +120,8 @@ var tagCases = []Case{
 				require.NoError(t, err, path)
 				t.requireTags(b, "a", map[string]string{"self": "1"})
 			}
-			from, to := t.open(), t.openForPartsOrWhole()
+			from := t.open()
+			to := t.openForPartsOrWhole()
 			t.put(from, "a", body(3*t.unit, 1), storage.WithTags(widestTags))
 			_, err := storage.Copy(t.Context(), to, "a", from, "a")
 			require.NoError(t, err)

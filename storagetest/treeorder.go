@@ -207,7 +207,9 @@ func listingOfATree(t *T) {
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
 	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
 	if t.remote() { // more requests would prove nothing new
-		sizes, prefixes, starts = []int{2}, []string{""}, []string{"", "a/2"}
+		sizes = []int{2}
+		prefixes = []string{""}
+		starts = []string{"", "a/2"}
 	}
 	for _, prefix := range prefixes {
 		for _, delimiter := range []string{"", "/", "-", "b"} {

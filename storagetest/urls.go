@@ -21,7 +21,8 @@ var signedPartCases = []Case{
 		Needs:       storage.OpenUploads | storage.SignedParts,
 		run: func(t *T) {
 			b := t.open()
-			first, last := body(t.unit, 1), "end"
+			first := body(t.unit, 1)
+			last := "end"
 			begin := []storage.MultipartOption{storage.WithUncheckedParts()}
 			if t.has(storage.SignedPartChecksums) {
 				begin = nil
@@ -36,7 +37,8 @@ var signedPartCases = []Case{
 				require.NoError(t, err)
 				return signed
 			}
-			signed, late := sign(1, first), sign(3, "late")
+			signed := sign(1, first)
+			late := sign(3, "late")
 			require.Equal(t, http.MethodPut, signed.Method)
 			require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 2*time.Minute)
 			if t.has(storage.SignedPartChecksums) {
@@ -67,7 +69,8 @@ var signedPartCases = []Case{
 		Needs:       storage.OpenUploads | storage.SignedParts,
 		run: func(t *T) {
 			b := t.open()
-			u, other := t.begin(b, "a", storage.WithUncheckedParts()), t.begin(b, "a", storage.WithUncheckedParts())
+			u := t.begin(b, "a", storage.WithUncheckedParts())
+			other := t.begin(b, "a", storage.WithUncheckedParts())
 			signed, err := u.SignPart(t.Context(), 1)
 			require.NoError(t, err)
 			of, err := other.SignPart(t.Context(), 2)

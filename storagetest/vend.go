@@ -61,7 +61,8 @@ var vendCases = []Case{
 			"short or too long are InvalidArgument, without a request",
 		Needs: storage.Vending,
 		run: func(t *T) {
-			b, read := t.open(), storage.Rights{Read: true}
+			b := t.open()
+			read := storage.Rights{Read: true}
 			made := t.countRequests(func() {
 				for _, prefix := range []string{"users/1", "/", "/a/", "a//", "../", "a/../", "a\x00/", "a\\/"} {
 					_, err := storage.Vend(t.Context(), b, prefix, read, time.Hour)

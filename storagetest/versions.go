@@ -174,7 +174,8 @@ var versionCases = []Case{
 				}
 				return ""
 			}
-			one, two := t.put(b, "a", "one"), t.put(b, "a", "two")
+			one := t.put(b, "a", "one")
+			two := t.put(b, "a", "two")
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			if marker() == "" {
 				return // the store has no delete markers
@@ -193,7 +194,9 @@ var versionCases = []Case{
 		Needs:       storage.Versioning,
 		run: func(t *T) {
 			b := t.openVersioned()
-			one, two, three := t.put(b, "a", "one"), t.put(b, "a", "two"), t.put(b, "a", "three")
+			one := t.put(b, "a", "one")
+			two := t.put(b, "a", "two")
+			three := t.put(b, "a", "three")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)))
 			t.requireContent(b, "a", "three")
 			_, err := b.Download(t.Context(), "a", storage.WithVersion(two.Version))

@@ -50,7 +50,8 @@ var calls = []call{
 // view compares calls on a prefixed bucket.
 func (p *player) view() string {
 	prefix := one(p, "b/", "b/c/", "d/", "new/")
-	from, to := one(p, "1", "2", "c/1", ".e", "", "x"), one(p, "1", "x", "c/3")
+	from := one(p, "1", "2", "c/1", ".e", "", "x")
+	to := one(p, "1", "x", "c/3")
 	body := p.body()
 	return p.compare(
 		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, to, len(body), from),
@@ -74,7 +75,8 @@ func (p *player) view() string {
 }
 
 func (p *player) badKey() string {
-	key, good := p.value("bad key", badKeys...), one(p, keys...)
+	key := p.value("bad key", badKeys...)
+	good := one(p, keys...)
 	return p.compare(fmt.Sprintf("calls with the key %.30q", key), "", func(b storage.Bucket, _ bool) result {
 		_, upload := b.Upload(p.ctx, key, strings.NewReader("x"))
 		r, download := b.Download(p.ctx, key)

@@ -91,7 +91,8 @@ func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket
 	}
 	for n := range callsOfASeed {
 		if n == callsOfASeed/2 && c.Change != nil {
-			p.other, p.revisions = c.Change(t, p.other), nil
+			p.other = c.Change(t, p.other)
+			p.revisions = nil
 			p.history = append(p.history, "  the bucket is replaced")
 		}
 		if difference := one(p, all...).make(p); difference != "" {
@@ -139,9 +140,11 @@ func (p *player) compare(what, key string, call func(b storage.Bucket, inMemory 
 	}
 	memory := call(p.memory, true)
 	p.history = append(p.history, "  "+what)
-	wanted, got := memory.describe(), other.describe()
+	wanted := memory.describe()
+	got := other.describe()
 	if len(checksum.FindAllString(wanted, -1)) != len(checksum.FindAllString(got, -1)) {
-		wanted, got = checksum.ReplaceAllString(wanted, ""), checksum.ReplaceAllString(got, "")
+		wanted = checksum.ReplaceAllString(wanted, "")
+		got = checksum.ReplaceAllString(got, "")
 	}
 	if wanted != got {
 		return fmt.Sprintf(

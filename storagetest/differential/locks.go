@@ -24,14 +24,17 @@ func (p *player) until() time.Time {
 }
 
 func setLegalHold(p *player) string {
-	key, hold := one(p, keys...), p.sometimes(2)
+	key := one(p, keys...)
+	hold := p.sometimes(2)
 	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), "", func(b storage.Bucket, _ bool) result {
 		return result{err: storage.SetLegalHold(p.ctx, b, key, hold)}
 	})
 }
 
 func setRetention(p *player) string {
-	key, bypass, r := one(p, keys...), p.sometimes(2), storage.Retention{}
+	key := one(p, keys...)
+	bypass := p.sometimes(2)
+	r := storage.Retention{}
 	if !p.sometimes(3) {
 		r = storage.Retention{
 			Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until(),
@@ -50,7 +53,8 @@ func setRetention(p *player) string {
 }
 
 func uploadLocked(p *player) string {
-	key, until := one(p, keys...), p.until()
+	key := one(p, keys...)
+	until := p.until()
 	option := one(p, storage.WithLegalHold(), storage.WithRetention(until, storage.Governance))
 	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, until), key, func(b storage.Bucket, _ bool) result {
 		attrs, err := b.Upload(p.ctx, key, strings.NewReader("locked"), option)

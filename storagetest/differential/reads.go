@@ -15,7 +15,8 @@ func (p *player) download() string {
 	var opts []storage.DownloadOption
 	text := ""
 	if p.sometimes(2) {
-		offset, length := one(p, int64(0), 1, 99, 100, 5000, -5, 1<<40), one(p, int64(-1), 0, 1, 50, 1<<20)
+		offset := one(p, int64(0), 1, 99, 100, 5000, -5, 1<<40)
+		length := one(p, int64(-1), 0, 1, 50, 1<<20)
 		opts = append(opts, storage.WithRange(offset, length))
 		text = fmt.Sprintf(" WithRange(%d, %d)", offset, length)
 	}
@@ -42,7 +43,8 @@ func (p *player) download() string {
 }
 
 func (p *player) downloadFile() string {
-	key, path := one(p, keys...), filepath.Join(p.dir, "file")
+	key := one(p, keys...)
+	path := filepath.Join(p.dir, "file")
 	return p.compare(fmt.Sprintf("DownloadFile %q", key), key, func(b storage.Bucket, _ bool) result {
 		defer func() { _ = os.Remove(path) }()
 		attrs, err := storage.DownloadFile(p.ctx, b, key, path, storage.WithNoSync())
@@ -54,14 +56,16 @@ func (p *player) downloadFile() string {
 }
 
 func (p *player) readAt() string {
-	key, offsets := one(p, keys...), []int64{0, int64(p.random.IntN(100)), int64(p.random.IntN(400_000))}
+	key := one(p, keys...)
+	offsets := []int64{0, int64(p.random.IntN(100)), int64(p.random.IntN(400_000))}
 	return p.compare(fmt.Sprintf("ReaderAt of %q at %d", key, offsets), key, func(b storage.Bucket, _ bool) result {
 		r, err := storage.NewReaderAt(p.ctx, b, key)
 		if err != nil {
 			return result{err: err}
 		}
 		defer func() { _ = r.Close() }()
-		text, content := "", make([]byte, 1000)
+		text := ""
+		content := make([]byte, 1000)
 		for _, offset := range offsets {
 			n, err := r.ReadAt(content, offset)
 			text += fmt.Sprintf("%d bytes, %x, %v; ", n, crc32.ChecksumIEEE(content[:n]), err)

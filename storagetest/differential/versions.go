@@ -17,7 +17,8 @@ var versionCalls = []call{
 // versions compares listings of versions. It leaves out delete markers, which some stores do not
 // have.
 func versions(p *player) string {
-	prefix, size := one(p, "", "b/", "z", "missing"), one(p, 1, 3, 1000)
+	prefix := one(p, "", "b/", "z", "missing")
+	size := one(p, 1, 3, 1000)
 	return p.compare(
 		fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "",
 		func(b storage.Bucket, _ bool) result {

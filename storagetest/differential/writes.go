@@ -14,7 +14,8 @@ import (
 )
 
 func (p *player) upload() string {
-	key, body := one(p, keys...), p.body()
+	key := one(p, keys...)
+	body := p.body()
 	c := p.condition(key)
 	opts, text := p.uploadOptions(body, c)
 	stream := p.sometimes(3)
@@ -59,7 +60,8 @@ func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadO
 }
 
 func (p *player) write() string {
-	key, body := one(p, keys...), p.body()
+	key := one(p, keys...)
+	body := p.body()
 	c := p.condition(key)
 	opts, text := p.uploadOptions(body, c)
 	return p.compare(
@@ -98,7 +100,8 @@ func (p *player) removeAll() string {
 }
 
 func (p *player) removeMatching() string {
-	prefix, length := one(p, "b/", "b/c/", "b", "z", "missing"), one(p, 1, 3, 6)
+	prefix := one(p, "b/", "b/c/", "b", "z", "missing")
+	length := one(p, 1, 3, 6)
 	return p.compare(
 		fmt.Sprintf("RemoveMatching below %q what has %d bytes", prefix, length), "",
 		func(b storage.Bucket, _ bool) result {
@@ -136,7 +139,8 @@ func (p *player) move() string {
 func (p *player) copyBy(
 	name string, call func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error),
 ) string {
-	from, to := one(p, keys...), one(p, keys...)
+	from := one(p, keys...)
+	to := one(p, keys...)
 	opts, text := p.copyOptions()
 	c := p.lateCondition(to)
 	return p.compare(
@@ -166,7 +170,8 @@ func (p *player) compose() string {
 }
 
 func (p *player) append() string {
-	key, body := one(p, keys...), p.body()
+	key := one(p, keys...)
+	body := p.body()
 	opts, text := p.copyOptions()
 	c := p.lateCondition(key)
 	return p.compare(
@@ -205,7 +210,8 @@ func (p *player) setTags() string {
 // uploadParts makes the same multipart upload on both buckets, and compares the results. The upload
 // has at most one part, and is completed or aborted.
 func (p *player) uploadParts() string {
-	key, body := one(p, keys...), p.body()
+	key := one(p, keys...)
+	body := p.body()
 	properties, text := p.properties()
 	c := p.lateCondition(key)
 	end := one(p, "Complete", "Complete", "Abort", "no part", "Complete a part that is not there")

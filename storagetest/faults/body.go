@@ -106,7 +106,8 @@ func corrupted(body io.Reader, at int64) io.Reader {
 	if seeker, ok := body.(io.Seeker); ok {
 		start, err := seeker.Seek(0, io.SeekCurrent)
 		if err == nil {
-			damaged.start, damaged.pos = start, start
+			damaged.start = start
+			damaged.pos = start
 			return &corruptSeeker{body: damaged, seeker: seeker}
 		}
 	}

@@ -90,7 +90,8 @@ func (i *Injector) SetSleep(wait func(ctx context.Context, d time.Duration) erro
 func (i *Injector) Reset() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.events, i.total = nil, 0
+	i.events = nil
+	i.total = 0
 	clear(i.counts)
 }
 

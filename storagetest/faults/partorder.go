@@ -92,8 +92,11 @@ func (o *partOrder) complete(
 	if err != nil {
 		return nil, err
 	}
-	last.Number, last.Size, last.CRC32C = r.Last.Number, r.Last.Size, r.Last.CRC32C
+	last.Number = r.Last.Number
+	last.Size = r.Last.Size
+	last.CRC32C = r.Last.CRC32C
 	all := *r
-	all.Parts, all.Last = append(slices.Clone(r.Parts), last), nil
+	all.Parts = append(slices.Clone(r.Parts), last)
+	all.Last = nil
 	return next.CompleteParts(ctx, &all)
 }

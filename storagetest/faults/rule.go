@@ -88,17 +88,34 @@ func Delay(on Calls, by time.Duration) Rule { return Rule{kind: delay, on: on, w
 func Corrupt(on Calls, at int64) Rule { return Rule{kind: corrupt, on: on, at: at} }
 
 // Nth restricts r to the n-th matching call, counted from 1.
-func (r Rule) Nth(n int) Rule { r.when, r.n = nth, n; return r }
+func (r Rule) Nth(n int) Rule {
+	r.when = nth
+	r.n = n
+	return r
+}
 
 // First restricts r to the first n matching calls.
-func (r Rule) First(n int) Rule { r.when, r.n = first, n; return r }
+func (r Rule) First(n int) Rule {
+	r.when = first
+	r.n = n
+	return r
+}
 
 // Every restricts r to every n-th matching call.
-func (r Rule) Every(n int) Rule { r.when, r.n = every, max(n, 1); return r }
+func (r Rule) Every(n int) Rule {
+	r.when = every
+	r.n = max(n, 1)
+	return r
+}
 
 // Chance restricts r to matching calls that are drawn with probability p, between 0 and 1. The
 // same seed and order of calls draw the same calls.
-func (r Rule) Chance(p float64, seed uint64) Rule { r.when, r.p, r.seed = chance, p, seed; return r }
+func (r Rule) Chance(p float64, seed uint64) Rule {
+	r.when = chance
+	r.p = p
+	r.seed = seed
+	return r
+}
 
 // ForKey restricts r to calls with this key. For a List, the key is the prefix. For a DeleteBatch,
 // it is the key of the first request.

@@ -161,7 +161,8 @@ func withKey(key storage.NativeOption) []operation {
 
 // uploadInParts returns the operation that uploads an object in two parts.
 func uploadInParts(desc *driver.Description) operation {
-	size, content := partSize(desc), inParts(desc)
+	size := partSize(desc)
+	content := inParts(desc)
 	return operation{
 		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"),
 		done: replaced("a", before, content),

@@ -52,8 +52,13 @@ func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault, s.first, s.variant, s.asked, s.hidden = f, first, variant, nil, nil
-	s.broken, s.more = 0, false
+	s.fault = f
+	s.first = first
+	s.variant = variant
+	s.asked = nil
+	s.hidden = nil
+	s.broken = 0
+	s.more = false
 }
 
 // end makes the server pass on all responses again, and closes the open connections. It returns the
@@ -83,7 +88,8 @@ func (s *server) secrets() []string {
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	f, variant := s.fault, s.variant
+	f := s.fault
+	variant := s.variant
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
 	if f == nil || len(s.asked) < s.first || f.once && len(s.asked) > s.first {
 		s.mu.Unlock()
@@ -119,7 +125,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.open = append(s.open, c)
 	s.mu.Unlock()
-	x.quoted, x.conn = quoted, c
+	x.quoted = quoted
+	x.conn = c
 	f.respond(x)
 	// If unread bytes were left, closing the connection would reset it, and the client might lose
 	// the response.

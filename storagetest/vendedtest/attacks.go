@@ -162,7 +162,8 @@ var attacks = []attempt{
 		t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket,
 	) error {
 		bare := *v
-		bare.SessionToken, bare.Token = "", ""
+		bare.SessionToken = ""
+		bare.Token = ""
 		return calls["read"](t.Context(), s.client(t, &bare), "users/1/a")
 	}},
 }

@@ -35,7 +35,8 @@ type treeLister struct {
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.OrderedListing
-	desc.FolderOrder, desc.StartsAfter = false, nil
+	desc.FolderOrder = false
+	desc.StartsAfter = nil
 	switch d.claim {
 	case Declared:
 		desc.FolderOrder = true
