@@ -208,7 +208,9 @@ func (d *truncates) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 		return nil, err
 	}
 	shorter := *r
-	shorter.Body, shorter.Size, shorter.CRC32C = bytes.NewReader(data[:max(0, len(data)-1)]), int64(max(0, len(data)-1)), storage.CRC32C{}
+	shorter.Body = bytes.NewReader(data[:max(0, len(data)-1)])
+	shorter.Size = int64(max(0, len(data)-1))
+	shorter.CRC32C = storage.CRC32C{}
 	return d.Driver.Put(ctx, &shorter)
 }
 
@@ -291,7 +293,9 @@ type storesHalf struct{ driver.Driver }
 func (d *storesHalf) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, bodyErr := io.ReadAll(r.Body)
 	shorter := *r
-	shorter.Body, shorter.Size, shorter.CRC32C = bytes.NewReader(data), int64(len(data)), storage.CRC32C{}
+	shorter.Body = bytes.NewReader(data)
+	shorter.Size = int64(len(data))
+	shorter.CRC32C = storage.CRC32C{}
 	attrs, err := d.Driver.Put(ctx, &shorter)
 	if bodyErr != nil {
 		return nil, bodyErr
@@ -396,6 +400,7 @@ type boasts struct{ driver.Driver }
 
 func (d *boasts) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Features, desc.NeedsSigningBase = desc.Features|storage.SignedURLs, false
+	desc.Features = desc.Features | storage.SignedURLs
+	desc.NeedsSigningBase = false
 	return desc
 }

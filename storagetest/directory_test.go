@@ -198,7 +198,8 @@ func (d *directoryDriver) Head(_ context.Context, r *driver.GetRequest) (*storag
 
 // List returns one folder in the order of its names. The token is the last name.
 func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	folder, name := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1], r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
+	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
+	name := r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
 	path := d.objects
 	if folder != "" {
 		var err error

@@ -82,7 +82,8 @@ type awkward struct{ driver.Driver }
 
 func (d *awkward) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.ASCIIMetadata, desc.Local = true, false
+	desc.ASCIIMetadata = true
+	desc.Local = false
 	return desc
 }
 
@@ -96,7 +97,8 @@ func TestSkippedCasesAreListed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OMNIBUCKET_SUPPORT", dir)
 	opts := []storagetest.Option{storagetest.WithName("Some (store)"), storagetest.Skip("ranges", "an example")}
-	left, passed := map[string]string{"ranges": "an example"}, 0
+	left := map[string]string{"ranges": "an example"}
+	passed := 0
 	for _, c := range storagetest.Cases() {
 		switch {
 		case c.Name == "ranges":

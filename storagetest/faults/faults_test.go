@@ -113,7 +113,8 @@ func open(t *testing.T, d driver.Driver, key string) io.ReadCloser {
 }
 
 func TestFailDoesNothing(t *testing.T) {
-	s, inj := newShelf(), faults.New(faults.Fail(faults.Put))
+	s := newShelf()
+	inj := faults.New(faults.Fail(faults.Put))
 	err := put(inj.Layer()(s), "a", "x")
 	var failure *storage.Error
 	require.ErrorAs(t, err, &failure)
@@ -127,7 +128,8 @@ func TestFailDoesNothing(t *testing.T) {
 }
 
 func TestDropResponseHasDoneTheWork(t *testing.T) {
-	s, inj := newShelf(), faults.New(faults.DropResponse(faults.Put|faults.Get|faults.DeleteBatch))
+	s := newShelf()
+	inj := faults.New(faults.DropResponse(faults.Put | faults.Get | faults.DeleteBatch))
 	d := inj.Layer()(s)
 	body := strings.NewReader("whole")
 	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
