@@ -33,13 +33,18 @@ func appendCases() []Case {
 	for _, c := range growingObjects {
 		cases = append(cases,
 			Case{
-				Name: c.name, Rule: c.rule, Explanation: c.explanation, Needs: c.needs | appends | storage.ServerAppend,
-				run: func(t *T) { c.run(t, limitedBy(0)) },
+				Name:        c.name,
+				Rule:        c.rule,
+				Explanation: c.explanation,
+				Needs:       c.needs | appends | storage.ServerAppend,
+				run:         func(t *T) { c.run(t, limitedBy(0)) },
 			},
 			Case{
-				Name: c.name + ", streamed", Rule: c.rule,
-				Explanation: c.explanation + "; likewise if the store cannot append", Needs: c.needs | appends,
-				run: func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
+				Name:        c.name + ", streamed",
+				Rule:        c.rule,
+				Explanation: c.explanation + "; likewise if the store cannot append",
+				Needs:       c.needs | appends,
+				run:         func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
 			})
 	}
 	return append(cases, refusedAppends...)
@@ -47,7 +52,8 @@ func appendCases() []Case {
 
 var growingObjects = []appendCase{
 	{
-		name: "bytes are added to an object", rule: "W16",
+		name:        "bytes are added to an object",
+		rule:        "W16",
 		explanation: "the object is the old bytes and the new ones, with its attributes; a missing object is created",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -73,7 +79,8 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "an object that grows keeps its attributes", rule: "W16",
+		name:        "an object that grows keeps its attributes",
+		rule:        "W16",
 		explanation: "headers and metadata stay, unless an option replaces them",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -97,7 +104,9 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "an object that grows keeps its tags", rule: "G2", needs: storage.ObjectTags,
+		name:        "an object that grows keeps its tags",
+		rule:        "G2",
+		needs:       storage.ObjectTags,
 		explanation: "the tags are those of the object, or of WithTags",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -112,7 +121,8 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "a large object grows", rule: "W16",
+		name:        "a large object grows",
+		rule:        "W16",
 		explanation: "also one of more bytes than a part must have, after parts and after appends",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -130,7 +140,8 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "each of several writers appends its bytes once", rule: "W16",
+		name:        "each of several writers appends its bytes once",
+		rule:        "W16",
 		explanation: "the bytes of an Append begin at its Size less their number, and each is there once",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -164,7 +175,8 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "conditions guard Append", rule: "W5",
+		name:        "conditions guard Append",
+		rule:        "W5",
 		explanation: "it fails with PreconditionFailed, and adds nothing; without a condition it starts over if another writer was faster",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -186,7 +198,8 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "an object that another writer replaces meanwhile grows", rule: "W16",
+		name:        "an object that another writer replaces meanwhile grows",
+		rule:        "W16",
 		explanation: "bytes are added to the object that is there then, with its attributes",
 		run: func(t *T, path storage.OpenOption) {
 			var other storage.Bucket
@@ -201,7 +214,9 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "an append whose response was lost adds its bytes once", rule: "W7", needs: storage.Metadata,
+		name:        "an append whose response was lost adds its bytes once",
+		rule:        "W7",
+		needs:       storage.Metadata,
 		explanation: "the write id tells that the object is the one that was written",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
@@ -215,7 +230,8 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "an append whose response was lost never adds its bytes twice", rule: "W16",
+		name:        "an append whose response was lost never adds its bytes twice",
+		rule:        "W16",
 		explanation: "if the reads that could tell fail, too, the outcome is unknown; Append does not start over",
 		run: func(t *T, path storage.OpenOption) {
 			failing, lost := 0, 0 // reads that fail after the response was lost, and lost responses
@@ -239,7 +255,9 @@ var growingObjects = []appendCase{
 		},
 	},
 	{
-		name: "an append makes a version", rule: "V3", needs: storage.Versioning,
+		name:        "an append makes a version",
+		rule:        "V3",
+		needs:       storage.Versioning,
 		explanation: "the version before it stays as it was",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.openVersioned(path)
@@ -255,7 +273,8 @@ var growingObjects = []appendCase{
 
 var refusedAppends = []Case{
 	{
-		Name: "an append without conditions is Unsupported", Rule: "W16",
+		Name:        "an append without conditions is Unsupported",
+		Rule:        "W16",
 		Explanation: "a store that does not compare revisions could lose the bytes of others: it is refused, before any request",
 		run: func(t *T) {
 			b := t.open(limitedBy(storage.ConditionalUpdate))
@@ -268,7 +287,9 @@ var refusedAppends = []Case{
 		},
 	},
 	{
-		Name: "an append that is refused adds nothing", Rule: "W16", Needs: appends,
+		Name:        "an append that is refused adds nothing",
+		Rule:        "W16",
+		Needs:       appends,
 		Explanation: "a version does not fit, and the key is checked, before any request",
 		run: func(t *T) {
 			b := t.open()

@@ -34,7 +34,8 @@ var anyTexts = []struct{ name, text string }{
 
 var metadataCases = []Case{
 	{
-		Name: "metadata comes back as it was given", Rule: "W8",
+		Name:        "metadata comes back as it was given",
+		Rule:        "W8",
 		Explanation: "letters of every script, emoji, and values that look encoded are kept, even if the provider cannot store them itself",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -68,7 +69,8 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "metadata keys are folded to lower case", Rule: "W8",
+		Name:        "metadata keys are folded to lower case",
+		Rule:        "W8",
 		Explanation: "keys may have any case; if two fold together, the one in lower case wins, and without one it is InvalidArgument",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -88,7 +90,8 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "metadata that a provider cannot hold is refused", Rule: "W8",
+		Name:        "metadata that a provider cannot hold is refused",
+		Rule:        "W8",
 		Explanation: "invalid keys, invalid values and more than 2 KiB are InvalidArgument with every provider, before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -131,7 +134,8 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "any text comes back from its encoded value", Rule: "W8",
+		Name:        "any text comes back from its encoded value",
+		Rule:        "W8",
 		Explanation: "EncodeMetadataValue makes a valid value of any bytes, and DecodeMetadataValue returns the bytes, after an upload and after a copy",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -166,7 +170,8 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "any text comes back from its encoded value after a signed upload", Rule: "W8",
+		Name:        "any text comes back from its encoded value after a signed upload",
+		Rule:        "W8",
 		Explanation: "EncodeMetadataValue returns a header that every client can send, and the store keeps it unchanged",
 		Needs:       storage.SignedURLs | storage.Metadata,
 		run: func(t *T) {
@@ -184,7 +189,8 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "attributes belong to the caller", Rule: "W4",
+		Name:        "attributes belong to the caller",
+		Rule:        "W4",
 		Explanation: "if a caller changes the map that it passed, or the Attrs that it got, the stored object does not change",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -216,14 +222,18 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "header attributes come back as they were given", Rule: "W8",
+		Name:        "header attributes come back as they were given",
+		Rule:        "W8",
 		Explanation: "cache control, disposition, encoding and language are stored and served unchanged, also a list of encodings with its spaces; a download may leave out the encoding identity, which means none",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			want := storage.Properties{
-				ContentType: "text/plain; charset=utf-8", CacheControl: "public, max-age=3600",
-				ContentDisposition: `attachment; filename="a b.txt"`, ContentEncoding: "gzip", ContentLanguage: "de-AT",
+				ContentType:        "text/plain; charset=utf-8",
+				CacheControl:       "public, max-age=3600",
+				ContentDisposition: `attachment; filename="a b.txt"`,
+				ContentEncoding:    "gzip",
+				ContentLanguage:    "de-AT",
 			}
 			t.put(b, "a", "x", storage.WithContentType(want.ContentType), storage.WithCacheControl(want.CacheControl),
 				storage.WithContentDisposition(want.ContentDisposition),
@@ -245,7 +255,8 @@ var metadataCases = []Case{
 		},
 	},
 	{
-		Name: "header attributes that are no header are refused", Rule: "W9",
+		Name:        "header attributes that are no header are refused",
+		Rule:        "W9",
 		Explanation: "a control character, a character beyond ASCII, or more than 1 KiB is InvalidArgument before any request, so that no header can be injected",
 		run: func(t *T) {
 			b := t.open()
@@ -277,7 +288,8 @@ const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 var contentTypeCases = []Case{
 	{
-		Name: "the content type is detected", Rule: "W9",
+		Name:        "the content type is detected",
+		Rule:        "W9",
 		Explanation: "it is the given type, or else that of the key's extension, or else that of the first 512 bytes, in one Put and in parts",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
@@ -318,7 +330,8 @@ var contentTypeCases = []Case{
 		},
 	},
 	{
-		Name: "a content type has a type and a subtype", Rule: "W9",
+		Name:        "a content type has a type and a subtype",
+		Rule:        "W9",
 		Explanation: "any other content type is InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -335,7 +348,8 @@ var contentTypeCases = []Case{
 // leftOutCases are cases for stores that do not keep some attributes.
 var leftOutCases = []Case{
 	{
-		Name: "a store without content types shows those of the keys", Rule: "W9",
+		Name:        "a store without content types shows those of the keys",
+		Rule:        "W9",
 		Explanation: "without ContentProperties the type is the extension's, else application/octet-stream, in the response to a write as in a read",
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.ContentProperties})
@@ -361,7 +375,8 @@ var leftOutCases = []Case{
 		},
 	},
 	{
-		Name: "a copy leaves out attributes that its destination cannot keep", Rule: "W8",
+		Name:        "a copy leaves out attributes that its destination cannot keep",
+		Rule:        "W8",
 		Explanation: "what the source has is dropped, inside the provider as when streamed; what an option sets is Unsupported",
 		run: func(t *T) {
 			const kept = storage.Metadata | storage.ContentProperties
@@ -390,7 +405,8 @@ var leftOutCases = []Case{
 		},
 	},
 	{
-		Name: "without metadata a lost response stays unknown", Rule: "W7",
+		Name:        "without metadata a lost response stays unknown",
+		Rule:        "W7",
 		Explanation: "no write id is stored, so nothing tells whose the object is that a condition finds",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {

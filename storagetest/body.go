@@ -20,7 +20,8 @@ import (
 
 var bodyCases = []Case{
 	{
-		Name: "every kind of reader is read correctly", Rule: "W1",
+		Name:        "every kind of reader is read correctly",
+		Rule:        "W1",
 		Explanation: "one byte at a time, half a buffer, or data together with EOF: the object is what the reader delivered",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -43,7 +44,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "readers that fail are BodyFailed", Rule: "W11",
+		Name:        "readers that fail are BodyFailed",
+		Rule:        "W11",
 		Explanation: "an error of the caller's reader is not blamed on the store, and can be reached by errors.Is",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -70,13 +72,15 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body's error code is not the upload's", Rule: "W11",
+		Name:        "a body's error code is not the upload's",
+		Rule:        "W11",
 		Explanation: "if a failed download is used as a body, its Code is not taken for a failed condition, and errors.As reaches it",
 		run: func(t *T) {
 			b := t.open()
 			inner := &storage.Error{
-				Code: storage.PreconditionFailed, Op: "Download",
-				Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist},
+				Code: storage.PreconditionFailed,
+				Op:   "Download",
+				Err:  &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist},
 			}
 			_, err := b.Upload(t.Context(), "a", failing("head", inner))
 			t.requireNothingDone(err, storage.BodyFailed)
@@ -89,7 +93,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a panic of the body reaches the caller", Rule: "W1",
+		Name:        "a panic of the body reaches the caller",
+		Rule:        "W1",
 		Explanation: "the caller can recover from the panic, whichever goroutine reads the body; nothing is stored or left, and the next upload works",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -116,7 +121,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body that makes no progress is BodyFailed", Rule: "W11",
+		Name:        "a body that makes no progress is BodyFailed",
+		Rule:        "W11",
 		Explanation: "a reader that always returns 0, nil does not hang the upload",
 		run: func(t *T) {
 			b := t.open()
@@ -127,7 +133,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body that pauses is read to its end", Rule: "W11",
+		Name:        "a body that pauses is read to its end",
+		Rule:        "W11",
 		Explanation: "a reader may return 0, nil now and then",
 		run: func(t *T) {
 			b := t.open()
@@ -137,7 +144,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "an impossible count is BodyFailed", Rule: "W11",
+		Name:        "an impossible count is BodyFailed",
+		Rule:        "W11",
 		Explanation: "a reader that returns more than it was asked for does not crash the upload",
 		run: func(t *T) {
 			b := t.open()
@@ -147,7 +155,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body is read from its current position", Rule: "W2",
+		Name:        "a body is read from its current position",
+		Rule:        "W2",
 		Explanation: "bytes that were read earlier are neither uploaded nor counted in the size",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -172,7 +181,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "an overridden Read is used", Rule: "W2",
+		Name:        "an overridden Read is used",
+		Rule:        "W2",
 		Explanation: "if a struct embeds *os.File and has its own Read, the upload calls that Read",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -188,7 +198,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "pipes and files without a size are streams", Rule: "W2",
+		Name:        "pipes and files without a size are streams",
+		Rule:        "W2",
 		Explanation: "a file whose size is not reliable is read by Read until its end",
 		run: func(t *T) {
 			b := t.open()
@@ -205,7 +216,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "UploadFile and DownloadFile move files", Rule: "W1",
+		Name:        "UploadFile and DownloadFile move files",
+		Rule:        "W1",
 		Explanation: "files are uploaded and downloaded whole, and a failed download keeps the existing file",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -231,7 +243,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a downloaded file replaces the existing file", Rule: "W1",
+		Name:        "a downloaded file replaces the existing file",
+		Rule:        "W1",
 		Explanation: "the file's mode is kept, whatever the umask; a symbolic link is replaced, and its target stays as it is",
 		run: func(t *T) {
 			b := t.open()
@@ -264,7 +277,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a missing file is an error before any request", Rule: "W1",
+		Name:        "a missing file is an error before any request",
+		Rule:        "W1",
 		Explanation: "UploadFile of a missing file or a directory stores nothing",
 		run: func(t *T) {
 			b := t.open()
@@ -279,7 +293,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "progress is reported", Rule: "W12",
+		Name:        "progress is reported",
+		Rule:        "W12",
 		Explanation: "it never decreases and ends at the full size, for uploads and downloads",
 		run:         progress,
 	},
@@ -398,50 +413,64 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 	t.Cleanup(cancel)
 	return map[string]failedUpload{
 		"a source that fails midway": {
-			body: func() io.Reader { return failing(text[:size/2], errBoom) }, code: storage.BodyFailed,
+			body: func() io.Reader { return failing(text[:size/2], errBoom) },
+			code: storage.BodyFailed,
 		},
 		"a source that fails at its end": {
-			body: func() io.Reader { return failing(text, errBoom) }, code: storage.BodyFailed,
+			body: func() io.Reader { return failing(text, errBoom) },
+			code: storage.BodyFailed,
 		},
 		"a source that fails at once": {
-			body: func() io.Reader { return failing("", errBoom) }, code: storage.BodyFailed,
+			body: func() io.Reader { return failing("", errBoom) },
+			code: storage.BodyFailed,
 		},
 		"a source that ends unexpectedly": {
-			body: func() io.Reader { return failing(text[:size/2], io.ErrUnexpectedEOF) }, code: storage.BodyFailed,
+			body: func() io.Reader { return failing(text[:size/2], io.ErrUnexpectedEOF) },
+			code: storage.BodyFailed,
 		},
 		"a body shorter than declared": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithSize(size + 1)},
+			body: func() io.Reader { return stream(text) },
+			opts: []storage.UploadOption{storage.WithSize(size + 1)},
 			code: storage.BodyFailed,
 		},
 		"a body longer than declared": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithSize(size - 1)},
+			body: func() io.Reader { return stream(text) },
+			opts: []storage.UploadOption{storage.WithSize(size - 1)},
 			code: storage.BodyFailed,
 		},
 		"a reader in place shorter than declared": {
-			body: whole, opts: []storage.UploadOption{storage.WithSize(size + 1)}, code: storage.BodyFailed,
+			body: whole,
+			opts: []storage.UploadOption{storage.WithSize(size + 1)},
+			code: storage.BodyFailed,
 		},
 		"a reader in place longer than declared": {
-			body: whole, opts: []storage.UploadOption{storage.WithSize(size - 1)}, code: storage.BodyFailed,
+			body: whole,
+			opts: []storage.UploadOption{storage.WithSize(size - 1)},
+			code: storage.BodyFailed,
 		},
 		"a wrong checksum": {
-			body: whole, opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
+			body: whole,
+			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
 			code: storage.ChecksumMismatch,
 		},
 		"a wrong checksum of a stream": {
 			body: func() io.Reader { return stream(text) },
-			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)}, code: storage.ChecksumMismatch,
+			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
+			code: storage.ChecksumMismatch,
 		},
 		"a condition that fails": {
-			body: whole, opts: []storage.UploadOption{storage.IfAbsent()}, needs: storage.ConditionalCreate,
-			code: storage.PreconditionFailed,
+			body:  whole,
+			opts:  []storage.UploadOption{storage.IfAbsent()},
+			needs: storage.ConditionalCreate,
+			code:  storage.PreconditionFailed,
 		},
 		"a condition that fails for a stream": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.IfAbsent()},
-			needs: storage.ConditionalCreate, code: storage.PreconditionFailed,
+			body:  func() io.Reader { return stream(text) },
+			opts:  []storage.UploadOption{storage.IfAbsent()},
+			needs: storage.ConditionalCreate,
+			code:  storage.PreconditionFailed,
 		},
-		"a cancelled ctx": {ctx: canceled(t), body: whole, code: storage.Canceled},
-		"an expired deadline": {
-			ctx: past, body: whole, code: storage.DeadlineExceeded,
-		},
+		"a cancelled ctx":     {ctx: canceled(t), body: whole, code: storage.Canceled},
+		"an expired deadline": {ctx: past, body: whole, code: storage.DeadlineExceeded},
 	}
 }

@@ -51,8 +51,14 @@ func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	t.Cleanup(cancel)
 	return &T{
-		T: t, ctx: ctx, faults: faults.New(), uploads: &observe.PendingUploads{}, desc: desc, opener: open, options: o,
-		unit: max(1<<10, desc.MinPartSize),
+		T:       t,
+		ctx:     ctx,
+		faults:  faults.New(),
+		uploads: &observe.PendingUploads{},
+		desc:    desc,
+		opener:  open,
+		options: o,
+		unit:    max(1<<10, desc.MinPartSize),
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 
 var checksumCases = []Case{
 	{
-		Name: "the CRC32C is kept with the object", Rule: "W10",
+		Name:        "the CRC32C is kept with the object",
+		Rule:        "W10",
 		Explanation: "Upload and Attrs return it, after one Put and after parts",
 		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
@@ -39,7 +40,8 @@ var checksumCases = []Case{
 		},
 	},
 	{
-		Name: "a body that is damaged in transit is not stored", Rule: "W10",
+		Name:        "a body that is damaged in transit is not stored",
+		Rule:        "W10",
 		Explanation: "if the provider's checksum differs from ours, the upload is ChecksumMismatch and the old object stays; if the provider trusts our checksum, the read fails",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -63,7 +65,8 @@ var checksumCases = []Case{
 		},
 	},
 	{
-		Name: "a whole read is verified", Rule: "R5",
+		Name:        "a whole read is verified",
+		Rule:        "R5",
 		Explanation: "if a byte is damaged in transit, the read ends with ChecksumMismatch in place of io.EOF",
 		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
@@ -94,7 +97,8 @@ var checksumCases = []Case{
 		},
 	},
 	{
-		Name: "a damaged file is not put in place", Rule: "R5",
+		Name:        "a damaged file is not put in place",
+		Rule:        "R5",
 		Explanation: "DownloadFile verifies the bytes before the file appears",
 		Needs:       storage.StoredChecksums,
 		run: func(t *T) {

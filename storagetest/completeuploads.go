@@ -16,7 +16,8 @@ import (
 
 var completeUploadCases = []Case{
 	{
-		Name: "Complete refuses parts that do not make the object", Rule: "U3",
+		Name:        "Complete refuses parts that do not make the object",
+		Rule:        "U3",
 		Explanation: "missing parts, other ETags, a wrong order and too few bytes are InvalidArgument; the upload stays and completes with the right ones",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -47,7 +48,8 @@ var completeUploadCases = []Case{
 		},
 	},
 	{
-		Name: "parts of another size than the store takes are refused", Rule: "U3",
+		Name:        "parts of another size than the store takes are refused",
+		Rule:        "U3",
 		Explanation: "with a least size, a unit or equal parts, Complete names the part before the store is asked, and the upload stays",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -71,7 +73,8 @@ var completeUploadCases = []Case{
 		},
 	},
 	{
-		Name: "more bytes than were declared abort an open upload", Rule: "U3",
+		Name:        "more bytes than were declared abort an open upload",
+		Rule:        "U3",
 		Explanation: "with WithSize and with WithMaxSize, also if the parts came from elsewhere: InvalidArgument, and nothing is left",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -96,7 +99,8 @@ var completeUploadCases = []Case{
 		},
 	},
 	{
-		Name: "Complete is idempotent", Rule: "U3",
+		Name:        "Complete is idempotent",
+		Rule:        "U3",
 		Explanation: "a second Complete, in any process, returns the object while it is there; afterwards, and after Abort, every call is ObjectNotFound, and Abort succeeds",
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
@@ -133,7 +137,8 @@ var completeUploadCases = []Case{
 		},
 	},
 	{
-		Name: "completions at once make one object", Rule: "U3",
+		Name:        "completions at once make one object",
+		Rule:        "U3",
 		Explanation: "of an upload without a condition, in one process and in others: all return the revision that the object has, also if it replaced another one",
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
@@ -148,7 +153,9 @@ var completeUploadCases = []Case{
 				made := make([]*storage.Attrs, len(callers))
 				errs := make([]error, len(callers))
 				for i, caller := range callers {
-					group.Go(func() { made[i], errs[i] = caller.Complete(t.Context()) })
+					group.Go(func() {
+						made[i], errs[i] = caller.Complete(t.Context())
+					})
 				}
 				group.Wait()
 				require.NoError(t, errors.Join(errs...))
@@ -162,7 +169,8 @@ var completeUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a lost response of an open upload is reconciled", Rule: "W7",
+		Name:        "a lost response of an open upload is reconciled",
+		Rule:        "W7",
 		Explanation: "of a part, which is sent again, and of Complete, which finds its object by the write id, with and without a condition",
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
@@ -203,13 +211,15 @@ const explainsCompletions = "an upload makes its object once, at one moment: an 
 
 var completeBesideCases = []Case{
 	{
-		Name: "a completion beside writes and removals", Rule: "U3",
+		Name:        "a completion beside writes and removals",
+		Rule:        "U3",
 		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run:         func(t *T) { t.runCompletionsBeside(1) },
 	},
 	{
-		Name: "completions beside writes and removals", Rule: "U3",
+		Name:        "completions beside writes and removals",
+		Rule:        "U3",
 		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run:         func(t *T) { t.runCompletionsBeside(2) },

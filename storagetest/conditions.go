@@ -17,7 +17,8 @@ import (
 
 var conditionCases = []Case{
 	{
-		Name: "IfAbsent creates and never overwrites", Rule: "W5",
+		Name:        "IfAbsent creates and never overwrites",
+		Rule:        "W5",
 		Explanation: "on an existing key it fails with PreconditionFailed and fs.ErrExist and changes nothing, in one Put and in parts",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
@@ -44,7 +45,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "exactly one concurrent creator wins", Rule: "W5",
+		Name:        "exactly one concurrent creator wins",
+		Rule:        "W5",
 		Explanation: "all others fail with PreconditionFailed, and the object is the winner's, with one Put and with parts",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
@@ -58,7 +60,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "IfRevision replaces only the revision that was read", Rule: "W5",
+		Name:        "IfRevision replaces only the revision that was read",
+		Rule:        "W5",
 		Explanation: "another revision or a missing key is PreconditionFailed, which is not fs.ErrExist",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -81,7 +84,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "exactly one concurrent updater wins", Rule: "W5",
+		Name:        "exactly one concurrent updater wins",
+		Rule:        "W5",
 		Explanation: "IfRevision is a compare-and-swap, with one Put and with parts",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -99,7 +103,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "IfAbsent guards the destination of a copy", Rule: "W5",
+		Name:        "IfAbsent guards the destination of a copy",
+		Rule:        "W5",
 		Explanation: "a copy inside the provider and a streamed one obey it, also against concurrent writers",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
@@ -117,7 +122,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "IfRevision guards the destination of a copy", Rule: "W5",
+		Name:        "IfRevision guards the destination of a copy",
+		Rule:        "W5",
 		Explanation: "it names the destination's revision, inside the provider and streamed",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -135,7 +141,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "conditions guard Compose", Rule: "W5",
+		Name:        "conditions guard Compose",
+		Rule:        "W5",
 		Explanation: "IfAbsent on an existing destination is PreconditionFailed, inside the provider and streamed",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
@@ -151,7 +158,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "an object grows by Compose", Rule: "W5",
+		Name:        "an object grows by Compose",
+		Rule:        "W5",
 		Explanation: "with IfRevision it adds bytes once, and PreconditionFailed adds nothing; of several writers at once, each one's bytes are there",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -171,7 +179,9 @@ var conditionCases = []Case{
 				for i := range writers {
 					tail := strconv.Itoa(i)
 					t.put(b, "tail"+tail, tail)
-					all.Go(func() { errs[i] = grow(t.Context(), b, "log", "tail"+tail) })
+					all.Go(func() {
+						errs[i] = grow(t.Context(), b, "log", "tail"+tail)
+					})
 				}
 				all.Wait()
 				require.NoError(t, errors.Join(errs[:]...))
@@ -180,7 +190,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "IfRevision guards Remove", Rule: "D1",
+		Name:        "IfRevision guards Remove",
+		Rule:        "D1",
 		Explanation: "Remove of another revision is PreconditionFailed and keeps the object; of the same revision, or of a missing object, it succeeds",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
@@ -195,7 +206,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "a call takes one condition", Rule: "W5",
+		Name:        "a call takes one condition",
+		Rule:        "W5",
 		Explanation: "two conditions are InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -220,7 +232,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "an empty revision is no condition and no wildcard", Rule: "W5",
+		Name:        "an empty revision is no condition and no wildcard",
+		Rule:        "W5",
 		Explanation: `IfRevision("") and IfRevisionNot("") are InvalidArgument, before any request`,
 		run: func(t *T) {
 			b := t.open()
@@ -238,7 +251,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "another provider's revision is refused", Rule: "V1",
+		Name:        "another provider's revision is refused",
+		Rule:        "V1",
 		Explanation: "a revision is tagged with its provider: one of another provider is InvalidArgument, and not a failed condition; so is a text that a server takes for any revision",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -258,7 +272,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "revisions change with the content", Rule: "V1",
+		Name:        "revisions change with the content",
+		Rule:        "V1",
 		Explanation: "other content has another revision everywhere, and with UniqueRevisions every write has one of its own",
 		run: func(t *T) {
 			b := t.open()
@@ -282,7 +297,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "conditions that the provider does not enforce are not emulated", Rule: "W6",
+		Name:        "conditions that the provider does not enforce are not emulated",
+		Rule:        "W6",
 		Explanation: "without the feature a condition is Unsupported and makes no request: nothing checks first and writes afterwards",
 		run: func(t *T) {
 			b := t.openLimited(
@@ -329,7 +345,8 @@ func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner i
 
 var updateCases = []Case{
 	{
-		Name: "an update whose outcome is unknown is not repeated", Rule: "W7",
+		Name:        "an update whose outcome is unknown is not repeated",
+		Rule:        "W7",
 		Explanation: "if nothing shows that the write took effect or did not, Update fails with OutcomeUnknown: change is not called again, which would count twice",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
 		run: func(t *T) {
@@ -343,7 +360,8 @@ var updateCases = []Case{
 		},
 	},
 	{
-		Name: "concurrent updates are all counted", Rule: "W5",
+		Name:        "concurrent updates are all counted",
+		Rule:        "W5",
 		Explanation: "Update is a compare-and-swap: it loses no increment, beginning with a missing key",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -370,7 +388,8 @@ var updateCases = []Case{
 		},
 	},
 	{
-		Name: "an update sees the current object and can abort", Rule: "W5",
+		Name:        "an update sees the current object and can abort",
+		Rule:        "W5",
 		Explanation: "change gets nil, nil for a missing object; its error ends the update and stores nothing",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -398,7 +417,8 @@ var updateCases = []Case{
 		},
 	},
 	{
-		Name: "an update whose responses are lost counts once", Rule: "W7",
+		Name:        "an update whose responses are lost counts once",
+		Rule:        "W7",
 		Explanation: "a lost response is reconciled, so that no increment is applied twice",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
 		run: func(t *T) {
@@ -413,7 +433,8 @@ var updateCases = []Case{
 		},
 	},
 	{
-		Name: "an update takes no condition", Rule: "W5",
+		Name:        "an update takes no condition",
+		Rule:        "W5",
 		Explanation: "the condition is Update's own, and another one is InvalidArgument",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {

@@ -16,7 +16,8 @@ const lockTime = time.Hour
 
 var lockCases = []Case{
 	{
-		Name: "what is under retention stays", Rule: "G3",
+		Name:        "what is under retention stays",
+		Rule:        "G3",
 		Explanation: "Remove of the version is Locked until the retention ends, and a new write or a Remove without a version leaves the version as it is",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
@@ -39,7 +40,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a legal hold keeps an object", Rule: "G3",
+		Name:        "a legal hold keeps an object",
+		Rule:        "G3",
 		Explanation: "Remove of the version is Locked until SetLegalHold ends the hold; a bypass does not help",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
@@ -59,7 +61,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a retention in the mode Governance can be bypassed", Rule: "G3",
+		Name:        "a retention in the mode Governance can be bypassed",
+		Rule:        "G3",
 		Explanation: "it is extended by anybody; to shorten it, or to remove the object, takes WithGovernanceBypass",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
@@ -84,7 +87,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a retention can be ended", Rule: "G3",
+		Name:        "a retention can be ended",
+		Rule:        "G3",
 		Explanation: "the zero retention ends one in the mode Governance with WithGovernanceBypass, and else is Locked",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
@@ -105,7 +109,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a retention in the mode Compliance can only be extended", Rule: "G3",
+		Name:        "a retention in the mode Compliance can only be extended",
+		Rule:        "G3",
 		Explanation: "shortening, weakening and removing are Locked, also with WithGovernanceBypass",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
@@ -131,7 +136,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a copy does not take the locks of its source", Rule: "G2",
+		Name:        "a copy does not take the locks of its source",
+		Rule:        "G2",
 		Explanation: "Copy and Compose lock what they write by their own options",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
@@ -160,7 +166,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a signed upload locks its object", Rule: "G3",
+		Name:        "a signed upload locks its object",
+		Rule:        "G3",
 		Explanation: "retention and hold are signed, and the object has them; what the store cannot sign is Unsupported",
 		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs | storage.SignedLocks,
 		run: func(t *T) {
@@ -187,7 +194,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a retention that no provider would keep is refused", Rule: "G3",
+		Name:        "a retention that no provider would keep is refused",
+		Rule:        "G3",
 		Explanation: "a time that has passed and an unknown mode are InvalidArgument before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -212,7 +220,8 @@ var lockCases = []Case{
 		},
 	},
 	{
-		Name: "a bucket without object lock refuses locks", Rule: "G3",
+		Name:        "a bucket without object lock refuses locks",
+		Rule:        "G3",
 		Explanation: "the operation is Unsupported with a hint, and nothing is stored, unless the lock is kept (holds on Google): no lock is dropped in silence",
 		Needs:       storage.ObjectLock,
 		run: func(t *T) {
@@ -289,7 +298,8 @@ func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) ma
 
 var restoreCases = []Case{
 	{
-		Name: "restoring what can be read succeeds", Rule: "G5",
+		Name:        "restoring what can be read succeeds",
+		Rule:        "G5",
 		Explanation: "Restore of an object that is not archived changes nothing, also when it is repeated",
 		Needs:       storage.Restoring,
 		run: func(t *T) {
@@ -304,7 +314,8 @@ var restoreCases = []Case{
 		},
 	},
 	{
-		Name: "restoring a missing object", Rule: "G5",
+		Name:        "restoring a missing object",
+		Rule:        "G5",
 		Explanation: "Restore fails with ObjectNotFound, and makes nothing",
 		Needs:       storage.Restoring,
 		run: func(t *T) {
@@ -314,7 +325,8 @@ var restoreCases = []Case{
 		},
 	},
 	{
-		Name: "a restored copy is kept for at least a day", Rule: "G5",
+		Name:        "a restored copy is kept for at least a day",
+		Rule:        "G5",
 		Explanation: "days below 1 are InvalidArgument with every provider, before any request",
 		run: func(t *T) {
 			b := t.open()

@@ -27,7 +27,8 @@ func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 
 var copyCases = []Case{
 	{
-		Name: "a copy is the object with its attributes", Rule: "W1",
+		Name:        "a copy is the object with its attributes",
+		Rule:        "W1",
 		Explanation: "bytes, headers and metadata are copied, and the source stays",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
@@ -54,7 +55,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "options replace a copy's attributes one by one", Rule: "W1",
+		Name:        "options replace a copy's attributes one by one",
+		Rule:        "W1",
 		Explanation: "an option replaces its attribute, and the rest comes from the source",
 		Needs:       storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
@@ -85,7 +87,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a copy onto itself changes attributes", Rule: "W1",
+		Name:        "a copy onto itself changes attributes",
+		Rule:        "W1",
 		Explanation: "the bytes stay, and the attributes are those of the options",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -99,7 +102,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a copy onto itself may have a condition", Rule: "W5",
+		Name:        "a copy onto itself may have a condition",
+		Rule:        "W5",
 		Explanation: "it changes attributes only of the revision that is named, and keeps all that no option replaces",
 		Needs:       storage.Metadata | storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -125,7 +129,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a copy whose Attrs are not needed", Rule: "W4",
+		Name:        "a copy whose Attrs are not needed",
+		Rule:        "W4",
 		Explanation: "with WithoutAttrs the copy is the object with its attributes, in fewer requests where the store can, and other options and errors are as without it",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
@@ -154,7 +159,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a copy whose Attrs are not needed keeps tags", Rule: "G2",
+		Name:        "a copy whose Attrs are not needed keeps tags",
+		Rule:        "G2",
 		Explanation: "the copy has the tags of its source, or those of WithTags",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -174,7 +180,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a copy of a missing object", Rule: "E2",
+		Name:        "a copy of a missing object",
+		Rule:        "E2",
 		Explanation: "the error is ObjectNotFound with the source's key, and the destination keeps its object",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
@@ -190,7 +197,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a copy between two buckets", Rule: "W1",
+		Name:        "a copy between two buckets",
+		Rule:        "W1",
 		Explanation: "any bucket copies to any other, in parts if the object is long",
 		run: func(t *T) {
 			from := t.open()
@@ -210,7 +218,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a storage class stays with its provider", Rule: "W1",
+		Name:        "a storage class stays with its provider",
+		Rule:        "W1",
 		Explanation: "a class is one provider's word: a copy from another provider has the destination's default, unless an option sets the class",
 		run: func(t *T) {
 			from := t.open(withForeignProvider())
@@ -228,7 +237,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a source that changes under a copy is Changed", Rule: "W5",
+		Name:        "a source that changes under a copy is Changed",
+		Rule:        "W5",
 		Explanation: "the source is pinned to one revision: if it changes, the error is never PreconditionFailed, and the destination stays",
 		run: func(t *T) {
 			var other storage.Bucket
@@ -250,7 +260,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a source that changes before the server's copy is Changed", Rule: "W5",
+		Name:        "a source that changes before the server's copy is Changed",
+		Rule:        "W5",
 		Explanation: "the copy is of the revision that was looked at, also inside the provider",
 		Needs:       0,
 		run: func(t *T) {
@@ -274,7 +285,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "a source that is removed before the server's copy is Changed or missing", Rule: "E2",
+		Name:        "a source that is removed before the server's copy is Changed or missing",
+		Rule:        "E2",
 		Explanation: "the error is never BucketNotFound, because the bucket exists, and the destination stays",
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
@@ -292,7 +304,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "IfAbsent of a copy is fs.ErrExist", Rule: "W5",
+		Name:        "IfAbsent of a copy is fs.ErrExist",
+		Rule:        "W5",
 		Explanation: "the error is as for an upload, and the destination stays",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
@@ -308,7 +321,8 @@ var copyCases = []Case{
 		},
 	},
 	{
-		Name: "objects are composed in order", Rule: "W1",
+		Name:        "objects are composed in order",
+		Rule:        "W1",
 		Explanation: "Compose joins many sources, including a repeated one, empty ones and its own destination",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {

@@ -23,7 +23,8 @@ type driverCase struct {
 var driverCases = []driverCase{
 	{
 		Case{
-			Name: "a driver describes itself", Rule: "K4",
+			Name:        "a driver describes itself",
+			Rule:        "K4",
 			Explanation: "Describe returns a provider, an order, and limits that do not contradict each other",
 		},
 		func(t *T, d driver.Driver) {
@@ -41,7 +42,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver's Put reads the body to its end", Rule: "W1",
+			Name:        "a driver's Put reads the body to its end",
+			Rule:        "W1",
 			Explanation: "Put stores the body with its properties and returns a revision, tagged if the driver says so",
 		},
 		func(t *T, d driver.Driver) {
@@ -73,7 +75,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver stores nothing if the body fails", Rule: "W11",
+			Name:        "a driver stores nothing if the body fails",
+			Rule:        "W11",
 			Explanation: "Put returns the body's own error, possibly wrapped",
 		},
 		func(t *T, d driver.Driver) {
@@ -87,7 +90,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver's missing object", Rule: "E2",
+			Name:        "a driver's missing object",
+			Rule:        "E2",
 			Explanation: "Get and Head return ObjectNotFound; Delete, and AbortParts of an unknown upload, return nil",
 		},
 		func(t *T, d driver.Driver) {
@@ -101,7 +105,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver shows what was written last", Rule: "W1",
+			Name:        "a driver shows what was written last",
+			Rule:        "W1",
 			Explanation: "after each Put and Delete, Head, Get and List show the object as it is now: nothing comes from a cache",
 		},
 		func(t *T, d driver.Driver) {
@@ -119,7 +124,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver reads ranges", Rule: "R3",
+			Name:        "a driver reads ranges",
+			Rule:        "R3",
 			Explanation: "Get takes an offset, a length or a suffix, and returns the attributes of the whole object",
 		},
 		func(t *T, d driver.Driver) {
@@ -142,7 +148,9 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver lists pages in order", Rule: "L1", Needs: storage.OrderedListing,
+			Name:        "a driver lists pages in order",
+			Rule:        "L1",
+			Needs:       storage.OrderedListing,
 			Explanation: "a token continues after its page, and an empty token ends the listing",
 		},
 		func(t *T, d driver.Driver) {
@@ -187,7 +195,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver's parts are invisible until they are completed", Rule: "W1",
+			Name:        "a driver's parts are invisible until they are completed",
+			Rule:        "W1",
 			Needs:       storage.MultipartUploads,
 			Explanation: "a part sent again replaces the earlier one, an abort leaves nothing, and a second abort returns nil",
 		},
@@ -195,7 +204,8 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver's batch returns an error for each request", Rule: "D2",
+			Name:        "a driver's batch returns an error for each request",
+			Rule:        "D2",
 			Explanation: "DeleteBatch returns one result for each request, and nil for a missing object",
 		},
 		func(t *T, d driver.Driver) {
@@ -214,7 +224,9 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{
-			Name: "a driver does not keep requests", Rule: "W4", Needs: storage.Metadata,
+			Name:        "a driver does not keep requests",
+			Rule:        "W4",
+			Needs:       storage.Metadata,
 			Explanation: "the engine may change a request after the call, and a caller may change Attrs; neither changes the stored object",
 		},
 		func(t *T, d driver.Driver) {
@@ -255,7 +267,10 @@ func requireShown(t *T, d driver.Driver, content string) {
 
 func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {
 	r := &driver.PutRequest{
-		Key: key, Body: content, Size: size, Properties: storage.Properties{ContentType: "text/x-test"},
+		Key:        key,
+		Body:       content,
+		Size:       size,
+		Properties: storage.Properties{ContentType: "text/x-test"},
 	}
 	if text, ok := content.(*strings.Reader); ok {
 		data, _ := io.ReadAll(text)
@@ -312,8 +327,13 @@ func beginParts(t *T, d driver.Driver, text string) *partsCall {
 func (p *partsCall) request(number int, offset int64, text string) *driver.PartRequest {
 	crc := sum([]byte(text))
 	return &driver.PartRequest{
-		Key: "a", Upload: p.upload, Number: number, Offset: offset,
-		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: storage.CRC32C{Sum: crc, Known: true},
+		Key:    "a",
+		Upload: p.upload,
+		Number: number,
+		Offset: offset,
+		Body:   strings.NewReader(text),
+		Size:   int64(len(text)),
+		CRC32C: storage.CRC32C{Sum: crc, Known: true},
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 
 var errorCases = []Case{
 	{
-		Name: "errors name the operation, bucket and key", Rule: "E1",
+		Name:        "errors name the operation, bucket and key",
+		Rule:        "E1",
 		Explanation: "every error is an *Error with Code, Op, Provider, Bucket and Key, also through %w",
 		run: func(t *T) {
 			b := t.open()
@@ -43,7 +44,8 @@ var errorCases = []Case{
 		},
 	},
 	{
-		Name: "a missing object is not a missing bucket", Rule: "E2",
+		Name:        "a missing object is not a missing bucket",
+		Rule:        "E2",
 		Explanation: "in an existing bucket a missing object is ObjectNotFound; Exists returns false, Remove nil, and a listing is empty",
 		run: func(t *T) {
 			b := t.open()
@@ -58,7 +60,8 @@ var errorCases = []Case{
 		},
 	},
 	{
-		Name: "a refused read is not a missing object", Rule: "E2",
+		Name:        "a refused read is not a missing object",
+		Rule:        "E2",
 		Explanation: "Exists returns false only for a missing object: a refused permission and a missing bucket are errors",
 		run: func(t *T) {
 			b := t.open()
@@ -76,13 +79,18 @@ var errorCases = []Case{
 		},
 	},
 	{
-		Name: "the provider's own error is reachable", Rule: "E1",
+		Name:        "the provider's own error is reachable",
+		Rule:        "E1",
 		Explanation: "errors.As and errors.Is find the error that a driver wraps, with its status, request id and hint",
 		run: func(t *T) {
 			b := t.open()
 			cause := &fs.PathError{Op: "open", Path: "x", Err: errBoom}
 			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
-				Code: storage.PermissionDenied, Status: 403, RequestID: "request-1", Hint: "look here", Err: cause,
+				Code:      storage.PermissionDenied,
+				Status:    403,
+				RequestID: "request-1",
+				Hint:      "look here",
+				Err:       cause,
 			}))
 			_, err := b.Attrs(t.Context(), "k")
 			failure := t.requireCode(err, storage.PermissionDenied)
@@ -98,12 +106,14 @@ var errorCases = []Case{
 		},
 	},
 	{
-		Name: "errors hold no signature", Rule: "E4",
+		Name:        "errors hold no signature",
+		Rule:        "E4",
 		Explanation: "the query strings of URLs in a provider's error are masked",
 		run: func(t *T) {
 			b := t.open()
 			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
-				Code: storage.Internal, Err: &url.Error{Op: "Get", URL: "https://host/bucket/key?X-Amz-Signature=SECRETSECRET&sig=SECRETSECRET", Err: errBoom},
+				Code: storage.Internal,
+				Err:  &url.Error{Op: "Get", URL: "https://host/bucket/key?X-Amz-Signature=SECRETSECRET&sig=SECRETSECRET", Err: errBoom},
 			}))
 			for name, err := range everyOperation(t, b, "key") {
 				if err != nil {
@@ -118,7 +128,8 @@ func second[V any](_ V, err error) error { return err }
 
 var contextCases = []Case{
 	{
-		Name: "a done ctx is reported and makes no request", Rule: "E3",
+		Name:        "a done ctx is reported and makes no request",
+		Rule:        "E3",
 		Explanation: "every operation returns Canceled or DeadlineExceeded and makes no request",
 		run: func(t *T) {
 			b := t.open()
@@ -159,7 +170,8 @@ var contextCases = []Case{
 		},
 	},
 	{
-		Name: "ctx ends a call that waits for the store", Rule: "E3",
+		Name:        "ctx ends a call that waits for the store",
+		Rule:        "E3",
 		Explanation: "a call is Canceled within a moment, whatever the store is doing",
 		run: func(t *T) {
 			for name, do := range map[string]func(ctx context.Context, b storage.Bucket) error{
@@ -192,7 +204,8 @@ var contextCases = []Case{
 		},
 	},
 	{
-		Name: "ctx ends the wait for a retry", Rule: "E3",
+		Name:        "ctx ends the wait for a retry",
+		Rule:        "E3",
 		Explanation: "a cancelled call does not wait for a long Retry-After, and the error has the cause",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Hour}))
@@ -220,7 +233,8 @@ var contextCases = []Case{
 
 var numberCases = []Case{
 	{
-		Name: "numbers out of range are refused", Rule: "W12",
+		Name:        "numbers out of range are refused",
+		Rule:        "W12",
 		Explanation: "a part size, concurrency, limit, page size, size or time out of range is InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -258,13 +272,17 @@ var numberCases = []Case{
 		},
 	},
 	{
-		Name: "part sizes outside the provider's are refused", Rule: "W12",
+		Name:        "part sizes outside the provider's are refused",
+		Rule:        "W12",
 		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(
 				faults.Limits{
-					Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit,
+					Disable:     driver.StreamingPut,
+					MaxPutSize:  t.unit,
+					MinPartSize: t.unit,
+					MaxPartSize: 2 * t.unit,
 				},
 			)
 			t.requireNoRequests(func() {
@@ -281,7 +299,8 @@ var numberCases = []Case{
 		},
 	},
 	{
-		Name: "a page size above the provider's is clamped", Rule: "W12",
+		Name:        "a page size above the provider's is clamped",
+		Rule:        "W12",
 		Explanation: "the page size is a wish, and the listing is complete",
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{MaxPage: 2})
@@ -295,7 +314,8 @@ var numberCases = []Case{
 		},
 	},
 	{
-		Name: "times to live out of range are refused", Rule: "S1",
+		Name:        "times to live out of range are refused",
+		Rule:        "S1",
 		Explanation: "a TTL from 1 s to 7 days is valid with every driver",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -312,7 +332,8 @@ var numberCases = []Case{
 
 var openCases = []Case{
 	{
-		Name: "an invalid address is refused", Rule: "A1",
+		Name:        "an invalid address is refused",
+		Rule:        "A1",
 		Explanation: "an unknown scheme, credentials, a fragment or a malformed URL is InvalidArgument, and the error repeats no secret",
 		run: func(t *T) {
 			for name, address := range map[string]string{
@@ -333,7 +354,8 @@ var openCases = []Case{
 		},
 	},
 	{
-		Name: "an invalid open option is refused", Rule: "A1",
+		Name:        "an invalid open option is refused",
+		Rule:        "A1",
 		Explanation: "an invalid base URL or a nil option makes every operation fail with InvalidArgument, without a request",
 		run: func(t *T) {
 			for name, opt := range map[string]storage.OpenOption{
@@ -357,7 +379,8 @@ var openCases = []Case{
 		},
 	},
 	{
-		Name: "Close is final and idempotent", Rule: "A1",
+		Name:        "Close is final and idempotent",
+		Rule:        "A1",
 		Explanation: "a second Close returns nil, views do not close their bucket, and after Close every operation fails with InvalidArgument, also through views",
 		run: func(t *T) {
 			b := t.open()
@@ -368,7 +391,9 @@ var openCases = []Case{
 			require.NoError(t, storage.Close(b))
 			t.requireNoRequests(func() {
 				for name, view := range map[string]storage.Bucket{
-					"the bucket": b, "Prefixed": storage.Prefixed(b, "p/"), "Ref": storage.Ref[storage.Bucket](b),
+					"the bucket": b,
+					"Prefixed":   storage.Prefixed(b, "p/"),
+					"Ref":        storage.Ref[storage.Bucket](b),
 				} {
 					for operation, err := range everyOperation(t, view, "key") {
 						require.Equal(

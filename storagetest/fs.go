@@ -16,7 +16,8 @@ import (
 
 var fsCases = []Case{
 	{
-		Name: "a bucket is a file system", Rule: "V-FS",
+		Name:        "a bucket is a file system",
+		Rule:        "V-FS",
 		Explanation: "FS passes testing/fstest.TestFS",
 		run: func(t *T) {
 			b := t.open()
@@ -26,14 +27,16 @@ var fsCases = []Case{
 		},
 	},
 	{
-		Name: "an empty bucket is a file system", Rule: "V-FS",
+		Name:        "an empty bucket is a file system",
+		Rule:        "V-FS",
 		Explanation: "its root exists and is empty",
 		run: func(t *T) {
 			require.NoError(t, fstest.TestFS(storage.FS(t.Context(), t.open())))
 		},
 	},
 	{
-		Name: "files of a file system have their attributes", Rule: "V-FS",
+		Name:        "files of a file system have their attributes",
+		Rule:        "V-FS",
 		Explanation: "a file has the size and time of its object; a missing one is fs.ErrNotExist, and a bad name is fs.ErrInvalid",
 		run: func(t *T) {
 			b := t.open()
@@ -67,7 +70,8 @@ var fsCases = []Case{
 		},
 	},
 	{
-		Name: "files seek, and are served over HTTP", Rule: "V-FS",
+		Name:        "files seek, and are served over HTTP",
+		Rule:        "V-FS",
 		Explanation: "http.FileServerFS serves whole files and ranges",
 		run: func(t *T) {
 			b := t.open()
@@ -99,7 +103,8 @@ var fsCases = []Case{
 		},
 	},
 	{
-		Name: "an object beside its folder", Rule: "V-FS",
+		Name:        "an object beside its folder",
+		Rule:        "V-FS",
 		Explanation: "if both x and x/y exist, x is a directory",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
@@ -119,7 +124,8 @@ var fsCases = []Case{
 		},
 	},
 	{
-		Name: "a file system with the longest key", Rule: "V-FS",
+		Name:        "a file system with the longest key",
+		Rule:        "V-FS",
 		Explanation: "a key of 1,024 bytes is a file like any other, and a name that no key can have is missing: 404, not 500",
 		run: func(t *T) {
 			b := t.open()

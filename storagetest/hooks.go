@@ -59,12 +59,14 @@ func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 
 var hookCases = []Case{
 	{
-		Name: "hooks run around every operation", Rule: "O2",
+		Name:        "hooks run around every operation",
+		Rule:        "O2",
 		Explanation: "a hook sees the name of the method or function and the whole key, and then the outcome, which for a download comes at Close",
 		run:         hooksSeeEverything,
 	},
 	{
-		Name: "a hook refuses an operation", Rule: "O2",
+		Name:        "a hook refuses an operation",
+		Rule:        "O2",
 		Explanation: "nothing reaches the store, and the Code is the refusal's own, or PermissionDenied",
 		run: func(t *T) {
 			l := &hookRecorder{}
@@ -91,7 +93,8 @@ var hookCases = []Case{
 		},
 	},
 	{
-		Name: "a hook refuses a batch as a whole", Rule: "O2",
+		Name:        "a hook refuses a batch as a whole",
+		Rule:        "O2",
 		Explanation: "a hook sees the keys of the batch, and if it refuses, none of them is removed",
 		run: func(t *T) {
 			l := &hookRecorder{}
@@ -112,7 +115,8 @@ var hookCases = []Case{
 		},
 	},
 	{
-		Name: "hooks see the source of a copy", Rule: "O2",
+		Name:        "hooks see the source of a copy",
+		Rule:        "O2",
 		Explanation: "a hook that refuses reading refuses the copy, inside the provider and streamed",
 		run: func(t *T) {
 			for path, open := range map[string]func(...storage.OpenOption) storage.Bucket{
@@ -139,7 +143,8 @@ var hookCases = []Case{
 		},
 	},
 	{
-		Name: "a hook's context reaches the driver", Rule: "O2",
+		Name:        "a hook's context reaches the driver",
+		Rule:        "O2",
 		Explanation: "a value that a hook adds to ctx is visible to the driver",
 		run: func(t *T) {
 			l := &hookRecorder{hookWith: "mark"}

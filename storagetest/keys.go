@@ -42,7 +42,8 @@ var deepKey = strings.Repeat("s/", 253) + "s"
 
 var keyCases = []Case{
 	{
-		Name: "a key that breaks a rule is refused, before any request", Rule: "K1",
+		Name:        "a key that breaks a rule is refused, before any request",
+		Rule:        "K1",
 		Explanation: "each call that writes or signs an upload refuses a key that some provider could not store, and the error names the rule",
 		run: func(t *T) {
 			b := t.open()
@@ -77,7 +78,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "reads accept keys that uploads refuse", Rule: "K2",
+		Name:        "reads accept keys that uploads refuse",
+		Rule:        "K2",
 		Explanation: "objects of other writers are reachable: a key that only rule K1 refuses is looked up, and is missing",
 		run: func(t *T) {
 			b := t.open()
@@ -92,7 +94,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "reads accept empty segments", Rule: "K2",
+		Name:        "reads accept empty segments",
+		Rule:        "K2",
 		Explanation: "another program may have written the key a//b",
 		run: func(t *T) {
 			b := t.open()
@@ -102,7 +105,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "reads and removals refuse dot segments", Rule: "K2",
+		Name:        "reads and removals refuse dot segments",
+		Rule:        "K2",
 		Explanation: "a key with a . or .. segment, an empty key or an endless one is refused without a request",
 		run: func(t *T) {
 			b := t.open()
@@ -120,7 +124,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "a key and keys below it coexist", Rule: "K3",
+		Name:        "a key and keys below it coexist",
+		Rule:        "K3",
 		Explanation: "a and a/b are two objects, in whichever order they are written and removed",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
@@ -140,7 +145,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "upper and lower case are two objects", Rule: "K3",
+		Name:        "upper and lower case are two objects",
+		Rule:        "K3",
 		Explanation: "A and a are two keys, also if the disk ignores case",
 		run: func(t *T) {
 			b := t.open()
@@ -154,7 +160,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "composed and decomposed letters are two objects", Rule: "K3",
+		Name:        "composed and decomposed letters are two objects",
+		Rule:        "K3",
 		Explanation: "keys are bytes: é as one code point and as two are different keys",
 		run: func(t *T) {
 			b := t.open()
@@ -198,7 +205,9 @@ func roundTripCases() []Case {
 	cases := make([]Case, len(hostileKeys))
 	for i, hostile := range hostileKeys {
 		cases[i] = Case{
-			Name: "a key with " + hostile.why + " round-trips", Rule: "K3", Needs: keyNeeds(hostile.key),
+			Name:        "a key with " + hostile.why + " round-trips",
+			Rule:        "K3",
+			Needs:       keyNeeds(hostile.key),
 			Explanation: fmt.Sprintf("the key %.60q is the same in every operation", hostile.key),
 			run:         func(t *T) { roundTrip(t, hostile.key) },
 		}
@@ -235,7 +244,8 @@ func roundTrip(t *T, key string) {
 
 var orderCases = []Case{
 	{
-		Name: "keys are in byte order", Rule: "K4",
+		Name:        "keys are in byte order",
+		Rule:        "K4",
 		Explanation: "a-b < a/b < a0: keys are ordered by the bytes of their UTF-8, not by path segments, code units or letters",
 		Needs:       storage.KeysBesideFolders | storage.OrderedListing,
 		run: func(t *T) {
@@ -250,7 +260,8 @@ var orderCases = []Case{
 		},
 	},
 	{
-		Name: "common prefixes are listed among the keys", Rule: "K4",
+		Name:        "common prefixes are listed among the keys",
+		Rule:        "K4",
 		Explanation: "a common prefix is listed at its place, on every page",
 		Needs:       storage.KeysBesideFolders | storage.OrderedListing,
 		run: func(t *T) {
@@ -266,7 +277,9 @@ var orderCases = []Case{
 
 var leadingSlashCases = []Case{
 	{
-		Name: "a key that begins with a slash is another key", Rule: "K2", Needs: storage.LeadingSlashes,
+		Name:        "a key that begins with a slash is another key",
+		Rule:        "K2",
+		Needs:       storage.LeadingSlashes,
 		Explanation: "MinIO takes /key for key: a removal would remove another object",
 		run: func(t *T) {
 			b := t.open()

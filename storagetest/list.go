@@ -18,7 +18,8 @@ func contextOf(t *T) (context.Context, context.CancelFunc) { return context.With
 
 var listCases = []Case{
 	{
-		Name: "an empty listing", Rule: "L1",
+		Name:        "an empty listing",
+		Rule:        "L1",
 		Explanation: "an empty bucket, and a prefix that no key has, yield nothing and no error",
 		run: func(t *T) {
 			b := t.open()
@@ -35,13 +36,15 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "prefix, delimiter and start are taken literally", Rule: "L1",
+		Name:        "prefix, delimiter and start are taken literally",
+		Rule:        "L1",
 		Explanation: "keys ascend and come once, common prefixes come once with their delimiter, and WithStartAfter excludes its key or prefix",
 		Needs:       storage.KeysBesideFolders | storage.OrderedListing,
 		run:         listingTable,
 	},
 	{
-		Name: "entries have their attributes", Rule: "L2",
+		Name:        "entries have their attributes",
+		Rule:        "L2",
 		Explanation: "an entry has key, size, ETag, revision, time and storage class, without a further request; those of a directory need no class",
 		run: func(t *T) {
 			b := t.open()
@@ -72,7 +75,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "breaking out of a listing leaks nothing", Rule: "L1",
+		Name:        "breaking out of a listing leaks nothing",
+		Rule:        "L1",
 		Explanation: "the consumer may stop at any entry, and range over the same listing again",
 		run: func(t *T) {
 			b := t.open()
@@ -98,7 +102,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "the next page is prefetched", Rule: "L1",
+		Name:        "the next page is prefetched",
+		Rule:        "L1",
 		Explanation: "each page from a remote store is requested as soon as the one before has come, the second one after an eighth of the first; not if the consumer leaves earlier, and not past a limit",
 		run: func(t *T) {
 			b := t.open(far())
@@ -118,7 +123,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "a listing yields one error, last", Rule: "L1",
+		Name:        "a listing yields one error, last",
+		Rule:        "L1",
 		Explanation: "the entries before it are kept, nothing follows it, and ranging on after it does not crash",
 		run: func(t *T) {
 			b := t.open()
@@ -141,7 +147,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "a listing ends with ctx", Rule: "L1",
+		Name:        "a listing ends with ctx",
+		Rule:        "L1",
 		Explanation: "cancelled in the middle, a listing yields Canceled once",
 		run: func(t *T) {
 			b := t.open()
@@ -165,7 +172,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "a canceled listing makes no further request", Rule: "E3",
+		Name:        "a canceled listing makes no further request",
+		Rule:        "E3",
 		Explanation: "canceled in the middle of a page or between two, a listing costs what leaving the loop there costs, and yields no further entry",
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.open(far())} {
@@ -179,7 +187,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "an empty page does not end a listing", Rule: "L1",
+		Name:        "an empty page does not end a listing",
+		Rule:        "L1",
 		Explanation: "if a store returns an empty page with a token, the listing continues",
 		run: func(t *T) {
 			b := t.open(emptyPages())
@@ -206,7 +215,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "an object being written is not listed", Rule: "L4",
+		Name:        "an object being written is not listed",
+		Rule:        "L4",
 		Explanation: "temporary names and incomplete uploads are never listed",
 		run: func(t *T) {
 			b := t.openForPartsOrWhole()
@@ -221,7 +231,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "a folder disappears with its last object", Rule: "L4",
+		Name:        "a folder disappears with its last object",
+		Rule:        "L4",
 		Explanation: "there are no directories: a prefix is listed while there is an object under it",
 		run: func(t *T) {
 			b := t.open()
@@ -238,7 +249,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "folders with long names are listed", Rule: "L1",
+		Name:        "folders with long names are listed",
+		Rule:        "L1",
 		Explanation: "a delimiter and FS show a folder in a folder, however long its name is; some disks store a long name in pieces",
 		run: func(t *T) {
 			b := t.open()
@@ -261,7 +273,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "a listing during concurrent writes", Rule: "L1",
+		Name:        "a listing during concurrent writes",
+		Rule:        "L1",
 		Explanation: "keys ascend, and objects that exist all the time are listed",
 		run: func(t *T) {
 			b := t.open()

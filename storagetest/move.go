@@ -25,7 +25,8 @@ func openCopiedMoves(t *T, opts ...storage.OpenOption) storage.Bucket {
 
 var moveCases = []Case{
 	{
-		Name: "a moved object is the object under another key", Rule: "W15",
+		Name:        "a moved object is the object under another key",
+		Rule:        "W15",
 		Explanation: "bytes, headers and metadata are those of the source, which is gone, and an object at the destination is replaced",
 		run: func(t *T) {
 			for path, b := range t.movePaths() {
@@ -55,7 +56,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "a moved object keeps its tags", Rule: "G2",
+		Name:        "a moved object keeps its tags",
+		Rule:        "G2",
 		Explanation: "the tags are those of the source, or of WithTags",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -72,7 +74,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "a move in a bucket that keeps versions", Rule: "W15",
+		Name:        "a move in a bucket that keeps versions",
+		Rule:        "W15",
 		Explanation: "the old versions of both keys stay",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -90,7 +93,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "a move that is refused changes nothing", Rule: "W15",
+		Name:        "a move that is refused changes nothing",
+		Rule:        "W15",
 		Explanation: "a missing source is ObjectNotFound with its key; a version, the same key and a key that cannot be written are InvalidArgument, and a reference without the methods is PermissionDenied, before any request",
 		run: func(t *T) {
 			for path, b := range t.movePaths() {
@@ -125,7 +129,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "IfAbsent guards the destination of a move", Rule: "W15",
+		Name:        "IfAbsent guards the destination of a move",
+		Rule:        "W15",
 		Explanation: "an object there stays, and so does the source; of several moves to one key one succeeds",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
@@ -148,7 +153,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "IfRevision guards the destination of a move", Rule: "W15",
+		Name:        "IfRevision guards the destination of a move",
+		Rule:        "W15",
 		Explanation: "another revision than the given one stays, and so does the source",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -166,7 +172,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "a source that is replaced while it is copied stays", Rule: "W15",
+		Name:        "a source that is replaced while it is copied stays",
+		Rule:        "W15",
 		Explanation: "a move by a copy removes only what it has copied: the error is Changed with the source's key, and both are there",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
@@ -181,7 +188,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "a move whose response was lost is not repeated", Rule: "W15",
+		Name:        "a move whose response was lost is not repeated",
+		Rule:        "W15",
 		Explanation: "the source may be another object by then, which would replace the one that was moved; a missing source is OutcomeUnknown, and never ObjectNotFound",
 		Needs:       storage.ServerMove,
 		run: func(t *T) {
@@ -207,7 +215,8 @@ var moveCases = []Case{
 		},
 	},
 	{
-		Name: "hooks see a move", Rule: "O2",
+		Name:        "hooks see a move",
+		Rule:        "O2",
 		Explanation: "in one step it is one operation with both keys, and a hook that refuses one of them refuses the move",
 		Needs:       storage.ServerMove,
 		run: func(t *T) {

@@ -51,7 +51,8 @@ var grants = []grant{
 
 var refCases = []Case{
 	{
-		Name: "a reference has its one permission and no other", Rule: "O3",
+		Name:        "a reference has its one permission and no other",
+		Rule:        "O3",
 		Explanation: "a method of Bucket that was not granted returns PermissionDenied and makes no request, also if it is reached by a type assertion",
 		run: func(t *T) {
 			for _, g := range grants {
@@ -75,7 +76,8 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "a reference is not widened by what is built on it", Rule: "O3",
+		Name:        "a reference is not widened by what is built on it",
+		Rule:        "O3",
 		Explanation: "Ref, Prefixed, As, Close and every function of the package keep the restriction, and no driver is called",
 		run: func(t *T) {
 			b := t.open()
@@ -109,7 +111,8 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "a refused operation makes no request", Rule: "O3",
+		Name:        "a refused operation makes no request",
+		Rule:        "O3",
 		Explanation: "a refused operation makes no driver call",
 		run: func(t *T) {
 			b := t.open()
@@ -128,7 +131,8 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "a copy needs both permissions", Rule: "O3",
+		Name:        "a copy needs both permissions",
+		Rule:        "O3",
 		Explanation: "a copy needs Download for the source and Upload for the destination, also on the fast path inside the provider",
 		run: func(t *T) {
 			b := t.open()
@@ -165,7 +169,8 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "permissions combine by embedding", Rule: "O3",
+		Name:        "permissions combine by embedding",
+		Rule:        "O3",
 		Explanation: "a reference with several permissions has all of them, and the fast paths with the same rights",
 		run: func(t *T) {
 			b := t.open()
@@ -186,7 +191,8 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "a reference to a method that Bucket lacks panics", Rule: "O3",
+		Name:        "a reference to a method that Bucket lacks panics",
+		Rule:        "O3",
 		Explanation: "it is a programmer's mistake, which shows when the program starts",
 		run: func(t *T) {
 			b := t.open()
@@ -206,7 +212,8 @@ var refCases = []Case{
 
 var prefixedCases = []Case{
 	{
-		Name: "a prefixed bucket is a bucket of its own", Rule: "K5",
+		Name:        "a prefixed bucket is a bucket of its own",
+		Rule:        "K5",
 		Explanation: "keys gain the prefix on the way in and lose it on the way out, and nothing outside is listed or reached",
 		run: func(t *T) {
 			whole := t.open()
@@ -233,7 +240,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a prefix within a prefix", Rule: "K5",
+		Name:        "a prefix within a prefix",
+		Rule:        "K5",
 		Explanation: "prefixes add up, and a copy between views of one bucket keeps them apart",
 		run: func(t *T) {
 			whole := t.open()
@@ -250,7 +258,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "no key leads out of a prefix", Rule: "K5",
+		Name:        "no key leads out of a prefix",
+		Rule:        "K5",
 		Explanation: "../ is refused, and so are an empty key, although an object may have the name of the prefix, and one that is too long together with the prefix",
 		run: func(t *T) {
 			b := storage.Prefixed(t.open(), "p/")
@@ -268,7 +277,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a prefix is whole segments", Rule: "K5",
+		Name:        "a prefix is whole segments",
+		Rule:        "K5",
 		Explanation: `users/1 would reach users/10: a prefix that is empty or does not end in "/" makes every operation fail with InvalidArgument`,
 		run: func(t *T) {
 			whole := t.open()
@@ -283,7 +293,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "errors lose the prefix, hooks see the whole key", Rule: "K5",
+		Name:        "errors lose the prefix, hooks see the whole key",
+		Rule:        "K5",
 		Explanation: "Error.Key is the key that the caller gave; a hook guards the bucket and sees the whole key",
 		run: func(t *T) {
 			var mu sync.Mutex
@@ -304,7 +315,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a user's error keeps its cause under a prefix", Rule: "K5",
+		Name:        "a user's error keeps its cause under a prefix",
+		Rule:        "K5",
 		Explanation: "if a user's Core wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
 		run: func(t *T) {
 			b := storage.Prefixed(
@@ -324,7 +336,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a failing reader loses the prefix", Rule: "K5",
+		Name:        "a failing reader loses the prefix",
+		Rule:        "K5",
 		Explanation: "an error of Read in the middle has the key that the caller gave, also through a user's Core",
 		run: func(t *T) {
 			whole := t.openWithoutRetry()
@@ -341,7 +354,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a page token belongs to its prefix", Rule: "K5",
+		Name:        "a page token belongs to its prefix",
+		Rule:        "K5",
 		Explanation: "a token from one view is invalid in another",
 		run: func(t *T) {
 			whole := t.open()
@@ -364,7 +378,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "As finds nothing under a prefix", Rule: "K5",
+		Name:        "As finds nothing under a prefix",
+		Rule:        "K5",
 		Explanation: "the provider's client is not returned, because it ignores the prefix, and Close of a view does nothing",
 		run: func(t *T) {
 			whole := t.open()
@@ -432,7 +447,8 @@ func firstOf3[A, B any](a A, _ B, err error) (A, error) { return a, err }
 // resumedViewCases are cases about resume files of uploads in a prefixed bucket.
 var resumedViewCases = []Case{
 	{
-		Name: "a view leaves the upload of another prefix", Rule: "W13",
+		Name:        "a view leaves the upload of another prefix",
+		Rule:        "W13",
 		Explanation: "if the file of WithResume describes an upload outside of the prefix, that is not aborted, and can still be resumed",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -441,7 +457,9 @@ var resumedViewCases = []Case{
 			require.NoError(t, err)
 
 			other := &interruptedUpload{
-				bucket: storage.Prefixed(h.bucket, "b/"), text: body(2*t.unit+1, 2), path: h.path,
+				bucket: storage.Prefixed(h.bucket, "b/"),
+				text:   body(2*t.unit+1, 2),
+				path:   h.path,
 			}
 			attrs, err := t.upload(t.Context(), other, strings.NewReader(other.text))
 			require.NoError(t, err)

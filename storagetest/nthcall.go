@@ -35,7 +35,9 @@ func nthCallCases() []Case {
 	for _, op := range append(writeOperations(), readOperations()...) {
 		cases = append(cases,
 			Case{
-				Name: "a fault at every call of " + op.name, Rule: "T2", Needs: op.needs,
+				Name:        "a fault at every call of " + op.name,
+				Rule:        "T2",
+				Needs:       op.needs,
 				Explanation: "with one attempt, the store is as before or as after, never in between, and success means the whole effect",
 				run:         func(t *T) { op.withFaults(t, false) },
 			})
@@ -44,7 +46,9 @@ func nthCallCases() []Case {
 		}
 		cases = append(cases,
 			Case{
-				Name: "a fault at every call of " + op.name + ", retried", Rule: "T1", Needs: op.needs | op.settledBy(),
+				Name:        "a fault at every call of " + op.name + ", retried",
+				Rule:        "T1",
+				Needs:       op.needs | op.settledBy(),
 				Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
 				run:         func(t *T) { op.withFaults(t, true) },
 			})
@@ -113,7 +117,12 @@ func (op operation) withFaults(t *T, retried bool) {
 			t.faults.Set()
 			hit := len(t.faults.Hits()) > 0
 			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
-				err: err, got: got, want: want, now: t.snapshot(checked), before: before, after: after,
+				err:     err,
+				got:     got,
+				want:    want,
+				now:     t.snapshot(checked),
+				before:  before,
+				after:   after,
 				retried: retried,
 			})
 			if !hit && !storage.IsTemporary(err) {
@@ -226,36 +235,54 @@ func writeOperations() []operation {
 	return []operation{
 		{name: "an upload", setUp: old, do: uploading()},
 		{
-			name: "an upload that creates", needs: storage.ConditionalCreate, setUp: nothing,
-			do: uploading(storage.IfAbsent()),
+			name:  "an upload that creates",
+			needs: storage.ConditionalCreate,
+			setUp: nothing,
+			do:    uploading(storage.IfAbsent()),
 		},
-		{name: "an upload that replaces a revision", needs: storage.ConditionalUpdate, setUp: old,
+		{
+			name:  "an upload that replaces a revision",
+			needs: storage.ConditionalUpdate,
+			setUp: old,
 			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 				return uploading(storage.IfRevision(given.(*storage.Attrs).Revision))(ctx, t, b, given)
-			}},
+			},
+		},
 		{
-			name: "an upload of a stream", setUp: old,
+			name:  "an upload of a stream",
+			setUp: old,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
 				return "", err
 			},
 		},
 		{
-			name: "an upload in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing,
-			do: uploadingParts(inPlace),
+			name:  "an upload in parts",
+			needs: storage.MultipartUploads,
+			open:  (*T).openForParts,
+			setUp: nothing,
+			do:    uploadingParts(inPlace),
 		},
 		{
-			name: "an upload of a stream in parts", needs: storage.MultipartUploads, open: (*T).openForParts,
-			setUp: nothing, do: uploadingParts(stream),
+			name:  "an upload of a stream in parts",
+			needs: storage.MultipartUploads,
+			open:  (*T).openForParts,
+			setUp: nothing,
+			do:    uploadingParts(stream),
 		},
 		{
-			name: "an upload in parts that creates", needs: storage.MultipartUploads | storage.ConditionalCreate,
-			open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream, storage.IfAbsent()),
+			name:  "an upload in parts that creates",
+			needs: storage.MultipartUploads | storage.ConditionalCreate,
+			open:  (*T).openForParts,
+			setUp: nothing,
+			do:    uploadingParts(stream, storage.IfAbsent()),
 		},
 		{
 			name:  "an upload in parts that replaces a revision",
 			needs: storage.MultipartUploads | storage.ConditionalUpdate,
-			open:  (*T).openForParts, setUp: old, do: uploadingParts(stream),
+			open:  (*T).openForParts,
+			setUp: old,
+			do:    uploadingParts(stream),
 		},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")
@@ -268,8 +295,11 @@ func writeOperations() []operation {
 		{name: "a streamed copy", open: streamedCopies, setUp: old, do: copying()},
 		{name: "a copy that creates", needs: storage.ConditionalCreate, setUp: old, do: copying(storage.IfAbsent())},
 		{
-			name: "a streamed copy that creates", needs: storage.ConditionalCreate, open: streamedCopies, setUp: old,
-			do: copying(storage.IfAbsent()),
+			name:  "a streamed copy that creates",
+			needs: storage.ConditionalCreate,
+			open:  streamedCopies,
+			setUp: old,
+			do:    copying(storage.IfAbsent()),
 		},
 		{name: "Compose", setUp: old, do: composing},
 		{name: "a streamed Compose", open: streamedCopies, setUp: old, do: composing},
@@ -278,19 +308,30 @@ func writeOperations() []operation {
 		{name: "an Append that creates", needs: appends, setUp: nothing, do: appending},
 		{name: "a move in one step", needs: storage.ServerMove, once: true, setUp: old, do: moving},
 		{name: "a move by a copy", open: openCopiedMoves, many: true, setUp: old, do: moving},
-		{name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate, setUp: nothing,
+		{
+			name:  "Update",
+			needs: storage.ConditionalCreate | storage.ConditionalUpdate,
+			setUp: nothing,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := storage.Update(ctx, b, "counter", increment)
 				return "", err
-			}},
+			},
+		},
 		{name: "Remove", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			return "", b.Remove(ctx, "a")
 		}},
-		{name: "Remove of a revision", needs: storage.ConditionalRemove, setUp: old,
+		{
+			name:  "Remove of a revision",
+			needs: storage.ConditionalRemove,
+			setUp: old,
 			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 				return "", b.Remove(ctx, "a", storage.IfRevision(given.(*storage.Attrs).Revision))
-			}},
-		{name: "Restore of what was removed", needs: storage.SoftDelete, once: true,
+			},
+		},
+		{
+			name:  "Restore of what was removed",
+			needs: storage.SoftDelete,
+			once:  true,
 			open: func(t *T, opts ...storage.OpenOption) storage.Bucket {
 				return t.open(append(opts, storage.WithSoftDelete(keptFor))...)
 			},
@@ -301,16 +342,21 @@ func writeOperations() []operation {
 			},
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				return "", storage.Restore(ctx, b, "a", storage.WithSoftDeleted())
-			}},
+			},
+		},
 		{
-			name: "RemoveAll", setUp: several, many: true,
+			name:  "RemoveAll",
+			setUp: several,
+			many:  true,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
 				return "", err
 			},
 		},
 		{
-			name: "RemoveMatching", setUp: several, many: true,
+			name:  "RemoveMatching",
+			setUp: several,
+			many:  true,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" },
 					storage.WithPageSize(2))
@@ -346,7 +392,8 @@ func readOperations() []operation {
 		{name: "a download of a range", setUp: content, do: read(readAll(storage.WithRange(100, 1000)))},
 		{name: "a download in parallel", setUp: content, do: read(readAll(storage.WithConcurrency(3)))},
 		{
-			name: "a download to a file", setUp: content,
+			name:  "a download to a file",
+			setUp: content,
 			do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				path := filepath.Join(t.TempDir(), "to")
 				if _, err := storage.DownloadFile(ctx, b, "a", path); err != nil {
@@ -407,7 +454,8 @@ func readOperations() []operation {
 			return texts(got), err
 		})},
 		{
-			name: "a file system", setUp: content,
+			name:  "a file system",
+			setUp: content,
 			do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
 				return string(data), err

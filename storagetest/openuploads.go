@@ -42,7 +42,8 @@ func (t *T) continued(b storage.Uploader, u storage.MultipartUpload) storage.Mul
 
 var openUploadCases = []Case{
 	{
-		Name: "parts of an open upload come in any order and again", Rule: "U1",
+		Name:        "parts of an open upload come in any order and again",
+		Rule:        "U1",
 		Explanation: "from values of one token, read in place and streamed; the last call for a number wins, Parts tells what is there, and the object has all attributes",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -88,7 +89,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an open upload has the checksum of its parts", Rule: "W10",
+		Name:        "an open upload has the checksum of its parts",
+		Rule:        "W10",
 		Explanation: "Attrs of Complete and of a later read have the CRC32C of the whole, as for Upload, if the store tells those of parts",
 		Needs:       storage.OpenUploads | storage.StoredChecksums,
 		run: func(t *T) {
@@ -117,7 +119,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an open upload checks its condition when it is completed", Rule: "W5",
+		Name:        "an open upload checks its condition when it is completed",
+		Rule:        "W5",
 		Explanation: "of two that create one key the first to complete wins, the other is PreconditionFailed and stays; it succeeds when the key is free",
 		Needs:       storage.OpenUploads | storage.ConditionalCreate,
 		run: func(t *T) {
@@ -139,7 +142,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an open upload replaces one revision", Rule: "W5",
+		Name:        "an open upload replaces one revision",
+		Rule:        "W5",
 		Explanation: "IfRevision of the beginning is compared with the revision at the completion",
 		Needs:       storage.OpenUploads | storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -158,7 +162,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a token is of one upload to one bucket", Rule: "U2",
+		Name:        "a token is of one upload to one bucket",
+		Rule:        "U2",
 		Explanation: "a changed token, one of another bucket and one of a key outside of the prefix are InvalidArgument, without a request; a view continues its own",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -206,7 +211,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a bad part of an open upload is refused", Rule: "U3",
+		Name:        "a bad part of an open upload is refused",
+		Rule:        "U3",
 		Explanation: "numbers and sizes out of range, another length or checksum than was declared: the error names the argument, and no part is left",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -249,7 +255,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "several callers share an open upload", Rule: "U1",
+		Name:        "several callers share an open upload",
+		Rule:        "U1",
 		Explanation: "parts sent at once by several values, also the same one: all succeed, and the object is whole",
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
@@ -281,7 +288,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "uploads in progress are listed", Rule: "U5",
+		Name:        "uploads in progress are listed",
+		Rule:        "U5",
 		Explanation: "with key, name and time, by prefix and in a sub-bucket, which lists and drops only its own; a dropped or completed one is not listed",
 		Needs:       storage.OpenUploads | storage.ListedUploads,
 		run: func(t *T) {
@@ -325,7 +333,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a listed upload is continued without its token", Rule: "U5",
+		Name:        "a listed upload is continued without its token",
+		Rule:        "U5",
 		Explanation: "its parts are listed, stored and completed, also in a sub-bucket and by a new token; the object has the attributes of the begin, which are given again unless the store has them",
 		Needs:       storage.OpenUploads | storage.ListedUploads,
 		run: func(t *T) {
@@ -368,7 +377,8 @@ var openUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a listed upload keeps its condition if that is given again", Rule: "U5",
+		Name:        "a listed upload keeps its condition if that is given again",
+		Rule:        "U5",
 		Explanation: "Complete with IfAbsent is PreconditionFailed if the key has an object, and the upload stays",
 		Needs:       storage.OpenUploads | storage.ListedUploads | storage.ConditionalCreate,
 		run: func(t *T) {

@@ -20,7 +20,8 @@ func pull(listing iter.Seq2[storage.ListEntry, error]) (func() (storage.ListEntr
 
 var pageCases = []Case{
 	{
-		Name: "pages add up to the listing", Rule: "L3",
+		Name:        "pages add up to the listing",
+		Rule:        "L3",
 		Explanation: "a token continues after its page, and the last page has none, even if it is full",
 		run: func(t *T) {
 			b := t.open()
@@ -72,14 +73,17 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "a page has no more entries than were asked for", Rule: "L3", Needs: storage.OrderedListing,
+		Name:        "a page has no more entries than were asked for",
+		Rule:        "L3",
+		Needs:       storage.OrderedListing,
 		Explanation: "if the driver returns more, as Azure's does when it has to sort, the rest comes on the next page",
 		run: func(t *T) {
 			whole := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &longPages{next} }))
 			b := storage.Prefixed(whole, "p/")
 			t.puts(b, "a", "b/x", "b/y", "c", "d", "e", "ef")
 			for name, opts := range map[string][]storage.ListOption{
-				"all": nil, "by a delimiter": {storage.WithDelimiter("/")},
+				"all":                      nil,
+				"by a delimiter":           {storage.WithDelimiter("/")},
 				"a key that is the prefix": {storage.WithPrefix("e")},
 			} {
 				for size := 1; size <= 3; size++ {
@@ -104,7 +108,8 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "a token outlives its Bucket value", Rule: "L3",
+		Name:        "a token outlives its Bucket value",
+		Rule:        "L3",
 		Explanation: "another Bucket value for the same store continues with the token, because browsers keep it, and not the program",
 		run: func(t *T) {
 			b, other := t.openTwice()
@@ -119,7 +124,8 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "a token belongs to its listing", Rule: "L3",
+		Name:        "a token belongs to its listing",
+		Rule:        "L3",
 		Explanation: "with another prefix or delimiter, or if it was changed, it is InvalidArgument, because it comes back from browsers",
 		run: func(t *T) {
 			b := t.open()
@@ -149,7 +155,9 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "ListPage takes no limit, and no start with a token", Rule: "L3", Needs: storage.OrderedListing,
+		Name:        "ListPage takes no limit, and no start with a token",
+		Rule:        "L3",
+		Needs:       storage.OrderedListing,
 		Explanation: "WithLimit, and WithStartAfter with a token, are InvalidArgument",
 		run: func(t *T) {
 			b := t.open()
@@ -166,7 +174,9 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "pages of a Core that hides objects", Rule: "L3", Needs: storage.OrderedListing,
+		Name:        "pages of a Core that hides objects",
+		Rule:        "L3",
+		Needs:       storage.OrderedListing,
 		Explanation: "ListPage calls the Core's own ListPage, and a page that it leaves empty is not returned before the last one",
 		run: func(t *T) {
 			b := t.open()
@@ -218,7 +228,8 @@ func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 
 var anyOrderCases = []Case{
 	{
-		Name: "a listing in any order has to be permitted", Rule: "L5",
+		Name: "a listing in any order has to be permitted",
+		Rule: "L5",
 		Explanation: "without OrderedListing, List and ListPage are Unsupported before any request, with a hint " +
 			"that names WithAnyOrder; everything else works",
 		run: func(t *T) {
@@ -235,7 +246,8 @@ var anyOrderCases = []Case{
 		},
 	},
 	{
-		Name: "every store takes WithAnyOrder", Rule: "L5",
+		Name: "every store takes WithAnyOrder",
+		Rule: "L5",
 		Explanation: "the option permits any order, and changes nothing else: with a prefix, a delimiter, a " +
 			"limit and pages each entry comes once",
 		run: func(t *T) {
@@ -245,7 +257,8 @@ var anyOrderCases = []Case{
 		},
 	},
 	{
-		Name: "a listing in no order is complete", Rule: "L5",
+		Name: "a listing in no order is complete",
+		Rule: "L5",
 		Explanation: "each key and each common prefix comes once, also if the store takes only folders as " +
 			"prefixes; RemoveMatching and FS need no order",
 		run: func(t *T) {
@@ -273,7 +286,8 @@ var withFolders = []string{"a", "b-1", "b/1", "b/2/3", "c", "d/1", "d/12", "d/2"
 func anyOrderRefused(t *T, b storage.Bucket) map[string]error {
 	errs := map[string]error{}
 	for name, opts := range map[string][]storage.ListOption{
-		"List": nil, "WithStartAfter": {storage.WithAnyOrder(), storage.WithStartAfter("a")},
+		"List":           nil,
+		"WithStartAfter": {storage.WithAnyOrder(), storage.WithStartAfter("a")},
 	} {
 		for _, err := range b.List(t.Context(), opts...) {
 			errs[name] = err

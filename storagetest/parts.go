@@ -17,7 +17,8 @@ import (
 
 var partCases = []Case{
 	{
-		Name: "an upload that is canceled while it begins leaves nothing", Rule: "E3",
+		Name:        "an upload that is canceled while it begins leaves nothing",
+		Rule:        "E3",
 		Explanation: "the response to the request that begins an upload in parts is waited for, because nobody else could abort it",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -67,7 +68,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "parts of every length add up to the body", Rule: "W3",
+		Name:        "parts of every length add up to the body",
+		Rule:        "W3",
 		Explanation: "the body is one byte shorter than whole parts, as long, or one byte longer, streamed and read in place",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -92,12 +94,16 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a bucket has a default part size", Rule: "W3",
+		Name:        "a bucket has a default part size",
+		Rule:        "W3",
 		Explanation: "a body of that size is one request, a longer one has such parts, and WithPartSize wins; an invalid size is refused",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			limits := faults.Limits{
-				Disable: driver.StreamingPut, MaxPutSize: 4 * t.unit, MinPartSize: t.unit, MaxPartSize: 4 * t.unit,
+				Disable:     driver.StreamingPut,
+				MaxPutSize:  4 * t.unit,
+				MinPartSize: t.unit,
+				MaxPartSize: 4 * t.unit,
 			}
 			b := t.openLimited(limits, storage.WithDefaultPartSize(2*t.unit))
 			for _, row := range []struct {
@@ -134,7 +140,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a body that can seek is sent again", Rule: "W2",
+		Name:        "a body that can seek is sent again",
+		Rule:        "W2",
 		Explanation: "with WithSize it needs no buffer, and a second attempt has the same bytes, from the offset that the body had",
 		run: func(t *T) {
 			b := t.open()
@@ -150,7 +157,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "parts have one size if the provider requires it", Rule: "W3",
+		Name:        "parts have one size if the provider requires it",
+		Rule:        "W3",
 		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -169,13 +177,17 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "parts are sequential if the provider requires it", Rule: "W3",
+		Name:        "parts are sequential if the provider requires it",
+		Rule:        "W3",
 		Explanation: "with SequentialParts each part is sent at its offset after the previous one, the last with the completion, and a lost response is reconciled",
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			b := t.openLimited(
 				faults.Limits{
-					Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit,
+					Disable:     driver.StreamingPut,
+					Sequential:  true,
+					PartUnit:    t.unit,
+					MaxPutSize:  t.unit,
 					MinPartSize: t.unit,
 				},
 			)
@@ -194,13 +206,17 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "an object over the largest size is refused early", Rule: "W3",
+		Name:        "an object over the largest size is refused early",
+		Rule:        "W3",
 		Explanation: "if the parts set no limit: TooLarge, without a request if the size is known, and never truncated",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(
 				faults.Limits{
-					Disable: driver.StreamingPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit,
+					Disable:     driver.StreamingPut,
+					MaxSize:     2 * t.unit,
+					MaxPutSize:  t.unit,
+					MinPartSize: t.unit,
 				},
 			)
 			text := body(2*t.unit, 1)
@@ -218,7 +234,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a part size is a multiple of the provider's unit", Rule: "W12",
+		Name:        "a part size is a multiple of the provider's unit",
+		Rule:        "W12",
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -235,7 +252,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a known size fits into the allowed number of parts", Rule: "W3",
+		Name:        "a known size fits into the allowed number of parts",
+		Rule:        "W3",
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -252,7 +270,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "only the failed part is sent again", Rule: "T2",
+		Name:        "only the failed part is sent again",
+		Rule:        "T2",
 		Explanation: "a part that failed is repeated, and the others are not",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -271,7 +290,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a part that fails permanently ends the upload", Rule: "W1",
+		Name:        "a part that fails permanently ends the upload",
+		Rule:        "W1",
 		Explanation: "the error is that of the part, nothing is visible, and the upload is aborted once",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -299,7 +319,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a cancelled upload aborts on a context of its own", Rule: "W1",
+		Name:        "a cancelled upload aborts on a context of its own",
+		Rule:        "W1",
 		Explanation: "cancelled between parts, an upload is Canceled, nothing is visible, and the abort reaches the store",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -332,7 +353,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "no abort after an unknown outcome", Rule: "W1",
+		Name:        "no abort after an unknown outcome",
+		Rule:        "W1",
 		Explanation: "if a completion may have succeeded, the upload is not aborted",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -350,7 +372,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a conflict on completion restarts the upload", Rule: "W5",
+		Name:        "a conflict on completion restarts the upload",
+		Rule:        "W5",
 		Explanation: "after S3's 409, a body that can be read again is sent again, and any other fails with Unavailable and Retryable",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -369,7 +392,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a body too long for Put is sent in parts", Rule: "W3",
+		Name:        "a body too long for Put is sent in parts",
+		Rule:        "W3",
 		Explanation: "a body up to MaxPutSize costs one request, whether its length is known or not",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {

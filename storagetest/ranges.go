@@ -60,7 +60,8 @@ var emptyRangeRows = []rangeRow{
 
 var rangeCases = []Case{
 	{
-		Name: "ranges", Rule: "R3",
+		Name:        "ranges",
+		Rule:        "R3",
 		Explanation: "the end is clamped. An offset at the end reads nothing, one past the end is RangeNotSatisfiable, and a negative one means the last bytes",
 		run: func(t *T) {
 			b := t.open()
@@ -102,7 +103,8 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 
 var readRangesCases = []Case{
 	{
-		Name: "ReadRanges reads each range as Download does", Rule: "R8",
+		Name:        "ReadRanges reads each range as Download does",
+		Rule:        "R8",
 		Explanation: "alone and all together, in the order asked; a bad range is InvalidArgument before any request, one past the end RangeNotSatisfiable",
 		run: func(t *T) {
 			b := t.open()
@@ -139,7 +141,8 @@ var readRangesCases = []Case{
 		},
 	},
 	{
-		Name: "ReadRanges without ranges describes the object", Rule: "R8",
+		Name:        "ReadRanges without ranges describes the object",
+		Rule:        "R8",
 		Explanation: "no ranges, and ranges without bytes, return the attributes",
 		run: func(t *T) {
 			b := t.open()
@@ -156,7 +159,8 @@ var readRangesCases = []Case{
 		},
 	},
 	{
-		Name: "near ranges are one request", Rule: "R8",
+		Name:        "near ranges are one request",
+		Rule:        "R8",
 		Explanation: "ranges with gaps up to WithMaxGap are merged, wider ones are not, and overlapping bytes are requested once",
 		run: func(t *T) {
 			b := t.open()
@@ -164,7 +168,8 @@ var readRangesCases = []Case{
 			t.put(b, "a", text)
 			scattered := []storage.Range{
 				{
-					Offset: 300_000, Length: 10,
+					Offset: 300_000,
+					Length: 10,
 				}, {Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 1150, Length: 50},
 			}
 			for _, row := range []struct {
@@ -200,7 +205,8 @@ var readRangesCases = []Case{
 		},
 	},
 	{
-		Name: "ReadRanges reads one revision", Rule: "R8",
+		Name:        "ReadRanges reads one revision",
+		Rule:        "R8",
 		Explanation: "if the object is overwritten or removed between two requests, ReadRanges is Changed and returns nothing",
 		run: func(t *T) {
 			for name, change := range map[string]func(storage.Bucket){

@@ -19,7 +19,8 @@ import (
 
 var readCases = []Case{
 	{
-		Name: "a reader delivers bytes and attributes", Rule: "R1",
+		Name:        "a reader delivers bytes and attributes",
+		Rule:        "R1",
 		Explanation: "Attrs describes the whole object and Range the delivered bytes; Close returns nil before and after a full read, and again",
 		run: func(t *T) {
 			b := t.open()
@@ -47,7 +48,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "a full read frees the connection", Rule: "R1",
+		Name:        "a full read frees the connection",
+		Rule:        "R1",
 		Explanation: "the body is closed with the reader, nothing stays open, and WriteTo delivers the same bytes as Read",
 		run: func(t *T) {
 			b := t.open()
@@ -81,7 +83,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "stored bytes are delivered as they are", Rule: "R1",
+		Name:        "stored bytes are delivered as they are",
+		Rule:        "R1",
 		Explanation: "a gzip-encoded object is not decompressed: whole, in a range, and after a dropped connection",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
@@ -102,7 +105,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "Download itself reports a missing object", Rule: "R1",
+		Name:        "Download itself reports a missing object",
+		Rule:        "R1",
 		Explanation: "Download returns ObjectNotFound, and not the first Read",
 		run: func(t *T) {
 			b := t.open()
@@ -115,7 +119,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "conditional reads", Rule: "R4",
+		Name:        "conditional reads",
+		Rule:        "R4",
 		Explanation: "IfRevision fails with PreconditionFailed, IfRevisionNot with NotModified, and both with ObjectNotFound for a missing object",
 		run: func(t *T) {
 			b := t.open()
@@ -146,7 +151,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "a parallel download delivers the same bytes", Rule: "R6",
+		Name:        "a parallel download delivers the same bytes",
+		Rule:        "R6",
 		Explanation: "WithConcurrency delivers the bytes in order, whole and in ranges, through Read and WriteTo",
 		run: func(t *T) {
 			b := t.open()
@@ -162,7 +168,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "unused concurrency costs nothing", Rule: "R6",
+		Name:        "unused concurrency costs nothing",
+		Rule:        "R6",
 		Explanation: "WithConcurrency limits the number of requests and does not set it: the largest number costs no more than a large one",
 		run: func(t *T) {
 			b := t.openForPartsOrWhole()
@@ -182,7 +189,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "WriteTo returns the writer's own error", Rule: "R1",
+		Name:        "WriteTo returns the writer's own error",
+		Rule:        "R1",
 		Explanation: "WriteTo returns it unchanged for a whole object, a range and a parallel download, whichever path the bytes take",
 		run: func(t *T) {
 			b := t.open()
@@ -205,7 +213,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "Close in the middle stops everything", Rule: "R6",
+		Name:        "Close in the middle stops everything",
+		Rule:        "R6",
 		Explanation: "at any moment of a download, parallel or not, Close leaves no body open and releases the memory",
 		run: func(t *T) {
 			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -225,7 +234,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "an object is longer than any document", Rule: "E1",
+		Name:        "an object is longer than any document",
+		Rule:        "E1",
 		Explanation: "the bound of documents, 16 MiB, is none of objects: not of their attributes, copies, moves and random access either",
 		run: func(t *T) {
 			b := t.open()
@@ -252,7 +262,8 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "a canceled read stops within a chunk", Rule: "E3",
+		Name:        "a canceled read stops within a chunk",
+		Rule:        "E3",
 		Explanation: "if ctx ends in the middle of a read, the read is Canceled before another MiB, whichever path the bytes take; DownloadFile leaves nothing",
 		run: func(t *T) {
 			b := t.open()

@@ -14,7 +14,8 @@ import (
 
 var readerAtCases = []Case{
 	{
-		Name: "a ReaderAt reads at any offset", Rule: "R3",
+		Name:        "a ReaderAt reads at any offset",
+		Rule:        "R3",
 		Explanation: "ReadAt, Seek and Read work as for a file, from several goroutines at once",
 		run: func(t *T) {
 			b := t.open()
@@ -59,7 +60,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "a ReaderAt is pinned to one revision", Rule: "R2",
+		Name:        "a ReaderAt is pinned to one revision",
+		Rule:        "R2",
 		Explanation: "if the object is overwritten or removed, reads are Changed and never a mixture",
 		run: func(t *T) {
 			b := t.open()
@@ -77,7 +79,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "a ReaderAt is the source of an upload", Rule: "W2",
+		Name:        "a ReaderAt is the source of an upload",
+		Rule:        "W2",
 		Explanation: "the upload reads it in place and in parallel, and stores the same content",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -94,7 +97,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "adjacent ReadAts are one request for each block", Rule: "R7",
+		Name:        "adjacent ReadAts are one request for each block",
+		Rule:        "R7",
 		Explanation: "small reads within a block are one request; with WithBlockCache(0), each ReadAt is one",
 		run: func(t *T) {
 			b := t.open()
@@ -124,7 +128,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "concurrent ReadAts of a block share one request", Rule: "R7",
+		Name:        "concurrent ReadAts of a block share one request",
+		Rule:        "R7",
 		Explanation: "a ReadAt of a block that is being fetched waits for it, and all get its bytes",
 		run: func(t *T) {
 			b := t.open()
@@ -145,7 +150,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "a long ReadAt is one request", Rule: "R7",
+		Name:        "a long ReadAt is one request",
+		Rule:        "R7",
 		Explanation: "bytes that are not in memory are requested together, whatever the size of blocks; those in memory are not requested",
 		run: func(t *T) {
 			b := t.open()
@@ -160,7 +166,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "sequential ReadAts read ahead", Rule: "R7",
+		Name:        "sequential ReadAts read ahead",
+		Rule:        "R7",
 		Explanation: "requests grow while access is sequential, for reads shorter and longer than a block, and for two readers at once",
 		run: func(t *T) {
 			b := t.open()
@@ -184,7 +191,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "blocks give way to transfers", Rule: "R7",
+		Name:        "blocks give way to transfers",
+		Rule:        "R7",
 		Explanation: "readers and uploads share 1 MiB, and all of them end; Close gives the blocks back, and a closed reader reads nothing",
 		run: func(t *T) {
 			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -221,7 +229,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "a ReaderAt keeps no other revision's bytes", Rule: "R7",
+		Name:        "a ReaderAt keeps no other revision's bytes",
+		Rule:        "R7",
 		Explanation: "after a change, what is in memory is still read, and everything else is Changed",
 		run: func(t *T) {
 			b := t.open()
@@ -238,7 +247,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "a ReaderAt refuses bad options", Rule: "R7",
+		Name:        "a ReaderAt refuses bad options",
+		Rule:        "R7",
 		Explanation: "a bad option is InvalidArgument before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -253,7 +263,8 @@ var readerAtCases = []Case{
 		},
 	},
 	{
-		Name: "a ReaderAt ends with its ctx", Rule: "E3",
+		Name:        "a ReaderAt ends with its ctx",
+		Rule:        "E3",
 		Explanation: "if ctx ends, a ReadAt that waits for the store is Canceled, and so is every later one",
 		run: func(t *T) {
 			b := t.open()

@@ -35,7 +35,8 @@ func loseFirst(lost error, calls ...faults.Calls) []faults.Rule {
 
 var reconcileCases = []Case{
 	{
-		Name: "a create whose response was lost succeeds", Rule: "W7",
+		Name:        "a create whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "a retry that finds its own object succeeds: one look at the object tells, and it was stored once",
 		Needs:       storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
@@ -56,7 +57,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a conditional write that a gateway refused after its effect succeeds", Rule: "W7",
+		Name:        "a conditional write that a gateway refused after its effect succeeds",
+		Rule:        "W7",
 		Explanation: "408, 429 and 503 are answers of gateways, too: if the next attempt finds the condition unmet, one look at the object tells whose it is",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
 		run: func(t *T) {
@@ -91,7 +93,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a composition that replaces a source and whose response was lost succeeds", Rule: "W7",
+		Name:        "a composition that replaces a source and whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored: an object is not appended twice",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -105,7 +108,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a copy onto its source whose response was lost succeeds", Rule: "W7",
+		Name:        "a copy onto its source whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -119,7 +123,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an update whose response was lost succeeds", Rule: "W7",
+		Name:        "an update whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "IfRevision fails on the second attempt because the first one took effect",
 		Needs:       storage.ConditionalUpdate | storage.Metadata,
 		run: func(t *T) {
@@ -136,7 +141,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a write whose response was lost succeeds", Rule: "W7",
+		Name:        "a write whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "without a condition the write is repeated or, in parts, its object is looked up: one complete object is stored",
 		run: func(t *T) {
 			paths := t.uploadPaths()
@@ -157,7 +163,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a completion whose response was lost needs no body", Rule: "W7",
+		Name:        "a completion whose response was lost needs no body",
+		Rule:        "W7",
 		Explanation: "the parts are in the store, so that a stream that cannot be read again is reconciled by one look",
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
@@ -171,7 +178,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a create that another client overwrote", Rule: "W7",
+		Name:        "a create that another client overwrote",
+		Rule:        "W7",
 		Explanation: "if the look finds another client's object, IfAbsent fails with PreconditionFailed",
 		Needs:       storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
@@ -188,7 +196,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an update that created the object, which another client then overwrote", Rule: "W7",
+		Name:        "an update that created the object, which another client then overwrote",
+		Rule:        "W7",
 		Explanation: "its object may have been what the other client read: Update is OutcomeUnknown, and does not apply the change twice",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -203,7 +212,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an update that another client overwrote", Rule: "W7",
+		Name:        "an update that another client overwrote",
+		Rule:        "W7",
 		Explanation: "if the look finds another client's object, ours may have been there before it: OutcomeUnknown",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -217,7 +227,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a conditional removal whose response was lost succeeds", Rule: "W7",
+		Name:        "a conditional removal whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "the second attempt finds no object, which is success",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
@@ -229,7 +240,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a conditional removal that another client overtook", Rule: "W7",
+		Name:        "a conditional removal that another client overtook",
+		Rule:        "W7",
 		Explanation: "a condition that fails after an attempt without a response proves nothing: OutcomeUnknown",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
@@ -242,7 +254,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a removal whose response was lost succeeds", Rule: "W7",
+		Name:        "a removal whose response was lost succeeds",
+		Rule:        "W7",
 		Explanation: "removing a missing object succeeds, so that a retry is safe",
 		run: func(t *T) {
 			b := t.open()
@@ -253,7 +266,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an outcome that cannot be reconciled is unknown", Rule: "W7",
+		Name:        "an outcome that cannot be reconciled is unknown",
+		Rule:        "W7",
 		Explanation: "Error.Unknown is set beside the Code of the cause, and the key holds the old object or the whole new one",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -273,7 +287,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a failure before the request is not an unknown outcome", Rule: "W1",
+		Name:        "a failure before the request is not an unknown outcome",
+		Rule:        "W1",
 		Explanation: "Unknown is set only if a request was sent and its response never came",
 		run: func(t *T) {
 			b := t.open()
@@ -292,7 +307,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "the write id is the library's own", Rule: "W7",
+		Name:        "the write id is the library's own",
+		Rule:        "W7",
 		Explanation: "each conditional write has a new id; it is hidden from users, refused in their metadata, and not copied",
 		Needs:       storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
@@ -327,7 +343,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a write id under an older name is hidden and not copied", Rule: "W7",
+		Name:        "a write id under an older name is hidden and not copied",
+		Rule:        "W7",
 		Explanation: "earlier releases wrote the id with underscores, which some servers return as dashes",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
@@ -360,7 +377,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a write by an older release is reconciled", Rule: "W7",
+		Name:        "a write by an older release is reconciled",
+		Rule:        "W7",
 		Explanation: "an upload that an earlier release began is found by the older name of its write id, with underscores or dashes",
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
@@ -381,7 +399,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a copy whose response was lost is reconciled", Rule: "W7",
+		Name:        "a copy whose response was lost is reconciled",
+		Rule:        "W7",
 		Explanation: "Copy and Compose with IfAbsent succeed if the first response is lost, inside the provider and streamed",
 		Needs:       storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
@@ -399,7 +418,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a removal of many objects that failed after a lost response is unknown", Rule: "W1",
+		Name:        "a removal of many objects that failed after a lost response is unknown",
+		Rule:        "W1",
 		Explanation: "the response to a batch is lost after its effect, and the next attempts are refused as a batch or one by one: the error of each object is OutcomeUnknown",
 		run: func(t *T) {
 			if t.desc.MaxBatch == 0 {
@@ -432,7 +452,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a stream that fails after a copy by the server may have taken effect is unknown", Rule: "W1",
+		Name:        "a stream that fails after a copy by the server may have taken effect is unknown",
+		Rule:        "W1",
 		Explanation: "a gateway answers 501 to a Copy or Compose after its effect, and the stream that follows is refused: the error is OutcomeUnknown",
 		run: func(t *T) {
 			b := t.open()

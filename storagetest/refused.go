@@ -33,8 +33,12 @@ var refusals = []refusal{
 		_, moved := storage.Move(t.Context(), b, "key", "new", storage.IfAbsent())
 		_, appended := storage.Append(t.Context(), b, "key", []byte("x"))
 		return map[string]error{
-			"Upload": upload, "Upload of a stream": streamed, "Copy": copied,
-			"Compose": composed, "Move": moved, "Append": appended,
+			"Upload":             upload,
+			"Upload of a stream": streamed,
+			"Copy":               copied,
+			"Compose":            composed,
+			"Move":               moved,
+			"Append":             appended,
 		}
 	}},
 	{storage.ConditionalUpdate, func(t *T, b storage.Bucket) map[string]error {
@@ -197,7 +201,8 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 
 var refusalCases = []Case{
 	{
-		Name: "a value that a Core passes is checked as options are", Rule: "W12",
+		Name:        "a value that a Core passes is checked as options are",
+		Rule:        "W12",
 		Explanation: "conditions that do not fit, numbers below 0 and bad names are InvalidArgument; nothing is changed",
 		run: func(t *T) {
 			b := t.open()
@@ -210,7 +215,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "an append has all that its options say", Rule: "W16",
+		Name:        "an append has all that its options say",
+		Rule:        "W16",
 		Explanation: "its condition, its metadata and its content type, also if the object is made",
 		Needs:       appends | storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
@@ -230,7 +236,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "every option that is not declared is Unsupported", Rule: "W6",
+		Name:        "every option that is not declared is Unsupported",
+		Rule:        "W6",
 		Explanation: "no option is silently dropped: without its feature it is refused before the driver is called",
 		run: func(t *T) {
 			for _, r := range refusals {
@@ -242,7 +249,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "another provider's option is Unsupported", Rule: "W6",
+		Name:        "another provider's option is Unsupported",
+		Rule:        "W6",
 		Explanation: "WithNative for another provider is refused before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -272,7 +280,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "an unknown native option is Unsupported", Rule: "W6",
+		Name:        "an unknown native option is Unsupported",
+		Rule:        "W6",
 		Explanation: "the driver refuses a native value of an unknown type, and nothing is stored",
 		run: func(t *T) {
 			b := t.open()
@@ -283,7 +292,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "declared features are in force", Rule: "W6",
+		Name:        "declared features are in force",
+		Rule:        "W6",
 		Explanation: "Supports reports the features of the bucket as it was opened",
 		run: func(t *T) {
 			b := t.open()

@@ -16,7 +16,8 @@ import (
 
 var removeCases = []Case{
 	{
-		Name: "removing a missing object succeeds", Rule: "D1",
+		Name:        "removing a missing object succeeds",
+		Rule:        "D1",
 		Explanation: "Remove returns nil for a key that is missing or was removed, so that a retry is safe",
 		run: func(t *T) {
 			b := t.open()
@@ -30,7 +31,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "removing one object leaves its neighbours", Rule: "D1",
+		Name:        "removing one object leaves its neighbours",
+		Rule:        "D1",
 		Explanation: "Remove of a keeps ab and a/b",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
@@ -46,7 +48,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll removes every key in batches", Rule: "D2",
+		Name:        "RemoveAll removes every key in batches",
+		Rule:        "D2",
 		Explanation: "many keys, some of them missing, are removed in the provider's batches or one by one, and nothing else is",
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{MaxBatch: 3}), t.openLimited(faults.Limits{MaxBatch: -1})} {
@@ -66,7 +69,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll continues after failures", Rule: "D2",
+		Name:        "RemoveAll continues after failures",
+		Rule:        "D2",
 		Explanation: "err joins one *Error for each key that is still there, and for no other",
 		run: func(t *T) {
 			for _, bounds := range []faults.Limits{{MaxBatch: -1}, {MaxBatch: 2}} {
@@ -94,7 +98,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll works if batches are refused", Rule: "D2",
+		Name:        "RemoveAll works if batches are refused",
+		Rule:        "D2",
 		Explanation: "if a store that declares batches refuses them, at once or on a retry, keys are removed one by one",
 		run: func(t *T) {
 			keys := []string{"a", "b", "c", "d"}
@@ -111,7 +116,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll stops after 1,000 failures", Rule: "D2",
+		Name:        "RemoveAll stops after 1,000 failures",
+		Rule:        "D2",
 		Explanation: "a store that refuses everything is not called forever, so that memory is bounded",
 		run: func(t *T) {
 			b := t.openWithoutRetry()
@@ -134,7 +140,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll refuses bad keys one by one", Rule: "D2",
+		Name:        "RemoveAll refuses bad keys one by one",
+		Rule:        "D2",
 		Explanation: "an invalid key is InvalidArgument for itself, and the others are removed",
 		run: func(t *T) {
 			b := t.open()
@@ -147,7 +154,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveMatching removes what matches", Rule: "D2",
+		Name:        "RemoveMatching removes what matches",
+		Rule:        "D2",
 		Explanation: "it removes the keys that the listing yields and match accepts, and joins an error of the listing",
 		run: func(t *T) {
 			b := t.open()
@@ -167,7 +175,8 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll ends with ctx", Rule: "D2",
+		Name:        "RemoveAll ends with ctx",
+		Rule:        "D2",
 		Explanation: "a cancelled ctx removes nothing",
 		run: func(t *T) {
 			b := t.open()
@@ -185,7 +194,8 @@ const keptFor = 7 * 24 * time.Hour
 
 var softDeleteCases = []Case{
 	{
-		Name: "what is removed for good is kept for a time", Rule: "V5",
+		Name:        "what is removed for good is kept for a time",
+		Rule:        "V5",
 		Explanation: "Versions with WithSoftDeleted lists it, and until when it is kept; nothing else shows it",
 		Needs:       storage.SoftDelete,
 		run: func(t *T) {
@@ -212,7 +222,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "Restore brings back what was removed for good", Rule: "V5",
+		Name:        "Restore brings back what was removed for good",
+		Rule:        "V5",
 		Explanation: "the object has its content, properties and tags again, and can be removed and brought back again",
 		Needs:       storage.SoftDelete,
 		run: func(t *T) {
@@ -242,7 +253,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "Restore of what was removed replaces nothing", Rule: "V5",
+		Name: "Restore of what was removed replaces nothing",
+		Rule: "V5",
 		Explanation: "if the key has an object, that stays, and Restore is PreconditionFailed. Restore brings " +
 			"the newest of several removed objects back",
 		Needs: storage.SoftDelete,
@@ -261,7 +273,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "a removed object is selected by its version", Rule: "V5",
+		Name: "a removed object is selected by its version",
+		Rule: "V5",
 		Explanation: "if the store keeps several of a key, WithVersion selects one of them; a listing has all of " +
 			"them, the newest first, also in pages",
 		Needs: storage.SoftDelete,
@@ -297,7 +310,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "what was never removed cannot be restored", Rule: "V5",
+		Name: "what was never removed cannot be restored",
+		Rule: "V5",
 		Explanation: "Restore with WithSoftDeleted of a key without anything is ObjectNotFound, and of an object " +
 			"that was not removed PreconditionFailed",
 		Needs: storage.SoftDelete,
@@ -314,7 +328,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "concurrent calls restore one object", Rule: "V5",
+		Name:        "concurrent calls restore one object",
+		Rule:        "V5",
 		Explanation: "some call succeeds, and each other one at most finds that the key has an object",
 		Needs:       storage.SoftDelete,
 		run: func(t *T) {
@@ -324,7 +339,9 @@ var softDeleteCases = []Case{
 			errs := make([]error, 8)
 			var group sync.WaitGroup
 			for i := range errs {
-				group.Go(func() { errs[i] = storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()) })
+				group.Go(func() {
+					errs[i] = storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted())
+				})
 			}
 			group.Wait()
 			restored := 0
@@ -340,7 +357,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "a version that is removed for good is kept for a time", Rule: "V5",
+		Name: "a version that is removed for good is kept for a time",
+		Rule: "V5",
 		Explanation: "in a bucket that keeps versions, only the removal of a version is for good; Restore makes " +
 			"it an object again",
 		Needs: storage.SoftDelete | storage.Versioning,
@@ -366,7 +384,8 @@ var softDeleteCases = []Case{
 		},
 	},
 	{
-		Name: "what was removed under a prefix", Rule: "V5",
+		Name:        "what was removed under a prefix",
+		Rule:        "V5",
 		Explanation: "a prefixed bucket lists and restores only what was removed of its own keys",
 		Needs:       storage.SoftDelete,
 		run: func(t *T) {

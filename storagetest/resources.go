@@ -22,7 +22,8 @@ import (
 
 var memoryCases = []Case{
 	{
-		Name: "writers filled in turn by one goroutine never wait for each other", Rule: "W2",
+		Name:        "writers filled in turn by one goroutine never wait for each other",
+		Rule:        "W2",
 		Explanation: "many writers share a limit of 8 parts: if only the caller could free memory, the next request is granted",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -53,7 +54,8 @@ var memoryCases = []Case{
 		},
 	},
 	{
-		Name: "small streams cost little memory", Rule: "W2",
+		Name:        "small streams cost little memory",
+		Rule:        "W2",
 		Explanation: "an upload of 1 KiB with unknown length never costs a buffer of a part, however many uploads there are",
 		alone:       true, // it measures the allocations of the whole process
 		run: func(t *T) {
@@ -82,7 +84,8 @@ var memoryCases = []Case{
 		},
 	},
 	{
-		Name: "a small memory limit is enough for everything", Rule: "W2",
+		Name:        "a small memory limit is enough for everything",
+		Rule:        "W2",
 		Explanation: "uploads and parallel downloads share 1 MiB with one slow upload, and all of them end",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -121,7 +124,8 @@ var memoryCases = []Case{
 		},
 	},
 	{
-		Name: "a failed transfer gives its memory back", Rule: "W2",
+		Name:        "a failed transfer gives its memory back",
+		Rule:        "W2",
 		Explanation: "after many failures a bucket with little memory still works at full speed",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -148,7 +152,8 @@ var memoryCases = []Case{
 // leakCase checks for leaked goroutines after all other cases. Each case itself checks that its
 // bucket has no open bodies.
 var leakCase = Case{
-	Name: "nothing is left running", Rule: "L1",
+	Name:        "nothing is left running",
+	Rule:        "L1",
 	Explanation: "no goroutine outlives its call: after all cases, with every bucket closed, there are as many as before",
 }
 
@@ -174,7 +179,8 @@ const (
 // slowReadCases are cases about reads over a slow connection without WithConcurrency.
 var slowReadCases = []Case{
 	{
-		Name: "a slow read fetches parallel ranges", Rule: "R6",
+		Name:        "a slow read fetches parallel ranges",
+		Rule:        "R6",
 		Explanation: "a read without WithConcurrency that waits for its connection fetches parallel ranges; the bytes arrive in order, once, and verified",
 		run: func(t *T) {
 			b, text := t.openSlow()
@@ -229,7 +235,8 @@ var slowReadCases = []Case{
 		},
 	},
 	{
-		Name: "an ordered concurrency of 1 is one request", Rule: "R6",
+		Name:        "an ordered concurrency of 1 is one request",
+		Rule:        "R6",
 		Explanation: "WithConcurrency(1) reads one connection, however slow; so does a read of a few MiB without the option",
 		run: func(t *T) {
 			b, text := t.openSlow()
@@ -245,7 +252,8 @@ var slowReadCases = []Case{
 		},
 	},
 	{
-		Name: "a slow read is closed in the middle", Rule: "R6",
+		Name:        "a slow read is closed in the middle",
+		Rule:        "R6",
 		Explanation: "Close stops parallel ranges that a read has begun by itself, and gives their memory back",
 		run: func(t *T) {
 			b, text := t.openSlow(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -264,7 +272,8 @@ var slowReadCases = []Case{
 		},
 	},
 	{
-		Name: "an object that changes under a slow read is Changed", Rule: "R2",
+		Name:        "an object that changes under a slow read is Changed",
+		Rule:        "R2",
 		Explanation: "every parallel range is of the first response's revision; if the object is replaced before one of them, the read is Changed or delivers that revision",
 		run: func(t *T) {
 			var other storage.Bucket

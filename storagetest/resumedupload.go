@@ -64,7 +64,8 @@ func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *int
 	t.Helper()
 	h := &interruptedUpload{
 		bucket: t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-		text:   body(t.unit+2, 1), path: filepath.Join(t.TempDir(), "upload"),
+		text:   body(t.unit+2, 1),
+		path:   filepath.Join(t.TempDir(), "upload"),
 	}
 	t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
 	_, err := t.upload(t.Context(), h, strings.NewReader(h.text), opts...)
@@ -106,7 +107,8 @@ func (t *T) partsLeft(n int) int {
 
 var resumedUploadCases = []Case{
 	{
-		Name: "an interrupted upload is resumed", Rule: "W13",
+		Name:        "an interrupted upload is resumed",
+		Rule:        "W13",
 		Explanation: "with WithResume the same call sends only the parts that are missing",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -114,7 +116,9 @@ var resumedUploadCases = []Case{
 				h := t.interruptUpload(from)
 				var told int64
 				attrs, err := t.upload(t.Context(), h, from(h.text),
-					storage.WithProgress(func(done, _ int64) { told = done }))
+					storage.WithProgress(func(done, _ int64) {
+						told = done
+					}))
 				require.NoError(t, err, name)
 				require.Zero(t, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
 				require.Equal(t, t.partsLeft(1), t.faults.Count(faults.PutPart), "%s: %v", name, t.faults)
@@ -124,7 +128,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a part whose bytes have changed is sent again", Rule: "W13",
+		Name:        "a part whose bytes have changed is sent again",
+		Rule:        "W13",
 		Explanation: "stored parts are compared with the body, so that an object never mixes two bodies",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -136,7 +141,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a different call starts over", Rule: "W13",
+		Name:        "a different call starts over",
+		Rule:        "W13",
 		Explanation: "with other attributes, another length or another part size, the earlier upload is abandoned",
 		Needs:       storage.MultipartUploads | storage.ContentProperties,
 		run: func(t *T) {
@@ -162,7 +168,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "abandoning an earlier upload is interrupted", Rule: "W13",
+		Name:        "abandoning an earlier upload is interrupted",
+		Rule:        "W13",
 		Explanation: "if the call is cancelled while it removes the earlier parts, the next call still succeeds",
 		Needs:       storage.MultipartUploads | storage.ContentProperties,
 		run: func(t *T) {
@@ -177,7 +184,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an update that another client overtook is abandoned", Rule: "W13",
+		Name:        "an update that another client overtook is abandoned",
+		Rule:        "W13",
 		Explanation: "if the response to the completion was lost and the key now holds another client's object, the parts are removed",
 		Needs:       storage.MultipartUploads | storage.ConditionalUpdate,
 		run: func(t *T) {
@@ -200,7 +208,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a body that now fits into one request", Rule: "W13",
+		Name:        "a body that now fits into one request",
+		Rule:        "W13",
 		Explanation: "the call abandons the parts that were sent earlier",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -211,7 +220,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "parts that the store has dropped are sent again", Rule: "W13",
+		Name:        "parts that the store has dropped are sent again",
+		Rule:        "W13",
 		Explanation: "a body that is read in place starts over; for a stream the next call does",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -235,7 +245,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a completion whose response was lost is found", Rule: "W13",
+		Name:        "a completion whose response was lost is found",
+		Rule:        "W13",
 		Explanation: "if the earlier call stored the object, the same call finds it by its write id and sends nothing",
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
@@ -262,12 +273,15 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an upload that cannot be resumed is not kept", Rule: "W13",
+		Name:        "an upload that cannot be resumed is not kept",
+		Rule:        "W13",
 		Explanation: "a permanent failure aborts the upload and leaves no file, and so do success and a body of one request",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := &interruptedUpload{
-				bucket: t.openForParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload"),
+				bucket: t.openForParts(),
+				text:   body(2*t.unit+1, 1),
+				path:   filepath.Join(t.TempDir(), "upload"),
 			}
 			_, err := t.upload(t.Context(), h, failing(h.text, errBoom))
 			t.requireCode(err, storage.BodyFailed)
@@ -281,7 +295,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a body that changed after its completion was lost", Rule: "W13",
+		Name:        "a body that changed after its completion was lost",
+		Rule:        "W13",
 		Explanation: "the object of the earlier body is not taken for the object of this one",
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
@@ -294,7 +309,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an object that cannot be read stays unknown", Rule: "W13",
+		Name:        "an object that cannot be read stays unknown",
+		Rule:        "W13",
 		Explanation: "if the upload is gone and the object cannot be read, the call returns OutcomeUnknown, and a later call finds the object",
 		Needs:       storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
@@ -319,7 +335,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an interrupted upload with concurrent parts is resumed", Rule: "W13",
+		Name:        "an interrupted upload with concurrent parts is resumed",
+		Rule:        "W13",
 		Explanation: "interrupted at any part, the same call stores the whole object, however many parts were in flight",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -328,7 +345,8 @@ var resumedUploadCases = []Case{
 				ctx, cancel := context.WithCancel(t.Context())
 				h := &interruptedUpload{
 					bucket: t.openForParts(observe.BeforeCall("PutPart", cut, cancel)),
-					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
+					text:   body(parts*t.unit, byte(cut)),
+					path:   filepath.Join(t.TempDir(), "upload"),
 				}
 				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
 				// If the last part is canceled, the upload may already be complete.
@@ -346,7 +364,8 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "an interrupted copy is resumed", Rule: "W13",
+		Name:        "an interrupted copy is resumed",
+		Rule:        "W13",
 		Explanation: "a copy between two stores reads the source and sends only the missing parts",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -357,7 +376,10 @@ var resumedUploadCases = []Case{
 			t.put(source, "source", text)
 			b := t.openLimited(
 				faults.Limits{
-					Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit,
+					Disable:     driver.StreamingPut,
+					MaxPutSize:  t.unit,
+					MinPartSize: t.unit,
+					MaxPartSize: t.unit,
 				},
 				observe.BeforeCall("PutPart", 2, cancel),
 			)
@@ -380,7 +402,8 @@ var resumedUploadCases = []Case{
 // uploadJournalCases are cases about the file that WithResume writes.
 var uploadJournalCases = []Case{
 	{
-		Name: "an upload is abandoned", Rule: "W13",
+		Name:        "an upload is abandoned",
+		Rule:        "W13",
 		Explanation: "AbandonUpload removes the parts and the file, and returns nil if they are gone. If another bucket or prefix began the upload, it returns InvalidArgument",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -402,7 +425,8 @@ var uploadJournalCases = []Case{
 		},
 	},
 	{
-		Name: "a torn resume file is not trusted", Rule: "W13",
+		Name:        "a torn resume file is not trusted",
+		Rule:        "W13",
 		Explanation: "a line or file that a killed process left incomplete is ignored",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -425,7 +449,8 @@ var uploadJournalCases = []Case{
 		},
 	},
 	{
-		Name: "a file that is not a resume file is never touched", Rule: "W13",
+		Name:        "a file that is not a resume file is never touched",
+		Rule:        "W13",
 		Explanation: "WithResume and AbandonUpload with a file that they did not write are InvalidArgument, without a request. A file that cannot be written is Internal, and the error names it",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
@@ -456,7 +481,8 @@ var uploadJournalCases = []Case{
 		},
 	},
 	{
-		Name: "only one call at a time resumes an upload", Rule: "W13",
+		Name:        "only one call at a time resumes an upload",
+		Rule:        "W13",
 		Explanation: "a second call with the same file is Locked and disturbs nothing",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {

@@ -16,7 +16,8 @@ import (
 
 var retryCases = []Case{
 	{
-		Name: "a temporary failure is retried", Rule: "T1",
+		Name:        "a temporary failure is retried",
+		Rule:        "T1",
 		Explanation: "reads and writes that can be replayed follow the same policy, also after 429",
 		run: func(t *T) {
 			b := t.open()
@@ -38,7 +39,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "a permanent failure is not retried", Rule: "T1",
+		Name:        "a permanent failure is not retried",
+		Rule:        "T1",
 		Explanation: "a refusal is returned at once",
 		run: func(t *T) {
 			b := t.open()
@@ -60,7 +62,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "the policy sets the number of attempts", Rule: "T1",
+		Name:        "the policy sets the number of attempts",
+		Rule:        "T1",
 		Explanation: "one attempt disables retries, and the last error is Retryable",
 		run: func(t *T) {
 			for _, attempts := range []int{1, 3} {
@@ -78,7 +81,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "a body is sent again from its start", Rule: "T2",
+		Name:        "a body is sent again from its start",
+		Rule:        "T2",
 		Explanation: "bytes that were read before the connection dropped are not missing from the object",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -97,7 +101,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "a body that cannot be read again is not sent again", Rule: "T2",
+		Name:        "a body that cannot be read again is not sent again",
+		Rule:        "T2",
 		Explanation: "a stream that was partly sent fails, and nothing of it is stored",
 		run: func(t *T) {
 			b := t.open()
@@ -120,7 +125,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "the retry budget ends the retries of a failing store", Rule: "T1",
+		Name:        "the retry budget ends the retries of a failing store",
+		Rule:        "T1",
 		Explanation: "if nothing succeeds, most requests are soon made only once",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: 1}))
@@ -137,7 +143,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "opening a bucket makes no request", Rule: "T3",
+		Name:        "opening a bucket makes no request",
+		Rule:        "T3",
 		Explanation: "neither opening nor closing a bucket makes a request",
 		run: func(t *T) {
 			t.requireNoRequests(func() { t.open() })
@@ -158,7 +165,8 @@ func (c *countedReader) Read(p []byte) (int, error) {
 
 var resumeCases = []Case{
 	{
-		Name: "a download survives a dropped connection", Rule: "R2",
+		Name:        "a download survives a dropped connection",
+		Rule:        "R2",
 		Explanation: "it resumes at the byte where it stopped, in a whole object and in a range, and delivers each byte once",
 		run: func(t *T) {
 			b := t.open()
@@ -179,7 +187,8 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "a resumed download is retried", Rule: "R2",
+		Name:        "a resumed download is retried",
+		Rule:        "R2",
 		Explanation: "the request that resumes is retried like any other, and loses nothing if its response is lost",
 		run: func(t *T) {
 			b := t.open()
@@ -192,7 +201,8 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "a short body is an error, never the end", Rule: "R2",
+		Name:        "a short body is an error, never the end",
+		Rule:        "R2",
 		Explanation: "bytes are counted against the announced length: if a body ends early with io.EOF, it is resumed or fails",
 		run: func(t *T) {
 			b := t.open()
@@ -209,7 +219,8 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "attempts to resume are bounded", Rule: "R2",
+		Name:        "attempts to resume are bounded",
+		Rule:        "R2",
 		Explanation: "a connection that always drops is Unavailable after a bounded number of requests",
 		run: func(t *T) {
 			b := t.open()
@@ -225,7 +236,8 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "a stalled download is resumed", Rule: "R2",
+		Name:        "a stalled download is resumed",
+		Rule:        "R2",
 		Explanation: "if no byte arrives for RetryPolicy.Stall, the connection counts as dropped",
 		// The stall limit is so short that attempts in a busy process would stall.
 		alone: true,
@@ -244,17 +256,20 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "an object that changes under a download is Changed", Rule: "R2",
+		Name:        "an object that changes under a download is Changed",
+		Rule:        "R2",
 		Explanation: "two revisions are never spliced: the bytes after the drop are of the first revision, or the read fails",
 		run:         changesUnderDownload("another"),
 	},
 	{
-		Name: "an object that is removed under a download is Changed", Rule: "R2",
+		Name:        "an object that is removed under a download is Changed",
+		Rule:        "R2",
 		Explanation: "after the drop the object is missing, but the error is not ObjectNotFound: the object was there",
 		run:         changesUnderDownload(""),
 	},
 	{
-		Name: "a read in progress ends with ctx", Rule: "E3",
+		Name:        "a read in progress ends with ctx",
+		Rule:        "E3",
 		Explanation: "ctx governs the reader until Close: a read is Canceled within a moment, even if the store delivers nothing",
 		run: func(t *T) {
 			t.faults.Set(faults.StallBody(0)) // set before opening, so that the driver does not appear local

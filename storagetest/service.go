@@ -118,7 +118,8 @@ var serviceCases = slices.Concat(accountCases, settingCases)
 var accountCases = []serviceCase{
 	{
 		Case{
-			Name: "a bucket is created, described, listed and deleted", Rule: "B1",
+			Name:        "a bucket is created, described, listed and deleted",
+			Rule:        "B1",
 			Explanation: "CreateBucket, BucketInfo, Buckets and DeleteBucket work, with the bucket's name and provider",
 		},
 		func(s *S) {
@@ -140,7 +141,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket name that is taken", Rule: "B1",
+			Name:        "a bucket name that is taken",
+			Rule:        "B1",
 			Explanation: "CreateBucket of an existing bucket is BucketExists, also for its owner, and changes nothing",
 		},
 		func(s *S) {
@@ -154,7 +156,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "an invalid bucket name", Rule: "B1",
+			Name:        "an invalid bucket name",
+			Rule:        "B1",
 			Explanation: "3 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends and no --, or else InvalidArgument",
 		},
 		func(s *S) {
@@ -166,7 +169,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket that is not empty is not deleted", Rule: "B1",
+			Name:        "a bucket that is not empty is not deleted",
+			Rule:        "B1",
 			Explanation: "DeleteBucket is BucketNotEmpty with every provider, and deletes nothing",
 		},
 		func(s *S) {
@@ -182,7 +186,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a missing bucket", Rule: "E2",
+			Name:        "a missing bucket",
+			Rule:        "E2",
 			Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound",
 		},
 		func(s *S) {
@@ -210,7 +215,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket that is deleted and created again", Rule: "E2",
+			Name:        "a bucket that is deleted and created again",
+			Rule:        "E2",
 			Explanation: "a Bucket value outlives its bucket: after DeleteBucket its operations are BucketNotFound, and after CreateBucket they work again, on the new bucket",
 		},
 		func(s *S) {
@@ -249,7 +255,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a closed service", Rule: "E6",
+			Name:        "a closed service",
+			Rule:        "E6",
 			Explanation: "every operation on a closed service and on its buckets is InvalidArgument",
 		},
 		func(s *S) {
@@ -278,7 +285,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "buckets of one account are apart", Rule: "B1",
+			Name:        "buckets of one account are apart",
+			Rule:        "B1",
 			Explanation: "a key in one bucket is not in the other, and a copy goes between them",
 		},
 		func(s *S) {
@@ -294,7 +302,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "credentials show no secret", Rule: "E4",
+			Name:        "credentials show no secret",
+			Rule:        "E4",
 			Explanation: "String, %v, %#v and a log line show the identity and the provider; a provider without credentials is Unsupported",
 		},
 		func(s *S) {
@@ -311,7 +320,8 @@ var accountCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "an update of a missing bucket", Rule: "B1",
+			Name:        "an update of a missing bucket",
+			Rule:        "B1",
 			Explanation: "the update is BucketNotFound, or Unsupported if there is nothing to update",
 		},
 		func(s *S) {

@@ -39,7 +39,8 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 var settingCases = []serviceCase{
 	{
 		Case{
-			Name: "a bucket locks objects if told to", Rule: "G3",
+			Name:        "a bucket locks objects if told to",
+			Rule:        "G3",
 			Explanation: "WithObjectLock works at creation, and Service.Bucket opens the bucket with versions, which it cannot lose",
 		},
 		func(s *S) {
@@ -60,7 +61,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket that locks objects keeps them", Rule: "G3",
+			Name:        "a bucket that locks objects keeps them",
+			Rule:        "G3",
 			Explanation: "what has a retention is Locked, and a default retention holds for what is written without one",
 		},
 		func(s *S) {
@@ -94,7 +96,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket keeps versions if told to", Rule: "B2",
+			Name:        "a bucket keeps versions if told to",
+			Rule:        "B2",
 			Explanation: "WithVersioning works at creation and later, and Service.Bucket opens the bucket accordingly",
 		},
 		func(s *S) {
@@ -123,7 +126,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket keeps what is removed if told to", Rule: "V5",
+			Name:        "a bucket keeps what is removed if told to",
+			Rule:        "V5",
 			Explanation: "WithSoftDelete works at creation and later, BucketInfo tells it, and what was removed does not keep a bucket from being deleted",
 		},
 		func(s *S) {
@@ -153,7 +157,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "an update changes only what it names", Rule: "B2",
+			Name:        "an update changes only what it names",
+			Rule:        "B2",
 			Explanation: "CORS rules are kept by an update of another setting, and cleared by an option without rules",
 		},
 		func(s *S) {
@@ -183,7 +188,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "lifecycle rules are set and cleared", Rule: "B2",
+			Name:        "lifecycle rules are set and cleared",
+			Rule:        "B2",
 			Explanation: "they are kept unchanged, beside the CORS rules, and cleared by an option without rules",
 		},
 		func(s *S) {
@@ -212,7 +218,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a lifecycle rule that only ends uploads", Rule: "B2",
+			Name:        "a lifecycle rule that only ends uploads",
+			Rule:        "B2",
 			Explanation: "it is kept unchanged, or it is Unsupported and the previous rules stay, but it is never InvalidArgument",
 		},
 		func(s *S) {
@@ -238,7 +245,8 @@ var settingCases = []serviceCase{
 	},
 	{
 		Case{
-			Name: "a bucket is made public and private", Rule: "B2",
+			Name:        "a bucket is made public and private",
+			Rule:        "B2",
 			Explanation: "WithPublicAccess works at creation and later",
 		},
 		func(s *S) {

@@ -16,7 +16,8 @@ import (
 // remove an object.
 var signedLinkCases = []Case{
 	{
-		Name: "a stable URL stays the same until its window ends", Rule: "S7",
+		Name: "a stable URL stays the same until its window ends",
+		Rule: "S7",
 		Explanation: "it works, is valid for the TTL at least and for TTL and window at most, and differs by " +
 			"key, window and TTL",
 		Needs: storage.SignedURLs | storage.StableURLs,
@@ -50,7 +51,8 @@ var signedLinkCases = []Case{
 		},
 	},
 	{
-		Name: "a window has bounds", Rule: "S7",
+		Name:        "a window has bounds",
+		Rule:        "S7",
 		Explanation: "a window is from 1 second, and ends with its TTL within 7 days",
 		Needs:       storage.SignedURLs | storage.StableURLs,
 		run: func(t *T) {
@@ -73,7 +75,8 @@ var signedLinkCases = []Case{
 		},
 	},
 	{
-		Name: "a signed removal removes one object", Rule: "S8",
+		Name:        "a signed removal removes one object",
+		Rule:        "S8",
 		Explanation: "for each key of K3; its neighbour stays, and a reference must permit removals",
 		Needs:       storage.SignedURLs | storage.SignedRemovals,
 		run: func(t *T) {
@@ -104,7 +107,8 @@ var signedLinkCases = []Case{
 		},
 	},
 	{
-		Name: "a signed removal allows only DELETE", Rule: "S8",
+		Name:        "a signed removal allows only DELETE",
+		Rule:        "S8",
 		Explanation: "with another method the store refuses it",
 		Needs:       storage.SignedURLs | storage.SignedRemovals,
 		run: func(t *T) {
@@ -122,7 +126,8 @@ var signedLinkCases = []Case{
 		},
 	},
 	{
-		Name: "a signed removal binds its version", Rule: "S8",
+		Name:        "a signed removal binds its version",
+		Rule:        "S8",
 		Explanation: "without the version, it would hide the object",
 		Needs:       storage.SignedURLs | storage.SignedRemovals | storage.Versioning,
 		run: func(t *T) {
@@ -145,7 +150,8 @@ var signedLinkCases = []Case{
 		},
 	},
 	{
-		Name: "a signed removal removes one version", Rule: "S8",
+		Name:        "a signed removal removes one version",
+		Rule:        "S8",
 		Explanation: "the version is lost for good, and the others stay",
 		Needs:       storage.SignedURLs | storage.SignedRemovals | storage.Versioning,
 		run: func(t *T) {

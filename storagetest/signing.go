@@ -21,7 +21,8 @@ import (
 
 var signingCases = []Case{
 	{
-		Name: "a signed URL allows only its own request", Rule: "S3",
+		Name:        "a signed URL allows only its own request",
+		Rule:        "S3",
 		Explanation: "with another method or key, or a changed signature or query, the store refuses it and stores nothing",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -60,7 +61,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed content type is enforced", Rule: "S2",
+		Name:        "a signed content type is enforced",
+		Rule:        "S2",
 		Explanation: "with SignedContentType the store refuses another type",
 		Needs:       storage.SignedURLs | storage.SignedContentType | storage.ContentProperties,
 		run: func(t *T) {
@@ -73,7 +75,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed upload binds a content type only if asked to", Rule: "S2",
+		Name:        "a signed upload binds a content type only if asked to",
+		Rule:        "S2",
 		Explanation: "without WithContentType, a request works without a type and with any type, which the object then has",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -95,7 +98,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed size is enforced", Rule: "S2",
+		Name:        "a signed size is enforced",
+		Rule:        "S2",
 		Explanation: "the store refuses a longer and a shorter body",
 		Needs:       storage.SignedURLs | storage.SignedSize,
 		run: func(t *T) {
@@ -112,7 +116,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed create never overwrites", Rule: "S2",
+		Name:        "a signed create never overwrites",
+		Rule:        "S2",
 		Explanation: "with IfAbsent the first upload is stored, and the store refuses the second",
 		Needs:       storage.SignedURLs | storage.SignedIfAbsent,
 		run: func(t *T) {
@@ -126,7 +131,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "the response to a signed download is as signed", Rule: "S3",
+		Name:        "the response to a signed download is as signed",
+		Rule:        "S3",
 		Explanation: "the response has the file name and media type that the signer chose, and a user cannot add them",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -145,7 +151,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed download that is shown has a name", Rule: "S3",
+		Name:        "a signed download that is shown has a name",
+		Rule:        "S3",
 		Explanation: "a browser shows the object and saves it under the name that the signer chose, in any script",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -172,7 +179,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed download has the disposition that was signed", Rule: "S3",
+		Name:        "a signed download has the disposition that was signed",
+		Rule:        "S3",
 		Explanation: "the disposition is the signer's own, for example inline with a file name",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -198,7 +206,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed HEAD returns only the attributes", Rule: "S3",
+		Name:        "a signed HEAD returns only the attributes",
+		Rule:        "S3",
 		Explanation: "a URL for HEAD works with HEAD and with no other method",
 		Needs:       storage.SignedURLs | storage.SignedHead,
 		run: func(t *T) {
@@ -223,7 +232,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed URL shows no secret", Rule: "E4",
+		Name:        "a signed URL shows no secret",
+		Rule:        "E4",
 		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, which is for passing it on, does not",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -238,7 +248,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "an expired signed URL is refused", Rule: "S3",
+		Name:        "an expired signed URL is refused",
+		Rule:        "S3",
 		Explanation: "it is refused after its expiry, also with a changed expiry; the test waits, because the store's clock cannot be set",
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
@@ -259,7 +270,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a form uploads within its limits", Rule: "S2",
+		Name:        "a form uploads within its limits",
+		Rule:        "S2",
 		Explanation: "the store limits size and type; no store's form supports IfAbsent",
 		Needs:       storage.SignedForms | storage.ContentProperties,
 		run: func(t *T) {
@@ -364,13 +376,15 @@ func signedKeyCases() []Case {
 	for _, hostile := range hostileKeys {
 		cases = append(cases,
 			Case{
-				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3",
+				Name:        "a signed download works as returned, for a key with " + hostile.why,
+				Rule:        "S3",
 				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "it works with the returned method and headers, and needs nothing else",
 				run:         func(t *T) { signedDownload(t, hostile.key) },
 			},
 			Case{
-				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3",
+				Name:        "a signed upload works as returned, for a key with " + hostile.why,
+				Rule:        "S3",
 				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "the object is stored with the attributes that the headers promise",
 				run:         func(t *T) { signedUpload(t, hostile.key) },

@@ -56,30 +56,49 @@ type Opener func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 // Skip skips the case with this name. The reason says which bug the server has, or what the
 // provider lacks. The support table shows the reason. If no case has the name, the test fails.
 func Skip(name, reason string) Option {
-	return func(o *options) { o.skipped[name] = reason }
+	return func(o *options) {
+		o.skipped[name] = reason
+	}
 }
 
 // WithVersionedOpen sets the function that opens a bucket that keeps versions. It is for a provider
 // that must know this when it creates the bucket. The default is [Open] with
 // [storage.WithVersioning].
-func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned = open } }
+func WithVersionedOpen(open Open) Option {
+	return func(o *options) {
+		o.versioned = open
+	}
+}
 
 // WithOpener sets the function with which [RunDriver] creates a bucket from a driver. The default
 // is [engine.New]. Some stores need a separate server for signed URLs. For such a store, use a
 // function that opens the bucket with the address of that server.
-func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
+func WithOpener(open Opener) Option {
+	return func(o *options) {
+		o.opening = open
+	}
+}
 
 // WithLockingOpen sets the function that opens an empty bucket that can lock objects. The default
 // is [Open] with [storage.WithObjectLock], which is enough for local and memory buckets.
-func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = open } }
+func WithLockingOpen(open Open) Option {
+	return func(o *options) {
+		o.locking = open
+	}
+}
 
 // WithName sets the heading of this run in the support table, such as "s3 (MinIO)". The default is
 // the provider.
-func WithName(name string) Option { return func(o *options) { o.name = name } }
+func WithName(name string) Option {
+	return func(o *options) {
+		o.name = name
+	}
+}
 
 func readOptions(opts []Option) *options {
 	o := &options{
-		skipped: map[string]string{}, skippedRules: map[string]string{},
+		skipped:      map[string]string{},
+		skippedRules: map[string]string{},
 		opening: func(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 			return engine.New(d, opts...)
 		},
@@ -114,8 +133,12 @@ func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Opti
 	cases := bucketCases()
 	for _, c := range driverCases {
 		cases = append(cases, Case{
-			Name: c.Name, Rule: c.Rule, Explanation: c.Explanation, Needs: c.Needs, direct: true,
-			run: func(t *T) { c.run(t, open(t.T)) },
+			Name:        c.Name,
+			Rule:        c.Rule,
+			Explanation: c.Explanation,
+			Needs:       c.Needs,
+			direct:      true,
+			run:         func(t *T) { c.run(t, open(t.T)) },
 		})
 	}
 	o := readOptions(opts)

@@ -48,8 +48,12 @@ func newReport(kind string, desc driver.Description, o *options) *report {
 		name = desc.Provider
 	}
 	return &report{support: Support{
-		Name: name, Kind: kind, Provider: desc.Provider, Features: namesOf(desc.Features),
-		Without: map[string]string{}, Rules: map[string]int{},
+		Name:     name,
+		Kind:     kind,
+		Provider: desc.Provider,
+		Features: namesOf(desc.Features),
+		Without:  map[string]string{},
+		Rules:    map[string]int{},
 	}}
 }
 

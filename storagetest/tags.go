@@ -26,7 +26,8 @@ var widestTags = map[string]string{
 
 var tagCases = []Case{
 	{
-		Name: "tags come back as they were given", Rule: "G1",
+		Name:        "tags come back as they were given",
+		Rule:        "G1",
 		Explanation: "Tags returns what WithTags gave, of every way to write, and Attrs counts them",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -45,7 +46,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "a write replaces all tags", Rule: "G1",
+		Name:        "a write replaces all tags",
+		Rule:        "G1",
 		Explanation: "an object that is written without WithTags has none, whatever it had before",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -60,7 +62,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "tags change without a write", Rule: "G1",
+		Name:        "tags change without a write",
+		Rule:        "G1",
 		Explanation: "SetTags replaces all tags and leaves content, attributes and revision as they are",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -78,7 +81,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "tags of versions", Rule: "G1",
+		Name:        "tags of versions",
+		Rule:        "G1",
 		Explanation: "each version has tags of its own",
 		Needs:       storage.ObjectTags | storage.Versioning,
 		run: func(t *T) {
@@ -97,7 +101,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "a copy keeps the tags", Rule: "G2",
+		Name:        "a copy keeps the tags",
+		Rule:        "G2",
 		Explanation: "a copy has its source's tags, inside the provider as when streamed, in one request or in parts; WithTags replaces them",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -129,7 +134,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "a joined object has the tags of the options", Rule: "G2",
+		Name:        "a joined object has the tags of the options",
+		Rule:        "G2",
 		Explanation: "Compose takes no tags from its sources",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -146,7 +152,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "a signed upload stores its tags", Rule: "G1",
+		Name:        "a signed upload stores its tags",
+		Rule:        "G1",
 		Explanation: "the tags are signed: the client cannot store the object without them or with others",
 		Needs:       storage.ObjectTags | storage.SignedURLs | storage.SignedTags,
 		run: func(t *T) {
@@ -169,7 +176,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "tags that a provider cannot hold are refused", Rule: "G1",
+		Name:        "tags that a provider cannot hold are refused",
+		Rule:        "G1",
 		Explanation: "more than 10 tags, long or empty keys, long values and other characters are InvalidArgument with every provider, before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -219,7 +227,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "tags of a missing object", Rule: "G1",
+		Name:        "tags of a missing object",
+		Rule:        "G1",
 		Explanation: "Tags and SetTags fail with ObjectNotFound, and make nothing",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -233,7 +242,8 @@ var tagCases = []Case{
 		},
 	},
 	{
-		Name: "tags through a narrowed reference", Rule: "K5",
+		Name:        "tags through a narrowed reference",
+		Rule:        "K5",
 		Explanation: "Tags needs Attrs, and SetTags Upload; a prefix is added",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {

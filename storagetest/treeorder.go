@@ -18,7 +18,9 @@ var aroundAFolder = []string{"a!b", "a-b", "a-c/1", "a.c", "a/1", "a/2", "a/2-x"
 
 var treeCases = []Case{
 	{
-		Name: "keys around a folder are in byte order", Rule: "K4", Needs: storage.OrderedListing,
+		Name:        "keys around a folder are in byte order",
+		Rule:        "K4",
+		Needs:       storage.OrderedListing,
 		Explanation: "a-b comes before a/1, and a0 after all of a/, also if the folder has more keys than a page",
 		run: func(t *T) {
 			b := t.open()
@@ -42,7 +44,8 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a listing in another order is an error", Rule: "K4",
+		Name:        "a listing in another order is an error",
+		Rule:        "K4",
 		Explanation: "a key out of order ends the listing with Unsupported, so that nothing acts on an incomplete listing",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.TreeOrder(listers.Believed)))
@@ -65,12 +68,14 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a store that lists like a directory tree is listed in order", Rule: "K4",
+		Name:        "a store that lists like a directory tree is listed in order",
+		Rule:        "K4",
 		Explanation: "with FolderOrder the engine lists folder by folder, and leaves nothing out with any prefix, delimiter, start and page size",
 		run:         listingOfATree,
 	},
 	{
-		Name: "a start, a limit and a token in a tree", Rule: "K4",
+		Name:        "a start, a limit and a token in a tree",
+		Rule:        "K4",
 		Explanation: "folders before the start are skipped, and the listing ends at its limit",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
@@ -88,12 +93,15 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a listing begins in the middle only if nothing is left out", Rule: "K4", Needs: storage.OrderedListing,
+		Name:        "a listing begins in the middle only if nothing is left out",
+		Rule:        "K4",
+		Needs:       storage.OrderedListing,
 		Explanation: "with StartsAfter, a start, a token and a limit leave nothing out: in tree order the listing fails, in byte order it is read from the start",
 		run:         listingFromTheStart,
 	},
 	{
-		Name: "a repeated prefix is no disorder", Rule: "L1",
+		Name:        "a repeated prefix is no disorder",
+		Rule:        "L1",
 		Explanation: "if a store repeats a common prefix on the next page, or beside an object of its name, the repetition is dropped",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.Repeating))
@@ -103,7 +111,9 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a delimiter that the store does not support", Rule: "L1", Needs: storage.OrderedListing,
+		Name:        "a delimiter that the store does not support",
+		Rule:        "L1",
+		Needs:       storage.OrderedListing,
 		Explanation: "with SlashDelimiter the engine lists all keys and finds the common prefixes itself",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.SlashOnly))
@@ -121,7 +131,9 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a full last page has no token", Rule: "L3", Needs: storage.OrderedListing,
+		Name:        "a full last page has no token",
+		Rule:        "L3",
+		Needs:       storage.OrderedListing,
 		Explanation: "with TokenAfterLast, for a store that returns a token after a full last page, as MinIO does",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.TokenAfterLast))
@@ -156,7 +168,8 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a folder marker is not in its own folder", Rule: "K5",
+		Name:        "a folder marker is not in its own folder",
+		Rule:        "K5",
 		Explanation: "an object with the name of a view's prefix has no key in the view and is not listed there",
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.WithMarker("mark/")))
@@ -175,7 +188,8 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a canceled listing ends at the next entry", Rule: "E3",
+		Name:        "a canceled listing ends at the next entry",
+		Rule:        "E3",
 		Explanation: "ctx is checked between the entries of a page, also on the last page",
 		run: func(t *T) {
 			b := t.open()

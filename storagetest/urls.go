@@ -16,7 +16,8 @@ import (
 // signedPartCases are cases about signed URLs that store one part of an upload.
 var signedPartCases = []Case{
 	{
-		Name: "a signed part stores one part", Rule: "U4",
+		Name:        "a signed part stores one part",
+		Rule:        "U4",
 		Explanation: "without credentials and with the signed checksum; Parts tells it, another checksum is refused, the object is made of signed and other parts, and nothing changes it later",
 		Needs:       storage.OpenUploads | storage.SignedParts,
 		run: func(t *T) {
@@ -64,7 +65,8 @@ var signedPartCases = []Case{
 		},
 	},
 	{
-		Name: "a signed part allows only its own request", Rule: "U4",
+		Name:        "a signed part allows only its own request",
+		Rule:        "U4",
 		Explanation: "with another method, key, part number or upload, or a changed signature, the store refuses it and stores nothing",
 		Needs:       storage.OpenUploads | storage.SignedParts,
 		run: func(t *T) {
@@ -99,7 +101,8 @@ var signedPartCases = []Case{
 		},
 	},
 	{
-		Name: "a signed part binds what was signed", Rule: "U4",
+		Name:        "a signed part binds what was signed",
+		Rule:        "U4",
 		Explanation: "a size with SignedSize, else it is Unsupported; a checksum unless WithUncheckedParts; numbers are in range, and signing needs its permission; no request is made",
 		Needs:       storage.OpenUploads | storage.SignedParts,
 		run: func(t *T) {
@@ -152,7 +155,8 @@ var signedPartCases = []Case{
 		},
 	},
 	{
-		Name: "a signed part expires", Rule: "U4",
+		Name:        "a signed part expires",
+		Rule:        "U4",
 		Explanation: "after its TTL the store refuses it",
 		Needs:       storage.OpenUploads | storage.SignedParts,
 		run: func(t *T) {
@@ -179,7 +183,8 @@ func querySignature(t *T, address string) string {
 
 var publicCases = []Case{
 	{
-		Name: "a public URL is built without a request", Rule: "S6",
+		Name:        "a public URL is built without a request",
+		Rule:        "S6",
 		Explanation: "it joins one base URL and the escaped key in the same way everywhere: it parses back to the key, and + becomes %2B",
 		run: func(t *T) {
 			b := t.open(storage.WithPublicBaseURL("https://cdn.example.com/files"))
@@ -203,7 +208,8 @@ var publicCases = []Case{
 		},
 	},
 	{
-		Name: "a bucket that is not public has no public URL", Rule: "S6",
+		Name:        "a bucket that is not public has no public URL",
+		Rule:        "S6",
 		Explanation: "PublicURL returns NotPublic, without a request",
 		run: func(t *T) {
 			b := t.open()
@@ -234,7 +240,9 @@ var tamperings = []tampering{
 		require.False(t, strings.HasSuffix(address, "b"))
 		s.URL = address[:len(address)-1] + "b?" + query
 	}},
-	{"no query", func(_ *T, s *storage.SignedURL) { s.URL, _, _ = strings.Cut(s.URL, "?") }},
+	{"no query", func(_ *T, s *storage.SignedURL) {
+		s.URL, _, _ = strings.Cut(s.URL, "?")
+	}},
 	{"no signature", tamperQuery(func(pairs []string, signature int) []string {
 		return slices.Delete(pairs, signature, signature+1)
 	})},

@@ -48,7 +48,8 @@ func (t *T) hiding(b storage.Bucket) storage.Bucket {
 
 var userCoreCases = []Case{
 	{
-		Name: "a Core that embeds keeps its overrides", Rule: "O3",
+		Name: "a Core that embeds keeps its overrides",
+		Rule: "O3",
 		Explanation: "the methods and functions call the overridden methods with whole keys, also " +
 			"through Ref and Prefixed",
 		run: func(t *T) {
@@ -77,7 +78,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a copy asks the destination's Core, and reads what the source's Core gives", Rule: "O3",
+		Name: "a copy asks the destination's Core, and reads what the source's Core gives",
+		Rule: "O3",
 		Explanation: "Copy calls CopyFrom with whole keys, and not Upload; the source is what " +
 			"Source returns: by default an object that the server may copy, else one that is streamed by " +
 			"Download",
@@ -104,7 +106,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "an append asks the Core for a copy onto the object", Rule: "O3",
+		Name:        "an append asks the Core for a copy onto the object",
+		Rule:        "O3",
 		Explanation: "Append calls CopyFrom with the whole key, and not Upload",
 		Needs:       appends,
 		run: func(t *T) {
@@ -121,7 +124,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a Core that embeds loses nothing", Rule: "O3",
+		Name:        "a Core that embeds loses nothing",
+		Rule:        "O3",
 		Explanation: "what it does not override passes on: pages, features and the provider's client",
 		run: func(t *T) {
 			whole := t.open()
@@ -138,7 +142,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a Core that embeds passes on tags", Rule: "O3",
+		Name:        "a Core that embeds passes on tags",
+		Rule:        "O3",
 		Explanation: "what it stores is there without it, and the other way round",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
@@ -151,7 +156,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a Core that embeds lists versions", Rule: "O3",
+		Name:        "a Core that embeds lists versions",
+		Rule:        "O3",
 		Explanation: "all of its store",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -162,7 +168,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a Core that embeds passes on an open upload", Rule: "U1",
+		Name:        "a Core that embeds passes on an open upload",
+		Rule:        "U1",
 		Explanation: "its token continues without it",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
@@ -174,7 +181,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "Wrap refuses what is not a whole bucket", Rule: "O3",
+		Name:        "Wrap refuses what is not a whole bucket",
+		Rule:        "O3",
 		Explanation: "who holds a result of Ref or Prefixed must not reach the rest, and a bucket has a Core",
 		run: func(t *T) {
 			b := t.open()
@@ -201,7 +209,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a bucket without a Core fails", Rule: "O3",
+		Name: "a bucket without a Core fails",
+		Rule: "O3",
 		Explanation: "every method and function of NewBucket(nil), and of a view of it, is " +
 			"InvalidArgument; Close does nothing",
 		run: func(t *T) {
@@ -229,7 +238,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "several Cores of one bucket", Rule: "O3",
+		Name: "several Cores of one bucket",
+		Rule: "O3",
 		Explanation: "the outer one is called first, the buckets work beside each other, and Close of " +
 			"each closes the store",
 		run: func(t *T) {
@@ -253,7 +263,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a Core that copies gets one object, and no more of the source's bucket", Rule: "O3",
+		Name:        "a Core that copies gets one object, and no more of the source's bucket",
+		Rule:        "O3",
 		Explanation: "a narrowed source stays narrow: a CopySource leads to no Core, also by reflection",
 		run: func(t *T) {
 			whole := t.open()
@@ -278,7 +289,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a view shows no key that a Core lists elsewhere", Rule: "O3",
+		Name:        "a view shows no key that a Core lists elsewhere",
+		Rule:        "O3",
 		Explanation: "without the prefix of the view, it would be the key of another object",
 		run: func(t *T) {
 			whole := t.open()
@@ -298,7 +310,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "a Core that returns nothing fails", Rule: "O3",
+		Name:        "a Core that returns nothing fails",
+		Rule:        "O3",
 		Explanation: "neither a result nor an error is Internal, and no panic",
 		run: func(t *T) {
 			b := t.wrap(t.open(), func(c storage.Core) storage.Core { return cores.Empty{Core: c} })
@@ -311,7 +324,11 @@ var userCoreCases = []Case{
 				for _, listed = range b.List(t.Context(), t.anyOrder()...) {
 				}
 				for op, err := range map[string]error{
-					"Upload": uploaded, "Download": opened, "Attrs": described, "ListPage": paged, "List": listed,
+					"Upload":   uploaded,
+					"Download": opened,
+					"Attrs":    described,
+					"ListPage": paged,
+					"List":     listed,
 				} {
 					require.Equal(t, storage.Internal, storage.CodeOf(err), "%s of %s: %v", op, name, err)
 				}
@@ -319,7 +336,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "joined errors of a Core have the caller's keys", Rule: "O3",
+		Name:        "joined errors of a Core have the caller's keys",
+		Rule:        "O3",
 		Explanation: "in what RemoveAll joins, within another error, and in a join of joins; what a Core has wrapped is found",
 		run: func(t *T) {
 			cause := errors.New("the auditor refused it")
@@ -345,7 +363,8 @@ var userCoreCases = []Case{
 		},
 	},
 	{
-		Name: "an error of a Core in a reader has the caller's key", Rule: "O3",
+		Name:        "an error of a Core in a reader has the caller's key",
+		Rule:        "O3",
 		Explanation: "a Core may return a Reader of its own: the view removes its prefix from attributes and errors",
 		run: func(t *T) {
 			whole := t.open()

@@ -94,7 +94,8 @@ func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 
 var userTypeCases = []Case{
 	{
-		Name: "functions that need a bucket of this library refuse any other value", Rule: "O3",
+		Name: "functions that need a bucket of this library refuse any other value",
+		Rule: "O3",
 		Explanation: "they are Unsupported, with the type of the value and what to do, and neither call " +
 			"its methods nor make requests: also if it embeds a bucket",
 		run: func(t *T) {
@@ -125,7 +126,8 @@ var userTypeCases = []Case{
 		},
 	},
 	{
-		Name: "Ref and Prefixed of any other value refuse all", Rule: "O3",
+		Name: "Ref and Prefixed of any other value refuse all",
+		Rule: "O3",
 		Explanation: "the nine methods and the functions are Unsupported, so that no override is passed " +
 			"by in silence, and what Ref does not permit is PermissionDenied",
 		run: func(t *T) {
@@ -156,7 +158,8 @@ var userTypeCases = []Case{
 		},
 	},
 	{
-		Name: "functions that call only methods take any type", Rule: "O3",
+		Name: "functions that call only methods take any type",
+		Rule: "O3",
 		Explanation: "NewWriter, UploadFile and Update call Upload of the value; ReadAll, ReadRanges, " +
 			"NewReaderAt, FS, DownloadFile and the source of Copy its Download; they pass nothing by",
 		run: func(t *T) {

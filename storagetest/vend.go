@@ -16,7 +16,8 @@ import (
 // bucket with credentials.
 var vendCases = []Case{
 	{
-		Name: "vended credentials say what they are for, and show no secret", Rule: "S9",
+		Name: "vended credentials say what they are for, and show no secret",
+		Rule: "S9",
 		Explanation: "provider, bucket, prefix and end are set; the end is never later than asked for; text and " +
 			"logs have no secret, and JSON has all",
 		Needs: storage.Vending,
@@ -43,7 +44,8 @@ var vendCases = []Case{
 		},
 	},
 	{
-		Name: "a prefixed bucket vends below its prefix", Rule: "S9",
+		Name:        "a prefixed bucket vends below its prefix",
+		Rule:        "S9",
 		Explanation: "the prefix of the credentials is that of the whole bucket",
 		Needs:       storage.Vending,
 		run: func(t *T) {
@@ -56,7 +58,8 @@ var vendCases = []Case{
 		},
 	},
 	{
-		Name: "a bad argument of Vend is refused", Rule: "S9",
+		Name: "a bad argument of Vend is refused",
+		Rule: "S9",
 		Explanation: "a prefix that is neither empty nor of whole segments, no right, and a time that is too " +
 			"short or too long are InvalidArgument, without a request",
 		Needs: storage.Vending,
@@ -79,7 +82,8 @@ var vendCases = []Case{
 		},
 	},
 	{
-		Name: "a reference vends nothing", Rule: "S9",
+		Name:        "a reference vends nothing",
+		Rule:        "S9",
 		Explanation: "Vend of a bucket that Ref has narrowed is PermissionDenied, whatever the permission",
 		Needs:       storage.Vending,
 		run: func(t *T) {

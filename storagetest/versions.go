@@ -12,7 +12,8 @@ import (
 
 var versionCases = []Case{
 	{
-		Name: "every write is kept as a version", Rule: "V3",
+		Name:        "every write is kept as a version",
+		Rule:        "V3",
 		Explanation: "WithVersion reads older versions with their attributes, and Versions lists them newest first",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -44,7 +45,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "removing without a version keeps older versions", Rule: "V2",
+		Name:        "removing without a version keeps older versions",
+		Rule:        "V2",
 		Explanation: "the key then has no current entry; a delete marker, if the store has them, reads as ObjectNotFound",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -75,7 +77,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveVersions removes versions in batches", Rule: "V2",
+		Name:        "RemoveVersions removes versions in batches",
+		Rule:        "V2",
 		Explanation: "only these versions are gone, also markers; an entry without a version is refused, and names its key; err joins one *Error with key and version for each that is still there",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -85,7 +88,8 @@ var versionCases = []Case{
 			other := t.put(b, "b", "other")
 			removed, err := storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{
 				{
-					ListEntry: storage.ListEntry{Key: "a"}, Version: one.Version,
+					ListEntry: storage.ListEntry{Key: "a"},
+					Version:   one.Version,
 				}, {ListEntry: storage.ListEntry{Key: "b"}},
 			}))
 			require.Equal(t, 1, removed)
@@ -106,7 +110,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a noncurrent version says since when", Rule: "V3",
+		Name:        "a noncurrent version says since when",
+		Rule:        "V3",
 		Explanation: "a replaced version says when the next one was written, and a removed one when it was removed, if the store knows",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -135,7 +140,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a create over a removed key", Rule: "V2",
+		Name:        "a create over a removed key",
+		Rule:        "V2",
 		Explanation: "IfAbsent succeeds on a removed key, even if it has a delete marker",
 		Needs:       storage.Versioning | storage.ConditionalCreate,
 		run: func(t *T) {
@@ -147,7 +153,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a removed key stays removed", Rule: "V4",
+		Name:        "a removed key stays removed",
+		Rule:        "V4",
 		Explanation: "after the version that was written over a removal is removed, the versions from before the removal are not current",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -161,7 +168,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a delete marker is removed by its version", Rule: "V4",
+		Name:        "a delete marker is removed by its version",
+		Rule:        "V4",
 		Explanation: "the version below it is then current. It stays when that version is removed, and so the key stays removed",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -189,7 +197,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "removing a version is permanent", Rule: "D3",
+		Name:        "removing a version is permanent",
+		Rule:        "D3",
 		Explanation: "only that version is removed, and a missing one is success. After the current version, the previous one is current again, or none",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -225,7 +234,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a malformed version is refused", Rule: "D3",
+		Name:        "a malformed version is refused",
+		Rule:        "D3",
 		Explanation: "every operation returns InvalidArgument and never takes it for the latest: nothing is read or removed",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -247,7 +257,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a version is restored by a copy onto its key", Rule: "V3",
+		Name:        "a version is restored by a copy onto its key",
+		Rule:        "V3",
 		Explanation: "Copy with WithVersion copies that version of the source, with its attributes, inside the provider and streamed",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
@@ -264,7 +275,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "versions of a bucket that keeps none", Rule: "V2",
+		Name:        "versions of a bucket that keeps none",
+		Rule:        "V2",
 		Explanation: "a bucket opened without WithVersioning returns Unsupported, with a hint if the store has versions, and shows no Version",
 		run: func(t *T) {
 			b := t.open()
@@ -288,7 +300,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "versions under a prefix", Rule: "K5",
+		Name:        "versions under a prefix",
+		Rule:        "K5",
 		Explanation: "a prefixed bucket lists and removes only versions of its own keys",
 		Needs:       storage.Versioning,
 		run: func(t *T) {

@@ -35,7 +35,8 @@ func (t *T) uploadPaths() []uploadPath {
 
 var writeCases = []Case{
 	{
-		Name: "an upload stores bytes and attributes", Rule: "W1",
+		Name:        "an upload stores bytes and attributes",
+		Rule:        "W1",
 		Explanation: "the object holds what was sent, whether the length is known or not, in one Put and in parts",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -57,7 +58,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "an empty object", Rule: "W1",
+		Name:        "an empty object",
+		Rule:        "W1",
 		Explanation: "an object without bytes is an object, from a reader of known length and from a stream",
 		run: func(t *T) {
 			b := t.open()
@@ -71,7 +73,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "an overwrite replaces everything", Rule: "W1",
+		Name:        "an overwrite replaces everything",
+		Rule:        "W1",
 		Explanation: "the new object has neither bytes nor attributes of the old one",
 		run: func(t *T) {
 			b := t.open()
@@ -92,7 +95,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a failed overwrite leaves the old object", Rule: "W1",
+		Name:        "a failed overwrite leaves the old object",
+		Rule:        "W1",
 		Explanation: "after an error of the body, size, checksum, condition or ctx, the key holds the old object with its bytes and attributes",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -117,7 +121,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a failed upload leaves nothing where there was nothing", Rule: "W1",
+		Name:        "a failed upload leaves nothing where there was nothing",
+		Rule:        "W1",
 		Explanation: "no object appears, complete or partial, in a read or a listing",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -138,7 +143,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a cancelled upload stores nothing", Rule: "W1",
+		Name:        "a cancelled upload stores nothing",
+		Rule:        "W1",
 		Explanation: "if ctx ends in the middle of the body, the upload is Canceled, nothing is visible, and a multipart upload is aborted",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -155,17 +161,20 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "readers see whole objects while a writer overwrites", Rule: "W1",
+		Name:        "readers see whole objects while a writer overwrites",
+		Rule:        "W1",
 		Explanation: "the bytes and the attributes of one Download always belong together",
 		run:         readersAndWriter,
 	},
 	{
-		Name: "a Writer stores only at Commit", Rule: "W1",
+		Name:        "a Writer stores only at Commit",
+		Rule:        "W1",
 		Explanation: "Close without Commit discards the object; Commit returns what Upload returns, and so does a second Commit",
 		run:         writerCommits,
 	},
 	{
-		Name: "Close without Commit fails after a write", Rule: "W1",
+		Name:        "Close without Commit fails after a write",
+		Rule:        "W1",
 		Explanation: "code that takes Close for the commit gets an error, and not a missing object; a writer that was not written to closes with nil",
 		run: func(t *T) {
 			b := t.open()
@@ -188,7 +197,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a Writer reports its failure", Rule: "W1",
+		Name:        "a Writer reports its failure",
+		Rule:        "W1",
 		Explanation: "Commit returns the error of the upload, and Write does not block",
 		run: func(t *T) {
 			b := t.open()
@@ -206,7 +216,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a Writer whose source failed cannot be committed", Rule: "W11",
+		Name:        "a Writer whose source failed cannot be committed",
+		Rule:        "W11",
 		Explanation: "ReadFrom returns the source's error; Commit is BodyFailed, whatever is written later, and the old object stays",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -232,7 +243,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a Writer takes empty writes", Rule: "W1",
+		Name:        "a Writer takes empty writes",
+		Rule:        "W1",
 		Explanation: "a template with many empty values makes many empty writes, which are not a body without progress",
 		run: func(t *T) {
 			b := t.open()
@@ -255,7 +267,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "an upload whose source reads the same bucket", Rule: "W1",
+		Name:        "an upload whose source reads the same bucket",
+		Rule:        "W1",
 		Explanation: "no lock is held while the caller's reader is read",
 		run: func(t *T) {
 			b := t.open()
@@ -267,7 +280,10 @@ var writeCases = []Case{
 			require.NoError(t, reader.Close())
 			t.requireContent(b, "target", "text")
 
-			busy := readFunc(func() { t.put(b, "meanwhile", "x"); t.keys(b) })
+			busy := readFunc(func() {
+				t.put(b, "meanwhile", "x")
+				t.keys(b)
+			})
 			_, err = b.Upload(t.Context(), "slow", io.MultiReader(strings.NewReader("head"), busy))
 			require.NoError(t, err)
 			t.requireContent(b, "slow", "head")
@@ -275,17 +291,23 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "attributes of a write need no second request", Rule: "W4",
+		Name:        "attributes of a write need no second request",
+		Rule:        "W4",
 		Explanation: "Upload returns attributes from the write's response and from the request, and they equal those that Attrs returns later",
 		run:         writeReturnsAttrs,
 	},
 	{
-		Name: "a body that is too long fails early", Rule: "W3",
+		Name:        "a body that is too long fails early",
+		Rule:        "W3",
 		Explanation: "a body over the provider's limits is TooLarge and never truncated; if the size is known, no request is made",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{
-				Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
+				Disable:     driver.StreamingPut,
+				MaxPutSize:  t.unit,
+				MinPartSize: t.unit,
+				MaxPartSize: t.unit,
+				MaxParts:    2,
 			})
 			_, err := b.Upload(t.Context(), "fits", stream(body(2*t.unit, 1)))
 			require.NoError(t, err)
@@ -300,7 +322,8 @@ var writeCases = []Case{
 		},
 	},
 	{
-		Name: "a body that is too long for a store without parts", Rule: "W3",
+		Name:        "a body that is too long for a store without parts",
+		Rule:        "W3",
 		Explanation: "the upload is TooLarge, and nothing is stored",
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.MultipartUploads | driver.StreamingPut, MaxPutSize: 1000})

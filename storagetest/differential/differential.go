@@ -86,8 +86,14 @@ type kind struct {
 func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket) {
 	t.Helper()
 	p := &player{
-		ctx: t.Context(), began: time.Now().UTC(), random: rand.New(rand.NewPCG(uint64(seed), 1)), without: c.Without,
-		memory: memory, other: b, dir: t.TempDir(), unique: storage.Supports(b, storage.UniqueRevisions),
+		ctx:     t.Context(),
+		began:   time.Now().UTC(),
+		random:  rand.New(rand.NewPCG(uint64(seed), 1)),
+		without: c.Without,
+		memory:  memory,
+		other:   b,
+		dir:     t.TempDir(),
+		unique:  storage.Supports(b, storage.UniqueRevisions),
 	}
 	for n := range callsOfASeed {
 		if n == callsOfASeed/2 && c.Change != nil {

@@ -37,7 +37,8 @@ func setRetention(p *player) string {
 	r := storage.Retention{}
 	if !p.sometimes(3) {
 		r = storage.Retention{
-			Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until(),
+			Mode:  one(p, storage.Governance, storage.Governance, storage.Compliance),
+			Until: p.until(),
 		}
 	}
 	return p.compare(

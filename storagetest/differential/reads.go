@@ -79,7 +79,8 @@ func (p *player) readRanges() string {
 	ranges := make([]storage.Range, 1+p.random.IntN(4))
 	for i := range ranges {
 		ranges[i] = storage.Range{
-			Offset: one(p, int64(0), 1, 50, 4000, -3, 69_999), Length: one(p, int64(-1), 0, 1, 10, 5000),
+			Offset: one(p, int64(0), 1, 50, 4000, -3, 69_999),
+			Length: one(p, int64(-1), 0, 1, 10, 5000),
 		}
 	}
 	return p.compare(fmt.Sprintf("ReadRanges %q %v", key, ranges), key, func(b storage.Bucket, _ bool) result {

@@ -18,11 +18,17 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 			return &cutBody{ReadCloser: counted, left: fault.at, err: fault.bodyFailure()}
 		case stallBody:
 			return &stalledBody{
-				ReadCloser: counted, left: fault.at, done: ctx.Done(), cause: ctx.Err, closed: make(chan struct{}),
+				ReadCloser: counted,
+				left:       fault.at,
+				done:       ctx.Done(),
+				cause:      ctx.Err,
+				closed:     make(chan struct{}),
 			}
 		case slowBody:
 			return &slowedBody{
-				ReadCloser: counted, rate: fault.at, wait: func(d time.Duration) error { return i.wait(ctx, d) },
+				ReadCloser: counted,
+				rate:       fault.at,
+				wait:       func(d time.Duration) error { return i.wait(ctx, d) },
 			}
 		case corrupt:
 			return struct {

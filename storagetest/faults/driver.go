@@ -78,7 +78,9 @@ func callWithBody[T any, B io.Reader](
 		case corrupt:
 			if damaged, ok := corrupted(original, fault.at).(B); ok {
 				*body = damaged
-				defer func() { *body = original }()
+				defer func() {
+					*body = original
+				}()
 			}
 		}
 	}

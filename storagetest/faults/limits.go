@@ -70,9 +70,11 @@ func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
 		return nil
 	}
 	return &storage.PartLimits{
-		MinSize: max(p.MinSize, b.MinPartSize), MaxSize: narrower(p.MaxSize, b.MaxPartSize),
-		Unit:  max(p.Unit, b.PartUnit),
-		Equal: p.Equal || b.EqualParts, MaxParts: narrower(p.MaxParts, b.MaxParts),
+		MinSize:  max(p.MinSize, b.MinPartSize),
+		MaxSize:  narrower(p.MaxSize, b.MaxPartSize),
+		Unit:     max(p.Unit, b.PartUnit),
+		Equal:    p.Equal || b.EqualParts,
+		MaxParts: narrower(p.MaxParts, b.MaxParts),
 	}
 }
 
@@ -160,8 +162,11 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 		return *d.in.OpenUploadLimits
 	}
 	return storage.PartLimits{
-		MinSize: d.in.MinPartSize, MaxSize: d.in.MaxPartSize, Unit: d.in.PartUnit,
-		Equal: d.has(driver.EqualParts), MaxParts: d.in.MaxParts,
+		MinSize:  d.in.MinPartSize,
+		MaxSize:  d.in.MaxPartSize,
+		Unit:     d.in.PartUnit,
+		Equal:    d.has(driver.EqualParts),
+		MaxParts: d.in.MaxParts,
 	}
 }
 

@@ -78,8 +78,14 @@ func faults(s *Store) []fault {
 	all = append(all, otherRanges()...)
 	all = append(all, floods()...)
 	all = append(all, quotes()...)
-	all = append(all, fault{name: "another size after a cut", firstOnly: true, fails: true, attempts: 2,
-		only: func(o *operation) bool { return o.name == "Download" }, respond: resize})
+	all = append(all, fault{
+		name:      "another size after a cut",
+		firstOnly: true,
+		fails:     true,
+		attempts:  2,
+		only:      func(o *operation) bool { return o.name == "Download" },
+		respond:   resize,
+	})
 	if s.EmptyPage != nil {
 		all = append(all, emptyPages(s.EmptyPage)...)
 	}
@@ -133,7 +139,11 @@ func redirects() []fault {
 // endpoint is not the store's.
 func redirect(name string, status int, location func(*exchange) string) fault {
 	return fault{
-		name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint",
+		name:    name,
+		instead: true,
+		fails:   true,
+		codes:   []storage.Code{storage.InvalidArgument},
+		hint:    "endpoint",
 		respond: func(x *exchange) {
 			x.print(
 				"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
@@ -151,7 +161,9 @@ func applied() []fault {
 		all = append(
 			all,
 			fault{
-				name: fmt.Sprintf("status %d after the effect", status), large: status == 520, codes: unavailable,
+				name:  fmt.Sprintf("status %d after the effect", status),
+				large: status == 520,
+				codes: unavailable,
 				respond: func(x *exchange) {
 					x.respond(status, "text/html", "<html><body>The gateway has given up.</body></html>")
 				},
@@ -182,11 +194,17 @@ func quotes() []fault {
 		all = append(
 			all,
 			fault{
-				name: "the request quoted " + row.name, quotes: true, instead: true, fails: true,
+				name:    "the request quoted " + row.name,
+				quotes:  true,
+				instead: true,
+				fails:   true,
 				respond: respond(http.StatusBadRequest),
 			},
 			fault{
-				name: "the request quoted " + row.name + " of a success", quotes: true, instead: true, success: true,
+				name:    "the request quoted " + row.name + " of a success",
+				quotes:  true,
+				instead: true,
+				success: true,
 				fails:   true,
 				respond: respond(http.StatusOK),
 			},
@@ -195,7 +213,10 @@ func quotes() []fault {
 	return append(
 		all,
 		fault{
-			name: "the request quoted in a header", quotes: true, instead: true, fails: true,
+			name:    "the request quoted in a header",
+			quotes:  true,
+			instead: true,
+			fails:   true,
 			respond: func(x *exchange) {
 				x.print(
 					"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -223,11 +244,23 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 	}
 	return []fault{
 		{
-			name: "empty pages with a new token each", instead: true, fails: true, codes: unavailable, firstOnly: true,
-			requests: maxPages, only: listing,
-			respond: respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
+			name:      "empty pages with a new token each",
+			instead:   true,
+			fails:     true,
+			codes:     unavailable,
+			firstOnly: true,
+			requests:  maxPages,
+			only:      listing,
+			respond:   respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
 		},
-		{name: "empty pages with one token", instead: true, fails: true, codes: unavailable, firstOnly: true,
-			only: listing, respond: respond(func(int) string { return "token" })},
+		{
+			name:      "empty pages with one token",
+			instead:   true,
+			fails:     true,
+			codes:     unavailable,
+			firstOnly: true,
+			only:      listing,
+			respond:   respond(func(int) string { return "token" }),
+		},
 	}
 }

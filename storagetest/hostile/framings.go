@@ -79,22 +79,34 @@ func framings() []fault {
 			x.write(x.truth.raw(x.request))
 		}},
 		{
-			name: "a response that is no HTTP", instead: true, fails: true,
+			name:    "a response that is no HTTP",
+			instead: true,
+			fails:   true,
 			respond: func(x *exchange) { x.print("220 mail.example.com ESMTP\r\n") },
 		},
-		{name: "a header without an end", instead: true, fails: true, respond: func(x *exchange) {
-			if x.print("HTTP/1.1 200 OK\r\nX-Filler: ") {
-				x.fill()
-			}
-		}},
-		{name: "informational responses without an end", instead: true, fails: true, respond: func(x *exchange) {
-			for range 100 {
-				if !x.print("%s",
-					strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100)) {
-					return
+		{
+			name:    "a header without an end",
+			instead: true,
+			fails:   true,
+			respond: func(x *exchange) {
+				if x.print("HTTP/1.1 200 OK\r\nX-Filler: ") {
+					x.fill()
 				}
-			}
-		}},
+			},
+		},
+		{
+			name:    "informational responses without an end",
+			instead: true,
+			fails:   true,
+			respond: func(x *exchange) {
+				for range 100 {
+					if !x.print("%s",
+						strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100)) {
+						return
+					}
+				}
+			},
+		},
 	}
 }
 
@@ -103,20 +115,26 @@ func framings() []fault {
 func sizes() []fault {
 	const size = 4 << 60
 	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
-	all := []fault{{name: "an object of 4 EiB", only: asked, codes: unavailable, respond: func(x *exchange) {
-		if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
-			x.truth.header.Set("Content-Length", fmt.Sprint(size))
-		} else if found := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(found) != x.truth.body.Len() {
-			x.truth.body = *bytes.NewBuffer(found)
-			x.truth.header.Set("Content-Length", fmt.Sprint(len(found)))
-		}
-		x.write(x.truth.raw(x.request))
-	}}}
+	all := []fault{{
+		name:  "an object of 4 EiB",
+		only:  asked,
+		codes: unavailable,
+		respond: func(x *exchange) {
+			if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
+				x.truth.header.Set("Content-Length", fmt.Sprint(size))
+			} else if found := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(found) != x.truth.body.Len() {
+				x.truth.body = *bytes.NewBuffer(found)
+				x.truth.header.Set("Content-Length", fmt.Sprint(len(found)))
+			}
+			x.write(x.truth.raw(x.request))
+		},
+	}}
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
 		all = append(
 			all,
 			fault{
-				name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true,
+				name:    fmt.Sprintf("a page of 60 KiB with status %d", status),
+				instead: true,
 				success: status == http.StatusOK,
 				respond: func(x *exchange) {
 					x.respond(
@@ -151,8 +169,12 @@ func otherRanges() []fault {
 	}
 	return []fault{
 		{name: "the whole object in place of a range", only: partial, respond: respond(http.StatusOK, "", before)},
-		{name: "another range", only: partial, fails: true,
-			respond: respond(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7])},
+		{
+			name:    "another range",
+			only:    partial,
+			fails:   true,
+			respond: respond(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7]),
+		},
 	}
 }
 
@@ -160,25 +182,39 @@ func otherRanges() []fault {
 func floods() []fault {
 	document := func(o *operation) bool { return !o.reads }
 	return []fault{
-		{name: "an error body of 1 GiB", instead: true, fails: true, respond: func(x *exchange) {
-			if x.print(
-				"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n<Error><Code>AccessDenied</Code><Message>",
-				1<<30,
-			) &&
-				x.request.Method != http.MethodHead {
-				x.fill()
-			}
-		}},
-		{name: "an error body of 1 GiB in JSON", instead: true, fails: true, respond: func(x *exchange) {
-			if x.print(
-				"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{\"error\":{\"code\":403,\"message\":\"",
-			) &&
-				x.request.Method != http.MethodHead {
-				x.fill()
-			}
-		}},
 		{
-			name: "an error body that trickles", instead: true, fails: true, stall: stallTime, firstOnly: true,
+			name:    "an error body of 1 GiB",
+			instead: true,
+			fails:   true,
+			respond: func(x *exchange) {
+				if x.print(
+					"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n<Error><Code>AccessDenied</Code><Message>",
+					1<<30,
+				) &&
+					x.request.Method != http.MethodHead {
+					x.fill()
+				}
+			},
+		},
+		{
+			name:    "an error body of 1 GiB in JSON",
+			instead: true,
+			fails:   true,
+			respond: func(x *exchange) {
+				if x.print(
+					"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{\"error\":{\"code\":403,\"message\":\"",
+				) &&
+					x.request.Method != http.MethodHead {
+					x.fill()
+				}
+			},
+		},
+		{
+			name:      "an error body that trickles",
+			instead:   true,
+			fails:     true,
+			stall:     stallTime,
+			firstOnly: true,
 			respond: func(x *exchange) {
 				if x.print(
 					"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: 9000\r\n\r\n<Error><Code>InvalidRequest</Code><Message>",
@@ -188,8 +224,11 @@ func floods() []fault {
 				}
 			},
 		},
-		{name: "a document without an end", fails: true, codes: unavailable,
-			only: func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
+		{
+			name:  "a document without an end",
+			fails: true,
+			codes: unavailable,
+			only:  func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
 			respond: func(x *exchange) {
 				body := x.truth.body.Bytes()
 				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
@@ -197,7 +236,8 @@ func floods() []fault {
 					x.write(body[:middle(body)]) {
 					x.fill()
 				}
-			}},
+			},
+		},
 	}
 }
 

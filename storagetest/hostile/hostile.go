@@ -206,8 +206,12 @@ func (s *suite) tryOn(
 	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
 	r := &tried{
-		fault: &f, operation: &o, first: first, variant: variant, server: server,
-		bucket: storage.Prefixed(s.honest, prefix),
+		fault:     &f,
+		operation: &o,
+		first:     first,
+		variant:   variant,
+		server:    server,
+		bucket:    storage.Prefixed(s.honest, prefix),
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*f.maxTime())
 	defer cancel()
@@ -220,7 +224,10 @@ func (s *suite) tryOn(
 	server.begin(&f, first, variant)
 	server.beside = nil
 	if o.beside != nil {
-		server.beside = func() { r.besides = o.beside(ctx, r.bucket); r.overtaken = true }
+		server.beside = func() {
+			r.besides = o.beside(ctx, r.bucket)
+			r.overtaken = true
+		}
 	}
 	began := time.Now()
 	r.err = o.do(ctx, storage.Prefixed(opened, prefix))

@@ -57,14 +57,23 @@ var (
 
 func operations(s *Store, desc *driver.Description) []operation {
 	all := append(moreWrites(desc), []operation{
-		{name: "Upload", every: true, single: true, prepare: uploaded("a"), done: replaced("a", before, after),
+		{
+			name:    "Upload",
+			every:   true,
+			single:  true,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
 				return err
-			}},
+			},
+		},
 		{
-			name: "Upload with IfAbsent", every: true, needs: storage.ConditionalCreate, single: true,
-			done: replaced("a", "", after),
+			name:   "Upload with IfAbsent",
+			every:  true,
+			needs:  storage.ConditionalCreate,
+			single: true,
+			done:   replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -72,55 +81,104 @@ func operations(s *Store, desc *driver.Description) []operation {
 		},
 		uploadInParts(desc),
 		{
-			name: "Copy", every: true, needs: storage.ServerCopy, prepare: uploaded("a"),
-			done: replaced("copy", "", before),
+			name:    "Copy",
+			every:   true,
+			needs:   storage.ServerCopy,
+			prepare: uploaded("a"),
+			done:    replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a")
 				return err
 			},
 		},
-		{name: "Remove", every: true, single: true, prepare: uploaded("a"), done: replaced("a", before, ""),
-			do: func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }},
-		{name: "RemoveAll", every: true, prepare: uploaded("a", "b", "d"), done: removed("a", "b", "d"),
+		{
+			name:    "Remove",
+			every:   true,
+			single:  true,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, ""),
+			do:      func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+		},
+		{
+			name:    "RemoveAll",
+			every:   true,
+			prepare: uploaded("a", "b", "d"),
+			done:    removed("a", "b", "d"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				n, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "d"}))
 				if err == nil && n != 3 {
 					return lie(fmt.Sprintf("%d of 3 objects are removed", n))
 				}
 				return err
-			}},
-		{name: "SetTags", every: true, needs: storage.ObjectTags, prepare: uploaded("a"), done: tagged,
-			do: func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) }},
+			},
+		},
+		{
+			name:    "SetTags",
+			every:   true,
+			needs:   storage.ObjectTags,
+			prepare: uploaded("a"),
+			done:    tagged,
+			do:      func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) },
+		},
 		{name: "Tags", needs: storage.ObjectTags, prepare: uploaded("a"), do: readTags},
 		{name: "Attrs", prepare: uploaded("a"), do: readAttrs},
-		{name: "Download", reads: true, prepare: uploaded("a"),
-			do: func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before) }},
-		{name: "Download of a range", reads: true, prepare: uploaded("a"),
+		{
+			name:    "Download",
+			reads:   true,
+			prepare: uploaded("a"),
+			do:      func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before) },
+		},
+		{
+			name:    "Download of a range",
+			reads:   true,
+			prepare: uploaded("a"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return download(ctx, b, before[4:11], storage.WithRange(4, 7))
-			}},
-		{name: "List", lists: true, prepare: uploaded(listed...),
+			},
+		},
+		{
+			name:    "List",
+			lists:   true,
+			prepare: uploaded(listed...),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, listed, storage.WithPageSize(2))
-			}},
-		{name: "List with a delimiter", lists: true, prepare: uploaded(listed...),
+			},
+		},
+		{
+			name:    "List with a delimiter",
+			lists:   true,
+			prepare: uploaded(listed...),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
-			}},
-		{name: "Versions", needs: storage.Versioning, marked: true, pages: true, prepare: uploaded("a", "b"),
+			},
+		},
+		{
+			name:    "Versions",
+			needs:   storage.Versioning,
+			marked:  true,
+			pages:   true,
+			prepare: uploaded("a", "b"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return collect(storage.Versions(ctx, b), func(v storage.VersionEntry) string { return v.Key }, "a", "b")
-			}},
-		{name: "ListUploads", needs: storage.ListedUploads, pages: true, prepare: begun("a"), undo: abortAll,
+			},
+		},
+		{
+			name:    "ListUploads",
+			needs:   storage.ListedUploads,
+			pages:   true,
+			prepare: begun("a"),
+			undo:    abortAll,
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return collect(storage.ListUploads(ctx, b), func(u storage.UploadEntry) string { return u.Key }, "a")
-			}},
+			},
+		},
 	}...)
 	if s.OpenService != nil {
 		all = append(
 			all,
 			operation{
-				name: "Buckets", pages: true,
+				name:  "Buckets",
+				pages: true,
 				account: func(ctx context.Context, s *suite, service storage.Service) error {
 					for bucket, err := range service.Buckets(ctx) {
 						if err != nil || bucket.Name == s.desc.Bucket {
@@ -142,20 +200,32 @@ func operations(s *Store, desc *driver.Description) []operation {
 func withKey(key storage.NativeOption) []operation {
 	return []operation{
 		{
-			name: "Upload with a customer's key", keyed: true, single: true, prepare: uploaded("a"),
-			done: replaced("a", before, after),
+			name:    "Upload with a customer's key",
+			keyed:   true,
+			single:  true,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), key)
 				return err
 			},
 		},
-		{name: "Attrs with a customer's key", keyed: true, prepare: uploaded("a"),
+		{
+			name:    "Attrs with a customer's key",
+			keyed:   true,
+			prepare: uploaded("a"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Attrs(ctx, "a", key)
 				return err
-			}},
-		{name: "Download with a customer's key", keyed: true, reads: true, prepare: uploaded("a"),
-			do: func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before, key) }},
+			},
+		},
+		{
+			name:    "Download with a customer's key",
+			keyed:   true,
+			reads:   true,
+			prepare: uploaded("a"),
+			do:      func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before, key) },
+		},
 	}
 }
 
@@ -164,8 +234,11 @@ func uploadInParts(desc *driver.Description) operation {
 	size := partSize(desc)
 	content := inParts(desc)
 	return operation{
-		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"),
-		done: replaced("a", before, content),
+		name:    "Upload in parts",
+		large:   true,
+		needs:   storage.MultipartUploads,
+		prepare: uploaded("a"),
+		done:    replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
 			return err

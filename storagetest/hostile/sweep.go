@@ -51,8 +51,14 @@ func sweep() []fault {
 					name = "pages from one " + place.name
 				}
 				all = append(all, fault{
-					name: name + " the effect" + retries.name, instead: place.instead, attempts: retries.attempts,
-					writes: true, large: true, each: true, once: !lasting, respond: respondAsGateway,
+					name:     name + " the effect" + retries.name,
+					instead:  place.instead,
+					attempts: retries.attempts,
+					writes:   true,
+					large:    true,
+					each:     true,
+					once:     !lasting,
+					respond:  respondAsGateway,
 				})
 			}
 		}
@@ -132,8 +138,12 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 func moreWrites(desc *driver.Description) []operation {
 	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		o := operation{
-			name: name, every: beside == nil, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside,
-			prepare: uploaded("a"), done: replaced("a", before, after),
+			name:    name,
+			every:   beside == nil,
+			needs:   storage.ConditionalUpdate | storage.Metadata,
+			beside:  beside,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, after),
 		}
 		o.do = func(ctx context.Context, b storage.Bucket) error {
 			attrs, err := b.Attrs(ctx, "a")
@@ -146,8 +156,10 @@ func moreWrites(desc *driver.Description) []operation {
 	}
 	create := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		return operation{
-			name: name, needs: storage.ConditionalCreate | storage.Metadata, beside: beside,
-			done: replaced("a", "", after),
+			name:   name,
+			needs:  storage.ConditionalCreate | storage.Metadata,
+			beside: beside,
+			done:   replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -159,8 +171,10 @@ func moreWrites(desc *driver.Description) []operation {
 		conditional("Upload with IfRevision beside another writer", replacedBy),
 		create("Upload with IfAbsent beside another writer", replacedBy),
 		{
-			name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare: uploaded("a"), done: replaced("a", before, before+after),
+			name:    "Update",
+			needs:   storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Update(
 					ctx, b, "a",
@@ -170,16 +184,20 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name: "Copy with IfAbsent", needs: storage.ServerCopy | storage.ConditionalCreate | storage.Metadata,
-			prepare: uploaded("a"), done: replaced("copy", "", before),
+			name:    "Copy with IfAbsent",
+			needs:   storage.ServerCopy | storage.ConditionalCreate | storage.Metadata,
+			prepare: uploaded("a"),
+			done:    replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name: "Copy without attributes", needs: storage.ServerCopy, prepare: uploaded("a"),
-			done: replaced("copy", "", before),
+			name:    "Copy without attributes",
+			needs:   storage.ServerCopy,
+			prepare: uploaded("a"),
+			done:    replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.WithoutAttrs())
 				return err
@@ -191,8 +209,10 @@ func moreWrites(desc *driver.Description) []operation {
 			storage.IfAbsent(),
 		),
 		{
-			name: "Remove with IfRevision", needs: storage.ConditionalRemove, prepare: uploaded("a"),
-			done: replaced("a", before, ""),
+			name:    "Remove with IfRevision",
+			needs:   storage.ConditionalRemove,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				attrs, err := b.Attrs(ctx, "a")
 				if err == nil {
@@ -202,54 +222,72 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name: "Move", every: true, single: true, needs: storage.ServerMove, prepare: uploaded("a"),
-			done: replaced("moved", "", before),
+			name:    "Move",
+			every:   true,
+			single:  true,
+			needs:   storage.ServerMove,
+			prepare: uploaded("a"),
+			done:    replaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved")
 				return err
 			},
 		},
 		{
-			name: "Move with IfAbsent", needs: storage.ServerMove | storage.ConditionalCreate, prepare: uploaded("a"),
-			done: replaced("moved", "", before),
+			name:    "Move with IfAbsent",
+			needs:   storage.ServerMove | storage.ConditionalCreate,
+			prepare: uploaded("a"),
+			done:    replaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved", storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name: "Compose", every: true, needs: storage.ServerCompose, prepare: uploaded("a", "b"),
-			done: replaced("joined", "", before+before),
+			name:    "Compose",
+			every:   true,
+			needs:   storage.ServerCompose,
+			prepare: uploaded("a", "b"),
+			done:    replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
 				return err
 			},
 		},
 		{
-			name: "Compose with IfAbsent", needs: storage.ServerCompose | storage.ConditionalCreate | storage.Metadata,
-			prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
+			name:    "Compose with IfAbsent",
+			needs:   storage.ServerCompose | storage.ConditionalCreate | storage.Metadata,
+			prepare: uploaded("a", "b"),
+			done:    replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name: "Append", every: true,
+			name:    "Append",
+			every:   true,
 			needs:   storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare: uploaded("a"), done: replaced("a", before, before+after),
+			prepare: uploaded("a"),
+			done:    replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Append(ctx, b, "a", []byte(after))
 				return err
 			},
 		},
 		{
-			name: "An open upload", every: true, needs: storage.OpenUploads, prepare: uploaded("a"),
-			done: replaced("a", before, after), do: openUpload,
+			name:    "An open upload",
+			every:   true,
+			needs:   storage.OpenUploads,
+			prepare: uploaded("a"),
+			done:    replaced("a", before, after),
+			do:      openUpload,
 		},
 		{
 			name:  "Upload in parts with IfAbsent",
-			needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata, large: true,
-			done: replaced("a", "", inParts(desc)),
+			needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata,
+			large: true,
+			done:  replaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(
 					ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)),
@@ -277,7 +315,11 @@ func inParts(desc *driver.Description) string {
 // opened with a small limit for single copies, it copies this object in parts.
 func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
 	content := strings.Repeat("large ", 1_000)
-	return operation{name: name, needs: needs, large: true, done: replaced("copy", "", content),
+	return operation{
+		name:  name,
+		needs: needs,
+		large: true,
+		done:  replaced("copy", "", content),
 		prepare: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content))
 			return err
@@ -285,7 +327,8 @@ func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption
 		do: func(ctx context.Context, b storage.Bucket) error {
 			_, err := storage.Copy(ctx, b, "copy", b, "a", opts...)
 			return err
-		}}
+		},
+	}
 }
 
 func openUpload(ctx context.Context, b storage.Bucket) error {

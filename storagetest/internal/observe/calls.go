@@ -15,7 +15,10 @@ import (
 // A test uses BeforeCall to imitate another client at that moment. The function do must not make a
 // driver call with this name through the same bucket.
 func BeforeCall(call string, n int, do func()) storage.OpenOption {
-	return atCall(call, n, func() error { do(); return nil })
+	return atCall(call, n, func() error {
+		do()
+		return nil
+	})
 }
 
 // FailCall returns a layer that makes the n-th driver call with this name fail with err. The call
