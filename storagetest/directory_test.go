@@ -50,7 +50,9 @@ func TestFurtherRunOnADirectoryOfFiles(t *testing.T) {
 
 func (d *directoryDriver) Describe() driver.Description {
 	return driver.Description{
-		Provider: "directory", Bucket: d.objects, Location: d.objects,
+		Provider:    "directory",
+		Bucket:      d.objects,
+		Location:    d.objects,
 		Features:    driver.StreamingPut,
 		FolderOrder: true,
 		Local:       true,
@@ -77,7 +79,11 @@ func missing(err error) error {
 func attrsOf(key string, info fs.FileInfo) *storage.Attrs {
 	revision := fmt.Sprintf("%d-%d", info.ModTime().UnixNano(), info.Size())
 	return &storage.Attrs{
-		Key: key, Size: info.Size(), ETag: `"` + revision + `"`, Revision: revision, Modified: info.ModTime().UTC(),
+		Key:      key,
+		Size:     info.Size(),
+		ETag:     `"` + revision + `"`,
+		Revision: revision,
+		Modified: info.ModTime().UTC(),
 	}
 }
 

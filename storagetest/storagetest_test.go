@@ -61,8 +61,14 @@ func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
 	bounds := faults.WithLimits(faults.Limits{
-		Disable: driver.StreamingPut | storage.Versioning, EqualParts: true,
-		MaxPutSize: 16 << 20, MinPartSize: 64 << 10, MaxPartSize: 16 << 20, MaxParts: 1000, MaxBatch: 2, MaxPage: 3,
+		Disable:     driver.StreamingPut | storage.Versioning,
+		EqualParts:  true,
+		MaxPutSize:  16 << 20,
+		MinPartSize: 64 << 10,
+		MaxPartSize: 16 << 20,
+		MaxParts:    1000,
+		MaxBatch:    2,
+		MaxPage:     3,
 	})
 	storagetest.Run(t, behind(func(d driver.Driver) driver.Driver { return &awkward{bounds(d)} }),
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
@@ -73,8 +79,11 @@ func TestFurtherRunOnASequentialStore(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
 	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
-		Disable: driver.StreamingPut, Sequential: true,
-		MaxPutSize: 16 << 20, MinPartSize: 16 << 10, PartUnit: 16 << 10,
+		Disable:     driver.StreamingPut,
+		Sequential:  true,
+		MaxPutSize:  16 << 20,
+		MinPartSize: 16 << 10,
+		PartUnit:    16 << 10,
 	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 

@@ -29,7 +29,9 @@ func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
 
 func (s *shelf) Describe() driver.Description {
 	return driver.Description{
-		Provider: "shelf", MaxBatch: 10, MaxPage: 10,
+		Provider: "shelf",
+		MaxBatch: 10,
+		MaxPage:  10,
 		Features: driver.StreamingPut | storage.MultipartUploads | storage.ConditionalCreate,
 	}
 }

@@ -15,8 +15,14 @@ import (
 
 func TestLimitsAreDeclared(t *testing.T) {
 	d := faults.WithLimits(faults.Limits{
-		Disable: driver.StreamingPut, EqualParts: true,
-		MaxPutSize: 1, MinPartSize: 2, MaxPartSize: 3, MaxParts: 4, MaxBatch: -1, MaxPage: 6,
+		Disable:     driver.StreamingPut,
+		EqualParts:  true,
+		MaxPutSize:  1,
+		MinPartSize: 2,
+		MaxPartSize: 3,
+		MaxParts:    4,
+		MaxBatch:    -1,
+		MaxPage:     6,
 	})(newShelf()).Describe()
 	require.Equal(t, storage.MultipartUploads|storage.ConditionalCreate|driver.EqualParts, d.Features)
 	require.Equal(t, []int64{1, 2, 3}, []int64{d.MaxPutSize, d.MinPartSize, d.MaxPartSize})
