@@ -88,10 +88,8 @@ func (g *gateway) start() *s3.Client {
 	g.Cleanup(server.Close)
 	return s3.New(s3.Options{
 		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1,
-		HTTPClient: server.Client(),
-		Credentials: credentials.NewStaticCredentialsProvider(
-			s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, "",
-		),
+		HTTPClient:  server.Client(),
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	})
 }
 
@@ -201,13 +199,17 @@ func (g *gateway) conditions() {
 		},
 	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
-	_, err = g.GetObject(
-		g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), IfNoneMatch: second.ETag},
-	)
+	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{
+		Bucket:      g.bucket,
+		Key:         aws.String("condition"),
+		IfNoneMatch: second.ETag,
+	})
 	g.fails(err, http.StatusNotModified, "NotModified")
-	_, err = g.GetObject(
-		g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Range: aws.String("bytes=9-")},
-	)
+	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{
+		Bucket: g.bucket,
+		Key:    aws.String("condition"),
+		Range:  aws.String("bytes=9-"),
+	})
 	g.fails(err, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
 }
 
@@ -218,9 +220,11 @@ func (g *gateway) listings() {
 		g.keys(),
 		"nothing of the server's own",
 	)
-	output, err := g.ListObjectsV2(
-		g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Delimiter: aws.String("/"), Prefix: aws.String("a/")},
-	)
+	output, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{
+		Bucket:    g.bucket,
+		Delimiter: aws.String("/"),
+		Prefix:    aws.String("a/"),
+	})
 	require.NoError(g, err)
 	require.Empty(g, output.Contents)
 	require.Len(g, output.CommonPrefixes, 2)
@@ -232,9 +236,7 @@ func (g *gateway) listings() {
 
 func (g *gateway) copies() {
 	source := aws.String(*g.bucket + "/plain")
-	_, err := g.CopyObject(
-		g.Context(), &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: source},
-	)
+	_, err := g.CopyObject(g.Context(), &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: source})
 	require.NoError(g, err)
 	content, got := g.get("copy")
 	require.Equal(g, "content of plain", content)
@@ -360,9 +362,10 @@ func (g *gateway) removals() {
 	for _, key := range append(g.keys(), "missing") {
 		all = append(all, types.ObjectIdentifier{Key: aws.String(key)})
 	}
-	output, err := g.DeleteObjects(
-		g.Context(), &s3.DeleteObjectsInput{Bucket: g.bucket, Delete: &types.Delete{Objects: all}},
-	)
+	output, err := g.DeleteObjects(g.Context(), &s3.DeleteObjectsInput{
+		Bucket: g.bucket,
+		Delete: &types.Delete{Objects: all},
+	})
 	require.NoError(g, err)
 	require.Empty(g, output.Errors)
 	require.Len(g, output.Deleted, len(all))
@@ -391,9 +394,11 @@ func (g *gateway) versions(lacks bool) {
 	require.NoError(g, err)
 	require.Len(g, output.Versions, 2)
 	require.Len(g, output.DeleteMarkers, 1)
-	_, err = g.DeleteObject(
-		g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k"), VersionId: removed.VersionId},
-	)
+	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{
+		Bucket:    g.bucket,
+		Key:       aws.String("k"),
+		VersionId: removed.VersionId,
+	})
 	require.NoError(g, err)
 	content, _ = g.get("k")
 	require.Equal(g, "two", content)
@@ -402,9 +407,7 @@ func (g *gateway) versions(lacks bool) {
 	require.Empty(g, output.DeleteMarkers)
 	require.Len(g, output.Versions, 2)
 	for _, v := range output.Versions {
-		_, err = g.DeleteObject(
-			g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId},
-		)
+		_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId})
 		require.NoError(g, err)
 	}
 }

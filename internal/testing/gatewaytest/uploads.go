@@ -72,9 +72,11 @@ func (g *gateway) completion(
 }
 
 func (g *gateway) abort(key string, upload *string) error {
-	_, err := g.AbortMultipartUpload(
-		g.Context(), &s3.AbortMultipartUploadInput{Bucket: g.bucket, Key: &key, UploadId: upload},
-	)
+	_, err := g.AbortMultipartUpload(g.Context(), &s3.AbortMultipartUploadInput{
+		Bucket:   g.bucket,
+		Key:      &key,
+		UploadId: upload,
+	})
 	return err
 }
 
@@ -89,9 +91,10 @@ func (g *gateway) isGone(key string, upload *string) {
 // open returns the IDs of all open uploads.
 func (g *gateway) open() (ids []string) {
 	g.Helper()
-	pages := s3.NewListMultipartUploadsPaginator(
-		g.Client, &s3.ListMultipartUploadsInput{Bucket: g.bucket, MaxUploads: aws.Int32(1)},
-	)
+	pages := s3.NewListMultipartUploadsPaginator(g.Client, &s3.ListMultipartUploadsInput{
+		Bucket:     g.bucket,
+		MaxUploads: aws.Int32(1),
+	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
 		require.NoError(g, err)
@@ -137,9 +140,8 @@ func (g *gateway) partsInAnyOrder() {
 	require.NoError(g, err)
 	text, got := g.get("large")
 	require.Equal(g, content("1")+content("2")+"3", text)
-	require.Equal(
-		g, []string{"text/x-test", "blue", *made.ETag}, []string{*got.ContentType, got.Metadata["color"], *got.ETag},
-	)
+	require.Equal(g, []string{"text/x-test", "blue", *made.ETag},
+		[]string{*got.ContentType, got.Metadata["color"], *got.ETag})
 	again, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err, "the first response may have been lost")
 	require.Equal(g, *made.ETag, *again.ETag)
@@ -299,9 +301,8 @@ func (g *gateway) completionsOfTwoServers() {
 func (g *gateway) partBesideCompletion() {
 	for range 5 {
 		upload := g.begin("replaced")
-		input := g.completion(
-			"replaced", upload, g.part("replaced", upload, 1, content("1")), g.part("replaced", upload, 2, "2"),
-		)
+		input := g.completion("replaced", upload, g.part("replaced", upload, 1, content("1")),
+			g.part("replaced", upload, 2, "2"))
 		var completed error
 		var group sync.WaitGroup
 		group.Go(func() { _, completed = g.CompleteMultipartUpload(g.Context(), input) })

@@ -99,9 +99,8 @@ func refuseAWS(w http.ResponseWriter, code string) {
 	WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": code, "message": "the service says why"})
 }
 
-var authorization = regexp.MustCompile(
-	`^AWS4-HMAC-SHA256 Credential=` + AccessKeyID + `/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`,
-)
+var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=` + AccessKeyID +
+	`/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`)
 
 // signedRegion returns the region for which a request is signed. ok is false if the signature is
 // not valid.

@@ -52,9 +52,7 @@ func (t *table) skip(output string) {
 }
 
 func (t *table) print(to io.Writer) {
-	_, _ = fmt.Fprintf(
-		to, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed,
-	)
+	_, _ = fmt.Fprintf(to, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed)
 	t.printSuites(to)
 	t.printSkipped(to)
 }
