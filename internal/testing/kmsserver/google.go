@@ -62,8 +62,8 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			w, http.StatusBadRequest, "FAILED_PRECONDITION",
 			name+"/cryptoKeyVersions/1 is not enabled, current state is: "+strings.ToUpper(state)+".",
 		)
-	case sum(in.AdditionalAuthenticatedData) != in.AdditionalAuthenticatedDataCrc32c,
-		operation == "encrypt" && sum(in.Plaintext) != in.PlaintextCrc32c,
+	case sum(in.AdditionalAuthenticatedData) != in.AdditionalAuthenticatedDataCrc32c ||
+		operation == "encrypt" && sum(in.Plaintext) != in.PlaintextCrc32c ||
 		operation == "decrypt" && sum(in.Ciphertext) != in.CiphertextCrc32c:
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The checksum in a field did not match the data.")
 	case operation == "encrypt":
