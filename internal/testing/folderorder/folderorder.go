@@ -177,10 +177,9 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 			page.Contents = append(page.Contents, entry{encode(e.Key), e.Modified.UTC().Format("2006-01-02T15:04:05.000Z"), e.ETag, e.Size, cmp.Or(e.StorageClass, "STANDARD")})
 		}
 	}
-	switch {
-	case page.IsTruncated && query.Get("list-type") == "2":
+	if page.IsTruncated && query.Get("list-type") == "2" {
 		page.NextContinuationToken = last.token()
-	case page.IsTruncated && delimiter != "":
+	} else if page.IsTruncated && delimiter != "" {
 		page.NextMarker = encode(last.key)
 	}
 	return page, nil

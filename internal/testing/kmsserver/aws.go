@@ -45,11 +45,11 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	region, signed := signedRegion(r, body)
 	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
 	var in awsRequest
-	switch {
-	case r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ok || json.Unmarshal(body, &in) != nil:
+	if r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ok || json.Unmarshal(body, &in) != nil {
 		refuseAWS(w, "SerializationException")
 		return
-	case !signed:
+	}
+	if !signed {
 		refuseAWS(w, "InvalidSignatureException")
 		return
 	}
@@ -58,17 +58,19 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	parts := strings.Split(in.KeyID, ":")
-	switch {
-	case state == "missing" || len(parts) < 6 || parts[3] != region:
+	if state == "missing" || len(parts) < 6 || parts[3] != region {
 		refuseAWS(w, "NotFoundException")
 		return
-	case state == "disabled":
+	}
+	if state == "disabled" {
 		refuseAWS(w, "DisabledException")
 		return
-	case state == "deleted":
+	}
+	if state == "deleted" {
 		refuseAWS(w, "KMSInvalidStateException")
 		return
-	case state == "denied":
+	}
+	if state == "denied" {
 		refuseAWS(w, "AccessDeniedException")
 		return
 	}

@@ -38,11 +38,11 @@ type googleRequest struct {
 func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 	name, operation, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), ":")
 	var in googleRequest
-	switch {
-	case r.Header.Get("Authorization") != "Bearer "+Token:
+	if r.Header.Get("Authorization") != "Bearer "+Token {
 		RefuseGoogle(w, http.StatusUnauthorized, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
 		return
-	case json.NewDecoder(r.Body).Decode(&in) != nil || r.Method != http.MethodPost:
+	}
+	if json.NewDecoder(r.Body).Decode(&in) != nil || r.Method != http.MethodPost {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "Invalid JSON payload received.")
 		return
 	}

@@ -157,10 +157,9 @@ func render(w io.Writer, columns []support) {
 func sortOut(columns []support) (buckets, services []support) {
 	for _, c := range columns {
 		another := func(other support) bool { return other.Name == c.Name && other.Kind == "driver" }
-		switch {
-		case c.Kind == "service":
+		if c.Kind == "service" {
 			services = append(services, c)
-		case c.Kind == "driver" || !slices.ContainsFunc(columns, another):
+		} else if c.Kind == "driver" || !slices.ContainsFunc(columns, another) {
 			buckets = append(buckets, c)
 		}
 	}

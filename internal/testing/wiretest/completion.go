@@ -20,10 +20,10 @@ type keeper struct {
 }
 
 func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
-	switch {
-	case r.Method != http.MethodDelete:
+	if r.Method != http.MethodDelete {
 		return k.base.RoundTrip(r)
-	case k.lost:
+	}
+	if k.lost {
 		return nil, errors.New("the connection broke")
 	}
 	return &http.Response{
