@@ -41,7 +41,8 @@ var parameters = []string{
 }
 
 func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	bucket, query := strings.Trim(r.URL.Path, "/"), r.URL.Query()
+	bucket := strings.Trim(r.URL.Path, "/")
+	query := r.URL.Query()
 	other := func(name string) bool { return !slices.Contains(parameters, name) }
 	if r.Method != http.MethodGet || bucket == "" || strings.Contains(bucket, "/") ||
 		slices.ContainsFunc(slices.Collect(maps.Keys(query)), other) {
@@ -133,7 +134,9 @@ func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result, error) {
 	b := l.server.Bucket(bucket)
 	defer func() { _ = storage.Close(b) }()
-	prefix, delimiter, pos := query.Get("prefix"), query.Get("delimiter"), positionOf(query)
+	prefix := query.Get("prefix")
+	delimiter := query.Get("delimiter")
+	pos := positionOf(query)
 	var all []storage.ListEntry
 	for e, err := range b.List(r.Context(), storage.WithPrefix(prefix)) {
 		if err != nil {

@@ -158,7 +158,8 @@ func (g *gateway) buckets() {
 func (g *gateway) objects() {
 	for _, key := range []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t"} {
 		put := g.put(key, "content of "+key, func(input *s3.PutObjectInput) {
-			input.ContentType, input.CacheControl = aws.String("text/x-test"), aws.String("no-cache")
+			input.ContentType = aws.String("text/x-test")
+			input.CacheControl = aws.String("no-cache")
 			input.Metadata = map[string]string{"color": "blue"}
 			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 		})
@@ -307,7 +308,9 @@ func (g *gateway) foreign() {
 
 // refused requires the right error code in the response if the provider refuses a request.
 func (g *gateway) refused() {
-	ctx, missing, none := g.Context(), aws.String("missing"), aws.String(*g.bucket+"-none")
+	ctx := g.Context()
+	missing := aws.String("missing")
+	none := aws.String(*g.bucket + "-none")
 	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
 	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing, VersionId: aws.String("a-version")})

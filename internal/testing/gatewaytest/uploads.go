@@ -111,10 +111,13 @@ func content(text string) string { return strings.Repeat(text, 1<<10) }
 
 func (g *gateway) partsInAnyOrder() {
 	upload := g.begin("large", func(input *s3.CreateMultipartUploadInput) {
-		input.ContentType, input.Metadata = aws.String("text/x-test"), map[string]string{"color": "blue"}
+		input.ContentType = aws.String("text/x-test")
+		input.Metadata = map[string]string{"color": "blue"}
 	})
-	third, replaced := g.part("large", upload, 3, "3"), g.part("large", upload, 1, content("old"))
-	first, second := g.part("large", upload, 1, content("1")), g.part("large", upload, 2, content("2"))
+	third := g.part("large", upload, 3, "3")
+	replaced := g.part("large", upload, 1, content("old"))
+	first := g.part("large", upload, 1, content("1"))
+	second := g.part("large", upload, 2, content("2"))
 	sum := md5.Sum([]byte(content("1")))
 	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
 	var numbers []int32
@@ -150,7 +153,8 @@ func (g *gateway) partsInAnyOrder() {
 
 func (g *gateway) numbersWithGaps() {
 	upload := g.begin("gaps")
-	last, first := g.part("gaps", upload, 10_000, ""), g.part("gaps", upload, 7, content("7"))
+	last := g.part("gaps", upload, 10_000, "")
+	first := g.part("gaps", upload, 7, content("7"))
 	_, err := g.complete("gaps", upload, first, last)
 	require.NoError(g, err)
 	text, _ := g.get("gaps")
@@ -212,10 +216,13 @@ func (g *gateway) refusedParts() {
 func (g *gateway) refusedCompletions() {
 	g.put("refused", "old")
 	upload := g.begin("refused")
-	first, small, last := g.part("refused", upload, 1, content("1")), g.part("refused", upload, 2, "2"),
-		g.part("refused", upload, 3, "3")
-	wrong, missing := first, last
-	wrong.ETag, missing.PartNumber = small.ETag, aws.Int32(4)
+	first := g.part("refused", upload, 1, content("1"))
+	small := g.part("refused", upload, 2, "2")
+	last := g.part("refused", upload, 3, "3")
+	wrong := first
+	missing := last
+	wrong.ETag = small.ETag
+	missing.PartNumber = aws.Int32(4)
 	for name, test := range map[string]struct {
 		parts []types.CompletedPart
 		code  string
@@ -247,7 +254,8 @@ func (g *gateway) refusedCompletions() {
 // this library would refuse the keys of these uploads.
 func (g *gateway) manyParts() {
 	for _, key := range []string{"a//b", "folder/"} {
-		upload, parts := g.begin(key), make([]types.CompletedPart, 40)
+		upload := g.begin(key)
+		parts := make([]types.CompletedPart, 40)
 		var group sync.WaitGroup
 		for i := range parts {
 			group.Go(func() {
@@ -361,8 +369,10 @@ func (g *gateway) lostUploads() {
 // uploadsOfOneKey checks that several uploads to the same key, and other writes to it, do not
 // disturb each other.
 func (g *gateway) uploadsOfOneKey() {
-	one, two := g.begin("shared"), g.begin("shared")
-	first, second := g.part("shared", one, 1, "one"), g.part("shared", two, 1, "two")
+	one := g.begin("shared")
+	two := g.begin("shared")
+	first := g.part("shared", one, 1, "one")
+	second := g.part("shared", two, 1, "two")
 	g.put("shared", "between")
 	_, err := g.complete("shared", two, second)
 	require.NoError(g, err)

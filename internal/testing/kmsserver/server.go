@@ -75,9 +75,11 @@ func (s *Server) begin(
 ) (state string, versions []cipher.AEAD, answered bool) {
 	s.mu.Lock()
 	s.requests[operation]++
-	answer, key := s.answer, s.keys[name]
+	answer := s.answer
+	key := s.keys[name]
 	if key != nil {
-		state, versions = key.state, key.versions
+		state = key.state
+		versions = key.versions
 	}
 	s.mu.Unlock()
 	if key == nil {

@@ -49,7 +49,9 @@ func landscape(w, h, number int) image.Image {
 	s := scenes[number%len(scenes)]
 	random := rand.New(rand.NewPCG(uint64(number), 7))
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	sunX, sunY, radius := float64(w)*(0.2+0.6*random.Float64()), float64(h)*(0.25+0.2*random.Float64()), float64(h)*0.07
+	sunX := float64(w) * (0.2 + 0.6*random.Float64())
+	sunY := float64(h) * (0.25 + 0.2*random.Float64())
+	radius := float64(h) * 0.07
 	for y := range h {
 		sky := mix(s.top, s.bottom, float64(y)/float64(h)*1.3)
 		for x := range w {

@@ -77,7 +77,8 @@ func (t *table) printSuites(to io.Writer) {
 // printSkipped prints the number of skipped tests for each reason. Tests that run with another
 // command, such as "make test-all", come first.
 func (t *table) printSkipped(to io.Writer) {
-	elsewhere, here := map[string]int{}, map[string]int{}
+	elsewhere := map[string]int{}
+	here := map[string]int{}
 	for reason, n := range t.skipped {
 		if strings.Contains(reason, "make ") {
 			elsewhere[reason] = n

@@ -51,7 +51,9 @@ func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
 func (p *Proxy) Cut(c Cut, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut, p.left, p.cuts = c, n, 0
+	p.cut = c
+	p.left = n
+	p.cuts = 0
 }
 
 // Cuts returns how many connections were cut since the last call of [Proxy.Cut].

@@ -60,7 +60,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 		runtime.ReadMemStats(&m)
 		s.peak = max(s.peak, m.HeapAlloc)
 	}
-	s.Left, s.at = s.Left-int64(n), s.at+int64(n)
+	s.Left = s.Left - int64(n)
+	s.at += int64(n)
 	s.CRC = crc32.Update(s.CRC, crc32.MakeTable(crc32.Castagnoli), p[:n])
 	return n, nil
 }

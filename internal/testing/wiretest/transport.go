@@ -116,7 +116,8 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			// All calls run at the same time, so that the test takes no longer than the slowest
 			// call.
-			errs, took := make([]error, len(operations)), make([]time.Duration, len(operations))
+			errs := make([]error, len(operations))
+			took := make([]time.Duration, len(operations))
 			var all sync.WaitGroup
 			for i, call := range operations {
 				all.Go(func() {

@@ -75,7 +75,8 @@ func CredentialsAreReplacedWithin(
 	for name, do := range operations {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				vendor, start := &Vendor{}, time.Now()
+				vendor := &Vendor{}
+				start := time.Now()
 				require.NoError(t, do(t.Context(), open(t, vendor, 25*time.Second)))
 				require.Greater(t, time.Since(start), time.Minute, "longer than the first credentials")
 				vendor.requireUsed(t, []string{"credentials-1", "credentials-2"}, 0)
