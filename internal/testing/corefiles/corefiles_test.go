@@ -23,7 +23,8 @@ func TestTheFilesOfOneCall(t *testing.T) {
 	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/engine,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")
 	var found strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(callsByName)) {
-		counters, profile := t.TempDir(), filepath.Join(dir, "profile")
+		counters := t.TempDir()
+		profile := filepath.Join(dir, "profile")
 		run(t, []string{"GOCOVERDIR=" + counters}, binary, name)
 		run(t, nil, "go", "tool", "covdata", "textfmt", "-i="+counters, "-o="+profile)
 		files := filesOf(t, profile)

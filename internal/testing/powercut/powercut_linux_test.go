@@ -84,7 +84,8 @@ func (d *disk) flush(t *testing.T) { run(t, "sync", "-f", d.path) }
 func (d *disk) cut(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	image, path := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
+	image := filepath.Join(dir, "image")
+	path := filepath.Join(dir, "disk")
 	run(t, "cp", "--sparse=always", d.image, image)
 	require.NoError(t, os.Mkdir(path, 0o777))
 	run(t, "mount", "-o", d.options, image, path)
@@ -226,7 +227,9 @@ func isPublic(public bool) func(*testing.T, string) {
 
 // paused returns when job calls pause. The job stays there until the test ends.
 func paused(t *testing.T, job func(pause func())) {
-	reached, ended, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	reached := make(chan struct{})
+	ended := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		job(sync.OnceFunc(func() {
