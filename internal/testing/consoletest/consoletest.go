@@ -121,8 +121,13 @@ type Features struct {
 func Browse(t *testing.T, flow, steps string, has Features, url string, further map[string]any) {
 	t.Helper()
 	input := map[string]any{
-		"name": "", "bucket": "photos", "steps": steps, "url": url, "has": has,
-		"hostile": HostileNames, "attacks": len(hostileObjects),
+		"name":    "",
+		"bucket":  "photos",
+		"steps":   steps,
+		"url":     url,
+		"has":     has,
+		"hostile": HostileNames,
+		"attacks": len(hostileObjects),
 	}
 	for name, value := range further {
 		input[name] = value
@@ -137,8 +142,12 @@ func Files(t *testing.T) string {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "holiday", "beach"), 0o700))
 	for name, size := range map[string]int{
-		"holiday/plan.txt": 2000, "holiday/beach/one.txt": 10, "holiday/beach/two.txt": 20,
-		"large.bin": 17<<20 + 3, "small.txt": 300, "sound.wav": 40,
+		"holiday/plan.txt":      2000,
+		"holiday/beach/one.txt": 10,
+		"holiday/beach/two.txt": 20,
+		"large.bin":             17<<20 + 3,
+		"small.txt":             300,
+		"sound.wav":             40,
 	} {
 		content := bytes.Repeat([]byte(name+"\n"), size/len(name)+1)[:size]
 		require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), content, 0o600))

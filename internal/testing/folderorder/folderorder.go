@@ -153,8 +153,11 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		encode = func(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
 	}
 	page := &result{
-		Name: bucket, Prefix: encode(prefix), Delimiter: encode(delimiter), EncodingType: query.Get("encoding-type"),
-		MaxKeys: l.most,
+		Name:         bucket,
+		Prefix:       encode(prefix),
+		Delimiter:    encode(delimiter),
+		EncodingType: query.Get("encoding-type"),
+		MaxKeys:      l.most,
 	}
 	if asked, err := strconv.Atoi(query.Get("max-keys")); err == nil {
 		page.MaxKeys = min(asked, l.most)

@@ -54,8 +54,10 @@ var buckets atomic.Int64
 func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
 	g := &gateway{
-		T: t, service: service, lacks: lacks,
-		bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1))),
+		T:       t,
+		service: service,
+		lacks:   lacks,
+		bucket:  aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1))),
 	}
 	g.Client, g.other = g.start(), g.start()
 	g.buckets()
@@ -87,9 +89,12 @@ func (g *gateway) start() *s3.Client {
 	require.NoError(g, err)
 	g.Cleanup(server.Close)
 	return s3.New(s3.Options{
-		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1,
-		HTTPClient:  server.Client(),
-		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Region:           s3server.DefaultRegion,
+		BaseEndpoint:     aws.String(server.URL),
+		UsePathStyle:     true,
+		RetryMaxAttempts: 1,
+		HTTPClient:       server.Client(),
+		Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	})
 }
 
@@ -163,7 +168,9 @@ func (g *gateway) objects() {
 			input.Metadata = map[string]string{"color": "blue"}
 			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 		})
-		content, got := g.get(key, func(input *s3.GetObjectInput) { input.ChecksumMode = types.ChecksumModeEnabled })
+		content, got := g.get(key, func(input *s3.GetObjectInput) {
+			input.ChecksumMode = types.ChecksumModeEnabled
+		})
 		require.Equal(g, "content of "+key, content)
 		require.Equal(
 			g, []string{"text/x-test", "no-cache", "blue"},
@@ -174,7 +181,9 @@ func (g *gateway) objects() {
 		if !g.lacks.Checksums {
 			require.Equal(g, *put.ChecksumSHA256, aws.ToString(got.ChecksumSHA256))
 		}
-		content, _ = g.get(key, func(input *s3.GetObjectInput) { input.Range = aws.String("bytes=3-6") })
+		content, _ = g.get(key, func(input *s3.GetObjectInput) {
+			input.Range = aws.String("bytes=3-6")
+		})
 		require.Equal(g, "tent", content)
 	}
 	g.put("empty", "")
@@ -187,16 +196,23 @@ func (g *gateway) conditions() {
 	_, err := g.PutObject(
 		g.Context(),
 		&s3.PutObjectInput{
-			Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("two"),
+			Bucket:      g.bucket,
+			Key:         aws.String("condition"),
+			Body:        strings.NewReader("two"),
 			IfNoneMatch: aws.String("*"),
 		},
 	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
-	second := g.put("condition", "two", func(input *s3.PutObjectInput) { input.IfMatch = first.ETag })
+	second := g.put("condition", "two", func(input *s3.PutObjectInput) {
+		input.IfMatch = first.ETag
+	})
 	_, err = g.PutObject(
 		g.Context(),
 		&s3.PutObjectInput{
-			Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("three"), IfMatch: first.ETag,
+			Bucket:  g.bucket,
+			Key:     aws.String("condition"),
+			Body:    strings.NewReader("three"),
+			IfMatch: first.ETag,
 		},
 	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
@@ -243,8 +259,11 @@ func (g *gateway) copies() {
 	require.Equal(g, "content of plain", content)
 	require.Equal(g, map[string]string{"color": "blue"}, got.Metadata)
 	_, err = g.CopyObject(g.Context(), &s3.CopyObjectInput{
-		Bucket: g.bucket, Key: aws.String("plain"), CopySource: source,
-		MetadataDirective: types.MetadataDirectiveReplace, Metadata: map[string]string{"color": "red"},
+		Bucket:            g.bucket,
+		Key:               aws.String("plain"),
+		CopySource:        source,
+		MetadataDirective: types.MetadataDirectiveReplace,
+		Metadata:          map[string]string{"color": "red"},
 	})
 	require.NoError(g, err, "onto itself")
 	content, got = g.get("plain")
@@ -254,7 +273,8 @@ func (g *gateway) copies() {
 
 func (g *gateway) tags() {
 	_, err := g.PutObjectTagging(g.Context(), &s3.PutObjectTaggingInput{
-		Bucket: g.bucket, Key: aws.String("plain"),
+		Bucket:  g.bucket,
+		Key:     aws.String("plain"),
 		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
 	})
 	require.NoError(g, err)
@@ -279,7 +299,9 @@ func (g *gateway) foreign() {
 		_, err := d.Put(
 			g.Context(),
 			&driver.PutRequest{
-				Key: key, Body: strings.NewReader(content), Size: int64(len(content)),
+				Key:        key,
+				Body:       strings.NewReader(content),
+				Size:       int64(len(content)),
 				Properties: storage.Properties{ContentType: "text/plain"},
 			},
 		)
@@ -329,7 +351,9 @@ func (g *gateway) refused() {
 	_, err = g.PutObject(
 		ctx,
 		&s3.PutObjectInput{
-			Bucket: g.bucket, Key: aws.String("k"), Body: strings.NewReader("x"),
+			Bucket:               g.bucket,
+			Key:                  aws.String("k"),
+			Body:                 strings.NewReader("x"),
 			ServerSideEncryption: types.ServerSideEncryptionAwsKms,
 		},
 	)
@@ -388,7 +412,9 @@ func (g *gateway) versions(lacks bool) {
 	require.NoError(g, err)
 	one := g.put("k", "one")
 	g.put("k", "two")
-	content, _ := g.get("k", func(input *s3.GetObjectInput) { input.VersionId = one.VersionId })
+	content, _ := g.get("k", func(input *s3.GetObjectInput) {
+		input.VersionId = one.VersionId
+	})
 	require.Equal(g, "one", content)
 	removed, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k")})
 	require.NoError(g, err)

@@ -50,7 +50,11 @@ func (g *gateway) part(key string, upload *string, number int32, content string)
 	part, err := g.UploadPart(
 		g.Context(),
 		&s3.UploadPartInput{
-			Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: &number, Body: strings.NewReader(content),
+			Bucket:     g.bucket,
+			Key:        &key,
+			UploadId:   upload,
+			PartNumber: &number,
+			Body:       strings.NewReader(content),
 		},
 	)
 	require.NoError(g, err)
@@ -67,7 +71,10 @@ func (g *gateway) completion(
 	key string, upload *string, parts ...types.CompletedPart,
 ) *s3.CompleteMultipartUploadInput {
 	return &s3.CompleteMultipartUploadInput{
-		Bucket: g.bucket, Key: &key, UploadId: upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		Bucket:          g.bucket,
+		Key:             &key,
+		UploadId:        upload,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
 }
 
@@ -170,15 +177,24 @@ func (g *gateway) numbersWithGaps() {
 func (g *gateway) copiedParts() {
 	upload := g.begin("copied")
 	output, err := g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
-		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(1),
-		CopySource: aws.String(*g.bucket + "/large"), CopySourceRange: aws.String("bytes=0-2047"),
+		Bucket:          g.bucket,
+		Key:             aws.String("copied"),
+		UploadId:        upload,
+		PartNumber:      aws.Int32(1),
+		CopySource:      aws.String(*g.bucket + "/large"),
+		CopySourceRange: aws.String("bytes=0-2047"),
 	})
 	require.NoError(g, err)
 	copied := types.CompletedPart{
-		PartNumber: aws.Int32(1), ETag: output.CopyPartResult.ETag, ChecksumCRC32: output.CopyPartResult.ChecksumCRC32,
+		PartNumber:    aws.Int32(1),
+		ETag:          output.CopyPartResult.ETag,
+		ChecksumCRC32: output.CopyPartResult.ChecksumCRC32,
 	}
 	_, err = g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
-		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(2),
+		Bucket:     g.bucket,
+		Key:        aws.String("copied"),
+		UploadId:   upload,
+		PartNumber: aws.Int32(2),
 		CopySource: aws.String(*g.bucket + "/missing"),
 	})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
@@ -194,8 +210,11 @@ func (g *gateway) refusedParts() {
 		_, err := g.UploadPart(
 			g.Context(),
 			&s3.UploadPartInput{
-				Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, PartNumber: &number,
-				Body: strings.NewReader("x"),
+				Bucket:     g.bucket,
+				Key:        aws.String("refused"),
+				UploadId:   upload,
+				PartNumber: &number,
+				Body:       strings.NewReader("x"),
 			},
 		)
 		g.fails(err, http.StatusBadRequest, "InvalidArgument")
@@ -204,7 +223,11 @@ func (g *gateway) refusedParts() {
 		_, err := g.UploadPart(
 			g.Context(),
 			&s3.UploadPartInput{
-				Bucket: g.bucket, Key: &key, UploadId: &id, PartNumber: aws.Int32(1), Body: strings.NewReader("x"),
+				Bucket:     g.bucket,
+				Key:        &key,
+				UploadId:   &id,
+				PartNumber: aws.Int32(1),
+				Body:       strings.NewReader("x"),
 			},
 		)
 		g.fails(err, http.StatusNotFound, "NoSuchUpload")
@@ -260,12 +283,17 @@ func (g *gateway) manyParts() {
 		for i := range parts {
 			group.Go(func() {
 				output, err := g.UploadPart(g.Context(), &s3.UploadPartInput{
-					Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: aws.Int32(int32(i + 1)),
-					Body: strings.NewReader(content(string(rune('A' + i)))),
+					Bucket:     g.bucket,
+					Key:        &key,
+					UploadId:   upload,
+					PartNumber: aws.Int32(int32(i + 1)),
+					Body:       strings.NewReader(content(string(rune('A' + i)))),
 				})
 				if err == nil {
 					parts[i] = types.CompletedPart{
-						PartNumber: aws.Int32(int32(i + 1)), ETag: output.ETag, ChecksumCRC32: output.ChecksumCRC32,
+						PartNumber:    aws.Int32(int32(i + 1)),
+						ETag:          output.ETag,
+						ChecksumCRC32: output.ChecksumCRC32,
 					}
 				}
 			})
@@ -292,7 +320,9 @@ func (g *gateway) completionsOfTwoServers() {
 		var results [2]error
 		var group sync.WaitGroup
 		for i, server := range []*s3.Client{g.Client, g.other} {
-			group.Go(func() { _, results[i] = server.CompleteMultipartUpload(g.Context(), input) })
+			group.Go(func() {
+				_, results[i] = server.CompleteMultipartUpload(g.Context(), input)
+			})
 		}
 		group.Wait()
 		require.NoError(g, errors.Join(results[:]...))
@@ -313,13 +343,18 @@ func (g *gateway) partBesideCompletion() {
 			g.part("replaced", upload, 2, "2"))
 		var completed error
 		var group sync.WaitGroup
-		group.Go(func() { _, completed = g.CompleteMultipartUpload(g.Context(), input) })
+		group.Go(func() {
+			_, completed = g.CompleteMultipartUpload(g.Context(), input)
+		})
 		group.Go(func() {
 			_, _ = g.other.UploadPart(
 				g.Context(),
 				&s3.UploadPartInput{
-					Bucket: g.bucket, Key: input.Key, UploadId: upload, PartNumber: aws.Int32(1),
-					Body: strings.NewReader(content("new")),
+					Bucket:     g.bucket,
+					Key:        input.Key,
+					UploadId:   upload,
+					PartNumber: aws.Int32(1),
+					Body:       strings.NewReader(content("new")),
 				},
 			)
 		})
@@ -354,8 +389,11 @@ func (g *gateway) lostUploads() {
 	_, err = g.UploadPart(
 		g.Context(),
 		&s3.UploadPartInput{
-			Bucket: g.bucket, Key: aws.String("lost"), UploadId: upload, PartNumber: aws.Int32(2),
-			Body: strings.NewReader("x"),
+			Bucket:     g.bucket,
+			Key:        aws.String("lost"),
+			UploadId:   upload,
+			PartNumber: aws.Int32(2),
+			Body:       strings.NewReader("x"),
 		},
 	)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
@@ -388,7 +426,9 @@ func (g *gateway) completionsAtOnce() {
 	results := make([]error, 4)
 	var group sync.WaitGroup
 	for i := range results {
-		group.Go(func() { _, results[i] = g.complete("at once", upload, parts...) })
+		group.Go(func() {
+			_, results[i] = g.complete("at once", upload, parts...)
+		})
 	}
 	group.Wait()
 	for _, err := range results {
@@ -406,8 +446,11 @@ func (g *gateway) abortedUploads() {
 	_, err := g.UploadPart(
 		g.Context(),
 		&s3.UploadPartInput{
-			Bucket: g.bucket, Key: aws.String("aborted"), UploadId: upload, PartNumber: aws.Int32(1),
-			Body: strings.NewReader("x"),
+			Bucket:     g.bucket,
+			Key:        aws.String("aborted"),
+			UploadId:   upload,
+			PartNumber: aws.Int32(1),
+			Body:       strings.NewReader("x"),
 		},
 	)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
@@ -426,8 +469,12 @@ func (g *gateway) abortBesideCompletion() {
 		}
 		var completed, aborted error
 		var group sync.WaitGroup
-		group.Go(func() { _, completed = g.complete("contended", upload, parts...) })
-		group.Go(func() { aborted = g.abort("contended", upload) })
+		group.Go(func() {
+			_, completed = g.complete("contended", upload, parts...)
+		})
+		group.Go(func() {
+			aborted = g.abort("contended", upload)
+		})
 		group.Wait()
 		require.NotEqual(g, completed == nil, aborted == nil, "completed: %v, aborted: %v", completed, aborted)
 		var e smithy.APIError

@@ -72,10 +72,12 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			[]byte{byte(newest)},
 			versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)...)
 		WriteJSON(w, http.StatusOK, map[string]any{
-			"name": fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest), "protectionLevel": "SOFTWARE",
+			"name":                    fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest),
+			"protectionLevel":         "SOFTWARE",
 			"ciphertext":              base64.StdEncoding.EncodeToString(sealed),
 			"ciphertextCrc32c":        strconv.FormatInt(sum(sealed), 10),
-			"verifiedPlaintextCrc32c": true, "verifiedAdditionalAuthenticatedDataCrc32c": true,
+			"verifiedPlaintextCrc32c": true,
+			"verifiedAdditionalAuthenticatedDataCrc32c": true,
 		})
 	default:
 		var data []byte
@@ -92,7 +94,9 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 		}
 		WriteJSON(w, http.StatusOK, map[string]any{
 			"plaintext":       base64.StdEncoding.EncodeToString(data),
-			"plaintextCrc32c": strconv.FormatInt(sum(data), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
+			"plaintextCrc32c": strconv.FormatInt(sum(data), 10),
+			"usedPrimary":     true,
+			"protectionLevel": "SOFTWARE",
 		})
 	}
 }

@@ -18,7 +18,9 @@ func Config(t *testing.T) s3.Config {
 	profile, ok := s3.NamedProfile("minio")
 	require.True(t, ok)
 	return s3.Config{
-		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
+		Endpoint:    testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
+		Region:      "us-east-1",
+		Profile:     &profile,
 		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"),
 		SecretKey:   testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
 	}

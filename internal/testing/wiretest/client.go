@@ -25,7 +25,8 @@ type Response struct {
 // Clients maps names to HTTP clients that do not use the driver. Each client sends a signed request
 // without changes, except that curl adds its own Content-Type to an upload.
 var Clients = map[string]func(t testing.TB, signedURL *storage.SignedURL, body string) Response{
-	"net/http": NetHTTP, "curl": Curl,
+	"net/http": NetHTTP,
+	"curl":     Curl,
 }
 
 // NetHTTP makes the request with net/http.

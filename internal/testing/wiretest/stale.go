@@ -85,10 +85,22 @@ func StaleConnections(t *testing.T, server string, open OpenAt) {
 		{"an upload in parts", func(ctx context.Context) error {
 			return upload(ctx, "parts", io.MultiReader(large(), large(), large(), large(), large(), large()), storage.WithPartSize(5<<20))
 		}},
-		{"Attrs", func(ctx context.Context) error { _, err := b.Attrs(ctx, "a"); return err }},
-		{"a download", func(ctx context.Context) error { _, _, err := storage.ReadAll(ctx, b, "b"); return err }},
-		{"a listing", func(ctx context.Context) error { _, err := storage.ListPage(ctx, b, ""); return err }},
-		{"a copy", func(ctx context.Context) error { _, err := storage.Copy(ctx, b, "copy", b, "a"); return err }},
+		{"Attrs", func(ctx context.Context) error {
+			_, err := b.Attrs(ctx, "a")
+			return err
+		}},
+		{"a download", func(ctx context.Context) error {
+			_, _, err := storage.ReadAll(ctx, b, "b")
+			return err
+		}},
+		{"a listing", func(ctx context.Context) error {
+			_, err := storage.ListPage(ctx, b, "")
+			return err
+		}},
+		{"a copy", func(ctx context.Context) error {
+			_, err := storage.Copy(ctx, b, "copy", b, "a")
+			return err
+		}},
 		{"Compose", func(ctx context.Context) error {
 			_, err := storage.Compose(ctx, b, "composed", []string{"a", "b"})
 			return err

@@ -55,8 +55,14 @@ var operations = []struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket) error
 }{
-	{"Attrs", func(ctx context.Context, b storage.Bucket) error { _, err := b.Attrs(ctx, "k"); return err }},
-	{"Exists", func(ctx context.Context, b storage.Bucket) error { _, err := b.Exists(ctx, "k"); return err }},
+	{"Attrs", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Attrs(ctx, "k")
+		return err
+	}},
+	{"Exists", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Exists(ctx, "k")
+		return err
+	}},
 	{"Upload", func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("x"))
 		return err
@@ -69,7 +75,10 @@ var operations = []struct {
 		_, _, err := storage.ReadAll(ctx, b, "k")
 		return err
 	}},
-	{"List", func(ctx context.Context, b storage.Bucket) error { _, err := storage.ListPage(ctx, b, ""); return err }},
+	{"List", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.ListPage(ctx, b, "")
+		return err
+	}},
 	{"Remove", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") }},
 	{"RemoveAll", func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.RemoveAll(ctx, b, func(yield func(string) bool) { yield("k") })
@@ -163,7 +172,9 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 				server.URL, client, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
 				storage.WithHook(
 					func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-						return ctx, func(o storage.Outcome) { told += o.Requests }, nil
+						return ctx, func(o storage.Outcome) {
+							told += o.Requests
+						}, nil
 					},
 				),
 			)
