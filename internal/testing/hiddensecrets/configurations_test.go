@@ -30,12 +30,16 @@ const secret = "omnibucket-secret-of-a-test"
 
 func TestConfigurationsAndCredentialsShowNoSecret(t *testing.T) {
 	files, err := uploads.New(memstore.New(), uploads.Config{
-		TokenKey: []byte(secret), Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+		TokenKey:  []byte(secret),
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
 	require.NoError(t, err)
 	server := s3server.Config{
-		Region: "shown", AdminToken: secret, WebhookURL: "https://hooks.test/" + secret,
-		Credentials: []s3server.Credential{{AccessKeyID: "shown", SecretKey: secret, SessionToken: secret}}, TLS: &tls.Config{ServerName: secret},
+		Region:      "shown",
+		AdminToken:  secret,
+		WebhookURL:  "https://hooks.test/" + secret,
+		Credentials: []s3server.Credential{{AccessKeyID: "shown", SecretKey: secret, SessionToken: secret}},
+		TLS:         &tls.Config{ServerName: secret},
 	}
 	for _, row := range []struct {
 		name  string

@@ -68,7 +68,9 @@ func TestAFurtherTestRunsIfEverythingIsRequired(t *testing.T) {
 	ran := true
 	t.Run("without", func(t *testing.T) {
 		t.Setenv(Required, "")
-		defer func() { ran = !t.Skipped() }()
+		defer func() {
+			ran = !t.Skipped()
+		}()
 		Further(t)
 	})
 	require.False(t, ran)
@@ -88,7 +90,9 @@ func TestANightlyTestRunsOnlyWithItsVariable(t *testing.T) {
 	t.Run("without", func(t *testing.T) {
 		t.Setenv("OMNIBUCKET_NIGHTLY", "")
 		t.Setenv(Required, "1")
-		defer func() { ran = !t.Skipped() }()
+		defer func() {
+			ran = !t.Skipped()
+		}()
 		Nightly(t, "make layers")
 	})
 	require.False(t, ran)
