@@ -18,9 +18,7 @@ func (s *site) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc(
 		"POST /api/uploads", answer(s.startUpload),
 	) // {size, type} → {id, request}; then the page sends the request
-	mux.HandleFunc(
-		"POST /api/uploads/{id}", answer(s.finishUpload),
-	) // {name} → the image, if the uploaded file is one
+	mux.HandleFunc("POST /api/uploads/{id}", answer(s.finishUpload))  // {name} → the image, if the uploaded file is one
 	mux.HandleFunc("GET /api/images", answer(s.listImages))           // ?page= → {images, next}
 	mux.HandleFunc("GET /api/images/{id}/link", answer(s.shareImage)) // → {url, expiresAt}
 	mux.HandleFunc("DELETE /api/images/{id}", answer(s.deleteImage))  // deletes an image; the response is empty

@@ -52,9 +52,9 @@ func lets(rule storage.CORSRule, origins, headers []string) bool {
 		}
 	}
 	for _, header := range headers {
-		if !slices.ContainsFunc(
-			rule.AllowedHeaders, func(name string) bool { return name == "*" || strings.EqualFold(name, header) },
-		) {
+		if !slices.ContainsFunc(rule.AllowedHeaders, func(name string) bool {
+			return name == "*" || strings.EqualFold(name, header)
+		}) {
 			return false
 		}
 	}

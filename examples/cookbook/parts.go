@@ -10,9 +10,7 @@ import (
 
 // beginVideo begins an upload whose parts are sent later. Keep the token on the server.
 func beginVideo(ctx context.Context, bucket storage.Uploader) (token string, err error) {
-	upload, err := storage.BeginUpload(
-		ctx, bucket, "video.mp4", storage.WithContentType("video/mp4"), storage.IfAbsent(),
-	)
+	upload, err := storage.BeginUpload(ctx, bucket, "video.mp4", storage.WithContentType("video/mp4"), storage.IfAbsent())
 	if err != nil {
 		return "", err
 	}

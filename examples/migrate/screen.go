@@ -99,9 +99,8 @@ func bar(p transfer.Progress) string {
 	const width = 20
 	done := fraction(p)
 	filled := int(done * width)
-	text := fmt.Sprintf(
-		"[%s%s] %3.0f%%  %s  ", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done*100, plain(p),
-	)
+	text := fmt.Sprintf("[%s%s] %3.0f%%  %s  ", strings.Repeat("#", filled), strings.Repeat(".", width-filled),
+		done*100, plain(p))
 	return cut(text+printable(p.Current), columns)
 }
 
