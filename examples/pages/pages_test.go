@@ -348,9 +348,8 @@ func TestChangingABucket(t *testing.T) {
 	_, err = storage.SignedRemoveURL(t.Context(), bucket, "e")
 	require.NoError(t, err)
 	require.ErrorIs(t, storage.Prefixed(bucket, "tenant/").Remove(t.Context(), "../e"), storage.InvalidArgument)
-	require.Equal(
-		t, "Remove a []\nRemoveAll  [b c]\nMove e [d]\nSignedRemoveURL e []\nRemove tenant/../e []\n", journal.String(),
-	)
+	require.Equal(t, "Remove a []\nRemoveAll  [b c]\nMove e [d]\nSignedRemoveURL e []\nRemove tenant/../e []\n",
+		journal.String())
 	require.Empty(t, log.String())
 
 	b := memstore.New(storage.WithHook(frozen))
