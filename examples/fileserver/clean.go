@@ -25,7 +25,8 @@ func clean(ctx context.Context, service *uploads.Service, every time.Duration) (
 }
 
 func sweep(ctx context.Context, service *uploads.Service) {
-	switch report, err := service.Sweep(ctx); {
+	report, err := service.Sweep(ctx)
+	switch {
 	case err != nil && ctx.Err() == nil:
 		slog.Error("sweeping failed", "error", err)
 	case err == nil && *report != uploads.SweepReport{}:

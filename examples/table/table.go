@@ -74,7 +74,8 @@ func (t *table) apply(ctx context.Context, last int64) error {
 		for account, amount := range changes {
 			t.balances[account] += amount
 		}
-		if t.version = entry.Number; entry.Number == last {
+		t.version = entry.Number
+		if entry.Number == last {
 			return nil
 		}
 	}

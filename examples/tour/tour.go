@@ -188,7 +188,8 @@ func (t *tour) narrow(ctx context.Context, key string) error {
 		return err
 	}
 	facts := []fact{{"reads", grouped(int64(len(data))) + " bytes"}}
-	switch widened, ok := reader.(storage.Remover); {
+	widened, ok := reader.(storage.Remover)
+	switch {
 	case !ok:
 		facts = append(facts, fact{"removes", "no: it has no such method"})
 	default:

@@ -22,7 +22,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		if err != nil {
 			return err
 		}
-		if name = response.Header.Get("Upload"); name == "" {
+		name = response.Header.Get("Upload")
+		if name == "" {
 			err = &storage.Error{Code: storage.Internal, Err: errors.New("the response names no upload")}
 		}
 		return errors.Join(err, response.Body.Close())

@@ -167,7 +167,8 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
 func (s *Server) delete(w http.ResponseWriter, r *http.Request, key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch o := s.objects[key]; {
+	o := s.objects[key]
+	switch {
 	case o == nil:
 		w.WriteHeader(http.StatusNotFound)
 	case !matches(r, o):
