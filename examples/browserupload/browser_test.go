@@ -78,7 +78,8 @@ func TestTheFlowInABrowser(t *testing.T) {
 				"keyboard": []string{"by-keyboard.png"},                                   // selected by keyboard
 				"large":    large,                                                         // sent in parts
 			})
-			if most := residentMemory(t, false); row.flow == "large" {
+			most := residentMemory(t, false)
+			if row.flow == "large" {
 				t.Logf("%d MiB in the largest file, %d MiB of memory above the %d MiB before", largeMiB(t), most-before, before)
 				require.LessOrEqual(t, most, before+moreResident)
 			}

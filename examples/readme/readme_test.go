@@ -76,7 +76,8 @@ func inAny(files map[string]string, excerpt string) bool {
 func lines(code string) string {
 	var kept []string
 	for line := range strings.Lines(code) {
-		if line = strings.TrimSpace(comment.ReplaceAllString(strings.TrimRight(line, "\n"), "")); line != "" {
+		line = strings.TrimSpace(comment.ReplaceAllString(strings.TrimRight(line, "\n"), ""))
+		if line != "" {
 			kept = append(kept, line)
 		}
 	}
