@@ -34,12 +34,13 @@ func letPageIn(ctx context.Context, account, bucket string, origins, headers []s
 		MaxAge:         time.Hour,
 	}
 	_, err = service.UpdateBucket(ctx, bucket, storage.WithCORS(append([]storage.CORSRule{rule}, info.CORS...)...))
-	switch {
-	case errors.Is(err, storage.Unsupported):
+	if errors.Is(err, storage.Unsupported) {
 		return "not set: this server has no rules of buckets, and one setting for all (on MinIO cors_allow_origin, which lets everyone in at first)", nil
-	case errors.Is(err, storage.PermissionDenied):
+	}
+	if errors.Is(err, storage.PermissionDenied) {
 		return "not set: the credentials may not change the bucket; add a rule for " + strings.Join(origins, " "), nil
-	case err != nil:
+	}
+	if err != nil {
 		return "", err
 	}
 	return "a rule for " + strings.Join(origins, " ") + " was added", nil

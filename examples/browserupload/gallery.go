@@ -65,10 +65,9 @@ func (s *site) listImages(r *http.Request) (any, error) {
 	group.Wait()
 	shown := gallery{Images: []galleryImage{}, Next: page.Token}
 	for i, img := range images {
-		switch {
-		case errs[i] == nil:
+		if errs[i] == nil {
 			shown.Images = append(shown.Images, *img)
-		case !errors.Is(errs[i], storage.ObjectNotFound): // an image that another visitor has deleted is left out
+		} else if !errors.Is(errs[i], storage.ObjectNotFound) { // an image that another visitor has deleted is left out
 			return nil, errs[i]
 		}
 	}

@@ -47,12 +47,13 @@ func (s *site) startUpload(r *http.Request) (any, error) {
 		return nil, err
 	}
 	extension, known := types[file.Type]
-	switch {
-	case !known:
+	if !known {
 		return nil, &failure{http.StatusUnsupportedMediaType, "Only JPEG, PNG, GIF and WebP images can be uploaded."}
-	case file.Size < 1:
+	}
+	if file.Size < 1 {
 		return nil, &failure{http.StatusUnprocessableEntity, "The file is empty."}
-	case file.Size > maxBytes:
+	}
+	if file.Size > maxBytes {
 		return nil, &failure{http.StatusRequestEntityTooLarge, "The file is larger than 10 MiB."}
 	}
 	id := newID(s.now()) + extension

@@ -26,10 +26,9 @@ func clean(ctx context.Context, service *uploads.Service, every time.Duration) (
 
 func sweep(ctx context.Context, service *uploads.Service) {
 	report, err := service.Sweep(ctx)
-	switch {
-	case err != nil && ctx.Err() == nil:
+	if err != nil && ctx.Err() == nil {
 		slog.Error("sweeping failed", "error", err)
-	case err == nil && *report != uploads.SweepReport{}:
+	} else if err == nil && *report != (uploads.SweepReport{}) {
 		slog.Info(
 			"swept", "expired", report.Expired, "bytes", report.Bytes, "records", report.Records, "uploads",
 			report.Uploads,

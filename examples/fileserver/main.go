@@ -59,10 +59,10 @@ func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
-	switch {
-	case flags.NArg() > 1:
+	if flags.NArg() > 1 {
 		return s, errors.New("give one directory")
-	case s.tempAge <= 0 || s.every <= 0:
+	}
+	if s.tempAge <= 0 || s.every <= 0 {
 		return s, errors.New("-temp-age and -every must be longer than nothing")
 	}
 	s.dir = flags.Arg(0)

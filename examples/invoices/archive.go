@@ -91,10 +91,10 @@ func (a *archive) isKept(ctx context.Context, key string) error {
 		return err
 	}
 	err = a.bucket.Remove(ctx, key, storage.WithVersion(attrs.Version))
-	switch {
-	case err == nil:
+	if err == nil {
 		return errors.New(key + " was removed: the bucket does not lock objects")
-	case !errors.Is(err, storage.Locked):
+	}
+	if !errors.Is(err, storage.Locked) {
 		return err
 	}
 	fmt.Fprintln(a.out, key, "cannot be removed")

@@ -92,14 +92,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 
 // outcome returns a few words that describe the result of the migration.
 func outcome(ctx context.Context, report *transfer.Report, err error) string {
-	switch {
-	case err == nil && report.DryRun:
+	if err == nil && report.DryRun {
 		return "Nothing was changed"
-	case err == nil:
+	}
+	if err == nil {
 		return "Migration complete"
-	case ctx.Err() != nil:
+	}
+	if ctx.Err() != nil {
 		return "Migration interrupted"
-	case report.Failed > 0:
+	}
+	if report.Failed > 0 {
 		return fmt.Sprintf("Migration INCOMPLETE, %d failed", report.Failed)
 	}
 	return "Migration INCOMPLETE"

@@ -43,10 +43,9 @@ func newScreen(out io.Writer) *screen {
 func (s *screen) progress(p transfer.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.terminal:
+	if s.terminal {
 		s.draw(bar(p))
-	case !p.Done && p.Elapsed-s.last >= plainEvery:
+	} else if !p.Done && p.Elapsed-s.last >= plainEvery {
 		s.last = p.Elapsed
 		_, _ = fmt.Fprintln(s.out, plain(p))
 	}

@@ -104,14 +104,14 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 	key := keys[rand.IntN(len(keys))]
 	was := mine[key]
 	u.writes.Add(1)
-	switch {
-	case was == "": // this writer has removed the object before
+	if was == "" { // this writer has removed the object before
 		mine[key] = "0"
 		return s.use(func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
 			return err
 		})
-	case rand.IntN(4) == 0:
+	}
+	if rand.IntN(4) == 0 {
 		mine[key] = ""
 		return s.use(func(b storage.Bucket) error { return b.Remove(ctx, key) })
 	}

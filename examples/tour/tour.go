@@ -189,10 +189,9 @@ func (t *tour) narrow(ctx context.Context, key string) error {
 	}
 	facts := []fact{{"reads", grouped(int64(len(data))) + " bytes"}}
 	widened, ok := reader.(storage.Remover)
-	switch {
-	case !ok:
+	if !ok {
 		facts = append(facts, fact{"removes", "no: it has no such method"})
-	default:
+	} else {
 		err := widened.Remove(ctx, key)
 		if !errors.Is(err, storage.PermissionDenied) {
 			return fmt.Errorf("a reference for reading could remove %s: %w", key, unexpected(err))

@@ -45,12 +45,13 @@ func openTree(dir string) (tree, error) {
 func (t tree) files() ([]string, error) {
 	var paths []string
 	err := fs.WalkDir(t.fsys, ".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case d.IsDir() && path != "." && strings.HasPrefix(d.Name(), "."):
+		}
+		if d.IsDir() && path != "." && strings.HasPrefix(d.Name(), ".") {
 			return fs.SkipDir
-		case d.Type().IsRegular():
+		}
+		if d.Type().IsRegular() {
 			paths = append(paths, path)
 		}
 		return nil
