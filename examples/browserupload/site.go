@@ -154,7 +154,8 @@ func accountOf(address string) (account, bucket string, err error) {
 	}
 	if u.Scheme == "file" {
 		bucket = path.Base(u.Path)
-		u.Path, u.RawPath = path.Dir(u.Path), ""
+		u.Path = path.Dir(u.Path)
+		u.RawPath = ""
 		return u.String(), bucket, nil
 	}
 	return u.Scheme + "://?" + u.RawQuery, u.Host, nil

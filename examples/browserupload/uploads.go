@@ -95,7 +95,8 @@ func newID(now time.Time) string {
 // On a store without the feature SignedIfAbsent, the browser can replace the file between the check
 // and the copy. finishUpload therefore also checks the copy. A later call never replaces the copy.
 func (s *site) finishUpload(r *http.Request) (any, error) {
-	ctx, id := r.Context(), r.PathValue("id")
+	ctx := r.Context()
+	id := r.PathValue("id")
 	var file struct {
 		Name string `json:"name"`
 	}

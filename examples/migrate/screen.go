@@ -157,7 +157,8 @@ func size(n int64) string {
 	if n < unit {
 		return fmt.Sprintf("%d B", n)
 	}
-	value, exponent := float64(n)/unit, 0
+	value := float64(n) / unit
+	exponent := 0
 	for ; value >= unit && exponent < 5; exponent++ {
 		value /= unit
 	}

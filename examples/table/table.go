@@ -36,7 +36,8 @@ func (t *table) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.version, t.balances = trimmed, map[string]int{}
+	t.version = trimmed
+	t.balances = map[string]int{}
 	if trimmed == 0 {
 		return nil
 	}

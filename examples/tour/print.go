@@ -109,7 +109,8 @@ func size(bytes int64) string {
 	if bytes < 1024 {
 		return strconv.FormatInt(bytes, 10) + " B"
 	}
-	value, unit := float64(bytes), -1
+	value := float64(bytes)
+	unit := -1
 	for value >= 1024 && unit < 4 {
 		value /= 1024
 		unit++

@@ -47,7 +47,8 @@ func run(ctx context.Context, address string, files int, out io.Writer) error {
 	}
 	seen.reset()
 	listed, total, err := list(ctx, bucket, key)
-	requests, bytes := seen.requests.Load(), seen.bytes.Load()
+	requests := seen.requests.Load()
+	bytes := seen.bytes.Load()
 	err = errors.Join(err, bucket.Remove(context.WithoutCancel(ctx), key))
 	if err != nil {
 		return err

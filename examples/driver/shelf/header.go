@@ -101,7 +101,9 @@ func checkRange(r *driver.GetRequest, size int64, response *http.Response) error
 	if err != nil {
 		return err
 	}
-	first, last, total := int64(0), size-1, size
+	first := int64(0)
+	last := size - 1
+	total := size
 	if response.StatusCode == http.StatusPartialContent {
 		_, err = fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &total)
 	}

@@ -42,7 +42,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	for _, e := range found.Entries {
 		entry := storage.ListEntry{Key: e.Key, IsPrefix: e.IsPrefix}
 		if !e.IsPrefix {
-			entry.Size, entry.Modified = e.Size, e.Modified
+			entry.Size = e.Size
+			entry.Modified = e.Modified
 			entry.ETag, entry.Revision = e.ETag, strings.Trim(e.ETag, `"`)
 		}
 		result.Entries = append(result.Entries, entry)

@@ -60,7 +60,8 @@ func (s *Server) page(prefix, delimiter, after string, limit int) page {
 			p.Next = after
 			break
 		}
-		p.Entries, after = append(p.Entries, e), e.Key
+		p.Entries = append(p.Entries, e)
+		after = e.Key
 	}
 	return p
 }

@@ -53,7 +53,8 @@ func New() *Server {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "shelf")
-	key, query := strings.TrimPrefix(r.URL.Path, "/"), r.URL.Query()
+	key := strings.TrimPrefix(r.URL.Path, "/")
+	query := r.URL.Query()
 	switch {
 	case key == "" && r.Method == http.MethodGet:
 		s.list(w, query)
