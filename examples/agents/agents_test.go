@@ -156,7 +156,8 @@ func TestDownload(t *testing.T) {
 		mux.HandleFunc("GET /photos/{name}", handle(bucket))
 		statuses := map[string]int{"/photos/a": http.StatusPartialContent, "/photos/b": http.StatusNotFound}
 		for path, want := range statuses {
-			w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 			r.Header.Set("Range", "bytes=0-3")
 			mux.ServeHTTP(w, r)
 			require.Equal(t, want, w.Code)

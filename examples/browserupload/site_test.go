@@ -32,7 +32,8 @@ func TestACORSRuleIsAddedOnceAndOthersStay(t *testing.T) {
 		require.NoError(t, service.DeleteBucket(context.Background(), bucket))
 		require.NoError(t, service.Close())
 	})
-	page, headers := []string{"http://127.0.0.1:8080"}, []string{"content-type", "If-None-Match"}
+	page := []string{"http://127.0.0.1:8080"}
+	headers := []string{"content-type", "If-None-Match"}
 	for _, want := range []string{"was added", "is there"} {
 		note, err := letPageIn(t.Context(), account, bucket, page, headers)
 		require.NoError(t, err)

@@ -116,7 +116,8 @@ func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
 		}
 	})
 	send := func(method, path, etag, body string) *httptest.ResponseRecorder {
-		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 		r.Header.Set("If-Match", etag)
 		mux.ServeHTTP(w, r)
 		return w

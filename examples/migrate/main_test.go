@@ -37,7 +37,8 @@ func migrate(t *testing.T, args ...string) (string, error) {
 }
 
 func TestAMigration(t *testing.T) {
-	dir, address := t.TempDir(), directoryAddress(t.TempDir())
+	dir := t.TempDir()
+	address := directoryAddress(t.TempDir())
 	write(t, dir, map[string]string{"a.jpg": "picture", "sub/b.txt": "text", "sub/c.tmp": "left out"})
 
 	out, err := migrate(t, "-dry-run", "-exclude", "**/*.tmp", dir, address)
@@ -103,7 +104,8 @@ func TestTheOutcomeIsDescribedInAFewWords(t *testing.T) {
 
 // The cache of uploads that are under way may lie in the directory.
 func TestTheCacheIsNotMigrated(t *testing.T) {
-	home, cache := t.TempDir(), ".cache/omnibucket"
+	home := t.TempDir()
+	cache := ".cache/omnibucket"
 	write(t, home, map[string]string{"mine": "x"})
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
 	address := "mem://migrate-home"
@@ -119,7 +121,8 @@ func TestTheCacheIsNotMigrated(t *testing.T) {
 // A service's user may have no home that it can write to: large files are sent
 // from their beginning then.
 func TestAMigrationWithoutACache(t *testing.T) {
-	dir, nowhere := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	nowhere := t.TempDir()
 	write(t, dir, map[string]string{"mine": "x"})
 	write(t, nowhere, map[string]string{"file": "no directory"})
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(nowhere, "file"))
@@ -131,7 +134,8 @@ func TestAMigrationWithoutACache(t *testing.T) {
 }
 
 func TestADryRunMakesNoCache(t *testing.T) {
-	dir, cache := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	cache := t.TempDir()
 	write(t, dir, map[string]string{"mine": "x"})
 	t.Setenv("XDG_CACHE_HOME", cache)
 	require.NoError(t, run(t.Context(), []string{"-dry-run", dir, "mem://migrate-dry"}, &bytes.Buffer{}))
@@ -171,7 +175,8 @@ func TestTheBar(t *testing.T) {
 	require.LessOrEqual(t, len([]rune(line)), columns)
 	require.NotContains(t, line, "\x1b", "a file's name is no command to the terminal")
 
-	p.Listed, p.Current = true, strings.Repeat("é", 500)
+	p.Listed = true
+	p.Current = strings.Repeat("é", 500)
 	require.Equal(t, columns, len([]rune(bar(p))))
 	require.Contains(t, bar(p), "12/40 files")
 	require.Equal(t, "[....................]   0%", bar(transfer.Progress{})[:27])

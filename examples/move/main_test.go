@@ -33,7 +33,8 @@ func TestNothingIsLost(t *testing.T) {
 }
 
 func TestNothingIsLostOnTheWayToServers(t *testing.T) {
-	minio, azurite := testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	minio := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+	azurite := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))

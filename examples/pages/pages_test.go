@@ -161,7 +161,8 @@ func TestSignedRequestsOfADirectory(t *testing.T) {
 }
 
 func TestPublish(t *testing.T) {
-	bucket, dir := memstore.New(), t.TempDir()
+	bucket := memstore.New()
+	dir := t.TempDir()
 	put(t, bucket, "site/old.html", "old")
 	for _, name := range []string{"index.html", "draft.tmp"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
@@ -173,7 +174,8 @@ func TestPublish(t *testing.T) {
 }
 
 func TestBackUp(t *testing.T) {
-	photos, backup := memstore.New(), memstore.New()
+	photos := memstore.New()
+	backup := memstore.New()
 	put(t, photos, "cat.jpg", "meow")
 	require.NoError(t, backUp(t.Context(), backup, photos))
 	found, err := backup.Exists(t.Context(), "cat.jpg")
@@ -220,7 +222,8 @@ func TestUndo(t *testing.T) {
 func TestOneMigrationAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
-		running, done := 0, make(chan error)
+		running := 0
+		done := make(chan error)
 		for range 3 {
 			go func() {
 				done <- migrate(t.Context(), bucket, func(context.Context) error {
@@ -243,7 +246,8 @@ func TestAnotherProcessLeads(t *testing.T) {
 		bucket := memstore.New()
 		first, end := context.WithCancel(t.Context())
 		second, endAll := context.WithCancel(t.Context())
-		leaders, done := make(chan string), make(chan error)
+		leaders := make(chan string)
+		done := make(chan error)
 		begin := func(ctx context.Context, name string) {
 			done <- lead(ctx, bucket, func(ctx context.Context) error {
 				leaders <- name
@@ -302,7 +306,8 @@ func TestMoving(t *testing.T) {
 }
 
 func TestABucketIsReadWhileAStoreIsDown(t *testing.T) {
-	first, second := "file://"+t.TempDir(), "file://"+t.TempDir()
+	first := "file://" + t.TempDir()
+	second := "file://" + t.TempDir()
 	bucket, other, err := openMirror(t.Context(), first, second)
 	require.NoError(t, err)
 	put(t, bucket, "report", "text")

@@ -26,7 +26,8 @@ func TestPagesListEverything(t *testing.T) {
 		{"docs/stores.md", "providers/gcs/address.go", inParams("Params:"), "="},
 		{"docs/stores.md", "providers/azure/address.go", inParams("Params:"), "="},
 	} {
-		page, file := read(t, test.page), read(t, test.file)
+		page := read(t, test.page)
+		file := read(t, test.file)
 		names := test.name.FindAllStringSubmatch(file, -1)
 		if test.name.NumSubexp() == 2 { // a list of names
 			names = regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(names[0][2], -1)
@@ -74,7 +75,8 @@ func TestLLMsTxtHasEachPage(t *testing.T) {
 
 // Each name that the page for agents writes with its package is exported.
 func TestNamesInThePageForAgentsExist(t *testing.T) {
-	page, api := read(t, "docs/for-agents.md"), read(t, "api.txt")
+	page := read(t, "docs/for-agents.md")
+	api := read(t, "api.txt")
 	names := regexp.MustCompile(`\b(storage|memstore|s3|driver|serve|faults|transfer)\.([A-Z]\w*)`)
 	for _, name := range names.FindAllStringSubmatch(page, -1) {
 		exported := regexp.MustCompile(`(?m)^\S*/` + name[1] + `: (func|type|const|var) ` + name[2] + `\b`)
@@ -105,7 +107,8 @@ func TestTheReadmeIsShort(t *testing.T) {
 
 // Each figure of the README is that of a result that a command of the repository wrote.
 func TestTheFiguresOfTheReadmeAreMeasured(t *testing.T) {
-	readme, performance := read(t, "README.md"), read(t, "docs/performance.md")
+	readme := read(t, "README.md")
+	performance := read(t, "docs/performance.md")
 	cases := regexp.MustCompile(`One suite of (\d+) cases`).FindStringSubmatch(readme)
 	require.NotNil(t, cases)
 	passed := regexp.MustCompile(`(?m)^\| cases passed \|.*$`).FindString(read(t, "docs/support.md"))

@@ -107,7 +107,8 @@ var (
 func TestLinks(t *testing.T) {
 	walk(t, ".md", func(path string, text []byte) {
 		for _, target := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
-			to, anchor := string(target[1]), string(target[2])
+			to := string(target[1])
+			anchor := string(target[2])
 			if strings.Contains(to, ":") {
 				continue
 			}
