@@ -24,6 +24,10 @@ func withBucket(ctx context.Context, address string, use func(storage.Bucket) er
 // openWithKeys opens a bucket with keys that the program has already.
 func openWithKeys(ctx context.Context, endpoint, id, secret string) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{
-		Bucket: "photos", Region: "us-east-1", Endpoint: endpoint, AccessKeyID: id, SecretKey: secret,
+		Bucket:      "photos",
+		Region:      "us-east-1",
+		Endpoint:    endpoint,
+		AccessKeyID: id,
+		SecretKey:   secret,
 	})
 }

@@ -99,7 +99,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 			if dir, err = os.MkdirTemp("", "omnibucket-browserupload-"); err != nil {
 				return err
 			}
-			defer func() { result = errors.Join(result, os.RemoveAll(dir)) }()
+			defer func() {
+				result = errors.Join(result, os.RemoveAll(dir))
+			}()
 		}
 		if s.bucket, err = directoryAddress(dir); err != nil {
 			return err
@@ -117,7 +119,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, site.Close()) }()
+	defer func() {
+		result = errors.Join(result, site.Close())
+	}()
 	handler, err := site.handler()
 	if err != nil {
 		return err

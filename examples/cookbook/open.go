@@ -19,10 +19,7 @@ import (
 // openEncrypted opens a bucket. Every object that is written to it is encrypted with a key of AWS
 // KMS.
 func openEncrypted(ctx context.Context) (storage.Bucket, error) {
-	return s3.Open(ctx, s3.Config{
-		Bucket: "invoices", Region: "eu-west-1",
-		KMSKey: "alias/invoices", BucketKey: true,
-	})
+	return s3.Open(ctx, s3.Config{Bucket: "invoices", Region: "eu-west-1", KMSKey: "alias/invoices", BucketKey: true})
 }
 
 // openWithRole uses a configuration of the AWS SDK, such as one that assumes a role:

@@ -79,13 +79,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		if s.dir, err = os.MkdirTemp("", "omnibucket-fileserver-"); err != nil {
 			return err
 		}
-		defer func() { result = errors.Join(result, os.RemoveAll(s.dir)) }()
+		defer func() {
+			result = errors.Join(result, os.RemoveAll(s.dir))
+		}()
 	}
 	bucket, err := local.Open(s.dir, local.Config{Create: true})
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	defer func() {
+		result = errors.Join(result, storage.Close(bucket))
+	}()
 	service, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
 	if err != nil {
 		return err

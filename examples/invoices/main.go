@@ -62,12 +62,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	defer func() {
+		result = errors.Join(result, storage.Close(bucket))
+	}()
 
 	// The bucket may contain other objects, so this run uses a new prefix.
 	prefix := "invoices-" + time.Now().UTC().Format("20060102-150405.000000") + "/"
 	a := &archive{out: stdout, bucket: storage.Prefixed(bucket, prefix), retain: *retain}
-	defer func() { result = errors.Join(result, a.removeAll(context.WithoutCancel(ctx))) }()
+	defer func() {
+		result = errors.Join(result, a.removeAll(context.WithoutCancel(ctx)))
+	}()
 	return a.year(ctx)
 }
 

@@ -65,7 +65,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		if err != nil {
 			return err
 		}
-		defer func() { result = errors.Join(result, os.RemoveAll(temp)) }()
+		defer func() {
+			result = errors.Join(result, os.RemoveAll(temp))
+		}()
 		m.address = directoryAddress(temp)
 		_, _ = fmt.Fprintln(stdout, "No bucket was named: using a temporary one, which is removed at the end.")
 	}
@@ -76,7 +78,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	defer func() {
+		result = errors.Join(result, storage.Close(bucket))
+	}()
 
 	_, _ = fmt.Fprintf(stdout, "%s -> %s\n", m.dir, m.address)
 	screen := newScreen(stdout)

@@ -82,7 +82,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		if err != nil {
 			return err
 		}
-		defer func() { result = errors.Join(result, os.RemoveAll(dir)) }()
+		defer func() {
+			result = errors.Join(result, os.RemoveAll(dir))
+		}()
 		s.addresses = []string{directoryAddress(dir, "old"), directoryAddress(dir, "new")}
 	}
 	first, err := storage.Open(ctx, s.addresses[0])
@@ -90,7 +92,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 	page := &site{bucket: first}
-	defer func() { result = errors.Join(result, page.close()) }()
+	defer func() {
+		result = errors.Join(result, page.close())
+	}()
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err

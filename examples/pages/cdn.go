@@ -19,7 +19,10 @@ func openSigner(keyFile string) (*cdn.CloudFrontSigner, error) {
 		return nil, err
 	}
 	return cdn.NewCloudFrontSigner(cdn.CloudFrontConfig{
-		BaseURL: "https://cdn.example.com/", KeyPairID: "K2JCJMDEHXQW5F", PrivateKey: key, CookieDomain: "example.com",
+		BaseURL:      "https://cdn.example.com/",
+		KeyPairID:    "K2JCJMDEHXQW5F",
+		PrivateKey:   key,
+		CookieDomain: "example.com",
 	})
 }
 
@@ -42,7 +45,8 @@ func openPurged(ctx context.Context, address, zone string) (storage.Bucket, erro
 		return nil, err
 	}
 	hook, err := cdn.NewPurgeHook(cdn.PurgeConfig{
-		Purger: purger, BaseURL: "https://cdn.example.com/",
+		Purger:  purger,
+		BaseURL: "https://cdn.example.com/",
 		OnError: func(ctx context.Context, urls []string, err error) {
 			slog.WarnContext(ctx, "the CDN serves old objects", "urls", urls, "error", err)
 		},

@@ -34,7 +34,9 @@ func run(ctx context.Context, address string, out io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	defer func() {
+		result = errors.Join(result, storage.Close(bucket))
+	}()
 	t, err := openTable(ctx, bucket)
 	if err != nil {
 		return err
@@ -45,7 +47,9 @@ func run(ctx context.Context, address string, out io.Writer) (result error) {
 	errs := make([]error, 4)
 	var all sync.WaitGroup
 	for i := range errs {
-		all.Go(func() { errs[i] = pay(ctx, bucket) })
+		all.Go(func() {
+			errs[i] = pay(ctx, bucket)
+		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -73,7 +73,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 			return err
 		}
 		if !*keep {
-			defer func() { result = errors.Join(result, os.RemoveAll(dir)) }()
+			defer func() {
+				result = errors.Join(result, os.RemoveAll(dir))
+			}()
 		}
 		where = directoryAddress(dir)
 	}
@@ -86,7 +88,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	defer func() {
+		result = errors.Join(result, storage.Close(bucket))
+	}()
 
 	// The bucket may contain other objects, so this run uses a new prefix.
 	prefix := "tour-" + time.Now().UTC().Format("20060102-150405.000000") + "/"

@@ -71,7 +71,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		if err != nil {
 			return err
 		}
-		defer func() { result = errors.Join(result, os.RemoveAll(temporary)) }()
+		defer func() {
+			result = errors.Join(result, os.RemoveAll(temporary))
+		}()
 		dir = temporary
 	}
 	listener, err := net.Listen("tcp", *addr)
@@ -84,7 +86,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, site.Close()) }()
+	defer func() {
+		result = errors.Join(result, site.Close())
+	}()
 	h, err := site.handler()
 	if err != nil {
 		return err

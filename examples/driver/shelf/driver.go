@@ -49,7 +49,9 @@ func newDriver(host string) *objectDriver {
 // this driver would have to imitate.
 func (d *objectDriver) Describe() driver.Description {
 	return driver.Description{
-		Provider: "shelf", Bucket: "shelf", Location: "http://" + d.host,
+		Provider: "shelf",
+		Bucket:   "shelf",
+		Location: "http://" + d.host,
 		Features: storage.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |

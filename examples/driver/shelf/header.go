@@ -57,12 +57,17 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 	sum, errSum := strconv.ParseUint(header.Get("Crc32c"), 16, 32)
 	if err = errors.Join(err, errTime, errSum); err != nil {
 		return nil, &storage.Error{
-			Code: storage.Internal, Err: fmt.Errorf("the headers of the response are not those of a shelf: %w", err),
+			Code: storage.Internal,
+			Err:  fmt.Errorf("the headers of the response are not those of a shelf: %w", err),
 		}
 	}
 	attrs := &storage.Attrs{
-		Key: key, Size: size, ETag: header.Get("ETag"), Revision: strings.Trim(header.Get("ETag"), `"`),
-		Modified: modified.UTC(), CRC32C: storage.CRC32C{Sum: uint32(sum), Known: true},
+		Key:      key,
+		Size:     size,
+		ETag:     header.Get("ETag"),
+		Revision: strings.Trim(header.Get("ETag"), `"`),
+		Modified: modified.UTC(),
+		CRC32C:   storage.CRC32C{Sum: uint32(sum), Known: true},
 		Properties: storage.Properties{
 			ContentType:        header.Get("Content-Type"),
 			ContentEncoding:    header.Get("Content-Encoding"),
@@ -109,7 +114,8 @@ func checkRange(r *driver.GetRequest, size int64, response *http.Response) error
 	}
 	if err != nil || first != from || last != to-1 || total != size {
 		return &storage.Error{
-			Code: storage.Internal, Err: errors.New("the response has other bytes than the request asked for"),
+			Code: storage.Internal,
+			Err:  errors.New("the response has other bytes than the request asked for"),
 		}
 	}
 	return nil

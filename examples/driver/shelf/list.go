@@ -33,7 +33,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		after = r.Token
 	}
 	found, err := d.page(ctx, url.Values{
-		"prefix": {r.Prefix}, "delimiter": {r.Delimiter}, "after": {after}, "limit": {strconv.Itoa(r.Limit)},
+		"prefix":    {r.Prefix},
+		"delimiter": {r.Delimiter},
+		"after":     {after},
+		"limit":     {strconv.Itoa(r.Limit)},
 	})
 	if err != nil {
 		return nil, err

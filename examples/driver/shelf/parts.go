@@ -36,7 +36,10 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	part := driver.Part{Number: r.Number, Size: r.Size, CRC32C: r.CRC32C}
 	err := driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, request{
-			method: http.MethodPut, key: r.Key, body: r.Body, size: r.Size,
+			method: http.MethodPut,
+			key:    r.Key,
+			body:   r.Body,
+			size:   r.Size,
 			query:  url.Values{"upload": {r.Upload}, "part": {strconv.Itoa(r.Number)}},
 			header: http.Header{"Crc32c": {r.CRC32C.String()}},
 		})
@@ -65,8 +68,10 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		return nil, err
 	}
 	return d.write(ctx, r.Put, request{
-		method: http.MethodPost, query: url.Values{"upload": {r.Upload}},
-		body: bytes.NewReader(text), size: int64(len(text)),
+		method: http.MethodPost,
+		query:  url.Values{"upload": {r.Upload}},
+		body:   bytes.NewReader(text),
+		size:   int64(len(text)),
 	})
 }
 

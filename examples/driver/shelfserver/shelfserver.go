@@ -107,7 +107,10 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string, content
 		return false
 	}
 	o := &object{
-		header: http.Header{}, content: content, etag: s.newTag(), modified: time.Now().UTC().Truncate(time.Second),
+		header:   http.Header{},
+		content:  content,
+		etag:     s.newTag(),
+		modified: time.Now().UTC().Truncate(time.Second),
 	}
 	for name, values := range r.Header {
 		if describes(name) {
