@@ -34,10 +34,13 @@ func testFiles(t *testing.T) string {
 		"Größe & Form ☕.png": func(w io.Writer) error { return png.Encode(w, picture(900, 675, grain)) },
 		"stripes.gif":        func(w io.Writer) error { return gif.Encode(w, stripes(320, 240), nil) },
 		"by-keyboard.png":    func(w io.Writer) error { return png.Encode(w, picture(320, 240, sky)) },
-		"large.png":          func(w io.Writer) error { _, err := w.Write(make([]byte, maxBytes+1)); return err },
-		"liar.png":           text("These are words, whatever the name says.\n"),
-		"notes.txt":          text("No image.\n"),
-		"empty.png":          text(""),
+		"large.png": func(w io.Writer) error {
+			_, err := w.Write(make([]byte, maxBytes+1))
+			return err
+		},
+		"liar.png":  text("These are words, whatever the name says.\n"),
+		"notes.txt": text("No image.\n"),
+		"empty.png": text(""),
 	} {
 		f, err := os.Create(filepath.Join(dir, name))
 		require.NoError(t, err)
@@ -48,7 +51,10 @@ func testFiles(t *testing.T) string {
 }
 
 func text(s string) func(io.Writer) error {
-	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
 }
 
 func picture(w, h int, at func(x, y, w, h int) color.Color) image.Image {

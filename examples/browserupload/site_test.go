@@ -54,11 +54,26 @@ func TestARuleAdmitsAPage(t *testing.T) {
 		want bool
 	}{
 		{"as it is", func(r storage.CORSRule) storage.CORSRule { return r }, true},
-		{"everybody", func(r storage.CORSRule) storage.CORSRule { r.Origins = []string{"*"}; return r }, true},
-		{"any header", func(r storage.CORSRule) storage.CORSRule { r.AllowedHeaders = []string{"*"}; return r }, true},
-		{"another origin", func(r storage.CORSRule) storage.CORSRule { r.Origins = []string{"http://b"}; return r }, false},
-		{"no PUT", func(r storage.CORSRule) storage.CORSRule { r.Methods = []string{"GET"}; return r }, false},
-		{"no header", func(r storage.CORSRule) storage.CORSRule { r.AllowedHeaders = nil; return r }, false},
+		{"everybody", func(r storage.CORSRule) storage.CORSRule {
+			r.Origins = []string{"*"}
+			return r
+		}, true},
+		{"any header", func(r storage.CORSRule) storage.CORSRule {
+			r.AllowedHeaders = []string{"*"}
+			return r
+		}, true},
+		{"another origin", func(r storage.CORSRule) storage.CORSRule {
+			r.Origins = []string{"http://b"}
+			return r
+		}, false},
+		{"no PUT", func(r storage.CORSRule) storage.CORSRule {
+			r.Methods = []string{"GET"}
+			return r
+		}, false},
+		{"no header", func(r storage.CORSRule) storage.CORSRule {
+			r.AllowedHeaders = nil
+			return r
+		}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			require.Equal(t, row.want, lets(row.rule(rule), []string{"http://a"}, []string{"content-type"}))

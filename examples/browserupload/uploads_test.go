@@ -85,7 +85,9 @@ func TestAnImageHasNoAttributeThatThePageSet(t *testing.T) {
 	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
 	require.NoError(t, err)
 	require.Equal(t, storage.Properties{
-		ContentType: "image/gif", CacheControl: "max-age=31536000, immutable", Metadata: map[string]string{"name": "a.gif"},
+		ContentType:  "image/gif",
+		CacheControl: "max-age=31536000, immutable",
+		Metadata:     map[string]string{"name": "a.gif"},
 	}, attrs.Properties)
 }
 

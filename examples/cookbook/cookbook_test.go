@@ -193,7 +193,9 @@ func TestFiles(t *testing.T) {
 		require.Equal(t, "content", content(t, bucket, key))
 	}
 	var seen int64
-	require.NoError(t, uploadBackup(t.Context(), bucket, path, func(done, _ int64) { seen = done }))
+	require.NoError(t, uploadBackup(t.Context(), bucket, path, func(done, _ int64) {
+		seen = done
+	}))
 	require.EqualValues(t, 7, seen)
 }
 
@@ -277,7 +279,9 @@ func TestAddTo(t *testing.T) {
 	var errs [writers]error
 	var all sync.WaitGroup
 	for i := range writers {
-		all.Go(func() { errs[i] = addTo(t.Context(), bucket, "log", "entry") })
+		all.Go(func() {
+			errs[i] = addTo(t.Context(), bucket, "log", "entry")
+		})
 	}
 	all.Wait()
 	require.NoError(t, errors.Join(errs[:]...))

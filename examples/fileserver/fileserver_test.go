@@ -118,6 +118,10 @@ func TestPictures(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
 	pagetest.Run(t, "fileserver", "testdata/flow.mjs", map[string]any{
-		"flow": "pictures", "name": "pictures", "url": start(t), "files": dir, "drawTo": pagetest.DrawTo(t),
+		"flow":   "pictures",
+		"name":   "pictures",
+		"url":    start(t),
+		"files":  dir,
+		"drawTo": pagetest.DrawTo(t),
 	})
 }

@@ -167,8 +167,14 @@ func TestInvalidArgumentsAreRefused(t *testing.T) {
 
 func TestTheBar(t *testing.T) {
 	p := transfer.Progress{
-		Files: 12, TotalFiles: 40, Bytes: 5 << 20, TotalBytes: 10 << 20, Failed: 1, Rate: 2 << 20, Elapsed: time.Second,
-		Current: "a\x1b[2Jb",
+		Files:      12,
+		TotalFiles: 40,
+		Bytes:      5 << 20,
+		TotalBytes: 10 << 20,
+		Failed:     1,
+		Rate:       2 << 20,
+		Elapsed:    time.Second,
+		Current:    "a\x1b[2Jb",
 	}
 	line := bar(p)
 	require.True(t, strings.HasPrefix(line, "[##########..........]  50%  12/40+ files, 5.0 MiB/10.0 MiB+, 2.0 MiB/s"), line)

@@ -228,7 +228,9 @@ func TestOneMigrationAtATime(t *testing.T) {
 			go func() {
 				done <- migrate(t.Context(), bucket, func(context.Context) error {
 					running++
-					defer func() { running-- }()
+					defer func() {
+						running--
+					}()
 					require.Equal(t, 1, running)
 					time.Sleep(10 * time.Minute)
 					return nil

@@ -117,7 +117,8 @@ func TestTheFiguresOfTheReadmeAreMeasured(t *testing.T) {
 	factors := managers.FindStringSubmatch(readme)
 	require.NotNil(t, factors)
 	for row, factor := range map[string]string{
-		"upload of unknown length": factors[1], "download to a file": factors[2],
+		"upload of unknown length": factors[1],
+		"download to a file":       factors[2],
 	} {
 		require.Regexp(t, `(?m)^\| `+row+` \| [^|]+ \| `+regexp.QuoteMeta(factor)+` \|`, performance)
 	}

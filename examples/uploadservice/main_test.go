@@ -140,7 +140,9 @@ func TestThePageInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
 	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
-		"flow": "whole", "url": started(t, "", t.TempDir()), "files": dir,
+		"flow":  "whole",
+		"url":   started(t, "", t.TempDir()),
+		"files": dir,
 	})
 }
 
@@ -149,7 +151,11 @@ func TestPictures(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
 	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
-		"flow": "pictures", "name": "pictures", "url": started(t, "", t.TempDir()), "files": dir, "drawTo": pagetest.DrawTo(t),
+		"flow":   "pictures",
+		"name":   "pictures",
+		"url":    started(t, "", t.TempDir()),
+		"files":  dir,
+		"drawTo": pagetest.DrawTo(t),
 	})
 }
 
