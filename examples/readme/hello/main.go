@@ -29,9 +29,10 @@ func hello(ctx context.Context, address string, out io.Writer) error {
 	defer storage.Close(bucket)
 
 	_, err = bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent())
-	if errors.Is(err, storage.PreconditionFailed) {
+	switch {
+	case errors.Is(err, storage.PreconditionFailed):
 		fmt.Fprintln(out, "hello.txt exists, and stays as it is")
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	text, attrs, err := storage.ReadAll(ctx, bucket, "hello.txt")
