@@ -29,10 +29,9 @@ func hello(ctx context.Context, address string, out io.Writer) error {
 	defer storage.Close(bucket)
 
 	_, err = bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent())
-	switch {
-	case errors.Is(err, storage.PreconditionFailed):
+	if errors.Is(err, storage.PreconditionFailed) {
 		fmt.Fprintln(out, "hello.txt exists, and stays as it is")
-	case err != nil:
+	} else if err != nil {
 		return err
 	}
 	text, attrs, err := storage.ReadAll(ctx, bucket, "hello.txt")
