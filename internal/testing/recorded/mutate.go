@@ -156,7 +156,8 @@ func withoutHeader(x *Exchange, name string) mutation {
 		m.wire = bytes.Replace(m.wire, []byte(fmt.Sprintf("Content-Length: %d\r\n", len(x.Response.Body))), nil, 1)
 		m.visible = x.Kind == Head && x.Provider != Google || x.Kind == Get || x.Kind == GetRange
 	}
-	m.visible = m.visible || name == "Content-Range" || name == "Content-Encoding" || name == "X-Goog-Generation"
+	m.visible = m.visible || name == "Content-Range" || name == "X-Goog-Generation" ||
+		name == "Content-Encoding" && x.Provider == Google
 	return m
 }
 
