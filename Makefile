@@ -215,7 +215,8 @@ clients: ## released clients, of last year and newest, judge our S3 server over 
 	$(GO) run -C tools/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C tools/judges . -suites $(CLIENTS) -servers $(CLIENT_SERVERS) \
 		-schemes http,https -out $(abspath $(CLIENT_RESULTS)) -page $(abspath docs/maintainers/s3api.md)
 
-durability: ## 50 kills of the S3 server over a directory: under eight writers, of two servers at once, with 64 descriptors; a full disk as root on Linux
+durability: ## 50 kills of the S3 server over a directory: under eight writers, of two servers at once, with 64 descriptors; a full disk as root on Linux; pairs of killed processes
+	OMNIBUCKET_TEST_KILLED=30s $(GO) test -count 1 -timeout 30m -run '^TestPairsOfKilledProcesses$$' ./internal/testing/killed
 	OMNIBUCKET_KILLS=50 $(GO) test -count 1 -timeout 60m -run '^(TestNothingAcknowledgedIsLostByAKill|TestNoAnswerHasAPath|TestABucketThatFindsTheDiskFullIsNotThere|TestRecordsOfKilledUploadsAreRemovedByTheNextServer)$$' ./s3server
 
 gateways: ## the suites of S3's clients judge the gateway with diskcache and encrypt, mirror and overlay, beside the same without layers
@@ -242,7 +243,8 @@ removals: ## each job that removes × each pair of ends × each listing, each re
 	OMNIBUCKET_REMOVALS=all $(GO) test -count 1 -timeout 60m -run '^Test((Killed)?JobsNeverRemoveTheLastCopy|ReasonsNeverRemoveMore)$$' ./layers
 
 interleavings: ## each scene of storagetest/interleave on all kinds of stores, with larger budgets and at random; an hour
-	OMNIBUCKET_INTERLEAVINGS=all $(GO) test -vet=off -count 1 -p $(TOGETHER) -timeout 90m -run '^TestExplored|^TestOperationsOnOneKey' . ./commit ./layers/... ./lease ./s3server ./transfer ./uploads
+	OMNIBUCKET_INTERLEAVINGS=all $(GO) test -vet=off -count 1 -p $(TOGETHER) -timeout 90m -run '^TestExplored|^TestOperationsOnOneKey|^TestMoveBeside' . ./commit ./layers/... ./lease ./s3server ./transfer ./uploads
+	OMNIBUCKET_INTERLEAVINGS=all $(GO) test -C layers/encrypt -vet=off -count 1 -timeout 30m -run '^TestExplored' .
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@tools/scripts/programs nodejs npm chromium

@@ -1,0 +1,665 @@
+// Package killed_test runs pairs of operations in processes that are killed at any moment, over a directory and over the
+// S3 server of this repository. Package interleave explores the same pairs between requests; this test also reaches what
+// is between two system calls.
+package killed_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/providers/local"
+	_ "github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+const (
+	// childVariable makes the program of the tests a process of a pair: a pair, a side, the prefix of its round, and
+	// the address of the store.
+	childVariable = "OMNIBUCKET_KILLED_CHILD"
+	// timeVariable is how long each pair runs on each store, such as 30s. By default, each pair runs once over a
+	// directory.
+	timeVariable = "OMNIBUCKET_TEST_KILLED"
+	// keys is the number of objects of a round.
+	keys = 30
+)
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childVariable); text != "" {
+		if err := runChild(strings.SplitN(text, " ", 4)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A side is one process of a pair. It makes one operation for each object of the round.
+type side func(ctx context.Context, p *place, i int) error
+
+// A pair is two operations that meet.
+type pair struct {
+	name  string
+	sides [2]side
+	// prepare makes what a round begins with. The processes of the round get what it returns.
+	prepare func(t *testing.T, p *place)
+	check   func(t *testing.T, p *place, did [2]progress)
+	// onlyDirectories is true for a pair that does not run over the S3 server.
+	onlyDirectories bool
+}
+
+// A progress is what a process has said about its operations, by their numbers.
+type progress struct {
+	begun map[int]bool
+	ended map[int]string // the code of the error, or ""
+}
+
+func (d progress) succeeded(i int) bool {
+	code, ended := d.ended[i]
+	return ended && code == ""
+}
+
+// mayHave reports whether an operation may have had an effect.
+func (d progress) mayHave(i int) bool {
+	code, ended := d.ended[i]
+	return d.begun[i] && (!ended || code == "" || code == string(storage.OutcomeUnknown))
+}
+
+// A place is the store of a round.
+type place struct {
+	storage.Bucket
+	address string
+	prefix  string
+	side    int
+	opened  map[string]any // what a side keeps from one operation to the next one
+}
+
+func (p *place) key(name string, i int) string { return fmt.Sprintf("%s%s%d", p.prefix, name, i) }
+
+func (p *place) put(ctx context.Context, key, text string) error {
+	_, err := p.Upload(ctx, key, strings.NewReader(text))
+	return err
+}
+
+func (p *place) text(t *testing.T, b storage.Bucket, key string) string {
+	data, _, err := storage.ReadAll(t.Context(), b, key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return ""
+	}
+	require.NoError(t, err)
+	return string(data)
+}
+
+// mirrored returns the bucket as a mirror whose second store is the directory beside it.
+func (p *place) mirrored(ctx context.Context) (b, second storage.Bucket, err error) {
+	if second, err = storage.Open(ctx, strings.Replace(p.address, "?", "-second?", 1)); err != nil {
+		return nil, nil, err
+	}
+	layer, err := mirror.New(second, mirror.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err = storage.Open(ctx, p.address, driver.WithLayer(layer))
+	return b, second, err
+}
+
+// log returns the log of the round.
+func (p *place) log() (*commit.Log, error) {
+	if l, ok := p.opened["log"].(*commit.Log); ok {
+		return l, nil
+	}
+	l, err := commit.New(p.Bucket, p.prefix+"log/")
+	p.opened["log"] = l
+	return l, err
+}
+
+// service returns a service of uploads. The user of a round is named like it.
+func (p *place) service() (*uploads.Service, error) {
+	if s, ok := p.opened["service"].(*uploads.Service); ok {
+		return s, nil
+	}
+	s, err := p.serviceAt(time.Now)
+	p.opened["service"] = s
+	return s, err
+}
+
+func (p *place) user() uploads.User { return uploads.User{ID: strings.TrimSuffix(p.prefix, "/")} }
+
+func (p *place) serviceAt(now func() time.Time) (*uploads.Service, error) {
+	return uploads.New(p.Bucket, uploads.Config{
+		Rules:     rules.Any(1 << 20),
+		Key:       "{user}/{random}{ext}",
+		TokenKey:  make([]byte, 32),
+		BaseURL:   "http://site.invalid",
+		Now:       now,
+		Authorize: func(*http.Request) (uploads.User, error) { return p.user(), nil },
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: 1 << 20, Files: 1000}, nil
+		},
+	})
+}
+
+// tokens returns the tokens of the tickets that prepare has stored.
+func (p *place) tokens(ctx context.Context) ([]string, error) {
+	if tokens, ok := p.opened["tokens"].([]string); ok {
+		return tokens, nil
+	}
+	data, _, err := storage.ReadAll(ctx, p.Bucket, "tokens/"+p.prefix+"list")
+	tokens := strings.Fields(string(data))
+	p.opened["tokens"] = tokens
+	return tokens, err
+}
+
+// prepareObjects stores an object with the text "first" under each key of the round.
+func prepareObjects(t *testing.T, p *place) {
+	for i := range keys {
+		require.NoError(t, p.put(t.Context(), p.key("k", i), "first"))
+	}
+}
+
+func prepareMirror(t *testing.T, p *place) {
+	b, second, err := p.mirrored(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, errors.Join(storage.Close(b), storage.Close(second))) }()
+	for i := range keys {
+		_, err := b.Upload(t.Context(), p.key("k", i), strings.NewReader("first"))
+		require.NoError(t, err)
+	}
+}
+
+func prepareTickets(t *testing.T, p *place) {
+	s, err := p.service()
+	require.NoError(t, err)
+	var tokens []string
+	for range keys {
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: 100}, p.user())
+		require.NoError(t, err)
+		tokens = append(tokens, ticket.Token)
+		var pending string
+		if ticket.Form != nil {
+			pending = ticket.Form.Fields["key"]
+		} else {
+			address, _, _ := strings.Cut(ticket.Put.URL, "?")
+			pending = address[strings.Index(address, ".uploads/"):]
+		}
+		kind := storage.WithContentType("application/octet-stream")
+		_, err = p.Upload(t.Context(), pending, bytes.NewReader(make([]byte, 100)), kind)
+		require.NoError(t, err)
+	}
+	require.NoError(t, p.put(t.Context(), "tokens/"+p.prefix+"list", strings.Join(tokens, "\n")))
+}
+
+func uploading(ctx context.Context, p *place, i int) error { return p.put(ctx, p.key("k", i), "new") }
+
+func moving(from, to string) side {
+	return func(ctx context.Context, p *place, i int) error {
+		_, err := storage.Move(ctx, p.Bucket, p.key(from, i), p.key(to, i))
+		return err
+	}
+}
+
+func appendingEntry(ctx context.Context, p *place, i int) error {
+	l, err := p.log()
+	if err != nil {
+		return err
+	}
+	_, err = l.Append(ctx, func(int64) ([]byte, error) { return []byte(fmt.Sprint(p.side, "-", i)), nil })
+	return err
+}
+
+// keptEntries is the number of entries that trimming leaves.
+const keptEntries = 5
+
+func trimming(ctx context.Context, p *place, _ int) error {
+	l, err := p.log()
+	if err != nil {
+		return err
+	}
+	last, err := l.Last(ctx)
+	if err != nil || last <= keptEntries {
+		return err
+	}
+	return l.Trim(ctx, last-keptEntries)
+}
+
+// holding acquires a lease, and makes a file that nobody else may have at that time. The file names the process, so that
+// the next holder knows whether that has been killed.
+func holding(ctx context.Context, p *place, _ int) error {
+	l, err := lease.Acquire(ctx, p.Bucket, p.prefix+"lease", lease.WithTTL(heldFor), lease.WithInterval(20*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(os.Getenv(heldVariable), strings.ReplaceAll(p.prefix, "/", "-")+"held")
+	if text, err := os.ReadFile(name); err == nil {
+		pid, _ := strconv.Atoi(string(text))
+		if pid > 0 && syscall.Kill(pid, 0) == nil && l.Context().Err() == nil {
+			return fmt.Errorf("process %d and %d hold the lease", pid, os.Getpid())
+		}
+	}
+	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		return err
+	}
+	if err := os.Remove(name); err != nil {
+		return err
+	}
+	return l.Release()
+}
+
+func finishing(ctx context.Context, p *place, i int) error {
+	s, err := p.service()
+	if err != nil {
+		return err
+	}
+	tokens, err := p.tokens(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.Finish(ctx, tokens[i], p.user())
+	return err
+}
+
+func canceling(ctx context.Context, p *place, i int) error {
+	s, err := p.service()
+	if err != nil {
+		return err
+	}
+	tokens, err := p.tokens(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Cancel(ctx, tokens[i], p.user())
+}
+
+// ofMirror calls a function with the mirror.
+func ofMirror(do func(ctx context.Context, p *place, b storage.Bucket, i int) error) side {
+	return func(ctx context.Context, p *place, i int) error {
+		b, ok := p.opened["mirror"].(storage.Bucket)
+		if !ok {
+			var err error
+			if b, _, err = p.mirrored(ctx); err != nil {
+				return err
+			}
+			p.opened["mirror"] = b
+		}
+		return do(ctx, p, b, i)
+	}
+}
+
+const (
+	heldVariable = "OMNIBUCKET_KILLED_HELD"
+	heldFor      = 3 * time.Second
+)
+
+var pairs = []pair{
+	{
+		name: "upload and remove",
+		sides: [2]side{
+			uploading,
+			func(ctx context.Context, p *place, i int) error { return p.Remove(ctx, p.key("k", i)) },
+		},
+		prepare: prepareObjects,
+		check: func(t *testing.T, p *place, did [2]progress) {
+			for i := range keys {
+				text := p.text(t, p, p.key("k", i))
+				require.Contains(t, []string{"first", "new", ""}, text)
+				if !did[0].mayHave(i) && !did[1].mayHave(i) {
+					require.Equal(t, "first", text)
+				}
+				if did[0].succeeded(i) && !did[1].mayHave(i) {
+					require.Equal(t, "new", text)
+				}
+				if did[1].succeeded(i) && !did[0].mayHave(i) {
+					require.Empty(t, text)
+				}
+			}
+		},
+	},
+	{
+		name:    "move and move back",
+		sides:   [2]side{moving("k", "l"), moving("l", "k")},
+		prepare: prepareObjects,
+		check: func(t *testing.T, p *place, _ [2]progress) {
+			for i := range keys {
+				texts := p.text(t, p, p.key("k", i)) + p.text(t, p, p.key("l", i))
+				require.Contains(t, []string{"first", "firstfirst"}, texts)
+			}
+		},
+		// Equal content has equal revisions on S3, so that moves in opposite directions may lose it: see Move.
+		onlyDirectories: true,
+	},
+	{
+		name: "append and upload",
+		sides: [2]side{
+			func(ctx context.Context, p *place, i int) error {
+				_, err := storage.Append(ctx, p.Bucket, p.key("k", i), []byte("+"))
+				return err
+			},
+			uploading,
+		},
+		prepare: prepareObjects,
+		check: func(t *testing.T, p *place, did [2]progress) {
+			for i := range keys {
+				text := p.text(t, p, p.key("k", i))
+				require.Contains(t, []string{"first", "first+", "new", "new+"}, text)
+				if did[0].succeeded(i) && !did[1].mayHave(i) {
+					require.Equal(t, "first+", text)
+				}
+				if did[1].succeeded(i) {
+					require.Contains(t, []string{"new", "new+"}, text)
+				}
+			}
+		},
+	},
+	{
+		name:  "append to a log and append",
+		sides: [2]side{appendingEntry, appendingEntry},
+		check: func(t *testing.T, p *place, did [2]progress) {
+			l, err := p.log()
+			require.NoError(t, err)
+			found := make(map[string]bool)
+			last, err := l.Last(t.Context())
+			require.NoError(t, err)
+			for number := int64(1); number <= last; number++ {
+				entry, err := l.Read(t.Context(), number)
+				require.NoError(t, err)
+				require.False(t, found[string(entry.Data)], "%s is there twice", entry.Data)
+				found[string(entry.Data)] = true
+			}
+			for which, d := range did {
+				for i := range keys {
+					name := fmt.Sprint(which, "-", i)
+					require.True(t, found[name] || !d.succeeded(i), "%s is lost", name)
+					require.True(t, !found[name] || d.mayHave(i), "%s was not appended", name)
+				}
+			}
+		},
+	},
+	{
+		name:  "append to a log and trim",
+		sides: [2]side{appendingEntry, trimming},
+		check: func(t *testing.T, p *place, did [2]progress) {
+			l, err := p.log()
+			require.NoError(t, err)
+			last, err := l.Last(t.Context())
+			require.NoError(t, err)
+			for number := max(1, last-keptEntries+1); number <= last; number++ {
+				_, err := l.Read(t.Context(), number)
+				require.NoError(t, err)
+			}
+			appended := 0
+			for i := range keys {
+				if did[0].succeeded(i) {
+					appended++
+				}
+			}
+			require.GreaterOrEqual(t, last, int64(appended))
+		},
+	},
+	{
+		name:  "hold a lease and hold it",
+		sides: [2]side{holding, holding},
+		check: func(t *testing.T, p *place, did [2]progress) {
+			for _, d := range did {
+				for i, code := range d.ended {
+					require.NotEqual(t, string(storage.Internal), code, "operation %d", i)
+				}
+			}
+		},
+	},
+	{
+		name:    "finish and cancel",
+		sides:   [2]side{finishing, canceling},
+		prepare: prepareTickets,
+		check: func(t *testing.T, p *place, did [2]progress) {
+			var files, size int64
+			for entry, err := range p.List(t.Context(), storage.WithPrefix(p.prefix)) {
+				require.NoError(t, err)
+				files, size = files+1, size+entry.Size
+			}
+			finished := int64(0)
+			for i := range keys {
+				require.False(t, did[0].succeeded(i) && did[1].succeeded(i), "ticket %d is finished and canceled", i)
+				if did[0].succeeded(i) {
+					finished++
+				}
+			}
+			require.GreaterOrEqual(t, files, finished, "a finished file is lost")
+			later, err := p.serviceAt(func() time.Time { return time.Now().Add(200 * time.Hour) })
+			require.NoError(t, err)
+			_, err = later.Sweep(t.Context())
+			require.NoError(t, err)
+			files, size = 0, 0
+			for entry, err := range p.List(t.Context(), storage.WithPrefix(p.prefix)) {
+				require.NoError(t, err)
+				files, size = files+1, size+entry.Size
+			}
+			require.GreaterOrEqual(t, files, finished, "a finished file is lost by Sweep")
+			usage, err := later.Usage(t.Context(), p.user().ID)
+			require.NoError(t, err)
+			// Tickets that have neither ended nor expired by the clock of the store keep their room.
+			require.Equal(t, size, usage.Bytes)
+			require.Equal(t, files, usage.Files)
+			require.LessOrEqual(t, usage.ReservedFiles, keys-finished)
+		},
+	},
+	{
+		name: "write to a mirror and repair it",
+		sides: [2]side{
+			ofMirror(func(ctx context.Context, p *place, b storage.Bucket, i int) error {
+				if i%3 == 2 {
+					return b.Remove(ctx, p.key("k", i))
+				}
+				_, err := b.Upload(ctx, p.key("k", i), strings.NewReader("new"))
+				return err
+			}),
+			ofMirror(func(ctx context.Context, _ *place, b storage.Bucket, _ int) error {
+				_, err := mirror.Repair(ctx, b)
+				return err
+			}),
+		},
+		prepare: prepareMirror,
+		check: func(t *testing.T, p *place, did [2]progress) {
+			b, second, err := p.mirrored(t.Context())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, errors.Join(storage.Close(b), storage.Close(second))) }()
+			_, err = mirror.RepairAll(t.Context(), b)
+			require.NoError(t, err)
+			for i := range keys {
+				text := p.text(t, b, p.key("k", i))
+				require.Equal(t, text, p.text(t, second, p.key("k", i)), "the stores differ")
+				after := "new"
+				if i%3 == 2 {
+					after = ""
+				}
+				require.Contains(t, []string{"first", after}, text)
+				if did[0].succeeded(i) {
+					require.Equal(t, after, text)
+				}
+			}
+		},
+		onlyDirectories: true,
+	},
+}
+
+// runChild makes one side of a pair, and prints what it begins and what has ended.
+func runChild(given []string) error {
+	number, err := strconv.Atoi(given[0])
+	if err != nil {
+		return err
+	}
+	which, err := strconv.Atoi(given[1])
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	p, err := openPlace(ctx, given[3], given[2])
+	if err != nil {
+		return err
+	}
+	p.side = which
+	for i := range keys {
+		fmt.Println("begun", i)
+		err := pairs[number].sides[which](ctx, p, i)
+		fmt.Println("ended", i, codeOf(err))
+		if codeOf(err) == string(storage.Internal) {
+			return err
+		}
+	}
+	return nil
+}
+
+// codeOf returns the code of an error of the library or of uploads.
+func codeOf(err error) string {
+	var refused *uploads.Error
+	if errors.As(err, &refused) {
+		return string(refused.Code)
+	}
+	return string(storage.CodeOf(err))
+}
+
+func openPlace(ctx context.Context, address, prefix string) (*place, error) {
+	b, err := storage.Open(ctx, address, storage.WithSigningBaseURL("http://store.invalid"))
+	if err != nil && strings.HasPrefix(address, "s3:") {
+		b, err = storage.Open(ctx, address)
+	}
+	return &place{Bucket: b, address: address, prefix: prefix, opened: make(map[string]any)}, err
+}
+
+// Pairs of processes make operations on the same objects. Each process is killed at any moment, or runs to its end. What
+// was acknowledged is there.
+func TestPairsOfKilledProcesses(t *testing.T) {
+	testserver.Slow(t)
+	for number, pair := range pairs {
+		t.Run(pair.name, func(t *testing.T) {
+			t.Run("directory", func(t *testing.T) { runPair(t, number, "file://"+t.TempDir()+"/b?create=true&sync=false") })
+			if pair.onlyDirectories || os.Getenv(timeVariable) == "" {
+				return
+			}
+			t.Run("s3server", func(t *testing.T) {
+				service, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = service.Close() })
+				server := s3server.ForTest(t, s3server.Config{Service: service, Buckets: []string{"pairs"}})
+				for _, text := range server.Env() {
+					name, value, _ := strings.Cut(text, "=")
+					t.Setenv(name, value)
+				}
+				runPair(t, number, "s3://pairs?path_style=true&region=us-east-1&profile=minio&endpoint="+server.URL)
+			})
+		})
+	}
+}
+
+// runPair runs rounds of a pair over a store.
+func runPair(t *testing.T, number int, address string) {
+	var long time.Duration
+	if text := os.Getenv(timeVariable); text != "" {
+		var err error
+		long, err = time.ParseDuration(text)
+		require.NoError(t, err)
+	}
+	t.Setenv(heldVariable, t.TempDir())
+	pair := pairs[number]
+	rounds, kills := 0, 0
+	for end := time.Now().Add(long); rounds == 0 || time.Now().Before(end); rounds++ {
+		p, err := openPlace(t.Context(), address, fmt.Sprintf("r%d/", rounds))
+		require.NoError(t, err)
+		if pair.prepare != nil {
+			pair.prepare(t, p)
+		}
+		var children [2]*child
+		for which := range children {
+			children[which] = startChild(t, fmt.Sprint(number, " ", which, " ", p.prefix, " ", address))
+		}
+		var did [2]progress
+		for which, c := range children {
+			<-c.ended
+			require.NoError(t, c.err)
+			did[which] = c.did
+			if c.killed {
+				kills++
+			}
+		}
+		pair.check(t, p, did)
+		require.NoError(t, storage.Close(p.Bucket))
+	}
+	t.Logf("%d rounds, %d kills", rounds, kills)
+}
+
+// A child is a process of a pair.
+type child struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	ended  chan struct{} // closed at the end of the process; then the fields below are set
+	did    progress
+	killed bool
+	err    error
+}
+
+func startChild(t *testing.T, given string) *child {
+	t.Helper()
+	c := &child{cmd: exec.CommandContext(t.Context(), os.Args[0]), ended: make(chan struct{})}
+	c.did = progress{begun: make(map[int]bool), ended: make(map[int]string)}
+	c.cmd.Env = append(os.Environ(), childVariable+"="+given)
+	c.cmd.Stderr = &c.stderr
+	out, err := c.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.cmd.Start())
+	go func() {
+		defer close(c.ended)
+		c.err = c.follow(out)
+	}()
+	return c
+}
+
+// follow reads what the process prints. It kills the process after a random line, or lets it end.
+func (c *child) follow(out io.Reader) error {
+	last := rand.IntN(3 * keys)
+	lines := 0
+	for scanner := bufio.NewScanner(out); scanner.Scan(); lines++ {
+		what, rest, _ := strings.Cut(scanner.Text(), " ")
+		number, code, _ := strings.Cut(rest, " ")
+		i, err := strconv.Atoi(number)
+		if err != nil {
+			return err
+		}
+		if what == "begun" {
+			c.did.begun[i] = true
+		} else {
+			c.did.ended[i] = code
+		}
+		if lines == last {
+			c.killed = true
+			time.AfterFunc(rand.N(3*time.Millisecond), func() { _ = c.cmd.Process.Kill() })
+		}
+	}
+	err := c.cmd.Wait()
+	if err != nil && !c.killed {
+		return fmt.Errorf("%w: %s", err, &c.stderr)
+	}
+	return nil
+}
