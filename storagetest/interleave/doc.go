@@ -34,8 +34,9 @@
 // # Budgets
 //
 // A [Budget] bounds the schedules: how often a process is interrupted although it could continue, how many
-// responses are lost, how many processes die, how many reads fail, how often a store stops answering, and how
-// often time passes although requests are pending. Nearly all faults show with two interruptions, or with one
+// responses are lost, and how many processes die. It also says how many reads fail, how often a store stops
+// answering, and how often time passes although requests are pending. Nearly all faults show with two
+// interruptions, or with one
 // and one loss, death or failure. A schedule is cut off if it
 // differs from another one only in the order of requests that cannot affect each other.
 //

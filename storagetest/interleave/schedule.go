@@ -19,6 +19,8 @@ const (
 	patience = 60 * 24 * time.Hour
 	// maxSteps is the number of requests after which an actor is considered to repeat them for ever.
 	maxSteps = 5000
+	// givenUp is the text of a request that no longer waits.
+	givenUp = "given up: its context is done"
 	// outage is how long a store does not answer a process.
 	outage = time.Minute
 )
@@ -187,7 +189,14 @@ func (s *schedule) withdraw(w *waiting) bool {
 		return false
 	}
 	s.parked = slices.Delete(s.parked, i, i+1)
-	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: "given up: its context is done"})
+	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: givenUp})
+	// Goroutines whose contexts end at the same time arrive in any order.
+	for i := len(s.trace) - 1; i > 0 && s.trace[i-1].text == givenUp; i-- {
+		if s.trace[i-1].String() <= s.trace[i].String() {
+			break
+		}
+		s.trace[i-1], s.trace[i] = s.trace[i], s.trace[i-1]
+	}
 	return true
 }
 

@@ -56,7 +56,7 @@ func Config() interleave.Config {
 	}
 	return interleave.Config{
 		Budgets: append(interleave.Budgets(), interleave.FurtherBudgets()...),
-		Random:  500,
-		Limit:   3000,
+		Random:  300,
+		Limit:   1000,
 	}
 }

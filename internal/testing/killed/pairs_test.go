@@ -549,8 +549,8 @@ func openPlace(ctx context.Context, address, prefix string) (*place, error) {
 	return &place{Bucket: b, address: address, prefix: prefix, opened: make(map[string]any)}, err
 }
 
-// Pairs of processes make operations on the same objects. Each process is killed at any moment, or runs to its end. What
-// was acknowledged is there.
+// Pairs of processes make operations on the same objects. Each process is killed at any moment, or runs to its end. Each
+// acknowledged operation has its effect.
 func TestPairsOfKilledProcesses(t *testing.T) {
 	testserver.Slow(t)
 	for number, pair := range pairs {
