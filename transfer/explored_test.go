@@ -95,9 +95,12 @@ var layouts = []layout{
 	{name: "one, q's clock is behind", ahead: -30 * time.Minute},
 }
 
-// exploreEnds explores a scene with each layout.
-func exploreEnds(t *testing.T, scene func(e *ends)) {
+// exploreEnds explores a scene with each layout. Those with wrong clocks are for moves in opposite directions.
+func exploreEnds(t *testing.T, clocks bool, scene func(e *ends)) {
 	for _, l := range layouts {
+		if l.ahead != 0 && !clocks && !explored.All() {
+			continue
+		}
 		t.Run(l.name, func(t *testing.T) {
 			explored.RunOnSome(t, func(s *interleave.Scene) {
 				e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
@@ -118,7 +121,7 @@ func exploreEnds(t *testing.T, scene func(e *ends)) {
 
 // Two moves in opposite directions lose nothing, also if a clock is wrong, if the stores have what WithMove names.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
-	exploreEnds(t, func(e *ends) {
+	exploreEnds(t, true, func(e *ends) {
 		e.job("there", e.q, e.p, transfer.WithMove())
 		e.job("back", e.p, e.q, transfer.WithMove())
 		e.Check(func() {
@@ -131,7 +134,7 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 
 // A move that runs twice at once moves the file once.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
-	exploreEnds(t, func(e *ends) {
+	exploreEnds(t, false, func(e *ends) {
 		a := e.job("a", e.q, e.p, transfer.WithMove())
 		e.job("b", e.q, e.p, transfer.WithMove())
 		e.Check(func() {
@@ -145,7 +148,7 @@ func TestExploredMoveAndTheSameMove(t *testing.T) {
 
 // A file that is written to the source during a move is at one of the ends.
 func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
-	exploreEnds(t, func(e *ends) {
+	exploreEnds(t, false, func(e *ends) {
 		e.job("moves", e.q, e.p, transfer.WithMove())
 		writes := e.writer(e.p, uploading("k", "new"))
 		e.Check(func() {
@@ -165,7 +168,7 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 		"removes":  removing("k"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			exploreEnds(t, func(e *ends) {
+			exploreEnds(t, false, func(e *ends) {
 				first := e.contents(e.q)["k"] != ""
 				moves := e.job("moves", e.q, e.p, transfer.WithMove())
 				writes := e.writer(e.q, do)
