@@ -30,7 +30,7 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// What a version has left is continued, and swept.
+// Files that a version has left are continued, and swept.
 func TestStoredFormsAreContinued(t *testing.T) {
 	body := []byte("text more")
 	dir := t.TempDir()
@@ -58,7 +58,7 @@ func TestLaterFormIsLeftAlone(t *testing.T) {
 	require.Len(t, names(t, dir), len(later))
 }
 
-// What this code leaves has the form that is in storedFiles. If it has another, give that the next number in
+// The files that this code leaves have the form that is in storedFiles. If they have another, give that the next number in
 // docs/maintainers/stored-forms.md, and add its files to this test.
 func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	dir := t.TempDir()

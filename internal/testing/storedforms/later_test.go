@@ -68,6 +68,20 @@ var laterForms = []laterForm{
 			return err
 		},
 	},
+	{
+		name: "upload-pieces", store: "store", key: ".uploads/",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			_, err := newService(t, stores["store"], uploads.Config{}).PutPiece(t.Context(), piece(2, " more"))
+			return err
+		},
+	},
+	{
+		name: "upload-allowance", store: "store", key: ".uploads-usage/",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			_, err := newService(t, stores["store"], uploads.Config{Allowance: allow}).Usage(t.Context(), "user")
+			return err
+		},
+	},
 }
 
 // A document of a later form is refused, and stays as it is: rule 3 of docs/maintainers/stored-forms.md.
