@@ -57,7 +57,8 @@ type Core interface {
 	// Download must see every read, Source must return NewCopySource(itself, key). Copies then read
 	// the object by Download. The library then also assumes nothing about where the objects are.
 	Source(key string) CopySource
-	// CopyFrom is [Copy] to this Core.
+	// CopyFrom is [Copy] to this Core. If your Upload and Download must see the bytes of every copy,
+	// CopyFrom must return [StreamCopy] of the Core itself.
 	CopyFrom(ctx context.Context, key string, from CopySource, o *CopyOptions) (*Attrs, error)
 	Compose(ctx context.Context, key string, srcKeys []string, o *CopyOptions) (*Attrs, error)
 	Move(ctx context.Context, from, to string, o *CopyOptions) (*Attrs, error)

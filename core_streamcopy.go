@@ -1,0 +1,153 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/equal"
+)
+
+// StreamCopy copies an object to c by Download of src and Upload of c. It is the CopyFrom of a [Core]
+// that must see or change the bytes of each object:
+//
+//	func (z zipped) CopyFrom(
+//		ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
+//	) (*storage.Attrs, error) {
+//		return storage.StreamCopy(ctx, z, key, src, o)
+//	}
+//
+// It follows all options of [Copy] and of [Append], except that the result always has its
+// attributes. The properties of the source are kept, except its storage class; tags are not copied.
+// If the source changes meanwhile, StreamCopy fails with Changed. If an object is copied onto itself
+// without a condition and c has [ConditionalUpdate], the revision that was read is the condition.
+func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {
+	reader, err := src.Download(ctx, &DownloadOptions{
+		Length: -1, Version: o.Version, Concurrency: o.Concurrency, Native: o.SourceNative,
+	})
+	if err != nil {
+		e := AsError(ctx, err)
+		e.Op = "Copy"
+		if e.Code == PreconditionFailed { // the condition of the caller is about the destination
+			e.Code = Changed
+		}
+		return nil, e
+	}
+	body := &copyBody{reader: reader}
+	defer func() { _ = reader.Close() }() // the Upload has read it to its end, or has failed
+
+	read := reader.Attrs()
+	put := &UploadOptions{
+		Size: read.Size, CRC32C: read.CRC32C, Properties: copiedProperties(c, read, o),
+		Controls: o.Controls, Native: o.Native, Condition: o.Condition, Transfer: o.Transfer,
+	}
+	put.Set = propertiesIn(&put.Properties) | o.Set
+	var content io.Reader = body
+	tail := o.state.Tail
+	if tail != nil {
+		*o.state.Taken = true
+		put.state.Tail, put.state.Taken = nil, nil
+		put.Size += int64(len(tail))
+		put.CRC32C = CRC32C{}
+		if read.CRC32C.Known {
+			put.CRC32C = CRC32C{Known: true, Sum: crc32c.Join(read.CRC32C.Sum, crc32c.Sum(tail), int64(len(tail)))}
+		}
+		content = io.MultiReader(body, bytes.NewReader(tail))
+	}
+	replaces := tail != nil || src.names(c, key) && o.Version == "" && c.Supports(ConditionalUpdate)
+	replaces = replaces && o.Condition == (Condition{}) && read.Revision != ""
+	if replaces {
+		put.Condition.Revision = read.Revision
+	}
+	a, err := c.Upload(ctx, key, content, put)
+	if err == nil {
+		return a, nil
+	}
+	e := AsError(ctx, err)
+	e.Op = "Copy"
+	if e.Code == BodyFailed && body.changed() || e.Code == PreconditionFailed && replaces {
+		e.Code = Changed
+	}
+	return nil, e
+}
+
+// names reports whether the source is the object with this key of c.
+func (s CopySource) names(c Core, key string) bool {
+	own := c.Source(key)
+	return own.key == s.key && equal.Values(own.core, s.core)
+}
+
+// copiedProperties returns the properties of a copy: those of the source that c can keep, replaced by
+// those that options set.
+func copiedProperties(c Core, read *Attrs, o *CopyOptions) Properties {
+	p := read.Properties
+	p.StorageClass = ""
+	if !c.Supports(ContentProperties) {
+		p = Properties{Metadata: p.Metadata}
+	}
+	if !c.Supports(Metadata) {
+		p.Metadata = nil
+	}
+	given := &o.Properties
+	for _, property := range []struct {
+		bit      PropertySet
+		to, from *string
+	}{
+		{ContentTypeSet, &p.ContentType, &given.ContentType},
+		{ContentEncodingSet, &p.ContentEncoding, &given.ContentEncoding},
+		{ContentDispositionSet, &p.ContentDisposition, &given.ContentDisposition},
+		{ContentLanguageSet, &p.ContentLanguage, &given.ContentLanguage},
+		{CacheControlSet, &p.CacheControl, &given.CacheControl},
+		{StorageClassSet, &p.StorageClass, &given.StorageClass},
+	} {
+		if o.Set&property.bit != 0 {
+			*property.to = *property.from
+		}
+	}
+	if o.Set&MetadataSet != 0 {
+		p.Metadata = given.Metadata
+	}
+	return p
+}
+
+// propertiesIn returns the bits of the properties that are not empty.
+func propertiesIn(p *Properties) (set PropertySet) {
+	for i, text := range []string{
+		p.ContentType, p.ContentEncoding, p.ContentDisposition, p.ContentLanguage, p.CacheControl,
+	} {
+		if text != "" {
+			set |= ContentTypeSet << i
+		}
+	}
+	if len(p.Metadata) > 0 {
+		set |= MetadataSet
+	}
+	if p.StorageClass != "" {
+		set |= StorageClassSet
+	}
+	return set
+}
+
+// A copyBody is the content of the source of a copy. It keeps the error of the last Read.
+type copyBody struct {
+	reader io.Reader
+	err    error
+}
+
+func (b *copyBody) Read(p []byte) (n int, err error) {
+	n, b.err = b.reader.Read(p)
+	return n, b.err
+}
+
+// changed reports whether the source was changed or removed after it was opened.
+func (b *copyBody) changed() bool {
+	if b.err == nil || b.err == io.EOF {
+		return false
+	}
+	switch CodeOf(b.err) {
+	case Changed, PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,142 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A streaming Core sees each copy as a download and an upload.
+type streaming struct{ storage.Core }
+
+func (s streaming) Source(key string) storage.CopySource { return storage.NewCopySource(s, key) }
+
+func (s streaming) CopyFrom(
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	return storage.StreamCopy(ctx, s, key, src, o)
+}
+
+func openStreaming(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b, err := storage.Wrap(memstore.New(opts...), func(c storage.Core) storage.Core { return streaming{c} })
+	require.NoError(t, err)
+	_, err = b.Upload(
+		t.Context(), "a", strings.NewReader("text"), storage.WithContentType("text/x-first"),
+		storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}),
+	)
+	require.NoError(t, err)
+	return b
+}
+
+// The options of Copy have the same effects as without the Core.
+func TestStreamCopyKeepsOptions(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []storage.CopyOption
+	}{
+		{name: "no option"},
+		{name: "content type", opts: []storage.CopyOption{storage.WithContentType("text/x-second")}},
+		{name: "no cache control", opts: []storage.CopyOption{storage.WithCacheControl("")}},
+		{name: "metadata", opts: []storage.CopyOption{storage.WithMetadata(map[string]string{"other": "w"})}},
+		{name: "no metadata", opts: []storage.CopyOption{storage.WithMetadata(nil)}},
+		{name: "language", opts: []storage.CopyOption{storage.WithContentLanguage("de"), storage.WithConcurrency(2)}},
+		{name: "without attributes", opts: []storage.CopyOption{storage.WithoutAttrs()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			streamed := openStreaming(t)
+			plain := memstore.New()
+			_, err := storage.Copy(t.Context(), plain, "a", streamed, "a")
+			require.NoError(t, err)
+			copied, err := storage.Copy(t.Context(), streamed, "b", streamed, "a", tt.opts...)
+			require.NoError(t, err)
+			want, err := storage.Copy(t.Context(), plain, "b", plain, "a", tt.opts...)
+			require.NoError(t, err)
+			require.Equal(t, want.Properties, copied.Properties)
+			require.Equal(t, want.CRC32C, copied.CRC32C)
+			data, _, err := storage.ReadAll(t.Context(), streamed, "b")
+			require.NoError(t, err)
+			require.Equal(t, "text", string(data))
+		})
+	}
+}
+
+// Old versions, conditions, appended bytes and moves pass through StreamCopy.
+func TestStreamCopyServesCopyAppendMove(t *testing.T) {
+	b := openStreaming(t, storage.WithVersioning(true))
+	first, err := b.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	attrs, err := storage.Append(t.Context(), b, "a", []byte(" and more"))
+	require.NoError(t, err)
+	require.Equal(t, int64(len("text and more")), attrs.Size)
+	require.Equal(t, "text/x-first", attrs.ContentType)
+	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(first.Version))
+	require.NoError(t, err)
+	data, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	_, err = storage.Copy(t.Context(), b, "c", b, "missing")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	_, err = storage.Copy(t.Context(), b, "c", nobody{}, "k")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
+
+// nobody is a Downloader without objects.
+type nobody struct{}
+
+func (nobody) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
+	return nil, storage.ObjectNotFound
+}
+
+// overwriting replaces the object that a copy reads, before the copy writes.
+type overwriting struct {
+	storage.Core
+	first *bool
+}
+
+func (w overwriting) CopyFrom(
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	return storage.StreamCopy(ctx, w, key, src, o)
+}
+
+func (w overwriting) Source(key string) storage.CopySource { return storage.NewCopySource(w, key) }
+
+func (w overwriting) Download(
+	ctx context.Context, key string, o *storage.DownloadOptions,
+) (*storage.Reader, error) {
+	r, err := w.Core.Download(ctx, key, o)
+	if err == nil && *w.first {
+		*w.first = false
+		_, err = w.Upload(ctx, key, strings.NewReader("another"), &storage.UploadOptions{Size: -1})
+	}
+	return r, err
+}
+
+// A copy onto itself loses no write of another caller, and Append starts over.
+func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
+	first := false
+	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return overwriting{c, &first} })
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	first = true
+	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x"))
+	require.ErrorIs(t, err, storage.Changed)
+	first = true
+	_, err = storage.Append(t.Context(), b, "a", []byte("!"))
+	require.NoError(t, err)
+	data, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "another!", string(data))
+}
