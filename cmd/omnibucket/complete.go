@@ -74,13 +74,13 @@ func completeLocation(
 
 // completeNames returns the named locations that begin with text.
 func completeNames(p *program.Program, text string) []string {
-	var found []string
+	var names []string
 	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
 		if strings.HasPrefix(name, text) {
-			found = append(found, name+":")
+			names = append(names, name+":")
 		}
 	}
-	return found
+	return names
 }
 
 // completePaths returns the files that begin with text. Directories end in a slash.
@@ -91,7 +91,7 @@ func completePaths(text string) []string {
 		in = "."
 	}
 	entries, _ := os.ReadDir(in) // if the directory cannot be read to its end, entries has what could be read
-	var found []string
+	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
 		if !strings.HasPrefix(name, base) || base == "" && strings.HasPrefix(name, ".") {
@@ -103,12 +103,12 @@ func completePaths(text string) []string {
 		if entry.IsDir() || location.IsDirectory(filepath.Join(in, name)) {
 			name += "/"
 		}
-		found = append(found, dir+name)
-		if len(found) == completionLimit {
+		names = append(names, dir+name)
+		if len(names) == completionLimit {
 			break
 		}
 	}
-	return found
+	return names
 }
 
 // completeKeys returns the keys and folders that begin with a location's key, one level deep. If
@@ -127,7 +127,7 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 	if err != nil {
 		return nil
 	}
-	var found []string
+	var names []string
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
 		if err != nil {
 			break
@@ -136,10 +136,10 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 			continue // the marker object of the folder that the argument already names
 		}
 		if completed := withKey(text, l, entry.Key); completed != "" {
-			found = append(found, completed)
+			names = append(names, completed)
 		}
 	}
-	return found
+	return names
 }
 
 // withKey returns an argument with its key replaced by key. It returns "" if a shell could
@@ -179,9 +179,9 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 		return nil
 	}
 	defer func() { _ = service.Close() }()
-	var found []string
+	var names []string
 	for info, err := range service.Buckets(ctx) {
-		if err != nil || len(found) == completionLimit {
+		if err != nil || len(names) == completionLimit {
 			break
 		}
 		if strings.HasPrefix(info.Name, l.Host) && isCompletable(info.Name) {
@@ -190,16 +190,16 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 			// of a location, and "buck" is the beginning of a bucket's name.
 			if !locations.IsAddress(text) {
 				name, _, _ := strings.Cut(text, ":")
-				found = append(found, name+":"+info.Name+"/")
+				names = append(names, name+":"+info.Name+"/")
 				continue
 			}
 			if query := writtenQuery(text); query != "" {
 				completed += "?" + query
 			}
-			found = append(found, completed)
+			names = append(names, completed)
 		}
 	}
-	return found
+	return names
 }
 
 // completeConfigNames completes the names of locations in the configuration file.
@@ -210,24 +210,24 @@ func completeConfigNames(
 	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	var found []string
+	var names []string
 	for _, name := range completeNames(p, text) {
-		found = append(found, strings.TrimSuffix(name, ":"))
+		names = append(names, strings.TrimSuffix(name, ":"))
 	}
-	return found, cobra.ShellCompDirectiveNoFileComp
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeSettings completes the names of settings.
 func completeSettings(
 	p *program.Program, c *cobra.Command, args []string, text string,
 ) ([]string, cobra.ShellCompDirective) {
-	var found []string
+	var names []string
 	if len(args) == 0 || c.Name() == "unset" {
 		program.Settings(c.Root(), func(flag *pflag.Flag) {
 			if strings.HasPrefix(flag.Name, text) {
-				found = append(found, flag.Name+"\t"+flag.Usage)
+				names = append(names, flag.Name+"\t"+flag.Usage)
 			}
 		})
 	}
-	return found, cobra.ShellCompDirectiveNoFileComp
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

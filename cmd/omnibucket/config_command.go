@@ -167,11 +167,11 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	if err := flag.Value.Set(value); err != nil {
 		return argument.Invalid("value must be valid for --"+name, "")
 	}
-	given := flag.Changed
+	ok := flag.Changed
 	flag.Changed = true
 	err = p.CheckGlobals(p.Command)
 	_ = flag.Value.Set(was)
-	flag.Changed = given
+	flag.Changed = ok
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 	}
 	config := s3.Config{Bucket: l.Host, Client: client}
 	if parameters, err := url.ParseQuery(l.Query); err == nil {
-		if profile, known := s3.NamedProfile(parameters.Get("profile")); known {
+		if profile, ok := s3.NamedProfile(parameters.Get("profile")); ok {
 			config.Profile = &profile
 		}
 	}

@@ -146,7 +146,7 @@ Exit codes:
 	}
 	root.SetFlagErrorFunc(explainFlag)
 	p.Global.Register(root)
-	if make, known := commands()[name]; known {
+	if make, ok := commands()[name]; ok {
 		root.CompletionOptions.DisableDefaultCmd = true
 		c := make(p)
 		root.AddCommand(c)

@@ -83,7 +83,7 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	if p.InBatch {
 		return argument.Invalid("run must not be used in a file of run", "")
 	}
-	from, release, err := openLines(c.Context(), p, path)
+	src, release, err := openLines(c.Context(), p, path)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	// end.
 	beginning, stop := context.WithCancel(c.Context())
 	defer stop()
-	err = b.run(c.Context(), beginning, stop, from)
+	err = b.run(c.Context(), beginning, stop, src)
 	if c.Context().Err() != nil {
 		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
 	}
@@ -117,8 +117,8 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 
 func openLines(ctx context.Context, p *program.Program, path string) (io.Reader, func(), error) {
 	if path == "-" {
-		in, release := p.Input(ctx)
-		return in, release, nil
+		src, release := p.Input(ctx)
+		return src, release, nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -140,11 +140,11 @@ func changedGlobals(c *cobra.Command) (args []string) {
 
 // run runs the lines in parallel and waits for them. After a call of stop, or when ctx is done, run
 // starts no further line.
-func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader) error {
+func (b *batch) run(ctx, beginning context.Context, stop func(), src io.Reader) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	slots := make(chan struct{}, b.flags.lines)
-	lines := bufio.NewScanner(argument.WithoutMark(from))
+	lines := bufio.NewScanner(argument.WithoutMark(src))
 	lines.Buffer(nil, longestLine)
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
@@ -192,10 +192,10 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	out := &lineOutput{batch: b}
 	defer out.end()
 	var errs bytes.Buffer
-	began := time.Now()
+	start := time.Now()
 	around := program.Environment{In: noInput{}, Out: out, Err: &errs, Lookup: b.program.Around.Lookup}
 	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.program.Stores.Buckets)
-	b.report(stop, number, text, code, out, errs.String(), time.Since(began))
+	b.report(stop, number, text, code, out, errs.String(), time.Since(start))
 }
 
 // commandOf returns the first argument that is not a flag. It relies on flags before the command

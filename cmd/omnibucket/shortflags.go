@@ -46,11 +46,11 @@ var otherLetters = map[string]string{
 // the command as the value of that flag.
 func checkLeading(root *cobra.Command, args []string) error {
 	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
-		flag, known := rootFlag(root, args[i])
+		flag, ok := rootFlag(root, args[i])
 		switch {
-		case !known && commandOf(args[i:]) == "": // without a command, cobra's error is clear enough
+		case !ok && commandOf(args[i:]) == "": // without a command, cobra's error is clear enough
 			return nil
-		case !known:
+		case !ok:
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  fmt.Errorf("unknown flag %s before a command", args[i]),

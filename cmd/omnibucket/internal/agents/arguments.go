@@ -17,7 +17,7 @@ const maxInteger = 1<<53 - 1
 
 // decode decodes the arguments of a call. Its errors name the argument and the violated rule, but
 // quote no values. The SDK's errors quote them, and could be longer than the call.
-func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, in any) error {
+func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input any) error {
 	if !isUnicode(raw) {
 		return refusal("arguments must have only whole characters of Unicode")
 	}
@@ -27,8 +27,8 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, in any)
 	}
 	changed := false
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		property, known := schema.Properties[name]
-		if !known {
+		property, ok := schema.Properties[name]
+		if !ok {
 			return refusal(tool + " has no argument " + strconv.Quote(name[:min(len(name), maxNameInError)]))
 		}
 		value, rule := conforming(property, given[name])
@@ -39,14 +39,14 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, in any)
 		given[name] = value
 	}
 	for _, name := range schema.Required {
-		if _, found := given[name]; !found {
+		if _, ok := given[name]; !ok {
 			return refusal(name + " must be given")
 		}
 	}
 	if changed {
 		raw, _ = json.Marshal(given) // cannot fail, because all values were decoded from JSON
 	}
-	if len(raw) > 0 && json.Unmarshal(raw, in) != nil {
+	if len(raw) > 0 && json.Unmarshal(raw, input) != nil {
 		return refusal("arguments must fit the schema of the tool")
 	}
 	return nil

@@ -54,9 +54,9 @@ func (s *server) failure(ctx context.Context, tool string, err error) error {
 	default:
 		s.report(err)
 	}
-	hint, known := advice[code]
+	hint, ok := advice[code]
 	switch {
-	case !known:
+	case !ok:
 		code = storage.Internal
 		hint = "the owner of the server finds the reason in its log"
 	case code == storage.Unsupported && tool == toolLink:

@@ -116,8 +116,8 @@ func (s *server) handler(token string) http.Handler {
 func withToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(given))
+		scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(value))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "the header Authorization must have the token of this server", http.StatusUnauthorized)
@@ -246,17 +246,17 @@ func (r *response) WriteHeader(status int) {
 
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
-	whole := len(p)
+	size := len(p)
 	if !r.begun {
 		p = shortenedJSON(p, r.failed)
 	} else if r.failed {
-		return whole, nil
+		return size, nil
 	}
 	r.begun = true
 	if n, err := r.ResponseWriter.Write(p); err != nil {
-		return min(n, whole), err
+		return min(n, size), err
 	}
-	return whole, nil
+	return size, nil
 }
 
 // shortenedJSON shortens the error in a response to maxError bytes. It does not change a response

@@ -28,10 +28,10 @@ const (
 )
 
 // serveLines serves one client until the input ends or ctx is done. Each line is a message.
-func (s *server) serveLines(ctx context.Context, in io.Reader, out *console.Output) error {
+func (s *server) serveLines(ctx context.Context, src io.Reader, output *console.Output) error {
 	transport := &lines{
-		in:       in,
-		out:      out,
+		in:       src,
+		out:      output,
 		maxLine:  s.maxMessage(),
 		maxCalls: openCalls * s.rules.concurrency,
 		open:     map[jsonrpc.ID]int{},

@@ -41,14 +41,14 @@ func (s *server) addLink(b storage.SignedDownloader) {
 		if in.Seconds == 0 {
 			ttl = defaultLink
 		}
-		signed, err := b.SignedDownloadURL(ctx, in.Key, storage.WithTTL(ttl))
+		signedURL, err := b.SignedDownloadURL(ctx, in.Key, storage.WithTTL(ttl))
 		if err != nil {
 			return nil, linkOut{}, err
 		}
-		if len(signed.Header) > 0 {
+		if len(signedURL.Header) > 0 {
 			return nil, linkOut{}, refusal("this location cannot sign links that work without headers; use read")
 		}
-		out := linkOut{signed.URL, signed.ExpiresAt}
+		out := linkOut{signedURL.URL, signedURL.ExpiresAt}
 		// The URL is also sent as plain text, because JSON escapes each "&" in it.
 		return &mcp.CallToolResult{Content: []mcp.Content{
 			&mcp.TextContent{Text: out.URL},

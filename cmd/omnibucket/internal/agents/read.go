@@ -108,11 +108,11 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 		Offset:          in.Offset,
 	}}
 	end := in.Offset + int64(len(data))
-	from, to := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
-	if isText(data[from:to]) {
-		to = from + fitting(data[from:to], maxJSON)
-		out.Offset, end = in.Offset+int64(from), in.Offset+int64(to)
-		out.Text = string(data[from:to])
+	start, to := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
+	if isText(data[start:to]) {
+		to = start + fitting(data[start:to], maxJSON)
+		out.Offset, end = in.Offset+int64(start), in.Offset+int64(to)
+		out.Text = string(data[start:to])
 	} else {
 		out.Binary = true
 	}

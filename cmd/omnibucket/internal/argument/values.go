@@ -14,12 +14,12 @@ func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 	if before, err := quantity.Duration(flag, text); err == nil {
 		return now.Add(-before), nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return at, nil
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t, nil
 	}
 	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return at, nil
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
 		}
 	}
 	return time.Time{}, Invalid(flag+

@@ -28,9 +28,9 @@ type s3CORS struct {
 
 // ParseCORS reads CORS rules as JSON, in the form of this program or of S3. Its errors have no
 // hint.
-func ParseCORS(from io.Reader) ([]storage.CORSRule, error) {
+func ParseCORS(src io.Reader) ([]storage.CORSRule, error) {
 	f := form{list: "CORSRules", names: []string{"AllowedOrigins", "AllowedMethods", "ExposeHeaders", "MaxAgeSeconds"}}
-	return parse(from, f, func(l CORSLine) storage.CORSRule {
+	return parse(src, f, func(l CORSLine) storage.CORSRule {
 		return storage.CORSRule{
 			Origins:        l.Origins,
 			Methods:        l.Methods,

@@ -44,12 +44,12 @@ type s3Lifecycle struct {
 
 // ParseLifecycle reads lifecycle rules as JSON, in the form of this program or of S3. Its errors
 // have no hint.
-func ParseLifecycle(from io.Reader) ([]storage.LifecycleRule, error) {
+func ParseLifecycle(src io.Reader) ([]storage.LifecycleRule, error) {
 	f := form{list: "Rules", names: []string{
 		"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload",
 		"Transitions",
 	}}
-	return parse(from, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) },
+	return parse(src, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) },
 		s3Lifecycle.rule)
 }
 

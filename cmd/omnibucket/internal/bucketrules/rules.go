@@ -23,11 +23,11 @@ func (a age) MarshalText() ([]byte, error) { return []byte(time.Duration(a).Stri
 
 // UnmarshalJSON refuses a bare number, which could be seconds or nanoseconds.
 func (a *age) UnmarshalJSON(text []byte) error {
-	var written string
-	if json.Unmarshal(text, &written) != nil {
+	var body string
+	if json.Unmarshal(text, &body) != nil {
 		return errors.New(`maxAge must be text with a unit, such as "1h"; S3's MaxAgeSeconds is a number`)
 	}
-	d, err := quantity.Duration("maxAge", written)
+	d, err := quantity.Duration("maxAge", body)
 	*a = age(d)
 	return err
 }
@@ -40,8 +40,8 @@ type form struct {
 
 // parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
 // and text after the rules, because a mistake in the input must not remove rules from a bucket.
-func parse[Own, S3, Rule any](from io.Reader, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
-	decoder := json.NewDecoder(argument.WithoutMark(from))
+func parse[Own, S3, Rule any](src io.Reader, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
+	decoder := json.NewDecoder(argument.WithoutMark(src))
 	var document json.RawMessage
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err

@@ -126,16 +126,16 @@ func readRules[T any](p *program.Program, flag, path string, parse func(io.Reade
 	if path == "none" {
 		return nil, nil
 	}
-	from := p.Around.In
+	src := p.Around.In
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
 			return nil, argument.OfPath(path, err)
 		}
 		defer func() { _ = file.Close() }()
-		from = file
+		src = file
 	}
-	rules, err := parse(from)
+	rules, err := parse(src)
 	if err != nil {
 		return nil, argument.Invalid(flag+" must be a file with a JSON array of rules: "+err.Error(),
 			`see "omnibucket bucket --help"; to remove all rules, use "none"`)

@@ -45,17 +45,17 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		return err
 	}
 	if p.Global.DryRun {
-		left, err := overlay.Left(ctx, bucket)
+		remaining, err := overlay.Left(ctx, bucket)
 		if err != nil {
 			return withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}")
 		}
-		return print(p, map[string]int64{"left": left}, "%d objects left\n", left)
+		return print(p, map[string]int64{"left": remaining}, "%d objects left\n", remaining)
 	}
 	report, err := copyRest(ctx, p, bucket, c)
 	if err != nil && report == (overlay.Report{}) {
 		return program.InLines(withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
-	failed := print(p, map[string]int64{
+	failure := print(p, map[string]int64{
 		"copied":     report.Copied,
 		"bytes":      report.Bytes,
 		"left":       report.Left,
@@ -65,7 +65,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}, "%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
 	if err == nil {
-		err = failed
+		err = failure
 	}
 	return program.InLines(err)
 }

@@ -95,11 +95,11 @@ func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r 
 		"undecided": r.Undecided,
 		"ignored":   r.Ignored,
 	}
-	failed := print(p, numbers, "%d repaired, %d of them removed from the second store, "+
+	failure := print(p, numbers, "%d repaired, %d of them removed from the second store, "+
 		"%d with a note that stays for an hour, %d failed, %d undecided, %d ignored\n", r.Repaired, r.Removed, r.Recent,
 		r.Failed, r.Undecided, r.Ignored)
 	if err == nil {
-		err = failed
+		err = failure
 	}
 	return program.InLines(err)
 }

@@ -75,9 +75,9 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	})
 	if !p.Global.DryRun && (report != (encrypt.RewrapReport{}) || err == nil) {
 		numbers := map[string]int64{"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed}
-		failed := print(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
+		failure := print(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
 			report.Rewrapped, report.Current, report.Failed)
-		err = errors.Join(err, failed)
+		err = errors.Join(err, failure)
 	}
 	return program.InLines(err)
 }

@@ -48,8 +48,8 @@ func isAt(f *os.File, path string) bool {
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(own, there)
+	info, err := os.Stat(path)
+	return err == nil && os.SameFile(own, info)
 }
 
 // removeLocked removes the lock file before unlocking it, so that a waiting process sees that the

@@ -72,9 +72,9 @@ func (b *ProgressBar) Update(state transfer.Progress) {
 
 // Bytes returns an option that shows the progress of one object.
 func (b *ProgressBar) Bytes() storage.TransferOption {
-	began := time.Now()
+	start := time.Now()
 	return storage.WithProgress(func(done, total int64) {
-		elapsed := time.Since(began)
+		elapsed := time.Since(start)
 		state := transfer.Progress{Bytes: done, TotalBytes: max(total, 0), Listed: total >= 0, Elapsed: elapsed}
 		if elapsed > 0 {
 			state.Rate = float64(done) / elapsed.Seconds()
@@ -104,18 +104,18 @@ func (b *ProgressBar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state
-	more := ""
+	extra := ""
 	if !s.Listed { // the listing of the source has not ended, so there may be more files
-		more = "+"
+		extra = "+"
 	}
 	line := " "
 	if b.files {
-		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, more)
+		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, extra)
 	}
 	line += FormatSize(s.Bytes)
 	// The total of standard input is never known, so it is not shown.
 	if s.Listed || s.TotalBytes > s.Bytes {
-		line += "/" + FormatSize(s.TotalBytes) + more
+		line += "/" + FormatSize(s.TotalBytes) + extra
 	}
 	line += fmt.Sprintf(", %s/s, ETA %s", FormatSize(int64(s.Rate)), remaining(s))
 	if s.Failed > 0 {

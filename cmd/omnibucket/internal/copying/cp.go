@@ -162,8 +162,8 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 	}
 	if f.missing {
-		own, there, err := f.ifMissing(ctx, p, dst)
-		if there || err != nil {
+		own, exists, err := f.ifMissing(ctx, p, dst)
+		if exists || err != nil {
 			return err
 		}
 		f = &own

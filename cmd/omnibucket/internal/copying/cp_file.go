@@ -57,12 +57,12 @@ func checkContent(source, destination string) error {
 }
 
 func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
-	from, err := os.Open(source)
+	f, err := os.Open(source)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = from.Close() }() // nothing was written to it
-	info, err := from.Stat()
+	defer func() { _ = f.Close() }() // nothing was written to it
+	info, err := f.Stat()
 	if err != nil {
 		return 0, err
 	}
@@ -80,20 +80,20 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 			temp.Remove()
 		}
 	}()
-	to := temp.OS()
-	content := io.Reader(from)
+	dst := temp.OS()
+	content := io.Reader(f)
 	if info.Size() > 0 { // files of /proc have content although their size is 0
-		content = localfile.NewStable(from, info).Reader()
+		content = localfile.NewStable(f, info).Reader()
 	}
-	n, err = io.Copy(to, ctxtime.Reader(ctx, content))
+	n, err = io.Copy(dst, ctxtime.Reader(ctx, content))
 	if errors.Is(err, localfile.ErrChanged) {
 		return n, program.ChangedFile(source)
 	}
 	if err == nil {
-		err = finishFile(to, info, sync)
+		err = finishFile(dst, info, sync)
 	}
 	if err == nil {
-		err = os.Rename(to.Name(), destination)
+		err = os.Rename(dst.Name(), destination)
 	}
 	if err == nil {
 		temp.Renamed()

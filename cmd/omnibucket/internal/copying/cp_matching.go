@@ -92,7 +92,7 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 func keepApart(
 	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
-	to, err := place(ctx, p, dst)
+	target, err := place(ctx, p, dst)
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +100,12 @@ func keepApart(
 	if err != nil {
 		return nil, err
 	}
-	folder, ok := serving.Below(to, source)
+	folder, ok := serving.Below(target, source)
 	if !ok {
-		folder, ok = serving.Below(source, to)
+		folder, ok = serving.Below(source, target)
 		if ok && folder != "" {
-			found, err := anyBelow(ctx, p, from, folder, start, matches)
-			if found || err != nil {
+			exists, err := anyBelow(ctx, p, from, folder, start, matches)
+			if exists || err != nil {
 				return nil, err
 			}
 		}

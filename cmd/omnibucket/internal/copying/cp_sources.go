@@ -159,8 +159,8 @@ func (f *cpFlags) ofMissing(ctx context.Context, p *program.Program, src locatio
 	if !ok || missing.Code != storage.ObjectNotFound || missing.Hint != "" || src.Kind != location.InBucket {
 		return err
 	}
-	bucket, failed := p.Stores.Open(ctx, src)
-	if failed != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
+	bucket, failure := p.Stores.Open(ctx, src)
+	if failure != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
 		return err
 	}
 	hinted := *missing

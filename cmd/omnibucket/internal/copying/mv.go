@@ -131,9 +131,9 @@ func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, 
 	if err != nil {
 		return err
 	}
-	there, err := bucket.Attrs(ctx, dst.Key)
-	if err == nil && before.ETag != "" && there.ETag == before.ETag && there.Revision == before.Revision &&
-		there.Modified.Equal(before.Modified) {
+	attrs, err := bucket.Attrs(ctx, dst.Key)
+	if err == nil && before.ETag != "" && attrs.ETag == before.ETag && attrs.Revision == before.Revision &&
+		attrs.Modified.Equal(before.Modified) {
 		return argument.Invalid("source and destination seem to be one object",
 			"check that they are not two addresses of one bucket")
 	}
@@ -146,11 +146,11 @@ var errMoving = errors.New("source changed while it was copied, and was not remo
 // If the file has changed, removeFile fails with Changed.
 func removeFile(path string, before fs.FileInfo) error {
 	changed := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
-	same := func(now fs.FileInfo) bool {
+	same := func(current fs.FileInfo) bool {
 		// A download may replace the file and set the old modification time. So the time of the
 		// last write, which no program can set back, is compared, too.
-		return now.Size() == before.Size() && now.ModTime().Equal(before.ModTime()) &&
-			localfile.Written(now).Equal(localfile.Written(before))
+		return current.Size() == before.Size() && current.ModTime().Equal(before.ModTime()) &&
+			localfile.Written(current).Equal(localfile.Written(before))
 	}
 	named, err := os.Lstat(path)
 	if err == nil && named.Mode()&fs.ModeSymlink != 0 {
@@ -172,14 +172,14 @@ func removeFile(path string, before fs.FileInfo) error {
 // removeLink removes a symbolic link if the file to which it leads is still the same. The file
 // stays.
 func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
-	now, err := os.Stat(path)
+	current, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if !same(now) {
+	if !same(current) {
 		return changed
 	}
 	return os.Remove(path)
@@ -220,8 +220,8 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	if err != nil || name != from {
 		return err
 	}
-	found, err := evidence.Appears(ctx, there, folder, here, ofSource)
-	if found {
+	ok, err := evidence.Appears(ctx, there, folder, here, ofSource)
+	if ok {
 		return errors.Join(errSame, err)
 	}
 	if errors.Is(err, fs.ErrNotExist) { // the destination's folder does not exist yet

@@ -53,8 +53,8 @@ func checkDestination(
 	if dst.Kind != location.InBucket {
 		return nil
 	}
-	_, refused := move(nil)
-	if err := program.OfDryRun(refused); err != nil {
+	_, refusal := move(nil)
+	if err := program.OfDryRun(refusal); err != nil {
 		return err
 	}
 	bucket, err := p.Stores.Open(ctx, dst)
@@ -70,10 +70,10 @@ func checkDestination(
 	if f.write.IfAbsent && err == nil || len(revision) > 0 && code == storage.ObjectNotFound {
 		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
 		// The error of the dry run contains the bucket's name.
-		if own, ok := errors.AsType[*storage.Error](refused); ok {
-			unmet.Provider = own.Provider
-			unmet.Bucket = own.Bucket
-			unmet.Key = own.Key
+		if e, ok := errors.AsType[*storage.Error](refusal); ok {
+			unmet.Provider = e.Provider
+			unmet.Bucket = e.Bucket
+			unmet.Key = e.Key
 		}
 		return unmet
 	}

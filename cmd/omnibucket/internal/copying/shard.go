@@ -46,8 +46,8 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 		}
 	}
 	index, err := strconv.ParseUint(first, 10, 31) // ParseUint accepts no sign
-	of, failed := strconv.ParseUint(second, 10, 31)
-	if err != nil || failed != nil || index >= of {
+	of, failure := strconv.ParseUint(second, 10, 31)
+	if err != nil || failure != nil || index >= of {
 		return 0, 0, argument.Invalid(shardRule, "")
 	}
 	return int(index), int(of), nil
@@ -79,9 +79,9 @@ func scheduled(p *program.Program, count string, counted bool) (index, of string
 // with another number and have gaps, as in --array=10-40:10.
 func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
 	if index, err := strconv.Atoi(id); err == nil && s.first != "" {
-		first, failed := lookupNumber(p, s.first, 0)
+		first, failure := lookupNumber(p, s.first, 0)
 		step, failedToo := lookupNumber(p, s.step, 1)
-		if failed != nil || failedToo != nil || step < 1 || (index-first)%step != 0 {
+		if failure != nil || failedToo != nil || step < 1 || (index-first)%step != 0 {
 			return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
 		}
 		id = strconv.Itoa((index - first) / step)

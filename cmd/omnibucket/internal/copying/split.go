@@ -49,11 +49,11 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	if err != nil {
 		return err
 	}
-	var from storage.Lister = bucket
+	var src storage.Lister = bucket
 	if listed != nil {
-		from = listed
+		src = listed
 	}
-	bounds, err := transfer.ShardBounds(ctx, from, n)
+	bounds, err := transfer.ShardBounds(ctx, src, n)
 	if err != nil {
 		return err
 	}

@@ -143,11 +143,11 @@ func (w *watch) next(ctx context.Context) (string, error) {
 	for {
 		var due <-chan time.Time
 		if w.changed {
-			at := w.due
-			if w.notBefore.After(at) {
-				at = w.notBefore
+			t := w.due
+			if w.notBefore.After(t) {
+				t = w.notBefore
 			}
-			due = time.After(time.Until(at))
+			due = time.After(time.Until(t))
 		}
 		select {
 		case <-ctx.Done():

@@ -148,15 +148,15 @@ func translateHint(command *cobra.Command, hint string) string {
 		return own
 	}
 	hint = translateNames(command, hint)
-	kept := 0
+	count := 0
 	var b strings.Builder
 	for _, end := range append(alternative.FindAllStringIndex(hint, -1), []int{len(hint), len(hint)}) {
-		if piece := hint[kept:end[0]]; !goName.MatchString(piece) {
+		if piece := hint[count:end[0]]; !goName.MatchString(piece) {
 			b.WriteString(piece)
 		} else if b.Len() == 0 {
 			return ""
 		}
-		kept = end[0]
+		count = end[0]
 	}
 	return b.String()
 }
@@ -254,12 +254,12 @@ func hintOf(e *storage.Error) string {
 // withoutCalls replaces the name of an unsupported function with words, for example SignedUploadURL
 // with "signed upload URL".
 func withoutCalls(text string) string {
-	return unsupportedCall.ReplaceAllStringFunc(text, func(found string) string {
-		call := unsupportedCall.FindStringSubmatch(found)[1]
+	return unsupportedCall.ReplaceAllStringFunc(text, func(value string) string {
+		call := unsupportedCall.FindStringSubmatch(value)[1]
 		// A name of an option is left as it is, because translateNames then replaces it with a
 		// flag.
 		if strings.HasPrefix(call, "With") || strings.HasPrefix(call, "If") {
-			return found
+			return value
 		}
 		words := strings.ToLower(wordStart.ReplaceAllString(call, "$1 $2"))
 		return " does not support " + strings.Replace(words, " url", " URL", 1) + " here"

@@ -177,19 +177,19 @@ func ParseAddress(text string) (Location, error) {
 // takePrefix moves the parameter prefix= from the query to Prefix. All commands then treat it like
 // the folder of a named location.
 func (l *Location) takePrefix() error {
-	var kept []string
-	found := false
+	var result []string
+	ok := false
 	for pair := range strings.SplitSeq(l.Query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		if name, err := url.QueryUnescape(name); err != nil || name != "prefix" {
-			kept = append(kept, pair)
+			result = append(result, pair)
 			continue
 		}
 		prefix, err := url.QueryUnescape(value)
 		if l.Kind == Account {
 			return argument.Invalid("address of an account must not have the parameter prefix", "")
 		}
-		if found {
+		if ok {
 			return argument.Invalid("parameter prefix must not be given more than once", "")
 		}
 		if err != nil || !strings.HasSuffix(prefix, "/") {
@@ -197,9 +197,9 @@ func (l *Location) takePrefix() error {
 			return argument.Invalid(`parameter prefix must be a folder that ends in "/"`, hint)
 		}
 		l.Prefix = prefix
-		found = true
+		ok = true
 	}
-	l.Query = strings.Join(kept, "&")
+	l.Query = strings.Join(result, "&")
 	return nil
 }
 

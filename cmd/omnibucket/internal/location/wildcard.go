@@ -47,8 +47,8 @@ func (l Location) Glob() string {
 
 // isPattern reports whether a segment of a pattern has a wildcard.
 func isPattern(segment string) bool {
-	_, whole := LiteralStart(segment)
-	return !whole
+	_, complete := LiteralStart(segment)
+	return !complete
 }
 
 // LiteralStart returns the literal text before the first wildcard of a pattern. whole is true if
@@ -97,8 +97,8 @@ func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 
 // ParentOf splits a key after its last slash, into the folder and the name.
 func ParentOf(key string) (folder, name string) {
-	at := strings.LastIndexByte(key, '/') + 1
-	return key[:at], key[at:]
+	i := strings.LastIndexByte(key, '/') + 1
+	return key[:i], key[i:]
 }
 
 // HasFolder reports whether a key lies in a folder of this name.

@@ -103,9 +103,9 @@ func (w WriteOptions) ForCopy() []storage.CopyOption {
 
 // With appends options of the type M to options of the type O. Each appended option must implement
 // O.
-func With[O, M any](opts []O, more []M) []O {
+func With[O, M any](opts []O, extra []M) []O {
 	opts = opts[:len(opts):len(opts)]
-	for _, o := range more {
+	for _, o := range extra {
 		opts = append(opts, any(o).(O))
 	}
 	return opts

@@ -79,8 +79,8 @@ func (p *Program) printUsageError(err error, usage string) {
 		_, _ = fmt.Fprintln(p.Around.Err, usage)
 		return
 	}
-	var own *storage.Error
-	if !errors.As(err, &own) {
+	var e *storage.Error
+	if !errors.As(err, &e) {
 		err = &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: usage}
 	}
 	p.PrintError(err)

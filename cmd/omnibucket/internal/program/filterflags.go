@@ -84,9 +84,9 @@ func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, fold
 func (f *FilterFlags) countsFromNow() bool {
 	now := time.Now()
 	for _, value := range []string{f.older, f.newer} {
-		at, err := argument.ParseTime("", value, now)
+		t, err := argument.ParseTime("", value, now)
 		later, laterErr := argument.ParseTime("", value, now.Add(time.Hour))
-		if err == nil && laterErr == nil && !at.Equal(later) {
+		if err == nil && laterErr == nil && !t.Equal(later) {
 			return true
 		}
 	}
@@ -103,11 +103,11 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 	}{{"--include-from", f.include, f.includeFrom, transfer.WithInclude}, {"--exclude-from", f.exclude, f.excludeFrom, transfer.WithExclude}} {
 		patterns := slices.Clone(list.patterns)
 		for _, path := range list.files {
-			more, err := argument.ReadPatterns(list.name, path)
+			extra, err := argument.ReadPatterns(list.name, path)
 			if err != nil {
 				return nil, err
 			}
-			patterns = append(patterns, more...)
+			patterns = append(patterns, extra...)
 		}
 		switch {
 		case list.name == "--exclude-from" && len(f.include)+len(f.includeFrom) > 0 &&
@@ -146,11 +146,11 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 		if f.Flags == nil || !f.Flags.Changed(flag.name) {
 			continue
 		}
-		at, err := argument.ParseTime("--"+flag.name, flag.value, now)
+		t, err := argument.ParseTime("--"+flag.name, flag.value, now)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, flag.with(at))
+		opts = append(opts, flag.with(t))
 	}
 	return opts, nil
 }

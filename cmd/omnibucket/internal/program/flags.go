@@ -96,9 +96,9 @@ func (p *Program) Prepare(c *cobra.Command) error {
 	if err := p.LoadConfig(); err != nil && needsConfig(c) {
 		return err
 	}
-	var failed error
+	var failure error
 	Settings(c.Root(), func(flag *pflag.Flag) {
-		if failed != nil || flag.Changed || c.Flags().Lookup(flag.Name) != flag {
+		if failure != nil || flag.Changed || c.Flags().Lookup(flag.Name) != flag {
 			return
 		}
 		source := config.SettingVariable(flag.Name)
@@ -111,7 +111,7 @@ func (p *Program) Prepare(c *cobra.Command) error {
 			return
 		}
 		if err := flag.Value.Set(value); err != nil {
-			failed = argument.Invalid(
+			failure = argument.Invalid(
 				source+" must be a valid value of --"+flag.Name,
 				"write it as after the flag; \"omnibucket help\" describes it",
 			)
@@ -119,13 +119,13 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		}
 		flag.Changed = true
 	})
-	if failed == nil {
-		failed = p.CheckGlobals(c)
+	if failure == nil {
+		failure = p.CheckGlobals(c)
 	}
-	if parent := c.Parent(); failed != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
+	if parent := c.Parent(); failure != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
 		return nil // so that "config unset" can remove an invalid setting
 	}
-	return failed
+	return failure
 }
 
 // needsConfig reports whether a command needs a valid configuration. Commands that only print facts about the program

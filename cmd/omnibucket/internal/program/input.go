@@ -28,10 +28,10 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
 	go func() {
-		from, err := open()
+		src, err := open()
 		if err == nil {
-			_, err = io.Copy(writer, from)
-			_ = from.Close() // nothing was written to it
+			_, err = io.Copy(writer, src)
+			_ = src.Close() // nothing was written to it
 		}
 		_ = writer.CloseWithError(err) // if err is nil, the reader receives io.EOF
 	}()

@@ -33,14 +33,14 @@ func (n *namedLayers) close() error {
 func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 	layers := s.layersInFile(l)
 	if s.CacheDir != "" {
-		at := slices.IndexFunc(layers, func(c locations.Layer) bool {
+		i := slices.IndexFunc(layers, func(c locations.Layer) bool {
 			return c.Name == "encrypt" || c.Name == "readonly"
 		})
-		if at < 0 {
-			at = len(layers)
+		if i < 0 {
+			i = len(layers)
 		}
 		cache := locations.Layer{Name: "diskcache", Settings: map[string]any{"dir": s.CacheDir}}
-		layers = slices.Insert(layers, at, cache)
+		layers = slices.Insert(layers, i, cache)
 	}
 	if s.ReadOnly {
 		layers = append(layers, locations.Layer{Name: "readonly"})
@@ -120,7 +120,7 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 	if name == "" {
 		return nil, nil
 	}
-	if made, known := own.by[name]; known {
+	if made, ok := own.by[name]; ok {
 		return made, nil
 	}
 	of := *s.Config

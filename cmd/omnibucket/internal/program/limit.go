@@ -17,10 +17,10 @@ func (s *Stores) startLimit() error {
 		return nil
 	}
 	timetable, err := limit.Parse(s.flags.bwlimit)
-	var own *storage.Error
-	if errors.As(err, &own) {
+	var e *storage.Error
+	if errors.As(err, &e) {
 		return argument.Invalid(
-			"--bwlimit: "+own.Err.Error(),
+			"--bwlimit: "+e.Err.Error(),
 			`use a rate such as 10M, or a timetable such as "08:00,512K 19:00,off"`,
 		)
 	}
@@ -29,8 +29,8 @@ func (s *Stores) startLimit() error {
 	}
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
-	layer, known := s.Buckets.limits[s.flags.bwlimit]
-	if !known { // lines of "omnibucket run" with the same flag share a limit
+	layer, ok := s.Buckets.limits[s.flags.bwlimit]
+	if !ok { // lines of "omnibucket run" with the same flag share a limit
 		if layer, err = limit.New(limit.Config{Bytes: timetable}); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (s *Stores) checkPath(path string) error {
 	if !locations.IsName(path) {
 		return nil
 	}
-	if _, known := s.LookupLocation(locations.Variable(path)); !known {
+	if _, ok := s.LookupLocation(locations.Variable(path)); !ok {
 		return nil
 	}
 	if _, err := os.Lstat(path); err == nil {

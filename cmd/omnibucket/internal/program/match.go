@@ -23,7 +23,7 @@ func (p *Program) EachMatch(
 	if !l.HasWildcard || literal {
 		return do(bucket, l)
 	}
-	found := false
+	ok := false
 	var first error
 	for entry, err := range location.Expand(ctx, bucket, l) {
 		if err != nil {
@@ -32,7 +32,7 @@ func (p *Program) EachMatch(
 		if entry.IsPrefix {
 			continue
 		}
-		found = true
+		ok = true
 		at := l
 		at.Key = entry.Key
 		at.HasWildcard = false
@@ -47,7 +47,7 @@ func (p *Program) EachMatch(
 			}
 		}
 	}
-	if !found {
+	if !ok {
 		return location.NoMatch(l, "object")
 	}
 	return first

@@ -130,12 +130,12 @@ func (s *Stores) openObject(ctx context.Context, text string) (storage.Bucket, l
 }
 
 // OpenService opens the account at an address.
-func (s *Stores) OpenService(ctx context.Context, address string, more ...storage.OpenOption) (storage.Service, error) {
+func (s *Stores) OpenService(ctx context.Context, address string, extra ...storage.OpenOption) (storage.Service, error) {
 	scheme, _, _ := strings.Cut(address, ":")
 	if err := s.checkMemory(scheme); err != nil {
 		return nil, err
 	}
-	opts := append(more, storage.WithRetry(s.retry))
+	opts := append(extra, storage.WithRetry(s.retry))
 	if s.flags.DryRun {
 		opts = append(opts, storage.WithHook(refuseChanges))
 	}

@@ -40,8 +40,8 @@ type Program struct {
 
 // New returns a program that prints to out. If shared is not nil, the program uses the open buckets
 // in it.
-func New(around Environment, out *console.Output, shared *OpenBuckets) *Program {
-	p := &Program{Around: around, Out: out}
+func New(around Environment, output *console.Output, shared *OpenBuckets) *Program {
+	p := &Program{Around: around, Out: output}
 	p.Stores = Stores{
 		Config:  &locations.Config{},
 		Lookup:  around.Lookup,

@@ -19,11 +19,11 @@ type fileDriver struct{ driver.Driver }
 // Get returns a range of the file, which consists of the header and the stored bytes. To find the
 // range, Get reads the object from its start. It skips the bytes of the file before the range.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	whole := *r
-	whole.Offset = 0
-	whole.Length = -1
-	whole.Suffix = 0
-	attrs, body, err := d.Driver.Get(ctx, &whole)
+	req := *r
+	req.Offset = 0
+	req.Length = -1
+	req.Suffix = 0
+	attrs, body, err := d.Driver.Get(ctx, &req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -33,13 +33,13 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 		attrs.CRC32C = storage.CRC32C{}
 		attrs.MD5 = nil
 	}
-	var from, to int64
+	var start, end int64
 	if err == nil {
-		from, to, err = r.Span(attrs.Size)
+		start, end, err = r.Span(attrs.Size)
 	}
 	file := io.MultiReader(bytes.NewReader(header), body)
 	if err == nil {
-		if _, err = io.CopyN(io.Discard, file, from); err != nil {
+		if _, err = io.CopyN(io.Discard, file, start); err != nil {
 			err = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 		}
 	}
@@ -50,5 +50,5 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(file, to-from), body}, nil
+	}{io.LimitReader(file, end-start), body}, nil
 }

@@ -28,8 +28,8 @@ func InRegion[T any](ctx context.Context, l location.Location, open func(l locat
 	if err == nil {
 		return opened, nil
 	}
-	with, found := withRegion(ctx, l, err)
-	if !found {
+	with, ok := withRegion(ctx, l, err)
+	if !ok {
 		return opened, err
 	}
 	return open(with)

@@ -50,17 +50,17 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 		return visit(Root{bucket, entry, topOf(entry)})
 	}
 	top, _ := location.SplitPattern(l.Glob())
-	found := false
+	ok := false
 	for entry, err := range location.Expand(ctx, bucket, l) {
 		if err == nil {
-			found = true
+			ok = true
 			err = visit(Root{bucket, entry, top})
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if !found {
+	if !ok {
 		return location.NoMatch(l, "object or folder")
 	}
 	return nil
@@ -72,7 +72,7 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 	if l.Key == "" {
 		return folder, nil
 	}
-	found := false
+	ok := false
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
 		if err != nil {
 			return entry, err
@@ -81,13 +81,13 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 			return entry, nil
 		}
 		if strings.HasPrefix(entry.Key, folder.Key) {
-			found = true
+			ok = true
 		}
-		if (found || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {
+		if (ok || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {
 			break // in an ordered listing, the object comes before its folder
 		}
 	}
-	if !found {
+	if !ok {
 		return folder, location.NothingUnder(l.Key)
 	}
 	return folder, nil

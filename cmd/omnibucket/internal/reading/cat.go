@@ -87,8 +87,8 @@ func cat(ctx context.Context, p *program.Program, text string, literal bool, opt
 	if len(opts) > 0 {
 		return argument.Invalid("--range and --version must not be used with standard input", "")
 	}
-	in, release := p.Input(ctx)
+	src, release := p.Input(ctx)
 	defer release()
-	_, err := io.Copy(p.Out, in)
+	_, err := io.Copy(p.Out, src)
 	return err
 }

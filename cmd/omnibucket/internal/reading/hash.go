@@ -73,8 +73,8 @@ type hashLine struct {
 }
 
 func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []string) error {
-	make, known := algorithms[f.algorithm]
-	if !known {
+	make, ok := algorithms[f.algorithm]
+	if !ok {
 		return argument.Invalid("--algorithm must be one of "+strings.Join(slices.Sorted(maps.Keys(algorithms)), ", "), "")
 	}
 	w, err := program.NewWalk(&f.filter, f.literal)

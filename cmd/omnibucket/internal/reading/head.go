@@ -74,11 +74,11 @@ func head(
 		_, err := reader.WriteTo(p.Out)
 		return err
 	}
-	from := bufio.NewReader(reader)
+	src := bufio.NewReader(reader)
 	for lines > 0 {
-		line, err := from.ReadSlice('\n')
-		if _, failed := p.Out.Write(line); failed != nil {
-			return failed
+		line, err := src.ReadSlice('\n')
+		if _, failure := p.Out.Write(line); failure != nil {
+			return failure
 		}
 		switch {
 		case err == nil:

@@ -136,12 +136,12 @@ func lsMatching(
 	}
 	top, _ := location.SplitPattern(l.Glob())
 	printed := 0
-	found := false
+	ok := false
 	for match, err := range location.Expand(ctx, bucket, l) {
 		if err != nil {
 			return err
 		}
-		found = true
+		ok = true
 		listed := func(yield func(storage.ListEntry, error) bool) { yield(match, nil) }
 		if f.recursive || !match.IsPrefix {
 			listed = w.Files(ctx, program.Root{Bucket: bucket, Entry: match, Top: top})
@@ -161,7 +161,7 @@ func lsMatching(
 			}
 		}
 	}
-	if !found {
+	if !ok {
 		return location.NoMatch(l, "object or folder")
 	}
 	return nil
@@ -192,12 +192,12 @@ func lsFolder(
 	if f.recursive && f.startAfter == "" && f.limit == nil {
 		listed = program.ListBelow(ctx, bucket, folder)
 	}
-	found, printed := false, 0
+	ok, printed := false, 0
 	for entry, err := range listed {
 		if err != nil {
 			return err
 		}
-		found = true
+		ok = true
 		if !f.recursive && entry.Key == folder || !program.SelectsBelow(w.Filter, folder, entry) {
 			continue
 		}
@@ -209,7 +209,7 @@ func lsFolder(
 			break
 		}
 	}
-	if !found && key != "" && f.startAfter == "" {
+	if !ok && key != "" && f.startAfter == "" {
 		return location.NothingUnder(key)
 	}
 	return nil

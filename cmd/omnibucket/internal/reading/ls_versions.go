@@ -20,7 +20,7 @@ type VersionLine struct {
 // lsVersions lists the versions of the object with this key. If there are none, it lists the
 // versions of all objects in the folder with this name.
 func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Lister, key string) error {
-	found := false
+	ok := false
 	for _, prefix := range []string{key, location.AsFolder(key)} {
 		for v, err := range storage.Versions(ctx, bucket, append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)...) {
 			if err != nil {
@@ -32,9 +32,9 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 			if err := printVersion(p, f, v); err != nil {
 				return err
 			}
-			found = true
+			ok = true
 		}
-		if found {
+		if ok {
 			return nil
 		}
 	}

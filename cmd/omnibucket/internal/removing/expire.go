@@ -93,8 +93,8 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 		return err
 	}
 	opts = append(opts, listed...)
-	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Expire(ctx, bucket, rules, append(more, opts...)...)
+	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Expire(ctx, bucket, rules, append(extra, opts...)...)
 	})
 	err = program.InLines(err)
 	p.Summarize(report, err)

@@ -178,8 +178,8 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	if err != nil {
 		return err
 	}
-	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Remove(ctx, bucket, append(append(more, opts...), listed...)...)
+	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Remove(ctx, bucket, append(append(extra, opts...), listed...)...)
 	})
 	err = program.InLines(err)
 	p.Summarize(report, err)
@@ -193,8 +193,8 @@ func rmOne(
 ) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
-	if failed := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); failed != nil || !p.Global.DryRun {
-		err = failed
+	if failure := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); failure != nil || !p.Global.DryRun {
+		err = failure
 	}
 	return func() error {
 		switch {
@@ -237,13 +237,13 @@ func emitRemoved(p *program.Program, key string, size int64) {
 // of the filter are relative to the folder in top.
 func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	prefix, top string) error {
-	found := false
+	ok := false
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
 			if err == nil && !program.SelectsBelow(filter, top, entry) {
 				continue
 			}
-			found = true
+			ok = true
 			if !yield(entry, err) {
 				return
 			}
@@ -252,7 +252,7 @@ func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *trans
 	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
 		return err
 	}
-	if !found && !f.force && ctx.Err() == nil {
+	if !ok && !f.force && ctx.Err() == nil {
 		printNothingBelow(ctx, p, bucket, prefix)
 	}
 	return nil

@@ -134,20 +134,20 @@ func (d *plainDirectory) printLeft(p *program.Program, folder string) {
 		partfile.SweepAll(root, cmp.Or(strings.TrimSuffix(folder, "/"), "."))
 		_ = root.Close()
 	}
-	left := 0
+	remaining := 0
 	_ = filepath.WalkDir(
 		filepath.Join(d.path, filepath.FromSlash(folder))+string(filepath.Separator),
 		func(_ string, e fs.DirEntry, err error) error {
 			if err == nil && !e.IsDir() {
-				left++
+				remaining++
 			}
 			return nil
 		},
 	)
-	if left > 0 {
+	if remaining > 0 {
 		p.Note(
 			"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d",
-			left,
+			remaining,
 		)
 	}
 }

@@ -146,8 +146,8 @@ func revert(
 		return err
 	}
 	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
-	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) {
-		return job(scope, append(more, opts...))
+	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
+		return job(scope, append(extra, opts...))
 	})
 	err = program.InLines(err)
 	if err == nil && report.Transferred+report.Deleted == 0 && (substitutes != 0 || report.Skipped == 0) {

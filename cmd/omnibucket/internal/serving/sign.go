@@ -78,22 +78,22 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	if err != nil {
 		return err
 	}
-	var signed *storage.SignedURL
+	var signedURL *storage.SignedURL
 	if f.upload {
-		signed, err = signedUpload(ctx, f, bucket, key, ttl)
+		signedURL, err = signedUpload(ctx, f, bucket, key, ttl)
 	} else {
-		signed, err = signedDownload(ctx, f, bucket, key, ttl)
+		signedURL, err = signedDownload(ctx, f, bucket, key, ttl)
 	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case p.Global.JSON:
-		return p.Out.JSON(signed)
+		return p.Out.JSON(signedURL)
 	case f.upload:
-		p.Out.Printf("%s\n", Curl(signed))
+		p.Out.Printf("%s\n", Curl(signedURL))
 	default:
-		p.Out.Printf("%s\n", signed.URL)
+		p.Out.Printf("%s\n", signedURL.URL)
 	}
 	return nil
 }
@@ -150,21 +150,21 @@ func signedUpload(
 
 // Curl returns a curl command for a POSIX shell. The command uploads a file named FILE with a
 // signed URL.
-func Curl(signed *storage.SignedURL) string {
+func Curl(signedURL *storage.SignedURL) string {
 	var b strings.Builder
 	b.WriteString("curl -T FILE")
-	if strings.ContainsAny(signed.URL, "[]{}") { // curl would otherwise expand these characters
+	if strings.ContainsAny(signedURL.URL, "[]{}") { // curl would otherwise expand these characters
 		b.WriteString(" --globoff")
 	}
-	if signed.Method != http.MethodPut {
-		b.WriteString(" -X " + ShellQuote(signed.Method))
+	if signedURL.Method != http.MethodPut {
+		b.WriteString(" -X " + ShellQuote(signedURL.Method))
 	}
-	for _, name := range slices.Sorted(maps.Keys(signed.Header)) {
-		for _, value := range signed.Header[name] {
+	for _, name := range slices.Sorted(maps.Keys(signedURL.Header)) {
+		for _, value := range signedURL.Header[name] {
 			b.WriteString(" -H " + ShellQuote(name+": "+value))
 		}
 	}
-	return b.String() + " " + ShellQuote(signed.URL)
+	return b.String() + " " + ShellQuote(signedURL.URL)
 }
 
 // ShellQuote quotes text as one word of a POSIX shell.

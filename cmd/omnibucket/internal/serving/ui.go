@@ -192,8 +192,8 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 func openSigned(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
 ) (http.Handler, error) {
-	bucket, _, own, err := openSigning(ctx, p, l, base, opts...)
-	if err != nil || own {
+	bucket, _, isOwn, err := openSigning(ctx, p, l, base, opts...)
+	if err != nil || isOwn {
 		return nil, err
 	}
 	return serve.NewHandler(bucket), nil
@@ -241,12 +241,12 @@ func serveBoth(
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, 1)
+	errc := make(chan error, 1)
 	go func() {
 		defer cancel()
-		ended <- httpserver.Serve(ctx, content, bytes)
+		errc <- httpserver.Serve(ctx, content, bytes)
 	}()
 	err := httpserver.Serve(ctx, listener, page)
 	cancel()
-	return errors.Join(err, <-ended)
+	return errors.Join(err, <-errc)
 }
