@@ -190,13 +190,13 @@ func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	s.ok("cp", "--ignore-existing", a, "box:to/new")
 	require.Equal(t, "new", s.ok("cat", "box:to/new"))
 
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	in := readFunc(func([]byte) (int, error) { // another process is faster
 		s.put("box:to/meanwhile", "kept")
 		return 0, io.EOF
 	})
-	require.Equal(t, 0, run(t.Context(), []string{"cp", "-v", "--ignore-existing", "-", "box:to/meanwhile"}, s.around(in, &out, &out)))
-	require.Empty(t, out.String())
+	require.Equal(t, 0, run(t.Context(), []string{"cp", "-v", "--ignore-existing", "-", "box:to/meanwhile"}, s.around(in, &buf, &buf)))
+	require.Empty(t, buf.String())
 	require.Equal(t, "kept", s.ok("cat", "box:to/meanwhile"))
 }
 

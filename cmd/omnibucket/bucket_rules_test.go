@@ -16,8 +16,8 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	s.ok("mb", bucket)
 	page, err := os.ReadFile("../../docs/files-of-users.md")
 	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(page), "```json\n[{\n  \"AllowedOrigins\"")
-	require.True(t, found)
+	_, rest, ok := strings.Cut(string(page), "```json\n[{\n  \"AllowedOrigins\"")
+	require.True(t, ok)
 	rest, _, _ = strings.Cut(rest, "```")
 	s.in = `[{"AllowedOrigins"` + rest
 	s.ok("bucket", "--cors", "-", bucket)

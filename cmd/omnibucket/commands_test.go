@@ -327,9 +327,9 @@ func TestVersionedStores(t *testing.T) {
 		require.NotContains(t, stdout, "unchanged")
 		s.ok("rb", "--force", "box:")
 	}
-	plain := "mem://without-versions-of-undelete"
-	s.put(plain+"/a", "a")
-	s.exits(1, "undelete", plain)
+	text := "mem://without-versions-of-undelete"
+	s.put(text+"/a", "a")
+	s.exits(1, "undelete", text)
 }
 
 // timeBetween returns a time after everything that was written, and before what will be.
@@ -342,11 +342,11 @@ func timeBetween(s *shell) string {
 		require.NoError(s.t, json.Unmarshal([]byte(line), &first))
 		return first.Modified
 	}
-	at := clock()
-	for !clock().After(at) {
+	t := clock()
+	for !clock().After(t) {
 		continue
 	}
-	return at.Format(time.RFC3339Nano)
+	return t.Format(time.RFC3339Nano)
 }
 
 func TestBucket(t *testing.T) {

@@ -77,12 +77,12 @@ func TestAFileThatChangesWhileItIsCopiedIsNotStored(t *testing.T) {
 	stop := make(chan struct{})
 	var changing sync.WaitGroup
 	changing.Go(func() {
-		for at := int64(0); ; at++ {
+		for offset := int64(0); ; offset++ {
 			select {
 			case <-stop:
 				return
 			default:
-				_ = os.Chtimes(file, time.Time{}, time.Unix(at, 0))
+				_ = os.Chtimes(file, time.Time{}, time.Unix(offset, 0))
 			}
 		}
 	})

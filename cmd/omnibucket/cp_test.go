@@ -24,7 +24,7 @@ func TestCpOfOneFile(t *testing.T) {
 	s.in = "typed"
 	file := filepath.Join(dir, "file.txt")
 	object := bucket + "/source/object.txt"
-	out := filepath.Join(dir, "there")
+	text := filepath.Join(dir, "there")
 	for _, row := range []struct{ name, from, to, at, want string }{
 		{"a file under a key", file, bucket + "/k1", bucket + "/k1", "file"},
 		{"a file into a folder", file, bucket + "/f/", bucket + "/f/file.txt", "file"},
@@ -35,7 +35,7 @@ func TestCpOfOneFile(t *testing.T) {
 		{"an object into a folder", object, bucket + "/f/", bucket + "/f/object.txt", "object"},
 		{"an object into a file", object, filepath.Join(dir, "new"), "", "object"},
 		{"over a file", object, filepath.Join(dir, "new"), "", "object"},
-		{"an object into a directory", object, out, "there/object.txt", "object"},
+		{"an object into a directory", object, text, "there/object.txt", "object"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t

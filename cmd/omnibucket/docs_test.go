@@ -35,11 +35,11 @@ func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 		require.Contains(t, text, "\n| "+code[1]+" |", "docs/cli.md")
 	}
 	for _, flag := range flagsIn(text) {
-		known := root.PersistentFlags().Lookup(flag) != nil
+		ok := root.PersistentFlags().Lookup(flag) != nil
 		for _, c := range root.Commands() {
-			known = known || c.Flags().Lookup(flag) != nil
+			ok = ok || c.Flags().Lookup(flag) != nil
 		}
-		require.True(t, known || flag == "help", "docs/cli.md names --%s", flag)
+		require.True(t, ok || flag == "help", "docs/cli.md names --%s", flag)
 	}
 }
 
@@ -56,12 +56,12 @@ func TestTheManualOfTheS3ServerHasItsFlags(t *testing.T) {
 	c := &cobra.Command{}
 	f.Register(c)
 	named := flagsIn(readFile(t, s3Manual))
-	known := append(f.Names, "domain")
-	for _, name := range known {
+	names := append(f.Names, "domain")
+	for _, name := range names {
 		require.Contains(t, named, name)
 	}
 	for _, name := range named {
-		require.Contains(t, append(known, "s3", "listen", "version"), name) // version is of s3server alone
+		require.Contains(t, append(names, "s3", "listen", "version"), name) // version is of s3server alone
 	}
 }
 
@@ -74,9 +74,9 @@ func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", `omnibucket() { "$PROGRAM" "$@"; }`+"\n"+blocks[1][1])
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "PROGRAM="+program, asProgram+"=1")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(out))
+	data, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(data))
+	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(data))
 }
 
 // tools/release checks that the rest of the manifest is a Job.
@@ -104,8 +104,8 @@ func TestTheJobOfTheManualHasAValidCommandLine(t *testing.T) {
 	s.put("old:a", "a")
 	for i, arg := range args {
 		for address, name := range map[string]string{"s3://migration-state/": "state:", "s3://old-bucket": "old:", "gs://new-bucket": "new:"} {
-			before, after, found := strings.Cut(arg, address)
-			if found {
+			before, after, ok := strings.Cut(arg, address)
+			if ok {
 				l, err := location.Parse(address+after, nil)
 				require.NoError(t, err)
 				arg = before + name + l.Key

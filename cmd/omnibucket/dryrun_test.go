@@ -117,8 +117,8 @@ func TestADryRunRefusesAttributesOfTrees(t *testing.T) {
 	s.env["OMNIBUCKET_BOX"] += "&profile=r2"
 	s.put("box:in/x", "x")
 	for _, args := range [][]string{{"cp", "-r", dir + "/", "box:"}, {"cp", dir + "/*", "box:"}, {"cp", "-r", "box:in/", "box:out"}} {
-		for _, more := range [][]string{nil, {"--dry-run"}} {
-			_, stderr := s.exits(1, append(append(args, "--tag", "a=b"), more...)...)
+		for _, extra := range [][]string{nil, {"--dry-run"}} {
+			_, stderr := s.exits(1, append(append(args, "--tag", "a=b"), extra...)...)
 			require.Contains(t, stderr, "unsupported")
 		}
 	}
@@ -141,8 +141,8 @@ func TestRbOfABucketWithVersionsIsRefusedInADryRun(t *testing.T) {
 	s.ok("mb", "--versioned", address)
 	s.put(address+"#a", "a")
 	s.ok("rm", address+"#a")
-	for _, more := range [][]string{{"--dry-run"}, nil} {
-		_, stderr := s.exits(1, append([]string{"rb", address}, more...)...)
+	for _, extra := range [][]string{{"--dry-run"}, nil} {
+		_, stderr := s.exits(1, append([]string{"rb", address}, extra...)...)
 		require.Contains(t, stderr, "not empty")
 	}
 	s.exits(0, "rb", "--force", "--dry-run", address)

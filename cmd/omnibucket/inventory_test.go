@@ -60,16 +60,16 @@ func TestCommandsTakeAnInventory(t *testing.T) {
 	manifest := inventoryOfBox(t, s)
 	s.put("box:2026/later", "later")
 
-	out, note := s.exits(0, "du", "--inventory", manifest, "box:2026")
-	require.Equal(t, []string{"12", "2", "2026/"}, strings.Fields(out))
+	text, note := s.exits(0, "du", "--inventory", manifest, "box:2026")
+	require.Equal(t, []string{"12", "2", "2026/"}, strings.Fields(text))
 	require.Contains(t, note, "the inventory is 3h0m")
 
 	dir := t.TempDir()
 	_, note = s.exits(0, "sync", "--inventory", manifest, "box:2026", dir)
 	require.Contains(t, note, "2 transferred")
 	require.Contains(t, note, "the inventory was 3h0m")
-	out, _ = s.exits(0, "diff", "--inventory", manifest, "--size", "box:2026", dir)
-	require.Empty(t, out)
+	text, _ = s.exits(0, "diff", "--inventory", manifest, "--size", "box:2026", dir)
+	require.Empty(t, text)
 
 	_, note = s.exits(0, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
 	require.Contains(t, note, "0 deleted")

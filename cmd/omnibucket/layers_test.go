@@ -46,10 +46,10 @@ func TestAReadOnlyLocation(t *testing.T) {
 func TestALimitedLocation(t *testing.T) {
 	s := withLayers(t, "    - limit: {bytes: 1G, reads: 4}\n")
 	s.put("plain:a", "text")
-	began := time.Now()
+	start := time.Now()
 	s.in = "cat box:a\ncat box:a\ncat box:a\n"
 	require.Equal(t, "texttexttext", s.ok("-q", "run", "-"))
-	require.GreaterOrEqual(t, time.Since(began), 500*time.Millisecond, "the lines share the limit")
+	require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond, "the lines share the limit")
 }
 
 func TestACachedLocation(t *testing.T) {
@@ -187,9 +187,9 @@ func TestTheProgramAgeDecryptsARawObject(t *testing.T) {
 	s.put("box:a", "secret")
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.ok("cat", "--raw", "box:a")})
-	out, err := exec.CommandContext(t.Context(), program, "--decrypt", "-i", filepath.Join(dir, "identity"), filepath.Join(dir, "file")).Output()
+	data, err := exec.CommandContext(t.Context(), program, "--decrypt", "-i", filepath.Join(dir, "identity"), filepath.Join(dir, "file")).Output()
 	require.NoError(t, err)
-	require.Equal(t, "secret", string(out))
+	require.Equal(t, "secret", string(data))
 }
 
 func TestServingWithAllLayers(t *testing.T) {

@@ -221,7 +221,7 @@ func TestErrorsForAgentsHaveNoSecrets(t *testing.T) {
 	s.put("box:notes/a", "text")
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDOFATEST")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-a-test")
-	at, err := url.Parse(server.URL)
+	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	client, log := s.agentWithLog("--allow=list,stat,read,write,move,remove", "box:notes")
 	for _, call := range []mcp.CallToolParams{
@@ -234,7 +234,7 @@ func TestErrorsForAgentsHaveNoSecrets(t *testing.T) {
 		args, _ := call.Arguments.(arguments)
 		text := refused(t, client, call.Name, args)
 		for _, secret := range []string{
-			"secret-of-a-test", "AKIDOFATEST", at.Host, at.Port(), "photos", "notes", "Signature", "RequestId",
+			"secret-of-a-test", "AKIDOFATEST", u.Host, u.Port(), "photos", "notes", "Signature", "RequestId",
 		} {
 			require.NotContains(t, text, secret, call.Name)
 		}
@@ -303,11 +303,11 @@ func TestAHostileAgentDoesNotReachWhatADirectoryKeeps(t *testing.T) {
 	)
 	called(t, client, "write", arguments{"key": "a.txt", "text": "text", "contentType": "text/x-test"})
 	require.Contains(t, called(t, client, "link", arguments{"key": "a.txt"})["url"], "http://files.test/a.txt?")
-	kept := map[string]string{}
+	result := map[string]string{}
 	for _, name := range []string{".omnibucket/signing.key", ".omnibucket/format.json", ".omnibucket/lock"} {
-		kept[name] = readFile(t, filepath.Join(dir, name))
+		result[name] = readFile(t, filepath.Join(dir, name))
 	}
-	for name := range kept {
+	for name := range result {
 		refused(t, client, "read", arguments{"key": name})
 		refused(t, client, "stat", arguments{"key": name})
 		refused(t, client, "move", arguments{"from": name, "to": "mine"})
@@ -317,11 +317,11 @@ func TestAHostileAgentDoesNotReachWhatADirectoryKeeps(t *testing.T) {
 			"write",
 			arguments{"key": name, "text": "mine", "overwrite": true},
 		) // the file has another name
-		require.Equal(t, kept[name], readFile(t, filepath.Join(dir, name)))
+		require.Equal(t, result[name], readFile(t, filepath.Join(dir, name)))
 		called(t, client, "remove", arguments{"key": name})
 	}
 	require.Equal(t, []string{"a.txt"}, listed(t, client, arguments{"recursive": true}))
-	for name, text := range kept {
+	for name, text := range result {
 		require.Equal(t, text, readFile(t, filepath.Join(dir, name)), name)
 	}
 }

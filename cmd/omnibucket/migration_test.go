@@ -139,14 +139,14 @@ func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
 	locked := filepath.Join(dir, "broken\xff")
 	require.NoError(t, os.WriteFile(locked, nil, 0o600)) // a name that no key can be
-	failed := 0
+	failures := 0
 	for i := range shards {
 		if run(t.Context(), shard(i), s.around(nil, io.Discard, io.Discard)) != 0 {
-			failed++
+			failures++
 		}
 	}
-	require.NotZero(t, failed)
-	require.Contains(t, status(), fmt.Sprintf("4: %d done, %d begun", shards-failed, failed))
+	require.NotZero(t, failures)
+	require.Contains(t, status(), fmt.Sprintf("4: %d done, %d begun", shards-failures, failures))
 	require.NoError(t, os.Remove(locked))
 
 	for i := range shards {

@@ -112,11 +112,11 @@ func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 			s.exits(0, append(row.args, "-v")...)
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			var left []string
+			var leftovers []string
 			for _, entry := range entries {
-				left = append(left, entry.Name())
+				leftovers = append(leftovers, entry.Name())
 			}
-			require.Equal(t, row.left, left)
+			require.Equal(t, row.left, leftovers)
 		})
 	}
 }

@@ -46,7 +46,7 @@ func TestOneFileForCommandsGatewaysAndPrograms(t *testing.T) {
 			program, err := c.Open(t.Context(), "box")
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
-			written, err := program.Upload(t.Context(), "photos/a.txt", strings.NewReader("text"),
+			attrs, err := program.Upload(t.Context(), "photos/a.txt", strings.NewReader("text"),
 				storage.WithMetadata(map[string]string{"of": "the program"}), storage.WithContentType("text/csv"))
 			require.NoError(t, err)
 
@@ -57,11 +57,11 @@ func TestOneFileForCommandsGatewaysAndPrograms(t *testing.T) {
 				Metadata                    map[string]string
 			}
 			require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", "box:photos/a.txt")), &shown))
-			require.Equal(t, written.Size, shown.Size)
-			require.Equal(t, written.ContentType, shown.ContentType)
-			require.Equal(t, written.Revision, shown.Revision)
-			require.Equal(t, written.ETag, shown.ETag)
-			require.Equal(t, written.Metadata, shown.Metadata)
+			require.Equal(t, attrs.Size, shown.Size)
+			require.Equal(t, attrs.ContentType, shown.ContentType)
+			require.Equal(t, attrs.Revision, shown.Revision)
+			require.Equal(t, attrs.ETag, shown.ETag)
+			require.Equal(t, attrs.Metadata, shown.Metadata)
 
 			parameters := s.atGateway("box:") + profile
 			require.Equal(t, "text", s.ok("cat", "s3://box/photos/a.txt"+parameters))

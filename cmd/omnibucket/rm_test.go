@@ -96,8 +96,8 @@ func TestRmReportsMissingObjects(t *testing.T) {
 func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a/b")
-	for _, more := range [][]string{nil, {"--dry-run"}} {
-		_, stderr := s.exits(0, append(more, "rm", "-r", "--older", "1d", "box:a")...)
+	for _, extra := range [][]string{nil, {"--dry-run"}} {
+		_, stderr := s.exits(0, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
 		require.Equal(t, "omnibucket: nothing was removed: the flags select no object under \"a/\"\n", stderr)
 	}
 	_, stderr := s.exits(0, "rm", "--json", "box:none")
@@ -199,10 +199,10 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink("tree", link))
 	_, stderr := newShell(t).exits(0, "rm", "-r", link+"/")
 	require.Equal(t, "200 deleted (200 B)\nomnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
-	left, err := os.ReadDir(tree)
+	leftovers, err := os.ReadDir(tree)
 	require.NoError(t, err)
-	require.Len(t, left, 1)
-	require.Equal(t, "broken", left[0].Name())
+	require.Len(t, leftovers, 1)
+	require.Equal(t, "broken", leftovers[0].Name())
 	_, err = os.Lstat(link)
 	require.NoError(t, err)
 }
@@ -234,10 +234,10 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 		s.put("box:"+key, "x")
 	}
 	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
-	for args, failed := range map[string]int{"-r box:d": 3, "box:d/*": 3, "box:d/1 box:d/2": 0} {
+	for args, failures := range map[string]int{"-r box:d": 3, "box:d/*": 3, "box:d/1 box:d/2": 0} {
 		stdout, stderr := s.exits(1, append([]string{"rm", "--json"}, strings.Fields(args)...)...)
 		require.NotContains(t, stdout, `"removed"`, args)
-		require.Equal(t, failed, strings.Count(stdout, `"event":"failed"`), stdout)
+		require.Equal(t, failures, strings.Count(stdout, `"event":"failed"`), stdout)
 		require.Contains(t, stderr, "d/1")
 	}
 	server.ClearFaults()

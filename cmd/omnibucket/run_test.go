@@ -41,10 +41,10 @@ func newShell(t *testing.T) *shell {
 	return &shell{t: t, env: map[string]string{"XDG_CONFIG_HOME": filepath.Join(os.TempDir(), "omnibucket-none")}}
 }
 
-func (s *shell) around(in io.Reader, out, errs io.Writer) program.Environment {
+func (s *shell) around(src io.Reader, w, errs io.Writer) program.Environment {
 	return program.Environment{
-		In:  in,
-		Out: out,
+		In:  src,
+		Out: w,
 		Err: errs,
 		Lookup: func(name string) (string, bool) {
 			value, set := s.env[name]
@@ -56,10 +56,10 @@ func (s *shell) around(in io.Reader, out, errs io.Writer) program.Environment {
 // exits runs a command that must end with this code.
 func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
-	var out, errs bytes.Buffer
-	got := run(s.t.Context(), args, s.around(strings.NewReader(s.in), &out, &errs))
-	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, out.String(), errs.String())
-	return out.String(), errs.String()
+	var buf, errs bytes.Buffer
+	got := run(s.t.Context(), args, s.around(strings.NewReader(s.in), &buf, &errs))
+	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, buf.String(), errs.String())
+	return buf.String(), errs.String()
 }
 
 // ok runs a command that must succeed without errors and notes. A job prints its summary.
@@ -278,10 +278,10 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	_, stderr = s.exits(2, "mb", "\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 
-	out := console.NewOutput(io.Discard, func() {})
-	require.Equal(t, "\x1b[31m", out.Printable("\x1b[31m"), "a program gets the original name")
-	out.Terminal = true
-	require.Equal(t, "?[31m é日", out.Printable("\x1b[31m é日"))
+	output := console.NewOutput(io.Discard, func() {})
+	require.Equal(t, "\x1b[31m", output.Printable("\x1b[31m"), "a program gets the original name")
+	output.Terminal = true
+	require.Equal(t, "?[31m é日", output.Printable("\x1b[31m é日"))
 }
 
 func TestOnlyATerminalIsOne(t *testing.T) {

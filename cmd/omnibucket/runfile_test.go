@@ -108,9 +108,9 @@ func TestLinesShareALimit(t *testing.T) {
 	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
 	s.put("disk:b", strings.Repeat("x", 100<<10))
 	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
-	began := time.Now()
+	start := time.Now()
 	s.exits(0, "--bwlimit", "200K", "run", "-")
-	require.Greater(t, time.Since(began), 700*time.Millisecond)
+	require.Greater(t, time.Since(start), 700*time.Millisecond)
 }
 
 // A line with --dry-run changes nothing, and others do.

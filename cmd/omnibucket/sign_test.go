@@ -48,9 +48,9 @@ func TestSignedUploadsAreACurlCommand(t *testing.T) {
 func shellWords(t *testing.T, command string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `for word in `+strings.TrimSpace(command)+`; do printf '%s\0' "$word"; done`)
-	out, err := cmd.Output()
+	data, err := cmd.Output()
 	require.NoError(t, err)
-	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
 }
 
 // upload sends the request of a signed curl command.
@@ -71,8 +71,8 @@ func TestWordsAreQuotedForAShell(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
 		require.Equal(t, []string{"x", word}, shellWords(t, "x "+serving.ShellQuote(word)))
 	}
-	signed := &storage.SignedURL{URL: "http://h/[a]", Method: "POST", Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}}}
-	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, serving.Curl(signed))
+	signedURL := &storage.SignedURL{URL: "http://h/[a]", Method: "POST", Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}}}
+	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, serving.Curl(signedURL))
 }
 
 func TestSignAsJSON(t *testing.T) {

@@ -132,13 +132,13 @@ func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
 				timer := time.AfterFunc(wait, func() { _ = process.Process.Kill() })
 				_, _ = io.Copy(io.Discard, out)
 				timer.Stop()
-				ended := process.Wait()
+				err := process.Wait()
 				found := map[string]bool{}
 				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
 					found[path.Base(key)] = true
 				}
 				require.Len(t, found, objects)
-				if ended == nil || process.ProcessState.ExitCode() == program.ExitNotFound { // the killed one had moved all
+				if err == nil || process.ProcessState.ExitCode() == program.ExitNotFound { // the killed one had moved all
 					break
 				}
 				require.Equal(t, -1, process.ProcessState.ExitCode(), "it was killed: %s", process.Stderr)

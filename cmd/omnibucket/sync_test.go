@@ -157,8 +157,8 @@ func TestAnEmptySourceRemovesNothing(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
 			writeFiles(t, dir, map[string]string{"a": "a"})
-			for _, more := range [][]string{nil, {"--dry-run"}} {
-				args := append([]string{"sync", "--delete"}, more...)
+			for _, extra := range [][]string{nil, {"--dry-run"}} {
+				args := append([]string{"sync", "--delete"}, extra...)
 				stdout, stderr := s.exits(3, append(args, row.source, dir)...)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, "--empty-source")

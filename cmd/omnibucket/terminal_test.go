@@ -41,9 +41,9 @@ func (w *terminal) tmux(args ...string) string {
 	w.t.Helper()
 	cmd := exec.Command("tmux", append([]string{"-S", w.socket}, args...)...)
 	cmd.Env = w.env
-	out, err := cmd.CombinedOutput()
-	require.NoError(w.t, err, "%s", out)
-	return string(out)
+	data, err := cmd.CombinedOutput()
+	require.NoError(w.t, err, "%s", data)
+	return string(data)
 }
 
 func (w *terminal) screen() string { return w.tmux("capture-pane", "-p") }

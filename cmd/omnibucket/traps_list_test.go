@@ -134,12 +134,12 @@ func TestEveryTrapHasATest(t *testing.T) {
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
-		found := false
+		ok := false
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
-			found = found || filepath.Base(file) != "traps_list_test.go" && strings.Contains(string(text), sought)
+			ok = ok || filepath.Base(file) != "traps_list_test.go" && strings.Contains(string(text), sought)
 		}
-		require.True(t, found, "%s: %s has no test %q", name, dir, row.test)
+		require.True(t, ok, "%s: %s has no test %q", name, dir, row.test)
 	}
 }

@@ -75,9 +75,9 @@ func silent(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(done)
 		var open []net.Conn
 		for {
 			conn, err := listener.Accept()
@@ -92,7 +92,7 @@ func silent(t *testing.T) string {
 	}()
 	t.Cleanup(func() {
 		_ = listener.Close()
-		<-ended
+		<-done
 	})
 	return "http://" + listener.Addr().String()
 }
@@ -113,10 +113,10 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 		for _, args := range [][]string{
 			{"ls", "box:"}, {"cat", "box:a"}, {"stat", "box:a"}, {"cp", filepath.Join(dir, "a"), "box:a"}, {"rm", "-r", "box:a"}, {"sync", dir, "box:a"}, {"bucket", "box:"},
 		} {
-			began := time.Now()
+			start := time.Now()
 			_, stderr := s.exits(1, append(args, "--timeout", "100ms", "--retries", "0")...)
 			require.Contains(t, stderr, "unavailable", "%s: %q", name, args)
-			require.Less(t, time.Since(began), 25*time.Second, "%s: %q", name, args)
+			require.Less(t, time.Since(start), 25*time.Second, "%s: %q", name, args)
 		}
 	}
 }

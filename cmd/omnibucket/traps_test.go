@@ -185,9 +185,9 @@ func TestAnInputThatFailsIsNotStored(t *testing.T) {
 		s.env["OMNIBUCKET_BOX"] = bucket(t)
 		s.put("box:old", "old")
 		for _, key := range []string{"new", "old"} {
-			in := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the tape is torn")))
+			src := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the tape is torn")))
 			var errs bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), []string{"cp", "-", "box:" + key}, s.around(in, io.Discard, &errs)))
+			require.Equal(t, 1, run(t.Context(), []string{"cp", "-", "box:" + key}, s.around(src, io.Discard, &errs)))
 			require.Contains(t, errs.String(), "the tape is torn")
 		}
 		require.Equal(t, "old", s.ok("cat", "box:old"))
@@ -294,9 +294,9 @@ func TestManyBucketsNeedFewOpenFiles(t *testing.T) {
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.Contains(t, string(out), "160 commands, 0 failed")
+	data, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(data))
+	require.Contains(t, string(data), "160 commands, 0 failed")
 }
 
 // What a power failure leaves depends on the order of system calls.
@@ -324,8 +324,8 @@ func TestFilesAreOnTheDiskBeforeTheyHaveTheirNames(t *testing.T) {
 			trace := filepath.Join(t.TempDir(), "trace")
 			cmd := exec.CommandContext(t.Context(), testserver.Program(t, "strace"), append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, row.args...)...)
 			cmd.Env = append(os.Environ(), asProgram+"=1")
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s: strace must be allowed", out)
+			data, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s: strace must be allowed", data)
 			calls := readFile(t, trace)
 			named := strings.LastIndex(calls, "rename")
 			require.Equal(t, row.syncs, named > 0 && strings.Contains(calls[:named], "sync("), calls)

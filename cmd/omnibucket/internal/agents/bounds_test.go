@@ -53,7 +53,7 @@ func (w *watched) Upload(
 
 func (w *watched) begin() (end func()) {
 	now := w.now.Add(1)
-	for most := w.most.Load(); now > most && !w.most.CompareAndSwap(most, now); most = w.most.Load() {
+	for maximum := w.most.Load(); now > maximum && !w.most.CompareAndSwap(maximum, now); maximum = w.most.Load() {
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
@@ -95,12 +95,12 @@ func onLines(t *testing.T, s *server) (in *io.PipeWriter, out *bufio.Reader) {
 	ctx, interrupt := context.WithCancel(context.Background())
 	fromClient, in := io.Pipe()
 	toRead, toClient := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- s.serveLines(ctx, fromClient, console.NewOutput(toClient, interrupt)) }()
+	errc := make(chan error, 1)
+	go func() { errc <- s.serveLines(ctx, fromClient, console.NewOutput(toClient, interrupt)) }()
 	t.Cleanup(func() {
 		interrupt()
 		_ = toRead.Close()
-		require.NoError(t, <-ended)
+		require.NoError(t, <-errc)
 	})
 	return in, bufio.NewReader(toRead)
 }
@@ -149,11 +149,11 @@ func TestManyCallsAtOnceOnLines(t *testing.T) {
 			}()
 			for range burst.calls + 1 {
 				size := 0
-				for more := true; more; {
+				for hasMore := true; hasMore; {
 					part, prefix, err := out.ReadLine()
 					require.NoError(t, err)
 					size += len(part)
-					more = prefix
+					hasMore = prefix
 				}
 				require.Positive(t, size)
 			}
@@ -249,17 +249,17 @@ func TestACanceledCallEndsAtTheStore(t *testing.T) {
 		Connect(t.Context(), clientSide, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 2)
+	errc := make(chan error, 2)
 	for range 2 { // one works, and one waits for it
 		go func() {
 			_, err := client.CallTool(ctx, &mcp.CallToolParams{Name: toolRead, Arguments: map[string]any{"key": "a"}})
-			ended <- err
+			errc <- err
 		}()
 	}
 	<-w.began
 	cancel()
-	require.ErrorIs(t, <-ended, context.Canceled)
-	require.ErrorIs(t, <-ended, context.Canceled)
+	require.ErrorIs(t, <-errc, context.Canceled)
+	require.ErrorIs(t, <-errc, context.Canceled)
 	require.NoError(t, client.Close())
 	_ = session.Wait() // it ends only if no call works; its error depends on who closes the pipe first
 	require.Zero(t, w.now.Load())
@@ -330,7 +330,7 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 		_, err := bucket.Upload(t.Context(), fmt.Sprintf("%04d/%s", i, strings.Repeat("x", 900)), strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	found, pages, cursor := 0, 0, ""
+	n, pages, cursor := 0, 0, ""
 	for {
 		page, err := pageOf(t.Context(), bucket, listIn{Recursive: true, Cursor: cursor}, maxPage)
 		require.NoError(t, err)
@@ -339,13 +339,13 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 			bytes += len(entry.Key)
 		}
 		require.LessOrEqual(t, bytes, maxListed)
-		found += len(page.Entries)
+		n += len(page.Entries)
 		pages++
 		cursor = page.Token
 		if cursor == "" {
 			break
 		}
 	}
-	require.Equal(t, 1000, found)
+	require.Equal(t, 1000, n)
 	require.Greater(t, pages, 1)
 }

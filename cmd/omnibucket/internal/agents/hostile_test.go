@@ -223,9 +223,9 @@ func (s smallBuffers) Accept() (net.Conn, error) {
 	return c, err
 }
 
-func headers(more string) string {
+func headers(extra string) string {
 	return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
-		"Accept: application/json, text/event-stream\r\n" + more + "Content-Length: %d\r\n\r\n"
+		"Accept: application/json, text/event-stream\r\n" + extra + "Content-Length: %d\r\n\r\n"
 }
 
 // A client without the token gets its answer at once, and does not keep the connection.
@@ -233,11 +233,11 @@ func TestAClientWithoutATokenIsRefusedBeforeItsBody(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	site := httptest.NewServer(s.timed(s.handler("token")))
 	defer site.Close()
-	for _, more := range []string{"", "Origin: https://other.test\r\n"} {
+	for _, extra := range []string{"", "Origin: https://other.test\r\n"} {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
 		require.NoError(t, err)
 		require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
-		_, err = fmt.Fprintf(connection, headers(more), 1000)
+		_, err = fmt.Fprintf(connection, headers(extra), 1000)
 		require.NoError(t, err)
 		response, err := io.ReadAll(connection) // until the server closes it
 		require.NoError(t, err)
