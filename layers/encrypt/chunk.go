@@ -36,9 +36,9 @@ func (k *dataKey) seal(chunk []byte, n int, index int64, last bool) []byte {
 // unseal decrypts a chunk in place and checks its tag.
 func (k *dataKey) unseal(chunk []byte, index int64, last bool) ([]byte, error) {
 	nonce := nonceOf(index, last)
-	plain, err := k.Open(chunk[:0], nonce[:], chunk, nil)
+	plaintext, err := k.Open(chunk[:0], nonce[:], chunk, nil)
 	if err != nil {
 		return nil, damaged("the bytes are not those that were encrypted")
 	}
-	return plain, nil
+	return plaintext, nil
 }

@@ -86,8 +86,8 @@ func (k *dataKey) proof(key string) []byte {
 }
 
 // header returns the header of an object. It has the data key, encrypted for the keys of the layer.
-func (l *layer) header(ctx context.Context, k *dataKey, of Object) (string, error) {
-	stanzas, err := l.config.Keys.Wrap(ctx, k.secret[:], of)
+func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, error) {
+	stanzas, err := l.config.Keys.Wrap(ctx, k.secret[:], obj)
 	if err != nil {
 		return "", keysFailed(err)
 	}
@@ -102,7 +102,7 @@ func (l *layer) header(ctx context.Context, k *dataKey, of Object) (string, erro
 	text.WriteString("---")
 	mac := k.mac("header", []byte(text.String()))
 	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
-	tail := append(k.nonce[:], k.proof(of.Key)...)
+	tail := append(k.nonce[:], k.proof(obj.Key)...)
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }
 
@@ -179,8 +179,8 @@ type opening struct {
 
 // open returns the data key of an object. header is the object's header. If several
 // calls need the same key at the same time, only one of them unwraps it.
-func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
-	name := of.Bucket + "\x00" + of.Key + "\x00" + header
+func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*dataKey, error) {
+	name := obj.Bucket + "\x00" + obj.Key + "\x00" + header
 	for {
 		d.mu.Lock()
 		known := d.known[name]
@@ -218,24 +218,24 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 		}
 		close(own.done)
 	}()
-	own.key, own.err = d.unwrap(ctx, of, header)
+	own.key, own.err = d.unwrap(ctx, obj, header)
 	own.ended = ctx.Err() != nil
 	return own.key, own.err
 }
 
 // unwrap decrypts the data key in an object's header, and checks that the key belongs to the
 // object.
-func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*dataKey, error) {
-	return unwrapWith(ctx, d.layer.config.Keys, of, header)
+func (d *objectDriver) unwrap(ctx context.Context, obj Object, header string) (*dataKey, error) {
+	return unwrapWith(ctx, d.layer.config.Keys, obj, header)
 }
 
 // unwrapWith decrypts the data key of an object with the given keys.
-func unwrapWith(ctx context.Context, keys Keys, of Object, header string) (*dataKey, error) {
+func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
 		return nil, err
 	}
-	u := &unwrapper{ctx: ctx, keys: keys, of: of}
+	u := &unwrapper{ctx: ctx, keys: keys, of: obj}
 	secret, err := age.DecryptHeader(text, u)
 	if u.failed != nil {
 		return nil, keysFailed(u.failed)
@@ -246,7 +246,7 @@ func unwrapWith(ctx context.Context, keys Keys, of Object, header string) (*data
 	k := &dataKey{header: header}
 	copy(k.secret[:], secret)
 	copy(k.nonce[:], tail)
-	if !hmac.Equal(k.proof(of.Key), tail[nonceSize:]) {
+	if !hmac.Equal(k.proof(obj.Key), tail[nonceSize:]) {
 		return nil, damaged("the object was encrypted under another key (name)")
 	}
 	if err = k.init(); err != nil {
@@ -274,8 +274,8 @@ var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 
 // keysFailed translates an error of the layer's Keys into the error of an operation.
 func keysFailed(err error) error {
-	var own *storage.Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	var e *storage.Error
+	if errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if errors.Is(err, age.ErrIncorrectIdentity) {

@@ -34,11 +34,11 @@ type Object struct {
 type Keys interface {
 	// Wrap returns the data key, which has 16 bytes, in encrypted form. The type and each argument
 	// of a stanza must be ASCII, without spaces and "|".
-	Wrap(ctx context.Context, dataKey []byte, of Object) ([]*age.Stanza, error)
+	Wrap(ctx context.Context, dataKey []byte, obj Object) ([]*age.Stanza, error)
 	// Unwrap returns the data key of an object that was encrypted by Wrap. The parameter stanzas
 	// has all encrypted forms of the data key. If these Keys cannot decrypt any of them, the error
 	// matches [age.ErrIncorrectIdentity].
-	Unwrap(ctx context.Context, stanzas []*age.Stanza, of Object) (dataKey []byte, err error)
+	Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Object) (dataKey []byte, err error)
 }
 
 type ageKeys struct {
@@ -150,12 +150,12 @@ func JoinKeys(wrap, unwrap []Keys) Keys {
 
 type joinedKeys struct{ wrap, unwrap []Keys }
 
-func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, of Object) (all []*age.Stanza, err error) {
+func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) (all []*age.Stanza, err error) {
 	if len(k.wrap) == 0 {
 		return nil, noRecipient()
 	}
 	for _, keys := range k.wrap {
-		stanzas, err := keys.Wrap(ctx, dataKey, of)
+		stanzas, err := keys.Wrap(ctx, dataKey, obj)
 		if err != nil {
 			return nil, err
 		}
@@ -164,18 +164,18 @@ func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, of Object) (all [
 	return all, nil
 }
 
-func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, of Object) ([]byte, error) {
-	failed := age.ErrIncorrectIdentity
+func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Object) ([]byte, error) {
+	failure := age.ErrIncorrectIdentity
 	for _, keys := range k.unwrap {
-		dataKey, err := keys.Unwrap(ctx, stanzas, of)
+		dataKey, err := keys.Unwrap(ctx, stanzas, obj)
 		if err == nil || ctx.Err() != nil {
 			return dataKey, err
 		}
-		if errors.Is(failed, age.ErrIncorrectIdentity) {
-			failed = err
+		if errors.Is(failure, age.ErrIncorrectIdentity) {
+			failure = err
 		}
 	}
-	return nil, failed
+	return nil, failure
 }
 
 func mixed() error {

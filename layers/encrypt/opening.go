@@ -48,7 +48,7 @@ func (b *openingBody) fill() error {
 		return err
 	}
 	last := int64(len(sealed)) == b.left
-	plain, err := b.key.unseal(sealed, b.index, last)
+	plaintext, err := b.key.unseal(sealed, b.index, last)
 	if err != nil {
 		return err
 	}
@@ -57,9 +57,9 @@ func (b *openingBody) fill() error {
 	}
 	b.index++
 	b.left -= int64(len(sealed))
-	plain = plain[min(b.skip, int64(len(plain))):]
+	plaintext = plaintext[min(b.skip, int64(len(plaintext))):]
 	b.skip = 0
-	b.unread = plain[:min(b.want, int64(len(plain)))]
+	b.unread = plaintext[:min(b.want, int64(len(plaintext)))]
 	return nil
 }
 

@@ -144,11 +144,11 @@ func sealRange(r *driver.GetRequest) bool {
 // store's response. If the range ends before the last chunk, decrypt first checks that the object
 // was not truncated.
 func (d *objectDriver) decrypt(
-	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
+	ctx context.Context, r, req *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,
 ) (io.ReadCloser, error) {
 	size := attrs.Size
-	from, to, err := r.Span(size)
+	start, end, err := r.Span(size)
 	if err != nil {
 		return nil, err
 	}
@@ -156,14 +156,14 @@ func (d *objectDriver) decrypt(
 	if err != nil {
 		return nil, err
 	}
-	if size > 0 && (from == to || (to-1)/chunkSize < (size-1)/chunkSize) {
+	if size > 0 && (start == end || (end-1)/chunkSize < (size-1)/chunkSize) {
 		if err = d.requireWhole(ctx, r, key, attrs, sealed); err != nil {
 			return nil, err
 		}
 	}
-	first := from / chunkSize
-	if in.Suffix > 0 {
-		early := first*sealedChunk - max(0, sealed-in.Suffix)
+	first := start / chunkSize
+	if req.Suffix > 0 {
+		early := first*sealedChunk - max(0, sealed-req.Suffix)
 		if _, err = io.CopyN(io.Discard, body, early); err != nil {
 			return nil, again(err)
 		}
@@ -173,8 +173,8 @@ func (d *objectDriver) decrypt(
 		key:    key,
 		index:  first,
 		left:   sealed - first*sealedChunk,
-		skip:   from % chunkSize,
-		want:   to - from,
+		skip:   start % chunkSize,
+		want:   end - start,
 	}
 	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
 	// chunk, and fails if the chunk was changed.

@@ -107,21 +107,21 @@ func (b *sealingBody) fill() error {
 // read reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more byte to see whether the
 // body continues.
 func (b *sealingBody) read() (n int, ends bool, err error) {
-	most := int64(chunkSize + 1)
+	maximum := int64(chunkSize + 1)
 	if b.size >= 0 {
-		left := b.size - b.index*chunkSize
-		ends = left <= chunkSize
+		remaining := b.size - b.index*chunkSize
+		ends = remaining <= chunkSize
 		if ends {
-			most = left + 1
+			maximum = remaining + 1
 		} else {
-			most = chunkSize
+			maximum = chunkSize
 		}
 	}
 	n = b.carried
 	b.chunk[0] = b.carry
-	for int64(n) < most && err == nil {
+	for int64(n) < maximum && err == nil {
 		var k int
-		k, err = b.plain.Read(b.chunk[n:most])
+		k, err = b.plain.Read(b.chunk[n:maximum])
 		n += k
 	}
 	if err != nil && err != io.EOF {
@@ -136,9 +136,9 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 			n = chunkSize
 			b.carried = 1
 		}
-	case ends && int64(n) == most:
+	case ends && int64(n) == maximum:
 		return 0, false, errors.New("the body is longer than its size")
-	case int64(n) < most && !(ends && int64(n) == most-1):
+	case int64(n) < maximum && !(ends && int64(n) == maximum-1):
 		return 0, false, io.ErrUnexpectedEOF
 	}
 	return n, ends, nil
@@ -197,15 +197,15 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	chunk := newChunk()
 	defer freeChunk(chunk)
 	for n < len(p) {
-		at := off + int64(n)
-		if at >= sealedSize(b.size) {
+		offset := off + int64(n)
+		if offset >= sealedSize(b.size) {
 			return n, io.EOF
 		}
-		sealed, err := b.peek(chunk[:], at/sealedChunk)
+		sealed, err := b.peek(chunk[:], offset/sealedChunk)
 		if err != nil {
 			return n, err
 		}
-		n += copy(p[n:], sealed[at%sealedChunk:])
+		n += copy(p[n:], sealed[offset%sealedChunk:])
 	}
 	return n, nil
 }

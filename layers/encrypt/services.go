@@ -26,7 +26,7 @@ var services = struct {
 func RegisterService(name string, open func(ctx context.Context, key string) (Keys, error)) {
 	services.Lock()
 	defer services.Unlock()
-	if _, known := services.by[name]; known {
+	if _, ok := services.by[name]; ok {
 		panic("encrypt: RegisterService: " + name + " is registered already")
 	}
 	services.by[name] = open
@@ -40,13 +40,13 @@ const serviceKeys = "keys of a service: awskms:ARN, googlekms:NAME or azurekeyva
 
 // isServiceKey reports whether a text names the key of a service, and not a public key of age.
 func isServiceKey(text string) bool {
-	name, _, found := strings.Cut(text, ":")
-	if _, ours := servicePackages[name]; ours {
+	name, _, ok := strings.Cut(text, ":")
+	if _, isOurs := servicePackages[name]; isOurs {
 		return true
 	}
 	services.RLock()
 	defer services.RUnlock()
-	return found && services.by[name] != nil
+	return ok && services.by[name] != nil
 }
 
 // openServiceKeys opens each of the given names that is a key of a service. It ignores all other

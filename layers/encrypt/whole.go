@@ -17,9 +17,9 @@ import (
 func (d *objectDriver) requireWhole(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
-	if whole := cmp.Or(key.whole.Load(), endOf(d, key.header)); whole == sealed {
+	if size := cmp.Or(key.whole.Load(), endOf(d, key.header)); size == sealed {
 		return nil
-	} else if whole != 0 {
+	} else if size != 0 {
 		return damaged("the object was cut off")
 	}
 	last := (sealed - 1) / sealedChunk

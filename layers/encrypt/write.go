@@ -50,18 +50,18 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // large.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
 	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // with space for the engine's write id
-	out := make(map[string]string, len(metadata)+1)
+	result := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if name != writeIDName {
 			size += len(name) + len(value)
 		}
-		out[name] = value
+		result[name] = value
 	}
-	if out[headerName] != "" && out[headerName] != header {
+	if result[headerName] != "" && result[headerName] != header {
 		return nil, invalid("", "the object is encrypted by another layer encrypt already",
 			"use one layer, with several recipients")
 	}
-	out[headerName] = header
+	result[headerName] = header
 	if size > maxMetadataBytes {
 		return nil, invalid(
 			"",
@@ -72,7 +72,7 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, 600 for one of Azure Key Vault, 1,760 for a hybrid one",
 		)
 	}
-	return out, nil
+	return result, nil
 }
 
 // prepare computes the checksum of a body of known size before it is sent. If hashes is true, the
@@ -170,19 +170,19 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-	in, err := sealPart(d, key, upload, r)
+	req, err := sealPart(d, key, upload, r)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	part, err := d.Driver.PutPart(ctx, in)
+	part, err := d.Driver.PutPart(ctx, req)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	if part.CRC32C.Known && part.CRC32C != in.CRC32C {
+	if part.CRC32C.Known && part.CRC32C != req.CRC32C {
 		return driver.Part{}, damaged("the store has received other bytes than were sent")
 	}
 	key.stored(r.Number)
-	return driver.Part{Number: r.Number, Tag: in.CRC32C.String() + " " + part.Tag, ETag: part.ETag, Size: r.Size}, nil
+	return driver.Part{Number: r.Number, Tag: req.CRC32C.String() + " " + part.Tag, ETag: part.ETag, Size: r.Size}, nil
 }
 
 // CompleteParts makes the object of encrypted parts.

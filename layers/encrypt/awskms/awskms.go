@@ -116,44 +116,44 @@ type key struct {
 	arn    string
 }
 
-func contextOf(of encrypt.Object) map[string]string {
-	bound := map[string]string{"object": of.Key}
-	if of.Bucket != "" {
-		bound["bucket"] = of.Bucket
+func contextOf(obj encrypt.Object) map[string]string {
+	bound := map[string]string{"object": obj.Key}
+	if obj.Bucket != "" {
+		bound["bucket"] = obj.Bucket
 	}
 	return bound
 }
 
 // Encrypt implements kms.Service.
-func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
-	out, err := k.client.Encrypt(ctx, &awssdk.EncryptInput{
+func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
+	output, err := k.client.Encrypt(ctx, &awssdk.EncryptInput{
 		KeyId:             &k.arn,
 		Plaintext:         dataKey,
-		EncryptionContext: contextOf(of),
+		EncryptionContext: contextOf(obj),
 	})
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
 	}
-	if aws.ToString(out.KeyId) != k.arn || len(out.CiphertextBlob) == 0 {
+	if aws.ToString(output.KeyId) != k.arn || len(output.CiphertextBlob) == 0 {
 		return nil, nil, kms.Damaged(service, "the response to Encrypt is of another key")
 	}
-	return out.CiphertextBlob, nil, nil
+	return output.CiphertextBlob, nil, nil
 }
 
 // Decrypt implements kms.Service.
-func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Object) ([]byte, error) {
-	out, err := k.client.Decrypt(ctx, &awssdk.DecryptInput{
+func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.Object) ([]byte, error) {
+	output, err := k.client.Decrypt(ctx, &awssdk.DecryptInput{
 		KeyId:             &k.arn,
 		CiphertextBlob:    body,
-		EncryptionContext: contextOf(of),
+		EncryptionContext: contextOf(obj),
 	})
 	if err != nil {
 		return nil, failed(err)
 	}
-	if aws.ToString(out.KeyId) != k.arn {
+	if aws.ToString(output.KeyId) != k.arn {
 		return nil, kms.Damaged(service, "the response to Decrypt is of another key")
 	}
-	return out.Plaintext, nil
+	return output.Plaintext, nil
 }
 
 // meanings maps the error codes of Encrypt and Decrypt, and the codes that all services of AWS
@@ -175,8 +175,8 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 
 // failed returns the error of a request. The text of the error contains none of the given secrets.
 func failed(err error, secrets ...[]byte) error {
-	api, own := errors.AsType[smithy.APIError](err)
-	if own && api.ErrorCode() == "IncorrectKeyException" {
+	api, isOwn := errors.AsType[smithy.APIError](err)
+	if isOwn && api.ErrorCode() == "IncorrectKeyException" {
 		return age.ErrIncorrectIdentity
 	}
 	response, ok := errors.AsType[*awshttp.ResponseError](err)
@@ -188,7 +188,7 @@ func failed(err error, secrets ...[]byte) error {
 		Header:    response.Response.Header,
 		RequestID: response.ServiceRequestID(),
 	}
-	if own && api.ErrorCode() != "UnknownError" {
+	if isOwn && api.ErrorCode() != "UnknownError" {
 		r.Code, r.Message = api.ErrorCode(), api.ErrorMessage()
 	}
 	return kms.Failed(service, r, meanings, secrets...)

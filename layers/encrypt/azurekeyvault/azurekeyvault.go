@@ -115,9 +115,9 @@ type key struct {
 // proof returns a hash of the object's bucket and name. The vault encrypts this hash together with
 // the data key. Decrypt uses it to check that the data key belongs to the object. No bucket has a
 // zero byte in its name, so a zero byte separates both names.
-func proof(of encrypt.Object) []byte {
-	sum := sha256.Sum256([]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" +
-		of.Key))
+func proof(obj encrypt.Object) []byte {
+	sum := sha256.Sum256([]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + obj.Bucket + "\x00" +
+		obj.Key))
 	return sum[:]
 }
 
@@ -128,12 +128,12 @@ var (
 
 // Encrypt implements kms.Service. It sends the request wrapkey of Azure Key Vault. The second
 // result has one element, the version of the key.
-func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
+func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	var out azkeys.WrapKeyResponse
 	err := guarded(func() (err error) {
 		out, err = k.sdk.WrapKey(
 			ctx, k.name, k.version,
-			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(of)...)},
+			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(obj)...)},
 			nil,
 		)
 		return err
@@ -162,7 +162,7 @@ func versionOf(id *azkeys.ID, name string) string {
 }
 
 // Decrypt implements kms.Service.
-func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) ([]byte, error) {
+func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encrypt.Object) ([]byte, error) {
 	if len(args) != 1 || !versionForm.MatchString(args[0]) { // the version becomes part of a URL
 		return nil, kms.Another(service)
 	}
@@ -178,7 +178,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt
 	if len(out.Result) == 0 {
 		return nil, kms.Damaged(service, "the response to unwrapkey is empty")
 	}
-	dataKey, ok := bytes.CutSuffix(out.Result, proof(of))
+	dataKey, ok := bytes.CutSuffix(out.Result, proof(obj))
 	if !ok {
 		return nil, kms.Another(service)
 	}

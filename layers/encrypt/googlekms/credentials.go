@@ -37,9 +37,9 @@ func finder(given *auth.Credentials) func() (*auth.Credentials, error) {
 // RoundTrip implements [http.RoundTripper].
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	var token *auth.Token
-	found, err := a.find()
+	creds, err := a.find()
 	if err == nil {
-		token, err = found.Token(r.Context())
+		token, err = creds.Token(r.Context())
 	}
 	if err != nil {
 		if r.Body != nil {

@@ -108,12 +108,12 @@ func (t text) bytes() (data []byte, ok bool) {
 
 // boundTo returns the additional authenticated data for an object. The separator is a zero byte,
 // which no bucket name has.
-func boundTo(of encrypt.Object) text { return textOf([]byte(of.Bucket + "\x00" + of.Key)) }
+func boundTo(obj encrypt.Object) text { return textOf([]byte(obj.Bucket + "\x00" + obj.Key)) }
 
 // Encrypt implements kms.Service.
-func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
+func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	plain := textOf(dataKey)
-	bound := boundTo(of)
+	bound := boundTo(obj)
 	out, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
 		Plaintext:                         plain.base64,
 		PlaintextCrc32c:                   plain.crc,
@@ -137,9 +137,9 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 }
 
 // Decrypt implements kms.Service.
-func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Object) ([]byte, error) {
+func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.Object) ([]byte, error) {
 	sealed := textOf(body)
-	bound := boundTo(of)
+	bound := boundTo(obj)
 	out, err := k.sdk.Decrypt(k.name, &cloudkms.DecryptRequest{
 		Ciphertext:                        sealed.base64,
 		CiphertextCrc32c:                  sealed.crc,

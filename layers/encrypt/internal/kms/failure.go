@@ -35,15 +35,15 @@ const (
 // quotes them. Failed does not use the SDK's own error, which may contain the request.
 func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *storage.Error {
 	status := driver.StatusError(&http.Response{StatusCode: r.Status, Header: r.Header})
-	m, known := meanings[r.Code]
-	if !known {
+	m, ok := meanings[r.Code]
+	if !ok {
 		m.Code = status.Code
 	}
 	switch {
 	case m.Code == storage.Unauthenticated && m.Hint == "":
 		m.Hint = loginHint
 	case m.Code == storage.PermissionDenied || m.Code == storage.Unauthenticated || isRetryable(m.Code):
-	case known:
+	case ok:
 	case r.Code == "": // a gateway sent the response
 		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
 	case r.Status == http.StatusNotFound:
@@ -104,8 +104,8 @@ func text(service string, r Response, secrets [][]byte) string {
 // NoResponse returns the error for a request without a response. If err is a [storage.Error], which
 // comes from the caller's credentials, it is returned unchanged.
 func NoResponse(service string, err error) error {
-	if own, ok := errors.AsType[*storage.Error](err); ok {
-		return own
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		return e
 	}
 	e := driver.NetworkError(err)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {

@@ -30,10 +30,10 @@ type Key struct {
 type Service interface {
 	// Encrypt returns the encrypted data key, which is the result body. The object's header stores
 	// it together with the texts in args. Decrypt receives both.
-	Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) (body []byte, args []string, err error)
+	Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) (body []byte, args []string, err error)
 	// Decrypt returns the data key of a stanza with these arguments. If another key has encrypted
 	// the data key, the error matches [age.ErrIncorrectIdentity].
-	Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) (dataKey []byte, err error)
+	Decrypt(ctx context.Context, body []byte, args []string, obj encrypt.Object) (dataKey []byte, err error)
 }
 
 // tag returns the first argument of each stanza that this key makes. A stanza is an entry of age's
@@ -50,18 +50,18 @@ func (k *Key) PublicIdentity() string { return k.Type + " " + k.Name + " " + k.B
 
 // bound returns the object to which the data key is bound. The bucket of the result is k.Bucket,
 // unless k.Bucket is empty.
-func (k *Key) bound(of encrypt.Object) encrypt.Object {
+func (k *Key) bound(obj encrypt.Object) encrypt.Object {
 	if k.Bucket != "" {
-		of.Bucket = k.Bucket
+		obj.Bucket = k.Bucket
 	}
-	return of
+	return obj
 }
 
 // Wrap implements [encrypt.Keys].
-func (k *Key) Wrap(ctx context.Context, dataKey []byte, of encrypt.Object) ([]*age.Stanza, error) {
+func (k *Key) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]*age.Stanza, error) {
 	ctx, cancel := context.WithTimeout(ctx, RequestTime)
 	defer cancel()
-	body, args, err := k.Service.Encrypt(ctx, dataKey, k.bound(of))
+	body, args, err := k.Service.Encrypt(ctx, dataKey, k.bound(obj))
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +70,12 @@ func (k *Key) Wrap(ctx context.Context, dataKey []byte, of encrypt.Object) ([]*a
 
 // Unwrap implements [encrypt.Keys]. It sends one request, for the first stanza that names this key.
 // If no stanza names this key, it sends no request.
-func (k *Key) Unwrap(ctx context.Context, stanzas []*age.Stanza, of encrypt.Object) ([]byte, error) {
+func (k *Key) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj encrypt.Object) ([]byte, error) {
 	for _, s := range stanzas {
 		if s.Type == k.Type && len(s.Args) > 0 && s.Args[0] == k.tag() {
 			ctx, cancel := context.WithTimeout(ctx, RequestTime)
 			defer cancel()
-			return k.Service.Decrypt(ctx, s.Body, s.Args[1:], k.bound(of))
+			return k.Service.Decrypt(ctx, s.Body, s.Args[1:], k.bound(obj))
 		}
 	}
 	return nil, age.ErrIncorrectIdentity
