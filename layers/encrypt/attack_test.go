@@ -76,9 +76,9 @@ func upload(t testing.TB, b storage.Bucket, key, content string, opts ...storage
 	return attrs
 }
 
-func changed(text string, at int) string {
+func changed(text string, i int) string {
 	data := []byte(text)
-	data[at] ^= 1
+	data[i] ^= 1
 	return string(data)
 }
 
@@ -396,7 +396,7 @@ func TestNothingPlainIsStored(t *testing.T) {
 
 // Two bodies that one key has encrypted would show their difference.
 func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
-	for name, at := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
+	for name, i := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
@@ -405,7 +405,7 @@ func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
 			recording := func(failAt int) storage.Bucket {
 				return engine.New(&recorder{Driver: s.Driver, failAt: failAt, seen: func(r *driver.PartRequest, data string) {
 					place := fmt.Sprint(r.Upload, r.Number)
-					if before, again := seen[place]; again {
+					if before, retry := seen[place]; retry {
 						require.Equal(t, before, data, "one key has encrypted two bodies")
 					}
 					seen[place] = data
@@ -414,7 +414,7 @@ func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
 			opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
 			_, err := recording(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
-			other := changed(content, at)
+			other := changed(content, i)
 			b := recording(0)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(other), opts...)
 			require.NoError(t, err)
@@ -503,11 +503,11 @@ func TestPlainObjects(t *testing.T) {
 	for _, row := range []struct{ from, length int64 }{{0, -1}, {1, 5}, {chunk - 1, 3}, {2 * chunk, -1}, {2*chunk + 4, 1}} {
 		got, attrs, err := storage.ReadAll(t.Context(), b, "plain", storage.WithRange(row.from, row.length))
 		require.NoError(t, err)
-		to := int64(len(content))
+		end := int64(len(content))
 		if row.length >= 0 {
-			to = row.from + row.length
+			end = row.from + row.length
 		}
-		require.Equal(t, content[row.from:to], string(got))
+		require.Equal(t, content[row.from:end], string(got))
 		require.Equal(t, int64(len(content)), attrs.Size)
 	}
 	_, err = storage.Copy(t.Context(), b, "plain", b, "plain", storage.WithMetadata(map[string]string{"k": "w"}))

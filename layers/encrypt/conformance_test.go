@@ -30,16 +30,16 @@ import (
 // boundKeys are like those of a key management service: a data key is refused for another object.
 type boundKeys struct{ encrypt.Keys }
 
-func (k boundKeys) Wrap(ctx context.Context, dataKey []byte, of encrypt.Object) ([]*age.Stanza, error) {
-	stanzas, err := k.Keys.Wrap(ctx, dataKey, of)
-	return append(stanzas, &age.Stanza{Type: "test-object", Body: []byte(of.Bucket + "/" + of.Key)}), err
+func (k boundKeys) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]*age.Stanza, error) {
+	stanzas, err := k.Keys.Wrap(ctx, dataKey, obj)
+	return append(stanzas, &age.Stanza{Type: "test-object", Body: []byte(obj.Bucket + "/" + obj.Key)}), err
 }
 
-func (k boundKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, of encrypt.Object) ([]byte, error) {
-	if last := stanzas[len(stanzas)-1]; string(last.Body) != of.Bucket+"/"+of.Key {
-		return nil, fmt.Errorf("the data key is of %q, not of %q: %w", last.Body, of.Key, errors.ErrUnsupported)
+func (k boundKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj encrypt.Object) ([]byte, error) {
+	if last := stanzas[len(stanzas)-1]; string(last.Body) != obj.Bucket+"/"+obj.Key {
+		return nil, fmt.Errorf("the data key is of %q, not of %q: %w", last.Body, obj.Key, errors.ErrUnsupported)
 	}
-	return k.Keys.Unwrap(ctx, stanzas, of)
+	return k.Keys.Unwrap(ctx, stanzas, obj)
 }
 
 func newKeys(t testing.TB) encrypt.Keys {

@@ -44,9 +44,9 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
 	require.NotEqual(t, before.Revision, attrs.Revision)
-	now := s.get(t, "a")
-	require.Equal(t, was.body, now.body)
-	require.NotEqual(t, was.header(), now.header())
+	current := s.get(t, "a")
+	require.Equal(t, was.body, current.body)
+	require.NotEqual(t, was.header(), current.header())
 
 	for name, keys := range map[string]encrypt.Keys{"newer": parse(newer.String()), "both": parse(older.String() + "\n" + newer.String())} {
 		got, attrs, err := storage.ReadAll(t.Context(), s.open(t, keys), "a")
@@ -130,14 +130,14 @@ func TestCopiesBetweenBuckets(t *testing.T) {
 				require.NoError(t, err)
 				return engine.New(d, append([]storage.OpenOption{driver.WithLayer(calls.Layer())}, opts...)...)
 			}
-			from := open("from", row.from(one, other))
-			to := open("to", row.to(one, other))
-			upload(t, from, "a", content)
+			src := open("from", row.from(one, other))
+			dst := open("to", row.to(one, other))
+			upload(t, src, "a", content)
 			calls.Reset()
-			_, err := storage.Copy(t.Context(), to, "b", from, "a")
+			_, err := storage.Copy(t.Context(), dst, "b", src, "a")
 			require.NoError(t, err)
 			require.Equal(t, row.moves, calls.Count(faults.Get) > 0, "%v", calls)
-			got, _, err := storage.ReadAll(t.Context(), to, "b")
+			got, _, err := storage.ReadAll(t.Context(), dst, "b")
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
 			raw, _, err := storage.ReadAll(t.Context(), open("to", nil), "b")
@@ -171,17 +171,17 @@ func TestRangesReadOnlyTheirChunks(t *testing.T) {
 		counted.bytes = 0
 		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(row.from, row.length))
 		require.NoError(t, err)
-		from := row.from
-		if from < 0 {
-			from = max(0, int64(len(content))+from)
+		start := row.from
+		if start < 0 {
+			start = max(0, int64(len(content))+start)
 		}
-		to := int64(len(content))
+		end := int64(len(content))
 		if row.length >= 0 {
-			to = from + row.length
+			end = start + row.length
 		}
-		require.True(t, content[from:to] == string(got), "%+v", row)
+		require.True(t, content[start:end] == string(got), "%+v", row)
 		require.Equal(t, int64(len(content)), attrs.Size)
-		require.LessOrEqual(t, counted.bytes, to-from+2*sealedChunk+(to-from)/chunk*16, "%+v", row)
+		require.LessOrEqual(t, counted.bytes, end-start+2*sealedChunk+(end-start)/chunk*16, "%+v", row)
 	}
 }
 
@@ -268,9 +268,9 @@ func TestTheCallersChecksumIsOfThePlainBytes(t *testing.T) {
 	exists, err := b.Exists(t.Context(), "b")
 	require.NoError(t, err)
 	require.False(t, exists)
-	now, err := b.Attrs(t.Context(), "a")
+	current, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
-	require.False(t, now.CRC32C.Known, "the store has that of the encrypted bytes")
+	require.False(t, current.CRC32C.Known, "the store has that of the encrypted bytes")
 }
 
 // The store's own address has the encrypted bytes.

@@ -46,7 +46,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plain, _, err := storage.ReadAll(ctx, bucket, "letter.txt")
+	plaintext, _, err := storage.ReadAll(ctx, bucket, "letter.txt")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -54,12 +54,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	stored, err := store.Attrs(ctx, "letter.txt")
+	existing, err := store.Attrs(ctx, "letter.txt")
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%d bytes: %s\n", attrs.Size, plain)
-	fmt.Printf("%d bytes in the store\n", stored.Size)
+	fmt.Printf("%d bytes: %s\n", attrs.Size, plaintext)
+	fmt.Printf("%d bytes in the store\n", existing.Size)
 	// Output:
 	// 10 bytes: Dear Alice
 	// 26 bytes in the store

@@ -130,9 +130,9 @@ func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key s
 	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: key, Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
-	kept, err := url.ParseQuery(attrs.Metadata["s3server"])
+	values, err := url.ParseQuery(attrs.Metadata["s3server"])
 	require.NoError(t, err)
-	for name := range kept {
+	for name := range values {
 		require.Contains(t, []string{"u", "o"}, name, "the upload and the account")
 	}
 }

@@ -285,10 +285,10 @@ func TestTheNameIsBoundByTheService(t *testing.T) {
 		keys := k.keys(t, 1)
 		dataKey := []byte("0123456789abcdef")
 		for i, key := range hostileKeys {
-			of := encrypt.Object{Bucket: "b", Key: key}
-			stanzas, err := keys.Wrap(t.Context(), dataKey, of)
+			obj := encrypt.Object{Bucket: "b", Key: key}
+			stanzas, err := keys.Wrap(t.Context(), dataKey, obj)
 			require.NoError(t, err, key)
-			got, err := keys.Unwrap(t.Context(), stanzas, of)
+			got, err := keys.Unwrap(t.Context(), stanzas, obj)
 			require.NoError(t, err, key)
 			require.Equal(t, dataKey, got)
 			for name, other := range map[string]encrypt.Object{
@@ -425,15 +425,15 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 	_, _, read := storage.ReadAll(t.Context(), b, "a")
 	_, write := b.Upload(t.Context(), "b", strings.NewReader("text"))
 	for name, err := range map[string]error{"read": read, "write": write} {
-		own := &storage.Error{}
-		require.ErrorAs(t, err, &own, name)
+		e := &storage.Error{}
+		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
-		require.Equal(t, retryable, own.Retryable, "%s: %v", name, err)
-		require.False(t, own.Unknown, name)
+		require.Equal(t, retryable, e.Retryable, "%s: %v", name, err)
+		require.False(t, e.Unknown, name)
 		require.NotContains(t, err.Error(), "hunter2")
 		require.Less(t, len(err.Error()), 1000)
 		if want == storage.PermissionDenied || want == storage.Unauthenticated {
-			require.NotEmpty(t, own.Hint, "%s: %v", name, err)
+			require.NotEmpty(t, e.Hint, "%s: %v", name, err)
 		}
 	}
 	exists, err := b.Exists(t.Context(), "b")
@@ -444,12 +444,12 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 // The bucket retries, and the SDK does not.
 func TestAThrottledServiceIsAskedAgain(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
-		refused := 0
+		refusals := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
-			if operation != k.wrap || refused == 2 {
+			if operation != k.wrap || refusals == 2 {
 				return false
 			}
-			refused++
+			refusals++
 			kmsserver.WriteJSON(w, http.StatusTooManyRequests, map[string]any{"__type": "ThrottlingException", "error": map[string]string{"code": "Throttled", "status": "RESOURCE_EXHAUSTED"}})
 			return true
 		})
@@ -473,8 +473,8 @@ func TestErrorsOfAServiceShowNoDataKey(t *testing.T) {
 				quoted = string(body)
 				for _, line := range r.Header {
 					quoted += " " + line[0]
-					if _, found, ok := strings.Cut(line[0], "Signature="); ok {
-						signature = found
+					if _, value, ok := strings.Cut(line[0], "Signature="); ok {
+						signature = value
 					}
 				}
 				kmsserver.WriteJSON(w, status, map[string]any{
@@ -533,11 +533,11 @@ func TestAResponseOfAServiceWithoutEndIsNotRead(t *testing.T) {
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 			w.Header().Set("Content-Type", "application/json")
 			spaces := bytes.Repeat([]byte(" "), 64<<10)
-			sent := 0
-			for err := error(nil); err == nil && sent < most; sent += len(spaces) {
+			n := 0
+			for err := error(nil); err == nil && n < most; n += len(spaces) {
 				_, err = w.Write(spaces)
 			}
-			ended <- sent
+			ended <- n
 			return true
 		})
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)

@@ -99,8 +99,8 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newStore()
 			keys, _ := rotated(t)
-			plain := s.open(t, keys)
-			upload(t, plain, "a", "old")
+			bucket := s.open(t, keys)
+			upload(t, bucket, "a", "old")
 			var writes atomic.Int32
 			calls := faults.New()
 			racing := engine.New(s.Driver, driver.WithLayer(calls.Layer()),
@@ -109,9 +109,9 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 						func(ctx context.Context, call string, next func(context.Context) error) error {
 							if call == "Copy" && writes.Add(1) <= row.writes {
 								if row.remove {
-									require.NoError(t, plain.Remove(ctx, "a"))
+									require.NoError(t, bucket.Remove(ctx, "a"))
 								} else {
-									upload(t, plain, "a", fmt.Sprint("new ", writes.Load()))
+									upload(t, bucket, "a", fmt.Sprint("new ", writes.Load()))
 								}
 							}
 							return next(ctx)

@@ -40,10 +40,10 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	} else {
 		data, err = io.ReadAll(r.Body)
 	}
-	for at := 0; at < len(data); at += sealedChunk {
-		place := fmt.Sprint(r.Upload, r.Number, at)
-		sealed := string(data[at:min(at+sealedChunk, len(data))])
-		if before, again := d.seen[place]; again && len(before) == len(sealed) && before != sealed {
+	for i := 0; i < len(data); i += sealedChunk {
+		place := fmt.Sprint(r.Upload, r.Number, i)
+		sealed := string(data[i:min(i+sealedChunk, len(data))])
+		if before, retry := d.seen[place]; retry && len(before) == len(sealed) && before != sealed {
 			d.reused = place
 		}
 		d.seen[place] = sealed
