@@ -223,9 +223,9 @@ var (
 		return s.attrs(ctx, adapterKey)
 	})
 	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
-		there, err := s.exists(ctx, adapterKey)
+		exists, err := s.exists(ctx, adapterKey)
 		missing, missingErr := s.exists(ctx, "folder/none")
-		if !there || missing {
+		if !exists || missing {
 			err = errors.Join(err, errors.New("exists is wrong"))
 		}
 		return errors.Join(err, missingErr)
@@ -261,8 +261,8 @@ func (s own) readRange(ctx context.Context, key string, offset, length int64) er
 func (s own) exists(ctx context.Context, key string) (bool, error) { return s.bucket.Exists(ctx, key) }
 func (s own) remove(ctx context.Context, key string) error         { return s.bucket.Remove(ctx, key) }
 
-func (s own) copyTo(ctx context.Context, to, from string) error {
-	_, err := storage.Copy(ctx, s.bucket, to, s.bucket, from, storage.WithoutAttrs())
+func (s own) copyTo(ctx context.Context, dst, src string) error {
+	_, err := storage.Copy(ctx, s.bucket, dst, s.bucket, src, storage.WithoutAttrs())
 	return err
 }
 
@@ -277,8 +277,8 @@ func (s goCloud) exists(ctx context.Context, key string) (bool, error) {
 
 func (s goCloud) remove(ctx context.Context, key string) error { return s.bucket.Delete(ctx, key) }
 
-func (s goCloud) copyTo(ctx context.Context, to, from string) error {
-	return s.bucket.Copy(ctx, to, from, nil)
+func (s goCloud) copyTo(ctx context.Context, dst, src string) error {
+	return s.bucket.Copy(ctx, dst, src, nil)
 }
 
 func (s objstoreBucket) readRange(ctx context.Context, key string, offset, length int64) error {

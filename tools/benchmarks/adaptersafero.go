@@ -37,9 +37,9 @@ func (s aferoStore) get(_ context.Context, key string) (int, error) {
 	return len(data), err
 }
 
-func (s aferoStore) download(_ context.Context, key string, to io.Writer) (int64, error) {
+func (s aferoStore) download(_ context.Context, key string, dst io.Writer) (int64, error) {
 	f, err := s.files.Open(key)
-	return copyAndClose(to, f, err)
+	return copyAndClose(dst, f, err)
 }
 
 func (s aferoStore) attrs(_ context.Context, key string) error {

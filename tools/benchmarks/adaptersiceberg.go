@@ -111,12 +111,12 @@ func (s icebergFiles) get(_ context.Context, key string) (int, error) {
 }
 
 // download reads the file with Read, as readers of Avro do.
-func (s icebergFiles) download(_ context.Context, key string, to io.Writer) (int64, error) {
+func (s icebergFiles) download(_ context.Context, key string, dst io.Writer) (int64, error) {
 	f, err := s.files.Open(s.at(key))
 	if err != nil {
 		return 0, err
 	}
-	n, err := io.CopyBuffer(to, struct{ io.Reader }{f}, s.buffer)
+	n, err := io.CopyBuffer(dst, struct{ io.Reader }{f}, s.buffer)
 	return n, errors.Join(err, f.Close())
 }
 

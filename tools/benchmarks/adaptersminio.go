@@ -63,8 +63,8 @@ func minioRow[S closer](name string, open minioOpener[S]) adapterRow[S] {
 }
 
 func minioOwn(ctx context.Context, bucket string, server jobServer) (storage.Bucket, error) {
-	profile, known := s3.NamedProfile("minio")
-	if !known {
+	profile, ok := s3.NamedProfile("minio")
+	if !ok {
 		return nil, fmt.Errorf("there is no profile of MinIO")
 	}
 	return s3.Open(ctx, s3.Config{

@@ -44,11 +44,11 @@ func runChild(job string) error {
 }
 
 // useProcessor keeps one processor busy until the end of in.
-func useProcessor(in io.Reader) error {
+func useProcessor(src io.Reader) error {
 	var ended atomic.Bool
 	var err error
 	go func() {
-		_, err = io.Copy(io.Discard, in)
+		_, err = io.Copy(io.Discard, src)
 		ended.Store(true)
 	}()
 	for !ended.Load() {
@@ -131,9 +131,9 @@ func (e *env) runInChild(order childOrder) error {
 	return errors.Join(err, c.close())
 }
 
-func runContender(in io.Reader, out io.Writer) (err error) {
+func runContender(src io.Reader, w io.Writer) (err error) {
 	var order childOrder
-	if err := readJSON(in, &order); err != nil {
+	if err := readJSON(src, &order); err != nil {
 		return err
 	}
 	listedKeys = order.ListedKeys
@@ -163,7 +163,7 @@ func runContender(in io.Reader, out io.Writer) (err error) {
 		op = profiled(order.Profile, op)
 	}
 	report, err := watch(order.URL, op)
-	return errors.Join(err, writeJSON(out, report))
+	return errors.Join(err, writeJSON(w, report))
 }
 
 func (o childOrder) find() (clientCase, contender, error) {
@@ -222,7 +222,7 @@ func watchResident(url string, op func() error) (*childReport, error) {
 // watchHeap measures one operation, including how far the heap grows above its size at the start.
 func watchHeap(_ string, op func() error) (*childReport, error) {
 	base := heap()
-	began := time.Now()
+	start := time.Now()
 	stop := make(chan struct{})
 	highest := make(chan uint64)
 	go func() {
@@ -242,7 +242,7 @@ func watchHeap(_ string, op func() error) (*childReport, error) {
 	err := op()
 	close(stop)
 	peak := <-highest
-	return &childReport{Nanos: float64(time.Since(began)), PeakHeap: float64(max(peak, base) - base)}, err
+	return &childReport{Nanos: float64(time.Since(start)), PeakHeap: float64(max(peak, base) - base)}, err
 }
 
 func heap() uint64 {

@@ -55,11 +55,11 @@ func openAge(e *env, server string) (client, error) {
 	c, err := openManager(e, server)
 	upload := c.upload
 	encrypted := func(ctx context.Context, key string, body io.Reader, _ int64) error {
-		from, err := age.EncryptReader(body, identity.Recipient())
+		src, err := age.EncryptReader(body, identity.Recipient())
 		if err != nil {
 			return err
 		}
-		return upload(ctx, key, from, -1)
+		return upload(ctx, key, src, -1)
 	}
 	return client{put: putBy(encrypted), upload: encrypted}, err
 }

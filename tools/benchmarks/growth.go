@@ -112,9 +112,9 @@ func growthTransfers() []clientCase {
 // objects at the same time.
 func uploadsAtOnce(objects int) work {
 	return func(ctx context.Context, c client, n int) error {
-		at := atOnce(objects, n)
-		return together(at, func(i int) error {
-			body := struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n/at))}
+		index := atOnce(objects, n)
+		return together(index, func(i int) error {
+			body := struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n/index))}
 			return c.upload(ctx, key(i), body, -1)
 		})
 	}
@@ -124,8 +124,8 @@ func uploadsAtOnce(objects int) work {
 // time.
 func downloadsAtOnce(objects int) work {
 	return func(ctx context.Context, c client, n int) error {
-		at := atOnce(objects, n)
-		return together(at, func(int) error { return download(ctx, c, n/at) })
+		i := atOnce(objects, n)
+		return together(i, func(int) error { return download(ctx, c, n/i) })
 	}
 }
 

@@ -72,9 +72,9 @@ func expireNothing(ctx context.Context, c client, n int) error {
 
 // syncNothing syncs objects to copies that are one day younger, so that nothing needs to be copied.
 func syncNothing(ctx context.Context, c client, n int) error {
-	from := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n))
-	to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
-	report, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from))
+	src := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n))
+	dst := storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
+	report, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src))
 	if err != nil {
 		return err
 	}

@@ -32,19 +32,19 @@ type serverOrder struct {
 
 type serverReady struct{ URL string }
 
-func (p *provider) runServer(in io.Reader, out io.Writer) error {
+func (p *provider) runServer(src io.Reader, w io.Writer) error {
 	var order serverOrder
-	if err := readJSON(in, &order); err != nil {
+	if err := readJSON(src, &order); err != nil {
 		return err
 	}
 	server, err := nullserver.Start(p.service, order.Options, order.Certificate)
 	if err != nil {
 		return err
 	}
-	if err := writeJSON(out, serverReady{server.URL}); err != nil {
+	if err := writeJSON(w, serverReady{server.URL}); err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, in)
+	_, _ = io.Copy(io.Discard, src)
 	return server.Close()
 }
 

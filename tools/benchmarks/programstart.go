@@ -30,11 +30,11 @@ func startCases() []benchCase {
 				for range runs {
 					cmd := exec.CommandContext(e.ctx, program, server)
 					cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey)
-					began := time.Now()
+					start := time.Now()
 					if said, err := cmd.CombinedOutput(); err != nil {
 						return fmt.Errorf("%w: %s", err, said)
 					}
-					report.Nanos += float64(time.Since(began)) / runs
+					report.Nanos += float64(time.Since(start)) / runs
 					report.CPU += float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / runs
 				}
 				report.Resident = float64(info.Size())

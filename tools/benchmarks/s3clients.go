@@ -112,11 +112,11 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 				return err
 			},
 			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				out, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+				output, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
 				if err != nil {
 					return nil, err
 				}
-				return out.Body, nil
+				return output.Body, nil
 			},
 			list: func(ctx context.Context, prefix string, each func()) error {
 				pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{
@@ -160,7 +160,7 @@ type sdkObject struct {
 }
 
 func (o *sdkObject) ReadAt(p []byte, off int64) (int, error) {
-	out, err := o.client.GetObject(o.ctx, &awss3.GetObjectInput{
+	output, err := o.client.GetObject(o.ctx, &awss3.GetObjectInput{
 		Bucket: aws.String(s3Bucket),
 		Key:    &o.key,
 		Range:  aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
@@ -168,8 +168,8 @@ func (o *sdkObject) ReadAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := io.ReadFull(out.Body, p)
-	return n, errors.Join(err, out.Body.Close())
+	n, err := io.ReadFull(output.Body, p)
+	return n, errors.Join(err, output.Body.Close())
 }
 
 func (o *sdkObject) Close() error { return nil }
@@ -193,11 +193,11 @@ func s3TransferManager(name string, kind transfertypes.GetObjectType) contender 
 			put:    putBy(upload),
 			upload: upload,
 			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				out, err := c.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+				output, err := c.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
 				if err != nil {
 					return nil, err
 				}
-				return io.NopCloser(out.Body), nil
+				return io.NopCloser(output.Body), nil
 			},
 			file: func(ctx context.Context, key, name string) error {
 				return writeFile(name, func(w io.WriterAt) error {

@@ -151,11 +151,11 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 		args = command(tree, bucket, back)
 	}
 	computed := s.cpu()
-	began := time.Now()
+	start := time.Now()
 	if err := s.s5cmd(ctx, args...); err != nil {
 		return nil, err
 	}
-	report = &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu() - computed, Resident: s.peak()}
+	report = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}
 	if bucket == "s3://empty" {
 		if err := s.s5cmd(ctx, "rm", bucket+"/*"); err != nil {
 			return nil, err
@@ -172,11 +172,11 @@ func memoryRows() (rows []row) {
 				if err != nil {
 					return err
 				}
-				began := time.Now()
+				start := time.Now()
 				if err := s.everything(e); err != nil {
 					return err
 				}
-				e.reports[name] = &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu(), Resident: s.peak()}
+				e.reports[name] = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu(), Resident: s.peak()}
 				return nil
 			}, nil
 		}})
@@ -267,7 +267,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key,
 		"MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret,
 	)
-	began := time.Now()
+	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -279,10 +279,10 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	e.cleanup = append(e.cleanup, s.end)
 	for {
 		if response, err := http.Get(s.server.endpoint); err == nil {
-			s.started = time.Since(began)
+			s.started = time.Since(start)
 			return s, response.Body.Close()
 		}
-		if time.Since(began) > time.Minute {
+		if time.Since(start) > time.Minute {
 			return nil, fmt.Errorf("%s does not answer", name)
 		}
 		time.Sleep(time.Millisecond)
@@ -355,17 +355,17 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 
 // timeAtMost limits the time of an operation. The parameter one is the name of the row, and the
 // parameter most is the limit.
-func timeAtMost(one string, most time.Duration) goal {
-	return goal{fmt.Sprintf("%s: at most %s", one, most), func(rows map[string]*result) (string, bool) {
+func timeAtMost(one string, limit time.Duration) goal {
+	return goal{fmt.Sprintf("%s: at most %s", one, limit), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].nanos)
-		return record.Nanos(seen), seen <= float64(most)
+		return record.Nanos(seen), seen <= float64(limit)
 	}}
 }
 
 // serverSize requires that the program of our server, without symbols, has at most that many bytes.
-func serverSize(most int64) goal {
+func serverSize(limit int64) goal {
 	return goal{
-		fmt.Sprintf("the stripped program has at most %s", record.Size(float64(most))),
+		fmt.Sprintf("the stripped program has at most %s", record.Size(float64(limit))),
 		func(map[string]*result) (string, bool) {
 			dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 			if err != nil {
@@ -383,7 +383,7 @@ func serverSize(most int64) goal {
 			if err != nil {
 				return err.Error(), false
 			}
-			return record.Size(float64(info.Size())), info.Size() <= most
+			return record.Size(float64(info.Size())), info.Size() <= limit
 		},
 	}
 }

@@ -107,11 +107,11 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 		return nil, err
 	}
 	computed := s.cpu()
-	began := time.Now()
+	start := time.Now()
 	if err := s.s5cmd(e.ctx, args...); err != nil {
 		return nil, err
 	}
-	return &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu() - computed, Resident: s.peak()}, nil
+	return &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}, nil
 }
 
 // forgetPeak makes the kernel start a new measurement of the peak memory.

@@ -27,12 +27,12 @@ func sendRows(bytes int64) []row {
 			if err := s.put(e.ctx, "large", make([]byte, bytes)); err != nil {
 				return nil, err
 			}
-			return sendOp(e, bytes, func(to io.Writer) (int64, error) {
+			return sendOp(e, bytes, func(dst io.Writer) (int64, error) {
 				r, err := s.bucket.Download(e.ctx, "large", opts...)
 				if err != nil {
 					return 0, err
 				}
-				n, err := io.Copy(to, r)
+				n, err := io.Copy(dst, r)
 				return n, errors.Join(err, r.Close())
 			})
 		}
@@ -51,12 +51,12 @@ func sendRows(bytes int64) []row {
 			if err := os.WriteFile(name, make([]byte, bytes), 0o600); err != nil {
 				return nil, err
 			}
-			return sendOp(e, bytes, func(to io.Writer) (int64, error) {
+			return sendOp(e, bytes, func(dst io.Writer) (int64, error) {
 				f, err := os.Open(name)
 				if err != nil {
 					return 0, err
 				}
-				n, err := io.Copy(to, f)
+				n, err := io.Copy(dst, f)
 				return n, errors.Join(err, f.Close())
 			})
 		}},

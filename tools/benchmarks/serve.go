@@ -153,14 +153,14 @@ func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 		want = want - 1
 	}
 	request += "\r\n"
-	from := bufio.NewReaderSize(conn, 64<<10)
+	src := bufio.NewReaderSize(conn, 64<<10)
 	body := make([]byte, 256<<10)
 	return func(n int) error {
 		for range n {
 			if _, err := io.WriteString(conn, request); err != nil {
 				return err
 			}
-			if got, err := readResponse(from, body); err != nil || got != want {
+			if got, err := readResponse(src, body); err != nil || got != want {
 				return errors.Join(err, checkCount(got, want))
 			}
 		}
@@ -169,10 +169,10 @@ func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 }
 
 // readResponse reads a response into body, and returns the length of the response's body.
-func readResponse(from *bufio.Reader, body []byte) (int, error) {
+func readResponse(src *bufio.Reader, body []byte) (int, error) {
 	length := -1
 	for {
-		line, err := from.ReadSlice('\n')
+		line, err := src.ReadSlice('\n')
 		if err != nil {
 			return 0, err
 		}
@@ -187,12 +187,12 @@ func readResponse(from *bufio.Reader, body []byte) (int, error) {
 			}
 		}
 	}
-	for left := length; left > 0; {
-		n, err := from.Read(body[:min(left, len(body))])
+	for remaining := length; remaining > 0; {
+		n, err := src.Read(body[:min(remaining, len(body))])
 		if err != nil {
-			return length - left, err
+			return length - remaining, err
 		}
-		left -= n
+		remaining -= n
 	}
 	return length, nil
 }

@@ -41,7 +41,7 @@ type store interface {
 	put(ctx context.Context, key string, data []byte) error
 	upload(ctx context.Context, key string, body io.Reader) error
 	get(ctx context.Context, key string) (n int, _ error) // reads the whole object into memory
-	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
+	download(ctx context.Context, key string, dst io.Writer) (n int64, _ error)
 	attrs(ctx context.Context, key string) error
 	// list lists the keys that begin with prefix, with their sizes. It requests pages of 1,000
 	// keys, and calls the given function once per key.
@@ -65,9 +65,9 @@ func (s own) upload(ctx context.Context, key string, body io.Reader) error {
 	return err
 }
 
-func (s own) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+func (s own) download(ctx context.Context, key string, dst io.Writer) (int64, error) {
 	r, err := s.bucket.Download(ctx, key)
-	return copyAndClose(to, r, err)
+	return copyAndClose(dst, r, err)
 }
 
 func (s own) get(ctx context.Context, key string) (int, error) {
@@ -110,9 +110,9 @@ func (s goCloud) upload(ctx context.Context, key string, body io.Reader) error {
 	return s.bucket.Upload(ctx, key, body, opts)
 }
 
-func (s goCloud) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+func (s goCloud) download(ctx context.Context, key string, dst io.Writer) (int64, error) {
 	r, err := s.bucket.NewReader(ctx, key, nil)
-	return copyAndClose(to, r, err)
+	return copyAndClose(dst, r, err)
 }
 
 func (s goCloud) get(ctx context.Context, key string) (int, error) {
@@ -154,9 +154,9 @@ func (s objstoreBucket) upload(ctx context.Context, key string, body io.Reader) 
 	return s.bucket.Upload(ctx, key, body)
 }
 
-func (s objstoreBucket) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+func (s objstoreBucket) download(ctx context.Context, key string, dst io.Writer) (int64, error) {
 	r, err := s.bucket.Get(ctx, key)
-	return copyAndClose(to, r, err)
+	return copyAndClose(dst, r, err)
 }
 
 func (s objstoreBucket) get(ctx context.Context, key string) (int, error) {
@@ -184,10 +184,10 @@ func (s objstoreBucket) close() error { return s.bucket.Close() }
 
 // copyAndClose copies the download r to a writer, and closes r. err is the error of opening the
 // download. If err is not nil, copyAndClose only returns err.
-func copyAndClose(to io.Writer, r io.ReadCloser, err error) (int64, error) {
+func copyAndClose(dst io.Writer, r io.ReadCloser, err error) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := io.Copy(to, r)
+	n, err := io.Copy(dst, r)
 	return n, errors.Join(err, r.Close())
 }

@@ -52,11 +52,11 @@ func (e *env) slowest(c client) (*childReport, error) {
 	cpu := process.CPUTime()
 	took := make([]float64, tailReads)
 	for i := range took {
-		began := time.Now()
+		start := time.Now()
 		if err := getSmall(e.ctx, c, 1); err != nil {
 			return nil, err
 		}
-		took[i] = float64(time.Since(began))
+		took[i] = float64(time.Since(start))
 	}
 	used := process.CPUTime() - cpu
 	after, err := e.requests()

@@ -41,15 +41,15 @@ func transferJobCases() []benchCase {
 	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
 	}
-	rows := func(again bool) []row {
+	rows := func(retry bool) []row {
 		all := []row{
-			jobRow(ours, again, syncUp()),
-			jobRow(ours256, again, syncUp("--concurrency", "256")),
-			jobRow(rcloneBest, again, rclone("--transfers", "32", "--checkers", "32")),
-			jobRow(rcloneOwn, again, rclone()),
+			jobRow(ours, retry, syncUp()),
+			jobRow(ours256, retry, syncUp("--concurrency", "256")),
+			jobRow(rcloneBest, retry, rclone("--transfers", "32", "--checkers", "32")),
+			jobRow(rcloneOwn, retry, rclone()),
 		}
 		if os.Getenv(s5cmdVariable) != "" {
-			all = append(all, jobRow(s5cmdOwn, again, s5cmd()))
+			all = append(all, jobRow(s5cmdOwn, retry, s5cmd()))
 		}
 		return all
 	}
@@ -146,16 +146,16 @@ func (e *env) jobTree() (string, error) {
 // A job returns a command of one program, such as the upload of dir to a bucket.
 type job func(e *env, dir, bucket string) (*exec.Cmd, error)
 
-// jobRow returns a row that measures a job. If again is false, each operation uploads to a new
-// bucket. If again is true, the same program has filled the bucket before.
-func jobRow(name string, again bool, make job) row {
+// jobRow returns a row that measures a job. If retry is false, each operation uploads to a new
+// bucket. If retry is true, the same program has filled the bucket before.
+func jobRow(name string, retry bool, make job) row {
 	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 		dir, err := e.jobTree()
 		if err != nil {
 			return nil, err
 		}
 		var filled string
-		if again {
+		if retry {
 			if filled, err = e.jobBucket(); err != nil {
 				return nil, err
 			}
@@ -165,7 +165,7 @@ func jobRow(name string, again bool, make job) row {
 		}
 		return func(int) error {
 			bucket := filled
-			if !again {
+			if !retry {
 				if bucket, err = e.jobBucket(); err != nil {
 					return err
 				}
@@ -186,13 +186,13 @@ func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 	cmd.Stdout = &said
 	cmd.Stderr = &said
 	before := e.requestsUntilNow()
-	began := time.Now()
+	start := time.Now()
 	peak, err := process.RunWatched(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
 	}
 	r := &childReport{
-		Nanos:    float64(time.Since(began)),
+		Nanos:    float64(time.Since(start)),
 		CPU:      float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()),
 		Resident: peak,
 	}

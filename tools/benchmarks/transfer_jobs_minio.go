@@ -99,8 +99,8 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 		e.ctx, "go",
 		slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // like the released programs
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
+	if data, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w: %s", name, err, data)
 	}
 	e.shared["jobs-"+name] = program
 	return program, nil

@@ -15,16 +15,16 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	env := []string{
 		"RESTIC_TEST_S3_REPOSITORY=s3:" + t.on.url + "/" + t.bucket("restic") + "/repository",
 		"RESTIC_TEST_S3_KEY=" + t.on.main.key, "RESTIC_TEST_S3_SECRET=" + t.on.main.secret,
 	}
 	dir := filepath.Join(source, "internal", "backend", "s3")
-	if err := t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", "^TestBackendS3$"); err != nil {
+	if err := t.command(ctx, dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", "^TestBackendS3$"); err != nil {
 		return nil, err
 	}
-	return readGoTests(out.Bytes()), nil
+	return readGoTests(buf.Bytes()), nil
 }
 
 // runKopia runs kopia's tests for S3 with two buckets, one of which keeps versions.
@@ -86,9 +86,9 @@ func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client
 
 // kopia runs those of kopia's tests whose names match a pattern.
 func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
-	var out bytes.Buffer
-	if err := t.command(ctx, t.dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", tests); err != nil {
+	var buf bytes.Buffer
+	if err := t.command(ctx, t.dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", tests); err != nil {
 		return nil, err
 	}
-	return readGoTests(out.Bytes()), nil
+	return readGoTests(buf.Bytes()), nil
 }

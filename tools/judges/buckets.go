@@ -39,8 +39,8 @@ func (r running) client() (*minio.Client, error) {
 // makeBucket creates a bucket if it does not exist. On a server that testservers has started, an
 // earlier suite may have created it.
 func makeBucket(ctx context.Context, client *minio.Client, name string, locks bool) error {
-	found, err := client.BucketExists(ctx, name)
-	if err != nil || found {
+	ok, err := client.BucketExists(ctx, name)
+	if err != nil || ok {
 		return err
 	}
 	return client.MakeBucket(ctx, name, minio.MakeBucketOptions{ObjectLocking: locks})

@@ -49,10 +49,10 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 		return "", err
 	}
 	logf("building %s, which may take some minutes the first time", name)
-	begun := time.Now()
+	start := time.Now()
 	if err := build(ctx, path); err != nil {
 		return "", err
 	}
-	logf("built %s in %s", name, time.Since(begun).Round(time.Second))
+	logf("built %s in %s", name, time.Since(start).Round(time.Second))
 	return path, os.WriteFile(mark, nil, 0o644)
 }

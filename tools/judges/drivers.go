@@ -55,10 +55,10 @@ func (t task) onBucket(
 	if err := makeBucket(ctx, client, bucket, false); err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	args = append([]string{"-test.v", "-test.timeout", testTimeout}, args...)
-	if err := t.command(ctx, t.dir, append(env(bucket), "AWS_CA_BUNDLE="), &out, t.prepared, args...); err != nil {
+	if err := t.command(ctx, t.dir, append(env(bucket), "AWS_CA_BUNDLE="), &buf, t.prepared, args...); err != nil {
 		return nil, err
 	}
-	return readGoTests(out.Bytes()), nil
+	return readGoTests(buf.Bytes()), nil
 }

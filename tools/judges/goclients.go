@@ -18,17 +18,17 @@ const testTimeout = "15m"
 // runMinioGo runs the functional tests of minio-go. They print one line of JSON for each test. The
 // tests of SSE-C (encryption with the client's key) run only over TLS.
 func runMinioGo(ctx context.Context, t task) ([]result, error) {
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	env := []string{
 		"SERVER_ENDPOINT=" + t.on.host(), "ACCESS_KEY=" + t.on.main.key, "SECRET_KEY=" + t.on.main.secret,
 		"ENABLE_HTTPS=" + strconv.FormatBool(t.on.tls()), "SKIP_CERT_VALIDATION=" + strconv.FormatBool(t.on.tls()),
 		"MINT_MODE=full",
 		"RUN_ON_FAIL=1", // continue after a failed test
 	}
-	if err := t.command(ctx, t.dir, env, &out, t.prepared); err != nil {
+	if err := t.command(ctx, t.dir, env, &buf, t.prepared); err != nil {
 		return nil, err
 	}
-	return readMinioGo(out.Bytes())
+	return readMinioGo(buf.Bytes())
 }
 
 func readMinioGo(output []byte) ([]result, error) {
@@ -59,17 +59,17 @@ func readMinioGo(output []byte) ([]result, error) {
 
 // runS5cmd runs the end-to-end tests of s5cmd. They build s5cmd from their parent directory.
 func runS5cmd(ctx context.Context, t task) ([]result, error) {
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	env := []string{
 		"S5CMD_TEST_ENDPOINT_URL=" + t.on.url, "S5CMD_ACCESS_KEY_ID=" + t.on.main.key, "S5CMD_SECRET_ACCESS_KEY=" + t.on.main.secret,
 		"S5CMD_REGION=us-east-1", "S5CMD_IS_VIRTUAL_HOST=false", "S5CMD_I_KNOW_WHAT_IM_DOING=1",
 		"S5CMD_BUILD_BINARY_WITHOUT_RACE_FLAG=1", "GOFLAGS=-buildvcs=false",
 	}
 	dir := filepath.Dir(t.prepared)
-	if err := t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout); err != nil {
+	if err := t.command(ctx, dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout); err != nil {
 		return nil, err
 	}
-	return readGoTests(out.Bytes()), nil
+	return readGoTests(buf.Bytes()), nil
 }
 
 // runRclone runs the tests of rclone's backend for S3. It uses rclone's settings for a server that
@@ -79,7 +79,7 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	env := []string{
 		"RCLONE_CONFIG=" + filepath.Join(t.dir, "rclone.conf"),
 		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
@@ -90,9 +90,9 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true",
 	}
 	dir := filepath.Join(source, "backend", "s3")
-	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")
+	err = t.command(ctx, dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")
 	if err != nil {
 		return nil, err
 	}
-	return readGoTests(out.Bytes()), nil
+	return readGoTests(buf.Bytes()), nil
 }

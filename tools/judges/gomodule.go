@@ -175,12 +175,12 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 // download returns the directory of the module in the module cache. It fails if the hash of the
 // module is not m.sum.
 func (m goModule) download(ctx context.Context) (string, error) {
-	var out bytes.Buffer
-	if err := goCommand(ctx, os.TempDir(), &out, "mod", "download", "-json", m.path+"@"+m.version); err != nil {
+	var buf bytes.Buffer
+	if err := goCommand(ctx, os.TempDir(), &buf, "mod", "download", "-json", m.path+"@"+m.version); err != nil {
 		return "", err
 	}
 	var downloaded struct{ Dir, Sum string }
-	if err := json.Unmarshal(out.Bytes(), &downloaded); err != nil {
+	if err := json.Unmarshal(buf.Bytes(), &downloaded); err != nil {
 		return "", err
 	}
 	if downloaded.Sum != m.sum {
@@ -190,11 +190,11 @@ func (m goModule) download(ctx context.Context) (string, error) {
 }
 
 // copyTree copies a directory, and makes the copied files writable.
-func copyTree(from, to string) error {
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+func copyTree(src, dst string) error {
+	if err := os.CopyFS(dst, os.DirFS(src)); err != nil {
 		return err
 	}
-	return filepath.WalkDir(to, func(path string, entry os.DirEntry, err error) error {
+	return filepath.WalkDir(dst, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -26,10 +26,10 @@ func readGoTests(output []byte) []result {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		if found := testLine.FindStringSubmatch(line); found != nil {
-			name := found[2]
+		if names := testLine.FindStringSubmatch(line); names != nil {
+			name := names[2]
 			current = name
-			results = append(results, result{test: name, status: statuses[found[1]], reason: said[name]})
+			results = append(results, result{test: name, status: statuses[names[1]], reason: said[name]})
 			for parent := name; ; {
 				i := strings.LastIndex(parent, "/")
 				if i < 0 {
@@ -40,7 +40,7 @@ func readGoTests(output []byte) []result {
 			}
 			continue
 		}
-		if name, found := strings.CutPrefix(strings.TrimSpace(line), "=== "); found {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "=== "); ok {
 			if fields := strings.Fields(name); len(fields) == 2 {
 				current = fields[1]
 			}

@@ -55,11 +55,11 @@ func prepareJavaScript(ctx context.Context) (string, error) {
 
 // runJavaScript runs our own short tests with the AWS SDK for JavaScript and minio-js.
 func runJavaScript(ctx context.Context, t task) ([]result, error) {
-	var out bytes.Buffer
-	if err := t.command(ctx, t.prepared, nil, &out, "node", "--test", "--test-reporter=tap", "s3.test.mjs", "minio.test.mjs"); err != nil {
+	var buf bytes.Buffer
+	if err := t.command(ctx, t.prepared, nil, &buf, "node", "--test", "--test-reporter=tap", "s3.test.mjs", "minio.test.mjs"); err != nil {
 		return nil, err
 	}
-	return readTAP(out.Bytes()), nil
+	return readTAP(buf.Bytes()), nil
 }
 
 var (
@@ -72,18 +72,18 @@ func readTAP(output []byte) []result {
 	var results []result
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	for lines.Scan() {
-		if found := tapLine.FindStringSubmatch(lines.Text()); found != nil {
-			r := result{test: found[2], status: passed}
-			if found[1] != "" {
+		if names := tapLine.FindStringSubmatch(lines.Text()); names != nil {
+			r := result{test: names[2], status: passed}
+			if names[1] != "" {
 				r.status = failed
-			} else if found[3] != "" {
+			} else if names[3] != "" {
 				r.status = skipped
 			}
 			results = append(results, r)
-		} else if found := tapError.FindStringSubmatch(lines.Text()); found != nil && len(results) > 0 {
+		} else if result := tapError.FindStringSubmatch(lines.Text()); result != nil && len(results) > 0 {
 			last := &results[len(results)-1]
 			if last.status == failed && last.reason == "" {
-				last.reason = oneLine(found[1])
+				last.reason = oneLine(result[1])
 			}
 		}
 	}

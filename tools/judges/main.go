@@ -150,14 +150,14 @@ func run(ctx context.Context, c chosen) error {
 }
 
 // judgeAll runs one suite on all chosen servers. It returns an error if our server has faults.
-func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, out string) error {
+func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, text string) error {
 	var wrong []error
 	judged := map[string][]result{}
 	for _, server := range on {
 		if ctx.Err() != nil {
 			break
 		}
-		results, err := judge(ctx, s, prepared, server, scheme, out)
+		results, err := judge(ctx, s, prepared, server, scheme, text)
 		if errors.Is(err, errLacksScheme) {
 			continue
 		}
@@ -181,7 +181,7 @@ var errLacksScheme = errors.New("not over this scheme")
 
 // judge runs a suite on a server, and returns the results. It writes the log and the results to a
 // directory below out.
-func judge(ctx context.Context, s suite, prepared string, on server, scheme, out string) ([]result, error) {
+func judge(ctx context.Context, s suite, prepared string, on server, scheme, text string) ([]result, error) {
 	overTLS := s.tls || s.needsTLS
 	column := on.name
 	if scheme != "" {
@@ -196,7 +196,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, scheme, out
 	if scheme != "" && running.tls() != overTLS || s.needsTLS && !running.tls() {
 		return nil, errLacksScheme
 	}
-	dir := filepath.Join(out, s.title(), column)
+	dir := filepath.Join(text, s.title(), column)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, scheme, out
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	begun := time.Now()
+	start := time.Now()
 	results, err := s.run(ctx, task{prepared: prepared, on: running, server: on.name, dir: dir, log: log})
 	if err != nil {
 		return nil, fmt.Errorf("%w; see %s", err, log.Name())
@@ -214,7 +214,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, scheme, out
 		return nil, fmt.Errorf("no test ran; see %s", log.Name())
 	}
 	results = merge(results)
-	logf("%s on %s: %s in %s", s.title(), column, count(results), time.Since(begun).Round(time.Second))
+	logf("%s on %s: %s in %s", s.title(), column, count(results), time.Since(start).Round(time.Second))
 	return results, writeResults(filepath.Join(dir, "results.tsv"), results)
 }
 

@@ -44,11 +44,11 @@ func (t task) script(ctx context.Context, name string, env ...string) ([]result,
 			return nil, err
 		}
 	}
-	var out bytes.Buffer
-	if err := t.command(ctx, t.dir, append(env, "AWS_PAGER=", "PROGRAM="+t.prepared, "ONLY_BUCKET="+t.on.bucket), &out, "bash", name); err != nil {
+	var buf bytes.Buffer
+	if err := t.command(ctx, t.dir, append(env, "AWS_PAGER=", "PROGRAM="+t.prepared, "ONLY_BUCKET="+t.on.bucket), &buf, "bash", name); err != nil {
 		return nil, err
 	}
-	return readTAP(out.Bytes()), nil
+	return readTAP(buf.Bytes()), nil
 }
 
 // runOpenTofu creates a bucket, because the backend of OpenTofu does not, and runs the script of

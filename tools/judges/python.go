@@ -165,13 +165,13 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 // owner returns the ID and the name that the server reports for an account.
 func (t task) owner(ctx context.Context, a account) (id, name string, err error) {
 	const script = `import boto3; owner = boto3.client("s3").list_buckets().get("Owner", {}); print(owner.get("ID", ""), owner.get("DisplayName", ""), sep="\t")`
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	env := []string{"PYTHONPATH=" + t.prepared, "AWS_ACCESS_KEY_ID=" + a.key, "AWS_SECRET_ACCESS_KEY=" + a.secret}
-	if err := t.command(ctx, t.dir, env, &out, "python3", "-c", script); err != nil {
+	if err := t.command(ctx, t.dir, env, &buf, "python3", "-c", script); err != nil {
 		return "", "", err
 	}
-	id, name, found := strings.Cut(strings.TrimRight(out.String(), "\n"), "\t")
-	if !found {
+	id, name, ok := strings.Cut(strings.TrimRight(buf.String(), "\n"), "\t")
+	if !ok {
 		return "", "", errors.New("buckets cannot be listed")
 	}
 	return id, name, nil

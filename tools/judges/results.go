@@ -93,8 +93,8 @@ type cells map[[2]string]string
 
 // readCells reads the results that runs of this program have written to a directory. Each suite has
 // a folder in that directory, with a folder for each server.
-func readCells(out string) (cells, error) {
-	files, err := filepath.Glob(filepath.Join(out, "*", "*", "results.tsv"))
+func readCells(text string) (cells, error) {
+	files, err := filepath.Glob(filepath.Join(text, "*", "*", "results.tsv"))
 	if err != nil {
 		return nil, err
 	}
@@ -178,13 +178,13 @@ func (c cells) table() string {
 		rows[place[0]] = true
 		columns[place[1]] = true
 	}
-	ordered := func(of map[string]bool, known []string) []string {
+	ordered := func(of map[string]bool, names []string) []string {
 		return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
 			name := func(s string) string {
 				before, _, _ := strings.Cut(s, " ")
 				return before
 			}
-			return cmp.Or(cmp.Compare(slices.Index(known, name(a)), slices.Index(known, name(b))), cmp.Compare(a, b))
+			return cmp.Or(cmp.Compare(slices.Index(names, name(a)), slices.Index(names, name(b))), cmp.Compare(a, b))
 		})
 	}
 	var header []string
@@ -233,9 +233,9 @@ func writeTable(page string, measured cells) error {
 	if err != nil {
 		return err
 	}
-	before, rest, found := strings.Cut(string(content), begin)
+	before, rest, ok := strings.Cut(string(content), begin)
 	old, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
+	if !ok || !ended {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
 	all := parseCells(old)
@@ -263,8 +263,8 @@ func readExceptions(suite string) (map[string]string, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		test, reason, found := strings.Cut(line, "\t")
-		if !found {
+		test, reason, ok := strings.Cut(line, "\t")
+		if !ok {
 			return nil, fmt.Errorf("exceptions/%s.tsv: no reason for %s", suite, test)
 		}
 		reasons[test] = reason

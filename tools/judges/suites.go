@@ -82,10 +82,10 @@ type task struct {
 // timeout is the longest time that a command may take.
 const timeout = 30 * time.Minute
 
-// command runs a program in the directory dir. It writes all output to the log. If out is not nil,
+// command runs a program in the directory dir. It writes all output to the log. If w is not nil,
 // it also writes the standard output to out. If the program ends with an exit code other than 0,
 // command returns no error, because failed tests cause such a code, too.
-func (t task) command(ctx context.Context, dir string, env []string, out io.Writer, name string, args ...string) error {
+func (t task) command(ctx context.Context, dir string, env []string, w io.Writer, name string, args ...string) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c := exec.CommandContext(limited, name, args...)
@@ -93,8 +93,8 @@ func (t task) command(ctx context.Context, dir string, env []string, out io.Writ
 	c.Env = append(append(c.Environ(), t.on.environment()...), env...)
 	c.Stdout = t.log
 	c.Stderr = t.log
-	if out != nil {
-		c.Stdout = io.MultiWriter(t.log, out)
+	if w != nil {
+		c.Stdout = io.MultiWriter(t.log, w)
 	}
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second

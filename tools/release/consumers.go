@@ -35,7 +35,7 @@ func checkConsumers(r *repository) error {
 		return err
 	}
 	defer p.remove()
-	var failed []error
+	var errs []error
 	for _, dir := range dirs {
 		if !strings.HasPrefix(dir, "adapters/") && !strings.HasPrefix(dir, "layers/") {
 			continue
@@ -45,12 +45,12 @@ func checkConsumers(r *repository) error {
 			err = p.build(dir)
 		}
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", dir, err))
+			errs = append(errs, fmt.Errorf("%s: %w", dir, err))
 			continue
 		}
 		fmt.Printf("%-28s builds in another module\n", dir)
 	}
-	return errors.Join(failed...)
+	return errors.Join(errs...)
 }
 
 // A proxy is a directory that Go can use as a module proxy. It has one version of the library and
@@ -167,8 +167,8 @@ func (p *proxy) build(dir string) error {
 	} {
 		cmd := exec.Command(p.r.golang, args...)
 		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", args[0], err, out)
+		if data, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", args[0], err, data)
 		}
 	}
 	return nil
@@ -195,8 +195,8 @@ func (p *proxy) remove() {
 		root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version),
 		filepath.Join(root, "layers", "*@"+p.version),
 	} {
-		found, _ := filepath.Glob(pattern)
-		for _, dir := range found {
+		names, _ := filepath.Glob(pattern)
+		for _, dir := range names {
 			_ = filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
 				if err == nil && entry.IsDir() {
 					_ = os.Chmod(name, 0o755) // modules in the cache are read-only
@@ -211,8 +211,8 @@ func (p *proxy) remove() {
 		downloads, filepath.Join(downloads, "adapters", "*"), filepath.Join(downloads, "layers", "*"),
 	} {
 		for _, file := range []string{p.version + ".*", "list"} {
-			found, _ := filepath.Glob(filepath.Join(dir, "@v", file))
-			for _, name := range found {
+			names, _ := filepath.Glob(filepath.Join(dir, "@v", file))
+			for _, name := range names {
 				_ = os.Remove(name)
 			}
 		}

@@ -38,13 +38,13 @@ func checkDownloads(r *repository) error {
 		return err
 	}
 	defer p.remove()
-	var failed []error
+	var errs []error
 	for _, d := range downloads {
 		if err := p.download(d); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", d.pkg, err))
+			errs = append(errs, fmt.Errorf("%s: %w", d.pkg, err))
 		}
 	}
-	return errors.Join(failed...)
+	return errors.Join(errs...)
 }
 
 // download runs "go mod tidy" for a program that imports d.pkg, and compares what it downloads with
@@ -71,8 +71,8 @@ func (p *proxy) download(d download) error {
 		cmd := exec.Command(p.r.golang, args...)
 		cmd.Dir = program
 		cmd.Env = append(os.Environ(), env...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+		if data, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, data)
 		}
 	}
 	modules, size, err := archives(cache)

@@ -30,12 +30,12 @@ func isPublished(dir string) bool {
 // moduleDirs returns the directories that contain a go.mod, relative to the root of the repository.
 // The root itself is ".".
 func (r *repository) moduleDirs() ([]string, error) {
-	out, err := exec.Command("git", "-C", r.root, "ls-files", "go.mod", "*/go.mod").Output()
+	data, err := exec.Command("git", "-C", r.root, "ls-files", "go.mod", "*/go.mod").Output()
 	if err != nil {
 		return nil, fmt.Errorf("git ls-files: %w", err)
 	}
 	var dirs []string
-	for name := range strings.Lines(string(out)) {
+	for name := range strings.Lines(string(data)) {
 		dirs = append(dirs, path.Dir(strings.TrimSpace(name)))
 	}
 	return dirs, nil
@@ -56,13 +56,13 @@ func checkArchives(r *repository) error {
 	if err := r.command(".", nil, "sh", "-c", `git archive HEAD | tar -x -C "$0"`, export); err != nil {
 		return err
 	}
-	var failed []error
+	var errs []error
 	for _, dir := range dirs {
 		if isPublished(dir) {
-			failed = append(failed, r.checkArchive(export, dir))
+			errs = append(errs, r.checkArchive(export, dir))
 		}
 	}
-	return errors.Join(failed...)
+	return errors.Join(errs...)
 }
 
 func (r *repository) checkArchive(export, dir string) error {

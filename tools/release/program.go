@@ -42,8 +42,8 @@ func programModule(r *repository) error {
 	} {
 		cmd := exec.Command(r.golang, args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), append(env, "GOFLAGS=")...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", args[0], err, out)
+		if data, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", args[0], err, data)
 		}
 	}
 	return nil

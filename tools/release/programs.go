@@ -89,11 +89,11 @@ func (r *repository) resolve(dir string, tags []string, s system) error {
 	cmd.Dir = filepath.Join(r.root, dir)
 	cmd.Env = append(os.Environ(), s.env()...)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	data, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("go list %s for %s/%s: %w", dir, s.os, s.arch, err)
 	}
-	broken := slices.DeleteFunc(strings.Split(string(out), "\n"), func(line string) bool {
+	broken := slices.DeleteFunc(strings.Split(string(data), "\n"), func(line string) bool {
 		return strings.TrimSpace(line) == ""
 	})
 	if len(broken) > 0 {

@@ -73,8 +73,8 @@ func tag(r *repository, dirs []string) error {
 	_, err = r.git(nil, "tag", r.version, "HEAD")
 	for _, dir := range dirs {
 		name := path.Join(dir, r.version)
-		_, failed := r.git(nil, "tag", name, commit)
-		err = errors.Join(err, failed)
+		_, failure := r.git(nil, "tag", name, commit)
+		err = errors.Join(err, failure)
 		names = append(names, name)
 	}
 	// If one push contains more than three tags, GitHub starts no workflow. So the tag of the
@@ -101,7 +101,7 @@ func (r *repository) readyForTags(dirs []string) error {
 	}
 	for _, dir := range append([]string{"."}, dirs...) {
 		name := path.Join(dir, r.version)
-		if found, err := r.git(nil, "tag", "--list", name); err != nil || found != "" {
+		if value, err := r.git(nil, "tag", "--list", name); err != nil || value != "" {
 			return cmp.Or(err, fmt.Errorf("the tag %s exists", name))
 		}
 	}
@@ -143,8 +143,8 @@ func (p *proxy) tidy(dir string) error {
 	}
 	cmd := exec.Command(p.r.golang, "mod", "tidy")
 	cmd.Dir, cmd.Env = filepath.Dir(name), append(os.Environ(), append(env, "GOFLAGS=")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go mod tidy: %w\n%s", err, out)
+	if data, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go mod tidy: %w\n%s", err, data)
 	}
 	return p.publish(dir)
 }
@@ -153,7 +153,7 @@ func (p *proxy) tidy(dir string) error {
 func (r *repository) git(env []string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir, cmd.Env = r.root, append(os.Environ(), env...)
-	out, err := cmd.Output()
+	data, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
@@ -161,5 +161,5 @@ func (r *repository) git(env []string, args ...string) (string, error) {
 		}
 		return "", fmt.Errorf("git %s: %w", args[0], err)
 	}
-	return strings.TrimSpace(string(out)), nil
+	return strings.TrimSpace(string(data)), nil
 }

@@ -42,7 +42,7 @@ func ensureBuilt(ctx context.Context, t tool) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, t.dir()+"-"+stamp)
-	if found, err := exists(path); found || err != nil {
+	if ok, err := exists(path); ok || err != nil {
 		return path, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,7 +55,7 @@ func ensureBuilt(ctx context.Context, t tool) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if found, err := exists(path); found || err != nil {
+	if ok, err := exists(path); ok || err != nil {
 		return path, err // another process has built it in the meantime
 	}
 	return path, buildInto(ctx, t, path)
@@ -69,10 +69,10 @@ const building = "-building-"
 func buildInto(ctx context.Context, t tool, path string) error {
 	dir := filepath.Dir(path)
 	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
-	for _, left := range killed {
+	for _, rest := range killed {
 		// This process holds the lock, so no other process builds now. The directory belongs to a
 		// process that was killed.
-		_ = os.RemoveAll(left)
+		_ = os.RemoveAll(rest)
 	}
 	work, err := os.MkdirTemp(dir, t.dir()+building+"*")
 	if err != nil {

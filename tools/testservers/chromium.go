@@ -32,9 +32,9 @@ func findChromium(ctx context.Context, module string) (launch, error) {
 	}, nil
 }
 
-func lookChromium(named string) (string, error) {
-	if named != "" {
-		return exec.LookPath(named)
+func lookChromium(name string) (string, error) {
+	if name != "" {
+		return exec.LookPath(name)
 	}
 	for _, name := range chromiumNames {
 		if path, err := exec.LookPath(name); err == nil {

@@ -180,13 +180,13 @@ func ownHash() ([]byte, error) {
 // another loopback address with a free port. It never returns one of the given addresses. They
 // belong to other servers. A server that is still starting does not use its port yet, so the port
 // looks free.
-func freeHost(host string, given []string) (string, error) {
+func freeHost(host string, values []string) (string, error) {
 	var lastErr error
 	for range 100 {
 		if host == "" {
 			host = hostOf(rand.IntN(lastPort - firstPort + 1))
 		}
-		if slices.Contains(given, host) {
+		if slices.Contains(values, host) {
 			host = ""
 			continue
 		}

@@ -16,20 +16,20 @@ const mostBlobs = 5000
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix := query.Get("prefix")
 	blobs := nullserver.Size(query.Get("prefix"))
-	most := nullserver.PageSize(query.Get("maxresults"), mostBlobs)
-	from, end := nullserver.Page(blobs, query.Get("marker"), most)
+	maximum := nullserver.PageSize(query.Get("maxresults"), mostBlobs)
+	start, end := nullserver.Page(blobs, query.Get("marker"), maximum)
 
 	var page bytes.Buffer
-	page.Grow(1024 * int(max(end-from, 0)+2))
+	page.Grow(1024 * int(max(end-start, 0)+2))
 	fmt.Fprintf(
 		&page,
 		`<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/%s" ContainerName="bucket">`+
 			`<Prefix>%s</Prefix><MaxResults>%d</MaxResults><Blobs>`,
 		Account,
 		prefix,
-		most,
+		maximum,
 	)
-	for i := from; i < end; i++ {
+	for i := start; i < end; i++ {
 		fmt.Fprintf(
 			&page,
 			`<Blob><Name>%s</Name><Properties><Creation-Time>%[2]s</Creation-Time><Last-Modified>%[2]s</Last-Modified>`+

@@ -21,18 +21,18 @@ const (
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix := query.Get("prefix")
 	keys := nullserver.Size(query.Get("prefix"))
-	from, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
+	start, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
 	wanted := properties(query.Get("fields"))
 
 	var page bytes.Buffer
-	page.Grow(1024 * int(max(end-from, 0)+2))
+	page.Grow(1024 * int(max(end-start, 0)+2))
 	page.WriteString(`{"kind":"storage#objects"`)
 	if end < keys {
 		fmt.Fprintf(&page, `,"nextPageToken":"%d"`, end)
 	}
 	page.WriteString(`,"items":[`)
-	for i := from; i < end; i++ {
-		if i > from {
+	for i := start; i < end; i++ {
+		if i > start {
 			page.WriteByte(',')
 		}
 		writeItem(&page, nullserver.Name(prefix, i), i, wanted)
@@ -47,8 +47,8 @@ func serveList(w http.ResponseWriter, query url.Values) {
 // example of its value is "items(name,size)". If the value selects all properties, properties
 // returns nil.
 func properties(fields string) map[string]bool {
-	_, rest, found := strings.Cut(fields, "items(")
-	if !found {
+	_, rest, ok := strings.Cut(fields, "items(")
+	if !ok {
 		return nil
 	}
 	names, _, _ := strings.Cut(rest, ")")

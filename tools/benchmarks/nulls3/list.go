@@ -19,17 +19,17 @@ const mostKeys = 1000
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
 	keys := nullserver.Size(prefix)
-	most := nullserver.PageSize(query.Get("max-keys"), mostKeys)
-	from, end := nullserver.Page(keys, query.Get("continuation-token"), most)
+	maximum := nullserver.PageSize(query.Get("max-keys"), mostKeys)
+	start, end := nullserver.Page(keys, query.Get("continuation-token"), maximum)
 
 	var page bytes.Buffer
-	page.Grow(512 * int(max(end-from, 0)+2))
+	page.Grow(512 * int(max(end-start, 0)+2))
 	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
 		`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
 	fmt.Fprintf(
 		&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix,
-		end-from,
-		most,
+		end-start,
+		maximum,
 	)
 	if encoding := query.Get("encoding-type"); encoding != "" {
 		fmt.Fprintf(&page, "<EncodingType>%s</EncodingType>", encoding)
@@ -42,7 +42,7 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	if strings.HasSuffix(prefix, "/copies/") {
 		day = 3
 	}
-	for i := from; i < end; i++ {
+	for i := start; i < end; i++ {
 		fmt.Fprintf(&page, "<Contents><Key>%s</Key><LastModified>2026-01-%02dT15:04:05.000Z</LastModified>"+
 			"<ETag>&quot;%032x&quot;</ETag><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"+
 			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", nullserver.Name(prefix, i), day, i, 1000+i)

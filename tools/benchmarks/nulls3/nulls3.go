@@ -62,12 +62,12 @@ func answer(w http.ResponseWriter, format string, args ...any) {
 // request.
 func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
 	asked := r.Header.Get("Range")
-	whole := asked == ""
-	if whole && r.URL.Query().Has("partNumber") && size > 0 {
+	complete := asked == ""
+	if complete && r.URL.Query().Has("partNumber") && size > 0 {
 		asked = "bytes=0-"
 	}
 	header := map[string]string{"Etag": etag}
-	if r.Header.Get("X-Amz-Checksum-Mode") != "" && whole && size >= 0 {
+	if r.Header.Get("X-Amz-Checksum-Mode") != "" && complete && size >= 0 {
 		header["X-Amz-Checksum-Crc32c"] = checksum(size)
 		header["X-Amz-Checksum-Type"] = "FULL_OBJECT"
 	}

@@ -28,7 +28,7 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	from, end, ok := parseRange(asked, size)
+	start, end, ok := parseRange(asked, size)
 	all := w.Header()
 	if !ok {
 		all.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
@@ -41,13 +41,13 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 	all.Set("Last-Modified", Modified)
 	all.Set("Accept-Ranges", "bytes")
 	all.Set("Content-Type", "application/octet-stream")
-	all.Set("Content-Length", strconv.FormatInt(end-from, 10))
+	all.Set("Content-Length", strconv.FormatInt(end-start, 10))
 	if asked != "" {
-		all.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, end-1, size))
+		all.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
 		w.WriteHeader(http.StatusPartialContent)
 	}
 	if r.Method == http.MethodGet {
-		writePattern(w, from, end)
+		writePattern(w, start, end)
 	}
 }
 
@@ -64,18 +64,18 @@ func parseRange(asked string, size int64) (from, end int64, ok bool) {
 	}
 	from, err := strconv.ParseInt(first, 10, 64)
 	end = size
-	if n, failed := strconv.ParseInt(last, 10, 64); failed == nil {
+	if n, failure := strconv.ParseInt(last, 10, 64); failure == nil {
 		end = min(n+1, size)
 	}
 	return from, end, err == nil && from < size
 }
 
 // Page returns which objects are on a page of a listing. keys is the number of objects in the
-// listing, and most is the largest number on a page. token is the number of the first object on the
+// listing, and limit is the largest number on a page. token is the number of the first object on the
 // page.
-func Page(keys int64, token string, most int64) (from, end int64) {
+func Page(keys int64, token string, limit int64) (from, end int64) {
 	from, _ = strconv.ParseInt(token, 10, 64)
-	return from, min(from+most, keys)
+	return from, min(from+limit, keys)
 }
 
 // PageSize returns the number of objects on a page: the number that the client asked for, but at

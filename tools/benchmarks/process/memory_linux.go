@@ -38,13 +38,13 @@ func RunWatched(cmd *exec.Cmd) (peak float64, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	errc := make(chan error, 1)
+	go func() { errc <- cmd.Wait() }()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		select {
-		case err := <-ended:
+		case err := <-errc:
 			return peak, err
 		case <-ticker.C:
 			peak = max(peak, PeakOf(cmd.Process.Pid))

@@ -103,16 +103,16 @@ func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 	return y + 6
 }
 
-// lines writes text in several lines. The parameter most is the largest number of characters in a
+// lines writes text in several lines. limit is the largest number of characters in a
 // line. It returns the vertical position below the last line.
-func lines(w *strings.Builder, class, text string, most, y int) int {
+func lines(w *strings.Builder, class, text string, limit, y int) int {
 	line := ""
 	flush := func() {
 		fmt.Fprintf(w, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, plotMargin, y, escape(line))
 		y += 18
 	}
 	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+len(word) >= most {
+		if line != "" && len(line)+len(word) >= limit {
 			flush()
 			line = ""
 		}
@@ -122,9 +122,9 @@ func lines(w *strings.Builder, class, text string, most, y int) int {
 	return y
 }
 
-func shorten(text string, most int) string {
-	if letters := []rune(text); len(letters) > most {
-		return string(letters[:most-1]) + "…"
+func shorten(text string, limit int) string {
+	if letters := []rune(text); len(letters) > limit {
+		return string(letters[:limit-1]) + "…"
 	}
 	return text
 }

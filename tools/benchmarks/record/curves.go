@@ -121,11 +121,11 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 func curve(w *strings.Builder, points []Case, class int, name string, m plotMeasure, x, y axis) {
 	path, move := "", "M"
 	for _, k := range points {
-		at := slices.IndexFunc(k.Rows, func(r Row) bool { return r.Name == name })
-		if at < 0 || m.of(k.Rows[at]) <= 0 {
+		i := slices.IndexFunc(k.Rows, func(r Row) bool { return r.Name == name })
+		if i < 0 || m.of(k.Rows[i]) <= 0 {
 			continue
 		}
-		path += fmt.Sprintf("%s%.1f %.1f", move, x.pixel(float64(k.Growth.At)), y.pixel(m.of(k.Rows[at])))
+		path += fmt.Sprintf("%s%.1f %.1f", move, x.pixel(float64(k.Growth.At)), y.pixel(m.of(k.Rows[i])))
 		move = "L"
 	}
 	fmt.Fprintf(w, "<path class=\"curve c%d\" d=\"%s\"/>\n", class, path)

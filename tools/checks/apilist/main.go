@@ -62,12 +62,12 @@ func run(write bool) error {
 // that are only in after.
 func difference(before, after []string) (removed, added []string) {
 	for _, line := range before {
-		if _, found := slices.BinarySearch(after, line); !found {
+		if _, ok := slices.BinarySearch(after, line); !ok {
 			removed = append(removed, line)
 		}
 	}
 	for _, line := range after {
-		if _, found := slices.BinarySearch(before, line); !found {
+		if _, ok := slices.BinarySearch(before, line); !ok {
 			added = append(added, line)
 		}
 	}

@@ -19,12 +19,12 @@ func Packages[P any](dir, fields string, env []string, patterns ...string) ([]P,
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	data, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
 	var packages []P
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+	for decoder := json.NewDecoder(bytes.NewReader(data)); ; {
 		var p P
 		err := decoder.Decode(&p)
 		if errors.Is(err, io.EOF) {

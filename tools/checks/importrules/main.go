@@ -21,9 +21,9 @@ func main() {
 		broken, err = run(".", "./...")
 	}
 	if err == nil {
-		var more []string
-		more, err = runBeside()
-		broken = append(broken, more...)
+		var extra []string
+		extra, err = runBeside()
+		broken = append(broken, extra...)
 	}
 	for _, b := range broken {
 		fmt.Println(b)
@@ -53,11 +53,11 @@ func runBeside() (broken []string, err error) {
 		return nil, err
 	}
 	for _, file := range append(modules, "layers/encrypt/go.mod") {
-		more, err := run(filepath.Dir(file), "./...")
+		extra, err := run(filepath.Dir(file), "./...")
 		if err != nil {
 			return nil, err
 		}
-		broken = append(broken, more...)
+		broken = append(broken, extra...)
 	}
 	return broken, nil
 }

@@ -60,7 +60,7 @@ func (l *linter) checkRules(p paragraph, prose bool) {
 
 // isFree reports whether text[from:to] is a word by itself, and not a part of an escape, a URL or a
 // name.
-func isFree(text string, from, to int) bool {
-	return (from == 0 || text[from-1] == ' ' || text[from-1] == '(') &&
-		(to == len(text) || text[to] != '-' && text[to] != '/' && text[to] != '_' && text[to] != '%')
+func isFree(text string, start, end int) bool {
+	return (start == 0 || text[start-1] == ' ' || text[start-1] == '(') &&
+		(end == len(text) || text[end] != '-' && text[end] != '/' && text[end] != '_' && text[end] != '%')
 }

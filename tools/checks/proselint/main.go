@@ -20,28 +20,28 @@ import (
 )
 
 func main() {
-	found := 0
+	n := 0
 	err := repository.Enter()
 	if err == nil {
-		found, err = run(os.Args[1:], os.Stdout)
+		n, err = run(os.Args[1:], os.Stdout)
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "proselint:", err)
 		os.Exit(2)
-	case found > 0:
-		fmt.Fprintf(os.Stderr, "proselint: %d findings; docs/maintainers/writing.md explains the rules\n", found)
+	case n > 0:
+		fmt.Fprintf(os.Stderr, "proselint: %d findings; docs/maintainers/writing.md explains the rules\n", n)
 		os.Exit(1)
 	}
 }
 
 // run checks the paths in args, prints the findings to out, and returns their number.
-func run(args []string, out io.Writer) (int, error) {
+func run(args []string, w io.Writer) (int, error) {
 	flags := flag.NewFlagSet("proselint", flag.ContinueOnError)
-	flags.SetOutput(out)
+	flags.SetOutput(w)
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(out, "usage: proselint [FOLDER or FILE ...]   (default: the whole repository)")
+		_, _ = fmt.Fprintln(w, "usage: proselint [FOLDER or FILE ...]   (default: the whole repository)")
 	}
 	if err := flags.Parse(args); err != nil {
 		return 0, err
@@ -58,7 +58,7 @@ func run(args []string, out io.Writer) (int, error) {
 		return 0, err
 	}
 	for _, f := range l.findings {
-		_, _ = fmt.Fprintf(out, "%s:%d: %s\n", f.file, f.line, f.text)
+		_, _ = fmt.Fprintf(w, "%s:%d: %s\n", f.file, f.line, f.text)
 	}
 	return len(l.findings), nil
 }

@@ -131,7 +131,7 @@ func (n *names) declareType(spec *ast.TypeSpec) {
 	case *ast.InterfaceType:
 		fields = t.Methods
 	default:
-		if name, own := typeName(t); own {
+		if name, isOwn := typeName(t); isOwn {
 			n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], name)
 		} else {
 			n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], "")
@@ -145,9 +145,9 @@ func (n *names) declareType(spec *ast.TypeSpec) {
 		if len(field.Names) > 0 {
 			continue
 		}
-		name, own := typeName(field.Type)
+		name, isOwn := typeName(field.Type)
 		n.member(spec.Name.Name, name)
-		if !own {
+		if !isOwn {
 			name = ""
 		}
 		n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], name)

@@ -46,11 +46,11 @@ func run(since string) (reached, without []string, err error) {
 	} {
 		command := exec.Command("git", args...)
 		command.Stderr = os.Stderr
-		out, err := command.Output()
+		data, err := command.Output()
 		if err != nil {
 			return nil, nil, fmt.Errorf("git %s: %w", args[0], err)
 		}
-		files = append(files, strings.Fields(string(out))...)
+		files = append(files, strings.Fields(string(data))...)
 	}
 	packages, err := golist.Packages[pkg](".", "ImportPath,Imports,TestImports,XTestImports,Deps", nil, "./...")
 	if err != nil {

@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address string, rows int, out io.Writer) error {
+func run(ctx context.Context, address string, rows int, w io.Writer) error {
 	const key = "examples/trips.parquet"
 	var seen traffic
 	bucket, err := storage.Open(ctx, address, storage.WithHook(seen.hook))
@@ -42,7 +42,7 @@ func run(ctx context.Context, address string, rows int, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "uploaded %d rows, %d bytes\n", rows, attrs.Size)
+	fmt.Fprintf(w, "uploaded %d rows, %d bytes\n", rows, attrs.Size)
 
 	seen.reset()
 	got, err := readColumns(ctx, bucket, key, "distance", "fare")
@@ -52,8 +52,8 @@ func run(ctx context.Context, address string, rows int, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "distance %.0f, fare %.0f\n", got.sums["distance"], got.sums["fare"])
-	fmt.Fprintf(out, "read %d bytes by %d requests; an ideal reader: %d bytes by %d requests\n",
+	fmt.Fprintf(w, "distance %.0f, fare %.0f\n", got.sums["distance"], got.sums["fare"])
+	fmt.Fprintf(w, "read %d bytes by %d requests; an ideal reader: %d bytes by %d requests\n",
 		bytes, requests, got.ideal.bytes, got.ideal.requests)
 	return nil
 }

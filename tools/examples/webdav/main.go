@@ -53,8 +53,8 @@ func (f fileSystem) RemoveAll(ctx context.Context, name string) error {
 	return afero.New(ctx, f.bucket).RemoveAll(name)
 }
 
-func (f fileSystem) Rename(ctx context.Context, from, to string) error {
-	return afero.New(ctx, f.bucket).Rename(from, to)
+func (f fileSystem) Rename(ctx context.Context, src, dst string) error {
+	return afero.New(ctx, f.bucket).Rename(src, dst)
 }
 
 func (f fileSystem) Stat(ctx context.Context, name string) (os.FileInfo, error) {

@@ -44,16 +44,16 @@ func run(ctx context.Context, host string) error {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	removed := 0
+	n := 0
 	listed := client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true})
 	for result := range client.RemoveObjectsWithResult(ctx, bucket, listed, minio.RemoveObjectsOptions{}) {
 		if result.Err != nil {
 			return fmt.Errorf("%s: %w", result.ObjectName, result.Err)
 		}
-		removed++
+		n++
 	}
-	if removed != 3 {
-		return fmt.Errorf("%d objects were removed, not 3", removed)
+	if n != 3 {
+		return fmt.Errorf("%d objects were removed, not 3", n)
 	}
 	return client.RemoveBucket(ctx, bucket)
 }

@@ -75,7 +75,7 @@ func theirs(
 func ours(
 	ctx context.Context, b storage.Bucket, service storage.Service,
 	bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader,
-	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string,
+	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, end time.Time, sources []string,
 	t map[string]string, err error,
 ) {
 	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
@@ -100,7 +100,7 @@ func ours(
 	storage.Tags(ctx, b, key)
 	storage.SetTags(ctx, b, key, nil)
 	_, _ = storage.WithTags(t), storage.WithCacheControl(name)
-	storage.SetRetention(ctx, b, key, storage.Retention{Mode: storage.Governance, Until: until})
+	storage.SetRetention(ctx, b, key, storage.Retention{Mode: storage.Governance, Until: end})
 	storage.SetLegalHold(ctx, b, key, true)
 	_ = storage.WithGovernanceBypass()
 	_ = storage.WithResponseContentType(name)
