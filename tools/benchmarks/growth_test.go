@@ -22,8 +22,8 @@ func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var run []record.Case
-			for at, seconds := range row.cpu {
-				run = append(run, record.Case{Growth: &record.Growth{Name: "list", At: at}, Rows: []record.Row{{Name: ours, CPU: seconds * 1e9}}})
+			for i, seconds := range row.cpu {
+				run = append(run, record.Case{Growth: &record.Growth{Name: "list", At: i}, Rows: []record.Row{{Name: ours, CPU: seconds * 1e9}}})
 			}
 			var out strings.Builder
 			require.Equal(t, row.wrong, reportGrowth(&out, run))
@@ -33,9 +33,9 @@ func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
 }
 
 func TestTheGrowthsOfOthersArePrintedWithoutAGoal(t *testing.T) {
-	point := func(at int, others ...record.Row) record.Case {
-		rows := append([]record.Row{{Name: ours, CPU: float64(at) * 1e8}}, others...)
-		return record.Case{Growth: &record.Growth{Name: "downloads", At: at}, Rows: rows}
+	point := func(i int, others ...record.Row) record.Case {
+		rows := append([]record.Row{{Name: ours, CPU: float64(i) * 1e8}}, others...)
+		return record.Case{Growth: &record.Growth{Name: "downloads", At: i}, Rows: rows}
 	}
 	var out strings.Builder
 	require.Zero(t, reportGrowth(&out, []record.Case{

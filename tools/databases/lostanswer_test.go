@@ -111,10 +111,10 @@ func TestAPartStateWhoseResponseIsLost(t *testing.T) {
 			for _, text := range []string{"1", "2"} {
 				revision, err = states.SetState(t.Context(), "key", []byte(text), revision)
 				require.NoError(t, err)
-				state, now, err := states.State(t.Context(), "key")
+				state, current, err := states.State(t.Context(), "key")
 				require.NoError(t, err)
 				require.Equal(t, text, string(state))
-				require.Equal(t, revision, now)
+				require.Equal(t, revision, current)
 			}
 			require.Zero(t, lossy.losses)
 		})

@@ -44,8 +44,8 @@ func TestConcurrentStartsMigrateOnce(t *testing.T) {
 func TestAStartWaitsUntilTheDatabaseCanBecomeAWriteAheadLog(t *testing.T) {
 	d := databases[0]
 	address := d.create(t)
-	plain, _, _ := strings.Cut(address, "?")
-	holder, err := d.open(t, plain).Conn(t.Context())
+	text, _, _ := strings.Cut(address, "?")
+	holder, err := d.open(t, text).Conn(t.Context())
 	require.NoError(t, err)
 	_, err = holder.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)

@@ -69,9 +69,9 @@ func TestIdlePartStates(t *testing.T) {
 }
 
 // age makes the states of all uploads older.
-func age(t *testing.T, db *sql.DB, d database, by time.Duration) {
+func age(t *testing.T, db *sql.DB, d database, delta time.Duration) {
 	t.Helper()
-	seconds := strconv.Itoa(int(by.Seconds()))
+	seconds := strconv.Itoa(int(delta.Seconds()))
 	_, err := db.ExecContext(t.Context(), map[sqlrecords.Dialect]string{
 		sqlrecords.SQLite:     "UPDATE omnibucket_files_parts SET changed = strftime('%Y-%m-%dT%H:%M:%fZ', changed, '-" + seconds + " seconds')",
 		sqlrecords.PostgreSQL: "UPDATE omnibucket_files_parts SET changed = changed - INTERVAL '" + seconds + " seconds'",
@@ -181,10 +181,10 @@ func TestAWriteThatWaitsEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		one := &uploads.File{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"}
-		began := time.Now()
+		start := time.Now()
 		err = records.Create(ctx, one)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err), "%v", err)
-		require.Less(t, time.Since(began), patience)
+		require.Less(t, time.Since(start), patience)
 		_, err = holder.ExecContext(t.Context(), "ROLLBACK")
 		require.NoError(t, err)
 		require.NoError(t, holder.Close())

@@ -31,10 +31,10 @@ func TestAFileWaitsForItsRow(t *testing.T) {
 		o.checkAll(t)
 		require.ErrorIs(t, o.file(t.Context(), o.db, "late", left), storage.ObjectNotFound)
 		require.Equal(t, []string{kept.ID}, o.rows(t))
-		found, _, err := o.service.Records().List(t.Context(), uploads.Filter{User: eva.ID}, "", 10)
+		files, _, err := o.service.Records().List(t.Context(), uploads.Filter{User: eva.ID}, "", 10)
 		require.NoError(t, err)
-		require.Len(t, found, 1)
-		require.Equal(t, kept.ID, found[0].ID)
+		require.Len(t, files, 1)
+		require.Equal(t, kept.ID, files[0].ID)
 	})
 }
 
@@ -224,15 +224,15 @@ func TestSweepsAndTransactionsAtOnce(t *testing.T) {
 		o.checkRows(t)
 		o.sweep(t)
 		o.checkAll(t)
-		var kept []string
+		var result []string
 		for i, err := range errs {
 			if err == nil {
-				kept = append(kept, waiting[i].ID)
+				result = append(result, waiting[i].ID)
 				continue
 			}
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
-		require.ElementsMatch(t, kept, o.rows(t))
+		require.ElementsMatch(t, result, o.rows(t))
 	})
 }
 
@@ -335,8 +335,8 @@ func TestATransactionOfPgx(t *testing.T) {
 		} else {
 			require.NoError(t, tx.Rollback(ctx))
 		}
-		now, err := records.Record(ctx, f.ID)
+		current, err := records.Record(ctx, f.ID)
 		require.NoError(t, err)
-		require.Equal(t, commit, now.Expires.IsZero())
+		require.Equal(t, commit, current.Expires.IsZero())
 	}
 }

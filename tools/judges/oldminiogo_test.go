@@ -15,8 +15,8 @@ import (
 // does not sign Content-Type, and signs each chunk of a body. miniogo/old.mod names the version.
 func TestOldMinioGo(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "miniogo")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-modfile", filepath.Join("miniogo", "old.mod"), "-o", program, "./miniogo").CombinedOutput()
-	require.NoError(t, err, string(out))
+	data, err := exec.CommandContext(t.Context(), "go", "build", "-modfile", filepath.Join("miniogo", "old.mod"), "-o", program, "./miniogo").CombinedOutput()
+	require.NoError(t, err, string(data))
 	strict := func(bool) (running, error) {
 		s, err := s3server.Start(s3server.Config{Strict: true})
 		if err != nil {
@@ -31,8 +31,8 @@ func TestOldMinioGo(t *testing.T) {
 			t.Cleanup(on.stop)
 			client := exec.CommandContext(t.Context(), program, on.host())
 			client.Env = append(os.Environ(), on.environment()...)
-			out, err := client.CombinedOutput()
-			require.NoError(t, err, string(out))
+			result, err := client.CombinedOutput()
+			require.NoError(t, err, string(result))
 		})
 	}
 }

@@ -75,24 +75,24 @@ func TestReadTAP(t *testing.T) {
 }
 
 func TestTheTableIsDrawnFromTheResults(t *testing.T) {
-	out := t.TempDir()
+	text := t.TempDir()
 	for place, results := range map[string][]result{
 		"restic-0.19.1/ours https":      {{"a", passed, ""}},
 		"restic-0.18.1/ours http":       {{"a", passed, ""}, {"b", failed, "no"}},
 		"restic-0.18.1/directory http":  {{"a", passed, ""}, {"b", skipped, ""}},
 		"kopia-locks-0.22.3/ours https": {{"a", passed, ""}},
 	} {
-		require.NoError(t, os.MkdirAll(filepath.Join(out, place), 0o777))
-		require.NoError(t, writeResults(filepath.Join(out, place, "results.tsv"), results))
+		require.NoError(t, os.MkdirAll(filepath.Join(text, place), 0o777))
+		require.NoError(t, writeResults(filepath.Join(text, place, "results.tsv"), results))
 	}
-	measured, err := readCells(out)
+	measured, err := readCells(text)
 	require.NoError(t, err)
 	want := "| suite | ours (http, https) | directory http |\n|---|---|---|\n" +
 		"| `restic-0.18.1` | 1, 1 failed; https – | 1, 1 skipped |\n| `restic-0.19.1` | –; https 1 | – |\n" +
 		"| `kopia-locks-0.22.3` | –; https 1 | – |\n"
 	require.Equal(t, want, measured.table())
 
-	page := filepath.Join(out, "page.md")
+	page := filepath.Join(text, "page.md")
 	require.NoError(t, os.WriteFile(page, []byte("before\n<!-- make clients -->\nold\n<!-- end of make clients -->\nafter\n"), 0o666))
 	written := func(results cells) string {
 		require.NoError(t, writeTable(page, results))
@@ -104,7 +104,7 @@ func TestTheTableIsDrawnFromTheResults(t *testing.T) {
 		return "before\n<!-- make clients -->\n\n" + table + "\n<!-- end of make clients -->\nafter\n"
 	}
 	require.Equal(t, place(want), written(measured))
-	require.ErrorContains(t, writeTable(filepath.Join(out, "restic-0.19.1", "ours https", "results.tsv"), measured), "no place")
+	require.ErrorContains(t, writeTable(filepath.Join(text, "restic-0.19.1", "ours https", "results.tsv"), measured), "no place")
 
 	require.Equal(t, place("| suite | ours (http, https) | directory http | minio http |\n|---|---|---|---|\n"+
 		"| `restic-0.18.1` | 2; https – | 1, 1 skipped | – |\n| `restic-0.19.1` | 1 | – | 0, 1 failed |\n"+

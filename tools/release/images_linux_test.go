@@ -66,8 +66,8 @@ func (i *image) command(t *testing.T, data string, env []string, args ...string)
 func (i *image) run(t *testing.T, data string, args ...string) (code int, printed string) {
 	t.Helper()
 	cmd := i.command(t, data, nil, args...)
-	out, _ := cmd.CombinedOutput()
-	return cmd.ProcessState.ExitCode(), string(out)
+	result, _ := cmd.CombinedOutput()
+	return cmd.ProcessState.ExitCode(), string(result)
 }
 
 // volume returns a directory of the image's user.

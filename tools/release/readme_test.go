@@ -25,8 +25,8 @@ func TestTheFirstProgramOfTheReadmeRuns(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "main.go")
 	require.NoError(t, os.WriteFile(program, first[2], 0o600))
 	script := string(first[1]) + "cp \"$PROGRAM\" main.go\n" + string(first[3])
-	out := shell(t, t.TempDir(), append(env, "PROGRAM="+program), script)
-	require.Equal(t, 2, strings.Count(out, "hello, text/plain; charset=utf-8, 5 bytes\n"), out)
+	text := shell(t, t.TempDir(), append(env, "PROGRAM="+program), script)
+	require.Equal(t, 2, strings.Count(text, "hello, text/plain; charset=utf-8, 5 bytes\n"), text)
 }
 
 // The programs of two pages, for somebody who follows them in an empty directory. They compile the S3 driver
@@ -79,9 +79,9 @@ func shell(t *testing.T, dir string, env []string, script string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return string(out)
+	data, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", data)
+	return string(data)
 }
 
 // snippets returns the files that a page shows, by name. A file may come in several parts.

@@ -19,9 +19,9 @@ func TestATagRequiresTheRelease(t *testing.T) {
 	r := &repository{root: root, golang: "go", version: checkVersion()}
 	run := func(args ...string) string {
 		t.Helper()
-		out, err := r.git(nil, args...)
+		text, err := r.git(nil, args...)
 		require.NoError(t, err)
-		return out
+		return text
 	}
 	clone, err := exec.CommandContext(t.Context(), "git", "clone", "--quiet", "--shared", filepath.Join("..", ".."), root).CombinedOutput()
 	require.NoError(t, err, "%s", clone)

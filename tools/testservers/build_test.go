@@ -31,9 +31,9 @@ func cached(t *testing.T) []string {
 	t.Helper()
 	dir, err := cacheDir()
 	require.NoError(t, err)
-	found, err := filepath.Glob(filepath.Join(dir, "tiny-*"))
+	names, err := filepath.Glob(filepath.Join(dir, "tiny-*"))
 	require.NoError(t, err)
-	return found
+	return names
 }
 
 func TestOnlyOneProcessBuilds(t *testing.T) {

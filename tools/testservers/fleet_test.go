@@ -140,16 +140,16 @@ func TestTheDirectoryOfAKilledRunIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := rand.Text()
-			left, err := newDir(server, "127.0.0.1:1")
+			rest, err := newDir(server, "127.0.0.1:1")
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, os.RemoveAll(left)) })
-			require.NoError(t, os.WriteFile(filepath.Join(left, "data"), nil, 0o600))
-			since := time.Now().Add(-row.age)
-			require.NoError(t, os.Chtimes(left, since, since))
+			t.Cleanup(func() { require.NoError(t, os.RemoveAll(rest)) })
+			require.NoError(t, os.WriteFile(filepath.Join(rest, "data"), nil, 0o600))
+			start := time.Now().Add(-row.age)
+			require.NoError(t, os.Chtimes(rest, start, start))
 			dir, err := newDir(server, "127.0.0.1:1")
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-			require.Equal(t, row.replaced, dir == left)
+			require.Equal(t, row.replaced, dir == rest)
 			require.NoFileExists(t, filepath.Join(dir, "data"))
 		})
 	}

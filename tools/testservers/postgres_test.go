@@ -81,7 +81,7 @@ func TestPostgresProgramsAreFoundInThePath(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755))
 	}
 	t.Setenv("PATH", t.TempDir()+string(filepath.ListSeparator)+dir)
-	found, err := postgresPrograms()
+	value, err := postgresPrograms()
 	require.NoError(t, err)
-	require.Equal(t, dir, found)
+	require.Equal(t, dir, value)
 }

@@ -108,8 +108,8 @@ func TestRequestsAreCounted(t *testing.T) {
 func TestAPartHasTheChecksumOfItsTrailer(t *testing.T) {
 	s := start(t)
 	body := "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n"
-	for _, from := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body))} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+"/bucket/key?partNumber=1&uploadId=upload", from)
+	for _, src := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body))} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+"/bucket/key?partNumber=1&uploadId=upload", src)
 		require.NoError(t, err)
 		request.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32c")
 		response, err := http.DefaultClient.Do(request)

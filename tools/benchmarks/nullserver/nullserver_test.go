@@ -46,10 +46,10 @@ func get(t *testing.T, url, asked string) (*http.Response, []byte) {
 func TestTheKeySetsTheSizeOfAnObject(t *testing.T) {
 	s := start(t, Options{})
 	const size = patternBytes + 100
-	response, whole := get(t, s.URL+"/1048676/name", "")
-	require.Len(t, whole, size)
+	response, data := get(t, s.URL+"/1048676/name", "")
+	require.Len(t, data, size)
 	require.Equal(t, `"one"`, response.Header.Get("Etag"))
-	require.Equal(t, crc32.Checksum(whole, castagnoli), CRC32C(size))
+	require.Equal(t, crc32.Checksum(data, castagnoli), CRC32C(size))
 
 	for _, row := range []struct {
 		name, asked, told string
@@ -65,7 +65,7 @@ func TestTheKeySetsTheSizeOfAnObject(t *testing.T) {
 			response, part := get(t, s.URL+"/1048676/name", row.asked)
 			require.Equal(t, http.StatusPartialContent, response.StatusCode)
 			require.Equal(t, row.told, response.Header.Get("Content-Range"))
-			require.Equal(t, whole[row.from:row.end], part)
+			require.Equal(t, data[row.from:row.end], part)
 		})
 	}
 	response, _ = get(t, s.URL+"/1024/name", "bytes=1024-")
@@ -95,17 +95,17 @@ func TestPages(t *testing.T) {
 		{"one larger than there are", "", "5000", 0, 1000},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			from, end := Page(2500, row.token, PageSize(row.asked, 1000))
-			require.Equal(t, [2]int64{row.from, row.end}, [2]int64{from, end})
+			start, end := Page(2500, row.token, PageSize(row.asked, 1000))
+			require.Equal(t, [2]int64{row.from, row.end}, [2]int64{start, end})
 		})
 	}
 }
 
 func TestDistance(t *testing.T) {
 	s := start(t, Options{Latency: 20 * time.Millisecond, Bandwidth: 10e6})
-	began := time.Now()
+	begin := time.Now()
 	_, body := get(t, s.URL+"/1000000/name", "")
-	took := time.Since(began)
+	took := time.Since(begin)
 	require.Len(t, body, 1000000)
 	// A busy machine is slower, and never faster.
 	require.GreaterOrEqual(t, took, 110*time.Millisecond)

@@ -10,25 +10,25 @@ import (
 )
 
 func TestFindings(t *testing.T) {
-	var out bytes.Buffer
-	found, err := run([]string{"testdata/src"}, &out)
+	var buf bytes.Buffer
+	n, err := run([]string{"testdata/src"}, &buf)
 	require.NoError(t, err)
 	want, err := os.ReadFile("testdata/findings.txt")
 	require.NoError(t, err)
-	require.Equal(t, string(want), out.String())
-	require.Equal(t, strings.Count(string(want), "\n"), found)
+	require.Equal(t, string(want), buf.String())
+	require.Equal(t, strings.Count(string(want), "\n"), n)
 }
 
 func TestArguments(t *testing.T) {
-	var out bytes.Buffer
-	_, err := run([]string{"testdata/none"}, &out)
+	var buf bytes.Buffer
+	_, err := run([]string{"testdata/none"}, &buf)
 	require.Error(t, err)
-	_, err = run([]string{"-unknown"}, &out)
+	_, err = run([]string{"-unknown"}, &buf)
 	require.Error(t, err)
-	require.Contains(t, out.String(), "usage: proselint")
-	found, err := run([]string{"main.go", "linter.go"}, &out)
+	require.Contains(t, buf.String(), "usage: proselint")
+	n, err := run([]string{"main.go", "linter.go"}, &buf)
 	require.NoError(t, err)
-	require.Zero(t, found, out.String())
+	require.Zero(t, n, buf.String())
 }
 
 func TestPhrasesAreRefusedThatDoNotParse(t *testing.T) {

@@ -92,8 +92,8 @@ func newPages(t *testing.T) *pages {
 		file:         filepath.Join(dir, "config.yaml"),
 		acknowledged: map[string]string{},
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.program, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	data, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.program, ".").CombinedOutput()
+	require.NoError(t, err, "%s", data)
 	t.Setenv(locations.PathVariable, p.file)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -122,20 +122,20 @@ func (p *pages) configure(text string) {
 // start starts the program, and returns a function that kills it.
 func (p *pages) start() (kill func()) {
 	p.t.Helper()
-	var out bytes.Buffer
+	var buf bytes.Buffer
 	cmd := exec.CommandContext(p.t.Context(), p.program, p.address)
-	cmd.Stdout = &out
-	cmd.Stderr = &out
+	cmd.Stdout = &buf
+	cmd.Stderr = &buf
 	require.NoError(p.t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	errc := make(chan error, 1)
+	go func() { errc <- cmd.Wait() }()
 	require.Eventually(p.t, func() bool {
 		status, _ := p.request(http.MethodGet, "none", "")
 		return status == http.StatusNotFound
-	}, stepLimit, 5*time.Millisecond, "%s", &out)
+	}, stepLimit, 5*time.Millisecond, "%s", &buf)
 	return func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		<-errc
 	}
 }
 

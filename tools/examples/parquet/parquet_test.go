@@ -116,7 +116,7 @@ func TestAColumnThatIsMissing(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), "mem://parquet-example", 250_000, &out))
-	require.Regexp(t, regexp.MustCompile(`(?s)uploaded 250000 rows, \d+ bytes.*read \d+ bytes by \d+ requests; an ideal reader: \d+ bytes by 7 requests`), out.String())
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), "mem://parquet-example", 250_000, &buf))
+	require.Regexp(t, regexp.MustCompile(`(?s)uploaded 250000 rows, \d+ bytes.*read \d+ bytes by \d+ requests; an ideal reader: \d+ bytes by 7 requests`), buf.String())
 }

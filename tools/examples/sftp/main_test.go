@@ -60,9 +60,9 @@ func steps(t *testing.T, c *sftp.Client, b storage.Bucket, content []byte) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	require.NoError(t, c.Chmod("/reports/may.bin", 0o600))
-	stored, _, err := storage.ReadAll(t.Context(), b, "reports/may.bin")
+	data, _, err := storage.ReadAll(t.Context(), b, "reports/may.bin")
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(content, stored))
+	require.True(t, bytes.Equal(content, data))
 
 	info, err := c.Stat("/reports/may.bin")
 	require.NoError(t, err)

@@ -94,7 +94,7 @@ func TestAnUploadThatBreaksOffChangesNothing(t *testing.T) {
 	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
-	there, err := b.Exists(t.Context(), "new.txt")
+	exists, err := b.Exists(t.Context(), "new.txt")
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }
