@@ -74,11 +74,11 @@ func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 	if f.closed.Load() {
 		return 0, failed("read", f.name, fs.ErrClosed)
 	}
-	at, err := f.Seek(0, io.SeekCurrent)
-	if err != nil || at >= f.Size() {
+	offset, err := f.Seek(0, io.SeekCurrent)
+	if err != nil || offset >= f.Size() {
 		return 0, err
 	}
-	opts := []storage.DownloadOption{storage.WithRange(at, -1)}
+	opts := []storage.DownloadOption{storage.WithRange(offset, -1)}
 	if revision := f.object.Attrs().Revision; revision != "" {
 		opts = append(opts, storage.IfRevision(revision))
 	}
@@ -90,7 +90,7 @@ func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 		return 0, failed("read", f.name, err)
 	}
 	n, err = r.WriteTo(w)
-	_, seekErr := f.Seek(at+n, io.SeekStart)
+	_, seekErr := f.Seek(offset+n, io.SeekStart)
 	return n, errors.Join(err, r.Close(), seekErr)
 }
 
@@ -224,8 +224,8 @@ func (f *writeFile) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 func (f *writeFile) Seek(offset int64, whence int) (int64, error) {
-	at, err := f.temp.Seek(offset, whence)
-	return at, f.named(err)
+	off, err := f.temp.Seek(offset, whence)
+	return off, f.named(err)
 }
 
 func (f *writeFile) Write(p []byte) (int, error) {

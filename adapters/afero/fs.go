@@ -217,24 +217,24 @@ func (b *bucketFs) RemoveAll(name string) error {
 	return failed("removeall", name, err)
 }
 
-func (b *bucketFs) Rename(from, to string) error {
-	info, err := b.stat(from)
+func (b *bucketFs) Rename(src, dst string) error {
+	info, err := b.stat(src)
 	if err != nil {
-		return failed("rename", from, err)
+		return failed("rename", src, err)
 	}
-	source := keyOf(from)
-	target := keyOf(to)
+	source := keyOf(src)
+	target := keyOf(dst)
 	if source == target {
 		return nil
 	}
-	if err := b.replaces(info, to); err != nil {
-		return failed("rename", to, err)
+	if err := b.replaces(info, dst); err != nil {
+		return failed("rename", dst, err)
 	}
 	if !info.IsDir() {
-		return failed("rename", from, b.move(source, target))
+		return failed("rename", src, b.move(source, target))
 	}
 	if source == "" || strings.HasPrefix(target+"/", source+"/") {
-		return failed("rename", from, fs.ErrInvalid)
+		return failed("rename", src, fs.ErrInvalid)
 	}
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
 		moved := target + entry.Key[len(source):]
@@ -245,7 +245,7 @@ func (b *bucketFs) Rename(from, to string) error {
 			err = b.move(entry.Key, moved)
 		}
 		if err != nil {
-			return failed("rename", from, err)
+			return failed("rename", src, err)
 		}
 	}
 	return nil
@@ -276,8 +276,8 @@ func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
 	return b.checkEmpty(to)
 }
 
-func (b *bucketFs) move(from, to string) error {
-	_, err := storage.Move(b.ctx, b.bucket, from, to)
+func (b *bucketFs) move(src, dst string) error {
+	_, err := storage.Move(b.ctx, b.bucket, src, dst)
 	return err
 }
 

@@ -156,14 +156,14 @@ func hasName(below string) bool { return below != "" && !strings.Contains("/"+be
 // skips a folder that also contains the previous key, because that folder is already in the slice.
 // The third parameter is the folder of the previous key.
 func appendFolders(keys []string, prefix, last, key string) []string {
-	for at := len(prefix); ; at++ {
-		slash := strings.IndexByte(key[at:], '/')
+	for i := len(prefix); ; i++ {
+		slash := strings.IndexByte(key[i:], '/')
 		if slash < 0 {
 			return keys
 		}
-		at += slash
-		if !strings.HasPrefix(last, key[:at+1]) {
-			keys = append(keys, key[:at])
+		i += slash
+		if !strings.HasPrefix(last, key[:i+1]) {
+			keys = append(keys, key[:i])
 		}
 	}
 }

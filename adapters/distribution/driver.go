@@ -146,16 +146,16 @@ func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.Read
 }
 
 // Move moves a file. If the store cannot rename, it copies the object and removes the source.
-func (d *driver) Move(ctx context.Context, from, to string) error {
-	_, err := storage.Move(ctx, d.bucket, keyOf(from), keyOf(to))
-	return told(from, err)
+func (d *driver) Move(ctx context.Context, src, dst string) error {
+	_, err := storage.Move(ctx, d.bucket, keyOf(src), keyOf(dst))
+	return told(src, err)
 }
 
 // Delete removes a file, or a folder with everything below it. It also aborts unfinished uploads
 // there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
-	removed, err := storage.RemoveMatching(ctx, d.bucket, func(entry storage.ListEntry) bool {
+	n, err := storage.RemoveMatching(ctx, d.bucket, func(entry storage.ListEntry) bool {
 		if file, unfinished := strings.CutSuffix(entry.Key, stateSuffix); unfinished {
 			d.abort(ctx, file)
 		}
@@ -164,16 +164,16 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	there, err := d.bucket.Exists(ctx, key)
-	if err == nil && there {
-		removed++
+	exists, err := d.bucket.Exists(ctx, key)
+	if err == nil && exists {
+		n++
 		err = d.bucket.Remove(ctx, key)
 	}
 	if err == nil && d.abort(ctx, key) { // a registry that died during Commit may leave the upload of a complete file
-		removed++
+		n++
 		err = d.bucket.Remove(ctx, key+stateSuffix)
 	}
-	if err == nil && removed == 0 {
+	if err == nil && n == 0 {
 		err = registry.PathNotFoundError{Path: path}
 	}
 	return err
@@ -185,12 +185,12 @@ func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 	if r.Method != http.MethodGet || !storage.Supports(d.bucket, storage.SignedURLs) {
 		return "", nil
 	}
-	signed, err := d.bucket.SignedDownloadURL(r.Context(), keyOf(path))
+	signedURL, err := d.bucket.SignedDownloadURL(r.Context(), keyOf(path))
 	if err != nil {
 		return "", told(path, err)
 	}
-	if len(signed.Header) > 0 {
+	if len(signedURL.Header) > 0 {
 		return "", nil // a redirect cannot send headers with the URL
 	}
-	return signed.URL, nil
+	return signedURL.URL, nil
 }

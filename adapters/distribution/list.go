@@ -57,12 +57,12 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 // with only a marker exists and is empty.
 func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
 	var children []registry.FileInfo
-	found := path == "/"
+	ok := path == "/"
 	for entry, err := range d.bucket.List(ctx, storage.WithPrefix(below(path)), storage.WithDelimiter("/")) {
 		if err != nil {
 			return nil, err
 		}
-		found = true
+		ok = true
 		if strings.TrimSuffix(strings.TrimPrefix(entry.Key, below(path)), "/") == "" {
 			continue
 		}
@@ -72,7 +72,7 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 			children = append(children, fileInfo(pathOf(entry.Key), entry.Size, &storage.Attrs{Modified: entry.Modified}))
 		}
 	}
-	if !found {
+	if !ok {
 		return nil, registry.PathNotFoundError{Path: path}
 	}
 	slices.SortFunc(children, func(a, b registry.FileInfo) int { return strings.Compare(a.Path(), b.Path()) })
@@ -102,12 +102,12 @@ func (d *driver) Walk(
 // visits the paths.
 func ordered(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 
-func (d *driver) walk(ctx context.Context, children []registry.FileInfo, after string, f registry.WalkFn) error {
+func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		at := ordered(child.Path())
 		// the path after which Walk begins is this child or is below it
-		around := strings.HasPrefix(after+"\x00", at+"\x00")
-		if at <= after && !around {
+		around := strings.HasPrefix(startAfter+"\x00", at+"\x00")
+		if at <= startAfter && !around {
 			continue
 		}
 		if !around {
@@ -124,7 +124,7 @@ func (d *driver) walk(ctx context.Context, children []registry.FileInfo, after s
 		if _, removed := errors.AsType[registry.PathNotFoundError](err); removed {
 			continue
 		} else if err == nil {
-			err = d.walk(ctx, below, after, f)
+			err = d.walk(ctx, below, startAfter, f)
 		}
 		if err != nil {
 			return err

@@ -40,10 +40,10 @@ type writer struct {
 	ended  bool
 }
 
-// Writer begins a new file. If more is true, it continues an unfinished one.
-func (d *driver) Writer(ctx context.Context, path string, more bool) (registry.FileWriter, error) {
+// Writer begins a new file. If hasMore is true, it continues an unfinished one.
+func (d *driver) Writer(ctx context.Context, path string, hasMore bool) (registry.FileWriter, error) {
 	w := &writer{ctx: ctx, driver: d, key: keyOf(path)}
-	if !more {
+	if !hasMore {
 		return w, nil
 	}
 	err := w.resume()

@@ -21,11 +21,11 @@ const end = "__0x__"
 // escapeKey escapes the characters that this library does not permit in a key. The escapes are the
 // same as those of the Go CDK's own drivers, except at the end of a key.
 func escapeKey(key string) string {
-	stored := escapePrefix(key)
-	if strings.HasSuffix(stored, "/") || strings.HasSuffix(stored, ".") {
-		stored += end
+	value := escapePrefix(key)
+	if strings.HasSuffix(value, "/") || strings.HasSuffix(value, ".") {
+		value += end
 	}
-	return stored
+	return value
 }
 
 // escapeDelimiter escapes a delimiter as escapeKey escapes the same characters inside a key.
@@ -81,14 +81,14 @@ func unescapeKey(key string) string {
 
 // decoded returns key with each escape replaced by its character.
 func decoded(key string) string {
-	if cut, found := strings.CutSuffix(key, end); found &&
+	if cut, ok := strings.CutSuffix(key, end); ok &&
 		(strings.HasSuffix(cut, "/") || strings.HasSuffix(cut, ".")) {
 		key = cut
 	}
-	return escaped.ReplaceAllStringFunc(key, func(found string) string {
-		r, err := strconv.ParseUint(found[4:len(found)-2], 16, 32)
+	return escaped.ReplaceAllStringFunc(key, func(value string) string {
+		r, err := strconv.ParseUint(value[4:len(value)-2], 16, 32)
 		if err != nil || !utf8.ValidRune(rune(r)) {
-			return found
+			return value
 		}
 		return string(rune(r))
 	})
@@ -131,7 +131,7 @@ var plainName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // escapeMetadata returns metadata in which names that the library does not permit are escaped.
 func escapeMetadata(metadata map[string]string) (map[string]string, error) {
-	out := make(map[string]string, len(metadata))
+	result := make(map[string]string, len(metadata))
 	for name, value := range metadata {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return nil, &storage.Error{
@@ -143,25 +143,25 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 		if !plainName.MatchString(name) || unescapeName(name) != name || strings.HasPrefix(name, "omnibucket") {
 			name = hexPrefix + hex.EncodeToString([]byte(name))
 		}
-		out[name] = storage.EncodeMetadataValue(value)
+		result[name] = storage.EncodeMetadataValue(value)
 	}
-	return out, nil
+	return result, nil
 }
 
 func unescapeMetadata(metadata map[string]string) map[string]string {
 	if len(metadata) == 0 {
 		return nil
 	}
-	out := make(map[string]string, len(metadata))
+	result := make(map[string]string, len(metadata))
 	for name, value := range metadata {
-		out[unescapeName(name)] = storage.DecodeMetadataValue(value)
+		result[unescapeName(name)] = storage.DecodeMetadataValue(value)
 	}
-	return out
+	return result
 }
 
 // unescapeName returns the name that escapeMetadata, or a driver of the Go CDK, has escaped.
 func unescapeName(name string) string {
-	if digits, found := strings.CutPrefix(name, hexPrefix); found {
+	if digits, ok := strings.CutPrefix(name, hexPrefix); ok {
 		if raw, err := hex.DecodeString(digits); err == nil {
 			return string(raw)
 		}

@@ -79,8 +79,8 @@ type URLOpener struct {
 
 // OpenBucketURL opens the bucket at the address u. Closing the result closes that bucket.
 func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	rest, found := strings.CutPrefix(u.EscapedPath(), "/")
-	if u.Host == "" || !found {
+	rest, ok := strings.CutPrefix(u.EscapedPath(), "/")
+	if u.Host == "" || !ok {
 		return nil, fmt.Errorf(
 			"open bucket %s: the address must be as in %s://s3/my-bucket?region=eu-west-1",
 			u.Redacted(),
@@ -218,13 +218,13 @@ func attrsAs(a *storage.Attrs) func(any) bool {
 	}
 }
 
-func (b *bucket) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
+func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOptions) error {
 	opts := []storage.CopyOption{storage.WithoutAttrs()}
 	if err := runCallback(o.BeforeCopy, &opts); err != nil {
 		return err
 	}
-	_, err := stored(ctx, b.Bucket, from, func(from string) (*storage.Attrs, error) {
-		return storage.Copy(ctx, b.Bucket, escapeKey(to), b.Bucket, from, opts...)
+	_, err := stored(ctx, b.Bucket, src, func(from string) (*storage.Attrs, error) {
+		return storage.Copy(ctx, b.Bucket, escapeKey(dst), b.Bucket, from, opts...)
 	})
 	return err
 }

@@ -136,7 +136,7 @@ func (o *IO) WriteFile(location string, content []byte) error {
 // Rename moves a file with [storage.Move]. If the new location has a file, Rename replaces that
 // file. If Rename fails, both files may exist. If the file at the old location was replaced
 // meanwhile, Rename fails with Changed.
-func (o *IO) Rename(from, to string) error { return o.move(from, to) }
+func (o *IO) Rename(src, dst string) error { return o.move(src, dst) }
 
 // RenameNoReplace moves a file to a location that must not exist. If the new location exists, it
 // fails with fs.ErrExist. If the store has no conditional writes, it fails with Unsupported.
@@ -144,25 +144,25 @@ func (o *IO) Rename(from, to string) error { return o.move(from, to) }
 // The file appears at the new location atomically, and is then removed from the old location. If
 // that removal fails, RenameNoReplace still returns nil, and the old file stays. The commit of the
 // catalog has succeeded in this case, so the catalog must not get an error.
-func (o *IO) RenameNoReplace(from, to string) error {
-	err := o.move(from, to, storage.IfAbsent())
+func (o *IO) RenameNoReplace(src, dst string) error {
+	err := o.move(src, dst, storage.IfAbsent())
 	var e *storage.Error
-	if source, _ := o.key(from); errors.As(err, &e) && e.Key == source && e.Code != storage.ObjectNotFound {
+	if source, _ := o.key(src); errors.As(err, &e) && e.Key == source && e.Code != storage.ObjectNotFound {
 		return nil // the copy exists, and only the removal of the source has failed
 	}
 	return err
 }
 
-func (o *IO) move(from, to string, opts ...storage.CopyOption) error {
-	source, err := o.key(from)
+func (o *IO) move(src, dst string, opts ...storage.CopyOption) error {
+	source, err := o.key(src)
 	if err != nil {
-		return failed("rename", from, err)
+		return failed("rename", src, err)
 	}
-	target, err := o.key(to)
+	target, err := o.key(dst)
 	if err == nil && target != source {
 		_, err = storage.Move(o.ctx, o.bucket, source, target, opts...)
 	}
-	return failed("rename", to, err)
+	return failed("rename", dst, err)
 }
 
 // Remove removes a file or an empty directory. If neither exists, it fails with fs.ErrNotExist.

@@ -55,8 +55,8 @@ func Unregister(root string) {
 // open is the function that iceberg-go calls to open a location of a registered scheme.
 func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO, error) {
 	root := location.Scheme + "://" + location.Host
-	b, found := lookup(root)
-	if !found {
+	b, ok := lookup(root)
+	if !ok {
 		return nil, &storage.Error{
 			Code: storage.BucketNotFound,
 			Op:   "Open",
@@ -71,6 +71,6 @@ func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO
 func lookup(root string) (storage.Bucket, bool) {
 	registered.Lock()
 	defer registered.Unlock()
-	b, found := registered.buckets[root]
-	return b, found
+	b, ok := registered.buckets[root]
+	return b, ok
 }

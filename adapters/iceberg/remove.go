@@ -38,18 +38,18 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 		files = append(files, location)
 	}
 	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
-	left := map[string]bool{}
+	leftovers := map[string]bool{}
 	all := false
 	for _, err := range causes(err) {
 		errs = append(errs, err)
 		if e := (*storage.Error)(nil); errors.As(err, &e) && e.Key != "" {
-			left[e.Key] = true
+			leftovers[e.Key] = true
 		} else { // the error names no file, so each of the files may still exist
 			all = true
 		}
 	}
 	for i, key := range keys {
-		if !all && !left[key] {
+		if !all && !leftovers[key] {
 			deleted = append(deleted, files[i])
 		}
 	}

@@ -113,15 +113,15 @@ func besideFolder(err error) error {
 
 // inTheWay returns a clearer error for a write that has failed, if a name is the reason. Either
 // there is a folder with this key, or a folder in the key's path is really an object.
-func (d *remoteDriver) inTheWay(ctx context.Context, key string, failed error) error {
+func (d *remoteDriver) inTheWay(ctx context.Context, key string, failure error) error {
 	if d.features.BucketBased {
 		return nil
 	}
 	if _, err := d.remote.List(ctx, key); err == nil {
-		return besideFolder(failed)
+		return besideFolder(failure)
 	}
 	if d.underObject(ctx, key) {
-		return besideFolder(failed)
+		return besideFolder(failure)
 	}
 	return nil
 }

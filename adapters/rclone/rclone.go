@@ -226,8 +226,8 @@ func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		if err != nil {
 			return nil, nil, err
 		}
-		_, now, err := d.object(ctx, r.Key)
-		if err == nil && now.Revision == attrs.Revision {
+		_, current, err := d.object(ctx, r.Key)
+		if err == nil && current.Revision == attrs.Revision {
 			return attrs, body, nil
 		}
 		_ = body.Close()
@@ -246,16 +246,16 @@ func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := r.Span(attrs.Size)
+	start, end, err := r.Span(attrs.Size)
 	if err != nil {
 		return nil, nil, err
 	}
-	if from == to {
+	if start == end {
 		return attrs, io.NopCloser(strings.NewReader("")), nil
 	}
 	var options []fs.OpenOption
-	if to-from < attrs.Size {
-		options = append(options, &fs.RangeOption{Start: from, End: to - 1})
+	if end-start < attrs.Size {
+		options = append(options, &fs.RangeOption{Start: start, End: end - 1})
 	}
 	body, err := o.Open(ctx, options...)
 	if err != nil {

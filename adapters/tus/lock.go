@@ -70,7 +70,7 @@ func (l *lock) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return handler.ErrLockTimeout
 	}
-	if there, _ := l.locker.bucket.Exists(ctx, l.key); there { // the object with this key is not a lock
+	if exists, _ := l.locker.bucket.Exists(ctx, l.key); exists { // the object with this key is not a lock
 		return err
 	}
 	return orNotFound(err, func(key string) error {

@@ -161,23 +161,23 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 		condition = storage.IfRevision(u.state.TailRevision)
 	}
 	for {
-		made, err := u.store.bucket.Upload(ctx, u.tailKey(), b.reader(), about, condition)
+		attrs, err := u.store.bucket.Upload(ctx, u.tailKey(), b.reader(), about, condition)
 		if err == nil {
-			u.state.TailRevision = made.Revision
+			u.state.TailRevision = attrs.Revision
 		}
 		if storage.CodeOf(err) != storage.PreconditionFailed {
 			return err
 		}
-		found, failed := u.store.bucket.Attrs(ctx, u.tailKey())
-		if storage.CodeOf(failed) == storage.ObjectNotFound {
+		found, failure := u.store.bucket.Attrs(ctx, u.tailKey())
+		if storage.CodeOf(failure) == storage.ObjectNotFound {
 			if !u.isCurrent(ctx) {
 				return err // another server has finished the upload and removed the tail
 			}
 			u.state.TailRevision, condition = "", storage.IfAbsent()
 			continue
 		}
-		if failed != nil {
-			return failed
+		if failure != nil {
+			return failure
 		}
 		there, _ := strconv.Atoi(found.Metadata[tailPart])
 		if there > part {
@@ -194,8 +194,8 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 // isCurrent reports whether no other server has changed the state since this upload last read or
 // saved it.
 func (u *upload) isCurrent(ctx context.Context) bool {
-	found, err := u.store.bucket.Attrs(ctx, u.stateKey())
-	return err == nil && found.Revision == u.revision
+	attrs, err := u.store.bucket.Attrs(ctx, u.stateKey())
+	return err == nil && attrs.Revision == u.revision
 }
 
 // putPart stores the next part, and saves the state. If the store does not permit another part, the
@@ -205,7 +205,7 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 	if err := u.open(ctx); err != nil {
 		return err
 	}
-	if most := u.parts.Limits().MaxParts; most > 0 && u.state.Parts >= most {
+	if maximum := u.parts.Limits().MaxParts; maximum > 0 && u.state.Parts >= maximum {
 		return handler.ErrMaxSizeExceeded
 	}
 	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))

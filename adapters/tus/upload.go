@@ -143,11 +143,11 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	for i, piece := range pieces {
 		keys[i] = piece.(*upload).key()
 	}
-	made, err := storage.Compose(ctx, u.store.bucket, u.key(), keys, optionsOf[storage.CopyOption](u)...)
+	attrs, err := storage.Compose(ctx, u.store.bucket, u.key(), keys, optionsOf[storage.CopyOption](u)...)
 	if err != nil {
 		return fmt.Errorf("joining uploads: %w", err)
 	}
-	u.state.Info.Offset = made.Size
+	u.state.Info.Offset = attrs.Size
 	return u.saveDone(ctx)
 }
 
@@ -199,11 +199,11 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 
 // isMade reports whether this upload has made the object, even if the state does not say so.
 func (u *upload) isMade(ctx context.Context) (bool, error) {
-	found, err := u.store.bucket.Attrs(ctx, u.key())
+	attrs, err := u.store.bucket.Attrs(ctx, u.key())
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
-	return err == nil && u.state.Mark != "" && found.Metadata[markName] == u.state.Mark, err
+	return err == nil && u.state.Mark != "" && attrs.Metadata[markName] == u.state.Mark, err
 }
 
 // GetReader reads the content. For an unfinished upload, it reads the bytes that have arrived.
