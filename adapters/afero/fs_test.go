@@ -92,9 +92,9 @@ func TestFiles(t *testing.T) {
 				require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
 			}
 			require.Equal(t, "TExt and", content("a/b.txt"))
-			there, err := b.Exists(t.Context(), "a/new.txt")
+			exists, err := b.Exists(t.Context(), "a/new.txt")
 			require.NoError(t, err)
-			require.False(t, there)
+			require.False(t, exists)
 		}},
 		{"a folder is renamed with all that is in it", func(t *testing.T) {
 			require.NoError(t, afero.WriteFile(files, "a/c/d", []byte("d"), 0))
@@ -277,9 +277,9 @@ func TestACopyOfTheRestOfAFile(t *testing.T) {
 	n, err = io.Copy(&text, f)
 	require.NoError(t, err)
 	require.Zero(t, n, "at its end")
-	at, err := f.Seek(-2, io.SeekCurrent)
+	offset, err := f.Seek(-2, io.SeekCurrent)
 	require.NoError(t, err)
-	require.Equal(t, int64(8), at)
+	require.Equal(t, int64(8), offset)
 	require.NoError(t, f.Close())
 }
 
@@ -290,9 +290,9 @@ func TestHostileNames(t *testing.T) {
 		"../../etc/passwd": "etc/passwd", "/a/./b/../c": "a/c", "a//b": "a/b", "%2e%2e/x": "%2e%2e/x", "- $(x)": "- $(x)",
 	} {
 		require.NoError(t, afero.WriteFile(files, name, []byte("text"), 0), name)
-		there, err := b.Exists(t.Context(), key)
+		exists, err := b.Exists(t.Context(), key)
 		require.NoError(t, err)
-		require.True(t, there, name)
+		require.True(t, exists, name)
 	}
 	for _, name := range []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."} {
 		_, err := files.Create(name)
@@ -332,9 +332,9 @@ func TestACanceledContextStoresNothing(t *testing.T) {
 	require.NoError(t, err)
 	cancel()
 	require.ErrorIs(t, f.Close(), context.Canceled)
-	there, err := b.Exists(t.Context(), "a")
+	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.False(t, there, "the empty object of O_CREATE is removed")
+	require.False(t, exists, "the empty object of O_CREATE is removed")
 }
 
 // As if the client of a web server goes away during an upload.
@@ -347,9 +347,9 @@ func TestACopyThatFailsWithItsContextLeavesNoNewFile(t *testing.T) {
 	_, err = io.Copy(f, iotest.ErrReader(io.ErrUnexpectedEOF))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
-	there, err := b.Exists(t.Context(), "a")
+	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }
 
 // Close does not take back a Sync.

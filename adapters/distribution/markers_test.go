@@ -123,8 +123,8 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, regstorage.MarkAndSweep(ctx, d, images, regstorage.GCOpts{RemoveUntagged: true, Quiet: true}))
 	for key := range files {
-		there, err := b.Exists(t.Context(), key)
+		exists, err := b.Exists(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, key != blob(garbage) && key != repository+"_layers/sha256/"+digest(garbage)+"/link", there, key)
+		require.Equal(t, key != blob(garbage) && key != repository+"_layers/sha256/"+digest(garbage)+"/link", exists, key)
 	}
 }

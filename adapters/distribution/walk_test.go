@@ -15,11 +15,11 @@ import (
 )
 
 // seen returns what a walk calls. It leaves out some folders, and ends early.
-func seen(t *testing.T, d registry.StorageDriver, from, hint string, most int) (paths []string) {
+func seen(t *testing.T, d registry.StorageDriver, from, hint string, limit int) (paths []string) {
 	t.Helper()
 	err := d.Walk(t.Context(), from, func(info registry.FileInfo) error {
 		paths = append(paths, fmt.Sprint(info.Path(), info.IsDir(), info.Size()*(1-map[bool]int64{true: 1}[info.IsDir()])))
-		if len(paths) == most {
+		if len(paths) == limit {
 			return registry.ErrFilledBuffer
 		}
 		if info.IsDir() && path.Base(info.Path()) == "skipped" {
@@ -56,16 +56,16 @@ func TestAWalkIsThatOfTheRegistry(t *testing.T) {
 		for range 40 {
 			from := "/"
 			hint := ""
-			most := 1 + random.IntN(60)
+			maximum := 1 + random.IntN(60)
 			if random.IntN(2) == 0 {
 				from = anyPath()
 			}
 			if random.IntN(3) > 0 {
 				hint = anyPath()
 			}
-			want := seen(t, theirs, from, hint, most)
-			want = want[:min(len(want), most)] // after a hint, theirs does not end with the first folder
-			require.Equal(t, want, seen(t, ours, from, hint, most), "seed %d: from %s after %q", seed, from, hint)
+			want := seen(t, theirs, from, hint, maximum)
+			want = want[:min(len(want), maximum)] // after a hint, theirs does not end with the first folder
+			require.Equal(t, want, seen(t, ours, from, hint, maximum), "seed %d: from %s after %q", seed, from, hint)
 		}
 	}
 }

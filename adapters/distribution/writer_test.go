@@ -23,9 +23,9 @@ func newDriver(t *testing.T, b storage.Bucket) registry.StorageDriver {
 }
 
 // write opens a file in a registry of its own, and writes to it.
-func write(t *testing.T, b storage.Bucket, more bool, p []byte) registry.FileWriter {
+func write(t *testing.T, b storage.Bucket, hasMore bool, p []byte) registry.FileWriter {
 	t.Helper()
-	w, err := newDriver(t, b).Writer(t.Context(), "/up/data", more)
+	w, err := newDriver(t, b).Writer(t.Context(), "/up/data", hasMore)
 	require.NoError(t, err)
 	n, err := w.Write(p)
 	require.NoError(t, err)

@@ -107,13 +107,13 @@ type asTest struct{}
 func (asTest) Name() string { return "the library's own types" }
 
 func (asTest) BucketCheck(b *blob.Bucket) error {
-	var own storage.Bucket
-	return want(b.As(&own) && own != nil, "the storage.Bucket")
+	var bucket storage.Bucket
+	return want(b.As(&bucket) && bucket != nil, "the storage.Bucket")
 }
 
 func (asTest) ErrorCheck(b *blob.Bucket, err error) error {
-	var own *storage.Error
-	return want(b.ErrorAs(err, &own) && own.Code == storage.ObjectNotFound, "the *storage.Error")
+	var e *storage.Error
+	return want(b.ErrorAs(err, &e) && e.Code == storage.ObjectNotFound, "the *storage.Error")
 }
 
 func (asTest) BeforeRead(as func(any) bool) error {
@@ -152,13 +152,13 @@ func (asTest) BeforeSign(as func(any) bool) error {
 }
 
 func (asTest) AttributesCheck(a *blob.Attributes) error {
-	var own *storage.Attrs
-	return want(a.As(&own) && own.Revision != "" && a.CacheControl == "max-age=7", "the Attrs, with the option of BeforeWrite")
+	var attrs *storage.Attrs
+	return want(a.As(&attrs) && attrs.Revision != "" && a.CacheControl == "max-age=7", "the Attrs, with the option of BeforeWrite")
 }
 
 func (asTest) ReaderCheck(r *blob.Reader) error {
-	var own *storage.Attrs
-	return want(r.As(&own) && own.Size == r.Size(), "the reader's Attrs")
+	var attrs *storage.Attrs
+	return want(r.As(&attrs) && attrs.Size == r.Size(), "the reader's Attrs")
 }
 
 func (asTest) ListObjectCheck(o *blob.ListObject) error {
@@ -229,8 +229,8 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	var api smithy.APIError
 	require.True(t, b.ErrorAs(err, &api))
 	require.Equal(t, "NoSuchKey", api.ErrorCode())
-	var own *storage.Error
-	require.True(t, b.ErrorAs(err, &own))
+	var e *storage.Error
+	require.True(t, b.ErrorAs(err, &e))
 	var number int
 	require.False(t, b.ErrorAs(err, &number))
 	var text *strings.Builder
@@ -260,7 +260,7 @@ func TestOpenByAddress(t *testing.T) {
 
 // Keys keep their names in the store if the library accepts them, and come back if not.
 func TestEscapedKeys(t *testing.T) {
-	for key, stored := range map[string]string{
+	for key, value := range map[string]string{
 		"photos/1.jpg":  "photos/1.jpg",
 		"a//b":          "a/__0x2f__b",
 		"dir/":          "dir/__0x__",
@@ -274,8 +274,8 @@ func TestEscapedKeys(t *testing.T) {
 		"__0x2f_\t":     "__0x5f___0x2f___0x9__",
 		"a\uFFFE\uFFFF": "a__0xfffe____0xffff__",
 	} {
-		require.Equal(t, stored, escapeKey(key))
-		require.Equal(t, key, unescapeKey(stored))
+		require.Equal(t, value, escapeKey(key))
+		require.Equal(t, key, unescapeKey(value))
 	}
 }
 
@@ -366,12 +366,12 @@ func TestAListingOfAFolderHasItsMark(t *testing.T) {
 // Other programs and s3blob may store keys that this library refuses to write, and metadata that
 // is escaped.
 func TestObjectsOfOtherPrograms(t *testing.T) {
-	own := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
+	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	for _, key := range []string{"dir!", "a!!b"} {
-		_, err := own.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
 		require.NoError(t, err)
 	}
-	b := OpenBucket(own)
+	b := OpenBucket(bucket)
 	for _, key := range []string{"dir/", "a//b"} {
 		t.Run(key, func(t *testing.T) {
 			attrs, err := b.Attributes(t.Context(), key)
@@ -389,10 +389,10 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 
 // An object that another program has stored does not come back if its key is written and deleted.
 func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
-	own := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
-	b := OpenBucket(own)
+	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
+	b := OpenBucket(bucket)
 	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
-		_, err := own.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
+		_, err := bucket.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
 		require.Equal(t, strings.HasSuffix(key, "/") || strings.Contains(key, "//"), err == nil, "%q: %v", key, err)
 		require.NoError(t, b.WriteAll(t.Context(), key, []byte("new"), nil))
 		require.NoError(t, b.Delete(t.Context(), key))
@@ -423,8 +423,8 @@ func TestAKeyThatLooksEscapedIsAnotherOne(t *testing.T) {
 
 // MinIO responds to a request for "/a" with the object "a".
 func TestAKeyWithASlashAtItsBeginningIsAnotherOne(t *testing.T) {
-	own, _ := onMinIO(t)
-	b := OpenBucket(own)
+	bucket, _ := onMinIO(t)
+	b := OpenBucket(bucket)
 	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("text"), nil))
 	exists, err := b.Exists(t.Context(), "/a")
 	require.NoError(t, err)
@@ -449,8 +449,8 @@ func (d otherProgram) Put(ctx context.Context, r *omnidriver.PutRequest) (*stora
 // A writer that nobody has written to stores an empty object; one whose context has ended stores
 // nothing.
 func TestWriters(t *testing.T) {
-	own := memstore.New()
-	b := OpenBucket(own)
+	bucket := memstore.New()
+	b := OpenBucket(bucket)
 	write := func(ctx context.Context, text string) (*blob.Writer, error) {
 		w, err := b.NewWriter(ctx, "a", &blob.WriterOptions{ContentType: "text/plain"})
 		require.NoError(t, err)
@@ -461,7 +461,7 @@ func TestWriters(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	require.NoError(t, w.Close(), "again")
-	attrs, err := own.Attrs(t.Context(), "a")
+	attrs, err := bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Zero(t, attrs.Size)
 
@@ -487,18 +487,18 @@ func TestWriters(t *testing.T) {
 }
 
 func TestContentMD5IsVerified(t *testing.T) {
-	own := memstore.New()
-	b := OpenBucket(own)
+	bucket := memstore.New()
+	b := OpenBucket(bucket)
 	w, err := b.NewWriter(t.Context(), "a", &blob.WriterOptions{ContentMD5: make([]byte, 16)})
 	require.NoError(t, err)
 	_, err = fmt.Fprint(w, "text")
 	require.NoError(t, err)
 	require.Error(t, w.Close())
-	exists, err := own.Exists(t.Context(), "a")
+	exists, err := bucket.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
 	require.NoError(t, b.Close())
-	require.NoError(t, storage.Close(own), "Close of the adapter leaves the bucket open")
+	require.NoError(t, storage.Close(bucket), "Close of the adapter leaves the bucket open")
 }
 
 // BufferSize is a hint, and the Go CDK gives each object a content type: a store may take parts of
@@ -557,8 +557,8 @@ func TestSigningWithoutAHandlerSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestAnUploadThatFailsLeavesTheOldObject(t *testing.T) {
-	own := memstore.New()
-	b := OpenBucket(own)
+	bucket := memstore.New()
+	b := OpenBucket(bucket)
 	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("old"), nil))
 	half := func() io.Reader {
 		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -567,7 +567,7 @@ func TestAnUploadThatFailsLeavesTheOldObject(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	sum := md5.Sum([]byte("half and whole"))
 	require.Error(t, b.Upload(t.Context(), "a", strings.NewReader("half"), &blob.WriterOptions{ContentType: "text/plain", ContentMD5: sum[:]}))
-	text, _, err := storage.ReadAll(t.Context(), own, "a")
+	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
 }

@@ -244,7 +244,7 @@ func TestARenameKeepsAFileThatWasWrittenMeanwhile(t *testing.T) {
 func TestCallsMakeFewRequests(t *testing.T) {
 	var requests atomic.Int64
 	hook := storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return ctx, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
+		return ctx, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
 	})
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")

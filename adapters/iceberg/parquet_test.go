@@ -35,9 +35,9 @@ func TestFilesOfFSAreReadByArrow(t *testing.T) {
 
 	var requests, bytes atomic.Int64
 	count := storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return nil, func(out storage.Outcome) {
-			requests.Add(int64(out.Requests))
-			bytes.Add(out.Bytes)
+		return nil, func(outcome storage.Outcome) {
+			requests.Add(int64(outcome.Requests))
+			bytes.Add(outcome.Bytes)
 		}, nil
 	})
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {

@@ -21,10 +21,10 @@ func iterated(t *testing.T, b thanos.Bucket, dir string, options ...thanos.IterO
 
 // A store in a directory and one in memory, which the users of the interface test with, have no folder markers.
 func TestIterLeavesOutFolderMarkers(t *testing.T) {
-	own, plant := foldermarker.New(t)
+	bucket, plant := foldermarker.New(t)
 	plant("block/chunks/1", "block/meta.json", "empty/", "/")
 	plant(foldermarker.Of("block/chunks/1")...)
-	b := New(own, Config{})
+	b := New(bucket, Config{})
 	for _, row := range []struct {
 		name, dir string
 		options   []thanos.IterOption
@@ -44,10 +44,10 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 
 // Thanos removes a block by removing what is in each of its folders.
 func TestAFolderWithMarkersIsRemovedAsThanosDoes(t *testing.T) {
-	own, plant := foldermarker.New(t)
+	bucket, plant := foldermarker.New(t)
 	plant("block/chunks/1", "block/chunks/2", "block/meta.json", "other/meta.json")
-	plant(foldermarker.Of(foldermarker.Keys(t, own)...)...)
-	b := New(own, Config{})
+	plant(foldermarker.Of(foldermarker.Keys(t, bucket)...)...)
+	b := New(bucket, Config{})
 	var remove func(name string) error
 	remove = func(name string) error {
 		if name[len(name)-1] == '/' {

@@ -41,11 +41,11 @@ func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error)
 func TestMarkersOfFoldersAreNotListed(t *testing.T) {
 	remote, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)
-	plain, err := New(remote)
+	bucket, err := New(remote)
 	require.NoError(t, err)
 	keys := []string{"a/b/c", "a/d", "empty"}
 	for _, key := range keys {
-		_, err := plain.Upload(t.Context(), key, strings.NewReader(""))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 	empty, err := remote.NewObject(t.Context(), "empty")

@@ -107,7 +107,7 @@ func TestAnObjectThatIsNoDatabaseIsAnErrorOfTheDriver(t *testing.T) {
 }
 
 func TestADamagedDatabaseIsAnErrorOfTheDriver(t *testing.T) {
-	whole, err := os.ReadFile(build(t, 500))
+	data, err := os.ReadFile(build(t, 500))
 	require.NoError(t, err)
 	for name, damage := range map[string]func(content []byte) []byte{
 		"cut":               func(content []byte) []byte { return content[:len(content)/2+100] },
@@ -121,7 +121,7 @@ func TestADamagedDatabaseIsAnErrorOfTheDriver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
-			_, err := b.Upload(t.Context(), "a.db", bytes.NewReader(damage(bytes.Clone(whole))))
+			_, err := b.Upload(t.Context(), "a.db", bytes.NewReader(damage(bytes.Clone(data))))
 			require.NoError(t, err)
 			db, err := Open(t.Context(), b, "a.db")
 			require.NoError(t, err)

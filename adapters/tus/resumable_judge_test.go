@@ -71,15 +71,15 @@ var caseDifferences = map[string]difference{
 }
 
 func TestTusdsCasesJudgeResumable(t *testing.T) {
-	left := map[string]bool{}
+	leftovers := map[string]bool{}
 	differs := map[string]bool{}
 	cases := tusdCases(t, caseFiles, func(name string) bool {
 		_, out := leftOutCases[name]
-		left[name] = out
+		leftovers[name] = out
 		return out
 	})
 	for name := range leftOutCases {
-		require.True(t, left[name], "tusd has no case %s", name)
+		require.True(t, leftovers[name], "tusd has no case %s", name)
 	}
 	for _, c := range cases {
 		differs[c.name] = true
@@ -142,7 +142,7 @@ func (r *replay) run() {
 			r.make(u)
 		}
 	}
-	var sent []byte
+	var body []byte
 	for _, q := range r.asked.requests {
 		before := len(r.completed())
 		response := r.send(r.judged, r.path(q.id), q)
@@ -152,9 +152,9 @@ func (r *replay) run() {
 		}
 		require.Equal(r.t, code, response.StatusCode)
 		r.compare(q, response)
-		sent = append(sent, q.body...)
+		body = append(body, q.body...)
 		if len(r.completed()) > before && q.id != "" {
-			r.requireFile(q.id, sent)
+			r.requireFile(q.id, body)
 		}
 	}
 	if r.differ.partial {
@@ -170,16 +170,16 @@ func (r *replay) completed() []string {
 }
 
 // requireFile requires that the last file has the bytes of the upload, and those that were sent.
-func (r *replay) requireFile(id string, sent []byte) {
+func (r *replay) requireFile(id string, body []byte) {
 	made := r.completed()
 	content, _, err := storage.ReadAll(r.t.Context(), r.bucket, made[len(made)-1])
 	require.NoError(r.t, err)
 	for _, u := range r.asked.uploads {
 		if u.id == id {
-			sent = append(bytes.Repeat([]byte("x"), int(u.offset)), sent...)
+			body = append(bytes.Repeat([]byte("x"), int(u.offset)), body...)
 		}
 	}
-	require.Equal(r.t, string(sent), string(content))
+	require.Equal(r.t, string(body), string(content))
 }
 
 // path returns the path of an upload by tusd's ID.

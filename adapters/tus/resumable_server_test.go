@@ -49,16 +49,16 @@ func serveResumable(address string) error {
 		return err
 	}
 	server := &http.Server{Handler: asTusd(handler), BaseContext: func(net.Listener) context.Context { return ctx }}
-	ended := make(chan error, 1)
+	errc := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		ended <- server.Shutdown(context.Background())
+		errc <- server.Shutdown(context.Background())
 	}()
 	fmt.Printf("You can now upload files to: http://%s/files/\n", listener.Addr())
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return errors.Join(<-ended, storage.Close(bucket))
+	return errors.Join(<-errc, storage.Close(bucket))
 }
 
 // resumableConfig lets everybody upload. completed gets the key of each file.

@@ -108,9 +108,9 @@ func (s server) offset(url string) int {
 // send sends content in chunks of that size.
 func (s server) send(url string, content []byte, chunk int, headers ...string) {
 	s.t.Helper()
-	for at := 0; at < len(content); at += chunk {
-		piece := content[at:min(at+chunk, len(content))]
-		s.do(http.MethodPatch, url, bytes.NewReader(piece), http.StatusNoContent, append([]string{"Upload-Offset", strconv.Itoa(at)}, headers...)...)
+	for i := 0; i < len(content); i += chunk {
+		piece := content[i:min(i+chunk, len(content))]
+		s.do(http.MethodPatch, url, bytes.NewReader(piece), http.StatusNoContent, append([]string{"Upload-Offset", strconv.Itoa(i)}, headers...)...)
 	}
 }
 
@@ -187,17 +187,17 @@ func TestUploadsAreJoined(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			s := serve(t, store.open(t), store.part)
-			var whole []byte
+			var data []byte
 			var urls []string
 			for _, size := range []int64{store.part + 3, 5} {
 				content := random(size)
 				url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Concat", "partial")
 				s.send(url, content, len(content))
-				whole = append(whole, content...)
+				data = append(data, content...)
 				urls = append(urls, url)
 			}
 			url := s.create("Upload-Concat", "final;"+strings.Join(urls, " "))
-			require.True(t, bytes.Equal(whole, s.content(url)))
+			require.True(t, bytes.Equal(data, s.content(url)))
 		})
 	}
 }
@@ -246,19 +246,19 @@ func TestAServerThatHasLostItsLockChangesNoTail(t *testing.T) {
 			content := random(2*row.part - 1)
 			begun, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
-			write := func(u handler.Upload, from, to int64) error {
-				_, err := u.WriteChunk(t.Context(), from, bytes.NewReader(content[from:to]))
+			write := func(u handler.Upload, start, end int64) error {
+				_, err := u.WriteChunk(t.Context(), start, bytes.NewReader(content[start:end]))
 				return err
 			}
 			require.NoError(t, write(begun, 0, 100))
-			for _, at := range []int64{300, row.part, row.part + 50, row.part + 200} {
+			for _, offset := range []int64{300, row.part, row.part + 50, row.part + 200} {
 				holder, err := store.GetUpload(t.Context(), "a")
 				require.NoError(t, err)
 				info, err := holder.GetInfo(t.Context())
 				require.NoError(t, err)
 				stale, err := store.GetUpload(t.Context(), "a")
 				require.NoError(t, err)
-				require.NoError(t, write(holder, info.Offset, at))
+				require.NoError(t, write(holder, info.Offset, offset))
 				require.ErrorIs(t, write(stale, info.Offset, info.Offset+10), handler.ErrFileLocked)
 				require.ErrorIs(t, write(begun, 100, 150), handler.ErrFileLocked, "with the oldest state")
 			}
@@ -292,9 +292,9 @@ func TestAnUploadWhoseEndFailedIsFinishedWhenItIsAskedFor(t *testing.T) {
 				require.NoError(t, err)
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
-				there, err := s.bucket.Exists(t.Context(), id)
+				exists, err := s.bucket.Exists(t.Context(), id)
 				require.NoError(t, err)
-				require.False(t, there)
+				require.False(t, exists)
 				require.Equal(t, int(size), s.offset(s.url+id))
 				require.True(t, bytes.Equal(content, s.content(s.url+id)))
 			}
@@ -338,9 +338,9 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			piece, err := u.(*upload).store.NewUpload(t.Context(), handler.FileInfo{Size: 3})
 			require.NoError(t, err)
 			require.NoError(t, writeThree(t, piece))
-			failed := u.(*upload).ConcatUploads(t.Context(), []handler.Upload{piece})
+			failure := u.(*upload).ConcatUploads(t.Context(), []handler.Upload{piece})
 			require.NoError(t, piece.(*upload).Terminate(t.Context()))
-			return failed
+			return failure
 		}},
 		"empty, at the key of a hook": {handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}}, 0, finish},
 	} {
@@ -358,9 +358,9 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			injector.Set(faults.Fail(faults.Put).ForKey(id + ".info").WithError(storage.PermissionDenied))
 			require.ErrorIs(t, row.make(t, u), storage.PermissionDenied)
 			injector.Set()
-			there, err := b.Exists(t.Context(), u.(*upload).key())
+			exists, err := b.Exists(t.Context(), u.(*upload).key())
 			require.NoError(t, err)
-			require.True(t, there)
+			require.True(t, exists)
 
 			again, err := store.GetUpload(t.Context(), id) // as another server would
 			require.NoError(t, err)
@@ -798,9 +798,9 @@ func TestLocks(t *testing.T) {
 			require.NoError(t, one.Unlock())
 			require.NoError(t, <-got)
 			require.NoError(t, two.Unlock())
-			there, err := b.Exists(t.Context(), "a.lock")
+			exists, err := b.Exists(t.Context(), "a.lock")
 			require.NoError(t, err)
-			require.False(t, there)
+			require.False(t, exists)
 		})
 	}
 }
@@ -808,7 +808,7 @@ func TestLocks(t *testing.T) {
 func TestALockThatNobodyElseWantsIsTwoRequests(t *testing.T) {
 	var requests atomic.Int64
 	b := memstore.New(storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return ctx, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
+		return ctx, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
 	}))
 	l, err := newLocker(b).NewLock("a")
 	require.NoError(t, err)
@@ -845,8 +845,8 @@ func TestALockOfADeadHolderIsTaken(t *testing.T) {
 		require.NoError(t, err)
 		<-asked // the holder learns that it has lost the lock
 		require.NoError(t, l.Unlock())
-		there, err := b.Exists(t.Context(), "a.lock")
+		exists, err := b.Exists(t.Context(), "a.lock")
 		require.NoError(t, err)
-		require.True(t, there, "it is the other's")
+		require.True(t, exists, "it is the other's")
 	})
 }
