@@ -77,9 +77,11 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	failed := make([]*storage.Error, len(c.srcKeys))
 	parallel.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
-		c.sources[i], failed[i] = head(
-			ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Native: c.req.Source.Native},
-		)
+		c.sources[i], failed[i] = head(ctx, &c.op, &driver.GetRequest{
+			Key:    c.srcKeys[i],
+			Length: -1,
+			Native: c.req.Source.Native,
+		})
 		return nil
 	})
 	for i, e := range failed {

@@ -33,9 +33,7 @@ func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOpt
 
 // readTags requests the tags of an object. The request is part of the operation o.
 func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
-	tags, e := request(
-		ctx, o, func(ctx context.Context) (map[string]string, error) { return o.engine.driver.Tags(ctx, r) },
-	)
+	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.engine.driver.Tags(ctx, r) })
 	if e != nil {
 		withoutEffect(e)
 		return nil, e

@@ -296,9 +296,8 @@ func replaceRead(
 // of Append.
 func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	added := int64(len(c.tail()))
-	return source.Size + added, driver.JoinCRC32C(
-		source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.tail()), Known: true}, added,
-	)
+	return source.Size + added, driver.JoinCRC32C(source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.tail()), Known: true},
+		added)
 }
 
 // putOfCopy returns the Put request for a copy r. Its size and checksum are not set, because they

@@ -195,9 +195,9 @@ func (l *listOp) fetch(
 		folder.Prefix = prefix
 		r = &folder
 	}
-	page, e := request(
-		ctx, &l.op, func(ctx context.Context) (*storage.Page, error) { return l.op.engine.driver.List(ctx, r) },
-	)
+	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
+		return l.op.engine.driver.List(ctx, r)
+	})
 	if e == nil {
 		last := ""
 		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
@@ -211,9 +211,7 @@ func (l *listOp) fetch(
 		if e == errRepeats && r.Delimiter != "" &&
 			r.Delimiter != folderDelimiter {
 			d := l.op.engine.driver.Describe()
-			e = unsupported(
-				d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint,
-			)
+			e = unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint)
 		}
 	}
 	return page, e

@@ -105,13 +105,11 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 		switch {
 		case i == len(parts)-1:
 		case part.Size < limits.MinSize:
-			return invalid(
-				argument, fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize),
-			)
+			return invalid(argument,
+				fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize))
 		case limits.Unit > 0 && part.Size%limits.Unit != 0:
-			return invalid(
-				argument, fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit),
-			)
+			return invalid(argument,
+				fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit))
 		case limits.Equal && part.Size != parts[0].Size:
 			return invalid(argument, fmt.Sprintf("must have %d bytes, as the first one", parts[0].Size))
 		}
@@ -128,15 +126,12 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
 		if declared >= 0 && size != declared {
-			return size > declared, invalid(
-				"parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size),
-			)
+			return size > declared, invalid("parts",
+				fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
 		}
 	}
 	if limit := record.MaxSize; limit > 0 && size > limit {
-		return true, invalid(
-			"parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size),
-		)
+		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size))
 	}
 	return false, c.op.engine.checkSize(size)
 }
@@ -231,9 +226,12 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		return nil, e
 	}
 	if u.record.WriteID != "" && ctx.Err() == nil {
-		found, failed := head(
-			ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true},
-		)
+		found, failed := head(ctx, &c.op, &driver.GetRequest{
+			Key:       c.op.key,
+			Length:    -1,
+			Native:    u.put.Native,
+			Auxiliary: true,
+		})
 		switch {
 		case failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID):
 			if e.Code != storage.ObjectNotFound {

@@ -31,9 +31,9 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 	r := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
 	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, e *storage.Error) {
 		r.Token = token
-		page, e := request(
-			ctx, o, func(ctx context.Context) (*driver.UploadPage, error) { return o.engine.driver.ListUploads(ctx, r) },
-		)
+		page, e := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) {
+			return o.engine.driver.ListUploads(ctx, r)
+		})
 		if e != nil {
 			return "", "", e
 		}

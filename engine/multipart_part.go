@@ -137,9 +137,7 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	limit := w.op.engine.bufferLimit
 	limit.AddInFlight(1)
 	defer limit.AddInFlight(-1)
-	return p.put(
-		ctx, io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true},
-	)
+	return p.put(ctx, io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true})
 }
 
 // put stores a part that can be read again.
@@ -227,9 +225,12 @@ func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.E
 	gone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
 		_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
-			return o.engine.driver.ListParts(
-				ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native},
-			)
+			return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
+				Key:    u.put.Key,
+				Upload: u.record.Upload,
+				Limit:  1,
+				Native: u.put.Native,
+			})
 		})
 		gone = failed != nil && failed.Code == storage.ObjectNotFound
 	}

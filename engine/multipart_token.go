@@ -142,9 +142,8 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 		return e
 	}
 	if fingerprintsOf(natives) != record.Natives {
-		return invalid(
-			"options", "must be the native options of BeginUpload, such as the key that the object is encrypted with",
-		)
+		return invalid("options",
+			"must be the native options of BeginUpload, such as the key that the object is encrypted with")
 	}
 	r.Native = natives
 	u.record = record

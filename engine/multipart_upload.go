@@ -138,9 +138,9 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	r := &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
 	var parts []driver.Part
 	for {
-		page, e := request(
-			ctx, o, func(ctx context.Context) (*driver.PartPage, error) { return o.engine.driver.ListParts(ctx, r) },
-		)
+		page, e := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+			return o.engine.driver.ListParts(ctx, r)
+		})
 		if e != nil {
 			withoutEffect(e)
 			if e.Code == storage.ObjectNotFound {
@@ -214,9 +214,9 @@ func (u *multipartUpload) SignPart(
 		BaseURL: o.engine.signingBaseURL, Size: p.Size, CRC32C: p.CRC32C, Native: u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		signed, e := request(
-			ctx, o, func(ctx context.Context) (*storage.SignedURL, error) { return o.engine.driver.SignPart(ctx, r) },
-		)
+		signed, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
+			return o.engine.driver.SignPart(ctx, r)
+		})
 		if e == nil {
 			signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
 			signed.Method = cmp.Or(signed.Method, http.MethodPut)

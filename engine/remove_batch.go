@@ -261,7 +261,7 @@ func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 }
 
 func allUnsupported(errs []error) bool {
-	return !slices.ContainsFunc(
-		errs, func(err error) bool { return err == nil || storage.CodeOf(err) != storage.Unsupported },
-	)
+	return !slices.ContainsFunc(errs, func(err error) bool {
+		return err == nil || storage.CodeOf(err) != storage.Unsupported
+	})
 }

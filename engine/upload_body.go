@@ -127,9 +127,7 @@ func (s *source) section(offset, length int64) *io.SectionReader {
 }
 
 func wrongLength(got, declared int64) *storage.Error {
-	return bodyFailed(
-		fmt.Errorf("the body has %d bytes, not the %d that WithSize or the source declared", got, declared),
-	)
+	return bodyFailed(fmt.Errorf("the body has %d bytes, not the %d that WithSize or the source declared", got, declared))
 }
 
 func tooLong(declared int64) *storage.Error {

@@ -401,8 +401,6 @@ func (m *multipart) record(part driver.Part) *storage.Error {
 		return nil
 	}
 	return journalFailed(
-		m.w.journal.RecordPart(
-			journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum},
-		),
+		m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum}),
 	)
 }

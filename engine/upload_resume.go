@@ -270,9 +270,7 @@ func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	found, failed := head(
-		ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true},
-	)
+	found, failed := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
 	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil

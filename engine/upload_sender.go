@@ -55,9 +55,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		}
 		crc, section := storage.CRC32C{
 			Sum: current.CRC32C(), Known: true,
-		}, io.NewSectionReader(
-			current, 0, current.Size(),
-		)
+		}, io.NewSectionReader(current, 0, current.Size())
 		m.w.op.engine.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
@@ -257,9 +255,9 @@ func (m *multipart) putPart(
 func (o *operation) requestPart(
 	ctx context.Context, r *driver.PartRequest, content replayable,
 ) (driver.Part, *storage.Error) {
-	part, e := requestUnlessRestart(
-		ctx, o, content, func(ctx context.Context) (driver.Part, error) { return o.engine.driver.PutPart(ctx, r) },
-	)
+	part, e := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) {
+		return o.engine.driver.PutPart(ctx, r)
+	})
 	switch {
 	case e != nil:
 		withoutEffect(e)

@@ -93,9 +93,7 @@ func New(c Config) *Reporter {
 	}
 	r.grants, _ = m.Int64Counter(
 		"omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
-		metric.WithDescription(
-			"Buffers granted over the limit of a BufferLimit, because waiting would not have ended.",
-		),
+		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."),
 	)
 	return r
 }
@@ -237,9 +235,8 @@ func (r *Reporter) Attempt(
 	if r.idle(false) {
 		return next(ctx)
 	}
-	ctx, span := r.tracer.Start(
-		ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.common...),
-	)
+	ctx, span := r.tracer.Start(ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(r.common...))
 	defer span.End()
 	span.SetAttributes(more...)
 	err := next(ctx)
