@@ -168,7 +168,7 @@ func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error
 	case e == nil:
 		_ = d.Close()
 		e = &storage.Error{Code: storage.Changed}
-	case e.Code == storage.PreconditionFailed, e.Code == storage.ObjectNotFound:
+	case e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound:
 		e.Code = storage.Changed
 	}
 	return nil, d.fail(e)

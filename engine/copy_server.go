@@ -35,7 +35,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	named := optionState(set).WriteID
 	in := &intent{native: r.Native, condition: r.Condition, named: named != ""}
 	in.size, in.crc = c.whole(source)
-	if in.keptTags, e = c.copyTags(&r, source.TagCount); e != nil {
+	in.keptTags, e = c.copyTags(&r, source.TagCount)
+	if e != nil {
 		return nil, e
 	}
 	marked := metadata.HoldsReserved(source.Metadata)

@@ -141,7 +141,8 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 		return 0, ownError(s.fetched.failed)
 	}
 	n, _ := s.fetched.buffer.ReadAt(p[:min(int64(len(p)), s.fetched.buffer.Size()-b.offset)], b.offset)
-	if b.offset += int64(n); b.offset == s.fetched.buffer.Size() {
+	b.offset += int64(n)
+	if b.offset == s.fetched.buffer.Size() {
 		s.fetched.buffer.Free()
 		b.current, b.offset = nil, 0
 		b.f.limit.Release()

@@ -123,7 +123,8 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 			return n, nil // drop err: the next call meets the same error again, and handles it
 		}
 		if err == nil {
-			if empty++; empty < buffer.MaxEmptyReads {
+			empty++
+			if empty < buffer.MaxEmptyReads {
 				continue
 			}
 			err = io.ErrNoProgress
@@ -137,7 +138,8 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 func (s *section) advance(n int64) {
 	s.req.Offset += n
 	s.req.Length = s.remaining.Add(-n)
-	if s.sinceDrop += n; s.sinceDrop >= steadyBytes {
+	s.sinceDrop += n
+	if s.sinceDrop >= steadyBytes {
 		s.tried = backoff.Tries{}
 	}
 }

@@ -101,7 +101,8 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 			t.d.deliver(chunk[:n])
 		}
 		t.failed = err
-		if written += n; err != nil || written == len(p) {
+		written += n
+		if err != nil || written == len(p) {
 			return written, err
 		}
 	}
@@ -137,7 +138,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 		limited.N = min(remaining, deliverBytes)
 		remaining -= limited.N
 		n, err := t.readChunk(limited)
-		if written += n; err != nil || limited.N > 0 {
+		written += n
+		if err != nil || limited.N > 0 {
 			return written, err
 		}
 	}

@@ -182,7 +182,8 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 	for pending := 1; ; {
 		select {
 		case first = <-r.responses:
-			if pending--; pending == 0 || first.decides(ctx) {
+			pending--
+			if pending == 0 || first.decides(ctx) {
 				r.stop(&first, pending)
 				return first
 			}

@@ -64,7 +64,8 @@ func (l *listOp) open(c *engine, op string, given *storage.ListOptions) *storage
 	if given.PageSize < 0 || given.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
-	if r.SoftDeleted = l.given.SoftDeleted; r.SoftDeleted && op != "Versions" {
+	r.SoftDeleted = l.given.SoftDeleted
+	if r.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
 	view := optionState(given).View
@@ -80,7 +81,8 @@ func (l *listOp) open(c *engine, op string, given *storage.ListOptions) *storage
 		return e
 	}
 	l.after = r.StartAfter
-	if l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing); l.anyOrder {
+	l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing)
+	if l.anyOrder {
 		return l.checkAnyOrder()
 	}
 	return nil
@@ -331,10 +333,11 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 	case next == "":
 		*p = pageProgress{}
 		return nil
-	case next == token, next == p.mark:
+	case next == token || next == p.mark:
 		return errRepeats
 	}
-	if p.pages++; p.pages&(p.pages-1) == 0 {
+	p.pages++
+	if p.pages&(p.pages-1) == 0 {
 		p.mark = next
 	}
 	if last != "" && last != p.last {
@@ -342,7 +345,8 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		return nil
 	}
 	limit := cmp.Or(desc.MaxEmptyPages, maxEmptyPages)
-	if p.empty++; p.empty < limit {
+	p.empty++
+	if p.empty < limit {
 		return nil
 	}
 	return &storage.Error{

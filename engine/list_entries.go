@@ -72,7 +72,8 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 			if !yield(page.Entries[i], nil) {
 				return errStopped
 			}
-			if remaining--; remaining == 0 {
+			remaining--
+			if remaining == 0 {
 				return nil
 			}
 		}

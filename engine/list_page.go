@@ -85,7 +85,8 @@ func (l *listOp) openPage(token string) *storage.Error {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err == nil && len(raw) >= markBytes {
 		rest := string(raw[markBytes:]) // "" if the last key of the page before was the prefix itself
-		switch mark := string(raw[:markBytes]); {
+		mark := string(raw[:markBytes])
+		switch {
 		case rest != "" && mark == pageMark(l, rest):
 			l.req.Token = rest
 			return nil

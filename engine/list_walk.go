@@ -215,7 +215,8 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		if remaining--; !yield(l.present(entry), nil) || remaining == 0 {
+		remaining--
+		if !yield(l.present(entry), nil) || remaining == 0 {
 			return errStopped
 		}
 		return nil

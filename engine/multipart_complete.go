@@ -56,7 +56,8 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		r, e := c.plan(ctx, listed)
 		if e == nil {
 			var a *storage.Attrs
-			if a, e = c.join(ctx, r); e == nil || !c.stale {
+			a, e = c.join(ctx, r)
+			if e == nil || !c.stale {
 				return a, e
 			}
 		} else if c.aborted {
@@ -169,7 +170,8 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	r := &driver.CompleteRequest{Upload: c.upload.record.Upload, Parts: parts, Put: &put, Call: c.call}
 	put.Size, _ = objectSum(r)
 	if tooMuch, e := c.checkTotal(put.Size); e != nil {
-		if c.aborted = tooMuch; tooMuch {
+		c.aborted = tooMuch
+		if tooMuch {
 			c.op.abortParts(ctx, r.Upload, e)
 		}
 		return nil, e

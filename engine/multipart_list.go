@@ -107,7 +107,8 @@ func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.At
 	if e != nil {
 		return a // the object exists, and only its attributes are unknown
 	}
-	if found = c.op.toUser(ctx, found); found.Revision != a.Revision {
+	found = c.op.toUser(ctx, found)
+	if found.Revision != a.Revision {
 		return a
 	}
 	return found

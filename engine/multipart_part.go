@@ -190,7 +190,8 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 		maximum = lookAhead - 1
 	}
 	err := content.Fill(ctx, &w.src, maximum+1)
-	switch size := content.Size(); {
+	size := content.Size()
+	switch {
 	case err == nil && streams:
 		return false, nil
 	case err == nil && w.src.size >= 0 && size > w.src.size:

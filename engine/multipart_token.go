@@ -31,7 +31,8 @@ func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken
 	if size := r.Size; size >= 0 {
 		u.Size = &size
 	}
-	if sum := r.CRC32C.Sum; r.CRC32C.Known {
+	sum := r.CRC32C.Sum
+	if r.CRC32C.Known {
 		u.CRC32C = &sum
 	}
 	return u
@@ -119,7 +120,7 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 	switch {
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
-	case record.Bucket != o.engine.identity(), keyrule.Write(record.Key) != "":
+	case record.Bucket != o.engine.identity() || keyrule.Write(record.Key) != "":
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	o.key = record.Key

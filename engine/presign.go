@@ -43,7 +43,8 @@ func (b bucket) SignedDownloadURL(
 		e = invalid("Method", "must be GET or HEAD")
 	}
 	if e == nil && s.req.Method == http.MethodHead {
-		if e = s.op.engine.need(storage.SignedHead, "a signed HEAD"); e != nil {
+		e = s.op.engine.need(storage.SignedHead, "a signed HEAD")
+		if e != nil {
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}

@@ -30,7 +30,8 @@ func finishWrite(
 ) (*storage.Attrs, *storage.Error) {
 	reconciled := e != nil
 	if reconciled {
-		if a, e = reconcile(ctx, o, e, want); e != nil {
+		a, e = reconcile(ctx, o, e, want)
+		if e != nil {
 			return nil, e
 		}
 	}

@@ -170,7 +170,8 @@ func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
 // removes the entries one by one.
 func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemoval) {
 	if o.engine.desc.MaxBatch > 0 && !r.singles {
-		if pending = removeBatch(ctx, o, pending); len(pending) == 0 {
+		pending = removeBatch(ctx, o, pending)
+		if len(pending) == 0 {
 			return
 		}
 		r.singles = true

@@ -173,7 +173,8 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 					return
 				}
 			}
-			if token = next; token == "" {
+			token = next
+			if token == "" {
 				return
 			}
 		}

@@ -83,7 +83,8 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 	setPut(r, given)
 	r.Key, w.transfer = w.op.key, given.Transfer
 	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
-	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer)); e != nil {
+	e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer))
+	if e != nil {
 		return e
 	}
 	return w.open(body)
@@ -291,7 +292,8 @@ func (w *write) putSection(
 	content.body.progress = w.progress
 	if length == 0 || !hashesWhileSending(w.op.engine) {
 		var e *storage.Error
-		if crc, e = hashSection(&content.section, crc); e != nil {
+		crc, e = hashSection(&content.section, crc)
+		if e != nil {
 			return nil, e
 		}
 	}

@@ -192,7 +192,8 @@ func (b *body) next(p []byte) (int, error) {
 			b.readErr = bodyFailed(err)
 			return total, b.readErr
 		case err != nil || b.exact && b.read == b.size:
-			if b.readErr = b.finish(); b.readErr != nil {
+			b.readErr = b.finish()
+			if b.readErr != nil {
 				return 0, b.readErr
 			}
 		}
@@ -384,7 +385,8 @@ func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 			return n, nil
 		}
 		k, err := buffer.ReadSome(s.from, p[n:])
-		if n += k; err != nil {
+		n += k
+		if err != nil {
 			return n, err
 		}
 	}

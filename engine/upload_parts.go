@@ -156,7 +156,8 @@ func (w *write) firstPart() int64 {
 
 // maxConcurrency returns how many parts may be sent at the same time.
 func (w *write) maxConcurrency() int {
-	switch n := int(w.transfer.Concurrency); {
+	n := int(w.transfer.Concurrency)
+	switch {
 	case w.op.engine.has(driver.SequentialParts):
 		return 1
 	case n > 0:
@@ -291,7 +292,8 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	}
 	m.id = id
 	if w.journal != nil {
-		if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
+		e = journalFailed(w.journal.Start(w.journalHeader(m)))
+		if e != nil {
 			w.op.abortParts(ctx, m.id, e)
 			return e
 		}
@@ -341,7 +343,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 		func(ctx context.Context) (*storage.Attrs, error) { return w.op.engine.driver.CompleteParts(ctx, r) },
 	)
 	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed) {
-		if a, e = m.reconcileResumed(ctx, e, completing, size); e != nil {
+		a, e = m.reconcileResumed(ctx, e, completing, size)
+		if e != nil {
 			return nil, e
 		}
 	}

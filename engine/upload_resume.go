@@ -127,7 +127,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	switch {
 	case !j.Begun():
-	case !w.op.engine.hasBegun(j), !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
+	case !w.op.engine.hasBegun(j) || !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
 		j.Ignore()
 	case w.isRequest(j.Header().Request) && w.op.engine.continuesLayers(j.Header()):
 		w.writeID = j.Header().WriteID
@@ -238,11 +238,13 @@ func (m *multipart) storedPart(
 	if !found {
 		return driver.Part{}, false, nil
 	}
-	if crc, e = hashSection(section, crc); e != nil {
+	crc, e = hashSection(section, crc)
+	if e != nil {
 		return driver.Part{}, false, e
 	}
 	fixed := m.w.op.engine.desc.FixedParts
-	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
+	same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
+	switch {
 	// The part was recorded before it was sent, so the store may or may not have it.
 	case same && fixed && recorded.Tag == "":
 		return driver.Part{}, false, nil

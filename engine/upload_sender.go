@@ -65,7 +65,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			break
 		}
 		current = next
-		if next, e = m.fillNext(running, current, number+1); e != nil {
+		next, e = m.fillNext(running, current, number+1)
+		if e != nil {
 			m.fail(e)
 			current.Free()
 			break
@@ -223,7 +224,8 @@ func (m *multipart) part(
 		// The part must not be sent again with other bytes. Record its checksum before it is sent.
 		// If this process is killed, a later call compares its bytes with the checksum.
 		var e *storage.Error
-		if crc, e = hashSection(section, crc); e == nil {
+		crc, e = hashSection(section, crc)
+		if e == nil {
 			// Record the part without a tag, because the part has not been sent yet.
 			e = m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: crc})
 		}
@@ -283,7 +285,8 @@ func (m *multipart) partRequest(
 	content.body.progress = m.w.progress
 	if c := m.w.op.engine; !hashesWhileSending(c) && !c.desc.PartChecksumWhileSending || m.sequential() {
 		var e *storage.Error
-		if crc, e = hashSection(section, crc); e != nil {
+		crc, e = hashSection(section, crc)
+		if e != nil {
 			return nil, nil, e
 		}
 	}
@@ -339,7 +342,8 @@ func requestUnlessRestart[T any](
 	var last *storage.Error
 	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
 		if result, err = do(ctx); err != nil {
-			if last = asError(ctx, err); mustRestart(last) {
+			last = asError(ctx, err)
+			if mustRestart(last) {
 				return storage.Internal
 			}
 		}

@@ -57,7 +57,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			if !yield(entry, nil) {
 				return "", "", errStopped
 			}
-			if remaining--; remaining == 0 {
+			remaining--
+			if remaining == 0 {
 				return "", "", nil
 			}
 		}

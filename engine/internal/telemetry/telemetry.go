@@ -156,7 +156,8 @@ func (f *Failure) errorType() attribute.KeyValue {
 // Start begins a call. keys is the number of keys, or 0 if the call has no list of keys. local is
 // true if the call stays on this machine, as signing does.
 func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int, local bool) context.Context {
-	if c.measured = r.measures(ctx); c.measured {
+	c.measured = r.measures(ctx)
+	if c.measured {
 		c.started = time.Since(origin)
 	}
 	if r.idle(local) {
