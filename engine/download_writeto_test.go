@@ -76,7 +76,8 @@ type fullWriter struct {
 func (w *fullWriter) Write(p []byte) (int, error) {
 	n := min(w.room, len(p))
 	w.took.Write(p[:n])
-	if w.room -= n; n < len(p) {
+	w.room -= n
+	if n < len(p) {
 		return n, errWriter
 	}
 	return n, nil

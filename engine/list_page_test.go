@@ -46,7 +46,8 @@ func TestAPageOfAStoreThatReturnsMoreThanRequestedIsCut(t *testing.T) {
 		for _, entry := range page.Entries {
 			got = append(got, entry.Key)
 		}
-		if token = page.Token; token == "" {
+		token = page.Token
+		if token == "" {
 			break
 		}
 	}
@@ -110,7 +111,8 @@ func TestAPageOfAPrefixInAnyOrderTakesFewRequests(t *testing.T) {
 		for _, entry := range page.Entries {
 			found[entry.Key] = true
 		}
-		if token = page.Token; token == "" {
+		token = page.Token
+		if token == "" {
 			break
 		}
 	}

@@ -206,7 +206,8 @@ func TestAListingByFoldersEndsWithItsContext(t *testing.T) {
 	var keys []string
 	var last error
 	for entry, err := range b.List(ctx, storage.WithPageSize(1)) {
-		if last = err; err == nil {
+		last = err
+		if err == nil {
 			keys = append(keys, entry.Key)
 		}
 		if entry.Key == "a/b/2" {

@@ -34,7 +34,8 @@ type sizedStream struct{ read, size int64 }
 
 func (c *sizedStream) Read(p []byte) (int, error) {
 	n := min(int64(len(p)), c.size-c.read)
-	if c.read += n; n == 0 {
+	c.read += n
+	if n == 0 {
 		return 0, io.EOF
 	}
 	return int(n), nil

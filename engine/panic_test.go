@@ -91,7 +91,8 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 		{"of the next page, after the loop", "List", func(ctx context.Context, b storage.Bucket, _ string) {
 			n := 0
 			for _, err := range b.List(ctx, storage.WithPageSize(3)) {
-				if n++; n == 3 || err != nil {
+				n++
+				if n == 3 || err != nil {
 					break
 				}
 			}

@@ -93,7 +93,8 @@ func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
 			var last error
 			row.list(ctx, b, func(err error) {
 				last = err
-				if seen++; seen == perPage {
+				seen++
+				if seen == perPage {
 					cancel()
 				}
 			})
