@@ -178,10 +178,10 @@ func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	r := d.sourceRequest()
 	r.Auxiliary = true
 	tags, e := readTags(d.ctx, &d.op, r)
-	switch {
-	case e == nil:
+	if e == nil {
 		return tags, nil
-	case e.Code == storage.PermissionDenied:
+	}
+	if e.Code == storage.PermissionDenied {
 		return nil, nil
 	}
 	return nil, c.sourceLost(e)

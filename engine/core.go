@@ -144,10 +144,9 @@ func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	if o.SoftDelete > 0 && desc.EnableSoftDelete != nil {
 		desc.EnableSoftDelete(o.SoftDelete)
 	}
-	switch {
-	case o.Versions && desc.EnableVersions != nil:
+	if o.Versions && desc.EnableVersions != nil {
 		desc.EnableVersions()
-	case !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil):
+	} else if !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil) {
 		c.features &^= storage.Versioning
 	}
 }

@@ -238,10 +238,10 @@ func (d *download) finish() error {
 func (d *download) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.failed != nil:
+	if d.failed != nil {
 		return d.failed
-	case d.ended:
+	}
+	if d.ended {
 		return d.located(errClosed)
 	}
 	return nil

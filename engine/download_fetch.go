@@ -185,14 +185,14 @@ func (f *fetch) fill(s *section, before <-chan struct{}) error {
 			return asError(f.ctx, err)
 		}
 		n, e := s.read(free)
-		switch {
-		case e == nil:
+		if e == nil {
 			f.limit.Moved(int64(n))
 			if err := f.sink.filled(s, free[:n]); err != nil {
 				return err
 			}
 			continue
-		case final || !e.Retryable:
+		}
+		if final || !e.Retryable {
 			return e
 		}
 		f.limit.Refused()
@@ -226,10 +226,10 @@ func (f *fetch) waitForTurn(before <-chan struct{}) (serial bool, err error) {
 // interrupted returns the error of the context that has ended, or nil if none has. It returns
 // errClosed if the reader was closed.
 func (f *fetch) interrupted() *storage.Error {
-	switch {
-	case f.d.ctx.Err() != nil:
+	if f.d.ctx.Err() != nil {
 		return asError(f.d.ctx, f.d.ctx.Err())
-	case f.ctx.Err() != nil:
+	}
+	if f.ctx.Err() != nil {
 		return errClosed
 	}
 	return nil

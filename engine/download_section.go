@@ -235,12 +235,13 @@ func (s *section) afterDrop(err error) *storage.Error {
 	}
 	s.sinceDrop = 0
 	_, closed := s.opened()
-	switch {
-	case closed:
+	if closed {
 		return errClosed
-	case s.ctx.Err() != nil:
+	}
+	if s.ctx.Err() != nil {
 		return asError(s.ctx, s.ctx.Err())
-	case !e.Retryable && e.Code != storage.Internal:
+	}
+	if !e.Retryable && e.Code != storage.Internal {
 		return e
 	}
 	first := s.tried.Failed == 0

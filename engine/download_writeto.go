@@ -311,10 +311,10 @@ func (t *fileSink) result() error {
 	d := t.f.d
 	d.crc = crc32c.Join(d.crc, t.crc, t.added)
 	d.remaining -= t.added
-	switch {
-	case t.failed != nil:
+	if t.failed != nil {
 		return t.failed
-	case d.remaining > 0:
+	}
+	if d.remaining > 0 {
 		return d.fail(t.f.interrupted())
 	}
 	if err := d.finish(); err != io.EOF {

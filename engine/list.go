@@ -329,11 +329,11 @@ var errRepeats = &storage.Error{
 // token of the page. The parameter next is the token of the page after it. last identifies the last
 // entry of the page, or is "" if the page has no entry.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
-	switch {
-	case next == "":
+	if next == "" {
 		*p = pageProgress{}
 		return nil
-	case next == token || next == p.mark:
+	}
+	if next == token || next == p.mark {
 		return errRepeats
 	}
 	p.pages++

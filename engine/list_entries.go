@@ -103,10 +103,10 @@ const untilPrefetch = 8
 // During later pages, the next page is requested before the first entry, so that it arrives while
 // the caller works. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
-	switch {
-	case l.op.engine.desc.Local:
+	if l.op.engine.desc.Local {
 		return false
-	case first:
+	}
+	if first {
 		return i == max(1, count/untilPrefetch)
 	}
 	return i == 0

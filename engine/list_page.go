@@ -86,11 +86,11 @@ func (l *listOp) openPage(token string) *storage.Error {
 	if err == nil && len(raw) >= markBytes {
 		rest := string(raw[markBytes:]) // "" if the last key of the page before was the prefix itself
 		mark := string(raw[:markBytes])
-		switch {
-		case rest != "" && mark == pageMark(l, rest):
+		if rest != "" && mark == pageMark(l, rest) {
 			l.req.Token = rest
 			return nil
-		case !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
+		}
+		if !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest) {
 			l.req.StartAfter = l.req.Prefix + rest
 			l.after = l.req.StartAfter
 			return nil

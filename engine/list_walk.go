@@ -92,10 +92,10 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
 	level := &level{engine: l.op.engine, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
-		switch {
-		case deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)):
+		if deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)) {
 			return l.folder(ctx, entry.Key, deep, to)
-		case deep && entry.IsPrefix || !l.wants(&entry):
+		}
+		if deep && entry.IsPrefix || !l.wants(&entry) {
 			return nil
 		}
 		return to(entry)
@@ -192,10 +192,10 @@ func (v *level) release(key string) *storage.Error {
 }
 
 func (v *level) pass(entry storage.ListEntry) *storage.Error {
-	switch {
-	case entry.Key == v.last:
+	if entry.Key == v.last {
 		return nil // a repeat
-	case entry.Key < v.last:
+	}
+	if entry.Key < v.last {
 		return outOfOrder(v.engine)
 	}
 	v.last = entry.Key

@@ -87,10 +87,10 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 	for i, want := range c.options.Parts {
 		part, ok := stored[want.Number]
 		argument := fmt.Sprintf("part %d", want.Number)
-		switch {
-		case !ok:
+		if !ok {
 			return nil, invalid(argument, "must not be missing: the store has none")
-		case want.ETag != "" && quotedETag(want.ETag) != uploadedPart(&part).ETag:
+		}
+		if want.ETag != "" && quotedETag(want.ETag) != uploadedPart(&part).ETag {
 			return nil, invalid(argument, "must have the ETag of the part that the store has")
 		}
 		chosen[i] = part
@@ -234,13 +234,13 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 			Native:    u.put.Native,
 			Auxiliary: true,
 		})
-		switch {
-		case failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID):
+		if failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID) {
 			if e.Code != storage.ObjectNotFound {
 				c.dropParts(ctx)
 			}
 			return c.op.toUser(ctx, found), nil
-		case failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited):
+		}
+		if failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited) {
 			// Do not return e. It would say that the upload is gone, although the object may exist.
 			return nil, failed
 		}

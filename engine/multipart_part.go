@@ -191,16 +191,19 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	}
 	err := content.Fill(ctx, &w.src, maximum+1)
 	size := content.Size()
-	switch {
-	case err == nil && streams:
+	if err == nil && streams {
 		return false, nil
-	case err == nil && w.src.size >= 0 && size > w.src.size:
+	}
+	if err == nil && w.src.size >= 0 && size > w.src.size {
 		return false, tooLong(w.src.size)
-	case err == nil:
+	}
+	if err == nil {
 		return false, partTooLarge(maximum)
-	case err != io.EOF:
+	}
+	if err != io.EOF {
 		return false, readFailed(ctx, err)
-	case w.src.size >= 0 && size != w.src.size:
+	}
+	if w.src.size >= 0 && size != w.src.size {
 		return false, wrongLength(size, w.src.size)
 	}
 	return true, nil

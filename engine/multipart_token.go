@@ -117,10 +117,10 @@ func continueUpload(
 // restore sets the fields of u from its token.
 func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *storage.Error {
 	record, ok := uploadtoken.Parse(u.token)
-	switch {
-	case !ok || record.Upload == "":
+	if !ok || record.Upload == "" {
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
-	case record.Bucket != o.engine.identity() || keyrule.Write(record.Key) != "":
+	}
+	if record.Bucket != o.engine.identity() || keyrule.Write(record.Key) != "" {
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	o.key = record.Key

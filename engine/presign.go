@@ -186,11 +186,10 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 // signed request. Without a check by the store, a client could omit the tags or locks.
 func (c *engine) signedControls(w *storage.Controls) *storage.Error {
 	e := (*storage.Error)(nil)
-	switch {
-	case len(w.Tags) > 0 && !c.has(storage.SignedTags):
+	if len(w.Tags) > 0 && !c.has(storage.SignedTags) {
 		e = c.need(storage.SignedTags, "WithTags on a signed upload")
 		e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
-	case (w.LegalHold || w.Retention != (storage.Retention{})) && !c.has(storage.SignedLocks):
+	} else if (w.LegalHold || w.Retention != (storage.Retention{})) && !c.has(storage.SignedLocks) {
 		e = c.need(storage.SignedLocks, "a lock on a signed upload")
 		e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
 	}
@@ -222,13 +221,12 @@ func (b bucket) PublicURL(key string) (string, error) {
 		e = &storage.Error{
 			Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 		}
-		switch {
 		// A layer has removed the public base URL, because the store's bytes differ from those that
 		// the bucket shows.
-		case c.public && !c.desc.NeedsSigningBase:
+		if c.public && !c.desc.NeedsSigningBase {
 			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
 				"where package serve serves it"
-		case c.desc.NeedsSigningBase:
+		} else if c.desc.NeedsSigningBase {
 			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}

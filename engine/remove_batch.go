@@ -57,10 +57,10 @@ func removeOne(ctx context.Context, o *operation, r *driver.DeleteRequest) *stor
 // as removed. If a response was lost and a retry fails with PreconditionFailed, the first attempt
 // may have removed the object. The error is then OutcomeUnknown.
 func removeFailure(e *storage.Error) *storage.Error {
-	switch {
-	case e == nil || e.Code == storage.ObjectNotFound:
+	if e == nil || e.Code == storage.ObjectNotFound {
 		return nil
-	case e.Code == storage.PreconditionFailed && e.Unknown:
+	}
+	if e.Code == storage.PreconditionFailed && e.Unknown {
 		e.Code = storage.OutcomeUnknown
 		e.Hint = "a response was lost: this call may have removed the object, and another write may have followed"
 	}

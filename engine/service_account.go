@@ -195,10 +195,10 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 		desc := d.Describe()
 		e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
 			page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
-			switch {
-			case err != nil:
+			if err != nil {
 				return "", "", asError(ctx, err)
-			case len(page.Entries) > 0:
+			}
+			if len(page.Entries) > 0 {
 				return "", "", asError(ctx, storage.BucketNotEmpty)
 			}
 			return page.Token, "", nil

@@ -42,10 +42,10 @@ func (c *engine) stat(ctx context.Context, name, key string, given *storage.Down
 		if e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
 			e = &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("the object is of another write")}
 		}
-		switch {
-		case e == nil:
+		if e == nil {
 			return o.toUser(ctx, a), nil
-		case name == "Exists" && e.Code == storage.ObjectNotFound:
+		}
+		if name == "Exists" && e.Code == storage.ObjectNotFound {
 			return nil, nil
 		}
 		return nil, e

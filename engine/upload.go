@@ -194,10 +194,10 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 // is the given id or, if that is "", a random id. If the store has no metadata, newWriteID returns
 // "".
 func (c *engine) newWriteID(named string) string {
-	switch {
-	case !c.has(storage.Metadata):
+	if !c.has(storage.Metadata) {
 		return ""
-	case named != "":
+	}
+	if named != "" {
 		return named
 	}
 	return hexid.New(metadata.WriteIDLength / 2)
@@ -228,12 +228,13 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 	}
 	defer first.Free()
 	err := first.Fill(ctx, &w.src, lookAhead)
-	switch {
-	case err == nil:
+	if err == nil {
 		return w.putStream(ctx, first)
-	case err == io.EOF && first.Size() <= w.singleBound():
+	}
+	if err == io.EOF && first.Size() <= w.singleBound() {
 		return w.putBuffer(ctx, first)
-	case err == io.EOF:
+	}
+	if err == io.EOF {
 		return nil, tooLarge(0)
 	}
 	return nil, readFailed(ctx, err)

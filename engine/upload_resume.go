@@ -83,17 +83,19 @@ func (c *engine) continuesLayers(h journal.Header) bool {
 }
 
 func journalFailed(err error) *storage.Error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, journal.ErrNotJournal):
+	}
+	if errors.Is(err, journal.ErrNotJournal) {
 		return invalid("WithResume", "must name a file of its own: "+err.Error())
-	case errors.Is(err, journal.ErrLater):
+	}
+	if errors.Is(err, journal.ErrLater) {
 		return &storage.Error{
 			Code: storage.Unsupported, Err: fmt.Errorf("the file of WithResume: %w", err),
 			Hint: "update this program, or remove the file to begin again",
 		}
-	case errors.Is(err, journal.ErrInUse):
+	}
+	if errors.Is(err, journal.ErrInUse) {
 		return &storage.Error{
 			Code: storage.Locked, Err: err, Hint: "the same upload is in progress; give each upload a file of its own",
 		}

@@ -260,15 +260,16 @@ func (o *operation) requestPart(
 	part, e := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) {
 		return o.engine.driver.PutPart(ctx, r)
 	})
-	switch {
-	case e != nil:
+	if e != nil {
 		withoutEffect(e)
 		return driver.Part{}, e
-	case !r.CRC32C.Known:
+	}
+	if !r.CRC32C.Known {
 		return driver.Part{}, &storage.Error{
 			Code: storage.Internal, Err: errors.New("the driver stored a part without reading all of it"),
 		}
-	case part.CRC32C.Known && part.CRC32C != r.CRC32C:
+	}
+	if part.CRC32C.Known && part.CRC32C != r.CRC32C {
 		return driver.Part{}, mismatch(r.CRC32C, part.CRC32C)
 	}
 	part.Number, part.CRC32C = r.Number, r.CRC32C
