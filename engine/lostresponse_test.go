@@ -283,10 +283,10 @@ type lostRun struct {
 // that it did. An object of another writer refuses IfAbsent. An error of Move with the old key says
 // that only the removal failed.
 func (c *lostRun) permitted(err error) bool {
-	switch {
-	case c.response != nil:
+	if c.response != nil {
 		return storage.CodeOf(err) == storage.Unavailable
-	case c.writers == 2 && errors.Is(err, fs.ErrExist):
+	}
+	if c.writers == 2 && errors.Is(err, fs.ErrExist) {
 		return true
 	}
 	e, ok := errors.AsType[*storage.Error](err)
