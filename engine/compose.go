@@ -102,7 +102,9 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	r.CRC32C.Known = true
 	for i, source := range c.sources {
 		ref := engine.driver.Locate(c.srcKeys[i])
-		ref.Revision, ref.Attrs, ref.Native = source.Revision, source, c.req.Source.Native
+		ref.Revision = source.Revision
+		ref.Attrs = source
+		ref.Native = c.req.Source.Native
 		r.Sources = append(r.Sources, ref)
 		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
 		r.Size += source.Size
@@ -155,12 +157,15 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 // openSource opens source i. It fails with Changed if the source is not the revision that
 // headSources has seen.
 func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
-	d, seen := &download{ctx: ctx}, c.sources[i]
+	d := &download{ctx: ctx}
+	seen := c.sources[i]
 	d.first.req = driver.GetRequest{
 		Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision},
 		Native: c.req.Source.Native,
 	}
-	d.op.engine, d.op.name, d.op.key = c.op.engine, c.op.name, c.srcKeys[i]
+	d.op.engine = c.op.engine
+	d.op.name = c.op.name
+	d.op.key = c.srcKeys[i]
 	e := d.open()
 	switch {
 	case e == nil && !changed(seen, d.reader.Attrs()):

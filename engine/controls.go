@@ -22,7 +22,8 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 }
 
 func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
-	o, r := &operation{}, &driver.GetRequest{}
+	o := &operation{}
+	r := &driver.GetRequest{}
 	e := o.prepareRead(b.engine, "Tags", key, r, given)
 	e = cmp.Or(e, b.engine.need(storage.ObjectTags, "Tags"))
 	if e == nil && r.Condition != (storage.Condition{}) {
@@ -63,7 +64,8 @@ func (c *changeOp) run(
 	ctx context.Context, b *engine, name, key string, need storage.Features, argErr *storage.Error,
 	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
 ) error {
-	o, r := &c.op, &c.req
+	o := &c.op
+	r := &c.req
 	e := o.prepareWrite(b, name, key)
 	e = cmp.Or(e, argErr, b.resolveChange(o.key, r, c.given), b.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
@@ -83,7 +85,9 @@ func (c *changeOp) run(
 // resolveChange checks the key and the options, and copies the options into r.
 func (c *engine) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
 	var unversioned, foreign *storage.Error
-	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
+	r.Key = key
+	r.Version = given.Version
+	r.BypassGovernance = given.BypassGovernance
 	if !given.SoftDeleted { // a soft-deleted version exists even if the bucket keeps no versions
 		unversioned = c.needVersion(given.Version)
 	}
@@ -111,10 +115,12 @@ func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, given *
 
 func (b bucket) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
 	o := &changeOp{given: given}
-	o.req.RestoreDays, o.req.RestoreTier = given.RestoreDays, given.RestoreTier
+	o.req.RestoreDays = given.RestoreDays
+	o.req.RestoreTier = given.RestoreTier
 	need := storage.Restoring
 	if given.SoftDeleted {
-		o.req.SoftDeleted, need = true, storage.SoftDelete
+		o.req.SoftDeleted = true
+		need = storage.SoftDelete
 	}
 	return o.run(ctx, b.engine, "Restore", key, need, nil, driver.Driver.Restore)
 }

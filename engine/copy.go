@@ -83,7 +83,11 @@ func (c *engine) resolveCopy(key string, r *driver.CopyRequest, given *storage.C
 	if e := checkSet(&given.Properties, given.Set); e != nil {
 		return e
 	}
-	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
+	r.Key = key
+	r.Source.Version = given.Version
+	r.Properties = given.Properties
+	r.Controls = given.Controls
+	r.Condition = given.Condition
 	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
 	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&given.Transfer))
 }
@@ -138,7 +142,8 @@ func orStream(
 // openSource starts the operation that reads the source. It makes no request.
 func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	c.source = &download{}
-	d, set := c.source, c.given
+	d := c.source
+	set := c.given
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
@@ -364,14 +369,18 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
 	}
-	source, e := ownError(err), bodyFailed(err)
+	source := ownError(err)
+	e := bodyFailed(err)
 	switch source.Code {
 	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
 		// The source existed when it was opened. Each of these codes means that another client has
 		// changed or removed the source since.
 		e.Code = storage.Changed
 	}
-	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID
-	e.Retryable, e.RetryAfter = source.Retryable, source.RetryAfter
+	e.Hint = source.Hint
+	e.Status = source.Status
+	e.RequestID = source.RequestID
+	e.Retryable = source.Retryable
+	e.RetryAfter = source.RetryAfter
 	return e
 }

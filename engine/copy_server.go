@@ -16,7 +16,9 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 			return a, e
 		} // the copy failed for good; reading the attributes of the source below shows why
 	}
-	d, set, to := c.source, c.given, c.op.engine
+	d := c.source
+	set := c.given
+	to := c.op.engine
 	whole := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
 	whole.NativeAttrs = true
@@ -29,9 +31,12 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	}
 	r := c.req
 	stored := *source // stored keeps the reserved metadata, which a layer may need
-	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
+	from.Version = r.Source.Version
+	from.Revision = source.Revision
+	from.Attrs = &stored
 	from.Native = d.first.req.Native
-	r.Source, r.ReplaceTags = from, set.Tags != nil
+	r.Source = from
+	r.ReplaceTags = set.Tags != nil
 	named := optionState(set).WriteID
 	in := &intent{native: r.Native, condition: r.Condition, named: named != ""}
 	in.size, in.crc = c.whole(source)
@@ -50,7 +55,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&from) {
 		in.writeID = to.newWriteID(named)
 	}
-	in.properties, in.controls = r.Properties, r.Controls
+	in.properties = r.Properties
+	in.controls = r.Controls
 	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
 	r.Replace = set.Set != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
 	if len(c.tail()) > 0 {
@@ -106,7 +112,8 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // First, a copy with a condition needs a write id in the metadata. Second, an option may replace
 // properties.
 func (c *copyOp) copiesWithoutAttrs() bool {
-	r, target := &c.req, c.op.engine
+	r := &c.req
+	target := c.op.engine
 	return target.desc.CopiesWithoutAttrs && c.tail() == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
 		r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
@@ -116,8 +123,10 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 // in its metadata, the copy has the same write id. Rule W7, about lost responses, permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	r := c.req
-	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
-	r.Source, r.ReplaceTags = from, c.given.Tags != nil
+	from.Version = r.Source.Version
+	from.Native = c.source.first.req.Native
+	r.Source = from
+	r.ReplaceTags = c.given.Tags != nil
 	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &r) }
 	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {

@@ -173,7 +173,9 @@ func (c *engine) close() error {
 		}
 		if err := c.driver.Close(); err != nil {
 			e := ownError(err)
-			e.Op, e.Provider, e.Bucket = "Close", c.desc.Provider, c.desc.Bucket
+			e.Op = "Close"
+			e.Provider = c.desc.Provider
+			e.Bucket = c.desc.Bucket
 			c.closeErr = e
 		}
 	})

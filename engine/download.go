@@ -81,7 +81,8 @@ func (b bucket) Download(ctx context.Context, key string, given *storage.Downloa
 
 // prepare checks the key and the options. It makes no request.
 func (d *download) prepare(c *engine, key string, given *storage.DownloadOptions) *storage.Error {
-	d.concurrency, d.report = given.Concurrency, given.Progress
+	d.concurrency = given.Concurrency
+	d.report = given.Progress
 	return d.op.prepareRead(c, "Download", key, &d.first.req, given)
 }
 
@@ -94,7 +95,8 @@ func (d *download) present() *storage.Reader {
 // open makes the first request. The response determines which bytes are delivered.
 func (d *download) open() *storage.Error {
 	s := &d.first
-	s.d, s.ctx = d, d.ctx
+	s.d = d
+	s.ctx = d.ctx
 	if s.req.Length == 0 { // providers cannot return an empty range
 		return d.openEmpty()
 	}
@@ -275,7 +277,8 @@ func (d *download) Close() error {
 		return nil
 	}
 	d.ended = true
-	failed, f := d.failed, d.fetch
+	failed := d.failed
+	f := d.fetch
 	d.unreserve()
 	d.mu.Unlock()
 	if f != nil {

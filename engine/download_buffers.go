@@ -32,7 +32,9 @@ func (f *fetch) runBuffered() bool {
 		return false
 	}
 	b := &bufferSink{f: f, queue: make(chan *section, f.limit.Max())}
-	f.sink, f.buffers, f.last = b, b, f.d.first.fetched.done
+	f.sink = b
+	f.buffers = b
+	f.last = f.d.first.fetched.done
 	f.group.Go(func() {
 		defer close(b.queue)
 		f.run()
@@ -144,7 +146,8 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	b.offset += int64(n)
 	if b.offset == s.fetched.buffer.Size() {
 		s.fetched.buffer.Free()
-		b.current, b.offset = nil, 0
+		b.current = nil
+		b.offset = 0
 		b.f.limit.Release()
 	}
 	return n, nil

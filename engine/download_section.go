@@ -43,7 +43,9 @@ type section struct {
 
 // set sets the span that remains to be read.
 func (s *section) set(offset, length int64) {
-	s.req.Offset, s.req.Length, s.req.Suffix = offset, length, 0
+	s.req.Offset = offset
+	s.req.Length = length
+	s.req.Suffix = 0
 	s.remaining.Store(length)
 }
 
@@ -101,7 +103,8 @@ func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 		}
 		return errClosed
 	}
-	s.body, s.cancel = body, cancel
+	s.body = body
+	s.cancel = cancel
 	return nil
 }
 
@@ -213,7 +216,8 @@ func (s *section) Pause() {
 func (s *section) interrupt() {
 	s.stalled.Store(true)
 	s.mu.Lock()
-	cancel, body := s.cancel, s.body
+	cancel := s.cancel
+	body := s.body
 	s.mu.Unlock()
 	if body != nil {
 		cancel()
@@ -268,8 +272,10 @@ func (s *section) close() { s.end(true) }
 func (s *section) end(last bool) {
 	s.mu.Lock()
 	s.closed = s.closed || last
-	body, cancel := s.body, s.cancel
-	s.body, s.cancel = nil, nil
+	body := s.body
+	cancel := s.cancel
+	s.body = nil
+	s.cancel = nil
 	s.mu.Unlock()
 	if body == nil {
 		return

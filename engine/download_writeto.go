@@ -225,11 +225,13 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
 	// count chunks, so the number of sections depends only on WithConcurrency.
 	if n := min(int64(d.concurrency), maxConcurrency); n > 0 {
-		f.limit, f.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
+		f.limit = concurrency.Fixed(int(n))
+		f.size = min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
 	d.mu.Lock()
 	ended := d.ended
-	f.sink, f.maxSize = to, 2*maxSectionBytes
+	f.sink = to
+	f.maxSize = 2 * maxSectionBytes
 	d.mu.Unlock()
 	if ended {
 		return d.located(errClosed)

@@ -88,7 +88,8 @@ func (l *latencies) add(took time.Duration) {
 // hedgedGet calls the driver's Get, with a hedge if the bucket hedges its reads. In that case, the
 // caller must end ctx when it closes the body.
 func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	driver, h := o.engine.driver, o.engine.hedger
+	driver := o.engine.driver
+	h := o.engine.hedger
 	if h == nil {
 		attrs, body, err := driver.Get(ctx, r)
 		return o.engine.believeSize(attrs, body, err)
@@ -103,7 +104,8 @@ func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*stora
 
 // hedgedHead calls the driver's Head, with a hedge if the bucket hedges its reads.
 func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	driver, h := o.engine.driver, o.engine.hedger
+	driver := o.engine.driver
+	h := o.engine.hedger
 	if h == nil {
 		attrs, err := driver.Head(ctx, r)
 		attrs, _, err = o.engine.believeSize(attrs, nil, err)
@@ -148,7 +150,8 @@ func (a *response) close() {
 // the first final response (see decides). If no response is final, it returns the last one.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.engine.hedger.earn()
-	begun, slow := time.Now(), l.slow.Load()
+	begun := time.Now()
+	slow := l.slow.Load()
 	var first response
 	if slow == 0 {
 		first = request(ctx)

@@ -57,7 +57,9 @@ func outOfOrder(c *engine) *storage.Error {
 func (l *listOp) open(c *engine, op string, given *storage.ListOptions) *storage.Error {
 	r := &l.req
 	l.given = *given
-	r.Prefix, r.Delimiter, r.StartAfter = l.given.Prefix, l.given.Delimiter, l.given.StartAfter
+	r.Prefix = l.given.Prefix
+	r.Delimiter = l.given.Delimiter
+	r.StartAfter = l.given.StartAfter
 	if e := l.op.prepare(c, op, r.Prefix); e != nil {
 		return e
 	}
@@ -341,7 +343,8 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		p.mark = next
 	}
 	if last != "" && last != p.last {
-		p.last, p.empty = last, 0
+		p.last = last
+		p.empty = 0
 		return nil
 	}
 	limit := cmp.Or(desc.MaxEmptyPages, maxEmptyPages)

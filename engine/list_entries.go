@@ -80,7 +80,8 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		if !more {
 			return nil
 		}
-		l.req.Token, l.req.Entries = page.Token, page.Entries[:0]
+		l.req.Token = page.Token
+		l.req.Entries = page.Entries[:0]
 	}
 }
 
@@ -117,7 +118,9 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	n := &pagePrefetch{}
 	ctx, n.cancel = context.WithCancel(ctx)
 	r := l.req
-	r.Token, r.Entries, r.Limit = token, l.spare, limit
+	r.Token = token
+	r.Entries = l.spare
+	r.Limit = limit
 	l.spare = nil
 	n.group.Go(func() { n.page, n.e = l.fetch(ctx, &r, &l.progress) }, nil)
 	return n

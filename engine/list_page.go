@@ -37,7 +37,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	if unsure {
 		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
-	begin, exact := l.req.Token, l.req.Limit == size
+	begin := l.req.Token
+	exact := l.req.Limit == size
 	var before []storage.ListEntry
 	for {
 		page, e := l.page(ctx)
@@ -48,12 +49,17 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			page.Entries = append(before, page.Entries...)
 		}
 		if len(page.Entries) > size && !exact && !l.startsAfter() {
-			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
+			l.req.Token = begin
+			l.req.Limit = size
+			l.last = ""
+			l.progress = pageProgress{}
 			// The driver has returned one entry more than the page may have. The driver's token
 			// continues after that entry. The next page must begin with that entry, but this store
 			// cannot begin at a key. Request the page again, without the additional entry. The new
 			// token is the right one for the next page.
-			before, unsure, exact = nil, false, true
+			before = nil
+			unsure = false
+			exact = true
 			continue
 		}
 		// Azure's driver may also return more entries than were asked for, because it has to sort them.
@@ -70,7 +76,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			page.Token = seal(l, page.Token)
 			return page, nil
 		}
-		before, l.req.Token = page.Entries, page.Token
+		before = page.Entries
+		l.req.Token = page.Token
 		if !unsure {
 			l.req.Limit = size - len(before)
 		}

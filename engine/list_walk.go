@@ -67,7 +67,8 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 		if page.Token == "" {
 			return nil
 		}
-		r.Token, r.Entries = page.Token, page.Entries[:0]
+		r.Token = page.Token
+		r.Entries = page.Entries[:0]
 	}
 }
 
@@ -80,7 +81,8 @@ func (l *listOp) rollingUp(to visit) visit {
 			if common == last || common <= l.after {
 				return nil
 			}
-			entry, last = storage.ListEntry{Key: common, IsPrefix: true}, common
+			entry = storage.ListEntry{Key: common, IsPrefix: true}
+			last = common
 		}
 		return to(entry)
 	}
@@ -90,7 +92,11 @@ func (l *listOp) rollingUp(to visit) visit {
 // true, folder also visits the entries of subfolders, but not the subfolders themselves.
 func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
 	r := l.req
-	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
+	r.Prefix = prefix
+	r.Delimiter = folderDelimiter
+	r.StartAfter = ""
+	r.Token = ""
+	r.Entries = nil
 	level := &level{engine: l.op.engine, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
 		if deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)) {
 			return l.folder(ctx, entry.Key, deep, to)
@@ -123,7 +129,8 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		if page.Token == "" {
 			return level.release("")
 		}
-		r.Token, r.Entries = page.Token, page.Entries[:0]
+		r.Token = page.Token
+		r.Entries = page.Entries[:0]
 	}
 }
 

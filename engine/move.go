@@ -43,7 +43,9 @@ func (b bucket) moveByCopy(
 		return a, nil
 	}
 	e = ownError(err)
-	e.Op, e.Provider, e.Bucket = "Move", b.engine.desc.Provider, b.engine.desc.Bucket
+	e.Op = "Move"
+	e.Provider = b.engine.desc.Provider
+	e.Bucket = b.engine.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
 		// Report the destination. An error with the key of the source would mean that the copy
 		// succeeded and only the removal failed.
@@ -75,7 +77,8 @@ func (m *moveOp) open(c *engine, from, to string, given *storage.CopyOptions) *s
 		return e
 	}
 	m.req = driver.MoveRequest{From: from, Key: to, Condition: given.Condition}
-	p, w := given.Properties, given.Controls
+	p := given.Properties
+	w := given.Controls
 	e := c.resolveWrite(to, written{&p, given.Set, &w, &m.req.Condition, new([]any), given.Native})
 	return cmp.Or(e, c.checkReadKey(from))
 }
@@ -104,7 +107,8 @@ func (m *moveOp) failure(e *storage.Error) *storage.Error {
 	refused := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
 	switch {
 	case refused && (e.Unknown || state(e).Repeated):
-		e.Code, e.Unknown = storage.OutcomeUnknown, true
+		e.Code = storage.OutcomeUnknown
+		e.Unknown = true
 		e.Hint = "a response was lost: the object is at its old key or at the new one"
 	case e.Code == storage.ObjectNotFound:
 		return keyError(&m.op, e, m.req.From)

@@ -63,7 +63,8 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		} else if c.aborted {
 			return nil, e
 		}
-		before, refused = listed, e
+		before = listed
+		refused = e
 	}
 	return nil, refused
 }
@@ -186,7 +187,8 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 // join asks the store to make the object from the parts. If the response is lost, join determines
 // whether the object was made.
 func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
-	u, put := c.upload, r.Put
+	u := c.upload
+	put := r.Put
 	c.stale = false
 	a, e := requestUnlessRestart(
 		ctx, &c.op, nil,
@@ -197,7 +199,8 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
 		return a, e
 	}
-	lost, properties := e != nil, recordedProperties(&u.record)
+	lost := e != nil
+	properties := recordedProperties(&u.record)
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
 		properties: properties, controls: put.Controls, native: put.Native, size: put.Size, crc: put.CRC32C,
 		condition: u.put.Condition, writeID: u.record.WriteID,

@@ -81,16 +81,19 @@ func (b bucket) ContinueListedUpload(
 // adopt turns u into a continuation of the upload with the given name in the store. Another process
 // may have begun that upload.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
-	r, record := &u.put, &u.record
+	r := &u.put
+	record := &u.record
 	if u.engine.desc.AttributesAtBegin {
 		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
-		r.Properties, record.Type = storage.Properties{}, ""
+		r.Properties = storage.Properties{}
+		record.Type = ""
 		record.WriteID = "" // the store keeps the write id of BeginUpload, which is not known here
 		u.finishRequest()
 	}
-	record.Upload, record.Listed = upload, true
+	record.Upload = upload
+	record.Listed = true
 	u.token = record.Token()
 	return nil
 }

@@ -33,7 +33,8 @@ func (b bucket) PutSignedPart(
 ) (*storage.UploadedPart, error) {
 	c := b.engine
 	u := &multipartUpload{engine: c, record: uploadtoken.Record{Key: key, Upload: upload}}
-	u.put.Key, u.put.AnyOrder = u.record.Key, true
+	u.put.Key = u.record.Key
+	u.put.AnyOrder = true
 	o := &operation{}
 	e := o.prepare(c, "PutPart", key)
 	if e == nil {
@@ -86,7 +87,8 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 		return e
 	}
 	w := &p.write
-	w.op, w.req = o, p.upload.put
+	w.op = o
+	w.req = p.upload.put
 	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
 		return e
 	}

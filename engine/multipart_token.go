@@ -96,7 +96,8 @@ func (b bucket) ContinueUpload(
 func continueUpload(
 	ctx context.Context, c *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {
-	o, u := &operation{}, &multipartUpload{engine: c}
+	o := &operation{}
+	u := &multipartUpload{engine: c}
 	e := o.prepareWrite(c, name, key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())

@@ -60,9 +60,12 @@ func (b bucket) BeginUpload(
 
 // resolve checks the options, and sets the fields of u, before the upload begins.
 func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *storage.Error {
-	r, c := &u.put, o.engine
+	r := &u.put
+	c := o.engine
 	setPut(r, given)
-	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
+	r.Key = o.key
+	r.AnyOrder = true
+	r.UncheckedParts = given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
 	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
@@ -80,7 +83,8 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 // They have the form that the driver expects.
 func (u *multipartUpload) finishRequest() {
 	r := &u.put
-	r.Size, r.CRC32C = u.record.DeclaredSize(), storage.CRC32C{}
+	r.Size = u.record.DeclaredSize()
+	r.CRC32C = storage.CRC32C{}
 	r.Metadata = u.engine.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 

@@ -41,7 +41,9 @@ type operation struct {
 // prepare sets the name and key of the operation. It fails if the bucket is closed or was opened
 // with an invalid option.
 func (o *operation) prepare(c *engine, name, key string) *storage.Error {
-	o.engine, o.name, o.key = c, name, key
+	o.engine = c
+	o.name = name
+	o.key = key
 	if c.optionError != nil {
 		return c.optionError
 	}
@@ -160,7 +162,9 @@ func (o *operation) end(failure *storage.Error) error {
 
 // locate adds the operation, bucket and key to e, and a hint.
 func (o *operation) locate(e *storage.Error) {
-	e.Op, e.Provider, e.Bucket = o.name, o.engine.desc.Provider, o.engine.desc.Bucket
+	e.Op = o.name
+	e.Provider = o.engine.desc.Provider
+	e.Bucket = o.engine.desc.Bucket
 	e.Key = o.key
 	e.Unknown = e.Unknown && o.writes
 	advise(e)
@@ -245,7 +249,8 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
 		state(e).LastUnknown = e.Unknown
-		e.Unknown, state(e).Repeated = unknown, tried.Failed > 0
+		e.Unknown = unknown
+		state(e).Repeated = tried.Failed > 0
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}

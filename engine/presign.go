@@ -77,7 +77,8 @@ func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 // keepStable makes all URLs that are signed within one window of time equal, so that browsers can
 // cache the response for that time.
 func (s *signOp) keepStable() *storage.Error {
-	window, r := s.given.StableFor, &s.req
+	window := s.given.StableFor
+	r := &s.req
 	if e := s.op.engine.need(storage.StableURLs, "WithStableFor"); e != nil {
 		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
 		return e
@@ -104,7 +105,8 @@ func (b bucket) SignedUploadForm(
 	default:
 		e = s.op.engine.need(storage.SignedForms, "SignedUploadForm")
 	}
-	s.req.MinSize, s.req.MaxSize = minSize, maxSize
+	s.req.MinSize = minSize
+	s.req.MaxSize = maxSize
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
 		return request(
 			ctx, &s.op,
@@ -134,7 +136,9 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 		return e
 	}
 	r.TTL = cmp.Or(r.TTL, defaultTTL)
-	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.engine.signingBaseURL
+	r.Key = s.op.key
+	r.Method = method
+	r.BaseURL = s.op.engine.signingBaseURL
 	return nil
 }
 

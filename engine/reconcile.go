@@ -45,7 +45,8 @@ func finishWrite(
 		return o.toUser(ctx, a), nil
 	}
 	class := a.StorageClass
-	a.Size, a.Properties = want.size, want.properties
+	a.Size = want.size
+	a.Properties = want.properties
 	if class != "" {
 		a.StorageClass = class
 	}

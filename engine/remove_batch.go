@@ -21,7 +21,8 @@ func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOpt
 		op  operation
 		req driver.DeleteRequest
 	}{}
-	o, r := &call.op, &call.req
+	o := &call.op
+	r := &call.req
 	e := o.prepareWrite(b.engine, "Remove", key)
 	if e == nil {
 		*r = driver.DeleteRequest{
@@ -97,7 +98,9 @@ func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, 
 		func(group []storage.VersionEntry) (errs []error, more bool) {
 			if r.ctx.Err() != nil {
 				e := asError(r.ctx, r.ctx.Err())
-				e.Op, e.Provider, e.Bucket = r.name, r.engine.desc.Provider, r.engine.desc.Bucket
+				e.Op = r.name
+				e.Provider = r.engine.desc.Provider
+				e.Bucket = r.engine.desc.Bucket
 				return []error{e}, false
 			}
 			return r.removeGroup(group), true

@@ -216,7 +216,9 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 
 func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	fail := func(e *storage.Error) (storage.Bucket, error) {
-		e.Op, e.Provider, e.Bucket = "Bucket", s.engine.desc.Provider, name
+		e.Op = "Bucket"
+		e.Provider = s.engine.desc.Provider
+		e.Bucket = name
 		return nil, e
 	}
 	if e := checkOpenName(name); e != nil {
@@ -294,7 +296,8 @@ func (s *service) Close() error {
 		}
 		if err := s.driver.Close(); err != nil {
 			e := ownError(err)
-			e.Op, e.Provider = "Close", s.engine.desc.Provider
+			e.Op = "Close"
+			e.Provider = s.engine.desc.Provider
 			failures = append(failures, e)
 		}
 		s.engine.closeErr = errors.Join(failures...)

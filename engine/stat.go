@@ -34,7 +34,8 @@ func (c *engine) stat(ctx context.Context, name, key string, given *storage.Down
 		op  operation
 		req driver.GetRequest
 	}{}
-	o, r := &s.op, &s.req
+	o := &s.op
+	r := &s.req
 	e := o.prepareRead(c, name, key, r, given)
 	id := optionState(given).WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
@@ -86,7 +87,10 @@ func (c *engine) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*
 // setGet copies the options of a read into r. It fills a struct of the caller, because returning a
 // new struct would copy it once more.
 func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
-	r.Version, r.Offset, r.Length, r.Suffix = given.Version, given.Offset, given.Length, given.Suffix
+	r.Version = given.Version
+	r.Offset = given.Offset
+	r.Length = given.Length
+	r.Suffix = given.Suffix
 	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, optionState(given).Auxiliary
 }
 

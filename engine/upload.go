@@ -73,7 +73,8 @@ type write struct {
 
 // resolve makes all checks that need no request, and inspects the body.
 func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
-	r, c := &w.req, w.op.engine
+	r := &w.req
+	c := w.op.engine
 	if given.Size < -1 || given.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
 	}
@@ -81,7 +82,8 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 		return e
 	}
 	setPut(r, given)
-	r.Key, w.transfer = w.op.key, given.Transfer
+	r.Key = w.op.key
+	w.transfer = given.Transfer
 	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 	e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer))
 	if e != nil {
@@ -104,8 +106,11 @@ func checkTransfer(t *storage.Transfer) *storage.Error {
 // setPut copies the options of an upload into r. It does not return a request, to save a copy of
 // the struct.
 func setPut(r *driver.PutRequest, given *storage.UploadOptions) {
-	r.Size, r.CRC32C, r.Properties = given.Size, given.CRC32C, given.Properties
-	r.Controls, r.Condition = given.Controls, given.Condition
+	r.Size = given.Size
+	r.CRC32C = given.CRC32C
+	r.Properties = given.Properties
+	r.Controls = given.Controls
+	r.Condition = given.Condition
 }
 
 // open inspects the body. It fails if the body is known to be too large for the provider.
@@ -205,7 +210,8 @@ func (c *engine) newWriteID(named string) string {
 
 // singleBound returns the size in bytes of the largest body that goes in one Put.
 func (w *write) singleBound() int64 {
-	c, bound := w.op.engine, int64(math.MaxInt64)
+	c := w.op.engine
+	bound := int64(math.MaxInt64)
 	if c.desc.MaxPutSize > 0 {
 		bound = c.desc.MaxPutSize
 	}
@@ -243,7 +249,8 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 // streams reports whether one Put sends the stream while the stream is read. If the store supports
 // parts and the stream may be too long for one Put, streams returns false.
 func (w *write) streams() bool {
-	maximum, size := w.op.engine.desc.MaxPutSize, w.src.size
+	maximum := w.op.engine.desc.MaxPutSize
+	size := w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
 	return w.op.engine.has(driver.StreamingPut) && w.transfer.PartSize == 0 &&
 		(fits || !w.op.engine.has(storage.MultipartUploads))
@@ -288,7 +295,9 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 func (w *write) putSection(
 	ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {
-	r, want, content := &w.req, w.req.CRC32C, &w.content
+	r := &w.req
+	want := w.req.CRC32C
+	content := &w.content
 	content.init(from, offset, length)
 	content.body.progress = w.progress
 	if length == 0 || !hashesWhileSending(w.op.engine) {
@@ -301,9 +310,12 @@ func (w *write) putSection(
 	if crc.Known && want.Known && crc != want {
 		return nil, mismatch(want, crc)
 	}
-	r.CRC32C, r.Size, r.Body = crc, length, content
+	r.CRC32C = crc
+	r.Size = length
+	r.Body = content
 	if !crc.Known {
-		content.body.want, content.body.sum = want, &r.CRC32C
+		content.body.want = want
+		content.body.sum = &r.CRC32C
 	}
 	return w.put(ctx, content, &content.body)
 }
@@ -314,7 +326,9 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 	r := &w.req
 	content := w.streamed(first, w.op.engine.desc.MaxPutSize, r.CRC32C)
 	content.sum = &r.CRC32C
-	r.CRC32C, r.Size, r.Body = storage.CRC32C{}, -1, content
+	r.CRC32C = storage.CRC32C{}
+	r.Size = -1
+	r.Body = content
 	return w.put(ctx, content, content)
 }
 

@@ -167,7 +167,8 @@ type body struct {
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
 		b.readErr = errPanicked()
-		n, err = 0, b.readErr
+		n = 0
+		err = b.readErr
 	})
 	return n, err
 }
@@ -263,7 +264,9 @@ func (b *sectionBody) raise()                     { b.body.raise() }
 // offset and length in bytes.
 func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
 	b.section = *io.NewSectionReader(from, offset, length)
-	b.body.from, b.body.exact, b.body.size = &b.section, true, length
+	b.body.from = &b.section
+	b.body.exact = true
+	b.body.size = length
 }
 
 // Seek sets the position. At the start, a new checksum begins. At any other position, there will be
@@ -273,7 +276,10 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	if err != nil {
 		return position, err
 	}
-	b.body.read, b.body.crc, b.body.readErr, b.body.ended = position, 0, nil, false
+	b.body.read = position
+	b.body.crc = 0
+	b.body.readErr = nil
+	b.body.ended = false
 	b.body.partial = position != 0
 	if b.body.sum != nil {
 		*b.body.sum = storage.CRC32C{}
@@ -355,7 +361,8 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 	}
 	end, failed := from.Seek(0, io.SeekEnd)
 	if failed == nil && end-off == declared {
-		s.readerAt, s.offset = &seekable{from: from, next: end}, off
+		s.readerAt = &seekable{from: from, next: end}
+		s.offset = off
 		return nil
 	}
 	if _, err = from.Seek(off, io.SeekStart); err != nil {

@@ -64,15 +64,19 @@ type partPlan struct {
 
 // plan returns the plan by which the body is divided into parts.
 func (w *write) plan() partPlan {
-	c, given, inPlace := w.op.engine, w.transfer.PartSize, w.src.readerAt != nil
+	c := w.op.engine
+	given := w.transfer.PartSize
+	inPlace := w.src.readerAt != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
 	case given > 0 || c.has(driver.EqualParts) || inPlace:
 	case c.has(driver.SequentialParts) && c.partSize > 0:
 	case c.has(driver.SequentialParts):
-		p.doubleAfter, p.doublings = sequentialStep, 2
+		p.doubleAfter = sequentialStep
+		p.doublings = 2
 	case w.src.size < 0 && c.desc.MaxParts > 0:
-		p.doubleAfter, p.doublings = max(1, min(growthStep, c.desc.MaxParts/10)), 20
+		p.doubleAfter = max(1, min(growthStep, c.desc.MaxParts/10))
+		p.doublings = 20
 	}
 	p.concurrency = w.maxConcurrency()
 	if w.transfer.Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
@@ -131,7 +135,8 @@ func (w *write) firstPart() int64 {
 	if given := w.transfer.PartSize; given > 0 {
 		return given
 	}
-	c, body := w.op.engine, w.src.size
+	c := w.op.engine
+	body := w.src.size
 	d := &c.desc
 	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
 	switch {
@@ -253,7 +258,9 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	m := &multipart{w: w, plan: w.plan(), ready: make(chan struct{})}
 	declared := w.req.CRC32C
-	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, storage.CRC32C{}
+	w.req.Body = nil
+	w.req.Size = w.src.size
+	w.req.CRC32C = storage.CRC32C{}
 	defer func() { w.req.CRC32C = declared }()
 	panicked := true
 	defer func() {
@@ -283,7 +290,9 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	defer close(m.ready)
 	w := m.w
 	if w.journal.Begun() {
-		m.id, m.resumed, m.begun = w.journal.Header().Upload, true, true
+		m.id = w.journal.Header().Upload
+		m.resumed = true
+		m.begun = true
 		return nil
 	}
 	id, e := beginParts(ctx, w.op, &w.req)
@@ -333,7 +342,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	if declared.Known && declared != crc {
 		return nil, mismatch(declared, crc)
 	}
-	w.req.Size, w.req.CRC32C = size, crc
+	w.req.Size = size
+	w.req.CRC32C = crc
 	completing, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)

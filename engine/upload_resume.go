@@ -279,7 +279,8 @@ func (m *multipart) reconcileResumed(
 	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil
 	case failed != nil && failed.Code != storage.ObjectNotFound: // whether the object exists is unknown
-		failed.Unknown, failed.Err = true, errors.Join(failed.Err, e)
+		failed.Unknown = true
+		failed.Err = errors.Join(failed.Err, e)
 		return nil, failed
 	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
 		return nil, errOverwritten(e)

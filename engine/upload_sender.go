@@ -17,7 +17,8 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 		return e
 	}
 	running := m.start(ctx)
-	size, src := m.plan.first, &m.w.src
+	size := m.plan.first
+	src := &m.w.src
 	number := 1
 	for off := int64(0); off < src.size; off += size {
 		section := src.section(off, min(size, src.size-off))
@@ -44,7 +45,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		}
 	}, func() { m.fail(errPanicked()) })
 	m.held = 1
-	total, current := int64(0), first
+	total := int64(0)
+	current := first
 	for number := 1; ; number++ {
 		total += current.Size()
 		e := m.checkStream(number, total, next == nil)
@@ -53,9 +55,10 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			current.Free()
 			break
 		}
-		crc, section := storage.CRC32C{
+		crc := storage.CRC32C{
 			Sum: current.CRC32C(), Known: true,
-		}, io.NewSectionReader(current, 0, current.Size())
+		}
+		section := io.NewSectionReader(current, 0, current.Size())
 		m.w.op.engine.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
@@ -80,7 +83,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 // number of the latest part. total is the number of bytes in all parts so far. last is true if the
 // stream ends after the latest part.
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
-	desc, declared := &m.w.op.engine.desc, m.w.src.size
+	desc := &m.w.op.engine.desc
+	declared := m.w.src.size
 	switch {
 	case declared >= 0 && total > declared:
 		return tooLong(declared)
@@ -272,7 +276,8 @@ func (o *operation) requestPart(
 	if part.CRC32C.Known && part.CRC32C != r.CRC32C {
 		return driver.Part{}, mismatch(r.CRC32C, part.CRC32C)
 	}
-	part.Number, part.CRC32C = r.Number, r.CRC32C
+	part.Number = r.Number
+	part.CRC32C = r.CRC32C
 	return part, nil
 }
 

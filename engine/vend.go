@@ -29,7 +29,9 @@ func (b bucket) Vend(
 		if e != nil {
 			return nil, e
 		}
-		v.Provider, v.Bucket, v.Prefix = o.engine.desc.Provider, o.engine.desc.Bucket, prefix
+		v.Provider = o.engine.desc.Provider
+		v.Bucket = o.engine.desc.Bucket
+		v.Prefix = prefix
 		v.Expires = v.Expires.UTC().Truncate(time.Second)
 		return v, nil
 	})

@@ -120,7 +120,11 @@ func (j *Journal) Part(number int) (part Part, found bool) {
 }
 
 // Ignore discards what was read from the file. Start then overwrites the file.
-func (j *Journal) Ignore() { j.header, j.parts, j.completing = Header{}, nil, false }
+func (j *Journal) Ignore() {
+	j.header = Header{}
+	j.parts = nil
+	j.completing = false
+}
 
 // lock locks the file against other calls. It fails with ErrInUse if another call has the lock. It
 // also fails with ErrInUse if the opened file is no longer at the path, because another call has
@@ -215,7 +219,9 @@ func (j *Journal) Start(h Header) error {
 		return err
 	}
 	h.Format = format
-	j.header, j.parts, j.completing = h, nil, false
+	j.header = h
+	j.parts = nil
+	j.completing = false
 	if err := j.write(&j.header); err != nil {
 		return err
 	}
@@ -271,7 +277,8 @@ func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
 		return false, nil
 	}
-	before, j.completing = j.completing, true
+	before = j.completing
+	j.completing = true
 	if err := j.write(entry{Completing: true}); err != nil {
 		return before, err
 	}

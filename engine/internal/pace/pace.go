@@ -175,7 +175,12 @@ func (p *Pace) watch(now time.Duration) {
 	if p.watches.Load() {
 		return
 	}
-	p.begun, p.ends, p.served, p.refused, p.calm, p.rate = now, now+round, 0, 0, 0, 0
+	p.begun = now
+	p.ends = now + round
+	p.served = 0
+	p.refused = 0
+	p.calm = 0
+	p.rate = 0
 	if m := p.mark.Load(); m != nil && now-m.at < 2*round {
 		p.begun, p.served = m.at, int(p.done.Load()-m.done)
 	}
@@ -186,8 +191,10 @@ func (p *Pace) watch(now time.Duration) {
 func (p *Pace) endRounds(now time.Duration) {
 	for p.watches.Load() && now >= p.ends {
 		p.decide()
-		p.begun, p.ends = p.ends, p.ends+round
-		p.served, p.refused = 0, 0
+		p.begun = p.ends
+		p.ends += round
+		p.served = 0
+		p.refused = 0
 	}
 }
 
@@ -209,7 +216,8 @@ func (p *Pace) decide() {
 	}
 	p.rate += p.step // if rate is 0, step is 0, too
 	if p.calm == calmRounds {
-		p.rate, p.refusal = 0, nil
+		p.rate = 0
+		p.refusal = nil
 		p.watches.Store(false)
 	}
 }

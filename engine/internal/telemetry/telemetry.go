@@ -58,7 +58,8 @@ type Reporter struct {
 
 // New returns a Reporter for the bucket that c describes.
 func New(c Config) *Reporter {
-	tracer, meter := c.Tracer, c.Meter
+	tracer := c.Tracer
+	meter := c.Meter
 	if tracer == nil {
 		tracer = otel.GetTracerProvider()
 	}
