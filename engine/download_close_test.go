@@ -43,7 +43,8 @@ func TestCloseDuringAReadDoesNotRace(t *testing.T) {
 		for range 20 {
 			r, err := b.Download(t.Context(), "a", storage.WithConcurrency(n))
 			require.NoError(t, err)
-			begun, closed := make(chan struct{}), make(chan struct{})
+			begun := make(chan struct{})
+			closed := make(chan struct{})
 			go func() {
 				defer close(closed)
 				<-begun

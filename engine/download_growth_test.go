@@ -44,7 +44,8 @@ func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
 				require.NoError(t, err)
 				reader, err := b.Download(t.Context(), "a")
 				require.NoError(t, err)
-				got, chunk := 0, make([]byte, 64<<10)
+				got := 0
+				chunk := make([]byte, 64<<10)
 				for err == nil {
 					var n int
 					n, err = reader.Read(chunk)
@@ -88,7 +89,8 @@ func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		from, to := memstore.New(driver.WithLayer(injector.Layer())), memstore.New()
+		from := memstore.New(driver.WithLayer(injector.Layer()))
+		to := memstore.New()
 		_, err := from.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 		require.NoError(t, err)
 		for _, source := range []storage.Downloader{from, struct{ storage.Downloader }{from}} {

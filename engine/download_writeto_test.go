@@ -104,7 +104,8 @@ var paths = []struct {
 func TestAReaderContinuesAfterAWriterFailed(t *testing.T) {
 	for _, path := range paths {
 		for room := range path.want {
-			writer, socket := &fullWriter{room: room}, &fullSocket{fullWriter{room: room}}
+			writer := &fullWriter{room: room}
+			socket := &fullSocket{fullWriter{room: room}}
 			for to, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.to.took} {
 				r, err := digitsBucket(t, nil).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
@@ -179,7 +180,8 @@ func TestACanceledReadStopsWithinAChunk(t *testing.T) {
 		_, err := store.b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 		require.NoError(t, err)
 		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
-			writer, socket := &counted{}, &countedSocket{}
+			writer := &counted{}
+			socket := &countedSocket{}
 			for to, w := range map[io.Writer]*counted{writer: writer, socket: &socket.to} {
 				ctx, cancel := context.WithCancel(t.Context())
 				w.cancel = cancel

@@ -81,7 +81,8 @@ func TestAFailedBodyIsNotTakenForAFailedUpload(t *testing.T) {
 }
 
 func TestAFailedIfAbsentSaysThatTheKeyExists(t *testing.T) {
-	ctx, b := t.Context(), memstore.New()
+	ctx := t.Context()
+	b := memstore.New()
 	attrs, err := b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
 	require.NoError(t, err)
 	_, err = b.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())

@@ -30,7 +30,9 @@ func (d tree) Describe() driver.Description {
 
 func (d tree) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	whole := *r
-	whole.Token, whole.Limit, whole.Entries = "", 1000, nil
+	whole.Token = ""
+	whole.Limit = 1000
+	whole.Entries = nil
 	page, err := d.Driver.List(ctx, &whole)
 	if err != nil {
 		return nil, err
@@ -102,7 +104,8 @@ func TestAListingByFoldersIsInByteOrder(t *testing.T) {
 		"in a folder": func(next driver.Driver) driver.Driver { return tree{next, byName} },
 	} {
 		d := memstore.NewDriver(memstore.Config{})
-		plain, walked := engine.New(d), engine.New(d, driver.WithLayer(layer))
+		plain := engine.New(d)
+		walked := engine.New(d, driver.WithLayer(layer))
 		if store == "in a folder" {
 			plain, walked = storage.Prefixed(plain, "p/q/"), storage.Prefixed(walked, "p/q/")
 		}
@@ -152,7 +155,8 @@ func pagesOf(t *testing.T, b storage.Bucket, after string, opts []storage.ListOp
 		for _, entry := range page.Entries {
 			keys = append(keys, nameOf(entry))
 		}
-		pages, token = append(pages, keys), page.Token
+		pages = append(pages, keys)
+		token = page.Token
 	}
 	return pages
 }

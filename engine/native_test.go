@@ -123,7 +123,8 @@ func secret(text string) storage.NativeOption {
 
 func TestAnOptionOfTheProviderReachesEveryRequest(t *testing.T) {
 	b, d := openOptioned()
-	own, source := secretOption{"own"}, secretOption{"the source's"}
+	own := secretOption{"own"}
+	source := secretOption{"the source's"}
 	ctx := t.Context()
 	bucketWith := func(err error) { t.Helper(); require.NoError(t, err) }
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"), secret("own"), storage.WithTags(map[string]string{"k": "v"}))

@@ -26,7 +26,8 @@ type throwing struct {
 
 func (d throwing) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Local, desc.MaxBatch = false, 0
+	desc.Local = false
+	desc.MaxBatch = 0
 	return desc
 }
 

@@ -109,7 +109,8 @@ type addressed struct {
 
 func (d addressed) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.PublicBaseURL, desc.NeedsSigningBase = d.address, false
+	desc.PublicBaseURL = d.address
+	desc.NeedsSigningBase = false
 	return desc
 }
 
@@ -117,7 +118,8 @@ func TestAPublicAddressNeedsABucketThatHasOne(t *testing.T) {
 	own := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })
 	}
-	public, base := storage.WithPublicAccess(true), storage.WithPublicBaseURL("https://cdn.example.com/a")
+	public := storage.WithPublicAccess(true)
+	base := storage.WithPublicBaseURL("https://cdn.example.com/a")
 	for _, row := range []struct {
 		name string
 		opts []storage.OpenOption

@@ -119,7 +119,8 @@ func TestAWriteWhoseResponseWasLost(t *testing.T) {
 			if row.blind {
 				injected.Set(faults.Fail(faults.Head).WithError(storage.PermissionDenied))
 			}
-			d.puts, d.count = row.puts, 0
+			d.puts = row.puts
+			d.count = 0
 			a, err := b.Upload(t.Context(), "k", strings.NewReader("mine"), row.given(old))
 			require.Equal(t, row.sent, d.count)
 			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)

@@ -62,7 +62,10 @@ type opening func(*storage.OpenOptions)
 func (o opening) ApplyOpen(to *storage.OpenOptions) { o(to) }
 
 func TestABaseAddressOfAnotherPackagesOptionEndsInASlash(t *testing.T) {
-	b := memstore.New(opening(func(o *storage.OpenOptions) { o.Public, o.PublicBaseURL = true, "https://cdn.example.com" }))
+	b := memstore.New(opening(func(o *storage.OpenOptions) {
+		o.Public = true
+		o.PublicBaseURL = "https://cdn.example.com"
+	}))
 	url, err := b.PublicURL("a")
 	require.NoError(t, err)
 	require.Equal(t, "https://cdn.example.com/a", url)

@@ -12,7 +12,8 @@ import (
 
 // A condition may be given once: one that a call before has left would be the second.
 func TestACallHasNoOptionsOfTheCallsBeforeIt(t *testing.T) {
-	b, ctx := memstore.New(), t.Context()
+	b := memstore.New()
+	ctx := t.Context()
 	upload := func(key string) storage.RevisionOption {
 		a, err := b.Upload(ctx, key, strings.NewReader("content"))
 		require.NoError(t, err)

@@ -64,7 +64,10 @@ func (s *recordedSpan) End(...trace.SpanEndOption) {
 func (s *recordedSpan) SetAttributes(kv ...attribute.KeyValue) {
 	s.attributes = append(s.attributes, kv...)
 }
-func (s *recordedSpan) SetStatus(code codes.Code, text string) { s.code, s.status = code, text }
+func (s *recordedSpan) SetStatus(code codes.Code, text string) {
+	s.code = code
+	s.status = text
+}
 
 func (s *recordedSpan) has(key string) string {
 	for _, kv := range s.attributes {

@@ -30,7 +30,8 @@ type windows struct {
 
 func (w *windows) serves(now time.Time) bool {
 	if now.Sub(w.since) >= time.Second {
-		w.since, w.n = now, 0
+		w.since = now
+		w.n = 0
 	}
 	w.n++
 	return w.n <= w.most

@@ -73,7 +73,8 @@ type inFlight struct {
 
 func (d *inFlight) Describe() driver.Description {
 	desc := d.desc
-	desc.Provider, desc.Bucket = "s3", "b"
+	desc.Provider = "s3"
+	desc.Bucket = "b"
 	desc.Features |= storage.MultipartUploads | storage.Metadata
 	return desc
 }

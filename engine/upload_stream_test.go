@@ -80,7 +80,8 @@ func TestAStreamIsReadWhileItsUploadBegins(t *testing.T) {
 }
 
 func TestAStreamIsNotReadOnIfItsUploadCannotBegin(t *testing.T) {
-	began, failed := make(chan struct{}), make(chan struct{})
+	began := make(chan struct{})
+	failed := make(chan struct{})
 	injected := faults.New()
 	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(func() (string, error)) (string, error) {
 		<-began

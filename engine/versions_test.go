@@ -40,7 +40,9 @@ type bareStore struct{ driver.Driver }
 func (s bareStore) Describe() driver.Description {
 	d := s.Driver.Describe()
 	d.Features &^= storage.Versioning | storage.SoftDelete | storage.ObjectLock
-	d.EnableVersions, d.EnableSoftDelete, d.EnableObjectLock = nil, nil, nil
+	d.EnableVersions = nil
+	d.EnableSoftDelete = nil
+	d.EnableObjectLock = nil
 	return d
 }
 

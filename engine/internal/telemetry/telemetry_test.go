@@ -46,8 +46,11 @@ func (s *recordedSpan) IsRecording() bool { return true }
 func (s *recordedSpan) SetAttributes(attributes ...attribute.KeyValue) {
 	s.attributes = append(s.attributes, attributes...)
 }
-func (s *recordedSpan) SetStatus(code codes.Code, status string) { s.code, s.status = code, status }
-func (s *recordedSpan) End(...trace.SpanEndOption)               { s.ended = true }
+func (s *recordedSpan) SetStatus(code codes.Code, status string) {
+	s.code = code
+	s.status = status
+}
+func (s *recordedSpan) End(...trace.SpanEndOption) { s.ended = true }
 
 // all returns the attributes of a span as text.
 func (s *recordedSpan) all() map[string]string {
