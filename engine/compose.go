@@ -96,8 +96,11 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	engine := c.op.engine
 	r := &driver.ComposeRequest{
-		Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Native: c.req.Native,
-		Condition: c.req.Condition,
+		Key:        c.op.key,
+		Properties: c.req.Properties,
+		Controls:   c.req.Controls,
+		Native:     c.req.Native,
+		Condition:  c.req.Condition,
 	}
 	r.CRC32C.Known = true
 	for i, source := range c.sources {
@@ -160,8 +163,10 @@ func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error
 	d := &download{ctx: ctx}
 	seen := c.sources[i]
 	d.first.req = driver.GetRequest{
-		Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision},
-		Native: c.req.Source.Native,
+		Key:       c.srcKeys[i],
+		Length:    -1,
+		Condition: storage.Condition{Revision: seen.Revision},
+		Native:    c.req.Source.Native,
 	}
 	d.op.engine = c.op.engine
 	d.op.name = c.op.name

@@ -309,7 +309,11 @@ func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 // depend on the source.
 func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 	return driver.PutRequest{
-		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls, Native: r.Native,
+		Key:        r.Key,
+		Properties: r.Properties,
+		Condition:  r.Condition,
+		Controls:   r.Controls,
+		Native:     r.Native,
 	}
 }
 
@@ -342,7 +346,10 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 // sourceOptions returns the options for the download of the source.
 func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 	return &storage.DownloadOptions{
-		Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative,
+		Length:      -1,
+		Version:     c.given.Version,
+		Concurrency: c.given.Concurrency,
+		Native:      c.given.SourceNative,
 	}
 }
 

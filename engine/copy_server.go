@@ -76,9 +76,16 @@ func (c *copyOp) appendOnServer(
 ) (*storage.Attrs, *storage.Error) {
 	set := c.given
 	whole := &driver.ComposeRequest{
-		Key: r.Key, Sources: []driver.ObjectRef{r.Source}, Tail: c.tail(), Size: in.size, CRC32C: in.crc,
-		Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
-		Unchanged: set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
+		Key:        r.Key,
+		Sources:    []driver.ObjectRef{r.Source},
+		Tail:       c.tail(),
+		Size:       in.size,
+		CRC32C:     in.crc,
+		Properties: r.Properties,
+		Controls:   r.Controls,
+		Native:     r.Native,
+		Condition:  r.Condition,
+		Unchanged:  set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
 	return writeOnServer(
 		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, whole) },

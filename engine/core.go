@@ -186,7 +186,9 @@ func (c *engine) close() error {
 func (c *engine) checkOpen() *storage.Error {
 	if c.closed.Load() {
 		return &storage.Error{
-			Code: storage.InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again",
+			Code: storage.InvalidArgument,
+			Err:  errors.New("the bucket is closed"),
+			Hint: "open it again",
 		}
 	}
 	return nil

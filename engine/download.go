@@ -157,7 +157,8 @@ func (d *download) openEmpty() *storage.Error {
 	}
 	if d.remaining > 0 {
 		return &storage.Error{
-			Code: storage.Internal, Err: errors.New("the provider refused a range that the object has"),
+			Code: storage.Internal,
+			Err:  errors.New("the provider refused a range that the object has"),
 		}
 	}
 	return nil

@@ -74,7 +74,13 @@ type sink interface {
 func newFetch(d *download, start int64, limit *concurrency.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
-		d: d, req: d.first.req, from: start, end: offset + length, size: size, maxSize: maxSectionBytes, limit: limit,
+		d:       d,
+		req:     d.first.req,
+		from:    start,
+		end:     offset + length,
+		size:    size,
+		maxSize: maxSectionBytes,
+		limit:   limit,
 	}
 	f.ctx, f.cancel = context.WithCancel(d.ctx)
 	d.first.fetched = newFetched()

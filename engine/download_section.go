@@ -87,7 +87,9 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 // ended, or nil.
 func stalledError(err error) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Err: errors.Join(errors.New("no byte came for too long"), err),
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Err:       errors.Join(errors.New("no byte came for too long"), err),
 	}
 }
 

@@ -209,7 +209,9 @@ func (r *requestRace) start(ctx context.Context, request func(context.Context) r
 	r.cancels = append(r.cancels, cancel)
 	go func() {
 		a := response{err: errPanicked()}
-		r.caught.Do(func() { a = request(ctx) }, nil)
+		r.caught.Do(func() {
+			a = request(ctx)
+		}, nil)
 		a.request = index
 		r.responses <- a
 	}()

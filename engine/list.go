@@ -324,7 +324,9 @@ type pageProgress struct {
 }
 
 var errRepeats = &storage.Error{
-	Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing"),
+	Code:      storage.Unavailable,
+	Retryable: true,
+	Err:       errors.New("the provider repeated a page of the listing"),
 }
 
 // check fails if the listing repeats pages, or has too many pages without a new entry. token is the

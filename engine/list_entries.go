@@ -122,7 +122,9 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	r.Entries = l.spare
 	r.Limit = limit
 	l.spare = nil
-	n.group.Go(func() { n.page, n.e = l.fetch(ctx, &r, &l.progress) }, nil)
+	n.group.Go(func() {
+		n.page, n.e = l.fetch(ctx, &r, &l.progress)
+	}, nil)
 	return n
 }
 

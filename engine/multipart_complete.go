@@ -202,8 +202,13 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 	lost := e != nil
 	properties := recordedProperties(&u.record)
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
-		properties: properties, controls: put.Controls, native: put.Native, size: put.Size, crc: put.CRC32C,
-		condition: u.put.Condition, writeID: u.record.WriteID,
+		properties: properties,
+		controls:   put.Controls,
+		native:     put.Native,
+		size:       put.Size,
+		crc:        put.CRC32C,
+		condition:  u.put.Condition,
+		writeID:    u.record.WriteID,
 	})
 	if lost && e == nil {
 		c.dropParts(ctx)

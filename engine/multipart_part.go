@@ -117,7 +117,8 @@ func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 
 func partTooLarge(limit int64) *storage.Error {
 	return &storage.Error{
-		Code: storage.TooLarge, Err: fmt.Errorf("the part has more than the %d bytes of the BufferLimit", limit),
+		Code: storage.TooLarge,
+		Err:  fmt.Errorf("the part has more than the %d bytes of the BufferLimit", limit),
 		Hint: "give a body that is read in place, such as a file, or smaller parts",
 	}
 }
@@ -159,8 +160,14 @@ func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.P
 	w := &p.write
 	content := w.streamed(first, p.upload.Limits().MaxSize, p.options.CRC32C)
 	r := &driver.PartRequest{
-		Key: w.op.key, Upload: p.upload.record.Upload, Number: p.number, Body: readOnce{content}, Size: w.src.size,
-		Native: w.req.Native, AnyOrder: w.req.AnyOrder, Unchecked: w.req.UncheckedParts,
+		Key:       w.op.key,
+		Upload:    p.upload.record.Upload,
+		Number:    p.number,
+		Body:      readOnce{content},
+		Size:      w.src.size,
+		Native:    w.req.Native,
+		AnyOrder:  w.req.AnyOrder,
+		Unchecked: w.req.UncheckedParts,
 	}
 	content.sum = &r.CRC32C
 	part, e := w.op.requestPart(ctx, r, content)

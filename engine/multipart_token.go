@@ -18,12 +18,25 @@ import (
 // has begun, the caller sets the field Upload of the record.
 func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
-		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
-		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
-		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
-		Tags: r.Tags, Mode: string(r.Retention.Mode), Hold: r.LegalHold, Public: r.PublicRead,
-		Absent: r.Condition.Absent, Revision: r.Condition.Revision,
-		MaxSize: maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
+		Bucket:    c.identity(),
+		Key:       r.Key,
+		WriteID:   c.newWriteID(""),
+		Type:      r.ContentType,
+		Encoding:  r.ContentEncoding,
+		Named:     r.ContentDisposition,
+		Language:  r.ContentLanguage,
+		Cache:     r.CacheControl,
+		Class:     r.StorageClass,
+		Metadata:  maps.Clone(r.Metadata),
+		Tags:      r.Tags,
+		Mode:      string(r.Retention.Mode),
+		Hold:      r.LegalHold,
+		Public:    r.PublicRead,
+		Absent:    r.Condition.Absent,
+		Revision:  r.Condition.Revision,
+		MaxSize:   maxSize,
+		Unchecked: r.UncheckedParts,
+		Natives:   fingerprintsOf(r.Native),
 	}
 	if !r.Retention.Until.IsZero() {
 		u.Until = r.Retention.Until.Unix()
@@ -41,18 +54,25 @@ func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken
 // recordedProperties returns the object's properties, as the record of an upload has them.
 func recordedProperties(u *uploadtoken.Record) storage.Properties {
 	return storage.Properties{
-		ContentType: u.Type, ContentEncoding: u.Encoding, ContentDisposition: u.Named, ContentLanguage: u.Language,
-		CacheControl: u.Cache, StorageClass: u.Class, Metadata: u.Metadata,
+		ContentType:        u.Type,
+		ContentEncoding:    u.Encoding,
+		ContentDisposition: u.Named,
+		ContentLanguage:    u.Language,
+		CacheControl:       u.Cache,
+		StorageClass:       u.Class,
+		Metadata:           u.Metadata,
 	}
 }
 
 // recordedPut returns the request with which the recorded upload was begun, without native options.
 func recordedPut(u *uploadtoken.Record) driver.PutRequest {
 	r := driver.PutRequest{
-		Key: u.Key, Properties: recordedProperties(u),
-		Controls:  storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold},
-		Condition: storage.Condition{Absent: u.Absent, Revision: u.Revision},
-		AnyOrder:  true, UncheckedParts: u.Unchecked,
+		Key:            u.Key,
+		Properties:     recordedProperties(u),
+		Controls:       storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold},
+		Condition:      storage.Condition{Absent: u.Absent, Revision: u.Revision},
+		AnyOrder:       true,
+		UncheckedParts: u.Unchecked,
 	}
 	if u.Mode != "" {
 		r.Retention = storage.Retention{Mode: storage.RetentionMode(u.Mode), Until: time.Unix(u.Until, 0).UTC()}

@@ -103,8 +103,11 @@ func (u *multipartUpload) Limits() storage.PartLimits {
 		return *d.OpenUploadLimits
 	}
 	return storage.PartLimits{
-		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
-		Equal: u.engine.has(driver.EqualParts), MaxParts: d.MaxParts,
+		MinSize:  max(d.MinPartSize, 1),
+		MaxSize:  cmp.Or(d.MaxPartSize, d.MaxSize),
+		Unit:     d.PartUnit,
+		Equal:    u.engine.has(driver.EqualParts),
+		MaxParts: d.MaxParts,
 	}
 }
 
@@ -129,7 +132,10 @@ func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, er
 // uploadedPart returns a driver's part in the form that the user sees.
 func uploadedPart(p *driver.Part) storage.UploadedPart {
 	return storage.UploadedPart{
-		Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C,
+		Number: p.Number,
+		Size:   p.Size,
+		ETag:   quotedETag(cmp.Or(p.ETag, p.Tag)),
+		CRC32C: p.CRC32C,
 	}
 }
 
@@ -167,7 +173,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 		}
 		if len(page.Parts) == 0 {
 			return nil, &storage.Error{
-				Code: storage.Unavailable, Err: errors.New("the store listed no part, and says that there are more"),
+				Code: storage.Unavailable,
+				Err:  errors.New("the store listed no part, and says that there are more"),
 			}
 		}
 	}
@@ -186,9 +193,11 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 // error as its cause, but not its Code, which differs between stores.
 func errUploadGone(cause *storage.Error) *storage.Error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound,
-		Err:  errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause.Err),
-		Hint: "begin a new upload", Status: cause.Status, RequestID: cause.RequestID,
+		Code:      storage.ObjectNotFound,
+		Err:       errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause.Err),
+		Hint:      "begin a new upload",
+		Status:    cause.Status,
+		RequestID: cause.RequestID,
 	}
 }
 
@@ -214,8 +223,14 @@ func (u *multipartUpload) SignPart(
 		e = u.checkSignedPart(o, number, p, opts)
 	}
 	r := &driver.SignPartRequest{
-		Key: u.put.Key, Upload: u.record.Upload, Number: number, TTL: cmp.Or(p.TTL, defaultTTL),
-		BaseURL: o.engine.signingBaseURL, Size: p.Size, CRC32C: p.CRC32C, Native: u.put.Native,
+		Key:     u.put.Key,
+		Upload:  u.record.Upload,
+		Number:  number,
+		TTL:     cmp.Or(p.TTL, defaultTTL),
+		BaseURL: o.engine.signingBaseURL,
+		Size:    p.Size,
+		CRC32C:  p.CRC32C,
+		Native:  u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		signed, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {

@@ -90,8 +90,12 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 // hook denies the operation, the rest of the hooks is not called.
 func (o *operation) callHooks(ctx context.Context) (context.Context, *storage.Error) {
 	op := storage.Operation{
-		Name: o.name, Provider: o.engine.desc.Provider, Bucket: o.engine.desc.Bucket,
-		Effects: storage.Effects(cmp.Or(o.effects, effect.Operations[o.name])), Key: o.key, Keys: o.keys,
+		Name:     o.name,
+		Provider: o.engine.desc.Provider,
+		Bucket:   o.engine.desc.Bucket,
+		Effects:  storage.Effects(cmp.Or(o.effects, effect.Operations[o.name])),
+		Key:      o.key,
+		Keys:     o.keys,
 	}
 	for _, hook := range o.engine.hooks {
 		hookCtx, done, err := hook(ctx, op)
@@ -151,7 +155,9 @@ func (o *operation) end(failure *storage.Error) error {
 	}
 	o.begun = false
 	outcome := telemetry.Outcome{
-		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()),
+		Bytes:      o.bytes.Load(),
+		Requests:   int64(o.wire.Requests.Load()),
+		OverGrants: int64(o.overGrants.Load()),
 	}
 	if err != nil {
 		outcome.Failure = telemetryFailure(err)

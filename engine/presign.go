@@ -126,10 +126,16 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	}
 	given := s.given
 	*r = driver.SignRequest{
-		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls,
-		Condition: given.Condition,
-		MinSize:   given.Size, MaxSize: given.Size, CRC32C: given.CRC32C,
-		ResponseType: given.ResponseType, ResponseName: given.ResponseName,
+		Version:                    given.Version,
+		TTL:                        given.TTL,
+		Properties:                 given.Properties,
+		Controls:                   given.Controls,
+		Condition:                  given.Condition,
+		MinSize:                    given.Size,
+		MaxSize:                    given.Size,
+		CRC32C:                     given.CRC32C,
+		ResponseType:               given.ResponseType,
+		ResponseName:               given.ResponseName,
 		ResponseContentDisposition: given.ResponseContentDisposition,
 	}
 	if e := s.op.engine.needSigning(storage.SignedURLs, op); e != nil {
@@ -223,7 +229,8 @@ func (b bucket) PublicURL(key string) (string, error) {
 	}
 	if e == nil && (!c.public || c.publicBaseURL == "") {
 		e = &storage.Error{
-			Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
+			Code: storage.NotPublic,
+			Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 		}
 		// A layer has removed the public base URL, because the store's bytes differ from those that
 		// the bucket shows.

@@ -26,7 +26,9 @@ func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOpt
 	e := o.prepareWrite(b.engine, "Remove", key)
 	if e == nil {
 		*r = driver.DeleteRequest{
-			Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance,
+			Version:          given.Version,
+			Condition:        given.Condition,
+			BypassGovernance: given.BypassGovernance,
 		}
 		e = b.engine.resolveRemove(o.key, r, given.Native)
 	}

@@ -247,7 +247,9 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 
 func errServiceClosed() *storage.Error {
 	return &storage.Error{
-		Code: storage.InvalidArgument, Err: errors.New("the service is closed"), Hint: "open it again",
+		Code: storage.InvalidArgument,
+		Err:  errors.New("the service is closed"),
+		Hint: "open it again",
 	}
 }
 
@@ -311,9 +313,15 @@ func readBucketOptions(name string, opts []storage.BucketOption) (*driver.Bucket
 		return nil, ownError(err)
 	}
 	return &driver.BucketRequest{
-		Name: name, Region: o.Region, PublicAccess: o.PublicAccess, Versioning: o.Versioning, CORS: o.CORS,
-		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention,
-		SoftDelete: o.SoftDelete,
+		Name:             name,
+		Region:           o.Region,
+		PublicAccess:     o.PublicAccess,
+		Versioning:       o.Versioning,
+		CORS:             o.CORS,
+		Lifecycle:        o.Lifecycle,
+		ObjectLock:       o.ObjectLock,
+		DefaultRetention: o.DefaultRetention,
+		SoftDelete:       o.SoftDelete,
 	}, nil
 }
 

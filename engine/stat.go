@@ -78,9 +78,10 @@ func (c *engine) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*
 		_ = body.Close()
 	}
 	return nil, nil, &storage.Error{
-		Code: storage.Unavailable, Retryable: true,
-		Err:  fmt.Errorf("the response says that the object has %d bytes, which none has", a.Size),
-		Hint: "check the endpoint: a program between here and the store may change responses",
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Err:       fmt.Errorf("the response says that the object has %d bytes, which none has", a.Size),
+		Hint:      "check the endpoint: a program between here and the store may change responses",
 	}
 }
 

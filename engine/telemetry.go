@@ -35,8 +35,12 @@ func (d *tracedDriver) PutPart(ctx context.Context, r *driver.PartRequest) (part
 // reporter returns a Reporter for the operations of one bucket or account.
 func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Reporter {
 	return telemetry.New(telemetry.Config{
-		Tracer: o.Tracer, Meter: o.Meter,
-		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Local: desc.Local,
+		Tracer:   o.Tracer,
+		Meter:    o.Meter,
+		Provider: desc.Provider,
+		Bucket:   desc.Bucket,
+		Location: desc.Location,
+		Local:    desc.Local,
 	})
 }
 

@@ -336,8 +336,11 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 // buffer, which were already read from the source. The rest of the source follows.
 func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
 	return &body{
-		from: io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
-		size: w.src.size, limit: limit, want: want, progress: w.progress,
+		from:     io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
+		size:     w.src.size,
+		limit:    limit,
+		want:     want,
+		progress: w.progress,
 	}
 }
 
@@ -350,7 +353,8 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 	})
 	if e == nil && !content.ended && !(content.exact && content.size == 0) {
 		e = &storage.Error{
-			Code: storage.Internal, Err: errors.New("the driver stored the body without reading all of it"),
+			Code: storage.Internal,
+			Err:  errors.New("the driver stored the body without reading all of it"),
 		}
 	}
 	return w.finish(ctx, a, e, content.read)
@@ -364,8 +368,14 @@ func (w *write) finish(
 	properties := w.req.Properties
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
-		properties: properties, controls: w.req.Controls, native: w.req.Native, size: size, crc: w.req.CRC32C,
-		condition: w.req.Condition, writeID: w.writeID, named: w.named() != "",
+		properties: properties,
+		controls:   w.req.Controls,
+		native:     w.req.Native,
+		size:       size,
+		crc:        w.req.CRC32C,
+		condition:  w.req.Condition,
+		writeID:    w.writeID,
+		named:      w.named() != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)
@@ -375,7 +385,8 @@ func (w *write) finish(
 
 func tooLarge(parts int) *storage.Error {
 	e := &storage.Error{
-		Code: storage.TooLarge, Err: errors.New("the body is larger than the provider stores in one object"),
+		Code: storage.TooLarge,
+		Err:  errors.New("the body is larger than the provider stores in one object"),
 	}
 	if parts > 0 {
 		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", parts)

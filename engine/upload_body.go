@@ -165,7 +165,9 @@ type body struct {
 // error. Read never panics, because an HTTP client calls it in a goroutine in which the caller
 // cannot recover. If the source panics, a later call of b.raise() repeats the panic.
 func (b *body) Read(p []byte) (n int, err error) {
-	b.caught.Do(func() { n, err = b.next(p) }, func() {
+	b.caught.Do(func() {
+		n, err = b.next(p)
+	}, func() {
 		b.readErr = errPanicked()
 		n = 0
 		err = b.readErr
@@ -289,7 +291,11 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 
 // PeekAt reads bytes without moving the position. It implements [driver.BodyPeeker].
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
-	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked() })
+	b.body.caught.Do(func() {
+		n, err = b.section.ReadAt(p, off)
+	}, func() {
+		n, err = 0, errPanicked()
+	})
 	if err != nil && err != io.EOF {
 		b.body.readErr = bodyFailed(err)
 		return n, b.body.readErr

@@ -261,7 +261,9 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	w.req.Body = nil
 	w.req.Size = w.src.size
 	w.req.CRC32C = storage.CRC32C{}
-	defer func() { w.req.CRC32C = declared }()
+	defer func() {
+		w.req.CRC32C = declared
+	}()
 	panicked := true
 	defer func() {
 		if panicked {

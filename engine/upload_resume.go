@@ -91,13 +91,16 @@ func journalFailed(err error) *storage.Error {
 	}
 	if errors.Is(err, journal.ErrLater) {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: fmt.Errorf("the file of WithResume: %w", err),
+			Code: storage.Unsupported,
+			Err:  fmt.Errorf("the file of WithResume: %w", err),
 			Hint: "update this program, or remove the file to begin again",
 		}
 	}
 	if errors.Is(err, journal.ErrInUse) {
 		return &storage.Error{
-			Code: storage.Locked, Err: err, Hint: "the same upload is in progress; give each upload a file of its own",
+			Code: storage.Locked,
+			Err:  err,
+			Hint: "the same upload is in progress; give each upload a file of its own",
 		}
 	}
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the file of WithResume: %w", err)}
@@ -224,9 +227,15 @@ func fingerprintOf(native any) string {
 func (w *write) journalHeader(m *multipart) journal.Header {
 	desc := &w.op.engine.desc
 	return journal.Header{
-		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Key: w.op.key,
-		Request: w.fingerprint(), Upload: m.id, WriteID: w.writeID, PartSize: m.plan.first,
-		Layers: w.op.engine.layers(),
+		Provider: desc.Provider,
+		Bucket:   desc.Bucket,
+		Location: desc.Location,
+		Key:      w.op.key,
+		Request:  w.fingerprint(),
+		Upload:   m.id,
+		WriteID:  w.writeID,
+		PartSize: m.plan.first,
+		Layers:   w.op.engine.layers(),
 	}
 }
 
@@ -295,7 +304,10 @@ func (m *multipart) reconcileResumed(
 
 func errUploadLost(cause *storage.Error) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: cause.Err,
+		Code:      storage.Unavailable,
+		Status:    http.StatusConflict,
+		Retryable: true,
+		Err:       cause.Err,
 		RequestID: cause.RequestID,
 		Hint:      "the upload that an earlier call has begun is of no more use: make the same call again, it starts over",
 	}

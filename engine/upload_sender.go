@@ -55,9 +55,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			current.Free()
 			break
 		}
-		crc := storage.CRC32C{
-			Sum: current.CRC32C(), Known: true,
-		}
+		crc := storage.CRC32C{Sum: current.CRC32C(), Known: true}
 		section := io.NewSectionReader(current, 0, current.Size())
 		m.w.op.engine.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
@@ -270,7 +268,8 @@ func (o *operation) requestPart(
 	}
 	if !r.CRC32C.Known {
 		return driver.Part{}, &storage.Error{
-			Code: storage.Internal, Err: errors.New("the driver stored a part without reading all of it"),
+			Code: storage.Internal,
+			Err:  errors.New("the driver stored a part without reading all of it"),
 		}
 	}
 	if part.CRC32C.Known && part.CRC32C != r.CRC32C {
@@ -297,8 +296,17 @@ func (m *multipart) partRequest(
 		}
 	}
 	r := &driver.PartRequest{
-		Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc,
-		Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts, Final: ends,
+		Key:       m.w.op.key,
+		Upload:    m.id,
+		Number:    number,
+		Offset:    offset,
+		Body:      content,
+		Size:      section.Size(),
+		CRC32C:    crc,
+		Native:    m.w.req.Native,
+		AnyOrder:  m.w.req.AnyOrder,
+		Unchecked: m.w.req.UncheckedParts,
+		Final:     ends,
 	}
 	if !crc.Known {
 		content.body.sum = &r.CRC32C

@@ -74,8 +74,11 @@ type mark struct {
 // whichever is higher.
 func New(on, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
-		off: !on, counts: on && counts, least: max(1, float64(time.Second)/float64(maxDelay)),
-		origin: time.Now(), gate: make(chan struct{}, 1),
+		off:    !on,
+		counts: on && counts,
+		least:  max(1, float64(time.Second)/float64(maxDelay)),
+		origin: time.Now(),
+		gate:   make(chan struct{}, 1),
 	}
 }
 
