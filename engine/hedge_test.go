@@ -395,7 +395,9 @@ func TestAHedgeCountsAsARequest(t *testing.T) {
 		store := &slowStore{late: only(learned, stalled)}
 		var requests int
 		b := store.open(t, storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-			return ctx, func(o storage.Outcome) { requests = o.Requests }, nil
+			return ctx, func(o storage.Outcome) {
+				requests = o.Requests
+			}, nil
 		}))
 		learn(t, b, reads["Attrs"])
 		require.Equal(t, 1, requests)

@@ -24,7 +24,9 @@ func TestACopyThatHasToBeStreamedIsOneDownloadToTheSourcesHook(t *testing.T) {
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} }),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			seen = append(seen, op.Name+" "+op.Key)
-			return ctx, func(o storage.Outcome) { seen = append(seen, op.Name+" ended") }, nil
+			return ctx, func(o storage.Outcome) {
+				seen = append(seen, op.Name+" ended")
+			}, nil
 		}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)

@@ -108,19 +108,23 @@ func lostWrites() []lostWrite {
 		{name: "Upload IfAbsent", guarded: true, do: always(upload("new", "M", storage.IfAbsent()))},
 		{name: "Upload in parts IfAbsent", guarded: true, do: always(upload("new", long, parts, storage.IfAbsent()))},
 		{
-			name: "Upload IfRevision", guarded: true,
+			name:    "Upload IfRevision",
+			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
 				return upload("k", "M", storage.IfRevision(revision))(ctx, b)
 			},
 		},
 		{
-			name: "Upload in parts IfRevision", guarded: true,
+			name:    "Upload in parts IfRevision",
+			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
 				return upload("k", long, parts, storage.IfRevision(revision))(ctx, b)
 			},
 		},
 		{
-			name: "Update", guarded: true, adds: true,
+			name:    "Update",
+			guarded: true,
+			adds:    true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
 				add := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'M'), nil }
 				_, err := storage.Update(ctx, b, "k", add)
@@ -128,21 +132,26 @@ func lostWrites() []lostWrite {
 			},
 		},
 		{
-			name: "Append", guarded: true, adds: true,
+			name:    "Append",
+			guarded: true,
+			adds:    true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
 				_, err := storage.Append(ctx, b, "k", []byte("M"))
 				return err
 			},
 		},
 		{
-			name: "Append to a missing object", guarded: true,
+			name:    "Append to a missing object",
+			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
 				_, err := storage.Append(ctx, b, "new", []byte("M"))
 				return err
 			},
 		},
 		{
-			name: "Append IfRevision", guarded: true, adds: true,
+			name:    "Append IfRevision",
+			guarded: true,
+			adds:    true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
 				_, err := storage.Append(ctx, b, "k", []byte("M"), storage.IfRevision(revision))
 				return err
@@ -156,7 +165,8 @@ func lostWrites() []lostWrite {
 			},
 		},
 		{
-			name: "Copy IfAbsent", guarded: true,
+			name:    "Copy IfAbsent",
+			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
 				_, err := storage.Copy(ctx, b, "new", b, "k", storage.IfAbsent())
 				return err
@@ -170,7 +180,8 @@ func lostWrites() []lostWrite {
 			},
 		},
 		{
-			name: "Compose IfRevision", guarded: true,
+			name:    "Compose IfRevision",
+			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
 				_, err := storage.Compose(ctx, b, "k", []string{"k", "other"}, storage.IfRevision(revision))
 				return err
@@ -208,7 +219,8 @@ func lostWrites() []lostWrite {
 			},
 		},
 		{
-			name: "Complete", guarded: true,
+			name:    "Complete",
+			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
 				u, err := storage.BeginUpload(ctx, b, "k")
 				if err != nil {

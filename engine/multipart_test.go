@@ -73,7 +73,10 @@ func TestAPartThatIsAStreamIsNotHeld(t *testing.T) {
 	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	require.NoError(t, err)
 	zeros := func(size int64) io.Reader {
-		return io.LimitReader(readerFunc(func(p []byte) (int, error) { clear(p); return len(p), nil }), size)
+		return io.LimitReader(readerFunc(func(p []byte) (int, error) {
+			clear(p)
+			return len(p), nil
+		}), size)
 	}
 	for name, b := range map[string]storage.Bucket{"memory": memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit})), "a directory": onDisk} {
 		t.Run(name, func(t *testing.T) {
@@ -198,12 +201,27 @@ func TestAnOpenUploadEndsWithItsContext(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{
-		"BeginUpload":    func() error { _, err := storage.BeginUpload(done, b, "key"); return err },
-		"ContinueUpload": func() error { _, err := storage.ContinueUpload(done, b, u.Token()); return err },
-		"PutPart":        func() error { _, err := u.PutPart(done, 1, strings.NewReader("x")); return err },
-		"Parts":          func() error { _, err := u.Parts(done); return err },
-		"Complete":       func() error { _, err := u.Complete(done); return err },
-		"Abort":          func() error { return u.Abort(done) },
+		"BeginUpload": func() error {
+			_, err := storage.BeginUpload(done, b, "key")
+			return err
+		},
+		"ContinueUpload": func() error {
+			_, err := storage.ContinueUpload(done, b, u.Token())
+			return err
+		},
+		"PutPart": func() error {
+			_, err := u.PutPart(done, 1, strings.NewReader("x"))
+			return err
+		},
+		"Parts": func() error {
+			_, err := u.Parts(done)
+			return err
+		},
+		"Complete": func() error {
+			_, err := u.Complete(done)
+			return err
+		},
+		"Abort": func() error { return u.Abort(done) },
 	} {
 		require.ErrorIs(t, call(), storage.Canceled, name)
 	}
@@ -348,7 +366,11 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if d.times > 0 {
 		d.times--
 		_, err := d.PutPart(ctx, &driver.PartRequest{
-			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(d.text), Size: int64(len(d.text)),
+			Key:    r.Put.Key,
+			Upload: r.Upload,
+			Number: 1,
+			Body:   strings.NewReader(d.text),
+			Size:   int64(len(d.text)),
 			CRC32C: storage.CRC32C{Sum: crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
 		})
 		if err != nil {
@@ -442,7 +464,10 @@ func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
 	two := []storage.UploadedPart{{Number: 1}, {Number: 2}}
 	sum := crc32.Checksum([]byte("one two"), crc32.MakeTable(crc32.Castagnoli))
 	for name, opts := range map[string][]storage.CompleteOption{
-		"all parts": nil, "a size": {storage.WithSize(7)}, "a checksum": {storage.WithCRC32C(sum)}, "two parts": {storage.WithParts(two...)},
+		"all parts":  nil,
+		"a size":     {storage.WithSize(7)},
+		"a checksum": {storage.WithCRC32C(sum)},
+		"two parts":  {storage.WithParts(two...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faster := &fasterCompletion{}

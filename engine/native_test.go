@@ -126,7 +126,10 @@ func TestAnOptionOfTheProviderReachesEveryRequest(t *testing.T) {
 	own := secretOption{"own"}
 	source := secretOption{"the source's"}
 	ctx := t.Context()
-	bucketWith := func(err error) { t.Helper(); require.NoError(t, err) }
+	bucketWith := func(err error) {
+		t.Helper()
+		require.NoError(t, err)
+	}
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"), secret("own"), storage.WithTags(map[string]string{"k": "v"}))
 	bucketWith(err)
 	_, err = b.Upload(ctx, "parts", strings.NewReader("text"), secret("own"), storage.WithPartSize(2))

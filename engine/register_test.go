@@ -38,13 +38,25 @@ func TestEveryOperationFailsWithTheErrorOfABadOption(t *testing.T) {
 		"hook":         storage.WithHook(nil),
 		"nil":          nil,
 
-		"a layer of nil":            opening(func(o *storage.OpenOptions) { o.Layers = []any{nil} }),
-		"a layer of another type":   opening(func(o *storage.OpenOptions) { o.Layers = []any{3} }),
-		"a layer that returns nil":  driver.WithLayer(func(driver.Driver) driver.Driver { return nil }),
-		"a hook of nil":             opening(func(o *storage.OpenOptions) { o.Hooks = []storage.Hook{nil} }),
-		"an address of a script":    opening(func(o *storage.OpenOptions) { o.PublicBaseURL = "javascript:alert(1)" }),
-		"a signing address":         opening(func(o *storage.OpenOptions) { o.SigningBaseURL = "::no" }),
-		"a soft delete in the past": opening(func(o *storage.OpenOptions) { o.SoftDelete = -1 }),
+		"a layer of nil": opening(func(o *storage.OpenOptions) {
+			o.Layers = []any{nil}
+		}),
+		"a layer of another type": opening(func(o *storage.OpenOptions) {
+			o.Layers = []any{3}
+		}),
+		"a layer that returns nil": driver.WithLayer(func(driver.Driver) driver.Driver { return nil }),
+		"a hook of nil": opening(func(o *storage.OpenOptions) {
+			o.Hooks = []storage.Hook{nil}
+		}),
+		"an address of a script": opening(func(o *storage.OpenOptions) {
+			o.PublicBaseURL = "javascript:alert(1)"
+		}),
+		"a signing address": opening(func(o *storage.OpenOptions) {
+			o.SigningBaseURL = "::no"
+		}),
+		"a soft delete in the past": opening(func(o *storage.OpenOptions) {
+			o.SoftDelete = -1
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(opt)

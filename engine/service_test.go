@@ -50,8 +50,12 @@ func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 func TestDefaultRetentionHasBounds(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{})
 	for days, want := range map[int]storage.Code{
-		-1: storage.InvalidArgument, 0: storage.InvalidArgument, 1: "", 36_500: "",
-		36_501: storage.InvalidArgument, math.MaxInt: storage.InvalidArgument, // a time of no calendar
+		-1:          storage.InvalidArgument,
+		0:           storage.InvalidArgument,
+		1:           "",
+		36_500:      "",
+		36_501:      storage.InvalidArgument,
+		math.MaxInt: storage.InvalidArgument, // a time of no calendar
 	} {
 		_, err := s.CreateBucket(t.Context(), fmt.Sprint("of-", max(days, 0), "-days"), storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, days))
 		require.Equal(t, want, storage.CodeOf(err), "%d days", days)

@@ -90,7 +90,10 @@ var spanCalls = map[string]spanCall{
 		func(ctx context.Context, w *traced) error { return none(storage.SignedUploadForm(ctx, w.b, "a", 0, 9)) },
 	},
 
-	"BeginUpload":             {"", func(ctx context.Context, w *traced) error { w.begin(ctx); return nil }},
+	"BeginUpload": {"", func(ctx context.Context, w *traced) error {
+		w.begin(ctx)
+		return nil
+	}},
 	"MultipartUpload.PutPart": {"", func(ctx context.Context, w *traced) error { return none(w.begin(ctx).PutPart(ctx, 1, body())) }},
 	"MultipartUpload.Parts":   {"", func(ctx context.Context, w *traced) error { return none(w.begin(ctx).Parts(ctx)) }},
 	"MultipartUpload.SignPart": {"", func(ctx context.Context, w *traced) error {

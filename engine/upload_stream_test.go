@@ -196,7 +196,10 @@ func TestALongStreamTakesNoMoreMemory(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				counted := &heldLayer{}
-				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { counted.Driver = d; return counted }),
+				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+					counted.Driver = d
+					return counted
+				}),
 					driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart, MaxParts: 100})))
 				_, err := b.Upload(t.Context(), "k", &source{size: row.size, after: row.size + 1}, row.parallel...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
