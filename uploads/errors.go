@@ -231,9 +231,8 @@ func unread(ctx context.Context, err error) *Error {
 // interrupted returns the response if reading the sender's body failed with err.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return refuseFile(
-			TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".",
-		)
+		return refuseFile(TooLarge,
+			"The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	return &Error{
 		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",

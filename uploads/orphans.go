@@ -55,9 +55,9 @@ func (w *sweeper) expired(ctx context.Context) error {
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		errs := parallel.All(
-			len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeCounted(ctx, found[i]) },
-		)
+		errs := parallel.All(len(found), removeConcurrency, func(i int) error {
+			return w.keeper.service.removeCounted(ctx, found[i])
+		})
 		removed := 0
 		for i, err := range errs {
 			switch err {

@@ -155,9 +155,8 @@ func (p *Piece) check() *Error {
 		return noFile()
 	// the state must hold all texts unchanged in JSON, and stay small
 	case !utf8.ValidString(all) || len(all) > maxMetadataBytes:
-		return invalid(
-			"metadata", "Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".",
-		)
+		return invalid("metadata",
+			"Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".")
 	}
 	return nil
 }
@@ -262,9 +261,8 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	if err := service.keeper.checkFeatures(&target); err != nil {
 		return nil, err
 	}
-	s := newSession(
-		kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{},
-	)
+	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target,
+		time.Time{})
 	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{
 		Count: p.Count, Target: p.Target != nil, Run: rand.Text(),
 	}

@@ -124,9 +124,7 @@ func (t *tus) setLimit(c *call, s *session) {
 	most, limits := t.handler.service.maxSize, []string{}
 	if s != nil {
 		most = s.Target.MaxSize
-		limits = append(
-			limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.handler.config.Now())/time.Second))),
-		)
+		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.handler.config.Now())/time.Second))))
 	}
 	if most > 0 {
 		limits = append(limits, fmt.Sprintf("max-size=%d", most))

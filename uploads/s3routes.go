@@ -262,9 +262,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 		length += len(name) + len(texts[name])
 	}
 	if len(texts) > maxMetadata || length > maxMetadataBytes {
-		return nil, invalid(
-			"metadata", "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.",
-		)
+		return nil, invalid("metadata", "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.")
 	}
 	return texts, nil
 }

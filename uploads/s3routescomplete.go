@@ -171,9 +171,8 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 	parts := numbered(len(p))
 	for i, part := range p {
 		if part.Number != i+1 {
-			return nil, invalid(
-				fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.",
-			)
+			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i),
+				"The parts must be all parts of the file, in order: 1, 2, 3.")
 		}
 		parts[i].ETag = part.ETag
 	}
@@ -204,15 +203,12 @@ func (h *handler) checkParts(
 		case !ok:
 			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		case !sameETag(p.ETag, there.ETag):
-			return nil, refuse(
-				field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number),
-			)
+			return nil, refuse(field+".ETag", PartsChanged,
+				fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
 		case i < len(parts)-1 && there.Size < limits.MinSize:
 			return nil, refuse(
 				field, WrongSize,
-				fmt.Sprintf(
-					"Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize),
-				),
+				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),
 			)
 		}
 		total += there.Size
@@ -222,13 +218,10 @@ func (h *handler) checkParts(
 	}
 	switch most := s.Target.MaxSize; {
 	case s.Size >= 0 && total < s.Size:
-		return nil, refuse(
-			"parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size),
-		)
+		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
-		err = refuse(
-			"size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size),
-		)
+		err = refuse("size", WrongSize,
+			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
 	case most > 0 && total > most:
 		err = tooLarge("parts", most)
 	}

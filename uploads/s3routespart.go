@@ -56,9 +56,8 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 }
 
 func (s *session) partSignature(part string, query url.Values) string {
-	return base64.RawURLEncoding.EncodeToString(
-		macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c")),
-	)
+	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"),
+		query.Get("crc32c")))
 }
 
 // permits reports whether signProxied has signed this URL, and whether it has not expired yet.

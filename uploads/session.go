@@ -185,9 +185,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	s.id = id
 	// If a claim lasts much longer than claimFor, another process with a fast clock made the claim.
 	// Shorten it. If the other process is still running, it renews the claim.
-	if now := k.config.Now(); k.claimedAt(
-		s, now.Add(2*claimFor),
-	) {
+	if now := k.config.Now(); k.claimedAt(s, now.Add(2*claimFor)) {
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}

@@ -171,9 +171,9 @@ const longestSegment = 255
 // checkFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the
 // upload would fail only after its last byte, and again at each retry.
 func (k *keeper) checkFeatures(t *Target) error {
-	long := slices.ContainsFunc(
-		strings.Split(t.Key, "/"), func(segment string) bool { return len(segment) > longestSegment },
-	)
+	long := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool {
+		return len(segment) > longestSegment
+	})
 	for _, n := range []struct {
 		asked   bool
 		feature storage.Features

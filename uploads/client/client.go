@@ -181,9 +181,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // foreignResponse returns the error for a response that the handler cannot have sent, such as an
 // error page of a proxy.
 func foreignResponse(response *http.Response) *Error {
-	return errorOf(
-		response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told(),
-	)
+	return errorOf(response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told())
 }
 
 const maxProblem = 64 << 10

@@ -81,9 +81,7 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 	if temp {
 		// A client may use one token for two files: a temp file, and a file that is not a temp
 		// file. So give the temp file a token with a colon, which a client cannot send.
-		p.Token = fmt.Sprintf(
-			"temp:%x", sha256.Sum256([]byte(p.Token)),
-		)
+		p.Token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(p.Token)))
 	}
 	p.Target = h.target(temp)
 	f, err := h.service.PutPiece(ctx, p)

@@ -56,9 +56,8 @@ func isActive(t *mimetype.MIME) bool {
 	if name == typeSVG {
 		return false // an SVG that contains scripts is refused later
 	}
-	return slices.ContainsFunc(
-		[]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is,
-	) ||
+	return slices.ContainsFunc([]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript",
+		"text/x-php"}, t.Is) ||
 		strings.HasSuffix(name, "+xml")
 }
 
@@ -87,9 +86,8 @@ func detect(h *head, v *Verdict) {
 // svgPrologue matches the text before the root element of an SVG: a byte order mark, a declaration,
 // comments (such as a license) and the document type. It is needed because mimetype detects another
 // type in files with such a beginning.
-var svgPrologue = regexp.MustCompile(
-	`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`,
-)
+var svgPrologue = regexp.MustCompile(`^(` + byteOrderMark +
+	`)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
 
 func beginsSVG(b []byte) bool {
 	return svgPrologue.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))

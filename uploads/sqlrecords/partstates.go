@@ -62,9 +62,8 @@ func (r *records) checkWritten(ctx context.Context, op, key, written string) err
 }
 
 func (r *records) RemoveState(ctx context.Context, key, revision string) error {
-	_, err := r.exec(
-		ctx, "RemoveState", "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?", key, revision,
-	)
+	_, err := r.exec(ctx, "RemoveState", "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?", key,
+		revision)
 	return err
 }
 

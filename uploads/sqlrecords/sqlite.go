@@ -82,9 +82,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		// closed only at the end, so that the pool must open a second connection
 		defer func() { _ = connection.Close() }()
 		if _, err := versionOf(ctx, connection); err != nil {
-			return misconfigured(
-				"call db.SetMaxOpenConns(1), because each connection has its own database in memory", err,
-			)
+			return misconfigured("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
 		}
 	}
 	return nil

@@ -222,9 +222,8 @@ func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, s
 
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
-	page, _, err := query(
-		ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan, func(*uploads.File) string { return "" },
-	)
+	page, _, err := query(ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan,
+		func(*uploads.File) string { return "" })
 	return page, err
 }
 

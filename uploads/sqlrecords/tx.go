@@ -54,9 +54,7 @@ func In[R interface{ Scan(to ...any) error }](
 // removed by Sweep, Keep fails with [storage.ObjectNotFound]. Because Keep checks the user, the ID
 // may come from a client.
 func (t *Tx) Keep(ctx context.Context, id string, user uploads.User) (*uploads.File, error) {
-	return t.change(
-		ctx, "Keep", "UPDATE omnibucket_files SET expires = NULL WHERE id = ? AND uploaded_by = ?", id, user.ID,
-	)
+	return t.change(ctx, "Keep", "UPDATE omnibucket_files SET expires = NULL WHERE id = ? AND uploaded_by = ?", id, user.ID)
 }
 
 // Expire makes a file expire immediately, and returns it. After the commit, remove the file with

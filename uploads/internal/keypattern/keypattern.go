@@ -145,9 +145,7 @@ func (p *Pattern) problem() string {
 			named += strings.Count(segment, "{"+name+"}")
 		}
 		if named > 1 {
-			return fmt.Sprintf(
-				"has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment,
-			)
+			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}
 	for _, pl := range p.places {
