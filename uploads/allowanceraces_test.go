@@ -37,9 +37,8 @@ func (a *account) inTurn(setUp func(other *process), act func(other *process), f
 
 func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) {
 	t.Helper()
-	_, err := p.store.Upload(
-		p.ctx, pendingOf(ticket), bytes.NewReader(data), storage.WithContentType("application/octet-stream"),
-	)
+	_, err := p.store.Upload(p.ctx, pendingOf(ticket), bytes.NewReader(data),
+		storage.WithContentType("application/octet-stream"))
 	require.NoError(t, err)
 }
 

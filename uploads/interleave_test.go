@@ -142,9 +142,8 @@ func exploreUploadsWith(t *testing.T, kinds []bool, scene func(e *exploredSite))
 func (e *exploredSite) ticket(data []byte) *uploads.Ticket {
 	ticket, err := e.outside.service.Sign(e.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
 	require.NoError(e, err)
-	_, err = e.outside.store.Upload(
-		e.Context(), pendingOf(ticket), bytes.NewReader(data), storage.WithContentType("application/octet-stream"),
-	)
+	_, err = e.outside.store.Upload(e.Context(), pendingOf(ticket), bytes.NewReader(data),
+		storage.WithContentType("application/octet-stream"))
 	require.NoError(e, err)
 	return ticket
 }
