@@ -76,7 +76,8 @@ func notReserved(a Allowance, err error) *Error {
 		return storeFailed(err)
 	}
 	message := "There is no room for this file."
-	switch files := max(a.Files, 0); {
+	files := max(a.Files, 0)
+	switch {
 	case a.Files != 0 && over.Files >= files:
 		message = fmt.Sprintf("There is no room for another file: %d of %d are used.", over.Files, files)
 	case a.Bytes > 0:

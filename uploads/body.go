@@ -72,7 +72,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.read += int64(n)
 	switch {
-	case b.read > b.limit, err == io.EOF:
+	case b.read > b.limit || err == io.EOF:
 		b.refused = b.bounds.check(b.read)
 	case err != nil:
 		b.refused = interrupted(err)

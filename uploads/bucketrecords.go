@@ -190,7 +190,8 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 		case f.Expires.After(now):
 			return found, nil
 		}
-		if found = append(found, f); len(found) == limit {
+		found = append(found, f)
+		if len(found) == limit {
 			return found, nil
 		}
 	}
@@ -257,7 +258,8 @@ func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit i
 			files = append(files, f)
 		}
 		scanned += len(ids)
-		if after = next; next == "" || len(files) == limit {
+		after = next
+		if next == "" || len(files) == limit {
 			break
 		}
 	}

@@ -302,7 +302,8 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	if c.TokenKey = slices.Clone(c.TokenKey); c.TokenKey == nil {
+	c.TokenKey = slices.Clone(c.TokenKey)
+	if c.TokenKey == nil {
 		c.TokenKey = []byte(rand.Text())
 	}
 }
@@ -331,10 +332,10 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.TTL", "must be from 1 minute to 7 days"
 	case c.MemoryLimit < minMemory:
 		return "Config.MemoryLimit", "must be at least 16 MiB"
-	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"),
-		strings.Contains("/"+c.Prefix, "/./"),
-		strings.Contains("/"+c.Prefix, "/../"),
-		len(c.Prefix) > 512,
+	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//") ||
+		strings.Contains("/"+c.Prefix, "/./") ||
+		strings.Contains("/"+c.Prefix, "/../") ||
+		len(c.Prefix) > 512 ||
 		strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }):
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}

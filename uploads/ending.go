@@ -232,7 +232,8 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	err := records.Create(ctx, f)
 	there := storage.CodeOf(err) == storage.PreconditionFailed
 	if there || errors.Is(err, storage.OutcomeUnknown) {
-		switch known, look := records.Record(ctx, f.ID); {
+		known, look := records.Record(ctx, f.ID)
+		switch {
 		case look == nil:
 			f.Expires, err = known.Expires, nil // a transaction may have made the file permanent
 		// the record was created and has been removed since

@@ -138,7 +138,8 @@ func (f *formReader) next() (*multipart.Part, error) {
 			return nil, notUnderstood()
 		}
 		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
-		if f.skip -= n; f.skip < 0 {
+		f.skip -= n
+		if f.skip < 0 {
 			return nil, refuseFile(TooLarge, "The fields of the form are too long.")
 		}
 		if err != nil {

@@ -34,7 +34,7 @@ func CleanName(name string) string {
 	marks := 0
 	for _, r := range name {
 		switch {
-		case unicode.IsSpace(r), strings.ContainsRune(blanks, r):
+		case unicode.IsSpace(r) || strings.ContainsRune(blanks, r):
 			r = ' '
 		case !unicode.IsPrint(r): // control, format, private and unassigned characters
 			continue
@@ -47,7 +47,8 @@ func CleanName(name string) string {
 		b.WriteRune(r)
 	}
 	name = cutName(strings.Join(strings.Fields(b.String()), " "))
-	if name = strings.Trim(name, " ."); name == "" {
+	name = strings.Trim(name, " .")
+	if name == "" {
 		return noName
 	}
 	return name

@@ -30,7 +30,8 @@ type tally struct {
 }
 
 func (s *tally) add(one string) {
-	if s.orphaned++; len(s.found) < maxRemembered {
+	s.orphaned++
+	if len(s.found) < maxRemembered {
 		s.found[one] = true
 	}
 }
@@ -100,7 +101,8 @@ func (w *sweeper) orphans(ctx context.Context) error {
 }
 
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
-	switch _, err := w.keeper.config.Records.Record(ctx, w.keeper.service.pattern.ID(key)); {
+	_, err := w.keeper.config.Records.Record(ctx, w.keeper.service.pattern.ID(key))
+	switch {
 	case err == nil:
 		return nil
 	case storage.CodeOf(err) != storage.ObjectNotFound:

@@ -17,7 +17,8 @@ func paged[T any](after string, page func(after string) (items []T, next string,
 				var none T
 				yield(none, err)
 			}
-			if after = next; err != nil || next == "" {
+			after = next
+			if err != nil || next == "" {
 				return
 			}
 		}

@@ -113,7 +113,8 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 		return nil, e
 	}
 	var e *Error
-	if p.Target, e = s.checkTarget(p.Target, p.Name); e != nil {
+	p.Target, e = s.checkTarget(p.Target, p.Name)
+	if e != nil {
 		return nil, e
 	}
 	made, err := (&putPiece{service: s, piece: p}).put(ctx)
@@ -345,7 +346,8 @@ func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *sessi
 }
 
 func (u *putPiece) conflict(name string) error {
-	if u.conflicts++; u.conflicts < maxPieceConflicts {
+	u.conflicts++
+	if u.conflicts < maxPieceConflicts {
 		return nil
 	}
 	return storeFailed(&storage.Error{

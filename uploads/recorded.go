@@ -143,7 +143,8 @@ func (s *Service) identify(f *File) {
 	}
 	f.ID = keypattern.IDIn(f.Key) // the upload may have begun with another Config.Key
 	f.Purpose = f.Metadata[purposeName]
-	if f.lifetime = cmp.Or(f.lifetime, s.config.Lifetime); f.lifetime > 0 {
+	f.lifetime = cmp.Or(f.lifetime, s.config.Lifetime)
+	if f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}
 	if filename.LabelFlaw(f.Purpose) != "" {
@@ -207,7 +208,7 @@ func (s *Service) checkTarget(asked *Target, name string) (*Target, *Error) {
 	switch {
 	case t.Key != "":
 		return nil, invalid("key", "The Target must have no Key.")
-	case t.Lifetime < 0, t.Lifetime > 0 && s.config.Records == nil:
+	case t.Lifetime < 0 || t.Lifetime > 0 && s.config.Records == nil:
 		return nil, invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
 	if flaw := t.flaw(); flaw != nil {
@@ -216,7 +217,8 @@ func (s *Service) checkTarget(asked *Target, name string) (*Target, *Error) {
 		return nil, e
 	}
 	t.Overwrite = t.Overwrite || !s.guarded
-	switch keeps := storage.Supports(s.bucket, storage.ContentProperties); {
+	keeps := storage.Supports(s.bucket, storage.ContentProperties)
+	switch {
 	case !keeps && s.config.Records != nil:
 		t.ContentType = "" // the record keeps the type instead of the bucket
 	case keeps && t.ContentType == "" && !s.judge.LooksAtContent():

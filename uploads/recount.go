@@ -50,7 +50,8 @@ func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Us
 	err = c.book.Recount(ctx, user, func(t *ledger.Text) error {
 		pending, err := c.livingStems(ctx, t, now)
 		for err == nil {
-			if attempts++; attempts > maxRecounts {
+			attempts++
+			if attempts > maxRecounts {
 				return errRestless
 			}
 			if err := c.countFiles(ctx, user, t, pending); err != nil {

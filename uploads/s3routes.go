@@ -56,7 +56,8 @@ func (h *handler) beginParts(c *call) (err error) {
 	}
 	n := Request{Name: asked.Name, Type: asked.Type, Size: -1}
 	if asked.Size != nil {
-		if n.Size = *asked.Size; n.Size < 0 {
+		n.Size = *asked.Size
+		if n.Size < 0 {
 			return invalid("size", "The size of a file is not negative.")
 		}
 	}

@@ -36,7 +36,8 @@ func (p *namedParts) UnmarshalJSON(text []byte) error {
 		if err := d.Decode(&part); err != nil {
 			return err
 		}
-		if *p = append(*p, part); len(*p) > maxNamed {
+		*p = append(*p, part)
+		if len(*p) > maxNamed {
 			return errors.New("there are too many parts")
 		}
 	}
@@ -108,7 +109,8 @@ func (h *handler) completedOr(c *call, err error) (*session, error) {
 	if !gone && CodeOf(err) != Completed {
 		return nil, err
 	}
-	switch s, failed := h.loadParts(c); {
+	s, failed := h.loadParts(c)
+	switch {
 	case failed != nil:
 		return nil, failed
 	case s.Phase == phaseDone:
@@ -216,7 +218,8 @@ func (h *handler) checkParts(
 			etags[i] = there.ETag
 		}
 	}
-	switch most := s.Target.MaxSize; {
+	most := s.Target.MaxSize
+	switch {
 	case s.Size >= 0 && total < s.Size:
 		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:

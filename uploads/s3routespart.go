@@ -146,7 +146,7 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !s.Proxied, s.Kind != kindParts, !s.permits(c, h.config.Now()):
+	case !s.Proxied || s.Kind != kindParts || !s.permits(c, h.config.Now()):
 		return nil, notFound()
 	case s.Phase == phaseDone:
 		return nil, s.completed()

@@ -87,7 +87,8 @@ func (h *handler) putSingle(c *call) error {
 	if earlier != phaseDone {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
-			switch most := arriving.most; {
+			most := arriving.most
+			switch {
 			case size >= 0:
 				opts = append(opts, storage.WithSize(size))
 			case most > 0:
@@ -207,7 +208,8 @@ func (c *call) formFile(most int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch part, err := form.next(); {
+	part, err := form.next()
+	switch {
 	case err == io.EOF:
 		return nil, noFile()
 	case err != nil || most <= 0:

@@ -189,7 +189,8 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
-	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
+	f := s.file()
+	if s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
 		if err := k.service.link(ctx, f); err != nil {
 			return nil, storeFailed(err)
 		}
@@ -209,8 +210,8 @@ func (k *keeper) outdated(s *session) bool {
 	case s.Phase == phaseDone:
 		return false
 	case s.Kind == kindPartial:
-	case k.service.counter != nil && !s.Reserved && s.Kind != kindSingle,
-		s.Target.Key == "" && (!k.service.judge.LooksAtContent() || k.service.checkUser(s.user()) != nil),
+	case k.service.counter != nil && !s.Reserved && s.Kind != kindSingle ||
+		s.Target.Key == "" && (!k.service.judge.LooksAtContent() || k.service.checkUser(s.user()) != nil) ||
 		s.Target.Key != "" && k.config.Records != nil && keypattern.IDIn(s.Target.Key) == "":
 		return true
 	}
@@ -296,7 +297,7 @@ func (k *keeper) update(
 func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	s, err := k.read(ctx, old.name)
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && s.run() != old.run():
+	case storage.CodeOf(err) == storage.ObjectNotFound || err == nil && s.run() != old.run():
 		return nil, notFound()
 	case err != nil:
 		return nil, storeFailed(err)
@@ -353,7 +354,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 			return false, nil
 		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case k.claimed(s), s.finishing():
+		case k.claimed(s) || s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted

@@ -49,7 +49,8 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 	if t.Key != "" && !t.Overwrite {
 		// Refuse the upload before it begins if the key is in use. If an object appears there
 		// later, the conditional write fails.
-		switch there, err := k.bucket.Exists(c.Context(), t.Key); {
+		there, err := k.bucket.Exists(c.Context(), t.Key)
+		switch {
 		case err == nil && there:
 			return nil, exists()
 		// the key is too long together with the prefix of the bucket
@@ -120,11 +121,13 @@ func (k *keeper) beginUpload(
 		more = append(more, storage.WithSize(s.Size))
 	}
 	key := s.Target.Key
-	if s.Staged = k.staged(s.Kind); s.Staged {
+	s.Staged = k.staged(s.Kind)
+	if s.Staged {
 		key = k.objectKey(s, contentName)
 	}
 	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
-	switch code := storage.CodeOf(err); {
+	code := storage.CodeOf(err)
+	switch {
 	case code == storage.InvalidArgument: // Config.Begin returned an invalid Target
 		return nil, err
 	case code == storage.Unsupported:

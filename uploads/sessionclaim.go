@@ -29,7 +29,7 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case k.claimedAt(s, now) && s.Claim != callID && s.revision != overdue,
+		case k.claimedAt(s, now) && s.Claim != callID && s.revision != overdue ||
 			s.Phase == phaseCompleting && s.PartsSum != sum: // another call completed the upload with other parts
 			return false, beingCompleted()
 		}
@@ -62,7 +62,8 @@ func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Contex
 	claim, lost := s.Claim, false
 	renewing.Go(func() {
 		for k.service.memory.Pulse(held, claimFor/4) == nil {
-			if lost = !k.renew(held, s, claim); !lost {
+			lost = !k.renew(held, s, claim)
+			if !lost {
 				continue
 			}
 			if s.Pieces == nil { // for pieces, several calls may make the file, and the first one to finish wins

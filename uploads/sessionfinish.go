@@ -49,7 +49,8 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	claimed, stop := k.keepClaim(ctx, s)
 	finished := false
 	defer func() { // deferred, so that it also runs if a function of the application panics
-		if stop(); !finished {
+		stop()
+		if !finished {
 			k.release(ctx, s, claim)
 		}
 	}()
@@ -179,7 +180,8 @@ func (e *sessionEnd) done(ctx context.Context) (*session, error) {
 	done, err := k.advance(ctx, s, nil, func(s *session) {
 		s.Target, s.link = e.target, e.linked
 		s.stored(phaseDone, f.Size)
-		if s.Location = f.Location; f.Location == e.linked {
+		s.Location = f.Location
+		if f.Location == e.linked {
 			s.Location = ""
 		}
 	})
@@ -382,10 +384,11 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 		if s.Pieces != nil {
 			return storeFailed(err)
 		}
-		switch code := storage.CodeOf(err); {
+		code := storage.CodeOf(err)
+		switch {
 		case code == storage.InvalidArgument && s.Token == "": // Config.Begin returned an invalid Target
 			e = &Error{Code: Internal, Message: internalMessage, Err: err}
-		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
+		case code == storage.InvalidArgument || code == storage.TooLarge || code == storage.ChecksumMismatch:
 			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
 			e.Err = err
 		// Inspect has set an unsupported attribute, or the key conflicts with a folder

@@ -26,7 +26,8 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 	if e != nil {
 		return e
 	}
-	if s.Reserved = k.service.counter != nil; s.Reserved && s.Size < 0 {
+	s.Reserved = k.service.counter != nil
+	if s.Reserved && s.Size < 0 {
 		s.Target.MaxSize = granted
 	}
 	return nil

@@ -92,7 +92,8 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 	if storage.Supports(b.bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(revision))
 	} else {
-		switch _, now, err := b.State(ctx, key); {
+		_, now, err := b.State(ctx, key)
+		switch {
 		case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 			return err
 		case now != revision: // true also if there is no state, because now is then ""

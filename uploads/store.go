@@ -82,7 +82,8 @@ func (s *Service) store(ctx context.Context, u Upload, of *form, held *lease) (*
 		return nil, noFile()
 	}
 	var e *Error
-	if u.Target, e = s.checkTarget(u.Target, u.Name); e != nil {
+	u.Target, e = s.checkTarget(u.Target, u.Name)
+	if e != nil {
 		return nil, e
 	}
 	t := &storeOp{service: s, upload: u, form: of, held: held, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}

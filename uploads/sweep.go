@@ -139,7 +139,8 @@ func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bo
 	var failed error
 	listed := func(yield func(group) bool) {
 		for g, err := range groups {
-			if failed = err; err != nil || !yield(g) {
+			failed = err
+			if err != nil || !yield(g) {
 				return
 			}
 		}

@@ -107,7 +107,8 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *Error) {
 	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
 	// PreconditionFailed means that the object exists, because an earlier call has copied the file.
 	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
-		if e = storeFailed(err); isGone(e) {
+		e = storeFailed(err)
+		if isGone(e) {
 			return t.findFinished(ctx, e)
 		}
 		return nil, e

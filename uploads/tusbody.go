@@ -74,7 +74,8 @@ func (f *feed) read(body io.Reader, remaining int64) {
 		n, err := body.Read(buf)
 		// The value -1 means that there is no limit. If the body is too long, receiver.take fails
 		// for this chunk. No later chunk is used, so no later chunk needs a limit.
-		if remaining -= int64(n); remaining < 0 {
+		remaining -= int64(n)
+		if remaining < 0 {
 			remaining = -1
 		}
 		if !f.pass(chunk{buf[:n], err}) || err != nil {

@@ -132,7 +132,7 @@ func (t *tus) concatTus(c *call, concat string) error {
 		address = strings.TrimSuffix(address, "/")
 		piece, err := t.handler.keeper.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
 		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && piece.Kind != kindPartial:
+		case storage.CodeOf(err) == storage.ObjectNotFound || err == nil && piece.Kind != kindPartial:
 			return refuse(field, InvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
 		case err != nil:
 			return err

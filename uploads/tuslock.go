@@ -84,10 +84,11 @@ func (t *tus) settledTus(c *call) (*session, error) {
 		now := t.handler.config.Now()
 		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !keeper.calls.ended(s.Tus.Holder)
 		claimed := keeper.claimedAt(s, now)
-		switch late := !time.Now().Before(deadline); {
+		late := !time.Now().Before(deadline)
+		switch {
 		case late && claimed:
 			return nil, beingCompleted()
-		case late, s.Tus.Holder == "" && s.Claim == "", !held && !claimed && s.revision == seen:
+		case late || s.Tus.Holder == "" && s.Claim == "" || !held && !claimed && s.revision == seen:
 			return s, nil
 		// The request that held or claimed the session has ended. It may have changed the state
 		// after this read, so read the state again.

@@ -179,7 +179,8 @@ func (c *conn) reply() (string, error) {
 	for length := 0; length < len(buf); {
 		n, err := c.in.Read(buf[length:])
 		length += n
-		switch end := bytes.IndexByte(buf[:length], 0); {
+		end := bytes.IndexByte(buf[:length], 0)
+		switch {
 		case end >= 0 && end == length-1:
 			return string(buf[:end]), nil
 		case end >= 0:

@@ -39,7 +39,8 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
-	if status = e.HTTPStatus(); status >= http.StatusInternalServerError && h.config.OnError != nil &&
+	status = e.HTTPStatus()
+	if status >= http.StatusInternalServerError && h.config.OnError != nil &&
 		!errors.Is(err, context.Canceled) {
 		h.config.OnError(r, err)
 	}

@@ -42,7 +42,7 @@ func told(err error) error {
 	}
 	e := *own
 	switch {
-	case e.Code == uploads.Internal, e.Code == uploads.StoreFailed && e.Status == 0:
+	case e.Code == uploads.Internal || e.Code == uploads.StoreFailed && e.Status == 0:
 		e.Code, e.Field, e.Message = uploads.StoreFailed, "", "The files cannot be reached. Try again in a moment."
 	case e.Code == uploads.PartsChanged:
 		e.Status = http.StatusConflict

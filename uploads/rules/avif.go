@@ -57,7 +57,8 @@ func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 			if !ok {
 				break
 			}
-			if at = b.to; b.name != name {
+			at = b.to
+			if b.name != name {
 				continue
 			}
 			found = append(found, b)

@@ -70,7 +70,8 @@ func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil
 // missingReason returns why bytes are missing at the end of the head. Either the file is cut short,
 // or the bytes are too far from its beginning.
 func (h *head) missingReason() *reason {
-	if h.fill(headBytes); h.exhausted() {
+	h.fill(headBytes)
+	if h.exhausted() {
 		return headTooLong
 	}
 	return damaged

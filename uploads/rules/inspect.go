@@ -57,7 +57,8 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		}
 		switch block[0] {
 		case 0x21: // an extension block: a label, then sub-blocks
-			if at, ok = skipSubBlocks(h, at+2); !ok {
+			at, ok = skipSubBlocks(h, at+2)
+			if !ok {
 				return 0, 0, h.missingReason()
 			}
 		case 0x2C:
@@ -80,7 +81,8 @@ func skipSubBlocks(h *head, at int) (int, bool) {
 		if !ok {
 			return 0, false
 		}
-		if at += 1 + int(size[0]); size[0] == 0 {
+		at += 1 + int(size[0])
+		if size[0] == 0 {
 			return at, true
 		}
 	}

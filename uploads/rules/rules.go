@@ -75,7 +75,8 @@ func New(r Rules) (*Judge, error) {
 		j.rules.MinSize, j.rules.MaxSize = cmp.Or(r.MinSize, 1), cmp.Or(r.MaxSize, DefaultMaxSize)
 		j.rules.MaxPixels = cmp.Or(r.MaxPixels, DefaultMaxPixels)
 		var flaw string
-		if j.types, flaw = allowTypes(j.rules.Types); flaw != "" {
+		j.types, flaw = allowTypes(j.rules.Types)
+		if flaw != "" {
 			return nil, errors.New("Types " + flaw)
 		}
 	}
@@ -167,7 +168,8 @@ var empty = &Refusal{Empty, "The file is empty."}
 
 // CheckSize checks the length of a file in bytes. If it breaks a rule, the error is a [*Refusal].
 func (j *Judge) CheckSize(n int64) error {
-	switch r := j.rules; {
+	r := j.rules
+	switch {
 	case n == 0 && r.MinSize > 0:
 		return empty
 	case n > r.MaxSize:

@@ -90,7 +90,8 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 		return activeContent
 	}
 	if len(v.open) == 0 {
-		if v.roots++; v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
+		v.roots++
+		if v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
 			return damaged
 		}
 	}

@@ -58,7 +58,7 @@ func attributeReason(a xml.Attr) *reason {
 		switch {
 		case strings.Contains(value, "script:"):
 			return activeContent
-		case strings.Contains(value, "data:"), strings.Contains(value, "//"):
+		case strings.Contains(value, "data:") || strings.Contains(value, "//"):
 			return externalReference
 		}
 		return styleReason(a.Value, true)

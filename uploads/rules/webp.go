@@ -28,7 +28,8 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 		if !ok {
 			return 0, 0, h.missingReason()
 		}
-		switch name := string(chunk[:4]); {
+		name := string(chunk[:4])
+		switch {
 		case moves && name == "ANMF":
 			return width, height, checkWebPFrame(h, at+riffChunk, width, height)
 		case !moves && (name == "VP8 " || name == "VP8L"):
@@ -55,7 +56,8 @@ func checkWebPFrame(h *head, at, width, height int) *reason {
 	if 2*little24(frame)+w > width || 2*little24(frame[3:])+hgt > height {
 		return damaged
 	}
-	if at += webpFrame; string(frame[webpFrame:webpFrame+4]) == "ALPH" {
+	at += webpFrame
+	if string(frame[webpFrame:webpFrame+4]) == "ALPH" {
 		at += riffChunk + paddedLength(frame[webpFrame:])
 	}
 	return checkSize(h, at, w, hgt)

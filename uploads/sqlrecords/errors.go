@@ -95,13 +95,13 @@ func primaryCode(err error) int {
 
 func codeOf(ctx context.Context, err error) storage.Code {
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled):
 		return storage.Canceled
-	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
 		return storage.DeadlineExceeded
-	case errors.Is(err, driver.ErrBadConn),
-		errors.Is(err, sql.ErrConnDone),
-		errors.Is(err, io.EOF),
+	case errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF):
 		return storage.Unavailable
 	}

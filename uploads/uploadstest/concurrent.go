@@ -43,7 +43,8 @@ func oneCreator(t *testing.T, r uploads.Records) {
 	race(func(i int) {
 		one := record(i)
 		one.ID = id
-		if errs[i] = r.Create(t.Context(), one); errs[i] == nil {
+		errs[i] = r.Create(t.Context(), one)
+		if errs[i] == nil {
 			winners.Store(int64(i))
 		}
 	})
@@ -68,7 +69,8 @@ func purposesAtOnce(t *testing.T, r uploads.Records) {
 	race(func(i int) {
 		var got *uploads.File
 		purpose := fmt.Sprint("purpose-", i)
-		if got, errs[i] = r.SetPurpose(t.Context(), want.ID, purpose); errs[i] == nil && got.Purpose != purpose {
+		got, errs[i] = r.SetPurpose(t.Context(), want.ID, purpose)
+		if errs[i] == nil && got.Purpose != purpose {
 			errs[i] = fmt.Errorf("returned %q", got.Purpose)
 		}
 	})

@@ -185,7 +185,8 @@ func oneStateCreator(t *testing.T, s uploads.States) {
 	errs := make([]error, racers)
 	race(func(i int) {
 		var revision string
-		if revision, errs[i] = s.SetState(t.Context(), firstKey, fmt.Appendf(nil, `{"count":%d}`, i), ""); errs[i] == nil {
+		revision, errs[i] = s.SetState(t.Context(), firstKey, fmt.Appendf(nil, `{"count":%d}`, i), "")
+		if errs[i] == nil {
 			mu.Lock()
 			defer mu.Unlock()
 			won = append(won, fmt.Sprintf(`{"count":%d}`, i), revision)
@@ -224,7 +225,8 @@ func countUp(ctx context.Context, s uploads.States, times int) error {
 		if _, err := fmt.Sscan(string(state), &count); err != nil {
 			return err
 		}
-		switch _, err := s.SetState(ctx, firstKey, fmt.Append(nil, count+1), revision); {
+		_, err = s.SetState(ctx, firstKey, fmt.Append(nil, count+1), revision)
+		switch {
 		case err == nil:
 			times--
 		case storage.CodeOf(err) != storage.PreconditionFailed:

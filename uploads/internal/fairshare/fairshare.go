@@ -70,7 +70,8 @@ func (m *Pool) allows(owner string, bytes int64) bool {
 // take adds bytes to the account of owner. The caller must hold m.mu.
 func (m *Pool) take(owner string, bytes int64) {
 	m.used += bytes
-	if m.owners[owner] += bytes; m.owners[owner] == 0 {
+	m.owners[owner] += bytes
+	if m.owners[owner] == 0 {
 		delete(m.owners, owner)
 	}
 }

@@ -194,7 +194,8 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 			return false, used
 		}
 		e := r.Entry
-		if e.At = b.now(); granted < math.MaxInt64 {
+		e.At = b.now()
+		if granted < math.MaxInt64 {
 			e.Bytes = granted
 		}
 		t.Entries[r.Name] = e
@@ -213,7 +214,8 @@ func (b *Book) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 func (b *Book) Entry(ctx context.Context, user, name string) (e Entry, ledger string, there bool, err error) {
 	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
 		ledger = t.ID
-		if e, there = t.Entries[name]; there {
+		e, there = t.Entries[name]
+		if there {
 			return false, errFound
 		}
 		return false, nil

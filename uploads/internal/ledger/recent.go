@@ -55,7 +55,8 @@ func (r *recent) slot(user string) *slot {
 				delete(r.slots, other)
 			}
 		}
-		if s = (&slot{turn: make(chan struct{}, 1)}); r.slots == nil {
+		s = (&slot{turn: make(chan struct{}, 1)})
+		if r.slots == nil {
 			r.slots = map[string]*slot{}
 		}
 		r.slots[user] = s
