@@ -143,7 +143,8 @@ func TestPiecesOfAFileThatBeginAtOnceShareARoom(t *testing.T) {
 		again := true
 		a.inTurn(func(*process) { again = true }, func(other *process) {
 			err := put(other, 2, 1000)
-			if again = uploads.CodeOf(err) == uploads.Locked; !again { // the other call is about to save the state
+			again = uploads.CodeOf(err) == uploads.Locked
+			if !again { // the other call is about to save the state
 				require.NoError(t, err)
 			}
 		}, func(p, other *process, at int) {

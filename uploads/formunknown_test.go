@@ -25,7 +25,8 @@ func TestAFormStaysIfTheApplicationMayKnowOfAFile(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			told := 0
 			s := newSite(t, memstore.New(), uploads.Config{Stored: func(context.Context, *uploads.File) error {
-				if told++; told == 2 {
+				told++
+				if told == 2 {
 					return row.err
 				}
 				return nil

@@ -20,7 +20,8 @@ type lossyStates struct {
 }
 
 func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
-	if s.writes++; s.writes == s.lost && s.before {
+	s.writes++
+	if s.writes == s.lost && s.before {
 		return "", storage.Unavailable
 	}
 	written, err := s.States.SetState(ctx, key, state, revision)

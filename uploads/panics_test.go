@@ -21,7 +21,8 @@ import (
 func TestAPanicOfTheJudgeLeavesNoFileOfAForm(t *testing.T) {
 	judged := 0
 	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
-		if judged++; judged == 2 {
+		judged++
+		if judged == 2 {
 			panic("cannot decode")
 		}
 		return nil
@@ -57,7 +58,8 @@ func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
 	require.NoError(t, err)
 	beats := 0
 	service.SetPulse(func(ctx context.Context) error {
-		if beats++; beats == 1 {
+		beats++
+		if beats == 1 {
 			<-beat
 			return nil
 		}

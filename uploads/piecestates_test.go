@@ -66,7 +66,8 @@ func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
 					client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 					left := call
 					send := func(ctx context.Context, _ string, next func(context.Context) error) error {
-						if left--; left == 0 {
+						left--
+						if left == 0 {
 							_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
 							if err != nil {
 								require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", kill, call, err)

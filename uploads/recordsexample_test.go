@@ -44,7 +44,8 @@ func ExampleBucketRecords() {
 			text, err := io.ReadAll(r)
 			fmt.Println(f.Name, string(text), err, r.Close())
 		}
-		if after = next; after == "" {
+		after = next
+		if after == "" {
 			break
 		}
 	}

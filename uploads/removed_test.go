@@ -51,7 +51,8 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 				there, err := b.Exists(ctx, key)
 				require.NoError(t, err)
 				require.True(t, there, "the bytes are still there")
-				if derived = append(derived, key); failing {
+				derived = append(derived, key)
+				if failing {
 					return errBusy
 				}
 				return nil

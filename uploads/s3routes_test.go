@@ -459,7 +459,8 @@ func TestAnotherFileAfterTheApplicationFailed(t *testing.T) {
 	for other, want := range map[string]string{"abc": "", "abd": "409 completed uploadId", "a": "409 completed uploadId", "": "409 completed uploadId"} {
 		told := 0
 		s := newSessionSite(t, inMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
-			if told++; told == 1 {
+			told++
+			if told == 1 {
 				return storage.Unavailable
 			}
 			return nil
@@ -468,7 +469,8 @@ func TestAnotherFileAfterTheApplicationFailed(t *testing.T) {
 		s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
 		send := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
 		require.Equal(t, http.StatusServiceUnavailable, send("abc").StatusCode)
-		if a := send(other); want == "" {
+		a := send(other)
+		if want == "" {
 			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		} else {
 			require.Equal(t, want, a.refusal(t), other)

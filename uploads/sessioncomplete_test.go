@@ -537,7 +537,8 @@ func TestAnEqualRequestMayBeFaster(t *testing.T) {
 				var overtake func()
 				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 					return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-						if calls++; calls == at && overtake != nil {
+						calls++
+						if calls == at && overtake != nil {
 							overtake()
 						}
 						return next(ctx)

@@ -387,7 +387,8 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 			mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
 			s.clock.Advance(3 * time.Minute)
-			if a = s.do("", "PUT", request.URL, readerOf("abc"), nil); a.StatusCode != http.StatusOK { // only the response was lost
+			a = s.do("", "PUT", request.URL, readerOf("abc"), nil)
+			if a.StatusCode != http.StatusOK { // only the response was lost
 				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", at)
 			}
 			require.Positive(t, told, "killed at call %d", at)

@@ -119,7 +119,8 @@ func TestAnUploadThatFailedIsNotLockedIfTheStatesFailOnce(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
 	told := 0
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, States: states, Stored: func(context.Context, *uploads.File) error {
-		if told++; told == 1 {
+		told++
+		if told == 1 {
 			states.next = func() error { return storage.Unavailable }
 			return storage.Unavailable
 		}

@@ -180,7 +180,8 @@ type hesitant struct {
 }
 
 func (h *hesitant) Read(p []byte) (int, error) {
-	if h.turns++; h.turns%2 == 1 {
+	h.turns++
+	if h.turns%2 == 1 {
 		return 0, nil
 	}
 	return h.from.Read(p[:min(1, len(p))])

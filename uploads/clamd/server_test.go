@@ -70,7 +70,8 @@ func serve(t *testing.T, network string, s *server) *server {
 }
 
 func (s *server) answer(c *client) {
-	switch command, _ := c.in.ReadString(0); {
+	command, _ := c.in.ReadString(0)
+	switch {
 	case command == "zINSTREAM\x00" && s.scan != nil:
 		s.scan(c)
 	case command == "zPING\x00" && s.ping != nil:

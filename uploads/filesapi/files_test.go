@@ -171,7 +171,8 @@ func TestListOverHTTP(t *testing.T) {
 			for _, r := range page.Records {
 				listed = append(listed, r.ID)
 			}
-			if token = page.Token; token == "" {
+			token = page.Token
+			if token == "" {
 				return listed, pages
 			}
 		}

@@ -25,7 +25,8 @@ func listed(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []strin
 		for _, r := range page.Records {
 			ids = append(ids, r.ID)
 		}
-		if at = page.Token; at == "" {
+		at = page.Token
+		if at == "" {
 			return ids
 		}
 	}

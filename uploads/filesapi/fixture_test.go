@@ -169,7 +169,8 @@ func (d *death) layer(next driver.Driver) driver.Driver {
 func (d *death) call(name string, next func() error) error {
 	d.mu.Lock()
 	d.calls++
-	if d.dead = d.dead || d.calls == d.before; d.dead {
+	d.dead = d.dead || d.calls == d.before
+	if d.dead {
 		d.mu.Unlock()
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}

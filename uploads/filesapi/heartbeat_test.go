@@ -64,7 +64,8 @@ func TestOtherCallsWaitForALongJoin(t *testing.T) {
 		calls := faults.New()
 		other := f.beside(t, driver.WithLayer(calls.Layer()))
 		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
-			if waited += d; waited >= long {
+			waited += d
+			if waited >= long {
 				if j.record == nil {
 					j.end(t)
 				}

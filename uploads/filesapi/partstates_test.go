@@ -138,7 +138,8 @@ type pausedDatabase struct {
 }
 
 func (d *pausedDatabase) pause() {
-	if d.n--; d.n == 0 {
+	d.n--
+	if d.n == 0 {
 		d.happens()
 	}
 }

@@ -61,7 +61,8 @@ func before(kind string, n int, happens func()) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == kind {
-				if n--; n == 0 {
+				n--
+				if n == 0 {
 					happens()
 				}
 			}
@@ -77,7 +78,8 @@ type refusingRecords struct {
 }
 
 func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
-	if r.n--; r.n >= 0 {
+	r.n--
+	if r.n >= 0 {
 		return &storage.Error{Code: storage.Unavailable}
 	}
 	return r.Records.Create(ctx, one)
@@ -130,7 +132,8 @@ func TestATempFileThatIsFinishedLateIsKept(t *testing.T) {
 		} {
 			t.Run(row.name, func(t *testing.T) {
 				inspect := func(context.Context, *filesapi.Record, *storage.ReaderAt) error {
-					if row.uninspected--; row.uninspected >= 0 {
+					row.uninspected--
+					if row.uninspected >= 0 {
 						return errors.New("the scanner is not there")
 					}
 					return nil

@@ -150,7 +150,8 @@ type cancelsAfter struct {
 
 func (c *cancelsAfter) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p[:min(len(p), sniffBytes)])
-	if c.read += int64(n); c.read >= c.left {
+	c.read += int64(n)
+	if c.read >= c.left {
 		c.cancel()
 	}
 	return n, err
