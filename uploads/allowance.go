@@ -66,21 +66,20 @@ type counter struct {
 // err.
 func notReserved(a Allowance, err error) *Error {
 	over, isOver := errors.AsType[*ledger.OverError](err)
-	switch {
-	case errors.Is(err, ledger.ErrBusy):
+	if errors.Is(err, ledger.ErrBusy) {
 		return &Error{
 			Field: fileField, Code: Busy, Status: http.StatusTooManyRequests,
 			Message: "Too many of your uploads are not complete. Complete or cancel some.", Err: storage.RateLimited,
 		}
-	case !isOver:
+	}
+	if !isOver {
 		return storeFailed(err)
 	}
 	message := "There is no room for this file."
 	files := max(a.Files, 0)
-	switch {
-	case a.Files != 0 && over.Files >= files:
+	if a.Files != 0 && over.Files >= files {
 		message = fmt.Sprintf("There is no room for another file: %d of %d are used.", over.Files, files)
-	case a.Bytes > 0:
+	} else if a.Bytes > 0 {
 		used := words.Bytes(over.Bytes) + " of " + words.Bytes(a.Bytes)
 		message = "There is no room for this file: " + used + " are used."
 	}
@@ -125,10 +124,10 @@ func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *E
 		r.Least, r.Most = a.size, a.size
 	}
 	granted, err = c.book.Reserve(ctx, r, ledger.Limit(allowed))
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, notReserved(allowed, err)
-	case granted == math.MaxInt64:
+	}
+	if granted == math.MaxInt64 {
 		granted = 0
 	}
 	return granted, nil
@@ -176,17 +175,17 @@ func (c *counter) countOff(
 		return remove(ctx)
 	}
 	f, err := look(ctx)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return left(ctx)
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	r, err := c.beginRemoval(ctx, f, ledger.Entry{Bytes: f.Size, Files: 1, Stem: c.service.pattern.Stem(f.Key)})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case r.Uncounted:
+	}
+	if r.Uncounted {
 		return remove(ctx)
 	}
 	held := c.newLease(f.User.ID)
@@ -249,21 +248,23 @@ func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (str
 	stem := c.service.pattern.Stem(key)
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
 		e := t.Entries[name]
-		switch {
-		case e.Removal != "":
+		if e.Removal != "" {
 			continue
-		case e.Stem != "" && e.Stem == stem:
+		}
+		if e.Stem != "" && e.Stem == stem {
 			return name, nil
-		case e.Stem != "" || e.Session == "":
+		}
+		if e.Stem != "" || e.Session == "" {
 			continue
 		}
 		open, err := c.service.keeper.read(ctx, e.Session)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return "", err
-		case open.Kind == kindPartial || open.run() != e.Run:
+		}
+		if open.Kind == kindPartial || open.run() != e.Run {
 			continue
 		}
 		if slices.Contains(c.service.keeper.possibleKeys(open), key) {

@@ -71,10 +71,9 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.read += int64(n)
-	switch {
-	case b.read > b.limit || err == io.EOF:
+	if b.read > b.limit || err == io.EOF {
 		b.refused = b.bounds.check(b.read)
-	case err != nil:
+	} else if err != nil {
 		b.refused = interrupted(err)
 	}
 	if b.refused != nil {

@@ -126,12 +126,13 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	}
 	for range maxPieceConflicts {
 		f, revision, err := b.read(ctx, id)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case !f.Expires.IsZero():
+		}
+		if !f.Expires.IsZero() {
 			return nil, storage.ObjectNotFound
-		case f.Purpose == purpose:
+		}
+		if f.Purpose == purpose {
 			return f, nil
 		}
 		f.Purpose = purpose
@@ -184,10 +185,10 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 		name := strings.TrimPrefix(entry.Key, expiryPrefix)
 		at, id := name[:min(timeid.Length, len(name))], name[min(timeid.Length, len(name)):]
 		f := &File{ID: id, Expires: timeid.Time(at)}
-		switch {
-		case !timeid.Valid(id) || entry.Key != expiryKey(f):
+		if !timeid.Valid(id) || entry.Key != expiryKey(f) {
 			continue // this package did not write the object
-		case f.Expires.After(now):
+		}
+		if f.Expires.After(now) {
 			return found, nil
 		}
 		found = append(found, f)

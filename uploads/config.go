@@ -311,32 +311,41 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 // problem returns the name of the first invalid field and the rule that it breaks, or "". Call it
 // after setDefaults.
 func (c *Config) problem() (field, rule string) {
-	switch {
-	case c.Link < NoLink || c.Link > SignedLink:
+	if c.Link < NoLink || c.Link > SignedLink {
 		return "Config.Link", "must be NoLink, PublicLink or SignedLink"
-	case c.LinkTTL < minTTL || c.LinkTTL > maxTTL:
+	}
+	if c.LinkTTL < minTTL || c.LinkTTL > maxTTL {
 		return "Config.LinkTTL", "must be from 1 second to 7 days"
-	case c.UploadTTL < minTTL || c.UploadTTL > maxTTL:
+	}
+	if c.UploadTTL < minTTL || c.UploadTTL > maxTTL {
 		return "Config.UploadTTL", "must be from 1 second to 7 days"
-	case len(c.TokenKey) < minTokenKey:
+	}
+	if len(c.TokenKey) < minTokenKey {
 		return "Config.TokenKey", "must have at least 16 bytes"
-	case c.Authorize == nil && c.Begin != nil:
+	}
+	if c.Authorize == nil && c.Begin != nil {
 		return "Config.Authorize", "must not be nil"
-	case c.Lifetime != 0 && (c.Records == nil || c.Lifetime < 2*c.TTL):
+	}
+	if c.Lifetime != 0 && (c.Records == nil || c.Lifetime < 2*c.TTL) {
 		return "Config.Lifetime", "must be at least twice Config.TTL, and needs Config.Records"
-	case c.Grace < 0:
+	}
+	if c.Grace < 0 {
 		return "Config.Grace", "must not be negative"
-	case c.MaxFiles < 1:
+	}
+	if c.MaxFiles < 1 {
 		return "Config.MaxFiles", "must be at least 1"
-	case c.TTL < minSession || c.TTL > maxTTL:
+	}
+	if c.TTL < minSession || c.TTL > maxTTL {
 		return "Config.TTL", "must be from 1 minute to 7 days"
-	case c.MemoryLimit < minMemory:
+	}
+	if c.MemoryLimit < minMemory {
 		return "Config.MemoryLimit", "must be at least 16 MiB"
-	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//") ||
+	}
+	if !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//") ||
 		strings.Contains("/"+c.Prefix, "/./") ||
 		strings.Contains("/"+c.Prefix, "/../") ||
 		len(c.Prefix) > 512 ||
-		strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }):
+		strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }) {
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	for _, origin := range c.Origins {

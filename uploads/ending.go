@@ -144,12 +144,13 @@ func (c *counter) beginEnding(ctx context.Context, f *File) (reserved int64, err
 		return 0, nil
 	}
 	e, id, there, err := c.book.Entry(ctx, f.User.ID, f.reserved)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case e.Canceled:
+	}
+	if e.Canceled {
 		return 0, canceled()
-	case !there:
+	}
+	if !there {
 		f.origin = originCounted
 	}
 	f.ledger = id
@@ -162,16 +163,18 @@ func (c *counter) count(ctx context.Context, f *File) error {
 		return nil
 	}
 	done, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
-	switch {
-	case err != nil:
+	if err != nil {
 		return storeFailed(err)
-	case done.Counted:
+	}
+	if done.Counted {
 		f.stage = stageCounted
 		return nil
-	case done.Canceled:
+	}
+	if done.Canceled {
 		c.service.takeBack(ctx, f)
 		return canceled()
-	case f.ledger != "" && f.ledger != done.Ledger: // so nobody can have counted the file
+	}
+	if f.ledger != "" && f.ledger != done.Ledger { // so nobody can have counted the file
 		f.origin = originFirst
 	}
 	switch f.origin.withoutReservation() {
@@ -223,10 +226,10 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
 	records := s.config.Records
 	expired := f.lifetime > 0 && s.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8
-	switch {
-	case f.origin.withoutRecord() == fileGone:
+	if f.origin.withoutRecord() == fileGone {
 		return s.useRecord(ctx, f, fileRemoved())
-	case expired && f.origin != originOwn:
+	}
+	if expired && f.origin != originOwn {
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 	err := records.Create(ctx, f)
@@ -274,10 +277,10 @@ func (s *Service) record(ctx context.Context, f *File) error {
 //     the last eighth.
 func (s *Service) useRecord(ctx context.Context, f *File, missing *Error) error {
 	known, err := s.config.Records.Record(ctx, f.ID)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return missing
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	f.Expires, f.stage = known.Expires, stageRecorded

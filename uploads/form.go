@@ -126,15 +126,17 @@ func (f *formReader) next() (*multipart.Part, error) {
 		f.body.Left = maxPartHeader
 		part, err := f.parts.NextPart()
 		f.body.Left = math.MaxInt64
-		switch {
-		case err == io.EOF:
+		if err == io.EOF {
 			return nil, err
-		case err != nil:
+		}
+		if err != nil {
 			return nil, f.failure(err)
-		case part.FileName() != "" && (f.name == "" || f.name == part.FormName()):
+		}
+		if part.FileName() != "" && (f.name == "" || f.name == part.FormName()) {
 			return part, nil
+		}
 		// The header of this part is malformed. The part may be a file, so it must not be skipped.
-		case part.FormName() == "":
+		if part.FormName() == "" {
 			return nil, notUnderstood()
 		}
 		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))

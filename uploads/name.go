@@ -33,10 +33,9 @@ func CleanName(name string) string {
 	var b strings.Builder
 	marks := 0
 	for _, r := range name {
-		switch {
-		case unicode.IsSpace(r) || strings.ContainsRune(blanks, r):
+		if unicode.IsSpace(r) || strings.ContainsRune(blanks, r) {
 			r = ' '
-		case !unicode.IsPrint(r): // control, format, private and unassigned characters
+		} else if !unicode.IsPrint(r) { // control, format, private and unassigned characters
 			continue
 		}
 		if !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Me, r) {

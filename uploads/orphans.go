@@ -102,10 +102,10 @@ func (w *sweeper) orphans(ctx context.Context) error {
 
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	_, err := w.keeper.config.Records.Record(ctx, w.keeper.service.pattern.ID(key))
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case storage.CodeOf(err) != storage.ObjectNotFound:
+	}
+	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
 	if err := w.keeper.service.removeBytes(ctx, key); err != nil {
@@ -182,10 +182,10 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 			return nil
 		}
 		s, err := w.keeper.read(ctx, g.name)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
-		case err != nil || s.Phase == phaseDone || s.Phase == phaseAborted:
+		}
+		if err != nil || s.Phase == phaseDone || s.Phase == phaseAborted {
 			return err
 		}
 		mu.Lock()

@@ -177,12 +177,13 @@ func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefi
 // Completed.
 func (u *putPiece) put(ctx context.Context) (*session, error) {
 	s, err := u.enter(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case s.Phase == phaseDone:
+	}
+	if s.Phase == phaseDone {
 		return s, completedToken()
-	case s.Phase != phaseOpen:
+	}
+	if s.Phase != phaseOpen {
 		return u.finish(ctx, s)
 	}
 	body, err := u.bounded(ctx, s)
@@ -252,10 +253,9 @@ func (u *putPiece) enter(ctx context.Context) (*session, error) {
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, error) {
 	p, service := &u.piece, u.service
 	target := Target{Overwrite: !service.guarded}
-	switch {
-	case p.Target != nil:
+	if p.Target != nil {
 		target = *p.Target
-	case !service.judge.LooksAtContent():
+	} else if !service.judge.LooksAtContent() {
 		target = service.target("", unjudged)
 	}
 	target.MaxSize = u.service.limit(&target)
@@ -293,14 +293,16 @@ const waitForBegin = 2 * time.Second
 // begunByAnother waits a moment first.
 func (u *putPiece) begunByAnother(ctx context.Context, s *session) (bool, error) {
 	now, err := u.service.keeper.read(ctx, s.name)
-	switch {
-	case err == nil && now.revision != s.revision:
+	if err == nil && now.revision != s.revision {
 		return true, nil
-	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+	}
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, storeFailed(err)
-	case !u.service.counter.isReserved(ctx, s.user(), s.name):
+	}
+	if !u.service.counter.isReserved(ctx, s.user(), s.name) {
 		return false, nil
-	case u.waited >= waitForBegin:
+	}
+	if u.waited >= waitForBegin {
 		return false, refuse(tokenField, Locked, "Another request begins this upload. Try again in a moment.")
 	}
 	u.waited += firstPoll

@@ -53,12 +53,13 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 	var waited time.Duration
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
 		s, err := u.confirm(ctx, s, true)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, pieceFailed(err)
-		case s.Phase == phaseDone:
+		}
+		if s.Phase == phaseDone {
 			return s, nil
-		case s.revision != seen:
+		}
+		if s.revision != seen {
 			seen, waited = s.revision, 0
 		}
 		// Wait until the claim ends, but at most for claimFor. Another process has set the end of
@@ -113,10 +114,10 @@ func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.A
 			return nil, sendAgain{notFound()}
 		}
 		attrs, err := storage.Compose(ctx, u.service.bucket, key, keys, opts...)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil, sendAgain{notFound()}
-		case storage.CodeOf(err) != storage.Changed || attempt == joinAttempts:
+		}
+		if storage.CodeOf(err) != storage.Changed || attempt == joinAttempts {
 			return attrs, err
 		}
 	}

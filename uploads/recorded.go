@@ -69,10 +69,10 @@ func (s *Service) deleteKey(ctx context.Context, key string, user User) error {
 		return s.removeCounted(ctx, &File{Key: key, User: user})
 	}
 	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return s.removeBytes(ctx, key)
-	case err != nil || f.Key != key: // the ID has a record with another key, so there is no file with this key
+	}
+	if err != nil || f.Key != key { // the ID has a record with another key, so there is no file with this key
 		return err
 	}
 	return s.removeCounted(ctx, f)
@@ -97,10 +97,10 @@ var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("
 
 func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	err := s.config.Records.Remove(ctx, f)
-	switch {
-	case storage.CodeOf(err) == storage.PreconditionFailed:
+	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return errKept
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	return s.removeContent(ctx, f)
@@ -182,10 +182,10 @@ func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err e
 // the record after the file was removed.
 func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.config.Records.Record(ctx, id)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, false, err
 	}
 	there, err := s.bucket.Exists(ctx, f.Key)
@@ -205,10 +205,10 @@ func (s *Service) checkTarget(asked *Target, name string) (*Target, *Error) {
 		return nil, nil
 	}
 	t := *asked
-	switch {
-	case t.Key != "":
+	if t.Key != "" {
 		return nil, invalid("key", "The Target must have no Key.")
-	case t.Lifetime < 0 || t.Lifetime > 0 && s.config.Records == nil:
+	}
+	if t.Lifetime < 0 || t.Lifetime > 0 && s.config.Records == nil {
 		return nil, invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
 	if flaw := t.flaw(); flaw != nil {
@@ -218,10 +218,9 @@ func (s *Service) checkTarget(asked *Target, name string) (*Target, *Error) {
 	}
 	t.Overwrite = t.Overwrite || !s.guarded
 	keeps := storage.Supports(s.bucket, storage.ContentProperties)
-	switch {
-	case !keeps && s.config.Records != nil:
+	if !keeps && s.config.Records != nil {
 		t.ContentType = "" // the record keeps the type instead of the bucket
-	case keeps && t.ContentType == "" && !s.judge.LooksAtContent():
+	} else if keeps && t.ContentType == "" && !s.judge.LooksAtContent() {
 		t.ContentType = mediatype.ByExtension(extensionOf(name))
 	}
 	return &t, nil

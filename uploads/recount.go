@@ -92,9 +92,10 @@ func (c *counter) livingStems(ctx context.Context, t *ledger.Text, now time.Time
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
 		e := t.Entries[name]
 		dead, open, err := c.isDead(ctx, e, now)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
+		}
+		switch {
 		case dead:
 			delete(t.Entries, name)
 			continue
@@ -117,17 +118,17 @@ func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (de
 	if e.Until.IsZero() { // an older version has made the entry
 		young = now.Sub(e.At) < orphanAge
 	}
-	switch {
-	case e.Session == "":
+	if e.Session == "" {
 		return !e.Until.IsZero() && e.Until.Before(now), nil, nil
-	case young && e.Stem != "":
+	}
+	if young && e.Stem != "" {
 		return false, nil, nil
 	}
 	open, err = c.service.keeper.read(ctx, e.Session)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return !young, nil, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, nil, err
 	}
 	return open.Phase == phaseDone && open.Kind != kindPartial || open.run() != e.Run, open, nil
@@ -214,10 +215,10 @@ func (w *sweeper) recountDead(ctx context.Context, key string) (recounted bool, 
 	}
 	for _, e := range t.Entries {
 		dead, _, err := counter.isDead(ctx, e, w.now)
-		switch {
-		case err != nil:
+		if err != nil {
 			return false, err
-		case !dead:
+		}
+		if !dead {
 			continue
 		}
 		_, err = counter.recount(ctx, t.User, w.now)

@@ -148,12 +148,13 @@ func abandon(ctx context.Context, upload storage.MultipartUpload) {
 
 func (h *handler) loadParts(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case s.Kind != kindParts:
+	}
+	if s.Kind != kindParts {
 		return nil, notFound()
-	case c.URL.Query().Has("key") && c.URL.Query().Get("key") != s.Target.Key && c.URL.Query().Get("key") != s.id:
+	}
+	if c.URL.Query().Has("key") && c.URL.Query().Get("key") != s.Target.Key && c.URL.Query().Get("key") != s.id {
 		return nil, notFound()
 	}
 	return s, nil
@@ -164,14 +165,16 @@ func (h *handler) loadParts(c *call) (*session, error) {
 // openParts completes the upload, and fails with Completed.
 func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, nil, err
-	case s.Phase == phaseDone:
+	}
+	if s.Phase == phaseDone {
 		return nil, nil, s.completed()
-	case h.keeper.claimed(s):
+	}
+	if h.keeper.claimed(s) {
 		return nil, nil, beingCompleted()
-	case s.Phase != phaseOpen:
+	}
+	if s.Phase != phaseOpen {
 		if s, err = h.finishParts(c.Context(), s); err != nil {
 			return nil, nil, err
 		}

@@ -201,13 +201,14 @@ func (h *handler) checkParts(
 	for i, p := range parts {
 		there, ok := stored[p.Number]
 		field := fmt.Sprintf("parts[%d]", i)
-		switch {
-		case !ok:
+		if !ok {
 			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
-		case !sameETag(p.ETag, there.ETag):
+		}
+		if !sameETag(p.ETag, there.ETag) {
 			return nil, refuse(field+".ETag", PartsChanged,
 				fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
-		case i < len(parts)-1 && there.Size < limits.MinSize:
+		}
+		if i < len(parts)-1 && there.Size < limits.MinSize {
 			return nil, refuse(
 				field, WrongSize,
 				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),

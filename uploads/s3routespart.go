@@ -97,10 +97,10 @@ func (h *handler) putPart(c *call) error {
 		return err
 	}
 	opts := []storage.PartOption{}
-	switch {
-	case asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size:
+	if asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size {
 		return invalid("Content-Length", "The address is for a part of another size.")
-	case max(asked.size, c.ContentLength) >= 0:
+	}
+	if max(asked.size, c.ContentLength) >= 0 {
 		opts = append(opts, storage.WithSize(max(asked.size, c.ContentLength)))
 	}
 	if asked.sum.Known {
@@ -143,14 +143,16 @@ func (h *handler) loadSigned(c *call) (*session, error) {
 
 func (h *handler) loadProxied(c *call) (*session, error) {
 	s, err := h.loadSigned(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !s.Proxied || s.Kind != kindParts || !s.permits(c, h.config.Now()):
+	}
+	if !s.Proxied || s.Kind != kindParts || !s.permits(c, h.config.Now()) {
 		return nil, notFound()
-	case s.Phase == phaseDone:
+	}
+	if s.Phase == phaseDone {
 		return nil, s.completed()
-	case s.Phase != phaseOpen:
+	}
+	if s.Phase != phaseOpen {
 		return nil, beingCompleted()
 	}
 	return s, nil
@@ -256,12 +258,13 @@ func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 		return -1, nil
 	}
 	size, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err != nil || size < 0:
+	if err != nil || size < 0 {
 		return 0, invalid("size", "The size of a part is a number of bytes.")
-	case limits.MaxSize > 0 && size > limits.MaxSize:
+	}
+	if limits.MaxSize > 0 && size > limits.MaxSize {
 		return 0, tooLarge("size", limits.MaxSize)
-	case s.limit() >= 0 && size > s.limit():
+	}
+	if s.limit() >= 0 && size > s.limit() {
 		return 0, tooLarge("size", s.limit())
 	}
 	return size, nil

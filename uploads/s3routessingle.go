@@ -61,10 +61,10 @@ func (h *handler) beginSingle(c *call) error {
 // is secret.
 func (h *handler) putSingle(c *call) error {
 	s, err := h.loadSigned(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.Kind != kindSingle:
+	}
+	if s.Kind != kindSingle {
 		return notFound()
 	}
 	held := int64(intake.FileHeld)
@@ -88,10 +88,9 @@ func (h *handler) putSingle(c *call) error {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
 			most := arriving.most
-			switch {
-			case size >= 0:
+			if size >= 0 {
 				opts = append(opts, storage.WithSize(size))
-			case most > 0:
+			} else if most > 0 {
 				summed.from = bodylimit.New(body, most, tooLarge("body", most))
 			}
 			attrs, err := h.bucket.Upload(ctx, key, summed, opts...)
@@ -209,12 +208,11 @@ func (c *call) formFile(most int64) (io.Reader, error) {
 		return nil, err
 	}
 	part, err := form.next()
-	switch {
-	case err == io.EOF:
+	if err == io.EOF {
 		return nil, noFile()
-	case err != nil || most <= 0:
-		return part, err
-	default:
-		return bodylimit.New(part, most, tooLarge("body", most)), nil
 	}
+	if err != nil || most <= 0 {
+		return part, err
+	}
+	return bodylimit.New(part, most, tooLarge("body", most)), nil
 }

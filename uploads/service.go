@@ -165,13 +165,13 @@ func (s *Service) checkUser(user User) *Error {
 	if s.counter != nil && s.config.Records == nil && v[keypattern.User] != user.ID {
 		name, flaw = keypattern.User, "must be set for Config.Allowance"
 	}
-	switch {
-	case name == keypattern.User: // the application chose the user, so the client cannot correct the ID
+	if name == keypattern.User { // the application chose the user, so the client cannot correct the ID
 		return &Error{
 			Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage,
 			Err: errors.New("uploads: User.ID: " + flaw),
 		}
-	case flaw != "":
+	}
+	if flaw != "" {
 		return invalid(CleanName(name), flaw)
 	}
 	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {

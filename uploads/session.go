@@ -159,10 +159,10 @@ func (k *keeper) objectKey(s *session, name string) string {
 
 func (k *keeper) load(ctx context.Context, id string, user User) (*session, error) {
 	s, err := k.loadAny(ctx, id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case s.User != user.ID || !maps.Equal(s.Values, user.Values):
+	}
+	if s.User != user.ID || !maps.Equal(s.Values, user.Values) {
 		return nil, notFound()
 	}
 	return s, nil
@@ -176,10 +176,10 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, notFound()
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, storeFailed(err)
-	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires) || k.outdated(s):
+	}
+	if s.Phase == phaseAborted || !k.config.Now().Before(s.Expires) || k.outdated(s) {
 		return nil, notFound()
 	}
 	s.id = id
@@ -296,10 +296,10 @@ func (k *keeper) update(
 
 func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	s, err := k.read(ctx, old.name)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound || err == nil && s.run() != old.run():
+	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && s.run() != old.run() {
 		return nil, notFound()
-	case err != nil:
+	}
+	if err != nil {
 		return nil, storeFailed(err)
 	}
 	s.id = old.id
@@ -315,10 +315,9 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
-		switch {
-		case err == nil:
+		if err == nil {
 			err = upload.Abort(ctx)
-		case storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket):
+		} else if storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket) {
 			err = nil // the bucket is a copy, and the multipart upload belongs to the original bucket
 		}
 		if err != nil {
@@ -349,12 +348,13 @@ func (s *session) finishing() bool {
 // at its next write of the state.
 func (k *keeper) abort(ctx context.Context, s *session) error {
 	s, err := k.update(ctx, s, func(s *session) (bool, error) {
-		switch {
-		case s.Phase == phaseAborted:
+		if s.Phase == phaseAborted {
 			return false, nil
-		case s.Phase == phaseDone && s.Kind != kindPartial:
+		}
+		if s.Phase == phaseDone && s.Kind != kindPartial {
 			return false, s.completed()
-		case k.claimed(s) || s.finishing():
+		}
+		if k.claimed(s) || s.finishing() {
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted

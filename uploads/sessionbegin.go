@@ -50,11 +50,11 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 		// Refuse the upload before it begins if the key is in use. If an object appears there
 		// later, the conditional write fails.
 		there, err := k.bucket.Exists(c.Context(), t.Key)
-		switch {
-		case err == nil && there:
+		if err == nil && there {
 			return nil, exists()
+		}
 		// the key is too long together with the prefix of the bucket
-		case storage.CodeOf(err) == storage.InvalidArgument:
+		if storage.CodeOf(err) == storage.InvalidArgument {
 			return nil, badName(n, err)
 		}
 	}
@@ -127,12 +127,13 @@ func (k *keeper) beginUpload(
 	}
 	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
 	code := storage.CodeOf(err)
-	switch {
-	case code == storage.InvalidArgument: // Config.Begin returned an invalid Target
+	if code == storage.InvalidArgument { // Config.Begin returned an invalid Target
 		return nil, err
-	case code == storage.Unsupported:
+	}
+	if code == storage.Unsupported {
 		return nil, unsupported(err)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, storeFailed(err)
 	}
 	s.Token = upload.Token()

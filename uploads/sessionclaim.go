@@ -24,13 +24,14 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 	file := s.arrival
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
-		switch {
-		case s.User != user || s.Phase == phaseAborted:
+		if s.User != user || s.Phase == phaseAborted {
 			return false, notFound()
-		case s.Phase == phaseDone:
+		}
+		if s.Phase == phaseDone {
 			return false, s.completed()
-		case k.claimedAt(s, now) && s.Claim != callID && s.revision != overdue ||
-			s.Phase == phaseCompleting && s.PartsSum != sum: // another call completed the upload with other parts
+		}
+		if k.claimedAt(s, now) && s.Claim != callID && s.revision != overdue ||
+			s.Phase == phaseCompleting && s.PartsSum != sum { // another call completed the upload with other parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {

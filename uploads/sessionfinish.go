@@ -185,15 +185,16 @@ func (e *sessionEnd) done(ctx context.Context) (*session, error) {
 			s.Location = ""
 		}
 	})
-	switch {
-	case s.Pieces != nil && err != nil && CodeOf(err) != StoreFailed:
+	if s.Pieces != nil && err != nil && CodeOf(err) != StoreFailed {
 		s.stored(phaseDone, f.Size) // another call has finished the file, or Sweep has removed the state
 		return s, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
-	case s.Pieces != nil:
+	}
+	if s.Pieces != nil {
 		_ = k.removeObjects(ctx, s) // if it fails, Sweep removes them
-	case len(names) > 0:
+	} else if len(names) > 0 {
 		k.removeKeys(ctx, s, names...)
 	}
 	if !e.known() {
@@ -326,10 +327,10 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 // object. Only an earlier call can have made it, because nobody else knows the key.
 func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
-	switch {
-	case storage.CodeOf(err) != storage.PreconditionFailed:
+	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return made, err
-	case s.Pieces != nil:
+	}
+	if s.Pieces != nil {
 		return k.bucket.Attrs(ctx, key)
 	}
 	e := exists()

@@ -42,11 +42,10 @@ func (k *keeper) ask(s *session) ask {
 	if counter := k.service.counter; counter != nil {
 		a.entry.Until = counter.leaseUntil() // the state is saved long before
 	}
-	switch {
-	case s.Kind == kindPartial:
+	if s.Kind == kindPartial {
 		a.entry.Files = 0
-	// Files in pieces and joined files get no Stem, because their final key is not known yet.
-	case s.Pieces == nil && s.Kind != kindFinal:
+	} else if s.Pieces == nil && s.Kind != kindFinal {
+		// Files in pieces and joined files get no Stem, because their final key is not known yet.
 		a.entry.Stem = k.stem(s)
 	}
 	return a
@@ -103,11 +102,11 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session) (*session, error
 
 // beginEnding sets what the call that has claimed a session knows of other calls.
 func (k *keeper) beginEnding(ctx context.Context, s *session, f *File) error {
-	switch {
-	case !s.again:
+	if !s.again {
 		f.origin = originFirst
 		return nil
-	case !s.Reserved || s.Kind == kindPartial:
+	}
+	if !s.Reserved || s.Kind == kindPartial {
 		return nil
 	}
 	_, err := k.service.counter.beginEnding(ctx, f)

@@ -93,10 +93,10 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		opts = append(opts, storage.IfRevision(revision))
 	} else {
 		_, now, err := b.State(ctx, key)
-		switch {
-		case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 			return err
-		case now != revision: // true also if there is no state, because now is then ""
+		}
+		if now != revision { // true also if there is no state, because now is then ""
 			return nil
 		}
 	}

@@ -284,12 +284,13 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 		from: io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body), bounds: t.bounds, limit: t.bounds.limit(),
 	}
 	attrs, err := t.service.bucket.Upload(ctx, target.Key, b, opts...)
-	switch {
-	case err == nil:
+	if err == nil {
 		return attrs, nil
-	case b.refused != nil:
+	}
+	if b.refused != nil {
 		return nil, b.refused
-	case storage.CodeOf(err) == storage.BodyFailed: // the store noticed the wrong length first, because of WithSize
+	}
+	if storage.CodeOf(err) == storage.BodyFailed { // the store noticed the wrong length first, because of WithSize
 		return nil, wrongSize()
 	}
 	return nil, err

@@ -38,10 +38,10 @@ type Ticket struct {
 
 // String describes the request without its signature and without the token.
 func (t Ticket) String() string {
-	switch {
-	case t.Put != nil:
+	if t.Put != nil {
 		return "ticket for " + t.Put.String()
-	case t.Form != nil:
+	}
+	if t.Form != nil {
 		return "ticket for " + t.Form.String()
 	}
 	return "ticket"

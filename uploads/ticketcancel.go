@@ -46,12 +46,13 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return t.removeSent(ctx)
 	}
 	e, _, reserved, err := s.counter.book.Entry(ctx, t.user.ID, t.said.Random)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !reserved:
+	}
+	if !reserved {
 		return t.checkUnfinished(ctx)
-	case e.Canceled:
+	}
+	if e.Canceled {
 		return errors.Join(t.removeSent(ctx), t.removeUncounted(ctx))
 	}
 	sent, err := t.wasSent(ctx)
@@ -60,10 +61,10 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 	}
 	// From now on, no call can count the file. The entry reserves its room until the file is removed.
 	found, err := s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, true, s.counter.leaseUntil())
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !found: // another call has finished the ticket
+	}
+	if !found { // another call has finished the ticket
 		return t.checkUnfinished(ctx)
 	}
 	withdrawn, err := t.withdraw(ctx)
@@ -101,10 +102,10 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 func (t *ticketOp) checkUnfinished(ctx context.Context) error {
 	for _, extension := range t.service.judge.Extensions() {
 		there, err := t.service.bucket.Exists(ctx, t.finalKey(extension))
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case there:
+		}
+		if there {
 			return refuse(tokenField, Completed, "This upload is complete already.")
 		}
 	}

@@ -114,10 +114,9 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *Error) {
 		return nil, e
 	}
 	f, made, e := t.inspectFinal(ctx, arrived.Extension)
-	switch {
-	case e == nil:
+	if e == nil {
 		t.markSpent(ctx, pending)
-	case isRefusal(e):
+	} else if isRefusal(e) {
 		_ = s.discardJudged(ctx, key, made)
 	}
 	return f, e
@@ -233,10 +232,10 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Erro
 	if errors.Is(cause, storage.Changed) {
 		// The client has sent the object again during the check, or Sweep has removed it.
 		there, err := t.service.bucket.Exists(ctx, t.pendingKey())
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, storeFailed(err)
-		case there:
+		}
+		if there {
 			return nil, changedError()
 		}
 	}

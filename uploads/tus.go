@@ -178,10 +178,10 @@ func (t *tus) create(
 	c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session),
 ) (*session, error) {
 	kind := kindTus
-	switch {
-	case receives && n.Size >= 0 && c.ContentLength > n.Size:
+	if receives && n.Size >= 0 && c.ContentLength > n.Size {
 		return nil, refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
-	case n.Partial:
+	}
+	if n.Partial {
 		kind = kindPartial
 	}
 	s, err := t.handler.keeper.begin(c, kind, n, "Upload-Length")
@@ -255,10 +255,10 @@ func (t *tus) writeOffset(c *call, s *session) {
 // complete. If an earlier call has failed to make the object, arrivedTus makes it.
 func (t *tus) arrivedTus(c *call) (*session, error) {
 	s, err := t.settledTus(c)
-	switch {
-	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
+	if err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone {
 		return s, err
-	case s.Kind == kindFinal:
+	}
+	if s.Kind == kindFinal {
 		return t.finishTus(c.Context(), s, nil)
 	}
 	return t.continueTus(c, s.Tus.Offset, -1, nil)
@@ -325,10 +325,10 @@ func (t *tus) patchTus(c *call) error {
 // length of the file that the client announces, or -1.
 func (t *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
 	s, err := t.acquire(c, offset, size)
-	switch {
-	case err != nil || s.Phase == phaseDone:
+	if err != nil || s.Phase == phaseDone {
 		return s, err
-	case s.arrived():
+	}
+	if s.arrived() {
 		return t.finishTus(c.Context(), s, nil)
 	}
 	return t.receive(c, s, sum)

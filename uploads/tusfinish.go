@@ -80,10 +80,10 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 			break
 		}
 	}
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return s, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, storeFailed(err)
 	}
 	return t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
@@ -131,12 +131,13 @@ func (t *tus) concatTus(c *call, concat string) error {
 	for i, address := range addresses {
 		address = strings.TrimSuffix(address, "/")
 		piece, err := t.handler.keeper.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound || err == nil && piece.Kind != kindPartial:
+		if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && piece.Kind != kindPartial {
 			return refuse(field, InvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
-		case err != nil:
+		}
+		if err != nil {
 			return err
-		case piece.Phase != phaseDone:
+		}
+		if piece.Phase != phaseDone {
 			return refuse(field, NotUploaded, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
 		}
 		pieces[i] = piece
@@ -213,10 +214,10 @@ func (k *keeper) removeJoined(ctx context.Context, s *session) error {
 	expires := k.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	for _, name := range s.Tus.Pieces {
 		piece, err := k.read(ctx, name)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return storeFailed(err)
 		}
 		_, err = k.update(ctx, piece, func(s *session) (bool, error) {

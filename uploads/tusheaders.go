@@ -85,10 +85,10 @@ func (n *Request) setMetadata(header string) error {
 		name, text, _ := strings.Cut(strings.TrimSpace(pair), " ")
 		value, err := base64.StdEncoding.DecodeString(text)
 		_, twice := n.Metadata[name]
-		switch {
-		case name == "" || twice || !utf8.ValidString(name):
+		if name == "" || twice || !utf8.ValidString(name) {
 			return invalid(field, "Each key of the metadata must occur once.")
-		case err != nil:
+		}
+		if err != nil {
 			return invalid(field, "Values of metadata must be in base64.")
 		}
 		n.Metadata[name] = string(value)

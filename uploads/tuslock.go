@@ -85,14 +85,15 @@ func (t *tus) settledTus(c *call) (*session, error) {
 		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !keeper.calls.ended(s.Tus.Holder)
 		claimed := keeper.claimedAt(s, now)
 		late := !time.Now().Before(deadline)
-		switch {
-		case late && claimed:
+		if late && claimed {
 			return nil, beingCompleted()
-		case late || s.Tus.Holder == "" && s.Claim == "" || !held && !claimed && s.revision == seen:
+		}
+		if late || s.Tus.Holder == "" && s.Claim == "" || !held && !claimed && s.revision == seen {
 			return s, nil
+		}
 		// The request that held or claimed the session has ended. It may have changed the state
 		// after this read, so read the state again.
-		case !held && !claimed:
+		if !held && !claimed {
 			seen = s.revision
 			continue
 		}
@@ -130,10 +131,10 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 }
 
 func (t *tus) checkPatch(s *session, offset, size, length int64) error {
-	switch {
-	case s.Kind == kindFinal:
+	if s.Kind == kindFinal {
 		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")
-	case offset != s.Tus.Offset:
+	}
+	if offset != s.Tus.Offset {
 		e := refuse("Upload-Offset", OffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
 		e.problem = "mismatching-upload-offset"
 		if s.Phase == phaseDone {
@@ -141,11 +142,14 @@ func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 		}
 		e.offsets = &[2]int64{s.Tus.Offset, offset}
 		return e
-	case size >= 0 && s.Size >= 0 && size != s.Size:
+	}
+	if size >= 0 && s.Size >= 0 && size != s.Size {
 		return inconsistentLength()
-	case size >= 0 && size < s.Tus.Offset:
+	}
+	if size >= 0 && size < s.Tus.Offset {
 		return invalid("Upload-Length", "More bytes than that have arrived.")
-	case s.Target.MaxSize > 0 && size > s.Target.MaxSize:
+	}
+	if s.Target.MaxSize > 0 && size > s.Target.MaxSize {
 		return tooLarge("Upload-Length", s.Target.MaxSize)
 	}
 	most := size

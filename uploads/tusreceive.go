@@ -125,11 +125,11 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 	if err == nil {
 		err = sum.verify()
 	}
-	switch {
-	case err != nil && sum != nil:
+	if err != nil && sum != nil {
 		r.removeUncounted()
 		return nil, err
-	case err != nil:
+	}
+	if err != nil {
 		_ = r.checkpoint() // keep the bytes that have arrived, if they can be stored
 		return nil, err
 	}
@@ -180,10 +180,10 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 				lastStored, windowBegan, windowBytes = now, now, 0
 			}
 			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
-			switch {
-			case p.err == io.EOF:
+			if p.err == io.EOF {
 				return true, nil
-			case p.err != nil:
+			}
+			if p.err != nil {
 				return false, nil
 			}
 		case <-r.interrupted:

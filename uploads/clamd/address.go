@@ -24,10 +24,10 @@ func parseAddress(s string) (_ address, rule string) {
 	}
 	switch u.Scheme {
 	case "unix":
-		switch {
-		case u.Host != "" || !path.IsAbs(u.Path) || strings.HasSuffix(u.Path, "/") || strings.Contains(u.Path, "\x00"):
+		if u.Host != "" || !path.IsAbs(u.Path) || strings.HasSuffix(u.Path, "/") || strings.Contains(u.Path, "\x00") {
 			return address{}, form + ": the path must be that of a socket, and absolute"
-		case len(u.Path) > longestPath:
+		}
+		if len(u.Path) > longestPath {
 			return address{}, "must have a path of at most " + strconv.Itoa(longestPath) + " bytes"
 		}
 		return address{"unix", u.Path}, ""

@@ -154,10 +154,10 @@ func (s *Scanner) ask(ctx context.Context, op, command string, isValid func(repl
 		return "", ended(ctx, op, err)
 	}
 	reply, err := c.ask(command)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", ended(ctx, op, err)
-	case !isValid(reply):
+	}
+	if !isValid(reply) {
 		return "", failure(op, unexpected(reply))
 	}
 	return reply, nil
@@ -166,12 +166,13 @@ func (s *Scanner) ask(ctx context.Context, op, command string, isValid func(repl
 // judge returns the error for a reply to a whole file, or nil if the file is clean.
 func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) error {
 	signature := foundIn(reply)
-	switch {
-	case reply == clean:
+	if reply == clean {
 		return nil
-	case reply == exceeded:
+	}
+	if reply == exceeded {
 		return s.tooLarge(errors.New("clamd: the file exceeds its StreamMaxLength, and not Config.MaxSize"))
-	case signature == "":
+	}
+	if signature == "" {
 		return failure(inspect, unexpected(reply))
 	}
 	if s.config.OnFound != nil {

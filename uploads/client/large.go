@@ -116,12 +116,13 @@ func (f *LargeFile) complete() error {
 	wrong := func(rule string) error {
 		return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}
 	}
-	switch {
-	case f.Body == nil:
+	if f.Body == nil {
 		return wrong("Body must not be nil")
-	case f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0:
+	}
+	if f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0 {
 		return wrong("Size, PartSize, Concurrency and Attempts must not be negative")
-	case f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts:
+	}
+	if f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts {
 		return wrong("PartSize must be larger: at most 10,000 parts are allowed")
 	}
 	f.Token = cmp.Or(f.Token, rand.Text())

@@ -56,11 +56,11 @@ func (h *handler) authorizeFile(c *call, id string) error {
 		return err
 	}
 	err := h.config.AuthorizeFile(c.Request, c.user, id)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
 	// AuthorizeFile returned an error of Records
-	case storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "":
+	if storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "" {
 		return notFound()
 	}
 	return unauthorized(err)

@@ -71,18 +71,22 @@ func (f *form) next(maxFile int64) error {
 	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
 	name := params["name"]
 	fileName, isFile := params["filename"]
-	switch {
-	case name == "" && err != nil && strings.Contains(part.Header.Get("Content-Disposition"), `"`+fieldFile+`"`):
+	if name == "" && err != nil && strings.Contains(part.Header.Get("Content-Disposition"), `"`+fieldFile+`"`) {
 		return invalid(fieldFile, "The file's name is not understood.")
-	case err != nil || name == "":
+	}
+	if err != nil || name == "" {
 		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
-	case name == fieldFile && f.file != nil:
+	}
+	if name == fieldFile && f.file != nil {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
-	case f.file != nil && f.file.after == nil:
+	}
+	if f.file != nil && f.file.after == nil {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
-	case name == fieldFile && !isFile:
+	}
+	if name == fieldFile && !isFile {
 		return invalid(fieldFile, "This must be a file.")
-	case name == fieldFile:
+	}
+	if name == fieldFile {
 		f.body.Left = math.MaxInt64
 		f.fileName = fileName
 		tooLarge := refuse(
@@ -91,9 +95,11 @@ func (f *form) next(maxFile int64) error {
 		)
 		f.file = &formFile{body: bodylimit.New(part, maxFile, tooLarge), form: f}
 		return nil
-	case !slices.Contains(f.known, name):
+	}
+	if !slices.Contains(f.known, name) {
 		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
-	case isFile:
+	}
+	if isFile {
 		return invalid(name, "This must be text, not a file.")
 	}
 	if _, given := f.fields[name]; given {
@@ -155,10 +161,10 @@ func (f *form) longestField() string {
 
 func (f *form) required(name string) (string, error) {
 	value, given := f.fields[name]
-	switch {
-	case !given:
+	if !given {
 		return "", invalid(name, "This field is missing. It must come before the file.")
-	case value == "":
+	}
+	if value == "" {
 		return "", invalid(name, "This field is empty.")
 	}
 	return value, nil

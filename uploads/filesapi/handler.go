@@ -95,12 +95,13 @@ const (
 // If c is invalid, or s has no [uploads.Config.Records], New fails with storage.InvalidArgument.
 func New(s *uploads.Service, c Config) (http.Handler, error) {
 	const op = "filesapi.New"
-	switch {
-	case s == nil || s.Records() == nil:
+	if s == nil || s.Records() == nil {
 		return nil, webapi.Misconfigured(op, "the service", "must have records", "set uploads.Config.Records")
-	case c.Authorize == nil:
+	}
+	if c.Authorize == nil {
 		return nil, webapi.Misconfigured(op, "Config.Authorize", "must not be nil", "")
-	case c.MaxUploadSize < 0 || c.MaxDelete < 0 || c.TempAge < 0:
+	}
+	if c.MaxUploadSize < 0 || c.MaxDelete < 0 || c.TempAge < 0 {
 		return nil, webapi.Misconfigured(op, "Config", "has a negative limit", "")
 	}
 	c.MaxUploadSize = cmp.Or(c.MaxUploadSize, defaultMaxUploadSize)

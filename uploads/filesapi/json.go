@@ -28,12 +28,13 @@ func readField(r *http.Request, name string, limit int64, to any) error {
 		return refuse("Content-Type", uploads.InvalidRequest, "The body must be application/json.")
 	}
 	document, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return refuse("", uploads.Interrupted, "The request did not arrive completely. Try again.")
-	case int64(len(document)) > limit:
+	}
+	if int64(len(document)) > limit {
 		return refuse(name, uploads.TooLarge, "The document is too long: at most "+words.Bytes(limit)+".")
-	case !utf8.Valid(document):
+	}
+	if !utf8.Valid(document) {
 		return refuse(name, uploads.InvalidRequest, "The document is not valid UTF-8.")
 	}
 	value, err := onlyField(document, name)
@@ -57,12 +58,13 @@ func onlyField(document []byte, name string) (value json.RawMessage, err error) 
 	for decoder.More() {
 		token, err := decoder.Token()
 		field, isText := token.(string)
-		switch {
-		case err != nil || !isText:
+		if err != nil || !isText {
 			return nil, malformed
-		case field != name:
+		}
+		if field != name {
 			return nil, refuse(field, uploads.InvalidRequest, "This is not a field of the document.")
-		case value != nil:
+		}
+		if value != nil {
 			return nil, refuse(field, uploads.InvalidRequest, "This field is given twice.")
 		}
 		if err := decoder.Decode(&value); err != nil {

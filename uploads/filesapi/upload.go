@@ -62,12 +62,13 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 		}
 		p.User.ID = c.user.ID
 		record, err := h.storePart(c.Context(), p, temp)
-		switch {
-		case err != nil && record != nil:
+		if err != nil && record != nil {
 			return &completedError{record, err}
-		case err != nil:
+		}
+		if err != nil {
 			return f.file.failure(err)
-		case record == nil:
+		}
+		if record == nil {
 			return c.json(http.StatusAccepted, storedPart{p.Number, p.Count})
 		}
 		return c.json(http.StatusCreated, record)

@@ -37,12 +37,13 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 		if known != nil && known.Is(typeAPNG) {
 			known = known.Parent()
 		}
-		switch {
-		case known == nil:
+		if known == nil {
 			return nil, fmt.Sprintf("has %q, which cannot be detected by content", t)
-		case known.Parent() == nil:
+		}
+		if known.Parent() == nil {
 			return nil, fmt.Sprintf("has %q, which is the type of unknown content", t)
-		case isActive(known):
+		}
+		if isActive(known) {
 			return nil, fmt.Sprintf("has %q, which browsers run", t)
 		}
 		allowed = append(allowed, mediaTypeOf(known))
@@ -72,10 +73,9 @@ func mediaTypeOf(t *mimetype.MIME) string {
 // detect determines the type of the file from its first bytes, and sets it in v.
 func detect(h *head, v *Verdict) {
 	t := mimetype.Detect(h.first(sniffBytes))
-	switch {
-	case t.Is(typeAPNG):
+	if t.Is(typeAPNG) {
 		t = t.Parent()
-	case strings.HasPrefix(t.String(), "text/") && beginsSVG(h.first(sniffBytes)):
+	} else if strings.HasPrefix(t.String(), "text/") && beginsSVG(h.first(sniffBytes)) {
 		t = mimetype.Lookup(typeSVG)
 	}
 	name := mediaTypeOf(t)

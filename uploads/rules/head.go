@@ -105,10 +105,10 @@ func (h *head) bytesAt(at, n int) ([]byte, bool) {
 func (h *head) ReadAt(p []byte, at int64) (int, error) {
 	h.fill(int(at) + len(p))
 	n := copy(p, h.buf[min(int(at), len(h.buf)):])
-	switch {
-	case n == len(p):
+	if n == len(p) {
 		return n, nil
-	case h.failure() != nil:
+	}
+	if h.failure() != nil {
 		return n, h.err
 	}
 	return n, io.EOF

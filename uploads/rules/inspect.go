@@ -24,10 +24,10 @@ var inspectors = map[string]inspector{
 
 func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width, height int, refused *reason) {
 	c, err := decode(h.reader())
-	switch {
-	case err != nil && h.exhausted() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+	if err != nil && h.exhausted() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		return 0, 0, headTooLong
-	case err != nil || c.Width < 1 || c.Height < 1:
+	}
+	if err != nil || c.Width < 1 || c.Height < 1 {
 		return 0, 0, damaged
 	}
 	return c.Width, c.Height, nil

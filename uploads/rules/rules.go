@@ -80,10 +80,10 @@ func New(r Rules) (*Judge, error) {
 			return nil, errors.New("Types " + flaw)
 		}
 	}
-	switch {
-	case j.rules.MinSize < 0 || j.rules.MaxSize < j.rules.MinSize:
+	if j.rules.MinSize < 0 || j.rules.MaxSize < j.rules.MinSize {
 		return nil, errors.New("MinSize and MaxSize must satisfy 0 <= MinSize <= MaxSize")
-	case j.rules.MaxPixels < 0:
+	}
+	if j.rules.MaxPixels < 0 {
 		return nil, errors.New("MaxPixels must not be negative")
 	}
 	return j, nil
@@ -136,10 +136,10 @@ type Verdict struct {
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h, v := &head{ctx: ctx, src: content}, &Verdict{}
 	refused := j.look(h, claimed, v)
-	switch {
-	case h.failure() != nil: // the file could not be read, so nothing is known about it
+	if h.failure() != nil { // the file could not be read, so nothing is known about it
 		return nil, h.failure()
-	case refused != nil:
+	}
+	if refused != nil {
 		return nil, refused
 	}
 	v.Head, v.Whole = h.buf, h.whole()
@@ -148,13 +148,14 @@ func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) 
 
 func (j *Judge) look(h *head, claimed string, v *Verdict) *Refusal {
 	h.fill(sniffBytes)
-	switch {
-	case h.failure() != nil:
+	if h.failure() != nil {
 		return nil
-	case !j.LooksAtContent():
+	}
+	if !j.LooksAtContent() {
 		v.MediaType, v.ContentType = unknownType, unknownType
 		return nil
-	case len(h.buf) == 0:
+	}
+	if len(h.buf) == 0 {
 		return empty
 	}
 	detect(h, v)

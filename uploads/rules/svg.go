@@ -137,10 +137,10 @@ var (
 )
 
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
-	switch {
-	case t.Target != "xml":
+	if t.Target != "xml" {
 		return activeContent // such as xml-stylesheet, which fetches a style sheet
-	case !v.first || !declaration.Match(t.Inst):
+	}
+	if !v.first || !declaration.Match(t.Inst) {
 		return damaged
 	}
 	return nil

@@ -55,10 +55,10 @@ func attributeReason(a xml.Attr) *reason {
 	case slices.Contains(addressAttributes, name):
 		return addressReason(value)
 	case slices.Contains(animationAttributes, name):
-		switch {
-		case strings.Contains(value, "script:"):
+		if strings.Contains(value, "script:") {
 			return activeContent
-		case strings.Contains(value, "data:") || strings.Contains(value, "//"):
+		}
+		if strings.Contains(value, "data:") || strings.Contains(value, "//") {
 			return externalReference
 		}
 		return styleReason(a.Value, true)

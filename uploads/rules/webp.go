@@ -29,10 +29,10 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 			return 0, 0, h.missingReason()
 		}
 		name := string(chunk[:4])
-		switch {
-		case moves && name == "ANMF":
+		if moves && name == "ANMF" {
 			return width, height, checkWebPFrame(h, at+riffChunk, width, height)
-		case !moves && (name == "VP8 " || name == "VP8L"):
+		}
+		if !moves && (name == "VP8 " || name == "VP8L") {
 			return width, height, checkSize(h, at, width, height)
 		}
 		at += riffChunk + paddedLength(chunk)

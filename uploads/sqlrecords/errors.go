@@ -94,15 +94,16 @@ func primaryCode(err error) int {
 }
 
 func codeOf(ctx context.Context, err error) storage.Code {
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled):
+	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled) {
 		return storage.Canceled
-	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
+	}
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		return storage.DeadlineExceeded
-	case errors.Is(err, driver.ErrBadConn) ||
+	}
+	if errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF):
+		errors.Is(err, io.ErrUnexpectedEOF) {
 		return storage.Unavailable
 	}
 	if state := stateOf(err); state != "" {
@@ -120,12 +121,13 @@ func codeOf(ctx context.Context, err error) storage.Code {
 // codeOfState returns the code for an error state of PostgreSQL. It mainly depends on the class,
 // which is the first two characters: https://www.postgresql.org/docs/current/errcodes-appendix.html
 func codeOfState(state string) storage.Code {
-	switch {
-	case state == "42501": // insufficient_privilege
+	if state == "42501" { // insufficient_privilege
 		return storage.PermissionDenied
-	case state == "25006": // read_only_sql_transaction: a primary has become a replica
+	}
+	if state == "25006" { // read_only_sql_transaction: a primary has become a replica
 		return storage.Unavailable
-	case len(state) != 5:
+	}
+	if len(state) != 5 {
 		return storage.Internal
 	}
 	switch state[:2] {

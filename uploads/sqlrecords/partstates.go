@@ -52,10 +52,10 @@ func (r *records) checkWritten(ctx context.Context, op, key, written string) err
 	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
 	var now string
 	err := r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&now)
-	switch {
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return &storage.Error{Code: codeOf(ctx, err), Op: op, Provider: "sql", Unknown: true, Err: err}
-	case now != written:
+	}
+	if now != written {
 		return storage.PreconditionFailed
 	}
 	return nil

@@ -94,10 +94,10 @@ var _ uploads.Records = (*records)(nil)
 // error of the database.
 func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	const op = "sqlrecords.New"
-	switch {
-	case db == nil:
+	if db == nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("db must not be nil")}
-	case d != SQLite && d != PostgreSQL:
+	}
+	if d != SQLite && d != PostgreSQL {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL"),
 		}

@@ -69,12 +69,12 @@ func (t *Tx) Expire(ctx context.Context, id string) (*uploads.File, error) {
 // because an error may have ended the transaction. Nothing takes effect before the commit, so a
 // failed statement never has an unknown outcome.
 func (t *Tx) change(ctx context.Context, op, statement string, values ...any) (*uploads.File, error) {
-	switch {
-	case terms[t.dialect].name == "":
+	if terms[t.dialect].name == "" {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL"),
 		}
-	case filename.Storable(values...) != nil: // no row can contain such a text
+	}
+	if filename.Storable(values...) != nil { // no row can contain such a text
 		return nil, storage.ObjectNotFound
 	}
 	f, err := scan(t.query(ctx, t.dialect.bind(statement+" RETURNING "+columns), values...))

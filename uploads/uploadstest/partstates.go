@@ -226,10 +226,9 @@ func countUp(ctx context.Context, s uploads.States, times int) error {
 			return err
 		}
 		_, err = s.SetState(ctx, firstKey, fmt.Append(nil, count+1), revision)
-		switch {
-		case err == nil:
+		if err == nil {
 			times--
-		case storage.CodeOf(err) != storage.PreconditionFailed:
+		} else if storage.CodeOf(err) != storage.PreconditionFailed {
 			return err
 		}
 	}

@@ -39,10 +39,10 @@ func Flaw(name string) string {
 // LabelFlaw returns why a text cannot be a label, such as a purpose. For a valid label, it returns
 // "".
 func LabelFlaw(text string) string {
-	switch {
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable):
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable) {
 		return "This is not valid text, or has characters that cannot be shown."
-	case utf8.RuneCountInString(text) > maxLabel:
+	}
+	if utf8.RuneCountInString(text) > maxLabel {
 		return "This is too long: at most 256 characters."
 	}
 	return ""

@@ -393,11 +393,11 @@ func (b *Book) BeginRemoval(
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
 		e, there := t.Entries[r.Name()]
-		switch {
-		case !there && !r.Joined:
+		if !there && !r.Joined {
 			b.doubt(t)
 			return true, nil
-		case !there || e.Removal != r.ID:
+		}
+		if !there || e.Removal != r.ID {
 			return false, nil
 		}
 		delete(t.Entries, r.Name())
@@ -451,10 +451,10 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		return err
 	}
 	now, err := b.read(ctx, b.Key(old.User))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case now.revision != "":
+	}
+	if now.revision != "" {
 		if err := b.Doubt(ctx, old.User); err != nil {
 			return err
 		}
@@ -476,10 +476,10 @@ func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t := &Text{Entries: map[string]Entry{}}
 	text, revision, err := b.States.State(ctx, key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return t, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := storedform.Check("uploads", key, text, lastForm); err != nil {
@@ -505,17 +505,18 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	t.Nonce = rand.Text()
 	text, _ := json.Marshal(t) // never fails
 	revision, err := b.States.SetState(ctx, b.Key(t.User), text, t.revision)
-	switch {
-	case err == nil:
+	if err == nil {
 		t.revision = revision
 		if t.old != "" { // if the removal fails, the next Sweep repeats it
 			_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.old)
 			t.old = ""
 		}
 		return true, nil
-	case storage.CodeOf(err) == storage.PreconditionFailed:
+	}
+	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return false, nil
-	case !errors.Is(err, storage.OutcomeUnknown):
+	}
+	if !errors.Is(err, storage.OutcomeUnknown) {
 		return false, err
 	}
 	now, failed := b.read(ctx, b.Key(t.User))

@@ -106,13 +106,14 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 		t = t.clone(user)
 		s.text = nil
 		save, err := change(t, lost)
-		switch {
-		case err == errFound:
+		if err == errFound {
 			s.text = before
 			return nil
-		case !save && known:
+		}
+		if !save && known {
 			continue
-		case !save || err != nil:
+		}
+		if !save || err != nil {
 			return err
 		}
 		saved, err := b.write(ctx, t)
