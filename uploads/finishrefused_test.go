@@ -36,10 +36,9 @@ func TestFinishThatRefusesKeepsTheFileOfAnotherCall(t *testing.T) {
 			hook := func(
 				ctx context.Context, op storage.Operation,
 			) (context.Context, func(storage.Outcome), error) {
-				switch {
-				case op.Name == "Copy":
+				if op.Name == "Copy" {
 					runOnce(&atCopy)
-				case op.Name == "Remove" && strings.HasPrefix(op.Key, tt.prefix):
+				} else if op.Name == "Remove" && strings.HasPrefix(op.Key, tt.prefix) {
 					runOnce(&atRemove)
 				}
 				return ctx, nil, nil

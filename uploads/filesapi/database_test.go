@@ -43,10 +43,10 @@ func (d *database) State(ctx context.Context, key string) ([]byte, string, error
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	state, there := d.states[key]
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return nil, "", ctx.Err()
-	case !there:
+	}
+	if !there {
 		return nil, "", storage.ObjectNotFound
 	}
 	return []byte(state.text), state.revision, nil
@@ -55,10 +55,10 @@ func (d *database) State(ctx context.Context, key string) ([]byte, string, error
 func (d *database) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return "", ctx.Err()
-	case d.states[key].revision != revision:
+	}
+	if d.states[key].revision != revision {
 		return "", storage.PreconditionFailed
 	}
 	written := rand.Text()

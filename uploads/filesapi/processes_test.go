@@ -54,10 +54,10 @@ func sendLast(root string) (id string, err error) {
 	if uploads.CodeOf(err) == uploads.Completed {
 		err = nil // it started after the file was made
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case r == nil:
+	}
+	if r == nil {
 		return "", errors.New("the set is complete, and there is no record")
 	}
 	return r.ID, nil
