@@ -121,7 +121,8 @@ func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *E
 		r.Most = math.MaxInt64
 	}
 	if a.size >= 0 {
-		r.Least, r.Most = a.size, a.size
+		r.Least = a.size
+		r.Most = a.size
 	}
 	granted, err = c.book.Reserve(ctx, r, ledger.Limit(allowed))
 	if err != nil {

@@ -183,7 +183,8 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 			return nil, err
 		}
 		name := strings.TrimPrefix(entry.Key, expiryPrefix)
-		at, id := name[:min(timeid.Length, len(name))], name[min(timeid.Length, len(name)):]
+		at := name[:min(timeid.Length, len(name))]
+		id := name[min(timeid.Length, len(name)):]
 		f := &File{ID: id, Expires: timeid.Time(at)}
 		if !timeid.Valid(id) || entry.Key != expiryKey(f) {
 			continue // this package did not write the object
@@ -243,7 +244,8 @@ func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit i
 			return nil, "", err
 		}
 		if n := countBefore(ids, q); n < len(ids) {
-			ids, next = ids[:n], ""
+			ids = ids[:n]
+			next = ""
 		}
 		found, err := b.readAll(ctx, ids)
 		if err != nil {

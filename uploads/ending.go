@@ -218,7 +218,8 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	if s.config.Records == nil {
 		return nil
 	}
-	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
+	f.Size = f.Attrs.Size
+	f.CRC32C = f.Attrs.CRC32C
 	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
 		!storage.Supports(s.bucket, storage.ContentProperties) {
 		f.ContentType = kind
@@ -283,6 +284,7 @@ func (s *Service) useRecord(ctx context.Context, f *File, missing *Error) error 
 	if err != nil {
 		return err
 	}
-	f.Expires, f.stage = known.Expires, stageRecorded
+	f.Expires = known.Expires
+	f.stage = stageRecorded
 	return nil
 }

@@ -193,7 +193,8 @@ func (e *Error) saying(code Code, message string) *Error {
 		return e
 	}
 	said := *e
-	said.Code, said.Message = cmp.Or(e.Code, code), cmp.Or(e.Message, message)
+	said.Code = cmp.Or(e.Code, code)
+	said.Message = cmp.Or(e.Message, message)
 	return &said
 }
 
@@ -210,11 +211,15 @@ func storeFailed(err error) *Error {
 		(failed.Op == "Copy" || failed.Op == "Compose") // a copy reads the body from the store and not from the sender
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed && !reads:
-		e.Code, e.Message = Interrupted, "The upload was interrupted."
+		e.Code = Interrupted
+		e.Message = "The upload was interrupted."
 	case storage.CodeOf(err) == storage.TooLarge:
-		e.Code, e.Message = TooLarge, "The file is larger than the store allows."
+		e.Code = TooLarge
+		e.Message = "The file is larger than the store allows."
 	case errors.Is(err, context.Canceled): // usually the server is stopping; after 503, a client repeats its request
-		e.Code, e.Status, e.Message = Interrupted, http.StatusServiceUnavailable, "The server is stopping. Try again in a moment."
+		e.Code = Interrupted
+		e.Status = http.StatusServiceUnavailable
+		e.Message = "The server is stopping. Try again in a moment."
 	}
 	return e
 }
@@ -320,7 +325,8 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p.Type = problemTypes + e.problem
 	}
 	if e.offsets != nil {
-		p.Expected, p.Provided = &e.offsets[0], &e.offsets[1]
+		p.Expected = &e.offsets[0]
+		p.Provided = &e.offsets[1]
 	}
 	webapi.WriteJSON(w, status, "application/problem+json", p)
 }

@@ -88,7 +88,8 @@ func (h *handler) storeForm(c *call) (err error) {
 }
 
 func (h *handler) maxBody() int64 {
-	files, each := int64(h.config.MaxFiles), h.service.judge.Rules().MaxSize
+	files := int64(h.config.MaxFiles)
+	each := h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
 		return math.MaxInt64
 	}

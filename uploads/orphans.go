@@ -127,9 +127,10 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // objects and the IDs of records in parallel, because both lists are sorted by ID. An object that
 // is younger than Config.Grace is not an orphan, because its record may not be created yet.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
-	found, pattern := &orphans{
+	found := &orphans{
 		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
-	}, w.keeper.service.pattern
+	}
+	pattern := w.keeper.service.pattern
 	before, _ := pattern.Ordered()
 	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
 	defer stop()

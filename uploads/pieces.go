@@ -121,7 +121,8 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if made == nil {
 		return nil, err
 	}
-	f, failure := made.file(), error(nil)
+	f := made.file()
+	var failure error
 	if s.config.Records != nil {
 		f, _, failure = s.whole(ctx, keypattern.IDIn(f.Key))
 	}
@@ -221,7 +222,8 @@ func (p *Piece) name() string {
 // enter reads the state, or creates it for the first piece. It fails if the piece does not match
 // the earlier ones.
 func (u *putPiece) enter(ctx context.Context) (*session, error) {
-	keeper, name := u.service.keeper, u.piece.name()
+	keeper := u.service.keeper
+	name := u.piece.name()
 	for {
 		s, err := keeper.read(ctx, name)
 		revision := ""
@@ -251,7 +253,8 @@ func (u *putPiece) enter(ctx context.Context) (*session, error) {
 // and revision is the revision of the old state. If another call creates the state first, begin
 // returns nil.
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, error) {
-	p, service := &u.piece, u.service
+	p := &u.piece
+	service := u.service
 	target := Target{Overwrite: !service.guarded}
 	if p.Target != nil {
 		target = *p.Target

@@ -60,7 +60,8 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			return s, nil
 		}
 		if s.revision != seen {
-			seen, waited = s.revision, 0
+			seen = s.revision
+			waited = 0
 		}
 		// Wait until the claim ends, but at most for claimFor. Another process has set the end of
 		// the claim, and the clock of that process may be wrong.

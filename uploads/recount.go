@@ -73,13 +73,15 @@ func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Us
 
 // countFiles sets the count of a ledger to the files of the user, except those with pending stems.
 func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, pending map[string]bool) error {
-	t.Bytes, t.Files = 0, 0
+	t.Bytes = 0
+	t.Files = 0
 	for f, err := range c.filesOf(ctx, user) {
 		if err != nil {
 			return err
 		}
 		if !pending[c.service.pattern.Stem(f.Key)] {
-			t.Bytes, t.Files = t.Bytes+f.Size, t.Files+1
+			t.Bytes += f.Size
+			t.Files++
 		}
 	}
 	return nil

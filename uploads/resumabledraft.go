@@ -121,7 +121,8 @@ func (c *call) setComplete(complete bool) {
 // setLimit sets the header that tells the client the limits of upload s. If s is nil, they are the
 // limits of a new upload.
 func (t *tus) setLimit(c *call, s *session) {
-	most, limits := t.handler.service.maxSize, []string{}
+	most := t.handler.service.maxSize
+	limits := []string{}
 	if s != nil {
 		most = s.Target.MaxSize
 		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.handler.config.Now())/time.Second))))

@@ -75,7 +75,8 @@ func (h *handler) beginParts(c *call) (err error) {
 		return e
 	}
 	defer func() { h.keeper.unreserve(c.Context(), s, err) }()
-	s.Checked, s.Proxied = asked.Checksum != "", h.config.ProxyParts
+	s.Checked = asked.Checksum != ""
+	s.Proxied = h.config.ProxyParts
 	upload, err := h.beginSignable(c.Context(), s)
 	if err != nil {
 		return err
@@ -253,7 +254,8 @@ const (
 )
 
 func textMetadata(values map[string]any) (map[string]string, error) {
-	texts, length := map[string]string{}, 0
+	texts := map[string]string{}
+	length := 0
 	for name, value := range values {
 		switch value.(type) {
 		case nil:

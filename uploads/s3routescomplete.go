@@ -130,7 +130,8 @@ func (p namedParts) sum() string {
 }
 
 func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
-	token, parts := s.Token, numbered(len(s.ETags))
+	token := s.Token
+	parts := numbered(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
@@ -197,7 +198,8 @@ func (h *handler) checkParts(
 	for _, p := range listed {
 		stored[p.Number] = p
 	}
-	limits, total := upload.Limits(), int64(0)
+	limits := upload.Limits()
+	total := int64(0)
 	for i, p := range parts {
 		there, ok := stored[p.Number]
 		field := fmt.Sprintf("parts[%d]", i)

@@ -39,7 +39,8 @@ func (h *handler) readPart(
 // signProxied returns a signed request for a part that passes through this handler. Such a request
 // is valid for this part only, until it expires, like a request that the store signed.
 func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedRequest {
-	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
+	expires := h.config.Now().Add(ttl).UTC().Truncate(time.Second)
+	part := strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if p.size >= 0 {
 		query.Set("size", strconv.FormatInt(p.size, 10))
@@ -124,7 +125,8 @@ func (h *handler) putPart(c *call) error {
 // limits returns the limits of an upload's parts. If parts pass through the handler, they must be
 // smaller, because the handler holds a whole part in memory.
 func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), h.memory.LargestPart()
+	limits := upload.Limits()
+	most := h.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}
@@ -190,13 +192,15 @@ func (h *handler) signParts(c *call) error {
 	if len(numbers) > maxBatch {
 		return invalid("partNumbers", fmt.Sprintf("At most %d parts are signed at once.", maxBatch))
 	}
-	urls, headers := map[string]string{}, map[string]map[string]string{}
+	urls := map[string]string{}
+	headers := map[string]map[string]string{}
 	for _, number := range numbers {
 		signed, err := h.sign(c, s, upload, "partNumbers", number)
 		if err != nil {
 			return err
 		}
-		urls[number], headers[number] = signed.URL, signed.Headers
+		urls[number] = signed.URL
+		headers[number] = signed.Headers
 	}
 	return c.json(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }

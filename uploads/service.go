@@ -64,7 +64,8 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if err := argument.NeedBucket(bucket, op, ""); err != nil {
 		return nil, err
 	}
-	c.CacheControl, c.Tags = maps.Clone(c.CacheControl), maps.Clone(c.Tags)
+	c.CacheControl = maps.Clone(c.CacheControl)
+	c.Tags = maps.Clone(c.Tags)
 	c.setDefaults(bucket)
 	if field, rule := c.problem(); rule != "" {
 		return nil, webapi.Misconfigured(op, field, rule, "")
@@ -123,9 +124,14 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 
 // result sets the fields of f that describe its stored object, and its URL.
 func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
-	f.Key, f.Size, f.CRC32C, f.Modified, f.Attrs = a.Key, a.Size, a.CRC32C, a.Modified, a
+	f.Key = a.Key
+	f.Size = a.Size
+	f.CRC32C = a.CRC32C
+	f.Modified = a.Modified
+	f.Attrs = a
 	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed the type of the object
-	f.Width, f.Height = v.Width, v.Height
+	f.Width = v.Width
+	f.Height = v.Height
 	if f.Modified.IsZero() {
 		f.Modified = s.config.Now().UTC()
 	}
@@ -142,7 +148,8 @@ func (s *Service) link(ctx context.Context, f *File) (err error) {
 	case SignedLink:
 		var signed *storage.SignedURL
 		if signed, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
-			f.Location, f.ExpiresAt = signed.URL, signed.ExpiresAt
+			f.Location = signed.URL
+			f.ExpiresAt = signed.ExpiresAt
 		}
 	}
 	return err
@@ -160,10 +167,12 @@ func (s *Service) checkUser(user User) *Error {
 	if err := filename.Storable(user.ID); err != nil {
 		name, flaw = keypattern.User, err.Error()
 	} else if s.config.Records != nil && len(user.ID) > maxRecordedID {
-		name, flaw = keypattern.User, "must have at most 2,048 bytes for Config.Records"
+		name = keypattern.User
+		flaw = "must have at most 2,048 bytes for Config.Records"
 	}
 	if s.counter != nil && s.config.Records == nil && v[keypattern.User] != user.ID {
-		name, flaw = keypattern.User, "must be set for Config.Allowance"
+		name = keypattern.User
+		flaw = "must be set for Config.Allowance"
 	}
 	if name == keypattern.User { // the application chose the user, so the client cannot correct the ID
 		return &Error{
@@ -252,7 +261,8 @@ func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	}
 	if err := s.deleteKey(ctx, key, user); err != nil {
 		e := storeFailed(err)
-		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
+		e.Field = "key"
+		e.Message = "The file could not be removed. Try again in a moment."
 		return e
 	}
 	return nil

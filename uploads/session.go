@@ -234,7 +234,8 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
-	s.revision, s.was = revision, s.Phase
+	s.revision = revision
+	s.was = s.Phase
 	return s, nil
 }
 
@@ -257,12 +258,14 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 	// does not know would block all other calls until the claim expires.
 	if errors.Is(err, storage.OutcomeUnknown) {
 		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
-			revision, err = now.revision, nil
+			revision = now.revision
+			err = nil
 		}
 	}
 	switch storage.CodeOf(err) {
 	case "":
-		s.revision, s.was = revision, s.Phase
+		s.revision = revision
+		s.was = s.Phase
 		return nil
 	case storage.PreconditionFailed:
 		return errConflict

@@ -165,7 +165,8 @@ func (k *keeper) drawKey(s *session) error {
 		return nil
 	}
 	err := k.draw(s)
-	s.Phase, s.Target.Key = phaseCompleting, ""
+	s.Phase = phaseCompleting
+	s.Target.Key = ""
 	if err == nil && !k.service.judge.LooksAtContent() {
 		s.Target.Key = k.drawnKey(s, s.extension())
 	}

@@ -19,7 +19,11 @@ const (
 // claim reserves the session for the call with the ID callID. No other call can then make the
 // object at the same time.
 func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session, error) {
-	user, etags, sum, size, overdue := s.User, s.ETags, s.PartsSum, s.Size, s.overdue
+	user := s.User
+	etags := s.ETags
+	sum := s.PartsSum
+	size := s.Size
+	overdue := s.overdue
 	whole := s.Tus != nil && s.Tus.Whole
 	file := s.arrival
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -39,15 +43,19 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 		}
 		s.arrival = file
 		if s.Phase == phaseOpen && s.arrived() {
-			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
+			s.Phase = phaseCompleting
+			s.ETags = etags
+			s.PartsSum = sum
 		}
 		s.Claim, s.ClaimedUntil = callID, now.Add(claimFor)
-		s.again, s.Tried = s.Tried, true
+		s.again = s.Tried
+		s.Tried = true
 		if s.Pieces != nil {
 			return true, k.drawKey(s)
 		}
 		if s.Tus != nil {
-			s.Tus.Holder, s.Tus.Whole = "", whole
+			s.Tus.Holder = ""
+			s.Tus.Whole = whole
 		}
 		return true, nil
 	})
@@ -60,7 +68,8 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	var renewing panics.Group
-	claim, lost := s.Claim, false
+	claim := s.Claim
+	lost := false
 	renewing.Go(func() {
 		for k.service.memory.Pulse(held, claimFor/4) == nil {
 			lost = !k.renew(held, s, claim)

@@ -115,7 +115,10 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 	}
 	f := e.file
 	if err == nil {
-		f.Attrs, f.Size, f.ContentType, f.CRC32C = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C
+		f.Attrs = attrs
+		f.Size = attrs.Size
+		f.ContentType = attrs.ContentType
+		f.CRC32C = attrs.CRC32C
 		f.Modified = attrs.Modified
 	}
 	e.target = e.s.Target
@@ -172,13 +175,16 @@ func (e *sessionEnd) end(ctx context.Context) error {
 
 // done saves that the upload has ended, and removes what it has left.
 func (e *sessionEnd) done(ctx context.Context) (*session, error) {
-	k, s, f := e.keeper, e.s, e.file
+	k := e.keeper
+	s := e.s
+	f := e.file
 	names := s.tailNames()
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
 	done, err := k.advance(ctx, s, nil, func(s *session) {
-		s.Target, s.link = e.target, e.linked
+		s.Target = e.target
+		s.link = e.linked
 		s.stored(phaseDone, f.Size)
 		s.Location = f.Location
 		if f.Location == e.linked {
@@ -206,7 +212,8 @@ func (e *sessionEnd) done(ctx context.Context) (*session, error) {
 // stored sets the phase of a session whose object exists. The argument size is the size of that
 // object in bytes.
 func (s *session) stored(phase string, size int64) {
-	s.Phase, s.Size = phase, size
+	s.Phase = phase
+	s.Size = size
 	if s.Tus != nil {
 		s.Tus.Offset = size
 	}
@@ -296,7 +303,8 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 
 // settle checks the content, and returns the Target of the file, with its key.
 func (k *keeper) settle(ctx context.Context, s *session, u *File, content string) (Target, error) {
-	t, service := s.Target, k.service
+	t := s.Target
+	service := k.service
 	if !service.judge.LooksAtContent() {
 		return t, nil
 	}
@@ -307,7 +315,8 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 		}
 		return t, e
 	}
-	u.Width, u.Height = v.Width, v.Height
+	u.Width = v.Width
+	u.Height = v.Height
 	if s.Random == nil {
 		return service.mergeTarget(t, service.target(t.Key, v)), nil
 	}
@@ -373,7 +382,9 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	}
 	if again, ok := err.(sendAgain); ok {
 		_, _ = k.advance(ctx, s, nil, func(s *session) {
-			s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, ""
+			s.Phase = phaseOpen
+			s.ETags = nil
+			s.PartsSum = ""
 			if s.Pieces != nil {
 				s.Random = nil
 			}
@@ -436,7 +447,8 @@ func (s *session) file() *File {
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {
-		t.Overwrite, t.PublicRead = true, false
+		t.Overwrite = true
+		t.PublicRead = false
 		found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
 		if !found && storage.Supports(k.bucket, storage.ContentProperties) {
 			t.ContentType = contentTypeOfPending

@@ -70,7 +70,8 @@ type arrival struct {
 // the session. So no other request can reserve room for the file, or count it, at the same time. If an
 // earlier request has reserved room, the file may have at most these bytes.
 func (k *keeper) reserveSingle(ctx context.Context, s *session) (*session, error) {
-	file, again := s.arrival, s.again
+	file := s.arrival
+	again := s.again
 	if k.service.counter != nil && !s.Reserved {
 		a := k.ask(s)
 		a.keep = true

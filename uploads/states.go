@@ -123,7 +123,8 @@ func (b bucketStates) ListStates(
 			next = last
 			break
 		}
-		last, looked = entry.Key, looked+1
+		last = entry.Key
+		looked++
 		if strings.HasSuffix(entry.Key, "/"+stateName) {
 			if now.IsZero() {
 				folder := strings.TrimSuffix(entry.Key, "/"+stateName)

@@ -161,7 +161,8 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 // reserve reserves room for the file in the allowance of its user. If the size of the file is not
 // known, the file may have at most the reserved bytes.
 func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *Error {
-	s, size := t.service, cmp.Or(t.bounds.claimed, -1)
+	s := t.service
+	size := cmp.Or(t.bounds.claimed, -1)
 	if s.counter == nil {
 		return nil
 	}
@@ -190,7 +191,9 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 }
 
 func (t *storeOp) target(random keypattern.Random) Target {
-	s, asked, extension := t.service, t.upload.Target, t.verdict.Extension
+	s := t.service
+	asked := t.upload.Target
+	extension := t.verdict.Extension
 	if asked != nil && !s.judge.LooksAtContent() {
 		extension = extensionOf(t.upload.Name)
 	}
@@ -222,7 +225,8 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 	}
 	defer func() { _ = s.discard(ctx, staged.Key) }()
 	f := t.file()
-	f.Width, f.Height = t.verdict.Width, t.verdict.Height
+	f.Width = t.verdict.Width
+	f.Height = t.verdict.Height
 	if err := s.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
 	}
@@ -247,7 +251,9 @@ func (t *storeOp) file() *File {
 // later. If Config.Inspect refuses the content with an *Error, this method returns an *Error. If
 // Config.Inspect fails with any other error, this method returns an inspectError.
 func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
-	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
+	f.Key = t.Key
+	f.Size = content.Size
+	f.ContentType = cmp.Or(t.ContentType, content.ContentType)
 	if s.config.Inspect == nil {
 		return nil
 	}

@@ -324,7 +324,8 @@ func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
 
 // removeOrphan removes the objects of a session that has no state.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
-	age, ticket := w.now.Sub(g.newest), keypattern.IsRandom(g.name)
+	age := w.now.Sub(g.newest)
+	ticket := keypattern.IsRandom(g.name)
 	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
 		return false, nil
 	}
@@ -348,7 +349,9 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 // new upload with other keys. So it does no harm if the process is killed before all pieces are
 // removed.
 func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
-	newest, idle, beside := g.newest, w.now.Sub(g.newest), w.beside()
+	newest := g.newest
+	idle := w.now.Sub(g.newest)
+	beside := w.beside()
 	if beside {
 		var err error
 		if newest, err = w.newest(ctx, s); err != nil {
@@ -409,6 +412,7 @@ func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time)
 	if found, err := w.newest(ctx, s); err != nil || found.After(newest) {
 		return false, err
 	}
-	s.Pieces.Asked, s.Phase = "", phaseAborted
+	s.Pieces.Asked = ""
+	s.Phase = phaseAborted
 	return w.save(ctx, s)
 }

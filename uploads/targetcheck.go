@@ -25,7 +25,8 @@ func badName(n Request, cause error) *Error {
 func (t *Target) checkKey(n Request) error {
 	if rule := keyrule.Write(t.Key); t.Key != "" && rule != "" {
 		cause := argument.Invalid("Target.Key", rule, "make the key of what the application knows, or escape the name")
-		cause.Op, cause.Key = "uploads", t.Key
+		cause.Op = "uploads"
+		cause.Key = t.Key
 		return badName(n, cause)
 	}
 	return nil
@@ -48,11 +49,13 @@ func (t *Target) flaw() *storage.Error {
 		{"Target.ContentType", t.ContentType}, {"Target.CacheControl", t.CacheControl}, {"Target.ContentDisposition", t.ContentDisposition},
 	} {
 		if !headertext.ValidHeader(text.value) {
-			field, rule = text.field, "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends"
+			field = text.field
+			rule = "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends"
 		}
 	}
 	if field == "" && t.ContentType != "" && !headertext.ValidMediaType(t.ContentType) {
-		field, rule = "Target.ContentType", "must be type/subtype"
+		field = "Target.ContentType"
+		rule = "must be type/subtype"
 	}
 	if field == "" {
 		field = "Target.Tags"
@@ -66,6 +69,7 @@ func (t *Target) flaw() *storage.Error {
 		return nil
 	}
 	cause := argument.Invalid(field, rule, cmp.Or(hint, "check what the client says before it becomes part of a Target"))
-	cause.Op, cause.Key = "uploads", t.Key
+	cause.Op = "uploads"
+	cause.Key = t.Key
 	return cause
 }

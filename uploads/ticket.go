@@ -143,7 +143,8 @@ func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 }
 
 func (t *ticketOp) sign(ctx context.Context, most int64) (*Ticket, error) {
-	s, limits := t.service, t.service.judge.Rules()
+	s := t.service
+	limits := t.service.judge.Rules()
 	signed := &Ticket{MaxSize: most, Token: t.token()}
 	opts := []storage.SignedUploadOption{
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending),
@@ -151,7 +152,8 @@ func (t *ticketOp) sign(ctx context.Context, most int64) (*Ticket, error) {
 	if t.usesForm() {
 		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), min(limits.MinSize, most), most, opts...)
 		if err == nil {
-			signed.Form, signed.ExpiresAt = form, form.ExpiresAt
+			signed.Form = form
+			signed.ExpiresAt = form.ExpiresAt
 		}
 		return signed, err
 	}
@@ -163,7 +165,8 @@ func (t *ticketOp) sign(ctx context.Context, most int64) (*Ticket, error) {
 	}
 	put, err := s.bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
 	if err == nil {
-		signed.Put, signed.ExpiresAt = put, put.ExpiresAt
+		signed.Put = put
+		signed.ExpiresAt = put.ExpiresAt
 	}
 	return signed, err
 }

@@ -77,7 +77,8 @@ func (t *tus) serveTus(c *call) error {
 	header := c.w.Header()
 	name, interrupted, leave := t.handler.keeper.calls.enter()
 	defer leave()
-	c.name, c.interrupted = name, interrupted
+	c.name = name
+	c.interrupted = interrupted
 	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
 		c.Method = strings.ToUpper(method)
 	}
@@ -107,7 +108,8 @@ func (t *tus) serveTus(c *call) error {
 		return e
 	}
 	id := c.PathValue("id")
-	f, allowed := map[string]func(*call) error{http.MethodPost: t.createTus}, "OPTIONS, POST"
+	f := map[string]func(*call) error{http.MethodPost: t.createTus}
+	allowed := "OPTIONS, POST"
 	if id != "" {
 		f = map[string]func(*call) error{
 			http.MethodHead: t.headTus, http.MethodPatch: t.patchTus, http.MethodDelete: t.deleteTus,

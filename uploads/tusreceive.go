@@ -110,7 +110,8 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 
 func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
-	r.sum, r.interrupted = sum, c.interrupted
+	r.sum = sum
+	r.interrupted = c.interrupted
 	defer r.drop()
 	if s.Token != "" {
 		var err error
@@ -164,22 +165,30 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	pace := &r.tus.handler.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
-	canceled, stopped := r.client.Done(), (<-chan time.Time)(nil)
+	canceled := r.client.Done()
+	stopped := (<-chan time.Time)(nil)
 	now := time.Now()
-	lastByte, lastStored, windowBegan, windowBytes := now, now, now, int64(0)
+	lastByte := now
+	lastStored := now
+	windowBegan := now
+	windowBytes := int64(0)
 	for {
 		select {
 		case p := <-f.pieces:
-			parts, err := r.next.Parts, r.take(p.data)
+			parts := r.next.Parts
+			err := r.take(p.data)
 			f.recycle(p)
 			if err != nil {
 				return false, err
 			}
 			now := time.Now()
 			if parts != r.next.Parts {
-				lastStored, windowBegan, windowBytes = now, now, 0
+				lastStored = now
+				windowBegan = now
+				windowBytes = 0
 			}
-			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
+			lastByte = now
+			windowBytes += int64(len(p.data))
 			if p.err == io.EOF {
 				return true, nil
 			}
@@ -189,11 +198,13 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 		case <-r.interrupted:
 			return false, errTaken()
 		case <-canceled: // the server stops, or the client has disconnected: read what has arrived
-			canceled, stopped = nil, time.After(stopAfter)
+			canceled = nil
+			stopped = time.After(stopAfter)
 		case <-stopped:
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
-			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
+			stalled := now.Sub(lastByte) > pace.checkpoint
+			held := now.Sub(lastStored)
 			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.memory.Parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
@@ -204,7 +215,8 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 				if windowBytes < pace.minimum {
 					return false, nil
 				}
-				windowBegan, windowBytes = now, 0
+				windowBegan = now
+				windowBytes = 0
 			}
 		}
 	}
@@ -243,7 +255,9 @@ func (r *receiver) take(data []byte) error {
 		}
 		n := copy(r.buf[r.n-r.start:], data)
 		r.next.CRC = crc32c.Update(r.next.CRC, data[:n])
-		r.n, r.next.Offset, data = r.n+n, r.next.Offset+int64(n), data[n:]
+		r.n += n
+		r.next.Offset += int64(n)
+		data = data[n:]
 	}
 	if r.n == r.size() && r.upload != nil && r.size() > 0 {
 		return r.storePart()
@@ -265,7 +279,9 @@ func (r *receiver) storePart() error {
 	}
 	r.discardSegments()
 	r.next.Parts++
-	r.n, r.start, r.saved = 0, 0, 0
+	r.n = 0
+	r.start = 0
+	r.saved = 0
 	if r.tus.handler.memory.Parts.Contended(r.owner) {
 		r.drop()
 	}

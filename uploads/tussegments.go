@@ -72,7 +72,8 @@ func (r *receiver) load() error {
 		return err
 	}
 	copy(whole[r.start:], r.buf[:r.n-r.start])
-	r.buf, r.start = whole, 0
+	r.buf = whole
+	r.start = 0
 	return nil
 }
 

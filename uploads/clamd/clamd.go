@@ -89,15 +89,20 @@ func New(config Config) (*Scanner, error) {
 	switch {
 	case rule != "":
 	case config.IfDown != Refuse && config.IfDown != Accept:
-		field, rule = "Config.IfDown", "must be Refuse or Accept"
+		field = "Config.IfDown"
+		rule = "must be Refuse or Accept"
 	case config.IfDown == Accept && config.OnAccept == nil:
-		field, rule = "Config.OnAccept", "must not be nil if IfDown is Accept"
+		field = "Config.OnAccept"
+		rule = "must not be nil if IfDown is Accept"
 	case config.IfDown == Refuse && config.OnAccept != nil:
-		field, rule = "Config.OnAccept", "must be nil if IfDown is Refuse"
+		field = "Config.OnAccept"
+		rule = "must be nil if IfDown is Refuse"
 	case config.MaxSize < 0 || config.MaxSize >= 2<<30:
-		field, rule = "Config.MaxSize", "must be at least 0 and below 2 GiB"
+		field = "Config.MaxSize"
+		rule = "must be at least 0 and below 2 GiB"
 	case config.Timeout < 0:
-		field, rule = "Config.Timeout", "must not be negative"
+		field = "Config.Timeout"
+		rule = "must not be negative"
 	}
 	if rule != "" {
 		return nil, webapi.Misconfigured("clamd.New", field, rule, "")

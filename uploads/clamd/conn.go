@@ -54,7 +54,8 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 		if isTimeout(failed) {
 			break // return the earlier error, which says that the queue is full
 		}
-		to, err = again, failed
+		to = again
+		err = failed
 	}
 	return to, err
 }

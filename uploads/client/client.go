@@ -209,7 +209,8 @@ func readError(response *http.Response) *Error {
 	var p problem
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
 	if response.Request.Method == http.MethodHead && response.Header.Get("Content-Type") == "application/json" {
-		p.Code, p.Message = headCodes[response.StatusCode], http.StatusText(response.StatusCode)
+		p.Code = headCodes[response.StatusCode]
+		p.Message = http.StatusText(response.StatusCode)
 	} else {
 		err = errors.Join(err, json.Unmarshal(document, &p))
 	}

@@ -106,7 +106,8 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 	_, _ = form.CreateFormFile("file", name)
 	before := frame.Len()
 	_ = form.Close()
-	head, tail := frame.Bytes()[:before], frame.Bytes()[before:]
+	head := frame.Bytes()[:before]
+	tail := frame.Bytes()[before:]
 	r := request{
 		method: http.MethodPost, path: path, length: -1, success: []int{http.StatusCreated},
 		header: http.Header{"Content-Type": {form.FormDataContentType()}},

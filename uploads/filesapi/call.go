@@ -69,7 +69,8 @@ func (h *handler) authorizeFile(c *call, id string) error {
 func unauthorized(err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		said := *own
-		said.Code, said.Message = cmp.Or(own.Code, uploads.NotAllowed), cmp.Or(own.Message, "You may not do this.")
+		said.Code = cmp.Or(own.Code, uploads.NotAllowed)
+		said.Message = cmp.Or(own.Message, "You may not do this.")
 		return &said
 	}
 	code, message := webapi.FromAuthorize[uploads.Code](err)

@@ -43,7 +43,9 @@ func told(err error) error {
 	e := *own
 	switch {
 	case e.Code == uploads.Internal || e.Code == uploads.StoreFailed && e.Status == 0:
-		e.Code, e.Field, e.Message = uploads.StoreFailed, "", "The files cannot be reached. Try again in a moment."
+		e.Code = uploads.StoreFailed
+		e.Field = ""
+		e.Message = "The files cannot be reached. Try again in a moment."
 	case e.Code == uploads.PartsChanged:
 		e.Status = http.StatusConflict
 	case e.Code == uploads.Interrupted:

@@ -82,7 +82,8 @@ type storedPart struct {
 }
 
 func (f *form) piece() (p uploads.Piece, err error) {
-	p.Body, p.Metadata = f.file, map[string]string{purposeName: f.fields[fieldPurpose]}
+	p.Body = f.file
+	p.Metadata = map[string]string{purposeName: f.fields[fieldPurpose]}
 	if p.Name, err = f.required(fieldName); err != nil {
 		return p, err
 	}

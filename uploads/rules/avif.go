@@ -32,12 +32,14 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 		if !ok || b.from+12 > b.to {
 			return 0, 0, damaged
 		}
-		w, hgt := binary.BigEndian.Uint32(size), binary.BigEndian.Uint32(size[4:])
+		w := binary.BigEndian.Uint32(size)
+		hgt := binary.BigEndian.Uint32(size[4:])
 		if w < 1 || hgt < 1 || w > 1<<30 || hgt > 1<<30 {
 			return 0, 0, damaged
 		}
 		if int64(w)*int64(hgt) > int64(width)*int64(height) {
-			width, height = int(w), int(hgt)
+			width = int(w)
+			height = int(hgt)
 		}
 	}
 	if width == 0 {

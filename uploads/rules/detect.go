@@ -150,6 +150,7 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 				width, height, max(j.rules.MaxPixels/1e6, 1)),
 		}
 	}
-	v.Width, v.Height = width, height
+	v.Width = width
+	v.Height = height
 	return nil
 }

@@ -32,7 +32,8 @@ func (h *head) fill(n int) {
 	for empty := 0; len(h.buf) < n && h.err == nil && !h.canceled(); {
 		h.grow(n)
 		got, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
-		h.buf, h.err = h.buf[:len(h.buf)+got], err
+		h.buf = h.buf[:len(h.buf)+got]
+		h.err = err
 		if got > 0 {
 			empty = 0
 		} else if empty++; empty == maxEmptyReads && err == nil {

@@ -72,7 +72,8 @@ func New(r Rules) (*Judge, error) {
 		if r.Types == nil {
 			j.rules.Types = Pictures()
 		}
-		j.rules.MinSize, j.rules.MaxSize = cmp.Or(r.MinSize, 1), cmp.Or(r.MaxSize, DefaultMaxSize)
+		j.rules.MinSize = cmp.Or(r.MinSize, 1)
+		j.rules.MaxSize = cmp.Or(r.MaxSize, DefaultMaxSize)
 		j.rules.MaxPixels = cmp.Or(r.MaxPixels, DefaultMaxPixels)
 		var flaw string
 		j.types, flaw = allowTypes(j.rules.Types)
@@ -134,7 +135,8 @@ type Verdict struct {
 // because it does not have the claimed type, the message says so. If the file breaks a rule, the
 // error is a [*Refusal]. Any other error is the error of ctx or content.
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
-	h, v := &head{ctx: ctx, src: content}, &Verdict{}
+	h := &head{ctx: ctx, src: content}
+	v := &Verdict{}
 	refused := j.look(h, claimed, v)
 	if h.failure() != nil { // the file could not be read, so nothing is known about it
 		return nil, h.failure()
@@ -152,7 +154,8 @@ func (j *Judge) look(h *head, claimed string, v *Verdict) *Refusal {
 		return nil
 	}
 	if !j.LooksAtContent() {
-		v.MediaType, v.ContentType = unknownType, unknownType
+		v.MediaType = unknownType
+		v.ContentType = unknownType
 		return nil
 	}
 	if len(h.buf) == 0 {

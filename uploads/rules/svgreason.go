@@ -41,7 +41,8 @@ func elementReason(e xml.StartElement) *reason {
 }
 
 func attributeReason(a xml.Attr) *reason {
-	name, value := strings.ToLower(a.Name.Local), withoutSpaces(a.Value)
+	name := strings.ToLower(a.Name.Local)
+	value := withoutSpaces(a.Value)
 	switch {
 	case strings.HasPrefix(name, "on"):
 		return activeContent

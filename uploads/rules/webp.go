@@ -21,7 +21,8 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 		return webpPictureSize(h, riffHeader)
 	}
 	canvas := b[riffHeader+riffChunk:]
-	width, height = little24(canvas[4:])+1, little24(canvas[7:])+1
+	width = little24(canvas[4:]) + 1
+	height = little24(canvas[7:]) + 1
 	moves := canvas[0]&webpMoves != 0
 	for at, chunks := riffHeader, 0; chunks < maxBoxes; chunks++ {
 		chunk, ok := h.bytesAt(at, riffChunk)
@@ -52,7 +53,8 @@ func checkWebPFrame(h *head, at, width, height int) *reason {
 	if !ok {
 		return h.missingReason()
 	}
-	w, hgt := little24(frame[6:])+1, little24(frame[9:])+1
+	w := little24(frame[6:]) + 1
+	hgt := little24(frame[9:]) + 1
 	if 2*little24(frame)+w > width || 2*little24(frame[3:])+hgt > height {
 		return damaged
 	}
@@ -82,13 +84,15 @@ func webpPictureSize(h *head, at int) (width, height int, refused *reason) {
 		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
 			return 0, 0, damaged // not a key frame
 		}
-		width, height = little16(data[6:])&0x3FFF, little16(data[8:])&0x3FFF
+		width = little16(data[6:]) & 0x3FFF
+		height = little16(data[8:]) & 0x3FFF
 	case "VP8L":
 		if data[0] != 0x2F || data[4]>>5 != 0 {
 			return 0, 0, damaged
 		}
 		bits := little24(data[1:]) | int(data[4])<<24
-		width, height = bits&0x3FFF+1, bits>>14&0x3FFF+1
+		width = bits&0x3FFF + 1
+		height = bits>>14&0x3FFF + 1
 	}
 	if width < 1 || height < 1 {
 		return 0, 0, damaged

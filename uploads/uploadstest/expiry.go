@@ -39,7 +39,8 @@ func expired(t *testing.T, r uploads.Records, ms, limit int) []string {
 }
 
 func expiringUnlisted(t *testing.T, r uploads.Records) {
-	stays, goes := record(1), expiring(5)
+	stays := record(1)
+	goes := expiring(5)
 	create(t, r, stays, goes)
 	require.Equal(t, []string{stays.ID}, all(t, r, uploads.Filter{}, 10))
 	ids, _, err := r.IDs(t.Context(), "", 10)
@@ -48,7 +49,9 @@ func expiringUnlisted(t *testing.T, r uploads.Records) {
 }
 
 func expiredInOrder(t *testing.T, r uploads.Records) {
-	third, first, second := expiring(30), expiring(10), expiring(20)
+	third := expiring(30)
+	first := expiring(10)
+	second := expiring(20)
 	create(t, r, record(1), third, first, second)
 	require.Empty(t, expired(t, r, 9, 10))
 	require.Equal(t, []string{first.ID}, expired(t, r, 10, 10))
@@ -71,7 +74,8 @@ func unstorableExpiry(t *testing.T, r uploads.Records) {
 }
 
 func removedUnexpired(t *testing.T, r uploads.Records) {
-	stays, goes := expiring(10), expiring(10)
+	stays := expiring(10)
+	goes := expiring(10)
 	create(t, r, stays, goes)
 	found, err := r.Expired(t.Context(), day.Add(time.Second), 10)
 	require.NoError(t, err)

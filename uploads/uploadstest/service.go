@@ -134,7 +134,8 @@ var serviceCases = []struct {
 	{"files are listed in pages, and filtered", func(t *testing.T, s *uploads.Service) {
 		want := map[uploads.Filter][]string{}
 		for i := range 9 {
-			purpose, user := []string{"", "odd"}[i%2], []string{"a", "b", "c"}[i%3]
+			purpose := []string{"", "odd"}[i%2]
+			user := []string{"a", "b", "c"}[i%3]
 			f, err := s.Store(t.Context(), uploads.Upload{
 				Body: strings.NewReader("x"),
 				Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
@@ -150,7 +151,8 @@ var serviceCases = []struct {
 		require.Empty(t, all(t, s.Records(), uploads.Filter{To: time.Now().Add(-time.Hour)}, 10))
 	}},
 	{"a file that expires is read, is not listed, and goes", func(t *testing.T, s *uploads.Service) {
-		stays, goes := put(t, s, "stays", nil), put(t, s, "goes", &uploads.Target{Lifetime: time.Millisecond})
+		stays := put(t, s, "stays", nil)
+		goes := put(t, s, "goes", &uploads.Target{Lifetime: time.Millisecond})
 		later := put(t, s, "later", &uploads.Target{Lifetime: time.Hour})
 		require.Equal(t, "goes", content(t, s, goes.ID))
 		require.Equal(t, []string{stays.ID}, all(t, s.Records(), uploads.Filter{}, 10))

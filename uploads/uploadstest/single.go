@@ -27,19 +27,27 @@ var singleCases = []testCase{
 
 func givenBack(t *testing.T, r uploads.Records) {
 	for name, change := range map[string]func(*uploads.File){
-		"all fields":           func(*uploads.File) {},
-		"nothing optional":     func(r *uploads.File) { r.Key, r.Purpose, r.User.ID, r.CRC32C = "files/"+r.ID, "", "", storage.CRC32C{} },
+		"all fields": func(*uploads.File) {},
+		"nothing optional": func(r *uploads.File) {
+			r.Key = "files/" + r.ID
+			r.Purpose = ""
+			r.User.ID = ""
+			r.CRC32C = storage.CRC32C{}
+		},
 		"an empty file":        func(r *uploads.File) { r.Size = 0; r.CRC32C.Sum = 0 },
 		"the greatest numbers": func(r *uploads.File) { r.Size = math.MaxInt64; r.CRC32C.Sum = math.MaxUint32 },
 		"the last millisecond": func(r *uploads.File) { r.ID = uploads.NewID(day.Add(999 * time.Millisecond)) },
 		"an expiry":            func(r *uploads.File) { r.Expires = day.Add(time.Millisecond) },
 		"every kind of text": func(r *uploads.File) {
 			r.Name = "Ünïcode \u05d0\u05d1 日本 🦄 \u200d <b>'\";-- %_$1 ?.pdf"
-			r.Purpose, r.User.ID = "100%_ of 'it'", `a\b "c" $1 ?`
+			r.Purpose = "100%_ of 'it'"
+			r.User.ID = `a\b "c" $1 ?`
 		},
 		"the longest text": func(r *uploads.File) {
-			r.Name, r.Purpose = strings.Repeat("🦄", 1000), strings.Repeat("é", 256)
-			r.User.ID, r.ContentType = strings.Repeat("日", 256), "text/"+strings.Repeat("x", 250)
+			r.Name = strings.Repeat("🦄", 1000)
+			r.Purpose = strings.Repeat("é", 256)
+			r.User.ID = strings.Repeat("日", 256)
+			r.ContentType = "text/" + strings.Repeat("x", 250)
 		},
 	} {
 		want := record(1)
@@ -57,7 +65,10 @@ func unstorable(t *testing.T, r uploads.Records) {
 	for _, text := range []string{"a\x00b", "a\xffb"} {
 		for name, change := range map[string]func(*uploads.File){
 			"Name": func(r *uploads.File) { r.Name = text }, "ContentType": func(r *uploads.File) { r.ContentType = text },
-			"User": func(r *uploads.File) { r.User.ID = text }, "Purpose": func(r *uploads.File) { r.Purpose, r.Expires = text, day },
+			"User": func(r *uploads.File) { r.User.ID = text }, "Purpose": func(r *uploads.File) {
+				r.Purpose = text
+				r.Expires = day
+			},
 		} {
 			one := record(2)
 			change(one)
@@ -105,21 +116,26 @@ func notThere(t *testing.T, r uploads.Records) {
 }
 
 func callersOwn(t *testing.T, r uploads.Records) {
-	mine, want := record(1), record(1)
-	want.ID, want.Key = mine.ID, mine.Key
+	mine := record(1)
+	want := record(1)
+	want.ID = mine.ID
+	want.Key = mine.Key
 	create(t, r, mine)
-	mine.Purpose, mine.CRC32C.Sum = "another", 77
+	mine.Purpose = "another"
+	mine.CRC32C.Sum = 77
 	first, err := r.Record(t.Context(), want.ID)
 	require.NoError(t, err)
 	same(t, want, first)
-	first.Purpose, first.CRC32C.Sum = "another", 77
+	first.Purpose = "another"
+	first.CRC32C.Sum = 77
 	second, err := r.Record(t.Context(), want.ID)
 	require.NoError(t, err)
 	same(t, want, second)
 }
 
 func purposeAlone(t *testing.T, r uploads.Records) {
-	want, other := record(1), record(2)
+	want := record(1)
+	other := record(2)
 	create(t, r, want, other)
 	want.Purpose = "'archive' 🦄"
 	for range 2 { // the second call sets the same purpose again
@@ -154,7 +170,8 @@ func purposeOfNothing(t *testing.T, r uploads.Records) {
 }
 
 func removed(t *testing.T, r uploads.Records) {
-	gone, stays := record(1), record(2)
+	gone := record(1)
+	stays := record(2)
 	create(t, r, gone, stays)
 	require.NoError(t, r.Remove(t.Context(), gone))
 	require.NoError(t, r.Remove(t.Context(), gone), "again")

@@ -78,7 +78,8 @@ func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string 
 		for _, one := range page {
 			require.True(t, f.Matches(one), "%+v is not meant", one)
 			require.Greater(t, one.ID, after, "in ascending order, after the given ID")
-			ids, after = append(ids, one.ID), one.ID
+			ids = append(ids, one.ID)
+			after = one.ID
 		}
 		if next == "" {
 			return ids

@@ -142,7 +142,8 @@ func (m *Pool) grant() {
 // owner has the fewest bytes. Only the oldest waiter of each owner counts. Otherwise small requests
 // of an owner would delay an older, large request of that owner. The caller must hold m.mu.
 func (m *Pool) next() int {
-	next, seen := -1, map[string]bool{}
+	next := -1
+	seen := map[string]bool{}
 	for i, w := range m.waiting {
 		if !seen[w.owner] && m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
 			next = i

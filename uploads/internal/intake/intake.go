@@ -145,7 +145,8 @@ func (r *idleReader) Close() error { return r.from.Close() }
 
 func (r *idleReader) Read(p []byte) (int, error) {
 	if r.bytes >= IdleMinimum {
-		r.waited, r.bytes = 0, 0
+		r.waited = 0
+		r.bytes = 0
 	}
 	if r.waited >= IdleFor {
 		return 0, os.ErrDeadlineExceeded
@@ -153,7 +154,8 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	began := time.Now()
 	_ = r.conn.SetReadDeadline(began.Add(IdleFor - r.waited))
 	n, err := r.from.Read(p)
-	r.waited, r.bytes = r.waited+time.Since(began), r.bytes+n
+	r.waited += time.Since(began)
+	r.bytes += n
 	if err != nil { // remove the deadline, because the rest of the request may take longer
 		_ = r.conn.SetReadDeadline(time.Time{})
 	}

@@ -95,7 +95,8 @@ func Parse(text string) (*Pattern, string) {
 		}
 		known, own := ownNames[name]
 		if !own {
-			known.width, known.texts = maxValue, "([^/]*)"
+			known.width = maxValue
+			known.texts = "([^/]*)"
 			if slices.Contains(p.Values, name) {
 				return nil, fmt.Sprintf("has {%s} twice", name)
 			}

@@ -112,7 +112,8 @@ func newID() string { return rand.Text() }
 // Pending returns the total bytes and files of all entries.
 func (t *Text) Pending() (bytes, files int64) {
 	for _, e := range t.Entries {
-		bytes, files = bytes+e.Bytes, files+e.Files
+		bytes += e.Bytes
+		files += e.Files
 	}
 	return bytes, files
 }
@@ -247,7 +248,8 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (done 
 		}
 		done.Counted = true
 		delete(t.Entries, name)
-		t.Bytes, t.Files = t.Bytes+size, t.Files+e.Files
+		t.Bytes += size
+		t.Files += e.Files
 		if e.Removed { // the removal may have removed the file after this upload made it
 			b.doubt(t)
 		}
@@ -282,9 +284,11 @@ func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, until t
 		if !there {
 			return false, nil
 		}
-		e.Canceled, e.Until = true, until
+		e.Canceled = true
+		e.Until = until
 		if !keep {
-			e.Bytes, e.Files = 0, 0
+			e.Bytes = 0
+			e.Files = 0
 		}
 		t.Entries[name] = e
 		return true, nil
@@ -305,7 +309,8 @@ func (b *Book) Drop(ctx context.Context, user, name string) error {
 // marks the ledger for a recount.
 func (b *Book) Add(ctx context.Context, user string, size int64) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		t.Bytes, t.Files = t.Bytes+size, t.Files+1
+		t.Bytes += size
+		t.Files++
 		b.doubt(t)
 		return true, nil
 	})
@@ -353,9 +358,12 @@ func (b *Book) BeginRemoval(
 	own := rand.Text()
 	r := Removal{User: user, Key: key}
 	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		r.ID, r.Joined, r.Uncounted = own, false, false
+		r.ID = own
+		r.Joined = false
+		r.Uncounted = false
 		if other, there := t.Entries[r.Name()]; there {
-			r.ID, r.Joined = other.Removal, other.Removal != own
+			r.ID = other.Removal
+			r.Joined = other.Removal != own
 			return false, nil
 		}
 		name, err := upload(t)
@@ -371,13 +379,15 @@ func (b *Book) BeginRemoval(
 			return change, nil
 		}
 		removal := e
-		removal.Bytes, removal.Files = min(e.Bytes, t.Bytes), min(e.Files, t.Files)
+		removal.Bytes = min(e.Bytes, t.Bytes)
+		removal.Files = min(e.Files, t.Files)
 		if removal.Bytes < e.Bytes || removal.Files < e.Files {
 			b.doubt(t)
 		}
 		removal.Removal, removal.At = own, b.now()
 		t.Entries[r.Name()] = removal
-		t.Bytes, t.Files = t.Bytes-removal.Bytes, t.Files-removal.Files
+		t.Bytes = t.Bytes - removal.Bytes
+		t.Files = t.Files - removal.Files
 		return true, nil
 	})
 	return r, err
@@ -402,7 +412,8 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 		}
 		delete(t.Entries, r.Name())
 		if restore {
-			t.Bytes, t.Files = t.Bytes+e.Bytes, t.Files+e.Files
+			t.Bytes += e.Bytes
+			t.Files += e.Files
 		}
 		return true, nil
 	})
@@ -490,7 +501,8 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	}
 	t.revision = revision
 	if t.Bytes < 0 || t.Files < 0 { // an older version has subtracted what it had not added
-		t.Bytes, t.Files = max(t.Bytes, 0), max(t.Files, 0)
+		t.Bytes = max(t.Bytes, 0)
+		t.Files = max(t.Files, 0)
 		if t.Entries == nil {
 			t.Entries = map[string]Entry{}
 		}
@@ -523,6 +535,7 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	if failed != nil || now.Nonce != t.Nonce {
 		return false, err
 	}
-	t.revision, t.old = now.revision, ""
+	t.revision = now.revision
+	t.old = ""
 	return true, nil
 }

@@ -96,7 +96,8 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 	}()
 	lost := false
 	for attempt := range maxConflicts {
-		t, known := s.text, s.text != nil
+		t := s.text
+		known := s.text != nil
 		if !known {
 			if t, err = b.Read(ctx, user); err != nil {
 				return err
@@ -146,7 +147,8 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 
 func (t *Text) clone(user string) *Text {
 	c := *t
-	c.User, c.Entries = user, maps.Clone(t.Entries)
+	c.User = user
+	c.Entries = maps.Clone(t.Entries)
 	if c.revision == "" && c.ID == "" {
 		c.ID = newID()
 	}
