@@ -151,7 +151,8 @@ func sendJoined(p *process, data []byte) string {
 }
 
 func sendTicket(t *testing.T, p *process, data []byte, known bool) string {
-	asked, user := uploads.Request{}, uploads.User{ID: alice}
+	asked := uploads.Request{}
+	user := uploads.User{ID: alice}
 	if known {
 		asked.Size = int64(len(data))
 	}
@@ -320,7 +321,8 @@ func (a *account) files() (keys []string, bytes int64) {
 	}
 	for entry, err := range a.bucket().List(a.t.Context(), storage.WithPrefix(prefix)) {
 		require.NoError(a.t, err)
-		keys, bytes = append(keys, entry.Key), bytes+entry.Size
+		keys = append(keys, entry.Key)
+		bytes += entry.Size
 	}
 	return keys, bytes
 }
@@ -416,7 +418,8 @@ func TestAllowancesSurviveKillsOfRemovals(t *testing.T) {
 				require.Less(t, at, 40)
 				a.renew()
 				d := &ending{at: at, after: after}
-				other, mortal := a.process(), a.process(d.layer)
+				other := a.process()
+				mortal := a.process(d.layer)
 				for range 3 {
 					require.Empty(t, everyWay[0].send(t, other, content(3000)))
 				}
@@ -760,7 +763,8 @@ func TestTwoServicesInOneBucketCountApart(t *testing.T) {
 func TestACountOfARestlessUserEnds(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
-	other, lists := a.process(), 0
+	other := a.process()
+	lists := 0
 	p := a.process(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if strings.Contains(call, "List") {

@@ -230,7 +230,8 @@ func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
 				)
 				var u begun
 				require.NoError(t, json.Unmarshal(text, &u))
-				path, key := "/s3/multipart/"+u.UploadID, "?key="+url.QueryEscape(u.Key)
+				path := "/s3/multipart/" + u.UploadID
+				key := "?key=" + url.QueryEscape(u.Key)
 				_, _, text = other.ask("GET", path+"/1"+key, nil)
 				var signed signedPart
 				require.NoError(t, json.Unmarshal(text, &signed))

@@ -82,7 +82,8 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 					require.Less(t, at, 160)
 					a.renew()
 					d := &ending{at: (at + 1) / 2, after: at%2 == 0} // before each call, and after it
-					other, mortal := a.process(), a.process()
+					other := a.process()
+					mortal := a.process()
 					require.Empty(t, everyWay[0].send(t, other, content(1000)))
 					mortal.ctx = context.WithValue(mortal.ctx, endingKey{}, d)
 					w.send(t, mortal, content(3000))

@@ -223,14 +223,16 @@ func (r *browserRun) changedFile() {
 
 // twoTabs checks that the second tab waits for the first, and returns the same object.
 func (r *browserRun) twoTabs() {
-	first, second := r.open(""), r.open("")
+	first := r.open("")
+	second := r.open("")
 	defer first.close()
 	defer second.close()
 	r.beginAndHold(first, func() { first.beginSlowly(r.client, r.path) })
 	second.begin(r.client, r.path)
 	second.wait("window.upload.state === 'waiting'")
 	r.wire.reset(0, false)
-	one, two := first.result(), second.result()
+	one := first.result()
+	two := second.result()
 	require.Equal(r, one, outcome{Value: two.Value, First: one.First})
 	r.isStored(1, one, two)
 }
@@ -238,7 +240,8 @@ func (r *browserRun) twoTabs() {
 // twoTabsWithoutLocks checks that two tabs that send the same upload do no harm.
 func (r *browserRun) twoTabsWithoutLocks() {
 	const script = "Object.defineProperty(navigator, 'locks', { value: undefined })"
-	first, second := r.open(script), r.open(script)
+	first := r.open(script)
+	second := r.open(script)
 	defer first.close()
 	defer second.close()
 	r.beginAndHold(first, func() { first.beginSlowly(r.client, r.path) })
@@ -251,7 +254,8 @@ func (r *browserRun) twoTabsWithoutLocks() {
 }
 
 func (r *browserRun) twoUploads() {
-	first, second := r.open(""), r.open("")
+	first := r.open("")
+	second := r.open("")
 	defer first.close()
 	defer second.close()
 	first.begin(r.client, r.path)

@@ -27,8 +27,10 @@ func TestABrowserKeepsPrivatePictures(t *testing.T) {
 	for _, store := range browserStores {
 		t.Run(store.name, func(t *testing.T) {
 			var asked atomic.Int64
-			toPage, toStore := &wire{}, &wire{}
-			page, stored := serveWire(t, toPage), serveWire(t, toStore)
+			toPage := &wire{}
+			toStore := &wire{}
+			page := serveWire(t, toPage)
+			stored := serveWire(t, toStore)
 			bucket := openForPage(t, store, page, stored, toStore)
 			next := toStore.next
 			toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -35,7 +35,8 @@ func TestAPageLearnsWhyARequestHasNoResponse(t *testing.T) {
 			if row.store != nil {
 				row.store(s)
 			}
-			endpoint, other := "/uploads", s.stored
+			endpoint := "/uploads"
+			other := s.stored
 			if row.endpoint != nil {
 				endpoint = row.endpoint(t, s)
 				other = strings.TrimSuffix(endpoint, "/uploads")

@@ -91,8 +91,10 @@ func (s *browserSite) completed(name string) []string {
 func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *browserSite {
 	t.Helper()
 	s := &browserSite{toServer: &wire{}, toStore: &wire{}, made: map[string][]string{}}
-	page, stored := serveWire(t, s.toServer), serveWire(t, s.toStore)
-	s.url, s.stored = page+"/", stored
+	page := serveWire(t, s.toServer)
+	stored := serveWire(t, s.toStore)
+	s.url = page + "/"
+	s.stored = stored
 	s.bucket = openForPage(t, store, page, stored, s.toStore)
 
 	config.Rules = rules.Any(0)

@@ -33,8 +33,12 @@ func (w *wire) reset(limit int64, hold bool) (hit <-chan struct{}) {
 	if w.released != nil {
 		close(w.released)
 	}
-	w.sent, w.whole, w.limit, w.hold = 0, 0, limit, hold
-	w.hit, w.released = make(chan struct{}), make(chan struct{})
+	w.sent = 0
+	w.whole = 0
+	w.limit = limit
+	w.hold = hold
+	w.hit = make(chan struct{})
+	w.released = make(chan struct{})
 	return w.hit
 }
 
@@ -127,7 +131,8 @@ func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: &http.Transport{DisableKeepAlives: true},
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host = endpoint.Scheme, endpoint.Host
+			r.Out.URL.Scheme = endpoint.Scheme
+			r.Out.URL.Host = endpoint.Host
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}

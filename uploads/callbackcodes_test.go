@@ -67,9 +67,11 @@ func TestCodesOfTheApplicationsErrors(t *testing.T) {
 				r.Header.Set("User", "42")
 				w := httptest.NewRecorder()
 				newService(t, bucket, config).ServeHTTP(w, r)
-				status, code := row.status, row.code
+				status := row.status
+				code := row.code
 				if errors.Is(row.err, saysNothing) && function == "Inspect" {
-					status, code = http.StatusUnprocessableEntity, "refused"
+					status = http.StatusUnprocessableEntity
+					code = "refused"
 				}
 				require.Equal(t, status, w.Code, w.Body)
 				require.Contains(t, w.Body.String(), `"code":"`+code+`"`)

@@ -15,7 +15,8 @@ import (
 // A bucket is copied while uploads are open, such as for a test system. A Sweep there removes what the copy has of them
 // when they have expired, and touches no upload of the original.
 func TestASweepOfACopiedBucketLeavesTheUploadsOfTheOriginal(t *testing.T) {
-	b, copied := memstore.New(), memstore.New()
+	b := memstore.New()
+	copied := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})
 	begun := s.begin(map[string]any{"filename": "a"})
 	part := begun.send(1, content(1000))

@@ -220,7 +220,8 @@ func TestStoreThatDiesBlocksNobodyAfterASweep(t *testing.T) {
 func TestStoreKeepsItsReservationWhileItRuns(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
-		renewed, renews := make(chan struct{}), make(chan struct{})
+		renewed := make(chan struct{})
+		renews := make(chan struct{})
 		var other *process
 		a.change = func(c *uploads.Config) {
 			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {

@@ -81,7 +81,8 @@ func TestEachRequestHasAnID(t *testing.T) {
 		{"one that is too long", strings.Repeat("x", 129), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r, w := httptest.NewRequest(http.MethodPost, "/", nil), httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			w := httptest.NewRecorder()
 			r.Header.Set("X-Request-Id", row.given)
 			s.ServeHTTP(w, r)
 			id := w.Header().Get("X-Request-Id")

@@ -59,7 +59,8 @@ func TestSlowConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 					a, _ := s.try(t.Context(), user, method, address, io.MultiReader(strings.NewReader(start), rest), h)
 					return a
 				}
-				ended, refused := make(chan struct{}), 0
+				ended := make(chan struct{})
+				refused := 0
 				var all sync.WaitGroup
 				var mu sync.Mutex
 				for i := range connections {

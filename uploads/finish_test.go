@@ -78,7 +78,8 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		var group sync.WaitGroup
-		results, errs := make([]*uploads.File, 8), make([]error, 8)
+		results := make([]*uploads.File, 8)
+		errs := make([]error, 8)
 		for i := range results {
 			group.Go(func() { results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me) })
 		}
@@ -165,7 +166,8 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
-		begin, end := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`, `<!-- -->`
+		begin := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
+		end := `<!-- -->`
 		for _, row := range []struct {
 			length int
 			code   uploads.Code

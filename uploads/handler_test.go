@@ -68,7 +68,8 @@ type site struct {
 func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	s := &site{t: t, bucket: b}
 	c.Key = ofMe
-	c.Authorize, c.MaxFiles = byHeader, 3
+	c.Authorize = byHeader
+	c.MaxFiles = 3
 	c.OnError = func(_ *http.Request, err error) { s.logged = append(s.logged, err) }
 	s.handler = http.StripPrefix("/uploads", newService(t, b, c))
 	return s

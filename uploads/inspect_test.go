@@ -94,7 +94,8 @@ func TestContradictoryHeadersAreRefused(t *testing.T) {
 
 // Inspection must be cheap for files that are made to take long.
 func TestHostileFilesAreInspectedQuickly(t *testing.T) {
-	j, segment := aJPEG(), "\xff\xfe\xff\xff"+strings.Repeat("*/", 0x7FFE)+"*"
+	j := aJPEG()
+	segment := "\xff\xfe\xff\xff" + strings.Repeat("*/", 0x7FFE) + "*"
 	for _, row := range []struct{ name, content string }{
 		{"ends of comments in a JPEG", j[:2] + "\xff\xe1/*" + strings.Repeat("*/", 6036) + strings.Repeat(segment, 15) + j[2:]},
 		{"empty boxes in an AVIF", isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1") + isoBox("meta", strings.Repeat("\x00\x00\x00\x08free", 120_000))},

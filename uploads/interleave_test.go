@@ -161,7 +161,8 @@ func TestExploredFinishAndFinish(t *testing.T) {
 			_, code := finish(p, ticket)
 			return code
 		}
-		a, b := e.run("a", do), e.run("b", do)
+		a := e.run("a", do)
+		b := e.run("b", do)
 		e.check(func() {
 			if a.Err() == nil && !a.Died() || b.Err() == nil && !b.Died() {
 				keys, _ := e.files()
@@ -212,7 +213,8 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 			kinds := explored.Sample([]bool{false}, []bool{false, true})
 			exploreUploadsWith(t, kinds, func(e *exploredSite) {
 				do := func(p *process) string { return w.send(t, p, content(6000)) }
-				a, b := e.run("a", do), e.run("b", do)
+				a := e.run("a", do)
+				b := e.run("b", do)
 				e.check(func() {
 					stored := 0
 					for _, actor := range []*interleave.Actor{a, b} {

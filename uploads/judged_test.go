@@ -241,7 +241,8 @@ func TestTheKeyOfAJudgedFileIsKnownWhenItIsComplete(t *testing.T) {
 func TestInspectSeesEveryWayIn(t *testing.T) {
 	for _, way := range waysIn {
 		t.Run(way.name, func(t *testing.T) {
-			seen, data := 0, []byte(aPNG())
+			seen := 0
+			data := []byte(aPNG())
 			s := newSessionSite(t, inMemory(t), uploads.Config{
 				Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}",
 				Inspect: func(_ context.Context, f *uploads.File, content *storage.ReaderAt) error {

@@ -104,7 +104,8 @@ func TestALifetimeOfTheConfigIsLongerThanUploads(t *testing.T) {
 
 // Sweep has removed the record, and is about to remove the bytes. A record would stay without them.
 func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
-	now, told := time.Now(), 0
+	now := time.Now()
+	told := 0
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	s, err := uploads.New(b, uploads.Config{
 		Rules: rules.Any(0), Records: uploads.BucketRecords(b), Now: func() time.Time { return now },

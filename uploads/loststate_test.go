@@ -56,7 +56,8 @@ func TestAFailedWriteOfTheStateLetsTheNextCallContinue(t *testing.T) {
 		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
 		sent := u.send(1, []byte("text"))
-		states.writes, states.lost = 0, lost
+		states.writes = 0
+		states.lost = lost
 		a := u.complete(sent)
 		if states.writes < lost {
 			require.Greater(t, lost, 2)

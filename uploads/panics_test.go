@@ -47,7 +47,8 @@ func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string
 
 // A panic while a claim is renewed reaches the caller, which can recover from it. It does not end the process.
 func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
-	bucket, beat := memstore.New(), make(chan struct{})
+	bucket := memstore.New()
+	beat := make(chan struct{})
 	states := &panickingStates{States: uploads.BucketStates(bucket)}
 	service, err := uploads.New(bucket, uploads.Config{States: states, Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
 		states.armed.Store(true)
@@ -73,7 +74,8 @@ func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
 
 // Another process need not wait until the claim of the one that panicked is over.
 func TestAnotherProcessContinuesAfterAPanicOfTheJudge(t *testing.T) {
-	bucket, panics := memstore.New(), true
+	bucket := memstore.New()
+	panics := true
 	c := uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 		if panics {
 			panic("cannot decode")

@@ -33,7 +33,8 @@ func piece(count, number int, body string) uploads.Piece {
 // takesPieces returns a service that takes any file.
 func takesPieces(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
 	t.Helper()
-	c.Rules, c.Key = rules.Any(c.Rules.MaxSize), "{user}/{random}{ext}"
+	c.Rules = rules.Any(c.Rules.MaxSize)
+	c.Key = "{user}/{random}{ext}"
 	s, err := uploads.New(b, c)
 	require.NoError(t, err)
 	return s
@@ -49,7 +50,8 @@ func TestManyServicesRaceTheLastPiece(t *testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, f)
 		}
-		made, errs := make([]*uploads.File, racers), make([]error, racers)
+		made := make([]*uploads.File, racers)
+		errs := make([]error, racers)
 		var group sync.WaitGroup
 		for i := range racers {
 			s := takesPieces(t, b, uploads.Config{}) // as in another process
@@ -110,7 +112,8 @@ func TestPiecesSurviveAKillBehindAnImpatientProxy(t *testing.T) {
 		dead := takesPieces(t, engine.New(drv, driver.WithLayer(dies.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
 		_, err := dead.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)
-		s, calls := takesPieces(t, engine.New(drv), uploads.Config{}), 0
+		s := takesPieces(t, engine.New(drv), uploads.Config{})
+		calls := 0
 		for err != nil {
 			calls++
 			require.Less(t, calls, 3)

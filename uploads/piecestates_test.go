@@ -109,7 +109,10 @@ func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
 		}))
 		return takesPieces(t, b, uploads.Config{TTL: time.Hour, Now: now.Now})
 	}
-	fails, joining, swept, done := true, make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	fails := true
+	joining := make(chan struct{})
+	swept := make(chan struct{})
+	done := make(chan error, 1)
 	client := before("Compose", func() error {
 		if fails {
 			return storage.Unavailable
@@ -142,7 +145,8 @@ func TestIdlePiecesWhoseStateIsInAnotherBucket(t *testing.T) {
 		"the same time": 0, "the states' clock is ahead": 2 * time.Hour, "the states' clock is behind": -2 * time.Hour,
 	} {
 		t.Run(name, func(t *testing.T) {
-			now, statesNow := &clock{}, &clock{}
+			now := &clock{}
+			statesNow := &clock{}
 			statesNow.Advance(ahead)
 			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))
 			states := engine.New(memstore.NewDriver(memstore.Config{Now: statesNow.Now}))

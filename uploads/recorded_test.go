@@ -228,7 +228,8 @@ func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 // A client that lost the response finishes its ticket again, while the application cannot be reached.
 func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
-	records, down := &failedCreate{Records: uploads.BucketRecords(b)}, error(nil)
+	records := &failedCreate{Records: uploads.BucketRecords(b)}
+	var down error
 	s, err := uploads.New(b, uploads.Config{
 		Rules: rules.Rules{Types: []string{"application/pdf"}}, Records: records,
 		Stored: func(context.Context, *uploads.File) error { return down },
@@ -246,10 +247,12 @@ func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
 		records bool
 		down    error
 	}{{"the records are down", true, nil}, {"the application is down", false, errors.New("down")}} {
-		records.failed, down = row.records, row.down
+		records.failed = row.records
+		down = row.down
 		_, err = s.Finish(t.Context(), ticket.Token, user)
 		require.Error(t, err, row.name)
-		records.failed, down = false, nil
+		records.failed = false
+		down = nil
 		again, err := s.Finish(t.Context(), ticket.Token, user)
 		require.NoError(t, err, row.name)
 		require.Equal(t, made.ID, again.ID)

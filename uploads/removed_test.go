@@ -43,7 +43,9 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			ctx, now, failing := t.Context(), time.Now(), true
+			ctx := t.Context()
+			now := time.Now()
+			failing := true
 			clock := func() time.Time { return now }
 			b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
 			var derived []string

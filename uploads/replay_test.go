@@ -17,7 +17,8 @@ import (
 func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
-		first, other := aPNG(), aGIF(3, 2)
+		first := aPNG()
+		other := aGIF(3, 2)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first))}, me)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, first))

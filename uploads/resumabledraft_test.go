@@ -184,7 +184,8 @@ func TestDraftRefuses(t *testing.T) {
 	begin := func(pairs ...string) string {
 		return s.located(s.draft("POST", "/tus/", strings.NewReader("text"), append([]string{"Upload-Complete", "?0"}, pairs...)...), "/tus/")
 	}
-	open, known := begin(), begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
+	open := begin()
+	known := begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
 	for _, row := range []struct {
 		name, method, at, body string
 		pairs                  []string

@@ -104,7 +104,8 @@ func crcOf(data []byte) string {
 func cut(data []byte, part int64) (parts [][]byte) {
 	for len(data) > 0 {
 		n := min(int64(len(data)), part)
-		parts, data = append(parts, data[:n]), data[n:]
+		parts = append(parts, data[:n])
+		data = data[n:]
 	}
 	return parts
 }

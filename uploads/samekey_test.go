@@ -70,7 +70,8 @@ func (s *shared) killAtPut(number int) {
 // told that the key is taken.
 func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
-	small, large := content(1000), content(part+1000)
+	small := content(1000)
+	large := content(part + 1000)
 	tus := func(data []byte) func(s *shared, user string) func() *answer {
 		return func(s *shared, user string) func() *answer {
 			a := s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
@@ -108,7 +109,8 @@ func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShared(t, row.inspect)
-			first, second := row.begin(s, alice), row.begin(s, mallo)
+			first := row.begin(s, alice)
+			second := row.begin(s, mallo)
 			a := first()
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			require.Equal(t, "412 exists key", second().refusal(t))
@@ -119,7 +121,8 @@ func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
 
 // Another user's file appears after the key was found free, and before the pieces are joined.
 func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
-	s, data := newShared(t, nil), content(1000)
+	s := newShared(t, nil)
+	data := content(1000)
 	join := func(user string) *answer {
 		concat := "final;"
 		for _, piece := range [][]byte{data[:400], data[400:]} {
@@ -143,7 +146,8 @@ func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
 // A server is killed before it stores a file, another user stores the same bytes, and the first user
 // gives up: the application is not told that this user's file is there.
 func TestAnUploadThatIsGivenUpIsNotTakenForThatOfAnotherUser(t *testing.T) {
-	s, data := newShared(t, nil), content(1000)
+	s := newShared(t, nil)
+	data := content(1000)
 	a := s.sessionSite.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
 	at := s.sessionSite.located(a, "/tus/")
 	other := s.sessionSite.located(s.sessionSite.tusAs(alice, "POST", "/tus/", nil, "Upload-Length", size(data)), "/tus/")

@@ -46,7 +46,8 @@ func TestUploadsThatAreOpenWhileConfigChanges(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	film := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
 	page := []byte("<!doctype html><html><script>alert(1)</script>" + strings.Repeat(" ", part+1000))
-	films, all := rules.Rules{Types: []string{"video/mp4"}, MaxSize: 1 << 20}, rules.Any(1<<20)
+	films := rules.Rules{Types: []string{"video/mp4"}, MaxSize: 1 << 20}
+	all := rules.Any(1 << 20)
 	for _, row := range []struct {
 		name          string
 		before, after uploads.Config
@@ -66,8 +67,10 @@ func TestUploadsThatAreOpenWhileConfigChanges(t *testing.T) {
 	} {
 		for way, send := range sentAcross {
 			t.Run(row.name+", "+way, func(t *testing.T) {
-				bucket, told := memstore.New(), []*uploads.File{}
-				before, after := row.before, row.after
+				bucket := memstore.New()
+				told := []*uploads.File{}
+				before := row.before
+				after := row.after
 				for _, c := range []*uploads.Config{&before, &after} {
 					c.ProxyParts, c.Stored = true, func(_ context.Context, f *uploads.File) error { told = append(told, f); return nil }
 					if strings.Contains(c.Key, "{id}") {

@@ -125,13 +125,15 @@ func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
 				return nil
 			}}
 			driver := memstore.NewDriver(memstore.Config{})
-			s, ahead := newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)
+			s := newSessionSite(t, engine.New(driver), c)
+			ahead := newSessionSite(t, engine.New(driver), c)
 			ahead.clock.Advance(3 * time.Minute)
 			at := row.begin(s)
 			release := map[string]func(){"GOOD": sync.OnceFunc(func() { close(goOn["GOOD"]) }), "EVIL": sync.OnceFunc(func() { close(goOn["EVIL"]) })}
 			defer release["GOOD"]()
 			defer release["EVIL"]()
-			first, second := make(chan *answer, 1), make(chan *answer, 1)
+			first := make(chan *answer, 1)
+			second := make(chan *answer, 1)
 			go func() { first <- row.send(s, at, "GOOD") }()
 			<-seen["GOOD"]
 			go func() { second <- row.send(ahead, ahead.moved(at), "EVIL") }()
@@ -150,7 +152,8 @@ func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
 // A call that makes an object may take longer than a claim lasts: it renews the claim.
 func TestASlowInspectKeepsTheUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen, goOn := make(chan struct{}), make(chan struct{})
+		seen := make(chan struct{})
+		goOn := make(chan struct{})
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 			close(seen)
 			<-goOn
@@ -361,7 +364,8 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 		}
 		return next()
 	})
-	listed, goOn := make(chan struct{}), make(chan struct{})
+	listed := make(chan struct{})
+	goOn := make(chan struct{})
 	wait := sync.OnceFunc(func() { close(listed); <-goOn })
 	slow := layered(func(call string, next func() error) error {
 		err := next()
@@ -372,7 +376,8 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 	})
 	s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
-	one, two := u.send(1, content(part)), u.send(2, content(100))
+	one := u.send(1, content(part))
+	two := u.send(2, content(100))
 	completeAt := func(s *sessionSite, parts ...sentPart) *answer {
 		mine := *u
 		mine.s = s
@@ -471,7 +476,9 @@ func TestTusMemoryIsBounded(t *testing.T) {
 	}
 	s := newSessionSite(t, inADirectory(t), uploads.Config{})
 	s.handler.SetBasePart(uploads.BasePart)
-	before, done, highest := heap(), make(chan struct{}), make(chan uint64)
+	before := heap()
+	done := make(chan struct{})
+	highest := make(chan uint64)
 	go func() {
 		most := uint64(0)
 		for {
@@ -546,7 +553,8 @@ func TestAnEqualRequestMayBeFaster(t *testing.T) {
 				}))
 				s := newSessionSite(t, b, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
 				request := row.complete(s)
-				calls, overtake = 0, func() {
+				calls = 0
+				overtake = func() {
 					overtake = nil
 					require.Contains(t, []int{row.want, http.StatusLocked}, request().StatusCode)
 				}

@@ -27,7 +27,8 @@ func TestARefusedClientOfAnS3RouteThatSendsSlowlyIsCutOff(t *testing.T) {
 func TestARefusedTusClientThatStallsGetsTheResponseAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
-		stuck, began := newStuckBody(content(100)), time.Now()
+		stuck := newStuckBody(content(100))
+		began := time.Now()
 		defer stuck.end()
 		a := <-s.patchAndStall("/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", stuck)
 		require.Equal(t, "404 not_found uploadId", a.refusal(t))

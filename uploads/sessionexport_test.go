@@ -15,7 +15,9 @@ const FeedBytes = intake.FeedBytes
 
 // SetPace makes a handler impatient.
 func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
-	s.handler.pace.tick, s.handler.pace.checkpoint, s.handler.pace.idle = tick, checkpoint, idle
+	s.handler.pace.tick = tick
+	s.handler.pace.checkpoint = checkpoint
+	s.handler.pace.idle = idle
 }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
@@ -23,7 +25,8 @@ func (s *Service) SetMemory(bytes int64) { s.memory.Parts.Limit = bytes }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (s *Service) SetFeeds(n int64, wait time.Duration) {
-	s.memory.Feeds.Limit, s.memory.Feeds.Wait = n*intake.FeedBytes, wait
+	s.memory.Feeds.Limit = n * intake.FeedBytes
+	s.memory.Feeds.Wait = wait
 }
 
 // FeedsUsed returns how many bytes the requests that send bytes have.

@@ -140,7 +140,8 @@ func newSiteOnPipes(t *testing.T, bucket storage.Bucket, c uploads.Config) *sess
 // serveOnPipes serves the site by a server whose requests end with the context.
 func (s *sessionSite) serveOnPipes(ctx context.Context) *http.Server {
 	server := &http.Server{Handler: s.routes(), BaseContext: func(net.Listener) context.Context { return ctx }}
-	s.client, s.base = wiretest.OnPipes(s.t, server), "http://site.invalid/uploads"
+	s.client = wiretest.OnPipes(s.t, server)
+	s.base = "http://site.invalid/uploads"
 	return server
 }
 

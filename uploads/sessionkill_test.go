@@ -46,7 +46,8 @@ func (d *ending) layer(next driver.Driver) driver.Driver {
 func (d *ending) call(ctx context.Context, next func(context.Context) error) error {
 	d.mu.Lock()
 	d.calls++
-	now, dead := d.calls == d.at, d.calls > d.at
+	now := d.calls == d.at
+	dead := d.calls > d.at
 	d.mu.Unlock()
 	if dead || now && !d.after {
 		return &storage.Error{Code: storage.Internal, Err: errDead}
@@ -113,7 +114,8 @@ func (s *sessionSite) continueTus(address string, data []byte) {
 }
 
 var journeys = func() []journey {
-	small, large := content(1000), content(part+10_000)
+	small := content(1000)
+	large := content(part + 10_000)
 	inspect := uploads.Config{Inspect: func(_ context.Context, u *uploads.File, content *storage.ReaderAt) error {
 		u.ContentType = "image/png"
 		return nil
@@ -403,7 +405,8 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 // A server is killed at each of its calls while it completes an upload, and the client gives up. If
 // the object is there, the application gets to know of it, and the client too.
 func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
-	small, large := content(300), content(part+5000)
+	small := content(300)
+	large := content(part + 5000)
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	for _, row := range []struct {
 		name    string
@@ -421,10 +424,12 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 		{"inspected tus in one request, after", inspect, true, false, small},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			completed, data := 0, row.data
+			completed := 0
+			data := row.data
 			for at := 1; ; at++ {
 				require.Less(t, at, 60)
-				drv, told := memstore.NewDriver(memstore.Config{}), 0
+				drv := memstore.NewDriver(memstore.Config{})
+				told := 0
 				c := uploads.Config{ProxyParts: true, Inspect: row.inspect, Stored: func(context.Context, *uploads.File) error { told++; return nil }}
 				s := newSessionSite(t, engine.New(drv), c)
 				d := &ending{at: at, after: row.after}
@@ -433,7 +438,8 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 				if row.parts {
 					u := s.begin(map[string]any{"filename": "file"})
 					sent := u.send(1, data)
-					address, u.s = s.base+"/s3/multipart/"+u.UploadID, mortal
+					address = s.base + "/s3/multipart/" + u.UploadID
+					u.s = mortal
 					u.complete(sent)
 				} else {
 					address = s.create("Upload-Length", size(data))

@@ -51,7 +51,9 @@ func (s *spell) layer(next driver.Driver) driver.Driver {
 func (s *spell) begin(from int) (seen int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen, s.seen, s.from = s.seen, 0, from
+	seen = s.seen
+	s.seen = 0
+	s.from = from
 	return seen
 }
 

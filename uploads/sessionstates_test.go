@@ -99,7 +99,8 @@ func TestACallThatFailedKeepsNoOtherProcessWaiting(t *testing.T) {
 	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
 		for n, hits := 1, 1; hits > 0; n++ {
 			synctest.Test(t, func(t *testing.T) {
-				d, injector := memstore.NewDriver(memstore.Config{}), faults.New()
+				d := memstore.NewDriver(memstore.Config{})
+				injector := faults.New()
 				s := newSiteOnPipes(t, engine.New(d, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
 				other := newSiteOnPipes(t, engine.New(d), uploads.Config{})
 				at := s.create("Upload-Length", "3")

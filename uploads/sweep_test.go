@@ -50,7 +50,8 @@ func TestSweepReachesEveryUpload(t *testing.T) {
 func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var readers atomic.Int32
-		both, sweeping := make(chan struct{}), false
+		both := make(chan struct{})
+		sweeping := false
 		wait := func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" && sweeping {
 				if readers.Add(1) == 2 {

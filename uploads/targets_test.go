@@ -21,7 +21,8 @@ func TestATargetSaysHowAFileIsStored(t *testing.T) {
 		},
 		"pieces": func(s *uploads.Service, body string) (*uploads.File, error) {
 			p := piece(1, 1, body)
-			p.Target, p.Name = &target, "a.txt"
+			p.Target = &target
+			p.Name = "a.txt"
 			return s.PutPiece(t.Context(), p)
 		},
 	} {

@@ -77,7 +77,8 @@ func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
-	otherKey, otherPlace := config, config
+	otherKey := config
+	otherPlace := config
 	otherKey.TokenKey = bytes.Repeat([]byte("x"), 16)
 	otherPlace.Key = "documents/{user}/{random}{ext}"
 	changed := []byte(ticket.Token)

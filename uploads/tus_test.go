@@ -110,7 +110,8 @@ func TestTusDefersTheLength(t *testing.T) {
 			for _, n := range row.sizes {
 				total += n
 			}
-			data, offset := content(total), 0
+			data := content(total)
+			offset := 0
 			for i, n := range row.sizes {
 				pairs := []string{}
 				if i == len(row.sizes)-1 {

@@ -80,7 +80,8 @@ func TestTheConnectionOfARefusedChunkedBodyStaysOpenForAWhile(t *testing.T) {
 		_, err = io.WriteString(conn, "POST /uploads/tus/ HTTP/1.1\r\nHost: x\r\nX-User: alice\r\nUpload-Draft-Interop-Version: 8\r\n"+
 			"Upload-Complete: ?1\r\nContent-Type: application/partial-upload\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n")
 		require.NoError(t, err)
-		from, began := bufio.NewReader(conn), time.Now()
+		from := bufio.NewReader(conn)
+		began := time.Now()
 		response, err := http.ReadResponse(from, nil)
 		require.NoError(t, err)
 		require.Equal(t, 104, response.StatusCode)

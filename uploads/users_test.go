@@ -68,7 +68,8 @@ func TestAUserWhoseIDCannotBeKeptIsRefusedBeforeAnyByte(t *testing.T) {
 				if len(id) > 2048 && row.begin != nil {
 					continue // records and Begin exclude one another
 				}
-				user, bucket := uploads.User{ID: id}, memstore.New(storage.WithSigningBaseURL("https://store.example"))
+				user := uploads.User{ID: id}
+				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
 				c := uploads.Config{
 					Rules: rules.Any(0), Begin: row.begin, Authorize: func(*http.Request) (uploads.User, error) { return user, nil },
 				}

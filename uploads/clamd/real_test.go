@@ -130,7 +130,8 @@ func start(t *testing.T, lines ...string) *daemon {
 
 	var log bytes.Buffer
 	command := exec.Command(copied, "--config-file="+config)
-	command.Stdout, command.Stderr = &log, &log
+	command.Stdout = &log
+	command.Stderr = &log
 	require.NoError(t, command.Start())
 	d := &daemon{
 		unix: "unix://" + filepath.Join(dir, "socket"), tcp: "tcp://" + net.JoinHostPort(host, port),

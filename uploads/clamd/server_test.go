@@ -286,7 +286,8 @@ func TestReplies(t *testing.T) {
 						f.scanner.SetPrompt(row.prompt)
 					}
 					err := f.scan(t, strings.Repeat("x", max(row.size, 100)))
-					want, accepts := row.want, row.accepted && policy == clamd.Accept
+					want := row.want
+					accepts := row.accepted && policy == clamd.Accept
 					if accepts {
 						want = errNone
 					}

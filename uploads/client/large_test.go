@@ -147,7 +147,8 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	})
 	b := content(10_000)
 	f := large(b)
-	f.Concurrency, f.Attempts = 1, 2
+	f.Concurrency = 1
+	f.Attempts = 2
 	_, err := s.client.UploadLarge(t.Context(), f)
 	var left *filesclient.Incomplete
 	require.ErrorAs(t, err, &left)
@@ -159,7 +160,9 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
 
 	down = false
-	f.Token, f.PartSize, f.Sums = left.Token, left.PartSize, left.Sums
+	f.Token = left.Token
+	f.PartSize = left.PartSize
+	f.Sums = left.Sums
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
 	s.holds(t, record, "large.bin", b)
@@ -174,14 +177,17 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	})
 	b := content(10_000)
 	f := large(b)
-	f.Concurrency, f.Attempts = 1, 1
+	f.Concurrency = 1
+	f.Attempts = 1
 	_, err := s.client.UploadLarge(t.Context(), f)
 	var left *filesclient.Incomplete
 	require.ErrorAs(t, err, &left)
 	require.Len(t, left.Sums, 3)
 
 	b[1500]++
-	f.Token, f.PartSize, f.Sums = left.Token, left.PartSize, left.Sums
+	f.Token = left.Token
+	f.PartSize = left.PartSize
+	f.Sums = left.Sums
 	s.number = 3
 	_, err = s.client.UploadLarge(t.Context(), f) // the second part fails
 	require.ErrorAs(t, err, &left)
@@ -199,7 +205,8 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
-	f.Name, f.Concurrency = "a/b", 1
+	f.Name = "a/b"
+	f.Concurrency = 1
 	_, err := s.client.UploadLarge(t.Context(), f)
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	var left *filesclient.Incomplete

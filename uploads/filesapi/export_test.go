@@ -110,7 +110,8 @@ func (s *Store) Details(ctx context.Context, id string) (*Record, error) {
 
 // record returns the record with which an operation responds to a request.
 func (s *Store) record(ctx context.Context, serve func(*call) error, id string, body []byte) (record *Record, err error) {
-	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPut, "/", bytes.NewReader(body))
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPut, "/", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.SetPathValue("id", id)
 	c := &call{Request: r, w: w}

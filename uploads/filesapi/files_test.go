@@ -31,7 +31,8 @@ func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 	for _, place := range places() {
 		for _, backend := range backends() {
 			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {
-				bucket, clock := place.open(t), newClock()
+				bucket := place.open(t)
+				clock := newClock()
 				f := &fixture{bucket: bucket, records: backend.open(t, bucket), clock: clock}
 				var err error
 				f.store, err = filesapi.NewStore(bucket, f.records, filesapi.StoreConfig{Now: clock.Now})
@@ -112,9 +113,11 @@ func TestPartsOverHTTP(t *testing.T) { everywhere(t, parts) }
 func parts(t *testing.T, a *api) {
 	for _, kind := range []string{"client", "temp"} {
 		t.Run(kind, func(t *testing.T) {
-			upload, download := a.client.UploadPart, a.client.Download
+			upload := a.client.UploadPart
+			download := a.client.Download
 			if kind == "temp" {
-				upload, download = a.client.UploadTempPart, a.client.DownloadTemp
+				upload = a.client.UploadTempPart
+				download = a.client.DownloadTemp
 			}
 			send := func(part int, content string) (*filesapi.Record, error) {
 				return upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 3, Part: part, OriginalFileName: "a.txt"}, strings.NewReader(content))
@@ -191,7 +194,9 @@ func TestListOverHTTP(t *testing.T) {
 func TestDeleteManyOverHTTP(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
-	one, two, kept := f.upload(t, "1"), f.upload(t, "2"), f.upload(t, "3")
+	one := f.upload(t, "1")
+	two := f.upload(t, "2")
+	kept := f.upload(t, "3")
 	missing := uploads.NewID(f.clock.Now())
 	deletions, err := a.client.DeleteMany(t.Context(), []string{two.ID, missing, one.ID, two.ID})
 	require.NoError(t, err)

@@ -41,7 +41,8 @@ func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 		require.NoError(t, err)
 		require.Nil(t, r)
 	}
-	records, errs := make([]*filesapi.Record, n), make([]error, n)
+	records := make([]*filesapi.Record, n)
+	errs := make([]error, n)
 	start := make(chan struct{})
 	var group sync.WaitGroup
 	for i := range n {

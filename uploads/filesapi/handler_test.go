@@ -201,7 +201,8 @@ func TestHandlerSaysWhenToComeBack(t *testing.T) {
 
 func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
-	mine, theirs := f.upload(t, "mine"), f.upload(t, "theirs")
+	mine := f.upload(t, "mine")
+	theirs := f.upload(t, "theirs")
 	a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
 		if user != "user-1" || id == theirs.ID {
 			return storage.PermissionDenied

@@ -46,7 +46,8 @@ func TestALargeFileOverHTTP(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, size, record.OriginalLength)
 
-	want, got := crc32.New(crc32.MakeTable(crc32.Castagnoli)), crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	want := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	got := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, err = io.Copy(want, &pattern{end: size})
 	require.NoError(t, err)
 	c, err := a.client.Download(t.Context(), record.ID, "")

@@ -114,7 +114,8 @@ func watchHeap() func() uint64 {
 	debug.FreeOSMemory()
 	var before, now runtime.MemStats
 	runtime.ReadMemStats(&before)
-	stop, done := make(chan struct{}), make(chan struct{})
+	stop := make(chan struct{})
+	done := make(chan struct{})
 	var peak uint64
 	go func() {
 		defer close(done)

@@ -81,7 +81,8 @@ func TestManyRaceTheLastPart(t *testing.T) {
 func TestManySendAllPartsAtOnce(t *testing.T) {
 	const count = 32
 	f := inMemory(t, filesapi.StoreConfig{})
-	records, errs := make([]*filesapi.Record, count), make([]error, count)
+	records := make([]*filesapi.Record, count)
+	errs := make([]error, count)
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
@@ -130,7 +131,8 @@ func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 	f.send(t, "a", part(token, 2, 1))
 	var missing, senders sync.WaitGroup
 	missing.Add(n)
-	records, errs := make([]*filesapi.Record, n), make([]error, n)
+	records := make([]*filesapi.Record, n)
+	errs := make([]error, n)
 	for i := range n {
 		// The parts stay, so that no call stops because they are missing.
 		s := f.beside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),

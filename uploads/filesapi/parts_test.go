@@ -109,7 +109,8 @@ func TestPartsMustMatch(t *testing.T) {
 func TestUploadsThatShareAToken(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		mine, theirs := part(token, 2, 1), part(token, 3, 1)
+		mine := part(token, 2, 1)
+		theirs := part(token, 3, 1)
 		theirs.UploadedBy = "user-2"
 		f.send(t, "mine ", mine)
 		f.send(t, "theirs", theirs)

@@ -175,7 +175,8 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 				f.send(t, "a", part(token, 2, 1))
 				slow, inside := newGate("A, sent again")
 				var late, sleeping sync.WaitGroup
-				made, errs := make([]*filesapi.Record, 2), make([]error, 2)
+				made := make([]*filesapi.Record, 2)
+				errs := make([]error, 2)
 				late.Go(func() { made[0], errs[0] = f.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
 				<-inside
 

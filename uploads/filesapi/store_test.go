@@ -36,7 +36,8 @@ func TestNewRefuses(t *testing.T) {
 	without := func(f storage.Features) storage.Bucket {
 		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
 	}
-	noCreate, noSwap := without(storage.ConditionalCreate), without(storage.ConditionalUpdate)
+	noCreate := without(storage.ConditionalCreate)
+	noSwap := without(storage.ConditionalUpdate)
 	for name, c := range map[string]struct {
 		bucket  storage.Bucket
 		records uploads.Records

@@ -34,7 +34,8 @@ func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 		{"of a larger store", 11, 40},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			ours, other := stocked(t, row.ours), stocked(t, row.other)
+			ours := stocked(t, row.ours)
+			other := stocked(t, row.other)
 			for name, mixed := range map[string][2]*fixture{"the bucket": {other, ours}, "the records": {ours, other}} {
 				s, err := filesapi.NewStore(mixed[0].bucket, mixed[1].records, filesapi.StoreConfig{})
 				require.NoError(t, err)

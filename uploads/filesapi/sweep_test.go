@@ -62,7 +62,8 @@ func TestSweepIgnoresANilOption(t *testing.T) {
 
 func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
-	lost, stays := f.upload(t, "lost"), f.upload(t, "stays")
+	lost := f.upload(t, "lost")
+	stays := f.upload(t, "stays")
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+lost.ID+".txt"))
 	require.Equal(t, &uploads.SweepReport{Records: 1}, f.sweep(t))
 	require.Equal(t, []string{stays.ID}, listed(t, f.store, uploads.Filter{}, 10))

@@ -95,7 +95,8 @@ func TestInspectionTakesTimeInProportion(t *testing.T) {
 			}
 			var small, large time.Duration
 			for range 3 {
-				small, large = cost([]byte(row.of(short))), cost([]byte(row.of(short*times)))
+				small = cost([]byte(row.of(short)))
+				large = cost([]byte(row.of(short * times)))
 				if large < 3*times*max(small, 2*time.Millisecond) {
 					return
 				}

@@ -165,7 +165,8 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	p, rule := keypattern.Parse("{a}-{yyyy}/{mm}{b}/{random}{ext}")
 	require.Empty(f, rule)
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
-		first, second := map[string]string{"a": a, "b": b}, map[string]string{"a": c, "b": d}
+		first := map[string]string{"a": a, "b": b}
+		second := map[string]string{"a": c, "b": d}
 		_, flaw := p.Check(first)
 		_, other := p.Check(second)
 		if flaw != "" || other != "" {

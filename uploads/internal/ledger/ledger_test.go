@@ -103,7 +103,8 @@ func TestReservationsWithinALimit(t *testing.T) {
 			_, err := b.Reserve(t.Context(), exactly("a", "first", 40), ledger.Limit{})
 			require.NoError(t, err)
 			r := exactly("a", "second", 0)
-			r.Least, r.Most = row.least, row.most
+			r.Least = row.least
+			r.Most = row.most
 			got, err := b.Reserve(t.Context(), r, row.limit)
 			require.ErrorIs(t, err, row.err)
 			if row.err == nil {
@@ -114,7 +115,8 @@ func TestReservationsWithinALimit(t *testing.T) {
 }
 
 func TestAUserHasABoundedNumberOfOpenUploads(t *testing.T) {
-	s, full := newStates(), map[string]ledger.Entry{}
+	s := newStates()
+	full := map[string]ledger.Entry{}
 	for i := range 1000 {
 		full[fmt.Sprint(i)] = ledger.Entry{Bytes: 1, Files: 1}
 	}
@@ -132,7 +134,8 @@ func TestAUserHasABoundedNumberOfOpenUploads(t *testing.T) {
 // A process remembers the ledger that it wrote last, and another one may have written since.
 func TestNothingIsConcludedFromWhatAProcessRemembers(t *testing.T) {
 	s := newStates()
-	one, other := newBook(s), newBook(s)
+	one := newBook(s)
+	other := newBook(s)
 	_, err := one.Reserve(t.Context(), exactly("a", "x", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 	require.NoError(t, other.Drop(t.Context(), "a", "x"))
@@ -174,7 +177,8 @@ func TestALostResponseCountsOnce(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newStates()
-			b, other := newBook(s), newBook(s)
+			b := newBook(s)
+			other := newBook(s)
 			_, err := b.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
 			require.NoError(t, err)
 			s.next = func() error {
@@ -201,7 +205,8 @@ func TestALostResponseCountsOnce(t *testing.T) {
 func TestARemovalIsCountedOnceWhoeverEndsIt(t *testing.T) {
 	begin := func(t *testing.T) (one, other *ledger.Book, first ledger.Removal) {
 		s := newStates()
-		one, other = newBook(s), newBook(s)
+		one = newBook(s)
+		other = newBook(s)
 		_, err := one.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
 		require.NoError(t, err)
 		_, err = one.Settle(t.Context(), "a", "x", 7)
@@ -318,7 +323,8 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
 	require.NoError(t, b.Recount(t.Context(), "a", func(text *ledger.Text) error {
-		text.Bytes, text.Files = 30, 1
+		text.Bytes = 30
+		text.Files = 1
 		return nil
 	}))
 	old := ledger.OldPrefix + strings.TrimPrefix(b.Key("a"), b.Prefix)
