@@ -68,8 +68,11 @@ func notReserved(a Allowance, err error) *Error {
 	over, isOver := errors.AsType[*ledger.OverError](err)
 	if errors.Is(err, ledger.ErrBusy) {
 		return &Error{
-			Field: fileField, Code: Busy, Status: http.StatusTooManyRequests,
-			Message: "Too many of your uploads are not complete. Complete or cancel some.", Err: storage.RateLimited,
+			Field:   fileField,
+			Code:    Busy,
+			Status:  http.StatusTooManyRequests,
+			Message: "Too many of your uploads are not complete. Complete or cancel some.",
+			Err:     storage.RateLimited,
 		}
 	}
 	if !isOver {
@@ -111,8 +114,15 @@ func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *E
 		return 0, e
 	}
 	r := ledger.Reservation{
-		User: a.user.ID, Name: a.name, Least: 1, Most: a.most, Entry: a.entry, Replaces: a.replaces,
-		Keep: a.keep, Try: a.try, Sizes: map[string]int64{},
+		User:     a.user.ID,
+		Name:     a.name,
+		Least:    1,
+		Most:     a.most,
+		Entry:    a.entry,
+		Replaces: a.replaces,
+		Keep:     a.keep,
+		Try:      a.try,
+		Sizes:    map[string]int64{},
 	}
 	for _, f := range a.stored {
 		r.Sizes[f.reserved] = f.Size

@@ -96,7 +96,9 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 		return u.piece.Body, nil
 	}
 	b := &bodylimit.Reader{
-		Body: u.piece.Body, Left: share, TooLarge: tooLarge(fileField, limit),
+		Body:     u.piece.Body,
+		Left:     share,
+		TooLarge: tooLarge(fileField, limit),
 		More: func() (int64, error) {
 			others, err := u.others(ctx)
 			if err != nil {

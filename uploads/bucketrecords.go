@@ -108,13 +108,21 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, "", &storage.Error{
-			Code: storage.Internal, Key: recordKey(id),
-			Err: errors.New("was not written by package uploads: " + err.Error()),
+			Code: storage.Internal,
+			Key:  recordKey(id),
+			Err:  errors.New("was not written by package uploads: " + err.Error()),
 		}
 	}
 	return &File{
-		ID: id, Key: r.Key, Name: r.Name, ContentType: r.Type, Size: r.Size,
-		User: User{ID: r.User}, Purpose: r.Purpose, CRC32C: r.CRC32C, Expires: r.Expires,
+		ID:          id,
+		Key:         r.Key,
+		Name:        r.Name,
+		ContentType: r.Type,
+		Size:        r.Size,
+		User:        User{ID: r.User},
+		Purpose:     r.Purpose,
+		CRC32C:      r.CRC32C,
+		Expires:     r.Expires,
 	}, attrs.Revision, nil
 }
 
@@ -142,7 +150,8 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		}
 	}
 	return nil, &storage.Error{
-		Code: storage.Unavailable, Key: recordKey(id),
+		Code: storage.Unavailable,
+		Key:  recordKey(id),
 		Err:  errors.New("the object changed " + strconv.Itoa(maxPieceConflicts) + " times while this call updated it"),
 		Hint: "check with storagetest that the store supports IfRevision",
 	}

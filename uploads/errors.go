@@ -73,9 +73,7 @@ var meanings = map[Code]struct {
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	// The status is not 409. After 409, a client would repeat the request, which would fail again.
-	Exists: {
-		Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed,
-	},
+	Exists:       {Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed},
 	Locked:       {Storage: storage.Locked, Status: http.StatusLocked},
 	Refused:      {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	Busy:         {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
@@ -204,7 +202,10 @@ func storeFailed(err error) *Error {
 		return own
 	}
 	e := &Error{
-		Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err,
+		Field:   fileField,
+		Code:    StoreFailed,
+		Message: "The file could not be stored. Try again in a moment.",
+		Err:     err,
 	}
 	failed, _ := errors.AsType[*storage.Error](err)
 	reads := failed != nil &&
@@ -240,8 +241,10 @@ func interrupted(err error) *Error {
 			"The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	return &Error{
-		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",
-		Err: &storage.Error{Code: storage.BodyFailed, Err: err},
+		Field:   fileField,
+		Code:    Interrupted,
+		Message: "The file did not arrive completely. Try again.",
+		Err:     &storage.Error{Code: storage.BodyFailed, Err: err},
 	}
 }
 
@@ -317,9 +320,16 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	webapi.RetryLater(w.Header(), status, err)
 	p := problem{
-		Title: http.StatusText(status), Status: status, Detail: e.Message, Message: e.Message,
-		Code: e.Code, Field: webapi.Field(e.Field), File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader),
-		Key: e.key, Location: e.location,
+		Title:    http.StatusText(status),
+		Status:   status,
+		Detail:   e.Message,
+		Message:  e.Message,
+		Code:     e.Code,
+		Field:    webapi.Field(e.Field),
+		File:     e.Name,
+		Request:  w.Header().Get(webapi.RequestIDHeader),
+		Key:      e.key,
+		Location: e.location,
 	}
 	if e.problem != "" {
 		p.Type = problemTypes + e.problem

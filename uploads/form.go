@@ -116,7 +116,10 @@ func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*for
 	}
 	form := &bodylimit.Reader{Body: body, TooLarge: notUnderstood()}
 	return &formReader{
-		body: form, parts: multipart.NewReader(form, parameters["boundary"]), name: name, skip: fieldBytes,
+		body:  form,
+		parts: multipart.NewReader(form, parameters["boundary"]),
+		name:  name,
+		skip:  fieldBytes,
 	}, nil
 }
 

@@ -208,7 +208,9 @@ func (w *sweeper) checkLimit(found *orphans) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.keeper.config.Key,
+		Code: storage.PreconditionFailed,
+		Op:   "Sweep",
+		Key:  w.keeper.config.Key,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
 		Hint: "check that the service has its own bucket and its own records; if so, as after a change of Config.Key, call Sweep with WithoutOrphanLimit",

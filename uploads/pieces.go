@@ -105,7 +105,8 @@ func (s *session) extension() string {
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
-			Code: storage.Unsupported, Op: "PutPiece",
+			Code: storage.Unsupported,
+			Op:   "PutPiece",
 			Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
 		}}
 	}
@@ -268,7 +269,9 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target,
 		time.Time{})
 	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{
-		Count: p.Count, Target: p.Target != nil, Run: rand.Text(),
+		Count:  p.Count,
+		Target: p.Target != nil,
+		Run:    rand.Text(),
 	}
 	if e := service.keeper.reserve(ctx, s); e != nil {
 		if begun, err := u.begunByAnother(ctx, s); begun || err != nil {
@@ -356,7 +359,8 @@ func (u *putPiece) conflict(name string) error {
 		return nil
 	}
 	return storeFailed(&storage.Error{
-		Code: storage.Unavailable, Key: u.service.config.Prefix + name,
+		Code: storage.Unavailable,
+		Key:  u.service.config.Prefix + name,
 		Err:  fmt.Errorf("the state changed %d times while this call updated it", u.conflicts),
 		Hint: "check with storagetest that the store supports IfRevision, or with uploadstest that the database compares revisions",
 	})

@@ -41,7 +41,10 @@ func (s *Service) Download(
 		return nil, nil, refuse("id", NotFound, "There is no such file.")
 	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
 		return nil, nil, &Error{
-			Field: fileField, Code: InvalidValue, Message: "The file cannot be read in this way.", Err: err,
+			Field:   fileField,
+			Code:    InvalidValue,
+			Message: "The file cannot be read in this way.",
+			Err:     err,
 		}
 	}
 	return nil, nil, storeFailed(err)
@@ -157,10 +160,13 @@ func (s *Service) identify(f *File) {
 
 func tookTooLong(f *File) *Error {
 	return &Error{
-		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable,
+		Field:   fileField,
+		Code:    StoreFailed,
+		Status:  http.StatusServiceUnavailable,
 		Message: "The upload took too long. Try again.",
 		Err: &storage.Error{
-			Code: storage.Unavailable, Key: f.Key,
+			Code: storage.Unavailable,
+			Key:  f.Key,
 			Hint: "make Config.Grace, Config.Lifetime and Target.Lifetime longer than the longest upload",
 		},
 	}

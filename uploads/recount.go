@@ -41,7 +41,9 @@ const maxRecounts = 10
 
 // errRestless is the error if the ledger of a user changed during each attempt to count.
 var errRestless = &storage.Error{
-	Code: storage.Unavailable, Op: "Recount", Err: errors.New("uploads of the user begin or end all the time"),
+	Code: storage.Unavailable,
+	Op:   "Recount",
+	Err:  errors.New("uploads of the user begin or end all the time"),
 	Hint: "count when the user is idle",
 }
 

@@ -89,8 +89,11 @@ func (c *call) processedCompleted() bool {
 
 func (t *tus) serveDraft(c *call) error {
 	f := map[string]func(*call) error{
-		http.MethodPost: t.createDraft, http.MethodHead: t.headTus, http.MethodGet: t.headTus,
-		http.MethodPatch: t.patchDraft, http.MethodDelete: t.deleteTus,
+		http.MethodPost:   t.createDraft,
+		http.MethodHead:   t.headTus,
+		http.MethodGet:    t.headTus,
+		http.MethodPatch:  t.patchDraft,
+		http.MethodDelete: t.deleteTus,
 	}[c.Method]
 	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
 		return methodNotAllowed(c, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")

@@ -92,8 +92,13 @@ func (h *handler) beginParts(c *call) (err error) {
 		return err
 	}
 	begun := begunUpload{
-		Key: s.key(), UploadID: s.id, PartSize: s.PartSize, MinPartSize: limits.MinSize,
-		MaxPartSize: limits.MaxSize, MaxParts: limits.MaxParts, ExpiresAt: s.Expires,
+		Key:         s.key(),
+		UploadID:    s.id,
+		PartSize:    s.PartSize,
+		MinPartSize: limits.MinSize,
+		MaxPartSize: limits.MaxSize,
+		MaxParts:    limits.MaxParts,
+		ExpiresAt:   s.Expires,
 	}
 	if s.Checked {
 		begun.Checksum = asked.Checksum

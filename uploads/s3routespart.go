@@ -50,9 +50,11 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 	}
 	query.Set("signature", s.partSignature(part, query))
 	return &signedRequest{
-		URL:     h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
-		Method:  http.MethodPut,
-		Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: expires,
+		URL:       h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
+		Method:    http.MethodPut,
+		Headers:   map[string]string{},
+		Expires:   int64(ttl / time.Second),
+		ExpiresAt: expires,
 	}
 }
 
@@ -249,8 +251,11 @@ func (h *handler) sign(
 		headers[name] = strings.Join(values, ",")
 	}
 	return &signedRequest{
-		URL: signed.URL, Method: signed.Method, Headers: headers, ExpiresAt: signed.ExpiresAt,
-		Expires: max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
+		URL:       signed.URL,
+		Method:    signed.Method,
+		Headers:   headers,
+		ExpiresAt: signed.ExpiresAt,
+		Expires:   max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
 	}, nil
 }
 

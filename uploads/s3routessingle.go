@@ -52,8 +52,11 @@ func (h *handler) beginSingle(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, signedRequest{
-		Method: http.MethodPut, URL: h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
-		Fields: map[string]string{"key": s.key()}, Headers: map[string]string{}, Expires: int64(ttl / time.Second),
+		Method:  http.MethodPut,
+		URL:     h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
+		Fields:  map[string]string{"key": s.key()},
+		Headers: map[string]string{},
+		Expires: int64(ttl / time.Second),
 	})
 }
 

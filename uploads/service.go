@@ -101,7 +101,10 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		}
 	}
 	s := &Service{
-		bucket: bucket, config: &c, judge: judge, pattern: p,
+		bucket:  bucket,
+		config:  &c,
+		judge:   judge,
+		pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
 		memory:  intake.New(c.MemoryLimit),
 	}
@@ -109,12 +112,19 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		s.maxSize = most
 	}
 	s.keeper = &keeper{
-		bucket: bucket, config: &c, service: s, calls: callRegistry{process: rand.Text()}, basePart: partsize.Base,
+		bucket:   bucket,
+		config:   &c,
+		service:  s,
+		calls:    callRegistry{process: rand.Text()},
+		basePart: partsize.Base,
 	}
 	if c.Allowance != nil {
 		s.counter = &counter{s, &ledger.Book{
-			Prefix: c.usagePrefix(), Scope: c.Key, States: c.States, Now: c.Now,
-			Wait: func(ctx context.Context, d time.Duration) error { return s.memory.Wait(ctx, d) },
+			Prefix: c.usagePrefix(),
+			Scope:  c.Key,
+			States: c.States,
+			Now:    c.Now,
+			Wait:   func(ctx context.Context, d time.Duration) error { return s.memory.Wait(ctx, d) },
 		}}
 	}
 	s.handler = &handler{bucket: bucket, config: &c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
@@ -176,8 +186,11 @@ func (s *Service) checkUser(user User) *Error {
 	}
 	if name == keypattern.User { // the application chose the user, so the client cannot correct the ID
 		return &Error{
-			Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage,
-			Err: errors.New("uploads: User.ID: " + flaw),
+			Field:   name,
+			Code:    InvalidValue,
+			Status:  http.StatusInternalServerError,
+			Message: internalMessage,
+			Err:     errors.New("uploads: User.ID: " + flaw),
 		}
 	}
 	if flaw != "" {
@@ -192,8 +205,12 @@ func (s *Service) checkUser(user User) *Error {
 // target returns the Target of a file for which the application sets none.
 func (s *Service) target(key string, v *rules.Verdict) Target {
 	t := Target{
-		Key: key, ContentType: v.ContentType, CacheControl: s.config.cacheControl(v.MediaType),
-		Tags: s.config.Tags, PublicRead: s.config.PublicRead, Overwrite: !s.guarded,
+		Key:          key,
+		ContentType:  v.ContentType,
+		CacheControl: s.config.cacheControl(v.MediaType),
+		Tags:         s.config.Tags,
+		PublicRead:   s.config.PublicRead,
+		Overwrite:    !s.guarded,
 	}
 	if !v.Inline {
 		t.ContentDisposition = "attachment" // makes a browser save the file and not show it
@@ -216,7 +233,9 @@ func (s *Service) mergeTarget(t, base Target) Target {
 func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	if _, err = io.ReadFull(from, random[:]); err != nil {
 		err = &storage.Error{
-			Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes"),
+			Code: storage.Internal,
+			Op:   "uploads",
+			Err:  errors.New("Config.Random returned too few bytes"),
 		}
 	}
 	return random, err

@@ -244,8 +244,10 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 func (k *keeper) save(ctx context.Context, s *session) error {
 	if !s.mayEnter() {
 		return storeFailed(&storage.Error{
-			Code: storage.Internal, Op: "uploads", Key: k.objectKey(s, stateName),
-			Err: fmt.Errorf("an upload in the phase %q cannot enter the phase %q", s.was, s.Phase),
+			Code: storage.Internal,
+			Op:   "uploads",
+			Key:  k.objectKey(s, stateName),
+			Err:  fmt.Errorf("an upload in the phase %q cannot enter the phase %q", s.was, s.Phase),
 		})
 	}
 	s.Nonce = rand.Text()
@@ -399,9 +401,17 @@ func (s *session) limit() int64 {
 func newSession(kind string, user User, n Request, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
-		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type,
-		Metadata: n.Metadata, Size: n.Size,
-		Expires: expires.UTC().Truncate(time.Second), name: sessionName(id), id: id,
+		Kind:     kind,
+		User:     user.ID,
+		Values:   user.Values,
+		Target:   target,
+		Name:     n.Name,
+		Type:     n.Type,
+		Metadata: n.Metadata,
+		Size:     n.Size,
+		Expires:  expires.UTC().Truncate(time.Second),
+		name:     sessionName(id),
+		id:       id,
 	}
 }
 

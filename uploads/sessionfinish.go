@@ -418,7 +418,9 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	// If an earlier call has tried to make the object, that call may have counted the file. In that
 	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
 	again := s.again
-	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
+	if s, failed := k.advance(ctx, s, nil, func(s *session) {
+		s.Phase = phaseAborted
+	}); failed == nil {
 		if k.remove(ctx, s) == nil && k.removeJoined(ctx, s) == nil && !again { // if this fails, Sweep repeats it
 			k.giveBack(ctx, s)
 		}
@@ -431,10 +433,17 @@ func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
 // file returns the File for the functions of Config.
 func (s *session) file() *File {
 	return &File{
-		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
-		Metadata: maps.Clone(s.Metadata),
-		Size:     s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
-		reserved: s.reservation(),
+		User:        s.user(),
+		Key:         s.Target.Key,
+		Name:        CleanName(s.Name),
+		ClaimedName: s.Name,
+		ClaimedType: s.Type,
+		Metadata:    maps.Clone(s.Metadata),
+		Size:        s.Size,
+		ContentType: s.Target.ContentType,
+		Location:    s.location(),
+		lifetime:    s.Target.Lifetime,
+		reserved:    s.reservation(),
 	}
 }
 

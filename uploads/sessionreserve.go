@@ -36,7 +36,10 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 // ask returns the request for room for a session.
 func (k *keeper) ask(s *session) ask {
 	a := ask{
-		user: s.user(), name: s.reservation(), size: s.Size, most: s.Target.MaxSize,
+		user:  s.user(),
+		name:  s.reservation(),
+		size:  s.Size,
+		most:  s.Target.MaxSize,
 		entry: ledger.Entry{Files: 1, Session: s.name, Run: s.run()},
 	}
 	if counter := k.service.counter; counter != nil {

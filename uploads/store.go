@@ -170,7 +170,10 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		size = int64(len(t.verdict.Head))
 	}
 	a := ask{
-		user: t.upload.User, name: random.String(), size: size, most: t.bounds.limit(),
+		user:  t.upload.User,
+		name:  random.String(),
+		size:  size,
+		most:  t.bounds.limit(),
 		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(key), Until: s.counter.leaseUntil()},
 	}
 	if t.form != nil {
@@ -238,8 +241,12 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 func (t *storeOp) file() *File {
 	u := &t.upload
 	f := &File{
-		User: u.User, Name: CleanName(u.Name), ClaimedName: u.Name, ClaimedType: u.ClaimedType, Metadata: u.Metadata,
-		origin: originOwn,
+		User:        u.User,
+		Name:        CleanName(u.Name),
+		ClaimedName: u.Name,
+		ClaimedType: u.ClaimedType,
+		Metadata:    u.Metadata,
+		origin:      originOwn,
 	}
 	if u.Target != nil {
 		f.lifetime = u.Target.Lifetime
@@ -287,7 +294,9 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
 	}
 	b := &body{
-		from: io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body), bounds: t.bounds, limit: t.bounds.limit(),
+		from:   io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body),
+		bounds: t.bounds,
+		limit:  t.bounds.limit(),
 	}
 	attrs, err := t.service.bucket.Upload(ctx, target.Key, b, opts...)
 	if err == nil {

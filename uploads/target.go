@@ -188,8 +188,11 @@ func (k *keeper) checkFeatures(t *Target) error {
 	} {
 		if n.asked && !storage.Supports(k.bucket, n.feature) {
 			return unsupported(&storage.Error{
-				Code: storage.Unsupported, Op: "uploads", Key: t.Key, Hint: n.hint,
-				Err: errors.New(n.option + " needs a feature that the bucket does not have"),
+				Code: storage.Unsupported,
+				Op:   "uploads",
+				Key:  t.Key,
+				Hint: n.hint,
+				Err:  errors.New(n.option + " needs a feature that the bucket does not have"),
 			})
 		}
 	}
@@ -199,6 +202,9 @@ func (k *keeper) checkFeatures(t *Target) error {
 // unsupported returns the error for an upload that the bucket can never store.
 func unsupported(err error) *Error {
 	return &Error{
-		Code: Internal, Status: http.StatusNotImplemented, Message: "This file cannot be stored here.", Err: err,
+		Code:    Internal,
+		Status:  http.StatusNotImplemented,
+		Message: "This file cannot be stored here.",
+		Err:     err,
 	}
 }

@@ -133,7 +133,10 @@ func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 	}
 	until := time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL + finishWithin + finishTimeout).UTC()
 	granted, e := s.counter.reserve(ctx, ask{
-		user: t.user, name: t.said.Random, size: cmp.Or(t.said.Size, -1), most: most,
+		user:  t.user,
+		name:  t.said.Random,
+		size:  cmp.Or(t.said.Size, -1),
+		most:  most,
 		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(t.finalKey("")), Until: until},
 	})
 	if granted > 0 {

@@ -112,7 +112,9 @@ func (t *tus) serveTus(c *call) error {
 	allowed := "OPTIONS, POST"
 	if id != "" {
 		f = map[string]func(*call) error{
-			http.MethodHead: t.headTus, http.MethodPatch: t.patchTus, http.MethodDelete: t.deleteTus,
+			http.MethodHead:   t.headTus,
+			http.MethodPatch:  t.patchTus,
+			http.MethodDelete: t.deleteTus,
 		}
 		allowed = "DELETE, HEAD, OPTIONS, PATCH"
 	}

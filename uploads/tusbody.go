@@ -37,8 +37,11 @@ func (t *tus) newFeed(c *call, limit int64) (*feed, error) {
 		return nil, err
 	}
 	f := &feed{
-		pieces: make(chan chunk), free: make(chan []byte, 2),
-		stop: make(chan struct{}), w: c.w, release: release,
+		pieces:  make(chan chunk),
+		free:    make(chan []byte, 2),
+		stop:    make(chan struct{}),
+		w:       c.w,
+		release: release,
 	}
 	f.free <- make([]byte, intake.PieceBytes)
 	f.free <- make([]byte, intake.PieceBytes)

@@ -26,8 +26,11 @@ type pace struct {
 }
 
 var defaultPace = pace{
-	tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: intake.IdleFor,
-	minimum: intake.IdleMinimum,
+	tick:       500 * time.Millisecond,
+	checkpoint: 2 * time.Second,
+	slow:       30 * time.Second,
+	idle:       intake.IdleFor,
+	minimum:    intake.IdleMinimum,
 }
 
 const (
@@ -75,7 +78,15 @@ type receiver struct {
 func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
 	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
 	return &receiver{
-		tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, start: have, n: have, saved: have,
+		tus:    t,
+		client: client,
+		ctx:    ctx,
+		s:      s,
+		owner:  owner,
+		next:   *s.Tus,
+		start:  have,
+		n:      have,
+		saved:  have,
 	}
 }
 
@@ -231,7 +242,9 @@ func (r *receiver) giveBack(stalled bool) error {
 		return nil
 	}
 	r.leaving = stalled
-	defer func() { r.leaving = false }()
+	defer func() {
+		r.leaving = false
+	}()
 	return r.checkpoint()
 }
 

@@ -89,7 +89,8 @@ func (r *receiver) readSegments(to []byte) error {
 }
 
 var errSegment = &storage.Error{
-	Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says"),
+	Code: storage.Internal,
+	Err:  errors.New("a segment of an upload has another size than its state says"),
 }
 
 func (r *receiver) readSegment(to []byte, name string) error {

@@ -188,9 +188,14 @@ func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) erro
 		message = "This file cannot be scanned for viruses: it is encrypted, too large, or has too much in it."
 	}
 	return &uploads.Error{
-		Field: "file", Code: uploads.Refused, Message: message,
+		Field:   "file",
+		Code:    uploads.Refused,
+		Message: message,
 		Err: &storage.Error{
-			Code: storage.InvalidArgument, Op: inspect, Key: f.Key, Err: fmt.Errorf("clamd found %s", signature),
+			Code: storage.InvalidArgument,
+			Op:   inspect,
+			Key:  f.Key,
+			Err:  fmt.Errorf("clamd found %s", signature),
 		},
 	}
 }
@@ -208,8 +213,10 @@ func (s *Scanner) down(ctx context.Context, f *uploads.File, err error) error {
 
 func (*Scanner) tooLarge(cause error) error {
 	return &uploads.Error{
-		Field: "file", Code: uploads.TooLarge, Message: "The file is too large to be scanned for viruses.",
-		Err: &storage.Error{Code: storage.TooLarge, Op: inspect, Err: cause},
+		Field:   "file",
+		Code:    uploads.TooLarge,
+		Message: "The file is too large to be scanned for viruses.",
+		Err:     &storage.Error{Code: storage.TooLarge, Op: inspect, Err: cause},
 	}
 }
 

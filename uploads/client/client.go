@@ -45,7 +45,8 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" ||
 		base.Fragment != "" {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "client.New",
+			Code: storage.InvalidArgument,
+			Op:   "client.New",
 			Hint: "give a base address such as https://example.com/api, without a query",
 		}
 	}
@@ -53,7 +54,10 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 		client = http.DefaultClient
 	}
 	return &Client{
-		base: base, client: withoutMethodChange(client), wait: ctxtime.Sleep, jitter: rand.N[time.Duration],
+		base:   base,
+		client: withoutMethodChange(client),
+		wait:   ctxtime.Sleep,
+		jitter: rand.N[time.Duration],
 	}, nil
 }
 
@@ -98,8 +102,10 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	// an ID such as ".." would change the path to the path of another operation
 	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) {
 		return nil, &uploads.Error{
-			Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.",
-			Err: storage.InvalidArgument,
+			Field:   "id",
+			Code:    uploads.InvalidValue,
+			Message: "This is not the ID of a file.",
+			Err:     storage.InvalidArgument,
 		}
 	}
 	address := *c.base
@@ -200,9 +206,11 @@ func (p *problem) told() *uploads.Error {
 // headCodes maps the status of a response to HEAD to its code, because such a response has no body
 // with the code.
 var headCodes = map[int]uploads.Code{
-	http.StatusBadRequest: uploads.InvalidValue, http.StatusUnauthorized: uploads.Unauthenticated,
-	http.StatusForbidden: uploads.NotAllowed,
-	http.StatusNotFound:  uploads.NotFound, http.StatusServiceUnavailable: uploads.StoreFailed,
+	http.StatusBadRequest:         uploads.InvalidValue,
+	http.StatusUnauthorized:       uploads.Unauthenticated,
+	http.StatusForbidden:          uploads.NotAllowed,
+	http.StatusNotFound:           uploads.NotFound,
+	http.StatusServiceUnavailable: uploads.StoreFailed,
 }
 
 func readError(response *http.Response) *Error {

@@ -134,9 +134,12 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 func jsonRequest(method, path string, value any) request {
 	document, _ := json.Marshal(value) // Marshal cannot fail for these values
 	return request{
-		method: method, path: path, success: ok,
-		header: http.Header{"Content-Type": {"application/json"}},
-		body:   bytes.NewReader(document), length: int64(len(document)),
+		method:  method,
+		path:    path,
+		success: ok,
+		header:  http.Header{"Content-Type": {"application/json"}},
+		body:    bytes.NewReader(document),
+		length:  int64(len(document)),
 	}
 }
 
@@ -192,7 +195,11 @@ func (c *Client) content(ctx context.Context, method, under, id, byteRange strin
 		return nil, foreignResponse(response)
 	}
 	return &Content{
-		ReadCloser: response.Body, Length: response.ContentLength, Range: header.Get("Content-Range"),
-		ContentType: header.Get("Content-Type"), ETag: header.Get("Etag"), FileName: params["filename"],
+		ReadCloser:  response.Body,
+		Length:      response.ContentLength,
+		Range:       header.Get("Content-Range"),
+		ContentType: header.Get("Content-Type"),
+		ETag:        header.Get("Etag"),
+		FileName:    params["filename"],
 	}, nil
 }

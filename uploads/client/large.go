@@ -203,9 +203,7 @@ func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 		u.missing = upTo(u.count)
 		u.sums = nil
 	}
-	return nil, &Incomplete{
-		Token: u.file.Token, PartSize: u.file.PartSize, Sums: u.sums, Missing: u.missing, Err: err,
-	}
+	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Sums: u.sums, Missing: u.missing, Err: err}
 }
 
 const (
@@ -237,7 +235,11 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 		path = "temp-files/parts"
 	}
 	record, err := u.client.uploadPart(ctx, path, Part{
-		Token: f.Token, Count: u.count, Part: part, OriginalFileName: f.Name, Purpose: f.Purpose,
+		Token:            f.Token,
+		Count:            u.count,
+		Part:             part,
+		OriginalFileName: f.Name,
+		Purpose:          f.Purpose,
 	}, u.section(part))
 	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
 		return e.Record, nil // an earlier attempt completed the file, but its response with the record was lost

@@ -95,7 +95,9 @@ type field struct{ name, value string }
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
 		return request{}, &storage.Error{
-			Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil",
+			Code: storage.InvalidArgument,
+			Op:   "client",
+			Hint: "give a body that is not nil",
 		}
 	}
 	var frame bytes.Buffer // writes to a bytes.Buffer never fail
@@ -109,9 +111,12 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 	head := frame.Bytes()[:before]
 	tail := frame.Bytes()[before:]
 	r := request{
-		method: http.MethodPost, path: path, length: -1, success: []int{http.StatusCreated},
-		header: http.Header{"Content-Type": {form.FormDataContentType()}},
-		body:   io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
+		method:  http.MethodPost,
+		path:    path,
+		length:  -1,
+		success: []int{http.StatusCreated},
+		header:  http.Header{"Content-Type": {form.FormDataContentType()}},
+		body:    io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
 	}
 	if size, known := bodylimit.Length(body); known {
 		r.length = int64(frame.Len()) + size

@@ -136,7 +136,14 @@ func recordOf(f *uploads.File) *Record {
 		return nil
 	}
 	return &Record{
-		ID: f.ID, FileExt: path.Ext(f.Key), MIMEType: f.ContentType, OriginalFileName: f.Name, OriginalLength: f.Size,
-		UploadedBy: f.User.ID, Purpose: f.Purpose, Created: timeid.Time(f.ID), CRC32C: f.CRC32C,
+		ID:               f.ID,
+		FileExt:          path.Ext(f.Key),
+		MIMEType:         f.ContentType,
+		OriginalFileName: f.Name,
+		OriginalLength:   f.Size,
+		UploadedBy:       f.User.ID,
+		Purpose:          f.Purpose,
+		Created:          timeid.Time(f.ID),
+		CRC32C:           f.CRC32C,
 	}
 }

@@ -41,10 +41,15 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
 	body := &bodylimit.Reader{
-		Body: r.Body, Left: maxFormFields, TooLarge: errors.New("the fields of the form are too long"),
+		Body:     r.Body,
+		Left:     maxFormFields,
+		TooLarge: errors.New("the fields of the form are too long"),
 	}
 	f := &form{
-		parts: multipart.NewReader(body, params["boundary"]), body: body, known: known, fields: map[string]string{},
+		parts:  multipart.NewReader(body, params["boundary"]),
+		body:   body,
+		known:  known,
+		fields: map[string]string{},
 	}
 	for f.file == nil {
 		err := f.next(maxFile)

@@ -100,7 +100,10 @@ func extensionOf(mediaType string) string { return mimetype.Lookup(mediaType).Ex
 // aliases maps unusual names of types to the usual names. Browsers and old programs send these
 // names, but package mimetype does not know them.
 var aliases = map[string]string{
-	"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG,
+	"image/jpg":   "image/jpeg",
+	"image/pjpeg": "image/jpeg",
+	"image/x-png": typePNG,
+	"image/svg":   typeSVG,
 }
 
 // claimedType converts the type that the sender claims to the name that detection uses. If the

@@ -60,7 +60,8 @@ func checkVersion(version, last int) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Op: "sqlrecords.New",
+		Code: storage.Unsupported,
+		Op:   "sqlrecords.New",
 		Hint: fmt.Sprintf("update this program: the tables have version %d, and it knows version %d", version, last),
 	}
 }

@@ -99,7 +99,9 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	}
 	if d != SQLite && d != PostgreSQL {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL"),
+			Code: storage.InvalidArgument,
+			Op:   op,
+			Err:  errors.New("the dialect must be SQLite or PostgreSQL"),
 		}
 	}
 	if err := d.prepare(ctx, db); err != nil {

@@ -71,7 +71,9 @@ func (t *Tx) Expire(ctx context.Context, id string) (*uploads.File, error) {
 func (t *Tx) change(ctx context.Context, op, statement string, values ...any) (*uploads.File, error) {
 	if terms[t.dialect].name == "" {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL"),
+			Code: storage.InvalidArgument,
+			Op:   op,
+			Err:  errors.New("the dialect must be SQLite or PostgreSQL"),
 		}
 	}
 	if filename.Storable(values...) != nil { // no row can contain such a text

@@ -205,7 +205,9 @@ func statesAtOnce(t *testing.T, s uploads.States) {
 	const each = 5
 	setState(t, s, firstKey, `0`, "")
 	errs := make([]error, racers)
-	race(func(i int) { errs[i] = countUp(t.Context(), s, each) })
+	race(func(i int) {
+		errs[i] = countUp(t.Context(), s, each)
+	})
 	for _, err := range errs {
 		require.NoError(t, err)
 	}

@@ -43,7 +43,9 @@ func RunService(t *testing.T, open func(t *testing.T) (storage.Bucket, uploads.R
 func counted(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	alice := uploads.User{ID: "alice"}
 	s, err := uploads.New(bucket, uploads.Config{
-		Rules: rules.Any(0), Records: records, Unguarded: true,
+		Rules:     rules.Any(0),
+		Records:   records,
+		Unguarded: true,
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: 10}, nil
 		},
@@ -137,8 +139,10 @@ var serviceCases = []struct {
 			purpose := []string{"", "odd"}[i%2]
 			user := []string{"a", "b", "c"}[i%3]
 			f, err := s.Store(t.Context(), uploads.Upload{
-				Body: strings.NewReader("x"),
-				Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
+				Body:     strings.NewReader("x"),
+				Name:     "a.txt",
+				User:     uploads.User{ID: user},
+				Metadata: map[string]string{"purpose": purpose},
 			})
 			require.NoError(t, err)
 			for _, q := range []uploads.Filter{{}, {Purpose: purpose, User: user}} {
@@ -221,8 +225,11 @@ var serviceCases = []struct {
 func storedFile(t *testing.T, s *uploads.Service) {
 	before := time.Now().UTC().Truncate(time.Millisecond)
 	f, err := s.Store(t.Context(), uploads.Upload{
-		Body: strings.NewReader("%PDF-1.7 all is well"), Name: "Rechnung №7.PDF", User: uploads.User{ID: "user-1"},
-		Metadata: map[string]string{"purpose": "invoices"}, Target: &uploads.Target{ContentType: "application/pdf"},
+		Body:     strings.NewReader("%PDF-1.7 all is well"),
+		Name:     "Rechnung №7.PDF",
+		User:     uploads.User{ID: "user-1"},
+		Metadata: map[string]string{"purpose": "invoices"},
+		Target:   &uploads.Target{ContentType: "application/pdf"},
 	})
 	require.NoError(t, err)
 	require.Len(t, f.ID, 36)
@@ -237,8 +244,14 @@ func storedFile(t *testing.T, s *uploads.Service) {
 	got, err := s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
 	want := uploads.File{
-		ID: f.ID, Key: f.Key, Name: f.Name, ContentType: f.ContentType, Size: f.Size, User: f.User, Purpose: f.Purpose,
-		CRC32C: f.CRC32C,
+		ID:          f.ID,
+		Key:         f.Key,
+		Name:        f.Name,
+		ContentType: f.ContentType,
+		Size:        f.Size,
+		User:        f.User,
+		Purpose:     f.Purpose,
+		CRC32C:      f.CRC32C,
 	}
 	require.Equal(t, want, *got)
 	require.Equal(t, "%PDF-1.7 all is well", content(t, s, f.ID))
@@ -262,8 +275,12 @@ func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1
 
 func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, error) {
 	return s.PutPiece(t.Context(), uploads.Piece{
-		Token: "token-1234", Count: pieces, Number: number, Body: strings.NewReader(piece(number)), Name: "note.txt",
-		User: uploads.User{ID: "user-1"},
+		Token:  "token-1234",
+		Count:  pieces,
+		Number: number,
+		Body:   strings.NewReader(piece(number)),
+		Name:   "note.txt",
+		User:   uploads.User{ID: "user-1"},
 	})
 }
 

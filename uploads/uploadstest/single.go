@@ -34,10 +34,20 @@ func givenBack(t *testing.T, r uploads.Records) {
 			r.User.ID = ""
 			r.CRC32C = storage.CRC32C{}
 		},
-		"an empty file":        func(r *uploads.File) { r.Size = 0; r.CRC32C.Sum = 0 },
-		"the greatest numbers": func(r *uploads.File) { r.Size = math.MaxInt64; r.CRC32C.Sum = math.MaxUint32 },
-		"the last millisecond": func(r *uploads.File) { r.ID = uploads.NewID(day.Add(999 * time.Millisecond)) },
-		"an expiry":            func(r *uploads.File) { r.Expires = day.Add(time.Millisecond) },
+		"an empty file": func(r *uploads.File) {
+			r.Size = 0
+			r.CRC32C.Sum = 0
+		},
+		"the greatest numbers": func(r *uploads.File) {
+			r.Size = math.MaxInt64
+			r.CRC32C.Sum = math.MaxUint32
+		},
+		"the last millisecond": func(r *uploads.File) {
+			r.ID = uploads.NewID(day.Add(999 * time.Millisecond))
+		},
+		"an expiry": func(r *uploads.File) {
+			r.Expires = day.Add(time.Millisecond)
+		},
 		"every kind of text": func(r *uploads.File) {
 			r.Name = "Ünïcode \u05d0\u05d1 日本 🦄 \u200d <b>'\";-- %_$1 ?.pdf"
 			r.Purpose = "100%_ of 'it'"
@@ -64,8 +74,16 @@ func unstorable(t *testing.T, r uploads.Records) {
 	create(t, r, kept)
 	for _, text := range []string{"a\x00b", "a\xffb"} {
 		for name, change := range map[string]func(*uploads.File){
-			"Name": func(r *uploads.File) { r.Name = text }, "ContentType": func(r *uploads.File) { r.ContentType = text },
-			"User": func(r *uploads.File) { r.User.ID = text }, "Purpose": func(r *uploads.File) {
+			"Name": func(r *uploads.File) {
+				r.Name = text
+			},
+			"ContentType": func(r *uploads.File) {
+				r.ContentType = text
+			},
+			"User": func(r *uploads.File) {
+				r.User.ID = text
+			},
+			"Purpose": func(r *uploads.File) {
 				r.Purpose = text
 				r.Expires = day
 			},

@@ -46,9 +46,14 @@ var day = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func record(ms int) *uploads.File {
 	id := uploads.NewID(day.Add(time.Duration(ms) * time.Millisecond))
 	return &uploads.File{
-		ID: id, Key: "files/" + id + ".pdf", ContentType: "application/pdf", Name: fmt.Sprintf("report %d.pdf", ms),
-		Size: int64(ms),
-		User: uploads.User{ID: "user-1"}, Purpose: "reports", CRC32C: storage.CRC32C{Sum: uint32(ms), Known: true},
+		ID:          id,
+		Key:         "files/" + id + ".pdf",
+		ContentType: "application/pdf",
+		Name:        fmt.Sprintf("report %d.pdf", ms),
+		Size:        int64(ms),
+		User:        uploads.User{ID: "user-1"},
+		Purpose:     "reports",
+		CRC32C:      storage.CRC32C{Sum: uint32(ms), Known: true},
 	}
 }
 

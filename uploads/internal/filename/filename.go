@@ -55,7 +55,8 @@ func Storable(values ...any) error {
 	for _, value := range values {
 		if at, ok := value.(time.Time); ok && (at.UTC().Year() < 0 || at.UTC().Year() > 9999) {
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: fmt.Errorf("times must be in the years 0 to 9999, and not %v", at),
+				Code: storage.InvalidArgument,
+				Err:  fmt.Errorf("times must be in the years 0 to 9999, and not %v", at),
 			}
 		}
 		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {

@@ -40,7 +40,8 @@ const (
 
 // ErrBusy is the error if a request finds no free memory.
 var ErrBusy = &storage.Error{
-	Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes"),
+	Code: storage.Unavailable,
+	Err:  errors.New("Config.MemoryLimit is used up by requests that send bytes"),
 }
 
 // A Memory is the memory that all requests of a service share.
@@ -64,10 +65,13 @@ var Of func(service any) *Memory
 func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
-		Feeds: fairshare.New(feeds, 1), Bodies: fairshare.New(bodiesShare*limit, 1),
+		Feeds:  fairshare.New(feeds, 1),
+		Bodies: fairshare.New(bodiesShare*limit, 1),
 		// The factor 3 lets one user take three quarters of this memory. With the smallest
 		// MemoryLimit, this is 9 MiB, and a part of an upload usually has 8 MiB.
-		Parts: fairshare.New(limit-feeds, 3), Wait: ctxtime.Sleep, Pulse: ctxtime.Sleep,
+		Parts: fairshare.New(limit-feeds, 3),
+		Wait:  ctxtime.Sleep,
+		Pulse: ctxtime.Sleep,
 	}
 }
 
@@ -93,7 +97,10 @@ func (m *Memory) Share(r *http.Request, user string, bufferSize int64) (release 
 		giveBody()
 		return nil, err
 	}
-	return func() { giveFeed(); giveBody() }, nil
+	return func() {
+		giveFeed()
+		giveBody()
+	}, nil
 }
 
 // Take takes bytes from a pool for a request. If there are too few, it fails with ErrBusy. The

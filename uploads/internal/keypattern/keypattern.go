@@ -59,7 +59,9 @@ var ownNames = map[string]struct {
 	width int
 	texts string
 }{
-	"yyyy": {4, `[0-9]{4}`}, "mm": {2, `[0-9]{2}`}, "dd": {2, `[0-9]{2}`},
+	"yyyy":   {4, `[0-9]{4}`},
+	"mm":     {2, `[0-9]{2}`},
+	"dd":     {2, `[0-9]{2}`},
 	"random": {26, `[a-z2-7]{26}`},
 	"id":     {timeid.Length, timeid.Pattern},
 	"newest": {timeid.Length, timeid.Pattern},

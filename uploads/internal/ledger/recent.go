@@ -138,8 +138,10 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 		}
 	}
 	return &storage.Error{
-		Code: storage.Unavailable, Op: "uploads", Key: b.Key(user),
-		Err: errors.New("the usage of a user changed again and again while this call updated it"),
+		Code: storage.Unavailable,
+		Op:   "uploads",
+		Key:  b.Key(user),
+		Err:  errors.New("the usage of a user changed again and again while this call updated it"),
 		Hint: "check with storagetest that the store supports IfRevision, " +
 			"or with uploadstest that the database compares revisions",
 	}
