@@ -176,8 +176,12 @@ func sendTwoPieces(t *testing.T, p *process, data []byte) (code string) {
 	token := strconv.FormatInt(time.Now().UnixNano(), 36)
 	for i, body := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
 		_, err := p.service.PutPiece(p.ctx, uploads.Piece{
-			Token: token, Count: 2, Number: i + 1, Body: bytes.NewReader(body),
-			User: uploads.User{ID: alice}, Name: "a",
+			Token:  token,
+			Count:  2,
+			Number: i + 1,
+			Body:   bytes.NewReader(body),
+			User:   uploads.User{ID: alice},
+			Name:   "a",
 		})
 		if err != nil {
 			return codeOfError(err)
@@ -189,7 +193,9 @@ func sendTwoPieces(t *testing.T, p *process, data []byte) (code string) {
 var everyWay = []sentBy{
 	{"Store", func(t *testing.T, p *process, data []byte) string {
 		_, err := p.service.Store(p.ctx, uploads.Upload{
-			Body: bytes.NewReader(data), Size: int64(len(data)), User: uploads.User{ID: alice},
+			Body: bytes.NewReader(data),
+			Size: int64(len(data)),
+			User: uploads.User{ID: alice},
 		})
 		return codeOfError(err)
 	}},
@@ -295,9 +301,14 @@ func (a *account) bucket(opts ...driver.Layer) storage.Bucket {
 func (a *account) process(opts ...driver.Layer) *process {
 	b := a.bucket(opts...)
 	c := uploads.Config{
-		Rules: rules.Any(1 << 20), Key: "{user}/{random}{ext}", ProxyParts: true, Now: a.now.Now,
-		TokenKey: make([]byte, 32), BaseURL: "http://site.invalid", DeleteShared: true,
-		Authorize: func(r *http.Request) (uploads.User, error) { return uploads.User{ID: r.Header.Get("X-User")}, nil },
+		Rules:        rules.Any(1 << 20),
+		Key:          "{user}/{random}{ext}",
+		ProxyParts:   true,
+		Now:          a.now.Now,
+		TokenKey:     make([]byte, 32),
+		BaseURL:      "http://site.invalid",
+		DeleteShared: true,
+		Authorize:    func(r *http.Request) (uploads.User, error) { return uploads.User{ID: r.Header.Get("X-User")}, nil },
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
 		},
@@ -571,7 +582,9 @@ func TestACountDuringAnUploadCountsItOnce(t *testing.T) {
 
 func TestAnUploadThatEndsWithoutAFileGivesItsRoomBackAtOnce(t *testing.T) {
 	refuse := func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "No."} }
-	refusing := func(c *uploads.Config) { c.Inspect = refuse }
+	refusing := func(c *uploads.Config) {
+		c.Inspect = refuse
+	}
 	tus := []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3000"}
 	for _, row := range []struct {
 		name   string
@@ -593,7 +606,9 @@ func TestAnUploadThatEndsWithoutAFileGivesItsRoomBackAtOnce(t *testing.T) {
 		}},
 		{"a file of another size", nil, func(t *testing.T, p *process) {
 			_, err := p.service.Store(t.Context(), uploads.Upload{
-				Body: strings.NewReader("abc"), Size: 3000, User: uploads.User{ID: alice},
+				Body: strings.NewReader("abc"),
+				Size: 3000,
+				User: uploads.User{ID: alice},
 			})
 			require.Equal(t, uploads.WrongSize, uploads.CodeOf(err))
 		}},
@@ -748,7 +763,9 @@ func TestTwoServicesInOneBucketCountApart(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
 	one := a.process()
-	a.change = func(c *uploads.Config) { c.Key = "documents/{user}/{random}" }
+	a.change = func(c *uploads.Config) {
+		c.Key = "documents/{user}/{random}"
+	}
 	other := a.process()
 	require.Empty(t, everyWay[0].send(t, one, content(6000)))
 	require.Empty(t, everyWay[0].send(t, other, content(7000)))

@@ -95,14 +95,18 @@ func TestALargerFileOfATicketDoesNotStayAfterAKill(t *testing.T) {
 // Without IfAbsent, two calls that finish a ticket make the same object. Neither removes it.
 func TestATicketFinishedTwiceAtOnceKeepsItsFile(t *testing.T) {
 	states := memstore.New()
-	a := &account{t: t, open: func(_ *testing.T, now *clock) driver.Driver {
-		limits := faults.Limits{
-			Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
-		}
-		return faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: now.Now}))
-	}, change: func(c *uploads.Config) {
-		c.Unguarded, c.States = true, uploads.BucketStates(states)
-	}}
+	a := &account{
+		t: t,
+		open: func(_ *testing.T, now *clock) driver.Driver {
+			limits := faults.Limits{
+				Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+			}
+			return faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: now.Now}))
+		},
+		change: func(c *uploads.Config) {
+			c.Unguarded, c.States = true, uploads.BucketStates(states)
+		},
+	}
 	var ticket *uploads.Ticket
 	finished := false
 	before := uploads.Usage{}
@@ -131,8 +135,12 @@ func TestATicketFinishedTwiceAtOnceKeepsItsFile(t *testing.T) {
 
 func put(p *process, number, bytesOf int) error {
 	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
-		Token: "token", Count: 2, Number: number, Body: bytes.NewReader(content(bytesOf)),
-		User: uploads.User{ID: alice}, Name: "a",
+		Token:  "token",
+		Count:  2,
+		Number: number,
+		Body:   bytes.NewReader(content(bytesOf)),
+		User:   uploads.User{ID: alice},
+		Name:   "a",
 	})
 	return err
 }
@@ -141,7 +149,9 @@ func put(p *process, number, bytesOf int) error {
 func TestPiecesOfAFileThatBeginAtOnceShareARoom(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		again := true
-		a.inTurn(func(*process) { again = true }, func(other *process) {
+		a.inTurn(func(*process) {
+			again = true
+		}, func(other *process) {
 			err := put(other, 2, 1000)
 			again = uploads.CodeOf(err) == uploads.Locked
 			if !again { // the other call is about to save the state
@@ -257,7 +267,9 @@ func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
 // Sweep takes an upload or a removal for dead that only is slow.
 func TestSlowUploadsAndRemovalsAreCountedAgain(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
-		a.change = func(c *uploads.Config) { c.Grace = time.Second }
+		a.change = func(c *uploads.Config) {
+			c.Grace = time.Second
+		}
 		sweep := func(other *process) {
 			a.now.Advance(3 * time.Second)
 			_, err := other.service.Sweep(t.Context())
@@ -320,7 +332,8 @@ func TestTheUserOfAKeyIsTheOneWhoseFilesAreCounted(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
 	_, err := a.process().service.Store(t.Context(), uploads.Upload{
-		Body: strings.NewReader("a"), User: uploads.User{Values: map[string]string{"user": alice}},
+		Body: strings.NewReader("a"),
+		User: uploads.User{Values: map[string]string{"user": alice}},
 	})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), "%v", err)
 }
@@ -350,7 +363,9 @@ func TestAFileWhoseReservationIsLostCounts(t *testing.T) {
 func TestAFileThatBeganWithoutAnAllowanceCounts(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
-		a.change = func(c *uploads.Config) { c.Allowance = nil }
+		a.change = func(c *uploads.Config) {
+			c.Allowance = nil
+		}
 		require.NoError(t, put(a.process(), 1, 1000))
 		a.change = nil
 		p := a.process()

@@ -36,7 +36,9 @@ func TestAllowancesOfManyProcessesOnStores(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, records: %v", store.name, record), func(t *testing.T) {
 				b := store.open(t, driver.WithLayer(ofItsProcess), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				a := &account{t: t, shared: b, now: &clock{}, record: record}
-				a.change = func(c *uploads.Config) { c.Rules = rules.Any(20_000) }
+				a.change = func(c *uploads.Config) {
+					c.Rules = rules.Any(20_000)
+				}
 				var processes panics.Group
 				for n := range 50 {
 					processes.Go(func() { a.live(rand.New(rand.NewPCG(1, uint64(n)))) }, nil)

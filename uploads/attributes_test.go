@@ -66,8 +66,14 @@ func onAmazonsRules(t *testing.T) storage.Bucket {
 	profile, known := s3.NamedProfile("aws")
 	require.True(t, known)
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, HTTPClient: client,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		PathStyle:   new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		HTTPClient:  client,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

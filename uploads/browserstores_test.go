@@ -37,7 +37,9 @@ type browserStore struct {
 
 var browserStores = []browserStore{
 	{name: "memory", account: func(*testing.T) string { return "mem://" }, bucket: asHost},
-	{name: "local", account: localAccount, bucket: func(a *url.URL, as string) { a.Path += "/" + as }},
+	{name: "local", account: localAccount, bucket: func(a *url.URL, as string) {
+		a.Path += "/" + as
+	}},
 	{name: "minio", account: minioAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_MINIO"},
 	{name: "gcs", account: gcsAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_GCS"},
 	{name: "azurite", account: azuriteAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_AZURITE_BROWSER", needsHeaders: true},
@@ -146,8 +148,11 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 	info, err := service.BucketInfo(t.Context(), name)
 	require.NoError(t, err)
 	rule := storage.CORSRule{
-		Origins: []string{page}, Methods: []string{"PUT"}, MaxAge: time.Hour,
-		AllowedHeaders: partHeaders, ExposedHeaders: []string{"etag"},
+		Origins:        []string{page},
+		Methods:        []string{"PUT"},
+		MaxAge:         time.Hour,
+		AllowedHeaders: partHeaders,
+		ExposedHeaders: []string{"etag"},
 	}
 	_, err = service.UpdateBucket(t.Context(), name, storage.WithCORS(append(info.CORS, rule)...)) // on Azure the rules are the account's
 	if store.name != "minio" && store.name != "gcs" {                                              // they let every page in

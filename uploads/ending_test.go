@@ -255,7 +255,8 @@ func TestStoreKeepsItsReservationWhileItRuns(t *testing.T) {
 			return step(ctx, nil, renews)
 		})
 		_, err := p.service.Store(t.Context(), uploads.Upload{
-			Body: bytes.NewReader(content(3000)), User: uploads.User{ID: alice},
+			Body: bytes.NewReader(content(3000)),
+			User: uploads.User{ID: alice},
 		})
 		require.NoError(t, err)
 		require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, a.usage(other))
@@ -385,8 +386,12 @@ func TestCancelBesideFinishLeavesAFileOrNone(t *testing.T) {
 			a.keepsWithin(other, "at call %d", at)
 			a.isExactAfterASweep(other, "at call %d", at)
 		}
-		finish := func(p *process) { _, finished = p.service.Finish(t.Context(), ticket.Token, user) }
-		cancel := func(p *process) { canceled = p.service.Cancel(t.Context(), ticket.Token, user) }
+		finish := func(p *process) {
+			_, finished = p.service.Finish(t.Context(), ticket.Token, user)
+		}
+		cancel := func(p *process) {
+			canceled = p.service.Cancel(t.Context(), ticket.Token, user)
+		}
 		a.inTurn(setUp, cancel, func(p, other *process, at int) {
 			canceled = &uploads.Error{Code: uploads.Completed}
 			finish(p)

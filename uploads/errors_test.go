@@ -68,7 +68,9 @@ func TestEachRequestHasAnID(t *testing.T) {
 	var logged string
 	s, err := New(memstore.New(), Config{
 		Authorize: func(r *http.Request) (User, error) { return User{}, errors.New("no database") },
-		OnError:   func(r *http.Request, _ error) { logged = r.Header.Get("X-Request-Id") },
+		OnError: func(r *http.Request, _ error) {
+			logged = r.Header.Get("X-Request-Id")
+		},
 	})
 	require.NoError(t, err)
 	for _, row := range []struct {

@@ -45,7 +45,9 @@ func ExampleError() {
 		panic(err)
 	}
 	_, err = service.Store(context.Background(), uploads.Upload{
-		Body: strings.NewReader("<!doctype html><script>…"), Name: "me.png", ClaimedType: "image/png",
+		Body:        strings.NewReader("<!doctype html><script>…"),
+		Name:        "me.png",
+		ClaimedType: "image/png",
 	})
 	if refused, ok := errors.AsType[*uploads.Error](err); ok {
 		fmt.Println(refused.Code)

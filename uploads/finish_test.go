@@ -81,7 +81,9 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 		results := make([]*uploads.File, 8)
 		errs := make([]error, 8)
 		for i := range results {
-			group.Go(func() { results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me) })
+			group.Go(func() {
+				results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me)
+			})
 		}
 		group.Wait()
 		for i := range results {

@@ -70,7 +70,9 @@ func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	c.Key = ofMe
 	c.Authorize = byHeader
 	c.MaxFiles = 3
-	c.OnError = func(_ *http.Request, err error) { s.logged = append(s.logged, err) }
+	c.OnError = func(_ *http.Request, err error) {
+		s.logged = append(s.logged, err)
+	}
 	s.handler = http.StripPrefix("/uploads", newService(t, b, c))
 	return s
 }
@@ -351,7 +353,9 @@ func TestHandlerNeedsAuthorize(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Authorize: byHeader, MaxFiles: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	var told []error
-	s := newService(t, memstore.New(), uploads.Config{OnError: func(_ *http.Request, err error) { told = append(told, err) }})
+	s := newService(t, memstore.New(), uploads.Config{OnError: func(_ *http.Request, err error) {
+		told = append(told, err)
+	}})
 	for _, path := range []string{"/", "/tickets", "/s3/multipart"} {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil))

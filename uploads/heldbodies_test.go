@@ -24,7 +24,10 @@ func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSiteOnPipes(t, memstore.New(), uploads.Config{
-					Key: "{user}/{random}{ext}", Rules: rules.Any(1 << 30), ProxyParts: true, MemoryLimit: memory,
+					Key:         "{user}/{random}{ext}",
+					Rules:       rules.Any(1 << 30),
+					ProxyParts:  true,
+					MemoryLimit: memory,
 				})
 				start := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\n"
 				send := func(user string, i int, rest io.Reader) *answer {

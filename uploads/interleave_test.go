@@ -255,7 +255,12 @@ func TestExploredFinishAndSweep(t *testing.T) {
 
 func putPiece(p *process, number int, data []byte) string {
 	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
-		Token: "token", Count: 2, Number: number, Body: bytes.NewReader(data), User: uploads.User{ID: alice}, Name: "a",
+		Token:  "token",
+		Count:  2,
+		Number: number,
+		Body:   bytes.NewReader(data),
+		User:   uploads.User{ID: alice},
+		Name:   "a",
 	})
 	return codeOfError(err)
 }

@@ -133,8 +133,13 @@ func sendPieces(s *sessionSite, data []byte) *answer {
 	for range 2 {
 		for number := len(ends) - 1; number > 0; number-- {
 			f, err := s.handler.PutPiece(s.t.Context(), uploads.Piece{
-				Token: "film", Count: len(ends) - 1, Number: number, Body: bytes.NewReader(data[ends[number-1]:ends[number]]),
-				User: uploads.User{ID: alice}, Name: "film.mp4", Type: "video/mp4",
+				Token:  "film",
+				Count:  len(ends) - 1,
+				Number: number,
+				Body:   bytes.NewReader(data[ends[number-1]:ends[number]]),
+				User:   uploads.User{ID: alice},
+				Name:   "film.mp4",
+				Type:   "video/mp4",
 			})
 			if err != nil && f == nil {
 				s.handler.Fail(w, httptest.NewRequest("PUT", "/", nil), err)
@@ -177,9 +182,10 @@ func TestEveryWayInHasTheSameRules(t *testing.T) {
 						t.Run(way.name, func(t *testing.T) {
 							var told []*uploads.File
 							s := newSessionSite(t, b.open(t), uploads.Config{
-								Rules: rules.Rules{Types: []string{"video/mp4"}, MinSize: 100, MaxSize: most},
-								Key:   "films/{user}/{random}{ext}", ProxyParts: !b.etags,
-								Stored: recorded(&told),
+								Rules:      rules.Rules{Types: []string{"video/mp4"}, MinSize: 100, MaxSize: most},
+								Key:        "films/{user}/{random}{ext}",
+								ProxyParts: !b.etags,
+								Stored:     recorded(&told),
 							})
 							a := way.send(s, row.data)
 							if row.code != "" {
@@ -244,7 +250,8 @@ func TestInspectSeesEveryWayIn(t *testing.T) {
 			seen := 0
 			data := []byte(aPNG())
 			s := newSessionSite(t, inMemory(t), uploads.Config{
-				Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}",
+				Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20},
+				Key:   "{user}/{random}{ext}",
 				Inspect: func(_ context.Context, f *uploads.File, content *storage.ReaderAt) error {
 					seen++
 					require.EqualValues(t, len(data), content.Size())

@@ -23,7 +23,9 @@ func TestTheLifetimeOfTheConfigHoldsForAllWays(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	var stored []*uploads.File
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(0), Records: uploads.BucketRecords(b), Lifetime: 2 * uploads.DefaultTTL,
+		Rules:     rules.Any(0),
+		Records:   uploads.BucketRecords(b),
+		Lifetime:  2 * uploads.DefaultTTL,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 		Stored: func(_ context.Context, f *uploads.File) error {
 			stored = append(stored, f)
@@ -63,7 +65,11 @@ func TestTheLifetimeOfTheConfigHoldsForAllWays(t *testing.T) {
 		{"pieces", func(t *testing.T) {
 			t.Helper()
 			_, err := s.PutPiece(t.Context(), uploads.Piece{
-				Body: strings.NewReader("content"), Name: "a.txt", Token: "token-1234", Count: 1, Number: 1,
+				Body:   strings.NewReader("content"),
+				Name:   "a.txt",
+				Token:  "token-1234",
+				Count:  1,
+				Number: 1,
 			})
 			require.NoError(t, err)
 		}},
@@ -108,9 +114,15 @@ func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
 	told := 0
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(0), Records: uploads.BucketRecords(b), Now: func() time.Time { return now },
-		TTL: time.Hour, Lifetime: 2 * time.Hour,
-		Stored: func(context.Context, *uploads.File) error { told++; return nil },
+		Rules:    rules.Any(0),
+		Records:  uploads.BucketRecords(b),
+		Now:      func() time.Time { return now },
+		TTL:      time.Hour,
+		Lifetime: 2 * time.Hour,
+		Stored: func(context.Context, *uploads.File) error {
+			told++
+			return nil
+		},
 	})
 	require.NoError(t, err)
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 7}, uploads.User{})
@@ -138,7 +150,8 @@ func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
 func TestAFileThatIsNotRemovedCountsAsBefore(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(0), Records: uploads.BucketRecords(b),
+		Rules:   rules.Any(0),
+		Records: uploads.BucketRecords(b),
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: 100}, nil
 		},

@@ -30,7 +30,10 @@ func (s *sessionSite) sendAndStall(at, checksum string, data []byte) (stop func(
 	var group sync.WaitGroup
 	group.Go(func() {
 		_, _ = s.try(ctx, alice, "PATCH", at, body, headers{
-			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Upload-Checksum": checksum,
+			"Tus-Resumable":   "1.0.0",
+			"Content-Type":    "application/offset+octet-stream",
+			"Upload-Offset":   "0",
+			"Upload-Checksum": checksum,
 		})
 	})
 	group.Go(func() { _, _ = more.Write(data) })
@@ -108,7 +111,9 @@ func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 		if i%3 == 0 {
 			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
 		}
-		group.Go(func() { answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", at, bytes.NewReader(data), h) })
+		group.Go(func() {
+			answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", at, bytes.NewReader(data), h)
+		})
 	}
 	group.Wait()
 	for i, a := range answers {
@@ -189,8 +194,12 @@ func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 			}
 			require.Eventually(t, func() bool { return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes }, time.Minute, time.Millisecond)
 			for _, other := range []string{"2", "3", "4"} {
-				h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": "1000",
-					"Upload-Metadata": named(other), row.header: other,
+				h := headers{
+					"Tus-Resumable":   "1.0.0",
+					"Content-Type":    "application/offset+octet-stream",
+					"Upload-Length":   "1000",
+					"Upload-Metadata": named(other),
+					row.header:        other,
 				}
 				a := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
 				require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))

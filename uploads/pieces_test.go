@@ -25,8 +25,13 @@ import (
 // piece returns one of count pieces of a file of alice.
 func piece(count, number int, body string) uploads.Piece {
 	return uploads.Piece{
-		Token: "token", Count: count, Number: number, Body: strings.NewReader(body),
-		User: uploads.User{ID: alice}, Name: "note.txt", Type: "text/plain",
+		Token:  "token",
+		Count:  count,
+		Number: number,
+		Body:   strings.NewReader(body),
+		User:   uploads.User{ID: alice},
+		Name:   "note.txt",
+		Type:   "text/plain",
 	}
 }
 
@@ -55,7 +60,9 @@ func TestManyServicesRaceTheLastPiece(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range racers {
 			s := takesPieces(t, b, uploads.Config{}) // as in another process
-			group.Go(func() { made[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3")) })
+			group.Go(func() {
+				made[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3"))
+			})
 		}
 		group.Wait()
 		for i, f := range made {
@@ -79,7 +86,10 @@ func TestPiecesSurviveAKillAtEveryCall(t *testing.T) {
 			d := &ending{at: n, after: after}
 			drv := memstore.NewDriver(memstore.Config{})
 			told := map[string]bool{}
-			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error { told[f.Key] = true; return nil }}
+			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
+				told[f.Key] = true
+				return nil
+			}}
 			b := engine.New(drv)
 			first := takesPieces(t, b, c)
 			_, err := first.PutPiece(t.Context(), piece(2, 1, "a"))
@@ -153,22 +163,54 @@ func TestPiecesAreRefused(t *testing.T) {
 		piece func(p *uploads.Piece)
 		want  string
 	}{
-		{"no token", func(p *uploads.Piece) { p.Token = "" }, "token invalid_value"},
-		{"a long token", func(p *uploads.Piece) { p.Token = long }, "token invalid_value"},
-		{"no pieces", func(p *uploads.Piece) { p.Count = 0 }, "count invalid_value"},
-		{"too many pieces", func(p *uploads.Piece) { p.Count = 10_001 }, "count invalid_value"},
-		{"a piece after the last", func(p *uploads.Piece) { p.Number = 3 }, "part invalid_value"},
-		{"no body", func(p *uploads.Piece) { p.Body = nil }, "file no_file"},
-		{"a name that is not text", func(p *uploads.Piece) { p.Name = "\xff" }, "metadata invalid_value"},
-		{"metadata that is not text", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": "\xff"} }, "metadata invalid_value"},
-		{"too much metadata", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": strings.Repeat("x", 8<<10)} }, "metadata invalid_value"},
-		{"a key", func(p *uploads.Piece) { p.Target = &uploads.Target{Key: "mine"} }, "key invalid_value"},
-		{"no user", func(p *uploads.Piece) { p.User = uploads.User{} }, "user invalid_value"},
-		{"another count", func(p *uploads.Piece) { p.Count = 3 }, "count parts_changed"},
-		{"another name", func(p *uploads.Piece) { p.Name = "b" }, "name parts_changed"},
-		{"another type", func(p *uploads.Piece) { p.Type = "b" }, "type parts_changed"},
-		{"other metadata", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": "b"} }, "metadata parts_changed"},
-		{"a piece that breaks off", func(p *uploads.Piece) { p.Body = io.MultiReader(strings.NewReader("b"), breaks{}) }, "file interrupted"},
+		{"no token", func(p *uploads.Piece) {
+			p.Token = ""
+		}, "token invalid_value"},
+		{"a long token", func(p *uploads.Piece) {
+			p.Token = long
+		}, "token invalid_value"},
+		{"no pieces", func(p *uploads.Piece) {
+			p.Count = 0
+		}, "count invalid_value"},
+		{"too many pieces", func(p *uploads.Piece) {
+			p.Count = 10_001
+		}, "count invalid_value"},
+		{"a piece after the last", func(p *uploads.Piece) {
+			p.Number = 3
+		}, "part invalid_value"},
+		{"no body", func(p *uploads.Piece) {
+			p.Body = nil
+		}, "file no_file"},
+		{"a name that is not text", func(p *uploads.Piece) {
+			p.Name = "\xff"
+		}, "metadata invalid_value"},
+		{"metadata that is not text", func(p *uploads.Piece) {
+			p.Metadata = map[string]string{"a": "\xff"}
+		}, "metadata invalid_value"},
+		{"too much metadata", func(p *uploads.Piece) {
+			p.Metadata = map[string]string{"a": strings.Repeat("x", 8<<10)}
+		}, "metadata invalid_value"},
+		{"a key", func(p *uploads.Piece) {
+			p.Target = &uploads.Target{Key: "mine"}
+		}, "key invalid_value"},
+		{"no user", func(p *uploads.Piece) {
+			p.User = uploads.User{}
+		}, "user invalid_value"},
+		{"another count", func(p *uploads.Piece) {
+			p.Count = 3
+		}, "count parts_changed"},
+		{"another name", func(p *uploads.Piece) {
+			p.Name = "b"
+		}, "name parts_changed"},
+		{"another type", func(p *uploads.Piece) {
+			p.Type = "b"
+		}, "type parts_changed"},
+		{"other metadata", func(p *uploads.Piece) {
+			p.Metadata = map[string]string{"a": "b"}
+		}, "metadata parts_changed"},
+		{"a piece that breaks off", func(p *uploads.Piece) {
+			p.Body = io.MultiReader(strings.NewReader("b"), breaks{})
+		}, "file interrupted"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := takesPieces(t, memstore.New(), uploads.Config{})

@@ -132,7 +132,10 @@ func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
 		}()
 		<-joining
 	})
-	report, err := before("Get", func() error { continues(); return nil }).Sweep(t.Context())
+	report, err := before("Get", func() error {
+		continues()
+		return nil
+	}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 	close(swept)
@@ -142,7 +145,9 @@ func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
 // The clocks of two buckets need not agree.
 func TestIdlePiecesWhoseStateIsInAnotherBucket(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{
-		"the same time": 0, "the states' clock is ahead": 2 * time.Hour, "the states' clock is behind": -2 * time.Hour,
+		"the same time":               0,
+		"the states' clock is ahead":  2 * time.Hour,
+		"the states' clock is behind": -2 * time.Hour,
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := &clock{}

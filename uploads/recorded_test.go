@@ -48,7 +48,12 @@ var recordedWays = []recordedWay{
 	}},
 	{"pieces", false, func(t *testing.T, s *uploads.Service) bool {
 		_, err := s.PutPiece(t.Context(), uploads.Piece{
-			Token: "token", Count: 1, Number: 1, Body: strings.NewReader(pdf), Name: "a.pdf", User: uploads.User{ID: "eva"},
+			Token:  "token",
+			Count:  1,
+			Number: 1,
+			Body:   strings.NewReader(pdf),
+			Name:   "a.pdf",
+			User:   uploads.User{ID: "eva"},
 		})
 		return err != nil
 	}},
@@ -82,7 +87,10 @@ func onEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s
 
 func TestAFileHasARecordWhicheverWayItCame(t *testing.T) {
 	var told *uploads.File
-	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error { told = f; return nil }}
+	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
+		told = f
+		return nil
+	}}
 	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
 		require.False(t, way.send(t, s))
 		files, next, err := s.Records().List(t.Context(), uploads.Filter{User: "eva"}, "", 10)
@@ -146,12 +154,15 @@ func TestBeginReturnsNoTargetWithRecords(t *testing.T) {
 	b := memstore.New()
 	var hidden error
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(0), Records: uploads.BucketRecords(b),
+		Rules:     rules.Any(0),
+		Records:   uploads.BucketRecords(b),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &uploads.Target{Key: "mine"}, nil
 		},
-		OnError: func(_ *http.Request, err error) { hidden = err },
+		OnError: func(_ *http.Request, err error) {
+			hidden = err
+		},
 	})
 	require.NoError(t, err)
 	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
@@ -195,7 +206,8 @@ func TestNoRecordOfAFormStaysWithoutItsBytes(t *testing.T) {
 	b := memstore.New()
 	records := &lostCreate{uploads.BucketRecords(b), true}
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(1 << 20), Records: records,
+		Rules:     rules.Any(1 << 20),
+		Records:   records,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
 	require.NoError(t, err)
@@ -231,8 +243,9 @@ func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
 	records := &failedCreate{Records: uploads.BucketRecords(b)}
 	var down error
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Rules{Types: []string{"application/pdf"}}, Records: records,
-		Stored: func(context.Context, *uploads.File) error { return down },
+		Rules:   rules.Rules{Types: []string{"application/pdf"}},
+		Records: records,
+		Stored:  func(context.Context, *uploads.File) error { return down },
 	})
 	require.NoError(t, err)
 	user := uploads.User{ID: "eva"}
@@ -290,7 +303,9 @@ func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
 	records := &failedCreate{uploads.BucketRecords(b), true}
 	s, err := uploads.New(b, uploads.Config{
-		Rules: rules.Any(1 << 20), Records: records, Now: clock,
+		Rules:     rules.Any(1 << 20),
+		Records:   records,
+		Now:       clock,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
 	require.NoError(t, err)
@@ -373,7 +388,10 @@ func TestAFileThatExpiresWhileItArrivesHasNoRecordWithoutBytes(t *testing.T) {
 		require.Equal(t, 1, report.Expired)
 	}
 	_, err = s.Store(t.Context(), uploads.Upload{
-		Body: io.MultiReader(strings.NewReader("x"), slow(func() { now = now.Add(2 * time.Hour) })), Name: "a",
+		Body: io.MultiReader(strings.NewReader("x"), slow(func() {
+			now = now.Add(2 * time.Hour)
+		})),
+		Name:   "a",
 		Target: &uploads.Target{Lifetime: time.Hour},
 	})
 	require.ErrorIs(t, err, storage.Unavailable)
@@ -391,7 +409,9 @@ func TestALifetimeOfATargetOfBeginNeedsRecords(t *testing.T) {
 		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &uploads.Target{Key: "mine", Lifetime: time.Hour}, nil
 		},
-		OnError: func(_ *http.Request, err error) { hidden = err },
+		OnError: func(_ *http.Request, err error) {
+			hidden = err
+		},
 	})
 	require.NoError(t, err)
 	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")

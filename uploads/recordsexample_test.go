@@ -22,7 +22,9 @@ func ExampleBucketRecords() {
 	}
 	for _, purpose := range []string{"reports", "pictures"} {
 		_, err := service.Store(ctx, uploads.Upload{
-			Body: strings.NewReader("all is well"), Name: purpose + ".txt", User: uploads.User{ID: "42"},
+			Body:     strings.NewReader("all is well"),
+			Name:     purpose + ".txt",
+			User:     uploads.User{ID: "42"},
 			Metadata: map[string]string{"purpose": purpose},
 		})
 		if err != nil {

@@ -49,16 +49,21 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			clock := func() time.Time { return now }
 			b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
 			var derived []string
-			config := uploads.Config{Rules: rules.Any(0), Now: clock, DeleteShared: true, Removed: func(ctx context.Context, key string) error {
-				there, err := b.Exists(ctx, key)
-				require.NoError(t, err)
-				require.True(t, there, "the bytes are still there")
-				derived = append(derived, key)
-				if failing {
-					return errBusy
-				}
-				return nil
-			}}
+			config := uploads.Config{
+				Rules:        rules.Any(0),
+				Now:          clock,
+				DeleteShared: true,
+				Removed: func(ctx context.Context, key string) error {
+					there, err := b.Exists(ctx, key)
+					require.NoError(t, err)
+					require.True(t, there, "the bytes are still there")
+					derived = append(derived, key)
+					if failing {
+						return errBusy
+					}
+					return nil
+				},
+			}
 			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: eva}
 			if row.records {
 				config.Records = uploads.BucketRecords(b)
@@ -90,9 +95,15 @@ func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
 	b := memstore.New()
 	var stored, removed string
 	s, err := uploads.New(b, uploads.Config{
-		Rules:   rules.Any(0),
-		Stored:  func(_ context.Context, f *uploads.File) error { stored = f.Key; return storage.Unavailable },
-		Removed: func(_ context.Context, key string) error { removed = key; return nil },
+		Rules: rules.Any(0),
+		Stored: func(_ context.Context, f *uploads.File) error {
+			stored = f.Key
+			return storage.Unavailable
+		},
+		Removed: func(_ context.Context, key string) error {
+			removed = key
+			return nil
+		},
 	})
 	require.NoError(t, err)
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
@@ -107,7 +118,10 @@ func TestRemovedIsNotCalledForWhatIsRefused(t *testing.T) {
 	s, err := uploads.New(b, uploads.Config{
 		Rules:   rules.Any(0),
 		Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "no"} },
-		Removed: func(_ context.Context, key string) error { t.Errorf("%s was removed", key); return nil },
+		Removed: func(_ context.Context, key string) error {
+			t.Errorf("%s was removed", key)
+			return nil
+		},
 	})
 	require.NoError(t, err)
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})

@@ -64,8 +64,13 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 	if text := d.text; text != "" {
 		d.text = ""
 		_, err := d.PutPart(ctx, &driver.PartRequest{
-			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(text), Size: int64(len(text)), Unchecked: r.Put.UncheckedParts,
-			CRC32C: storage.CRC32C{Sum: crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
+			Key:       r.Put.Key,
+			Upload:    r.Upload,
+			Number:    1,
+			Body:      strings.NewReader(text),
+			Size:      int64(len(text)),
+			Unchecked: r.Put.UncheckedParts,
+			CRC32C:    storage.CRC32C{Sum: crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
 		})
 		if err != nil {
 			return nil, err

@@ -57,7 +57,10 @@ func TestSendingAgainChangesNothing(t *testing.T) {
 		bucket func(t *testing.T) (storage.Bucket, storage.Bucket)
 		config uploads.Config
 	}{
-		{"by a form", func(t *testing.T) (storage.Bucket, storage.Bucket) { b := inMemory(t); return b, b }, uploads.Config{Key: ofMe}},
+		{"by a form", func(t *testing.T) (storage.Bucket, storage.Bucket) {
+			b := inMemory(t)
+			return b, b
+		}, uploads.Config{Key: ofMe}},
 		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, storage.Bucket) {
 			b := inMemory(t)
 			return b, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return overwritten{c} })

@@ -134,7 +134,9 @@ func TestDraftContinuesAfterItsConnectionBroke(t *testing.T) {
 			data := content(2 * part)
 			ctx, announced := announcing(t.Context())
 			_, err := s.try(ctx, alice, "POST", "/tus/", io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{}), headers{
-				"Upload-Draft-Interop-Version": "9", "Upload-Complete": "?1", "Upload-Length": row.length,
+				"Upload-Draft-Interop-Version": "9",
+				"Upload-Complete":              "?1",
+				"Upload-Length":                row.length,
 			})
 			require.Error(t, err)
 			at := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")

@@ -534,14 +534,30 @@ func TestNewHandlerRefuses(t *testing.T) {
 		want   string
 	}{
 		{"no bucket", nil, func(*uploads.Config) {}, "bucket"},
-		{"no Authorize", bucket, func(c *uploads.Config) { c.Authorize = nil }, "Config.Authorize"},
-		{"negative size", bucket, func(c *uploads.Config) { c.Rules = rules.Any(-1) }, "Config.Rules"},
-		{"long TTL", bucket, func(c *uploads.Config) { c.TTL = 8 * 24 * time.Hour }, "Config.TTL"},
-		{"long UploadTTL", bucket, func(c *uploads.Config) { c.UploadTTL = 8 * 24 * time.Hour }, "Config.UploadTTL"},
-		{"little memory", bucket, func(c *uploads.Config) { c.MemoryLimit = 1 }, "Config.MemoryLimit"},
-		{"prefix without a slash", bucket, func(c *uploads.Config) { c.Prefix = "x" }, "Config.Prefix"},
-		{"origin with a path", bucket, func(c *uploads.Config) { c.Origins = []string{"https://a/b"} }, "Config.Origins"},
-		{"address without a host", bucket, func(c *uploads.Config) { c.BaseURL = "/uploads" }, "Config.BaseURL"},
+		{"no Authorize", bucket, func(c *uploads.Config) {
+			c.Authorize = nil
+		}, "Config.Authorize"},
+		{"negative size", bucket, func(c *uploads.Config) {
+			c.Rules = rules.Any(-1)
+		}, "Config.Rules"},
+		{"long TTL", bucket, func(c *uploads.Config) {
+			c.TTL = 8 * 24 * time.Hour
+		}, "Config.TTL"},
+		{"long UploadTTL", bucket, func(c *uploads.Config) {
+			c.UploadTTL = 8 * 24 * time.Hour
+		}, "Config.UploadTTL"},
+		{"little memory", bucket, func(c *uploads.Config) {
+			c.MemoryLimit = 1
+		}, "Config.MemoryLimit"},
+		{"prefix without a slash", bucket, func(c *uploads.Config) {
+			c.Prefix = "x"
+		}, "Config.Prefix"},
+		{"origin with a path", bucket, func(c *uploads.Config) {
+			c.Origins = []string{"https://a/b"}
+		}, "Config.Origins"},
+		{"address without a host", bucket, func(c *uploads.Config) {
+			c.BaseURL = "/uploads"
+		}, "Config.BaseURL"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := good

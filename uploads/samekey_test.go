@@ -38,7 +38,8 @@ func newShared(t *testing.T, inspect func(context.Context, *uploads.File, *stora
 		})
 	}))
 	s.sessionSite = newSessionSite(t, bucket, uploads.Config{
-		Inspect: inspect, ProxyParts: true,
+		Inspect:    inspect,
+		ProxyParts: true,
 		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &uploads.Target{Key: sharedKey}, nil
 		},

@@ -24,8 +24,13 @@ func onOurS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	b, err := s3.Open(t.Context(), s3.Config{
-		Endpoint: server.URL, Bucket: "files", Region: s3server.DefaultRegion, PathStyle: new(true), Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Endpoint:    server.URL,
+		Bucket:      "files",
+		Region:      s3server.DefaultRegion,
+		PathStyle:   new(true),
+		Profile:     &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	}, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

@@ -72,7 +72,10 @@ func TestUploadsThatAreOpenWhileConfigChanges(t *testing.T) {
 				before := row.before
 				after := row.after
 				for _, c := range []*uploads.Config{&before, &after} {
-					c.ProxyParts, c.Stored = true, func(_ context.Context, f *uploads.File) error { told = append(told, f); return nil }
+					c.ProxyParts, c.Stored = true, func(_ context.Context, f *uploads.File) error {
+						told = append(told, f)
+						return nil
+					}
 					if strings.Contains(c.Key, "{id}") {
 						c.Records = uploads.BucketRecords(bucket)
 					}

@@ -266,11 +266,16 @@ func TestStoredIsNotCalledForAFileThatWasRemoved(t *testing.T) {
 		for name, records := range map[string]uploads.Records{"": nil, ", with records": uploads.BucketRecords(memstore.New())} {
 			t.Run(row.name+name, func(t *testing.T) {
 				calls, key := 0, ""
-				s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, Key: "files/{id}{ext}", Records: records, Stored: func(_ context.Context, f *uploads.File) error {
-					calls++
-					key = f.Key
-					return errors.New("the database is down")
-				}})
+				s := newSessionSite(t, inMemory(t), uploads.Config{
+					ProxyParts: true,
+					Key:        "files/{id}{ext}",
+					Records:    records,
+					Stored: func(_ context.Context, f *uploads.File) error {
+						calls++
+						key = f.Key
+						return errors.New("the database is down")
+					},
+				})
 				again := row.send(s)
 				require.Equal(t, 1, calls)
 				require.NoError(t, s.handler.Delete(t.Context(), key, uploads.User{ID: alice}))
@@ -317,7 +322,10 @@ func TestEveryRouteCallsStoredAgain(t *testing.T) {
 func TestManyCompletionsMakeOneObject(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	var told atomic.Int64
-	c := uploads.Config{ProxyParts: true, Stored: func(context.Context, *uploads.File) error { told.Add(1); return nil }}
+	c := uploads.Config{ProxyParts: true, Stored: func(context.Context, *uploads.File) error {
+		told.Add(1)
+		return nil
+	}}
 	sites := []*sessionSite{newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)}
 	u := sites[0].begin(map[string]any{"filename": "file"})
 	sent := u.send(1, content(1000))
@@ -366,7 +374,10 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 	})
 	listed := make(chan struct{})
 	goOn := make(chan struct{})
-	wait := sync.OnceFunc(func() { close(listed); <-goOn })
+	wait := sync.OnceFunc(func() {
+		close(listed)
+		<-goOn
+	})
 	slow := layered(func(call string, next func() error) error {
 		err := next()
 		if call == "ListParts" {
@@ -412,7 +423,9 @@ func TestTwoTabsAtOnce(t *testing.T) {
 				}
 				end := min(len(data), offset+150_000)
 				_, _ = s.try(t.Context(), alice, "PATCH", there, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
-					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint(offset),
+					"Tus-Resumable": "1.0.0",
+					"Content-Type":  "application/offset+octet-stream",
+					"Upload-Offset": fmt.Sprint(offset),
 				})
 			}
 		})

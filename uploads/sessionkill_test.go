@@ -133,14 +133,18 @@ var journeys = func() []journey {
 		{"a large file by tus, inspected", inspect, large},
 	} {
 		list = append(list, journey{
-			name: row.name, config: row.config,
+			name:   row.name,
+			config: row.config,
 			setUp: func(s *sessionSite) string {
 				at := s.create("Upload-Length", size(row.data))
 				s.patch(at, 0, row.data[:300], 300)
 				return at
 			},
-			act:    func(s *sessionSite, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
-			resume: func(s *sessionSite, at string) { s.continueTus(at, row.data); s.stored("files/alice/file", row.data) },
+			act: func(s *sessionSite, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
+			resume: func(s *sessionSite, at string) {
+				s.continueTus(at, row.data)
+				s.stored("files/alice/file", row.data)
+			},
 		})
 	}
 	for _, row := range []struct {
@@ -152,7 +156,8 @@ var journeys = func() []journey {
 	} {
 		complete := func(u *begun) *answer { return u.complete(sentPart{1, ""}, sentPart{2, ""}) }
 		list = append(list, journey{
-			name: row.name, config: row.config,
+			name:   row.name,
+			config: row.config,
 			setUp: func(s *sessionSite) string {
 				u := s.begin(map[string]any{"filename": "file"})
 				u.send(1, large[:part])
@@ -178,7 +183,8 @@ var journeys = func() []journey {
 		return s.send("POST", s.base+"/tus/", nil, "Upload-Concat", pieces, "Content-Type", "")
 	}
 	list = append(list, journey{
-		name: "a file of pieces", config: uploads.Config{},
+		name:   "a file of pieces",
+		config: uploads.Config{},
 		setUp: func(s *sessionSite) string {
 			a := s.create("Upload-Length", "400", "Upload-Concat", "partial")
 			b := s.create("Upload-Length", "600", "Upload-Concat", "partial")
@@ -202,11 +208,14 @@ func judgedJourneys() []journey {
 	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
 	pdf := []byte("%PDF-1.7\n" + string(make([]byte, 1000)))
 	config := uploads.Config{
-		Rules: rules.Rules{Types: []string{"video/mp4", "application/pdf"}, MaxSize: 1 << 20}, Key: "{user}/{random}{ext}", ProxyParts: true,
+		Rules:      rules.Rules{Types: []string{"video/mp4", "application/pdf"}, MaxSize: 1 << 20},
+		Key:        "{user}/{random}{ext}",
+		ProxyParts: true,
 	}
 	sent := map[string]*begun{}
 	list := []journey{{
-		name: "parts of a video", config: config,
+		name:   "parts of a video",
+		config: config,
 		setUp: func(s *sessionSite) string {
 			u := s.begin(map[string]any{"filename": "film.mp4"})
 			u.send(1, video[:part])
@@ -227,7 +236,8 @@ func judgedJourneys() []journey {
 			s.storedOnce(`^alice/[a-z2-7]{26}\.mp4$`, video)
 		},
 	}, {
-		name: "a video by the draft", config: config,
+		name:   "a video by the draft",
+		config: config,
 		setUp: func(s *sessionSite) string {
 			return s.located(s.draft("POST", "/tus/", bytes.NewReader(video[:300]), "Upload-Complete", "?0"), "/tus/")
 		},
@@ -250,7 +260,8 @@ func judgedJourneys() []journey {
 		key  string
 	}{{"a video by tus", video, "mp4"}, {"a PDF by tus", pdf, "pdf"}} {
 		list = append(list, journey{
-			name: row.name, config: config,
+			name:   row.name,
+			config: config,
 			setUp: func(s *sessionSite) string {
 				at := s.create("Upload-Length", size(row.data))
 				s.patch(at, 0, row.data[:300], 300)
@@ -347,7 +358,10 @@ func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 	t.Helper()
 	told := 0
 	c := j.config
-	c.Stored = func(context.Context, *uploads.File) error { told++; return nil }
+	c.Stored = func(context.Context, *uploads.File) error {
+		told++
+		return nil
+	}
 	s := newSessionSite(t, engine.New(drv), c)
 	given := j.setUp(s)
 	mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
@@ -379,7 +393,10 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 		for at := 1; ; at++ {
 			require.Less(t, at, 30)
 			told := 0
-			c := uploads.Config{Stored: func(context.Context, *uploads.File) error { told++; return nil }}
+			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
+				told++
+				return nil
+			}}
 			drv := memstore.NewDriver(memstore.Config{})
 			s := newSessionSite(t, engine.New(drv), c)
 			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
@@ -430,7 +447,10 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 				require.Less(t, at, 60)
 				drv := memstore.NewDriver(memstore.Config{})
 				told := 0
-				c := uploads.Config{ProxyParts: true, Inspect: row.inspect, Stored: func(context.Context, *uploads.File) error { told++; return nil }}
+				c := uploads.Config{ProxyParts: true, Inspect: row.inspect, Stored: func(context.Context, *uploads.File) error {
+					told++
+					return nil
+				}}
 				s := newSessionSite(t, engine.New(drv), c)
 				d := &ending{at: at, after: row.after}
 				mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)

@@ -44,7 +44,12 @@ func TestContentThatWaitsHasATypeThatNoBrowserShows(t *testing.T) {
 		}},
 		{"pieces", func(s *sessionSite) {
 			_, err := s.handler.PutPiece(s.t.Context(), uploads.Piece{
-				Token: "token", Count: 1, Number: 1, Body: bytes.NewReader(page), User: uploads.User{ID: alice}, Name: "page.html",
+				Token:  "token",
+				Count:  1,
+				Number: 1,
+				Body:   bytes.NewReader(page),
+				User:   uploads.User{ID: alice},
+				Name:   "page.html",
 				Target: &uploads.Target{ContentType: "text/html"},
 			})
 			require.NoError(s.t, err)
@@ -64,7 +69,11 @@ func TestContentThatWaitsHasATypeThatNoBrowserShows(t *testing.T) {
 				}
 			}
 			way.send(newSessionSite(t, bucket, uploads.Config{
-				Rules: rules.Any(0), Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error { look(ctx); return nil },
+				Rules: rules.Any(0),
+				Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
+					look(ctx)
+					return nil
+				},
 			}))
 			if len(waited) == 0 { // a piece waits until it is joined
 				look(t.Context())

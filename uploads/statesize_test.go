@@ -12,7 +12,8 @@ import (
 // The size is that in the documentation of States, and in its suite.
 func TestTheLargestStateHasAtMostOneMebibyte(t *testing.T) {
 	s := newSession(kindParts, User{ID: strings.Repeat("u", 1000)}, Request{
-		Name: strings.Repeat("\x01", maxMetadataBytes), Metadata: map[string]string{"a": strings.Repeat("\x01", maxMetadataBytes)},
+		Name:     strings.Repeat("\x01", maxMetadataBytes),
+		Metadata: map[string]string{"a": strings.Repeat("\x01", maxMetadataBytes)},
 	}, Target{}, time.Time{})
 	for range 10_000 {
 		s.ETags = append(s.ETags, `"`+strings.Repeat("0", 64)+`"`)

@@ -40,7 +40,9 @@ func TestAFileIsStoredByItsContent(t *testing.T) {
 			b := memstore.New()
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: everything}, Key: "{random}{ext}"})
 			r, err := s.Store(t.Context(), uploads.Upload{
-				Body: onlyRead{strings.NewReader(row.content)}, Name: "page.html", ClaimedType: "text/html",
+				Body:        onlyRead{strings.NewReader(row.content)},
+				Name:        "page.html",
+				ClaimedType: "text/html",
 			})
 			require.NoError(t, err)
 			require.Regexp(t, `^[a-z2-7]{26}\`+row.extension+`$`, r.Key)
@@ -57,14 +59,17 @@ func TestAFileIsStoredByItsContent(t *testing.T) {
 func TestTheResultDescribesTheFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{
-			Key:  "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
-			Link: uploads.SignedLink, LinkTTL: 10 * time.Minute,
-			Now: func() time.Time { return time.Date(2026, 3, 31, 23, 0, 0, 0, time.FixedZone("west", -2*60*60)) },
+			Key:     "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
+			Link:    uploads.SignedLink,
+			LinkTTL: 10 * time.Minute,
+			Now:     func() time.Time { return time.Date(2026, 3, 31, 23, 0, 0, 0, time.FixedZone("west", -2*60*60)) },
 		})
 		content := aPNG()
 		before := time.Now()
 		r, err := s.Store(t.Context(), uploads.Upload{
-			Body: strings.NewReader(content), Name: `C:\photos\me.PNG`, User: uploads.User{ID: "42"},
+			Body: strings.NewReader(content),
+			Name: `C:\photos\me.PNG`,
+			User: uploads.User{ID: "42"},
 		})
 		require.NoError(t, err)
 		require.Regexp(t, `^users/42/avatars/2026/04/[a-z2-7]{26}\.png$`, r.Key, "the month of UTC")

@@ -43,7 +43,11 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 
 func TestANameThatMakesNoKeyIsRefusedBeforeAnyByte(t *testing.T) {
 	for name, bad := range map[string]string{
-		"a backslash": `a\b`, "dots": "..", "a dot at the end": "a.", "an empty folder": "a//b", "too long": strings.Repeat("n", 1100),
+		"a backslash":              `a\b`,
+		"dots":                     "..",
+		"a dot at the end":         "a.",
+		"an empty folder":          "a//b",
+		"too long":                 strings.Repeat("n", 1100),
 		"too long with its folder": strings.Repeat("f/", 505) + "n",
 	} {
 		for way, begin := range waysOfBegin {
@@ -89,7 +93,9 @@ func TestATargetThatNoObjectCanHaveIsToldBeforeAnyByte(t *testing.T) {
 						target.Key = "k"
 						return &target, nil
 					},
-					OnError: func(_ *http.Request, err error) { told = err },
+					OnError: func(_ *http.Request, err error) {
+						told = err
+					},
 				})
 				a := waysOfBegin[way](s, "a")
 				require.Equal(t, http.StatusInternalServerError, a.StatusCode, string(a.body))

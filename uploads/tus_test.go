@@ -341,7 +341,9 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 		for _, cut := range []int64{10_000, 10*part + 10_000} {
 			send := func() error {
 				_, err := s.try(t.Context(), alice, "PATCH", at, &cutBody{data: data[min(offset, cut):cut]}, headers{
-					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": itoa(offset),
+					"Tus-Resumable": "1.0.0",
+					"Content-Type":  "application/offset+octet-stream",
+					"Upload-Offset": itoa(offset),
 				})
 				return err
 			}

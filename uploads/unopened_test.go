@@ -25,7 +25,8 @@ func TestFilesThatRulesDoNotOpenAreServedByTheirBeginning(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newService(t, inMemory(t), uploads.Config{
-				Rules: rules.Rules{Types: []string{"image/gif", "application/pdf", "video/mp4", "text/plain"}}, Link: uploads.SignedLink,
+				Rules: rules.Rules{Types: []string{"image/gif", "application/pdf", "video/mp4", "text/plain"}},
+				Link:  uploads.SignedLink,
 			})
 			f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content), Name: "a.html", ClaimedType: "text/html"})
 			require.NoError(t, err)

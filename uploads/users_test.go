@@ -71,7 +71,9 @@ func TestAUserWhoseIDCannotBeKeptIsRefusedBeforeAnyByte(t *testing.T) {
 				user := uploads.User{ID: id}
 				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
 				c := uploads.Config{
-					Rules: rules.Any(0), Begin: row.begin, Authorize: func(*http.Request) (uploads.User, error) { return user, nil },
+					Rules:     rules.Any(0),
+					Begin:     row.begin,
+					Authorize: func(*http.Request) (uploads.User, error) { return user, nil },
 				}
 				if len(id) > 2048 {
 					c.Records = uploads.BucketRecords(bucket)

@@ -134,7 +134,8 @@ func start(t *testing.T, lines ...string) *daemon {
 	command.Stderr = &log
 	require.NoError(t, command.Start())
 	d := &daemon{
-		unix: "unix://" + filepath.Join(dir, "socket"), tcp: "tcp://" + net.JoinHostPort(host, port),
+		unix: "unix://" + filepath.Join(dir, "socket"),
+		tcp:  "tcp://" + net.JoinHostPort(host, port),
 		kill: sync.OnceFunc(func() {
 			_ = command.Process.Kill()
 			_ = command.Wait()
@@ -310,7 +311,9 @@ func TestAServiceWithARealClamd(t *testing.T) {
 			require.True(t, strings.HasPrefix(file.Key, "files/"))
 			return f.scanner.Inspect(ctx, &uploads.File{Key: "name"}, content)
 		},
-		OnError: func(_ *http.Request, err error) { hidden = append(hidden, err) },
+		OnError: func(_ *http.Request, err error) {
+			hidden = append(hidden, err)
+		},
 	})
 	require.NoError(t, err)
 	for _, row := range []struct {

@@ -196,46 +196,68 @@ func TestReplies(t *testing.T) {
 			}
 		}},
 		{
-			name: "found", want: uploads.Refused, found: "Win.Test.EICAR_HDB-1",
-			scan: replies("stream: Win.Test.EICAR_HDB-1 FOUND\x00"),
+			name:  "found",
+			want:  uploads.Refused,
+			found: "Win.Test.EICAR_HDB-1",
+			scan:  replies("stream: Win.Test.EICAR_HDB-1 FOUND\x00"),
 		},
 		{
-			name: "found, with the hash of the file", want: uploads.Refused, found: "Eicar(44d88612:68)",
-			scan: replies("stream: Eicar(44d88612:68) FOUND\x00"),
+			name:  "found, with the hash of the file",
+			want:  uploads.Refused,
+			found: "Eicar(44d88612:68)",
+			scan:  replies("stream: Eicar(44d88612:68) FOUND\x00"),
 		},
 		{
-			name: "found, before the stream ends", size: 8 << 20, want: uploads.Refused, found: "Eicar",
-			scan: func(c *client) { c.say("stream: Eicar FOUND\x00") },
+			name:  "found, before the stream ends",
+			size:  8 << 20,
+			want:  uploads.Refused,
+			found: "Eicar",
+			scan:  func(c *client) { c.say("stream: Eicar FOUND\x00") },
 		},
 		{
-			name: "a limit", want: uploads.Refused, found: "Heuristics.Limits.Exceeded.MaxFiles",
-			scan: replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
+			name:  "a limit",
+			want:  uploads.Refused,
+			found: "Heuristics.Limits.Exceeded.MaxFiles",
+			scan:  replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
 		},
 		{
-			name: "above StreamMaxLength", want: uploads.TooLarge,
+			name: "above StreamMaxLength",
+			want: uploads.TooLarge,
 			scan: replies("INSTREAM size limit exceeded. ERROR\x00"),
 		},
 		{
-			name: "above StreamMaxLength, before the stream ends", size: 8 << 20, want: uploads.TooLarge,
+			name: "above StreamMaxLength, before the stream ends",
+			size: 8 << 20,
+			want: uploads.TooLarge,
 			scan: func(c *client) {
 				_, _ = io.CopyN(io.Discard, c.in, 100_000)
 				c.say("INSTREAM size limit exceeded. ERROR\x00")
 			},
 		},
 		{
-			name: "clean, before the stream ends", size: 8 << 20, want: storage.Unavailable,
+			name: "clean, before the stream ends",
+			size: 8 << 20,
+			want: storage.Unavailable,
 			scan: func(c *client) { c.say("stream: OK\x00") },
 		},
 		{name: "no reply, and closes", want: storage.Unavailable, scan: func(c *client) { _, _ = c.receive() }},
-		{name: "no reply, and closes only one half", timeout: soon, want: storage.Unavailable, scan: func(c *client) {
-			_, _ = c.receive()
-			_ = c.Conn.(interface{ CloseWrite() error }).CloseWrite()
-			c.drain()
-		}},
+		{
+			name:    "no reply, and closes only one half",
+			timeout: soon,
+			want:    storage.Unavailable,
+			scan: func(c *client) {
+				_, _ = c.receive()
+				_ = c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+				c.drain()
+			},
+		},
 		{name: "no reply, and stays", timeout: soon, want: storage.Unavailable, scan: (*client).drain},
 		{
-			name: "takes no data", size: 8 << 20, timeout: soon, want: storage.Unavailable,
-			scan: func(*client) { <-gaveUp },
+			name:    "takes no data",
+			size:    8 << 20,
+			timeout: soon,
+			want:    storage.Unavailable,
+			scan:    func(*client) { <-gaveUp },
 			ping: func(c *client) {
 				gaveUp <- struct{}{}
 				c.say("PONG\x00")
@@ -244,8 +266,10 @@ func TestReplies(t *testing.T) {
 		{name: "closes after the command", size: 8 << 20, want: storage.Unavailable, scan: none},
 		{name: "a reply without an end", want: storage.Unavailable, scan: replies("stream: OK")},
 		{
-			name: "a reply that ends in a line break", timeout: soon, want: storage.Unavailable,
-			scan: replies("stream: OK\n"),
+			name:    "a reply that ends in a line break",
+			timeout: soon,
+			want:    storage.Unavailable,
+			scan:    replies("stream: OK\n"),
 		},
 		{name: "a line break too much", want: storage.Unavailable, scan: replies("stream: OK\n\x00")},
 		{name: "two replies", want: storage.Unavailable, scan: replies("stream: OK\x00stream: Eicar FOUND\x00")},
@@ -255,7 +279,8 @@ func TestReplies(t *testing.T) {
 		{name: "no signature", want: storage.Unavailable, scan: replies("stream: FOUND\x00")},
 		{name: "an empty signature", want: storage.Unavailable, scan: replies("stream:  FOUND\x00")},
 		{
-			name: "a signature that is not printable", want: storage.Unavailable,
+			name: "a signature that is not printable",
+			want: storage.Unavailable,
 			scan: replies("stream: a\x1b[2Jb FOUND\x00"),
 		},
 		{name: "an error", want: storage.Unavailable, scan: replies("stream: Can't allocate memory ERROR\x00")},
@@ -265,15 +290,25 @@ func TestReplies(t *testing.T) {
 
 		{name: "down: closes", want: storage.Unavailable, accepted: true, scan: none, ping: none},
 		{
-			name: "down: does not reply", timeout: soon, prompt: soon, want: storage.Unavailable, accepted: true,
-			scan: (*client).drain, ping: (*client).drain,
+			name:     "down: does not reply",
+			timeout:  soon,
+			prompt:   soon,
+			want:     storage.Unavailable,
+			accepted: true,
+			scan:     (*client).drain,
+			ping:     (*client).drain,
 		},
 		{
-			name: "down: PING has another reply", want: storage.Unavailable, accepted: true, scan: none,
-			ping: func(c *client) { c.say("PANG\x00") },
+			name:     "down: PING has another reply",
+			want:     storage.Unavailable,
+			accepted: true,
+			scan:     none,
+			ping:     func(c *client) { c.say("PANG\x00") },
 		},
 		{
-			name: "PING is not asked after a reply", want: storage.Unavailable, scan: replies("an error ERROR\x00"),
+			name: "PING is not asked after a reply",
+			want: storage.Unavailable,
+			scan: replies("an error ERROR\x00"),
 			ping: none,
 		},
 	} {

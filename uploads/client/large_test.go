@@ -103,9 +103,15 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 
 func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	for status, repeated := range map[int]bool{
-		http.StatusRequestTimeout: true, http.StatusLocked: true, http.StatusTooManyRequests: true,
-		http.StatusInternalServerError: true, http.StatusServiceUnavailable: true,
-		http.StatusForbidden: false, http.StatusNotFound: false, http.StatusConflict: false, http.StatusNotImplemented: false,
+		http.StatusRequestTimeout:      true,
+		http.StatusLocked:              true,
+		http.StatusTooManyRequests:     true,
+		http.StatusInternalServerError: true,
+		http.StatusServiceUnavailable:  true,
+		http.StatusForbidden:           false,
+		http.StatusNotFound:            false,
+		http.StatusConflict:            false,
+		http.StatusNotImplemented:      false,
 	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -313,7 +319,9 @@ type asked func(r *http.Request)
 func (f asked) RoundTrip(r *http.Request) (*http.Response, error) {
 	f(r)
 	return &http.Response{
-		StatusCode: http.StatusCreated, Header: http.Header{}, Request: r,
-		Body: io.NopCloser(strings.NewReader(`{"ID": "1"}`)),
+		StatusCode: http.StatusCreated,
+		Header:     http.Header{},
+		Request:    r,
+		Body:       io.NopCloser(strings.NewReader(`{"ID": "1"}`)),
 	}, r.Body.Close()
 }

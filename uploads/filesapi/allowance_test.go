@@ -19,7 +19,8 @@ import (
 func TestAUserWithoutRoomIsRefused(t *testing.T) {
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, uploads.Config{
-		Rules: rules.Any(0), Records: uploads.BucketRecords(bucket),
+		Rules:   rules.Any(0),
+		Records: uploads.BucketRecords(bucket),
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: 1000}, nil
 		},

@@ -153,7 +153,9 @@ func partForm(spoil func(fields map[string]string)) []piece {
 }
 
 func partWith(name, content string) []piece {
-	return partForm(func(fields map[string]string) { fields[name] = content })
+	return partForm(func(fields map[string]string) {
+		fields[name] = content
+	})
 }
 
 func partWithout(name string) []piece {

@@ -105,7 +105,9 @@ func TestPartsWhoseSumIsTooLarge(t *testing.T) {
 	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
 	var late sync.WaitGroup
 	var err error
-	late.Go(func() { _, err = f.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+	late.Go(func() {
+		_, err = f.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+	})
 	<-inside
 	f.send(t, "56789", part(token, 2, 2))
 	close(slow.open)

@@ -80,7 +80,11 @@ func ExampleNew_client() {
 	}
 	film := strings.NewReader(strings.Repeat("film ", 1000))
 	record, err := client.UploadLarge(context.Background(), filesclient.LargeFile{
-		Name: "film.mp4", Body: film, Size: film.Size(), PartSize: 1000, Purpose: "trailers",
+		Name:     "film.mp4",
+		Body:     film,
+		Size:     film.Size(),
+		PartSize: 1000,
+		Purpose:  "trailers",
 	})
 	if err != nil {
 		panic(err)

@@ -37,8 +37,14 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 		c.TempAge = 24 * time.Hour
 	}
 	config := uploads.Config{
-		Rules: rules.Any(c.MaxSize), Key: "files/client/{id}{ext}", Prefix: "files/parts/", Records: records, Grace: c.Grace, TTL: c.PartsTTL,
-		Unguarded: true, Now: c.Now,
+		Rules:     rules.Any(c.MaxSize),
+		Key:       "files/client/{id}{ext}",
+		Prefix:    "files/parts/",
+		Records:   records,
+		Grace:     c.Grace,
+		TTL:       c.PartsTTL,
+		Unguarded: true,
+		Now:       c.Now,
 	}
 	if c.Inspect != nil {
 		config.Inspect = func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
@@ -67,7 +73,10 @@ type UploadOptions struct{ OriginalFileName, UploadedBy, Purpose string }
 
 func (o UploadOptions) upload(body io.Reader) uploads.Upload {
 	return uploads.Upload{
-		Body: body, Name: o.OriginalFileName, User: uploads.User{ID: o.UploadedBy}, Metadata: map[string]string{purposeName: o.Purpose},
+		Body:     body,
+		Name:     o.OriginalFileName,
+		User:     uploads.User{ID: o.UploadedBy},
+		Metadata: map[string]string{purposeName: o.Purpose},
 	}
 }
 

@@ -49,8 +49,9 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "an upload that is inspected", inspect: noEvil,
-		setUp: func(*testing.T, *fixture) string { return "" },
+		name:    "an upload that is inspected",
+		inspect: noEvil,
+		setUp:   func(*testing.T, *fixture) string { return "" },
 		do: func(t *testing.T, s *filesapi.Store, _ string) error {
 			return failure(s.Upload(t.Context(), strings.NewReader("new"), named("new.txt")))
 		},
@@ -86,7 +87,8 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "a part that completes a file that is inspected", inspect: noEvil,
+		name:    "a part that completes a file that is inspected",
+		inspect: noEvil,
 		setUp: func(t *testing.T, f *fixture) string {
 			f.send(t, "a", part(token, 2, 1))
 			return ""
@@ -101,7 +103,10 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "a part that completes a file that is refused", inspect: noEvil, noRecords: true, states: true,
+		name:      "a part that completes a file that is refused",
+		inspect:   noEvil,
+		noRecords: true,
+		states:    true,
 		setUp: func(t *testing.T, f *fixture) string {
 			f.send(t, "ev", part(token, 2, 1))
 			return ""
@@ -119,8 +124,10 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "the first part", noRecords: true, states: true,
-		setUp: func(*testing.T, *fixture) string { return "" },
+		name:      "the first part",
+		noRecords: true,
+		states:    true,
+		setUp:     func(*testing.T, *fixture) string { return "" },
 		do: func(t *testing.T, s *filesapi.Store, _ string) error {
 			_, err := s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
 			return err
@@ -140,8 +147,9 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "a change of purpose", noBucket: true,
-		setUp: func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
+		name:     "a change of purpose",
+		noBucket: true,
+		setUp:    func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
 		do: func(t *testing.T, s *filesapi.Store, id string) error {
 			_, err := s.SetPurpose(t.Context(), id, "new")
 			return err
@@ -154,7 +162,8 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "a sweep", later: true,
+		name:  "a sweep",
+		later: true,
 		setUp: debris,
 		do: func(t *testing.T, s *filesapi.Store, _ string) error {
 			_, err := s.Sweep(t.Context())
@@ -166,7 +175,8 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "a sweep of temp files", later: true,
+		name:  "a sweep of temp files",
+		later: true,
 		setUp: func(t *testing.T, f *fixture) string {
 			for range 3 {
 				_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))

@@ -51,8 +51,15 @@ func clientFile(t *testing.T, a *api) {
 	require.NoError(t, err)
 	sum := crc32.Checksum([]byte("0123456789"), crc32.MakeTable(crc32.Castagnoli))
 	require.Equal(t, &filesapi.Record{
-		ID: record.ID, FileExt: ".pdf", MIMEType: "application/pdf", OriginalFileName: name, OriginalLength: 10,
-		UploadedBy: "user-1", Purpose: "invoices", Created: newClock().Now(), CRC32C: storage.CRC32C{Sum: sum, Known: true},
+		ID:               record.ID,
+		FileExt:          ".pdf",
+		MIMEType:         "application/pdf",
+		OriginalFileName: name,
+		OriginalLength:   10,
+		UploadedBy:       "user-1",
+		Purpose:          "invoices",
+		Created:          newClock().Now(),
+		CRC32C:           storage.CRC32C{Sum: sum, Known: true},
 	}, record)
 
 	details, err := a.client.Details(t.Context(), record.ID)

@@ -240,8 +240,9 @@ func TestAFileThatAuthorizeFileDoesNotFindIsNotFound(t *testing.T) {
 		err   error
 		field string
 	}{
-		"the code": {storage.ObjectNotFound, "ID"}, "the error of a store": {fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}), "ID"},
-		"an error of its own": {own, "file"},
+		"the code":             {storage.ObjectNotFound, "ID"},
+		"the error of a store": {fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}), "ID"},
+		"an error of its own":  {own, "file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return row.err }})

@@ -41,7 +41,11 @@ func TestALargeFileOverHTTP(t *testing.T) {
 		parts[i]++
 	}
 	record, err := a.client.UploadLarge(t.Context(), filesclient.LargeFile{
-		Name: "large.bin", Body: readerAt{size}, Size: size, PartSize: largePart, Only: parts,
+		Name:     "large.bin",
+		Body:     readerAt{size},
+		Size:     size,
+		PartSize: largePart,
+		Only:     parts,
 	})
 	require.NoError(t, err)
 	require.Equal(t, size, record.OriginalLength)

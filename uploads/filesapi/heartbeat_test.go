@@ -111,7 +111,9 @@ func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
 	var takers sync.WaitGroup
 	var taken *filesapi.Record
 	var err error
-	takers.Go(func() { taken, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	takers.Go(func() {
+		taken, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	})
 	<-second.inside // it has waited for a minute
 	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
 		t.Error("it waits")

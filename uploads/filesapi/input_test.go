@@ -20,30 +20,76 @@ var uploadInputs = []struct {
 	spoil func(o *filesapi.UploadOptions)
 	field string
 }{
-	{"no name", func(o *filesapi.UploadOptions) { o.OriginalFileName = "" }, "originalFileName"},
-	{"a name of spaces", func(o *filesapi.UploadOptions) { o.OriginalFileName = " \u00a0\t" }, "originalFileName"},
-	{"a name of 1,001 characters", func(o *filesapi.UploadOptions) { o.OriginalFileName = strings.Repeat("é", 1001) }, "originalFileName"},
-	{"a name of 10,000 characters", func(o *filesapi.UploadOptions) { o.OriginalFileName = strings.Repeat("x", 10_000) }, "originalFileName"},
-	{"a name that is not text", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\xff.txt" }, "originalFileName"},
-	{"a path", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a/b.txt" }, "originalFileName"},
-	{"a path upwards", func(o *filesapi.UploadOptions) { o.OriginalFileName = "../../etc/passwd" }, "originalFileName"},
-	{"a path of Windows", func(o *filesapi.UploadOptions) { o.OriginalFileName = `C:\a.txt` }, "originalFileName"},
-	{"a directory", func(o *filesapi.UploadOptions) { o.OriginalFileName = ".." }, "originalFileName"},
-	{"a NUL", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a.txt\x00.exe" }, "originalFileName"},
-	{"a line end", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a.txt\r\nX-Evil: 1" }, "originalFileName"},
-	{"an escape", func(o *filesapi.UploadOptions) { o.OriginalFileName = "\x1b[31ma.txt" }, "originalFileName"},
-	{"DEL", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\x7f.txt" }, "originalFileName"},
-	{"a C1 control", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u0085.txt" }, "originalFileName"},
-	{"a line separator", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u2028.txt" }, "originalFileName"},
-	{"a right-to-left override", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u202egpj.exe" }, "originalFileName"},
-	{"a left-to-right embedding", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u202a.txt" }, "originalFileName"},
-	{"a right-to-left isolate", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u2067.txt" }, "originalFileName"},
+	{"no name", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = ""
+	}, "originalFileName"},
+	{"a name of spaces", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = " \u00a0\t"
+	}, "originalFileName"},
+	{"a name of 1,001 characters", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = strings.Repeat("é", 1001)
+	}, "originalFileName"},
+	{"a name of 10,000 characters", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = strings.Repeat("x", 10_000)
+	}, "originalFileName"},
+	{"a name that is not text", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\xff.txt"
+	}, "originalFileName"},
+	{"a path", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a/b.txt"
+	}, "originalFileName"},
+	{"a path upwards", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "../../etc/passwd"
+	}, "originalFileName"},
+	{"a path of Windows", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = `C:\a.txt`
+	}, "originalFileName"},
+	{"a directory", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = ".."
+	}, "originalFileName"},
+	{"a NUL", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a.txt\x00.exe"
+	}, "originalFileName"},
+	{"a line end", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a.txt\r\nX-Evil: 1"
+	}, "originalFileName"},
+	{"an escape", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "\x1b[31ma.txt"
+	}, "originalFileName"},
+	{"DEL", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\x7f.txt"
+	}, "originalFileName"},
+	{"a C1 control", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\u0085.txt"
+	}, "originalFileName"},
+	{"a line separator", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\u2028.txt"
+	}, "originalFileName"},
+	{"a right-to-left override", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\u202egpj.exe"
+	}, "originalFileName"},
+	{"a left-to-right embedding", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\u202a.txt"
+	}, "originalFileName"},
+	{"a right-to-left isolate", func(o *filesapi.UploadOptions) {
+		o.OriginalFileName = "a\u2067.txt"
+	}, "originalFileName"},
 
-	{"a purpose of 257 characters", func(o *filesapi.UploadOptions) { o.Purpose = strings.Repeat("é", 257) }, "Purpose"},
-	{"a purpose with a control character", func(o *filesapi.UploadOptions) { o.Purpose = "a\nb" }, "Purpose"},
-	{"a purpose that is not text", func(o *filesapi.UploadOptions) { o.Purpose = "\xff" }, "Purpose"},
-	{"a user's ID of 257 characters", func(o *filesapi.UploadOptions) { o.UploadedBy = strings.Repeat("x", 257) }, "UploadedByUser.ID"},
-	{"a user's ID with a NUL", func(o *filesapi.UploadOptions) { o.UploadedBy = "a\x00b" }, "UploadedByUser.ID"},
+	{"a purpose of 257 characters", func(o *filesapi.UploadOptions) {
+		o.Purpose = strings.Repeat("é", 257)
+	}, "Purpose"},
+	{"a purpose with a control character", func(o *filesapi.UploadOptions) {
+		o.Purpose = "a\nb"
+	}, "Purpose"},
+	{"a purpose that is not text", func(o *filesapi.UploadOptions) {
+		o.Purpose = "\xff"
+	}, "Purpose"},
+	{"a user's ID of 257 characters", func(o *filesapi.UploadOptions) {
+		o.UploadedBy = strings.Repeat("x", 257)
+	}, "UploadedByUser.ID"},
+	{"a user's ID with a NUL", func(o *filesapi.UploadOptions) {
+		o.UploadedBy = "a\x00b"
+	}, "UploadedByUser.ID"},
 }
 
 // partInputs are invalid options of a part.
@@ -52,21 +98,51 @@ var partInputs = []struct {
 	spoil func(o *filesapi.PartOptions)
 	field string
 }{
-	{"no token", func(o *filesapi.PartOptions) { o.Token = "" }, "token"},
-	{"a token of 7 characters", func(o *filesapi.PartOptions) { o.Token = "1234567" }, "token"},
-	{"a token of 129 characters", func(o *filesapi.PartOptions) { o.Token = strings.Repeat("x", 129) }, "token"},
-	{"a token of 10,000 characters", func(o *filesapi.PartOptions) { o.Token = strings.Repeat("x", 10_000) }, "token"},
-	{"a token that is a path", func(o *filesapi.PartOptions) { o.Token = "../../../secret" }, "token"},
-	{"a token with a NUL", func(o *filesapi.PartOptions) { o.Token = "12345678\x00" }, "token"},
-	{"a token of other letters", func(o *filesapi.PartOptions) { o.Token = "ééééééééé" }, "token"},
-	{"no count", func(o *filesapi.PartOptions) { o.Count = 0 }, "count"},
-	{"a negative count", func(o *filesapi.PartOptions) { o.Count = -1 }, "count"},
-	{"a count of 10,001", func(o *filesapi.PartOptions) { o.Count = 10_001 }, "count"},
-	{"a huge count", func(o *filesapi.PartOptions) { o.Count = math.MaxInt }, "count"},
-	{"no part", func(o *filesapi.PartOptions) { o.Part = 0 }, "part"},
-	{"a negative part", func(o *filesapi.PartOptions) { o.Part = -1 }, "part"},
-	{"a part after the last", func(o *filesapi.PartOptions) { o.Part = 3 }, "part"},
-	{"a huge part", func(o *filesapi.PartOptions) { o.Part = math.MaxInt }, "part"},
+	{"no token", func(o *filesapi.PartOptions) {
+		o.Token = ""
+	}, "token"},
+	{"a token of 7 characters", func(o *filesapi.PartOptions) {
+		o.Token = "1234567"
+	}, "token"},
+	{"a token of 129 characters", func(o *filesapi.PartOptions) {
+		o.Token = strings.Repeat("x", 129)
+	}, "token"},
+	{"a token of 10,000 characters", func(o *filesapi.PartOptions) {
+		o.Token = strings.Repeat("x", 10_000)
+	}, "token"},
+	{"a token that is a path", func(o *filesapi.PartOptions) {
+		o.Token = "../../../secret"
+	}, "token"},
+	{"a token with a NUL", func(o *filesapi.PartOptions) {
+		o.Token = "12345678\x00"
+	}, "token"},
+	{"a token of other letters", func(o *filesapi.PartOptions) {
+		o.Token = "ééééééééé"
+	}, "token"},
+	{"no count", func(o *filesapi.PartOptions) {
+		o.Count = 0
+	}, "count"},
+	{"a negative count", func(o *filesapi.PartOptions) {
+		o.Count = -1
+	}, "count"},
+	{"a count of 10,001", func(o *filesapi.PartOptions) {
+		o.Count = 10_001
+	}, "count"},
+	{"a huge count", func(o *filesapi.PartOptions) {
+		o.Count = math.MaxInt
+	}, "count"},
+	{"no part", func(o *filesapi.PartOptions) {
+		o.Part = 0
+	}, "part"},
+	{"a negative part", func(o *filesapi.PartOptions) {
+		o.Part = -1
+	}, "part"},
+	{"a part after the last", func(o *filesapi.PartOptions) {
+		o.Part = 3
+	}, "part"},
+	{"a huge part", func(o *filesapi.PartOptions) {
+		o.Part = math.MaxInt
+	}, "part"},
 }
 
 func TestUploadRefusesInput(t *testing.T) {
@@ -150,11 +226,23 @@ func TestIDsThatAreRefused(t *testing.T) {
 			require.NotEqual(t, good, id)
 		}
 		calls := map[string]func() error{
-			"Details":      func() error { _, err := f.store.Details(t.Context(), id); return err },
-			"Download":     func() error { _, _, err := f.store.Download(t.Context(), id); return err },
-			"DownloadTemp": func() error { _, _, err := f.store.DownloadTemp(t.Context(), id); return err },
-			"Delete":       func() error { return f.store.Delete(t.Context(), id) },
-			"SetPurpose":   func() error { _, err := f.store.SetPurpose(t.Context(), id, "x"); return err },
+			"Details": func() error {
+				_, err := f.store.Details(t.Context(), id)
+				return err
+			},
+			"Download": func() error {
+				_, _, err := f.store.Download(t.Context(), id)
+				return err
+			},
+			"DownloadTemp": func() error {
+				_, _, err := f.store.DownloadTemp(t.Context(), id)
+				return err
+			},
+			"Delete": func() error { return f.store.Delete(t.Context(), id) },
+			"SetPurpose": func() error {
+				_, err := f.store.SetPurpose(t.Context(), id, "x")
+				return err
+			},
 		}
 		for call, do := range calls {
 			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
@@ -223,7 +311,13 @@ func TestTheJSONOfRecords(t *testing.T) {
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal(text, &fields))
 	require.Equal(t, map[string]any{
-		"ID": r.ID, "FileExt": ".txt", "MIMEType": "text/plain; charset=utf-8", "OriginalFileName": "A.TXT", "OriginalLength": 1.0,
-		"UploadedByUser.ID": "", "Created": "2026-11-20T12:00:00Z", "CRC32C": float64(r.CRC32C.Sum),
+		"ID":                r.ID,
+		"FileExt":           ".txt",
+		"MIMEType":          "text/plain; charset=utf-8",
+		"OriginalFileName":  "A.TXT",
+		"OriginalLength":    1.0,
+		"UploadedByUser.ID": "",
+		"Created":           "2026-11-20T12:00:00Z",
+		"CRC32C":            float64(r.CRC32C.Sum),
 	}, fields, "Purpose is left out if there is none")
 }

@@ -88,10 +88,18 @@ func TestPartsMustMatch(t *testing.T) {
 			change func(o *filesapi.PartOptions)
 			field  string
 		}{
-			"more parts":      {func(o *filesapi.PartOptions) { o.Count = 4 }, "count"},
-			"fewer parts":     {func(o *filesapi.PartOptions) { o.Count = 2 }, "count"},
-			"another name":    {func(o *filesapi.PartOptions) { o.OriginalFileName = "b.txt" }, "originalFileName"},
-			"another purpose": {func(o *filesapi.PartOptions) { o.Purpose = "x" }, "Purpose"},
+			"more parts": {func(o *filesapi.PartOptions) {
+				o.Count = 4
+			}, "count"},
+			"fewer parts": {func(o *filesapi.PartOptions) {
+				o.Count = 2
+			}, "count"},
+			"another name": {func(o *filesapi.PartOptions) {
+				o.OriginalFileName = "b.txt"
+			}, "originalFileName"},
+			"another purpose": {func(o *filesapi.PartOptions) {
+				o.Purpose = "x"
+			}, "Purpose"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				o := part(token, 3, 2)

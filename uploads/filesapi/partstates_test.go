@@ -198,7 +198,8 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 // Without conditions and without a place for states, the error says what to do.
 func TestPartsWithoutAPlaceForStates(t *testing.T) {
 	for name, without := range map[string]storage.Features{
-		"no creation": storage.ConditionalCreate, "no update": storage.ConditionalUpdate,
+		"no creation": storage.ConditionalCreate,
+		"no update":   storage.ConditionalUpdate,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{})
@@ -229,8 +230,12 @@ func TestStoreOnS3WithoutConditions(t *testing.T) {
 		profile, known := s3.NamedProfile("b2")
 		require.True(t, known)
 		b, err := s3.Open(t.Context(), s3.Config{
-			Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+			Bucket:      "photos",
+			Endpoint:    server.URL,
+			Region:      s3server.DefaultRegion,
+			Profile:     &profile,
+			AccessKeyID: s3server.DefaultAccessKeyID,
+			SecretKey:   s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

@@ -177,7 +177,9 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 				var late, sleeping sync.WaitGroup
 				made := make([]*filesapi.Record, 2)
 				errs := make([]error, 2)
-				late.Go(func() { made[0], errs[0] = f.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+				late.Go(func() {
+					made[0], errs[0] = f.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+				})
 				<-inside
 
 				asleep := newComposeGate()
@@ -219,12 +221,16 @@ func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 		impatient.store.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
 		var late, joining sync.WaitGroup
 		var failed, err error
-		late.Go(func() { _, failed = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+		late.Go(func() {
+			_, failed = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+		})
 		<-inside
 		gate := newComposeGate()
 		joiner := f.beside(t, driver.WithLayer(gate.layer))
 		var r *filesapi.Record
-		joining.Go(func() { r, err = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+		joining.Go(func() {
+			r, err = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		})
 		<-gate.inside
 		close(slow.open)
 		late.Wait()

@@ -30,12 +30,18 @@ type place struct {
 
 func places() []place {
 	return []place{
-		{name: "memory", open: func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
+		{
+			name: "memory",
+			open: func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
 			clocked: func(_ *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
 				return engine.New(memstore.NewDriver(memstore.Config{Now: now}), opts...)
-			}},
-		{name: "local", open: func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return inDirectory(t, nil, opts...) },
-			clocked: inDirectory},
+			},
+		},
+		{
+			name:    "local",
+			open:    func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return inDirectory(t, nil, opts...) },
+			clocked: inDirectory,
+		},
 		{name: "minio", open: onMinIO},
 	}
 }
@@ -58,8 +64,11 @@ func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
 	account, err := s3.NewService(t.Context(), s3.Config{
-		Endpoint: endpoint, Region: "us-east-1", Profile: &profile,
-		AccessKeyID: os.Getenv(minioVariable + "_KEY"), SecretKey: os.Getenv(minioVariable + "_SECRET"),
+		Endpoint:    endpoint,
+		Region:      "us-east-1",
+		Profile:     &profile,
+		AccessKeyID: os.Getenv(minioVariable + "_KEY"),
+		SecretKey:   os.Getenv(minioVariable + "_SECRET"),
 		// goleak would find an idle connection as a goroutine.
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	})

@@ -45,7 +45,9 @@ func sendLast(root string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, storage.Close(b)) }()
+	defer func() {
+		err = errors.Join(err, storage.Close(b))
+	}()
 	s, err := filesapi.NewStore(b, uploads.BucketRecords(b), filesapi.StoreConfig{})
 	if err != nil {
 		return "", err

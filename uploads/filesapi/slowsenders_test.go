@@ -64,7 +64,9 @@ func TestSlowSendersOfOneUserLeaveMemoryForOthers(t *testing.T) {
 				statuses := make([]int, connections)
 				ended, stop := io.Pipe()
 				for i := range connections {
-					all.Go(func() { statuses[i] = send("slow", ended) })
+					all.Go(func() {
+						statuses[i] = send("slow", ended)
+					})
 				}
 				synctest.Wait()
 				pools := intake.Of(s)

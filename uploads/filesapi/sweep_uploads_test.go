@@ -185,7 +185,9 @@ func TestSweepDuringACallThatContinues(t *testing.T) {
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(25 * time.Hour)
 	var r *filesapi.Record
-	d := f.beside(t, before("Delete", 1, func() { r = f.send(t, "b", part(token, 2, 2)) }))
+	d := f.beside(t, before("Delete", 1, func() {
+		r = f.send(t, "b", part(token, 2, 2))
+	}))
 	s, err := filesapi.NewStore(d.bucket, f.records, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
 	require.NoError(t, err)
 	report, err := s.Sweep(t.Context())

@@ -68,7 +68,10 @@ func newStates() *states { return &states{texts: map[string][]byte{}} }
 
 func newBook(s *states) *ledger.Book {
 	return &ledger.Book{
-		Prefix: "usage/", States: s, Now: time.Now, Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		Prefix: "usage/",
+		States: s,
+		Now:    time.Now,
+		Wait:   func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
 }
 
@@ -285,7 +288,10 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.next = func() error { cancel(); return storage.PreconditionFailed }
+	s.next = func() error {
+		cancel()
+		return storage.PreconditionFailed
+	}
 	_, err := b.Reserve(ctx, exactly("a", "x", 1), ledger.Limit{})
 	require.ErrorIs(t, err, context.Canceled)
 }
