@@ -101,9 +101,7 @@ func Remove(ctx context.Context, b interface {
 	storage.Remover
 }, opts ...Option) (*Report, error) {
 	s := readOptions(opts)
-	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, given: b}).run(
-		ctx,
-	)
+	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, given: b}).run(ctx)
 }
 
 func (e *expiry) run(ctx context.Context) (*Report, error) {

@@ -68,9 +68,9 @@ func WithMinSize(bytes int64) Option {
 // file with the same key at the destination. If bytes is negative, the job fails with
 // InvalidArgument.
 func WithMaxSize(bytes int64) Option {
-	return checked(
-		bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) { s.maxSize, s.hasMaxSize = bytes, true },
-	)
+	return checked(bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) {
+		s.maxSize, s.hasMaxSize = bytes, true
+	})
 }
 
 // WithModifiedAfter selects only files that were modified at t or later. For an object, the time at
@@ -186,9 +186,9 @@ func (s *settings) excludesDir(dir string) bool {
 	if !strings.HasPrefix(dir+"/", s.prefix) && !strings.HasPrefix(s.prefix, dir+"/") {
 		return true
 	}
-	return slices.ContainsFunc(
-		s.exclude, func(p string) bool { return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) },
-	)
+	return slices.ContainsFunc(s.exclude, func(p string) bool {
+		return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir)
+	})
 }
 
 // inExcludedDir reports whether a directory in the path of a key is excluded. If prefix ends in a

@@ -83,9 +83,8 @@ func (f *Forecast) String() string {
 	}
 	text := strings.Join(parts, ", ")
 	if f.Free >= 0 && f.Needed > f.Free {
-		text = fmt.Sprintf(
-			"%s; the disk has %s free of %s", text, formatBytes(float64(f.Free)), formatBytes(float64(f.Needed)),
-		)
+		text = fmt.Sprintf("%s; the disk has %s free of %s", text, formatBytes(float64(f.Free)),
+			formatBytes(float64(f.Needed)))
 	}
 	return strings.TrimPrefix(text, "; ")
 }

@@ -85,14 +85,12 @@ func OpenInventory(
 	case m.provider == "azure":
 		i.Bucket = name
 		if account := accountOf(location); account != "" && m.bucket != "" && account != m.bucket {
-			return nil, inventoryError(
-				manifest, fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket),
-			)
+			return nil, inventoryError(manifest,
+				fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket))
 		}
 	case name != m.bucket:
-		return nil, inventoryError(
-			manifest, fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket),
-		)
+		return nil, inventoryError(manifest,
+			fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket))
 	}
 	if m.format == "PARQUET" && parquet == nil {
 		return nil, &storage.Error{

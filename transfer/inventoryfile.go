@@ -190,9 +190,7 @@ func (i *Inventory) positions(columns []string) []int {
 	for c, name := range wanted[i.manifest.provider] {
 		at[c] = -1
 		if name != "" {
-			at[c] = slices.IndexFunc(
-				columns, func(column string) bool { return columnName(column) == columnName(name) },
-			)
+			at[c] = slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
 		}
 	}
 	return at

@@ -90,9 +90,8 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	}
 	var t manifestText
 	if err := json.Unmarshal(text, &t); err != nil {
-		return nil, inventoryError(
-			key, "manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error(),
-		)
+		return nil, inventoryError(key,
+			"manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error())
 	}
 	if t.Shards == nil {
 		want, err := readSmall(ctx, reports, strings.TrimSuffix(key, ".json")+".checksum")
@@ -123,9 +122,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			Hint: "configure the inventory as CSV or Parquet",
 		}
 	case m.format != "CSV" && m.format != "PARQUET":
-		return nil, inventoryError(
-			key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format),
-		)
+		return nil, inventoryError(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
 	case len(m.columns) > 0:
 		if rule := m.checkColumns(m.columns); rule != "" {
 			return nil, inventoryError(key, rule)

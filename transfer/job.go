@@ -100,9 +100,7 @@ func (j *job) check(op string, dst, src End) error {
 	case j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.to):
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.settings.inventory != nil && j.settings.remove && !j.comparing:
-		return invalid(
-			"WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory",
-		)
+		return invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
 	case resumeDirIn(j, dst) || resumeDirIn(j, src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
 	case j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src):

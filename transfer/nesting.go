@@ -196,9 +196,7 @@ func (p *places) lookThrough(ctx context.Context, removal bool) error {
 		if !n.unseen(removal) {
 			continue
 		}
-		of := slices.DeleteFunc(
-			slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer != n.outer },
-		)
+		of := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer != n.outer })
 		wide := n.settings.everything()
 		wide.prefix, wide.ranges = n.settings.prefix, n.settings.ranges
 		for file, err := range n.outer.entries(ctx, wide, "") {

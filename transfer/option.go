@@ -119,9 +119,9 @@ func invalid(argument, rule string) *storage.Error {
 // counts as one request. If n is below 1, the job fails with InvalidArgument. If n is above 10,000,
 // it counts as 10,000.
 func WithConcurrency(n int) Option {
-	return checked(
-		n >= 1, "WithConcurrency", "must be at least 1", func(s *settings) { s.concurrency = min(n, maxConcurrency) },
-	)
+	return checked(n >= 1, "WithConcurrency", "must be at least 1", func(s *settings) {
+		s.concurrency = min(n, maxConcurrency)
+	})
 }
 
 // WithInclude selects only keys that match one of the patterns, or a pattern of

@@ -80,9 +80,8 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 		at   End
 		is   role
 	}{{"destination", j.dst, dst, destination}, {"source", j.src, src, source}} {
-		refused := invalid(
-			"WithBackup", "must not overlap with the "+other.name+": what is stored in the one appears in the other",
-		)
+		refused := invalid("WithBackup",
+			"must not overlap with the "+other.name+": what is stored in the one appears in the other")
 		if apart(backup, other.at) {
 			continue
 		}

@@ -79,9 +79,7 @@ func (u *uploader) transfer(
 	if err != nil {
 		return 0, err
 	}
-	opts = append(
-		opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved),
-	)
+	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if file := resumeDir(u.settings.resume).file(src.key, content.Size()); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}

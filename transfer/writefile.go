@@ -47,9 +47,8 @@ func invalidOnWindows(key string) bool {
 
 // collision returns the error for two keys that one directory cannot hold, such as a and a/b.
 func collision(key, file string) error {
-	return invalid(
-		"key", fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file),
-	)
+	return invalid("key",
+		fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file))
 }
 
 // writeFile creates a temporary file, calls the function write to fill it, and renames it to key.
@@ -174,9 +173,7 @@ func (t *tree) checkDirs(key string) error {
 		case err != nil:
 			return nil // deeper directories do not exist, either
 		case info.Mode()&fs.ModeSymlink != 0:
-			return invalid(
-				"key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]),
-			)
+			return invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
 		case !info.IsDir():
 			return collision(key, key[:i])
 		}
