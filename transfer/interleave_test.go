@@ -58,9 +58,8 @@ func TestMovesInOppositeDirectionsInEveryOrder(t *testing.T) {
 					p := s.Process(name)
 					from, to := p.Bucket(src), p.Bucket(dst)
 					p.Go(name, func(ctx context.Context) error {
-						_, err := transfer.Sync(
-							ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove(), transfer.WithConcurrency(1),
-						)
+						_, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove(),
+							transfer.WithConcurrency(1))
 						return err
 					})
 				}

@@ -205,15 +205,14 @@ func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
 			put(t, whole, "f250/precious", "text")
 			src := storage.Prefixed(wrapped.Unknown(t, whole), "f250/")
 			if row.readOnly {
-				outer := wrapped.Bucket(
-					t, wrapped.Unknown(t, whole), func(c storage.Core) storage.Core { return readOnly{c} },
-				)
+				outer := wrapped.Bucket(t, wrapped.Unknown(t, whole), func(c storage.Core) storage.Core {
+					return readOnly{c}
+				})
 				src = storage.Prefixed(outer, "f250/")
 			}
 			kept := contents(t, whole)
-			_, err := transfer.Sync(
-				t.Context(), transfer.Bucket(wrapped.Unknown(t, whole)), transfer.Bucket(src), transfer.WithDelete(),
-			)
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, whole)), transfer.Bucket(src),
+				transfer.WithDelete())
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, kept, contents(t, whole), "nor is a question left")
 		})

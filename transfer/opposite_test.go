@@ -225,9 +225,8 @@ func TestMovesInOppositeDirectionsLoseNothingOfADirectory(t *testing.T) {
 					}
 					there, back := newGate(n), newGate(m)
 					move := func(dst, src transfer.End) {
-						_, _ = transfer.Sync(
-							t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1), transfer.WithNoSync(),
-						)
+						_, _ = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1),
+							transfer.WithNoSync())
 					}
 					up := func() { move(transfer.Bucket(there.bucket(d)), transfer.Dir(dir)) }
 					down := func() { move(transfer.Dir(dir), transfer.Bucket(back.bucket(d))) }

@@ -50,9 +50,8 @@ func moveOnce(from, to string) (moved int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	report, failed := transfer.Sync(
-		context.Background(), dst, src, transfer.WithMove(), transfer.WithNoSync(), transfer.WithConcurrency(4),
-	)
+	report, failed := transfer.Sync(context.Background(), dst, src, transfer.WithMove(), transfer.WithNoSync(),
+		transfer.WithConcurrency(4))
 	if err := closeSrc(); err != nil {
 		return 0, err
 	}
