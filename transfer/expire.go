@@ -226,7 +226,8 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 	if v.selects.never() || v.selects.needsTags() && v.IsDeleteMarker { // a delete marker has no tags
 		return
 	}
-	if e.group = append(e.group, v); len(e.group) == removeeach.Most {
+	e.group = append(e.group, v)
+	if len(e.group) == removeeach.Most {
 		e.remove(ctx)
 	}
 }

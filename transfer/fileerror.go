@@ -25,7 +25,7 @@ func fileError(op, key string, err error) error {
 	case errors.As(err, &own):
 		*e = *own
 		e.Op, e.Key = op, key
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		e.Code = ctxcode.Of(err)
 	case errors.Is(err, localfile.ErrChanged):
 		e.Code = storage.Changed
@@ -33,10 +33,10 @@ func fileError(op, key string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, fs.ErrInvalid),
-		errors.Is(err, syscall.ENAMETOOLONG),
-		errors.Is(err, syscall.EILSEQ),
-		errors.Is(err, syscall.EINVAL),
+	case errors.Is(err, fs.ErrInvalid) ||
+		errors.Is(err, syscall.ENAMETOOLONG) ||
+		errors.Is(err, syscall.EILSEQ) ||
+		errors.Is(err, syscall.EINVAL) ||
 		errors.Is(err, syscall.ENOTDIR):
 		// The file system cannot store this name, or the path has a file where it needs a
 		// directory.

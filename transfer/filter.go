@@ -115,7 +115,7 @@ func (s *settings) selectsFile(key string, size int64, modified time.Time) bool 
 // fits reports whether the options of the job select a file of this size and time.
 func (s *settings) fits(size int64, modified time.Time) bool {
 	switch {
-	case size < s.minSize, s.hasMaxSize && size > s.maxSize:
+	case size < s.minSize || s.hasMaxSize && size > s.maxSize:
 		return false
 	case !s.modifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.modifiedAfter)):
 		return false
@@ -172,7 +172,8 @@ func normalizePattern(p string) string {
 		dir = "**/" + dir
 	}
 	if !ofDir {
-		if dir, ofDir = strings.CutSuffix(dir, "/**"); !ofDir {
+		dir, ofDir = strings.CutSuffix(dir, "/**")
+		if !ofDir {
 			return dir
 		}
 	} else if dir == "**" || strings.HasSuffix(dir, "/**") {

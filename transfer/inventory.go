@@ -75,7 +75,8 @@ func OpenInventory(
 		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
 	}
 	i.prefix = prefix
-	switch provider, location, name := own.Located(); {
+	provider, location, name := own.Located()
+	switch {
 	case m.provider != provider:
 		return nil, inventoryError(
 			manifest,
@@ -166,7 +167,8 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 			if !yield(e, err) {
 				return
 			}
-			if n++; n == r.Limit {
+			n++
+			if n == r.Limit {
 				return
 			}
 		}
@@ -207,7 +209,8 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 					return
 				}
 				key, below := strings.CutPrefix(v.Key, i.prefix)
-				if v.Key = key; skip || !below || key == "" || !strings.HasPrefix(key, prefix) {
+				v.Key = key
+				if skip || !below || key == "" || !strings.HasPrefix(key, prefix) {
 					continue
 				}
 				if !yield(v, nil) {

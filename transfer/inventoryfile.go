@@ -167,12 +167,14 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 					yield(nil, inventoryError(key, rule))
 					return
 				}
-				if at = i.positions(columns); i.manifest.header {
+				at = i.positions(columns)
+				if i.manifest.header {
 					continue
 				}
 			}
 			for c, position := range at {
-				if row[c] = ""; position >= 0 {
+				row[c] = ""
+				if position >= 0 {
 					row[c] = strings.ReplaceAll(cells[position], quotedCR, "\r")
 				}
 			}

@@ -79,9 +79,9 @@ func (j *job) check(op string, dst, src End) error {
 	switch {
 	case j.settings.err != nil:
 		return j.settings.err
-	case src.kind == bucketEnd && src.from == nil,
-		dst.kind == bucketEnd && dst.to == nil,
-		src.kind == noEnd,
+	case src.kind == bucketEnd && src.from == nil ||
+		dst.kind == bucketEnd && dst.to == nil ||
+		src.kind == noEnd ||
 		dst.kind == noEnd:
 		return invalid("end", "must be a directory, or a bucket that is not nil")
 	}

@@ -221,7 +221,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	}
 	unread := err == nil && json.Unmarshal(text, &l.state) != nil
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !unread && l.void(attrs.Modified):
+	case storage.CodeOf(err) == storage.ObjectNotFound || err == nil && !unread && l.void(attrs.Modified):
 		l.state = journalState{Job: s.job(), From: l.from, To: l.to, Newer: s.modifiedAfter}
 		return "", done, l.write(ctx, l.state)
 	case err != nil:

@@ -178,10 +178,11 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 // the destination. The job lists the first file of this folder, and tests the folder, before it
 // replaces a file in the folder.
 func (n *nesting) unseen(removal bool) bool {
-	switch s := n.settings; {
-	case n.read, len(n.first) == 0:
+	s := n.settings
+	switch {
+	case n.read || len(n.first) == 0:
 		return false
-	case n.outerIs == backupEnd, len(s.include) > 0, len(s.exclude) > 0, s.only != nil:
+	case n.outerIs == backupEnd || len(s.include) > 0 || len(s.exclude) > 0 || s.only != nil:
 		return true
 	}
 	return n.outerIs == source && !removal
@@ -232,7 +233,8 @@ func mayBeOne(a, b entry) bool {
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, asked(n.inner), "")
-		if n.readOnly = cannotWrite(err); err != nil && !n.readOnly {
+		n.readOnly = cannotWrite(err)
+		if err != nil && !n.readOnly {
 			return unanswered(err)
 		}
 		n.question = question

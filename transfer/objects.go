@@ -74,7 +74,7 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 			switch {
 			case err != nil && !s.inExcludedDir(e.Key):
 				found.kind = unlisted
-			case err != nil, !s.selects(e.Key), evidence.IsKey(e.Key):
+			case err != nil || !s.selects(e.Key) || evidence.IsKey(e.Key):
 				continue
 			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
 				// An empty object marks a folder. The web consoles of some stores create such

@@ -195,7 +195,8 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		return true
 	}
 	if what.action == removeMarkers {
-		if r.marked = append(r.marked, what); len(r.marked) < removeeach.Most {
+		r.marked = append(r.marked, what)
+		if len(r.marked) < removeeach.Most {
 			return true
 		}
 		return r.startMarked(ctx, group)
@@ -205,7 +206,8 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		switch err := r.do(ctx, what); {
+		err := r.do(ctx, what)
+		switch {
 		case err == nil:
 			r.done(what)
 			r.slots.ended(0, 1)

@@ -25,7 +25,7 @@ func checkPath(key string) error {
 			"key",
 			"must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
 		)
-	case strings.ContainsRune(key, 0), path.Clean(key) != key, !filepath.IsLocal(filepath.FromSlash(key)),
+	case strings.ContainsRune(key, 0) || path.Clean(key) != key || !filepath.IsLocal(filepath.FromSlash(key)) ||
 		runtime.GOOS == "windows" && invalidOnWindows(key):
 		return invalid("key", "must be a valid file path on this system")
 	}
