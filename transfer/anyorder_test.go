@@ -101,7 +101,8 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 			n := 0
 			var last error
 			for _, err := range sorted(row.ctx, row.list, 10_000) {
-				if last = err; n == 3 {
+				last = err
+				if n == 3 {
 					break
 				}
 				n++

@@ -246,7 +246,8 @@ func TestBytesAreThoseThatWereStored(t *testing.T) {
 					require.LessOrEqual(t, p.Bytes, p.TotalBytes)
 					last = p
 				}), transfer.WithChanges(func(c transfer.Change) {
-					if sizes[c.Key] = c.Bytes; c.Key == "a" {
+					sizes[c.Key] = c.Bytes
+					if c.Key == "a" {
 						appendTo(t, filepath.Join(dir, "log"), "67890")
 					}
 				}))

@@ -34,7 +34,8 @@ func TestAJournalContinuesAJob(t *testing.T) {
 			defer cancel()
 			n := 0
 			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1), transfer.WithChanges(func(transfer.Change) {
-				if n++; n == 25 {
+				n++
+				if n == 25 {
 					cancel()
 				}
 			}))
@@ -163,7 +164,8 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 				_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
 					transfer.WithJournal(state, key), transfer.WithConcurrency(1),
 					transfer.WithChanges(func(transfer.Change) {
-						if n++; n == 3 {
+						n++
+						if n == 3 {
 							cancel()
 						}
 					}))

@@ -225,7 +225,8 @@ func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
 		ran := 0
 		var failed []error
 		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
-			if ran++; ran == 2 {
+			ran++
+			if ran == 2 {
 				cancel()
 			}
 			inj.Set(faults.Fail(faults.Get).First(5).WithError(storage.Internal))
@@ -256,7 +257,8 @@ func TestTheLongestIntervalDoesNotOverflow(t *testing.T) {
 		defer cancel()
 		runs := 0
 		_ = transfer.Every(ctx, math.MaxInt64, func(context.Context) error {
-			if runs++; runs > 1 {
+			runs++
+			if runs > 1 {
 				cancel()
 			}
 			return nil
