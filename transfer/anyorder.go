@@ -87,10 +87,9 @@ const (
 // as less than those of an older one.
 func encodeVersion(to []byte, v *storage.VersionEntry) []byte {
 	kind := oldVersion
-	switch {
-	case v.Current:
+	if v.Current {
 		kind = currentVersion
-	case v.IsDeleteMarker:
+	} else if v.IsDeleteMarker {
 		kind = deleteMarker
 	}
 	to = append(binary.BigEndian.AppendUint64(to, ^uint64(nanoseconds(v.Modified))), kind)

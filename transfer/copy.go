@@ -40,16 +40,19 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 	}
 	to, err := c.to.Attrs(ctx, src.key)
 	younger := src.modified.After(dst.modified) || c.settings.future(dst.modified)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile
+	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
 		return false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, err
-	case from.Size != to.Size:
+	}
+	if from.Size != to.Size {
 		return false, nil
-	case !from.CRC32C.Known || !to.CRC32C.Known:
+	}
+	if !from.CRC32C.Known || !to.CRC32C.Known {
 		return !younger, nil
-	case from.CRC32C.Sum != to.CRC32C.Sum:
+	}
+	if from.CRC32C.Sum != to.CRC32C.Sum {
 		return false, nil
 	}
 	return !younger || c.settings.rule != nil || properties.Same(&from.Properties, &to.Properties), nil
@@ -74,12 +77,13 @@ func (c *bucketCopier) transfer(
 		return attrs.Size, nil
 	}
 	now, err := c.from.Attrs(ctx, src.key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // removed since
+	if storage.CodeOf(err) == storage.ObjectNotFound { // removed since
 		return attrs.Size, nil
-	case err != nil:
+	}
+	if err != nil {
 		return 0, err
-	case now.Revision == src.revision: // the source has not changed since it was listed
+	}
+	if now.Revision == src.revision { // the source has not changed since it was listed
 		now.Size = attrs.Size
 	}
 	return attrs.Size, checkListedSize("Copy", src, now)

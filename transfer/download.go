@@ -36,12 +36,13 @@ func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, err
 		return false, err
 	}
 	want := fileTime(attrs, src)
-	switch {
-	case attrs.Size != dst.size:
+	if attrs.Size != dst.size {
 		return false, nil
-	case sameTime(dst.modified, want):
+	}
+	if sameTime(dst.modified, want) {
 		return true, nil
-	case !attrs.CRC32C.Known:
+	}
+	if !attrs.CRC32C.Known {
 		return false, nil
 	}
 	sum, err := d.to.checksum(ctx, src.key)

@@ -325,10 +325,9 @@ func eachOld(
 			}
 		}
 		last, lone = v.Key, storage.VersionEntry{}
-		switch {
-		case newest && v.IsDeleteMarker:
+		if newest && v.IsDeleteMarker {
 			lone = v
-		case !v.Current:
+		} else if !v.Current {
 			if err := expire(v, v.NoncurrentSince); err != nil {
 				return ctxError(err)
 			}

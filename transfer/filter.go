@@ -127,10 +127,10 @@ func (s *settings) fits(size int64, modified time.Time) bool {
 
 // inShard reports whether a key is in the shard of the job.
 func (s *settings) inShard(key string) bool {
-	switch {
-	case s.shards <= 1:
+	if s.shards <= 1 {
 		return true
-	case s.ranges != nil:
+	}
+	if s.ranges != nil {
 		return s.ranges.contains(key)
 	}
 	return keyHash(key)%s.shards == s.shard
@@ -165,10 +165,9 @@ const belowSuffix = "/**/*"
 // in directories, but no files at the top. "**" alone matches everything.
 func normalizePattern(p string) string {
 	dir, ofDir := strings.CutSuffix(p, "/")
-	switch {
-	case strings.HasPrefix(dir, "/"):
+	if strings.HasPrefix(dir, "/") {
 		dir = dir[1:]
-	case !strings.Contains(dir, "/") && dir != "**":
+	} else if !strings.Contains(dir, "/") && dir != "**" {
 		dir = "**/" + dir
 	}
 	if !ofDir {

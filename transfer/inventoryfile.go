@@ -149,10 +149,10 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		for first := true; ; first = false {
 			source.read = 0
 			cells, err := from.Read()
-			switch {
-			case errors.Is(err, io.EOF) && (!first || !i.manifest.header):
+			if errors.Is(err, io.EOF) && (!first || !i.manifest.header) {
 				return
-			case err == nil:
+			}
+			if err == nil {
 				err = ctx.Err()
 			}
 			if err != nil {

@@ -171,12 +171,13 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 	m.provider, m.format, m.header, m.taken = "azure", strings.ToUpper(t.RuleDefinition.Format), true,
 		t.InventoryStartTime
 	m.bucket = accountOf(t.Endpoint)
-	switch {
-	case t.Status != "Succeeded":
+	if t.Status != "Succeeded" {
 		return fmt.Sprintf("must have the status Succeeded, and not %q", t.Status)
-	case !strings.EqualFold(t.RuleDefinition.ObjectType, "blob"):
+	}
+	if !strings.EqualFold(t.RuleDefinition.ObjectType, "blob") {
 		return "must be that of blobs, and not of containers"
-	case m.taken.IsZero():
+	}
+	if m.taken.IsZero() {
 		return "must have inventoryStartTime"
 	}
 	for _, f := range t.Files {

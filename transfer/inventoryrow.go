@@ -71,10 +71,10 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 			return v, false, errors.New("must have a URL-encoded key")
 		}
 	}
-	switch {
-	case key == "":
+	if key == "" {
 		return v, false, errors.New("must have a key")
-	case i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")):
+	}
+	if i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")) {
 		return v, true, nil // skip parts of uploads, as a listing of the bucket does
 	}
 	v.Key, v.Version = key, row[versionColumn]

@@ -76,13 +76,13 @@ func needBuckets(op string, ends ...End) error {
 
 // check returns an error if the ends and options cannot be combined.
 func (j *job) check(op string, dst, src End) error {
-	switch {
-	case j.settings.err != nil:
+	if j.settings.err != nil {
 		return j.settings.err
-	case src.kind == bucketEnd && src.from == nil ||
+	}
+	if src.kind == bucketEnd && src.from == nil ||
 		dst.kind == bucketEnd && dst.to == nil ||
 		src.kind == noEnd ||
-		dst.kind == noEnd:
+		dst.kind == noEnd {
 		return invalid("end", "must be a directory, or a bucket that is not nil")
 	}
 	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {

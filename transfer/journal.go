@@ -220,11 +220,11 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 		err = storedform.Check("WithJournal", l.key, text, lastJournalForm)
 	}
 	unread := err == nil && json.Unmarshal(text, &l.state) != nil
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound || err == nil && !unread && l.void(attrs.Modified):
+	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && !unread && l.void(attrs.Modified) {
 		l.state = journalState{Job: s.job(), From: l.from, To: l.to, Newer: s.modifiedAfter}
 		return "", done, l.write(ctx, l.state)
-	case err != nil:
+	}
+	if err != nil {
 		return "", done, err
 	}
 	if unread || l.state.Job != s.job() || s.modifiedAfter.Before(l.state.Newer) {
@@ -354,10 +354,10 @@ func (l *journal) write(ctx context.Context, state journalState) error {
 
 // finish removes the journal if the job is complete. Otherwise it saves the journal.
 func (l *journal) finish(ctx context.Context, complete bool) error {
-	switch {
-	case l == nil:
+	if l == nil {
 		return nil
-	case complete:
+	}
+	if complete {
 		state := l.state
 		state.Ended = true
 		// The store may keep this last state as a version of the removed object. If it cannot be

@@ -24,12 +24,13 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 		return false, nil
 	}
 	attrs, err := from.from.Attrs(metadata.WithLayers(ctx), t.src.key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // the transfer will report the missing object
+	if storage.CodeOf(err) == storage.ObjectNotFound { // the transfer will report the missing object
 		return false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, err
-	case attrs.Size != t.src.size || attrs.Metadata[layerkeys.MarkerName] == "":
+	}
+	if attrs.Size != t.src.size || attrs.Metadata[layerkeys.MarkerName] == "" {
 		return false, nil
 	}
 	j.reporter.passed(func(r *Report) { r.Ignored++ })

@@ -158,11 +158,10 @@ func predecessor(key string) string {
 // was skipped or could not be read. The parameter unknown holds the keys of these directories.
 func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
 	_, hidden := unknown.ancestor(dst.key)
-	switch {
-	case dst.kind == unlisted:
+	if dst.kind == unlisted {
 		j.unlisted = true
 		j.reporter.destinationFailed(ctx, dst.key, dst.err)
-	case dst.kind == regular && j.settings.remove && !hidden && !j.passesOver(dst):
+	} else if dst.kind == regular && j.settings.remove && !hidden && !j.passesOver(dst) {
 		if j.comparing {
 			j.reporter.removed(dst.key, dst.size)
 			return nil
@@ -194,11 +193,11 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	if t.known && !copiesAgain(j, t.src, t.dst) {
 		t.comparison = compareKnown(j, &t)
 	}
-	switch {
-	case t.comparison == same:
+	if t.comparison == same {
 		j.skip(t)
 		return nil
-	case t.known:
+	}
+	if t.known {
 		if err := j.places.lookThrough(ctx, false); err != nil {
 			return err
 		}

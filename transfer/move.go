@@ -136,10 +136,10 @@ func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 // Another program may have removed or replaced the file after the job compared it.
 func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	there, err := end.has(ctx, file)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case there:
+	}
+	if there {
 		return nil
 	}
 	return &storage.Error{
@@ -173,12 +173,13 @@ func isListed(info fs.FileInfo, file entry) bool {
 // between the times is accepted, because some stores list times only in whole seconds.
 func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 	now, err := o.from.Attrs(ctx, file.key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, err
-	case file.revision == "":
+	}
+	if file.revision == "" {
 		return now.Size == file.size && now.Modified.Sub(file.modified).Abs() <= listedTogether, nil
 	}
 	return now.Size == file.size && now.Revision == file.revision, nil

@@ -179,10 +179,10 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 // replaces a file in the folder.
 func (n *nesting) unseen(removal bool) bool {
 	s := n.settings
-	switch {
-	case n.read || len(n.first) == 0:
+	if n.read || len(n.first) == 0 {
 		return false
-	case n.outerIs == backupEnd || len(s.include) > 0 || len(s.exclude) > 0 || s.only != nil:
+	}
+	if n.outerIs == backupEnd || len(s.include) > 0 || len(s.exclude) > 0 || s.only != nil {
 		return true
 	}
 	return n.outerIs == source && !removal
@@ -251,15 +251,16 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 // n.inner.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
-	switch {
 	// A folder that does not exist cannot be the same place as n.inner.
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	case found || !cannotWrite(err):
+	}
+	if found || !cannotWrite(err) {
 		return onePlace(found, err, n.refused)
+	}
 	// The field outer may have several stores, each with its own time and ETag for one object. If
 	// so, times and ETags prove nothing.
-	case len(serving.Places(n.at.location())) > 1:
+	if len(serving.Places(n.at.location())) > 1 {
 		return unanswered(err)
 	}
 	one, err := oneObject(ctx, n.outer, folder+name, n.inner, name)

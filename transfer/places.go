@@ -218,12 +218,11 @@ func unanswered(err error) error {
 		Err:  fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
 		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
-	switch {
 	// It is only unknown whether the test object was stored. The job can be repeated, so its error
 	// does not have the code OutcomeUnknown.
-	case failed.Code == storage.OutcomeUnknown:
+	if failed.Code == storage.OutcomeUnknown {
 		e.Code = storage.Unavailable
-	case cannotWrite(err):
+	} else if cannotWrite(err) {
 		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"
 	}
 	return e

@@ -111,10 +111,9 @@ func (r *Report) String() string {
 		b.WriteString("dry run: ")
 	}
 	var counts []string
-	switch {
-	case r.removes && r.Deleted+r.Aborted == 0:
+	if r.removes && r.Deleted+r.Aborted == 0 {
 		counts = append(counts, "0 deleted")
-	case r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0: // false if the job has only removed files
+	} else if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // false if the job has only removed files
 		counts = append(
 			counts,
 			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),

@@ -88,10 +88,9 @@ func Every(
 		}
 		o.applyEvery(s)
 	}
-	switch {
-	case interval <= 0:
+	if interval <= 0 {
 		s.err = invalid("interval", "must be positive")
-	case job == nil:
+	} else if job == nil {
 		s.err = invalid("job", "must not be nil")
 	}
 	if s.err != nil {
@@ -156,10 +155,9 @@ func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
 		began = time.Now()
 		return s.job(ctx)
 	}, lease.WithInterval(s.delayed(s.interval)))
-	switch {
-	case !began.IsZero():
+	if !began.IsZero() {
 		s.reportRun(began, err)
-	case ctx.Err() == nil:
+	} else if ctx.Err() == nil {
 		if s.report != nil {
 			s.report(Run{Began: time.Now(), Err: err})
 		}

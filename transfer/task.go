@@ -43,10 +43,10 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	}
 	if !j.settings.dryRun {
 		err := j.transferFile(ctx, t, *n)
-		switch {
-		case storage.CodeOf(err) != storage.PreconditionFailed || !j.appeared(ctx, &t):
+		if storage.CodeOf(err) != storage.PreconditionFailed || !j.appeared(ctx, &t) {
 			return err
-		case !copiesAgain(j, t.src, t.dst):
+		}
+		if !copiesAgain(j, t.src, t.dst) {
 			return j.skipSame(ctx, t)
 		}
 		t.known = true
@@ -101,10 +101,10 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 		return false, nil
 	}
 	now, err := from.from.Attrs(ctx, t.src.key)
-	switch {
-	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
-	case err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)):
+	}
+	if err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)) {
 		return false, nil
 	}
 	j.reporter.passed(func(r *Report) { r.Changed++ })

@@ -37,19 +37,20 @@ func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error
 		return true, nil
 	}
 	attrs, err := u.to.Attrs(ctx, src.key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile
+	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
 		return false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, err
-	case attrs.Size != src.size:
+	}
+	if attrs.Size != src.size {
 		return false, nil
 	}
 	kept, ok := attrs.Metadata[mtimeKey]
-	switch {
-	case ok && sameTime(src.modified, parseMtime(kept)):
+	if ok && sameTime(src.modified, parseMtime(kept)) {
 		return true, nil
-	case attrs.CRC32C.Known:
+	}
+	if attrs.CRC32C.Known {
 		sum, err := u.from.checksum(ctx, src.key)
 		return err == nil && sum == attrs.CRC32C.Sum, err
 	}

@@ -190,12 +190,12 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	}
 	c := child{order: d.Name(), entry: entry{key: key}}
 	info, err := w.stat(key, d)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
+	if errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0 {
 		return c, false // removed meanwhile
+	}
 	// If stat failed for a directory, the walk returns the error later, when it reads the
 	// directory.
-	case d.IsDir() || err == nil && info.IsDir():
+	if d.IsDir() || err == nil && info.IsDir() {
 		if err == nil && !w.settings.excludesDir(key) &&
 			slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
 			c.entry.kind = excluded
@@ -203,6 +203,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		}
 		c.order, c.dir, c.link = d.Name()+"/", true, !d.IsDir()
 		return c, !w.settings.excludesDir(key)
+	}
+	switch {
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
 		// It is not known what the broken link led to. It may have led to a directory with files

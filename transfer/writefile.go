@@ -19,14 +19,14 @@ import (
 // checkPath fails if key is not a path below the directory, or if a file system may take it for
 // another name.
 func checkPath(key string) error {
-	switch {
-	case reserved(key):
+	if reserved(key) {
 		return invalid(
 			"key",
 			"must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
 		)
-	case strings.ContainsRune(key, 0) || path.Clean(key) != key || !filepath.IsLocal(filepath.FromSlash(key)) ||
-		runtime.GOOS == "windows" && invalidOnWindows(key):
+	}
+	if strings.ContainsRune(key, 0) || path.Clean(key) != key || !filepath.IsLocal(filepath.FromSlash(key)) ||
+		runtime.GOOS == "windows" && invalidOnWindows(key) {
 		return invalid("key", "must be a valid file path on this system")
 	}
 	return nil
@@ -124,16 +124,19 @@ func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 // that will be replaced, or nil if there is none.
 func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
-	switch {
-	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
+	if err != nil && known && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
-	case err != nil:
+	}
+	if err != nil {
 		return nil, t.checkDirs(key) // other errors on the path are returned by makeDirs
-	case info.IsDir():
+	}
+	if info.IsDir() {
 		return nil, invalid("key", "is the name of an existing directory, which a file cannot replace")
-	case !info.Mode().IsRegular():
+	}
+	if !info.Mode().IsRegular() {
 		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
-	case !known:
+	}
+	if !known {
 		return nil, &storage.Error{
 			Code: storage.PreconditionFailed,
 			Err:  errors.New("key is the name of another file, which was created meanwhile or differs in case"),
@@ -169,12 +172,13 @@ func (t *tree) checkDirs(key string) error {
 			continue
 		}
 		info, err := t.root.Lstat(key[:i])
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil // deeper directories do not exist, either
-		case info.Mode()&fs.ModeSymlink != 0:
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
 			return invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
-		case !info.IsDir():
+		}
+		if !info.IsDir() {
 			return collision(key, key[:i])
 		}
 	}
