@@ -103,12 +103,15 @@ func encodeVersion(to []byte, v *storage.VersionEntry) []byte {
 func decodeVersion(r keysort.Record) storage.VersionEntry {
 	v := storage.VersionEntry{ListEntry: storage.ListEntry{Key: string(r.Key)}}
 	v.Modified = timeOf(int64(^binary.BigEndian.Uint64(r.Value)))
-	v.Current, v.IsDeleteMarker = r.Value[8] == currentVersion, r.Value[8] == deleteMarker
+	v.Current = r.Value[8] == currentVersion
+	v.IsDeleteMarker = r.Value[8] == deleteMarker
 	rest := r.Value[9:]
 	since, n := binary.Varint(rest)
-	v.NoncurrentSince, rest = timeOf(since), rest[n:]
+	v.NoncurrentSince = timeOf(since)
+	rest = rest[n:]
 	size, n := binary.Uvarint(rest)
-	v.Size, rest = int64(size), rest[n:]
+	v.Size = int64(size)
+	rest = rest[n:]
 	for _, text := range []*string{&v.ETag, &v.Revision, &v.Version} {
 		length, n := binary.Uvarint(rest)
 		*text, rest = string(rest[n:n+int(length)]), rest[n+int(length):]

@@ -77,7 +77,8 @@ func (j *job) openBackup(dst, src End) error {
 		return err
 	}
 	plain := *j.settings
-	plain.rule, plain.resume = nil, ""
+	plain.rule = nil
+	plain.resume = ""
 	j.saved = &backup{end, newTransferrer(end, j.dst, &plain)}
 	return nil
 }

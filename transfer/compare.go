@@ -77,6 +77,7 @@ func Compare(ctx context.Context, first, second End, report func(Difference), op
 		ctx, "Compare", second, first,
 		append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(note)),
 	)
-	c.Same, c.Duration = result.Skipped, result.Duration
+	c.Same = result.Skipped
+	c.Duration = result.Duration
 	return c, err
 }

@@ -285,7 +285,8 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting := *e.settings
 	// A job normally leaves out objects that leases and layers keep in the bucket. Old versions of
 	// these objects are no longer in use, so the job may remove them.
-	selecting.held, selecting.ofLayers = nil, true
+	selecting.held = nil
+	selecting.ofLayers = true
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
 			e.expire(
@@ -324,7 +325,8 @@ func eachOld(
 				return ctxError(err)
 			}
 		}
-		last, lone = v.Key, storage.VersionEntry{}
+		last = v.Key
+		lone = storage.VersionEntry{}
 		if newest && v.IsDeleteMarker {
 			lone = v
 		} else if !v.Current {

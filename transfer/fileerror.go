@@ -24,7 +24,8 @@ func fileError(op, key string, err error) error {
 	switch {
 	case errors.As(err, &own):
 		*e = *own
-		e.Op, e.Key = op, key
+		e.Op = op
+		e.Key = key
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		e.Code = ctxcode.Of(err)
 	case errors.Is(err, localfile.ErrChanged):

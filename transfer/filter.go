@@ -69,7 +69,8 @@ func WithMinSize(bytes int64) Option {
 // InvalidArgument.
 func WithMaxSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) {
-		s.maxSize, s.hasMaxSize = bytes, true
+		s.maxSize = bytes
+		s.hasMaxSize = true
 	})
 }
 
@@ -103,7 +104,10 @@ func WithModifiedBefore(t time.Time) Option {
 func WithShard(i, n int) Option {
 	return checked(
 		i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1",
-		func(s *settings) { s.shard, s.shards = uint64(i), uint64(n) },
+		func(s *settings) {
+			s.shard = uint64(i)
+			s.shards = uint64(n)
+		},
 	)
 }
 

@@ -29,14 +29,18 @@ type Forecast struct {
 func (j *job) forecast(dst End) *Forecast {
 	r := &j.reporter.report
 	f := &Forecast{Free: -1}
-	files, bytes := r.Transferred, r.Bytes
+	files := r.Transferred
+	bytes := r.Bytes
 	removes := j.settings.move
 	switch t := j.transferrer.(type) {
 	case *uploader:
-		f.Writes, f.Sent = files, bytes
+		f.Writes = files
+		f.Sent = bytes
 		removes = false // removing files from a directory takes no request
 	case *downloader:
-		f.Reads, f.Received, f.Needed = files, bytes, bytes
+		f.Reads = files
+		f.Received = bytes
+		f.Needed = bytes
 	case *fileCopier:
 		f.Needed = bytes
 		removes = false
@@ -50,7 +54,8 @@ func (j *job) forecast(dst End) *Forecast {
 		}
 		f.Reads = files
 		if !serving.OneAccount(t.to, t.from) || !storage.Supports(t.to, storage.ServerCopy) {
-			f.Sent, f.Received = bytes, bytes
+			f.Sent = bytes
+			f.Received = bytes
 		}
 	}
 	if dst.kind == dirEnd {

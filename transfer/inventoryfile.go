@@ -141,7 +141,8 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		}
 		source := &csvSource{from: plain}
 		from := csv.NewReader(source)
-		from.Comma, from.ReuseRecord = i.manifest.delimiter, true
+		from.Comma = i.manifest.delimiter
+		from.ReuseRecord = true
 		columns := i.manifest.columns
 		from.FieldsPerRecord = len(columns) // with 0, each row must have as many columns as the first one
 		var at []int

@@ -102,7 +102,8 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			return nil, damaged(key, errors.New("the manifest does not have its checksum"))
 		}
 	}
-	m, rule := &manifest{delimiter: ',', rows: -1}, ""
+	m := &manifest{delimiter: ',', rows: -1}
+	rule := ""
 	switch {
 	case t.Shards != nil:
 		rule = m.google(&t, key)
@@ -147,7 +148,10 @@ func equalMD5(sum []byte, text string) bool {
 }
 
 func (m *manifest) amazon(t *manifestText) (rule string) {
-	m.provider, m.bucket, m.format, m.encoded = "s3", t.SourceBucket, strings.ToUpper(t.FileFormat), true
+	m.provider = "s3"
+	m.bucket = t.SourceBucket
+	m.format = strings.ToUpper(t.FileFormat)
+	m.encoded = true
 	ms, err := strconv.ParseInt(t.CreationTimestamp, 10, 64)
 	if err != nil {
 		return "must have creationTimestamp"
@@ -168,8 +172,10 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 }
 
 func (m *manifest) azure(t *manifestText) (rule string) {
-	m.provider, m.format, m.header, m.taken = "azure", strings.ToUpper(t.RuleDefinition.Format), true,
-		t.InventoryStartTime
+	m.provider = "azure"
+	m.format = strings.ToUpper(t.RuleDefinition.Format)
+	m.header = true
+	m.taken = t.InventoryStartTime
 	m.bucket = accountOf(t.Endpoint)
 	if t.Status != "Succeeded" {
 		return fmt.Sprintf("must have the status Succeeded, and not %q", t.Status)
@@ -203,7 +209,9 @@ func accountOf(endpoint string) string {
 // google reads the manifest of an inventory of Google. The files of the inventory are in the same
 // folder as the manifest.
 func (m *manifest) google(t *manifestText, key string) (rule string) {
-	m.provider, m.format, m.header = "gcs", "PARQUET", true
+	m.provider = "gcs"
+	m.format = "PARQUET"
+	m.header = true
 	switch {
 	case t.Snapshot != nil:
 		m.taken = *t.Snapshot
@@ -226,7 +234,8 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 			m.delimiter = d[0]
 		}
 		if csv.Header != nil && !*csv.Header {
-			m.header, m.columns = false, t.Config.Report.Fields
+			m.header = false
+			m.columns = t.Config.Report.Fields
 		}
 	}
 	folder, _ := path.Split(key)

@@ -75,7 +75,8 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 // compareListed lists the versions of one key. For each version that must not be removed, it stores
 // the reason in failures.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, failures []error) {
-	key, found := group[0].Key, 0
+	key := group[0].Key
+	found := 0
 	listed := func(yield func(storage.VersionEntry, error) bool) {
 		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
 			if err == nil && (v.Key != key || found == len(group)) || !yield(v, err) {

@@ -77,7 +77,8 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	if i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")) {
 		return v, true, nil // skip parts of uploads, as a listing of the bucket does
 	}
-	v.Key, v.Version = key, row[versionColumn]
+	v.Key = key
+	v.Version = row[versionColumn]
 	v.IsDeleteMarker = isTrue(row[markerColumn])
 	if v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64); (err != nil || v.Size < 0) && !v.IsDeleteMarker {
 		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])

@@ -128,7 +128,8 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		return fileError(op, src.path, err)
 	}
 	if from, ok := j.src.(*objects); ok {
-		from.inventory, from.pastUnreadable = j.settings.inventory, true
+		from.inventory = j.settings.inventory
+		from.pastUnreadable = true
 	}
 	if j.dst, err = j.openDestination(dst); err != nil {
 		_ = j.src.close()
@@ -255,7 +256,8 @@ func (j *job) skipDirs() error {
 // WithExclude excludes. If the source is a bucket and the destination is a directory, it does not
 // ignore the folder. The reason is that a file system may have several names for a folder.
 func (j *job) overlap(dst, src End) bool {
-	to, from := dst.location(), src.location()
+	to := dst.location()
+	from := src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
 		if prefix, ok := serving.Below(ends[0], ends[1]); ok &&
 			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
@@ -365,7 +367,11 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	j.after = after
 	j.sourceHasFiles = j.sourceHasFiles || after != ""
 	r := &j.reporter.report
-	r.Transferred, r.Skipped, r.Ignored, r.Changed, r.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Changed, done.Bytes
+	r.Transferred = done.Transferred
+	r.Skipped = done.Skipped
+	r.Ignored = done.Ignored
+	r.Changed = done.Changed
+	r.Bytes = done.Bytes
 	stop := j.settings.journal.keep(ctx, j.dst)
 	err = j.transfer(ctx)
 	stop()

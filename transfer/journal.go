@@ -244,7 +244,9 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	if s.remove {
 		l.state = journalState{Job: s.job()}
 	}
-	l.state.From, l.state.To, l.state.Newer = l.from, l.to, s.modifiedAfter
+	l.state.From = l.from
+	l.state.To = l.to
+	l.state.Newer = s.modifiedAfter
 	l.saved = l.state
 	return string(l.state.After), l.state.journalCounts, nil
 }
@@ -271,7 +273,8 @@ func (l *journal) end(at *list.Element, counts journalCounts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	step := at.Value.(*journalStep)
-	step.done, step.journalCounts = true, counts
+	step.done = true
+	step.journalCounts = counts
 	if next := at.Next(); next != nil && next.Value.(*journalStep).done {
 		l.merge(at, next)
 	}
@@ -338,7 +341,8 @@ func (l *journal) save(ctx context.Context) error {
 }
 
 func (l *journal) write(ctx context.Context, state journalState) error {
-	state.Place, state.Written = serving.Place(l.bucket), time.Now()
+	state.Place = serving.Place(l.bucket)
+	state.Written = time.Now()
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err

@@ -53,7 +53,8 @@ func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionE
 			return err
 		}
 		if kind == layerkeys.RemovedMarker || kind != "" && !v.Current {
-			v.IsDeleteMarker, v.Version = true, ""
+			v.IsDeleteMarker = true
+			v.Version = ""
 		}
 	}
 	return nil

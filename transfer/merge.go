@@ -66,7 +66,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	dst.openAfter(ctx, j.dst, j.settings, j.after)
 	defer func() { dst.stop() }()
 	var files, unknown paths
-	passed, ofDst, ofSrc := 0, j.places.ofRole(destination), j.places.ofRole(source)
+	passed := 0
+	ofDst := j.places.ofRole(destination)
+	ofSrc := j.places.ofRole(source)
 	for src.more || dst.more && j.settings.remove {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
@@ -95,7 +97,8 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			passed = 0
 			t := task{src: src.entry, comparison: differs}
 			if both {
-				t.dst, t.known = dst.entry, dst.entry.kind == regular
+				t.dst = dst.entry
+				t.known = dst.entry.kind == regular
 			}
 			if src.entry.kind == excluded || src.entry.kind == broken {
 				unknown.add(src.entry.key)

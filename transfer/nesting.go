@@ -91,7 +91,9 @@ func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, err
 // job does not read.
 func (s *settings) everything() *settings {
 	all := *s
-	all.prefix, all.ranges, all.anyName = "", nil, true
+	all.prefix = ""
+	all.ranges = nil
+	all.anyName = true
 	return &all
 }
 
@@ -99,7 +101,9 @@ func (s *settings) everything() *settings {
 // tests some folders of the outer end, because the job may not list all of their files. These are
 // the folders in the path of WithPrefix, and the folders where a file system is mounted.
 func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
-	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
+	n.first = ofInner.byKey
+	n.read = ofOuter.whole
+	n.folders = map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(ofOuter.byKey)) {
 		if err := n.see(ctx, ofOuter.byKey[key]); err != nil {
 			return err
@@ -199,7 +203,8 @@ func (p *places) lookThrough(ctx context.Context, removal bool) error {
 		}
 		of := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer != n.outer })
 		wide := n.settings.everything()
-		wide.prefix, wide.ranges = n.settings.prefix, n.settings.ranges
+		wide.prefix = n.settings.prefix
+		wide.ranges = n.settings.ranges
 		for file, err := range n.outer.entries(ctx, wide, "") {
 			if err == nil && file.kind == regular {
 				err = see(ctx, of, file)

@@ -233,5 +233,8 @@ func WithChanges(report func(Change)) Option {
 // [WithResume] abandons, and which times are in the future. The default is
 // [time.Now], and the clock of the store for Expire.
 func WithNow(now func() time.Time) Option {
-	return checked(now != nil, "WithNow", "must not be nil", func(s *settings) { s.now, s.nowGiven = now, true })
+	return checked(now != nil, "WithNow", "must not be nil", func(s *settings) {
+		s.now = now
+		s.nowGiven = true
+	})
 }

@@ -36,7 +36,8 @@ func apart(a, b End) bool {
 // overlap. If their addresses do not show that they are apart, checkPlaces stores a small object in
 // one place, and looks for the object in the other.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
-	to, from := serving.Places(dst.location()), serving.Places(src.location())
+	to := serving.Places(dst.location())
+	from := serving.Places(src.location())
 	j.places.apart, j.places.beside = evidence.Apart(to, from), evidence.Beside(to, from)
 	removes := j.settings.move || j.settings.remove
 	if j.comparing {
@@ -126,7 +127,8 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 	if full || err == nil && !found && j.settings.move {
 		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
 		if !full && cannotWrite(err) {
-			j.places.copied, err = true, nil
+			j.places.copied = true
+			err = nil
 		}
 		j.places.copied = j.places.copied || full
 		if full && err != nil && storage.CodeOf(refused) == storage.PermissionDenied {

@@ -278,7 +278,8 @@ func (r *reverting) do(ctx context.Context, what reversion) error {
 }
 
 func (r *reverting) done(what reversion) {
-	v, action := what.version, VersionCopied
+	v := what.version
+	action := VersionCopied
 	switch what.action {
 	case removeCurrent:
 		r.reporter.meter.files.Add(1)

@@ -20,7 +20,8 @@ type reporter struct {
 
 func (t *reporter) begin(s *settings) {
 	t.meter.started = time.Now()
-	t.report.Started, t.report.DryRun = t.meter.started, s.dryRun
+	t.report.Started = t.meter.started
+	t.report.DryRun = s.dryRun
 	if s.inventory != nil {
 		t.report.Inventory = s.inventory.Taken
 	}

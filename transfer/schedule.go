@@ -47,7 +47,8 @@ func WithLease(b interface {
 		if b == nil {
 			s.err = invalid("WithLease", "must have a bucket")
 		}
-		s.bucket, s.key = b, key
+		s.bucket = b
+		s.key = key
 	})
 }
 

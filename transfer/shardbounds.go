@@ -32,7 +32,10 @@ func WithShardBounds(bounds ...string) Option {
 	bounds = slices.Clone(bounds)
 	return checked(
 		slices.IsSorted(bounds), "WithShardBounds", "must have keys in their order",
-		func(s *settings) { s.bounds, s.bounded = bounds, true },
+		func(s *settings) {
+			s.bounds = bounds
+			s.bounded = true
+		},
 	)
 }
 

@@ -120,7 +120,8 @@ func (j *job) skip(t task) {
 
 // transferFile stores a file at the destination, with up to n parallel requests.
 func (j *job) transferFile(ctx context.Context, t task, n int) error {
-	key, meter := t.src.key, &j.reporter.meter
+	key := t.src.key
+	meter := &j.reporter.meter
 	meter.current.Store(&key)
 	if t.known {
 		if err := j.saved.save(ctx, t.dst); err != nil {
