@@ -149,7 +149,8 @@ func TestAMissingDirectoryForTemporaryFilesIsNoMissingObject(t *testing.T) {
 func TestJobsBetweenBucketsThatListInAnyOrder(t *testing.T) {
 	dir := temporaryFiles(t)
 	ctx := t.Context()
-	from, to := inAnyOrder(t), inAnyOrder(t)
+	from := inAnyOrder(t)
+	to := inAnyOrder(t)
 	keys := []string{"a", "b-1", "b/1", "b/2", "c0", "d"}
 	for _, key := range keys {
 		_, err := from.Upload(ctx, key, strings.NewReader(key))

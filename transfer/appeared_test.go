@@ -41,7 +41,8 @@ func TestAFileThatAppearsInTheDirectoryMeanwhile(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
-			source, dir := engine.New(d), t.TempDir()
+			source := engine.New(d)
+			dir := t.TempDir()
 			_, err := source.Upload(t.Context(), row.key, strings.NewReader("ours"))
 			require.NoError(t, err)
 			injector := faults.New(faults.Delay(faults.Get, 1))

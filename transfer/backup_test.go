@@ -23,7 +23,8 @@ func texts(t *testing.T, dir string) map[string]string {
 }
 
 func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
-	src, dst := t.TempDir(), t.TempDir()
+	src := t.TempDir()
+	dst := t.TempDir()
 	write(t, src, map[string]string{"a": "a"})
 	write(t, dst, map[string]string{"b": "b", "c": "c"})
 	for _, dryRun := range []bool{true, false} {
@@ -61,7 +62,8 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 			map[string]string{"a": "a", "b": "b", "c": "c"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			src, dst := t.TempDir(), t.TempDir()
+			src := t.TempDir()
+			dst := t.TempDir()
 			write(t, src, row.source)
 			write(t, dst, map[string]string{"a": "a", "b": "b", "c": "c"})
 			calls := 0
@@ -94,7 +96,9 @@ func TestAFileThatCannotBeSavedStays(t *testing.T) {
 		"the backup has a file in its path":      {"a", "a/b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src, dst, backup := t.TempDir(), t.TempDir(), t.TempDir()
+			src := t.TempDir()
+			dst := t.TempDir()
+			backup := t.TempDir()
 			write(t, src, map[string]string{row.key: "newer"})
 			write(t, dst, map[string]string{row.key: "old"})
 			write(t, backup, map[string]string{row.saved: "older"})
@@ -145,7 +149,9 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 }
 
 func TestADirectoryBelowAFileEndsTheJob(t *testing.T) {
-	src, dst, below := tree(t, map[string]string{"a": "newer"}), tree(t, map[string]string{"a": "old"}), filepath.Join(tree(t, map[string]string{"file": "x"}), "file", "dir")
+	src := tree(t, map[string]string{"a": "newer"})
+	dst := tree(t, map[string]string{"a": "old"})
+	below := filepath.Join(tree(t, map[string]string{"file": "x"}), "file", "dir")
 	for name, run := range map[string]func() (*transfer.Report, error){
 		"source": func() (*transfer.Report, error) {
 			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(below))
@@ -167,7 +173,8 @@ func TestADirectoryBelowAFileEndsTheJob(t *testing.T) {
 }
 
 func TestWithBackupMustNotOverlap(t *testing.T) {
-	src, dst := t.TempDir(), t.TempDir()
+	src := t.TempDir()
+	dst := t.TempDir()
 	for _, inside := range []string{src, filepath.Join(dst, "kept")} {
 		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(inside)))
 		require.ErrorIs(t, err, storage.InvalidArgument)

@@ -26,9 +26,13 @@ func goRound(t *testing.T, h *hostileTree, stops []stop) {
 	last := h.dir
 	end := transfer.Dir(h.dir)
 	for i, s := range stops {
-		failing, changing, ignored := int64(0), int64(0), int64(0)
+		failing := int64(0)
+		changing := int64(0)
+		ignored := int64(0)
 		if i == 0 {
-			failing, changing, ignored = h.failing, int64(len(h.restive)), h.ignored
+			failing = h.failing
+			changing = int64(len(h.restive))
+			ignored = h.ignored
 		}
 		report, err := transfer.Sync(context.Background(), s.end, end)
 		t.Logf("%s -> %s: %v", last, s.name, report)
@@ -51,7 +55,8 @@ func goRound(t *testing.T, h *hostileTree, stops []stop) {
 		require.Zero(t, again.Bytes)
 		require.Equal(t, int64(len(h.good)), again.Skipped)
 		require.Equal(t, failing+changing, again.Failed)
-		last, end = s.name, s.end
+		last = s.name
+		end = s.end
 	}
 }
 

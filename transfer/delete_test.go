@@ -162,9 +162,11 @@ func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
 			failing := []storage.OpenOption{driver.WithLayer(inj.Layer()), driver.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
 			var src, dst storage.Bucket
 			if row.of == "source" {
-				src, dst = filled(t, []string{"b", "c", "m", "n", "o"}, failing...), filled(t, []string{"a", "b", "c", "z"})
+				src = filled(t, []string{"b", "c", "m", "n", "o"}, failing...)
+				dst = filled(t, []string{"a", "b", "c", "z"})
 			} else {
-				src, dst = filled(t, []string{"b", "c", "y"}), filled(t, []string{"a", "b", "c", "z"}, failing...)
+				src = filled(t, []string{"b", "c", "y"})
+				dst = filled(t, []string{"a", "b", "c", "z"}, failing...)
 			}
 			inj.Set(faults.Fail(faults.List).Nth(2))
 			before := contentsOf(t, dst, row.of == "destination", inj)

@@ -52,7 +52,8 @@ func ExampleUpload() {
 // A failure does not end a job: the error joins all of them.
 func ExampleReport() {
 	ctx := context.Background()
-	from, to := memstore.New(), memstore.New()
+	from := memstore.New()
+	to := memstore.New()
 	for _, key := range []string{"a", "b"} {
 		if _, err := from.Upload(ctx, key, strings.NewReader(key)); err != nil {
 			fmt.Println(err)
@@ -90,7 +91,8 @@ func ExampleEvery() {
 
 func ExampleCompare() {
 	ctx := context.Background()
-	photos, backup := memstore.New(), memstore.New()
+	photos := memstore.New()
+	backup := memstore.New()
 	for key, text := range map[string]string{"a.jpg": "a", "b.jpg": "b"} {
 		if _, err := photos.Upload(ctx, key, strings.NewReader(text)); err != nil {
 			fmt.Println(err)

@@ -27,7 +27,8 @@ func TestAReportSaysThatTheSecondStoreOfAMirrorAnswered(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			primary, second := memstore.NewDriver(memstore.Config{}), memstore.New()
+			primary := memstore.NewDriver(memstore.Config{})
+			second := memstore.New()
 			put(t, engine.New(primary), "k", "precious")
 			put(t, second, "k", "precious")
 			injector := faults.New(tt.rule)

@@ -114,7 +114,8 @@ func TestAJobEndsWhenCtxIsDone(t *testing.T) {
 }
 
 func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
-	src, dst := filled(t, []string{"a", "b"}), filled(t, []string{"spare"})
+	src := filled(t, []string{"a", "b"})
+	dst := filled(t, []string{"spare"})
 	ctx, cancel := context.WithCancel(t.Context())
 	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(), transfer.WithChanges(func(c transfer.Change) { cancel() }))
 	require.ErrorIs(t, err, context.Canceled)

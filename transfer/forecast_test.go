@@ -15,7 +15,8 @@ import (
 
 // A dry run counts the requests and bytes of the job that it stands for.
 func TestADryRunForecasts(t *testing.T) {
-	full, dir := memstore.New(), t.TempDir()
+	full := memstore.New()
+	dir := t.TempDir()
 	for _, key := range []string{"a", "b", "folder/c"} {
 		put(t, full, key, "12345")
 	}

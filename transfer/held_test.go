@@ -96,7 +96,8 @@ func TestAJobLeavesOutTheLeaseUnderWhichItRuns(t *testing.T) {
 
 // Another job's lease is an object as any other.
 func TestALeaseOfAnotherJobIsAnObject(t *testing.T) {
-	b, other := memstore.New(), memstore.New()
+	b := memstore.New()
+	other := memstore.New()
 	put(t, b, leaseKey, "of another")
 	put(t, other, "a", "a")
 	ctx, cancel := context.WithCancel(t.Context())

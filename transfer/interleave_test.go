@@ -49,14 +49,16 @@ func TestMovesInOppositeDirectionsInEveryOrder(t *testing.T) {
 		name := map[bool]string{false: "one end has the file", true: "both ends have the file"}[both]
 		t.Run(name, func(t *testing.T) {
 			interleave.Run(t, interleave.Config{Weaknesses: provenRemovals()}, func(s *interleave.Scene) {
-				left, right := s.Store("left"), s.Store("right")
+				left := s.Store("left")
+				right := s.Store("right")
 				store(s, left.Bucket(), "k")
 				if both {
 					store(s, right.Bucket(), "k")
 				}
 				move := func(name string, dst, src *interleave.Store) {
 					p := s.Process(name)
-					from, to := p.Bucket(src), p.Bucket(dst)
+					from := p.Bucket(src)
+					to := p.Bucket(dst)
 					p.Go(name, func(ctx context.Context) error {
 						_, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove(),
 							transfer.WithConcurrency(1))

@@ -528,7 +528,9 @@ type cloud struct {
 
 func (c cloud) Describe() driver.Description {
 	d := c.Driver.Describe()
-	d.Provider, d.Bucket, d.TaggedRevisions = c.provider, "photos", false
+	d.Provider = c.provider
+	d.Bucket = "photos"
+	d.TaggedRevisions = false
 	d.Location = "https://acme.blob.core.windows.net"
 	return d
 }
@@ -566,7 +568,8 @@ func TestInventoryOfGoogle(t *testing.T) {
 			require.Equal(t, taken, i.Taken)
 			var keys, revisions []string
 			for _, e := range entries(t, i.List(t.Context())) {
-				keys, revisions = append(keys, e.Key), append(revisions, e.Revision)
+				keys = append(keys, e.Key)
+				revisions = append(revisions, e.Revision)
 			}
 			require.Equal(t, []string{"a,\"b\"", "c", "d+e"}, keys)
 			for n, e := range entries(t, b.List(t.Context())) {
@@ -652,7 +655,8 @@ func TestATableReaderReadsOtherFormats(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	put(t, b, "a+b", "a")
 	r := reportOf(t, b)
-	r.files, r.manifest = [][]byte{[]byte("columns")}, map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
+	r.files = [][]byte{[]byte("columns")}
+	r.manifest = map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
 	reports := memstore.New()
 	r.write(t, reports)
 	reader := func(_ context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error] {

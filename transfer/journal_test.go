@@ -29,7 +29,8 @@ func TestAJournalContinuesAJob(t *testing.T) {
 	for _, kind := range []string{"directory", "bucket"} {
 		t.Run(kind, func(t *testing.T) {
 			src, _ := endWith(t, kind, texts)
-			b, state := memstore.New(), memstore.New()
+			b := memstore.New()
+			state := memstore.New()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			n := 0
@@ -58,7 +59,8 @@ func TestAJournalContinuesAJob(t *testing.T) {
 func TestAJournalStopsAtAFailure(t *testing.T) {
 	src := filled(t, []string{"a", "b", "c", "d"})
 	inj := faults.New(faults.Fail(faults.Put).Nth(2))
-	b, state := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), memstore.New()
+	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	state := memstore.New()
 	opts := []transfer.Option{transfer.WithJournal(state, "j"), transfer.WithConcurrency(1)}
 	report, err := transfer.Copy(t.Context(), b, src, opts...)
 	require.Error(t, err)
@@ -78,7 +80,8 @@ func TestAJournalStopsAtAFailure(t *testing.T) {
 
 func TestADeletingJobBeginsAgain(t *testing.T) {
 	state := memstore.New()
-	src, b := filled(t, []string{"a", "b"}), filled(t, []string{"0", "z"})
+	src := filled(t, []string{"a", "b"})
+	b := filled(t, []string{"0", "z"})
 	_, err := state.Upload(t.Context(), "j", file(`{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false missing only false links false move false","after":"eg=="}`))
 	require.NoError(t, err)
 	report, err := transfer.Copy(t.Context(), b, src, transfer.WithJournal(state, "j"), transfer.WithDelete())
@@ -88,7 +91,8 @@ func TestADeletingJobBeginsAgain(t *testing.T) {
 }
 
 func TestAJournalLiesOutsideTheEnds(t *testing.T) {
-	src, b := memstore.New(), memstore.New()
+	src := memstore.New()
+	b := memstore.New()
 	_, err := src.Upload(t.Context(), "in/a", file("a"))
 	require.NoError(t, err)
 	job := func(journal storage.Bucket, key string, opts ...transfer.Option) error {
@@ -157,7 +161,8 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 	} {
 		for kind, state := range kept(t) {
 			t.Run(kind+", "+row.name, func(t *testing.T) {
-				src, dst := filled(t, []string{"a", "b", "c", "d", "e"}), memstore.New()
+				src := filled(t, []string{"a", "b", "c", "d", "e"})
+				dst := memstore.New()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
@@ -191,7 +196,9 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 
 // A job that selects more files than the interrupted one does not leave out those that this one ignored.
 func TestAJournalIsOfFilesOfATime(t *testing.T) {
-	src, dst, state := filled(t, []string{"a", "b"}), memstore.New(), memstore.New()
+	src := filled(t, []string{"a", "b"})
+	dst := memstore.New()
+	state := memstore.New()
 	time.Sleep(time.Millisecond)
 	between := time.Now()
 	time.Sleep(time.Millisecond)
@@ -245,8 +252,9 @@ func TestAJournalIsOfTheEndsAndTheirLayers(t *testing.T) {
 		}, plainSrc, storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			dst, src, state := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}),
-				memstore.New()
+			dst := memstore.NewDriver(memstore.Config{})
+			src := memstore.NewDriver(memstore.Config{})
+			state := memstore.New()
 			for _, key := range []string{"a", "b", "c"} {
 				_, err := engine.New(src).Upload(t.Context(), key, file(key))
 				require.NoError(t, err)

@@ -35,6 +35,7 @@ func TestAReportInJSON(t *testing.T) {
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(back.Failures[0].Err))
 	require.EqualError(t, back.Failures[0].Err, report.Failures[0].Err.Error())
 	require.Equal(t, "a", back.Failures[0].Key)
-	back.Failures, report.Failures = nil, nil
+	back.Failures = nil
+	report.Failures = nil
 	require.Equal(t, report, &back)
 }

@@ -144,7 +144,8 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 		n := 0
 		n, err = w.ResponseWriter.Write(p[:min(len(p), 64<<10)])
 		w.s.add(n)
-		written, p = written+n, p[n:]
+		written += n
+		p = p[n:]
 	}
 	return written, err
 }

@@ -142,7 +142,8 @@ func TestNotesOfAMirrorDoNotComeBack(t *testing.T) {
 // Jobs neither copy, compare nor remove what layers keep in a bucket, unless it is named.
 func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	const note, stone, clock = mirror.NotesPrefix + "pair", overlay.TombstonesPrefix + "a", ".omnibucket-mirror-clock"
-	src, dst := memstore.New(), memstore.New()
+	src := memstore.New()
+	dst := memstore.New()
 	for _, key := range []string{note, stone, clock, "a", "deep/" + note} {
 		put(t, src, key, "text")
 	}
@@ -177,7 +178,8 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
 			alone := engine.New(d)
 			put(t, alone, "like a marker", strings.Repeat("x", int(layerkeys.MarkerSize("like a marker"))))
-			dir, b := tree(t, map[string]string{"photo": "the photo"}), memstore.New()
+			dir := tree(t, map[string]string{"photo": "the photo"})
+			b := memstore.New()
 			put(t, b, "photo", "the photo")
 			dst := transfer.Bucket(b)
 			if kind == "directory" {

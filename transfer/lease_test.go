@@ -167,7 +167,8 @@ func TestNoClockOfAHostDelaysOrStartsARun(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 				defer cancel()
-				b, began := memstore.New(), time.Now()
+				b := memstore.New()
+				began := time.Now()
 				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+row.record(began)+`}`))
 				require.NoError(t, err)
 				var after time.Duration

@@ -28,7 +28,9 @@ func TestTheQuestionOfAKilledJobIsNotCopied(t *testing.T) {
 			return transfer.Dir(dir), func() map[string]string { return filesBelow(t, dir) }
 		},
 	}
-	left, below, other := evidence.NewKey(""), evidence.NewKey("sub/"), evidence.NewKey("")
+	left := evidence.NewKey("")
+	below := evidence.NewKey("sub/")
+	other := evidence.NewKey("")
 	for dstName, makeDst := range ends {
 		for srcName, makeSrc := range ends {
 			for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {

@@ -168,7 +168,8 @@ func TestLockedVersionsDoNotStopExpire(t *testing.T) {
 
 func TestRulesOfExpireSelectByTags(t *testing.T) {
 	memory, directory := lockingBuckets(t)
-	temp, both := map[string]string{"class": "temp"}, map[string]string{"class": "temp", "team": "blue"}
+	temp := map[string]string{"class": "temp"}
+	both := map[string]string{"class": "temp", "team": "blue"}
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
 			fill := func() {

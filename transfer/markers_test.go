@@ -49,7 +49,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 		require.ElementsMatch(t, files, foldermarker.Keys(t, to))
 	})
 	t.Run("Sync deletes files, and leaves the markers of the destination", func(t *testing.T) {
-		to, dir := marked(t), tree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
+		to := marked(t)
+		dir := tree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Dir(dir), transfer.WithDelete())
 		require.NoError(t, err)
 		require.Equal(t, int64(len(files)-1), report.Deleted)
@@ -64,7 +65,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 		require.Equal(t, fingerprints(t, tree(t, disk)), fingerprints(t, dir))
 	})
 	t.Run("Sync finds both sides the same", func(t *testing.T) {
-		dir, b := t.TempDir(), marked(t)
+		dir := t.TempDir()
+		b := marked(t)
 		for _, transferred := range []int{len(disk), 0} {
 			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b),
 				append(opts, transfer.WithDelete())...)
@@ -88,7 +90,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 		}
 	})
 	t.Run("a move", func(t *testing.T) {
-		from, to := marked(t), memstore.New()
+		from := marked(t)
+		to := memstore.New()
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove())
 		require.NoError(t, err)
 		require.ElementsMatch(t, files, foldermarker.Keys(t, to))

@@ -75,7 +75,8 @@ func TestMove(t *testing.T) {
 
 // Removing one name of a file changes the time of all its names.
 func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
-	dir, b := tree(t, map[string]string{"a": "one"}), memstore.New()
+	dir := tree(t, map[string]string{"a": "one"})
+	b := memstore.New()
 	require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")))
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir), transfer.WithMove())
 	require.NoError(t, err)
@@ -167,7 +168,9 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 // Both ends have such a file, and the next job compares it again.
 func TestAMovedFileThatCannotBeRemovedCountsAsTransferredAndFailed(t *testing.T) {
 	inj := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
-	src, dst, journal := memstore.New(driver.WithLayer(inj.Layer())), memstore.New(), memstore.New()
+	src := memstore.New(driver.WithLayer(inj.Layer()))
+	dst := memstore.New()
+	journal := memstore.New()
 	_, err := src.Upload(t.Context(), "a", file("one"))
 	require.NoError(t, err)
 	var changes []transfer.Action
@@ -186,7 +189,8 @@ func TestAMovedFileThatCannotBeRemovedCountsAsTransferredAndFailed(t *testing.T)
 }
 
 func TestMoveRefuses(t *testing.T) {
-	src, dst := memstore.New(), memstore.New()
+	src := memstore.New()
+	dst := memstore.New()
 	for _, opts := range [][]transfer.Option{
 		{transfer.WithMove(), transfer.WithDelete()}, {transfer.WithMove(), transfer.WithSizeOnly()}, {transfer.WithChecksum(), transfer.WithSizeOnly()},
 	} {
@@ -214,7 +218,8 @@ func (d hasty) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, 
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
 		for i := range page.Entries {
-			page.Entries[i].ETag, page.Entries[i].Modified = "content", time.Unix(1_800_000_000, 0)
+			page.Entries[i].ETag = "content"
+			page.Entries[i].Modified = time.Unix(1_800_000_000, 0)
 		}
 	}
 	return page, err
@@ -234,7 +239,8 @@ func TestAMoveContinuesIfACopyIsAsOldAsItsSource(t *testing.T) {
 
 // Two addresses of one bucket are not known to overlap.
 func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
-	src, dst := memstore.New(), memstore.New()
+	src := memstore.New()
+	dst := memstore.New()
 	for key, text := range moved {
 		_, err := src.Upload(t.Context(), key, file(text))
 		require.NoError(t, err)
@@ -280,7 +286,8 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 			_, err := b.Upload(t.Context(), "to/a", file("an older one"))
 			require.NoError(t, err)
 			calls = nil
-			from, to := storage.Prefixed(b, "from/"), storage.Prefixed(b, "to/")
+			from := storage.Prefixed(b, "from/")
+			to := storage.Prefixed(b, "to/")
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(row.opts, transfer.WithMove())...)
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Transferred)
@@ -297,7 +304,8 @@ func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
 	b := memstore.New(driver.WithLayer(inj.Layer()))
 	_, err := b.Upload(t.Context(), "from/a", file("text"))
 	require.NoError(t, err)
-	from, to := transfer.Bucket(storage.Prefixed(b, "from/")), transfer.Bucket(storage.Prefixed(b, "to/"))
+	from := transfer.Bucket(storage.Prefixed(b, "from/"))
+	to := transfer.Bucket(storage.Prefixed(b, "to/"))
 	report, err := transfer.Sync(t.Context(), to, from, transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.EqualValues(t, 1, report.Failed)
@@ -306,7 +314,9 @@ func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
 
 // Copy and Download take a Source. If it is a whole bucket, a move can remove from it.
 func TestCopyAndDownloadMoveFromABucket(t *testing.T) {
-	src, dst, dir := memstore.New(), memstore.New(), t.TempDir()
+	src := memstore.New()
+	dst := memstore.New()
+	dir := t.TempDir()
 	put(t, src, "k", "precious")
 	_, err := transfer.Copy(t.Context(), dst, src, transfer.WithMove())
 	require.NoError(t, err)

@@ -232,7 +232,9 @@ func TestFilesThatAreNamedLikeTemporaryOnesStay(t *testing.T) {
 
 // A process that dies leaves the file of storage.DownloadFile, too.
 func TestAFileThatIsBeingDownloadedIsNoObject(t *testing.T) {
-	b, other, dir := memstore.New(), memstore.New(), t.TempDir()
+	b := memstore.New()
+	other := memstore.New()
+	dir := t.TempDir()
 	put(t, b, "x", "text")
 	jobs := 0
 	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"), storage.WithProgress(func(int64, int64) {

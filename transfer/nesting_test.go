@@ -66,10 +66,12 @@ func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 				if row.inner == "source" {
 					kept = contents(t, storage.Prefixed(whole, "z/"))
 				}
-				outer, inner := wrapped.Unknown(t, whole), storage.Prefixed(wrapped.Unknown(t, whole), "z/")
+				outer := wrapped.Unknown(t, whole)
+				inner := storage.Prefixed(wrapped.Unknown(t, whole), "z/")
 				dst, src := outer, inner
 				if row.inner == "destination" {
-					dst, src = inner, outer
+					dst = inner
+					src = outer
 				}
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(opts, row.opts...)...)
 				if !row.found {
@@ -149,7 +151,8 @@ func TestLookingThroughAnEndCosts(t *testing.T) {
 		"a file is replaced":  {true, nil, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src, dst := memstore.New(), memstore.New()
+			src := memstore.New()
+			dst := memstore.New()
 			for i := range 1500 {
 				put(t, src, fmt.Sprintf("a%04d", i), "text")
 			}
@@ -221,12 +224,14 @@ func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
 
 // Folders that look alike are no reason to refuse a source that is another place.
 func TestManyFoldersMayLookLikeAnotherPlace(t *testing.T) {
-	dst, src := memstore.New(), memstore.New()
+	dst := memstore.New()
+	src := memstore.New()
 	for i := range 300 {
 		put(t, dst, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 	}
 	put(t, src, "index.html", "page new")
-	to, from := transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src))
+	to := transfer.Bucket(wrapped.Unknown(t, dst))
+	from := transfer.Bucket(wrapped.Unknown(t, src))
 	_, err := transfer.Sync(t.Context(), to, from, transfer.WithDelete())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, dst))

@@ -107,8 +107,10 @@ func TestAMoveCopiesAgainWhatMayBeTheOtherMovesReason(t *testing.T) {
 		"only what is missing":                    {0, false, []transfer.Option{transfer.WithMissingOnly()}, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q, p := engine.New(aheadBy(row.ahead)), engine.New(aheadBy(0))
-			src, left := transfer.Bucket(p), func() int { return len(contents(t, p)) }
+			q := engine.New(aheadBy(row.ahead))
+			p := engine.New(aheadBy(0))
+			src := transfer.Bucket(p)
+			left := func() int { return len(contents(t, p)) }
 			if row.fromDir {
 				if (localfile.Written(fileInfo(t)) == time.Time{}) {
 					row.copied = 1 // the system does not tell when a file was written
@@ -116,7 +118,8 @@ func TestAMoveCopiesAgainWhatMayBeTheOtherMovesReason(t *testing.T) {
 				dir := tree(t, map[string]string{"k": "precious"})
 				past := time.Now().Add(-24 * time.Hour) // that of another file
 				require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), past, past))
-				src, left = transfer.Dir(dir), func() int { return len(fingerprints(t, dir)) }
+				src = transfer.Dir(dir)
+				left = func() int { return len(fingerprints(t, dir)) }
 			}
 			put(t, p, "k", "precious")
 			put(t, q, "k", "precious")
@@ -191,8 +194,10 @@ func TestMovesInOppositeDirectionsLoseNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; n <= moments; n++ {
 				for m := 1; m <= moments; m++ {
-					p, q := storeWith(t, row.p, 0), storeWith(t, row.q, row.ahead)
-					there, back := newGate(n), newGate(m)
+					p := storeWith(t, row.p, 0)
+					q := storeWith(t, row.q, row.ahead)
+					there := newGate(n)
+					back := newGate(m)
 					runStopped(there, back, [2]func(){
 						func() { moveThrough(t, there, q, p) }, func() { moveThrough(t, back, p, q) },
 					})
@@ -216,14 +221,16 @@ func TestMovesInOppositeDirectionsLoseNothingOfADirectory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; n <= moments; n++ {
 				for m := 1; m <= moments; m++ {
-					d, dir := storeWith(t, 0, 0), t.TempDir()
+					d := storeWith(t, 0, 0)
+					dir := t.TempDir()
 					if row.dir {
 						write(t, dir, map[string]string{"k": "precious"})
 					}
 					if row.bucket {
 						put(t, engine.New(d), "k", "precious")
 					}
-					there, back := newGate(n), newGate(m)
+					there := newGate(n)
+					back := newGate(m)
 					move := func(dst, src transfer.End) {
 						_, _ = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1),
 							transfer.WithNoSync())
@@ -315,7 +322,8 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 // On S3, equal content has one revision: only the time shows that an object was written again. The other job runs when
 // the one has stored its copy.
 func TestAMoveLooksAtTheTimeOfEqualRevisions(t *testing.T) {
-	p, q := equalRevisions{storeWith(t, time.Minute, 0)}, equalRevisions{storeWith(t, 0, 0)}
+	p := equalRevisions{storeWith(t, time.Minute, 0)}
+	q := equalRevisions{storeWith(t, 0, 0)}
 	var once sync.Once
 	hooked := engine.New(q, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -361,7 +369,8 @@ func runStopped(first, second *gate, jobs [2]func()) {
 // With WithMissingOnly, a file that appears in the directory meanwhile may be another one. It is skipped, and the
 // source keeps its own.
 func TestAMoveOfMissingFilesKeepsTheSourceOfOneThatAppears(t *testing.T) {
-	d, dir := memstore.NewDriver(memstore.Config{}), t.TempDir()
+	d := memstore.NewDriver(memstore.Config{})
+	dir := t.TempDir()
 	p := engine.New(d)
 	put(t, p, "k", "precious")
 	injector := faults.New(faults.Delay(faults.Get, 1))

@@ -97,7 +97,8 @@ func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
 	}
 	_, err := transfer.Upload(t.Context(), ends[0], tree(t, map[string]string{"a": "12345", "b": "678"}))
 	require.NoError(t, err)
-	puts, gets := seen.count("Put"), seen.count("Get")
+	puts := seen.count("Put")
+	gets := seen.count("Get")
 	var last transfer.Progress
 	report, err := transfer.Copy(t.Context(), ends[1], ends[0], transfer.WithProgress(func(p transfer.Progress) { last = p }))
 	require.NoError(t, err)
@@ -110,7 +111,8 @@ func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
 
 func TestInvalidArgumentsAreRefusedBeforeAnyChange(t *testing.T) {
 	var nobody storage.ReadWriter
-	b, other := memstore.New(), t.TempDir()
+	b := memstore.New()
+	other := t.TempDir()
 	dir := tree(t, map[string]string{"sub/a": "x"})
 	for _, row := range []struct {
 		name     string

@@ -116,7 +116,8 @@ func TestAJournalDoesNotContinueAListingInTreeOrder(t *testing.T) {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)
 			}
-			state, dir := memstore.New(), t.TempDir()
+			state := memstore.New()
+			dir := t.TempDir()
 			for range 3 {
 				_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b), transfer.WithJournal(state, "j"))
 				require.ErrorIs(t, err, storage.Unsupported)

@@ -125,7 +125,8 @@ func TestAnInterruptedDownload(t *testing.T) {
 		h.requireComplete(t, h.text)
 	})
 	t.Run("of another bucket starts over", func(t *testing.T) {
-		h, other := interruptDownload(t, resume), interruptDownload(t)
+		h := interruptDownload(t, resume)
+		other := interruptDownload(t)
 		other.dir = h.dir
 		require.NoError(t, other.download(t.Context(), resume))
 		require.GreaterOrEqual(t, other.server.bytes.Load(), int64(largeBytes))

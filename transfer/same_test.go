@@ -115,7 +115,8 @@ func TestOnlyMissingFilesAreTransferred(t *testing.T) {
 			require.EqualValues(t, [2]int64{2, 1}, [2]int64{report.Transferred, report.Skipped})
 		}
 	}
-	dst, src := fill(kept), fill(files)
+	dst := fill(kept)
+	src := fill(files)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMissingOnly(), transfer.WithMove())
 	require.NoError(t, err)
 	require.Equal(t, want, contents(t, dst))
@@ -161,7 +162,9 @@ func TestAnObjectFromTheFutureIsComparedDeeply(t *testing.T) {
 		{"other metadata", "before", "new", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			src, dst, disk := memstore.New(), inMemory(tomorrow), inMemory(tomorrow)
+			src := memstore.New()
+			dst := inMemory(tomorrow)
+			disk := inMemory(tomorrow)
 			dir := tree(t, map[string]string{"a.txt": "before"})
 			_, err := src.Upload(t.Context(), "a.txt", file("before"))
 			require.NoError(t, err)
@@ -192,7 +195,8 @@ func TestAnObjectFromTheFutureIsComparedDeeply(t *testing.T) {
 }
 
 func TestASourceFromTheFutureIsCopiedOnce(t *testing.T) {
-	src, dst := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) }), memstore.New()
+	src := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) })
+	dst := memstore.New()
 	for _, text := range []string{"before", "after."} {
 		_, err := src.Upload(t.Context(), "a.txt", file(text))
 		require.NoError(t, err)
@@ -293,7 +297,8 @@ func TestComparisonOfCopies(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			clock := now
 			config := memstore.Config{Now: func() time.Time { return clock }}
-			src, dst := engine.New(memstore.NewDriver(config)), engine.New(memstore.NewDriver(config))
+			src := engine.New(memstore.NewDriver(config))
+			dst := engine.New(memstore.NewDriver(config))
 			_, err := src.Upload(t.Context(), "a.txt", file("before"))
 			require.NoError(t, err)
 			_, err = transfer.Copy(t.Context(), dst, src)

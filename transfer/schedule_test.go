@@ -138,7 +138,8 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		inj := faults.New()
-		dead, alive := engine.New(drv, driver.WithLayer(inj.Layer())), engine.New(drv)
+		dead := engine.New(drv, driver.WithLayer(inj.Layer()))
+		alive := engine.New(drv)
 		ctx, cancel := context.WithCancel(t.Context())
 		began := time.Now()
 		var processes sync.WaitGroup

@@ -64,7 +64,8 @@ func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 	t.Helper()
 	seen = &calls{}
-	from, to = memstore.New(seen.layer()), memstore.New()
+	from = memstore.New(seen.layer())
+	to = memstore.New()
 	for i := range n {
 		key := manyKeys(n).key(i)
 		put(t, from, key, "x")
@@ -84,7 +85,8 @@ func TestShardsOfBoundsDoEachFileOnce(t *testing.T) {
 	for i := range 4 {
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(shardOf(i, bounds), transfer.WithDelete(), transfer.WithMissingOnly())...)
 		require.NoError(t, err)
-		copied, deleted = copied+report.Transferred, deleted+report.Deleted
+		copied += report.Transferred
+		deleted += report.Deleted
 	}
 	require.EqualValues(t, 1500, copied)
 	require.EqualValues(t, 1, deleted)
@@ -135,7 +137,8 @@ func TestShardsOfBoundsListOnlyTheirRange(t *testing.T) {
 
 // An empty range is not an empty source, whose destination stays.
 func TestAShardWhoseRangeIsEmptyRemovesFromTheDestination(t *testing.T) {
-	from, to := memstore.New(), memstore.New()
+	from := memstore.New()
+	to := memstore.New()
 	for _, key := range []string{"a", "b"} {
 		put(t, to, key, "x")
 	}
@@ -149,7 +152,8 @@ func TestAShardWhoseRangeIsEmptyRemovesFromTheDestination(t *testing.T) {
 }
 
 func TestShardsOfBoundsOfStoresThatListInAnyOrder(t *testing.T) {
-	from, to := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true})), engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	from := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	to := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	for i := range 100 {
 		put(t, from, manyKeys(100).key(i), "x")
 	}
@@ -206,7 +210,8 @@ func TestShardBoundsThatAreRefused(t *testing.T) {
 
 // A journal is that of one range of keys.
 func TestAJournalOfOtherBounds(t *testing.T) {
-	from, state := memstore.New(), memstore.New()
+	from := memstore.New()
+	state := memstore.New()
 	put(t, from, "a", "x")
 	to := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	job := func(bound string) error {
