@@ -13,7 +13,9 @@ import (
 // InvalidArgument. By default there is no limit. If n is negative, the job fails with
 // InvalidArgument before it does anything.
 func WithMaxDelete(n int64) Option {
-	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) { s.maxDelete = &n })
+	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) {
+		s.maxDelete = &n
+	})
 }
 
 // WithBeforeDelete calls the function f once before [WithDelete] removes its first file, also in a
@@ -21,7 +23,9 @@ func WithMaxDelete(n int64) Option {
 // number of files of the destination that the job has compared with the source. If f fails, the job
 // removes nothing, and fails with the error of f. A job that removes nothing does not call f.
 func WithBeforeDelete(f func(files, of int64) error) Option {
-	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) { s.beforeDelete = f })
+	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) {
+		s.beforeDelete = f
+	})
 }
 
 // announceDelete calls the function of WithBeforeDelete, if there is one.
@@ -36,7 +40,11 @@ func announceDelete(j *job) error {
 // copies the file to the directory or bucket b, under the same key. The copy replaces a file that b
 // already has under that key. If the copy fails, the file of the destination stays, and counts as
 // failed. If b overlaps with the source or the destination, the job fails with InvalidArgument.
-func WithBackup(b End) Option { return option(func(s *settings) { s.backup = b }) }
+func WithBackup(b End) Option {
+	return option(func(s *settings) {
+		s.backup = b
+	})
+}
 
 // checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
 func (j *job) checkMaxDelete() error {

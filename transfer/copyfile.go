@@ -38,8 +38,11 @@ func (r *fileCopier) transfer(
 	if err == nil {
 		err = r.to.writeFile(src.key, known, permissions{source: r.from, file: info.Mode().Perm()}, r.to.small(src.key),
 			func(to *os.File) (time.Time, error) {
-				n, err := io.Copy(to, &progressReader{from: ctxtime.Reader(ctx, content.Reader()),
-					total: content.Size(), moved: moved})
+				n, err := io.Copy(to, &progressReader{
+					from:  ctxtime.Reader(ctx, content.Reader()),
+					total: content.Size(),
+					moved: moved,
+				})
 				if err == nil && n != content.Size() {
 					err = localfile.ErrChanged
 				}

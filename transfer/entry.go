@@ -30,7 +30,9 @@ func checkListedSize(op string, listed entry, found *storage.Attrs) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Internal, Op: op, Key: listed.key,
+		Code: storage.Internal,
+		Op:   op,
+		Key:  listed.key,
 		Err:  fmt.Errorf("the object has %d bytes in the listing, and %d when it is read", listed.size, found.Size),
 		Hint: "look for a proxy between here and the store that changes responses",
 	}

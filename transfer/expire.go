@@ -152,7 +152,8 @@ func (e *expiry) check() error {
 		}
 		if len(r.Tags) > 0 && !storage.Supports(e.bucket, storage.ObjectTags) {
 			return &storage.Error{
-				Code: storage.Unsupported, Err: errors.New("a rule has tags, and the bucket has none"),
+				Code: storage.Unsupported,
+				Err:  errors.New("a rule has tags, and the bucket has none"),
 				Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags",
 			}
 		}

@@ -18,7 +18,8 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 		return invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
 	case !storage.Supports(e.bucket, storage.ListedUploads):
 		return &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"),
+			Code: storage.Unsupported,
+			Err:  errors.New("a rule has UploadsAge, and the bucket lists no uploads"),
 			Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads",
 		}
 	}

@@ -44,7 +44,9 @@ func (f *Filter) Selects(entry storage.ListEntry) bool {
 // [WithDelete] does not remove other keys from the destination. If WithPrefix is given several
 // times, the last one counts.
 func WithPrefix(prefix string) Option {
-	return option(func(s *settings) { s.prefix = prefix })
+	return option(func(s *settings) {
+		s.prefix = prefix
+	})
 }
 
 // WithKeys selects only keys for which the function match returns true. A key must also match the
@@ -52,7 +54,9 @@ func WithPrefix(prefix string) Option {
 // destination. Several goroutines may call match at the same time. If match is nil, the job fails
 // with InvalidArgument.
 func WithKeys(match func(key string) bool) Option {
-	return checked(match != nil, "WithKeys", "must not be nil", func(s *settings) { s.only = match })
+	return checked(match != nil, "WithKeys", "must not be nil", func(s *settings) {
+		s.only = match
+	})
 }
 
 // WithMinSize selects only files of at least this number of bytes. [WithDelete] does not remove
@@ -60,7 +64,9 @@ func WithKeys(match func(key string) bool) Option {
 // file with the same key at the destination. If bytes is negative, the job fails with
 // InvalidArgument.
 func WithMinSize(bytes int64) Option {
-	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) { s.minSize = bytes })
+	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) {
+		s.minSize = bytes
+	})
 }
 
 // WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not remove
@@ -78,14 +84,18 @@ func WithMaxSize(bytes int64) Option {
 // which it was written counts, and not the mtime in its metadata. If the store reports no time, the
 // object is not selected. [WithDelete] does not remove older files from the destination.
 func WithModifiedAfter(t time.Time) Option {
-	return option(func(s *settings) { s.modifiedAfter = t })
+	return option(func(s *settings) {
+		s.modifiedAfter = t
+	})
 }
 
 // WithModifiedBefore selects only files that were modified before t. For an object, the time at
 // which it was written counts, and not the mtime in its metadata. If the store reports no time, the
 // object is not selected. [WithDelete] does not remove younger files from the destination.
 func WithModifiedBefore(t time.Time) Option {
-	return option(func(s *settings) { s.modifiedBefore = t })
+	return option(func(s *settings) {
+		s.modifiedBefore = t
+	})
 }
 
 // WithShard selects one of n disjoint parts of all keys. Several machines can share the work with n

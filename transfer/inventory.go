@@ -95,7 +95,10 @@ func OpenInventory(
 	}
 	if m.format == "PARQUET" && parquet == nil {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: "OpenInventory", Key: manifest, Err: errors.New("the files are Parquet"),
+			Code: storage.Unsupported,
+			Op:   "OpenInventory",
+			Key:  manifest,
+			Err:  errors.New("the files are Parquet"),
 			Hint: "pass a TableReader for Parquet",
 		}
 	}
@@ -128,7 +131,9 @@ func inventoryError(key, rule string) *storage.Error {
 // jobs sort the rows in temporary files ([os.TempDir]), which need about 100 bytes for each object.
 // Other jobs use the rows in any order.
 func WithInventory(i *Inventory) Option {
-	return checked(i != nil, "WithInventory", "must not be nil", func(s *settings) { s.inventory = i })
+	return checked(i != nil, "WithInventory", "must not be nil", func(s *settings) {
+		s.inventory = i
+	})
 }
 
 // checkInventory returns InvalidArgument if the inventory of WithInventory belongs to another
@@ -152,7 +157,9 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 		err := r.Apply(opts...)
 		if err == nil && r.Delimiter != "" {
 			err = &storage.Error{
-				Code: storage.Unsupported, Op: "List", Err: errors.New("an inventory has no common prefixes"),
+				Code: storage.Unsupported,
+				Op:   "List",
+				Err:  errors.New("an inventory has no common prefixes"),
 			}
 		}
 		if err != nil {

@@ -119,7 +119,10 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 		return nil, inventoryError(key, "manifest "+rule)
 	case m.format == "ORC":
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: "OpenInventory", Key: key, Err: errors.New("the files are ORC"),
+			Code: storage.Unsupported,
+			Op:   "OpenInventory",
+			Key:  key,
+			Err:  errors.New("the files are ORC"),
 			Hint: "configure the inventory as CSV or Parquet",
 		}
 	case m.format != "CSV" && m.format != "PARQUET":

@@ -16,14 +16,19 @@ import (
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	failures := parallel.All(len(group), e.atOnce(), func(i int) error {
 		listed := &storage.Attrs{
-			Key: group[i].Key, Size: group[i].Size, Revision: group[i].Revision, Modified: group[i].Modified,
+			Key:      group[i].Key,
+			Size:     group[i].Size,
+			Revision: group[i].Revision,
+			Modified: group[i].Modified,
 		}
 		return unchanged.Remove(ctx, e.bucket, group[i].Key, listed)
 	})
 	for i, err := range failures {
 		switch {
 		case storage.CodeOf(err) == storage.Changed:
-			e.reporter.passed(func(r *Report) { r.Changed++ })
+			e.reporter.passed(func(r *Report) {
+				r.Changed++
+			})
 		case err != nil:
 			e.reporter.destinationFailed(ctx, group[i].Key, err)
 		default:
@@ -64,7 +69,9 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		case nil:
 			kept = append(kept, v)
 		case storage.Changed:
-			e.reporter.passed(func(r *Report) { r.Changed++ })
+			e.reporter.passed(func(r *Report) {
+				r.Changed++
+			})
 		default:
 			e.reporter.destinationFailed(ctx, v.Key, failures[i])
 		}

@@ -204,8 +204,13 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 		return nil, err
 	}
 	sync := !j.settings.noSync
-	return &tree{root: root, destination: true, temps: partfile.NewJob(root, ".", sync), sync: sync,
-		changes: map[string]bool{}}, nil
+	return &tree{
+		root:        root,
+		destination: true,
+		temps:       partfile.NewJob(root, ".", sync),
+		sync:        sync,
+		changes:     map[string]bool{},
+	}, nil
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in the directory of a local bucket.
@@ -301,7 +306,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 	}
 	if j.unlisted {
 		return &storage.Error{
-			Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed"),
+			Code: storage.Internal,
+			Err:  errors.New("nothing was deleted, because a directory could not be listed"),
 		}
 	}
 	if err := j.lookElsewhere(ctx); err != nil {
@@ -309,7 +315,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 	}
 	if !j.sourceHasFiles && !j.settings.emptySource {
 		return &storage.Error{
-			Code: storage.ObjectNotFound, Err: errors.New("nothing was deleted, because the source has no files"),
+			Code: storage.ObjectNotFound,
+			Err:  errors.New("nothing was deleted, because the source has no files"),
 			Hint: "check the source, or use WithEmptySource to delete everything",
 		}
 	}

@@ -72,7 +72,9 @@ func WithJournal(b interface {
 }, key string) Option {
 	return checked(
 		b != nil && key != "", "WithJournal", "must have a bucket and a key",
-		func(s *settings) { s.journal = &journal{bucket: b, key: key} },
+		func(s *settings) {
+			s.journal = &journal{bucket: b, key: key}
+		},
 	)
 }
 
@@ -229,14 +231,18 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	}
 	if unread || l.state.Job != s.job() || s.modifiedAfter.Before(l.state.Newer) {
 		return "", done, &storage.Error{
-			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key,
+			Code: storage.InvalidArgument,
+			Op:   "WithJournal",
+			Key:  l.key,
 			Err:  errors.New("journal is that of a job with other options"),
 			Hint: "use another key, or remove this object to begin again",
 		}
 	}
 	if differ(l.state.From, l.from) || differ(l.state.To, l.to) {
 		return "", done, &storage.Error{
-			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key,
+			Code: storage.InvalidArgument,
+			Op:   "WithJournal",
+			Key:  l.key,
 			Err:  errors.New("journal is that of a job between other ends, or with other layers"),
 			Hint: "use another key, or remove this object to begin again",
 		}

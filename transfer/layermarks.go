@@ -33,7 +33,9 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	if attrs.Size != t.src.size || attrs.Metadata[layerkeys.MarkerName] == "" {
 		return false, nil
 	}
-	j.reporter.passed(func(r *Report) { r.Ignored++ })
+	j.reporter.passed(func(r *Report) {
+		r.Ignored++
+	})
 	j.settings.journal.end(t.step, journalCounts{Ignored: 1})
 	return true, nil
 }

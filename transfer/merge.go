@@ -48,7 +48,9 @@ func (c *cursor) step() {
 	c.entry, c.err, c.more = c.next()
 	if c.more && c.err == nil && c.entry.key <= last {
 		c.err = &storage.Error{
-			Code: storage.Internal, Key: c.entry.key, Err: errors.New("listing is not in the order of keys"),
+			Code: storage.Internal,
+			Key:  c.entry.key,
+			Err:  errors.New("listing is not in the order of keys"),
 		}
 	}
 }
@@ -180,7 +182,9 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.begin(t.src.key)
 	if t.src.kind == ignored || t.src.kind == excluded {
-		j.reporter.passed(func(r *Report) { r.Ignored++ })
+		j.reporter.passed(func(r *Report) {
+			r.Ignored++
+		})
 		j.settings.journal.end(t.step, journalCounts{Ignored: 1})
 		return nil
 	}
@@ -229,7 +233,10 @@ func checkTask(j *job, t *task, files *paths) error {
 	}
 	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.places.apart {
 		return &storage.Error{
-			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errOneObject,
+			Code: storage.InvalidArgument,
+			Op:   "Sync",
+			Key:  key,
+			Err:  errOneObject,
 			Hint: "check that source and destination are not two addresses of one bucket",
 		}
 	}

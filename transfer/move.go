@@ -51,7 +51,11 @@ import (
 // source. It also fails with InvalidArgument if WithMove is combined with [WithDelete] or
 // [WithSizeOnly]. If the source is a directory, WithMove cannot be combined with [WithLinks],
 // either.
-func WithMove() Option { return option(func(s *settings) { s.move = true }) }
+func WithMove() Option {
+	return option(func(s *settings) {
+		s.move = true
+	})
+}
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
 
@@ -143,7 +147,10 @@ func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Changed, Op: "Sync", Key: file.key, Err: errDestinationChanged,
+		Code: storage.Changed,
+		Op:   "Sync",
+		Key:  file.key,
+		Err:  errDestinationChanged,
 		Hint: "repeat the job when no other job moves files away from its destination",
 	}
 }

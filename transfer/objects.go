@@ -69,7 +69,13 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 				return
 			}
 			found := entry{
-				key: e.Key, size: e.Size, modified: e.Modified, written: e.Modified, revision: e.Revision, etag: e.ETag, err: err,
+				key:      e.Key,
+				size:     e.Size,
+				modified: e.Modified,
+				written:  e.Modified,
+				revision: e.Revision,
+				etag:     e.ETag,
+				err:      err,
 			}
 			switch {
 			case err != nil && !s.inExcludedDir(e.Key):

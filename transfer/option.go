@@ -128,7 +128,9 @@ func WithConcurrency(n int) Option {
 // another WithInclude. The package documentation describes patterns. If a pattern is
 // malformed, the job fails with InvalidArgument.
 func WithInclude(patterns ...string) Option {
-	return option(func(s *settings) { s.include = s.patterns("WithInclude", s.include, patterns) })
+	return option(func(s *settings) {
+		s.include = s.patterns("WithInclude", s.include, patterns)
+	})
 }
 
 // WithExclude skips keys that match one of the patterns. If a pattern matches a directory, it skips
@@ -136,7 +138,9 @@ func WithInclude(patterns ...string) Option {
 // [WithInclude]. [WithDelete] does not remove skipped keys from the destination. The package
 // documentation describes patterns. If a pattern is malformed, the job fails with InvalidArgument.
 func WithExclude(patterns ...string) Option {
-	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
+	return option(func(s *settings) {
+		s.exclude = s.patterns("WithExclude", s.exclude, patterns)
+	})
 }
 
 func (s *settings) patterns(argument string, known, more []string) []string {
@@ -161,20 +165,36 @@ func (s *settings) patterns(argument string, known, more []string) []string {
 //
 // A path may contain at most three links to directories. The fourth link in a path counts as
 // failed. Otherwise, directories that link to each other would make very many paths.
-func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
+func WithLinks() Option {
+	return option(func(s *settings) {
+		s.links = true
+	})
+}
 
 // WithChecksum compares only the CRC32C of files of equal size, and not their times. To compute it,
 // the job reads files, and also objects whose store keeps no CRC32C.
-func WithChecksum() Option { return option(func(s *settings) { s.checksum = true }) }
+func WithChecksum() Option {
+	return option(func(s *settings) {
+		s.checksum = true
+	})
+}
 
 // WithSizeOnly treats files of equal size as the same, whatever their time and content are. If it
 // is combined with [WithChecksum], the job fails with InvalidArgument.
-func WithSizeOnly() Option { return option(func(s *settings) { s.sizeOnly = true }) }
+func WithSizeOnly() Option {
+	return option(func(s *settings) {
+		s.sizeOnly = true
+	})
+}
 
 // WithMissingOnly transfers only files that the destination does not have. It skips all others,
 // whatever their size, time and content are. With [WithMove], a skipped file stays at the source. A
 // file that appears at the destination after its folder was listed may be replaced.
-func WithMissingOnly() Option { return option(func(s *settings) { s.missingOnly = true }) }
+func WithMissingOnly() Option {
+	return option(func(s *settings) {
+		s.missingOnly = true
+	})
+}
 
 // WithDelete removes files from the destination that the source does not have. It removes them at
 // the end of the job. If a listing failed or ctx is done, it removes nothing. A file stays if it
@@ -184,29 +204,47 @@ func WithMissingOnly() Option { return option(func(s *settings) { s.missingOnly 
 // If the source has no file, but the destination has files to remove, the job removes nothing and
 // fails with ObjectNotFound. A misspelled prefix, or a volume that is not mounted, also looks
 // empty. To remove the files, use [WithEmptySource].
-func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
+func WithDelete() Option {
+	return option(func(s *settings) {
+		s.remove = true
+	})
+}
 
 // WithEmptySource lets [WithDelete] remove everything from the destination if the
 // source has no file.
-func WithEmptySource() Option { return option(func(s *settings) { s.emptySource = true }) }
+func WithEmptySource() Option {
+	return option(func(s *settings) {
+		s.emptySource = true
+	})
+}
 
 // WithNoSync does not wait until written files are on the disk. A job with many small files is then
 // faster, but a power failure may leave files empty, including files that were replaced. Without
 // this option, the content of each file is on the disk before the file gets its name, and all names
 // are on the disk before the job ends. After a power failure, each file is then the complete old or
 // new one.
-func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
+func WithNoSync() Option {
+	return option(func(s *settings) {
+		s.noSync = true
+	})
+}
 
 // WithDryRun compares, counts and reports changes without making them. It predicts only those
 // failures that can be seen from the keys, or from the existing files in a destination directory.
-func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) }
+func WithDryRun() Option {
+	return option(func(s *settings) {
+		s.dryRun = true
+	})
+}
 
 // WithRule sets the attributes of written objects by key: content type, cache-control, metadata,
 // tags, and attributes of a provider. For other attributes, the defaults of [storage.Uploader] and
 // [storage.Copy] apply. An object that is the same at both ends is skipped, even if its attributes
 // differ. rule may be called by several goroutines at the same time.
 func WithRule(rule func(key string) []storage.WriteOption) Option {
-	return option(func(s *settings) { s.rule = rule })
+	return option(func(s *settings) {
+		s.rule = rule
+	})
 }
 
 // WithLocks gives each object that is copied between buckets the retention and the legal hold of
@@ -214,19 +252,27 @@ func WithRule(rule func(key string) []storage.WriteOption) Option {
 // that has ended is left out. The options of [WithRule] take precedence. An object that has a lock
 // fails with Unsupported if the destination cannot lock objects. An object that is the same at both
 // ends is skipped, even if its locks differ.
-func WithLocks() Option { return option(func(s *settings) { s.locks = true }) }
+func WithLocks() Option {
+	return option(func(s *settings) {
+		s.locks = true
+	})
+}
 
 // WithProgress reports progress, at most ten times a second and once at the end.
 // Calls of report do not overlap.
 func WithProgress(report func(Progress)) Option {
-	return option(func(s *settings) { s.progress = report })
+	return option(func(s *settings) {
+		s.progress = report
+	})
 }
 
 // WithChanges makes the job call the function report for each file that was transferred or deleted,
 // or that failed. With [WithDryRun], the job reports what would happen. Files are reported in the
 // order in which they end. The calls of report do not overlap, and the job waits for each call.
 func WithChanges(report func(Change)) Option {
-	return option(func(s *settings) { s.changes = report })
+	return option(func(s *settings) {
+		s.changes = report
+	})
 }
 
 // WithNow sets the clock that decides what [Expire] removes, which uploads

@@ -216,9 +216,10 @@ func unanswered(err error) error {
 		return err
 	}
 	e := &storage.Error{
-		Code: failed.Code, Retryable: failed.Retryable,
-		Err:  fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
-		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
+		Code:      failed.Code,
+		Retryable: failed.Retryable,
+		Err:       fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
+		Hint:      "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	// It is only unknown whether the test object was stored. The job can be repeated, so its error
 	// does not have the code OutcomeUnknown.

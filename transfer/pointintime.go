@@ -294,6 +294,8 @@ func (r *reverting) done(what reversion) {
 }
 
 func (r *reverting) unchanged(key string, size int64) {
-	r.reporter.passed(func(r *Report) { r.Skipped++ })
+	r.reporter.passed(func(r *Report) {
+		r.Skipped++
+	})
 	r.reporter.reportChange(Change{Action: Unchanged, Key: key, Bytes: size})
 }

@@ -75,9 +75,12 @@ type meter struct {
 
 func (m *meter) progress() Progress {
 	p := Progress{
-		Files: m.files.Load(), Bytes: m.bytes.Load(),
-		Failed: m.failed.Load(), Deleted: m.deleted.Load(),
-		Listed: m.listed.Load(), Elapsed: time.Since(m.started),
+		Files:   m.files.Load(),
+		Bytes:   m.bytes.Load(),
+		Failed:  m.failed.Load(),
+		Deleted: m.deleted.Load(),
+		Listed:  m.listed.Load(),
+		Elapsed: time.Since(m.started),
 	}
 	// The totals are loaded last, so that they are never less than the counts.
 	p.TotalFiles, p.TotalBytes = m.totalFiles.Load(), m.totalBytes.Load()

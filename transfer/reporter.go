@@ -82,7 +82,9 @@ func (t *reporter) removed(key string, size int64) {
 }
 
 func (t *reporter) aborted(key string) {
-	t.count(func(r *Report) { r.Aborted++ })
+	t.count(func(r *Report) {
+		r.Aborted++
+	})
 	t.reportChange(Change{Action: Aborted, Key: key})
 }
 

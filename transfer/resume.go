@@ -40,7 +40,9 @@ const (
 // with Unsupported. If an upload was not resumed within a week, the next job that uses dir
 // abandons the upload and removes its parts.
 func WithResume(dir string) Option {
-	return checked(dir != "", "WithResume", "must name a directory", func(s *settings) { s.resume = dir })
+	return checked(dir != "", "WithResume", "must name a directory", func(s *settings) {
+		s.resume = dir
+	})
 }
 
 // A resumeDir is the directory of WithResume, or "" without that option.

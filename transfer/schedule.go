@@ -55,7 +55,9 @@ func WithLease(b interface {
 // WithRuns makes [Every] call the function report for each run in this process, and for each
 // failure to acquire the lease. The calls run on the goroutine that called Every.
 func WithRuns(report func(Run)) EveryOption {
-	return everyOption(func(s *schedule) { s.report = report })
+	return everyOption(func(s *schedule) {
+		s.report = report
+	})
 }
 
 // A Run is one run of a job, or a failure to acquire the lease. For such a failure, Duration is 0

@@ -107,14 +107,18 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	if err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)) {
 		return false, nil
 	}
-	j.reporter.passed(func(r *Report) { r.Changed++ })
+	j.reporter.passed(func(r *Report) {
+		r.Changed++
+	})
 	j.settings.journal.end(t.step, journalCounts{Changed: 1})
 	return true, nil
 }
 
 // skip counts a file that is the same at both ends.
 func (j *job) skip(t task) {
-	j.reporter.passed(func(r *Report) { r.Skipped++ })
+	j.reporter.passed(func(r *Report) {
+		r.Skipped++
+	})
 	j.settings.journal.end(t.step, journalCounts{Skipped: 1})
 }
 

@@ -59,7 +59,9 @@ func (w *treeWalker) dir(prefix string) bool {
 		return false
 	}
 	depth := len(w.ancestors)
-	defer func() { w.ancestors = w.ancestors[:depth] }()
+	defer func() {
+		w.ancestors = w.ancestors[:depth]
+	}()
 	children, err := w.read(prefix)
 	switch {
 	case w.ctx.Err() != nil:
@@ -100,7 +102,9 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 		return w.yield(entry{key: prefix, kind: unlisted, err: fileError("read", prefix, errTooManyLinks)}, nil)
 	}
 	w.followed++
-	defer func() { w.followed-- }()
+	defer func() {
+		w.followed--
+	}()
 	return w.dir(prefix)
 }
 

@@ -57,7 +57,9 @@ func collision(key, file string) error {
 // file.
 func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
-	defer func() { err = durable.OfFile(err, key) }()
+	defer func() {
+		err = durable.OfFile(err, key)
+	}()
 	if err := checkPath(key); err != nil {
 		return err
 	}
