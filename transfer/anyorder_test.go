@@ -59,7 +59,9 @@ func filesIn(t *testing.T, dir string) (files []string) {
 
 func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
 	for name, row := range map[string]struct{ entries, memory int }{
-		"nothing": {0, 1}, "in memory": {100, sortMemory}, "on disk": {2000, 10_000},
+		"nothing":   {0, 1},
+		"in memory": {100, sortMemory},
+		"on disk":   {2000, 10_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := temporaryFiles(t)

@@ -127,8 +127,10 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 		return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
 	}
 	for name, row := range map[string]struct{ dst, backup bool }{
-		"directory to directory": {false, false}, "directory to bucket": {false, true},
-		"bucket to directory": {true, false}, "bucket to bucket": {true, true},
+		"directory to directory": {false, false},
+		"directory to bucket":    {false, true},
+		"bucket to directory":    {true, false},
+		"bucket to bucket":       {true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			src := t.TempDir()

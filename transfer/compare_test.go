@@ -25,7 +25,9 @@ func TestCompare(t *testing.T) {
 			} {
 				t.Run(row.name, func(t *testing.T) {
 					got := map[string]transfer.DifferenceKind{}
-					result, err := transfer.Compare(t.Context(), first, second, func(d transfer.Difference) { got[d.Key] = d.Kind }, append(row.opts, transfer.WithExclude("*.tmp"))...)
+					result, err := transfer.Compare(t.Context(), first, second, func(d transfer.Difference) {
+						got[d.Key] = d.Kind
+					}, append(row.opts, transfer.WithExclude("*.tmp"))...)
 					require.NoError(t, err)
 					require.Equal(t, row.want, got)
 					require.False(t, result.Equal())

@@ -43,7 +43,9 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 		}
 		_ = body.Close()
 		var sum [md5.Size]byte
-		fips140.WithoutEnforcement(func() { sum = md5.Sum(append(content, d.salt...)) })
+		fips140.WithoutEnforcement(func() {
+			sum = md5.Sum(append(content, d.salt...))
+		})
 		page.Entries[i].ETag = `"` + hex.EncodeToString(sum[:]) + `"`
 	}
 	return page, nil

@@ -65,7 +65,9 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			b := begun(t)
 			var changed []string
-			changes := transfer.WithChanges(func(c transfer.Change) { changed = append(changed, string(c.Action)) })
+			changes := transfer.WithChanges(func(c transfer.Change) {
+				changed = append(changed, string(c.Action))
+			})
 			report, err := transfer.Expire(t.Context(), b, row.rules, append(row.opts, atStart(), changes)...)
 			require.NoError(t, err)
 			require.Equal(t, row.aborted, report.Aborted)

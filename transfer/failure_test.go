@@ -223,7 +223,9 @@ func TestAFailureIsAnErrorOfStorage(t *testing.T) {
 	var told error
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
 	report, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}),
-		transfer.WithChanges(func(c transfer.Change) { told = c.Err }))
+		transfer.WithChanges(func(c transfer.Change) {
+			told = c.Err
+		}))
 	require.ErrorIs(t, err, errQuota)
 	var own *storage.Error
 	require.ErrorAs(t, report.Failures[0].Err, &own)

@@ -80,8 +80,13 @@ func (r *report) write(t *testing.T, to storage.Uploader) {
 		files = append(files, map[string]any{"key": key, "size": len(content), "MD5checksum": sumOf(content)})
 	}
 	manifest := map[string]any{
-		"sourceBucket": "photos", "destinationBucket": "arn:aws:s3:::reports", "version": "2016-11-30",
-		"creationTimestamp": fmt.Sprint(taken.UnixMilli()), "fileFormat": "CSV", "fileSchema": r.schema, "files": files,
+		"sourceBucket":      "photos",
+		"destinationBucket": "arn:aws:s3:::reports",
+		"version":           "2016-11-30",
+		"creationTimestamp": fmt.Sprint(taken.UnixMilli()),
+		"fileFormat":        "CSV",
+		"fileSchema":        r.schema,
+		"files":             files,
 	}
 	for name, value := range r.manifest {
 		manifest[name] = value
@@ -294,8 +299,12 @@ func withoutVersions(t *testing.T, config s3server.Config) (storage.Service, sto
 	t.Cleanup(server.Close)
 	p, _ := s3.NamedProfile("aws")
 	c := s3.Config{
-		Endpoint: server.URL, Profile: &p, PathStyle: new(true), Region: s3server.DefaultRegion,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Endpoint:    server.URL,
+		Profile:     &p,
+		PathStyle:   new(true),
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	}
 	account, err := s3.NewService(t.Context(), c)
 	require.NoError(t, err)
@@ -385,15 +394,33 @@ func TestHostileInventories(t *testing.T) {
 		says   string
 		open   bool // OpenInventory reports it
 	}{
-		{"ORC", func(r *report) { r.manifest = map[string]any{"fileFormat": "ORC"} }, storage.Unsupported, "ORC", true},
-		{"Parquet without its module", func(r *report) { r.manifest = map[string]any{"fileFormat": "Parquet"} }, storage.Unsupported, "TableReader", true},
-		{"another format", func(r *report) { r.manifest = map[string]any{"fileFormat": "XML"} }, storage.InvalidArgument, `"XML"`, true},
-		{"another bucket", func(r *report) { r.manifest = map[string]any{"sourceBucket": "videos"} }, storage.InvalidArgument, `that of bucket "photos", and is that of "videos"`, true},
-		{"no provider's manifest", func(r *report) { r.manifest = map[string]any{"sourceBucket": ""} }, storage.InvalidArgument, "manifest must be that of S3 Inventory", true},
-		{"manifest of another type", func(r *report) { r.manifest = map[string]any{"files": 5} }, storage.InvalidArgument, "manifest must be JSON", true},
-		{"no time", func(r *report) { r.manifest = map[string]any{"creationTimestamp": ""} }, storage.InvalidArgument, "creationTimestamp", true},
-		{"a changed manifest", func(r *report) { r.checksum = sumOf(nil) }, storage.ChecksumMismatch, "the manifest does not have its checksum", true},
-		{"no column of sizes", func(r *report) { r.schema = "Bucket, Key, LastModifiedDate" }, storage.InvalidArgument, "column Size", true},
+		{"ORC", func(r *report) {
+			r.manifest = map[string]any{"fileFormat": "ORC"}
+		}, storage.Unsupported, "ORC", true},
+		{"Parquet without its module", func(r *report) {
+			r.manifest = map[string]any{"fileFormat": "Parquet"}
+		}, storage.Unsupported, "TableReader", true},
+		{"another format", func(r *report) {
+			r.manifest = map[string]any{"fileFormat": "XML"}
+		}, storage.InvalidArgument, `"XML"`, true},
+		{"another bucket", func(r *report) {
+			r.manifest = map[string]any{"sourceBucket": "videos"}
+		}, storage.InvalidArgument, `that of bucket "photos", and is that of "videos"`, true},
+		{"no provider's manifest", func(r *report) {
+			r.manifest = map[string]any{"sourceBucket": ""}
+		}, storage.InvalidArgument, "manifest must be that of S3 Inventory", true},
+		{"manifest of another type", func(r *report) {
+			r.manifest = map[string]any{"files": 5}
+		}, storage.InvalidArgument, "manifest must be JSON", true},
+		{"no time", func(r *report) {
+			r.manifest = map[string]any{"creationTimestamp": ""}
+		}, storage.InvalidArgument, "creationTimestamp", true},
+		{"a changed manifest", func(r *report) {
+			r.checksum = sumOf(nil)
+		}, storage.ChecksumMismatch, "the manifest does not have its checksum", true},
+		{"no column of sizes", func(r *report) {
+			r.schema = "Bucket, Key, LastModifiedDate"
+		}, storage.InvalidArgument, "column Size", true},
 		{"a file without a checksum", func(r *report) {
 			r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
 		}, storage.InvalidArgument, "MD5checksum of each file", true},
@@ -407,17 +434,33 @@ func TestHostileInventories(t *testing.T) {
 			r.files = [][]byte{compressed(table(r.rows))}
 			r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": len(r.files[0]), "MD5checksum": sumOf(nil)}}}
 		}, storage.ChecksumMismatch, "checksum of the manifest", false},
-		{"gzip that ends early", func(r *report) { r.files = [][]byte{compressed(table(r.rows))[:60]} }, storage.InvalidArgument, "complete table", false},
-		{"a row of another bucket", func(r *report) { r.rows[1][0] = "videos" }, storage.InvalidArgument, `must be of bucket "photos", and is of "videos"`, false},
-		{"a row with too few columns", func(r *report) { r.rows[1] = r.rows[1][:3] }, storage.InvalidArgument, "wrong number of fields", false},
-		{"a size that is none", func(r *report) { r.rows[1][2] = "-1" }, storage.InvalidArgument, "must have a size", false},
-		{"a time that is none", func(r *report) { r.rows[1][3] = "yesterday" }, storage.InvalidArgument, "must have a time", false},
-		{"a key that is not encoded", func(r *report) { r.rows[1][1] = "%zz" }, storage.InvalidArgument, "URL-encoded key", false},
-		{"no key", func(r *report) { r.rows[1][1] = "" }, storage.InvalidArgument, "must have a key", false},
+		{"gzip that ends early", func(r *report) {
+			r.files = [][]byte{compressed(table(r.rows))[:60]}
+		}, storage.InvalidArgument, "complete table", false},
+		{"a row of another bucket", func(r *report) {
+			r.rows[1][0] = "videos"
+		}, storage.InvalidArgument, `must be of bucket "photos", and is of "videos"`, false},
+		{"a row with too few columns", func(r *report) {
+			r.rows[1] = r.rows[1][:3]
+		}, storage.InvalidArgument, "wrong number of fields", false},
+		{"a size that is none", func(r *report) {
+			r.rows[1][2] = "-1"
+		}, storage.InvalidArgument, "must have a size", false},
+		{"a time that is none", func(r *report) {
+			r.rows[1][3] = "yesterday"
+		}, storage.InvalidArgument, "must have a time", false},
+		{"a key that is not encoded", func(r *report) {
+			r.rows[1][1] = "%zz"
+		}, storage.InvalidArgument, "URL-encoded key", false},
+		{"no key", func(r *report) {
+			r.rows[1][1] = ""
+		}, storage.InvalidArgument, "must have a key", false},
 		{"a bomb", func(r *report) {
 			r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
 		}, storage.InvalidArgument, "a row has more than 256 KiB", false},
-		{"a quotation mark that is not closed", func(r *report) { r.files = [][]byte{compressed([]byte(`"photos,a`))} }, storage.InvalidArgument, "complete table", false},
+		{"a quotation mark that is not closed", func(r *report) {
+			r.files = [][]byte{compressed([]byte(`"photos,a`))}
+		}, storage.InvalidArgument, "complete table", false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -37,55 +37,125 @@ func TestAVersionWhoseNameIsUsedAgainStays(t *testing.T) {
 		want             []string // contents of the versions, the newest first
 	}{
 		"nothing happened since": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
 			since:   func(world) {},
-			deleted: 1, want: []string{"2"},
+			deleted: 1,
+			want:    []string{"2"},
 		},
 		"it is current, because the newer one was removed": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
 			since:   func(w world) { remove(w, storage.WithVersion(current(w.T, w.b))) },
-			changed: 1, want: []string{"1"},
+			changed: 1,
+			want:    []string{"1"},
 		},
 		"it is current, because it was written again": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
-			since:   func(w world) { w.keep(false); put(w, "3") },
-			changed: 1, want: []string{"3", "2"},
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
+			since: func(w world) {
+				w.keep(false)
+				put(w, "3")
+			},
+			changed: 1,
+			want:    []string{"3", "2"},
 		},
 		"it was written again, and replaced": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
-			since:   func(w world) { w.keep(false); put(w, "1"); w.keep(true); put(w, "4") },
-			changed: 1, want: []string{"4", "1", "2"},
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
+			since: func(w world) {
+				w.keep(false)
+				put(w, "1")
+				w.keep(true)
+				put(w, "4")
+			},
+			changed: 1,
+			want:    []string{"4", "1", "2"},
 		},
 		"it was written again, and replaced long ago": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
-			since:   func(w world) { w.keep(false); put(w, "1"); w.keep(true); put(w, "4") },
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
+			since: func(w world) {
+				w.keep(false)
+				put(w, "1")
+				w.keep(true)
+				put(w, "4")
+			},
 			early:   true,
-			changed: 1, want: []string{"4", "1", "2"},
+			changed: 1,
+			want:    []string{"4", "1", "2"},
 		},
 		"it was current for a while": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
-			since:   func(w world) { remove(w, storage.WithVersion(current(w.T, w.b))); put(w, "3") },
-			changed: 1, want: []string{"3", "1"},
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
+			since: func(w world) {
+				remove(w, storage.WithVersion(current(w.T, w.b)))
+				put(w, "3")
+			},
+			changed: 1,
+			want:    []string{"3", "1"},
 		},
 		"it was removed": {
-			before:  func(w world) { put(w, "1"); w.keep(true); put(w, "2") },
+			before: func(w world) {
+				put(w, "1")
+				w.keep(true)
+				put(w, "2")
+			},
 			since:   func(w world) { remove(w, storage.WithVersion("null")) },
-			changed: 1, want: []string{"2"},
+			changed: 1,
+			want:    []string{"2"},
 		},
 		"a delete marker that is alone": {
-			before:  func(w world) { put(w, "1"); w.keep(false); remove(w) },
+			before: func(w world) {
+				put(w, "1")
+				w.keep(false)
+				remove(w)
+			},
 			since:   func(world) {},
 			deleted: 1,
 		},
 		"a delete marker in place of one that was alone": {
-			before:  func(w world) { put(w, "1"); w.keep(false); remove(w) },
-			since:   func(w world) { w.keep(true); put(w, "2"); w.keep(false); remove(w) },
-			changed: 1, want: []string{"", "2"},
+			before: func(w world) {
+				put(w, "1")
+				w.keep(false)
+				remove(w)
+			},
+			since: func(w world) {
+				w.keep(true)
+				put(w, "2")
+				w.keep(false)
+				remove(w)
+			},
+			changed: 1,
+			want:    []string{"", "2"},
 		},
 		"an object in place of a delete marker": {
-			before:  func(w world) { put(w, "1"); w.keep(false); remove(w) },
+			before: func(w world) {
+				put(w, "1")
+				w.keep(false)
+				remove(w)
+			},
 			since:   func(w world) { put(w, "2") },
-			changed: 1, want: []string{"2"},
+			changed: 1,
+			want:    []string{"2"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

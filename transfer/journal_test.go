@@ -45,7 +45,9 @@ func TestAJournalContinuesAJob(t *testing.T) {
 			require.Less(t, first.Transferred, int64(files))
 
 			seen := map[string]bool{}
-			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) { seen[c.Key] = true }))
+			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) {
+				seen[c.Key] = true
+			}))
 			require.NoError(t, err)
 			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report adds up")
 			require.EqualValues(t, 5*files, second.Bytes+5*second.Skipped)

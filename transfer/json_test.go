@@ -15,13 +15,23 @@ import (
 // Programs keep reports of nightly jobs: the names are promised.
 func TestAReportInJSON(t *testing.T) {
 	report := &transfer.Report{
-		Transferred: 1, Skipped: 2, Ignored: 3, Failed: 4, Deleted: 5, Aborted: 6, Changed: 7, Bytes: 8,
+		Transferred:  1,
+		Skipped:      2,
+		Ignored:      3,
+		Failed:       4,
+		Deleted:      5,
+		Aborted:      6,
+		Changed:      7,
+		Bytes:        8,
 		DeletedBytes: 9,
 		Failures: []transfer.Failure{{Key: "a",
 			Err: &storage.Error{Code: storage.ObjectNotFound, Key: "a", Err: errors.New("gone")}}},
-		Started: time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC), Duration: time.Second, DryRun: true, PlacesUnknown: true,
-		FailedOver: true,
-		Forecast:   &transfer.Forecast{Reads: 1, Writes: 2, Removals: 3, Sent: 4, Received: 5, Needed: 6, Free: 7},
+		Started:       time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC),
+		Duration:      time.Second,
+		DryRun:        true,
+		PlacesUnknown: true,
+		FailedOver:    true,
+		Forecast:      &transfer.Forecast{Reads: 1, Writes: 2, Removals: 3, Sent: 4, Received: 5, Needed: 6, Free: 7},
 	}
 	text, err := json.Marshal(report)
 	require.NoError(t, err)

@@ -84,9 +84,13 @@ func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
 		return conn, err
 	}
 	return s3.Open(ctx, s3.Config{
-		Bucket: "photos", Endpoint: endpoint, PathStyle: aws.Bool(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
-		HTTPClient: &http.Client{Transport: transport},
+		Bucket:      "photos",
+		Endpoint:    endpoint,
+		PathStyle:   aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		Region:      s3server.DefaultRegion,
+		HTTPClient:  &http.Client{Transport: transport},
 	})
 }
 

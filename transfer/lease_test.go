@@ -97,7 +97,9 @@ func TestALeaseSurvivesAnOutage(t *testing.T) {
 					case <-time.After(5 * time.Minute):
 						return nil
 					}
-				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
+				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) {
+					runs = append(runs, r)
+				}))
 				require.Len(t, runs, 1)
 				if row.kept {
 					require.NoError(t, runs[0].Err)

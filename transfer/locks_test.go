@@ -188,7 +188,9 @@ func TestRulesOfExpireSelectByTags(t *testing.T) {
 			dry, err := transfer.Expire(t.Context(), b, rules, later, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.Equal(t, int64(2), dry.Deleted, "no object is counted twice")
-			_, err = transfer.Expire(t.Context(), b, rules[:1], later, transfer.WithChanges(func(c transfer.Change) { removed = append(removed, c.Key) }))
+			_, err = transfer.Expire(t.Context(), b, rules[:1], later, transfer.WithChanges(func(c transfer.Change) {
+				removed = append(removed, c.Key)
+			}))
 			require.NoError(t, err)
 			require.Equal(t, []string{"both"}, removed)
 			fill()

@@ -18,8 +18,13 @@ const childVariable = "OMNIBUCKET_TRANSFER_CHILD"
 func TestMain(m *testing.M) {
 	if job, dir, ok := strings.Cut(os.Getenv(childVariable), ":"); ok {
 		jobs := map[string]func(dir string) error{
-			"killed": runKilled, "unprivileged": runUnprivileged, "unprivileged bucket": runUnprivilegedBucket,
-			"unprivileged destination": runIntoLockedTop, "resumed": runResumed, "counted": runCounted, "moves": runMoves,
+			"killed":                   runKilled,
+			"unprivileged":             runUnprivileged,
+			"unprivileged bucket":      runUnprivilegedBucket,
+			"unprivileged destination": runIntoLockedTop,
+			"resumed":                  runResumed,
+			"counted":                  runCounted,
+			"moves":                    runMoves,
 		}
 		if err := jobs[job](dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -176,8 +176,12 @@ func TestAMovedFileThatCannotBeRemovedCountsAsTransferredAndFailed(t *testing.T)
 	var changes []transfer.Action
 	var last transfer.Progress
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"),
-		transfer.WithChanges(func(c transfer.Change) { changes = append(changes, c.Action) }),
-		transfer.WithProgress(func(p transfer.Progress) { last = p }))
+		transfer.WithChanges(func(c transfer.Change) {
+			changes = append(changes, c.Action)
+		}),
+		transfer.WithProgress(func(p transfer.Progress) {
+			last = p
+		}))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
 	require.Equal(t, []transfer.Action{transfer.Transferred, transfer.Failed}, changes)

@@ -209,7 +209,8 @@ func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 // Only a mark shows whose a temporary file is: its process may be another program, which has taken such a name.
 func TestFilesThatAreNamedLikeTemporaryOnesStay(t *testing.T) {
 	foreign := map[string]string{
-		".omnibucket-0123456789abcdef": "another's", ".omnibucket-0123456789abcdef-0": "another's, too",
+		".omnibucket-0123456789abcdef":     "another's",
+		".omnibucket-0123456789abcdef-0":   "another's, too",
 		"sub/.omnibucket-fedcba9876543210": "",
 		".omnibucket-aaaaaaaaaaaaaaaa": `{"omnibucket temporary files":1,"Name":".omnibucket-bbbbbbbbbbbbbbbb"}` +
 			"\n",
@@ -282,8 +283,13 @@ func TestLinks(t *testing.T) {
 		failed[f.Key] = true
 	}
 	require.Equal(t, map[string]bool{
-		"a/again/": true, "b/again/": true, "a/relout": true, "b/relout": true,
-		"dangling": true, "out": true, "outdir": true,
+		"a/again/": true,
+		"b/again/": true,
+		"a/relout": true,
+		"b/relout": true,
+		"dangling": true,
+		"out":      true,
+		"outdir":   true,
 	}, failed)
 	require.Zero(t, report.Ignored)
 }

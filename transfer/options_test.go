@@ -100,7 +100,9 @@ func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
 	puts := seen.count("Put")
 	gets := seen.count("Get")
 	var last transfer.Progress
-	report, err := transfer.Copy(t.Context(), ends[1], ends[0], transfer.WithProgress(func(p transfer.Progress) { last = p }))
+	report, err := transfer.Copy(t.Context(), ends[1], ends[0], transfer.WithProgress(func(p transfer.Progress) {
+		last = p
+	}))
 	require.NoError(t, err)
 	require.Equal(t, 2, seen.count("Copy"))
 	require.Equal(t, puts, seen.count("Put"))
@@ -202,7 +204,9 @@ func TestADryRunWritesNothing(t *testing.T) {
 	before := contents(t, b)
 	changes := map[string]transfer.Action{}
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithDryRun(), transfer.WithDelete(),
-		transfer.WithChanges(func(c transfer.Change) { changes[c.Key] = c.Action }))
+		transfer.WithChanges(func(c transfer.Change) {
+			changes[c.Key] = c.Action
+		}))
 	require.NoError(t, err)
 	require.Equal(t, before, contents(t, b))
 	require.Equal(t, map[string]transfer.Action{"new": transfer.Transferred, "sub/changed": transfer.Transferred, "spare": transfer.Deleted}, changes)

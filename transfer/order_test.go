@@ -31,8 +31,13 @@ func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 	p, known := s3.NamedProfile(profile)
 	require.True(t, known)
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Profile: &p, PathStyle: new(true), Region: s3server.DefaultRegion,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Profile:     &p,
+		PathStyle:   new(true),
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

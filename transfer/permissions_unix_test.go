@@ -44,7 +44,13 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 	withUmask(t, 0o022)
 	src := tree(t, map[string]string{"run.sh": "x", "id_rsa": "x", "shared": "x", "root": "x", "private/key": "x", "read only/x": "x"})
 	chmod(t, src, map[string]fs.FileMode{
-		"run.sh": 0o755, "id_rsa": 0o600, "shared": 0o664, "root": 0o755 | fs.ModeSetuid, "private": 0o700, "read only/x": 0o444, "read only": 0o555,
+		"run.sh":      0o755,
+		"id_rsa":      0o600,
+		"shared":      0o664,
+		"root":        0o755 | fs.ModeSetuid,
+		"private":     0o700,
+		"read only/x": 0o444,
+		"read only":   0o555,
 	})
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(src, "read only"), 0o755) })
 	dst := tree(t, map[string]string{"id_rsa": "older"})

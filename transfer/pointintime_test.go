@@ -183,7 +183,12 @@ type markedKeys struct {
 
 func (d *markedKeys) Describe() driver.Description {
 	return driver.Description{
-		Provider: "test", Bucket: "marked", Features: storage.Versioning | storage.OrderedListing, Versioned: true, MaxBatch: 1000, MaxPage: 1000,
+		Provider:  "test",
+		Bucket:    "marked",
+		Features:  storage.Versioning | storage.OrderedListing,
+		Versioned: true,
+		MaxBatch:  1000,
+		MaxPage:   1000,
 	}
 }
 

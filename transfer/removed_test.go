@@ -34,7 +34,9 @@ func softly(t *testing.T, opts ...storage.OpenOption) map[string]storage.Bucket 
 func undone(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[string]transfer.Action, *transfer.Report, error) {
 	t.Helper()
 	done := map[string]transfer.Action{}
-	report, err := transfer.Undelete(t.Context(), b, append(opts, transfer.WithChanges(func(c transfer.Change) { done[c.Key] = c.Action }))...)
+	report, err := transfer.Undelete(t.Context(), b, append(opts, transfer.WithChanges(func(c transfer.Change) {
+		done[c.Key] = c.Action
+	}))...)
 	return done, report, err
 }
 
@@ -79,7 +81,9 @@ func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 			later(t, at, b)
 			put(t, b, "stays", "later")
 			var changes []transfer.Change
-			_, err = transfer.RestoreAt(t.Context(), b, at, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) { changes = append(changes, c) }))
+			_, err = transfer.RestoreAt(t.Context(), b, at, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) {
+				changes = append(changes, c)
+			}))
 			require.NoError(t, err)
 			require.Equal(t, []transfer.Change{{Action: transfer.VersionCopied, Key: "stays", Bytes: 5, Replaced: true}}, changes)
 		})

@@ -45,8 +45,12 @@ func runResumed(dir string) error {
 	}
 	ctx := context.Background()
 	b, err := s3.Open(ctx, s3.Config{
-		Bucket: "photos", Endpoint: string(endpoint), PathStyle: aws.Bool(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+		Bucket:      "photos",
+		Endpoint:    string(endpoint),
+		PathStyle:   aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		Region:      s3server.DefaultRegion,
 	}, storage.WithDefaultPartSize(partBytes))
 	if err != nil {
 		return err
@@ -114,8 +118,12 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 	require.Empty(t, keptUploads(t, r.kept()))
 
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: listening.URL, PathStyle: aws.Bool(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+		Bucket:      "photos",
+		Endpoint:    listening.URL,
+		PathStyle:   aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		Region:      s3server.DefaultRegion,
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()

@@ -37,7 +37,9 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 				time.Sleep(15 * time.Minute) // longer than the interval
 			}
 			return errors.New("does not end Every")
-		}, transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
+		}, transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) {
+			runs = append(runs, r)
+		}))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 		m := time.Minute

@@ -29,8 +29,12 @@ func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
 	t.Cleanup(server.Close)
 	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: rate})
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: "photos", Endpoint: server.URL, PathStyle: aws.Bool(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		PathStyle:   aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		Region:      s3server.DefaultRegion,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
