@@ -28,9 +28,7 @@ func run(pass *analysis.Pass) (any, error) {
 	loops.Preorder([]ast.Node{(*ast.RangeStmt)(nil)}, func(n ast.Node) {
 		loop := n.(*ast.RangeStmt)
 		if yieldsError(pass.TypesInfo.TypeOf(loop.X)) && isDropped(loop.Value) {
-			pass.Reportf(
-				loop.Pos(), "the error of the iterator is dropped: range over both values and check the second",
-			)
+			pass.Reportf(loop.Pos(), "the error of the iterator is dropped: range over both values and check the second")
 		}
 	})
 	return nil, nil

@@ -17,9 +17,7 @@ import (
 type policyFlags struct{ provider, region, kmsKey string }
 
 func (p *policyFlags) add(flags *flag.FlagSet) {
-	flags.StringVar(
-		&p.provider, "policy", "", "print policies for a `provider`: aws, minio, google, azure or azure-sas",
-	)
+	flags.StringVar(&p.provider, "policy", "", "print policies for a `provider`: aws, minio, google, azure or azure-sas")
 	flags.StringVar(&p.region, "region", "", "`region` of the buckets on AWS")
 	flags.StringVar(&p.kmsKey, "kms-key", "", "`ARN` of the key of AWS KMS")
 }

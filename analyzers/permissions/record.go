@@ -53,9 +53,7 @@ func readFile(path string) (map[permit]bool, error) {
 		case depth == 4 && at.bucket != "":
 			allowed[permit{at.program, at.bucket, content}] = true
 		default:
-			return nil, fmt.Errorf(
-				"%s:%d: a program has 0 spaces before it, a bucket 2 and an operation 4", path, number,
-			)
+			return nil, fmt.Errorf("%s:%d: a program has 0 spaces before it, a bucket 2 and an operation 4", path, number)
 		}
 	}
 	return allowed, lines.Err()
@@ -75,9 +73,7 @@ func (c *command) checkFile(all []report) (status int, err error) {
 				}
 				status = statusFound
 				for _, call := range o.Calls {
-					fmt.Fprintf(
-						c.stdout, "%s: %s does not allow %s %s on %s\n", call, c.check, r.Program, o.Name, b.Name,
-					)
+					fmt.Fprintf(c.stdout, "%s: %s does not allow %s %s on %s\n", call, c.check, r.Program, o.Name, b.Name)
 				}
 			}
 		}

@@ -74,12 +74,10 @@ var (
 		"download", "download-missing", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost",
 		"upload-if-revision", "remove",
 	)}
-	lease = &family{always: names(
-		"download", "download-missing", "upload-if-absent", "upload-if-absent-lost", "upload-if-revision",
-	)}
-	repair = &family{always: append(names(
-		"copy", "copy-tagged", "upload-with-tags", "tags", "remove", "remove-if-revision", "remove-all",
-	), stored...)}
+	lease = &family{always: names("download", "download-missing", "upload-if-absent", "upload-if-absent-lost",
+		"upload-if-revision")}
+	repair = &family{always: append(names("copy", "copy-tagged", "upload-with-tags", "tags", "remove",
+		"remove-if-revision", "remove-all"), stored...)}
 )
 
 // sync adds the rights that a call of transfer.Sync needs. The source or the destination can be a
