@@ -47,7 +47,8 @@ type command struct {
 func run(args []string, stdout, stderr io.Writer) (status int) {
 	c := &command{stdout: stdout, stderr: stderr, addresses: addresses{}}
 	flags := c.flags()
-	switch err := flags.Parse(args); {
+	err := flags.Parse(args)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:

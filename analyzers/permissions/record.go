@@ -44,7 +44,8 @@ func readFile(path string) (map[permit]bool, error) {
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		content := strings.TrimLeft(line, " ")
-		switch depth := len(line) - len(content); {
+		depth := len(line) - len(content)
+		switch {
 		case content == "" || content[0] == '#':
 		case depth == 0:
 			at = permit{program: content}

@@ -33,10 +33,11 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 		}
 	}
 	t.inner(object, to)
-	switch global, ok := object.(*ssa.Global); {
+	global, ok := object.(*ssa.Global)
+	switch {
 	// Code that is not analyzed may set the variables of its own package. The linker may set a
 	// string variable. In both cases, the value is unknown.
-	case ok && !t.g.hasCode(global), ok && t.text && t.visits == before:
+	case ok && !t.g.hasCode(global) || ok && t.text && t.visits == before:
 		t.unknown(object, from)
 	case t.visits > before:
 	default:

@@ -97,7 +97,8 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	name := nameOf(callee)
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
-	switch uses, known := functions[name]; {
+	uses, known := functions[name]
+	switch {
 	case known:
 		for _, u := range uses {
 			if u.arg < len(call.Args) {
@@ -213,7 +214,7 @@ func (d *deriver) inside(v ssa.Value, from string, boxes int) (all []Place) {
 			case o.Zero:
 			case ok && boxes > 0:
 				all = append(all, d.inside(box.X, o.Stack, boxes-1)...)
-			case d.types.isBucket(part.Type), d.returnsBucket(o.Value.Type()):
+			case d.types.isBucket(part.Type) || d.returnsBucket(o.Value.Type()):
 				all = append(all, d.placesOf(o, "")...)
 			}
 		}
