@@ -48,10 +48,10 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 	c := &command{stdout: stdout, stderr: stderr, addresses: addresses{}}
 	flags := c.flags()
 	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
+	if errors.Is(err, flag.ErrHelp) {
 		return 0
-	case err != nil:
+	}
+	if err != nil {
 		return statusError
 	}
 	c.config.Patterns = flags.Args()

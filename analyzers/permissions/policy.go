@@ -83,10 +83,10 @@ func (c *command) supported(
 // can grant (left). For a bucket of another provider, it returns no operations.
 func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Operation, left []operation) {
 	scheme, _, address := strings.Cut(b.place.Name, "://")
-	switch {
-	case b.Unknown || !address && strings.HasPrefix(b.place.Name, rights.LocationPrefix):
+	if b.Unknown || !address && strings.HasPrefix(b.place.Name, rights.LocationPrefix) {
 		return nil, b.Operations
-	case scheme != schemes[provider]:
+	}
+	if scheme != schemes[provider] {
 		return nil, nil
 	}
 	for _, o := range b.Operations {

@@ -39,10 +39,10 @@ func newReport(program string, all []rights.Right, known addresses) report {
 		b.add(right.Operation, right.Call)
 	}
 	slices.SortStableFunc(r.Buckets, func(a, b bucket) int {
-		switch {
-		case a.Unknown == b.Unknown:
+		if a.Unknown == b.Unknown {
 			return strings.Compare(a.Name, b.Name)
-		case a.Unknown:
+		}
+		if a.Unknown {
 			return 1
 		}
 		return -1

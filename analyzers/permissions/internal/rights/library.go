@@ -222,10 +222,10 @@ func shortName(call *ssa.CallCommon) string {
 
 func shortOf(f *ssa.Function) string {
 	object := objectOf(f)
-	switch {
-	case object == nil:
+	if object == nil {
 		return f.Name()
-	case object.Signature().Recv() != nil || object.Pkg() == nil:
+	}
+	if object.Signature().Recv() != nil || object.Pkg() == nil {
 		return object.Name()
 	}
 	return object.Pkg().Name() + "." + object.Name()

@@ -185,10 +185,9 @@ func (d *deriver) texts(
 	origins := trace(from)
 	unknown := len(origins) == 0
 	for _, o := range origins {
-		switch {
-		case isVariable(o):
+		if isVariable(o) {
 			unknown = true
-		case !o.Zero && !isEmpty(o.Value): // an empty name opens no bucket
+		} else if !o.Zero && !isEmpty(o.Value) { // an empty name opens no bucket
 			place := of(constant.StringVal(o.Value.(*ssa.Const).Value))
 			place.open = call
 			all = append(all, place)

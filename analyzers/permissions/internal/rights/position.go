@@ -51,10 +51,10 @@ func comparePositions(a, b string) int {
 }
 
 func compareBool(a, b bool) int {
-	switch {
-	case a == b:
+	if a == b {
 		return 0
-	case b:
+	}
+	if b {
 		return -1
 	}
 	return 1
