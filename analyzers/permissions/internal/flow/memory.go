@@ -18,7 +18,8 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 	if of, ok := arrayOf(object.Type()); ok { // an assignment through a slice of the array changes the array, too
 		if rest, ok := strings.CutPrefix(to, deref); ok && rest != "" {
 			shapes = append(shapes, shapes[0])
-			shapes[1].shape, shapes[1].to = t.g.number(types.NewSlice(of.Elem())), rest
+			shapes[1].shape = t.g.number(types.NewSlice(of.Elem()))
+			shapes[1].to = rest
 		}
 	}
 	before := t.visits

@@ -55,10 +55,12 @@ func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 // Fields returns the origins of a nested field of v. indexes are the numbers of the fields that
 // lead to the nested field, from the outermost.
 func (g *Graph) Fields(v ssa.Value, indexes []int, stack string) []Origin {
-	t, to := v.Type(), ""
+	t := v.Type()
+	to := ""
 	for _, index := range indexes {
 		if isPointer(t) {
-			to, t = to+deref, pointed(t)
+			to += deref
+			t = pointed(t)
 		}
 		to += g.field(t, index)
 		t = t.Underlying().(*types.Struct).Field(index).Type()

@@ -35,7 +35,10 @@ func Derive(p *program.Program) []Right {
 	d := &deriver{program: p, types: typesOf(p), rights: map[Right]bool{}, resolved: map[*ssa.Call]bool{}}
 	d.code = program.Reach(p, d.methodsOf, func(f *ssa.Function) bool { return isReflection(nameOf(f)) })
 	d.graph = flow.New(d.code)
-	d.graph.Through, d.graph.Own, d.graph.Calls, d.graph.Feeds = through, isLibrary, d.calledOn, feeds
+	d.graph.Through = through
+	d.graph.Own = isLibrary
+	d.graph.Calls = d.calledOn
+	d.graph.Feeds = feeds
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
@@ -165,7 +168,8 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 // Between buckets, the source is read and the destination is written.
 func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	args := site.Common().Args
-	to, from := d.places(args[1], "", ""), d.places(args[3], "", "")
+	to := d.places(args[1], "", "")
+	from := d.places(args[3], "", "")
 	if slices.ContainsFunc(to, func(p Place) bool { return containsPlace(from, p) }) {
 		d.add(f, site, args[1], copyInside, "", options)
 	}

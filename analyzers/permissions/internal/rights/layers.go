@@ -102,7 +102,9 @@ func (l layer) passes(operation string) []string {
 // addReads adds operations for reads and writes of buckets with locks or encryption. A read or a
 // write of such a bucket also needs these operations.
 func (d *deriver) addReads() {
-	retentions, holds, keys := map[Place]bool{}, map[Place]bool{}, map[Place]bool{}
+	retentions := map[Place]bool{}
+	holds := map[Place]bool{}
+	keys := map[Place]bool{}
 	for r := range d.rights {
 		switch r.Operation {
 		case "upload-with-retention", "set-retention", "set-retention-bypass":

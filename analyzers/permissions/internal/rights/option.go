@@ -29,7 +29,8 @@ func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 	}
 	for _, o := range d.graph.Elements(v, "") {
 		names, complete := d.optionNames(o)
-		all, known = append(all, names...), known && complete
+		all = append(all, names...)
+		known = known && complete
 	}
 	slices.Sort(all)
 	return slices.Compact(all), known
@@ -49,7 +50,8 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 		known = true
 		for _, inner := range d.graph.Trace(v.X, o.Stack) {
 			names, complete := d.optionNames(inner)
-			all, known = append(all, names...), known && complete
+			all = append(all, names...)
+			known = known && complete
 		}
 		return all, known
 	case *ssa.Call:

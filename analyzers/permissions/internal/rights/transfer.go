@@ -84,7 +84,8 @@ var (
 // directory, which needs no rights.
 func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	args := site.Common().Args
-	to, from := transferTo, transferFrom
+	to := transferTo
+	from := transferFrom
 	if d.isDirectory(args[1]) {
 		from = transferDown
 	}
