@@ -122,6 +122,10 @@ func (c *command) grant(b bucket, operations ...permissions.Operation) permissio
 	_, rest, _ := strings.Cut(b.place.Name, "://")
 	name, _, _ := strings.Cut(rest, "/")
 	return permissions.Grant{
-		Operations: operations, Bucket: name, Prefix: b.place.Prefix, Region: c.policy.region, KMSKey: c.policy.kmsKey,
+		Operations: operations,
+		Bucket:     name,
+		Prefix:     b.place.Prefix,
+		Region:     c.policy.region,
+		KMSKey:     c.policy.kmsKey,
 	}
 }

@@ -60,14 +60,20 @@ type store struct {
 // New returns the Graph of code.
 func New(code *program.Code) *Graph {
 	g := &Graph{
-		Code: code, static: map[*ssa.Function][]ssa.CallInstruction{}, invoked: map[string][]ssa.CallInstruction{},
-		closures: map[*ssa.Function][]*ssa.MakeClosure{}, stores: map[int][]store{}, escapes: map[int][]store{},
-		returns: map[*ssa.Function][]*ssa.Return{}, siteOf: map[ssa.CallInstruction]int{},
-		points: map[ssa.Value][]Origin{}, busy: map[ssa.Value]bool{},
-		Through: func(*ssa.Function, []ssa.Value) []ssa.Value { return nil },
-		Own:     func(*types.Func) bool { return false },
-		Calls:   func(*ssa.CallCommon, string) ssa.Value { return nil },
-		Feeds:   func(*ssa.CallCommon) ssa.Value { return nil },
+		Code:     code,
+		static:   map[*ssa.Function][]ssa.CallInstruction{},
+		invoked:  map[string][]ssa.CallInstruction{},
+		closures: map[*ssa.Function][]*ssa.MakeClosure{},
+		stores:   map[int][]store{},
+		escapes:  map[int][]store{},
+		returns:  map[*ssa.Function][]*ssa.Return{},
+		siteOf:   map[ssa.CallInstruction]int{},
+		points:   map[ssa.Value][]Origin{},
+		busy:     map[ssa.Value]bool{},
+		Through:  func(*ssa.Function, []ssa.Value) []ssa.Value { return nil },
+		Own:      func(*types.Func) bool { return false },
+		Calls:    func(*ssa.CallCommon, string) ssa.Value { return nil },
+		Feeds:    func(*ssa.CallCommon) ssa.Value { return nil },
 	}
 	for _, f := range code.Functions {
 		for _, block := range f.Blocks {

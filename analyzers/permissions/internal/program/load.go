@@ -156,7 +156,11 @@ func programs(
 		case root == nil: // the package does not import the library
 		case p.Name == "main":
 			all = append(all, &Program{
-				Name: nameOf(p), SSA: prog, Roots: []*ssa.Package{root}, All: built, Dir: library.Dir,
+				Name:  nameOf(p),
+				SSA:   prog,
+				Roots: []*ssa.Package{root},
+				All:   built,
+				Dir:   library.Dir,
 			})
 		default:
 			library.Roots = append(library.Roots, root)

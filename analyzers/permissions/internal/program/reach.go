@@ -41,9 +41,15 @@ type Code struct {
 // whether a function can call methods by name, as package reflect does.
 func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
 	c := &Code{
-		Exported: map[*ssa.Function]bool{}, Values: map[*ssa.Function]bool{}, Foreign: map[*ssa.Function]bool{},
-		seen: map[*ssa.Function]bool{}, prog: p.SSA, invoked: map[string][]*types.Func{},
-		foreign: foreignInterfaces(p), calls: calls, reflect: reflect,
+		Exported: map[*ssa.Function]bool{},
+		Values:   map[*ssa.Function]bool{},
+		Foreign:  map[*ssa.Function]bool{},
+		seen:     map[*ssa.Function]bool{},
+		prog:     p.SSA,
+		invoked:  map[string][]*types.Func{},
+		foreign:  foreignInterfaces(p),
+		calls:    calls,
+		reflect:  reflect,
 	}
 	for _, root := range p.Roots {
 		c.addRoots(root)

@@ -45,11 +45,10 @@ var (
 	}
 	// A signed upload is one request, which is made by whoever has the URL.
 	signUpload = &family{
-		plain: names("upload", "upload-over"), always: names("sign"),
-		instead: map[string][]string{
-			"IfAbsent": names("upload-if-absent"), "IfRevision": names("upload-if-revision"),
-		},
-		with: written,
+		plain:   names("upload", "upload-over"),
+		always:  names("sign"),
+		instead: map[string][]string{"IfAbsent": names("upload-if-absent"), "IfRevision": names("upload-if-revision")},
+		with:    written,
 	}
 	openUpload = &family{always: names("open-upload"), with: written}
 	signPart   = &family{always: names("sign", "open-upload")}
@@ -61,11 +60,13 @@ var (
 		instead: map[string][]string{"WithVersion": names("download-version")},
 	}
 	signDownload = &family{
-		plain: names("download"), always: names("sign"),
+		plain:   names("download"),
+		always:  names("sign"),
 		instead: map[string][]string{"WithVersion": names("download-version")},
 	}
 	signRemoval = &family{
-		plain: names("remove"), always: names("sign"),
+		plain:   names("remove"),
+		always:  names("sign"),
 		instead: map[string][]string{"WithVersion": names("remove-version")},
 	}
 	list          = &family{always: names("list")}
@@ -90,7 +91,8 @@ var (
 		with:    written,
 	}
 	copyFrom = &family{
-		plain: names("download"), always: names("download-missing", "tags"),
+		plain:   names("download"),
+		always:  names("download-missing", "tags"),
 		instead: map[string][]string{"WithVersion": names("download-version")},
 	}
 	move = &family{
@@ -133,21 +135,26 @@ var (
 )
 
 var (
-	removals = map[string][]string{
-		"IfRevision": names("remove-if-revision"), "WithVersion": names("remove-version"),
-	}
+	removals = map[string][]string{"IfRevision": names("remove-if-revision"), "WithVersion": names("remove-version")}
 	bypassed = map[string][]string{"WithGovernanceBypass": names("remove-version-bypass")}
 	// This map has the additional operations for each option of a copy. WithTags has two
 	// operations. The second one is for WithTags(nil), which makes a copy without tags.
 	copied = map[string][]string{
-		"WithTags": names("copy-with-tags", "copy-without-tags"), "WithRetention": names("upload-with-retention"),
-		"WithLegalHold": names("upload-with-legal-hold"), "WithPublicRead": names("upload-public"),
-		"WithACL": names("upload-public"), "WithVersion": names("download-version"),
-		"WithKMSKey": names("upload-encrypted", "upload-parts-encrypted"), "WithResume": names("upload-resumed"),
-		"WithContentType": names("copy-with-properties"), "WithMetadata": names("copy-with-properties"),
-		"WithCacheControl": names("copy-with-properties"), "WithContentEncoding": names("copy-with-properties"),
+		"WithTags":               names("copy-with-tags", "copy-without-tags"),
+		"WithRetention":          names("upload-with-retention"),
+		"WithLegalHold":          names("upload-with-legal-hold"),
+		"WithPublicRead":         names("upload-public"),
+		"WithACL":                names("upload-public"),
+		"WithVersion":            names("download-version"),
+		"WithKMSKey":             names("upload-encrypted", "upload-parts-encrypted"),
+		"WithResume":             names("upload-resumed"),
+		"WithContentType":        names("copy-with-properties"),
+		"WithMetadata":           names("copy-with-properties"),
+		"WithCacheControl":       names("copy-with-properties"),
+		"WithContentEncoding":    names("copy-with-properties"),
 		"WithContentDisposition": names("copy-with-properties"),
-		"WithContentLanguage":    names("copy-with-properties"), "WithStorageClass": names("copy-with-properties"),
+		"WithContentLanguage":    names("copy-with-properties"),
+		"WithStorageClass":       names("copy-with-properties"),
 	}
 )
 

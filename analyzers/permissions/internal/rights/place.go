@@ -217,9 +217,7 @@ func fromAddress(text string) Place {
 		rest = host
 	}
 	parameters, _ := url.ParseQuery(query)
-	return Place{
-		Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != "",
-	}
+	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
 func (d *deriver) configured(call *ssa.Call, config ssa.Value, from, scheme string) []Place {

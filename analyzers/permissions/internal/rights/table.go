@@ -70,39 +70,88 @@ var functions = map[string][]use{
 // This map has the operations of each method of Bucket. They also apply to an interface with only
 // some methods of Bucket.
 var methods = map[string]*family{
-	"Upload": upload, "Download": download, "List": list, "Attrs": download, "Exists": download, "Remove": remove,
-	"SignedUploadURL": signUpload, "SignedDownloadURL": signDownload, "PublicURL": none,
+	"Upload":            upload,
+	"Download":          download,
+	"List":              list,
+	"Attrs":             download,
+	"Exists":            download,
+	"Remove":            remove,
+	"SignedUploadURL":   signUpload,
+	"SignedDownloadURL": signDownload,
+	"PublicURL":         none,
 }
 
 // coreMethods has the operations of the methods of Core that Bucket does not have.
 var coreMethods = map[string]*family{
-	"RemoveAll": removeAll, "RemoveVersions": removeVersion, "ListPage": list, "Versions": versions,
-	"CopyFrom": copyInside, "Compose": compose, "Move": move, "Tags": tags, "SetTags": setTags,
-	"SetRetention": retention, "SetLegalHold": legalHold, "Restore": restore, "SignedUploadForm": signUpload,
-	"BeginUpload": openUpload, "ContinueUpload": openUpload, "ContinueListedUpload": openUpload,
-	"ListUploads": listUploads, "AbortUpload": abort, "AbandonUpload": abort, "PutSignedPart": signedPart,
-	"Native": anything, "Engine": none, "Source": none, "Supports": none, "Place": none, "Close": none,
+	"RemoveAll":            removeAll,
+	"RemoveVersions":       removeVersion,
+	"ListPage":             list,
+	"Versions":             versions,
+	"CopyFrom":             copyInside,
+	"Compose":              compose,
+	"Move":                 move,
+	"Tags":                 tags,
+	"SetTags":              setTags,
+	"SetRetention":         retention,
+	"SetLegalHold":         legalHold,
+	"Restore":              restore,
+	"SignedUploadForm":     signUpload,
+	"BeginUpload":          openUpload,
+	"ContinueUpload":       openUpload,
+	"ContinueListedUpload": openUpload,
+	"ListUploads":          listUploads,
+	"AbortUpload":          abort,
+	"AbandonUpload":        abort,
+	"PutSignedPart":        signedPart,
+	"Native":               anything,
+	"Engine":               none,
+	"Source":               none,
+	"Supports":             none,
+	"Place":                none,
+	"Close":                none,
 }
 
 // serviceMethods has the operations of the methods of Service.
 var serviceMethods = map[string]*family{
-	"CreateBucket": createBucket, "BucketInfo": bucketInfo, "UpdateBucket": updateBucket, "Buckets": listBuckets,
-	"DeleteBucket": deleteBucket, "Credentials": anything, "Bucket": none, "Close": none,
+	"CreateBucket": createBucket,
+	"BucketInfo":   bucketInfo,
+	"UpdateBucket": updateBucket,
+	"Buckets":      listBuckets,
+	"DeleteBucket": deleteBucket,
+	"Credentials":  anything,
+	"Bucket":       none,
+	"Close":        none,
 }
 
 // multipartMethods has the operations that the methods of MultipartUpload need. The call that
 // begins the upload has needed other operations before.
 var multipartMethods = map[string]*family{
-	"PutPart": openUpload, "Complete": openUpload, "Parts": openUpload, "SignPart": signPart, "Abort": abort,
+	"PutPart":  openUpload,
+	"Complete": openUpload,
+	"Parts":    openUpload,
+	"SignPart": signPart,
+	"Abort":    abort,
 }
 
 // harmless has the functions that have a bucket as argument, but send no request. Some return
 // another view of the bucket.
 var harmless = map[string]bool{
-	"storage.Close": true, "storage.Supports": true, "storage.Require": true, "storage.Ref": true,
-	"storage.Prefixed": true, "storage.Wrap": true, "storage.NewBucket": true, "storage.NewCopySource": true,
-	"storage/engine.New": true, "storage/engine.NewService": true, "storage/driver.Places": true,
-	"storage/driver.Overlap": true, "storage/driver.PlacesOf": true, "storage/driver.Intercept": true,
-	"storage/driver.StackIdentity": true, "storage/transfer.Bucket": true, "storage/layers/mirror.New": true,
-	"storage/layers/overlay.New": true,
+	"storage.Close":                true,
+	"storage.Supports":             true,
+	"storage.Require":              true,
+	"storage.Ref":                  true,
+	"storage.Prefixed":             true,
+	"storage.Wrap":                 true,
+	"storage.NewBucket":            true,
+	"storage.NewCopySource":        true,
+	"storage/engine.New":           true,
+	"storage/engine.NewService":    true,
+	"storage/driver.Places":        true,
+	"storage/driver.Overlap":       true,
+	"storage/driver.PlacesOf":      true,
+	"storage/driver.Intercept":     true,
+	"storage/driver.StackIdentity": true,
+	"storage/transfer.Bucket":      true,
+	"storage/layers/mirror.New":    true,
+	"storage/layers/overlay.New":   true,
 }
