@@ -154,9 +154,7 @@ func prepare(c *certification) error {
 			<-signals
 		}
 		_ = os.RemoveAll(c.dir)
-		fmt.Fprintln(
-			os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "),
-		)
+		fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
 		os.Exit(1)
 	}()
 	if err := c.try(ctx); err != nil {

@@ -71,9 +71,7 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 	}
 	_, err = client.NewListBlobsFlatPager(
 		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
-	).NextPage(
-		ctx,
-	)
+	).NextPage(ctx)
 	var refused *azcore.ResponseError
 	switch {
 	case err == nil:
@@ -116,9 +114,8 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	key := i.c.name + "/locked"
-	attrs, err := b.Upload(
-		ctx, key, strings.NewReader("text"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
-	)
+	attrs, err := b.Upload(ctx, key, strings.NewReader("text"),
+		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	if storage.CodeOf(err) == storage.Unsupported {
 		return "", notHere("the container has no version-level immutability")
 	}

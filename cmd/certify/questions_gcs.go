@@ -158,9 +158,7 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	status, _, err := i.get(
-		ctx, http.MethodGet, o.address, http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}, "",
-	)
+	status, _, err := i.get(ctx, http.MethodGet, o.address, http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}, "")
 	if err != nil {
 		return "", err
 	}
@@ -272,15 +270,8 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	}
 	const header = "X-Goog-Gcs-Idempotency-Token"
 	inserts, err := twice(func(token string) error {
-		call := service.Objects.Insert(
-			i.name(), &raw.Object{Name: "a"},
-		).IfGenerationMatch(
-			0,
-		).Media(
-			strings.NewReader("text"),
-		).Context(
-			ctx,
-		)
+		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).
+			IfGenerationMatch(0).Media(strings.NewReader("text")).Context(ctx)
 		call.Header().Set(header, token)
 		_, err := call.Do()
 		return err
@@ -396,9 +387,7 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	}
 	bucket := client.Bucket(i.name())
 	policy := func(ctx context.Context, period time.Duration) error { // a period of 0 removes the policy
-		_, err := bucket.Update(
-			ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}},
-		)
+		_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}})
 		return err
 	}
 	if err := policy(ctx, time.Minute); err != nil {

@@ -124,16 +124,19 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	key := aws.String("copy")
-	upload, err := client.CreateMultipartUpload(
-		ctx, &awss3.CreateMultipartUploadInput{Bucket: aws.String(i.name()), Key: key},
-	)
+	upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{
+		Bucket: aws.String(i.name()),
+		Key:    key,
+	})
 	if err != nil {
 		return "", err
 	}
 	i.clean = append(i.clean, func(ctx context.Context) error {
-		_, err := client.AbortMultipartUpload(
-			ctx, &awss3.AbortMultipartUploadInput{Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId},
-		)
+		_, err := client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
+			Bucket:   aws.String(i.name()),
+			Key:      key,
+			UploadId: upload.UploadId,
+		})
 		return err
 	})
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{

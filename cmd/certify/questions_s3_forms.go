@@ -19,9 +19,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	form, err := awss3.NewPresignClient(
-		client,
-	).PresignPostObject(
+	form, err := awss3.NewPresignClient(client).PresignPostObject(
 		ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
 		func(o *awss3.PresignPostOptions) { o.Conditions = []any{[]any{"content-length-range", 1, 4}} },
 	)
@@ -54,9 +52,8 @@ func (i *inquiry) postForm(ctx context.Context, address string, fields map[strin
 	file, _ := w.CreateFormFile("file", "a")
 	_, _ = io.WriteString(file, text)
 	_ = w.Close()
-	status, _, err := i.get(
-		ctx, http.MethodPost, address, http.Header{"Content-Type": {w.FormDataContentType()}}, body.String(),
-	)
+	status, _, err := i.get(ctx, http.MethodPost, address, http.Header{"Content-Type": {w.FormDataContentType()}},
+		body.String())
 	return status, err
 }
 

@@ -99,9 +99,7 @@ func (c *certification) write(t *testing.T) {
 		where = "above"
 		t.Fail()
 	}
-	fmt.Printf(
-		"%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where,
-	)
+	fmt.Printf("%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where)
 }
 
 // writable returns an error if a file cannot be written. It changes no file and leaves no new one.

@@ -126,9 +126,8 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 		asked := c.asked()
 		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(asked), c.name)
 		for _, q := range asked {
-			fmt.Fprintf(
-				&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost, q.account,
-			)
+			fmt.Fprintf(&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost,
+				q.account)
 		}
 	}
 	return b.String()
@@ -224,9 +223,7 @@ func (c *certification) withoutVersions() (opts []storagetest.Option) {
 	}
 	for _, k := range c.cases() {
 		if k.Needs&(storage.Versioning|storage.ObjectLock) != 0 {
-			opts = append(
-				opts, storagetest.Skip(k.Name, "the account keeps no versions, which is a setting of the account"),
-			)
+			opts = append(opts, storagetest.Skip(k.Name, "the account keeps no versions, which is a setting of the account"))
 		}
 	}
 	return opts
@@ -259,9 +256,9 @@ func (c *certification) note(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.ContainsFunc(
-		c.failed, func(name string) bool { return name == t.Name() || strings.HasPrefix(name, t.Name()+"/") },
-	) {
+	if !slices.ContainsFunc(c.failed, func(name string) bool {
+		return name == t.Name() || strings.HasPrefix(name, t.Name()+"/")
+	}) {
 		c.failed = append(c.failed, t.Name())
 	}
 }
