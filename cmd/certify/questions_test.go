@@ -41,9 +41,7 @@ func TestThePageListsTheQuestions(t *testing.T) {
 		require.NotEmpty(t, q.cost, q.id)
 		require.NotEmpty(t, q.answers, q.id)
 	}
-	require.Equal(
-		t, want, listed, "write these lines into docs/maintainers/questions.md:\n%s", strings.Join(want, "\n"),
-	)
+	require.Equal(t, want, listed, "write these lines into docs/maintainers/questions.md:\n%s", strings.Join(want, "\n"))
 }
 
 // ask runs the program for the questions, and returns the answers by id.
