@@ -212,7 +212,8 @@ func (c *certification) printAnswers() {
 		if at < 0 || q.provider != c.driver.Provider() {
 			continue
 		}
-		switch a := c.answers[at]; {
+		a := c.answers[at]
+		switch {
 		case a.Answer != "" && a.Detail != "":
 			fmt.Printf("answered: %s\n  %s (%s)\n", q.text, a.Answer, a.Detail)
 		case a.Answer != "":

@@ -144,7 +144,8 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		CopySource:        aws.String(i.name() + "/source"),
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
-	switch status := statusOf(err); {
+	status := statusOf(err)
+	switch {
 	case err == nil:
 		return "ignored", nil
 	case status == http.StatusPreconditionFailed:
@@ -211,7 +212,8 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 			Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled,
 		},
 	)
-	switch status := statusOf(err); {
+	status := statusOf(err)
+	switch {
 	case err == nil:
 		return "not refused", nil
 	case status > 0:

@@ -107,7 +107,8 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 func (c *certification) planned() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
-	if cases := len(c.cases()); !c.questions {
+	cases := len(c.cases())
+	if !c.questions {
 		fmt.Fprintf(
 			&b,
 			`Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
