@@ -173,14 +173,15 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	}()
 	text, err := q.ask(ctx, i)
 	var reason notHere
-	switch {
-	case errors.As(err, &reason):
+	if errors.As(err, &reason) {
 		a.Open = string(reason)
 		return a, nil
-	case c.interrupted.Load():
+	}
+	if c.interrupted.Load() {
 		a.Open = "it was interrupted"
 		return a, err
-	case err != nil:
+	}
+	if err != nil {
 		a.Open = "it failed: " + string(storage.CodeOf(err))
 		return a, err
 	}

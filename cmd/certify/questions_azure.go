@@ -186,10 +186,10 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	}
 	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, signed.URL, nil)
 	var refused *azcore.ResponseError
-	switch {
-	case err == nil:
+	if err == nil {
 		return "the service reads its sources", nil
-	case !errors.As(err, &refused):
+	}
+	if !errors.As(err, &refused) {
 		return "", err
 	}
 	i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)

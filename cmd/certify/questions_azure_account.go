@@ -19,12 +19,13 @@ func askTier(ctx context.Context, i *inquiry) (string, error) {
 	}
 	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
 	var e *storage.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return "none: the account has it", nil
-	case !errors.As(err, &e) || e.Status == 0:
+	}
+	if !errors.As(err, &e) || e.Status == 0 {
 		return "", err
-	case e.Code == storage.InvalidArgument:
+	}
+	if e.Code == storage.InvalidArgument {
 		return "invalid argument", nil
 	}
 	i.note("%s, status %d", e.Code, e.Status)
@@ -73,10 +74,10 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
 	).NextPage(ctx)
 	var refused *azcore.ResponseError
-	switch {
-	case err == nil:
+	if err == nil {
 		return "a listing", nil
-	case errors.As(err, &refused):
+	}
+	if errors.As(err, &refused) {
 		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "a refusal", nil
 	}
@@ -91,12 +92,13 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	found, err := client.GetProperties(ctx, nil)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case found.IsImmutableStorageWithVersioningEnabled == nil:
+	}
+	if found.IsImmutableStorageWithVersioningEnabled == nil {
 		return "no", nil
-	case *found.IsImmutableStorageWithVersioningEnabled:
+	}
+	if *found.IsImmutableStorageWithVersioningEnabled {
 		return "yes, it has it", nil
 	}
 	return "yes, it has none", nil

@@ -43,10 +43,10 @@ func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 	}
 	_, err = stage(ctx, client, "MDAwMDAy") // 6 bytes
 	var refused *azcore.ResponseError
-	switch {
-	case err == nil:
+	if err == nil {
 		return "yes", nil
-	case errors.As(err, &refused):
+	}
+	if errors.As(err, &refused) {
 		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "no", nil
 	}

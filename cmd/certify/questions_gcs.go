@@ -237,10 +237,10 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 	}
 	err = service.Buckets.Delete(name).Context(ctx).Do()
 	refused, ok := errors.AsType[*googleapi.Error](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return "yes", nil
-	case ok:
+	}
+	if ok {
 		i.note("status %d", refused.Code)
 		return "no", nil
 	}
@@ -284,14 +284,16 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 		call.Header().Set(header, token)
 		return call.Do()
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case inserts && deletes:
+	}
+	if inserts && deletes {
 		return "both", nil
-	case inserts:
+	}
+	if inserts {
 		return "insertions", nil
-	case deletes:
+	}
+	if deletes {
 		return "removals", nil
 	}
 	return "neither", nil
@@ -408,10 +410,10 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 // refused returns the answer "yes" if err has the code, and "no" if err is nil. It returns any
 // other err as an error.
 func refused(err error, code storage.Code) (string, error) {
-	switch {
-	case err == nil:
+	if err == nil {
 		return "no", nil
-	case storage.CodeOf(err) == code:
+	}
+	if storage.CodeOf(err) == code {
 		return "yes", nil
 	}
 	return "", err

@@ -145,12 +145,13 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
 	status := statusOf(err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return "ignored", nil
-	case status == http.StatusPreconditionFailed:
+	}
+	if status == http.StatusPreconditionFailed {
 		return "enforced", nil
-	case status > 0:
+	}
+	if status > 0 {
 		i.note("status %d", status)
 		return "refused", nil
 	}
@@ -180,10 +181,10 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")})
-	switch {
-	case err == nil:
+	if err == nil {
 		return "ignored", nil
-	case statusOf(err) == http.StatusBadRequest:
+	}
+	if statusOf(err) == http.StatusBadRequest {
 		return "enforced", nil
 	}
 	return "", err
@@ -213,10 +214,10 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 		},
 	)
 	status := statusOf(err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return "not refused", nil
-	case status > 0:
+	}
+	if status > 0 {
 		i.note("status %d", status)
 		return "refused", nil
 	}
@@ -260,10 +261,10 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 			continue
 		}
 		_, err = client.ListParts(ctx, &awss3.ListPartsInput{Bucket: bucket, Key: key, UploadId: upload.UploadId})
-		switch {
-		case err == nil:
+		if err == nil {
 			return "yes", nil
-		case statusOf(err) == http.StatusNotFound:
+		}
+		if statusOf(err) == http.StatusNotFound {
 			return "no", nil
 		}
 		return "", err

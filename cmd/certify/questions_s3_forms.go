@@ -33,10 +33,10 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 		}
 	}
 	i.note("status %d, and %d for a body that is too long", status[0], status[1])
-	switch {
-	case status[0] >= 300:
+	if status[0] >= 300 {
 		return "refused", nil
-	case status[1] < 300:
+	}
+	if status[1] < 300 {
 		return "ignored", nil
 	}
 	return "enforced", nil
@@ -76,10 +76,10 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	}
 	i.note("status %d", status)
 	found, err := b.Exists(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case found:
+	}
+	if found {
 		return "yes", nil
 	}
 	return "no", nil

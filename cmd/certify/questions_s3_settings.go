@@ -86,12 +86,13 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	began := time.Now()
 	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
 	i.note("%.1f s", time.Since(began).Seconds())
-	switch {
-	case storage.CodeOf(err) == storage.PermissionDenied:
+	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "the account blocks it", nil
-	case err != nil:
+	}
+	if err != nil {
 		return "", err
-	case time.Since(began) > 5*time.Second:
+	}
+	if time.Since(began) > 5*time.Second {
 		return "longer", nil
 	}
 	return "at most 5 seconds", nil
