@@ -167,7 +167,8 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	a = answer{ID: q.id}
 	defer func() {
 		if p := recover(); p != nil {
-			a.Open, err = "it failed", fmt.Errorf("panic: %v", p)
+			a.Open = "it failed"
+			err = fmt.Errorf("panic: %v", p)
 		}
 		err = errors.Join(err, i.cleanUp(context.WithoutCancel(ctx)))
 	}()
@@ -188,7 +189,8 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	if !slices.Contains(q.answers, text) {
 		return a, fmt.Errorf("%q is no answer to it", text)
 	}
-	a.Answer, a.Detail = text, i.detail
+	a.Answer = text
+	a.Detail = i.detail
 	return a, nil
 }
 
