@@ -160,10 +160,12 @@ func TestNoBucketStaysInSilence(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("a process cannot interrupt another")
 		}
-		dir, out := t.TempDir(), filepath.Join(t.TempDir(), "r.json")
+		dir := t.TempDir()
+		out := filepath.Join(t.TempDir(), "r.json")
 		cmd := certify(t, "-yes", "-o", out, account(dir))
 		var said bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &said, &said
+		cmd.Stdout = &said
+		cmd.Stderr = &said
 		require.NoError(t, cmd.Start())
 		require.Eventually(t, func() bool { return len(left(t, dir)) > 3 }, time.Minute, time.Millisecond)
 		for range 2 { // as a sender does that signals a process and its group
