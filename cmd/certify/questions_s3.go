@@ -21,88 +21,127 @@ import (
 
 var s3Questions = []question{
 	{
-		id: "s3-part-copy-condition", provider: "s3", account: "R2, and other servers",
-		text:    "Does `UploadPartCopy` enforce `x-amz-copy-source-if-match`?",
-		does:    "R2 gets none, and its source is compared before the object appears",
-		cost:    "5 requests",
-		answers: []string{"enforced", "ignored", "refused"}, ask: askPartCopyCondition,
+		id:       "s3-part-copy-condition",
+		provider: "s3",
+		account:  "R2, and other servers",
+		text:     "Does `UploadPartCopy` enforce `x-amz-copy-source-if-match`?",
+		does:     "R2 gets none, and its source is compared before the object appears",
+		cost:     "5 requests",
+		answers:  []string{"enforced", "ignored", "refused"},
+		ask:      askPartCopyCondition,
 	}, {
-		id: "s3-customer-keys", provider: "s3", account: "Wasabi, and other servers, over TLS",
-		text:    "Does the server encrypt with a key that requests have (SSE-C)?",
-		does:    "`WithCustomerKey` is Unsupported unless a profile declares it",
-		cost:    "3 requests",
-		answers: []string{"enforced", "ignored", "refused"}, ask: askCustomerKeys,
+		id:       "s3-customer-keys",
+		provider: "s3",
+		account:  "Wasabi, and other servers, over TLS",
+		text:     "Does the server encrypt with a key that requests have (SSE-C)?",
+		does:     "`WithCustomerKey` is Unsupported unless a profile declares it",
+		cost:     "3 requests",
+		answers:  []string{"enforced", "ignored", "refused"},
+		ask:      askCustomerKeys,
 	}, {
-		id: "s3-signed-forms", provider: "s3", account: "Spaces, and other servers",
-		text:    "Does the server enforce the conditions of a signed form (a POST policy)?",
-		does:    "`SignedUploadForm` is Unsupported unless a profile declares it",
-		cost:    "2 requests",
-		answers: []string{"enforced", "ignored", "refused"}, ask: askSignedForms,
+		id:       "s3-signed-forms",
+		provider: "s3",
+		account:  "Spaces, and other servers",
+		text:     "Does the server enforce the conditions of a signed form (a POST policy)?",
+		does:     "`SignedUploadForm` is Unsupported unless a profile declares it",
+		cost:     "2 requests",
+		answers:  []string{"enforced", "ignored", "refused"},
+		ask:      askSignedForms,
 	}, {
-		id: "s3-versions-at-once", provider: "s3", account: "standard",
-		text:    "Does a bucket keep every version in the minutes after versioning was first enabled?",
-		does:    "writes are not held back; Amazon advises to wait for 15 minutes",
-		cost:    "30 requests",
-		answers: []string{"all kept", "some lost"}, ask: askVersionsAtOnce,
+		id:       "s3-versions-at-once",
+		provider: "s3",
+		account:  "standard",
+		text:     "Does a bucket keep every version in the minutes after versioning was first enabled?",
+		does:     "writes are not held back; Amazon advises to wait for 15 minutes",
+		cost:     "30 requests",
+		answers:  []string{"all kept", "some lost"},
+		ask:      askVersionsAtOnce,
 	}, {
-		id: "s3-settings-at-once", provider: "s3", account: "standard",
-		text:    "Does a new bucket take its settings at once?",
-		does:    "each setting is repeated, and a bucket that was refused one is deleted",
-		cost:    "5 requests",
-		answers: []string{"yes", "no"}, ask: askSettingsAtOnce,
+		id:       "s3-settings-at-once",
+		provider: "s3",
+		account:  "standard",
+		text:     "Does a new bucket take its settings at once?",
+		does:     "each setting is repeated, and a bucket that was refused one is deleted",
+		cost:     "5 requests",
+		answers:  []string{"yes", "no"},
+		ask:      askSettingsAtOnce,
 	}, {
-		id: "s3-public-bucket", provider: "s3", account: "standard, with an account's block, Spaces",
-		text: "Can everybody read a bucket that is public, at `PublicURL`?",
-		does: "`WithPublicAccess` lifts the bucket's block, not the account's",
-		cost: "15 requests",
+		id:       "s3-public-bucket",
+		provider: "s3",
+		account:  "standard, with an account's block, Spaces",
+		text:     "Can everybody read a bucket that is public, at `PublicURL`?",
+		does:     "`WithPublicAccess` lifts the bucket's block, not the account's",
+		cost:     "15 requests",
 		answers: []string{
 			"yes", "no, and CreateBucket says so", "no, and BucketInfo says that it is public",
-		}, ask: askPublicBucket,
+		},
+		ask: askPublicBucket,
 	}, {
-		id: "s3-head-with-kms", provider: "s3", account: "with KMS (-kms KEY), with credentials that may not decrypt",
-		text:    "Is `HeadObject` with a checksum refused without `kms:Decrypt`, and is it 403?",
-		does:    "after a 403, one more request asks without it",
-		cost:    "4 requests, and 2 of KMS",
-		answers: []string{"refused", "not refused"}, ask: askHeadWithKMS,
+		id:       "s3-head-with-kms",
+		provider: "s3",
+		account:  "with KMS (-kms KEY), with credentials that may not decrypt",
+		text:     "Is `HeadObject` with a checksum refused without `kms:Decrypt`, and is it 403?",
+		does:     "after a 403, one more request asks without it",
+		cost:     "4 requests, and 2 of KMS",
+		answers:  []string{"refused", "not refused"},
+		ask:      askHeadWithKMS,
 	}, {
-		id: "s3-removed-block", provider: "s3", account: "standard",
-		text:    "For how long does a removed block of public access refuse a public policy?",
-		does:    "the policy is repeated for 30 seconds",
-		cost:    "15 requests",
-		answers: []string{"at most 5 seconds", "longer", "the account blocks it"}, ask: askRemovedBlock,
+		id:       "s3-removed-block",
+		provider: "s3",
+		account:  "standard",
+		text:     "For how long does a removed block of public access refuse a public policy?",
+		does:     "the policy is repeated for 30 seconds",
+		cost:     "15 requests",
+		answers:  []string{"at most 5 seconds", "longer", "the account blocks it"},
+		ask:      askRemovedBlock,
 	}, {
-		id: "s3-policy-status", provider: "s3", account: "with an account's block",
-		text:    "Does `GetBucketPolicyStatus` show the account's block?",
-		does:    "it is not asked, so that `BucketInfo.Public` may be true under such a block",
-		cost:    "15 requests",
-		answers: []string{"yes", "no"}, ask: askPolicyStatus,
+		id:       "s3-policy-status",
+		provider: "s3",
+		account:  "with an account's block",
+		text:     "Does `GetBucketPolicyStatus` show the account's block?",
+		does:     "it is not asked, so that `BucketInfo.Public` may be true under such a block",
+		cost:     "15 requests",
+		answers:  []string{"yes", "no"},
+		ask:      askPolicyStatus,
 	}, {
-		id: "s3-form-dollar", provider: "s3", account: "standard, Spaces",
-		text:    "Does the server read \\u0024 in the policy of a form as a dollar sign?",
-		does:    "a key with a dollar sign is sent so",
-		cost:    "3 requests",
-		answers: []string{"yes", "no"}, ask: askFormDollar,
+		id:       "s3-form-dollar",
+		provider: "s3",
+		account:  "standard, Spaces",
+		text:     "Does the server read \\u0024 in the policy of a form as a dollar sign?",
+		does:     "a key with a dollar sign is sent so",
+		cost:     "3 requests",
+		answers:  []string{"yes", "no"},
+		ask:      askFormDollar,
 	}, {
-		id: "s3-conflict", provider: "s3", account: "standard",
-		text:    "After 409 ConditionalRequestConflict, is the upload in parts still there?",
-		does:    "`Complete` is not repeated: the caller begins a new upload",
-		cost:    "60 requests",
-		answers: []string{"yes", "no"}, ask: askConflict,
+		id:       "s3-conflict",
+		provider: "s3",
+		account:  "standard",
+		text:     "After 409 ConditionalRequestConflict, is the upload in parts still there?",
+		does:     "`Complete` is not repeated: the caller begins a new upload",
+		cost:     "60 requests",
+		answers:  []string{"yes", "no"},
+		ask:      askConflict,
 	}, {
-		id: "s3-bare-503", provider: "s3", account: "any",
-		text:    "Is a 503 without a body, to a `HEAD`, always throttling?",
-		does:    "it is `RateLimited`",
-		cost:    "nothing: it cannot be provoked for so little",
-		answers: []string{"yes", "no"},
+		id:       "s3-bare-503",
+		provider: "s3",
+		account:  "any",
+		text:     "Is a 503 without a body, to a `HEAD`, always throttling?",
+		does:     "it is `RateLimited`",
+		cost:     "nothing: it cannot be provoked for so little",
+		answers:  []string{"yes", "no"},
 		ask: func(context.Context, *inquiry) (string, error) {
 			return "", notHere("it cannot be provoked for so little")
 		},
 	}, {
-		id: "s3-unchecked-parts", provider: "s3", account: "with lock", locks: true,
-		text:    "Does a bucket with a default retention take parts without a checksum?",
-		does:    "`WithUncheckedParts` sends them",
-		cost:    "10 requests; an object is locked for a day in the mode governance, and removed by its bypass",
-		answers: []string{"yes", "no"}, ask: askUncheckedParts,
+		id:       "s3-unchecked-parts",
+		provider: "s3",
+		account:  "with lock",
+		locks:    true,
+		text:     "Does a bucket with a default retention take parts without a checksum?",
+		does:     "`WithUncheckedParts` sends them",
+		cost:     "10 requests; an object is locked for a day in the mode governance, and removed by its bypass",
+		answers:  []string{"yes", "no"},
+		ask:      askUncheckedParts,
 	},
 }
 
@@ -140,7 +179,10 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		return err
 	})
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-		Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
+		Bucket:            aws.String(i.name()),
+		Key:               key,
+		UploadId:          upload.UploadId,
+		PartNumber:        aws.Int32(1),
 		CopySource:        aws.String(i.name() + "/source"),
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
@@ -169,9 +211,12 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	key := bytes.Repeat([]byte{7}, 32)
 	sum := md5.Sum(key)
 	_, err = client.PutObject(ctx, &awss3.PutObjectInput{
-		Bucket: aws.String(i.name()), Key: aws.String("a"), Body: strings.NewReader("text"),
-		SSECustomerAlgorithm: aws.String("AES256"), SSECustomerKey: aws.String(base64.StdEncoding.EncodeToString(key)),
-		SSECustomerKeyMD5: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+		Bucket:               aws.String(i.name()),
+		Key:                  aws.String("a"),
+		Body:                 strings.NewReader("text"),
+		SSECustomerAlgorithm: aws.String("AES256"),
+		SSECustomerKey:       aws.String(base64.StdEncoding.EncodeToString(key)),
+		SSECustomerKeyMD5:    aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 	})
 	if status := statusOf(err); status > 0 {
 		i.note("status %d", status)
@@ -210,7 +255,9 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	_, err = client.HeadObject(
 		ctx,
 		&awss3.HeadObjectInput{
-			Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled,
+			Bucket:       aws.String(i.name()),
+			Key:          aws.String("a"),
+			ChecksumMode: types.ChecksumModeEnabled,
 		},
 	)
 	status := statusOf(err)
@@ -241,8 +288,11 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		part, err := client.UploadPart(
 			ctx,
 			&awss3.UploadPartInput{
-				Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
-				Body: strings.NewReader("text"),
+				Bucket:     bucket,
+				Key:        key,
+				UploadId:   upload.UploadId,
+				PartNumber: aws.Int32(1),
+				Body:       strings.NewReader("text"),
 			},
 		)
 		if err != nil {
@@ -251,11 +301,16 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		var beside sync.WaitGroup
 		beside.Go(func() { _ = put(ctx, b, *key) })
 		_, err = client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
-			Bucket: bucket, Key: key, UploadId: upload.UploadId, IfNoneMatch: aws.String("*"),
+			Bucket:      bucket,
+			Key:         key,
+			UploadId:    upload.UploadId,
+			IfNoneMatch: aws.String("*"),
 			MultipartUpload: &types.CompletedMultipartUpload{
 				Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}},
 			},
-		}, func(o *awss3.Options) { o.Retryer = aws.NopRetryer{} })
+		}, func(o *awss3.Options) {
+			o.Retryer = aws.NopRetryer{}
+		})
 		beside.Wait()
 		if statusOf(err) != http.StatusConflict {
 			continue

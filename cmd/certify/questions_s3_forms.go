@@ -21,7 +21,9 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	}
 	form, err := awss3.NewPresignClient(client).PresignPostObject(
 		ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
-		func(o *awss3.PresignPostOptions) { o.Conditions = []any{[]any{"content-length-range", 1, 4}} },
+		func(o *awss3.PresignPostOptions) {
+			o.Conditions = []any{[]any{"content-length-range", 1, 4}}
+		},
 	)
 	if err != nil {
 		return "", err

@@ -72,10 +72,18 @@ func (c *certification) write(t *testing.T) {
 	defer c.mu.Unlock()
 	slices.Sort(c.failed)
 	r := result{
-		Address: c.address, Began: c.began.UTC().Truncate(time.Second), Seconds: time.Since(c.began).Seconds(),
-		Version: version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		Rules: c.rules, Locks: c.locks, Questions: c.answers, Failed: c.failed, Requests: c.requests.Load(),
-		Bytes: c.bytes.Load(),
+		Address:   c.address,
+		Began:     c.began.UTC().Truncate(time.Second),
+		Seconds:   time.Since(c.began).Seconds(),
+		Version:   version(),
+		Go:        runtime.Version(),
+		System:    runtime.GOOS + "/" + runtime.GOARCH,
+		Rules:     c.rules,
+		Locks:     c.locks,
+		Questions: c.answers,
+		Failed:    c.failed,
+		Requests:  c.requests.Load(),
+		Bytes:     c.bytes.Load(),
 	}
 	if c.speed.UploadMBps > 0 {
 		r.Speed = &c.speed

@@ -85,8 +85,10 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 		return nil, err
 	}
 	c := &certification{
-		settings: s, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now(),
-		all: questions,
+		settings: s,
+		name:     "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]),
+		began:    time.Now(),
+		all:      questions,
 	}
 	if s.record != "" {
 		c.recorder = recording.New(s.record, s.address, os.Environ())

@@ -44,10 +44,22 @@ func (c *certification) measure(t *testing.T) {
 		name string
 		do   func(i int) error
 	}{
-		{"upload 1 KiB", func(i int) error { _, err := bucket.Upload(ctx, key(i), bytes.NewReader(content)); return err }},
-		{"read 1 KiB", func(i int) error { _, _, err := storage.ReadAll(ctx, bucket, key(i)); return err }},
-		{"attrs", func(i int) error { _, err := bucket.Attrs(ctx, key(i)); return err }},
-		{"list 20", func(int) error { _, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix("small/")); return err }},
+		{"upload 1 KiB", func(i int) error {
+			_, err := bucket.Upload(ctx, key(i), bytes.NewReader(content))
+			return err
+		}},
+		{"read 1 KiB", func(i int) error {
+			_, _, err := storage.ReadAll(ctx, bucket, key(i))
+			return err
+		}},
+		{"attrs", func(i int) error {
+			_, err := bucket.Attrs(ctx, key(i))
+			return err
+		}},
+		{"list 20", func(int) error {
+			_, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix("small/"))
+			return err
+		}},
 		{"remove", func(i int) error { return bucket.Remove(ctx, key(i)) }},
 	} {
 		c.speed.Milliseconds[call.name] = timed(t, call.do)
