@@ -199,7 +199,6 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com."):
 		return permissions.AWS, nil
 	}
-	return "", argument.Invalid(
-		"--provider must say whose policies the server takes", "set --provider aws or --provider minio",
-	)
+	return "", argument.Invalid("--provider must say whose policies the server takes",
+		"set --provider aws or --provider minio")
 }
