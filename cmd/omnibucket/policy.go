@@ -195,7 +195,7 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 	switch {
 	case parameters.Get("profile") == "minio":
 		return permissions.MinIO, nil
-	case parameters.Get("profile") == "aws", parameters.Get("endpoint") == "" && parameters.Get("profile") == "",
+	case parameters.Get("profile") == "aws" || parameters.Get("endpoint") == "" && parameters.Get("profile") == "" ||
 		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com."):
 		return permissions.AWS, nil
 	}

@@ -29,7 +29,8 @@ func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[sto
 	after := r.StartAfter
 	return func(yield func(storage.ListEntry, error) bool) {
 		entry := program.EntryOf(o.found)
-		if entry.Key = o.name; after < o.name {
+		entry.Key = o.name
+		if after < o.name {
 			yield(entry, nil)
 		}
 	}
