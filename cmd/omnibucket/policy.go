@@ -178,25 +178,27 @@ func (f *policyFlags) grant(
 // providerOf returns the provider that --provider names. Without the flag, it returns the provider
 // of the location.
 func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (permissions.Provider, error) {
-	switch {
-	case l.Scheme != "s3" && l.Scheme != "gs" && l.Scheme != "azblob":
+	if l.Scheme != "s3" && l.Scheme != "gs" && l.Scheme != "azblob" {
 		return "", &storage.Error{
 			Code: storage.Unsupported, Err: errors.New("a directory and a bucket in memory have no policies"),
 			Hint: "set modes of files, or open a read-only view",
 		}
-	case f.provider != "":
+	}
+	if f.provider != "" {
 		return permissions.Provider(f.provider), nil
-	case l.Scheme == "gs":
+	}
+	if l.Scheme == "gs" {
 		return permissions.Google, nil
-	case l.Scheme == "azblob":
+	}
+	if l.Scheme == "azblob" {
 		return permissions.Azure, nil
 	}
 	endpoint, _ := url.Parse(parameters.Get("endpoint"))
-	switch {
-	case parameters.Get("profile") == "minio":
+	if parameters.Get("profile") == "minio" {
 		return permissions.MinIO, nil
-	case parameters.Get("profile") == "aws" || parameters.Get("endpoint") == "" && parameters.Get("profile") == "" ||
-		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com."):
+	}
+	if parameters.Get("profile") == "aws" || parameters.Get("endpoint") == "" && parameters.Get("profile") == "" ||
+		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com.") {
 		return permissions.AWS, nil
 	}
 	return "", argument.Invalid("--provider must say whose policies the server takes",
