@@ -171,7 +171,11 @@ func (f *policyFlags) grant(
 		prefix = l.Prefix + f.prefix
 	}
 	return permissions.Grant{
-		Operations: operations, Bucket: l.Host, Prefix: prefix, Region: parameters.Get("region"), KMSKey: f.kmsKey,
+		Operations: operations,
+		Bucket:     l.Host,
+		Prefix:     prefix,
+		Region:     parameters.Get("region"),
+		KMSKey:     f.kmsKey,
 	}, provider, nil
 }
 
@@ -180,7 +184,8 @@ func (f *policyFlags) grant(
 func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (permissions.Provider, error) {
 	if l.Scheme != "s3" && l.Scheme != "gs" && l.Scheme != "azblob" {
 		return "", &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("a directory and a bucket in memory have no policies"),
+			Code: storage.Unsupported,
+			Err:  errors.New("a directory and a bucket in memory have no policies"),
 			Hint: "set modes of files, or open a read-only view",
 		}
 	}
