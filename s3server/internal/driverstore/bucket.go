@@ -53,19 +53,12 @@ func (b *driverBucket) close() {
 func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.ownStore() {
-		return s3error.New(
-			"NotImplemented", "Resource", "lifecycle",
-		).WithMessage(
-			"A gateway does not run lifecycle rules",
-		)
+		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
 	if changed.Versioning != old.Versioning {
 		if changed.Versioning != state.Enabled && !b.ownStore() {
-			return s3error.New(
-				"NotImplemented", "Resource", "versioning",
-			).WithMessage(
-				"This server cannot suspend versioning of a bucket behind a gateway",
-			)
+			return s3error.New("NotImplemented", "Resource", "versioning").
+				WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 		}
 		if err := b.need(storage.Versioning, "versioning"); err != nil {
 			return err // the driver or a layer over it has no versioning

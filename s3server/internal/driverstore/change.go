@@ -91,11 +91,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 	}
 	if rest != was.Encode() || b.hasChanges(ctx, r) {
 		if !b.ownStore() {
-			return s3error.New(
-				"NotImplemented",
-			).WithMessage(
-				"The store behind this server cannot change this of an object",
-			)
+			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}
 		tags[reservedTag] = rest
 	}

@@ -71,9 +71,8 @@ func (m *driverUploads) decide(
 		return nil, storage.PreconditionFailed
 	}
 	r.Condition, record.Decision = d.Condition, d
-	if d.at, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(
-		err, storage.PreconditionFailed,
-	) {
+	if d.at, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(err,
+		storage.PreconditionFailed) {
 		err = errDecided
 	}
 	return d, err

@@ -74,11 +74,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
 			if hides(b, own) {
-				return p, nil, s3error.New(
-					"NotImplemented", "Header", name,
-				).WithMessage(
-					"This name of metadata is the server's own",
-				)
+				return p, nil, s3error.New("NotImplemented", "Header", name).
+					WithMessage("This name of metadata is the server's own")
 			}
 			p.Metadata[own] = value
 		} else if field := NativeHeaders[name]; field != nil {
@@ -99,11 +96,8 @@ func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
 		if !b.ownStore() {
-			return s3error.New(
-				"NotImplemented", "Header", state.SSEHeader,
-			).WithMessage(
-				"A gateway does not encrypt: it cannot take this encryption",
-			)
+			return s3error.New("NotImplemented", "Header", state.SSEHeader).
+				WithMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
 		kept.Set(
 			keptEncryption,

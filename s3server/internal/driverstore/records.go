@@ -211,9 +211,7 @@ func (r *records) removeVersions(ctx context.Context, prefix string) error {
 			return err
 		}
 		err = parallel.Each(ctx, len(page.Entries), maxPartRecords, func(ctx context.Context, i int) error {
-			return r.driver.Delete(
-				ctx, &driver.DeleteRequest{Key: page.Entries[i].Key, Version: page.Entries[i].Version},
-			)
+			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: page.Entries[i].Key, Version: page.Entries[i].Version})
 		})
 		if err != nil || page.Token == "" {
 			return err

@@ -91,9 +91,11 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 		return state.Removal{}, err
 	}
 	for _, version := range slices.Backward(stored) {
-		err := b.driver.Delete(
-			ctx, &driver.DeleteRequest{Key: b.naming().Escape(r.Key), Version: version, BypassGovernance: r.Bypass},
-		)
+		err := b.driver.Delete(ctx, &driver.DeleteRequest{
+			Key:              b.naming().Escape(r.Key),
+			Version:          version,
+			BypassGovernance: r.Bypass,
+		})
 		if err != nil {
 			return state.Removal{}, ErrorOf(err, r.Key)
 		}
@@ -112,9 +114,11 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 		return true, nil
 	})
 	for _, version := range stored {
-		_ = b.driver.Delete(
-			ctx, &driver.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true},
-		)
+		_ = b.driver.Delete(ctx, &driver.DeleteRequest{
+			Key:              b.naming().Escape(key),
+			Version:          version,
+			BypassGovernance: true,
+		})
 	}
 }
 

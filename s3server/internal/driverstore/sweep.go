@@ -49,9 +49,11 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 			// In other stores than this library's own, ListParts finds only uploads with AnyOrder.
 			return true, nil
 		}
-		_, err = m.bucket.driver.ListParts(
-			ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1},
-		)
+		_, err = m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
+			Key:    m.bucket.naming().Escape(u.Key),
+			Upload: record.Upload,
+			Limit:  1,
+		})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = m.dropUpload(ctx, u.ID)
 		}

@@ -51,11 +51,8 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	// server's records list the parts.
 	anyOrder := !staged && b.has(storage.OpenUploads) && !b.ownStore()
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
-		return s3error.New(
-			"NotImplemented",
-		).WithMessage(
-			"The store behind this server takes the parts of an upload only one after the other",
-		)
+		return s3error.New("NotImplemented").
+			WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.Begin(s.Now())
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
@@ -146,9 +143,11 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 	case u.Staged || !u.AnyOrder && !m.bucket.ownStore(): // the driver cannot tell
 		return false, nil
 	}
-	_, err := m.bucket.driver.ListParts(
-		ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: u.Upload, Limit: 1},
-	)
+	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
+		Key:    m.bucket.naming().Escape(u.Key),
+		Upload: u.Upload,
+		Limit:  1,
+	})
 	return err == nil, unless(err, storage.ObjectNotFound)
 }
 
@@ -189,9 +188,7 @@ func (m *driverUploads) isIdle(
 		}
 		for _, p := range page.Parts {
 			request.After = p.Number
-			attrs, err := r.driver.Head(
-				ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1},
-			)
+			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
 			if unless(err, storage.ObjectNotFound) != nil || err == nil && attrs.Modified.After(limit) {
 				return false, unless(err, storage.ObjectNotFound)
 			}
@@ -264,9 +261,11 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := m.bucket.driver.ListParts(
-		ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1},
-	)
+	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
+		Key:    m.bucket.naming().Escape(u.Key),
+		Upload: record.Upload,
+		Limit:  1,
+	})
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 

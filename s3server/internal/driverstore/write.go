@@ -87,10 +87,8 @@ func (b *driverBucket) guard(
 		return storage.Condition{Absent: true}, b.need(storage.ConditionalCreate, "conditional write")
 	}
 	return storage.Condition{
-			Revision: held(current).attrs.Revision,
-		}, b.need(
-			storage.ConditionalUpdate, "conditional write",
-		)
+		Revision: held(current).attrs.Revision,
+	}, b.need(storage.ConditionalUpdate, "conditional write")
 }
 
 // lost returns the S3 error for a write that failed because the driver's condition did not hold. It
