@@ -35,7 +35,8 @@ func (s *Store) Change(
 	if err := change(settings, &changed); err != nil {
 		return nil, "", err
 	}
-	switch err := b.change(ctx, old, &changed); {
+	err = b.change(ctx, old, &changed)
+	switch {
 	// The object was replaced or removed in the meantime. A retry finds out which.
 	case isCode(err, storage.ObjectNotFound):
 		return nil, "", s3error.New("ServiceUnavailable")

@@ -47,7 +47,7 @@ func ErrorOf(err error, name string) error {
 		code = "NoSuchBucket"
 	case errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket":
 		code = "InternalError"
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		code = "XMinioStorageFull"
 	// The operating system refuses this server, whatever the client's permissions are.
 	case ofSystem && code == "AccessDenied":

@@ -114,7 +114,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 		return
 	}
 	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
-	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.Max+1 {
+	n.items = slices.Insert(n.items, i, item)
+	if len(n.items) > w.listing.Max+1 {
 		n.items, n.more = n.items[:w.listing.Max+1], true
 	}
 }
@@ -130,7 +131,8 @@ func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err err
 		if before != "" && item.key >= before {
 			return true, nil
 		}
-		if first.items = first.items[1:]; len(first.items) == 0 && first.more {
+		first.items = first.items[1:]
+		if len(first.items) == 0 && first.more {
 			first.after = item.key
 			if err := w.fill(ctx, first); err != nil {
 				return false, err

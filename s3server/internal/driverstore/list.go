@@ -52,7 +52,8 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 				return nil
 			}
 		}
-		if r.Token = page.Token; r.Token == "" {
+		r.Token = page.Token
+		if r.Token == "" {
 			return nil
 		}
 		r.Entries = page.Entries

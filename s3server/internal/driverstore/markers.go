@@ -82,7 +82,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 			}
 			newer = e
 		}
-		if r.Token = page.Token; r.Token == "" {
+		r.Token = page.Token
+		if r.Token == "" {
 			return nil
 		}
 	}

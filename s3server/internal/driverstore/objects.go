@@ -85,7 +85,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 		}
 	}
 	if o.Properties.Class != state.Standard {
-		if p.StorageClass = o.Properties.Class; !b.has(storage.StorageClasses) {
+		p.StorageClass = o.Properties.Class
+		if !b.has(storage.StorageClasses) {
 			return p, nil, b.need(storage.StorageClasses, "storage class "+o.Properties.Class)
 		}
 	}

@@ -134,7 +134,8 @@ func (s *Store) Parts(
 		if isStaged(name) {
 			return true, nil
 		}
-		if more = len(names) == most; !more {
+		more = len(names) == most
+		if !more {
 			names = append(names, name)
 		}
 		return !more, nil

@@ -38,8 +38,9 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 		Initiated   time.Time // of an upload
 	}
 	_, err = r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}, &record)
-	switch code := storage.CodeOf(err); {
-	case code == storage.ObjectNotFound, code == storage.ChecksumMismatch:
+	code := storage.CodeOf(err)
+	switch {
+	case code == storage.ObjectNotFound || code == storage.ChecksumMismatch:
 		return "", nil
 	case name == bucketRecord && record.Name != "":
 		return record.Name + "/" + name, err
@@ -72,7 +73,8 @@ func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 				return check(ctx, entries[i].Key, entries[i].Version)
 			})
 		}
-		if request.Token = token; err != nil || found.Load() || token == "" {
+		request.Token = token
+		if err != nil || found.Load() || token == "" {
 			return found.Load(), err
 		}
 	}

@@ -162,7 +162,8 @@ func (r *records) entries(ctx context.Context, prefix, after string, f func(*sto
 				return err
 			}
 		}
-		if request.Token = page.Token; request.Token == "" {
+		request.Token = page.Token
+		if request.Token == "" {
 			return nil
 		}
 	}

@@ -39,7 +39,8 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		code := storage.CodeOf(err)
 		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
 	}
-	switch err := b.driver.Delete(ctx, request); {
+	err = b.driver.Delete(ctx, request)
+	switch {
 	case storage.CodeOf(err) == storage.InvalidArgument && r.ID != "":
 		return state.Removal{ID: r.ID, Missing: true}, nil
 	case err != nil:

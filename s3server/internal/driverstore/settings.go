@@ -45,7 +45,8 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	}
 	bucket := &state.Bucket{}
 	revision, err := r.get(ctx, bucketRecord, bucket)
-	switch code := storage.CodeOf(err); {
+	code := storage.CodeOf(err)
+	switch {
 	case code == storage.ObjectNotFound:
 		return b.readNatural(ctx)
 	// The store of the settings is unavailable. Use the cached settings, because a layer may keep

@@ -92,7 +92,8 @@ func (m *driverUploads) complete(
 		if err == nil || !d.first || mayBeMade(err) {
 			return attrs, err
 		}
-		if last = d; given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+		last = d
+		if given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
 			m.undecide(ctx, u.ID, d)
 			return nil, err
 		}

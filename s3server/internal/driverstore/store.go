@@ -148,7 +148,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	}
 	err = opened.write(ctx, b, &cachedBucket{})
 	switch {
-	case isCode(err, storage.PreconditionFailed), isCode(err, storage.BucketNotFound):
+	case isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound):
 		err = s3error.New("OperationAborted") // another call has changed or removed the bucket in the meantime
 	case err != nil:
 		s.uncreate(ctx, opened, b)
@@ -270,7 +270,8 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 				return nil
 			}
 		}
-		if token = next; token == "" {
+		token = next
+		if token == "" {
 			return nil
 		}
 	}

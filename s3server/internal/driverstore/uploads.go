@@ -234,7 +234,8 @@ func (s *Store) Complete(
 	r.Metadata[reservedName] = kept.Encode()
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil {
-		switch made, _ := b.uploads.made(ctx, u); {
+		made, _ := b.uploads.made(ctx, u)
+		switch {
 		case made != nil && mayBeMade(err): // only the response of the driver was lost
 			attrs, err = made, nil
 		case made != nil || b.uploads.isLost(ctx, u):
@@ -338,7 +339,8 @@ func (m *driverUploads) abortUploads(ctx context.Context) error {
 				return err
 			}
 		}
-		if r.Token = page.Token; r.Token == "" {
+		r.Token = page.Token
+		if r.Token == "" {
 			return nil
 		}
 	}

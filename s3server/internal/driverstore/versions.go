@@ -53,7 +53,8 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	} else {
 		h.attrs, err = b.driver.Head(ctx, request)
 	}
-	switch code := storage.CodeOf(err); {
+	code := storage.CodeOf(err)
+	switch {
 	case code == storage.ObjectNotFound:
 		if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != version {
 			return b.find(ctx, key, id) // the null version was replaced in the meantime
@@ -121,7 +122,8 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	}
 	h := held(v)
 	body := h.next
-	if h.next = nil; body == nil {
+	h.next = nil
+	if body == nil {
 		if body, err = h.open(ctx, offset, length); err != nil {
 			return err
 		}
