@@ -98,7 +98,8 @@ func (s *listedStore) check(t *testing.T, l state.Listing, after string) {
 		names, hasMore, err := s.page(t.Context(), l, at)
 		require.NoError(t, err, about)
 		require.LessOrEqual(t, len(names), l.Max, about)
-		if more = hasMore; more {
+		more = hasMore
+		if more {
 			require.Len(t, names, l.Max, about)
 			last, rolled := strings.CutSuffix(names[len(names)-1], "|")
 			at = state.Position{Key: last, Prefix: rolled}
