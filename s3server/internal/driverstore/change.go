@@ -36,11 +36,11 @@ func (s *Store) Change(
 		return nil, "", err
 	}
 	err = b.change(ctx, old, &changed)
-	switch {
 	// The object was replaced or removed in the meantime. A retry finds out which.
-	case isCode(err, storage.ObjectNotFound):
+	if isCode(err, storage.ObjectNotFound) {
 		return nil, "", s3error.New("ServiceUnavailable")
-	case err != nil:
+	}
+	if err != nil {
 		return nil, "", ErrorOf(err, name.Key)
 	}
 	return &changed, settings.Shown(old), nil

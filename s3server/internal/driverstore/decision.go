@@ -64,10 +64,10 @@ func (m *driverUploads) decide(
 	default:
 		return nil, err
 	}
-	switch {
-	case !d.first && record.Decision.Condition != d.Condition:
+	if !d.first && record.Decision.Condition != d.Condition {
 		return nil, state.NoUpload(id)
-	case r.Condition != (storage.Condition{}) && r.Condition != d.Condition:
+	}
+	if r.Condition != (storage.Condition{}) && r.Condition != d.Condition {
 		return nil, storage.PreconditionFailed
 	}
 	r.Condition, record.Decision = d.Condition, d

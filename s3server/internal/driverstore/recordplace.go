@@ -39,10 +39,10 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	}
 	_, err = r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}, &record)
 	code := storage.CodeOf(err)
-	switch {
-	case code == storage.ObjectNotFound || code == storage.ChecksumMismatch:
+	if code == storage.ObjectNotFound || code == storage.ChecksumMismatch {
 		return "", nil
-	case name == bucketRecord && record.Name != "":
+	}
+	if name == bucketRecord && record.Name != "" {
 		return record.Name + "/" + name, err
 	}
 	isPart := strings.HasPrefix(name, "parts/") && record.ETag != ""

@@ -24,10 +24,10 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
 		return state.Removal{}, err
 	}
-	switch {
-	case isMarkerID(r.ID):
+	if isMarkerID(r.ID) {
 		return b.removeImplied(ctx, r)
-	case r.ID != "" && b.ownStore() && b.keepsVersions():
+	}
+	if r.ID != "" && b.ownStore() && b.keepsVersions() {
 		return b.removeVersion(ctx, r)
 	}
 	if request.Version, err = b.driverVersion(ctx, r.Key, r.ID); err != nil {
@@ -40,10 +40,10 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
 	}
 	err = b.driver.Delete(ctx, request)
-	switch {
-	case storage.CodeOf(err) == storage.InvalidArgument && r.ID != "":
+	if storage.CodeOf(err) == storage.InvalidArgument && r.ID != "" {
 		return state.Removal{ID: r.ID, Missing: true}, nil
-	case err != nil:
+	}
+	if err != nil {
 		return state.Removal{}, lost(ErrorOf(err, r.Key), r.Condition)
 	}
 	if r.ID != "" || settings.Versioning == "" {

@@ -46,14 +46,15 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	bucket := &state.Bucket{}
 	revision, err := r.get(ctx, bucketRecord, bucket)
 	code := storage.CodeOf(err)
-	switch {
-	case code == storage.ObjectNotFound:
+	if code == storage.ObjectNotFound {
 		return b.readNatural(ctx)
+	}
 	// The store of the settings is unavailable. Use the cached settings, because a layer may keep
 	// the objects in another store, which is available.
-	case code == storage.Unavailable && cached != nil && !fresh:
+	if code == storage.Unavailable && cached != nil && !fresh {
 		return b.keep(cached.bucket, cached.revision), nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
 	if err := bucket.Rename(b.name); err != nil {

@@ -82,10 +82,10 @@ func (m *driverUploads) complete(
 	for range maxDecisions {
 		r.Condition = given
 		d, err := m.decide(ctx, u.ID, r, last)
-		switch {
-		case errors.Is(err, errDecided):
+		if errors.Is(err, errDecided) {
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return nil, err
 		}
 		attrs, err := m.joinStaged(ctx, records, u.ID, r, parts)

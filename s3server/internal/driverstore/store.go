@@ -147,10 +147,9 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 		return false, err
 	}
 	err = opened.write(ctx, b, &cachedBucket{})
-	switch {
-	case isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound):
+	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
 		err = s3error.New("OperationAborted") // another call has changed or removed the bucket in the meantime
-	case err != nil:
+	} else if err != nil {
 		s.uncreate(ctx, opened, b)
 	}
 	return true, err

@@ -135,12 +135,13 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 // another one. A record in the first stored form has no Place. It is this bucket's own if records
 // are private objects, which no program copies, or if the driver has the upload.
 func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
-	switch {
-	case u.Place != "":
+	if u.Place != "" {
 		return u.Place == r.place(uploadName(id)), nil
-	case r.prefix == "":
+	}
+	if r.prefix == "" {
 		return true, nil
-	case u.Staged || !u.AnyOrder && !m.bucket.ownStore(): // the driver cannot tell
+	}
+	if u.Staged || !u.AnyOrder && !m.bucket.ownStore() { // the driver cannot tell
 		return false, nil
 	}
 	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
@@ -235,10 +236,9 @@ func (s *Store) Complete(
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil {
 		made, _ := b.uploads.made(ctx, u)
-		switch {
-		case made != nil && mayBeMade(err): // only the response of the driver was lost
+		if made != nil && mayBeMade(err) { // only the response of the driver was lost
 			attrs, err = made, nil
-		case made != nil || b.uploads.isLost(ctx, u):
+		} else if made != nil || b.uploads.isLost(ctx, u) {
 			// Another server has completed the upload, or another program has removed the upload.
 			return nil, "", state.NoUpload(u.ID)
 		}

@@ -54,15 +54,16 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 		h.attrs, err = b.driver.Head(ctx, request)
 	}
 	code := storage.CodeOf(err)
-	switch {
-	case code == storage.ObjectNotFound:
+	if code == storage.ObjectNotFound {
 		if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != version {
 			return b.find(ctx, key, id) // the null version was replaced in the meantime
 		}
 		return b.names.findMarker(ctx, key, id)
-	case code == storage.InvalidArgument && id != "":
+	}
+	if code == storage.InvalidArgument && id != "" {
 		return nil, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, ErrorOf(err, key)
 	}
 	request.Condition.Revision = h.attrs.Revision // the tags must belong to the same object
