@@ -77,12 +77,14 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 // changeTags sets the tags of an object. Changes that the driver cannot store otherwise, such as
 // those of the ACL, are in a reserved tag.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
-	was, is := changesOf(&old.Object), changesOf(&changed.Object)
+	was := changesOf(&old.Object)
+	is := changesOf(&changed.Object)
 	if !b.ownStore() { // providers do not store whether a legal hold has ended or was never set
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}
-	tags, before := tagging.Map(changed.Object.Properties.Tags), tagging.Map(old.Object.Properties.Tags)
+	tags := tagging.Map(changed.Object.Properties.Tags)
+	before := tagging.Map(old.Object.Properties.Tags)
 	rest := is.Encode()
 	if rest == was.Encode() && maps.Equal(tags, before) {
 		return nil

@@ -70,7 +70,8 @@ func (m *driverUploads) decide(
 	if r.Condition != (storage.Condition{}) && r.Condition != d.Condition {
 		return nil, storage.PreconditionFailed
 	}
-	r.Condition, record.Decision = d.Condition, d
+	r.Condition = d.Condition
+	record.Decision = d
 	if d.at, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(err,
 		storage.PreconditionFailed) {
 		err = errDecided

@@ -76,7 +76,8 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 // fill reads the next escaped segments of a folder into n.items. It keeps at most one segment more
 // than a page can have.
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
-	n.items, n.more = nil, false
+	n.items = nil
+	n.more = false
 	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
 	if w.versions == nil || w.seeks {
 		r.Delimiter = "/"
@@ -89,9 +90,11 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 		r.Prefix += keyname.EscapeText(last, false)
 	}
 	return w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
-		name, isFolder := e.Key, false
+		name := e.Key
+		isFolder := false
 		if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
-			name, isFolder = e.Key[:len(n.name)+i+1], true
+			name = e.Key[:len(n.name)+i+1]
+			isFolder = true
 		}
 		key, ok := w.names.Unescape(name, isFolder)
 		if ok && !isRecord(name) {
@@ -116,7 +119,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
 	n.items = slices.Insert(n.items, i, item)
 	if len(n.items) > w.listing.Max+1 {
-		n.items, n.more = n.items[:w.listing.Max+1], true
+		n.items = n.items[:w.listing.Max+1]
+		n.more = true
 	}
 }
 
@@ -151,7 +155,10 @@ func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err err
 func (w *nameWalk) showItem(ctx context.Context, item escapedName) (more bool, err error) {
 	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
 		inner := *w
-		inner.name, inner.key, inner.inner, inner.escaped = item.name, item.key, true, nil
+		inner.name = item.name
+		inner.key = item.key
+		inner.inner = true
+		inner.escaped = nil
 		return inner.run(ctx)
 	}
 	if w.versions == nil || item.entry.IsPrefix {

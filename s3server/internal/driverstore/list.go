@@ -34,7 +34,8 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
 		return ErrorOf(storage.Unsupported, n.bucket.name)
 	}
-	limit, wanted := pageOf(d), r.Limit
+	limit := pageOf(d)
+	wanted := r.Limit
 	if wanted > 0 {
 		limit = min(limit, wanted)
 	}
@@ -226,7 +227,8 @@ func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) e
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
 	// So the remaining versions are those with smaller ids than after.ID. Comparing the ids works
 	// even if the version after.ID was removed.
-	found, ordered := false, l.names.bucket.description().Provider == "local"
+	found := false
+	ordered := l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
 		gone := ordered && after.ID != state.NullVersion && e.Version < after.ID && e.id != after.ID
 		if found || gone {

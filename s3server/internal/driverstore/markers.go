@@ -65,7 +65,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 		for i := range page.Entries {
 			e := &page.Entries[i]
 			if newer != nil && newer.Key != e.Key {
-				newer, null = nil, false
+				newer = nil
+				null = false
 			}
 			if isRecord(e.Key) {
 				continue
@@ -96,7 +97,9 @@ func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEnt
 		return f(e)
 	}
 	marker := *e
-	marker.id, marker.marker, marker.at = e.id+markerSuffix, true, e.NoncurrentSince
+	marker.id = e.id + markerSuffix
+	marker.marker = true
+	marker.at = e.NoncurrentSince
 	if marker.at.IsZero() {
 		marker.at = e.Modified
 	}
@@ -179,7 +182,9 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) err
 		return err
 	}
 	source := b.driver.Locate(a.Key)
-	source.Version, source.Revision, source.Attrs = a.Version, a.Revision, a
+	source.Version = a.Version
+	source.Revision = a.Revision
+	source.Attrs = a
 	_, err = b.driver.Copy(ctx, &driver.CopyRequest{
 		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true,
 		Condition: storage.Condition{Absent: true},

@@ -69,7 +69,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 			return p, nil, err
 		}
 	}
-	p.Metadata, kept = map[string]string{}, url.Values{}
+	p.Metadata = map[string]string{}
+	kept = url.Values{}
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
@@ -140,7 +141,8 @@ func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage
 	if o.Parts == nil {
 		return
 	}
-	sizes, sums := partSizes(o.Parts), partSums(o.Parts)
+	sizes := partSizes(o.Parts)
+	sums := partSums(o.Parts)
 	unlimited := b.ownStore()
 	if unlimited || len(sizes) <= maxKeptParts {
 		kept.Set(keptParts, sizes)

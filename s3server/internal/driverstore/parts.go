@@ -114,7 +114,8 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from
 	if file.size != r.Size {
 		return driver.Part{}, io.ErrUnexpectedEOF
 	}
-	r.Body, r.CRC32C = file.File, file.crc
+	r.Body = file.File
+	r.CRC32C = file.crc
 	return m.bucket.driver.PutPart(ctx, r)
 }
 

@@ -104,7 +104,8 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, into any
 	if err == nil {
 		err = json.Unmarshal(document, into)
 	}
-	syntax, other := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)
+	var syntax *json.SyntaxError
+	var other *json.UnmarshalTypeError
 	if errors.As(err, &syntax) ||
 		errors.As(err, &other) { // a server with encryption, or another program, has written the record
 		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}

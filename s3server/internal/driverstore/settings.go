@@ -23,7 +23,8 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	b.mu.Lock()
 	cached := b.cached
 	b.mu.Unlock()
-	local, age := b.description().Local, farAge
+	local := b.description().Local
+	age := farAge
 	if local {
 		age = nearAge
 	}

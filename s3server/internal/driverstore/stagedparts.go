@@ -78,7 +78,8 @@ func (m *driverUploads) complete(
 	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinStaged(ctx, records, u.ID, r, parts)
 	}
-	given, last := r.Condition, &decision{}
+	given := r.Condition
+	last := &decision{}
 	for range maxDecisions {
 		r.Condition = given
 		d, err := m.decide(ctx, u.ID, r, last)
@@ -197,7 +198,8 @@ func (b *stagedBody) next() error {
 		return storage.Changed // the part was sent again in the meantime, or the upload has ended
 	}
 	if err == nil {
-		b.open, b.left = body, b.left[1:]
+		b.open = body
+		b.left = b.left[1:]
 	}
 	return err
 }

@@ -71,7 +71,8 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 		changing: ctxlock.New(),
 		opening:  ctxlock.New(),
 	}
-	b.names.bucket, b.uploads.bucket = b, b
+	b.names.bucket = b
+	b.uploads.bucket = b
 	s.open[name] = b
 	return b, nil
 }

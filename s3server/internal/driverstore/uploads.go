@@ -69,7 +69,8 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	r.AnyOrder = anyOrder
 	name, err := b.driver.BeginParts(ctx, r)
 	if err == nil && staged { // begin and abort, only to learn whether the driver accepts the properties
-		err, name = b.driver.AbortParts(ctx, r.Key, name), ""
+		err = b.driver.AbortParts(ctx, r.Key, name)
+		name = ""
 	}
 	if err != nil {
 		return ErrorOf(err, u.Key)
@@ -223,12 +224,14 @@ func (s *Store) Complete(
 	if err != nil {
 		return nil, "", err
 	}
-	stored, crc := make([]driver.Part, len(parts)), uint32(0)
+	stored := make([]driver.Part, len(parts))
+	crc := uint32(0)
 	for i, p := range parts {
 		stored[i] = *p.Data.(*driver.Part)
 		crc = crc32c.Join(crc, stored[i].CRC32C.Sum, p.Size)
 	}
-	r.Size, r.CRC32C = w.Object.Size, storage.CRC32C{Sum: crc, Known: true}
+	r.Size = w.Object.Size
+	r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
 	if b.has(driver.LateMetadata) {
 		b.keepContent(kept, &w.Object, r.CRC32C)
 	}
@@ -237,7 +240,8 @@ func (s *Store) Complete(
 	if err != nil {
 		made, _ := b.uploads.made(ctx, u)
 		if made != nil && mayBeMade(err) { // only the response of the driver was lost
-			attrs, err = made, nil
+			attrs = made
+			err = nil
 		} else if made != nil || b.uploads.isLost(ctx, u) {
 			// Another server has completed the upload, or another program has removed the upload.
 			return nil, "", state.NoUpload(u.ID)

@@ -41,7 +41,8 @@ func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEnt
 	if l.Delimiter != "" && l.Delimiter != "/" {
 		// One common prefix may stand for many names. With small pages, the walk would need many
 		// requests for one entry of the listing. So it requests full pages.
-		l.Delimiter, l.Max = "", pageLimit
+		l.Delimiter = ""
+		l.Max = pageLimit
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
 	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
@@ -53,7 +54,8 @@ func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEnt
 		return cmp.Or(err, failed)
 	}
 	if i := strings.LastIndexByte(l.Prefix, '/'); i >= 0 {
-		w.name, w.key = w.names.Escape(l.Prefix[:i])+"/", l.Prefix[:i+1]
+		w.name = w.names.Escape(l.Prefix[:i]) + "/"
+		w.key = l.Prefix[:i+1]
 	}
 	return w
 }
@@ -67,7 +69,8 @@ func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *l
 		l.Delimiter = ""
 	}
 	w := n.walk(l, after, show)
-	w.eachName, w.versions = n.eachVersion, n.versionsOf
+	w.eachName = n.eachVersion
+	w.versions = n.versionsOf
 	w.seeks = own
 	return w
 }

@@ -154,7 +154,9 @@ func (b *driverBucket) put(
 	}
 	defer file.close()
 	ended(file.crc)
-	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
+	r.Body = file.File
+	r.Size = file.size
+	r.CRC32C = file.crc
 	return b.driver.Put(ctx, r)
 }
 
@@ -201,7 +203,9 @@ func (b *driverBucket) copy(
 	}
 	b.keepContent(kept, &w.Object, h.attrs.CRC32C)
 	r.Metadata[reservedName] = kept.Encode()
-	source.Version, source.Revision, source.Attrs = h.attrs.Version, h.attrs.Revision, h.attrs
+	source.Version = h.attrs.Version
+	source.Revision = h.attrs.Revision
+	source.Attrs = h.attrs
 	return b.driver.Copy(ctx, &driver.CopyRequest{
 		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true,
 		Condition: r.Condition,
