@@ -113,7 +113,8 @@ type stagingDriver struct{ driver.Driver }
 
 func (d stagingDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Local, desc.FixedParts = false, true
+	desc.Local = false
+	desc.FixedParts = true
 	return desc
 }
 

@@ -137,7 +137,8 @@ func TestASweepRemovesOnlyRecords(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
 			s := storeOf(t, place(t), "photos", "other")
-			ended, foreign := beginUpload(t, s, "photos"), beginUpload(t, s, "other")
+			ended := beginUpload(t, s, "photos")
+			foreign := beginUpload(t, s, "other")
 			r := recordsOf(t, s, "photos")
 			require.NoError(t, r.removeAll(t.Context(), uploadName(ended.ID), false)) // a server was killed
 			copyRecords(t, recordsOf(t, s, "other"), r)
@@ -191,7 +192,8 @@ func TestTheRulesOfACopiedBucketRemoveNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := storeOf(t, place(t), "photos", "archive")
 			require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
-				b.Lifecycle, b.Payer = &lifecycle.Configuration{Rule: []lifecycle.Rule{{ID: "all", Status: "Enabled"}}}, "Requester"
+				b.Lifecycle = &lifecycle.Configuration{Rule: []lifecycle.Rule{{ID: "all", Status: "Enabled"}}}
+				b.Payer = "Requester"
 				return nil
 			}))
 			copyRecords(t, recordsOf(t, s, "photos"), recordsOf(t, s, "archive"))

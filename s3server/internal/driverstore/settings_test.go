@@ -28,7 +28,8 @@ func TestADescriptionDoesNotChangeWhileItIsUsed(t *testing.T) {
 
 // A mirror has the objects in a second store. That lacks the settings of a bucket that the server did not make.
 func TestABucketKeepsItsSettingsWhileTheStoreIsDown(t *testing.T) {
-	ctx, s := t.Context(), storeOfPhotos(t)
+	ctx := t.Context()
+	s := storeOfPhotos(t)
 	b, settings, err := s.bucketOf(ctx, "photos")
 	require.NoError(t, err)
 	b.records.driver = driver.Intercept(b.records.driver, func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })

@@ -79,9 +79,11 @@ func (s *listedStore) page(ctx context.Context, l state.Listing, after state.Pos
 func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, after state.VersionPosition) (names []string, next state.VersionPosition, more bool, err error) {
 	more, err = s.store.ListVersions(ctx, "bucket", l, after, func(v *state.Version, _ bool, common string) {
 		if v == nil {
-			names, next = append(names, common+"|"), state.VersionPosition{Key: common}
+			names = append(names, common+"|")
+			next = state.VersionPosition{Key: common}
 		} else {
-			names, next = append(names, v.Key), state.VersionPosition{Key: v.Key, ID: v.ID}
+			names = append(names, v.Key)
+			next = state.VersionPosition{Key: v.Key, ID: v.ID}
 		}
 	})
 	return names, next, more, err
@@ -116,7 +118,9 @@ func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 	for more := true; more; {
 		names, next, hasMore, err := s.versionsPage(t.Context(), l, at)
 		require.NoError(t, err)
-		got, at, more = append(got, names...), next, hasMore
+		got = append(got, names...)
+		at = next
+		more = hasMore
 	}
 	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got, "versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
 }
