@@ -51,7 +51,9 @@ func (s *Store) Change(
 func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
 	a := held(old).attrs
 	r := &driver.ChangeRequest{
-		Key: a.Key, Version: a.Version, BypassGovernance: true,
+		Key:              a.Key,
+		Version:          a.Version,
+		BypassGovernance: true,
 	} // BypassGovernance is always true, because the caller has checked the permission for it
 	if was, is := old.Object.Lock, changed.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {

@@ -54,7 +54,9 @@ func (m *driverUploads) decide(
 		return nil, cmp.Or(unless(err, storage.ObjectNotFound), error(state.NoUpload(id)))
 	}
 	d := &decision{
-		Call: rand.Text(), first: record.Decision == nil || record.Decision.Call == last.Call, record: record,
+		Call:   rand.Text(),
+		first:  record.Decision == nil || record.Decision.Call == last.Call,
+		record: record,
 	}
 	switch there, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true}); storage.CodeOf(err) {
 	case "":

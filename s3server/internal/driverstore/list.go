@@ -134,7 +134,9 @@ func (s *Store) List(
 		return false, nil
 	}
 	page := &driverListing{
-		listing: l, names: &b.names, show: func(v *state.Version, _ bool, common string) { show(v, common) },
+		listing: l,
+		names:   &b.names,
+		show:    func(v *state.Version, _ bool, common string) { show(v, common) },
 	}
 	if after.Prefix {
 		page.after = after.Key

@@ -72,9 +72,12 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 				continue
 			}
 			shown := listedEntry{
-				VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker,
-				at:     e.Modified,
-				latest: newer == nil, account: n.bucket.owner(),
+				VersionEntry: e,
+				id:           n.bucket.shownVersion(e.Version, e.Modified),
+				marker:       e.IsDeleteMarker,
+				at:           e.Modified,
+				latest:       newer == nil,
+				account:      n.bucket.owner(),
 			}
 			shown.replaced = null && shown.id == state.NullVersion
 			null = null || shown.id == state.NullVersion
@@ -147,7 +150,11 @@ func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *st
 
 func (e *listedEntry) markerVersion(key string) *state.Version {
 	return &state.Version{
-		Key: key, ID: e.id, Modified: shownTime(e.at), Marker: true, Object: state.Object{Account: e.account},
+		Key:      key,
+		ID:       e.id,
+		Modified: shownTime(e.at),
+		Marker:   true,
+		Object:   state.Object{Account: e.account},
 	}
 }
 
@@ -186,9 +193,13 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) err
 	source.Revision = a.Revision
 	source.Attrs = a
 	_, err = b.driver.Copy(ctx, &driver.CopyRequest{
-		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true,
-		Condition: storage.Condition{Absent: true},
-		Controls:  storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
+		Source:      source,
+		Key:         a.Key,
+		Properties:  a.Properties,
+		Replace:     true,
+		ReplaceTags: true,
+		Condition:   storage.Condition{Absent: true},
+		Controls:    storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
 	if err != nil || v.Object.Lock.CheckRemoval(b.store.Now(), true) != nil {
 		return err

@@ -200,7 +200,10 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	o.Encryption.Algorithm = state.ByStore
 	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
 		o.Encryption = state.Encryption{
-			Algorithm: fields[0], KMSKey: fields[1], BucketKey: fields[2] == "true", CustomerMD5: fields[3],
+			Algorithm:   fields[0],
+			KMSKey:      fields[1],
+			BucketKey:   fields[2] == "true",
+			CustomerMD5: fields[3],
 		}
 	}
 	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
@@ -213,7 +216,9 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
 			o.Sum = checksum.Sum{
-				Kind: checksum.ByName("CRC32C"), Value: crc32c.Encode(a.CRC32C.Sum), Covers: checksum.FullObject,
+				Kind:   checksum.ByName("CRC32C"),
+				Value:  crc32c.Encode(a.CRC32C.Sum),
+				Covers: checksum.FullObject,
 			}
 		}
 		return

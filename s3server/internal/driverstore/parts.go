@@ -88,8 +88,13 @@ func (s *Store) writePart(
 	p := state.NewPart(u, number, d, s.Now())
 	p.Data = &stored
 	record := &partRecord{
-		Place: records.place(name), Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified,
-		Stored: stored,
+		Place:    records.place(name),
+		Number:   number,
+		ETag:     p.ETag,
+		Size:     p.Size,
+		Sum:      p.Sum.Value,
+		Modified: p.Modified,
+		Stored:   stored,
 	}
 	if p.Sum.Kind != nil {
 		record.Kind = p.Sum.Kind.Name
@@ -103,7 +108,9 @@ func (s *Store) writePart(
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) { r.CRC32C = crc }}
+		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) {
+			r.CRC32C = crc
+		}}
 		return m.bucket.driver.PutPart(ctx, r)
 	}
 	file, err := spool(from)
@@ -167,8 +174,11 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 			return nil
 		}
 		p := &state.Part{
-			Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified,
-			Data: &record.Stored,
+			Number:   record.Number,
+			ETag:     record.ETag,
+			Size:     record.Size,
+			Modified: record.Modified,
+			Data:     &record.Stored,
 		}
 		if kind := checksum.ByName(record.Kind); kind != nil {
 			p.Sum = checksum.Sum{Kind: kind, Value: record.Sum, Covers: checksum.FullObject}

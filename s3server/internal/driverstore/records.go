@@ -128,9 +128,12 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 		return "", err
 	}
 	attrs, err := r.driver.Put(ctx, &driver.PutRequest{
-		Key: r.prefix + name, Body: bytes.NewReader(document), Size: int64(len(document)),
+		Key:        r.prefix + name,
+		Body:       bytes.NewReader(document),
+		Size:       int64(len(document)),
 		CRC32C:     storage.CRC32C{Sum: crc32c.Sum(document), Known: true},
-		Properties: storage.Properties{ContentType: "application/json"}, Condition: c,
+		Properties: storage.Properties{ContentType: "application/json"},
+		Condition:  c,
 	})
 	if err != nil {
 		return "", err

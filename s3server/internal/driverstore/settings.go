@@ -78,7 +78,10 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 		}
 	}
 	found := &state.Bucket{
-		Name: b.name, Account: b.store.Account, Region: b.store.Region, Created: shownTime(info.Created),
+		Name:     b.name,
+		Account:  b.store.Account,
+		Region:   b.store.Region,
+		Created:  shownTime(info.Created),
 		Settings: b.store.Natural,
 	}
 	if info.Versioning {

@@ -41,9 +41,13 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, from i
 	defer file.close()
 	name := partRecordName(id, number) + stagedSuffix
 	attrs, err := records.driver.Put(ctx, &driver.PutRequest{
-		Key: records.prefix + name, Body: file.File, Size: file.size, CRC32C: file.crc,
+		Key:    records.prefix + name,
+		Body:   file.File,
+		Size:   file.size,
+		CRC32C: file.crc,
 		Properties: storage.Properties{
-			ContentType: "application/octet-stream", Metadata: map[string]string{reservedName: records.place(name)},
+			ContentType: "application/octet-stream",
+			Metadata:    map[string]string{reservedName: records.place(name)},
 		},
 	})
 	if err != nil {
@@ -140,8 +144,12 @@ func (m *driverUploads) join(
 	for offset := int64(0); offset < r.Size && err == nil; offset += size {
 		var part driver.Part
 		own := &driver.PartRequest{
-			Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset),
-			Final: offset+size >= r.Size,
+			Key:    r.Key,
+			Upload: upload,
+			Number: len(all.Parts) + 1,
+			Offset: offset,
+			Size:   min(size, r.Size-offset),
+			Final:  offset+size >= r.Size,
 		}
 		part, err = m.putPart(ctx, own, io.LimitReader(from, own.Size))
 		all.Parts = append(all.Parts, part)

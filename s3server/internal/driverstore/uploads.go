@@ -76,10 +76,20 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return ErrorOf(err, u.Key)
 	}
 	record := &uploadRecord{
-		Place: records.place(uploadName(u.ID)), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator,
-		Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags,
-		Retention: r.Retention, LegalHold: r.LegalHold,
-		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
+		Place:      records.place(uploadName(u.ID)),
+		Key:        u.Key,
+		Initiated:  u.Initiated,
+		Initiator:  u.Initiator,
+		Upload:     name,
+		AnyOrder:   anyOrder,
+		Staged:     staged,
+		Properties: r.Properties,
+		Tags:       r.Tags,
+		Retention:  r.Retention,
+		LegalHold:  r.LegalHold,
+		Kind:       u.Kind.Name,
+		Covers:     u.Covers,
+		Asked:      u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
 	return ErrorOf(err, u.Key)
@@ -124,9 +134,15 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
 	v := m.bucket.version(record.Key, a, record.Tags)
 	u := &state.Upload{
-		Bucket: m.bucket.name, Key: record.Key, ID: id, Initiated: record.Initiated, Initiator: record.Initiator,
-		Object: v.Object,
-		Kind:   checksum.ByName(record.Kind), Covers: record.Covers, Asked: record.Asked,
+		Bucket:    m.bucket.name,
+		Key:       record.Key,
+		ID:        id,
+		Initiated: record.Initiated,
+		Initiator: record.Initiator,
+		Object:    v.Object,
+		Kind:      checksum.ByName(record.Kind),
+		Covers:    record.Covers,
+		Asked:     record.Asked,
 	}
 	u.Object.Data = record
 	return u, nil

@@ -35,7 +35,11 @@ func (b *driverBucket) putRequest(
 		return nil, nil, err
 	}
 	return &driver.PutRequest{
-		Key: b.naming().Escape(w.Key), Size: -1, Properties: p, Controls: controls, Condition: condition,
+		Key:        b.naming().Escape(w.Key),
+		Size:       -1,
+		Properties: p,
+		Controls:   controls,
+		Condition:  condition,
 	}, kept, nil
 }
 
@@ -58,7 +62,8 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 
 func retentionOf(l *state.Lock) storage.Retention {
 	return storage.Retention{
-		Mode: storage.RetentionMode(strings.ToLower(l.Mode)), Until: retentionrule.RoundUp(l.Until),
+		Mode:  storage.RetentionMode(strings.ToLower(l.Mode)),
+		Until: retentionrule.RoundUp(l.Until),
 	}
 }
 
@@ -207,8 +212,13 @@ func (b *driverBucket) copy(
 	source.Revision = h.attrs.Revision
 	source.Attrs = h.attrs
 	return b.driver.Copy(ctx, &driver.CopyRequest{
-		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true,
-		Condition: r.Condition,
+		Source:      source,
+		Key:         r.Key,
+		Properties:  r.Properties,
+		Replace:     true,
+		Controls:    r.Controls,
+		ReplaceTags: true,
+		Condition:   r.Condition,
 	})
 }
 
