@@ -26,7 +26,8 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 		return nil
 	}))
 	o := state.Object{
-		Account: "210987654321", ACL: acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}},
+		Account:    "210987654321",
+		ACL:        acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}},
 		Encryption: state.Encryption{Algorithm: state.ByKMS, KMSKey: "a key", BucketKey: true, CustomerMD5: "no"},
 		Lock:       state.Lock{Mode: state.Governance, Until: time.Now().UTC().Add(time.Hour).Truncate(time.Second), Hold: "ON"},
 	}

@@ -87,8 +87,11 @@ func (r *records) names(t *testing.T) (names []string) {
 func (r *records) putRaw(t *testing.T, name, content string, p storage.Properties) {
 	t.Helper()
 	_, err := r.driver.Put(t.Context(), &driver.PutRequest{
-		Key: r.prefix + name, Body: strings.NewReader(content), Size: int64(len(content)), Properties: p,
-		CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(content)), Known: true},
+		Key:        r.prefix + name,
+		Body:       strings.NewReader(content),
+		Size:       int64(len(content)),
+		Properties: p,
+		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(content)), Known: true},
 	})
 	require.NoError(t, err)
 }

@@ -63,7 +63,9 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			listed := 0
 			_, err = s.ListUploads(
 				t.Context(), "photos", state.Listing{Max: 10}, state.UploadPosition{},
-				func(*state.Upload, string) { listed++ },
+				func(*state.Upload, string) {
+					listed++
+				},
 			)
 			require.NoError(t, err)
 			require.Equal(t, 1, listed)
