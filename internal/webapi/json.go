@@ -31,9 +31,7 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, value any)
 	document, err := json.Marshal(value)
 	if err != nil { // fails only for a time after the year 9999
 		status = http.StatusInternalServerError
-		document = []byte(
-			`{"code":"internal","message":"Something went wrong here."}`,
-		)
+		document = []byte(`{"code":"internal","message":"Something went wrong here."}`)
 	}
 	header := w.Header()
 	header.Set("Content-Type", contentType)

@@ -27,9 +27,8 @@ func Avatar(ctx context.Context, address string) error {
 	}
 
 	const picture = "a picture"
-	if _, err := pictures.Upload(
-		ctx, "eva.png", strings.NewReader(picture), storage.WithContentType("image/png"),
-	); err != nil {
+	if _, err := pictures.Upload(ctx, "eva.png", strings.NewReader(picture),
+		storage.WithContentType("image/png")); err != nil {
 		return err
 	}
 	content, _, err := storage.ReadAll(ctx, pictures, "eva.png")
