@@ -72,9 +72,8 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	owner, err := service.Bucket(attacked, storage.WithVersioning(true))
 	require.NoError(t, err)
 	put := func(b storage.Bucket, key, text string) string {
-		attrs, err := b.Upload(
-			t.Context(), key, strings.NewReader(text), storage.WithTags(map[string]string{"note": "confidential"}),
-		)
+		attrs, err := b.Upload(t.Context(), key, strings.NewReader(text),
+			storage.WithTags(map[string]string{"note": "confidential"}))
 		require.NoError(t, err)
 		return attrs.Version
 	}
@@ -89,9 +88,10 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	put(elsewhere, "users/a", secret)
 
 	client := s.client(aws.Credentials{AccessKeyID: s.key, SecretAccessKey: s.secret})
-	begun, err := client.CreateMultipartUpload(
-		t.Context(), &awss3.CreateMultipartUploadInput{Bucket: aws.String(attacked), Key: aws.String("secret/m")},
-	)
+	begun, err := client.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
+		Bucket: aws.String(attacked),
+		Key:    aws.String("secret/m"),
+	})
 	require.NoError(t, err)
 	sc.uploadID = *begun.UploadId
 	t.Cleanup(func() {
@@ -112,9 +112,10 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	require.NoError(t, err)
 	sc.credentials = s.session(t, documents[0].Text)
 
-	own, err := s.client(sc.credentials).CreateMultipartUpload(
-		t.Context(), &awss3.CreateMultipartUploadInput{Bucket: aws.String(attacked), Key: aws.String("users/m")},
-	)
+	own, err := s.client(sc.credentials).CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
+		Bucket: aws.String(attacked),
+		Key:    aws.String("users/m"),
+	})
 	require.NoError(t, err)
 	sc.ownUploadID = *own.UploadId
 	return sc
@@ -159,9 +160,11 @@ func (sc *scene) check(t *testing.T) {
 			outside = append(outside, *v.Key)
 			continue
 		}
-		object, err := client.GetObject(
-			t.Context(), &awss3.GetObjectInput{Bucket: aws.String(attacked), Key: v.Key, VersionId: v.VersionId},
-		)
+		object, err := client.GetObject(t.Context(), &awss3.GetObjectInput{
+			Bucket:    aws.String(attacked),
+			Key:       v.Key,
+			VersionId: v.VersionId,
+		})
 		require.NoError(t, err)
 		text, err := io.ReadAll(object.Body)
 		require.NoError(t, err)
@@ -504,9 +507,8 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 		hex.EncodeToString(sum[:]),
 	}, "\n")
 	digest := sha256.Sum256([]byte(canonical))
-	signature := sc.sign(
-		day, "AWS4-HMAC-SHA256\n"+request.Header.Get("X-Amz-Date")+"\n"+scope+"\n"+hex.EncodeToString(digest[:]),
-	)
+	signature := sc.sign(day,
+		"AWS4-HMAC-SHA256\n"+request.Header.Get("X-Amz-Date")+"\n"+scope+"\n"+hex.EncodeToString(digest[:]))
 	request.Header.Set("Authorization", fmt.Sprintf(
 		"AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
 		sc.credentials.AccessKeyID, scope, signed, signature,

@@ -176,9 +176,7 @@ func ourServer(t *testing.T) *policyServer {
 	putOld := func(t *testing.T, bucket, key, content string) {
 		ago.Store(int64(2 * time.Hour))
 		defer ago.Store(0)
-		_, err := server.Bucket(bucket).Upload(
-			t.Context(), key, strings.NewReader(content), storage.WithTags(someTags),
-		)
+		_, err := server.Bucket(bucket).Upload(t.Context(), key, strings.NewReader(content), storage.WithTags(someTags))
 		require.NoError(t, err)
 	}
 	return &policyServer{
@@ -204,9 +202,8 @@ func minio(t *testing.T) *policyServer {
 			&awss3.PutObjectInput{
 				Bucket: &bucket, Key: &key, Body: strings.NewReader(content), Tagging: aws.String("team=blue"),
 			},
-			awss3.WithAPIOptions(smithyhttp.SetHeaderValue(
-				"X-Minio-Source-Mtime", time.Now().UTC().Add(-2*time.Hour).Format(time.RFC3339Nano),
-			)),
+			awss3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Minio-Source-Mtime",
+				time.Now().UTC().Add(-2*time.Hour).Format(time.RFC3339Nano))),
 		)
 		require.NoError(t, err)
 	}
@@ -318,9 +315,7 @@ func (s *policyServer) fill(t *testing.T, owner storage.Service, p *smallProgram
 				s.putOld(t, bucketOf(p, name), key, contentOf(name, key))
 				continue
 			}
-			_, err := b.Upload(
-				t.Context(), key, strings.NewReader(contentOf(name, key)), storage.WithTags(someTags),
-			)
+			_, err := b.Upload(t.Context(), key, strings.NewReader(contentOf(name, key)), storage.WithTags(someTags))
 			require.NoError(t, err)
 		}
 	}
