@@ -76,7 +76,7 @@ func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(start, []byte("<")):
 		clean, err = scrubXML(start)
-	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[")):
+	case bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")):
 		clean, err = scrubJSON(start)
 	default:
 		return body, nil

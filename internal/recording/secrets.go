@@ -161,10 +161,10 @@ func (s *scrubber) learn(x *exchange) {
 			switch {
 			case lower == "authorization":
 				s.learnAuthorization(value)
-			case strings.HasSuffix(lower, "-key"), strings.HasSuffix(lower, "-token"), strings.HasSuffix(lower, "-key-sha256"),
-				strings.HasSuffix(lower, "-key-md5"), strings.HasSuffix(lower, "-user-project"):
+			case strings.HasSuffix(lower, "-key") || strings.HasSuffix(lower, "-token") || strings.HasSuffix(lower, "-key-sha256") ||
+				strings.HasSuffix(lower, "-key-md5") || strings.HasSuffix(lower, "-user-project"):
 				s.know(value)
-			case lower == "cookie", strings.HasSuffix(lower, "-authorization"):
+			case lower == "cookie" || strings.HasSuffix(lower, "-authorization"):
 				s.know(value)
 			}
 		}

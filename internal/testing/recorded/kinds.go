@@ -92,7 +92,7 @@ func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kin
 		return oldList, bucket, key
 	case key == "":
 		return Kind(method + " bucket"), bucket, key
-	case query.Has("uploadId"), query.Has("uploads"):
+	case query.Has("uploadId") || query.Has("uploads"):
 		return uploadPart, bucket, key
 	case method == http.MethodHead:
 		return Head, bucket, key
@@ -158,7 +158,7 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 			return Get, bucket, key
 		case method == http.MethodHead:
 			return Kind("HEAD object"), bucket, key
-		case method == http.MethodPut, method == http.MethodDelete:
+		case method == http.MethodPut || method == http.MethodDelete:
 			return xmlWrite, bucket, key
 		}
 		if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {
@@ -191,7 +191,7 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	switch {
 	case bucket == "":
 		name = method + " 0"
-	case len(segments) == 2, len(segments) == 3:
+	case len(segments) == 2 || len(segments) == 3:
 		name += " " + segments[1]
 	case len(segments) > 3:
 		name += " " + segments[3]

@@ -102,7 +102,7 @@ func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, fail
 	said := m.broken.Expected()
 	normalize(&said)
 	switch {
-	case assert.ObjectsAreEqual(want, got), !m.visible && assert.ObjectsAreEqual(said, got):
+	case assert.ObjectsAreEqual(want, got) || !m.visible && assert.ObjectsAreEqual(said, got):
 		return true, ""
 	case m.visible:
 		return true, fmt.Sprintf("the call succeeded: %s", what)
