@@ -193,11 +193,10 @@ func (s *scrubber) learnAuthorization(value string) {
 		token = scheme // the scheme is in a header of its own
 	}
 	account, sum, isShared := strings.Cut(token, ":")
-	switch {
-	case isShared && len(sum) >= minSecret:
+	if isShared && len(sum) >= minSecret {
 		s.know(account)
 		s.own.add(sum)
-	case !strings.HasPrefix(token, "AWS4-") && !strings.EqualFold(token, "Bearer") && !strings.HasPrefix(token, "SharedKey"):
+	} else if !strings.HasPrefix(token, "AWS4-") && !strings.EqualFold(token, "Bearer") && !strings.HasPrefix(token, "SharedKey") {
 		s.know(token)
 	}
 }

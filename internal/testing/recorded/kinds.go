@@ -151,14 +151,16 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	if !isJSON {
 		bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 		key = unescape(key)
-		switch {
-		case method == http.MethodGet && header.Get("Range") != "":
+		if method == http.MethodGet && header.Get("Range") != "" {
 			return GetRange, bucket, key
-		case method == http.MethodGet && !strings.HasPrefix(path, "/storage/"):
+		}
+		if method == http.MethodGet && !strings.HasPrefix(path, "/storage/") {
 			return Get, bucket, key
-		case method == http.MethodHead:
+		}
+		if method == http.MethodHead {
 			return Kind("HEAD object"), bucket, key
-		case method == http.MethodPut || method == http.MethodDelete:
+		}
+		if method == http.MethodPut || method == http.MethodDelete {
 			return xmlWrite, bucket, key
 		}
 		if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {

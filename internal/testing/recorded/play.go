@@ -273,10 +273,9 @@ func Play(t *testing.T, s Store, r Recording) {
 		}
 		tally.Exchanges++
 		reason, right := s.playOne(t, x)
-		switch {
-		case reason != "":
+		if reason != "" {
 			tally.Unplayed[reason]++
-		case right:
+		} else if right {
 			tally.Right++
 		}
 	}
