@@ -134,7 +134,8 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 			return rest, true
 		}
 	}
-	dir, outerDir := p.directory(), outer.directory()
+	dir := p.directory()
+	outerDir := outer.directory()
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
@@ -163,7 +164,8 @@ func (p Place) apart(q Place) bool {
 	if _, ok := q.below(p); ok {
 		return false
 	}
-	dir, other := p.directory(), q.directory()
+	dir := p.directory()
+	other := q.directory()
 	local := dir != "" && other != ""
 	switch {
 	case p.sameBucket(q):

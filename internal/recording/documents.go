@@ -72,7 +72,8 @@ var errDocument = errors.New("a document is malformed")
 // document as it is. isDocument is true if the body must be one.
 func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
 	start := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
-	clean, err := body, error(nil)
+	clean := body
+	var err error
 	switch {
 	case bytes.HasPrefix(start, []byte("<")):
 		clean, err = scrubXML(start)

@@ -139,7 +139,8 @@ func (r *Recorder) add(request *http.Request, sent []byte, response *http.Respon
 	x.Request.BodyParts = parts(request.Header, sent)
 	x.Response.StatusCode = response.StatusCode
 	x.Response.Proto = "HTTP/1.1"
-	x.Response.ProtoMajor, x.Response.ProtoMinor = 1, 1
+	x.Response.ProtoMajor = 1
+	x.Response.ProtoMinor = 1
 	x.Response.Header = response.Header
 	x.Response.Body = received
 	r.scrubber.learn(&x)

@@ -272,7 +272,8 @@ func moduleDir(t testing.TB, module, dir string) (folder, version string) {
 	command := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
 	command.Dir = filepath.Join(root, dir)
 	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Stdout = &stdout
+	command.Stderr = &stderr
 	failed := command.Run()
 	var found struct{ Dir, Version, Error string }
 	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Dir == "" || failed != nil {

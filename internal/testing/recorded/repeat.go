@@ -276,7 +276,8 @@ func (c *comparison) differences(x *Exchange, own *Response) []string {
 		}
 		return all
 	}
-	want, got := fields(x.Response.Body), fields(own.Body)
+	want := fields(x.Response.Body)
+	got := fields(own.Body)
 	for path, values := range want {
 		name := path[strings.LastIndex(path, "/")+1:]
 		switch {
