@@ -436,7 +436,8 @@ func (sc *scene) send(t *testing.T, a *attack) (status int, body string) {
 		require.NoError(t, err)
 		content, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20)) // some responses have no end
 		require.NoError(t, response.Body.Close())
-		status, body = response.StatusCode, string(content)
+		status = response.StatusCode
+		body = string(content)
 		if !strings.Contains(body, "SignatureDoesNotMatch") {
 			break
 		}

@@ -25,7 +25,8 @@ import (
 // this file uses.
 var writtenFiles = map[string]func(t *testing.T) stored{
 	"cache-block": func(t *testing.T) stored {
-		dir, d := t.TempDir(), newStore("store")
+		dir := t.TempDir()
+		d := newStore("store")
 		put(t, d, "k", "text")
 		b := cached(t, dir, d)
 		text, _, err := storage.ReadAll(t.Context(), b, "k")
@@ -124,7 +125,8 @@ type placedDirectory struct{ driver.Driver }
 
 func (d *placedDirectory) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Location, desc.Bucket = "here", "store"
+	desc.Location = "here"
+	desc.Bucket = "store"
 	return desc
 }
 

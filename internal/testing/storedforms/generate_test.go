@@ -64,7 +64,9 @@ var written = map[string]func(t *testing.T) stored{
 		return stored{"store": held}
 	},
 	"overlay-marker-copying": func(t *testing.T) stored {
-		failing, over, old := faults.New(), newStore("new"), newStore("old")
+		failing := faults.New()
+		over := newStore("new")
+		old := newStore("old")
 		b := overlaid(t, failing.Layer()(over), old, overlay.Config{CopyOnRead: true})
 		put(t, old, "k", "text")
 		failing.Set(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied), faults.Fail(faults.Delete))
@@ -72,7 +74,9 @@ var written = map[string]func(t *testing.T) stored{
 		return stored{"new": dump(t, over), "old": dump(t, old)}
 	},
 	"overlay-marker-removed": func(t *testing.T) stored {
-		failing, over, old := faults.New(), newStore("new"), newStore("old")
+		failing := faults.New()
+		over := newStore("new")
+		old := newStore("old")
 		b := overlaid(t, over, failing.Layer()(old), overlay.Config{})
 		put(t, old, "k", "text")
 		failing.Set(faults.Fail(faults.Delete))
@@ -80,14 +84,17 @@ var written = map[string]func(t *testing.T) stored{
 		return stored{"new": dump(t, over), "old": dump(t, old)}
 	},
 	"overlay-tombstone": func(t *testing.T) stored {
-		over, old := newStore("new"), newStore("old")
+		over := newStore("new")
+		old := newStore("old")
 		b := overlaid(t, over, old, overlay.Config{KeepOld: true})
 		put(t, old, "k", "text")
 		require.NoError(t, b.Remove(t.Context(), "k"))
 		return stored{"new": dump(t, over), "old": dump(t, old)}
 	},
 	"mirror-note": func(t *testing.T) stored {
-		failing, primary, second := faults.New(), newStore("primary"), newStore("second")
+		failing := faults.New()
+		primary := newStore("primary")
+		second := newStore("second")
 		b := mirrored(t, primary, failing.Layer()(second))
 		failing.Set(faults.Fail(faults.Any))
 		_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
@@ -95,13 +102,16 @@ var written = map[string]func(t *testing.T) stored{
 		return stored{"primary": dump(t, primary), "second": dump(t, second)}
 	},
 	"mirror-mark": func(t *testing.T) stored {
-		primary, second := newStore("primary"), newStore("second")
+		primary := newStore("primary")
+		second := newStore("second")
 		_, err := mirror.RepairAll(t.Context(), mirrored(t, primary, second))
 		require.NoError(t, err)
 		return stored{"primary": dump(t, primary), "second": dump(t, second)}
 	},
 	"job-journal": func(t *testing.T) stored {
-		src, dst, state := newStore("src"), newStore("dst"), newStore("state")
+		src := newStore("src")
+		dst := newStore("dst")
+		state := newStore("state")
 		put(t, src, "a", "a")
 		put(t, src, "b", "b")
 		failing := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied))

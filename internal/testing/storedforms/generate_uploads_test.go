@@ -35,7 +35,8 @@ var writtenUploads = map[string]func(t *testing.T) stored{
 	"upload-concat": func(t *testing.T) stored {
 		d := newParts("store")
 		s := newService(t, d, uploads.Config{})
-		first, second := createTus(t, s, 4, "partial"), createTus(t, s, 5, "partial")
+		first := createTus(t, s, 4, "partial")
+		second := createTus(t, s, 5, "partial")
 		patchTus(t, s, first, 0, "text")
 		patchTus(t, s, second, 0, " more")
 		return stored{"store": dump(t, d), "client": {{Key: "first", Body: first}, {Key: "second", Body: second}}}
@@ -232,7 +233,8 @@ func (d *partsStore) CompleteParts(ctx context.Context, r *driver.CompleteReques
 		whole = append(whole, text...)
 	}
 	request := *r.Put
-	request.Body, request.Size = bytes.NewReader(whole), int64(len(whole))
+	request.Body = bytes.NewReader(whole)
+	request.Size = int64(len(whole))
 	attrs, err := d.Put(ctx, &request)
 	if err != nil {
 		return nil, err

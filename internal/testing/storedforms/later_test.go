@@ -134,7 +134,8 @@ func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
 	s := readGolden(t, newest, "overlay-marker-copying")
 	s["new"][0].Metadata["omnibucketoverlay"] = "later"
 	synctest.Test(t, func(t *testing.T) {
-		over, old := s.load(t, "new"), s.load(t, "old")
+		over := s.load(t, "new")
+		old := s.load(t, "old")
 		before := dump(t, over)
 		b := overlaid(t, over, old, overlay.Config{})
 		calls := map[string]func() error{

@@ -30,7 +30,8 @@ import (
 // fileReaders continue the stored forms that are files, or texts that a client keeps.
 var fileReaders = map[string]func(t *testing.T, s stored){
 	"cache-block": func(t *testing.T, s stored) {
-		dir, d := t.TempDir(), newStore("store")
+		dir := t.TempDir()
+		d := newStore("store")
 		s.loadFiles(t, dir)
 		put(t, d, "k", "text")
 		cache, err := diskcache.Open(dir, diskcache.Config{Unpinned: true})

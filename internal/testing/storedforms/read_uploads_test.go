@@ -19,7 +19,8 @@ import (
 var uploadReaders = map[string]func(t *testing.T, s stored){
 	"upload-tus": func(t *testing.T, s stored) {
 		d := s.loadParts(t)
-		service, address := newService(t, d, uploads.Config{}), s.client("address")
+		service := newService(t, d, uploads.Config{})
+		address := s.client("address")
 		a := request(t, service, "HEAD", address, "", tusHeaders("", ""))
 		require.Equal(t, "4", a.Header().Get("Upload-Offset"), a.Code)
 		patchTus(t, service, address, 4, " more")
@@ -36,7 +37,8 @@ var uploadReaders = map[string]func(t *testing.T, s stored){
 	},
 	"upload-parts": func(t *testing.T, s stored) {
 		d := s.loadParts(t)
-		service, upload := newService(t, d, uploads.Config{ProxyParts: true}), s.client("upload")
+		service := newService(t, d, uploads.Config{ProxyParts: true})
+		upload := s.client("upload")
 		a := request(t, service, "GET", "/s3/multipart/"+upload, "", nil)
 		require.Equal(t, http.StatusOK, a.Code, a.Body.String())
 		require.Contains(t, a.Body.String(), `"Size":9`)
@@ -54,7 +56,8 @@ var uploadReaders = map[string]func(t *testing.T, s stored){
 		requireFile(t, d, service)
 	},
 	"upload-stored": func(t *testing.T, s stored) {
-		d, told := s.loadParts(t), 0
+		d := s.loadParts(t)
+		told := 0
 		service := newService(t, d, uploads.Config{
 			Stored: func(context.Context, *uploads.File) error {
 				told++
