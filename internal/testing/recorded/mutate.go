@@ -74,7 +74,9 @@ const (
 func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 	t.Helper()
 	var failure string
-	synctest.Test(t, func(t *testing.T) { played, failure = s.judge(t, x, m) })
+	synctest.Test(t, func(t *testing.T) {
+		played, failure = s.judge(t, x, m)
+	})
 	if failure != "" {
 		t.Errorf("%s: %s", m.name, failure)
 	}
@@ -162,7 +164,9 @@ func withoutHeader(x *Exchange, name string) mutation {
 }
 
 func withStatus(x *Exchange, status int) mutation {
-	broken := x.with(func(r *Response) { r.Status = status })
+	broken := x.with(func(r *Response) {
+		r.Status = status
+	})
 	m := mutation{name: fmt.Sprintf("with status %d", status), broken: broken, wire: broken.Response.Wire(x.Request.Method)}
 	isSuccess := status < http.StatusMultipleChoices
 	wasSuccess := x.Response.Status < http.StatusMultipleChoices

@@ -463,7 +463,12 @@ func googlePage(document []byte) Result {
 	for _, o := range page.Items {
 		a := o.attrs()
 		r.Entries = append(r.Entries, storage.ListEntry{
-			Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified, StorageClass: a.StorageClass,
+			Key:          a.Key,
+			Size:         a.Size,
+			ETag:         a.ETag,
+			Revision:     a.Revision,
+			Modified:     a.Modified,
+			StorageClass: a.StorageClass,
 		})
 	}
 	for _, p := range page.Prefixes {

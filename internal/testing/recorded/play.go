@@ -87,10 +87,26 @@ func canonical(h http.Header) http.Header {
 
 // unconditional maps the kinds that one operation may send to one of them.
 var unconditional = map[Kind]Kind{
-	Head: Head, Get: Get, GetRange: Get, Put: Put, PutIf: Put, Copy: Copy, CopyIf: Copy, Compose: Compose, Delete: Delete,
-	DeleteIf: Delete, Patch: Patch, List: List, ListVersions: ListVersions, BucketInfo: BucketInfo,
-	CreateBucket: CreateBucket, UpdateBucket: UpdateBucket, DeleteBucket: DeleteBucket, ListBuckets: ListBuckets,
-	GetPolicy: GetPolicy, SetPolicy: SetPolicy,
+	Head:         Head,
+	Get:          Get,
+	GetRange:     Get,
+	Put:          Put,
+	PutIf:        Put,
+	Copy:         Copy,
+	CopyIf:       Copy,
+	Compose:      Compose,
+	Delete:       Delete,
+	DeleteIf:     Delete,
+	Patch:        Patch,
+	List:         List,
+	ListVersions: ListVersions,
+	BucketInfo:   BucketInfo,
+	CreateBucket: CreateBucket,
+	UpdateBucket: UpdateBucket,
+	DeleteBucket: DeleteBucket,
+	ListBuckets:  ListBuckets,
+	GetPolicy:    GetPolicy,
+	SetPolicy:    SetPolicy,
 }
 
 // call makes the operation that sends a request of the kind of x, and returns what it returned.
