@@ -72,8 +72,11 @@ func send(t *testing.T, r *recording.Recorder, m message) {
 	}
 	transport := r.Transport(answering(func(req *http.Request) *http.Response {
 		return &http.Response{
-			StatusCode: m.status, Request: req, Header: m.received, ContentLength: int64(len(m.document)),
-			Body: io.NopCloser(strings.NewReader(m.document)),
+			StatusCode:    m.status,
+			Request:       req,
+			Header:        m.received,
+			ContentLength: int64(len(m.document)),
+			Body:          io.NopCloser(strings.NewReader(m.document)),
 		}
 	}))
 	req, err := http.NewRequestWithContext(t.Context(), m.method, m.url, strings.NewReader(m.body))
@@ -321,7 +324,9 @@ func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	require.NoError(t, err)
 	x := recorded.ReadFolder(t, recorded.Google, dir).Exchanges[0]
 	require.Equal(t, http.Header{
-		"X-New-Time": {"Mon, 30 Nov 2026 16:00:00 GMT"}, "X-New-Flag": {"true"}, "X-New-Count": {"0"},
+		"X-New-Time":  {"Mon, 30 Nov 2026 16:00:00 GMT"},
+		"X-New-Flag":  {"true"},
+		"X-New-Count": {"0"},
 	}, x.Response.Header)
 	require.JSONEq(
 		t, `{"kind":"storage#bucket","projectNumber":"0","new":{"at":"2026-11-30T16:00:00Z","is":true,"n":0}}`,

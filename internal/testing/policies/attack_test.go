@@ -96,7 +96,9 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	sc.uploadID = *begun.UploadId
 	t.Cleanup(func() {
 		_, err := client.AbortMultipartUpload(context.WithoutCancel(t.Context()), &awss3.AbortMultipartUploadInput{
-			Bucket: aws.String(attacked), Key: aws.String("secret/m"), UploadId: begun.UploadId,
+			Bucket:   aws.String(attacked),
+			Key:      aws.String("secret/m"),
+			UploadId: begun.UploadId,
 		})
 		require.NoError(t, err)
 	})
@@ -178,7 +180,9 @@ func (sc *scene) check(t *testing.T) {
 		require.True(t, strings.HasPrefix(*marker.Key, "users/"), *marker.Key)
 	}
 	parts, err := client.ListParts(t.Context(), &awss3.ListPartsInput{
-		Bucket: aws.String(attacked), Key: aws.String("secret/m"), UploadId: &sc.uploadID,
+		Bucket:   aws.String(attacked),
+		Key:      aws.String("secret/m"),
+		UploadId: &sc.uploadID,
 	})
 	require.NoError(t, err)
 	require.Empty(t, parts.Parts)
@@ -190,7 +194,10 @@ func (sc *scene) attacks(t *testing.T) []attack {
 	onMinIO := []string{"minio"}
 	copied := func(name, source string) attack {
 		return attack{
-			name: "copy " + name, method: "PUT", path: "/users/stolen", header: []string{"X-Amz-Copy-Source", source},
+			name:   "copy " + name,
+			method: "PUT",
+			path:   "/users/stolen",
+			header: []string{"X-Amz-Copy-Source", source},
 		}
 	}
 	parts := "partNumber=1&uploadId=" + url.QueryEscape(sc.ownUploadID)
@@ -207,27 +214,29 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "list a shorter prefix", query: "list-type=2&prefix=users"},
 		{name: "list by a header Prefix", query: "list-type=2", header: []string{"Prefix", "users/"}},
 		{
-			name:  "list other keys by a header Prefix",
-			query: "list-type=2&prefix=secret/", header: []string{"Prefix", "users/"},
+			name:   "list other keys by a header Prefix",
+			query:  "list-type=2&prefix=secret/",
+			header: []string{"Prefix", "users/"},
 		},
 		{
-			name:  "list by a signed header prefix",
-			query: "prefix=users/", header: []string{"Prefix", "secret/"}, allowed: ours,
+			name:    "list by a signed header prefix",
+			query:   "prefix=users/",
+			header:  []string{"Prefix", "secret/"},
+			allowed: ours,
 		},
 		{
-			name:  "list by a header x-amz-prefix",
-			query: "list-type=2&prefix=secret/", header: []string{"X-Amz-Prefix", "users/"},
+			name:   "list by a header x-amz-prefix",
+			query:  "list-type=2&prefix=secret/",
+			header: []string{"X-Amz-Prefix", "users/"},
 		},
 		{
-			name:  "list by a header s3:prefix",
-			query: "list-type=2&prefix=secret/", header: []string{"S3-Prefix", "users/"},
+			name:   "list by a header s3:prefix",
+			query:  "list-type=2&prefix=secret/",
+			header: []string{"S3-Prefix", "users/"},
 		},
 		{name: "list by a parameter Prefix", query: "list-type=2&Prefix=users/"},
 		{name: "list other keys by a parameter Prefix", query: "list-type=2&Prefix=users/&prefix=secret/"},
-		{
-			name:  "list by two parameters, ours first",
-			query: "list-type=2&prefix=users/&prefix=secret/", allowed: ours,
-		},
+		{name: "list by two parameters, ours first", query: "list-type=2&prefix=users/&prefix=secret/", allowed: ours},
 		{name: "list by two parameters, ours last", query: "list-type=2&prefix=secret/&prefix=users/", allowed: ours},
 		{name: "list by an escaped parameter", query: "list-type=2&%70refix=secret/"},
 		{name: "list by a parent folder", query: "list-type=2&prefix=users/../secret/", allowed: ours},
@@ -238,8 +247,10 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "list with metadata", query: "list-type=2&metadata=true&prefix=secret/"},
 		{name: "list by a form", method: "POST", query: "list-type=2&prefix=secret/"},
 		{
-			name:  "list with a body",
-			query: "list-type=2", body: "prefix=users/", header: []string{"Content-Type", "application/x-www-form-urlencoded"},
+			name:   "list with a body",
+			query:  "list-type=2",
+			body:   "prefix=users/",
+			header: []string{"Content-Type", "application/x-www-form-urlencoded"},
 		},
 
 		{name: "list versions", query: "versions"},
@@ -248,14 +259,18 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "list versions with metadata", query: "versions&metadata=true&prefix=secret/"},
 		{name: "read a version", path: "/secret/a", query: "versionId=" + sc.oldSecret},
 		{
-			name: "read an old version below the prefix", path: "/users/a",
-			query: "versionId=" + sc.oldInside, leaks: onMinIO,
+			name:  "read an old version below the prefix",
+			path:  "/users/a",
+			query: "versionId=" + sc.oldInside,
+			leaks: onMinIO,
 		},
 		{name: "head a version", method: "HEAD", path: "/secret/a", query: "versionId=" + sc.oldSecret},
 		{name: "remove a version", method: "DELETE", path: "/secret/a", query: "versionId=" + sc.oldSecret},
 		{
-			name: "remove a version below the prefix", method: "DELETE", path: "/users/a",
-			query: "versionId=" + sc.oldInside,
+			name:   "remove a version below the prefix",
+			method: "DELETE",
+			path:   "/users/a",
+			query:  "versionId=" + sc.oldInside,
 		},
 
 		{name: "read another key", path: "/secret/a"},
@@ -268,12 +283,17 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "read by a dot", path: "/./secret/a"},
 		{name: "read by a backslash", path: `/users%5c..%5csecret%5ca`},
 		{
-			name: "read attributes", path: "/secret/a",
-			query: "attributes", header: []string{"X-Amz-Object-Attributes", "ETag"},
+			name:   "read attributes",
+			path:   "/secret/a",
+			query:  "attributes",
+			header: []string{"X-Amz-Object-Attributes", "ETag"},
 		},
 		{
-			name: "select", method: "POST", path: "/secret/a",
-			query: "select&select-type=2", body: "<SelectObjectContentRequest/>",
+			name:   "select",
+			method: "POST",
+			path:   "/secret/a",
+			query:  "select&select-type=2",
+			body:   "<SelectObjectContentRequest/>",
 		},
 		{name: "read a retention", path: "/secret/a", query: "retention"},
 		{name: "read an access list", path: "/secret/a", query: "acl"},
@@ -290,23 +310,37 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		copied("another bucket", other+"/users/a"),
 		copied("by an ARN", "arn:aws:s3:::"+attacked+"/secret/a"),
 		{
-			name: "copy an old version below the prefix", method: "PUT", path: "/users/old",
-			header: []string{"X-Amz-Copy-Source", attacked + "/users/a?versionId=" + sc.oldInside}, leaks: onMinIO,
+			name:   "copy an old version below the prefix",
+			method: "PUT",
+			path:   "/users/old",
+			header: []string{"X-Amz-Copy-Source", attacked + "/users/a?versionId=" + sc.oldInside},
+			leaks:  onMinIO,
 		},
 		{
-			name: "copy by two headers", method: "PUT", path: "/users/stolen",
+			name:    "copy by two headers",
+			method:  "PUT",
+			path:    "/users/stolen",
 			header:  []string{"X-Amz-Copy-Source", attacked + "/users/a", "X-Amz-Copy-Source", attacked + "/secret/a"},
 			allowed: both,
 		},
 		{
-			name: "copy out", method: "PUT", path: "/secret/b", header: []string{"X-Amz-Copy-Source", attacked + "/users/a"},
+			name:   "copy out",
+			method: "PUT",
+			path:   "/secret/b",
+			header: []string{"X-Amz-Copy-Source", attacked + "/users/a"},
 		},
 		{
-			name: "copy a part", method: "PUT", path: "/users/m", query: parts,
+			name:   "copy a part",
+			method: "PUT",
+			path:   "/users/m",
+			query:  parts,
 			header: []string{"X-Amz-Copy-Source", attacked + "/secret/a"},
 		},
 		{
-			name: "copy a part of a version", method: "PUT", path: "/users/m", query: parts,
+			name:   "copy a part of a version",
+			method: "PUT",
+			path:   "/users/m",
+			query:  parts,
 			header: []string{"X-Amz-Copy-Source", attacked + "/secret/a?versionId=" + sc.oldSecret},
 		},
 
@@ -317,15 +351,21 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "list parts by another key", path: "/users/m", query: theirs},
 		{name: "put a part", method: "PUT", path: "/secret/m", query: "partNumber=1&" + theirs, body: "x"},
 		{
-			name: "put a part by another key", method: "PUT", path: "/users/m",
-			query: "partNumber=1&" + theirs, body: "x",
+			name:   "put a part by another key",
+			method: "PUT",
+			path:   "/users/m",
+			query:  "partNumber=1&" + theirs,
+			body:   "x",
 		},
 		{name: "abort", method: "DELETE", path: "/secret/m", query: theirs},
 		{name: "abort by another key", method: "DELETE", path: "/users/m", query: theirs, allowed: onMinIO},
 		{name: "begin an upload", method: "POST", path: "/secret/n", query: "uploads"},
 		{
-			name: "complete by another key", method: "POST", path: "/users/m", query: theirs,
-			body: "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
+			name:   "complete by another key",
+			method: "POST",
+			path:   "/users/m",
+			query:  theirs,
+			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
 		},
 
 		{name: "read tags", path: "/secret/a", query: "tagging"},
@@ -334,43 +374,71 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "set tags below the prefix", method: "PUT", path: "/users/a", query: "tagging", body: tagging},
 		{name: "remove tags", method: "DELETE", path: "/users/a", query: "tagging"},
 		{
-			name: "write tags", method: "PUT", path: "/users/b", body: "x", header: []string{"X-Amz-Tagging", "a=b"},
+			name:    "write tags",
+			method:  "PUT",
+			path:    "/users/b",
+			body:    "x",
+			header:  []string{"X-Amz-Tagging", "a=b"},
 			allowed: onMinIO,
 		},
 		{
-			name: "write a lock", method: "PUT", path: "/users/b",
-			body: "x", header: []string{"X-Amz-Object-Lock-Legal-Hold", "ON"},
+			name:   "write a lock",
+			method: "PUT",
+			path:   "/users/b",
+			body:   "x",
+			header: []string{"X-Amz-Object-Lock-Legal-Hold", "ON"},
 		},
 		{
-			name: "publish", method: "PUT", path: "/users/b",
-			body: "x", header: []string{"X-Amz-Acl", "public-read"}, allowed: onMinIO,
+			name:    "publish",
+			method:  "PUT",
+			path:    "/users/b",
+			body:    "x",
+			header:  []string{"X-Amz-Acl", "public-read"},
+			allowed: onMinIO,
 		},
 		{
-			name: "replicate", method: "PUT", path: "/users/b", body: "x",
-			header: []string{"X-Minio-Source-Replication-Request", "true"}, allowed: both,
+			name:    "replicate",
+			method:  "PUT",
+			path:    "/users/b",
+			body:    "x",
+			header:  []string{"X-Minio-Source-Replication-Request", "true"},
+			allowed: both,
 		},
 
 		{name: "put another key", method: "PUT", path: "/secret/b", body: "x"},
 		{name: "put by a parent folder", method: "PUT", path: "/users/../secret/b", body: "x", allowed: ours},
 		{name: "remove another key", method: "DELETE", path: "/secret/a"},
 		{
-			name: "remove several", method: "POST", query: "delete",
+			name:    "remove several",
+			method:  "POST",
+			query:   "delete",
 			body:    "<Delete><Object><Key>secret/a</Key></Object><Object><Key>users/none</Key></Object></Delete>",
-			allowed: both, echoed: true,
+			allowed: both,
+			echoed:  true,
 		},
 		{
-			name: "remove several versions", method: "POST", query: "delete",
+			name:   "remove several versions",
+			method: "POST",
+			query:  "delete",
 			body: "<Delete><Object><Key>secret/a</Key><VersionId>" + sc.oldSecret + "</VersionId></Object>" +
 				"<Object><Key>users/a</Key><VersionId>" + sc.oldInside + "</VersionId></Object></Delete>",
-			allowed: both, echoed: true,
+			allowed: both,
+			echoed:  true,
 		},
 		{name: "purge", method: "DELETE", path: "/secret/", header: []string{"X-Minio-Force-Delete", "true"}},
 		{
-			name: "unpack an archive", method: "PUT", path: "/users/t.tar", body: archive(t),
-			header: []string{"X-Amz-Meta-Snowball-Auto-Extract", "true"}, allowed: both,
+			name:    "unpack an archive",
+			method:  "PUT",
+			path:    "/users/t.tar",
+			body:    archive(t),
+			header:  []string{"X-Amz-Meta-Snowball-Auto-Extract", "true"},
+			allowed: both,
 		},
 		{
-			name: "unpack an archive elsewhere", method: "PUT", path: "/users/t.tar", body: archive(t),
+			name:   "unpack an archive elsewhere",
+			method: "PUT",
+			path:   "/users/t.tar",
+			body:   archive(t),
 			header: []string{
 				"X-Amz-Meta-Snowball-Auto-Extract", "true", "X-Amz-Meta-Minio-Snowball-Prefix", "secret",
 				"X-Amz-Meta-Minio-Snowball-Ignore-Dirs", "true",
@@ -380,27 +448,35 @@ func (sc *scene) attacks(t *testing.T) []attack {
 
 		{name: "form for another key", form: map[string]string{"key": "secret/form"}},
 		{
-			name: "form for a folder",
-			form: map[string]string{"key": "users/${filename}", "file": "../secret/form"}, allowed: both,
+			name:    "form for a folder",
+			form:    map[string]string{"key": "users/${filename}", "file": "../secret/form"},
+			allowed: both,
 		},
 		{name: "form below the prefix", form: map[string]string{"key": "users/form"}, allowed: both},
-		{name: "form with tags", form: map[string]string{
-			"key": "users/form", "tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
-		}, allowed: onMinIO},
-		{name: "form to many keys", form: map[string]string{
-			"key": "users/form", "x-minio-fanout-list": `{"key":"secret/fan"}{"key":"users/fan"}`,
-		}, allowed: ours},
 		{
-			name: "form with two keys",
-			form: map[string]string{"key": "users/form", "Key": "secret/form"}, allowed: both,
+			name: "form with tags",
+			form: map[string]string{
+				"key": "users/form", "tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
+			},
+			allowed: onMinIO,
 		},
+		{
+			name: "form to many keys",
+			form: map[string]string{
+				"key": "users/form", "x-minio-fanout-list": `{"key":"secret/fan"}{"key":"users/fan"}`,
+			},
+			allowed: ours,
+		},
+		{name: "form with two keys", form: map[string]string{"key": "users/form", "Key": "secret/form"}, allowed: both},
 
 		{name: "read the policy", query: "policy"},
 		{name: "write the policy", method: "PUT", query: "policy", body: "{}"},
 		{name: "read the versioning", query: "versioning"},
 		{
-			name: "stop the versioning", method: "PUT",
-			query: "versioning", body: "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>",
+			name:   "stop the versioning",
+			method: "PUT",
+			query:  "versioning",
+			body:   "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>",
 		},
 		{name: "write rules", method: "PUT", query: "lifecycle", body: "<LifecycleConfiguration/>"},
 		{name: "listen", query: "events=s3:ObjectCreated:*&prefix=secret/"},
@@ -539,7 +615,8 @@ func (sc *scene) post(t *testing.T, a *attack) (status int, body string) {
 		conditions = append(conditions, []string{"starts-with", "$" + name, ""})
 	}
 	policy, err := json.Marshal(map[string]any{
-		"expiration": at.Add(time.Minute).Format("2006-01-02T15:04:05.000Z"), "conditions": conditions,
+		"expiration": at.Add(time.Minute).Format("2006-01-02T15:04:05.000Z"),
+		"conditions": conditions,
 	})
 	require.NoError(t, err)
 	encoded := base64.StdEncoding.EncodeToString(policy)

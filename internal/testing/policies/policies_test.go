@@ -132,8 +132,12 @@ func (s *policyServer) service(t *testing.T) storage.Service {
 	require.True(t, known)
 	pathStyle := true
 	service, err := s3.NewService(t.Context(), s3.Config{
-		Region: s.query.Get("region"), Endpoint: s.endpoint, Profile: &profile, PathStyle: &pathStyle,
-		AccessKeyID: s.key, SecretKey: s.secret,
+		Region:      s.query.Get("region"),
+		Endpoint:    s.endpoint,
+		Profile:     &profile,
+		PathStyle:   &pathStyle,
+		AccessKeyID: s.key,
+		SecretKey:   s.secret,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
@@ -144,24 +148,30 @@ func (s *policyServer) service(t *testing.T) storage.Service {
 func (s *policyServer) session(t *testing.T, policy string) aws.Credentials {
 	t.Helper()
 	client := sts.New(sts.Options{
-		Region: s.query.Get("region"), BaseEndpoint: &s.endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
+		Region:       s.query.Get("region"),
+		BaseEndpoint: &s.endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
 	})
 	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/any"), RoleSessionName: aws.String("test"), Policy: &policy,
+		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
+		RoleSessionName: aws.String("test"),
+		Policy:          &policy,
 	})
 	require.NoError(t, err)
 	return aws.Credentials{
-		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey,
-		SessionToken: *out.Credentials.SessionToken,
+		AccessKeyID:     *out.Credentials.AccessKeyId,
+		SecretAccessKey: *out.Credentials.SecretAccessKey,
+		SessionToken:    *out.Credentials.SessionToken,
 	}
 }
 
 // client returns a client of the SDK with these credentials.
 func (s *policyServer) client(c aws.Credentials) *awss3.Client {
 	return awss3.New(awss3.Options{
-		Region: s.query.Get("region"), BaseEndpoint: &s.endpoint, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
+		Region:       s.query.Get("region"),
+		BaseEndpoint: &s.endpoint,
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
 	})
 }
 
@@ -180,7 +190,9 @@ func ourServer(t *testing.T) *policyServer {
 		require.NoError(t, err)
 	}
 	return &policyServer{
-		endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey,
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
 		provider: "aws",
 		query:    url.Values{"path_style": {"true"}, "profile": {"omnibucket"}, "region": {s3server.DefaultRegion}},
 		putOld:   putOld,
@@ -200,7 +212,10 @@ func minio(t *testing.T) *policyServer {
 		_, err := client.PutObject(
 			t.Context(),
 			&awss3.PutObjectInput{
-				Bucket: &bucket, Key: &key, Body: strings.NewReader(content), Tagging: aws.String("team=blue"),
+				Bucket:  &bucket,
+				Key:     &key,
+				Body:    strings.NewReader(content),
+				Tagging: aws.String("team=blue"),
 			},
 			awss3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Minio-Source-Mtime",
 				time.Now().UTC().Add(-2*time.Hour).Format(time.RFC3339Nano))),

@@ -18,7 +18,9 @@ func init() {
 			d := newParts("store")
 			s := newService(t, d, uploads.Config{Allowance: allow})
 			_, err := s.Store(t.Context(), uploads.Upload{
-				Body: strings.NewReader("text"), Name: "k.txt", User: uploads.User{ID: "user"},
+				Body: strings.NewReader("text"),
+				Name: "k.txt",
+				User: uploads.User{ID: "user"},
 			})
 			require.NoError(t, err)
 			address := createTus(t, s, 9, "")

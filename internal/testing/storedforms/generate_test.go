@@ -125,9 +125,15 @@ var written = map[string]func(t *testing.T) stored{
 		records := uploads.BucketRecords(engine.New(d))
 		at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 		require.NoError(t, records.Create(t.Context(), &uploads.File{
-			ID: uploads.NewID(at), Key: "files/k", Name: "report.pdf", Size: 7, ContentType: "application/pdf",
-			User: uploads.User{ID: "user"}, Purpose: "reports", Expires: at.Add(time.Hour),
-			CRC32C: storage.CRC32C{Sum: 9, Known: true},
+			ID:          uploads.NewID(at),
+			Key:         "files/k",
+			Name:        "report.pdf",
+			Size:        7,
+			ContentType: "application/pdf",
+			User:        uploads.User{ID: "user"},
+			Purpose:     "reports",
+			Expires:     at.Add(time.Hour),
+			CRC32C:      storage.CRC32C{Sum: 9, Known: true},
 		}))
 		return stored{"store": dump(t, d)}
 	},

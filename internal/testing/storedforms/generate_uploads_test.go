@@ -98,8 +98,13 @@ func newService(t *testing.T, d driver.Driver, c uploads.Config) *uploads.Servic
 
 func piece(number int, text string) uploads.Piece {
 	return uploads.Piece{
-		Token: "token of the client", Count: 2, Number: number, Body: strings.NewReader(text),
-		User: uploads.User{ID: "user"}, Name: "k.txt", Type: "text/plain",
+		Token:  "token of the client",
+		Count:  2,
+		Number: number,
+		Body:   strings.NewReader(text),
+		User:   uploads.User{ID: "user"},
+		Name:   "k.txt",
+		Type:   "text/plain",
 	}
 }
 
@@ -176,7 +181,10 @@ func (d *partsStore) BeginParts(ctx context.Context, r *driver.PutRequest) (stri
 	}
 	upload := fmt.Sprint("upload-", len(page.Entries)+1)
 	_, err = d.Put(ctx, &driver.PutRequest{
-		Key: partKey(upload, 0), Body: strings.NewReader(r.Key), Size: int64(len(r.Key)), Properties: r.Properties,
+		Key:        partKey(upload, 0),
+		Body:       strings.NewReader(r.Key),
+		Size:       int64(len(r.Key)),
+		Properties: r.Properties,
 	})
 	return upload, err
 }
@@ -187,7 +195,9 @@ func (d *partsStore) PutPart(ctx context.Context, r *driver.PartRequest) (driver
 		return driver.Part{}, err
 	}
 	_, err = d.Put(ctx, &driver.PutRequest{
-		Key: partKey(r.Upload, r.Number), Body: bytes.NewReader(text), Size: int64(len(text)),
+		Key:  partKey(r.Upload, r.Number),
+		Body: bytes.NewReader(text),
+		Size: int64(len(text)),
 	})
 	return driver.Part{Number: r.Number, Tag: fmt.Sprint("tag-", r.Number), Size: r.Size, CRC32C: r.CRC32C}, err
 }

@@ -30,28 +30,36 @@ type laterForm struct {
 
 var laterForms = []laterForm{
 	{
-		name: "lease", store: "store", key: "lease",
+		name:  "lease",
+		store: "store",
+		key:   "lease",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			_, err := lease.Acquire(t.Context(), engine.New(stores["store"]), "lease")
 			return err
 		},
 	},
 	{
-		name: "mirror-note", store: "primary", key: ".omnibucket-mirror/",
+		name:  "mirror-note",
+		store: "primary",
+		key:   ".omnibucket-mirror/",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			_, err := mirror.Repair(t.Context(), mirrored(t, stores["primary"], stores["second"]))
 			return err
 		},
 	},
 	{
-		name: "mirror-mark", store: "primary", key: ".omnibucket-mirror/pair",
+		name:  "mirror-mark",
+		store: "primary",
+		key:   ".omnibucket-mirror/pair",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			_, err := mirror.RepairAll(t.Context(), mirrored(t, stores["primary"], stores["second"]))
 			return err
 		},
 	},
 	{
-		name: "job-journal", store: "state", key: "journal",
+		name:  "job-journal",
+		store: "state",
+		key:   "journal",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			_, err := transfer.Copy(
 				t.Context(), engine.New(newStore("dst")), engine.New(newStore("src")),
@@ -61,7 +69,9 @@ var laterForms = []laterForm{
 		},
 	},
 	{
-		name: "upload-records", store: "store", key: "files/records/",
+		name:  "upload-records",
+		store: "store",
+		key:   "files/records/",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			records := uploads.BucketRecords(engine.New(stores["store"]))
 			_, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
