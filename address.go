@@ -142,9 +142,8 @@ func checkParams(u *url.URL, own []string) *Error {
 		if !slices.Contains(known, name) {
 			return invalid(
 				"address",
-				fmt.Sprintf(
-					"has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme, strings.Join(known, ", "),
-				),
+				fmt.Sprintf("has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme,
+					strings.Join(known, ", ")),
 			)
 		}
 		if len(values) > 1 {

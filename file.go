@@ -64,9 +64,11 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	if _, ok := errors.AsType[*Error](err); ok {
 		return nil, err
 	}
-	return nil, located(
-		b, "DownloadFile", key, &Error{Code: Internal, Err: durable.OfFile(err, path), Hint: durable.Hint(err)},
-	)
+	return nil, located(b, "DownloadFile", key, &Error{
+		Code: Internal,
+		Err:  durable.OfFile(err, path),
+		Hint: durable.Hint(err),
+	})
 }
 
 // A fileDownload is one call of DownloadFile.

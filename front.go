@@ -342,9 +342,7 @@ func (f *front) show(op string, key *string) (marker bool, err error) {
 	}
 	shown, below := strings.CutPrefix(*key, f.scope.Prefix)
 	if !below {
-		return false, located(
-			f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")},
-		)
+		return false, located(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
 	}
 	*key = shown
 	return shown == "", nil
@@ -367,9 +365,7 @@ func answered[T any](f *front, result *T, err error, op, key string) (*T, error)
 }
 
 func (f *front) noAnswer(op, key string) error {
-	return located(
-		f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")},
-	)
+	return located(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
 }
 
 // failing returns a listing that yields only err.

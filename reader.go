@@ -116,9 +116,8 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 // have become shorter, and some servers ignore the condition of a request.
 func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	if gotOffset, gotLength := r.Range(); gotOffset != offset || gotLength != length {
-		return fmt.Errorf(
-			"%d bytes from offset %d were asked for, and %d from %d came", length, offset, gotLength, gotOffset,
-		)
+		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, offset, gotLength,
+			gotOffset)
 	}
 	if a := r.Attrs(); a != nil && !a.Same(o.attrs) {
 		return errors.New("another revision came")

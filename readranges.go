@@ -146,9 +146,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	}
 	if first.Attrs() == nil {
 		_ = first.Close()
-		return located(
-			r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")},
-		)
+		return located(r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")})
 	}
 	r.first = first
 	return nil
@@ -240,9 +238,9 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		run := batch[i]
 		offset, length := r.first.Range()
 		if offset != run.Offset || length < run.End-run.Offset {
-			return r.object.fetch(
-				ctx, run.Offset, run.End-run.Offset, func(from io.Reader) error { return r.read(run, from) },
-			)
+			return r.object.fetch(ctx, run.Offset, run.End-run.Offset, func(from io.Reader) error {
+				return r.read(run, from)
+			})
 		}
 		defer context.AfterFunc(ctx, r.stopFirst)()
 		err := r.read(run, r.first)

@@ -229,9 +229,7 @@ func Register(name string, o Opener) {
 		panic("storage: Register: scheme " + name + " is registered already")
 	}
 	if !scheme.MatchString(name) {
-		panic(
-			fmt.Sprintf("storage: Register: scheme %q must have letters in lower case, digits, +, - and . only", name),
-		)
+		panic(fmt.Sprintf("storage: Register: scheme %q must have letters in lower case, digits, +, - and . only", name))
 	}
 	registry.openers[name] = o
 }
