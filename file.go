@@ -158,9 +158,9 @@ func checkTarget(path string) *Error {
 	}
 	info, err := os.Lstat(path)
 	switch {
-	case path == "", err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeSymlink == 0:
+	case path == "" || err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeSymlink == 0:
 		return invalid("path", "must name a regular file, or not exist")
-	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL):
+	case errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL):
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
 	return nil // other errors also make the creation of the temporary file fail
@@ -175,7 +175,7 @@ func checkDir(dir string) *Error {
 			Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err),
 			Hint: "create the directory first",
 		}
-	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
+	case errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
 	return nil // other errors also make the creation of the temporary file fail

@@ -49,7 +49,7 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 		r, err = NewReaderAt(f.ctx, f.b, f.root+name)
 	}
 	switch {
-	case isDir, isEmptyDir(err):
+	case isDir || isEmptyDir(err):
 		return &directory{fsys: f, name: name}, nil
 	case err != nil:
 		return nil, f.fail("open", name, err)
@@ -66,7 +66,8 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return true, nil
 	}
 	prefix := f.root + name + "/"
-	switch over := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes; {
+	over := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes
+	switch {
 	case over > 1:
 		return false, fs.ErrNotExist // no key can be as long as this name
 	case over == 1:
@@ -100,7 +101,7 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 		attrs, err = f.b.Attrs(f.ctx, f.root+name)
 	}
 	switch {
-	case isDir, isEmptyDir(err):
+	case isDir || isEmptyDir(err):
 		return &fileInfo{name: path.Base(name), dir: true}, nil
 	case err != nil:
 		return nil, f.fail("stat", name, err)

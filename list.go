@@ -30,7 +30,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		switch {
 		case err != nil:
 			return nil, f.outward(err)
-		case page == nil, page.Token != "" && page.Token == token:
+		case page == nil || page.Token != "" && page.Token == token:
 			return nil, f.noAnswer("ListPage", "")
 		}
 		kept := 0
@@ -47,7 +47,8 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			}
 			kept++
 		}
-		if page.Entries = page.Entries[:kept]; kept > 0 || page.Token == "" {
+		page.Entries = page.Entries[:kept]
+		if kept > 0 || page.Token == "" {
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {

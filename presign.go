@@ -95,7 +95,8 @@ func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, 
 	if r.StableFor == 0 {
 		return now, lasts, nil
 	}
-	if lasts += r.StableFor; lasts > maxTTL {
+	lasts += r.StableFor
+	if lasts > maxTTL {
 		return now, 0, invalid(
 			"WithStableFor",
 			"and WithTTL must be at most 7 days together, and WithTTL is an hour by default",

@@ -203,7 +203,8 @@ func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
 		if _, err := io.ReadFull(r, data[have:]); err != nil {
 			return nil, err
 		}
-		if have = int64(len(data)); have >= length {
+		have = int64(len(data))
+		if have >= length {
 			return data, nil
 		}
 		more := make([]byte, have+min(have, length-have))

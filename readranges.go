@@ -156,7 +156,8 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 // plan. If the plan depends on the object's size, it returns an empty range. The first request then
 // only finds the size.
 func (r *rangesRead) firstRange() Range {
-	switch relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 }); {
+	relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
+	switch {
 	case relative && len(r.ranges) == 1:
 		return r.ranges[0]
 	case relative:

@@ -182,7 +182,8 @@ func (r *rounds) check() (e *Error) {
 	r.policy = backoff.New(0, 0, 0)
 	if own := engineOf(r.b); own != nil {
 		r.policy = own.RetryPolicy()
-		if e = own.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); e == nil {
+		e = own.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,")
+		if e == nil {
 			e = own.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
 		}
 	}
@@ -216,7 +217,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		return r.located(ownError(e.state.Overwritten))
 	case e.Unknown: // the write may have taken effect, so it must not be repeated
 		return err
-	case e.Code == Changed, e.Code == PreconditionFailed: // another writer was faster
+	case e.Code == Changed || e.Code == PreconditionFailed: // another writer was faster
 		if r.conflicts == maxConflicts {
 			return r.located(
 				&Error{
@@ -230,7 +231,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		r.throttled = backoff.Tries{}
 	case e.Code == RateLimited:
 		var again bool
-		if delay, again = r.policy.Allow(&r.throttled, true, e.RetryAfter); !again {
+		delay, again = r.policy.Allow(&r.throttled, true, e.RetryAfter)
+		if !again {
 			return err
 		}
 	default:

@@ -51,7 +51,8 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 		return nil, e
 	}
 	whole := f.scope.Prefix + prefix
-	if e = f.refused(scope.Everything, nil); e == nil {
+	e = f.refused(scope.Everything, nil)
+	if e == nil {
 		e = checkVend(whole, rights, ttl)
 	}
 	if e != nil {
