@@ -153,7 +153,8 @@ func ExampleListPage() {
 			keys = append(keys, entry.Key)
 		}
 		fmt.Println(strings.Join(keys, " "))
-		if token = page.Token; token == "" {
+		token = page.Token
+		if token == "" {
 			break
 		}
 	}
