@@ -44,10 +44,10 @@ func Copy(
 		return refuse(located(f, "Copy", dstKey, e))
 	}
 	given.state.View = f.scope.Prefix
-	switch {
-	case src == nil:
+	if src == nil {
 		return refuse(located(f, "Copy", dstKey, invalid("src", "must not be nil")))
-	case !ok:
+	}
+	if !ok {
 		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, given)
 		return f.copied(a, err, "Copy", dstKey, nil, "")
 	}

@@ -256,8 +256,7 @@ func (e *Error) attributeToContext(interrupted error) {
 	default:
 		return // the store has responded, so the error does not come from the end of ctx
 	}
-	switch {
-	case interrupted != nil:
+	if interrupted != nil {
 		e.Code, e.Retryable = Canceled, false
 		if errors.Is(interrupted, context.DeadlineExceeded) {
 			e.Code = DeadlineExceeded
@@ -265,7 +264,7 @@ func (e *Error) attributeToContext(interrupted error) {
 		if e.Err == nil {
 			e.Err = interrupted
 		}
-	case e.Code == Canceled || e.Code == DeadlineExceeded:
+	} else if e.Code == Canceled || e.Code == DeadlineExceeded {
 		e.Code, e.Retryable = Unavailable, true // ctx has not ended: the transport reached a time limit
 	}
 }
@@ -276,14 +275,15 @@ func classify(err error) Code {
 		return code
 	}
 	var network net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
+	if errors.Is(err, context.Canceled) {
 		return Canceled
-	case errors.Is(err, context.DeadlineExceeded):
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
 		return DeadlineExceeded
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EPIPE) ||
-		errors.As(err, &network):
+		errors.As(err, &network) {
 		return Unavailable
 	}
 	return Internal

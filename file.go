@@ -157,10 +157,10 @@ func checkTarget(path string) *Error {
 		return e
 	}
 	info, err := os.Lstat(path)
-	switch {
-	case path == "" || err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeSymlink == 0:
+	if path == "" || err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeSymlink == 0 {
 		return invalid("path", "must name a regular file, or not exist")
-	case errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL):
+	}
+	if errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL) {
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
 	return nil // other errors also make the creation of the temporary file fail
@@ -169,13 +169,13 @@ func checkTarget(path string) *Error {
 // checkDir refuses a path that is not a directory.
 func checkDir(dir string) *Error {
 	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return &Error{
 			Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err),
 			Hint: "create the directory first",
 		}
-	case errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir():
+	}
+	if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
 	return nil // other errors also make the creation of the temporary file fail

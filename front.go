@@ -197,10 +197,10 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, err
 	}
 	r, err := f.core.Download(ctx, f.scope.Key(key), given)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, f.outward(err)
-	case r == nil:
+	}
+	if r == nil {
 		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
@@ -300,10 +300,10 @@ func (f *front) PublicURL(key string) (string, error) {
 // operations in progress fail. Close of a result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {
 	f, e := need(b, "Close", "")
-	switch {
-	case e != nil:
+	if e != nil {
 		return e
-	case !f.closes():
+	}
+	if !f.closes() {
 		return nil
 	}
 	return f.core.Close()

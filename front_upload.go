@@ -123,14 +123,16 @@ func openUpload(
 	}
 	given.state.View = f.scope.Prefix
 	u, err := open(f, given)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, f.outward(err)
-	case u == nil:
+	}
+	if u == nil {
 		return nil, f.noAnswer(op, key)
-	case !strings.HasPrefix(u.Key(), f.scope.Prefix):
+	}
+	if !strings.HasPrefix(u.Key(), f.scope.Prefix) {
 		return nil, located(f, op, "", invalid("token", uploadtoken.OtherBucket))
-	case f.scope.Whole():
+	}
+	if f.scope.Whole() {
 		return u, nil
 	}
 	return &shownUpload{of: u, front: f}, nil

@@ -48,10 +48,10 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 	if err == nil && !isDir {
 		r, err = NewReaderAt(f.ctx, f.b, f.root+name)
 	}
-	switch {
-	case isDir || isEmptyDir(err):
+	if isDir || isEmptyDir(err) {
 		return &directory{fsys: f, name: name}, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, f.fail("open", name, err)
 	}
 	return &objectFile{content: r, info: infoOf(path.Base(name), r.Attrs())}, nil
@@ -67,10 +67,10 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	}
 	prefix := f.root + name + "/"
 	over := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes
-	switch {
-	case over > 1:
+	if over > 1 {
 		return false, fs.ErrNotExist // no key can be as long as this name
-	case over == 1:
+	}
+	if over == 1 {
 		// The name is not a directory, because a key below it would be too long.
 		return false, nil
 	}
@@ -100,10 +100,10 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 	if err == nil && !isDir {
 		attrs, err = f.b.Attrs(f.ctx, f.root+name)
 	}
-	switch {
-	case isDir || isEmptyDir(err):
+	if isDir || isEmptyDir(err) {
 		return &fileInfo{name: path.Base(name), dir: true}, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, f.fail("stat", name, err)
 	}
 	return infoOf(path.Base(name), attrs), nil

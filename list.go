@@ -27,10 +27,10 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	f.inward(given)
 	for {
 		page, err := f.core.ListPage(ctx, token, given)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, f.outward(err)
-		case page == nil || page.Token != "" && page.Token == token:
+		}
+		if page == nil || page.Token != "" && page.Token == token {
 			return nil, f.noAnswer("ListPage", "")
 		}
 		kept := 0
@@ -61,12 +61,13 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 // ApplyPage is Apply for ListPage. PageSize is 100 if [WithPageSize] is not given.
 func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	err := r.Apply(opts...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case r.Limit > 0:
+	}
+	if r.Limit > 0 {
 		return invalid("WithLimit", "does not fit ListPage, which takes WithPageSize")
-	case token != "" && r.StartAfter != "":
+	}
+	if token != "" && r.StartAfter != "" {
 		return invalid("WithStartAfter", "does not fit beside a token")
 	}
 	r.PageSize = cmp.Or(r.PageSize, 100)

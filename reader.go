@@ -76,10 +76,9 @@ type pinnedObject struct {
 // read with the options r. If the bucket has no revisions, the options stay as they are.
 func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
 	o := pinnedObject{from: from, key: key, op: op, attrs: attrs}
-	switch {
-	case r.Version != "":
+	if r.Version != "" {
 		o.reads = append(o.reads, WithVersion(r.Version))
-	case attrs.Revision != "":
+	} else if attrs.Revision != "" {
 		o.reads = append(o.reads, IfRevision(attrs.Revision))
 	}
 	o.reads = append(o.reads, nativeReads(r.Native, r.state.Auxiliary)...)

@@ -37,12 +37,13 @@ type givenBody struct {
 }
 
 func (b *givenBody) Read(p []byte) (int, error) {
-	switch {
-	case b.failed != nil:
+	if b.failed != nil {
 		return 0, b.failed
-	case len(p) == 0:
+	}
+	if len(p) == 0 {
 		return 0, nil
-	case b.read >= b.length:
+	}
+	if b.read >= b.length {
 		b.failed = b.finish()
 		return 0, b.failed
 	}

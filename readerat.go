@@ -79,29 +79,35 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 // calls wait for the same block, the request for the block continues. The context of NewReaderAt
 // governs this call, too.
 func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
-	switch {
-	case off < 0:
+	if off < 0 {
 		return 0, r.invalid("ReadAt", "offset", "must not be negative")
-	case r.closed.Load():
+	}
+	if r.closed.Load() {
 		return 0, r.invalid("ReadAt", "reader", "is closed")
-	case off >= r.Size():
+	}
+	if off >= r.Size() {
 		return 0, io.EOF
-	case len(p) == 0:
+	}
+	if len(p) == 0 {
 		return 0, nil
-	case r.ctx.Err() != nil:
+	}
+	if r.ctx.Err() != nil {
 		return 0, r.object.failure(r.ctx, r.ctx.Err())
-	case ctx.Err() != nil:
+	}
+	if ctx.Err() != nil {
 		return 0, r.object.failure(ctx, ctx.Err())
 	}
 	n, err := r.blocks.ReadAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
-	switch {
-	case err == nil && n < len(p):
+	if err == nil && n < len(p) {
 		return n, io.EOF
-	case err == nil:
+	}
+	if err == nil {
 		return n, nil
-	case r.closed.Load(): // Close has interrupted the read
+	}
+	if r.closed.Load() { // Close has interrupted the read
 		return n, r.invalid("ReadAt", "reader", "is closed")
-	case ctx.Err() == nil:
+	}
+	if ctx.Err() == nil {
 		ctx = r.ctx
 	}
 	return n, r.object.failure(ctx, err)
@@ -110,12 +116,13 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 // Read reads from where the last Read or Seek ended, over one connection. If it has read a whole
 // object, it verifies the checksum at the end, like [Reader.Read].
 func (r *ReaderAt) Read(p []byte) (int, error) {
-	switch {
-	case r.closed.Load():
+	if r.closed.Load() {
 		return 0, r.invalid("Read", "reader", "is closed")
-	case r.pos >= r.Size() && r.open == nil:
+	}
+	if r.pos >= r.Size() && r.open == nil {
 		return 0, io.EOF
-	case len(p) == 0:
+	}
+	if len(p) == 0 {
 		return 0, nil
 	}
 	if r.open == nil {

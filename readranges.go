@@ -157,10 +157,10 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 // only finds the size.
 func (r *rangesRead) firstRange() Range {
 	relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
-	switch {
-	case relative && len(r.ranges) == 1:
+	if relative && len(r.ranges) == 1 {
 		return r.ranges[0]
-	case relative:
+	}
+	if relative {
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)

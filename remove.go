@@ -21,14 +21,15 @@ import (
 // no longer exist, including those that did not exist before.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	f, e := need(b, "RemoveAll", "")
-	switch {
-	case e != nil:
+	if e != nil {
 		return 0, e
-	case f.refused(scope.Remove, nil) != nil:
+	}
+	if f.refused(scope.Remove, nil) != nil {
 		return f.refuseEach(ctx, "RemoveAll", removal.Map(keys, func(key string) VersionEntry {
 			return VersionEntry{ListEntry: ListEntry{Key: key}}
 		}))
-	case f.scope.Prefix == "":
+	}
+	if f.scope.Prefix == "" {
 		return f.core.RemoveAll(ctx, keys)
 	}
 	removed, err = f.core.RemoveAll(ctx, removal.Map(keys, f.scope.Key))
@@ -40,12 +41,13 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 // version has both its Key and its Version.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	f, e := need(b, "RemoveVersions", "")
-	switch {
-	case e != nil:
+	if e != nil {
 		return 0, e
-	case f.refused(scope.Remove, nil) != nil:
+	}
+	if f.refused(scope.Remove, nil) != nil {
 		return f.refuseEach(ctx, "RemoveVersions", versions)
-	case f.scope.Prefix == "":
+	}
+	if f.scope.Prefix == "" {
 		return f.core.RemoveVersions(ctx, versions)
 	}
 	removed, err = f.core.RemoveVersions(ctx, removal.Map(versions, func(entry VersionEntry) VersionEntry {
