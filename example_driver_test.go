@@ -85,12 +85,13 @@ func (d *mapDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs
 	d.mu.Lock()
 	o, exists := d.objects[r.Key]
 	d.mu.Unlock()
-	switch {
-	case !exists:
+	if !exists {
 		return nil, nil, storage.ObjectNotFound
-	case r.Condition.Revision != "" && r.Condition.Revision != o.revision:
+	}
+	if r.Condition.Revision != "" && r.Condition.Revision != o.revision {
 		return nil, nil, storage.PreconditionFailed
-	case r.Condition.NotRevision == o.revision:
+	}
+	if r.Condition.NotRevision == o.revision {
 		return nil, nil, storage.NotModified
 	}
 	from, to, err := r.Span(int64(len(o.data)))
