@@ -26,7 +26,8 @@ var _ Core = UnimplementedCore{}
 
 func unimplemented(op, key string) *Error {
 	e := unsupported("this Core does not implement "+op, "")
-	e.Op, e.Key = op, key
+	e.Op = op
+	e.Key = key
 	return e
 }
 

@@ -231,7 +231,8 @@ func ownError(err error) *Error {
 	}
 	e := &Error{}
 	if own, ok := err.(*Error); ok && own == nil {
-		e.Code, e.Err = Internal, errors.New("a nil *Error was returned as an error")
+		e.Code = Internal
+		e.Err = errors.New("a nil *Error was returned as an error")
 	} else if ok {
 		*e = *own
 	} else if inner := (*Error)(nil); errors.As(err, &inner) {
@@ -240,7 +241,8 @@ func ownError(err error) *Error {
 	} else if bare, ok := err.(Code); ok {
 		e.Code = bare
 	} else {
-		e.Code, e.Err = classify(err), err
+		e.Code = classify(err)
+		e.Err = err
 	}
 	if e.Code == Unavailable || e.Code == RateLimited {
 		e.Retryable = true // such a Code is always retryable
@@ -257,7 +259,8 @@ func (e *Error) attributeToContext(interrupted error) {
 		return // the store has responded, so the error does not come from the end of ctx
 	}
 	if interrupted != nil {
-		e.Code, e.Retryable = Canceled, false
+		e.Code = Canceled
+		e.Retryable = false
 		if errors.Is(interrupted, context.DeadlineExceeded) {
 			e.Code = DeadlineExceeded
 		}

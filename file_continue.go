@@ -29,7 +29,8 @@ func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),
 ) (a *Attrs, done bool, err error) {
-	of, has := part.Object(), part.Has()
+	of := part.Object()
+	has := part.Has()
 	err = part.Fill(func(offset, length int64) (partfile.Reader, error) {
 		more := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(of.Revision))
 		if progress != nil {

@@ -47,7 +47,8 @@ func need(b any, op, key string) (*front, *Error) {
 		return f, nil
 	}
 	e := unsupported(scope.Foreign(op, b), scope.ForeignHint)
-	e.Op, e.Key = op, key
+	e.Op = op
+	e.Key = key
 	return nil, e
 }
 
@@ -64,10 +65,12 @@ func orFailing[B any](b B) B {
 
 // located adds the operation and key to e and, if b is a bucket of this library, the bucket.
 func located(b any, op, key string, e *Error) *Error {
-	e.Op, e.Key = op, key
+	e.Op = op
+	e.Key = key
 	if f, ok := b.(*front); ok && f.core != nil {
 		place := f.core.Place()
-		e.Provider, e.Bucket = place.Provider, place.Bucket
+		e.Provider = place.Provider
+		e.Bucket = place.Bucket
 	}
 	return e
 }
@@ -130,7 +133,8 @@ func (f *front) callHooks(ctx context.Context, op Operation, failure error) (den
 		return nil
 	}
 	place := f.core.Place()
-	op.Provider, op.Bucket = place.Provider, place.Bucket
+	op.Provider = place.Provider
+	op.Bucket = place.Bucket
 	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
 	var ended []func(Outcome)
 	for _, hook := range f.hooks {

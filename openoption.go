@@ -145,7 +145,10 @@ func WithRetry(p RetryPolicy) OpenOption {
 // WithTelemetry reports spans to t and metrics to m. If t or m is nil, the global provider of
 // OpenTelemetry is used in its place.
 func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
-	return openOption(func(o *OpenOptions) { o.Tracer, o.Meter = t, m })
+	return openOption(func(o *OpenOptions) {
+		o.Tracer = t
+		o.Meter = m
+	})
 }
 
 // WithHook calls h for every operation. Several hooks are called in the order given. A bucket that

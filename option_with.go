@@ -264,7 +264,9 @@ func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 // past the end, the read fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
-		r.Offset, r.Length, r.Suffix = 0, -1, 0
+		r.Offset = 0
+		r.Length = -1
+		r.Suffix = 0
 		switch {
 		case offset < 0 && length >= 0:
 			fail(&r.err, "WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
@@ -275,7 +277,8 @@ func WithRange(offset, length int64) DownloadOption {
 		case length < 0:
 			r.Offset = offset
 		default:
-			r.Offset, r.Length = offset, min(length, math.MaxInt64-offset)
+			r.Offset = offset
+			r.Length = min(length, math.MaxInt64-offset)
 		}
 	})
 }

@@ -125,7 +125,8 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		checkFileName(r, "WithDownloadName", filename)
-		r.ResponseName, r.ResponseContentDisposition = filename, ""
+		r.ResponseName = filename
+		r.ResponseContentDisposition = ""
 	})
 }
 
@@ -155,7 +156,8 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 				`must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`,
 			)
 		}
-		r.ResponseName, r.ResponseContentDisposition = "", disposition
+		r.ResponseName = ""
+		r.ResponseContentDisposition = disposition
 	})
 }
 

@@ -60,7 +60,10 @@ func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 // *Attrs.
 func initReader(reader any, from seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
-	r.attrs, r.from, r.offset, r.length = attrs.(*Attrs), from, offset, length
+	r.attrs = attrs.(*Attrs)
+	r.from = from
+	r.offset = offset
+	r.length = length
 }
 
 // A pinnedObject is one revision of an object, for functions that read it by several requests.

@@ -84,7 +84,9 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 			)
 		}
 	}
-	r.gap, r.limit, r.claimed = defaultMaxGap, maxRunBytes, claimedBytes
+	r.gap = defaultMaxGap
+	r.limit = maxRunBytes
+	r.claimed = claimedBytes
 	if r.req.MaxGap != nil {
 		r.gap = *r.req.MaxGap
 	}
@@ -200,7 +202,8 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 			}
 			batch, bytes, come = nil, 0, come+bytes
 		}
-		batch, bytes = append(batch, run), bytes+length
+		batch = append(batch, run)
+		bytes += length
 	}
 	if err := r.fetchBatch(ctx, batch); err != nil {
 		return err

@@ -78,7 +78,8 @@ func Prefixed(b Bucket, prefix string) Bucket {
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, e := need(b, op, "")
 	if e != nil {
-		f, outer.Bad = &front{scope: scope.Scope{Mask: scope.Everything}}, e
+		f = &front{scope: scope.Scope{Mask: scope.Everything}}
+		outer.Bad = e
 	}
 	return f.view(outer)
 }

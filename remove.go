@@ -139,7 +139,8 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 		for _, one := range group {
 			e := located(f, op, one.Key, f.refused(scope.Remove, nil))
 			e.Version = one.Version
-			keys, errs = append(keys, f.scope.Key(one.Key)), append(errs, e)
+			keys = append(keys, f.scope.Key(one.Key))
+			errs = append(errs, e)
 		}
 		f.callHooks(ctx, Operation{Name: op, Keys: keys}, errs[0])
 		return errs, true

@@ -160,7 +160,10 @@ func WithVersioning(on bool) SettingOption {
 func WithObjectLock() SettingOption {
 	return settingOption{
 		func(r *BucketOptions) { r.ObjectLock = true },
-		func(o *OpenOptions) { o.Versions, o.ObjectLock = true, true },
+		func(o *OpenOptions) {
+			o.Versions = true
+			o.ObjectLock = true
+		},
 	}
 }
 

@@ -72,7 +72,8 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	case "":
 		*condition = IfRevision(attrs.Revision)
 	case ObjectNotFound:
-		old, attrs = nil, nil
+		old = nil
+		attrs = nil
 		*condition = IfAbsent()
 	default:
 		return nil, err
@@ -153,7 +154,8 @@ type tailOption struct {
 }
 
 func (o tailOption) applyCopy(r *CopyOptions) {
-	r.state.Tail, r.state.Taken = o.bytes, o.taken
+	r.state.Tail = o.bytes
+	r.state.Taken = o.taken
 	if o.bytes == nil {
 		r.state.Tail = []byte{}
 	}
