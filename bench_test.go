@@ -12,7 +12,8 @@ import (
 )
 
 func BenchmarkUpload1KiB(b *testing.B) {
-	bucket, data := memstore.New(), make([]byte, 1<<10)
+	bucket := memstore.New()
+	data := make([]byte, 1<<10)
 	body := bytes.NewReader(data)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -23,7 +24,8 @@ func BenchmarkUpload1KiB(b *testing.B) {
 }
 
 func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
-	bucket, data := memstore.New(), strings.Repeat("x", 1<<10)
+	bucket := memstore.New()
+	data := strings.Repeat("x", 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := bucket.Upload(b.Context(), "key.bin", io.MultiReader(strings.NewReader(data)))
@@ -32,7 +34,8 @@ func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 }
 
 func BenchmarkReadAll1KiB(b *testing.B) {
-	bucket, data := memstore.New(), make([]byte, 1<<10)
+	bucket := memstore.New()
+	data := make([]byte, 1<<10)
 	_, err := bucket.Upload(b.Context(), "key.bin", bytes.NewReader(data))
 	require.NoError(b, err)
 	b.ReportAllocs()

@@ -27,11 +27,14 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 			err, fails := results[len(results)-1].Interface().(error)
 			switch listing := results[0].Interface().(type) {
 			case iter.Seq2[storage.ListEntry, error]:
-				err, fails = firstError(listing), true
+				err = firstError(listing)
+				fails = true
 			case iter.Seq2[storage.VersionEntry, error]:
-				err, fails = firstError(listing), true
+				err = firstError(listing)
+				fails = true
 			case iter.Seq2[storage.UploadEntry, error]:
-				err, fails = firstError(listing), true
+				err = firstError(listing)
+				fails = true
 			}
 			if !fails {
 				require.Contains(t, harmless, name)

@@ -86,7 +86,10 @@ func (w *watched) options() []storage.OpenOption {
 
 // begin denies the given effects from now on, and forgets what was seen.
 func (w *watched) begin(deny storage.Effects) {
-	w.deny, w.seen, w.outcomes, w.requests = deny, nil, nil, nil
+	w.deny = deny
+	w.seen = nil
+	w.outcomes = nil
+	w.requests = nil
 }
 
 // effects returns the effects of all operations that the hook has seen.

@@ -110,7 +110,8 @@ func (d *mapDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.At
 func (d *mapDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	page, last := &storage.Page{}, max(r.StartAfter, r.Token)
+	page := &storage.Page{}
+	last := max(r.StartAfter, r.Token)
 	for _, key := range slices.Sorted(maps.Keys(d.objects)) {
 		o := d.objects[key].attrs()
 		entry := storage.ListEntry{Key: key, Size: o.Size, ETag: o.ETag, Revision: o.Revision, Modified: o.Modified}
@@ -125,7 +126,8 @@ func (d *mapDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 			page.Token = last
 			break
 		}
-		page.Entries, last = append(page.Entries, entry), entry.Key
+		page.Entries = append(page.Entries, entry)
+		last = entry.Key
 	}
 	return page, ctx.Err()
 }

@@ -220,7 +220,8 @@ func ExampleNewWriter() {
 // Between any two buckets; on the provider's side where that is possible.
 func ExampleCopy() {
 	ctx := context.Background()
-	laptop, production := memstore.New(), memstore.New()
+	laptop := memstore.New()
+	production := memstore.New()
 	if _, err := laptop.Upload(ctx, "a.txt", strings.NewReader("text"), storage.WithMetadata(map[string]string{"author": "ann"})); err != nil {
 		panic(err)
 	}

@@ -34,7 +34,8 @@ func constants(t *testing.T, path string) []string {
 }
 
 func TestFeaturesHaveTheNamesOfTheirConstants(t *testing.T) {
-	own, drivers := constants(t, "features.go"), constants(t, "driver/features.go")
+	own := constants(t, "features.go")
+	drivers := constants(t, "driver/features.go")
 	require.Equal(t, "ConditionalCreate", own[1])
 	for i, name := range own {
 		require.Equal(t, name, (storage.Features(1) << i).String())

@@ -307,8 +307,10 @@ func TestExploredRemoveMatching(t *testing.T) {
 		outside := store.Bucket()
 		_, err := outside.Upload(s.Context(), "k", strings.NewReader("first"))
 		require.NoError(s, err)
-		p, q := s.Process("removes"), s.Process("writes")
-		b, c := p.Bucket(store), q.Bucket(store)
+		p := s.Process("removes")
+		q := s.Process("writes")
+		b := p.Bucket(store)
+		c := q.Bucket(store)
 		p.Go("removes", func(ctx context.Context) error {
 			_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Size == 5 })
 			return err

@@ -11,7 +11,8 @@ import (
 // A type of one's own sees what WithNative gave: else it would store an object without the key that
 // encrypts it.
 func TestOptionsShowNativeValues(t *testing.T) {
-	one, two := storage.WithNative("shelf", "one"), storage.WithNative("shelf", "two")
+	one := storage.WithNative("shelf", "one")
+	two := storage.WithNative("shelf", "two")
 	var (
 		upload, multipart          storage.UploadOptions
 		download, attrs            storage.DownloadOptions

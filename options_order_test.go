@@ -270,7 +270,9 @@ func requireEffect(t *testing.T, option string, none, alone, both reflect.Value)
 	t.Helper()
 	for i := range none.NumField() {
 		field := none.Type().Field(i)
-		before, want, got := none.Field(i), alone.Field(i), both.Field(i)
+		before := none.Field(i)
+		want := alone.Field(i)
+		got := both.Field(i)
 		switch {
 		case field.Name == "err":
 		case field.Type.Kind() == reflect.Struct && field.Type.NumField() > 0:

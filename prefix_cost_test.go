@@ -57,7 +57,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 		}, 11, 14},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			ctx, b := t.Context(), memstore.New()
+			ctx := t.Context()
+			b := memstore.New()
 			for _, key := range row.stored {
 				require.NoError(t, lastError(b.Upload(ctx, prefix+key, strings.NewReader(content))))
 			}

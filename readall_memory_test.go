@@ -29,7 +29,9 @@ func TestMemoryFollowsTheBytesThatCome(t *testing.T) {
 			g := &generated{size: total}
 			r := &rangesRead{from: g, key: "k", ranges: ranges}
 			require.Nil(t, r.init(nil))
-			r.claimed, r.limit, r.gap = claimed, 300, 50
+			r.claimed = claimed
+			r.limit = 300
+			r.gap = 50
 			require.NoError(t, r.run(t.Context(), nil))
 			require.Len(t, r.results, len(ranges))
 			for i, one := range ranges {
