@@ -157,7 +157,9 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
 	for name, option := range map[string]OpenOption{
-		"public": WithPublicAccess(true), "versions": WithVersioning(true), "object_lock": WithObjectLock(),
+		"public":      WithPublicAccess(true),
+		"versions":    WithVersioning(true),
+		"object_lock": WithObjectLock(),
 	} {
 		switch query.Get(name) {
 		case "true":

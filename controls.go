@@ -119,7 +119,9 @@ func WithRestoreDays(days int) RestoreOption {
 // WithRestoreTier sets how fast the object is restored. On S3, tier is Expedited, Standard or Bulk; on Azure, it is
 // High or Standard. The default is Standard.
 func WithRestoreTier(tier string) RestoreOption {
-	return restoreOption(func(r *ChangeOptions) { r.RestoreTier = tier })
+	return restoreOption(func(r *ChangeOptions) {
+		r.RestoreTier = tier
+	})
 }
 
 // Restore asks the store to make an archived object readable, which takes minutes to hours (see

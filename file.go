@@ -171,7 +171,8 @@ func checkDir(dir string) *Error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &Error{
-			Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err),
+			Code: InvalidArgument,
+			Err:  fmt.Errorf("path must be in a directory that exists: %w", err),
 			Hint: "create the directory first",
 		}
 	}

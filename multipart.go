@@ -111,7 +111,9 @@ func WithMaxSize(bytes int64) MultipartOption {
 // checksum before they upload, such as Uppy. S3 then keeps no CRC32C of the parts and of the
 // object.
 func WithUncheckedParts() MultipartOption {
-	return multipartOption(func(r *UploadOptions) { r.UncheckedParts = true })
+	return multipartOption(func(r *UploadOptions) {
+		r.UncheckedParts = true
+	})
 }
 
 type partsOption []UploadedPart

@@ -113,13 +113,17 @@ func WithPublicBaseURL(base string) OpenOption {
 // the store by another address than this program. A local or memory bucket needs this option to
 // sign: mount the handler of package serve at base.
 func WithSigningBaseURL(base string) OpenOption {
-	return openOption(func(o *OpenOptions) { o.SigningBaseURL = baseURL(o, "WithSigningBaseURL", base) })
+	return openOption(func(o *OpenOptions) {
+		o.SigningBaseURL = baseURL(o, "WithSigningBaseURL", base)
+	})
 }
 
 // WithBufferLimit bounds the transfer buffers of all buckets that are opened with the same m. By default all buckets of
 // the process share 128 MiB.
 func WithBufferLimit(m *BufferLimit) OpenOption {
-	return openOption(func(o *OpenOptions) { o.Buffers = m })
+	return openOption(func(o *OpenOptions) {
+		o.Buffers = m
+	})
 }
 
 // WithDefaultPartSize sets the part size of every upload without [WithPartSize]. An upload of at
@@ -139,7 +143,9 @@ func WithDefaultPartSize(bytes int64) OpenOption {
 // WithRetry sets how failed requests are retried. A retry without a condition may overwrite
 // a later write by another client: use [IfRevision].
 func WithRetry(p RetryPolicy) OpenOption {
-	return openOption(func(o *OpenOptions) { o.Retry = p })
+	return openOption(func(o *OpenOptions) {
+		o.Retry = p
+	})
 }
 
 // WithTelemetry reports spans to t and metrics to m. If t or m is nil, the global provider of
@@ -176,7 +182,9 @@ type BufferLimit struct {
 }
 
 func (m *BufferLimit) bounded() *buffer.Limit {
-	m.used.Do(func() { m.limit.Max = max(m.Max, 1<<20) })
+	m.used.Do(func() {
+		m.limit.Max = max(m.Max, 1<<20)
+	})
 	return &m.limit
 }
 
@@ -185,7 +193,9 @@ var defaultBufferLimit = BufferLimit{Max: 128 << 20}
 // WithAttemptSpans adds a span for each call of the driver.Driver, below the span of the operation.
 // The span of a Get ends when the body begins.
 func WithAttemptSpans() OpenOption {
-	return openOption(func(o *OpenOptions) { o.AttemptSpans = true })
+	return openOption(func(o *OpenOptions) {
+		o.AttemptSpans = true
+	})
 }
 
 // WithHedgedReads makes a second, equal request if the first response to a read takes longer than
@@ -193,7 +203,9 @@ func WithAttemptSpans() OpenOption {
 // Exists, and costs at most 5 percent more reads. The first 20 reads are only measured. No second
 // request is made while the store throttles the bucket, or if the store is on this machine.
 func WithHedgedReads() OpenOption {
-	return openOption(func(o *OpenOptions) { o.HedgedReads = true })
+	return openOption(func(o *OpenOptions) {
+		o.HedgedReads = true
+	})
 }
 
 // A RetryPolicy sets how often and for how long each request is retried if it fails for a temporary reason. A field

@@ -42,29 +42,39 @@ func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 // bytes show no type either, the default is "application/octet-stream". A signed upload has no
 // default.
 func WithContentType(mediaType string) WriteOption {
-	return propertyOption(ContentTypeSet, func(p *Properties) { p.ContentType = mediaType })
+	return propertyOption(ContentTypeSet, func(p *Properties) {
+		p.ContentType = mediaType
+	})
 }
 
 // WithCacheControl sets the Cache-Control header of the object.
 func WithCacheControl(directives string) WriteOption {
-	return propertyOption(CacheControlSet, func(p *Properties) { p.CacheControl = directives })
+	return propertyOption(CacheControlSet, func(p *Properties) {
+		p.CacheControl = directives
+	})
 }
 
 // WithContentDisposition sets the Content-Disposition header of the object.
 func WithContentDisposition(disposition string) WriteOption {
-	return propertyOption(ContentDispositionSet, func(p *Properties) { p.ContentDisposition = disposition })
+	return propertyOption(ContentDispositionSet, func(p *Properties) {
+		p.ContentDisposition = disposition
+	})
 }
 
 // WithContentEncoding declares how the bytes are already encoded, such as "gzip". This package neither encodes nor
 // decodes them. The encoding "identity" means none. Attrs returns it, but the attributes of a download may lack it, as
 // Google's do.
 func WithContentEncoding(coding string) WriteOption {
-	return propertyOption(ContentEncodingSet, func(p *Properties) { p.ContentEncoding = coding })
+	return propertyOption(ContentEncodingSet, func(p *Properties) {
+		p.ContentEncoding = coding
+	})
 }
 
 // WithContentLanguage sets the Content-Language header of the object.
 func WithContentLanguage(tag string) WriteOption {
-	return propertyOption(ContentLanguageSet, func(p *Properties) { p.ContentLanguage = tag })
+	return propertyOption(ContentLanguageSet, func(p *Properties) {
+		p.ContentLanguage = tag
+	})
 }
 
 // WithMetadata sets all metadata of the object. A write replaces the old metadata. A key has at most 64 letters,
@@ -72,18 +82,24 @@ func WithContentLanguage(tag string) WriteOption {
 // without control characters and without spaces at its ends. [EncodeMetadataValue] makes a value from any text. All
 // keys and values together take at most 2 KiB in the store.
 func WithMetadata(metadata map[string]string) WriteOption {
-	return propertyOption(MetadataSet, func(p *Properties) { p.Metadata = metadata })
+	return propertyOption(MetadataSet, func(p *Properties) {
+		p.Metadata = metadata
+	})
 }
 
 // WithStorageClass sets the storage class, by the provider's own name. Without this option, an
 // object on Azure that replaces another object gets the class of the replaced object.
 func WithStorageClass(class string) WriteOption {
-	return propertyOption(StorageClassSet, func(p *Properties) { p.StorageClass = class })
+	return propertyOption(StorageClassSet, func(p *Properties) {
+		p.StorageClass = class
+	})
 }
 
 // WithPublicRead makes only this object readable by anyone.
 func WithPublicRead() WriteOption {
-	return writeOption(func(w written) { w.controls.PublicRead = true })
+	return writeOption(func(w written) {
+		w.controls.PublicRead = true
+	})
 }
 
 // A sizeOption sets the declared length or checksum of a body in the options struct of an
@@ -109,7 +125,9 @@ func WithSize(bytes int64) SizeOption {
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. If the body has another checksum, nothing is stored, and the
 // upload fails with ChecksumMismatch.
 func WithCRC32C(sum uint32) SizeOption {
-	return sizeOption(func(_ *int64, to *CRC32C, _ *error) { *to = CRC32C{Sum: sum, Known: true} })
+	return sizeOption(func(_ *int64, to *CRC32C, _ *error) {
+		*to = CRC32C{Sum: sum, Known: true}
+	})
 }
 
 type nativeOption NativeValue
@@ -287,7 +305,9 @@ func WithRange(offset, length int64) DownloadOption {
 // power failure, there may be an empty file in place of the old one. Other downloads ignore this
 // option.
 func WithNoSync() DownloadOption {
-	return downloadOption(func(r *DownloadOptions) { r.NoSync = true })
+	return downloadOption(func(r *DownloadOptions) {
+		r.NoSync = true
+	})
 }
 
 // WithMaxGap sets the largest gap in bytes between two ranges that [ReadRanges] reads by one
@@ -366,25 +386,33 @@ func (o listOption) applyList(r *ListOptions) { o(r) }
 
 // WithPrefix lists only the keys that begin with prefix. prefix need not end at a slash.
 func WithPrefix(prefix string) ListOption {
-	return listOption(func(r *ListOptions) { r.Prefix = prefix })
+	return listOption(func(r *ListOptions) {
+		r.Prefix = prefix
+	})
 }
 
 // WithDelimiter groups keys: all keys that share the text up to the next delimiter, often "/", become one entry.
 func WithDelimiter(delimiter string) ListOption {
-	return listOption(func(r *ListOptions) { r.Delimiter = delimiter })
+	return listOption(func(r *ListOptions) {
+		r.Delimiter = delimiter
+	})
 }
 
 // WithStartAfter lists only entries whose Key is greater than key. Common prefixes are compared,
 // too.
 func WithStartAfter(key string) ListOption {
-	return listOption(func(r *ListOptions) { r.StartAfter = key })
+	return listOption(func(r *ListOptions) {
+		r.StartAfter = key
+	})
 }
 
 // WithAnyOrder permits the listing to yield the entries in any order, each of them once. Some
 // buckets, such as a directory bucket of S3, do not list in byte order and need this option. In
 // such a bucket, [WithStartAfter] is not supported, and the only delimiter is "/".
 func WithAnyOrder() ListOption {
-	return listOption(func(r *ListOptions) { r.AnyOrder = true })
+	return listOption(func(r *ListOptions) {
+		r.AnyOrder = true
+	})
 }
 
 // WithLimit ends the listing after n entries. n is at least 1.

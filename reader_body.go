@@ -74,6 +74,8 @@ func (b *givenBody) fail(code Code, err error) *Error {
 func (b *givenBody) WriteTo(w io.Writer) (int64, error) { return chunks.Copy(w, b) }
 
 func (b *givenBody) Close() (err error) {
-	b.close.Do(func() { err = b.body.Close() })
+	b.close.Do(func() {
+		err = b.body.Close()
+	})
 	return err
 }

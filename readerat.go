@@ -48,7 +48,11 @@ func NewReaderAt(ctx context.Context, b interface {
 	}
 	at := &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs)}
 	at.blocks.Init(ctx, blockcache.Config{
-		Fetch: at.object.fetch, Size: attrs.Size, BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,
+		Fetch:     at.object.fetch,
+		Size:      attrs.Size,
+		BlockSize: r.blockSize,
+		Max:       r.cacheBytes,
+		Limit:     limit,
 	})
 	return at, nil
 }

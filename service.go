@@ -112,7 +112,9 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 // WithRegion sets the region of a new bucket. On Azure, CreateBucket with this option fails with
 // Unsupported.
 func WithRegion(region string) BucketOption {
-	return bucketOption(func(r *BucketOptions) { r.Region = region })
+	return bucketOption(func(r *BucketOptions) {
+		r.Region = region
+	})
 }
 
 // A SettingOption fits CreateBucket, UpdateBucket and functions that open a bucket. CreateBucket and
@@ -137,8 +139,12 @@ func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 // address of an object, or for a local or memory bucket an address below [WithSigningBaseURL].
 func WithPublicAccess(public bool) SettingOption {
 	return settingOption{
-		func(r *BucketOptions) { r.PublicAccess = &public },
-		func(o *OpenOptions) { o.Public = o.Public || public },
+		func(r *BucketOptions) {
+			r.PublicAccess = &public
+		},
+		func(o *OpenOptions) {
+			o.Public = o.Public || public
+		},
 	}
 }
 
@@ -147,8 +153,12 @@ func WithPublicAccess(public bool) SettingOption {
 // opened with true fails with [Unsupported]. When a bucket is opened, false has no effect.
 func WithVersioning(on bool) SettingOption {
 	return settingOption{
-		func(r *BucketOptions) { r.Versioning = &on },
-		func(o *OpenOptions) { o.Versions = o.Versions || on },
+		func(r *BucketOptions) {
+			r.Versioning = &on
+		},
+		func(o *OpenOptions) {
+			o.Versions = o.Versions || on
+		},
 	}
 }
 
@@ -159,7 +169,9 @@ func WithVersioning(on bool) SettingOption {
 // has no locks, every call on the bucket fails with Unsupported.
 func WithObjectLock() SettingOption {
 	return settingOption{
-		func(r *BucketOptions) { r.ObjectLock = true },
+		func(r *BucketOptions) {
+			r.ObjectLock = true
+		},
 		func(o *OpenOptions) {
 			o.Versions = true
 			o.ObjectLock = true
@@ -176,7 +188,9 @@ func WithObjectLock() SettingOption {
 // keeps removed objects. Every call on a bucket of S3 that is opened with it fails with Unsupported.
 func WithSoftDelete(keep time.Duration) SettingOption {
 	return settingOption{
-		func(r *BucketOptions) { r.SoftDelete = &keep },
+		func(r *BucketOptions) {
+			r.SoftDelete = &keep
+		},
 		func(o *OpenOptions) {
 			if keep <= 0 {
 				o.Fail(invalid("WithSoftDelete", "must be positive"))
@@ -190,7 +204,9 @@ func WithSoftDelete(keep time.Duration) SettingOption {
 // is 1 to 36,500. The bucket must have been made with [WithObjectLock]. With "" and 0, there is no
 // default retention.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
-	return bucketOption(func(r *BucketOptions) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
+	return bucketOption(func(r *BucketOptions) {
+		r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days}
+	})
 }
 
 // WithCORS replaces the bucket's CORS rules. If no rules are given, it removes the old ones.

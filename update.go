@@ -30,8 +30,10 @@ func Update(ctx context.Context, b interface {
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
 	u := &update{
-		rounds: rounds{b: b, op: "Update", key: key}, b: b, change: change,
-		opts: append(opts[:len(opts):len(opts)], nil),
+		rounds: rounds{b: b, op: "Update", key: key},
+		b:      b,
+		change: change,
+		opts:   append(opts[:len(opts):len(opts)], nil),
 	}
 	if e := u.check(opts); e != nil {
 		return nil, refuseFunction(ctx, b, "Update", "Upload", key, e)
@@ -223,7 +225,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		if r.conflicts == maxConflicts {
 			return r.located(
 				&Error{
-					Code: Unavailable, Err: err,
+					Code: Unavailable,
+					Err:  err,
 					Hint: "too many writers update this object: spread them over several keys",
 				},
 			)
@@ -263,5 +266,7 @@ func (r *CopyOptions) creating() UploadOption {
 	if create.Condition == (Condition{}) {
 		create.Condition.Absent = true
 	}
-	return uploadOption(func(r *UploadOptions) { *r = create })
+	return uploadOption(func(r *UploadOptions) {
+		*r = create
+	})
 }
