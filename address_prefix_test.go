@@ -28,12 +28,15 @@ func init() {
 func lend(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	lent = b
-	t.Cleanup(func() { lent = nil })
+	t.Cleanup(func() {
+		lent = nil
+	})
 }
 
 func TestAPrefixInTheAddressOpensAFolderAsABucket(t *testing.T) {
 	for scheme, address := range map[string]string{
-		"mem": "mem://folder", "file": "file://" + filepath.ToSlash(t.TempDir()),
+		"mem":  "mem://folder",
+		"file": "file://" + filepath.ToSlash(t.TempDir()),
 	} {
 		t.Run(scheme, func(t *testing.T) {
 			all, err := storage.Open(t.Context(), address)

@@ -39,7 +39,10 @@ func TestCommentOfCoreListsMethods(t *testing.T) {
 		}
 	}
 	for word, set := range map[string]effect.Set{
-		"read": effect.Read, "written": effect.Write, "removed": effect.Remove, "listed": effect.List,
+		"read":                            effect.Read,
+		"written":                         effect.Write,
+		"removed":                         effect.Remove,
+		"listed":                          effect.List,
 		"described by attributes or tags": effect.Describe,
 	} {
 		found := regexp.MustCompile(`To see what is ` + word + `, override ([A-Za-z, ]+)\.`).FindStringSubmatch(comment)

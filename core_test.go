@@ -84,8 +84,15 @@ func TestABucketOfAnotherTypeIsRefused(t *testing.T) {
 	_, attrs := storage.Prefixed(b, "p/").Attrs(t.Context(), "k")
 	_, narrowed := storage.Ref[storage.AttrsReader](b).Attrs(t.Context(), "k")
 	refused := map[string]error{
-		"Copy": copied, "Compose": composed, "Move": moved, "ListPage": listed, "RemoveAll": removed, "RemoveVersions": versions,
-		"Wrap": wrapped, "Prefixed": attrs, "Ref": narrowed,
+		"Copy":           copied,
+		"Compose":        composed,
+		"Move":           moved,
+		"ListPage":       listed,
+		"RemoveAll":      removed,
+		"RemoveVersions": versions,
+		"Wrap":           wrapped,
+		"Prefixed":       attrs,
+		"Ref":            narrowed,
 	}
 	for _, row := range beyond {
 		refused[row.name] = row.call(t.Context(), b)

@@ -346,11 +346,28 @@ func eachError[E any](listing func(func(E, error) bool)) (failed error) {
 
 // requestEffects has what a method of a driver does. Other operations may describe objects, too.
 var requestEffects = map[string]storage.Effects{
-	"Put": write, "BeginParts": write, "PutPart": write, "CompleteParts": write, "AbortParts": write,
-	"Copy": write, "Compose": write, "Move": write | remove, "SetTags": write, "SetRetention": write,
-	"SetLegalHold": write, "Restore": write, "Get": read, "Delete": remove, "DeleteBatch": remove,
-	"ListVersions": list, "ListUploads": list, "List": list, "Sign": sign, "SignForm": sign, "SignPart": sign,
-	"Vend": vend,
+	"Put":           write,
+	"BeginParts":    write,
+	"PutPart":       write,
+	"CompleteParts": write,
+	"AbortParts":    write,
+	"Copy":          write,
+	"Compose":       write,
+	"Move":          write | remove,
+	"SetTags":       write,
+	"SetRetention":  write,
+	"SetLegalHold":  write,
+	"Restore":       write,
+	"Get":           read,
+	"Delete":        remove,
+	"DeleteBatch":   remove,
+	"ListVersions":  list,
+	"ListUploads":   list,
+	"List":          list,
+	"Sign":          sign,
+	"SignForm":      sign,
+	"SignPart":      sign,
+	"Vend":          vend,
 }
 
 // A hook sees the effects of each call, and each call to the driver belongs to an operation that the

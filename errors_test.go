@@ -75,8 +75,13 @@ func TestErrorTextNeverShowsASignature(t *testing.T) {
 
 func TestErrorTextNamesOperationAndObject(t *testing.T) {
 	err := &storage.Error{
-		Code: storage.PermissionDenied, Op: "Upload", Provider: "s3", Bucket: "pictures", Key: "a b\n", Hint: "look at the policy",
-		Err: errors.New("AccessDenied"),
+		Code:     storage.PermissionDenied,
+		Op:       "Upload",
+		Provider: "s3",
+		Bucket:   "pictures",
+		Key:      "a b\n",
+		Hint:     "look at the policy",
+		Err:      errors.New("AccessDenied"),
 	}
 	require.Equal(t, `storage: Upload "a b\n" in s3 bucket "pictures": permission denied: AccessDenied (look at the policy)`, err.Error())
 }

@@ -42,8 +42,9 @@ var _ driver.Driver = (*mapDriver)(nil)
 
 func (d *mapDriver) Describe() driver.Description {
 	return driver.Description{
-		Provider: "map", Bucket: "example",
-		Local: true, // no connection can break
+		Provider: "map",
+		Bucket:   "example",
+		Local:    true, // no connection can break
 		Features: driver.StreamingPut | storage.OrderedListing | storage.UniqueRevisions |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
@@ -76,8 +77,13 @@ func (d *mapDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 // attrs returns Attrs that share nothing with the object but the metadata.
 func (o mapObject) attrs() *storage.Attrs {
 	return &storage.Attrs{
-		Key: o.key, Size: int64(len(o.data)), Properties: o.Properties, ETag: strconv.Quote(o.revision),
-		Revision: o.revision, Modified: o.modified, CRC32C: storage.CRC32C{Sum: o.crc32c, Known: true},
+		Key:        o.key,
+		Size:       int64(len(o.data)),
+		Properties: o.Properties,
+		ETag:       strconv.Quote(o.revision),
+		Revision:   o.revision,
+		Modified:   o.modified,
+		CRC32C:     storage.CRC32C{Sum: o.crc32c, Known: true},
 	}
 }
 

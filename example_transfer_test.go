@@ -17,7 +17,9 @@ func ExampleWithProgress() {
 	ctx := context.Background()
 	bucket := memstore.New()
 	var last string
-	report := func(done, total int64) { last = fmt.Sprintf("%d of %d bytes", done, total) }
+	report := func(done, total int64) {
+		last = fmt.Sprintf("%d of %d bytes", done, total)
+	}
 	if _, err := bucket.Upload(ctx, "a.txt", strings.NewReader("hello"), storage.WithProgress(report)); err != nil {
 		fmt.Println(err)
 		return

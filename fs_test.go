@@ -15,7 +15,9 @@ import (
 func TestADirectoryIsReadByOneListing(t *testing.T) {
 	requests := 0
 	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return nil, func(out storage.Outcome) { requests += out.Requests }, nil
+		return nil, func(out storage.Outcome) {
+			requests += out.Requests
+		}, nil
 	}))
 	for _, key := range []string{"a/b/c", "a/d"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))

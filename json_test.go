@@ -22,13 +22,29 @@ func TestJSONNames(t *testing.T) {
 		want        string
 	}{
 		{"all attributes", &storage.Attrs{
-			Key: "a", Size: 5, ETag: `"e"`, Revision: "r", Version: "v", Modified: writtenAt,
-			CRC32C: storage.CRC32C{Sum: 7, Known: true}, MD5: []byte{1, 2}, TagCount: 1, LegalHold: true, Archived: true,
-			Retention: storage.Retention{Mode: storage.Governance, Until: writtenAt}, ReplicationStatus: "COMPLETED",
-			Encryption: storage.Encryption{Algorithm: "AES256", KeyID: "k"}, Restore: storage.RestoreState{InProgress: true, Until: writtenAt},
+			Key:               "a",
+			Size:              5,
+			ETag:              `"e"`,
+			Revision:          "r",
+			Version:           "v",
+			Modified:          writtenAt,
+			CRC32C:            storage.CRC32C{Sum: 7, Known: true},
+			MD5:               []byte{1, 2},
+			TagCount:          1,
+			LegalHold:         true,
+			Archived:          true,
+			Retention:         storage.Retention{Mode: storage.Governance, Until: writtenAt},
+			ReplicationStatus: "COMPLETED",
+			Encryption:        storage.Encryption{Algorithm: "AES256", KeyID: "k"},
+			Restore:           storage.RestoreState{InProgress: true, Until: writtenAt},
 			Properties: storage.Properties{
-				ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "en",
-				CacheControl: "no-cache", Metadata: map[string]string{"k": "v"}, StorageClass: "COLD",
+				ContentType:        "text/plain",
+				ContentEncoding:    "gzip",
+				ContentDisposition: "inline",
+				ContentLanguage:    "en",
+				CacheControl:       "no-cache",
+				Metadata:           map[string]string{"k": "v"},
+				StorageClass:       "COLD",
 			},
 		}, &storage.Attrs{}, `{"key":"a","size":5,"contentType":"text/plain","contentEncoding":"gzip","contentDisposition":"inline",` +
 			`"contentLanguage":"en","cacheControl":"no-cache","metadata":{"k":"v"},"storageClass":"COLD","etag":"\"e\"","revision":"r",` +

@@ -34,8 +34,18 @@ func TestErrorsAreLoggedByAttributes(t *testing.T) {
 	}{
 		"the whole error": {
 			&storage.Error{
-				Code: storage.RateLimited, Op: "Upload", Provider: "s3", Bucket: "photos", Key: "a", Status: 503, RequestID: "R1",
-				Retryable: true, RetryAfter: time.Second, Unknown: true, Hint: "slow down", Err: errors.New("busy"),
+				Code:       storage.RateLimited,
+				Op:         "Upload",
+				Provider:   "s3",
+				Bucket:     "photos",
+				Key:        "a",
+				Status:     503,
+				RequestID:  "R1",
+				Retryable:  true,
+				RetryAfter: time.Second,
+				Unknown:    true,
+				Hint:       "slow down",
+				Err:        errors.New("busy"),
 			},
 			`{"value":{"code":"rate limited","op":"Upload","provider":"s3","bucket":"photos","key":"a","status":503,"request_id":"R1","retryable":true,"retry_after":1000000000,"unknown":true,"hint":"slow down","cause":"busy"}}`,
 		},
@@ -50,7 +60,12 @@ func TestErrorsAreLoggedByAttributes(t *testing.T) {
 
 func TestAttributesOfObjectsAreLoggedWithoutMetadata(t *testing.T) {
 	a := &storage.Attrs{
-		Key: "a", Size: 5, Revision: "s3:1", Version: "v1", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: storage.CRC32C{Sum: 1, Known: true},
+		Key:        "a",
+		Size:       5,
+		Revision:   "s3:1",
+		Version:    "v1",
+		Modified:   time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		CRC32C:     storage.CRC32C{Sum: 1, Known: true},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"name": "Ada"}},
 	}
 	require.Equal(t, `{"value":{"key":"a","size":5,"content_type":"text/plain","revision":"s3:1","version":"v1","modified":"2026-01-02T03:04:05Z","crc32c":"`+a.CRC32C.String()+`"}}`, logged(t, a))

@@ -22,24 +22,58 @@ import (
 // functions has the exported functions of the root, except those that return an option.
 // TestFunctionsHasEveryFunction compares it with the source.
 var functions = map[string]any{
-	"AbandonUpload": storage.AbandonUpload, "AbortUpload": storage.AbortUpload, "Append": storage.Append,
-	"As": storage.As[any], "AsError": storage.AsError, "AttrsAs": storage.AttrsAs[any],
-	"BeginUpload": storage.BeginUpload, "CheckAddress": storage.CheckAddress, "Close": storage.Close,
-	"CodeOf": storage.CodeOf, "Compose": storage.Compose, "ContinueListedUpload": storage.ContinueListedUpload,
-	"ContinueUpload": storage.ContinueUpload, "Copy": storage.Copy,
-	"DecodeMetadataValue": storage.DecodeMetadataValue, "DownloadFile": storage.DownloadFile,
-	"EncodeMetadataValue": storage.EncodeMetadataValue, "FS": storage.FS, "IsTemporary": storage.IsTemporary,
-	"ListPage": storage.ListPage, "ListUploads": storage.ListUploads, "Move": storage.Move,
-	"NewBucket": storage.NewBucket, "NewCopySource": storage.NewCopySource, "NewReader": storage.NewReader,
-	"NewReaderAt": storage.NewReaderAt, "NewWriter": storage.NewWriter, "Open": storage.Open,
-	"OpenService": storage.OpenService, "Prefixed": storage.Prefixed, "PutSignedPart": storage.PutSignedPart,
-	"ReadAll": storage.ReadAll, "ReadRanges": storage.ReadRanges, "Ref": storage.Ref[storage.Bucket],
-	"Register": storage.Register, "RemoveAll": storage.RemoveAll, "RemoveMatching": storage.RemoveMatching,
-	"RemoveVersions": storage.RemoveVersions, "Require": storage.Require, "Restore": storage.Restore,
-	"SetLegalHold": storage.SetLegalHold, "SetRetention": storage.SetRetention, "SetTags": storage.SetTags,
-	"SignedRemoveURL": storage.SignedRemoveURL, "SignedUploadForm": storage.SignedUploadForm,
-	"Supports": storage.Supports, "Tags": storage.Tags, "Update": storage.Update,
-	"UploadFile": storage.UploadFile, "Vend": storage.Vend, "Versions": storage.Versions, "Wrap": storage.Wrap,
+	"AbandonUpload":        storage.AbandonUpload,
+	"AbortUpload":          storage.AbortUpload,
+	"Append":               storage.Append,
+	"As":                   storage.As[any],
+	"AsError":              storage.AsError,
+	"AttrsAs":              storage.AttrsAs[any],
+	"BeginUpload":          storage.BeginUpload,
+	"CheckAddress":         storage.CheckAddress,
+	"Close":                storage.Close,
+	"CodeOf":               storage.CodeOf,
+	"Compose":              storage.Compose,
+	"ContinueListedUpload": storage.ContinueListedUpload,
+	"ContinueUpload":       storage.ContinueUpload,
+	"Copy":                 storage.Copy,
+	"DecodeMetadataValue":  storage.DecodeMetadataValue,
+	"DownloadFile":         storage.DownloadFile,
+	"EncodeMetadataValue":  storage.EncodeMetadataValue,
+	"FS":                   storage.FS,
+	"IsTemporary":          storage.IsTemporary,
+	"ListPage":             storage.ListPage,
+	"ListUploads":          storage.ListUploads,
+	"Move":                 storage.Move,
+	"NewBucket":            storage.NewBucket,
+	"NewCopySource":        storage.NewCopySource,
+	"NewReader":            storage.NewReader,
+	"NewReaderAt":          storage.NewReaderAt,
+	"NewWriter":            storage.NewWriter,
+	"Open":                 storage.Open,
+	"OpenService":          storage.OpenService,
+	"Prefixed":             storage.Prefixed,
+	"PutSignedPart":        storage.PutSignedPart,
+	"ReadAll":              storage.ReadAll,
+	"ReadRanges":           storage.ReadRanges,
+	"Ref":                  storage.Ref[storage.Bucket],
+	"Register":             storage.Register,
+	"RemoveAll":            storage.RemoveAll,
+	"RemoveMatching":       storage.RemoveMatching,
+	"RemoveVersions":       storage.RemoveVersions,
+	"Require":              storage.Require,
+	"Restore":              storage.Restore,
+	"SetLegalHold":         storage.SetLegalHold,
+	"SetRetention":         storage.SetRetention,
+	"SetTags":              storage.SetTags,
+	"SignedRemoveURL":      storage.SignedRemoveURL,
+	"SignedUploadForm":     storage.SignedUploadForm,
+	"Supports":             storage.Supports,
+	"Tags":                 storage.Tags,
+	"Update":               storage.Update,
+	"UploadFile":           storage.UploadFile,
+	"Vend":                 storage.Vend,
+	"Versions":             storage.Versions,
+	"Wrap":                 storage.Wrap,
 }
 
 // declarations returns the declarations of functions and methods with exported names in a folder,
@@ -166,7 +200,9 @@ func (r *reach) methods(v reflect.Value) {
 
 func (r *reach) step(name string, f func()) {
 	r.path = append(r.path, name)
-	defer func() { r.path = r.path[:len(r.path)-1] }()
+	defer func() {
+		r.path = r.path[:len(r.path)-1]
+	}()
 	f()
 }
 

@@ -82,7 +82,9 @@ func TestCloseInterruptsAReadAt(t *testing.T) {
 				r := openGenerated(t, g, WithBlockSize(100))
 				var group sync.WaitGroup
 				var err error
-				group.Go(func() { _, err = r.ReadAt(make([]byte, length), 500) })
+				group.Go(func() {
+					_, err = r.ReadAt(make([]byte, length), 500)
+				})
 				synctest.Wait()
 				require.NoError(t, r.Close())
 				group.Wait()
@@ -113,7 +115,9 @@ func TestAContextEndsOneReadAtAndNoOther(t *testing.T) {
 				defer stop()
 				var group sync.WaitGroup
 				read := func(ctx context.Context, err *error) {
-					group.Go(func() { _, *err = r.ReadAtContext(ctx, make([]byte, row.length), 500) })
+					group.Go(func() {
+						_, *err = r.ReadAtContext(ctx, make([]byte, row.length), 500)
+					})
 				}
 				errs := make([]error, 3)
 				read(canceled, &errs[0])
