@@ -64,7 +64,7 @@ func TestPayloadsComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
 			b := open(t, storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-				return nil, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
+				return nil, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
 			}))
 			want := []*common.Payload{payload("one"), payload(strings.Repeat("two", 3<<20)), {}, payload("one")}
 			claims := store(t, newDriver(t, b), want...)
