@@ -66,10 +66,11 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 		if len(data) > MaxEntry {
 			return 0, l.failed("Append", storage.TooLarge, fmt.Sprintf("entry must have at most %d bytes", MaxEntry))
 		}
-		switch won, err := l.put(ctx, last+1, data); {
-		case err != nil:
-			return 0, err
-		case won:
+		won, failure := l.put(ctx, last+1, data)
+		if failure != nil {
+			return 0, failure
+		}
+		if won {
 			return last + 1, nil
 		}
 		if conflicts == maxConflicts {

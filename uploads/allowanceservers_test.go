@@ -57,9 +57,10 @@ func (a *account) live(random *rand.Rand) {
 	for range 4 {
 		p := a.process()
 		p.ctx = context.WithValue(p.ctx, endingKey{}, &ending{at: 1 + random.IntN(60), after: random.IntN(2) == 0})
-		switch keys, _ := a.files(); {
-		case len(keys) > 2 && random.IntN(3) > 0:
-			_ = p.service.Delete(p.ctx, keys[random.IntN(len(keys))], uploads.User{ID: alice})
+		listed, _ := a.files()
+		switch {
+		case len(listed) > 2 && random.IntN(3) > 0:
+			_ = p.service.Delete(p.ctx, listed[random.IntN(len(listed))], uploads.User{ID: alice})
 		case random.IntN(10) == 0:
 			_, _ = p.service.Sweep(p.ctx)
 		default:

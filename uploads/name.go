@@ -40,7 +40,10 @@ func CleanName(name string) string {
 		}
 		if !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Me, r) {
 			marks = 0
-		} else if marks++; marks > maxMarks {
+		} else {
+			marks++
+		}
+		if marks > maxMarks {
 			continue
 		}
 		b.WriteRune(r)

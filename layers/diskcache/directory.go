@@ -113,7 +113,10 @@ func removeFormer(root *os.Root) {
 			}
 			if name := path.Join(dir.Name(), file.Name()); isFormer(root, name) {
 				removed = root.Remove(name) == nil || removed
-			} else if foreign++; foreign > maxForeign {
+				continue
+			}
+			foreign++
+			if foreign > maxForeign {
 				return
 			}
 		}

@@ -36,7 +36,10 @@ func (h *head) fill(n int) {
 		h.err = err
 		if got > 0 {
 			empty = 0
-		} else if empty++; empty == maxEmptyReads && err == nil {
+		} else {
+			empty++
+		}
+		if empty == maxEmptyReads && err == nil {
 			h.err = io.ErrNoProgress
 		}
 	}

@@ -134,13 +134,14 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	if b.Versioning == state.Enabled {
 		r.Versioning = new(true)
 	}
-	switch _, err := s.Service.CreateBucket(ctx, r); {
-	case storage.CodeOf(err) == storage.BucketExists:
+	_, err = s.Service.CreateBucket(ctx, r)
+	if storage.CodeOf(err) == storage.BucketExists {
 		if _, err := s.Bucket(ctx, b.Name); err != nil {
 			return false, s3error.New("BucketAlreadyExists", "BucketName", b.Name)
 		}
 		return false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return false, ErrorOf(err, b.Name)
 	}
 	opened, err := s.locate(b.Name)

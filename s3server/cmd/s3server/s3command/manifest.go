@@ -70,8 +70,9 @@ func decodeStrictly(data []byte, what string, dst any) error {
 		return fmt.Errorf("%s must be an object", what)
 	}
 	for decoder.More() {
-		name, _ := decoder.Token()
-		switch name := name.(string); {
+		token, _ := decoder.Token()
+		name := token.(string)
+		switch {
 		case !slices.Contains(names, name):
 			return fmt.Errorf("%s has no field %q: it can have %s", what, name, strings.Join(names, ", "))
 		case slices.Contains(result, name):
