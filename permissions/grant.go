@@ -125,8 +125,11 @@ var bucketNames = sync.OnceValue(func() map[Provider]*regexp.Regexp {
 	amazon := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`)
 	azure := regexp.MustCompile(`^(\$root|\$web|\$logs|[a-z0-9][a-z0-9-]{2,62})$`)
 	return map[Provider]*regexp.Regexp{
-		AWS: amazon, MinIO: amazon, Azure: azure, AzureSAS: azure,
-		Google: regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`),
+		AWS:      amazon,
+		MinIO:    amazon,
+		Azure:    azure,
+		AzureSAS: azure,
+		Google:   regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`),
 	}
 })
 

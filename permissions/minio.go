@@ -32,11 +32,11 @@ var minioFree = map[Operation][]string{
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go
 func minioActions(o Operation, amazon []string) (all []string) {
 	for _, action := range amazon {
-		switch {
-		case slices.Contains(minioFree[o], action), strings.HasPrefix(action, "kms:"),
-			strings.HasSuffix(action, "BucketCORS"), strings.HasSuffix(action, "BucketPublicAccessBlock"):
+		if slices.Contains(minioFree[o], action) || strings.HasPrefix(action, "kms:") ||
+			strings.HasSuffix(action, "BucketCORS") || strings.HasSuffix(action, "BucketPublicAccessBlock") {
 			continue
-		case action == "s3:DeleteObjectVersion":
+		}
+		if action == "s3:DeleteObjectVersion" {
 			all = append(all, "s3:DeleteObject")
 		}
 		all = append(all, action)

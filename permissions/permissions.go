@@ -137,7 +137,8 @@ func unknown(name string) error {
 // unsupportedError returns an Unsupported error that names the operations.
 func unsupportedError(p Provider, does string, operations ...Operation) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unsupported, Err: errors.New(string(p) + " " + does + ": " + joined(operations)),
+		Code: storage.Unsupported,
+		Err:  errors.New(string(p) + " " + does + ": " + joined(operations)),
 	}
 }
 

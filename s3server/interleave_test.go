@@ -64,7 +64,8 @@ func TestExploredServer(t *testing.T) {
 			body:   "<VersioningConfiguration><Status>" + status + "</Status></VersioningConfiguration>",
 		}
 	}
-	enable, suspend := versioning("Enabled"), versioning("Suspended")
+	enable := versioning("Enabled")
+	suspend := versioning("Suspended")
 	lifecycle := request{method: "lifecycle"}
 	for _, tt := range []struct {
 		name          string
@@ -186,7 +187,8 @@ func TestExploredServer(t *testing.T) {
 						return nil
 					})
 				}
-				x, y := run("x", tt.first), run("y", tt.second)
+				x := run("x", tt.first)
+				y := run("y", tt.second)
 				s.Check(func() {
 					status, text, _ := askServer(s.Context(), serve(service), http.MethodGet, "/k", "")
 					if status == http.StatusNotFound {

@@ -127,9 +127,7 @@ func TestTheSessionPolicyBindsEverywhere(t *testing.T) {
 	)
 	failsWith(t, err, 403, "AccessDenied")
 	_, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-		Bucket: aws.String(
-			"no-such-bucket",
-		),
+		Bucket: aws.String("no-such-bucket"),
 		Delete: &s3types.Delete{Objects: []s3types.ObjectIdentifier{{Key: aws.String("k")}}},
 	})
 	failsWith(t, err, 403, "AccessDenied")

@@ -427,9 +427,7 @@ var reconcileCases = []Case{
 			}
 			b := t.open()
 			lost := faults.DropResponse(faults.DeleteBatch).Nth(1)
-			denied := faults.Fail(
-				faults.Delete,
-			).WithError(storage.PermissionDenied)
+			denied := faults.Fail(faults.Delete).WithError(storage.PermissionDenied)
 			for _, rules := range [][]faults.Rule{
 				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.PermissionDenied)},
 				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported), denied},

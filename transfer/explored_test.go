@@ -50,7 +50,8 @@ func (e *ends) has(text string) bool {
 // job adds a process that makes one job from src to dst.
 func (e *ends) job(name string, dst, src *interleave.Store, opts ...transfer.Option) *interleave.Actor {
 	p := e.Process(name)
-	to, from := p.Bucket(dst), p.Bucket(src)
+	to := p.Bucket(dst)
+	from := p.Bucket(src)
 	return p.Go(name, func(ctx context.Context) error {
 		opts := append(slices.Clip(opts), transfer.WithConcurrency(1))
 		_, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from), opts...)
@@ -212,7 +213,9 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 		journals := e.Store("journals")
 		for _, name := range []string{"a", "b"} {
 			p := e.Process(name)
-			to, from, journal := p.Bucket(e.q), p.Bucket(e.p), p.Bucket(journals)
+			to := p.Bucket(e.q)
+			from := p.Bucket(e.p)
+			journal := p.Bucket(journals)
 			p.Go(name, func(ctx context.Context) error {
 				_, err := transfer.Sync(
 					ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithConcurrency(1), transfer.WithJournal(journal, "j"),
@@ -240,7 +243,9 @@ func TestExploredSyncWithABackup(t *testing.T) {
 		e.upload(e.p, "l", "")
 		e.upload(e.q, "k", "first")
 		p := e.Process("job")
-		to, from, saved := p.Bucket(e.q), p.Bucket(e.p), p.Bucket(backup)
+		to := p.Bucket(e.q)
+		from := p.Bucket(e.p)
+		saved := p.Bucket(backup)
 		p.Go("job", func(ctx context.Context) error {
 			_, err := transfer.Sync(
 				ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithConcurrency(1), transfer.WithDelete(),

@@ -126,7 +126,8 @@ func TestExploredOldLedger(t *testing.T) {
 				_, err = first.bucket.Upload(s.Context(), pendingOf(ticket), body, kind)
 				require.NoError(s, err)
 				first.makeOldLedger(s)
-				p, q := s.Process("p"), s.Process("q")
+				p := s.Process("p")
+				q := s.Process("q")
 				mine := newExploredService(s, p.Bucket(store), false)
 				other := newExploredService(s, q.Bucket(store), false)
 				a := p.Go("Finish", func(ctx context.Context) error {
@@ -155,7 +156,8 @@ func TestExploredRecount(t *testing.T) {
 			return // New refuses such a bucket
 		}
 		newExploredService(s, store.Bucket(), false).putPiece(s.Context(), 1)
-		p, q := s.Process("p"), s.Process("q")
+		p := s.Process("p")
+		q := s.Process("q")
 		mine := newExploredService(s, p.Bucket(store), false)
 		other := newExploredService(s, q.Bucket(store), false)
 		p.Go("PutPiece", func(ctx context.Context) error {
@@ -240,7 +242,8 @@ func TestExploredCompletion(t *testing.T) {
 					}
 					first := newExploredService(s, store.Bucket(), records)
 					u := beginExploredParts(s, first)
-					p, q := s.Process("p"), s.Process("q")
+					p := s.Process("p")
+					q := s.Process("q")
 					mine := newExploredService(s, p.Bucket(store), records)
 					other := newExploredService(s, q.Bucket(store), records)
 					completed := http.StatusServiceUnavailable
@@ -259,7 +262,9 @@ func TestExploredCompletion(t *testing.T) {
 							require.EqualValues(s, 60, stored)
 						}
 						_, _ = late.Store(s.Context(), uploads.Upload{
-							Body: bytes.NewReader(content(100)), Size: 100, User: user,
+							Body: bytes.NewReader(content(100)),
+							Size: 100,
+							User: user,
 						})
 						late.usage(s)
 						time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end

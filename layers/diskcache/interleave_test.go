@@ -18,7 +18,8 @@ import (
 // A reader through a cache never sees an object that was replaced before the read began, nor one of two writes. The
 // directory is that of a process that has ended, and has room for one object.
 func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
-	first, recent := strings.Repeat("old ", 100), strings.Repeat("new ", 100)
+	first := strings.Repeat("old ", 100)
+	recent := strings.Repeat("new ", 100)
 	upload := func(ctx context.Context, b storage.Bucket, text string) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader(text))
 		return err

@@ -251,7 +251,8 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 				a := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b) })
 				s.Check(func() {
 					outside := moved.Bucket(over(l.open()))
-					k, other := l.text(outside, "k"), l.text(outside, "l")
+					k := l.text(outside, "k")
+					other := l.text(outside, "l")
 					require.NotContains(s, k+other, "old")
 					require.Contains(s, k+other, recent)
 					if a.Err() == nil && !a.Died() {

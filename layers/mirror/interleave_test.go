@@ -169,7 +169,8 @@ func TestExploredSwapOfRoles(t *testing.T) {
 			}
 			t.Run(before.name+", "+after.name, func(t *testing.T) {
 				explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
-					former, latter := s.Store("former"), s.Store("latter")
+					former := s.Store("former")
+					latter := s.Store("latter")
 					p := &exploredPair{Scene: s, primary: former, second: latter, sync: true}
 					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
 					require.NoError(s, err)
@@ -183,7 +184,8 @@ func TestExploredSwapOfRoles(t *testing.T) {
 						defer close(ended)
 						return before.do(ctx, b)
 					})
-					p.primary, p.second = latter, former
+					p.primary = latter
+					p.second = former
 					y := p.run("y", func(ctx context.Context, b storage.Bucket) error {
 						<-ended
 						return after.do(ctx, b)

@@ -32,7 +32,9 @@ func recordedStore() recorded.Store {
 		Provider: recorded.Azure,
 		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
 			d, err := azure.NewDriver(t.Context(), azure.Config{
-				Bucket: bucket, Account: "gocloudblobtests", Key: base64.StdEncoding.EncodeToString([]byte("key of the test")),
+				Bucket:     bucket,
+				Account:    "gocloudblobtests",
+				Key:        base64.StdEncoding.EncodeToString([]byte("key of the test")),
 				HTTPClient: client,
 			})
 			require.NoError(t, err)

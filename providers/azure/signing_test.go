@@ -166,9 +166,12 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Condition.Absent = true
 		})},
-		"and more than create, if altered": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}), change: altered("&sp=c", "&sp=cw")},
+		"and more than create, if altered": {
+			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.Condition.Absent = true
+			}),
+			change: altered("&sp=c", "&sp=cw"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signedURL, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))

@@ -173,9 +173,7 @@ func TestDocumentedErrorCodes(t *testing.T) {
 // A code that no list has means what its status means. If that tells nothing, a hint says so.
 func TestNewErrorCodes(t *testing.T) {
 	for status := 400; status < 500; status++ {
-		got := meaningOf(&googleapi.Error{
-			Code: status, Errors: []googleapi.ErrorItem{{Reason: "newReason"}},
-		})
+		got := meaningOf(&googleapi.Error{Code: status, Errors: []googleapi.ErrorItem{{Reason: "newReason"}}})
 		require.True(t, got.Code != storage.Internal || got.Hint != "", "%d", status)
 	}
 }

@@ -82,11 +82,18 @@ func objectOf(x *recorded.Exchange) string {
 	h := x.Response.Header
 	created, _ := http.ParseTime(h.Get("Last-Modified"))
 	object := map[string]any{
-		"kind": "storage#object", "name": x.Key, "bucket": x.Bucket, "generation": h.Get("X-Goog-Generation"),
-		"size": h.Get("X-Goog-Stored-Content-Length"), "contentType": h.Get("Content-Type"),
-		"contentEncoding": h.Get("Content-Encoding"), "contentLanguage": h.Get("Content-Language"),
-		"cacheControl": h.Get("Cache-Control"), "storageClass": h.Get("X-Goog-Storage-Class"),
-		"timeCreated": created, "etag": "CAE=",
+		"kind":            "storage#object",
+		"name":            x.Key,
+		"bucket":          x.Bucket,
+		"generation":      h.Get("X-Goog-Generation"),
+		"size":            h.Get("X-Goog-Stored-Content-Length"),
+		"contentType":     h.Get("Content-Type"),
+		"contentEncoding": h.Get("Content-Encoding"),
+		"contentLanguage": h.Get("Content-Language"),
+		"cacheControl":    h.Get("Cache-Control"),
+		"storageClass":    h.Get("X-Goog-Storage-Class"),
+		"timeCreated":     created,
+		"etag":            "CAE=",
 	}
 	for _, sum := range h.Values("X-Goog-Hash") {
 		name, value, _ := strings.Cut(sum, "=")

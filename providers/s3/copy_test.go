@@ -70,9 +70,13 @@ func TestCopyRequest(t *testing.T) {
 			"If-None-Match":              "",
 			"X-Amz-Checksum-Algorithm":   "CRC32C",
 		}},
-		{name: "with other attributes", change: func(r *driver.CopyRequest) {
-			r.Replace = true
-		}, header: restated},
+		{
+			name: "with other attributes",
+			change: func(r *driver.CopyRequest) {
+				r.Replace = true
+			},
+			header: restated,
+		},
 		{
 			name: "onto itself, which must be a change",
 			change: func(r *driver.CopyRequest) {
@@ -91,15 +95,27 @@ func TestCopyRequest(t *testing.T) {
 				"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
 			},
 		},
-		{name: "create-only", change: func(r *driver.CopyRequest) {
-			r.Condition.Absent = true
-		}, header: map[string]string{"If-None-Match": "*"}},
-		{name: "compare and swap", change: func(r *driver.CopyRequest) {
-			r.Condition.Revision = `"d"`
-		}, header: map[string]string{"If-Match": `"d"`}},
-		{name: "public", change: func(r *driver.CopyRequest) {
-			r.PublicRead = true
-		}, header: map[string]string{"X-Amz-Acl": "public-read"}},
+		{
+			name: "create-only",
+			change: func(r *driver.CopyRequest) {
+				r.Condition.Absent = true
+			},
+			header: map[string]string{"If-None-Match": "*"},
+		},
+		{
+			name: "compare and swap",
+			change: func(r *driver.CopyRequest) {
+				r.Condition.Revision = `"d"`
+			},
+			header: map[string]string{"If-Match": `"d"`},
+		},
+		{
+			name: "public",
+			change: func(r *driver.CopyRequest) {
+				r.PublicRead = true
+			},
+			header: map[string]string{"X-Amz-Acl": "public-read"},
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})

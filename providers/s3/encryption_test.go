@@ -217,9 +217,12 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 		"an option":       {native: []any{key}, want: named},
 		"a context":       {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
 		"key and context": {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
-		"the bucket's": {change: func(c *Config) {
-			c.KMSKey = keyARN
-		}, want: named},
+		"the bucket's": {
+			change: func(c *Config) {
+				c.KMSKey = keyARN
+			},
+			want: named,
+		},
 		"with a bucket key": {
 			change: func(c *Config) {
 				c.KMSKey = keyARN
@@ -227,12 +230,20 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 			},
 			want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"},
 		},
-		"in place of it": {change: func(c *Config) {
-			c.KMSKey = "alias/other"
-		}, native: []any{key}, want: named},
-		"with a context too": {change: func(c *Config) {
-			c.KMSKey = keyARN
-		}, native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
+		"in place of it": {
+			change: func(c *Config) {
+				c.KMSKey = "alias/other"
+			},
+			native: []any{key},
+			want:   named,
+		},
+		"with a context too": {
+			change: func(c *Config) {
+				c.KMSKey = keyARN
+			},
+			native: []any{pairs},
+			want:   map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded},
+		},
 		"none": {want: map[string]string{}},
 	} {
 		t.Run(name, func(t *testing.T) {

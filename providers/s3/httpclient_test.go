@@ -147,13 +147,21 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		{name: "none", raw: true},
 		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, raw: true},
 		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, raw: true},
-		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) {
-			tr.TLSClientConfig.RootCAs = x509.NewCertPool()
-		})}, raw: true},
+		{
+			name: "the SDK's default with other certificates",
+			config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) {
+				tr.TLSClientConfig.RootCAs = x509.NewCertPool()
+			})},
+			raw: true,
+		},
 		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
-		{name: "a client of service options", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) {
-			o.(*awss3.Options).HTTPClient = service
-		}}}, kept: service},
+		{
+			name: "a client of service options",
+			config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) {
+				o.(*awss3.Options).HTTPClient = service
+			}}},
+			kept: service,
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})

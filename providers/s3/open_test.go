@@ -362,9 +362,13 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			c.SecretKey = ""
 			c.AWS = &aws.Config{}
 		}},
-		{name: "a key, and a configuration without credentials", change: func(c *Config) {
-			c.AWS = &aws.Config{}
-		}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
+		{
+			name: "a key, and a configuration without credentials",
+			change: func(c *Config) {
+				c.AWS = &aws.Config{}
+			},
+			signed: "AWS4-HMAC-SHA256 Credential=key/",
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})

@@ -30,8 +30,11 @@ func recordedStore() recorded.Store {
 		Provider: recorded.Amazon,
 		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
 			d, err := s3.NewDriver(t.Context(), s3.Config{
-				Bucket: bucket, Region: "us-west-1", AccessKeyID: "AKIDRECORDED", SecretKey: "secret key of the test",
-				HTTPClient: client,
+				Bucket:      bucket,
+				Region:      "us-west-1",
+				AccessKeyID: "AKIDRECORDED",
+				SecretKey:   "secret key of the test",
+				HTTPClient:  client,
 			})
 			require.NoError(t, err)
 			return d
@@ -49,8 +52,11 @@ func recordedStore() recorded.Store {
 func TestOwnRecording(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	config := s3.Config{
-		Endpoint: server.URL, Region: "us-east-1", PathStyle: aws.Bool(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		Endpoint:    server.URL,
+		Region:      "us-east-1",
+		PathStyle:   aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	}
 	account, err := s3.NewService(t.Context(), config)
 	require.NoError(t, err)

@@ -46,7 +46,8 @@ func TestErrorsOfACredentialServiceAreTemporary(t *testing.T) {
 // S3 refuses a request that was signed before the credentials expired, and comes after it:
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
-	given, used := 0, []string{}
+	given := 0
+	used := []string{}
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		given++
 		lasts := time.Duration(given*given) * 20 * time.Second
@@ -77,8 +78,13 @@ func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey})
+	opened, err := NewDriver(t.Context(), Config{
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+	})
 	require.NoError(t, err)
 	d := opened.(*objectDriver)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })

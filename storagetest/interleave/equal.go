@@ -82,7 +82,9 @@ func (d *equalRevisions) source(ctx context.Context, ref driver.ObjectRef) drive
 // Put changes the request and not a copy of it, because the engine sets the checksum while the body is read.
 func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	original := r.Condition
-	defer func() { r.Condition = original }()
+	defer func() {
+		r.Condition = original
+	}()
 	r.Condition = d.condition(ctx, r.Key, "", r.Condition)
 	attrs, err := d.Driver.Put(ctx, r)
 	return d.show(ctx, attrs, err)
@@ -151,7 +153,9 @@ func (d *equalRevisions) DeleteBatch(ctx context.Context, r []driver.DeleteReque
 
 func (d *equalRevisions) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	original := r.Put.Condition
-	defer func() { r.Put.Condition = original }()
+	defer func() {
+		r.Put.Condition = original
+	}()
 	r.Put.Condition = d.condition(ctx, r.Put.Key, "", r.Put.Condition)
 	attrs, err := d.Driver.CompleteParts(ctx, r)
 	return d.show(ctx, attrs, err)

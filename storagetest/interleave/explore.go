@@ -96,10 +96,9 @@ func (f *Failure) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule %d fails: %s\n", f.Number, f.Message)
 	for i, line := range f.Trace {
-		switch {
-		case len(f.Trace) <= shownFirst+shownLast, i < shownFirst, i >= len(f.Trace)-shownLast:
+		if len(f.Trace) <= shownFirst+shownLast || i < shownFirst || i >= len(f.Trace)-shownLast {
 			fmt.Fprintf(&b, "    %s\n", line)
-		case i == shownFirst:
+		} else if i == shownFirst {
 			fmt.Fprintf(&b, "    … %d more\n", len(f.Trace)-shownFirst-shownLast)
 		}
 	}
@@ -258,7 +257,8 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 
 // compare lets the run fail if another run of the same schedule had other requests.
 func (s *schedule) compare(again *schedule) {
-	first, second := s.lines(), again.lines()
+	first := s.lines()
+	second := again.lines()
 	for i := range max(len(first), len(second)) {
 		var a, b string
 		if i < len(first) {

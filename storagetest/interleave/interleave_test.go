@@ -139,7 +139,9 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 				return nil
 			})
 		}
-		s.Check(func() { results[read(s, store.Bucket(), "shared")] = true })
+		s.Check(func() {
+			results[read(s, store.Bucket(), "shared")] = true
+		})
 	}
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full, scene)
 	require.Nil(t, report.Failure)
@@ -251,7 +253,8 @@ func TestExploreSplitsCopies(t *testing.T) {
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), "src", "first")
-			copies, writes := s.Process("copies"), s.Process("writes")
+			copies := s.Process("copies")
+			writes := s.Process("writes")
 			b := copies.Bucket(store)
 			copies.Go("copies", func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "dst", b, "src")
@@ -262,7 +265,9 @@ func TestExploreSplitsCopies(t *testing.T) {
 				_, err := c.Upload(ctx, "src", strings.NewReader("second"))
 				return err
 			})
-			s.Check(func() { seen[read(s, store.Bucket(), "dst")+" of "+read(s, store.Bucket(), "src")] = true })
+			s.Check(func() {
+				seen[read(s, store.Bucket(), "dst")+" of "+read(s, store.Bucket(), "src")] = true
+			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
 	require.Equal(t, map[string]bool{"first of second": true, "second of second": true, " of second": true}, seen)

@@ -76,7 +76,8 @@ func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer
 	if c.Now == nil {
 		c.Now = s.schedule.storeTime
 	}
-	if now := c.Now; s.weakness.EqualRevisions {
+	now := c.Now
+	if s.weakness.EqualRevisions {
 		c.Now = func() time.Time { return now().Truncate(time.Second) }
 	}
 	d := memstore.NewDriver(c)

@@ -30,9 +30,15 @@ func TestTablesAreWritten(t *testing.T) {
 
 func storedFile(id string) *uploads.File {
 	return &uploads.File{
-		ID: id, Key: "files/k", Name: "report.pdf", Size: 7, ContentType: "application/pdf",
-		User: uploads.User{ID: "user"}, Purpose: "reports", Expires: storedAt.Add(time.Hour),
-		CRC32C: storage.CRC32C{Sum: 9, Known: true},
+		ID:          id,
+		Key:         "files/k",
+		Name:        "report.pdf",
+		Size:        7,
+		ContentType: "application/pdf",
+		User:        uploads.User{ID: "user"},
+		Purpose:     "reports",
+		Expires:     storedAt.Add(time.Hour),
+		CRC32C:      storage.CRC32C{Sum: 9, Known: true},
 	}
 }
 

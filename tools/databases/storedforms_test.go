@@ -35,7 +35,8 @@ func TestTablesOfStoredFormsAreContinued(t *testing.T) {
 			require.Len(t, found, 1)
 			want := storedFile(found[0].ID)
 			if version == "758e7b28" { // without the migration 3, files had no key and did not expire
-				want.Key, want.Expires = "files/client/"+want.ID+".pdf", time.Time{}
+				want.Key = "files/client/" + want.ID + ".pdf"
+				want.Expires = time.Time{}
 			}
 			require.Equal(t, want, found[0])
 			expired, err := records.Expired(t.Context(), storedAt.Add(2*time.Hour), 10)

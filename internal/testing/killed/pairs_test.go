@@ -438,7 +438,8 @@ var pairs = []pair{
 			var files, size int64
 			for entry, err := range p.List(t.Context(), storage.WithPrefix(p.prefix)) {
 				require.NoError(t, err)
-				files, size = files+1, size+entry.Size
+				files++
+				size += entry.Size
 			}
 			finished := int64(0)
 			for i := range keys {
@@ -452,10 +453,12 @@ var pairs = []pair{
 			require.NoError(t, err)
 			_, err = later.Sweep(t.Context())
 			require.NoError(t, err)
-			files, size = 0, 0
+			files = 0
+			size = 0
 			for entry, err := range p.List(t.Context(), storage.WithPrefix(p.prefix)) {
 				require.NoError(t, err)
-				files, size = files+1, size+entry.Size
+				files++
+				size += entry.Size
 			}
 			require.GreaterOrEqual(t, files, finished, "a finished file is lost by Sweep")
 			usage, err := later.Usage(t.Context(), p.user().ID)

@@ -60,7 +60,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.NoError(t, l.Release())
 	},
 	"overlay-marker-copying": func(t *testing.T, s stored) {
-		over, old := s.load(t, "new"), s.load(t, "old")
+		over := s.load(t, "new")
+		old := s.load(t, "old")
 		b := overlaid(t, over, old, overlay.Config{})
 		require.Equal(t, map[string]string{"k": "text"}, contents(t, b))
 		left, err := overlay.Left(t.Context(), b)
@@ -72,7 +73,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(over)))
 	},
 	"overlay-marker-removed": func(t *testing.T, s stored) {
-		over, old := s.load(t, "new"), s.load(t, "old")
+		over := s.load(t, "new")
+		old := s.load(t, "old")
 		b := overlaid(t, over, old, overlay.Config{})
 		require.Empty(t, contents(t, b))
 		_, err := b.Attrs(t.Context(), "k")
@@ -84,7 +86,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.Empty(t, contents(t, engine.New(old)))
 	},
 	"overlay-tombstone": func(t *testing.T, s stored) {
-		over, old := s.load(t, "new"), s.load(t, "old")
+		over := s.load(t, "new")
+		old := s.load(t, "old")
 		b := overlaid(t, over, old, overlay.Config{KeepOld: true})
 		require.Empty(t, contents(t, b))
 		_, err := b.Upload(t.Context(), "k", strings.NewReader("new"), storage.IfAbsent())
@@ -96,7 +99,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.Empty(t, contents(t, engine.New(over)))
 	},
 	"mirror-note": func(t *testing.T, s stored) {
-		primary, second := s.load(t, "primary"), s.load(t, "second")
+		primary := s.load(t, "primary")
+		second := s.load(t, "second")
 		b := mirrored(t, primary, second)
 		status, err := mirror.Status(t.Context(), b)
 		require.NoError(t, err)
@@ -108,7 +112,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.Len(t, contents(t, engine.New(primary)), 2, "the note is gone: k and the clock are left")
 	},
 	"mirror-mark": func(t *testing.T, s stored) {
-		primary, second := s.load(t, "primary"), s.load(t, "second")
+		primary := s.load(t, "primary")
+		second := s.load(t, "second")
 		time.Sleep(time.Hour)
 		put(t, primary, "later", "text")
 		b := mirrored(t, primary, second)
@@ -119,7 +124,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		}
 	},
 	"job-journal": func(t *testing.T, s stored) {
-		src, dst := newStore("src"), newStore("dst")
+		src := newStore("src")
+		dst := newStore("dst")
 		put(t, src, "a", "a")
 		put(t, src, "b", "b")
 		state := engine.New(s.load(t, "state"))
@@ -203,7 +209,9 @@ func lacking(version, name string) string {
 func (s stored) loadInto(t *testing.T, d driver.Driver, name string) {
 	for _, o := range s[name] {
 		_, err := d.Put(t.Context(), &driver.PutRequest{
-			Key: o.Key, Body: strings.NewReader(o.Body), Size: int64(len(o.Body)),
+			Key:        o.Key,
+			Body:       strings.NewReader(o.Body),
+			Size:       int64(len(o.Body)),
 			Properties: storage.Properties{ContentType: o.ContentType, Metadata: o.Metadata},
 		})
 		require.NoError(t, err)

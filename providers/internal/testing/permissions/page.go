@@ -87,7 +87,8 @@ func Page() string {
 	for _, o := range permissions.Operations() {
 		if o.Section() != section {
 			b.WriteString(notes[section])
-			section, call = o.Section(), ""
+			section = o.Section()
+			call = ""
 			fmt.Fprintf(
 				&b,
 				"\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n",
@@ -111,10 +112,10 @@ func Page() string {
 }
 
 func cell(needs []string, err error) string {
-	switch {
-	case err != nil:
+	if err != nil {
 		return "–"
-	case len(needs) == 0:
+	}
+	if len(needs) == 0 {
 		return "none"
 	}
 	return "`" + strings.Join(needs, "` `") + "`"
