@@ -132,11 +132,13 @@ func (h *handler) putSingle(c *call) error {
 // The argument earlier is the phase of the session before this request.
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound, // the application has removed the file
-		err == nil && earlier == phaseDone && !stored.CRC32C.Known:
+	if storage.CodeOf(err) == storage.ObjectNotFound { // the application has removed the file
 		return s.completed()
-	case err == nil:
+	}
+	if err == nil && earlier == phaseDone && !stored.CRC32C.Known {
+		return s.completed()
+	}
+	if err == nil {
 		err = body.compare(stored, s.completed())
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 	if len(c.config.Patterns) == 0 {
 		c.config.Patterns = []string{"."}
 	}
-	status, err := c.run()
+	status, err = c.run()
 	if err != nil {
 		fmt.Fprintln(stderr, "permissions:", err)
 		return statusError

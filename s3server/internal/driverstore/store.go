@@ -256,15 +256,15 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 				continue
 			}
 			b, err := s.Bucket(ctx, info.Name)
-			switch {
-			case s3error.Is(err, "NoSuchBucket"): // the bucket was removed after it was listed
+			if s3error.Is(err, "NoSuchBucket") { // the bucket was removed after it was listed
 				continue
-			case isCode(err, storage.ChecksumMismatch),
-				// The bucket belongs to another server, which does not encrypt its data or encrypts
-				// it with another key.
-				isCode(err, storage.PermissionDenied):
+			}
+			// The bucket belongs to another server, which does not encrypt its data or encrypts it
+			// with another key.
+			if isCode(err, storage.ChecksumMismatch) || isCode(err, storage.PermissionDenied) {
 				continue
-			case err != nil:
+			}
+			if err != nil {
 				return err
 			}
 			if !show(b) {
