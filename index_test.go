@@ -3,6 +3,7 @@ package storage_test
 import (
 	"go/parser"
 	"go/token"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ func TestPackageCommentHasEveryFunction(t *testing.T) {
 	comment := file.Doc.Text()
 	for _, f := range declarations(t, ".") {
 		if f.Recv == nil {
-			require.Contains(t, comment, "["+f.Name.Name+"]")
+			require.True(t, strings.Contains(comment, "["+f.Name.Name+"]"), f.Name.Name)
 		}
 	}
 }

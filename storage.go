@@ -90,8 +90,8 @@
 //     [WithPublicBaseURL], [WithSigningBaseURL], [WithTelemetry], [WithAttemptSpans].
 //   - Give code a part of a bucket: [Ref], [Prefixed].
 //   - Change what a bucket does, such as Remove: [WithHook], [Wrap], and package driver for
-//     requests and responses. For a [Core]: [NewBucket], [NewCopySource], [NewReader], [AsError],
-//     [Register].
+//     requests and responses. For a [Core]: [NewBucket], [NewCopySource], [StreamCopy], [NewReader],
+//     [AsError], [Register].
 //   - What only one provider has: [As], [AttrsAs], [WithNative], [WithSourceNative],
 //     [WithNativeAttrs].
 //   - Errors: [CodeOf], [IsTemporary].
