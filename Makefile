@@ -108,7 +108,7 @@ vet: ## go vet, also of the local driver on other systems, and our analyzers
 	for module in $(MODULES); do \
 		echo "go vet and our analyzers ($$module)"; \
 		case " $(VETTED_TWICE) " in \
-			*" $$module "*) (cd $$module && $(GO) vet ./... && $$dir/vetmodule -listerror -lockheld -structure ./...);; \
+			*" $$module "*) (cd $$module && $(GO) vet ./... && $$dir/vetmodule -idioms -listerror -lockheld -structure ./...);; \
 			*) (cd $$module && $(GO) vet -vettool=$$dir/vetmodule ./...);; \
 		esac || exit 1; \
 	done

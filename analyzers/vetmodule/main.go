@@ -6,11 +6,12 @@ package main
 import (
 	"golang.org/x/tools/go/analysis/multichecker"
 
+	"github.com/omnibucket/storage/analyzers/idioms"
 	"github.com/omnibucket/storage/analyzers/listerror"
 	"github.com/omnibucket/storage/analyzers/lockheld"
 	"github.com/omnibucket/storage/analyzers/structure"
 )
 
 func main() {
-	multichecker.Main(append(standard, listerror.Analyzer, lockheld.Analyzer, structure.Analyzer)...)
+	multichecker.Main(append(standard, idioms.Analyzer, listerror.Analyzer, lockheld.Analyzer, structure.Analyzer)...)
 }

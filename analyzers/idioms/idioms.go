@@ -1,0 +1,154 @@
+// Package idioms finds statements that Go programmers do not write:
+//
+//	if x = f(); y == nil {          // two statements
+//	switch err := f(); {            // a statement, then the switch
+//	case a, b:                      // a || b, in a switch without a tag
+//
+// A literal stands on one line or has one field a line, and a call is not broken behind its opening bracket if it fits
+// on a line. An "if err = f(); err != nil" is what Go programmers write.
+package idioms
+
+import (
+	"go/ast"
+	"go/token"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+const module = "github.com/omnibucket/storage"
+
+// columns is the width of a line on which a broken call would fit. A tab has 4 columns.
+const columns = 120
+
+// Analyzer reports idioms that peers of this module do not have. It reports nothing in other modules.
+var Analyzer = &analysis.Analyzer{
+	Name: "idioms",
+	Doc:  "report statements that Go programmers do not write",
+	Run:  run,
+}
+
+func run(pass *analysis.Pass) (any, error) {
+	path := strings.TrimSuffix(pass.Pkg.Path(), "_test")
+	if path != module && !strings.HasPrefix(path, module+"/") || isPending(path) {
+		return nil, nil
+	}
+	for _, file := range pass.Files {
+		if ast.IsGenerated(file) {
+			continue
+		}
+		text, err := pass.ReadFile(pass.Fset.Position(file.FileStart).Filename)
+		if err != nil {
+			return nil, err
+		}
+		c := &checker{pass: pass, file: pass.Fset.File(file.FileStart), lines: strings.Split(string(text), "\n")}
+		ast.Inspect(file, c.visit)
+	}
+	return nil, nil
+}
+
+type checker struct {
+	pass  *analysis.Pass
+	file  *token.File
+	lines []string
+}
+
+func (c *checker) visit(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IfStmt:
+		c.checkIf(n)
+	case *ast.SwitchStmt:
+		c.checkSwitch(n)
+	case *ast.CompositeLit:
+		c.checkLiteral(n)
+	case *ast.CallExpr:
+		c.checkCall(n)
+	}
+	return true
+}
+
+func (c *checker) checkIf(s *ast.IfStmt) {
+	switch init := s.Init.(type) {
+	case nil:
+	case *ast.AssignStmt:
+		if init.Tok == token.DEFINE {
+			return
+		}
+		for _, x := range init.Lhs {
+			if id, ok := x.(*ast.Ident); ok && id.Name == "err" && mentions(s.Cond, "err") {
+				return
+			}
+		}
+		c.pass.Reportf(s.Pos(), "an if that assigns: write the assignment before it")
+	default:
+		c.pass.Reportf(s.Pos(), "an if with an effect: write the statement before it")
+	}
+}
+
+func (c *checker) checkSwitch(s *ast.SwitchStmt) {
+	if s.Tag != nil {
+		return
+	}
+	if s.Init != nil {
+		c.pass.Reportf(s.Pos(), "a statement in a switch without a tag: write it before the switch")
+	}
+	for _, x := range s.Body.List {
+		if len(x.(*ast.CaseClause).List) > 1 {
+			c.pass.Reportf(x.Pos(), "a list of conditions: join them by ||")
+		}
+	}
+}
+
+// checkLiteral reports a literal of several lines that has several named fields on one of them.
+func (c *checker) checkLiteral(l *ast.CompositeLit) {
+	if c.file.Line(l.Lbrace) == c.file.Line(l.Rbrace) {
+		return
+	}
+	for i, x := range l.Elts {
+		kv, ok := x.(*ast.KeyValueExpr)
+		if !ok {
+			return
+		}
+		if _, ok := kv.Key.(*ast.Ident); !ok || i == 0 {
+			continue
+		}
+		line := c.file.Line(x.Pos())
+		if line != c.file.Line(l.Lbrace) && line == c.file.Line(l.Elts[i-1].Pos()) {
+			c.pass.Reportf(x.Pos(), "several fields on one of several lines: write one field a line")
+			return
+		}
+	}
+}
+
+// checkCall reports a call whose arguments are one line of their own although they fit behind the opening bracket.
+func (c *checker) checkCall(call *ast.CallExpr) {
+	first := c.file.Line(call.Lparen)
+	if c.file.Line(call.Rparen) != first+2 || first+2 > len(c.lines) {
+		return
+	}
+	before := c.lines[first-1]
+	inner := strings.TrimSpace(c.lines[first])
+	behind := strings.TrimSpace(c.lines[first+1])
+	if !strings.HasSuffix(before, "(") || !strings.HasPrefix(behind, ")") || strings.Contains(before+inner, "//") {
+		return
+	}
+	if width(before+strings.TrimSuffix(inner, ",")+behind) <= columns {
+		c.pass.Reportf(call.Rparen, "a broken call that fits on one line")
+	}
+}
+
+func width(line string) int {
+	return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")
+}
+
+func mentions(e ast.Expr, name string) bool {
+	found := false
+	ast.Inspect(e, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && id.Name == name {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
