@@ -411,7 +411,7 @@ func (x *Exchange) expectedPage() Result {
 	case Google:
 		r = googlePage(x.Response.Body)
 	case Azure:
-		r = azurePage(x.Response.Body)
+		r = azurePage(x.Response.Body, x.Request.URL.Query().Get("delimiter"))
 	}
 	slices.SortStableFunc(r.Entries, func(a, b storage.ListEntry) int { return strings.Compare(a.Key, b.Key) })
 	return r
@@ -477,7 +477,9 @@ func googlePage(document []byte) Result {
 	return r
 }
 
-func azurePage(document []byte) Result {
+// azurePage returns the entries of a listing. Without a delimiter it has no prefixes, even if the
+// document is that of another listing.
+func azurePage(document []byte, delimiter string) Result {
 	var page struct {
 		NextMarker string
 		Blobs      struct {
@@ -506,7 +508,9 @@ func azurePage(document []byte) Result {
 		r.Entries = append(r.Entries, e)
 	}
 	for _, p := range page.Blobs.BlobPrefix {
-		r.Entries = append(r.Entries, storage.ListEntry{Key: p.Name, IsPrefix: true})
+		if delimiter != "" {
+			r.Entries = append(r.Entries, storage.ListEntry{Key: p.Name, IsPrefix: true})
+		}
 	}
 	return r
 }
