@@ -14,9 +14,9 @@ import (
 )
 
 func (b bucket) Compose(
-	ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions,
+	ctx context.Context, key string, srcKeys []string, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	o := &composeOp{srcKeys: srcKeys, given: given}
+	o := &composeOp{srcKeys: srcKeys, given: opts}
 	// The result may replace a source. It must not be made of an object that a mirror's second store has.
 	ctx = driver.WithoutFailover(ctx)
 	return run(ctx, &o.op, o.open(b.engine, key), o.run)
@@ -112,13 +112,13 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
 		r.Size += source.Size
 	}
-	named := optionState(c.given).WriteID
+	name := optionState(c.given).WriteID
 	writeID := ""
 	// The composed object may replace one of its sources. If the response is lost, a retry would
 	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
 	// So the request needs a write id in this case, too (see replacesSource).
-	if c.req.Condition != (storage.Condition{}) || named != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = engine.newWriteID(named)
+	if c.req.Condition != (storage.Condition{}) || name != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = engine.newWriteID(name)
 	}
 	r.Metadata = engine.metadata.Encode(c.req.Metadata, writeID)
 	replaced := ""
@@ -134,7 +134,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		crc:        r.CRC32C,
 		condition:  r.Condition,
 		writeID:    writeID,
-		named:      named != "",
+		named:      name != "",
 	})
 }
 

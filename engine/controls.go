@@ -21,10 +21,10 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 	return nil
 }
 
-func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
+func (b bucket) Tags(ctx context.Context, key string, opts *storage.DownloadOptions) (map[string]string, error) {
 	o := &operation{}
 	r := &driver.GetRequest{}
-	e := o.prepareRead(b.engine, "Tags", key, r, given)
+	e := o.prepareRead(b.engine, "Tags", key, r, opts)
 	e = cmp.Or(e, b.engine.need(storage.ObjectTags, "Tags"))
 	if e == nil && r.Condition != (storage.Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
@@ -45,8 +45,8 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 	return maps.Clone(tags), nil // return a copy, because a driver may keep its map
 }
 
-func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
-	o := &changeOp{given: given, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
+func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts *storage.ChangeOptions) error {
+	o := &changeOp{given: opts, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
 	return o.run(ctx, b.engine, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
@@ -83,20 +83,20 @@ func (c *changeOp) run(
 }
 
 // resolveChange checks the key and the options, and copies the options into r.
-func (c *engine) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
+func (c *engine) resolveChange(key string, r *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
 	var unversioned, foreign *storage.Error
 	r.Key = key
-	r.Version = given.Version
-	r.BypassGovernance = given.BypassGovernance
-	if !given.SoftDeleted { // a soft-deleted version exists even if the bucket keeps no versions
-		unversioned = c.needVersion(given.Version)
+	r.Version = opts.Version
+	r.BypassGovernance = opts.BypassGovernance
+	if !opts.SoftDeleted { // a soft-deleted version exists even if the bucket keeps no versions
+		unversioned = c.needVersion(opts.Version)
 	}
-	r.Native, foreign = c.natives(given.Native)
+	r.Native, foreign = c.natives(opts.Native)
 	return cmp.Or(c.checkReadKey(key), unversioned, foreign)
 }
 
-func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retention, given *storage.ChangeOptions) error {
-	o := &changeOp{given: given}
+func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retention, opts *storage.ChangeOptions) error {
+	o := &changeOp{given: opts}
 	var checked *storage.Error
 	if r != (storage.Retention{}) {
 		r.Until = retentionrule.RoundUp(r.Until)
@@ -108,17 +108,17 @@ func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retentio
 	return o.run(ctx, b.engine, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
 }
 
-func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, given *storage.ChangeOptions) error {
-	o := &changeOp{given: given, req: driver.ChangeRequest{LegalHold: hold}}
+func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts *storage.ChangeOptions) error {
+	o := &changeOp{given: opts, req: driver.ChangeRequest{LegalHold: hold}}
 	return o.run(ctx, b.engine, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
-func (b bucket) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
-	o := &changeOp{given: given}
-	o.req.RestoreDays = given.RestoreDays
-	o.req.RestoreTier = given.RestoreTier
+func (b bucket) Restore(ctx context.Context, key string, opts *storage.ChangeOptions) error {
+	o := &changeOp{given: opts}
+	o.req.RestoreDays = opts.RestoreDays
+	o.req.RestoreTier = opts.RestoreTier
 	need := storage.Restoring
-	if given.SoftDeleted {
+	if opts.SoftDeleted {
 		o.req.SoftDeleted = true
 		need = storage.SoftDelete
 	}

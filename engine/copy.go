@@ -19,20 +19,20 @@ import (
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
 
 func (b bucket) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	c := b.engine
-	o := &copyOp{from: from, given: given}
+	o := &copyOp{from: src, given: opts}
 	if len(c.hooks) > 0 {
-		o.op.keys = []string{from.Key()}
+		o.op.keys = []string{src.Key()}
 	}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
-		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
+		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, opts)
 		o.req.Key = key
 	}
 	if o.tail() != nil {
-		*optionState(given).Taken = true
+		*optionState(opts).Taken = true
 		e = cmp.Or(e, c.need(storage.ConditionalUpdate, "Append"))
 	}
 	if !o.fromElsewhere(c) {
@@ -79,17 +79,17 @@ func (c *copyOp) sourceEngine() *engine {
 func (c *copyOp) tail() []byte { return optionState(c.given).Tail }
 
 // resolveCopy checks the options of Copy or Compose, and copies them into r.
-func (c *engine) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
-	if e := checkSet(&given.Properties, given.Set); e != nil {
+func (c *engine) resolveCopy(key string, r *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
+	if e := checkSet(&opts.Properties, opts.Set); e != nil {
 		return e
 	}
 	r.Key = key
-	r.Source.Version = given.Version
-	r.Properties = given.Properties
-	r.Controls = given.Controls
-	r.Condition = given.Condition
-	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
-	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&given.Transfer))
+	r.Source.Version = opts.Version
+	r.Properties = opts.Properties
+	r.Controls = opts.Controls
+	r.Condition = opts.Condition
+	w := written{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
+	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&opts.Transfer))
 }
 
 // run copies inside the provider if that is possible. Otherwise it downloads the source and uploads
@@ -110,8 +110,8 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	}
 	if onServer {
 		from := src.driver.Locate(c.source.op.key)
-		to := c.op.engine.driver.Locate(c.op.key)
-		if equal.Values(from.Account, to.Account) {
+		dst := c.op.engine.driver.Locate(c.op.key)
+		if equal.Values(from.Account, dst.Account) {
 			a, e := c.serverCopy(ctx, from)
 			return orStream(ctx, a, e, &c.req, c.streamCopy)
 		}
@@ -134,9 +134,9 @@ func orStream(
 	if e == nil || e.Code != storage.Unsupported || e.Op != "" || e.Unknown && r.Condition != (storage.Condition{}) {
 		return a, e
 	}
-	a, failed := stream(ctx)
-	after(failed, e)
-	return a, failed
+	a, failure := stream(ctx)
+	after(failure, e)
+	return a, failure
 }
 
 // openSource starts the operation that reads the source. It makes no request.
@@ -211,8 +211,8 @@ func (d *download) sourceRequest() *driver.GetRequest {
 // read without a condition. If the source was replaced, the tags may belong to the newer object.
 func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 	d := c.source
-	now, e := head(d.ctx, &d.op, d.sourceRequest())
-	if e == nil && changed(read, d.op.toUser(d.ctx, now)) {
+	current, e := head(d.ctx, &d.op, d.sourceRequest())
+	if e == nil && changed(read, d.op.toUser(d.ctx, current)) {
 		e = &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its tags were read")}
 	}
 	if e != nil {
@@ -235,12 +235,12 @@ func (c *copyOp) keepsClass() bool {
 // streamCopy downloads the source and uploads it. The upload is part of the destination's
 // operation.
 func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	from, e := c.download(ctx)
+	src, e := c.download(ctx)
 	if e != nil {
 		return nil, e
 	}
-	defer func() { _ = from.Close() }()
-	source := from.Attrs()
+	defer func() { _ = src.Close() }()
+	source := src.Attrs()
 	r := putOfCopy(&c.req)
 	r.Properties = source.Properties
 	c.replaceProperties(&r.Properties)
@@ -266,7 +266,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 		}
 	}
 	r.Size, r.CRC32C = c.whole(source)
-	body := sourcebody.One(from, c.tail())
+	body := sourcebody.One(src, c.tail())
 	ontoItself := c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 	if ontoItself && c.tail() == nil && source.Revision != "" {
 		read, e := c.op.engine.untagged(source.Revision)
@@ -326,8 +326,8 @@ func storeSource(
 		return nil, e
 	}
 	a, e := w.store(ctx)
-	if failed := body.SourceFailure(); failed != nil && e != nil && e.Code == storage.BodyFailed {
-		e = sourceFailed(ctx, failed)
+	if err := body.SourceFailure(); err != nil && e != nil && e.Code == storage.BodyFailed {
+		e = sourceFailed(ctx, err)
 	}
 	return a, e
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // serverCopy lets the provider copy the object. No content passes through this process.
-func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
+func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	if c.copiesWithoutAttrs() {
-		a, e := c.copyWithoutAttrs(ctx, from)
+		a, e := c.copyWithoutAttrs(ctx, src)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
 			return a, e
 		} // the copy failed for good; reading the attributes of the source below shows why
@@ -19,10 +19,10 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	d := c.source
 	set := c.given
 	to := c.op.engine
-	whole := d.first.req
+	req := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
-	whole.NativeAttrs = true
-	source, e := head(d.ctx, &d.op, &whole)
+	req.NativeAttrs = true
+	source, e := head(d.ctx, &d.op, &req)
 	if e != nil {
 		return nil, sourceError(d.fail(e))
 	}
@@ -31,14 +31,14 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	}
 	r := c.req
 	stored := *source // stored keeps the reserved metadata, which a layer may need
-	from.Version = r.Source.Version
-	from.Revision = source.Revision
-	from.Attrs = &stored
-	from.Native = d.first.req.Native
-	r.Source = from
+	src.Version = r.Source.Version
+	src.Revision = source.Revision
+	src.Attrs = &stored
+	src.Native = d.first.req.Native
+	r.Source = src
 	r.ReplaceTags = set.Tags != nil
-	named := optionState(set).WriteID
-	in := &intent{native: r.Native, condition: r.Condition, named: named != ""}
+	name := optionState(set).WriteID
+	in := &intent{native: r.Native, condition: r.Condition, named: name != ""}
 	in.size, in.crc = c.whole(source)
 	in.keptTags, e = c.copyTags(&r, source.TagCount)
 	if e != nil {
@@ -52,8 +52,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	if !to.has(storage.ContentProperties) {
 		r.ContentType = contentType("", c.op.key, nil)
 	}
-	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&from) {
-		in.writeID = to.newWriteID(named)
+	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&src) {
+		in.writeID = to.newWriteID(name)
 	}
 	in.properties = r.Properties
 	in.controls = r.Controls
@@ -63,7 +63,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		return c.appendOnServer(ctx, &r, in)
 	}
 	replaced := ""
-	if c.replacesSource(&from) {
+	if c.replacesSource(&src) {
 		replaced = source.Revision
 	}
 	call := func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }
@@ -75,7 +75,7 @@ func (c *copyOp) appendOnServer(
 	ctx context.Context, r *driver.CopyRequest, in *intent,
 ) (*storage.Attrs, *storage.Error) {
 	set := c.given
-	whole := &driver.ComposeRequest{
+	req := &driver.ComposeRequest{
 		Key:        r.Key,
 		Sources:    []driver.ObjectRef{r.Source},
 		Tail:       c.tail(),
@@ -88,7 +88,7 @@ func (c *copyOp) appendOnServer(
 		Unchanged:  set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
 	return writeOnServer(
-		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, whole) },
+		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, req) },
 		in,
 	)
 }
@@ -110,8 +110,8 @@ func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storag
 // needs a write id. A copy can succeed although its response is lost. The next attempt finds the
 // object with a new revision. Only the write id shows that this copy made that revision.
 func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
-	to := c.op.engine.driver.Locate(c.op.key)
-	return from.Version == "" && from.Bucket == to.Bucket && from.Key == to.Key
+	dst := c.op.engine.driver.Locate(c.op.key)
+	return from.Version == "" && from.Bucket == dst.Bucket && from.Key == dst.Key
 }
 
 // copiesWithoutAttrs reports whether the copy can be made without reading the attributes of the
@@ -128,11 +128,11 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 
 // copyWithoutAttrs copies the source without reading its attributes. If the source has a write id
 // in its metadata, the copy has the same write id. Rule W7, about lost responses, permits that.
-func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
+func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	r := c.req
-	from.Version = r.Source.Version
-	from.Native = c.source.first.req.Native
-	r.Source = from
+	src.Version = r.Source.Version
+	src.Native = c.source.first.req.Native
+	r.Source = src
 	r.ReplaceTags = c.given.Tags != nil
 	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &r) }
 	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
@@ -183,13 +183,13 @@ func writeOnServer(
 // replaceProperties replaces the properties in p that options have set. p has the properties of the
 // source.
 func (c *copyOp) replaceProperties(p *storage.Properties) {
-	given := c.given.Set
+	set := c.given.Set
 	for _, text := range textProperties {
-		if given&text.bit != 0 {
+		if set&text.bit != 0 {
 			*text.of(p) = *text.of(&c.req.Properties)
 		}
 	}
-	if given&storage.MetadataSet != 0 {
+	if set&storage.MetadataSet != 0 {
 		p.Metadata = c.req.Metadata
 	}
 }

@@ -103,8 +103,8 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 // layer wraps d in layers. The last layer is the outermost. If a layer is invalid, the function
 // layer returns an error. The returned driver then has only the layers before the invalid one.
 func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
-	for _, of := range layers {
-		wrap, ok := of.(driver.Layer)
+	for _, v := range layers {
+		wrap, ok := v.(driver.Layer)
 		if !ok || wrap == nil {
 			return d, invalid("Layers", "must be of type driver.Layer, and not nil")
 		}
@@ -204,8 +204,8 @@ func (c *engine) tagged(revision string) string {
 }
 
 func (c *engine) untagged(revision string) (string, *storage.Error) {
-	bare, ours := strings.CutPrefix(revision, c.tag)
-	if !ours || !isRevision(bare) {
+	bare, isOurs := strings.CutPrefix(revision, c.tag)
+	if !isOurs || !isRevision(bare) {
 		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
 	}
 	if c.desc.TaggedRevisions {
@@ -304,12 +304,12 @@ func (c *engine) needVersion(version string) *storage.Error {
 
 // natives checks that the given options, which are for one provider, fit the driver. It returns
 // their values.
-func (c *engine) natives(given []storage.NativeValue) ([]any, *storage.Error) {
-	if len(given) == 0 {
+func (c *engine) natives(native []storage.NativeValue) ([]any, *storage.Error) {
+	if len(native) == 0 {
 		return nil, nil
 	}
-	values := make([]any, len(given))
-	for i, n := range given {
+	values := make([]any, len(native))
+	for i, n := range native {
 		if n.Provider != c.desc.Provider || c.desc.CheckNative == nil {
 			return nil, unsupported("an option of "+n.Provider+" does not fit "+c.desc.Provider+" here", "")
 		}

@@ -66,9 +66,9 @@ type download struct {
 }
 
 // Download opens the object for reading.
-func (b bucket) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
+func (b bucket) Download(ctx context.Context, key string, opts *storage.DownloadOptions) (*storage.Reader, error) {
 	d := &download{}
-	e := d.prepare(b.engine, key, given)
+	e := d.prepare(b.engine, key, opts)
 	d.ctx, e = d.op.begin(ctx, e)
 	if e == nil {
 		e = d.open()
@@ -80,10 +80,10 @@ func (b bucket) Download(ctx context.Context, key string, given *storage.Downloa
 }
 
 // prepare checks the key and the options. It makes no request.
-func (d *download) prepare(c *engine, key string, given *storage.DownloadOptions) *storage.Error {
-	d.concurrency = given.Concurrency
-	d.report = given.Progress
-	return d.op.prepareRead(c, "Download", key, &d.first.req, given)
+func (d *download) prepare(c *engine, key string, opts *storage.DownloadOptions) *storage.Error {
+	d.concurrency = opts.Concurrency
+	d.report = opts.Progress
+	return d.op.prepareRead(c, "Download", key, &d.first.req, opts)
 }
 
 // present returns the Reader that the caller gets.
@@ -170,13 +170,13 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if attrs.Size < 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the store or a layer returned a size below 0")}
 	}
-	from, to, err := d.first.req.Span(attrs.Size)
+	start, end, err := d.first.req.Span(attrs.Size)
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
 	}
-	seam.InitReader(&d.reader, d, attrs, from, to-from)
-	d.remaining = to - from
-	d.hashing = from == 0 && to == attrs.Size && attrs.CRC32C.Known
+	seam.InitReader(&d.reader, d, attrs, start, end-start)
+	d.remaining = end - start
+	d.hashing = start == 0 && end == attrs.Size && attrs.CRC32C.Known
 	d.progress = progress.New(d.report, d.remaining)
 	return nil
 }
@@ -278,7 +278,7 @@ func (d *download) Close() error {
 		return nil
 	}
 	d.ended = true
-	failed := d.failed
+	e := d.failed
 	f := d.fetch
 	d.unreserve()
 	d.mu.Unlock()
@@ -289,7 +289,7 @@ func (d *download) Close() error {
 	if f != nil {
 		f.close()
 	}
-	_ = d.op.end(failed)
+	_ = d.op.end(e)
 	return nil
 }
 

@@ -99,10 +99,10 @@ func (d *download) fixedFetch() *fetch {
 
 // readProbed reads from the first connection. If the connection is slow, it prepares a fetch.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
-	began := time.Now()
+	start := time.Now()
 	n, e := d.first.read(p)
 	if e == nil {
-		if rate, slow := d.probe.Read(began, n); slow && d.remaining-int64(n) >= growthLeast {
+		if rate, slow := d.probe.Read(start, n); slow && d.remaining-int64(n) >= growthLeast {
 			d.grow(rate)
 		}
 	}

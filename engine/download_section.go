@@ -251,9 +251,9 @@ func (s *section) afterDrop(err error) *storage.Error {
 		return e
 	}
 	first := s.tried.Failed == 0
-	delay, again := s.d.op.engine.retry.allow(&s.tried, e)
+	delay, retry := s.d.op.engine.retry.allow(&s.tried, e)
 	switch {
-	case !again:
+	case !retry:
 		return e
 	case first && e.Code != storage.RateLimited: // reconnect at once, because the lost connection had worked
 		s.tried.Waited = 0

@@ -198,21 +198,21 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 // the position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
-	written, err := chunks.Copy(file, d)
+	n, err := chunks.Copy(file, d)
 	d.toFile = false
 	if err != nil || d.fetch == nil {
-		return written, err
+		return n, err
 	}
 	rest := d.remaining
 	position, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return written, err
+		return n, err
 	}
 	if err := d.fetchTo(io.NewOffsetWriter(file, position)); err != nil {
-		return written, err
+		return n, err
 	}
 	_, err = file.Seek(position+rest, io.SeekStart)
-	return written + rest, err
+	return n + rest, err
 }
 
 // fetchTo writes the rest of the download to file. The next byte of the download is written at

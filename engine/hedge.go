@@ -95,8 +95,8 @@ func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*stora
 		return o.engine.believeSize(attrs, body, err)
 	}
 	first := o.hedge(ctx, &h.get, func(ctx context.Context) (a response) {
-		copied := *r
-		a.attrs, a.body, a.err = driver.Get(ctx, &copied)
+		req := *r
+		a.attrs, a.body, a.err = driver.Get(ctx, &req)
 		return a
 	})
 	return o.engine.believeSize(first.attrs, first.body, first.err)
@@ -114,8 +114,8 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	first := o.hedge(ctx, &h.head, func(ctx context.Context) (a response) {
-		copied := *r
-		a.attrs, a.err = driver.Head(ctx, &copied)
+		req := *r
+		a.attrs, a.err = driver.Head(ctx, &req)
 		return a
 	})
 	attrs, _, err := o.engine.believeSize(first.attrs, nil, first.err)
@@ -150,7 +150,7 @@ func (a *response) close() {
 // the first final response (see decides). If no response is final, it returns the last one.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.engine.hedger.earn()
-	begun := time.Now()
+	start := time.Now()
 	slow := l.slow.Load()
 	var first response
 	if slow == 0 {
@@ -162,7 +162,7 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 	// The time is measured from the begin of the first request, even if the second request returned
 	// first. In that case, the first request would have taken even longer.
 	if first.decides(ctx) {
-		l.add(time.Since(begun))
+		l.add(time.Since(start))
 	}
 	return first
 }

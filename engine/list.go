@@ -54,23 +54,23 @@ func outOfOrder(c *engine) *storage.Error {
 }
 
 // open checks the options, and copies them into the request.
-func (l *listOp) open(c *engine, op string, given *storage.ListOptions) *storage.Error {
+func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.Error {
 	r := &l.req
-	l.given = *given
+	l.given = *opts
 	r.Prefix = l.given.Prefix
 	r.Delimiter = l.given.Delimiter
 	r.StartAfter = l.given.StartAfter
 	if e := l.op.prepare(c, op, r.Prefix); e != nil {
 		return e
 	}
-	if given.PageSize < 0 || given.Limit < 0 {
+	if opts.PageSize < 0 || opts.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
 	r.SoftDeleted = l.given.SoftDeleted
 	if r.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
-	view := optionState(given).View
+	view := optionState(opts).View
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {
@@ -239,7 +239,7 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 // key of WithStartAfter, and the store returns a lesser entry after that key. The earlier listing
 // did not reach the lesser entry, and this listing would drop the lesser entry.
 func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Error {
-	kept := 0
+	count := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
 		if !strings.HasPrefix(entry.Key, r.Prefix) || entry.Key == l.last {
@@ -255,12 +255,12 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 		if rollsUp(entry, r) {
 			*entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 		}
-		if kept < i {
-			page.Entries[kept] = *entry
+		if count < i {
+			page.Entries[count] = *entry
 		}
-		kept++
+		count++
 	}
-	page.Entries = page.Entries[:kept]
+	page.Entries = page.Entries[:count]
 	return nil
 }
 

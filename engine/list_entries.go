@@ -9,10 +9,10 @@ import (
 )
 
 // List yields the matching objects in key order.
-func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+func (b bucket) List(ctx context.Context, opts *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.open(b.engine, "List", given), l.each, yield)
+		iterate(ctx, &l.op, l.open(b.engine, "List", opts), l.each, yield)
 	}
 }
 
@@ -61,12 +61,12 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 			return e
 		}
 		count := len(page.Entries)
-		more := page.Token != "" && !(bounded && remaining <= count)
+		hasMore := page.Token != "" && !(bounded && remaining <= count)
 		for i := range page.Entries {
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
-			if more && l.shouldPrefetch(first, i, count) {
+			if hasMore && l.shouldPrefetch(first, i, count) {
 				next = l.prefetch(ctx, page.Token, l.limitOf(remaining+i-count))
 			}
 			if !yield(page.Entries[i], nil) {
@@ -77,7 +77,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 				return nil
 			}
 		}
-		if !more {
+		if !hasMore {
 			return nil
 		}
 		l.req.Token = page.Token

@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-func (b bucket) ListPage(ctx context.Context, token string, given *storage.ListOptions) (*storage.Page, error) {
+func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOptions) (*storage.Page, error) {
 	l := &listOp{}
-	e := l.open(b.engine, "ListPage", given)
+	e := l.open(b.engine, "ListPage", opts)
 	if e == nil {
 		e = l.openPage(token)
 	}

@@ -12,32 +12,32 @@ import (
 
 // Move moves an object with one driver call, if the driver supports that with these options.
 // Otherwise it copies the object and removes the source.
-func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
+func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
 	ctx = driver.WithoutFailover(ctx) // a mirror's second store may have an older object
-	e := m.open(b.engine, from, to, given)
+	e := m.open(b.engine, src, dst, opts)
 	return run(ctx, &m.op, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
-		if given.MovesOnly() && b.engine.has(storage.ServerMove) {
+		if opts.MovesOnly() && b.engine.has(storage.ServerMove) {
 			a, e := m.run(ctx)
 			if e == nil || e.Code != storage.Unsupported || e.Unknown {
 				return a, e
 			}
 		}
-		return b.moveByCopy(m.op.within(ctx), from, to, given)
+		return b.moveByCopy(m.op.within(ctx), src, dst, opts)
 	})
 }
 
 // moveByCopy copies the object, and then removes the source if it has not changed meanwhile.
 func (b bucket) moveByCopy(
-	ctx context.Context, from, to string, given *storage.CopyOptions,
+	ctx context.Context, src, dst string, opts *storage.CopyOptions,
 ) (a *storage.Attrs, e *storage.Error) {
-	reads := &storage.DownloadOptions{Length: -1, Native: given.SourceNative}
-	source, err := b.Attrs(ctx, from, reads)
+	reads := &storage.DownloadOptions{Length: -1, Native: opts.SourceNative}
+	source, err := b.Attrs(ctx, src, reads)
 	if err == nil {
-		a, err = b.CopyFrom(ctx, to, b.Source(from), given)
+		a, err = b.CopyFrom(ctx, dst, b.Source(src), opts)
 	}
 	if err == nil {
-		err = unchanged.Remove(ctx, storage.NewBucket(b), from, source, nativeReads(given.SourceNative)...)
+		err = unchanged.Remove(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
 	}
 	if err == nil {
 		return a, nil
@@ -49,7 +49,7 @@ func (b bucket) moveByCopy(
 	if a == nil && e.Code != storage.ObjectNotFound {
 		// Report the destination. An error with the key of the source would mean that the copy
 		// succeeded and only the removal failed.
-		e.Key = to
+		e.Key = dst
 	}
 	return nil, e
 }
@@ -71,15 +71,15 @@ type moveOp struct {
 }
 
 // open checks the options and keys, and completes the request.
-func (m *moveOp) open(c *engine, from, to string, given *storage.CopyOptions) *storage.Error {
+func (m *moveOp) open(c *engine, from, to string, opts *storage.CopyOptions) *storage.Error {
 	m.op.keys = []string{from}
 	if e := m.op.prepareWrite(c, "Move", to); e != nil {
 		return e
 	}
-	m.req = driver.MoveRequest{From: from, Key: to, Condition: given.Condition}
-	p := given.Properties
-	w := given.Controls
-	e := c.resolveWrite(to, written{&p, given.Set, &w, &m.req.Condition, new([]any), given.Native})
+	m.req = driver.MoveRequest{From: from, Key: to, Condition: opts.Condition}
+	p := opts.Properties
+	w := opts.Controls
+	e := c.resolveWrite(to, written{&p, opts.Set, &w, &m.req.Condition, new([]any), opts.Native})
 	return cmp.Or(e, c.checkReadKey(from))
 }
 

@@ -38,7 +38,7 @@ const maxJoins = 4
 // call may have replaced some, or may have completed the upload.
 func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	var before []driver.Part
-	var refused *storage.Error
+	var refusal *storage.Error
 	for range maxJoins {
 		listed, e := c.upload.listParts(ctx, &c.op)
 		if e != nil && e.Code != storage.ObjectNotFound {
@@ -51,7 +51,7 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 			return c.completedBefore(ctx, e)
 		}
 		if slices.Equal(listed, before) {
-			return nil, refused
+			return nil, refusal
 		}
 		r, e := c.plan(ctx, listed)
 		if e == nil {
@@ -64,9 +64,9 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 			return nil, e
 		}
 		before = listed
-		refused = e
+		refusal = e
 	}
-	return nil, refused
+	return nil, refusal
 }
 
 // choose returns the parts of the object: those of WithParts, or all that the store has. It fails
@@ -236,21 +236,21 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		return nil, e
 	}
 	if u.record.WriteID != "" && ctx.Err() == nil {
-		found, failed := head(ctx, &c.op, &driver.GetRequest{
+		attrs, failure := head(ctx, &c.op, &driver.GetRequest{
 			Key:       c.op.key,
 			Length:    -1,
 			Native:    u.put.Native,
 			Auxiliary: true,
 		})
-		if failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID) {
+		if failure == nil && metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
 			if e.Code != storage.ObjectNotFound {
 				c.dropParts(ctx)
 			}
-			return c.op.toUser(ctx, found), nil
+			return c.op.toUser(ctx, attrs), nil
 		}
-		if failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited) {
+		if failure != nil && (ctx.Err() != nil || failure.Code == storage.Unavailable || failure.Code == storage.RateLimited) {
 			// Do not return e. It would say that the upload is gone, although the object may exist.
-			return nil, failed
+			return nil, failure
 		}
 	}
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {

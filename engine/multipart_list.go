@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func (b bucket) ListUploads(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
+func (b bucket) ListUploads(ctx context.Context, opts *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
 	return func(yield func(storage.UploadEntry, error) bool) {
 		o := &operation{}
-		iterate(ctx, o, o.prepareUploads(b.engine, given), o.eachUpload, yield)
+		iterate(ctx, o, o.prepareUploads(b.engine, opts), o.eachUpload, yield)
 	}
 }
 
@@ -64,13 +64,13 @@ func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) erro
 }
 
 func (b bucket) ContinueListedUpload(
-	ctx context.Context, entry storage.UploadEntry, given *storage.UploadOptions,
+	ctx context.Context, entry storage.UploadEntry, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
 	open := func(o *operation, u *multipartUpload) *storage.Error {
 		if entry.Upload == "" {
 			return invalid("entry", "must be one that ListUploads has yielded")
 		}
-		if e := u.resolve(o, given); e != nil {
+		if e := u.resolve(o, opts); e != nil {
 			return e
 		}
 		return u.adopt(entry.Upload)
@@ -106,13 +106,13 @@ func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.At
 	if !u.record.Listed || !c.op.engine.desc.AttributesAtBegin {
 		return a
 	}
-	found, e := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
+	attrs, e := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
 	if e != nil {
 		return a // the object exists, and only its attributes are unknown
 	}
-	found = c.op.toUser(ctx, found)
-	if found.Revision != a.Revision {
+	attrs = c.op.toUser(ctx, attrs)
+	if attrs.Revision != a.Revision {
 		return a
 	}
-	return found
+	return attrs
 }

@@ -29,7 +29,7 @@ func (u *multipartUpload) PutPart(
 }
 
 func (b bucket) PutSignedPart(
-	ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions,
+	ctx context.Context, key, upload string, number int, body io.Reader, opts *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
 	c := b.engine
 	u := &multipartUpload{engine: c, record: uploadtoken.Record{Key: key, Upload: upload}}
@@ -45,7 +45,7 @@ func (b bucket) PutSignedPart(
 	if e == nil {
 		e = c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 	}
-	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *given}, body)
+	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *opts}, body)
 }
 
 // putPart runs an operation that sends a part. e is the error of the caller's checks, or nil. The
@@ -237,7 +237,7 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
 	gone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
-		_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+		_, failure := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
 			return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
 				Key:    u.put.Key,
 				Upload: u.record.Upload,
@@ -245,7 +245,7 @@ func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.E
 				Native: u.put.Native,
 			})
 		})
-		gone = failed != nil && failed.Code == storage.ObjectNotFound
+		gone = failure != nil && failure.Code == storage.ObjectNotFound
 	}
 	if gone {
 		return errUploadGone(e)

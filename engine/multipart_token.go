@@ -103,11 +103,11 @@ func fingerprintsOf(natives []any) string {
 func (u *multipartUpload) Token() string { return u.token }
 
 func (b bucket) ContinueUpload(
-	ctx context.Context, token string, given *storage.UploadOptions,
+	ctx context.Context, token string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
 	return continueUpload(ctx, b.engine, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
-		return u.restore(o, given)
+		return u.restore(o, opts)
 	})
 }
 
@@ -136,7 +136,7 @@ func continueUpload(
 }
 
 // restore sets the fields of u from its token.
-func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *storage.Error {
+func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *storage.Error {
 	record, ok := uploadtoken.Parse(u.token)
 	if !ok || record.Upload == "" {
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
@@ -145,7 +145,7 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	o.key = record.Key
-	if !strings.HasPrefix(o.key, optionState(given).View) {
+	if !strings.HasPrefix(o.key, optionState(opts).View) {
 		e := invalid("token", uploadtoken.OtherBucket)
 		o.locate(e)
 		e.Key = "" // only the hooks see the key, and not the caller, who has no access to it
@@ -159,7 +159,7 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {
 		return e
 	}
-	natives, e := o.engine.natives(given.Native)
+	natives, e := o.engine.natives(opts.Native)
 	if e != nil {
 		return e
 	}

@@ -34,13 +34,13 @@ type multipartUpload struct {
 }
 
 func (b bucket) BeginUpload(
-	ctx context.Context, key string, given *storage.UploadOptions,
+	ctx context.Context, key string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
 	u := &multipartUpload{engine: b.engine}
 	o := &operation{}
 	e := o.prepare(b.engine, "BeginUpload", key) // not a write, because beginning an upload changes no object
 	if e == nil {
-		e = u.resolve(o, given)
+		e = u.resolve(o, opts)
 	}
 	return run(ctx, o, e, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
 		id, e := beginParts(ctx, o, &u.put)
@@ -59,22 +59,22 @@ func (b bucket) BeginUpload(
 }
 
 // resolve checks the options, and sets the fields of u, before the upload begins.
-func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *storage.Error {
+func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *storage.Error {
 	r := &u.put
 	c := o.engine
-	setPut(r, given)
+	setPut(r, opts)
 	r.Key = o.key
 	r.AnyOrder = true
-	r.UncheckedParts = given.UncheckedParts
-	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
+	r.UncheckedParts = opts.UncheckedParts
+	u.attributed = opts.Set != 0 || r.PublicRead || opts.Tags != nil || locks(&opts.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
+	w := written{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
 	e = cmp.Or(e, c.resolveWrite(r.Key, w), c.checkSize(r.Size))
 	if e != nil {
 		return e
 	}
 	r.ContentType = contentType(r.ContentType, r.Key, nil)
-	u.record = newUploadRecord(c, r, given.MaxSize)
+	u.record = newUploadRecord(c, r, opts.MaxSize)
 	u.finishRequest()
 	return nil
 }
@@ -233,14 +233,14 @@ func (u *multipartUpload) SignPart(
 		Native:  u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		signed, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
+		signedURL, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
 			return o.engine.driver.SignPart(ctx, r)
 		})
 		if e == nil {
-			signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
-			signed.Method = cmp.Or(signed.Method, http.MethodPut)
+			signedURL.ExpiresAt = signedURL.ExpiresAt.UTC().Truncate(time.Second)
+			signedURL.Method = cmp.Or(signedURL.Method, http.MethodPut)
 		}
-		return signed, e
+		return signedURL, e
 	})
 }
 

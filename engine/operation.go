@@ -239,12 +239,12 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 			body.raise()
 		}
 		if body != nil && err != nil {
-			if failed := body.failure(); failed != nil {
+			if e := body.failure(); e != nil {
 				if ctx.Err() != nil {
-					failed = asError(ctx, ctx.Err())
+					e = asError(ctx, ctx.Err())
 				}
-				failed.Unknown = unknown
-				return failed
+				e.Unknown = unknown
+				return e
 			}
 		}
 		if err == nil {
@@ -260,8 +260,8 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}
-		delay, again := o.engine.retry.allow(&tried, e)
-		if !again || body != nil && !body.rewind() {
+		delay, retry := o.engine.retry.allow(&tried, e)
+		if !retry || body != nil && !body.rewind() {
 			return e
 		}
 		if ctxtime.Sleep(ctx, delay) != nil {
@@ -300,20 +300,20 @@ func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown boo
 	if e != nil {
 		cause = e
 	}
-	failed := asError(ctx, ctx.Err())
-	failed.Unknown = unknown
+	failure := asError(ctx, ctx.Err())
+	failure.Unknown = unknown
 	if cause != nil {
-		failed.Err = errors.Join(failed.Err, cause)
+		failure.Err = errors.Join(failure.Err, cause)
 	}
-	return failed
+	return failure
 }
 
 // keyError returns e as an error of one key, for an operation that has several keys.
 func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	one := operation{engine: o.engine, name: o.name, key: key, writes: o.writes}
-	kept := *e
-	kept.Key = ""
-	return ownError(one.end(&kept))
+	clone := *e
+	clone.Key = ""
+	return ownError(one.end(&clone))
 }
 
 // chain returns a function that calls both given functions, in order. The second one may be nil.
@@ -321,9 +321,9 @@ func chain(first, next func(storage.Outcome)) func(storage.Outcome) {
 	if next == nil {
 		return first
 	}
-	return func(out storage.Outcome) {
-		first(out)
-		next(out)
+	return func(outcome storage.Outcome) {
+		first(outcome)
+		next(outcome)
 	}
 }
 
@@ -363,8 +363,8 @@ func (r *retrier) ended(e *storage.Error) {
 		r.policy.Succeeded()
 		r.pace.Succeeded()
 	case e.Code == storage.RateLimited:
-		kept := *e // a copy, because the caller changes e
-		r.pace.Refused(&kept)
+		clone := *e // a copy, because the caller changes e
+		r.pace.Refused(&clone)
 	case !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded:
 		r.pace.Answered()
 	}

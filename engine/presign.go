@@ -23,9 +23,9 @@ type signOp struct {
 
 // SignedUploadURL returns a signed request. Anyone who has it can store one object.
 func (b bucket) SignedUploadURL(
-	ctx context.Context, key string, given *storage.SignOptions,
+	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
-	s := &signOp{given: given}
+	s := &signOp{given: opts}
 	e := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
@@ -35,10 +35,10 @@ func (b bucket) SignedUploadURL(
 
 // SignedDownloadURL returns a signed request. Anyone who has it can read the object.
 func (b bucket) SignedDownloadURL(
-	ctx context.Context, key string, given *storage.SignOptions,
+	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
-	s := &signOp{given: given}
-	e := s.openObject(b.engine, "SignedDownloadURL", key, cmp.Or(given.Method, http.MethodGet))
+	s := &signOp{given: opts}
+	e := s.openObject(b.engine, "SignedDownloadURL", key, cmp.Or(opts.Method, http.MethodGet))
 	if e == nil && s.req.Method != http.MethodGet && s.req.Method != http.MethodHead {
 		e = invalid("Method", "must be GET or HEAD")
 	}
@@ -48,7 +48,7 @@ func (b bucket) SignedDownloadURL(
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}
-	if e == nil && given.StableFor > 0 {
+	if e == nil && opts.StableFor > 0 {
 		e = s.keepStable()
 	}
 	return s.sign(ctx, e)
@@ -56,10 +56,10 @@ func (b bucket) SignedDownloadURL(
 
 // SignedRemoveURL returns a signed request. Anyone who has it can remove the object.
 func (b bucket) SignedRemoveURL(
-	ctx context.Context, key string, given *storage.SignOptions,
+	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	const name = "SignedRemoveURL"
-	s := &signOp{given: given}
+	s := &signOp{given: opts}
 	e := s.openObject(b.engine, name, key, http.MethodDelete)
 	return s.sign(ctx, cmp.Or(e, b.engine.need(storage.SignedRemovals, name)))
 }
@@ -92,9 +92,9 @@ func (s *signOp) keepStable() *storage.Error {
 }
 
 func (b bucket) SignedUploadForm(
-	ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions,
+	ctx context.Context, key string, minSize, maxSize int64, opts *storage.SignOptions,
 ) (*storage.SignedForm, error) {
-	s := &signOp{given: given}
+	s := &signOp{given: opts}
 	e := s.openUpload(b.engine, "SignedUploadForm", key, http.MethodPost)
 	switch {
 	case e != nil:
@@ -124,19 +124,19 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	if e := s.op.prepare(c, op, key); e != nil {
 		return e
 	}
-	given := s.given
+	opts := s.given
 	*r = driver.SignRequest{
-		Version:                    given.Version,
-		TTL:                        given.TTL,
-		Properties:                 given.Properties,
-		Controls:                   given.Controls,
-		Condition:                  given.Condition,
-		MinSize:                    given.Size,
-		MaxSize:                    given.Size,
-		CRC32C:                     given.CRC32C,
-		ResponseType:               given.ResponseType,
-		ResponseName:               given.ResponseName,
-		ResponseContentDisposition: given.ResponseContentDisposition,
+		Version:                    opts.Version,
+		TTL:                        opts.TTL,
+		Properties:                 opts.Properties,
+		Controls:                   opts.Controls,
+		Condition:                  opts.Condition,
+		MinSize:                    opts.Size,
+		MaxSize:                    opts.Size,
+		CRC32C:                     opts.CRC32C,
+		ResponseType:               opts.ResponseType,
+		ResponseName:               opts.ResponseName,
+		ResponseContentDisposition: opts.ResponseContentDisposition,
 	}
 	if e := s.op.engine.needSigning(storage.SignedURLs, op); e != nil {
 		return e

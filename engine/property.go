@@ -118,7 +118,7 @@ func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 
 // checkProperties checks the properties of a write. It also replaces p.Metadata by a copy with keys
 // in lower case.
-func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
+func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
 			return invalid(
@@ -127,10 +127,10 @@ func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.
 			)
 		}
 	}
-	if given&storage.ContentEncodingSet != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
+	if set&storage.ContentEncodingSet != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
 		return invalid("WithContentEncoding", "must not be aws-chunked, which is a coding of requests to S3")
 	}
-	if given&storage.ContentTypeSet != 0 && !headertext.ValidMediaType(p.ContentType) {
+	if set&storage.ContentTypeSet != 0 && !headertext.ValidMediaType(p.ContentType) {
 		return invalid("WithContentType", "must be type/subtype, not "+redact.Quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
@@ -146,18 +146,18 @@ func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.
 }
 
 // needProperties returns Unsupported if options have set properties that the store cannot keep.
-func (c *engine) needProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
+func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	if c.has(storage.Metadata | storage.ContentProperties) {
 		return nil
 	}
-	if given&storage.MetadataSet != 0 && len(p.Metadata) > 0 {
+	if set&storage.MetadataSet != 0 && len(p.Metadata) > 0 {
 		if e := c.need(storage.Metadata, "WithMetadata"); e != nil {
 			return e
 		}
 	}
 	for _, text := range textProperties {
 		empty := *text.of(p) == "" && text.bit != storage.ContentTypeSet
-		if given&text.bit == 0 || text.bit == storage.StorageClassSet || empty {
+		if set&text.bit == 0 || text.bit == storage.StorageClassSet || empty {
 			continue
 		}
 		if e := c.need(storage.ContentProperties, text.option); e != nil {
@@ -193,9 +193,9 @@ func foldMetadata(given map[string]string) (map[string]string, *storage.Error) {
 // contentType implements rule W9. It returns given, unless that is empty. Otherwise it returns the
 // type of the key's extension. If the extension has no type, it detects the type from the first
 // bytes, which sniff returns. sniff may be nil.
-func contentType(given, key string, sniff func() []byte) string {
-	if given != "" {
-		return given
+func contentType(value, key string, sniff func() []byte) string {
+	if value != "" {
+		return value
 	}
 	if t := mediatype.ByExtension(key); t != "" {
 		return t

@@ -92,16 +92,16 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	}
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
 	o.once = e.Code == storage.RateLimited
-	found, failed := lookUp(ctx, o, want)
-	if failed == nil && metadata.HoldsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
-		return found, nil
+	attrs, failure := lookUp(ctx, o, want)
+	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
+		return attrs, nil
 	}
-	if refused && ownEffect(e) && failed != nil && failed.Code != storage.ObjectNotFound {
+	if refused && ownEffect(e) && failure != nil && failure.Code != storage.ObjectNotFound {
 		e.Unknown = true // the earlier attempt may be what this attempt conflicts with
 	}
 	// If the object is not there or has no such id, nothing shows that our write took effect. The
 	// store may still execute our write later, so return the error of our write.
-	if e.Code != storage.PreconditionFailed || !e.Unknown || failed != nil {
+	if e.Code != storage.PreconditionFailed || !e.Unknown || failure != nil {
 		return nil, unresolved(e)
 	}
 	if cond.Absent {
@@ -176,6 +176,6 @@ func errOverwritten(e *storage.Error) *storage.Error {
 // otherContent reports whether an earlier call with the same write id has stored other bytes. The
 // parameter found has the attributes of the object. The caller has checked that the object has the
 // write id.
-func (in *intent) otherContent(found *storage.Attrs) bool {
-	return in.named && in.crc.Known && found.CRC32C.Known && found.CRC32C != in.crc
+func (in *intent) otherContent(attrs *storage.Attrs) bool {
+	return in.named && in.crc.Known && attrs.CRC32C.Known && attrs.CRC32C != in.crc
 }

@@ -52,9 +52,9 @@ func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDrive
 		e.Op = op
 		return nil, e
 	}
-	s, ours := opened.(*service)
+	s, isOurs := opened.(*service)
 	switch {
-	case !ours:
+	case !isOurs:
 		err = unsupported("the scheme of the address is not registered by engine.Register", "")
 	case len(s.opts) > 0:
 		err = invalid("address", "must not have settings of a bucket, such as versions=")

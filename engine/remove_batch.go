@@ -16,7 +16,7 @@ import (
 )
 
 // Remove deletes the object.
-func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOptions) error {
+func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOptions) error {
 	call := &struct { // one allocation
 		op  operation
 		req driver.DeleteRequest
@@ -26,23 +26,23 @@ func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOpt
 	e := o.prepareWrite(b.engine, "Remove", key)
 	if e == nil {
 		*r = driver.DeleteRequest{
-			Version:          given.Version,
-			Condition:        given.Condition,
-			BypassGovernance: given.BypassGovernance,
+			Version:          opts.Version,
+			Condition:        opts.Condition,
+			BypassGovernance: opts.BypassGovernance,
 		}
-		e = b.engine.resolveRemove(o.key, r, given.Native)
+		e = b.engine.resolveRemove(o.key, r, opts.Native)
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
 }
 
 // resolveRemove checks a removal, and completes its request.
-func (c *engine) resolveRemove(key string, r *driver.DeleteRequest, given []storage.NativeValue) *storage.Error {
+func (c *engine) resolveRemove(key string, r *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
 	var unlocked, foreign *storage.Error
 	r.Key = key
 	if r.BypassGovernance {
 		unlocked = c.need(storage.ObjectLock, "WithGovernanceBypass")
 	}
-	r.Native, foreign = c.natives(given)
+	r.Native, foreign = c.natives(native)
 	condition := c.condition(&r.Condition, storage.ConditionalRemove)
 	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), unlocked, condition, foreign)
 }
@@ -121,9 +121,9 @@ type groupRemoval struct {
 // refuse the whole group. The result has an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	refused := o.prepareWrite(r.engine, r.name, "")
-	if refused == nil && r.ofVersions {
-		refused = r.engine.need(storage.Versioning, r.name)
+	refusal := o.prepareWrite(r.engine, r.name, "")
+	if refusal == nil && r.ofVersions {
+		refusal = r.engine.need(storage.Versioning, r.name)
 	}
 	o.key = ""
 	all := make([]groupRemoval, len(group))
@@ -131,7 +131,7 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	for i, one := range group {
 		all[i].request = driver.DeleteRequest{Key: one.Key, Version: one.Version}
 		o.keys = append(o.keys, all[i].request.Key)
-		if refused == nil {
+		if refusal == nil {
 			all[i].failed = r.check(&all[i].request)
 		}
 		if all[i].failed == nil {
@@ -139,14 +139,14 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 		}
 	}
 	if len(pending) == 0 {
-		refused = all[0].failed
+		refusal = all[0].failed
 	}
-	ctx, refused := o.begin(r.ctx, refused)
-	if refused == nil {
+	ctx, refusal := o.begin(r.ctx, refusal)
+	if refusal == nil {
 		r.send(ctx, o, pending)
 	}
 	for _, one := range pending {
-		one.failed = cmp.Or(refused, one.failed)
+		one.failed = cmp.Or(refusal, one.failed)
 	}
 	var last *storage.Error
 	errs := make([]error, len(group))

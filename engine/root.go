@@ -27,9 +27,9 @@ func asError(ctx context.Context, err error) *storage.Error { return storage.AsE
 // ownError returns a new *Error for err. The caller may change the new *Error. For nil, ownError
 // returns nil.
 func ownError(err error) *storage.Error {
-	if own, ok := err.(*storage.Error); ok && own != nil {
-		kept := *own
-		return &kept
+	if e, ok := err.(*storage.Error); ok && e != nil {
+		clone := *e
+		return &clone
 	}
 	return storage.AsError(context.Background(), err)
 }
@@ -56,7 +56,7 @@ func errPanicked() *storage.Error {
 }
 
 // changed reports whether two reads of an object have seen different revisions.
-func changed(first, now *storage.Attrs) bool { return !now.Same(first) }
+func changed(first, current *storage.Attrs) bool { return !current.Same(first) }
 
 func mismatch(want, got storage.CRC32C) *storage.Error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}

@@ -231,8 +231,8 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	if err != nil {
 		return fail(ownError(err))
 	}
-	_, known := s.versions.Load(name)
-	b := newEngine(d, append(s.opts[:len(s.opts):len(s.opts)], opts...), known)
+	_, ok := s.versions.Load(name)
+	b := newEngine(d, append(s.opts[:len(s.opts):len(s.opts)], opts...), ok)
 	if b.optionError != nil {
 		e := *b.optionError
 		_ = d.Close()

@@ -14,13 +14,13 @@ import (
 
 // Attrs returns the attributes of the object. If the object does not exist, it fails with
 // ObjectNotFound.
-func (b bucket) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
-	return b.engine.stat(ctx, "Attrs", key, given)
+func (b bucket) Attrs(ctx context.Context, key string, opts *storage.DownloadOptions) (*storage.Attrs, error) {
+	return b.engine.stat(ctx, "Attrs", key, opts)
 }
 
 // Exists reports whether the object exists. A missing object is not an error.
-func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
-	a, err := b.engine.stat(ctx, "Exists", key, given)
+func (b bucket) Exists(ctx context.Context, key string, opts *storage.DownloadOptions) (bool, error) {
+	a, err := b.engine.stat(ctx, "Exists", key, opts)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook may have refused the call with this Code
 		err = nil
 	}
@@ -29,15 +29,15 @@ func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadO
 
 // stat runs Attrs and Exists. For Exists, a missing object is no failure: the result is nil, so
 // that hooks and telemetry see a success.
-func (c *engine) stat(ctx context.Context, name, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
+func (c *engine) stat(ctx context.Context, name, key string, opts *storage.DownloadOptions) (*storage.Attrs, error) {
 	s := &struct { // one allocation
 		op  operation
 		req driver.GetRequest
 	}{}
 	o := &s.op
 	r := &s.req
-	e := o.prepareRead(c, name, key, r, given)
-	id := optionState(given).WriteID
+	e := o.prepareRead(c, name, key, r, opts)
+	id := optionState(opts).WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		a, e := head(ctx, o, r)
 		if e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
@@ -87,36 +87,36 @@ func (c *engine) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*
 
 // setGet copies the options of a read into r. It fills a struct of the caller, because returning a
 // new struct would copy it once more.
-func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
-	r.Version = given.Version
-	r.Offset = given.Offset
-	r.Length = given.Length
-	r.Suffix = given.Suffix
-	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, optionState(given).Auxiliary
+func setGet(r *driver.GetRequest, opts *storage.DownloadOptions) {
+	r.Version = opts.Version
+	r.Offset = opts.Offset
+	r.Length = opts.Length
+	r.Suffix = opts.Suffix
+	r.Condition, r.NativeAttrs, r.Auxiliary = opts.Condition, opts.NativeAttrs, optionState(opts).Auxiliary
 }
 
 // prepareRead prepares an operation that reads an object, and its request.
 func (o *operation) prepareRead(
-	c *engine, name, key string, r *driver.GetRequest, given *storage.DownloadOptions,
+	c *engine, name, key string, r *driver.GetRequest, opts *storage.DownloadOptions,
 ) *storage.Error {
 	if e := o.prepare(c, name, key); e != nil {
 		return e
 	}
-	if e := checkSpan(given); e != nil {
+	if e := checkSpan(opts); e != nil {
 		return e
 	}
-	setGet(r, given)
-	return c.resolveRead(o.key, r, given.Native)
+	setGet(r, opts)
+	return c.resolveRead(o.key, r, opts.Native)
 }
 
 // checkSpan checks the numbers of the options, which a caller may have set without a With function.
-func checkSpan(given *storage.DownloadOptions) *storage.Error {
+func checkSpan(opts *storage.DownloadOptions) *storage.Error {
 	switch {
-	case given.Offset < 0 || given.Length < -1 || given.Suffix < 0:
+	case opts.Offset < 0 || opts.Length < -1 || opts.Suffix < 0:
 		return invalid("DownloadOptions", "must have no negative Offset, Length (but for -1) or Suffix")
-	case given.Suffix > 0 && (given.Offset > 0 || given.Length >= 0):
+	case opts.Suffix > 0 && (opts.Offset > 0 || opts.Length >= 0):
 		return invalid("DownloadOptions", "must have a Suffix, or an Offset and a Length")
-	case given.Concurrency < 0:
+	case opts.Concurrency < 0:
 		return invalid("Concurrency", "must not be negative")
 	}
 	return nil
@@ -124,9 +124,9 @@ func checkSpan(given *storage.DownloadOptions) *storage.Error {
 
 // resolveRead makes the checks that all reads have in common. It also sets the key and the native
 // options in r, and removes the provider's prefix from the revision in r.
-func (c *engine) resolveRead(key string, r *driver.GetRequest, given []storage.NativeValue) *storage.Error {
+func (c *engine) resolveRead(key string, r *driver.GetRequest, native []storage.NativeValue) *storage.Error {
 	var foreign *storage.Error
 	r.Key = key
-	r.Native, foreign = c.natives(given)
+	r.Native, foreign = c.natives(native)
 	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), c.condition(&r.Condition, 0), foreign)
 }

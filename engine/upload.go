@@ -42,7 +42,7 @@ const (
 
 // Upload stores the whole body as the object.
 func (b bucket) Upload(
-	ctx context.Context, key string, body io.Reader, given *storage.UploadOptions,
+	ctx context.Context, key string, body io.Reader, opts *storage.UploadOptions,
 ) (*storage.Attrs, error) {
 	u := &struct { // one allocation
 		op    operation
@@ -51,7 +51,7 @@ func (b bucket) Upload(
 	u.write.op = &u.op
 	e := u.op.prepareWrite(b.engine, "Upload", key)
 	if e == nil {
-		e = u.write.resolve(body, given)
+		e = u.write.resolve(body, opts)
 	}
 	return run(ctx, &u.op, e, u.write.store)
 }
@@ -72,19 +72,19 @@ type write struct {
 }
 
 // resolve makes all checks that need no request, and inspects the body.
-func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
+func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Error {
 	r := &w.req
 	c := w.op.engine
-	if given.Size < -1 || given.MaxSize < 0 {
+	if opts.Size < -1 || opts.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
 	}
-	if e := checkSet(&given.Properties, given.Set); e != nil {
+	if e := checkSet(&opts.Properties, opts.Set); e != nil {
 		return e
 	}
-	setPut(r, given)
+	setPut(r, opts)
 	r.Key = w.op.key
-	w.transfer = given.Transfer
-	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
+	w.transfer = opts.Transfer
+	e := c.resolveWrite(r.Key, written{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native})
 	e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer))
 	if e != nil {
 		return e
@@ -105,12 +105,12 @@ func checkTransfer(t *storage.Transfer) *storage.Error {
 
 // setPut copies the options of an upload into r. It does not return a request, to save a copy of
 // the struct.
-func setPut(r *driver.PutRequest, given *storage.UploadOptions) {
-	r.Size = given.Size
-	r.CRC32C = given.CRC32C
-	r.Properties = given.Properties
-	r.Controls = given.Controls
-	r.Condition = given.Condition
+func setPut(r *driver.PutRequest, opts *storage.UploadOptions) {
+	r.Size = opts.Size
+	r.CRC32C = opts.CRC32C
+	r.Properties = opts.Properties
+	r.Controls = opts.Controls
+	r.Condition = opts.Condition
 }
 
 // open inspects the body. It fails if the body is known to be too large for the provider.
@@ -198,12 +198,12 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 // newWriteID returns the id of a write, which the stored object keeps in its metadata. The result
 // is the given id or, if that is "", a random id. If the store has no metadata, newWriteID returns
 // "".
-func (c *engine) newWriteID(named string) string {
+func (c *engine) newWriteID(name string) string {
 	if !c.has(storage.Metadata) {
 		return ""
 	}
-	if named != "" {
-		return named
+	if name != "" {
+		return name
 	}
 	return hexid.New(metadata.WriteIDLength / 2)
 }
@@ -293,12 +293,12 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 // putSection stores a body with one Put. The body can be read more than once. If the driver needs
 // the checksum before the bytes, putSection first reads the body to compute the checksum.
 func (w *write) putSection(
-	ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C,
+	ctx context.Context, src io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {
 	r := &w.req
 	want := w.req.CRC32C
 	content := &w.content
-	content.init(from, offset, length)
+	content.init(src, offset, length)
 	content.body.progress = w.progress
 	if length == 0 || !hashesWhileSending(w.op.engine) {
 		var e *storage.Error

@@ -264,8 +264,8 @@ func (b *sectionBody) raise()                     { b.body.raise() }
 
 // init sets the source of the body. The source is a section of the given reader, with the given
 // offset and length in bytes.
-func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
-	b.section = *io.NewSectionReader(from, offset, length)
+func (b *sectionBody) init(r io.ReaderAt, offset, length int64) {
+	b.section = *io.NewSectionReader(r, offset, length)
 	b.body.from = &b.section
 	b.body.exact = true
 	b.body.size = length
@@ -357,21 +357,21 @@ type seekable struct {
 // initSeeker reads the body in place if it can seek, has exactly the declared size, and is
 // at most limit bytes. Other bodies stay streams, which are read once.
 func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Error {
-	from, ok := body.(io.ReadSeeker)
+	src, ok := body.(io.ReadSeeker)
 	if !ok || declared < 0 || declared > limit {
 		return nil
 	}
-	off, err := from.Seek(0, io.SeekCurrent)
+	off, err := src.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return nil // a pipe, for example
 	}
-	end, failed := from.Seek(0, io.SeekEnd)
-	if failed == nil && end-off == declared {
-		s.readerAt = &seekable{from: from, next: end}
+	end, failure := src.Seek(0, io.SeekEnd)
+	if failure == nil && end-off == declared {
+		s.readerAt = &seekable{from: src, next: end}
 		s.offset = off
 		return nil
 	}
-	if _, err = from.Seek(off, io.SeekStart); err != nil {
+	if _, err = src.Seek(off, io.SeekStart); err != nil {
 		return bodyFailed(err)
 	}
 	return nil

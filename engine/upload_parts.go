@@ -108,11 +108,11 @@ func (w *write) loss() int64 {
 // inMemory returns how many parts of a stream may be in memory, if each is as large as the part
 // with this number. It is at least 2: while one part is sent, the next one is filled.
 func (p *partPlan) inMemory(number int) int {
-	most := p.concurrency
+	maximum := p.concurrency
 	if p.memory > 0 {
-		most = min(most, int(p.memory/p.size(number)))
+		maximum = min(maximum, int(p.memory/p.size(number)))
 	}
-	return max(2, most)
+	return max(2, maximum)
 }
 
 // size returns the size in bytes of the part with this number. Numbers begin with 1.
@@ -241,8 +241,8 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 			return a, e
 		}
 		if !resumed {
-			delay, again := w.op.engine.retry.allow(&tried, e)
-			if !again {
+			delay, retry := w.op.engine.retry.allow(&tried, e)
+			if !retry {
 				return a, e
 			}
 			if ctxtime.Sleep(ctx, delay) != nil {
@@ -404,9 +404,9 @@ func (m *multipart) abandon(ctx context.Context) {
 func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	failed := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
-	if failed != nil && e.Hint == "" {
-		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
+	failure := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
+	if failure != nil && e.Hint == "" {
+		e.Hint = "the parts that were sent could not be removed: " + string(failure.Code)
 	}
 }
 

@@ -283,15 +283,15 @@ func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	found, failed := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
+	attrs, failure := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
-	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
-		return found, nil
-	case failed != nil && failed.Code != storage.ObjectNotFound: // whether the object exists is unknown
-		failed.Unknown = true
-		failed.Err = errors.Join(failed.Err, e)
-		return nil, failed
-	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
+	case failure == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size:
+		return attrs, nil
+	case failure != nil && failure.Code != storage.ObjectNotFound: // whether the object exists is unknown
+		failure.Unknown = true
+		failure.Err = errors.Join(failure.Err, e)
+		return nil, failure
+	case completing && w.req.Condition.Revision != "" && (attrs == nil || attrs.Revision != w.req.Condition.Revision):
 		return nil, errOverwritten(e)
 	case completing && e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata):
 		return nil, errOverwritten(e)

@@ -214,11 +214,11 @@ func (m *multipart) part(
 	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
 	if m.resumed {
-		part, found, e := m.storedPart(number, section, crc)
-		if found {
+		part, ok, e := m.storedPart(number, section, crc)
+		if ok {
 			m.w.progress.Add(part.Size)
 		}
-		if found || e != nil {
+		if ok || e != nil {
 			return part, e
 		}
 	}

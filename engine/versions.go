@@ -9,15 +9,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func (b bucket) Versions(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
+func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.openVersions(b.engine, given), l.eachVersion, yield)
+		iterate(ctx, &l.op, l.openVersions(b.engine, opts), l.eachVersion, yield)
 	}
 }
 
-func (l *listOp) openVersions(c *engine, given *storage.ListOptions) *storage.Error {
-	if e := l.open(c, "Versions", given); e != nil {
+func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Error {
+	if e := l.open(c, "Versions", opts); e != nil {
 		return e
 	}
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {

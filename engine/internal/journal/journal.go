@@ -137,8 +137,8 @@ func (j *Journal) lock() error {
 	if err != nil {
 		return err
 	}
-	there, err := os.Lstat(j.path)
-	if err != nil || !os.SameFile(locked, there) {
+	info, err := os.Lstat(j.path)
+	if err != nil || !os.SameFile(locked, info) {
 		return ErrInUse
 	}
 	return nil
@@ -156,7 +156,7 @@ func (j *Journal) read() error {
 	if digits, _ := lines.Peek(len(magic) + maxDigits); isLater(digits) {
 		return ErrLater
 	}
-	whole := int64(0)
+	size := int64(0)
 	for first := true; ; first = false {
 		line, err := lines.ReadSlice('\n')
 		if err == io.EOF || err == bufio.ErrBufferFull || err == nil && !j.parseLine(line, first) {
@@ -165,15 +165,15 @@ func (j *Journal) read() error {
 		if err != nil {
 			return err
 		}
-		whole += int64(len(line))
+		size += int64(len(line))
 	}
 	if !j.Begun() {
 		return nil // Start writes the whole file
 	}
-	if err := j.file.Truncate(whole); err != nil {
+	if err := j.file.Truncate(size); err != nil {
 		return err
 	}
-	_, err := j.file.Seek(whole, io.SeekStart)
+	_, err := j.file.Seek(size, io.SeekStart)
 	return err
 }
 

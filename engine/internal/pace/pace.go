@@ -72,10 +72,10 @@ type mark struct {
 // whether the store throttles. If the second argument is true, the Pace counts successes even
 // before the first refusal. The lowest rate is one request a second or one request in maxDelay,
 // whichever is higher.
-func New(on, counts bool, maxDelay time.Duration) *Pace {
+func New(enabled, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
-		off:    !on,
-		counts: on && counts,
+		off:    !enabled,
+		counts: enabled && counts,
 		least:  max(1, float64(time.Second)/float64(maxDelay)),
 		origin: time.Now(),
 		gate:   make(chan struct{}, 1),

@@ -232,7 +232,7 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 // describes the error that next returned.
 func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
-	more ...attribute.KeyValue,
+	extra ...attribute.KeyValue,
 ) error {
 	if r.idle(false) {
 		return next(ctx)
@@ -240,7 +240,7 @@ func (r *Reporter) Attempt(
 	ctx, span := r.tracer.Start(ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(r.common...))
 	defer span.End()
-	span.SetAttributes(more...)
+	span.SetAttributes(extra...)
 	err := next(ctx)
 	if err != nil {
 		f := failure(err)
