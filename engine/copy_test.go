@@ -150,17 +150,17 @@ func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 			}},
 			{"removed", func(t *testing.T, b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "k")) }},
 		} {
-			for end, to := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
+			for end, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
 				t.Run(fmt.Sprintf("%s %s, %d options", row.name, end, len(opened)), func(t *testing.T) {
 					d := memstore.NewDriver(memstore.Config{})
-					plain := engine.New(d, opened...)
-					from := engine.New(&tagsAfter{d, func() { row.change(t, plain) }}, opened...)
-					if to == nil {
-						to = plain
+					bucket := engine.New(d, opened...)
+					src := engine.New(&tagsAfter{d, func() { row.change(t, bucket) }}, opened...)
+					if dst == nil {
+						dst = bucket
 					}
-					_, err := plain.Upload(t.Context(), "k", strings.NewReader("old"), tags("old"))
+					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), tags("old"))
 					require.NoError(t, err)
-					_, err = storage.Copy(t.Context(), to, "copy", from, "k")
+					_, err = storage.Copy(t.Context(), dst, "copy", src, "k")
 					require.ErrorIs(t, err, storage.Changed)
 				})
 			}
@@ -170,7 +170,7 @@ func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 
 // A role for objects need not be allowed to read tags.
 func TestACopyWhoseTagsAreDeniedHasNone(t *testing.T) {
-	for name, to := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
+	for name, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
 		for code, want := range map[storage.Code]error{storage.PermissionDenied: nil, storage.RateLimited: storage.RateLimited} {
 			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
 				b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -181,16 +181,16 @@ func TestACopyWhoseTagsAreDeniedHasNone(t *testing.T) {
 						return next(ctx)
 					})
 				}))
-				if to == nil {
-					to = b
+				if dst == nil {
+					dst = b
 				}
 				_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(map[string]string{"a": "b"}))
 				require.NoError(t, err)
-				attrs, err := storage.Copy(t.Context(), to, "copy", b, "k")
+				attrs, err := storage.Copy(t.Context(), dst, "copy", b, "k")
 				require.ErrorIs(t, err, want)
 				if want == nil {
 					require.Zero(t, attrs.TagCount)
-					attrs, err = to.Attrs(t.Context(), "copy")
+					attrs, err = dst.Attrs(t.Context(), "copy")
 					require.NoError(t, err)
 					require.Zero(t, attrs.TagCount)
 				}
@@ -240,9 +240,9 @@ type oldETag struct {
 
 func (d *oldETag) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.change()
-	whole := *r
-	whole.Condition = storage.Condition{}
-	attrs, body, err := d.Driver.Get(ctx, &whole)
+	req := *r
+	req.Condition = storage.Condition{}
+	attrs, body, err := d.Driver.Get(ctx, &req)
 	if err == nil {
 		attrs.Revision = d.revision
 	}
@@ -264,9 +264,9 @@ func TestAnotherSizeUnderTheSameRevisionIsChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
-			plain := engine.New(d)
+			bucket := engine.New(d)
 			write := func(text string) *storage.Attrs {
-				attrs, err := plain.Upload(t.Context(), "k", strings.NewReader(text))
+				attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader(text))
 				require.NoError(t, err)
 				return attrs
 			}

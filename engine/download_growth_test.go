@@ -89,13 +89,13 @@ func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		from := memstore.New(driver.WithLayer(injector.Layer()))
-		to := memstore.New()
-		_, err := from.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
+		src := memstore.New(driver.WithLayer(injector.Layer()))
+		dst := memstore.New()
+		_, err := src.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 		require.NoError(t, err)
-		for _, source := range []storage.Downloader{from, struct{ storage.Downloader }{from}} {
+		for _, source := range []storage.Downloader{src, struct{ storage.Downloader }{src}} {
 			injector.Reset()
-			_, err = storage.Copy(t.Context(), to, "b", source, "a", storage.WithConcurrency(1))
+			_, err = storage.Copy(t.Context(), dst, "b", source, "a", storage.WithConcurrency(1))
 			require.NoError(t, err)
 			require.Equal(t, 1, injector.Count(faults.Get))
 		}
@@ -134,13 +134,13 @@ func (l *leaving) Close() error {
 
 func TestAStoreThatTakesFewConnectionsIsReadWhole(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 2<<20) // 32 MiB
-	for most := range int64(8) {
-		t.Run(fmt.Sprintf("%d connections", most+1), func(t *testing.T) {
+	for maximum := range int64(8) {
+		t.Run(fmt.Sprintf("%d connections", maximum+1), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(10e6))
 				var open atomic.Int64
 				b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(func(next driver.Driver) driver.Driver {
-					return crowd{next, most + 1, &open}
+					return crowd{next, maximum + 1, &open}
 				}))
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(content))
 				require.NoError(t, err)
@@ -150,9 +150,9 @@ func TestAStoreThatTakesFewConnectionsIsReadWhole(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "to")
 				_, err = storage.DownloadFile(t.Context(), b, "a", path)
 				require.NoError(t, err)
-				stored, err := os.ReadFile(path)
+				data, err := os.ReadFile(path)
 				require.NoError(t, err)
-				require.True(t, content == string(stored))
+				require.True(t, content == string(data))
 				require.Zero(t, open.Load())
 			})
 		})
@@ -168,7 +168,7 @@ func TestManyDownloadsAtOnceAreAsFastAsOverOneConnection(t *testing.T) {
 				b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 				require.NoError(t, err)
-				begun := time.Now()
+				start := time.Now()
 				var all sync.WaitGroup
 				for range 50 {
 					all.Go(func() {
@@ -181,7 +181,7 @@ func TestManyDownloadsAtOnceAreAsFastAsOverOneConnection(t *testing.T) {
 					})
 				}
 				all.Wait()
-				require.Less(t, time.Since(begun), 600*time.Millisecond, "over one connection it takes 420 ms")
+				require.Less(t, time.Since(start), 600*time.Millisecond, "over one connection it takes 420 ms")
 			})
 		})
 	}

@@ -85,9 +85,9 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		defer injected.Set()
 		_, err := r.WriteTo(file)
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		at, err := file.Seek(0, io.SeekCurrent)
+		offset, err := file.Seek(0, io.SeekCurrent)
 		require.NoError(t, err)
-		require.Zero(t, at)
+		require.Zero(t, offset)
 	})
 	t.Run("the file", func(t *testing.T) {
 		r, file := open(t, t.Context(), os.O_RDONLY)
@@ -111,13 +111,13 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		r, file := open(t, t.Context(), os.O_RDWR)
 		injected.Set(faults.StallBody(1000))
 		defer injected.Set()
-		ended := make(chan error, 1)
+		errc := make(chan error, 1)
 		go func() {
 			_, err := r.WriteTo(file)
-			ended <- err
+			errc <- err
 		}()
 		require.NoError(t, r.Close())
-		require.ErrorContains(t, <-ended, "the reader is closed")
+		require.ErrorContains(t, <-errc, "the reader is closed")
 	})
 	t.Run("Close by the progress function", func(t *testing.T) {
 		var r *storage.Reader

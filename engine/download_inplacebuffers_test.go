@@ -56,15 +56,15 @@ func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
 		d := &silent{Driver: &oneObject{}}
 		r, err := New(d).Download(ctx, "k", storage.WithConcurrency(1<<14))
 		require.NoError(t, err)
-		ended := make(chan error, 1)
+		errc := make(chan error, 1)
 		go func() {
 			_, err := r.WriteTo(file)
-			ended <- err
+			errc <- err
 		}()
 		synctest.Wait()
 		require.EqualValues(t, maxConcurrency, d.requests.Load())
 		cancel()
-		require.ErrorIs(t, <-ended, storage.Canceled)
+		require.ErrorIs(t, <-errc, storage.Canceled)
 		require.NoError(t, r.Close())
 	})
 }

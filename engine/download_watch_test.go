@@ -110,11 +110,11 @@ func TestEmptyPagesEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &remoteStore{token: row.token}
 				b := engine.New(store)
-				var failed error
+				var failure error
 				for _, err := range b.List(t.Context()) {
-					failed = err
+					failure = err
 				}
-				require.ErrorIs(t, failed, storage.Unavailable)
+				require.ErrorIs(t, failure, storage.Unavailable)
 				require.Equal(t, row.pages, store.pages)
 			})
 		})
@@ -185,11 +185,11 @@ func TestAListingInFolderOrderInACircleEnds(t *testing.T) {
 	for _, delimiter := range []string{"", "/"} {
 		looping := &loopingStore{Driver: &remoteStore{}, token: func(n int) string { return "AB"[n%2:][:1] }}
 		store := &loopingTree{looping, looping}
-		var failed error
+		var failure error
 		for _, err := range engine.New(store).List(t.Context(), storage.WithDelimiter(delimiter)) {
-			failed = err
+			failure = err
 		}
-		require.ErrorIs(t, failed, storage.Unavailable)
+		require.ErrorIs(t, failure, storage.Unavailable)
 		require.Equal(t, 4, looping.pages)
 	}
 }

@@ -106,15 +106,15 @@ func TestAReaderContinuesAfterAWriterFailed(t *testing.T) {
 		for room := range path.want {
 			writer := &fullWriter{room: room}
 			socket := &fullSocket{fullWriter{room: room}}
-			for to, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.to.took} {
+			for dst, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.to.took} {
 				r, err := digitsBucket(t, nil).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
-				n, err := r.WriteTo(to)
-				require.Equal(t, errWriter, err, "%s, %T", path.name, to)
+				n, err := r.WriteTo(dst)
+				require.Equal(t, errWriter, err, "%s, %T", path.name, dst)
 				require.EqualValues(t, room, n)
 				rest, err := io.ReadAll(r)
 				require.NoError(t, err)
-				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d", path.name, to, room)
+				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d", path.name, dst, room)
 				require.NoError(t, r.Close())
 			}
 		}
@@ -124,14 +124,14 @@ func TestAReaderContinuesAfterAWriterFailed(t *testing.T) {
 func TestABodyThatBreaksIsNotTheWritersFault(t *testing.T) {
 	for _, path := range paths {
 		for breaks := range len(path.want) - 1 {
-			for _, to := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
+			for _, dst := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
 				r, err := digitsBucket(t, &breaks).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
-				_, err = r.WriteTo(to)
+				_, err = r.WriteTo(dst)
 				require.ErrorIs(t, err, errDisk)
-				var own *storage.Error
-				require.ErrorAs(t, err, &own, "%s, %T", path.name, to)
-				require.Equal(t, "k", own.Key)
+				var e *storage.Error
+				require.ErrorAs(t, err, &e, "%s, %T", path.name, dst)
+				require.Equal(t, "k", e.Key)
 				require.NoError(t, r.Close())
 			}
 		}
@@ -182,15 +182,15 @@ func TestACanceledReadStopsWithinAChunk(t *testing.T) {
 		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
 			writer := &counted{}
 			socket := &countedSocket{}
-			for to, w := range map[io.Writer]*counted{writer: writer, socket: &socket.to} {
+			for dst, w := range map[io.Writer]*counted{writer: writer, socket: &socket.to} {
 				ctx, cancel := context.WithCancel(t.Context())
 				w.cancel = cancel
 				r, err := store.b.Download(ctx, "k", opts...)
 				require.NoError(t, err)
-				n, err := io.Copy(to, r)
-				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, to)
+				n, err := io.Copy(dst, r)
+				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, dst)
 				require.Equal(t, w.n, n)
-				require.LessOrEqual(t, n, int64(1<<20), "%s, %T", store.name, to)
+				require.LessOrEqual(t, n, int64(1<<20), "%s, %T", store.name, dst)
 				require.NoError(t, r.Close())
 			}
 			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)

@@ -149,9 +149,9 @@ func TestAHedgedReadDoesNotWaitForAStalledResponse(t *testing.T) {
 				store := &slowStore{late: only(learned, stalled)}
 				b := store.open(t)
 				learn(t, b, read)
-				begun := time.Now()
+				start := time.Now()
 				require.NoError(t, read(t.Context(), b))
-				require.Less(t, time.Since(begun), 4*usual)
+				require.Less(t, time.Since(start), 4*usual)
 				require.Len(t, store.calls, learned+2)
 				require.Equal(t, 1, store.canceled, "the request that stalled")
 				require.Zero(t, store.bodies)
@@ -173,9 +173,9 @@ func TestHedgesShortenTheTail(t *testing.T) {
 		b := store.open(t)
 		var took []time.Duration
 		for range count {
-			begun := time.Now()
+			start := time.Now()
 			require.NoError(t, reads["Download"](t.Context(), b))
-			took = append(took, time.Since(begun))
+			took = append(took, time.Since(start))
 		}
 		slices.Sort(took)
 		require.Less(t, took[count*99/100], 4*usual, "the 99th percentile")
@@ -236,13 +236,13 @@ func TestNoReadIsHedged(t *testing.T) {
 				learn(t, b, reads["Download"])
 				err := reads["Download"](t.Context(), b)
 				require.Equal(t, row.calls == 1, err != nil, "else it is repeated")
-				begun := time.Now()
+				start := time.Now()
 				require.NoError(t, reads["Download"](t.Context(), b))
 				require.Len(t, store.calls, learned+row.calls+1)
 				if row.calls > 1 {
 					return
 				}
-				require.Less(t, time.Since(begun), 2*time.Second, "nothing is held back")
+				require.Less(t, time.Since(start), 2*time.Second, "nothing is held back")
 				time.Sleep(20 * time.Second) // it no longer throttles
 				require.NoError(t, reads["Download"](t.Context(), b))
 				store.late = only(learned+row.calls+2, stalled)
@@ -276,10 +276,10 @@ func TestHedgesAreEarned(t *testing.T) {
 		require.NoError(t, reads["Attrs"](t.Context(), b))
 		var group sync.WaitGroup
 		group.Go(func() {
-			begun := time.Now()
+			start := time.Now()
 			require.NoError(t, reads["Attrs"](t.Context(), b))
-			require.Greater(t, time.Since(begun), 10*usual, "it has to wait")
-			require.Less(t, time.Since(begun), stalled, "others earn its hedge")
+			require.Greater(t, time.Since(start), 10*usual, "it has to wait")
+			require.Less(t, time.Since(start), stalled, "others earn its hedge")
 		})
 		synctest.Wait()
 		for range 2 * learned {
@@ -316,9 +316,9 @@ func TestTheResponseOfARace(t *testing.T) {
 				}
 				b := store.open(t)
 				learn(t, b, reads["Download"])
-				begun := time.Now()
+				start := time.Now()
 				err := reads["Download"](t.Context(), b)
-				require.LessOrEqual(t, time.Since(begun), row.took)
+				require.LessOrEqual(t, time.Since(start), row.took)
 				require.ErrorIs(t, err, row.want)
 				require.Len(t, store.calls, learned+row.calls)
 				require.Equal(t, row.cancelled, store.canceled)
@@ -342,9 +342,9 @@ func TestCtxEndsAReadAndItsHedge(t *testing.T) {
 				learn(t, b, read)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*usual)
 				defer cancel()
-				begun := time.Now()
+				start := time.Now()
 				require.ErrorIs(t, read(ctx, b), storage.DeadlineExceeded)
-				require.Equal(t, 5*usual, time.Since(begun))
+				require.Equal(t, 5*usual, time.Since(start))
 				require.Equal(t, 2, store.canceled)
 			})
 		})

@@ -49,7 +49,7 @@ func FuzzRange(f *testing.F) {
 			require.Greater(t, offset, size)
 			return
 		}
-		from, n := d.reader.Range()
-		require.True(t, from >= 0 && n >= 0 && from+n <= size)
+		start, n := d.reader.Range()
+		require.True(t, start >= 0 && n >= 0 && start+n <= size)
 	})
 }

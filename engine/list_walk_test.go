@@ -29,20 +29,20 @@ func (d tree) Describe() driver.Description {
 }
 
 func (d tree) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	whole := *r
-	whole.Token = ""
-	whole.Limit = 1000
-	whole.Entries = nil
-	page, err := d.Driver.List(ctx, &whole)
+	req := *r
+	req.Token = ""
+	req.Limit = 1000
+	req.Entries = nil
+	page, err := d.Driver.List(ctx, &req)
 	if err != nil {
 		return nil, err
 	}
 	d.order(page.Entries)
-	from, _ := strconv.Atoi(r.Token)
-	to := min(from+r.Limit, len(page.Entries))
-	result := &storage.Page{Entries: page.Entries[from:to]}
-	if to < len(page.Entries) {
-		result.Token = strconv.Itoa(to)
+	start, _ := strconv.Atoi(r.Token)
+	end := min(start+r.Limit, len(page.Entries))
+	result := &storage.Page{Entries: page.Entries[start:end]}
+	if end < len(page.Entries) {
+		result.Token = strconv.Itoa(end)
 	}
 	return result, nil
 }
@@ -104,13 +104,13 @@ func TestAListingByFoldersIsInByteOrder(t *testing.T) {
 		"in a folder": func(next driver.Driver) driver.Driver { return tree{next, byName} },
 	} {
 		d := memstore.NewDriver(memstore.Config{})
-		plain := engine.New(d)
+		bucket := engine.New(d)
 		walked := engine.New(d, driver.WithLayer(layer))
 		if store == "in a folder" {
-			plain, walked = storage.Prefixed(plain, "p/q/"), storage.Prefixed(walked, "p/q/")
+			bucket, walked = storage.Prefixed(bucket, "p/q/"), storage.Prefixed(walked, "p/q/")
 		}
 		for _, key := range walkedKeys {
-			_, err := plain.Upload(t.Context(), key, strings.NewReader(key))
+			_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 			require.NoError(t, err)
 		}
 		for name, opts := range listings {
@@ -118,13 +118,13 @@ func TestAListingByFoldersIsInByteOrder(t *testing.T) {
 				t.Run(store+"/"+name+start, func(t *testing.T) {
 					for limited, limit := range limits {
 						opts := slices.Concat(opts, limit, []storage.ListOption{storage.WithStartAfter(after)})
-						want, err := entriesOf(t, plain, opts)
+						want, err := entriesOf(t, bucket, opts)
 						require.NoError(t, err)
 						got, err := entriesOf(t, walked, opts)
 						require.NoError(t, err)
 						require.Equal(t, want, got, limited)
 					}
-					require.Equal(t, pagesOf(t, plain, after, opts), pagesOf(t, walked, after, opts), "in pages")
+					require.Equal(t, pagesOf(t, bucket, after, opts), pagesOf(t, walked, after, opts), "in pages")
 				})
 			}
 		}
@@ -143,9 +143,9 @@ func entriesOf(t *testing.T, b storage.Bucket, opts []storage.ListOption) (keys 
 }
 
 // pagesOf lists by ListPage, two entries at a time. Only the first page takes WithStartAfter.
-func pagesOf(t *testing.T, b storage.Bucket, after string, opts []storage.ListOption) (pages [][]string) {
+func pagesOf(t *testing.T, b storage.Bucket, startAfter string, opts []storage.ListOption) (pages [][]string) {
 	t.Helper()
-	start := []storage.ListOption{storage.WithStartAfter(after)}
+	start := []storage.ListOption{storage.WithStartAfter(startAfter)}
 	for token := ""; token != "" || pages == nil; start = nil {
 		require.Less(t, len(pages), 100)
 		given := slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})

@@ -309,7 +309,7 @@ func (c *lostRun) test(t *testing.T) {
 	ctx := t.Context()
 	store := memstore.NewDriver(memstore.Config{})
 	other := engine.New(store)
-	made, err := other.Upload(ctx, "k", strings.NewReader("0"))
+	attrs, err := other.Upload(ctx, "k", strings.NewReader("0"))
 	require.NoError(t, err)
 	_, err = other.Upload(ctx, "other", strings.NewReader("M"))
 	require.NoError(t, err)
@@ -336,7 +336,7 @@ func (c *lostRun) test(t *testing.T) {
 			}
 		}
 	}
-	err = c.write.do(ctx, b, made.Revision)
+	err = c.write.do(ctx, b, attrs.Revision)
 	applied := int(seen.applied.Load())
 	unknown := errors.Is(err, storage.OutcomeUnknown)
 	switch {

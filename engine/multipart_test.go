@@ -174,9 +174,9 @@ func TestATokenHasNoSecret(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		require.ErrorContains(t, err, "options must", name)
 	}
-	again, err := storage.ContinueUpload(t.Context(), b, u.Token(), own("hidden"))
+	second, err := storage.ContinueUpload(t.Context(), b, u.Token(), own("hidden"))
 	require.NoError(t, err)
-	require.Equal(t, u.Token(), again.Token())
+	require.Equal(t, u.Token(), second.Token())
 }
 
 func TestOpenUploadsNeedABucketOfThisPackage(t *testing.T) {
@@ -284,9 +284,9 @@ func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
 	u := beginUpload(t, b)
 	part, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
-	again, err := storage.ContinueUpload(t.Context(), b, u.Token())
+	second, err := storage.ContinueUpload(t.Context(), b, u.Token())
 	require.NoError(t, err)
-	_, err = again.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
+	_, err = second.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
 	require.ErrorIs(t, err, storage.Unsupported)
 	attrs, err := u.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
 	require.NoError(t, err, "this value has sent the part")
@@ -527,11 +527,11 @@ func FuzzContinueUpload(f *testing.F) {
 	f.Add("")
 	f.Add("AQAAAAAAAAAAe30")
 	f.Fuzz(func(t *testing.T, token string) {
-		again, err := storage.ContinueUpload(t.Context(), b, token)
+		second, err := storage.ContinueUpload(t.Context(), b, token)
 		if err != nil {
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 			return
 		}
-		require.Equal(t, u.Token(), again.Token())
+		require.Equal(t, u.Token(), second.Token())
 	})
 }

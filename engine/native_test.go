@@ -157,15 +157,15 @@ func TestAnOptionOfTheProviderReachesEveryRequest(t *testing.T) {
 }
 
 func TestAStreamedCopyReadsItsSourceWithTheSourcesOption(t *testing.T) {
-	from, d := openOptioned()
-	to := memstore.New()
-	_, err := from.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}))
+	src, d := openOptioned()
+	dst := memstore.New()
+	_, err := src.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), to, "a", from, "a", storage.WithSourceNative("memory", secretOption{"key"}))
+	_, err = storage.Copy(t.Context(), dst, "a", src, "a", storage.WithSourceNative("memory", secretOption{"key"}))
 	require.NoError(t, err)
 	require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"])
 	require.Equal(t, []any{secretOption{"key"}}, d.seen["Tags"])
-	tags, err := storage.Tags(t.Context(), to, "a")
+	tags, err := storage.Tags(t.Context(), dst, "a")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, tags)
 }

@@ -47,8 +47,8 @@ func TestReadAllIsADownloadToHooks(t *testing.T) {
 	var ended storage.Outcome
 	b := New(holding("text"), storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		seen = op
-		return ctx, func(out storage.Outcome) {
-			ended = out
+		return ctx, func(outcome storage.Outcome) {
+			ended = outcome
 		}, nil
 	}))
 	data, attrs, err := storage.ReadAll(t.Context(), b, "key")

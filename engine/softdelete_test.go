@@ -61,7 +61,7 @@ func TestALostResponseOfARestoreIsUnknown(t *testing.T) {
 	injected.Reset()
 	injected.Set(faults.DropResponse(faults.Any).Nth(1))
 	require.ErrorIs(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.OutcomeUnknown)
-	there, err := b.Exists(t.Context(), "a")
+	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.True(t, there)
+	require.True(t, exists)
 }

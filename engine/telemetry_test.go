@@ -184,8 +184,8 @@ func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
 			require.ErrorIs(t, err, row.failure)
 			require.Equal(t, row.status, r.spans[0].code)
 			require.Equal(t, row.kind, r.spans[0].has("error.type"))
-			kind, found := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
-			require.True(t, found)
+			kind, ok := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
+			require.True(t, ok)
 			require.Equal(t, row.kind, kind.AsString())
 		})
 	}
@@ -246,8 +246,8 @@ func TestTheServerIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "storage.example.com", r.spans[0].has("server.address"))
 	require.Equal(t, "8443", r.spans[0].has("server.port"))
-	address, found := r.metrics["omnibucket.operation.duration"][0].Value("server.address")
-	require.True(t, found)
+	address, ok := r.metrics["omnibucket.operation.duration"][0].Value("server.address")
+	require.True(t, ok)
 	require.Equal(t, "storage.example.com", address.AsString())
 }
 

@@ -139,7 +139,7 @@ func TestAStoreThatThrottlesLosesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &throttled{limit: row.limit}
 				b := store.open()
-				begun := time.Now()
+				start := time.Now()
 				next := make(chan int)
 				var group sync.WaitGroup
 				for range row.workers {
@@ -155,7 +155,7 @@ func TestAStoreThatThrottlesLosesNothing(t *testing.T) {
 				}
 				close(next)
 				group.Wait()
-				require.Less(t, time.Since(begun), row.longest)
+				require.Less(t, time.Since(start), row.longest)
 				require.Less(t, store.refused, 1000, "the bucket as a whole slows down")
 			})
 		})
@@ -181,12 +181,12 @@ func TestRetriesOfAStoreThatRefusesEverythingEndAfterAboutAMinute(t *testing.T) 
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &throttled{limit: always(false)}
-				begun := time.Now()
+				start := time.Now()
 				_, err := store.open(storage.WithRetry(row.policy)).Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.RateLimited)
 				require.GreaterOrEqual(t, len(store.calls), row.fewest)
 				require.LessOrEqual(t, len(store.calls), row.most)
-				took := time.Since(begun) - time.Duration(len(store.calls))*answerTime
+				took := time.Since(start) - time.Duration(len(store.calls))*answerTime
 				require.GreaterOrEqual(t, took, row.atLeast)
 				require.LessOrEqual(t, took, row.atMost)
 				if len(store.calls) > 1 {
@@ -238,14 +238,14 @@ func TestACallThatWaitsForAThrottlingStoreEndsWithItsContext(t *testing.T) {
 				b := store.open()
 				ctx, cancel := row.ctx(t.Context())
 				defer cancel()
-				begun := time.Now()
+				start := time.Now()
 				var group sync.WaitGroup
 				for range 100 { // at one request a second most wait for their first
 					group.Go(func() {
 						_, err := b.Attrs(ctx, "k")
 						require.ErrorIs(t, err, row.is)
 						require.ErrorIs(t, err, storage.RateLimited, "the store's own error is said")
-						require.LessOrEqual(t, time.Since(begun), 30*time.Second+answerTime)
+						require.LessOrEqual(t, time.Since(start), 30*time.Second+answerTime)
 					})
 				}
 				group.Wait()
@@ -260,13 +260,13 @@ func TestABucketIsFreeAgainSomeTimeAfterTheLastRefusal(t *testing.T) {
 		b := store.open()
 		const calls = 100
 		all := func() time.Duration {
-			begun := time.Now()
+			start := time.Now()
 			var group sync.WaitGroup
 			for range calls {
 				group.Go(func() { _, _ = b.Exists(t.Context(), "k") })
 			}
 			group.Wait()
-			return time.Since(begun)
+			return time.Since(start)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, err := b.Exists(ctx, "k")
@@ -284,11 +284,11 @@ func TestABucketIsFreeAgainSomeTimeAfterTheLastRefusal(t *testing.T) {
 func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttled{limit: always(false)}
-		var failed error
+		var failure error
 		b := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-				if err := failed; err != nil {
-					failed = nil
+				if err := failure; err != nil {
+					failure = nil
 					return err
 				}
 				return next(ctx)
@@ -299,7 +299,7 @@ func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
 		store.becomes(always(true))
-		failed = storage.Unavailable
+		failure = storage.Unavailable
 		_, err := b.Exists(t.Context(), "k")
 		require.NoError(t, err, "a retry is still made")
 	})
@@ -346,8 +346,8 @@ func TestUpdateWaitsForAStoreThatThrottles(t *testing.T) {
 func TestRemoveAllWaitsForAStoreThatThrottles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := (&throttled{limit: &first{refuses: 6}}).open()
-		removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
+		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
 		require.NoError(t, err)
-		require.Equal(t, 3, removed)
+		require.Equal(t, 3, n)
 	})
 }

@@ -83,7 +83,7 @@ func (d *inFlight) BeginParts(context.Context, *driver.PutRequest) (string, erro
 
 func (d *inFlight) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, error) {
 	now := d.now.Add(r.Size)
-	for most := d.most.Load(); now > most && !d.most.CompareAndSwap(most, now); most = d.most.Load() {
+	for maximum := d.most.Load(); now > maximum && !d.most.CompareAndSwap(maximum, now); maximum = d.most.Load() {
 	}
 	defer d.now.Add(-r.Size)
 	time.Sleep(time.Second) // of a synctest: until every part that may be sent has begun

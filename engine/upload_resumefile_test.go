@@ -276,8 +276,8 @@ func TestAbandonUploadNamesNoKeyOutsideOfThePrefix(t *testing.T) {
 	r := newResumable(t)
 	r.interrupt(t, "a/k")
 	err := storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)
-	var failed *storage.Error
-	require.ErrorAs(t, err, &failed)
-	require.Empty(t, failed.Key)
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Empty(t, e.Key)
 	require.NotContains(t, err.Error(), "a/k")
 }

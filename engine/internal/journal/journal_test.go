@@ -30,9 +30,9 @@ func FuzzJournal(f *testing.F) {
 		j, err := Open(path)
 		if err != nil {
 			require.True(t, errors.Is(err, ErrNotJournal) || errors.Is(err, ErrLater), "%v", err)
-			kept, err := os.ReadFile(path)
+			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, text, string(kept))
+			require.Equal(t, text, string(data))
 			return
 		}
 		if !j.Begun() {

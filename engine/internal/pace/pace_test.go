@@ -15,7 +15,7 @@ var errRefused = errors.New("slow down")
 // send makes requests for a time, as fast as the pace permits. The store serves every request.
 func send(t *testing.T, p *Pace, during time.Duration) (requests int) {
 	t.Helper()
-	for begun := time.Now(); time.Since(begun) < during; requests++ {
+	for start := time.Now(); time.Since(start) < during; requests++ {
 		require.NoError(t, p.Wait(t.Context()))
 		time.Sleep(time.Millisecond)
 		p.Succeeded()

@@ -62,7 +62,7 @@ func (s *recordedSpan) all() map[string]string {
 }
 
 func TestASpanHasWhatCameOfACall(t *testing.T) {
-	failed := errors.New("not there, said the store")
+	err := errors.New("not there, said the store")
 	for _, row := range []struct {
 		name    string
 		outcome Outcome
@@ -71,9 +71,9 @@ func TestASpanHasWhatCameOfACall(t *testing.T) {
 		status  string
 	}{
 		{"a success", Outcome{Bytes: 3, Requests: 2}, map[string]string{"omnibucket.bytes": "3", "omnibucket.requests": "2"}, codes.Unset, ""},
-		{"a failure", Outcome{Failure: Failure{Err: failed, Code: "object not found"}},
+		{"a failure", Outcome{Failure: Failure{Err: err, Code: "object not found"}},
 			map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"}, codes.Error, "not there, said the store"},
-		{"a failure that programs expect", Outcome{Failure: Failure{Err: failed, Code: "object not found", Expected: true}},
+		{"a failure that programs expect", Outcome{Failure: Failure{Err: err, Code: "object not found", Expected: true}},
 			map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"}, codes.Unset, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
