@@ -199,13 +199,13 @@ func (c *counter) countOff(
 	if r.Uncounted {
 		return remove(ctx)
 	}
-	held := c.newLease(f.User.ID)
-	held.add(ctx, r.Name())
-	defer held.end()
+	l := c.newLease(f.User.ID)
+	l.add(ctx, r.Name())
+	defer l.end()
 	// Another call may have removed the file before this removal began. The other call has then
 	// subtracted the file already. So check again whether the file exists.
 	_, err = look(ctx)
-	there := err == nil
+	exists := err == nil
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
@@ -215,8 +215,8 @@ func (c *counter) countOff(
 		}
 		return err
 	}
-	if there || !r.Joined {
-		_ = c.book.EndRemoval(ctx, r, !there) // if this fails, Sweep counts the user's files again
+	if exists || !r.Joined {
+		_ = c.book.EndRemoval(ctx, r, !exists) // if this fails, Sweep counts the user's files again
 	}
 	return nil
 }

@@ -49,13 +49,13 @@ func (b bounds) check(n int64) *Error {
 
 // limit returns the greatest length that a stream may have.
 func (b bounds) limit() int64 {
-	most := b.judge.Rules().MaxSize
+	maximum := b.judge.Rules().MaxSize
 	for _, n := range []int64{b.most, b.claimed, b.room} {
 		if n > 0 {
-			most = min(most, n)
+			maximum = min(maximum, n)
 		}
 	}
-	return most
+	return maximum
 }
 
 // A body reads a file while it streams into the store. If the file is too long, Read fails
@@ -91,8 +91,8 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 		return u.piece.Body, nil
 	}
 	share := limit / int64(u.piece.Count)
-	left, known := bodylimit.Length(u.piece.Body)
-	if known && left <= share {
+	remaining, ok := bodylimit.Length(u.piece.Body)
+	if ok && remaining <= share {
 		return u.piece.Body, nil
 	}
 	b := &bodylimit.Reader{
@@ -107,8 +107,8 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 			return limit - others - share, nil
 		},
 	}
-	if known { // look the sizes up once, and not again for each retry by the store
-		if err := b.Ask(); err != nil || left <= b.Left {
+	if ok { // look the sizes up once, and not again for each retry by the store
+		if err := b.Ask(); err != nil || remaining <= b.Left {
 			return u.piece.Body, err
 		}
 	}

@@ -167,9 +167,9 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 // become permanent, because this type has no method that makes an expiring file permanent.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	if !f.Expires.IsZero() {
-		switch now, err := b.Record(ctx, f.ID); storage.CodeOf(err) {
+		switch current, err := b.Record(ctx, f.ID); storage.CodeOf(err) {
 		case "":
-			if now.Expires.IsZero() {
+			if current.Expires.IsZero() {
 				return storage.PreconditionFailed
 			}
 		case storage.ObjectNotFound, storage.Internal:
@@ -210,10 +210,10 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 }
 
 // IDs takes the IDs from the keys in a listing, without reading the records.
-func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error) {
+func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (ids []string, next string, err error) {
 	opts := []storage.ListOption{storage.WithPrefix(recordPrefix), storage.WithPageSize(min(limit+1, listPage))}
-	if after != "" {
-		opts = append(opts, storage.WithStartAfter(recordKey(after)))
+	if startAfter != "" {
+		opts = append(opts, storage.WithStartAfter(recordKey(startAfter)))
 	}
 	for entry, err := range b.bucket.List(ctx, opts...) {
 		if err != nil {
@@ -235,12 +235,12 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 	return ids, "", nil
 }
 
-func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit int) ([]*File, string, error) {
+func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, limit int) ([]*File, string, error) {
 	if err := filename.Storable(q.Purpose, q.User); err != nil {
 		return nil, "", err
 	}
 	if !q.From.IsZero() {
-		after = max(after, timeid.Floor(q.From))
+		startAfter = max(startAfter, timeid.Floor(q.From))
 	}
 	var files []*File
 	for scanned := 0; scanned < scanPage; {
@@ -248,7 +248,7 @@ func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit i
 		if q.Purpose != "" || q.User != "" || scanned > 0 {
 			batch = scanBatch
 		}
-		ids, next, err := b.IDs(ctx, after, batch)
+		ids, next, err := b.IDs(ctx, startAfter, batch)
 		if err != nil {
 			return nil, "", err
 		}
@@ -270,12 +270,12 @@ func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit i
 			files = append(files, f)
 		}
 		scanned += len(ids)
-		after = next
+		startAfter = next
 		if next == "" || len(files) == limit {
 			break
 		}
 	}
-	return files, after, nil
+	return files, startAfter, nil
 }
 
 func countBefore(ids []string, q Filter) int {

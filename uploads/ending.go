@@ -143,14 +143,14 @@ func (c *counter) beginEnding(ctx context.Context, f *File) (reserved int64, err
 	if c == nil {
 		return 0, nil
 	}
-	e, id, there, err := c.book.Entry(ctx, f.User.ID, f.reserved)
+	e, id, exists, err := c.book.Entry(ctx, f.User.ID, f.reserved)
 	if err != nil {
 		return 0, err
 	}
 	if e.Canceled {
 		return 0, canceled()
 	}
-	if !there {
+	if !exists {
 		f.origin = originCounted
 	}
 	f.ledger = id
@@ -234,16 +234,16 @@ func (s *Service) record(ctx context.Context, f *File) error {
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 	err := records.Create(ctx, f)
-	there := storage.CodeOf(err) == storage.PreconditionFailed
-	if there || errors.Is(err, storage.OutcomeUnknown) {
+	exists := storage.CodeOf(err) == storage.PreconditionFailed
+	if exists || errors.Is(err, storage.OutcomeUnknown) {
 		known, look := records.Record(ctx, f.ID)
 		switch {
 		case look == nil:
 			f.Expires, err = known.Expires, nil // a transaction may have made the file permanent
 		// the record was created and has been removed since
-		case there && storage.CodeOf(look) == storage.ObjectNotFound:
+		case exists && storage.CodeOf(look) == storage.ObjectNotFound:
 			err = nil
-		case there:
+		case exists:
 			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
 		}
 	}

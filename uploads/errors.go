@@ -198,8 +198,8 @@ func (e *Error) saying(code Code, message string) *Error {
 
 // storeFailed converts an error of the bucket to the response for the client.
 func storeFailed(err error) *Error {
-	if own, ok := errors.AsType[*Error](err); ok {
-		return own
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
 	}
 	e := &Error{
 		Field:   fileField,
@@ -207,9 +207,9 @@ func storeFailed(err error) *Error {
 		Message: "The file could not be stored. Try again in a moment.",
 		Err:     err,
 	}
-	failed, _ := errors.AsType[*storage.Error](err)
-	reads := failed != nil &&
-		(failed.Op == "Copy" || failed.Op == "Compose") // a copy reads the body from the store and not from the sender
+	failure, _ := errors.AsType[*storage.Error](err)
+	reads := failure != nil &&
+		(failure.Op == "Copy" || failure.Op == "Compose") // a copy reads the body from the store and not from the sender
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed && !reads:
 		e.Code = Interrupted
@@ -282,8 +282,8 @@ func completedToken() *Error {
 }
 
 func unauthorized(err error) *Error {
-	if own, ok := errors.AsType[*Error](err); ok {
-		return own.saying(NotAllowed, "You may not do this.")
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.saying(NotAllowed, "You may not do this.")
 	}
 	code, message := webapi.FromAuthorize[Code](err)
 	return &Error{Code: code, Message: message, Err: err}

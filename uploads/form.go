@@ -158,8 +158,8 @@ func (f *formReader) next() (*multipart.Part, error) {
 // failure returns the response to an error of reading the form. The error must not come from
 // reading the content of a file.
 func (f *formReader) failure(err error) *Error {
-	if own, ok := errors.AsType[*Error](f.body.Failed); ok {
-		return own
+	if e, ok := errors.AsType[*Error](f.body.Failed); ok {
+		return e
 	}
 	if f.body.Failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return interrupted(err)

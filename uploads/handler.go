@@ -234,20 +234,20 @@ func (h *handler) removeFile(c *call) error {
 // smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
 const smallDocument = 4 << 10
 
-// readJSON decodes a JSON body. The argument most is the greatest length of the body in bytes. If
+// readJSON decodes a JSON body. limit is the greatest length of the body in bytes. If
 // strict is true, readJSON refuses unknown fields. It requires the type application/json, which a
 // page of another origin cannot send without a preflight request.
 //
 // If the body may be longer than smallDocument, readJSON takes memory for the whole body from
 // Config.MemoryLimit. If a body arrives slowly, the decoder holds all of it in memory.
-func readJSON(c *call, to any, most int64, strict bool) error {
+func readJSON(c *call, dst any, limit int64, strict bool) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
 		mediaType != "application/json" {
 		return wrongType("The request must be application/json.")
 	}
 	if length := c.ContentLength; length < 0 || length > smallDocument {
-		if length < 0 || length > most {
-			length = most
+		if length < 0 || length > limit {
+			length = limit
 		}
 		release, err := intake.Take(c.memory.Feeds, c.Request, c.user.ID, length)
 		if err != nil {
@@ -255,12 +255,12 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		}
 		defer release()
 	}
-	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), most))
+	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), limit))
 	d.UseNumber() // a float64 would change long numbers in metadata
 	if strict {
 		d.DisallowUnknownFields()
 	}
-	if err := d.Decode(to); err != nil {
+	if err := d.Decode(dst); err != nil {
 		return refuse("", InvalidRequest, "The request is not understood.")
 	}
 	return nil

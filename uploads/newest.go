@@ -10,8 +10,8 @@ import (
 // Newest returns a text for keys. If all keys have such a text at the same place, a listing begins
 // with the newest file. The text has 36 lower-case letters and digits. It consists of the inverted
 // time in milliseconds and 128 random bits. In Config.Key, {newest} stands for such a text.
-func Newest(at time.Time) string {
+func Newest(t time.Time) string {
 	var random [timeid.Random]byte
 	_, _ = rand.Read(random[:]) // never fails
-	return timeid.Newest(at, random)
+	return timeid.Newest(t, random)
 }

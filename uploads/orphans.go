@@ -52,26 +52,26 @@ const (
 // because the next page would begin with the same files.
 func (w *sweeper) expired(ctx context.Context) error {
 	for {
-		found, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
-		if err != nil || len(found) == 0 {
+		files, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
+		if err != nil || len(files) == 0 {
 			return err
 		}
-		errs := parallel.All(len(found), removeConcurrency, func(i int) error {
-			return w.keeper.service.removeCounted(ctx, found[i])
+		errs := parallel.All(len(files), removeConcurrency, func(i int) error {
+			return w.keeper.service.removeCounted(ctx, files[i])
 		})
-		removed := 0
+		n := 0
 		for i, err := range errs {
 			switch err {
 			case nil:
-				removed++
+				n++
 			case errKept:
 				errs[i] = nil
 			default:
-				errs[i] = fmt.Errorf("file %s: %w", found[i].ID, err)
+				errs[i] = fmt.Errorf("file %s: %w", files[i].ID, err)
 			}
 		}
-		w.report.Expired += removed
-		if err := errors.Join(errs...); err != nil || removed == 0 {
+		w.report.Expired += n
+		if err := errors.Join(errs...); err != nil || n == 0 {
 			return err
 		}
 	}
@@ -134,10 +134,10 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	before, _ := pattern.Ordered()
 	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
 	defer stop()
-	id, failed, more := pull()
+	id, failure, hasMore := pull()
 	next := func() {
 		found.records.total++
-		id, failed, more = pull()
+		id, failure, hasMore = pull()
 	}
 	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(before)) {
 		if err != nil {
@@ -148,25 +148,25 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			continue
 		}
 		found.bytes.total++
-		for ; more && failed == nil && id < of; next() {
+		for ; hasMore && failure == nil && id < of; next() {
 			found.records.add(id)
 		}
 		switch {
-		case failed != nil:
+		case failure != nil:
 			// The remaining IDs are not known, so nothing shows whether the next objects have
 			// records.
-			return nil, failed
-		case more && id == of:
+			return nil, failure
+		case hasMore && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
 			found.bytes.add(entry.Key)
 		}
 	}
-	for ; more && failed == nil; next() {
+	for ; hasMore && failure == nil; next() {
 		found.records.add(id)
 	}
-	if failed != nil {
-		return nil, failed
+	if failure != nil {
+		return nil, failure
 	}
 	return found, w.dropClaimed(ctx, &found.bytes)
 }
@@ -218,5 +218,5 @@ func (w *sweeper) checkLimit(found *orphans) error {
 }
 
 func allIDs(ctx context.Context, records Records) iter.Seq2[string, error] {
-	return paged("", func(after string) ([]string, string, error) { return records.IDs(ctx, after, listPage) })
+	return paged("", func(startAfter string) ([]string, string, error) { return records.IDs(ctx, startAfter, listPage) })
 }

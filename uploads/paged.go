@@ -4,10 +4,10 @@ import "iter"
 
 // paged iterates over all items of a list that comes in pages. The function page returns the items
 // after a key, and the key after which the next page starts. For the last page, that key is "".
-func paged[T any](after string, page func(after string) (items []T, next string, err error)) iter.Seq2[T, error] {
+func paged[T any](startAfter string, page func(after string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			items, next, err := page(after)
+			items, next, err := page(startAfter)
 			for _, item := range items {
 				if !yield(item, nil) {
 					return
@@ -17,7 +17,7 @@ func paged[T any](after string, page func(after string) (items []T, next string,
 				var none T
 				yield(none, err)
 			}
-			after = next
+			startAfter = next
 			if err != nil || next == "" {
 				return
 			}

@@ -298,8 +298,8 @@ const waitForBegin = 2 * time.Second
 // and the caller reads the state again. If the concurrent call has not saved the state yet,
 // begunByAnother waits a moment first.
 func (u *putPiece) begunByAnother(ctx context.Context, s *session) (bool, error) {
-	now, err := u.service.keeper.read(ctx, s.name)
-	if err == nil && now.revision != s.revision {
+	current, err := u.service.keeper.read(ctx, s.name)
+	if err == nil && current.revision != s.revision {
 		return true, nil
 	}
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {

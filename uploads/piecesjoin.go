@@ -17,8 +17,8 @@ const joinAttempts = 40
 // complete fails. A smaller piece may then replace one of them.
 func (u *putPiece) complete(ctx context.Context, s *session) (bool, error) {
 	if u.piece.Number != s.Pieces.Count {
-		there, err := u.service.bucket.Exists(ctx, u.key(s.Pieces.Count))
-		if err != nil || !there {
+		exists, err := u.service.bucket.Exists(ctx, u.key(s.Pieces.Count))
+		if err != nil || !exists {
 			return false, err
 		}
 	}
@@ -39,8 +39,8 @@ func (u *putPiece) stored(ctx context.Context, s *session) (keys []string, err e
 		keys = append(keys, entry.Key)
 		size += entry.Size
 	}
-	if most := u.service.limit(&s.Target); most > 0 && size > most && len(keys) == s.Pieces.Count {
-		return nil, tooLarge(fileField, most)
+	if maximum := u.service.limit(&s.Target); maximum > 0 && size > maximum && len(keys) == s.Pieces.Count {
+		return nil, tooLarge(fileField, maximum)
 	}
 	return keys, nil
 }
@@ -86,9 +86,9 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		if err == nil {
 			return done, nil
 		}
-		now, failed := u.service.keeper.reload(ctx, s)
+		current, failure := u.service.keeper.reload(ctx, s)
 		switch { // retry if another call took over or finished, or if several calls block each other
-		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.service.keeper.claimed(now)):
+		case failure == nil && (current.Phase == phaseDone || current.Phase != phaseAborted && u.service.keeper.claimed(current)):
 		case CodeOf(err) == Locked:
 			u.conflicts += maxConflicts
 		default:
@@ -127,11 +127,11 @@ func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.A
 // checkJoined removes the joined file if it is too large. A slow call may have replaced a piece by
 // a larger one after the sizes of the pieces were added up.
 func (u *putPiece) checkJoined(ctx context.Context, s *session, a *storage.Attrs, err error) (*storage.Attrs, error) {
-	if most := u.service.limit(&s.Target); err == nil && most > 0 && a.Size > most {
+	if maximum := u.service.limit(&s.Target); err == nil && maximum > 0 && a.Size > maximum {
 		if err := u.service.discardJudged(ctx, a.Key, a); err != nil {
 			return nil, err
 		}
-		return nil, sendAgain{tooLarge(fileField, most)}
+		return nil, sendAgain{tooLarge(fileField, maximum)}
 	}
 	return a, err
 }

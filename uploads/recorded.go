@@ -175,8 +175,8 @@ func tookTooLong(f *File) *Error {
 // removeEmpty removes a record whose bytes are missing. If the bytes exist, or if that cannot be
 // determined, it returns false.
 func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err error) {
-	there, err := s.bucket.Exists(ctx, f.Key)
-	if err != nil || there {
+	exists, err := s.bucket.Exists(ctx, f.Key)
+	if err != nil || exists {
 		return false, err
 	}
 	err = s.config.Records.Remove(ctx, f)
@@ -194,8 +194,8 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	there, err := s.bucket.Exists(ctx, f.Key)
-	if err != nil || there {
+	exists, err := s.bucket.Exists(ctx, f.Key)
+	if err != nil || exists {
 		return f, false, err
 	}
 	remove := func(ctx context.Context) error { return s.config.Records.Remove(ctx, f) }

@@ -160,8 +160,8 @@ func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, err
 
 func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, error] {
 	q := Filter{User: user, Expiring: true}
-	all := paged("", func(after string) ([]*File, string, error) {
-		return c.service.config.Records.List(ctx, q, after, listPage)
+	all := paged("", func(startAfter string) ([]*File, string, error) {
+		return c.service.config.Records.List(ctx, q, startAfter, listPage)
 	})
 	return func(yield func(*File, error) bool) {
 		for f, err := range all {

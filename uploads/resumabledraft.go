@@ -83,8 +83,8 @@ func (c *call) structuredNumber(name string) (n int64, ok bool) {
 // processedCompleted reports whether a response to a request that cannot change a completed upload
 // counts as a response from the processing of the file. Since draft -12, it does not.
 func (c *call) processedCompleted() bool {
-	version, known := c.interop()
-	return known && version < lastInterop
+	version, ok := c.interop()
+	return ok && version < lastInterop
 }
 
 func (t *tus) serveDraft(c *call) error {
@@ -124,14 +124,14 @@ func (c *call) setComplete(complete bool) {
 // setLimit sets the header that tells the client the limits of upload s. If s is nil, they are the
 // limits of a new upload.
 func (t *tus) setLimit(c *call, s *session) {
-	most := t.handler.service.maxSize
+	maximum := t.handler.service.maxSize
 	limits := []string{}
 	if s != nil {
-		most = s.Target.MaxSize
+		maximum = s.Target.MaxSize
 		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.handler.config.Now())/time.Second))))
 	}
-	if most > 0 {
-		limits = append(limits, fmt.Sprintf("max-size=%d", most))
+	if maximum > 0 {
+		limits = append(limits, fmt.Sprintf("max-size=%d", maximum))
 	}
 	if len(limits) == 0 {
 		limits = append(limits, "min-size=0")
@@ -156,7 +156,7 @@ func (t *tus) createDraft(c *call) error {
 	}
 	s, err := t.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
 		t.setLimit(c, s)
-		if version, known := c.interop(); known && c.ProtoAtLeast(1, 1) {
+		if version, ok := c.interop(); ok && c.ProtoAtLeast(1, 1) {
 			c.w.Header().Set(interopHeader, strconv.FormatInt(version, 10))
 			c.w.WriteHeader(statusResumable)
 		}
@@ -170,8 +170,8 @@ func (t *tus) createDraft(c *call) error {
 // draftLength returns the length of the file, or -1 if it is not known. The argument offset is the
 // number of bytes that arrived before this request.
 func (c *call) draftLength(offset int64) (int64, error) {
-	size, known := c.structuredNumber("Upload-Length")
-	if !known {
+	size, ok := c.structuredNumber("Upload-Length")
+	if !ok {
 		size = -1
 	}
 	if !c.last || c.ContentLength < 0 {

@@ -50,21 +50,21 @@ type begunUpload struct {
 }
 
 func (h *handler) beginParts(c *call) (err error) {
-	var asked beginRequest
-	if err := readJSON(c, &asked, maxBegin, false); err != nil {
+	var req beginRequest
+	if err := readJSON(c, &req, maxBegin, false); err != nil {
 		return err
 	}
-	n := Request{Name: asked.Name, Type: asked.Type, Size: -1}
-	if asked.Size != nil {
-		n.Size = *asked.Size
+	n := Request{Name: req.Name, Type: req.Type, Size: -1}
+	if req.Size != nil {
+		n.Size = *req.Size
 		if n.Size < 0 {
 			return invalid("size", "The size of a file is not negative.")
 		}
 	}
-	if asked.Checksum != "" && asked.Checksum != "crc32c" {
+	if req.Checksum != "" && req.Checksum != "crc32c" {
 		return invalid("checksum", `Only "crc32c" is known.`)
 	}
-	if n.Metadata, err = textMetadata(asked.Metadata); err != nil {
+	if n.Metadata, err = textMetadata(req.Metadata); err != nil {
 		return err
 	}
 	s, err := h.keeper.begin(c, kindParts, n, "size")
@@ -75,7 +75,7 @@ func (h *handler) beginParts(c *call) (err error) {
 		return e
 	}
 	defer func() { h.keeper.unreserve(c.Context(), s, err) }()
-	s.Checked = asked.Checksum != ""
+	s.Checked = req.Checksum != ""
 	s.Proxied = h.config.ProxyParts
 	upload, err := h.beginSignable(c.Context(), s)
 	if err != nil {
@@ -83,9 +83,9 @@ func (h *handler) beginParts(c *call) (err error) {
 	}
 	limits := h.limits(s, upload)
 	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
-	if most := s.PartSize * int64(limits.MaxParts); limits.MaxParts > 0 && n.Size > most {
+	if maximum := s.PartSize * int64(limits.MaxParts); limits.MaxParts > 0 && n.Size > maximum {
 		abandon(c.Context(), upload)
-		return tooLarge("size", most)
+		return tooLarge("size", maximum)
 	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		abandon(c.Context(), upload)
@@ -101,7 +101,7 @@ func (h *handler) beginParts(c *call) (err error) {
 		ExpiresAt:   s.Expires,
 	}
 	if s.Checked {
-		begun.Checksum = asked.Checksum
+		begun.Checksum = req.Checksum
 	}
 	return c.json(http.StatusOK, begun)
 }

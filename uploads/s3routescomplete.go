@@ -109,10 +109,10 @@ func (h *handler) completedOr(c *call, err error) (*session, error) {
 	if !gone && CodeOf(err) != Completed {
 		return nil, err
 	}
-	s, failed := h.loadParts(c)
+	s, failure := h.loadParts(c)
 	switch {
-	case failed != nil:
-		return nil, failed
+	case failure != nil:
+		return nil, failure
 	case s.Phase == phaseDone:
 		return s, nil
 	case gone && s.Phase != phaseOpen:
@@ -144,8 +144,8 @@ func (h *handler) finishParts(ctx context.Context, s *session) (*session, error)
 		if storage.CodeOf(err) != storage.InvalidArgument {
 			return attrs, err
 		}
-		_, failed := h.checkParts(ctx, s, upload, parts)
-		if e, ok := failed.(*Error); ok && e.Code == PartsChanged {
+		_, failure := h.checkParts(ctx, s, upload, parts)
+		if e, ok := failure.(*Error); ok && e.Code == PartsChanged {
 			e.Err = err
 			return nil, sendAgain{e} // a part was replaced after checkParts compared the ETags
 		}
@@ -221,19 +221,19 @@ func (h *handler) checkParts(
 			etags[i] = there.ETag
 		}
 	}
-	most := s.Target.MaxSize
+	maximum := s.Target.MaxSize
 	switch {
 	case s.Size >= 0 && total < s.Size:
 		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
 		err = refuse("size", WrongSize,
 			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
-	case most > 0 && total > most:
-		err = tooLarge("parts", most)
+	case maximum > 0 && total > maximum:
+		err = tooLarge("parts", maximum)
 	}
 	if err != nil {
-		if failed := h.keeper.abort(ctx, s); failed != nil {
-			return nil, failed
+		if failure := h.keeper.abort(ctx, s); failure != nil {
+			return nil, failure
 		}
 	}
 	return etags, err

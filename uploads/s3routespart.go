@@ -86,16 +86,16 @@ func (h *handler) putPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	most := limits.MaxSize
+	maximum := limits.MaxSize
 	if s.limit() > 0 {
-		most = min(most, s.limit())
+		maximum = min(maximum, s.limit())
 	}
-	release, err := c.share(most)
+	release, err := c.share(maximum)
 	if err != nil {
 		return err
 	}
 	defer release()
-	body, err := c.boundedBody(most)
+	body, err := c.boundedBody(maximum)
 	if err != nil {
 		return err
 	}
@@ -128,9 +128,9 @@ func (h *handler) putPart(c *call) error {
 // smaller, because the handler holds a whole part in memory.
 func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
 	limits := upload.Limits()
-	most := h.memory.LargestPart()
-	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
-		limits.MaxSize = most
+	maximum := h.memory.LargestPart()
+	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > maximum) {
+		limits.MaxSize = maximum
 	}
 	return limits
 }
@@ -224,7 +224,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 func (h *handler) sign(
 	c *call, s *session, upload storage.MultipartUpload, field, text string,
 ) (*signedRequest, error) {
-	asked, err := h.readPart(c, s, h.limits(s, upload), field, text)
+	part, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
@@ -233,29 +233,29 @@ func (h *handler) sign(
 		return nil, notFound()
 	}
 	if s.Proxied {
-		return h.signProxied(c, s, asked, ttl), nil
+		return h.signProxied(c, s, part, ttl), nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
-	if asked.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(asked.size))
+	if part.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(part.size))
 	}
-	if asked.sum.Known {
-		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
+	if part.sum.Known {
+		opts = append(opts, storage.WithCRC32C(part.sum.Sum))
 	}
-	signed, err := upload.SignPart(c.Context(), asked.number, opts...)
+	signedURL, err := upload.SignPart(c.Context(), part.number, opts...)
 	if err != nil {
 		return nil, storeFailed(err)
 	}
 	headers := map[string]string{}
-	for name, values := range signed.Header {
+	for name, values := range signedURL.Header {
 		headers[name] = strings.Join(values, ",")
 	}
 	return &signedRequest{
-		URL:       signed.URL,
-		Method:    signed.Method,
+		URL:       signedURL.URL,
+		Method:    signedURL.Method,
 		Headers:   headers,
-		ExpiresAt: signed.ExpiresAt,
-		Expires:   max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
+		ExpiresAt: signedURL.ExpiresAt,
+		Expires:   max(1, int64(signedURL.ExpiresAt.Sub(h.config.Now())/time.Second)),
 	}, nil
 }
 
@@ -285,8 +285,8 @@ func (s *session) checksumOf(c *call) (storage.CRC32C, error) {
 	if !s.Checked {
 		return storage.CRC32C{}, nil
 	}
-	sum, known := crc32c.Decode(c.URL.Query().Get("crc32c"))
-	if !known {
+	sum, ok := crc32c.Decode(c.URL.Query().Get("crc32c"))
+	if !ok {
 		return storage.CRC32C{}, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
 	}
 	return storage.CRC32C{Sum: sum, Known: true}, nil

@@ -90,11 +90,11 @@ func (h *handler) putSingle(c *call) error {
 	if earlier != phaseDone {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
-			most := arriving.most
+			maximum := arriving.most
 			if size >= 0 {
 				opts = append(opts, storage.WithSize(size))
-			} else if most > 0 {
-				summed.from = bodylimit.New(body, most, tooLarge("body", most))
+			} else if maximum > 0 {
+				summed.from = bodylimit.New(body, maximum, tooLarge("body", maximum))
 			}
 			attrs, err := h.bucket.Upload(ctx, key, summed, opts...)
 			if err != nil || s.Target.Overwrite {
@@ -131,15 +131,15 @@ func (h *handler) putSingle(c *call) error {
 //
 // The argument earlier is the phase of the session before this request.
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
-	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
+	attrs, err := h.bucket.Attrs(ctx, s.Target.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // the application has removed the file
 		return s.completed()
 	}
-	if err == nil && earlier == phaseDone && !stored.CRC32C.Known {
+	if err == nil && earlier == phaseDone && !attrs.CRC32C.Known {
 		return s.completed()
 	}
 	if err == nil {
-		err = body.compare(stored, s.completed())
+		err = body.compare(attrs, s.completed())
 	}
 	if err != nil {
 		return storeFailed(err)
@@ -155,11 +155,11 @@ type summedBody struct {
 
 // compare reads the rest of the body. If the body differs from the stored object in size or CRC32C,
 // it returns the error passed as other.
-func (b *summedBody) compare(stored *storage.Attrs, other *Error) error {
+func (b *summedBody) compare(attrs *storage.Attrs, other *Error) error {
 	if _, err := io.Copy(io.Discard, b); err != nil {
 		return &storage.Error{Code: storage.BodyFailed, Err: err}
 	}
-	if stored.Size != b.bytes || stored.CRC32C.Known && stored.CRC32C.Sum != b.crc {
+	if attrs.Size != b.bytes || attrs.CRC32C.Known && attrs.CRC32C.Sum != b.crc {
 		return other
 	}
 	return nil
@@ -171,42 +171,42 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// boundedBody returns the request's body. The argument most is the greatest permitted length in
+// boundedBody returns the request's body. limit is the greatest permitted length in
 // bytes, and 0 means no limit. If the body is longer, boundedBody or a later Read fails. Read also
 // fails if the client sends too slowly.
-func (c *call) boundedBody(most int64) (io.Reader, error) {
-	if most <= 0 {
+func (c *call) boundedBody(limit int64) (io.Reader, error) {
+	if limit <= 0 {
 		return intake.Body(c.w, c.Request), nil
 	}
-	if c.ContentLength > most {
-		return nil, tooLarge("Content-Length", most)
+	if c.ContentLength > limit {
+		return nil, tooLarge("Content-Length", limit)
 	}
-	return bodylimit.New(intake.Body(c.w, c.Request), most, tooLarge("body", most)), nil
+	return bodylimit.New(intake.Body(c.w, c.Request), limit, tooLarge("body", limit)), nil
 }
 
 // file returns a reader of a file that is sent in one request, and the file's length in bytes, or
 // -1 if it is not known. For a POST, the file is a field of a form; otherwise it is the body. The
 // argument most is the greatest permitted length of the file in bytes, and 0 means no limit.
 // Reading fails if the file is longer, or if the client sends too slowly.
-func (c *call) file(most int64) (io.Reader, int64, error) {
+func (c *call) file(limit int64) (io.Reader, int64, error) {
 	if c.Method == http.MethodPost {
-		file, err := c.formFile(most)
+		file, err := c.formFile(limit)
 		return file, -1, err
 	}
-	body, err := c.boundedBody(most)
+	body, err := c.boundedBody(limit)
 	return body, c.ContentLength, err
 }
 
 // formFile returns a reader of the field "file" of a form. It skips the fields before the file, and
 // does not read those after it.
-func (c *call) formFile(most int64) (io.Reader, error) {
-	all := most
-	if most > 0 {
+func (c *call) formFile(limit int64) (io.Reader, error) {
+	all := limit
+	if limit > 0 {
 		all += maxFieldBytes
 	}
 	body, err := c.boundedBody(all)
 	if err != nil {
-		return nil, tooLarge("Content-Length", most)
+		return nil, tooLarge("Content-Length", limit)
 	}
 	form, err := newFormReader(c, body, fileField, maxFieldBytes)
 	if err != nil {
@@ -216,8 +216,8 @@ func (c *call) formFile(most int64) (io.Reader, error) {
 	if err == io.EOF {
 		return nil, noFile()
 	}
-	if err != nil || most <= 0 {
+	if err != nil || limit <= 0 {
 		return part, err
 	}
-	return bodylimit.New(part, most, tooLarge("body", most)), nil
+	return bodylimit.New(part, limit, tooLarge("body", limit)), nil
 }

@@ -108,8 +108,8 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
 		memory:  intake.New(c.MemoryLimit),
 	}
-	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
-		s.maxSize = most
+	if maximum := judge.Rules().MaxSize; maximum != math.MaxInt64 {
+		s.maxSize = maximum
 	}
 	s.keeper = &keeper{
 		bucket:   bucket,
@@ -156,10 +156,10 @@ func (s *Service) link(ctx context.Context, f *File) (err error) {
 	case PublicLink:
 		f.Location, err = s.bucket.PublicURL(f.Key)
 	case SignedLink:
-		var signed *storage.SignedURL
-		if signed, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
-			f.Location = signed.URL
-			f.ExpiresAt = signed.ExpiresAt
+		var signedURL *storage.SignedURL
+		if signedURL, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
+			f.Location = signedURL.URL
+			f.ExpiresAt = signedURL.ExpiresAt
 		}
 	}
 	return err
@@ -230,8 +230,8 @@ func (s *Service) mergeTarget(t, base Target) Target {
 	return t
 }
 
-func randomKey(from io.Reader) (random keypattern.Random, err error) {
-	if _, err = io.ReadFull(from, random[:]); err != nil {
+func randomKey(src io.Reader) (random keypattern.Random, err error) {
+	if _, err = io.ReadFull(src, random[:]); err != nil {
 		err = &storage.Error{
 			Code: storage.Internal,
 			Op:   "uploads",

@@ -259,8 +259,8 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 	// If the outcome of the write is unknown, read the state again. A stored claim that this call
 	// does not know would block all other calls until the claim expires.
 	if errors.Is(err, storage.OutcomeUnknown) {
-		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
-			revision = now.revision
+		if current, failure := k.read(ctx, s.name); failure == nil && current.Nonce == s.Nonce {
+			revision = current.revision
 			err = nil
 		}
 	}

@@ -49,8 +49,8 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 	if t.Key != "" && !t.Overwrite {
 		// Refuse the upload before it begins if the key is in use. If an object appears there
 		// later, the conditional write fails.
-		there, err := k.bucket.Exists(c.Context(), t.Key)
-		if err == nil && there {
+		ok, err := k.bucket.Exists(c.Context(), t.Key)
+		if err == nil && ok {
 			return nil, exists()
 		}
 		// the key is too long together with the prefix of the bucket
@@ -115,17 +115,17 @@ var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: cont
 // beginUpload begins a multipart upload in the store. If the size of the file is known, the store
 // receives the size, too.
 func (k *keeper) beginUpload(
-	ctx context.Context, s *session, more ...storage.MultipartOption,
+	ctx context.Context, s *session, extra ...storage.MultipartOption,
 ) (storage.MultipartUpload, error) {
 	if s.Size >= 0 {
-		more = append(more, storage.WithSize(s.Size))
+		extra = append(extra, storage.WithSize(s.Size))
 	}
 	key := s.Target.Key
 	s.Staged = k.staged(s.Kind)
 	if s.Staged {
 		key = k.objectKey(s, contentName)
 	}
-	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
+	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), extra...)...)
 	code := storage.CodeOf(err)
 	if code == storage.InvalidArgument { // Config.Begin returned an invalid Target
 		return nil, err

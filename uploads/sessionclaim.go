@@ -24,7 +24,7 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 	sum := s.PartsSum
 	size := s.Size
 	overdue := s.overdue
-	whole := s.Tus != nil && s.Tus.Whole
+	complete := s.Tus != nil && s.Tus.Whole
 	file := s.arrival
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
@@ -55,7 +55,7 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 		}
 		if s.Tus != nil {
 			s.Tus.Holder = ""
-			s.Tus.Whole = whole
+			s.Tus.Whole = complete
 		}
 		return true, nil
 	})
@@ -119,9 +119,9 @@ func (k *keeper) release(ctx context.Context, s *session, call string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	for range releaseAttempts {
-		now, err := k.reload(ctx, s)
+		current, err := k.reload(ctx, s)
 		if err == nil {
-			_, err = k.update(ctx, now, func(s *session) (bool, error) {
+			_, err = k.update(ctx, current, func(s *session) (bool, error) {
 				claims := s.Claim == call && s.Phase != phaseDone && s.Phase != phaseAborted
 				holds := s.Tus != nil && s.Tus.Holder == call
 				if claims {

@@ -335,9 +335,9 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 // A file in pieces has no write ID. If an object exists under its key, makeOnce returns that
 // object. Only an earlier call can have made it, because nobody else knows the key.
 func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
-	made, err := make(ctx, key)
+	attrs, err := make(ctx, key)
 	if storage.CodeOf(err) != storage.PreconditionFailed {
-		return made, err
+		return attrs, err
 	}
 	if s.Pieces != nil {
 		return k.bucket.Attrs(ctx, key)
@@ -417,11 +417,11 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	defer cancel()
 	// If an earlier call has tried to make the object, that call may have counted the file. In that
 	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
-	again := s.again
-	if s, failed := k.advance(ctx, s, nil, func(s *session) {
+	retry := s.again
+	if s, failure := k.advance(ctx, s, nil, func(s *session) {
 		s.Phase = phaseAborted
-	}); failed == nil {
-		if k.remove(ctx, s) == nil && k.removeJoined(ctx, s) == nil && !again { // if this fails, Sweep repeats it
+	}); failure == nil {
+		if k.remove(ctx, s) == nil && k.removeJoined(ctx, s) == nil && !retry { // if this fails, Sweep repeats it
 			k.giveBack(ctx, s)
 		}
 	}
@@ -458,8 +458,8 @@ func (k *keeper) firstTarget(s *session) Target {
 	if k.staged(s.Kind) {
 		t.Overwrite = true
 		t.PublicRead = false
-		found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
-		if !found && storage.Supports(k.bucket, storage.ContentProperties) {
+		ok := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
+		if !ok && storage.Supports(k.bucket, storage.ContentProperties) {
 			t.ContentType = contentTypeOfPending
 		}
 	}

@@ -74,7 +74,7 @@ type arrival struct {
 // earlier request has reserved room, the file may have at most these bytes.
 func (k *keeper) reserveSingle(ctx context.Context, s *session) (*session, error) {
 	file := s.arrival
-	again := s.again
+	retry := s.again
 	if k.service.counter != nil && !s.Reserved {
 		a := k.ask(s)
 		a.keep = true
@@ -95,7 +95,7 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session) (*session, error
 		if err != nil {
 			return nil, err
 		}
-		s.again = again
+		s.again = retry
 	}
 	file.most = s.Target.MaxSize
 	if file.most > 0 && file.size > file.most {

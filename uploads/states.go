@@ -39,7 +39,7 @@ type States interface {
 	// ListStates returns at most limit states (1 to 1,000) whose key is greater than after. They
 	// are sorted by key, byte by byte. It may return fewer states, or none, although more follow.
 	// next is the key after which to continue. It is "" only at the end.
-	ListStates(ctx context.Context, after string, limit int) (found []ListedState, next string, err error)
+	ListStates(ctx context.Context, after string, limit int) (states []ListedState, next string, err error)
 }
 
 // A ListedState is one entry in a list of [States].
@@ -92,11 +92,11 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 	if storage.Supports(b.bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(revision))
 	} else {
-		_, now, err := b.State(ctx, key)
+		_, current, err := b.State(ctx, key)
 		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 			return err
 		}
-		if now != revision { // true also if there is no state, because now is then ""
+		if current != revision { // true also if there is no state, because now is then ""
 			return nil
 		}
 	}
@@ -111,11 +111,11 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 // other objects. The object that tells the time is beside the first state that it finds, because
 // the prefix of the service is not known here.
 func (b bucketStates) ListStates(
-	ctx context.Context, after string, limit int,
+	ctx context.Context, startAfter string, limit int,
 ) (found []ListedState, next string, err error) {
 	var now time.Time
-	last, looked := after, 0
-	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(after), storage.WithPageSize(min(limit+1, listPage))) {
+	last, looked := startAfter, 0
+	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))) {
 		if err != nil {
 			return nil, "", err
 		}

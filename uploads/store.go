@@ -42,9 +42,9 @@ type Upload struct {
 // an error that wraps [storage.OutcomeUnknown], the file stays, because the application may have
 // recorded it. After any other error of Config.Stored, Store removes the file.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
-	held := s.counter.newLease(u.User.ID)
-	defer held.end()
-	f, e := s.store(ctx, u, nil, held)
+	l := s.counter.newLease(u.User.ID)
+	defer l.end()
+	f, e := s.store(ctx, u, nil, l)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
@@ -59,10 +59,10 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 }
 
 // storePart stores one file of a form. Its errors have the name of the form's field.
-func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, of *form) (*File, error) {
+func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, f *form) (*File, error) {
 	name := part.FileName()
 	u := Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user}
-	r, e := s.store(ctx, u, of, of.held)
+	r, e := s.store(ctx, u, f, f.held)
 	if e != nil {
 		e = e.about(CleanName(name))
 		if field := part.FormName(); field != "" && e.Field == fileField {
@@ -74,7 +74,7 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 }
 
 // store stores a file, but does not end its upload. The lease held keeps its reservation.
-func (s *Service) store(ctx context.Context, u Upload, of *form, held *lease) (*File, *Error) {
+func (s *Service) store(ctx context.Context, u Upload, of *form, l *lease) (*File, *Error) {
 	if e := s.checkUser(u.User); e != nil {
 		return nil, e
 	}
@@ -86,7 +86,7 @@ func (s *Service) store(ctx context.Context, u Upload, of *form, held *lease) (*
 	if e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, form: of, held: held, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
+	t := &storeOp{service: s, upload: u, form: of, held: l, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -270,9 +270,9 @@ func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, 
 	}
 	defer func() { _ = reader.Close() }()
 	s.identify(f)
-	found := f.ContentType
+	value := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)
-	if f.ContentType != found {
+	if f.ContentType != value {
 		t.ContentType = f.ContentType
 	}
 	if e, refused := errors.AsType[*Error](err); refused {

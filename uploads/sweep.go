@@ -136,10 +136,10 @@ type sweeper struct {
 // each calls f for many sessions concurrently. After maxFailures failures, it stops.
 func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
 	var removed atomic.Int32
-	var failed error
+	var failure error
 	listed := func(yield func(group) bool) {
 		for g, err := range groups {
-			failed = err
+			failure = err
 			if err != nil || !yield(g) {
 				return
 			}
@@ -156,7 +156,7 @@ func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bo
 	})
 	w.report.Uploads += int(removed.Load())
 	w.errs = append(w.errs, errs...)
-	w.add(failed)
+	w.add(failure)
 }
 
 func (w *sweeper) add(err error) {
@@ -235,8 +235,8 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
 			alone := !below && (keypattern.IsRandom(name) || name == clockName)
 			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
-			ours := object == stateName || begins(contentName) || begins(tailPrefix) || begins(piecePrefix)
-			if !alone && !(validName(name) && ours) {
+			isOurs := object == stateName || begins(contentName) || begins(tailPrefix) || begins(piecePrefix)
+			if !alone && !(validName(name) && isOurs) {
 				continue // this package did not write the object
 			}
 			if name != g.name && !begin(group{name: name}) {
@@ -256,8 +256,8 @@ func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, err
 	return func(yield func(group, error) bool) {
 		for state, err := range w.states(ctx, w.keeper.config.Prefix, start) {
 			name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, w.keeper.config.Prefix), "/")
-			ours := validName(name) && object == stateName
-			if (err != nil || ours) && !yield(group{name: name, hasState: true, idle: state.Idle}, err) {
+			isOurs := validName(name) && object == stateName
+			if (err != nil || isOurs) && !yield(group{name: name, hasState: true, idle: state.Idle}, err) {
 				return
 			}
 		}
@@ -267,16 +267,16 @@ func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, err
 // states lists the states with keys that begin with the given prefix, sorted by key. It lists only
 // keys that are greater than prefix+start.
 func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
-	return paged(prefix+start, func(after string) ([]ListedState, string, error) {
-		found, next, err := w.keeper.config.States.ListStates(ctx, after, listPage)
-		beyond := slices.IndexFunc(found, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
+	return paged(prefix+start, func(startAfter string) ([]ListedState, string, error) {
+		states, next, err := w.keeper.config.States.ListStates(ctx, startAfter, listPage)
+		beyond := slices.IndexFunc(states, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
 		if beyond >= 0 {
-			return found[:beyond], "", err
+			return states[:beyond], "", err
 		}
 		if !strings.HasPrefix(next, prefix) {
 			next = ""
 		}
-		return found, next, err
+		return states, next, err
 	})
 }
 

@@ -89,11 +89,11 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 		return nil, storeFailed(err).about(name)
 	}
 	t := &ticketOp{service: s, user: user, said: ticket{random.String(), s.config.Now().Unix(), max(r.Size, 0), name}}
-	most, e := t.reserve(ctx)
+	maximum, e := t.reserve(ctx)
 	if e != nil {
 		return nil, e.about(name)
 	}
-	signed, err := t.sign(ctx, most)
+	signed, err := t.sign(ctx, maximum)
 	if err != nil {
 		s.counter.giveBack(ctx, user.ID, t.said.Random)
 		return nil, storeFailed(err).about(name)
@@ -131,13 +131,13 @@ func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 	if s.counter == nil {
 		return most, nil
 	}
-	until := time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL + finishWithin + finishTimeout).UTC()
+	end := time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL + finishWithin + finishTimeout).UTC()
 	granted, e := s.counter.reserve(ctx, ask{
 		user:  t.user,
 		name:  t.said.Random,
 		size:  cmp.Or(t.said.Size, -1),
 		most:  most,
-		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(t.finalKey("")), Until: until},
+		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(t.finalKey("")), Until: end},
 	})
 	if granted > 0 {
 		most = min(most, granted)
@@ -145,15 +145,15 @@ func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 	return most, e
 }
 
-func (t *ticketOp) sign(ctx context.Context, most int64) (*Ticket, error) {
+func (t *ticketOp) sign(ctx context.Context, limit int64) (*Ticket, error) {
 	s := t.service
 	limits := t.service.judge.Rules()
-	signed := &Ticket{MaxSize: most, Token: t.token()}
+	signed := &Ticket{MaxSize: limit, Token: t.token()}
 	opts := []storage.SignedUploadOption{
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending),
 	}
 	if t.usesForm() {
-		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), min(limits.MinSize, most), most, opts...)
+		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), min(limits.MinSize, limit), limit, opts...)
 		if err == nil {
 			signed.Form = form
 			signed.ExpiresAt = form.ExpiresAt

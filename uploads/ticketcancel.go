@@ -60,11 +60,11 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return err
 	}
 	// From now on, no call can count the file. The entry reserves its room until the file is removed.
-	found, err := s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, true, s.counter.leaseUntil())
+	ok, err := s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, true, s.counter.leaseUntil())
 	if err != nil {
 		return err
 	}
-	if !found { // another call has finished the ticket
+	if !ok { // another call has finished the ticket
 		return t.checkUnfinished(ctx)
 	}
 	withdrawn, err := t.withdraw(ctx)
@@ -101,11 +101,11 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 // checkUnfinished fails with Completed if an earlier call has finished the ticket.
 func (t *ticketOp) checkUnfinished(ctx context.Context) error {
 	for _, extension := range t.service.judge.Extensions() {
-		there, err := t.service.bucket.Exists(ctx, t.finalKey(extension))
+		exists, err := t.service.bucket.Exists(ctx, t.finalKey(extension))
 		if err != nil {
 			return err
 		}
-		if there {
+		if exists {
 			return refuse(tokenField, Completed, "This upload is complete already.")
 		}
 	}
@@ -133,8 +133,8 @@ func (t *ticketOp) removeUncounted(ctx context.Context) error {
 	}
 	for _, extension := range s.judge.Extensions() {
 		key := t.finalKey(extension)
-		there, err := s.bucket.Exists(ctx, key)
-		if err == nil && there {
+		exists, err := s.bucket.Exists(ctx, key)
+		if err == nil && exists {
 			err = s.removeBytes(ctx, key)
 		}
 		if err != nil {

@@ -113,11 +113,11 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *Error) {
 		}
 		return nil, e
 	}
-	f, made, e := t.inspectFinal(ctx, arrived.Extension)
+	f, attrs, e := t.inspectFinal(ctx, arrived.Extension)
 	if e == nil {
 		t.markSpent(ctx, pending)
 	} else if isRefusal(e) {
-		_ = s.discardJudged(ctx, key, made)
+		_ = s.discardJudged(ctx, key, attrs)
 	}
 	return f, e
 }
@@ -152,9 +152,9 @@ func (s *Service) hasType(a *storage.Attrs, v *rules.Verdict) bool {
 	if !storage.Supports(s.bucket, storage.ContentProperties) {
 		return true
 	}
-	stored, _, _ := strings.Cut(a.ContentType, ";")
-	found, _, _ := strings.Cut(v.ContentType, ";")
-	return strings.EqualFold(stored, found)
+	value, _, _ := strings.Cut(a.ContentType, ";")
+	match, _, _ := strings.Cut(v.ContentType, ";")
+	return strings.EqualFold(value, match)
 }
 
 // checkReserved fails if the file is larger than its reservation.
@@ -213,7 +213,7 @@ func changedError() *Error {
 // an error that depends on cause.
 func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
-		f, made, e := t.inspectFinal(ctx, extension)
+		f, attrs, e := t.inspectFinal(ctx, extension)
 		switch {
 		case e == nil:
 			return f, nil
@@ -222,7 +222,7 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Erro
 		case t.reserved > 0 && isRefusal(e):
 			// An earlier call has copied the file, and was killed before it checked the copy. The
 			// file has a reservation, so no call has accepted it.
-			_ = t.service.discardJudged(ctx, t.finalKey(extension), made)
+			_ = t.service.discardJudged(ctx, t.finalKey(extension), attrs)
 		}
 		return nil, e
 	}
@@ -231,11 +231,11 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Erro
 	}
 	if errors.Is(cause, storage.Changed) {
 		// The client has sent the object again during the check, or Sweep has removed it.
-		there, err := t.service.bucket.Exists(ctx, t.pendingKey())
+		exists, err := t.service.bucket.Exists(ctx, t.pendingKey())
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		if there {
+		if exists {
 			return nil, changedError()
 		}
 	}

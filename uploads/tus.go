@@ -375,12 +375,12 @@ func (t *tus) beginTus(c *call, s *session) error {
 	if err != nil {
 		return err
 	}
-	most := s.Size
-	if most < 0 {
-		most = s.Target.MaxSize // if it is 0, parts have the usual size
+	maximum := s.Size
+	if maximum < 0 {
+		maximum = s.Target.MaxSize // if it is 0, parts have the usual size
 	}
 	limits := upload.Limits()
-	s.PartSize = partsize.For(limits, most, t.handler.keeper.basePart)
+	s.PartSize = partsize.For(limits, maximum, t.handler.keeper.basePart)
 	if s.PartSize > t.handler.memory.Parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		abandon(c.Context(), upload)
 		return tooLarge("Upload-Length", min(s.PartSize, t.handler.memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))

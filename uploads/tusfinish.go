@@ -72,10 +72,10 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || t.handler.keeper.claimed(s) {
 		return s, nil
 	}
-	var there *storage.Attrs
+	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	for _, key := range t.handler.keeper.possibleKeys(s) {
-		there, err = t.handler.bucket.Attrs(ctx, key, storage.WithWriteID(s.writeID()))
+		attrs, err = t.handler.bucket.Attrs(ctx, key, storage.WithWriteID(s.writeID()))
 		if storage.CodeOf(err) != storage.ObjectNotFound {
 			break
 		}
@@ -87,11 +87,11 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 		return nil, storeFailed(err)
 	}
 	return t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		if key == there.Key {
-			return there, nil
+		if key == attrs.Key {
+			return attrs, nil
 		}
 		// The content must be checked first, so copy the object to the key where it is checked.
-		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key)
+		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, attrs.Key)
 	})
 }
 

@@ -152,11 +152,11 @@ func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 	if s.Target.MaxSize > 0 && size > s.Target.MaxSize {
 		return tooLarge("Upload-Length", s.Target.MaxSize)
 	}
-	most := size
-	if most < 0 {
-		most = s.limit()
+	maximum := size
+	if maximum < 0 {
+		maximum = s.limit()
 	}
-	if most >= 0 && length > most-offset {
+	if maximum >= 0 && length > maximum-offset {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
 	}
 	return nil

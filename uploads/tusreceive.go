@@ -96,11 +96,11 @@ func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string)
 func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	left := s.limit()
-	if left >= 0 {
-		left -= s.Tus.Offset
+	remaining := s.limit()
+	if remaining >= 0 {
+		remaining -= s.Tus.Offset
 	}
-	f, err := t.newFeed(c, left)
+	f, err := t.newFeed(c, remaining)
 	if err != nil {
 		t.handler.keeper.release(ctx, s, c.name)
 		return nil, err
@@ -130,8 +130,8 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 			return nil, storeFailed(err)
 		}
 	}
-	whole, err := r.body(f)
-	if err == nil && !whole && sum != nil {
+	complete, err := r.body(f)
+	if err == nil && !complete && sum != nil {
 		err = refuse("body", Interrupted, "The bytes did not arrive completely.")
 	}
 	if err == nil {
@@ -146,10 +146,10 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		return nil, err
 	}
 	r.sum = nil
-	if whole && c.last && s.Size < 0 {
+	if complete && c.last && s.Size < 0 {
 		s.Size = r.next.Offset
 	}
-	if !whole || s.Size < 0 || r.next.Offset < s.Size {
+	if !complete || s.Size < 0 || r.next.Offset < s.Size {
 		r.leaving = true
 		return s, r.checkpoint()
 	}

@@ -15,12 +15,12 @@ import (
 // first, so that a slow client uses little memory. If there is no memory, grow stores all bytes of
 // the buffer as a segment, and frees the buffer. Then it waits for new memory.
 func (r *receiver) grow(n int) error {
-	left := r.size() - r.start
-	needed := min(r.n-r.start+n, left)
+	remaining := r.size() - r.start
+	needed := min(r.n-r.start+n, remaining)
 	if needed <= len(r.buf) {
 		return nil
 	}
-	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
+	space := min(remaining, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
 	if !r.tus.handler.memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
@@ -66,13 +66,13 @@ func (r *receiver) load() error {
 		}
 		more = r.n
 	}
-	whole := make([]byte, len(r.buf)+more)
-	if err := r.readSegments(whole[:r.start]); err != nil {
+	data := make([]byte, len(r.buf)+more)
+	if err := r.readSegments(data[:r.start]); err != nil {
 		r.tus.handler.memory.Parts.Release(r.owner, int64(more))
 		return err
 	}
-	copy(whole[r.start:], r.buf[:r.n-r.start])
-	r.buf = whole
+	copy(data[r.start:], r.buf[:r.n-r.start])
+	r.buf = data
 	r.start = 0
 	return nil
 }

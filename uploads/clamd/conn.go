@@ -50,12 +50,12 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 	var dialer net.Dialer
 	to, err := dialer.DialContext(ctx, s.address.network, s.address.name)
 	for isBusy(err) && ctxtime.Sleep(ctx, pause) == nil {
-		again, failed := dialer.DialContext(ctx, s.address.network, s.address.name)
-		if isTimeout(failed) {
+		again, failure := dialer.DialContext(ctx, s.address.network, s.address.name)
+		if isTimeout(failure) {
 			break // return the earlier error, which says that the queue is full
 		}
 		to = again
-		err = failed
+		err = failure
 	}
 	return to, err
 }
@@ -114,11 +114,11 @@ func (c *conn) scan(content content) (string, error) {
 	}
 	err := c.send([]byte("zINSTREAM\x00"))
 	buf := make([]byte, lengthBytes+chunkBytes)
-	for left, last := content.Size(), false; !last && err == nil; {
+	for remaining, last := content.Size(), false; !last && err == nil; {
 		n, readErr := io.ReadFull(content, buf[lengthBytes:])
-		left -= int64(n)
+		remaining -= int64(n)
 		last = readErr == io.EOF || readErr == io.ErrUnexpectedEOF
-		if readErr != nil && (!last || left != 0) {
+		if readErr != nil && (!last || remaining != 0) {
 			return "", contentError{readErr}
 		}
 		binary.BigEndian.PutUint32(buf, uint32(n))
@@ -198,8 +198,8 @@ func (c *conn) reply() (string, error) {
 // foundIn returns the name of the signature if the reply reports a virus. For any other reply, it
 // returns "".
 func foundIn(reply string) string {
-	name, found := strings.CutSuffix(strings.TrimPrefix(reply, "stream: "), " FOUND")
-	if !found || !strings.HasPrefix(reply, "stream: ") || !isPrintable(name) {
+	name, ok := strings.CutSuffix(strings.TrimPrefix(reply, "stream: "), " FOUND")
+	if !ok || !strings.HasPrefix(reply, "stream: ") || !isPrintable(name) {
 		return ""
 	}
 	return name

@@ -171,8 +171,8 @@ func (u *largeUpload) sum(part int) (uint32, error) {
 func (u *largeUpload) changed(part int, sum uint32) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	earlier, known := u.sums[part]
-	if known && earlier == sum {
+	earlier, ok := u.sums[part]
+	if ok && earlier == sum {
 		return false
 	}
 	delete(u.sums, part)

@@ -118,7 +118,7 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		header:  http.Header{"Content-Type": {form.FormDataContentType()}},
 		body:    io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
 	}
-	if size, known := bodylimit.Length(body); known {
+	if size, ok := bodylimit.Length(body); ok {
 		r.length = int64(frame.Len()) + size
 	}
 	return r, nil

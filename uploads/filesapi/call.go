@@ -67,10 +67,10 @@ func (h *handler) authorizeFile(c *call, id string) error {
 }
 
 func unauthorized(err error) *uploads.Error {
-	if own, ok := errors.AsType[*uploads.Error](err); ok {
-		said := *own
-		said.Code = cmp.Or(own.Code, uploads.NotAllowed)
-		said.Message = cmp.Or(own.Message, "You may not do this.")
+	if e, ok := errors.AsType[*uploads.Error](err); ok {
+		said := *e
+		said.Code = cmp.Or(e.Code, uploads.NotAllowed)
+		said.Message = cmp.Or(e.Message, "You may not do this.")
 		return &said
 	}
 	code, message := webapi.FromAuthorize[uploads.Code](err)

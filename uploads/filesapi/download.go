@@ -56,8 +56,8 @@ func (o *recordDownloader) Download(
 		_ = r.Close()
 		return nil, notFound()
 	}
-	asked := driver.SignRequest{ResponseName: f.Name}
-	o.header.Set("Content-Disposition", asked.ResponseDisposition())
+	req := driver.SignRequest{ResponseName: f.Name}
+	o.header.Set("Content-Disposition", req.ResponseDisposition())
 	o.header.Set("Content-Type", f.ContentType)
 	return r, nil
 }

@@ -35,7 +35,7 @@ type form struct {
 }
 
 // readForm reads the fields of a form before the file.
-func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
+func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
@@ -48,7 +48,7 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	f := &form{
 		parts:  multipart.NewReader(body, params["boundary"]),
 		body:   body,
-		known:  known,
+		known:  names,
 		fields: map[string]string{},
 	}
 	for f.file == nil {
@@ -107,7 +107,7 @@ func (f *form) next(maxFile int64) error {
 	if isFile {
 		return invalid(name, "This must be text, not a file.")
 	}
-	if _, given := f.fields[name]; given {
+	if _, ok := f.fields[name]; ok {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
 	value, err := io.ReadAll(part)
@@ -119,8 +119,8 @@ func (f *form) next(maxFile int64) error {
 }
 
 func (f *form) failure(field string, err error) *uploads.Error {
-	if own, ok := errors.AsType[*uploads.Error](err); ok {
-		return own
+	if e, ok := errors.AsType[*uploads.Error](err); ok {
+		return e
 	}
 	// another handler may have set this limit, such as http.MaxBytesHandler
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -165,8 +165,8 @@ func (f *form) longestField() string {
 }
 
 func (f *form) required(name string) (string, error) {
-	value, given := f.fields[name]
-	if !given {
+	value, ok := f.fields[name]
+	if !ok {
 		return "", invalid(name, "This field is missing. It must come before the file.")
 	}
 	if value == "" {

@@ -22,7 +22,7 @@ const (
 
 // readField decodes a JSON object that has exactly one field. It is stricter than encoding/json: it
 // refuses a field that occurs twice, a name with other letter case, and null.
-func readField(r *http.Request, name string, limit int64, to any) error {
+func readField(r *http.Request, name string, limit int64, dst any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
 		return refuse("Content-Type", uploads.InvalidRequest, "The body must be application/json.")
@@ -41,7 +41,7 @@ func readField(r *http.Request, name string, limit int64, to any) error {
 	if err != nil {
 		return err
 	}
-	if string(value) == "null" || json.Unmarshal(value, to) != nil {
+	if string(value) == "null" || json.Unmarshal(value, dst) != nil {
 		return invalid(name, "This has the wrong type.")
 	}
 	return nil

@@ -59,14 +59,14 @@ func (h *handler) list(c *call) error {
 
 // readQuery parses the query. It refuses unknown parameters, because with a misspelled filter the
 // list would have all files. It also refuses a parameter that occurs twice.
-func readQuery(r *http.Request, known []string) (url.Values, error) {
+func readQuery(r *http.Request, names []string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, refuse("", uploads.InvalidRequest, "The query is not understood.")
 	}
 	for name, values := range query {
 		switch {
-		case !slices.Contains(known, name):
+		case !slices.Contains(names, name):
 			return nil, refuse(name, uploads.InvalidRequest, "This is not a parameter of the list.")
 		case len(values) > 1:
 			return nil, refuse(name, uploads.InvalidRequest, "This parameter is given twice.")

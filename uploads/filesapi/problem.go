@@ -31,8 +31,8 @@ func (e *completedError) Unwrap() error { return e.err }
 // problem returns the response for an error. If the status is 5xx, the response hides the cause, so
 // problem passes the error to Config.OnError.
 func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
-	e, own := errors.AsType[*uploads.Error](err)
-	if !own {
+	e, isOwn := errors.AsType[*uploads.Error](err)
+	if !isOwn {
 		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
 	p = problem{Code: e.Code, Field: webapi.Field(e.Field), Message: e.Message}

@@ -32,15 +32,15 @@ func told(err error) error {
 	if err == nil {
 		return nil
 	}
-	own, ok := errors.AsType[*uploads.Error](err)
+	uploadErr, ok := errors.AsType[*uploads.Error](err)
 	switch {
 	case ok:
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return notFound()
 	default:
-		own = &uploads.Error{Code: uploads.StoreFailed, Err: err}
+		uploadErr = &uploads.Error{Code: uploads.StoreFailed, Err: err}
 	}
-	e := *own
+	e := *uploadErr
 	switch {
 	case e.Code == uploads.Internal || e.Code == uploads.StoreFailed && e.Status == 0:
 		e.Code = uploads.StoreFailed

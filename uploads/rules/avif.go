@@ -16,18 +16,18 @@ const maxBoxes = 10_000
 // the boxes ftyp and meta / iprp / ipco / ispe. Encoders write meta before the data, so that a
 // picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
-	left := maxBoxes
+	remaining := maxBoxes
 	boxes := []box{{"", 0, headBytes}}
 	for _, step := range []struct {
 		name string
 		skip int // bytes of the box's version and flags
 	}{{"meta", 4}, {"iprp", 0}, {"ipco", 0}} {
-		boxes = childBoxes(h, boxes, step.name, &left)
+		boxes = childBoxes(h, boxes, step.name, &remaining)
 		for i := range boxes {
 			boxes[i].from += step.skip
 		}
 	}
-	for _, b := range childBoxes(h, boxes, "ispe", &left) {
+	for _, b := range childBoxes(h, boxes, "ispe", &remaining) {
 		size, ok := h.bytesAt(b.from+4, 8)
 		if !ok || b.from+12 > b.to {
 			return 0, 0, damaged
@@ -53,13 +53,13 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 // data follows.
 func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	for _, o := range outer {
-		for at := o.from; at < o.to && *left > 0; {
+		for i := o.from; i < o.to && *left > 0; {
 			*left--
-			b, ok := boxAt(h, at, o.to)
+			b, ok := boxAt(h, i, o.to)
 			if !ok {
 				break
 			}
-			at = b.to
+			i = b.to
 			if b.name != name {
 				continue
 			}
@@ -75,14 +75,14 @@ func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 // boxAt reads the size and the name of the box at this offset. It returns false for a size of 64
 // bits, and for a box without a size, which extends to the end of the file. Usually only the box
 // with the picture data is so large. That box comes after all boxes that inspectAVIF needs.
-func boxAt(h *head, at, end int) (box, bool) {
-	b, ok := h.bytesAt(at, 8)
+func boxAt(h *head, i, end int) (box, bool) {
+	b, ok := h.bytesAt(i, 8)
 	if !ok {
 		return box{}, false
 	}
 	size := int64(binary.BigEndian.Uint32(b))
-	if size < 8 || size > int64(end-at) {
+	if size < 8 || size > int64(end-i) {
 		return box{}, false
 	}
-	return box{name: string(b[4:8]), from: at + 8, to: at + int(size)}, true
+	return box{name: string(b[4:8]), from: i + 8, to: i + int(size)}, true
 }

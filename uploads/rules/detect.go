@@ -122,12 +122,12 @@ func claimedType(claimed string) string {
 	return name
 }
 
-func (j *Judge) notAllowed(found, claimed string) *Refusal {
+func (j *Judge) notAllowed(value, claimed string) *Refusal {
 	text := "This kind of file cannot be uploaded"
-	if found != unknownType {
-		text += " (it is " + typeName(found) + ")"
+	if value != unknownType {
+		text += " (it is " + typeName(value) + ")"
 	}
-	if claimed := claimedType(claimed); claimed != "" && claimed != found && slices.Contains(j.types, claimed) {
+	if claimed := claimedType(claimed); claimed != "" && claimed != value && slices.Contains(j.types, claimed) {
 		text = "This file is not the " + typeName(claimed) + " that it claims to be"
 	}
 	return &Refusal{TypeNotAllowed, text + ". Allowed: " + listTypes(j.types) + "."}

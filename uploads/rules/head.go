@@ -94,21 +94,21 @@ func (h *head) first(n int) []byte {
 }
 
 // bytesAt returns n bytes at an offset. If the head ends before them, it returns false.
-func (h *head) bytesAt(at, n int) ([]byte, bool) {
-	if at < 0 || n < 0 || at > headBytes || n > headBytes-at {
+func (h *head) bytesAt(i, n int) ([]byte, bool) {
+	if i < 0 || n < 0 || i > headBytes || n > headBytes-i {
 		return nil, false
 	}
-	h.fill(at + n)
-	if len(h.buf) < at+n {
+	h.fill(i + n)
+	if len(h.buf) < i+n {
 		return nil, false
 	}
-	return h.buf[at : at+n], true
+	return h.buf[i : i+n], true
 }
 
 // ReadAt implements [io.ReaderAt]. At the end of the head, it returns io.EOF or the error of the file.
-func (h *head) ReadAt(p []byte, at int64) (int, error) {
-	h.fill(int(at) + len(p))
-	n := copy(p, h.buf[min(int(at), len(h.buf)):])
+func (h *head) ReadAt(p []byte, offset int64) (int, error) {
+	h.fill(int(offset) + len(p))
+	n := copy(p, h.buf[min(int(offset), len(h.buf)):])
 	if n == len(p) {
 		return n, nil
 	}

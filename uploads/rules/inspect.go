@@ -46,23 +46,23 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	if !ok {
 		return 0, 0, damaged
 	}
-	at := gifScreen
+	i := gifScreen
 	if flags := screen[10]; flags&0x80 != 0 { // the file has a color table
-		at += 3 << (flags&7 + 1)
+		i += 3 << (flags&7 + 1)
 	}
 	for {
-		block, ok := h.bytesAt(at, 1)
+		block, ok := h.bytesAt(i, 1)
 		if !ok {
 			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
 		case 0x21: // an extension block: a label, then sub-blocks
-			at, ok = skipSubBlocks(h, at+2)
+			i, ok = skipSubBlocks(h, i+2)
 			if !ok {
 				return 0, 0, h.missingReason()
 			}
 		case 0x2C:
-			frame, ok := h.bytesAt(at+1, 9)
+			frame, ok := h.bytesAt(i+1, 9)
 			if !ok || little16(frame)+little16(frame[4:]) > width || little16(frame[2:])+little16(frame[6:]) > height {
 				return 0, 0, damaged
 			}
@@ -75,15 +75,15 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 
 // skipSubBlocks returns the offset after the sub-blocks that begin at this offset. An empty
 // sub-block is the last one.
-func skipSubBlocks(h *head, at int) (int, bool) {
+func skipSubBlocks(h *head, i int) (int, bool) {
 	for {
-		size, ok := h.bytesAt(at, 1)
+		size, ok := h.bytesAt(i, 1)
 		if !ok {
 			return 0, false
 		}
-		at += 1 + int(size[0])
+		i += 1 + int(size[0])
 		if size[0] == 0 {
-			return at, true
+			return i, true
 		}
 	}
 }

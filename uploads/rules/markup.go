@@ -43,8 +43,8 @@ const shortTagText = 8
 // hasShortTag reports whether the text contains <?=, which runs PHP code, followed by text.
 func hasShortTag(text []byte) bool {
 	for {
-		_, after, found := bytes.Cut(text, []byte("<?="))
-		if !found {
+		_, after, ok := bytes.Cut(text, []byte("<?="))
+		if !ok {
 			return false
 		}
 		typed := 0

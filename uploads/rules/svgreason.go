@@ -157,8 +157,8 @@ func styleReason(text string, style bool) *reason {
 	if refused := urlReason(tight); refused != nil || !style {
 		return refused
 	}
-	for _, found := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
-		if name, bareWords := found[1], found[2] != ""; !bareWords && !harmlessFunctions[name] {
+	for _, names := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
+		if name, bareWords := names[1], names[2] != ""; !bareWords && !harmlessFunctions[name] {
 			return externalReference
 		}
 	}
@@ -170,8 +170,8 @@ func styleReason(text string, style bool) *reason {
 // the text.
 func urlReason(text string) *reason {
 	for rest, searched := text, false; ; {
-		_, target, found := strings.Cut(rest, "url(")
-		if !found {
+		_, target, ok := strings.Cut(rest, "url(")
+		if !ok {
 			return nil
 		}
 		rest = target

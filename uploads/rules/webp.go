@@ -24,19 +24,19 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	width = little24(canvas[4:]) + 1
 	height = little24(canvas[7:]) + 1
 	moves := canvas[0]&webpMoves != 0
-	for at, chunks := riffHeader, 0; chunks < maxBoxes; chunks++ {
-		chunk, ok := h.bytesAt(at, riffChunk)
+	for i, chunks := riffHeader, 0; chunks < maxBoxes; chunks++ {
+		chunk, ok := h.bytesAt(i, riffChunk)
 		if !ok {
 			return 0, 0, h.missingReason()
 		}
 		name := string(chunk[:4])
 		if moves && name == "ANMF" {
-			return width, height, checkWebPFrame(h, at+riffChunk, width, height)
+			return width, height, checkWebPFrame(h, i+riffChunk, width, height)
 		}
 		if !moves && (name == "VP8 " || name == "VP8L") {
-			return width, height, checkSize(h, at, width, height)
+			return width, height, checkSize(h, i, width, height)
 		}
-		at += riffChunk + paddedLength(chunk)
+		i += riffChunk + paddedLength(chunk)
 	}
 	return 0, 0, damaged
 }
@@ -48,8 +48,8 @@ func paddedLength(chunk []byte) int {
 }
 
 // checkWebPFrame checks the first frame of an animation, and the picture in it.
-func checkWebPFrame(h *head, at, width, height int) *reason {
-	frame, ok := h.bytesAt(at, webpFrame+riffChunk)
+func checkWebPFrame(h *head, i, width, height int) *reason {
+	frame, ok := h.bytesAt(i, webpFrame+riffChunk)
 	if !ok {
 		return h.missingReason()
 	}
@@ -58,15 +58,15 @@ func checkWebPFrame(h *head, at, width, height int) *reason {
 	if 2*little24(frame)+w > width || 2*little24(frame[3:])+hgt > height {
 		return damaged
 	}
-	at += webpFrame
+	i += webpFrame
 	if string(frame[webpFrame:webpFrame+4]) == "ALPH" {
-		at += riffChunk + paddedLength(frame[webpFrame:])
+		i += riffChunk + paddedLength(frame[webpFrame:])
 	}
-	return checkSize(h, at, w, hgt)
+	return checkSize(h, i, w, hgt)
 }
 
-func checkSize(h *head, at, width, height int) *reason {
-	w, hgt, refused := webpPictureSize(h, at)
+func checkSize(h *head, i, width, height int) *reason {
+	w, hgt, refused := webpPictureSize(h, i)
 	if refused == nil && (w != width || hgt != height) {
 		return damaged
 	}
@@ -74,8 +74,8 @@ func checkSize(h *head, at, width, height int) *reason {
 }
 
 // webpPictureSize returns the size of the picture in this chunk, as its own header says.
-func webpPictureSize(h *head, at int) (width, height int, refused *reason) {
-	b, ok := h.bytesAt(at, riffChunk+webpPicture)
+func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
+	b, ok := h.bytesAt(i, riffChunk+webpPicture)
 	if !ok {
 		return 0, 0, h.missingReason()
 	}

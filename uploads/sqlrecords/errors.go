@@ -15,8 +15,8 @@ import (
 // readError converts the error of a statement that changes nothing to a *storage.Error or a
 // [storage.Code].
 func readError(ctx context.Context, op string, err error) error {
-	if own, ok := errors.AsType[*storage.Error](err); ok {
-		return own
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		return e
 	}
 	// 22021 is character_not_in_repertoire: no row can contain such a text
 	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == "22021" {

@@ -21,9 +21,9 @@ func (d Dialect) bind(statement string) string {
 	}
 	var b strings.Builder
 	for number := 1; ; number++ {
-		before, after, found := strings.Cut(statement, "?")
+		before, after, ok := strings.Cut(statement, "?")
 		b.WriteString(before)
-		if !found {
+		if !ok {
 			return b.String()
 		}
 		b.WriteString("$" + strconv.Itoa(number))

@@ -208,18 +208,18 @@ func write(ctx context.Context, op string, values []any, f func() error) error {
 }
 
 func (r *records) List(
-	ctx context.Context, f uploads.Filter, after string, limit int,
+	ctx context.Context, f uploads.Filter, startAfter string, limit int,
 ) ([]*uploads.File, string, error) {
 	where, values := matching(f)
 	return query(
-		ctx, r, "List", selectAfter(columns, where), append([]any{max(after, timeid.Floor(f.From))}, values...), limit,
+		ctx, r, "List", selectAfter(columns, where), append([]any{max(startAfter, timeid.Floor(f.From))}, values...), limit,
 		scan, func(f *uploads.File) string { return f.ID },
 	)
 }
 
-func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
+func (r *records) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
 	scan := func(from row) (id string, err error) { return id, from.Scan(&id) }
-	return query(ctx, r, "IDs", selectAfter("id", ""), []any{after}, limit, scan, func(id string) string { return id })
+	return query(ctx, r, "IDs", selectAfter("id", ""), []any{startAfter}, limit, scan, func(id string) string { return id })
 }
 
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {

@@ -28,10 +28,10 @@ func expiring(ms int) *uploads.File {
 
 func expired(t *testing.T, r uploads.Records, ms, limit int) []string {
 	t.Helper()
-	found, err := r.Expired(t.Context(), day.Add(time.Duration(ms)*time.Millisecond), limit)
+	files, err := r.Expired(t.Context(), day.Add(time.Duration(ms)*time.Millisecond), limit)
 	require.NoError(t, err)
 	ids := []string{}
-	for _, one := range found {
+	for _, one := range files {
 		require.False(t, one.Expires.IsZero())
 		ids = append(ids, one.ID)
 	}
@@ -77,10 +77,10 @@ func removedUnexpired(t *testing.T, r uploads.Records) {
 	stays := expiring(10)
 	goes := expiring(10)
 	create(t, r, stays, goes)
-	found, err := r.Expired(t.Context(), day.Add(time.Second), 10)
+	files, err := r.Expired(t.Context(), day.Add(time.Second), 10)
 	require.NoError(t, err)
-	require.Len(t, found, 2)
-	for _, one := range found {
+	require.Len(t, files, 2)
+	for _, one := range files {
 		if one.ID == goes.ID {
 			require.NoError(t, r.Remove(t.Context(), one))
 		}

@@ -52,19 +52,19 @@ const (
 
 func setState(t *testing.T, s uploads.States, key, state, revision string) string {
 	t.Helper()
-	written, err := s.SetState(t.Context(), key, []byte(state), revision)
+	text, err := s.SetState(t.Context(), key, []byte(state), revision)
 	require.NoError(t, err)
-	require.NotEmpty(t, written)
-	require.NotEqual(t, revision, written)
-	return written
+	require.NotEmpty(t, text)
+	require.NotEqual(t, revision, text)
+	return text
 }
 
 func requireState(t *testing.T, s uploads.States, key, state, revision string) {
 	t.Helper()
-	got, now, err := s.State(t.Context(), key)
+	got, current, err := s.State(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, state, string(got))
-	require.Equal(t, revision, now)
+	require.Equal(t, revision, current)
 }
 
 func stateGivenBack(t *testing.T, s uploads.States) {
@@ -154,11 +154,11 @@ func statesListed(t *testing.T, s uploads.States) {
 		{want[2], 2, want[3:]}, {"files/parts/client/0", 10, want[2:]}, {want[6], 10, nil},
 	} {
 		var got []string
-		for after, more := row.after, true; more; more = after != "" {
-			found, next, err := s.ListStates(t.Context(), after, row.limit)
+		for after, hasMore := row.after, true; hasMore; hasMore = after != "" {
+			states, next, err := s.ListStates(t.Context(), after, row.limit)
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(found), row.limit)
-			for _, one := range found {
+			require.LessOrEqual(t, len(states), row.limit)
+			for _, one := range states {
 				got = append(got, one.Key)
 			}
 			require.True(t, next == "" || next > after, "the pages have no end")
@@ -173,10 +173,10 @@ func statesListed(t *testing.T, s uploads.States) {
 func stateIdle(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	setState(t, s, firstKey, `{"count":1}`, revision)
-	found, _, err := s.ListStates(t.Context(), "", 10)
+	states, _, err := s.ListStates(t.Context(), "", 10)
 	require.NoError(t, err)
-	require.Len(t, found, 1)
-	require.InDelta(t, 0, found[0].Idle.Seconds(), time.Minute.Seconds())
+	require.Len(t, states, 1)
+	require.InDelta(t, 0, states[0].Idle.Seconds(), time.Minute.Seconds())
 }
 
 func oneStateCreator(t *testing.T, s uploads.States) {

@@ -53,10 +53,10 @@ func LabelFlaw(text string) string {
 // years of four digits.
 func Storable(values ...any) error {
 	for _, value := range values {
-		if at, ok := value.(time.Time); ok && (at.UTC().Year() < 0 || at.UTC().Year() > 9999) {
+		if t, ok := value.(time.Time); ok && (t.UTC().Year() < 0 || t.UTC().Year() > 9999) {
 			return &storage.Error{
 				Code: storage.InvalidArgument,
-				Err:  fmt.Errorf("times must be in the years 0 to 9999, and not %v", at),
+				Err:  fmt.Errorf("times must be in the years 0 to 9999, and not %v", t),
 			}
 		}
 		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {

@@ -158,10 +158,10 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	if r.waited >= IdleFor {
 		return 0, os.ErrDeadlineExceeded
 	}
-	began := time.Now()
-	_ = r.conn.SetReadDeadline(began.Add(IdleFor - r.waited))
+	start := time.Now()
+	_ = r.conn.SetReadDeadline(start.Add(IdleFor - r.waited))
 	n, err := r.from.Read(p)
-	r.waited += time.Since(began)
+	r.waited += time.Since(start)
 	r.bytes += n
 	if err != nil { // remove the deadline, because the rest of the request may take longer
 		_ = r.conn.SetReadDeadline(time.Time{})

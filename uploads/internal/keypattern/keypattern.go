@@ -95,8 +95,8 @@ func Parse(text string) (*Pattern, string) {
 		if !closed || !names.MatchString(name) {
 			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
 		}
-		known, own := ownNames[name]
-		if !own {
+		known, isOwn := ownNames[name]
+		if !isOwn {
 			known.width = maxValue
 			known.texts = "([^/]*)"
 			if slices.Contains(p.Values, name) {
@@ -134,9 +134,9 @@ func (p *Pattern) problem() string {
 	default:
 		return "has {random} twice"
 	}
-	before, after, found := strings.Cut(p.Text, "{ext}")
+	before, after, ok := strings.Cut(p.Text, "{ext}")
 	isUnique := func(name string) bool { return strings.HasSuffix(before, name) }
-	if found && (after != "" || !slices.ContainsFunc(uniques, isUnique)) {
+	if ok && (after != "" || !slices.ContainsFunc(uniques, isUnique)) {
 		return "may have {ext} only at its end, after {random}"
 	}
 	for segment := range strings.SplitSeq(p.Text, "/") {
@@ -177,9 +177,9 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 		}
 	}
 	for _, name := range p.Values {
-		value, given := values[name]
+		value, ok := values[name]
 		switch {
-		case !given || value == "":
+		case !ok || value == "":
 			return name, "This value is missing."
 		case len(value) > maxValue:
 			return name, "This value is longer than 128 characters."
@@ -193,24 +193,24 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 
 // Key returns the key that the pattern makes from values, a time, random bits and an extension.
 // Check must have accepted the values.
-func (p *Pattern) Key(values map[string]string, at time.Time, random Random, extension string) string {
+func (p *Pattern) Key(values map[string]string, t time.Time, random Random, extension string) string {
 	var b strings.Builder
 	for _, pl := range p.places {
 		switch pl.name {
 		case "":
 			b.WriteString(pl.literal)
 		case "yyyy":
-			fmt.Fprintf(&b, "%04d", at.UTC().Year())
+			fmt.Fprintf(&b, "%04d", t.UTC().Year())
 		case "mm":
-			fmt.Fprintf(&b, "%02d", at.UTC().Month())
+			fmt.Fprintf(&b, "%02d", t.UTC().Month())
 		case "dd":
-			fmt.Fprintf(&b, "%02d", at.UTC().Day())
+			fmt.Fprintf(&b, "%02d", t.UTC().Day())
 		case "random":
 			b.WriteString(random.String())
 		case "id":
-			b.WriteString(timeid.New(at, random))
+			b.WriteString(timeid.New(t, random))
 		case "newest":
-			b.WriteString(timeid.Newest(at, random))
+			b.WriteString(timeid.Newest(t, random))
 		case "ext":
 			if IsExtension(extension) {
 				b.WriteString(extension)
@@ -225,8 +225,8 @@ func (p *Pattern) Key(values map[string]string, at time.Time, random Random, ext
 // Ordered reports whether keys sort by their IDs. They do if the pattern is fixed text followed by
 // {id} and perhaps {ext}. It also returns the fixed text before the ID.
 func (p *Pattern) Ordered() (before string, ordered bool) {
-	before, after, found := strings.Cut(p.Text, "{id}")
-	return before, found && !strings.Contains(before, "{") && (after == "" || after == "{ext}")
+	before, after, ok := strings.Cut(p.Text, "{id}")
+	return before, ok && !strings.Contains(before, "{") && (after == "" || after == "{ext}")
 }
 
 // ID returns the ID in a key. If keys of the pattern do not sort by ID, or if the pattern could not
@@ -250,13 +250,13 @@ func IDIn(key string) string {
 
 // Matches reports whether the pattern could have made key from values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
-	found := p.keys().FindStringSubmatch(key)
+	names := p.keys().FindStringSubmatch(key)
 	for i, name := range p.Values {
-		if found != nil && found[i+1] != values[name] {
+		if names != nil && names[i+1] != values[name] {
 			return false
 		}
 	}
-	return found != nil
+	return names != nil
 }
 
 // Stem returns a key without the extension that {ext} has added. The stem is still unique, because
@@ -273,8 +273,8 @@ func (p *Pattern) Stem(key string) string {
 // have made the key, it returns "".
 func (p *Pattern) Owner(key string) string {
 	if i := slices.Index(p.Values, User); i >= 0 {
-		if found := p.keys().FindStringSubmatch(key); found != nil {
-			return found[i+1]
+		if names := p.keys().FindStringSubmatch(key); names != nil {
+			return names[i+1]
 		}
 	}
 	return ""

@@ -168,7 +168,7 @@ type Reservation struct {
 // [ErrBusy].
 func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted int64, err error) {
 	err = b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
-		if e, there := t.Entries[r.Name]; r.Keep && there {
+		if e, exists := t.Entries[r.Name]; r.Keep && exists {
 			granted = e.Bytes
 			return false, nil
 		}
@@ -177,7 +177,7 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 			delete(t.Entries, name)
 		}
 		for name, size := range r.Sizes {
-			if e, there := t.Entries[name]; there {
+			if e, exists := t.Entries[name]; exists {
 				e.Bytes = min(e.Bytes, size)
 				t.Entries[name] = e
 			}
@@ -236,14 +236,14 @@ type Settlement struct {
 // the ledger was lost. In the last case, the ledger now has another ID.
 func (b *Book) Settle(ctx context.Context, user, name string, size int64) (done Settlement, err error) {
 	err = b.update(ctx, user, func(t *Text, lost bool) (bool, error) {
-		e, there := t.Entries[name]
+		e, exists := t.Entries[name]
 		done = Settlement{Ledger: t.ID, Canceled: e.Canceled}
-		if !there {
+		if !exists {
 			// If the response to an earlier write of this call was lost, the earlier write may have
 			// settled the reservation. In this case, the file is counted.
 			done.Counted = lost
 		}
-		if !there || e.Canceled {
+		if !exists || e.Canceled {
 			return false, nil
 		}
 		done.Counted = true
@@ -260,15 +260,15 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (done 
 
 // Renew moves the time after which an entry is dead. If the entry does not exist, it returns false: a
 // recount has dropped the entry as dead.
-func (b *Book) Renew(ctx context.Context, user, name string, until time.Time) (found bool, err error) {
+func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (found bool, err error) {
 	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		e, there := t.Entries[name]
-		found = there
-		e.Until = until
-		if there {
+		e, exists := t.Entries[name]
+		found = exists
+		e.Until = end
+		if exists {
 			t.Entries[name] = e
 		}
-		return there, nil
+		return exists, nil
 	})
 	return found, err
 }
@@ -277,15 +277,15 @@ func (b *Book) Renew(ctx context.Context, user, name string, until time.Time) (f
 // It returns false if the reservation does not exist. The entry is dead after the given time. If keep
 // is false, it reserves nothing any more. Otherwise it keeps its room, because another call may still
 // make the file.
-func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, until time.Time) (found bool, err error) {
+func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (found bool, err error) {
 	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		e, there := t.Entries[name]
-		found = there
-		if !there {
+		e, exists := t.Entries[name]
+		found = exists
+		if !exists {
 			return false, nil
 		}
 		e.Canceled = true
-		e.Until = until
+		e.Until = end
 		if !keep {
 			e.Bytes = 0
 			e.Files = 0
@@ -299,9 +299,9 @@ func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, until t
 // Drop removes the reservation of an upload that stored nothing.
 func (b *Book) Drop(ctx context.Context, user, name string) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		_, there := t.Entries[name]
+		_, exists := t.Entries[name]
 		delete(t.Entries, name)
-		return there, nil
+		return exists, nil
 	})
 }
 
@@ -361,7 +361,7 @@ func (b *Book) BeginRemoval(
 		r.ID = own
 		r.Joined = false
 		r.Uncounted = false
-		if other, there := t.Entries[r.Name()]; there {
+		if other, exists := t.Entries[r.Name()]; exists {
 			r.ID = other.Removal
 			r.Joined = other.Removal != own
 			return false, nil
@@ -402,12 +402,12 @@ func (b *Book) BeginRemoval(
 // it was removed. EndRemoval then marks the ledger for another recount.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
-		e, there := t.Entries[r.Name()]
-		if !there && !r.Joined {
+		e, exists := t.Entries[r.Name()]
+		if !exists && !r.Joined {
 			b.doubt(t)
 			return true, nil
 		}
-		if !there || e.Removal != r.ID {
+		if !exists || e.Removal != r.ID {
 			return false, nil
 		}
 		delete(t.Entries, r.Name())
@@ -461,11 +461,11 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 	if old == nil || err != nil {
 		return err
 	}
-	now, err := b.read(ctx, b.Key(old.User))
+	current, err := b.read(ctx, b.Key(old.User))
 	if err != nil {
 		return err
 	}
-	if now.revision != "" {
+	if current.revision != "" {
 		if err := b.Doubt(ctx, old.User); err != nil {
 			return err
 		}
@@ -531,11 +531,11 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	if !errors.Is(err, storage.OutcomeUnknown) {
 		return false, err
 	}
-	now, failed := b.read(ctx, b.Key(t.User))
-	if failed != nil || now.Nonce != t.Nonce {
+	current, failure := b.read(ctx, b.Key(t.User))
+	if failure != nil || current.Nonce != t.Nonce {
 		return false, err
 	}
-	t.revision = now.revision
+	t.revision = current.revision
 	t.old = ""
 	return true, nil
 }

@@ -97,8 +97,8 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 	lost := false
 	for attempt := range maxConflicts {
 		t := s.text
-		known := s.text != nil
-		if !known {
+		ok := s.text != nil
+		if !ok {
 			if t, err = b.Read(ctx, user); err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 			s.text = before
 			return nil
 		}
-		if !save && known {
+		if !save && ok {
 			continue
 		}
 		if !save || err != nil {
@@ -162,6 +162,6 @@ func (t *Text) clone(user string) *Text {
 
 // pause returns a random time, so that conflicting calls in several processes do not collide again.
 func pause(attempt int) time.Duration {
-	most := min(firstWait<<min(attempt, 10), lastWait)
-	return backoff.Jitter(most) + 1
+	maximum := min(firstWait<<min(attempt, 10), lastWait)
+	return backoff.Jitter(maximum) + 1
 }

@@ -22,11 +22,11 @@ var item = regexp.MustCompile(`^ *(` + bareItem + `)(?:; *[a-z*][a-z0-9_.*-]*(?:
 // bare returns the value of an Item without its parameters. lines are the values of all header
 // lines with the field's name. If they are not an Item, bare returns "".
 func bare(lines []string) string {
-	found := item.FindStringSubmatch(strings.Join(lines, ", "))
-	if found == nil {
+	names := item.FindStringSubmatch(strings.Join(lines, ", "))
+	if names == nil {
 		return ""
 	}
-	return found[1]
+	return names[1]
 }
 
 // Integer returns the value of an Item that is an Integer. lines are the values of all header lines
