@@ -85,34 +85,34 @@ func pathOf(address string) string {
 }
 
 // sendTus sends a file by tus; length is "" for a length that is said at the end.
-func sendTus(p *process, data []byte, known bool) string {
+func sendTus(p *process, data []byte, ok bool) string {
 	pairs := []string{"Tus-Resumable", "1.0.0", "Upload-Length", size(data)}
-	if !known {
+	if !ok {
 		pairs[2], pairs[3] = "Upload-Defer-Length", "1"
 	}
 	status, header, text := p.ask("POST", "/tus/", nil, pairs...)
 	if status >= 300 {
 		return codeIn(status, text)
 	}
-	more := []string{
+	extra := []string{
 		"Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream",
 		"Upload-Length", size(data),
 	}
-	if known {
-		more = more[:6]
+	if ok {
+		extra = extra[:6]
 	}
-	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data, more...)
+	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data, extra...)
 	return codeIn(status, text)
 }
 
-func sendParts(t *testing.T, p *process, data []byte, known bool) string {
+func sendParts(t *testing.T, p *process, data []byte, ok bool) string {
 	begin := map[string]any{"filename": "file"}
-	if known {
+	if ok {
 		begin["size"] = len(data)
 	}
-	asked, err := json.Marshal(begin)
+	body, err := json.Marshal(begin)
 	require.NoError(t, err)
-	status, _, text := p.ask("POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	status, _, text := p.ask("POST", "/s3/multipart", body, "Content-Type", "application/json")
 	if status >= 300 {
 		return codeIn(status, text)
 	}
@@ -124,9 +124,9 @@ func sendParts(t *testing.T, p *process, data []byte, known bool) string {
 	if status >= 300 {
 		return codeIn(status, text)
 	}
-	var signed signedPart
-	require.NoError(t, json.Unmarshal(text, &signed))
-	status, header, text := p.ask(signed.Method, pathOf(signed.URL), data)
+	var part signedPart
+	require.NoError(t, json.Unmarshal(text, &part))
+	status, header, text := p.ask(part.Method, pathOf(part.URL), data)
 	if status >= 300 {
 		return codeIn(status, text)
 	}
@@ -150,10 +150,10 @@ func sendJoined(p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
-func sendTicket(t *testing.T, p *process, data []byte, known bool) string {
+func sendTicket(t *testing.T, p *process, data []byte, ok bool) string {
 	asked := uploads.Request{}
 	user := uploads.User{ID: alice}
-	if known {
+	if ok {
 		asked.Size = int64(len(data))
 	}
 	ticket, err := p.service.Sign(p.ctx, asked, user)
@@ -226,9 +226,9 @@ var everyWay = []sentBy{
 		if status >= 300 {
 			return codeIn(status, text)
 		}
-		var asked signedPart
-		require.NoError(t, json.Unmarshal(text, &asked))
-		status, _, text = p.ask("PUT", pathOf(asked.URL), data)
+		var part signedPart
+		require.NoError(t, json.Unmarshal(text, &part))
+		status, _, text = p.ask("PUT", pathOf(part.URL), data)
 		return codeIn(status, text)
 	}},
 	{"tus", func(_ *testing.T, p *process, data []byte) string { return sendTus(p, data, true) }},
@@ -399,20 +399,20 @@ func TestAllowancesSurviveKills(t *testing.T) {
 			for _, after := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, after the call: %v", w.name, after), func(t *testing.T) {
 					a.t = t
-					for at, alive := 1, false; !alive; at++ {
-						require.Less(t, at, 80)
+					for i, alive := 1, false; !alive; i++ {
+						require.Less(t, i, 80)
 						a.renew()
-						d := &ending{at: at, after: after}
+						d := &ending{at: i, after: after}
 						other := a.process()
 						require.Empty(t, everyWay[0].send(t, other, content(1000)))
 						mortal := a.process(d.layer)
 						w.send(t, mortal, content(3000))
-						a.keepsWithin(other, "killed at call %d", at)
+						a.keepsWithin(other, "killed at call %d", i)
 						for range 8 {
 							everyWay[0].send(t, other, content(1500))
-							a.keepsWithin(other, "killed at call %d", at)
+							a.keepsWithin(other, "killed at call %d", i)
 						}
-						a.isExactAfterASweep(other, "killed at call %d", at)
+						a.isExactAfterASweep(other, "killed at call %d", i)
 						alive = !d.reached()
 					}
 				})
@@ -425,10 +425,10 @@ func TestAllowancesSurviveKills(t *testing.T) {
 func TestAllowancesSurviveKillsOfRemovals(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
-			for at, alive := 1, false; !alive; at++ {
-				require.Less(t, at, 40)
+			for i, alive := 1, false; !alive; i++ {
+				require.Less(t, i, 40)
 				a.renew()
-				d := &ending{at: at, after: after}
+				d := &ending{at: i, after: after}
 				other := a.process()
 				mortal := a.process(d.layer)
 				for range 3 {
@@ -436,12 +436,12 @@ func TestAllowancesSurviveKillsOfRemovals(t *testing.T) {
 				}
 				keys, _ := a.files()
 				_ = mortal.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.keepsWithin(other, "killed at call %d", at)
+				a.keepsWithin(other, "killed at call %d", i)
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-				a.keepsWithin(other, "killed at call %d", at)
+				a.keepsWithin(other, "killed at call %d", i)
 				everyWay[0].send(t, other, content(3000))
-				a.keepsWithin(other, "killed at call %d", at)
-				a.isExactAfterASweep(other, "killed at call %d", at)
+				a.keepsWithin(other, "killed at call %d", i)
+				a.isExactAfterASweep(other, "killed at call %d", i)
 				alive = !d.reached()
 			}
 		}
@@ -454,15 +454,15 @@ func TestAllowancesSurviveLostResponses(t *testing.T) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
 				a.t = t
-				for at, lost := 1, true; lost; at++ {
-					require.Less(t, at, 80)
+				for i, lost := 1, true; lost; i++ {
+					require.Less(t, i, 80)
 					a.renew()
 					var calls atomic.Int32
 					p := a.process(func(next driver.Driver) driver.Driver {
 						return driver.Intercept(
 							next,
 							func(ctx context.Context, _ string, next func(context.Context) error) error {
-								if err := next(ctx); err != nil || int(calls.Add(1)) != at {
+								if err := next(ctx); err != nil || int(calls.Add(1)) != i {
 									return err
 								}
 								return &storage.Error{Code: storage.Unavailable, Unknown: true}
@@ -471,15 +471,15 @@ func TestAllowancesSurviveLostResponses(t *testing.T) {
 					})
 					other := a.process()
 					w.send(t, p, content(3000))
-					a.keepsWithin(other, "at call %d", at)
+					a.keepsWithin(other, "at call %d", i)
 					w.send(t, p, content(3000))
-					a.keepsWithin(other, "at call %d", at)
+					a.keepsWithin(other, "at call %d", i)
 					if keys, _ := a.files(); len(keys) > 0 {
 						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-						a.keepsWithin(other, "at call %d", at)
+						a.keepsWithin(other, "at call %d", i)
 					}
-					a.isExactAfterASweep(other, "at call %d", at)
-					lost = int(calls.Load()) >= at
+					a.isExactAfterASweep(other, "at call %d", i)
+					lost = int(calls.Load()) >= i
 				}
 			})
 		}
@@ -487,37 +487,37 @@ func TestAllowancesSurviveLostResponses(t *testing.T) {
 }
 
 // A meddler lets another process act before a call to the store with this number.
-func meddler(at int, act func()) (layer driver.Layer, reached func() bool) {
+func meddler(i int, act func()) (layer driver.Layer, reached func() bool) {
 	var calls atomic.Int32
 	return func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if int(calls.Add(1)) == at {
+			if int(calls.Add(1)) == i {
 				act()
 			}
 			return next(ctx)
 		})
-	}, func() bool { return int(calls.Load()) >= at }
+	}, func() bool { return int(calls.Load()) >= i }
 }
 
 // While a process removes a file, another one removes it between each two of its calls.
 func TestAFileThatTwoProcessesRemoveIsCountedOffOnce(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
-		for at, meddled := 1, true; meddled; at++ {
-			require.Less(t, at, 40)
+		for i, meddled := 1, true; meddled; i++ {
+			require.Less(t, i, 40)
 			a.renew()
 			other := a.process()
 			for range 3 {
 				require.Empty(t, everyWay[0].send(t, other, content(1000)))
 			}
 			keys, _ := a.files()
-			layer, reached := meddler(at, func() {
+			layer, reached := meddler(i, func() {
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 			})
 			require.NoError(t, a.process(layer).service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-			a.keepsWithin(other, "at call %d", at)
+			a.keepsWithin(other, "at call %d", i)
 			u, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, u, "at call %d", at)
+			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, u, "at call %d", i)
 			meddled = reached()
 		}
 	})
@@ -527,15 +527,15 @@ func TestAFileThatTwoProcessesRemoveIsCountedOffOnce(t *testing.T) {
 func TestACountIsExactWhileFilesComeAndGo(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, removes := range []bool{false, true} {
-			for at, meddled := 1, true; meddled; at++ {
-				require.Less(t, at, 40)
+			for i, meddled := 1, true; meddled; i++ {
+				require.Less(t, i, 40)
 				a.renew()
 				other := a.process()
 				for range 3 {
 					require.Empty(t, everyWay[0].send(t, other, content(1000)))
 				}
 				keys, _ := a.files()
-				layer, reached := meddler(at, func() {
+				layer, reached := meddler(i, func() {
 					if removes {
 						require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
 					} else {
@@ -547,7 +547,7 @@ func TestACountIsExactWhileFilesComeAndGo(t *testing.T) {
 				keys, bytes := a.files()
 				u, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, "at call %d", at)
+				require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, "at call %d", i)
 				meddled = reached()
 			}
 		}
@@ -560,19 +560,19 @@ func TestACountDuringAnUploadCountsItOnce(t *testing.T) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
 				a.t = t
-				for at, meddled := 1, true; meddled; at++ {
-					require.Less(t, at, 80)
+				for i, meddled := 1, true; meddled; i++ {
+					require.Less(t, i, 80)
 					a.renew()
 					other := a.process()
-					layer, reached := meddler(at, func() {
+					layer, reached := meddler(i, func() {
 						_, err := other.service.Recount(t.Context(), alice)
 						require.NoError(t, err)
-						a.keepsWithin(other, "at call %d", at)
+						a.keepsWithin(other, "at call %d", i)
 					})
-					require.Empty(t, w.send(t, a.process(layer), content(3000)), "at call %d", at)
+					require.Empty(t, w.send(t, a.process(layer), content(3000)), "at call %d", i)
 					u, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
-					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, u, "at call %d", at)
+					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, u, "at call %d", i)
 					meddled = reached()
 				}
 			})

@@ -23,14 +23,14 @@ import (
 
 // inTurn calls f with a layer that lets act act before the first call to the store, then before the second, and so on.
 // Each time the store is empty before set up runs.
-func (a *account) inTurn(setUp func(other *process), act func(other *process), f func(p, other *process, at int)) {
-	for at, meddled := 1, true; meddled; at++ {
-		require.Less(a.t, at, 80)
+func (a *account) inTurn(setUp func(other *process), act func(other *process), f func(p, other *process, i int)) {
+	for i, meddled := 1, true; meddled; i++ {
+		require.Less(a.t, i, 80)
 		a.renew()
 		other := a.process()
 		setUp(other)
-		layer, reached := meddler(at, func() { act(other) })
-		f(a.process(layer), other, at)
+		layer, reached := meddler(i, func() { act(other) })
+		f(a.process(layer), other, i)
 		meddled = reached()
 	}
 }
@@ -53,12 +53,12 @@ func TestAFileOfATicketIsNotLargerThanItsReservation(t *testing.T) {
 			other.sendTicket(t, ticket, content(3000))
 		}, func(other *process) {
 			other.sendTicket(t, ticket, content(2*allowedBytes))
-		}, func(p, other *process, at int) {
+		}, func(p, other *process, i int) {
 			_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-			a.keepsWithin(other, "at call %d", at)
+			a.keepsWithin(other, "at call %d", i)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-			a.keepsWithin(other, "at call %d", at)
-			a.isExactAfterASweep(other, "at call %d", at)
+			a.keepsWithin(other, "at call %d", i)
+			a.isExactAfterASweep(other, "at call %d", i)
 		})
 	})
 }
@@ -66,7 +66,7 @@ func TestAFileOfATicketIsNotLargerThanItsReservation(t *testing.T) {
 // The sender also kills the process.
 func TestALargerFileOfATicketDoesNotStayAfterAKill(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
-		for at, alive := 1, false; !alive; at++ {
+		for i, alive := 1, false; !alive; i++ {
 			a.renew()
 			other := a.process()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
@@ -83,10 +83,10 @@ func TestALargerFileOfATicketDoesNotStayAfterAKill(t *testing.T) {
 					},
 				)
 			}
-			d := &ending{at: at, after: true}
+			d := &ending{at: i, after: true}
 			_, _ = a.process(layer, d.layer).service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
 			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-			a.keepsWithin(other, "killed at call %d", at)
+			a.keepsWithin(other, "killed at call %d", i)
 			alive = !d.reached()
 		}
 	})
@@ -121,14 +121,14 @@ func TestATicketFinishedTwiceAtOnceKeepsItsFile(t *testing.T) {
 	}, func(other *process) {
 		_, err := other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
 		finished = err == nil
-	}, func(p, other *process, at int) {
+	}, func(p, other *process, i int) {
 		_, err := p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-		require.True(t, finished || err == nil, "at call %d", at)
+		require.True(t, finished || err == nil, "at call %d", i)
 		keys, _ := a.files()
-		require.Len(t, keys, 1, "at call %d", at)
+		require.Len(t, keys, 1, "at call %d", i)
 		u, err := other.service.Usage(t.Context(), alice)
 		require.NoError(t, err)
-		require.Equal(t, before.Bytes+300, u.Bytes, "at call %d", at)
+		require.Equal(t, before.Bytes+300, u.Bytes, "at call %d", i)
 		require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 	})
 }
@@ -148,23 +148,23 @@ func put(p *process, number, bytesOf int) error {
 // The first piece to come reserves all room, because the size of the file is not known.
 func TestPiecesOfAFileThatBeginAtOnceShareARoom(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
-		again := true
+		retry := true
 		a.inTurn(func(*process) {
-			again = true
+			retry = true
 		}, func(other *process) {
 			err := put(other, 2, 1000)
-			again = uploads.CodeOf(err) == uploads.Locked
-			if !again { // the other call is about to save the state
+			retry = uploads.CodeOf(err) == uploads.Locked
+			if !retry { // the other call is about to save the state
 				require.NoError(t, err)
 			}
-		}, func(p, other *process, at int) {
-			require.NoError(t, put(p, 1, 1000), "at call %d", at)
-			if again {
-				require.NoError(t, put(other, 2, 1000), "at call %d", at)
+		}, func(p, other *process, i int) {
+			require.NoError(t, put(p, 1, 1000), "at call %d", i)
+			if retry {
+				require.NoError(t, put(other, 2, 1000), "at call %d", i)
 			}
 			u, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, u, "at call %d", at)
+			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, u, "at call %d", i)
 		})
 	})
 }
@@ -182,13 +182,13 @@ func TestJoinedPiecesAreNotLargerThanTheirReservation(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-		}, func(p, other *process, at int) {
+		}, func(p, other *process, i int) {
 			_ = put(p, 2, 9000)
-			a.keepsWithin(other, "at call %d", at)
+			a.keepsWithin(other, "at call %d", i)
 			if err := put(other, 1, 1000); uploads.CodeOf(err) != uploads.Completed {
-				require.NoError(t, err, "at call %d", at)
+				require.NoError(t, err, "at call %d", i)
 			}
-			a.isExactAfterASweep(other, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", i)
 		})
 	})
 }
@@ -204,20 +204,20 @@ func TestAFileOfAnEarlierRequestCounts(t *testing.T) {
 					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
 				}
 			}
-			for at, alive := 1, false; !alive; at++ {
+			for i, alive := 1, false; !alive; i++ {
 				a.renew()
 				refusal = nil
 				other := a.process()
 				_, _, text := other.ask("GET", "/s3/params?filename=a", nil)
-				var asked signedPart
-				require.NoError(t, json.Unmarshal(text, &asked))
-				d := &ending{at: at}
-				a.process(d.layer).ask("PUT", pathOf(asked.URL), content(3000))
+				var part signedPart
+				require.NoError(t, json.Unmarshal(text, &part))
+				d := &ending{at: i}
+				a.process(d.layer).ask("PUT", pathOf(part.URL), content(3000))
 				a.now.Advance(2 * time.Minute)
 				refusal = &uploads.Error{Message: "No."}
-				other.ask("PUT", pathOf(asked.URL), content(2000))
-				a.keepsWithin(other, "killed at call %d", at)
-				a.isExactAfterASweep(other, "killed at call %d", at)
+				other.ask("PUT", pathOf(part.URL), content(2000))
+				a.keepsWithin(other, "killed at call %d", i)
+				a.isExactAfterASweep(other, "killed at call %d", i)
 				alive = !d.reached()
 			}
 		}
@@ -228,7 +228,7 @@ func TestAFileOfAnEarlierRequestCounts(t *testing.T) {
 func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
-			for at, alive := 1, false; !alive; at++ {
+			for i, alive := 1, false; !alive; i++ {
 				a.renew()
 				other := a.process()
 				_, _, text := other.ask(
@@ -243,21 +243,21 @@ func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
 				path := "/s3/multipart/" + u.UploadID
 				key := "?key=" + url.QueryEscape(u.Key)
 				_, _, text = other.ask("GET", path+"/1"+key, nil)
-				var signed signedPart
-				require.NoError(t, json.Unmarshal(text, &signed))
-				_, header, _ := other.ask(signed.Method, pathOf(signed.URL), content(3000))
+				var part signedPart
+				require.NoError(t, json.Unmarshal(text, &part))
+				_, header, _ := other.ask(part.Method, pathOf(part.URL), content(3000))
 				parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 				require.NoError(t, err)
 				complete := func(p *process) {
 					p.ask("POST", path+"/complete"+key, parts, "Content-Type", "application/json")
 				}
-				d := &ending{at: at, after: after}
+				d := &ending{at: i, after: after}
 				complete(a.process(d.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.Key, uploads.User{ID: alice}))
 				a.now.Advance(2 * time.Minute)
 				complete(other)
-				a.keepsWithin(other, "killed at call %d", at)
-				a.isExactAfterASweep(other, "killed at call %d", at)
+				a.keepsWithin(other, "killed at call %d", i)
+				a.isExactAfterASweep(other, "killed at call %d", i)
 				alive = !d.reached()
 			}
 		}
@@ -275,17 +275,17 @@ func TestSlowUploadsAndRemovalsAreCountedAgain(t *testing.T) {
 			_, err := other.service.Sweep(t.Context())
 			require.NoError(t, err)
 		}
-		a.inTurn(func(*process) {}, sweep, func(p, other *process, at int) {
+		a.inTurn(func(*process) {}, sweep, func(p, other *process, i int) {
 			everyWay[0].send(t, p, content(3000))
-			a.isExactAfterASweep(other, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", i)
 		})
 		a.inTurn(
 			func(other *process) { require.Empty(t, everyWay[0].send(t, other, content(3000))) },
 			sweep,
-			func(p, other *process, at int) {
+			func(p, other *process, i int) {
 				keys, _ := a.files()
 				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.isExactAfterASweep(other, "at call %d", at)
+				a.isExactAfterASweep(other, "at call %d", i)
 			},
 		)
 	})
@@ -350,10 +350,10 @@ func TestAFileWhoseReservationIsLostCounts(t *testing.T) {
 				}
 				_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
 				require.NoError(t, err)
-			}, func(p, other *process, at int) {
+			}, func(p, other *process, i int) {
 				w.send(t, p, content(3000))
-				a.keepsWithin(other, "%s, at call %d", w.name, at)
-				a.isExactAfterASweep(other, "%s, at call %d", w.name, at)
+				a.keepsWithin(other, "%s, at call %d", w.name, i)
+				a.isExactAfterASweep(other, "%s, at call %d", w.name, i)
 			})
 		}
 	})

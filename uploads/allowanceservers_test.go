@@ -81,21 +81,21 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 		for _, w := range everyWay {
 			t.Run(store.name+", "+w.name, func(t *testing.T) {
 				a := &account{t: t, shared: b}
-				for at, alive := 1, false; !alive; at++ {
-					require.Less(t, at, 160)
+				for i, alive := 1, false; !alive; i++ {
+					require.Less(t, i, 160)
 					a.renew()
-					d := &ending{at: (at + 1) / 2, after: at%2 == 0} // before each call, and after it
+					d := &ending{at: (i + 1) / 2, after: i%2 == 0} // before each call, and after it
 					other := a.process()
 					mortal := a.process()
 					require.Empty(t, everyWay[0].send(t, other, content(1000)))
 					mortal.ctx = context.WithValue(mortal.ctx, endingKey{}, d)
 					w.send(t, mortal, content(3000))
-					a.keepsWithin(other, "killed at call %d", at)
+					a.keepsWithin(other, "killed at call %d", i)
 					for range 5 {
 						everyWay[0].send(t, other, content(2500))
 					}
-					a.keepsWithin(other, "killed at call %d", at)
-					a.isExactAfterASweep(other, "killed at call %d", at)
+					a.keepsWithin(other, "killed at call %d", i)
+					a.isExactAfterASweep(other, "killed at call %d", i)
 					alive = !d.reached()
 				}
 			})

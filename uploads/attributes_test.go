@@ -29,9 +29,9 @@ func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
 
 		r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
-		kept, err := b.Attrs(t.Context(), r.Key)
+		attrs, err := b.Attrs(t.Context(), r.Key)
 		require.NoError(t, err)
-		require.Equal(t, storage.Properties{ContentType: "image/png"}, kept.Properties)
+		require.Equal(t, storage.Properties{ContentType: "image/png"}, attrs.Properties)
 	})
 }
 
@@ -40,21 +40,21 @@ func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
 	s := newService(t, b, uploads.Config{})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 	require.NoError(t, err)
-	sent, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
+	req, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
 	require.NoError(t, err)
-	sent.Header.Set("Content-Disposition", `attachment; filename="photo.hta"`)
-	sent.Header.Set("Content-Encoding", "gzip")
-	sent.Header.Set("Content-Language", "de")
-	require.Equal(t, http.StatusOK, statusOf(t, sent))
+	req.Header.Set("Content-Disposition", `attachment; filename="photo.hta"`)
+	req.Header.Set("Content-Encoding", "gzip")
+	req.Header.Set("Content-Language", "de")
+	require.Equal(t, http.StatusOK, statusOf(t, req))
 	waiting, err := b.Attrs(t.Context(), pendingOf(ticket))
 	require.NoError(t, err)
 	require.Equal(t, "gzip", waiting.ContentEncoding, "the store takes a header that was not signed")
 
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	kept, err := b.Attrs(t.Context(), r.Key)
+	attrs, err := b.Attrs(t.Context(), r.Key)
 	require.NoError(t, err)
-	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, kept.Properties)
+	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, attrs.Properties)
 }
 
 // onAmazonsRules returns a bucket of a server with Amazon's rules.
@@ -63,8 +63,8 @@ func onAmazonsRules(t *testing.T) storage.Bucket {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	profile, known := s3.NamedProfile("aws")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("aws")
+	require.True(t, ok)
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
@@ -94,9 +94,9 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 				require.NoError(t, err)
 				return statusOf(t, r)
 			}
-			stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
-			require.Equal(t, row.status, read(stored.Location))
+			require.Equal(t, row.status, read(file.Location))
 
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
 		b := inMemory(t)
 		s := newService(t, b, uploads.Config{Tags: tags})
-		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+		file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 		require.NoError(t, err)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
 		require.NoError(t, storage.SetTags(t.Context(), b, pendingOf(ticket), map[string]string{"of": "the sender"}))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
-		for _, key := range []string{stored.Key, finished.Key} {
+		for _, key := range []string{file.Key, finished.Key} {
 			got, err := storage.Tags(t.Context(), b, key)
 			require.NoError(t, err)
 			require.Len(t, got, len(tags))

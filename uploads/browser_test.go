@@ -44,14 +44,14 @@ func startBrowser(t *testing.T) *browser {
 	require.NoError(t, cmd.Start())
 	b := &browser{t: t, stdin: stdin, waiting: map[int]chan reply{0: make(chan reply, 1)}}
 	started := b.waiting[0]
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(done)
 		b.read(stdout)
 	}()
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		<-ended
+		<-done
 		_ = cmd.Wait()
 		if t.Failed() {
 			t.Logf("the browser's console:\n%s", said.String())

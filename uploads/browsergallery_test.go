@@ -30,8 +30,8 @@ func TestABrowserKeepsPrivatePictures(t *testing.T) {
 			toPage := &wire{}
 			toStore := &wire{}
 			page := serveWire(t, toPage)
-			stored := serveWire(t, toStore)
-			bucket := openForPage(t, store, page, stored, toStore)
+			value := serveWire(t, toStore)
+			bucket := openForPage(t, store, page, value, toStore)
 			next := toStore.next
 			toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				asked.Add(1)
@@ -90,12 +90,12 @@ func gallery(t *testing.T, bucket storage.SignedDownloader, opts []storage.Signe
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("Cache-Control", "no-store")
 		for number := range galleryPictures {
-			signed, err := bucket.SignedDownloadURL(r.Context(), picture(number), opts...)
+			signedURL, err := bucket.SignedDownloadURL(r.Context(), picture(number), opts...)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			fmt.Fprintf(w, "<img src=%q>\n", signed.URL)
+			fmt.Fprintf(w, "<img src=%q>\n", signedURL.URL)
 		}
 		fmt.Fprint(w, "<script>onload = () => { window.ready = true }</script>")
 	})

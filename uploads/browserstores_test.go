@@ -94,10 +94,10 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 	t.Helper()
 	s := &browserSite{toServer: &wire{}, toStore: &wire{}, made: map[string][]string{}}
 	page := serveWire(t, s.toServer)
-	stored := serveWire(t, s.toStore)
+	value := serveWire(t, s.toStore)
 	s.url = page + "/"
-	s.stored = stored
-	s.bucket = openForPage(t, store, page, stored, s.toStore)
+	s.stored = value
+	s.bucket = openForPage(t, store, page, value, s.toStore)
 
 	config.Rules = rules.Any(0)
 	config.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil }
@@ -136,7 +136,7 @@ var partHeaders = []string{"content-type", "x-amz-checksum-crc32c", "x-ms-blob-t
 
 // openForPage makes a bucket that lets the page in, and removes it after the test. Its
 // signed requests go through the wire.
-func openForPage(t *testing.T, store browserStore, page, stored string, w *wire) storage.Bucket {
+func openForPage(t *testing.T, store browserStore, page, value string, w *wire) storage.Bucket {
 	t.Helper()
 	account := store.account(t)
 	service, err := storage.OpenService(t.Context(), account)
@@ -161,7 +161,7 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 	address, err := url.Parse(account)
 	require.NoError(t, err)
 	store.bucket(address, name)
-	base := stored
+	base := value
 	var endpoint *url.URL
 	if store.proxied != "" {
 		endpoint, err = url.Parse(testserver.Need(t, store.proxied))

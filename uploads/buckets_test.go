@@ -55,12 +55,12 @@ func newService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Servi
 // keys returns all keys of the bucket.
 func keys(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
-	found := []string{}
+	names := []string{}
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		found = append(found, entry.Key)
+		names = append(names, entry.Key)
 	}
-	return found
+	return names
 }
 
 // published returns the keys that are not pending.

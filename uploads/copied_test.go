@@ -16,7 +16,7 @@ import (
 // when they have expired, and touches no upload of the original.
 func TestASweepOfACopiedBucketLeavesTheUploadsOfTheOriginal(t *testing.T) {
 	b := memstore.New()
-	copied := memstore.New()
+	dst := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})
 	begun := s.begin(map[string]any{"filename": "a"})
 	part := begun.send(1, content(1000))
@@ -25,17 +25,17 @@ func TestASweepOfACopiedBucketLeavesTheUploadsOfTheOriginal(t *testing.T) {
 	ctx := driver.WithLayerMetadata(t.Context())
 	for e, err := range b.List(ctx) {
 		require.NoError(t, err)
-		_, err = storage.Copy(ctx, copied, e.Key, b, e.Key)
+		_, err = storage.Copy(ctx, dst, e.Key, b, e.Key)
 		require.NoError(t, err)
 	}
 	clock := &clock{}
 	clock.Advance(100 * time.Hour)
-	sweeping, err := uploads.New(withClock(t, copied, clock), configured(uploads.Config{Now: clock.Now}))
+	sweeping, err := uploads.New(withClock(t, dst, clock), configured(uploads.Config{Now: clock.Now}))
 	require.NoError(t, err)
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
-	for e, err := range copied.List(t.Context()) {
+	for e, err := range dst.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "the copy is swept", e.Key)
 	}

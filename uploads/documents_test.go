@@ -23,11 +23,11 @@ func TestSlowDocumentsOfOneUserAreWithinTheMemoryLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		s.handler.SetFeeds(512, 0)
-		ended := make(chan struct{})
+		done := make(chan struct{})
 		var all sync.WaitGroup
 		for range 64 {
 			all.Go(func() {
-				body := io.MultiReader(strings.NewReader(`{"parts": [{"ETag": "`+strings.Repeat("a", length/2)), &until{ended})
+				body := io.MultiReader(strings.NewReader(`{"parts": [{"ETag": "`+strings.Repeat("a", length/2)), &until{done})
 				_, _ = s.try(t.Context(), "slow", "POST", "/s3/multipart/x/complete", body, documentHeaders)
 			})
 		}
@@ -35,9 +35,9 @@ func TestSlowDocumentsOfOneUserAreWithinTheMemoryLimit(t *testing.T) {
 		require.NotZero(t, s.handler.FeedsUsed())
 		require.LessOrEqual(t, s.handler.FeedsUsed(), int64(512*uploads.FeedBytes))
 		u := s.begin(map[string]any{"filename": "a"})
-		sent := u.send(1, content(1000))
-		require.Equal(t, 200, u.complete(sent).StatusCode, "another user completes meanwhile")
-		close(ended)
+		part := u.send(1, content(1000))
+		require.Equal(t, 200, u.complete(part).StatusCode, "another user completes meanwhile")
+		close(done)
 		all.Wait()
 		require.Zero(t, s.handler.FeedsUsed())
 	})

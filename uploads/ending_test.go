@@ -35,16 +35,16 @@ type partsUpload struct {
 
 func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	t.Helper()
-	asked := []byte(`{"filename":"a","size":` + size(data) + `}`)
-	_, _, text := p.ask("POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	body := []byte(`{"filename":"a","size":` + size(data) + `}`)
+	_, _, text := p.ask("POST", "/s3/multipart", body, "Content-Type", "application/json")
 	var u begun
 	require.NoError(t, json.Unmarshal(text, &u))
 	path := "/s3/multipart/" + u.UploadID
 	query := "?key=" + url.QueryEscape(u.Key)
 	_, _, text = p.ask("GET", path+"/1"+query, nil)
-	var signed signedPart
-	require.NoError(t, json.Unmarshal(text, &signed))
-	_, header, _ := p.ask(signed.Method, pathOf(signed.URL), data)
+	var part signedPart
+	require.NoError(t, json.Unmarshal(text, &part))
+	_, header, _ := p.ask(part.Method, pathOf(part.URL), data)
 	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(t, err)
 	return partsUpload{key: u.Key, complete: func(p *process) {
@@ -58,26 +58,26 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 func TestDeleteBeforeTheEndOfAnUploadSubtractsNothing(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
-			for at, alive := 1, false; !alive; at++ {
-				require.Less(t, at, 80)
+			for i, alive := 1, false; !alive; i++ {
+				require.Less(t, i, 80)
 				a.renew()
 				other := a.process()
 				u := other.beginPartsUpload(t, content(6000))
-				d := &ending{at: at, after: after}
+				d := &ending{at: i, after: after}
 				u.complete(a.process(d.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
 				a.usage(other)
 				for range 4 {
 					everyWay[0].send(t, other, content(2500))
 				}
-				a.keepsWithin(other, "killed at call %d", at)
+				a.keepsWithin(other, "killed at call %d", i)
 				a.now.Advance(2 * time.Minute)
 				u.complete(other)
 				a.usage(other)
-				a.keepsWithin(other, "killed at call %d", at)
+				a.keepsWithin(other, "killed at call %d", i)
 				_, bytes := a.files()
-				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", at)
-				a.isExactAfterASweep(other, "killed at call %d", at)
+				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", i)
+				a.isExactAfterASweep(other, "killed at call %d", i)
 				alive = !d.reached()
 			}
 		}
@@ -87,12 +87,12 @@ func TestDeleteBeforeTheEndOfAnUploadSubtractsNothing(t *testing.T) {
 // The same with pieces, whose key is not known before they are joined.
 func TestDeleteBeforeTheEndOfPiecesSubtractsNothing(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
-		for at, alive := 1, false; !alive; at++ {
-			require.Less(t, at, 80)
+		for i, alive := 1, false; !alive; i++ {
+			require.Less(t, i, 80)
 			a.renew()
 			other := a.process()
 			require.NoError(t, put(other, 1, 3000))
-			d := &ending{at: at, after: true}
+			d := &ending{at: i, after: true}
 			_ = put(a.process(d.layer), 2, 3000)
 			keys, _ := a.files()
 			for _, key := range keys {
@@ -105,8 +105,8 @@ func TestDeleteBeforeTheEndOfPiecesSubtractsNothing(t *testing.T) {
 			a.now.Advance(2 * time.Minute)
 			_ = put(other, 2, 3000)
 			a.usage(other)
-			a.keepsWithin(other, "killed at call %d", at)
-			a.isExactAfterASweep(other, "killed at call %d", at)
+			a.keepsWithin(other, "killed at call %d", i)
+			a.isExactAfterASweep(other, "killed at call %d", i)
 			alive = !d.reached()
 		}
 	})
@@ -129,17 +129,17 @@ func TestFinishBesideDeleteDoesNotBringTheFileBack(t *testing.T) {
 			key = f.Key
 		}, func(other *process) {
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
-		}, func(p, other *process, at int) {
+		}, func(p, other *process, i int) {
 			require.NoError(t, p.service.Delete(t.Context(), key, user))
-			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", at)
+			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", i)
 			if a.record {
-				found, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
+				files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
 				require.NoError(t, err)
-				require.Empty(t, found, "at call %d", at)
+				require.Empty(t, files, "at call %d", i)
 			}
 			_, err := other.service.Sweep(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", at)
+			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", i)
 		})
 	})
 }
@@ -198,18 +198,18 @@ func TestUsageOfAnOlderVersionGoesOn(t *testing.T) {
 func TestStoreThatDiesBlocksNobodyAfterASweep(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay[:3] {
-			for at, alive := 1, false; !alive; at++ {
-				require.Less(t, at, 80)
+			for i, alive := 1, false; !alive; i++ {
+				require.Less(t, i, 80)
 				a.renew()
-				d := &ending{at: at, after: true}
+				d := &ending{at: i, after: true}
 				other := a.process()
 				w.send(t, a.process(d.layer), content(3000))
 				a.now.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				usage := a.usage(other)
-				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", w.name, at)
-				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", w.name, at)
+				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", w.name, i)
+				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", w.name, i)
 				alive = !d.reached()
 			}
 		}
@@ -272,9 +272,9 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 		begin := func() string {
 			status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
 			require.Equal(t, http.StatusOK, status, string(text))
-			var asked signedPart
-			require.NoError(t, json.Unmarshal(text, &asked))
-			return pathOf(asked.URL)
+			var part signedPart
+			require.NoError(t, json.Unmarshal(text, &part))
+			return pathOf(part.URL)
 		}
 		path := begin()
 		require.Equal(t, uploads.Usage{}, a.usage(p))
@@ -283,11 +283,11 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 			path = begin()
 		}, func(other *process) {
 			other.ask("PUT", path, content(1000))
-		}, func(p, other *process, at int) {
+		}, func(p, other *process, i int) {
 			p.ask("PUT", path, content(3000))
 			a.usage(other)
-			a.keepsWithin(other, "at call %d", at)
-			a.isExactAfterASweep(other, "at call %d", at)
+			a.keepsWithin(other, "at call %d", i)
+			a.isExactAfterASweep(other, "at call %d", i)
 		})
 		a.renew()
 		p = a.process()
@@ -311,27 +311,27 @@ func TestJoinedTusPiecesDoNotStay(t *testing.T) {
 			}
 			return bytes
 		}
-		for at, alive := 1, false; !alive; at++ {
-			require.Less(t, at, 80)
+		for i, alive := 1, false; !alive; i++ {
+			require.Less(t, i, 80)
 			a.renew()
 			other := a.process()
 			for range 3 {
-				d := &ending{at: at, after: true}
+				d := &ending{at: i, after: true}
 				sendJoined(a.process(d.layer), content(3000))
 				usage := a.usage(other)
 				// A killed call leaves the pieces beside the joined file. It has counted neither.
 				if usage.ReservedBytes == 0 {
-					require.LessOrEqual(t, stored(), usage.Bytes, "killed at call %d", at)
+					require.LessOrEqual(t, stored(), usage.Bytes, "killed at call %d", i)
 				}
 				alive = !d.reached()
 			}
-			require.LessOrEqual(t, stored(), int64(2*allowedBytes), "killed at call %d", at)
+			require.LessOrEqual(t, stored(), int64(2*allowedBytes), "killed at call %d", i)
 			if alive {
 				keys, bytes := a.files()
 				require.Len(t, keys, 3)
 				require.Equal(t, bytes, stored())
 			}
-			a.isExactAfterASweep(other, "killed at call %d", at)
+			a.isExactAfterASweep(other, "killed at call %d", i)
 		}
 	})
 }
@@ -379,12 +379,12 @@ func TestCancelBesideFinishLeavesAFileOrNone(t *testing.T) {
 			other.sendTicket(t, ticket, content(3000))
 		}
 		var finished, canceled error
-		agree := func(other *process, at int) {
+		agree := func(other *process, i int) {
 			keys, _ := a.files()
-			require.Equal(t, finished == nil, len(keys) == 1, "at call %d: %v, %v", at, finished, canceled)
-			require.NotEqual(t, finished == nil, canceled == nil, "at call %d: %v, %v", at, finished, canceled)
-			a.keepsWithin(other, "at call %d", at)
-			a.isExactAfterASweep(other, "at call %d", at)
+			require.Equal(t, finished == nil, len(keys) == 1, "at call %d: %v, %v", i, finished, canceled)
+			require.NotEqual(t, finished == nil, canceled == nil, "at call %d: %v, %v", i, finished, canceled)
+			a.keepsWithin(other, "at call %d", i)
+			a.isExactAfterASweep(other, "at call %d", i)
 		}
 		finish := func(p *process) {
 			_, finished = p.service.Finish(t.Context(), ticket.Token, user)
@@ -392,15 +392,15 @@ func TestCancelBesideFinishLeavesAFileOrNone(t *testing.T) {
 		cancel := func(p *process) {
 			canceled = p.service.Cancel(t.Context(), ticket.Token, user)
 		}
-		a.inTurn(setUp, cancel, func(p, other *process, at int) {
+		a.inTurn(setUp, cancel, func(p, other *process, i int) {
 			canceled = &uploads.Error{Code: uploads.Completed}
 			finish(p)
-			agree(other, at)
+			agree(other, i)
 		})
-		a.inTurn(setUp, finish, func(p, other *process, at int) {
+		a.inTurn(setUp, finish, func(p, other *process, i int) {
 			finished = &uploads.Error{Code: uploads.NotFound}
 			cancel(p)
-			agree(other, at)
+			agree(other, i)
 		})
 	})
 }
@@ -420,12 +420,12 @@ func TestFinishOfATicketThatExpiresMeanwhileIsNotFound(t *testing.T) {
 			a.now.Advance(48 * time.Hour)
 			_, err := other.service.Sweep(t.Context())
 			require.NoError(t, err)
-		}, func(p, other *process, at int) {
+		}, func(p, other *process, i int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
 			if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
-				require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", at, err)
+				require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", i, err)
 			}
-			a.isExactAfterASweep(other, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", i)
 		})
 	})
 }

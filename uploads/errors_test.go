@@ -46,10 +46,10 @@ func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 }
 
 func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
-	refused := fmt.Errorf("taking the avatar: %w", refuseFile(TooManyPixels, "The picture is too large.").about("me.png"))
-	require.Equal(t, TooManyPixels, CodeOf(refused))
-	require.ErrorIs(t, refused, storage.TooLarge)
-	require.EqualError(t, refused, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
+	refusal := fmt.Errorf("taking the avatar: %w", refuseFile(TooManyPixels, "The picture is too large.").about("me.png"))
+	require.Equal(t, TooManyPixels, CodeOf(refusal))
+	require.ErrorIs(t, refusal, storage.TooLarge)
+	require.EqualError(t, refusal, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
 
 	cause := &storage.Error{Code: storage.RateLimited, Op: "Upload", Hint: "slow down"}
 	failed := storeFailed(cause)

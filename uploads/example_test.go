@@ -49,9 +49,9 @@ func ExampleError() {
 		Name:        "me.png",
 		ClaimedType: "image/png",
 	})
-	if refused, ok := errors.AsType[*uploads.Error](err); ok {
-		fmt.Println(refused.Code)
-		fmt.Println(refused.Name+":", refused.Message)
+	if refusal, ok := errors.AsType[*uploads.Error](err); ok {
+		fmt.Println(refusal.Code)
+		fmt.Println(refusal.Name+":", refusal.Message)
 	}
 	// Output:
 	// type_not_allowed

@@ -257,9 +257,9 @@ func TestExploredCompletion(t *testing.T) {
 					})
 					s.Check(func() {
 						late := newExploredService(s, store.Bucket(), records)
-						stored := late.stored(s)
+						size := late.stored(s)
 						if completed == http.StatusOK && tt.name != "and Delete" {
-							require.EqualValues(s, 60, stored)
+							require.EqualValues(s, 60, size)
 						}
 						_, _ = late.Store(s.Context(), uploads.Upload{
 							Body: bytes.NewReader(content(100)),
@@ -282,8 +282,8 @@ func TestExploredCompletion(t *testing.T) {
 type exploredParts struct{ key, path, query, etag string }
 
 func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
-	asked := []byte(`{"filename":"a","size":60}`)
-	w := e.ask(s.Context(), "POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	body := []byte(`{"filename":"a","size":60}`)
+	w := e.ask(s.Context(), "POST", "/s3/multipart", body, "Content-Type", "application/json")
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
 	var begun begun
 	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &begun))
@@ -293,9 +293,9 @@ func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 		query: "?key=" + url.QueryEscape(begun.Key),
 	}
 	w = e.ask(s.Context(), "GET", u.path+"/1"+u.query, nil)
-	var signed signedPart
-	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &signed))
-	w = e.ask(s.Context(), signed.Method, pathOf(signed.URL), content(60))
+	var part signedPart
+	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &part))
+	w = e.ask(s.Context(), part.Method, pathOf(part.URL), content(60))
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
 	u.etag = w.Header().Get("ETag")
 	return u

@@ -59,34 +59,34 @@ func TestSlowConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 					a, _ := s.try(t.Context(), user, method, address, io.MultiReader(strings.NewReader(start), rest), h)
 					return a
 				}
-				ended := make(chan struct{})
-				refused := 0
+				done := make(chan struct{})
+				refusals := 0
 				var all sync.WaitGroup
 				var mu sync.Mutex
 				for i := range connections {
 					all.Go(func() {
-						a := send("slow", i, &until{ended})
+						a := send("slow", i, &until{done})
 						mu.Lock()
 						defer mu.Unlock()
 						if a != nil && a.StatusCode == http.StatusServiceUnavailable {
-							refused++
+							refusals++
 						}
 					})
 				}
 				synctest.Wait()
 				require.EqualValues(t, connections/2*uploads.FeedBytes, s.handler.FeedsUsed())
-				began := time.Now()
+				begin := time.Now()
 				for i := range 10 {
 					a := send(alice, i, bytes.NewReader([]byte("\r\n--x--\r\n")))
 					require.NotNil(t, a)
 					require.Less(t, a.StatusCode, 300, string(a.body))
 				}
-				require.Less(t, time.Since(began), 10*time.Second)
+				require.Less(t, time.Since(begin), 10*time.Second)
 				time.Sleep(5 * time.Minute)
 				require.Zero(t, s.handler.FeedsUsed(), "they are disconnected")
-				close(ended)
+				close(done)
 				all.Wait()
-				require.GreaterOrEqual(t, refused, connections/2)
+				require.GreaterOrEqual(t, refusals, connections/2)
 			})
 		})
 	}

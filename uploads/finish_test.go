@@ -44,10 +44,10 @@ func TestASignedUploadIsFinished(t *testing.T) {
 		require.Equal(t, "image/png", attrs.ContentType)
 		require.Equal(t, "private, max-age=31536000, immutable", attrs.CacheControl)
 
-		again, err := s.Finish(t.Context(), ticket.Token, me)
+		second, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err, "a client that lost the answer asks again")
-		require.Equal(t, r.Key, again.Key)
-		require.Equal(t, r.Size, again.Size)
+		require.Equal(t, r.Key, second.Key)
+		require.Equal(t, r.Size, second.Size)
 	})
 }
 

@@ -25,15 +25,15 @@ func TestFinishTwiceAtOnceKeepsTheFile(t *testing.T) {
 			_, err := other.service.Finish(t.Context(), ticket.Token, user)
 			require.NoError(t, err)
 			acknowledged = true
-		}, func(p, other *process, at int) {
+		}, func(p, other *process, i int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
-			require.True(t, err == nil || acknowledged, "at call %d: %v", at, err)
+			require.True(t, err == nil || acknowledged, "at call %d: %v", i, err)
 			keys, _ := a.files()
-			require.Len(t, keys, 1, "at call %d", at)
+			require.Len(t, keys, 1, "at call %d", i)
 			usage, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", at)
-			a.isExactAfterASweep(other, "at call %d", at)
+			require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", i)
+			a.isExactAfterASweep(other, "at call %d", i)
 		})
 	})
 }

@@ -29,10 +29,10 @@ func TestACompletionThatIsRepeatedGivesALinkThatWorks(t *testing.T) {
 	}{
 		{"S3 parts", func(s *sessionSite) func() string {
 			u := s.begin(map[string]any{"filename": "file"})
-			sent := u.send(1, data)
+			part := u.send(1, data)
 			return func() string {
 				var done struct{ Location string }
-				u.complete(sent).json(s.t, &done)
+				u.complete(part).json(s.t, &done)
 				return done.Location
 			}
 		}},

@@ -111,15 +111,15 @@ func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
 		require.Equal(t, http.StatusCreated, status, answer)
 		files := answer["files"].([]any)
 		require.Len(t, files, 2)
-		stored := keys(t, b)
+		values := keys(t, b)
 		for i, want := range []string{"image/png", "image/gif"} {
 			file := files[i].(map[string]any)
 			require.Equal(t, want, file["type"])
-			require.Contains(t, stored, file["key"])
+			require.Contains(t, values, file["key"])
 			require.Contains(t, file["location"], "http")
 			require.Equal(t, []string{"me.png", "two.gif"}[i], file["name"])
 		}
-		for _, key := range stored {
+		for _, key := range values {
 			status, _ = s.ask("43", http.MethodDelete, "/"+key, "", nil)
 			require.Equal(t, http.StatusForbidden, status)
 			status, _ = s.ask("42", http.MethodDelete, "/"+key, "", nil)

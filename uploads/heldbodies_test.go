@@ -35,10 +35,10 @@ func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
 					a, _ := s.try(t.Context(), user, method, address, io.MultiReader(strings.NewReader(start), rest), h)
 					return a
 				}
-				ended := make(chan struct{})
+				done := make(chan struct{})
 				var all sync.WaitGroup
 				for i := range connections {
-					all.Go(func() { send("slow", i, &until{ended}) })
+					all.Go(func() { send("slow", i, &until{done}) })
 				}
 				synctest.Wait()
 				require.NotZero(t, s.handler.BodiesUsed())
@@ -46,7 +46,7 @@ func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
 				method, address, h := way.request(s, alice, 0)
 				a := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
 				require.Less(t, a.StatusCode, http.StatusMultipleChoices, string(a.body))
-				close(ended)
+				close(done)
 				all.Wait()
 				require.Zero(t, s.handler.BodiesUsed())
 			})

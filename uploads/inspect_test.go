@@ -55,7 +55,7 @@ func TestGIFsOfAnySizeAreAccepted(t *testing.T) {
 }
 
 func TestContradictoryHeadersAreRefused(t *testing.T) {
-	whole := aGIF(3, 2)
+	full := aGIF(3, 2)
 	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
 	for _, row := range []struct {
 		name, content string
@@ -65,7 +65,7 @@ func TestContradictoryHeadersAreRefused(t *testing.T) {
 		{"a PNG whose sum is wrong", aPNG()[:29] + "zzzz" + aPNG()[33:], uploads.Damaged},
 		{"only a JPEG's first bytes", "\xff\xd8\xff\xe0", uploads.Damaged},
 		{"a JPEG without a frame", aJPEG()[:20] + "\xff\xd9", uploads.Damaged},
-		{"a GIF cut in its table", whole[:40], uploads.Damaged},
+		{"a GIF cut in its table", full[:40], uploads.Damaged},
 		{"a GIF without a picture", screen + "\x3b", uploads.Damaged},
 		{"a GIF with text for a block", screen + "alert(1)", uploads.Damaged},
 		{"a GIF whose picture leaves the screen", screen + "\x2c\x01\x00\x00\x00\x03\x00\x02\x00\x00", uploads.Damaged},
@@ -107,9 +107,9 @@ func TestHostileFilesAreInspectedQuickly(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: append(rules.Pictures(), "image/svg+xml")}})
-			begun := time.Now()
+			start := time.Now()
 			_, _ = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
-			require.Less(t, time.Since(begun), 30*time.Second, "on any machine; looking at each byte again for each would take minutes")
+			require.Less(t, time.Since(start), 30*time.Second, "on any machine; looking at each byte again for each would take minutes")
 		})
 	}
 }

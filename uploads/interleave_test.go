@@ -302,9 +302,9 @@ func (e *exploredSite) parts(data []byte) (complete, abort string, body []byte) 
 	at := "/s3/multipart/" + u.UploadID
 	key := "?key=" + url.QueryEscape(u.Key)
 	_, _, text = e.outside.ask("GET", at+"/1"+key, nil)
-	var signed signedPart
-	require.NoError(e, json.Unmarshal(text, &signed))
-	_, header, _ := e.outside.ask(signed.Method, pathOf(signed.URL), data)
+	var part signedPart
+	require.NoError(e, json.Unmarshal(text, &part))
+	_, header, _ := e.outside.ask(part.Method, pathOf(part.URL), data)
 	body, err = json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(e, err)
 	return at + "/complete" + key, at + key, body

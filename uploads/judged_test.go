@@ -31,14 +31,14 @@ type wayIn struct {
 // left returns the keys that are left after a Sweep of a file that was refused with code; "": of one that
 // was stored.
 func (w wayIn) left(s *sessionSite, code uploads.Code) []string {
-	left := s.tidy()
+	leftovers := s.tidy()
 	if w.stays {
-		left = slices.DeleteFunc(left, func(key string) bool {
+		leftovers = slices.DeleteFunc(leftovers, func(key string) bool {
 			return strings.HasPrefix(key, uploads.DefaultPrefix) &&
 				(strings.HasSuffix(key, "/state.json") || code == uploads.TooLarge && strings.Contains(key, "/piece-"))
 		})
 	}
-	return left
+	return leftovers
 }
 
 // ticketed sends a file with a ticket.
@@ -73,12 +73,12 @@ var waysIn = []wayIn{
 		}
 		u := &begun{s: s, user: alice}
 		a.json(s.t, u)
-		var sent []sentPart
+		var part []sentPart
 		step := int(u.PartSize) // at least the store's minimum
-		for from := 0; from < len(data); from += step {
-			sent = append(sent, u.send(len(sent)+1, data[from:min(from+step, len(data))]))
+		for start := 0; start < len(data); start += step {
+			part = append(part, u.send(len(part)+1, data[start:min(start+step, len(data))]))
 		}
-		return u.complete(sent...)
+		return u.complete(part...)
 	}},
 	{name: "S3, one request", send: func(s *sessionSite, data []byte) *answer {
 		a := s.do(alice, "GET", "/s3/params?filename=film.mp4&type=video%2Fmp4", nil, nil)
@@ -158,8 +158,8 @@ func sendPieces(s *sessionSite, data []byte) *answer {
 // is left.
 func TestEveryWayInHasTheSameRules(t *testing.T) {
 	const most = 5 * part
-	filmOf := func(n int, more string) []byte {
-		head := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + more
+	filmOf := func(n int, extra string) []byte {
+		head := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + extra
 		return []byte(head + strings.Repeat("\x00", n-len(head)))
 	}
 	for _, row := range []struct {
@@ -226,13 +226,13 @@ func TestTheKeyOfAJudgedFileIsKnownWhenItIsComplete(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}", Link: uploads.SignedLink})
 	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(aPNG())})
 	require.Equal(t, u.UploadID, u.Key)
-	sent := u.send(1, []byte(aPNG()))
+	part := u.send(1, []byte(aPNG()))
 	var done struct {
 		Key, Location, Type string
 		Size                int64
 	}
 	for range 2 { // again, with the same key of the beginning
-		a := u.complete(sent)
+		a := u.complete(part)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		a.json(t, &done)
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, done.Key)

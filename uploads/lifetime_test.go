@@ -133,9 +133,9 @@ func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
 	require.NoError(t, err)
 
 	now = now.Add(2 * time.Hour)
-	again, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+	second, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	require.Equal(t, f.Expires, again.Expires)
+	require.Equal(t, f.Expires, second.Expires)
 	require.Equal(t, 2, told)
 
 	require.NoError(t, s.Records().Remove(t.Context(), f))

@@ -24,11 +24,11 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 	if s.writes == s.lost && s.before {
 		return "", storage.Unavailable
 	}
-	written, err := s.States.SetState(ctx, key, state, revision)
+	text, err := s.States.SetState(ctx, key, state, revision)
 	if s.writes == s.lost && err == nil {
 		return "", &storage.Error{Code: storage.Unavailable, Unknown: true}
 	}
-	return written, err
+	return text, err
 }
 
 // A write of the state that took effect is none that failed: its claim would keep all others away.
@@ -55,16 +55,16 @@ func TestAFailedWriteOfTheStateLetsTheNextCallContinue(t *testing.T) {
 		states := &lossyStates{States: uploads.BucketStates(b), before: true}
 		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
-		sent := u.send(1, []byte("text"))
+		part := u.send(1, []byte("text"))
 		states.writes = 0
 		states.lost = lost
-		a := u.complete(sent)
+		a := u.complete(part)
 		if states.writes < lost {
 			require.Greater(t, lost, 2)
 			return
 		}
 		require.Equal(t, "503 store_failed file", a.refusal(t))
-		a = u.complete(sent)
+		a = u.complete(part)
 		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
 		s.stored("files/alice/file", []byte("text"))
 	}

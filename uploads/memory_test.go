@@ -145,10 +145,10 @@ func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
 		require.Equal(t, "503 busy", a.refusal(t))
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
 		stuck := newStuckBody(content(100))
-		began := time.Now()
+		start := time.Now()
 		defer stuck.end()
 		require.Equal(t, "503 busy", (<-s.patchAndStall(at, stuck)).refusal(t))
-		require.Less(t, time.Since(began), 4*time.Second, "the response does not wait for the body")
+		require.Less(t, time.Since(start), 4*time.Second, "the response does not wait for the body")
 		for _, stop := range stops {
 			stop()
 		}
@@ -234,23 +234,23 @@ func TestStalledPartsOfOneUserLeaveMemoryForOthers(t *testing.T) {
 					r.RemoteAddr = net.JoinHostPort("192.0.2."+cmp.Or(r.Header.Get("X-Client"), "1"), "1234")
 					http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
 				})})
-				ended := make(chan struct{})
+				done := make(chan struct{})
 				var all sync.WaitGroup
 				defer all.Wait()
-				defer close(ended)
+				defer close(done)
 				for i := range uploadsOfOne {
 					h := headers{"Upload-Complete": "?0", "Content-Disposition": "attachment; filename=" + itoa(int64(i)), row.header: "1"}
 					all.Go(func() {
-						_, _ = s.try(t.Context(), "", "POST", "/tus/", io.MultiReader(bytes.NewReader(content(partSize-1)), &until{ended}), h)
+						_, _ = s.try(t.Context(), "", "POST", "/tus/", io.MultiReader(bytes.NewReader(content(partSize-1)), &until{done}), h)
 					})
 				}
 				synctest.Wait()
 				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(8*partSize), "most of it")
 				data := content(4 * partSize)
-				began := time.Now()
+				start := time.Now()
 				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{"Upload-Complete": "?1", "Content-Disposition": "attachment; filename=other", row.header: "2"})
 				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-				require.Less(t, time.Since(began), time.Second)
+				require.Less(t, time.Since(start), time.Second)
 				s.stored("other", data)
 			})
 		})

@@ -41,8 +41,8 @@ func FuzzCleanName(f *testing.F) {
 	for _, name := range []string{"a.png", `\..`, "\u202Ea", strings.Repeat("é.", 200), "a. ", " .\u200B. "} {
 		f.Add(name)
 	}
-	f.Fuzz(func(t *testing.T, given string) {
-		name := CleanName(given)
+	f.Fuzz(func(t *testing.T, value string) {
+		name := CleanName(value)
 		require.NotEmpty(t, name)
 		require.LessOrEqual(t, len(name), 255)
 		require.True(t, utf8.ValidString(name))

@@ -30,9 +30,9 @@ func TestNoPathDeletesTheFileOfAnotherUser(t *testing.T) {
 			r.Header.Set("User", "mallory")
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
-			there, err := b.Exists(t.Context(), f.Key)
+			exists, err := b.Exists(t.Context(), f.Key)
 			require.NoError(t, err)
-			require.True(t, there, "%s: %d", path, w.Code)
+			require.True(t, exists, "%s: %d", path, w.Code)
 		}
 		r := httptest.NewRequest(http.MethodDelete, "/"+f.Key, nil)
 		r.Header.Set("User", "alice")

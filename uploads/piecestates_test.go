@@ -64,10 +64,10 @@ func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
 
 					client := open(func(d driver.Driver) driver.Driver { return d })
 					client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-					left := call
+					remaining := call
 					send := func(ctx context.Context, _ string, next func(context.Context) error) error {
-						left--
-						if left == 0 {
+						remaining--
+						if remaining == 0 {
 							_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
 							if err != nil {
 								require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", kill, call, err)
@@ -77,7 +77,7 @@ func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
 					}
 					_, err := open(func(d driver.Driver) driver.Driver { return driver.Intercept(d, send) }).Sweep(t.Context())
 					require.NoError(t, err)
-					swept = left <= 0
+					swept = remaining <= 0
 					f, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
 					if err != nil {
 						require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
@@ -98,8 +98,8 @@ func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{Now: now.Now})
 	before := func(call string, happens func() error) *uploads.Service {
 		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, now string, next func(context.Context) error) error {
-				if now == call {
+			return driver.Intercept(d, func(ctx context.Context, current string, next func(context.Context) error) error {
+				if current == call {
 					if err := happens(); err != nil {
 						return err
 					}
@@ -190,11 +190,11 @@ func TestStatesInABucketAreListedInPages(t *testing.T) {
 	now.Advance(time.Hour)
 	for _, limit := range []int{1, 3, 7, 1000} {
 		var got []string
-		for after, more := "", true; more; more = after != "" {
-			found, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), after, limit)
+		for after, hasMore := "", true; hasMore; hasMore = after != "" {
+			states, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), after, limit)
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(found), limit)
-			for _, state := range found {
+			require.LessOrEqual(t, len(states), limit)
+			for _, state := range states {
 				got = append(got, state.Key)
 				require.InDelta(t, time.Hour, state.Idle, float64(time.Minute))
 			}

@@ -218,9 +218,9 @@ func TestNoRecordOfAFormStaysWithoutItsBytes(t *testing.T) {
 	for _, id := range ids {
 		f, err := records.Record(t.Context(), id)
 		require.NoError(t, err)
-		there, err := b.Exists(t.Context(), f.Key)
+		exists, err := b.Exists(t.Context(), f.Key)
 		require.NoError(t, err)
-		require.True(t, there, "the record has bytes")
+		require.True(t, exists, "the record has bytes")
 	}
 }
 
@@ -266,9 +266,9 @@ func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
 		require.Error(t, err, row.name)
 		records.failed = false
 		down = nil
-		again, err := s.Finish(t.Context(), ticket.Token, user)
+		second, err := s.Finish(t.Context(), ticket.Token, user)
 		require.NoError(t, err, row.name)
-		require.Equal(t, made.ID, again.ID)
+		require.Equal(t, made.ID, second.ID)
 		r, _, err := s.Download(t.Context(), made.ID)
 		require.NoError(t, err, row.name)
 		require.NoError(t, r.Close())

@@ -54,9 +54,9 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 				Now:          clock,
 				DeleteShared: true,
 				Removed: func(ctx context.Context, key string) error {
-					there, err := b.Exists(ctx, key)
+					exists, err := b.Exists(ctx, key)
 					require.NoError(t, err)
-					require.True(t, there, "the bytes are still there")
+					require.True(t, exists, "the bytes are still there")
 					derived = append(derived, key)
 					if failing {
 						return errBusy
@@ -76,15 +76,15 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			now = now.Add(25 * time.Hour)
 
 			require.ErrorIs(t, row.remove(ctx, s, f), errBusy)
-			there, err := b.Exists(ctx, f.Key)
+			exists, err := b.Exists(ctx, f.Key)
 			require.NoError(t, err)
-			require.True(t, there, "a removal that fails keeps the bytes")
+			require.True(t, exists, "a removal that fails keeps the bytes")
 			failing = false
 			require.NoError(t, row.remove(ctx, s, f))
 			require.Equal(t, []string{f.Key, f.Key}, derived)
-			there, err = b.Exists(ctx, f.Key)
+			exists, err = b.Exists(ctx, f.Key)
 			require.NoError(t, err)
-			require.False(t, there)
+			require.False(t, exists)
 		})
 	}
 }
@@ -93,11 +93,11 @@ var errBusy = errors.New("the thumbnails are busy")
 
 func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
 	b := memstore.New()
-	var stored, removed string
+	var value, removed string
 	s, err := uploads.New(b, uploads.Config{
 		Rules: rules.Any(0),
 		Stored: func(_ context.Context, f *uploads.File) error {
-			stored = f.Key
+			value = f.Key
 			return storage.Unavailable
 		},
 		Removed: func(_ context.Context, key string) error {
@@ -108,8 +108,8 @@ func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
 	require.Error(t, err)
-	require.NotEmpty(t, stored)
-	require.Equal(t, stored, removed)
+	require.NotEmpty(t, value)
+	require.Equal(t, value, removed)
 }
 
 // Content that is judged waits under another key, and was no file yet.

@@ -30,11 +30,11 @@ func TestAPartThatIsReplacedDuringTheCompletionIsNotTakenForTheOldOne(t *testing
 				}
 				s := newSessionSite(t, open(t, driver.WithLayer(rival("another"))), uploads.Config{ProxyParts: true})
 				u := s.begin(map[string]any{"filename": "file"})
-				sent := u.send(1, []byte("text"))
+				part := u.send(1, []byte("text"))
 				if !row.etag {
-					sent.ETag = ""
+					part.ETag = ""
 				}
-				a := u.complete(sent)
+				a := u.complete(part)
 				if row.etag {
 					require.Equal(t, "422 parts_changed parts[0].ETag", a.refusal(t))
 					s.missing("files/alice/file")
@@ -88,8 +88,8 @@ func TestARequestLearnsThatAnotherHasCompletedTheUpload(t *testing.T) {
 		want int
 	}{
 		{"while it lists the parts", func(u *begun, _ sentPart) *answer { return u.s.do(alice, "GET", u.path(""), nil, nil) }, http.StatusConflict},
-		{"while it completes with the same parts", func(u *begun, sent sentPart) *answer { return u.complete(sent) }, http.StatusOK},
-		{"while it completes with others", func(u *begun, sent sentPart) *answer { return u.complete(sentPart{sent.PartNumber, ""}) }, http.StatusConflict},
+		{"while it completes with the same parts", func(u *begun, part sentPart) *answer { return u.complete(part) }, http.StatusOK},
+		{"while it completes with others", func(u *begun, part sentPart) *answer { return u.complete(sentPart{part.PartNumber, ""}) }, http.StatusConflict},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var before func()
@@ -103,9 +103,9 @@ func TestARequestLearnsThatAnotherHasCompletedTheUpload(t *testing.T) {
 				})
 			})), uploads.Config{ProxyParts: true})
 			u := s.begin(map[string]any{"filename": "file"})
-			sent := u.send(1, []byte("text"))
-			before = func() { require.Equal(t, http.StatusOK, u.complete(sent).StatusCode) }
-			a := row.ask(u, sent)
+			part := u.send(1, []byte("text"))
+			before = func() { require.Equal(t, http.StatusOK, u.complete(part).StatusCode) }
+			a := row.ask(u, part)
 			require.Equal(t, row.want, a.StatusCode, string(a.body))
 			require.Contains(t, string(a.body), `"key":"files/alice/file"`)
 			s.stored("files/alice/file", []byte("text"))

@@ -272,8 +272,8 @@ func TestDraftSaysThatARefusedFileIsComplete(t *testing.T) {
 }
 
 func TestDraftOptions(t *testing.T) {
-	for most, want := range map[int64]string{0: "min-size=0", 1000: "max-size=1000"} {
-		s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(most)})
+	for maximum, want := range map[int64]string{0: "min-size=0", 1000: "max-size=1000"} {
+		s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(maximum)})
 		a := s.do("", "OPTIONS", "/tus/", nil, nil)
 		require.Equal(t, http.StatusNoContent, a.StatusCode)
 		require.Equal(t, want, a.Header.Get("Upload-Limit"))

@@ -59,8 +59,8 @@ func (s *sessionSite) begin(fields map[string]any) *begun {
 }
 
 // path returns an address of the upload.
-func (u *begun) path(more string) string {
-	return "/s3/multipart/" + u.UploadID + more + "?key=" + url.QueryEscape(u.Key)
+func (u *begun) path(extra string) string {
+	return "/s3/multipart/" + u.UploadID + extra + "?key=" + url.QueryEscape(u.Key)
 }
 
 type signedPart struct {
@@ -74,17 +74,17 @@ func (u *begun) sign(number int, query string) signedPart {
 	u.s.t.Helper()
 	a := u.s.do(u.user, "GET", u.path(fmt.Sprintf("/%d", number))+query, nil, nil)
 	require.Equal(u.s.t, http.StatusOK, a.StatusCode, string(a.body))
-	var signed signedPart
-	a.json(u.s.t, &signed)
-	require.Positive(u.s.t, signed.Expires)
-	return signed
+	var part signedPart
+	a.json(u.s.t, &part)
+	require.Positive(u.s.t, part.Expires)
+	return part
 }
 
 // send sends a part as Uppy does.
 func (u *begun) send(number int, data []byte) sentPart {
 	u.s.t.Helper()
-	signed := u.sign(number, "")
-	a := u.s.do("", signed.Method, signed.URL, bytes.NewReader(data), signed.Headers)
+	part := u.sign(number, "")
+	a := u.s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
 	require.Less(u.s.t, a.StatusCode, 300, string(a.body))
 	require.NotEmpty(u.s.t, a.Header.Get("ETag"), "Uppy waits for an ETag")
 	return sentPart{number, a.Header.Get("ETag")}
@@ -158,14 +158,14 @@ func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
 		}
 		var parts []sentPart
 		for i, data := range cut(data, u.PartSize) {
-			signed := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
+			part := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
 			if u.Checksum != "" {
 				damaged := bytes.Clone(data)
 				damaged[0]++
-				a := s.do("", signed.Method, signed.URL, bytes.NewReader(damaged), signed.Headers)
+				a := s.do("", part.Method, part.URL, bytes.NewReader(damaged), part.Headers)
 				require.GreaterOrEqual(t, a.StatusCode, 400, "the store took damaged bytes")
 			}
-			a := s.do("", signed.Method, signed.URL, bytes.NewReader(data), signed.Headers)
+			a := s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
 		}
@@ -180,10 +180,10 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.begin(map[string]any{"filename": "a", "type": ""})
-		sent := u.send(1, content(1000))
+		part := u.send(1, content(1000))
 		a := s.do(alice, "DELETE", u.path(""), nil, nil)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		require.Equal(t, "404 not_found uploadId", u.complete(sent).refusal(t))
+		require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
 		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path("/2"), nil, nil).refusal(t))
 		objects, states := s.keys()
@@ -208,8 +208,8 @@ func TestS3RefusesAClientThatLiesAboutSize(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				s.t = t
 				u := s.begin(map[string]any{"filename": "a", "size": row.said})
-				signed := u.sign(1, "")
-				a := s.do("", signed.Method, signed.URL, bytes.NewReader(content(2001)), signed.Headers)
+				part := u.sign(1, "")
+				a := s.do("", part.Method, part.URL, bytes.NewReader(content(2001)), part.Headers)
 				if c.ProxyParts {
 					require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 					return
@@ -297,10 +297,10 @@ func TestS3Refuses(t *testing.T) {
 func TestS3Expires(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
-	sent := u.send(1, content(1000))
+	part := u.send(1, content(1000))
 	signed := u.sign(1, "")
 	s.clock.Advance(61 * time.Minute)
-	require.Equal(t, "404 not_found uploadId", u.complete(sent).refusal(t))
+	require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
 	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signed.URL, readerOf("x"), nil).refusal(t))
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
@@ -346,10 +346,10 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 func TestS3NeverOverwrites(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
-	sent := u.send(1, content(1000))
+	part := u.send(1, content(1000))
 	_, err := s.bucket.Upload(t.Context(), u.Key, readerOf("before"))
 	require.NoError(t, err)
-	require.Equal(t, "412 exists key", u.complete(sent).refusal(t))
+	require.Equal(t, "412 exists key", u.complete(part).refusal(t))
 	s.stored(u.Key, []byte("before"))
 	require.Empty(t, s.pending())
 }
@@ -410,7 +410,7 @@ func TestS3FileInAForm(t *testing.T) {
 		post := func(body []byte, kind string) *answer {
 			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": kind})
 		}
-		whole, kind := fileForm(t, "file", content(1<<20))
+		data, kind := fileForm(t, "file", content(1<<20))
 		large, largeKind := fileForm(t, "file", content(1<<20+1))
 		huge, hugeKind := fileForm(t, "file", content(2<<20))
 		other, otherKind := fileForm(t, "other", []byte("x"))
@@ -427,26 +427,26 @@ func TestS3FileInAForm(t *testing.T) {
 		}{
 			{"a long header", header, headerKind, "400 invalid_request"},
 			{"a long field", field, fieldKind, "413 too_large file"},
-			{"no form", whole, "text/plain", "415 invalid_request Content-Type"},
-			{"no boundary", whole, "multipart/form-data", "415 invalid_request Content-Type"},
+			{"no form", data, "text/plain", "415 invalid_request Content-Type"},
+			{"no boundary", data, "multipart/form-data", "415 invalid_request Content-Type"},
 			{"no file", other, otherKind, "400 no_file file"},
 			{"too large", large, largeKind, "413 too_large body"},
 			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
 			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
-			{"another boundary", whole, otherKind, "400 invalid_request"},
-			{"cut in the file", whole[:1<<19], kind, "400 interrupted file"},
-			{"cut in a field", whole[:20], kind, "400 interrupted file"},
+			{"another boundary", data, otherKind, "400 invalid_request"},
+			{"cut in the file", data[:1<<19], kind, "400 interrupted file"},
+			{"cut in a field", data[:20], kind, "400 interrupted file"},
 		} {
 			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
 			require.Equal(t, row.want, post(row.body, row.kind).refusal(t), row.name)
 			s.missing("files/alice/a.txt")
 		}
-		a := post(whole, kind)
+		a := post(data, kind)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		require.NotEmpty(t, a.Header.Get("ETag"))
 		s.stored("files/alice/a.txt", content(1<<20))
 		s.missing("files/alice/other")
-		require.Equal(t, http.StatusOK, post(whole, kind).StatusCode, "the response was lost")
+		require.Equal(t, http.StatusOK, post(data, kind).StatusCode, "the response was lost")
 		changed := append(content(1<<20-1), '!')
 		changedForm, changedKind := fileForm(t, "file", changed)
 		require.Equal(t, "409 completed uploadId", post(changedForm, changedKind).refusal(t))

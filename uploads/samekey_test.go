@@ -86,8 +86,8 @@ func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
 		require.Equal(s.sessionSite.t, http.StatusOK, a.StatusCode, string(a.body))
 		u := &begun{s: s.sessionSite, user: user}
 		a.json(s.sessionSite.t, u)
-		sent := u.send(1, small)
-		return func() *answer { return u.complete(sent) }
+		part := u.send(1, small)
+		return func() *answer { return u.complete(part) }
 	}
 	single := func(s *shared, user string) func() *answer {
 		var request struct{ URL string }

@@ -47,14 +47,14 @@ func TestOtherFilesAreServedAsAttachments(t *testing.T) {
 // storedBothWays stores content with Store, and with Sign and Finish.
 func storedBothWays(t *testing.T, s *uploads.Service, content string) map[string]*uploads.File {
 	t.Helper()
-	stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
+	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
 	require.NoError(t, err)
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	return map[string]*uploads.File{"Store": stored, "Finish": finished}
+	return map[string]*uploads.File{"Store": file, "Finish": finished}
 }
 
 // headerOf returns the header that address is served with.

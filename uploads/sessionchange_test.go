@@ -80,20 +80,20 @@ func TestUploadsThatAreOpenWhileConfigChanges(t *testing.T) {
 						c.Records = uploads.BucketRecords(bucket)
 					}
 				}
-				now := newSessionSite(t, bucket, after)
-				_, err := send(newSessionSite(t, bucket, before), now, row.data)
-				left := now.tidy()
+				current := newSessionSite(t, bucket, after)
+				_, err := send(newSessionSite(t, bucket, before), current, row.data)
+				leftovers := current.tidy()
 				if !strings.Contains(row.stored, way) {
 					require.Error(t, err)
 					require.Empty(t, told)
-					for _, key := range left {
+					for _, key := range leftovers {
 						require.True(t, strings.HasPrefix(key, uploads.DefaultPrefix), key)
 					}
 					return
 				}
 				require.NoError(t, err)
 				require.Len(t, told, 1)
-				now.stored(told[0].Key, row.data)
+				current.stored(told[0].Key, row.data)
 				if after.Records != nil {
 					f, err := after.Records.Record(t.Context(), told[0].ID)
 					require.NoError(t, err)

@@ -62,8 +62,8 @@ func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 			data := append([]byte("GOOD"), content(part)...)
 			var s *sessionSite
 			s = newSessionSite(t, inMemory(t), uploads.Config{Inspect: func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
-				there, err := s.bucket.Exists(ctx, u.Key)
-				if err != nil || there {
+				exists, err := s.bucket.Exists(ctx, u.Key)
+				if err != nil || exists {
 					return errors.New("the object exists already")
 				}
 				head := make([]byte, 4)
@@ -214,19 +214,19 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/file"))
 	calls.Store(0)
 	u := s.begin(map[string]any{"filename": "file"})
-	sent := u.send(1, []byte("abc"))
-	require.Equal(t, "500 internal", u.complete(sent).refusal(t))
-	a := u.complete(sent)
+	part := u.send(1, []byte("abc"))
+	require.Equal(t, "500 internal", u.complete(part).refusal(t))
+	a := u.complete(part)
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
-	require.JSONEq(t, string(a.body), string(u.complete(sent).body), "as on S3, the client may ask again")
+	require.JSONEq(t, string(a.body), string(u.complete(part).body), "as on S3, the client may ask again")
 	require.EqualValues(t, 2, calls.Load())
 	a = u.complete(sentPart{1, `"another"`})
 	require.Equal(t, "409 completed uploadId", a.refusal(t))
 	var told struct{ Key, Location string }
 	a.json(t, &told)
 	require.Equal(t, "https://app.example/file", told.Location)
-	require.Equal(t, "409 completed uploadId", u.complete(sent, sentPart{2, ""}).refusal(t))
+	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{2, ""}).refusal(t))
 	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
 }
 
@@ -240,9 +240,9 @@ func TestStoredIsNotCalledForAFileThatWasRemoved(t *testing.T) {
 	}{
 		{"parts", func(s *sessionSite) func() string {
 			u := s.begin(map[string]any{"filename": "file"})
-			sent := u.send(1, []byte("abc"))
-			require.Equal(s.t, "500 internal", u.complete(sent).refusal(s.t))
-			return func() string { return u.complete(sent).refusal(s.t) }
+			part := u.send(1, []byte("abc"))
+			require.Equal(s.t, "500 internal", u.complete(part).refusal(s.t))
+			return func() string { return u.complete(part).refusal(s.t) }
 		}, "404 not_found uploadId"},
 		{"tus", func(s *sessionSite) func() string {
 			at := s.create("Upload-Length", "3")
@@ -302,10 +302,10 @@ func TestEveryRouteCallsStoredAgain(t *testing.T) {
 				return nil
 			}})
 			u := s.begin(map[string]any{"filename": "file"})
-			signed := u.sign(1, "")
+			part := u.sign(1, "")
 			sent := u.send(1, []byte("abc"))
 			require.Equal(t, "500 internal", u.complete(sent).refusal(t))
-			require.Equal(t, "423 locked uploadId", s.do("", "PUT", signed.URL, readerOf("abc"), nil).refusal(t))
+			require.Equal(t, "423 locked uploadId", s.do("", "PUT", part.URL, readerOf("abc"), nil).refusal(t))
 			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+row.route, nil, nil) }
 			require.Equal(t, "500 internal", ask().refusal(t))
 			a := ask()
@@ -328,14 +328,14 @@ func TestManyCompletionsMakeOneObject(t *testing.T) {
 	}}
 	sites := []*sessionSite{newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)}
 	u := sites[0].begin(map[string]any{"filename": "file"})
-	sent := u.send(1, content(1000))
+	part := u.send(1, content(1000))
 	var group sync.WaitGroup
 	statuses := make([]string, 10)
 	for i := range statuses {
 		group.Go(func() {
 			mine := *u
 			mine.s = sites[i%2]
-			a := mine.complete(sent)
+			a := mine.complete(part)
 			statuses[i] = "200"
 			if a.StatusCode != http.StatusOK {
 				statuses[i] = a.refusal(t)
@@ -493,27 +493,27 @@ func TestTusMemoryIsBounded(t *testing.T) {
 	done := make(chan struct{})
 	highest := make(chan uint64)
 	go func() {
-		most := uint64(0)
+		maximum := uint64(0)
 		for {
 			select {
 			case <-done:
-				highest <- most
+				highest <- maximum
 				return
 			case <-time.After(20 * time.Millisecond):
-				most = max(most, heap())
+				maximum = max(maximum, heap())
 			}
 		}
 	}()
 	at := s.create("Upload-Length", itoa(mib<<20))
-	began := time.Now()
+	start := time.Now()
 	a := s.do(alice, "PATCH", at, io.LimitReader(zeros{}, mib<<20), headers{
 		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 	})
 	close(done)
-	most := <-highest
+	maximum := <-highest
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(began), (most-min(most, before))>>20, before>>20)
-	require.Less(t, most, before+64<<20)
+	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(start), (maximum-min(maximum, before))>>20, before>>20)
+	require.Less(t, maximum, before+64<<20)
 	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)
@@ -542,8 +542,8 @@ func TestAnEqualRequestMayBeFaster(t *testing.T) {
 	}{
 		{"parts", func(s *sessionSite) func() *answer {
 			u := s.begin(map[string]any{"filename": "a"})
-			sent := u.send(1, []byte("text"))
-			return func() *answer { return u.complete(sent) }
+			part := u.send(1, []byte("text"))
+			return func() *answer { return u.complete(part) }
 		}, http.StatusOK},
 		{"pieces of tus", func(s *sessionSite) func() *answer {
 			at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
@@ -552,13 +552,13 @@ func TestAnEqualRequestMayBeFaster(t *testing.T) {
 		}, http.StatusCreated},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			for at, calls := 1, 1; at <= calls; at++ {
+			for i, calls := 1, 1; i <= calls; i++ {
 				calls = 0
 				var overtake func()
 				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 					return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 						calls++
-						if calls == at && overtake != nil {
+						if calls == i && overtake != nil {
 							overtake()
 						}
 						return next(ctx)
@@ -572,7 +572,7 @@ func TestAnEqualRequestMayBeFaster(t *testing.T) {
 					require.Contains(t, []int{row.want, http.StatusLocked}, request().StatusCode)
 				}
 				a := request()
-				require.Equal(t, row.want, a.StatusCode, "call %d: %s", at, a.body)
+				require.Equal(t, row.want, a.StatusCode, "call %d: %s", i, a.body)
 				s.storedOnce("^alice/", []byte("text"))
 			}
 		})

@@ -28,11 +28,11 @@ func TestARefusedTusClientThatStallsGetsTheResponseAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		stuck := newStuckBody(content(100))
-		began := time.Now()
+		start := time.Now()
 		defer stuck.end()
 		a := <-s.patchAndStall("/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", stuck)
 		require.Equal(t, "404 not_found uploadId", a.refusal(t))
-		require.Less(t, time.Since(began), 4*time.Second)
+		require.Less(t, time.Since(start), 4*time.Second)
 	})
 }
 

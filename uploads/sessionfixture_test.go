@@ -39,10 +39,10 @@ func (c *clock) Now() time.Time {
 	return time.Now().Add(c.more)
 }
 
-func (c *clock) Advance(by time.Duration) {
+func (c *clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.more += by
+	c.more += d
 }
 
 // A movedClock is the Core of a bucket whose store has the clock of a handler: that of a server cannot be moved.
@@ -171,9 +171,9 @@ type answer struct {
 	body []byte
 }
 
-func (a *answer) json(t *testing.T, to any) {
+func (a *answer) json(t *testing.T, dst any) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal(a.body, to), string(a.body))
+	require.NoError(t, json.Unmarshal(a.body, dst), string(a.body))
 }
 
 // refusal returns code and field of an error response.
@@ -237,12 +237,12 @@ func (s *sessionSite) tusAs(user, method, address string, body []byte, pairs ...
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
 	}
-	var from io.Reader
+	var src io.Reader
 	if body != nil {
-		from = bytes.NewReader(body)
+		src = bytes.NewReader(body)
 		h["Content-Type"] = "application/offset+octet-stream"
 	}
-	return s.do(user, method, address, from, h)
+	return s.do(user, method, address, src, h)
 }
 
 // create begins an upload, and returns its address.
@@ -258,9 +258,9 @@ func (s *sessionSite) located(a *answer, from string) string {
 	s.t.Helper()
 	base, err := url.Parse(s.base + from)
 	require.NoError(s.t, err)
-	to, err := base.Parse(a.Header.Get("Location"))
+	target, err := base.Parse(a.Header.Get("Location"))
 	require.NoError(s.t, err)
-	return to.String()
+	return target.String()
 }
 
 // patch sends bytes, which must be acknowledged up to the offset want.
@@ -305,9 +305,9 @@ func (s *sessionSite) stored(key string, want []byte) *storage.Attrs {
 
 func (s *sessionSite) missing(key string) {
 	s.t.Helper()
-	there, err := s.bucket.Exists(s.t.Context(), key)
+	exists, err := s.bucket.Exists(s.t.Context(), key)
 	require.NoError(s.t, err)
-	require.False(s.t, there, key)
+	require.False(s.t, exists, key)
 }
 
 // stores returns how many objects the bucket has, those of the handler too.

@@ -46,13 +46,13 @@ func (d *ending) layer(next driver.Driver) driver.Driver {
 func (d *ending) call(ctx context.Context, next func(context.Context) error) error {
 	d.mu.Lock()
 	d.calls++
-	now := d.calls == d.at
+	current := d.calls == d.at
 	dead := d.calls > d.at
 	d.mu.Unlock()
-	if dead || now && !d.after {
+	if dead || current && !d.after {
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}
-	if err := next(ctx); err != nil || !now {
+	if err := next(ctx); err != nil || !current {
 		return err
 	}
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
@@ -307,9 +307,9 @@ func TestAKilledServerLosesNoJudgedFile(t *testing.T) {
 		for _, j := range judgedJourneys() {
 			for _, after := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", b.name, j.name, after), func(t *testing.T) {
-					for at := 1; ; at++ {
-						require.Less(t, at, 60)
-						if !survive(t, b.open(t), j, &ending{at: at, after: after}) {
+					for i := 1; ; i++ {
+						require.Less(t, i, 60)
+						if !survive(t, b.open(t), j, &ending{at: i, after: after}) {
 							break
 						}
 					}
@@ -326,9 +326,9 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 	for _, j := range journeys {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, after), func(t *testing.T) {
-				for at := 1; ; at++ {
-					require.Less(t, at, 60)
-					d := &ending{at: at, after: after}
+				for i := 1; ; i++ {
+					require.Less(t, i, 60)
+					d := &ending{at: i, after: after}
 					if !survive(t, memstore.NewDriver(memstore.Config{}), j, d) {
 						break
 					}
@@ -346,8 +346,8 @@ func TestAKilledServerWhoseClockWasAheadKeepsNobodyWaiting(t *testing.T) {
 			continue
 		}
 		t.Run(j.name, func(t *testing.T) {
-			for at := 1; survive(t, memstore.NewDriver(memstore.Config{}), j, &ending{at: at, ahead: time.Hour}); at++ {
-				require.Less(t, at, 60)
+			for i := 1; survive(t, memstore.NewDriver(memstore.Config{}), j, &ending{at: i, ahead: time.Hour}); i++ {
+				require.Less(t, i, 60)
 			}
 		})
 	}
@@ -363,15 +363,15 @@ func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 		return nil
 	}
 	s := newSessionSite(t, engine.New(drv), c)
-	given := j.setUp(s)
+	value := j.setUp(s)
 	mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 	mortal.clock.Advance(d.ahead)
-	j.act(mortal, given)
+	j.act(mortal, value)
 	if d.ahead > 0 {
-		j.act(s, given) // which sees a claim that is too long
+		j.act(s, value) // which sees a claim that is too long
 	}
 	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
-	j.resume(s, given)
+	j.resume(s, value)
 	require.Positive(t, told, "killed at call %d", d.at)
 	require.NotContains(t, fmt.Sprint(s.tidy()), ".uploads", "killed at call %d", d.at)
 	return d.reached()
@@ -390,8 +390,8 @@ func (s *sessionSite) tidy() []string {
 // A file in one request is sent again after a kill, and the application gets to know of it.
 func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			require.Less(t, at, 30)
+		for i := 1; ; i++ {
+			require.Less(t, i, 30)
 			told := 0
 			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
 				told++
@@ -402,15 +402,15 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
 			var request struct{ URL string }
 			a.json(t, &request)
-			d := &ending{at: at, after: after}
+			d := &ending{at: i, after: after}
 			mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
 			s.clock.Advance(3 * time.Minute)
 			a = s.do("", "PUT", request.URL, readerOf("abc"), nil)
 			if a.StatusCode != http.StatusOK { // only the response was lost
-				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", at)
+				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", i)
 			}
-			require.Positive(t, told, "killed at call %d", at)
+			require.Positive(t, told, "killed at call %d", i)
 			s.stored("files/alice/file", []byte("abc"))
 			if !d.reached() {
 				break
@@ -443,8 +443,8 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			completed := 0
 			data := row.data
-			for at := 1; ; at++ {
-				require.Less(t, at, 60)
+			for i := 1; ; i++ {
+				require.Less(t, i, 60)
 				drv := memstore.NewDriver(memstore.Config{})
 				told := 0
 				c := uploads.Config{ProxyParts: true, Inspect: row.inspect, Stored: func(context.Context, *uploads.File) error {
@@ -452,15 +452,15 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 					return nil
 				}}
 				s := newSessionSite(t, engine.New(drv), c)
-				d := &ending{at: at, after: row.after}
+				d := &ending{at: i, after: row.after}
 				mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 				address := ""
 				if row.parts {
 					u := s.begin(map[string]any{"filename": "file"})
-					sent := u.send(1, data)
+					part := u.send(1, data)
 					address = s.base + "/s3/multipart/" + u.UploadID
 					u.s = mortal
-					u.complete(sent)
+					u.complete(part)
 				} else {
 					address = s.create("Upload-Length", size(data))
 					mortal.send("PATCH", address, data, "Upload-Offset", "0")
@@ -471,14 +471,14 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 				s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 				a := s.tus("DELETE", address, nil)
 				if a.StatusCode < 300 {
-					require.Empty(t, s.tidy(), "killed at call %d", at)
+					require.Empty(t, s.tidy(), "killed at call %d", i)
 					continue
 				}
 				completed++
-				require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", at)
-				require.Positive(t, told, "killed at call %d", at)
+				require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", i)
+				require.Positive(t, told, "killed at call %d", i)
 				s.stored("files/alice/file", data)
-				require.Equal(t, []string{"files/alice/file"}, s.tidy(), "killed at call %d", at)
+				require.Equal(t, []string{"files/alice/file"}, s.tidy(), "killed at call %d", i)
 			}
 			require.Positive(t, completed)
 		})
@@ -487,18 +487,18 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
-	for at := 1; ; at++ {
-		require.Less(t, at, 60)
+	for i := 1; ; i++ {
+		require.Less(t, i, 60)
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
 		address := s.create("Upload-Length", size(data))
 		s.patch(address, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
-		d := &ending{at: at}
+		d := &ending{at: i}
 		mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
 		mortal.clock.Advance(100 * time.Hour)
 		_, err := mortal.handler.Sweep(t.Context())
-		require.Empty(t, s.tidy(), "killed at call %d", at)
+		require.Empty(t, s.tidy(), "killed at call %d", i)
 		if !d.reached() {
 			require.NoError(t, err)
 			break

@@ -48,12 +48,12 @@ func (s *spell) layer(next driver.Driver) driver.Driver {
 
 // begin lets the calls fail from the one with this number on; 0: none. It returns how many there were since it was
 // called last.
-func (s *spell) begin(from int) (seen int) {
+func (s *spell) begin(start int) (seen int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen = s.seen
 	s.seen = 0
-	s.from = from
+	s.from = start
 	return seen
 }
 
@@ -63,20 +63,20 @@ func TestNobodyWaitsAfterTheStoreHasFailed(t *testing.T) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
 				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", j.name, calls, executed), func(t *testing.T) {
-					for at, reached := 1, true; reached; at++ {
-						require.Less(t, at, 60)
+					for i, reached := 1, true; reached; i++ {
+						require.Less(t, i, 60)
 						synctest.Test(t, func(t *testing.T) {
 							d := &spell{calls: calls, executed: executed}
 							c := j.config
 							c.Stored = func(context.Context, *uploads.File) error { return nil }
 							s := newSiteOnPipes(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
-							given := j.setUp(s)
-							d.begin(at)
-							j.act(s, given)
-							reached = d.begin(0) >= at
-							began := time.Now()
-							j.resume(s, given)
-							require.Zero(t, time.Since(began), "it failed from call %d on", at)
+							value := j.setUp(s)
+							d.begin(i)
+							j.act(s, value)
+							reached = d.begin(0) >= i
+							start := time.Now()
+							j.resume(s, value)
+							require.Zero(t, time.Since(start), "it failed from call %d on", i)
 						})
 					}
 				})

@@ -25,15 +25,15 @@ func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*u
 }
 
 func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
-	plain := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
-	_, err := uploads.New(plain, configured(uploads.Config{Begin: overwritingStore}))
+	_, err := uploads.New(bucket, configured(uploads.Config{Begin: overwritingStore}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.States")
 
 	states := memstore.New()
-	s := newSessionSite(t, plain, uploads.Config{Begin: overwritingStore, States: uploads.BucketStates(states), Unguarded: true})
+	s := newSessionSite(t, bucket, uploads.Config{Begin: overwritingStore, States: uploads.BucketStates(states), Unguarded: true})
 	data := content(part + 1000)
 	for range 2 { // the second one overwrites
 		at := s.create("Upload-Length", size(data))
@@ -107,9 +107,9 @@ func TestACallThatFailedKeepsNoOtherProcessWaiting(t *testing.T) {
 				injector.Set(fault.Nth(n))
 				s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0")
 				hits = len(injector.Hits())
-				began := time.Now()
+				start := time.Now()
 				require.Equal(t, http.StatusOK, other.tus("HEAD", other.moved(at), nil).StatusCode)
-				require.Less(t, time.Since(began), time.Second, "%v of call %d", fault, n)
+				require.Less(t, time.Since(start), time.Second, "%v of call %d", fault, n)
 			})
 		}
 	}
@@ -128,10 +128,10 @@ func TestAnUploadThatFailedIsNotLockedIfTheStatesFailOnce(t *testing.T) {
 		return nil
 	}})
 	u := s.begin(map[string]any{"filename": "file"})
-	sent := u.send(1, []byte("abc"))
-	require.Equal(t, "503 busy", u.complete(sent).refusal(t))
+	part := u.send(1, []byte("abc"))
+	require.Equal(t, "503 busy", u.complete(part).refusal(t))
 	require.Nil(t, states.next)
-	a := u.complete(sent)
+	a := u.complete(part)
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 }
 
@@ -184,8 +184,8 @@ func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
 	s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
-	signed := u.sign(1, "")
-	a := s.do("", "PUT", signed.URL, bytes.NewReader(content(2001)), nil)
+	part := u.sign(1, "")
+	a := s.do("", "PUT", part.URL, bytes.NewReader(content(2001)), nil)
 	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
 	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))

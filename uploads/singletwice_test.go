@@ -28,12 +28,12 @@ func TestSinglePutThatWaitsForAnotherCountsOnce(t *testing.T) {
 				a.process(d.layer).ask("PUT", path, content(3000))
 				killed = killed || d.reached()
 				a.now.Advance(2 * time.Minute)
-			}, func(p, other *process, at int) {
+			}, func(p, other *process, i int) {
 				p.ask("PUT", path, content(3000))
 				usage, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
-				require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, at)
-				a.isExactAfterASweep(other, "killed at call %d, at call %d", kill, at)
+				require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, i)
+				a.isExactAfterASweep(other, "killed at call %d, at call %d", kill, i)
 			})
 		}
 	})

@@ -138,9 +138,9 @@ func TestAFileWhoseKeyExistsIsNotStored(t *testing.T) {
 			_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
 			require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 			require.ErrorIs(t, err, fs.ErrExist)
-			there, _, err := storage.ReadAll(t.Context(), b, first.Key)
+			data, _, err := storage.ReadAll(t.Context(), b, first.Key)
 			require.NoError(t, err)
-			require.Equal(t, aPNG(), string(there), "nothing was overwritten")
+			require.Equal(t, aPNG(), string(data), "nothing was overwritten")
 		})
 	}
 }

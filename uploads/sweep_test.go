@@ -96,9 +96,9 @@ func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.begin(map[string]any{"filename": "a"})
-		signed := u.sign(2, "")
+		part := u.sign(2, "")
 		require.Equal(t, http.StatusOK, u.complete(u.send(1, content(1000))).StatusCode)
-		s.do("", signed.Method, signed.URL, readerOf("late"), signed.Headers)
+		s.do("", part.Method, part.URL, readerOf("late"), part.Headers)
 		s.stored("files/alice/a", content(1000))
 		require.Equal(t, []string{"files/alice/a"}, s.tidy())
 	})

@@ -49,7 +49,7 @@ func TestAFileIsFinishedThoughTheClientHasGone(t *testing.T) {
 	finish.Header.Set("Content-Type", "application/json")
 	finish.Header.Set("User", "42")
 	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
-	found := slices.DeleteFunc(keys(t, s.bucket), func(key string) bool { return strings.HasPrefix(key, uploads.DefaultPrefix) })
-	require.Len(t, found, 1)
-	require.True(t, slices.ContainsFunc(found, func(key string) bool { return strings.HasPrefix(key, "users/42/") }))
+	names := slices.DeleteFunc(keys(t, s.bucket), func(key string) bool { return strings.HasPrefix(key, uploads.DefaultPrefix) })
+	require.Len(t, names, 1)
+	require.True(t, slices.ContainsFunc(names, func(key string) bool { return strings.HasPrefix(key, "users/42/") }))
 }

@@ -287,12 +287,12 @@ func TestMemoryDoesNotDependOnTheSize(t *testing.T) {
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
-	begun := time.Now()
+	start := time.Now()
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
 	t.Logf(
 		"%d MiB in %v, with %d KiB more on the heap",
 		size>>20,
-		time.Since(begun),
+		time.Since(start),
 		(peak.bytes-int64(before.HeapAlloc))>>10,
 	)
 	require.Equal(t, size, peak.received)
@@ -305,9 +305,9 @@ type heapPeak struct{ received, bytes int64 }
 func (p *heapPeak) Write(b []byte) (int, error) {
 	const step = 8 << 20
 	if p.received/step != (p.received+int64(len(b)))/step {
-		var now runtime.MemStats
-		runtime.ReadMemStats(&now)
-		p.bytes = max(p.bytes, int64(now.HeapAlloc))
+		var current runtime.MemStats
+		runtime.ReadMemStats(&current)
+		p.bytes = max(p.bytes, int64(current.HeapAlloc))
 	}
 	p.received += int64(len(b))
 	return len(b), nil

@@ -252,10 +252,10 @@ func TestLimitsOfARealClamd(t *testing.T) {
 			err := f.scan(t, row.content)
 			require.Equal(t, row.found, strings.Join(f.found, ", "))
 			if row.found != "" {
-				refused, ok := errors.AsType[*uploads.Error](err)
+				refusal, ok := errors.AsType[*uploads.Error](err)
 				require.True(t, ok, "%v", err)
-				require.Equal(t, uploads.Refused, refused.Code)
-				require.Contains(t, refused.Message, "cannot be scanned")
+				require.Equal(t, uploads.Refused, refusal.Code)
+				require.Contains(t, refusal.Message, "cannot be scanned")
 			}
 		})
 	}
@@ -346,12 +346,12 @@ func TestAServiceWithARealClamd(t *testing.T) {
 			require.NotContains(t, w.Body.String(), "clamd")
 			require.Equal(t, row.down, w.Header().Get("Retry-After") != "")
 			require.Equal(t, row.down, len(hidden) == 1, "the operator sees that clamd is down")
-			kept := 0
+			count := 0
 			for _, err := range bucket.List(t.Context()) {
 				require.NoError(t, err)
-				kept++
+				count++
 			}
-			require.Equal(t, row.kept, kept)
+			require.Equal(t, row.kept, count)
 		})
 	}
 }

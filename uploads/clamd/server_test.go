@@ -332,15 +332,15 @@ func TestReplies(t *testing.T) {
 						require.Equal(t, storage.Unavailable, storage.CodeOf(f.accepted[0]))
 					}
 					require.Equal(t, row.found, strings.Join(f.found, ", "))
-					if refused, ok := errors.AsType[*uploads.Error](err); ok {
-						require.Equal(t, "file", refused.Field)
-						require.NotEmpty(t, refused.Message)
+					if refusal, ok := errors.AsType[*uploads.Error](err); ok {
+						require.Equal(t, "file", refusal.Field)
+						require.NotEmpty(t, refusal.Message)
 						require.True(
 							t,
-							row.found == "" || !strings.Contains(refused.Message, row.found),
+							row.found == "" || !strings.Contains(refusal.Message, row.found),
 							"the client does not get the name",
 						)
-						require.Contains(t, refused.Error(), row.found)
+						require.Contains(t, refusal.Error(), row.found)
 					}
 				}
 			}

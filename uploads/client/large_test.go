@@ -156,19 +156,19 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	f.Concurrency = 1
 	f.Attempts = 2
 	_, err := s.client.UploadLarge(t.Context(), f)
-	var left *filesclient.Incomplete
-	require.ErrorAs(t, err, &left)
-	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, left.Missing)
-	require.EqualValues(t, 1000, left.PartSize)
+	var incomplete *filesclient.Incomplete
+	require.ErrorAs(t, err, &incomplete)
+	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, incomplete.Missing)
+	require.EqualValues(t, 1000, incomplete.PartSize)
 	var answer *filesclient.Error
 	require.ErrorAs(t, err, &answer)
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
 
 	down = false
-	f.Token = left.Token
-	f.PartSize = left.PartSize
-	f.Sums = left.Sums
+	f.Token = incomplete.Token
+	f.PartSize = incomplete.PartSize
+	f.Sums = incomplete.Sums
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
 	s.holds(t, record, "large.bin", b)
@@ -186,21 +186,21 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	f.Concurrency = 1
 	f.Attempts = 1
 	_, err := s.client.UploadLarge(t.Context(), f)
-	var left *filesclient.Incomplete
-	require.ErrorAs(t, err, &left)
-	require.Len(t, left.Sums, 3)
+	var incomplete *filesclient.Incomplete
+	require.ErrorAs(t, err, &incomplete)
+	require.Len(t, incomplete.Sums, 3)
 
 	b[1500]++
-	f.Token = left.Token
-	f.PartSize = left.PartSize
-	f.Sums = left.Sums
+	f.Token = incomplete.Token
+	f.PartSize = incomplete.PartSize
+	f.Sums = incomplete.Sums
 	s.number = 3
 	_, err = s.client.UploadLarge(t.Context(), f) // the second part fails
-	require.ErrorAs(t, err, &left)
-	require.NotContains(t, left.Sums, 2)
+	require.ErrorAs(t, err, &incomplete)
+	require.NotContains(t, incomplete.Sums, 2)
 
 	down = false
-	f.Sums = left.Sums
+	f.Sums = incomplete.Sums
 	s.number = 0
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
@@ -215,9 +215,9 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	f.Concurrency = 1
 	_, err := s.client.UploadLarge(t.Context(), f)
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
-	var left *filesclient.Incomplete
-	require.ErrorAs(t, err, &left)
-	require.Equal(t, []int{1, 2, 3}, left.Missing)
+	var incomplete *filesclient.Incomplete
+	require.ErrorAs(t, err, &incomplete)
+	require.Equal(t, []int{1, 2, 3}, incomplete.Missing)
 	require.Empty(t, s.waited)
 }
 
@@ -226,9 +226,9 @@ func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	f := large(content(3000))
 	f.Only = []int{1, 3}
 	_, err := s.client.UploadLarge(t.Context(), f)
-	var left *filesclient.Incomplete
-	require.ErrorAs(t, err, &left)
-	require.Equal(t, []int{1, 2, 3}, left.Missing)
+	var incomplete *filesclient.Incomplete
+	require.ErrorAs(t, err, &incomplete)
+	require.Equal(t, []int{1, 2, 3}, incomplete.Missing)
 }
 
 func TestUploadLargeEndsWithItsContext(t *testing.T) {
@@ -243,9 +243,9 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	f.Concurrency = 1
 	_, err := s.client.UploadLarge(ctx, f)
 	require.ErrorIs(t, err, context.Canceled)
-	var left *filesclient.Incomplete
-	require.ErrorAs(t, err, &left)
-	require.Contains(t, left.Missing, 10)
+	var incomplete *filesclient.Incomplete
+	require.ErrorAs(t, err, &incomplete)
+	require.Contains(t, incomplete.Missing, 10)
 }
 
 func TestUploadLargeRefusesInvalidFiles(t *testing.T) {

@@ -118,8 +118,8 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{"a name of 1 MiB", withName(strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
 		{"a name of 20,000 emoji", withName(strings.Repeat("🦄", 20_000)), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
 	}
-	for name, given := range badNames {
-		rows = append(rows, badForm{"a name of " + name, withName(given), bad, "file", uploads.InvalidValue})
+	for name, value := range badNames {
+		rows = append(rows, badForm{"a name of " + name, withName(value), bad, "file", uploads.InvalidValue})
 	}
 	for _, path := range []string{"/files", "/temp-files"} {
 		t.Run(path, func(t *testing.T) {
@@ -185,8 +185,8 @@ func TestHandlerRefusesParts(t *testing.T) {
 	for _, token := range []string{"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé"} {
 		add(fmt.Sprintf("token %.20q", token), partWith("token", token), "token", uploads.InvalidValue)
 	}
-	for name, given := range badNames {
-		add("a name of "+name, partWith("originalFileName", given), "originalFileName", uploads.InvalidValue)
+	for name, value := range badNames {
+		add("a name of "+name, partWith("originalFileName", value), "originalFileName", uploads.InvalidValue)
 	}
 	add("a field after the file", append(partForm(func(map[string]string) {}), value("Purpose", "x")), "Purpose", uploads.InvalidRequest)
 	add("a field that is none", partWith("size", "1"), "size", uploads.InvalidRequest)

@@ -42,11 +42,11 @@ func TestTheDatabaseOfTheTests(t *testing.T) {
 func (d *database) State(ctx context.Context, key string) ([]byte, string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	state, there := d.states[key]
+	state, exists := d.states[key]
 	if ctx.Err() != nil {
 		return nil, "", ctx.Err()
 	}
-	if !there {
+	if !exists {
 		return nil, "", storage.ObjectNotFound
 	}
 	return []byte(state.text), state.revision, nil
@@ -61,9 +61,9 @@ func (d *database) SetState(ctx context.Context, key string, state []byte, revis
 	if d.states[key].revision != revision {
 		return "", storage.PreconditionFailed
 	}
-	written := rand.Text()
-	d.states[key] = storedState{string(state), written, d.now()}
-	return written, nil
+	text := rand.Text()
+	d.states[key] = storedState{string(state), text, d.now()}
+	return text, nil
 }
 
 func (d *database) RemoveState(ctx context.Context, key, revision string) error {
@@ -75,11 +75,11 @@ func (d *database) RemoveState(ctx context.Context, key, revision string) error 
 	return ctx.Err()
 }
 
-func (d *database) ListStates(ctx context.Context, after string, limit int) (found []uploads.ListedState, next string, err error) {
+func (d *database) ListStates(ctx context.Context, startAfter string, limit int) (found []uploads.ListedState, next string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for key, state := range d.states {
-		if key > after {
+		if key > startAfter {
 			found = append(found, uploads.ListedState{Key: key, Idle: d.now().Sub(state.stored)})
 		}
 	}

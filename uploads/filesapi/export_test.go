@@ -51,8 +51,8 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 			r := recordOf(f)
 			r.CRC32C = content.Attrs().CRC32C
 			err := c.Inspect(ctx, r, content)
-			if own, refused := errors.AsType[*uploads.Error](err); refused {
-				return &uploads.Error{Field: own.Field, Code: uploads.Refused, Message: own.Message, Err: own}
+			if e, refused := errors.AsType[*uploads.Error](err); refused {
+				return &uploads.Error{Field: e.Field, Code: uploads.Refused, Message: e.Message, Err: e}
 			}
 			return err
 		}

@@ -69,9 +69,9 @@ func (r *failingRecords) Remove(ctx context.Context, one *uploads.File) error {
 	return r.call(func() error { return r.Records.Remove(ctx, one) }, true)
 }
 
-func (r *failingRecords) IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error) {
+func (r *failingRecords) IDs(ctx context.Context, startAfter string, limit int) (ids []string, next string, err error) {
 	err = r.call(func() (err error) {
-		ids, next, err = r.Records.IDs(ctx, after, limit)
+		ids, next, err = r.Records.IDs(ctx, startAfter, limit)
 		return err
 	}, false)
 	return ids, next, err
@@ -128,9 +128,9 @@ func (d *failingDatabase) RemoveState(ctx context.Context, key, revision string)
 	return d.calls.call(func() error { return d.states.RemoveState(ctx, key, revision) }, true)
 }
 
-func (d *failingDatabase) ListStates(ctx context.Context, after string, limit int) (found []uploads.ListedState, next string, err error) {
+func (d *failingDatabase) ListStates(ctx context.Context, startAfter string, limit int) (found []uploads.ListedState, next string, err error) {
 	err = d.calls.call(func() (err error) {
-		found, next, err = d.states.ListStates(ctx, after, limit)
+		found, next, err = d.states.ListStates(ctx, startAfter, limit)
 		return err
 	}, false)
 	return found, next, err

@@ -275,8 +275,8 @@ func TestAFaultAtEveryCall(t *testing.T) {
 	for _, place := range testserver.Sample(places[:1], places) {
 		for _, op := range operations {
 			for _, failure := range failures {
-				for _, again := range []bool{true, false} {
-					name := fmt.Sprintf("%s: a call of %s %s; tried again: %v", place.name, op.name, failure.name, again)
+				for _, retry := range []bool{true, false} {
+					name := fmt.Sprintf("%s: a call of %s %s; tried again: %v", place.name, op.name, failure.name, retry)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 						for n := 1; ; n++ {
@@ -284,10 +284,10 @@ func TestAFaultAtEveryCall(t *testing.T) {
 							f := place.make(t, filesapi.StoreConfig{Inspect: op.inspect})
 							bystander := f.upload(t, "bystander")
 							f.clock.Advance(time.Second)
-							given := op.setUp(t, f)
+							value := op.setUp(t, f)
 							s, hit := failure.at(t, f, n)
-							err := op.do(t, s.store, given)
-							op.judge(t, f, given, fmt.Sprintf("call %d: %v", n, err), err, again)
+							err := op.do(t, s.store, value)
+							op.judge(t, f, value, fmt.Sprintf("call %d: %v", n, err), err, retry)
 							require.Equal(t, "bystander", content(t, f.store, bystander.ID))
 							if !hit() {
 								require.NoError(t, err)
@@ -314,29 +314,29 @@ func (op operation) meets(failure string, f *fixture) bool {
 	return f.database == nil || !op.noBucket
 }
 
-func (op operation) judge(t *testing.T, f *fixture, given, name string, err error, again bool) {
+func (op operation) judge(t *testing.T, f *fixture, value, name string, err error, retry bool) {
 	t.Helper()
 	if op.name != "a sweep" { // its debris has none
 		for _, id := range listed(t, f.store, uploads.Filter{}, 10) {
 			content(t, f.store, id) // a record has its bytes at every moment
 		}
 	}
-	if err != nil && again {
+	if err != nil && retry {
 		if op.later {
 			f.clock.Advance(25 * time.Hour)
 		}
-		require.NoError(t, op.do(t, f.store, given), "tried again after %s", name)
+		require.NoError(t, op.do(t, f.store, value), "tried again after %s", name)
 		err = nil
 	}
 	if err == nil {
-		op.done(t, f, given)
+		op.done(t, f, value)
 	}
 	f.clock.Advance(25 * time.Hour)
-	_, failed := f.store.Sweep(t.Context())
-	require.NoError(t, failed, name)
+	_, failure := f.store.Sweep(t.Context())
+	require.NoError(t, failure, name)
 	whole(t, f.bucket, f.records)
 	require.Empty(t, under(t, f.bucket, "files/parts/"), name)
-	report, failed := f.store.Sweep(t.Context())
-	require.NoError(t, failed, name)
+	report, failure := f.store.Sweep(t.Context())
+	require.NoError(t, failure, name)
 	require.Equal(t, &uploads.SweepReport{}, report, "nothing is left, after %s", name)
 }

@@ -246,10 +246,10 @@ func TestAnErrorOverHTTPHasTheStoresCode(t *testing.T) {
 }
 
 func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
-	for name, most := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
+	for name, maximum := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{})
-			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: most})
+			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: maximum})
 			ids := []string{f.upload(t, "x").ID}
 			for len(ids) < 2000 {
 				ids = append(ids, uploads.NewID(f.clock.Now()))

@@ -38,10 +38,10 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
-func (c *clock) Advance(by time.Duration) {
+func (c *clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = c.now.Add(by)
+	c.now = c.now.Add(d)
 }
 
 // A fixture is a store with its parts.

@@ -69,7 +69,7 @@ type as struct {
 }
 
 func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
-	if _, given := r.Header[whoAsks]; !given {
+	if _, ok := r.Header[whoAsks]; !ok {
 		r = r.Clone(r.Context())
 		r.Header.Set(whoAsks, a.user)
 	}
@@ -235,14 +235,14 @@ func TestAFileThatAuthorizeFileDoesNotFindIsNotFound(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	gone := f.upload(t, "x").ID
 	require.NoError(t, f.store.Delete(t.Context(), gone))
-	own := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
+	e := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
 	for name, row := range map[string]struct {
 		err   error
 		field string
 	}{
 		"the code":             {storage.ObjectNotFound, "ID"},
 		"the error of a store": {fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}), "ID"},
-		"an error of its own":  {own, "file"},
+		"an error of its own":  {e, "file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return row.err }})

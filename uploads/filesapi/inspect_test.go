@@ -42,9 +42,9 @@ func nothing(t *testing.T, f *fixture) {
 	t.Helper()
 	require.Empty(t, under(t, f.bucket, ""))
 	if f.database != nil {
-		found, _, err := f.database.ListStates(t.Context(), "", 10)
+		states, _, err := f.database.ListStates(t.Context(), "", 10)
 		require.NoError(t, err)
-		require.Empty(t, found)
+		require.Empty(t, states)
 	}
 }
 

@@ -66,7 +66,7 @@ func large(t *testing.T, s *filesapi.Store, size int64) {
 	work := make(chan int)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	var made *filesapi.Record
+	var record *filesapi.Record
 	var failure error
 	for range 4 {
 		group.Go(func() {
@@ -75,7 +75,7 @@ func large(t *testing.T, s *filesapi.Store, size int64) {
 				r, err := s.UploadPart(t.Context(), body, part(token, count, i+1))
 				mu.Lock()
 				if r != nil {
-					made = r
+					record = r
 				}
 				if err != nil {
 					failure = fmt.Errorf("part %d: %w", i+1, err)
@@ -90,15 +90,15 @@ func large(t *testing.T, s *filesapi.Store, size int64) {
 	close(work)
 	group.Wait()
 	require.NoError(t, failure)
-	require.NotNil(t, made)
-	require.Equal(t, size, made.OriginalLength)
+	require.NotNil(t, record)
+	require.Equal(t, size, record.OriginalLength)
 
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, err := io.Copy(sum, &pattern{end: size})
 	require.NoError(t, err)
-	require.True(t, made.CRC32C.Known)
-	require.Equal(t, sum.Sum32(), made.CRC32C.Sum)
-	r, _, err := s.Download(t.Context(), made.ID)
+	require.True(t, record.CRC32C.Known)
+	require.Equal(t, sum.Sum32(), record.CRC32C.Sum)
+	r, _, err := s.Download(t.Context(), record.ID)
 	require.NoError(t, err)
 	n, err := io.Copy(io.Discard, r) // which compares the checksum
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func large(t *testing.T, s *filesapi.Store, size int64) {
 // watchHeap samples the heap until it is asked for the largest growth.
 func watchHeap() func() uint64 {
 	debug.FreeOSMemory()
-	var before, now runtime.MemStats
+	var before, current runtime.MemStats
 	runtime.ReadMemStats(&before)
 	stop := make(chan struct{})
 	done := make(chan struct{})
@@ -126,8 +126,8 @@ func watchHeap() func() uint64 {
 			case <-stop:
 				return
 			case <-ticker.C:
-				runtime.ReadMemStats(&now)
-				peak = max(peak, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
+				runtime.ReadMemStats(&current)
+				peak = max(peak, current.HeapAlloc-min(current.HeapAlloc, before.HeapAlloc))
 			}
 		}
 	}()

@@ -91,21 +91,21 @@ func TestManySendAllPartsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	want := ""
-	var made *filesapi.Record
+	var record *filesapi.Record
 	for i := range count {
 		require.NoError(t, errs[i])
 		want += fmt.Sprintf("%03d ", i)
 		if records[i] == nil {
 			continue
 		}
-		if made != nil {
-			require.Equal(t, made, records[i])
+		if record != nil {
+			require.Equal(t, record, records[i])
 		}
-		made = records[i]
+		record = records[i]
 	}
-	require.NotNil(t, made, "one call at least has completed the set")
-	require.Equal(t, want, content(t, f.store, made.ID))
-	require.Equal(t, []string{made.ID}, listed(t, f.store, uploads.Filter{}, 10))
+	require.NotNil(t, record, "one call at least has completed the set")
+	require.Equal(t, want, content(t, f.store, record.ID))
+	require.Equal(t, []string{record.ID}, listed(t, f.store, uploads.Filter{}, 10))
 }
 
 // A meeting makes each of n calls wait for the others.

@@ -145,17 +145,17 @@ func TestATokenIsUsedOnce(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		for number := 1; number <= 2; number++ {
-			again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+			second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
 			refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-			require.Equal(t, r, again, "for a client that lost the answer")
+			require.Equal(t, r, second, "for a client that lost the answer")
 		}
 		_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
 		refused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
-		again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
 		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-		require.Nil(t, again)
+		require.Nil(t, second)
 		require.Empty(t, listed(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
 	})
 }
@@ -174,8 +174,8 @@ func TestNoPartIsLeftOfAFile(t *testing.T) {
 		for number := 1; number <= 12; number++ {
 			f.send(t, "x", part(token, 12, number))
 		}
-		left := under(t, f.bucket, "files/parts/")
-		require.Len(t, left, f.statesInBucket(), "but for what tells that the token was used: %v", left)
+		leftovers := under(t, f.bucket, "files/parts/")
+		require.Len(t, leftovers, f.statesInBucket(), "but for what tells that the token was used: %v", leftovers)
 	})
 }
 

@@ -159,9 +159,9 @@ func (d *pausedDatabase) RemoveState(ctx context.Context, key, revision string) 
 	return d.states.RemoveState(ctx, key, revision)
 }
 
-func (d *pausedDatabase) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
+func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limit int) ([]uploads.ListedState, string, error) {
 	d.pause()
-	return d.states.ListStates(ctx, after, limit)
+	return d.states.ListStates(ctx, startAfter, limit)
 }
 
 // A call that fails to join and one that died leave bytes that no record is made for.
@@ -208,9 +208,9 @@ func TestPartsWithoutAPlaceForStates(t *testing.T) {
 			require.NoError(t, err)
 			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))
 			refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
-			own, ok := errors.AsType[*storage.Error](err)
+			e, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok)
-			require.Contains(t, own.Hint, "sqlrecords")
+			require.Contains(t, e.Hint, "sqlrecords")
 
 			s, err = filesapi.NewStore(b, newDatabase(f.clock.Now), filesapi.StoreConfig{})
 			require.NoError(t, err)
@@ -227,8 +227,8 @@ func TestStoreOnS3WithoutConditions(t *testing.T) {
 		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)
-		profile, known := s3.NamedProfile("b2")
-		require.True(t, known)
+		profile, ok := s3.NamedProfile("b2")
+		require.True(t, ok)
 		b, err := s3.Open(t.Context(), s3.Config{
 			Bucket:      "photos",
 			Endpoint:    server.URL,

@@ -107,9 +107,9 @@ func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
 		}}
 		s, err := filesapi.NewStore(f.bucket, f.instead(wakes), filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
-		made, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		record, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-		require.Nil(t, made)
+		require.Nil(t, record)
 		require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
 		whole(t, f.bucket, f.records)
 	})
@@ -159,9 +159,9 @@ func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 		refused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		r := f.send(t, "b", part(token, 2, 2))
 		require.Len(t, under(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
-		again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
 		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-		require.Equal(t, r, again)
+		require.Equal(t, r, second)
 	})
 }
 
@@ -220,9 +220,9 @@ func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 		nobodyWaits := errors.New("nobody waits")
 		impatient.store.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
 		var late, joining sync.WaitGroup
-		var failed, err error
+		var failure, err error
 		late.Go(func() {
-			_, failed = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+			_, failure = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1))
 		})
 		<-inside
 		gate := newComposeGate()
@@ -234,7 +234,7 @@ func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 		<-gate.inside
 		close(slow.open)
 		late.Wait()
-		require.ErrorIs(t, failed, nobodyWaits)
+		require.ErrorIs(t, failure, nobodyWaits)
 		close(gate.open)
 		joining.Wait()
 		require.NoError(t, err)

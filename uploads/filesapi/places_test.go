@@ -61,8 +61,8 @@ var bucketNumber atomic.Int64
 func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, minioVariable)
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
+	profile, ok := s3.NamedProfile("minio")
+	require.True(t, ok)
 	account, err := s3.NewService(t.Context(), s3.Config{
 		Endpoint:    endpoint,
 		Region:      "us-east-1",
@@ -80,9 +80,9 @@ func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		plain, err := account.Bucket(name)
+		bucket, err := account.Bucket(name)
 		require.NoError(t, err)
-		_, err = storage.RemoveMatching(ctx, plain, nil)
+		_, err = storage.RemoveMatching(ctx, bucket, nil)
 		require.NoError(t, err)
 		require.NoError(t, account.DeleteBucket(ctx, name))
 		require.NoError(t, account.Close())

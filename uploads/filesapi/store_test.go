@@ -187,9 +187,9 @@ func TestIDsAreInTheOrderOfTime(t *testing.T) {
 		f.clock.Advance(time.Millisecond)
 	}
 	require.Equal(t, want, listed(t, f.store, uploads.Filter{}, 7))
-	from := f.clock.Now().Add(-10 * time.Millisecond)
-	require.Equal(t, want[10:], listed(t, f.store, uploads.Filter{From: from}, 7))
-	require.Equal(t, want[:10], listed(t, f.store, uploads.Filter{To: from}, 7))
+	start := f.clock.Now().Add(-10 * time.Millisecond)
+	require.Equal(t, want[10:], listed(t, f.store, uploads.Filter{From: start}, 7))
+	require.Equal(t, want[:10], listed(t, f.store, uploads.Filter{To: start}, 7))
 }
 
 func TestStoreInAPrefixedBucket(t *testing.T) {

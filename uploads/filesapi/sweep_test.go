@@ -98,14 +98,14 @@ type staleRecords struct {
 	between func()
 }
 
-func (r *staleRecords) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
-	if after != "" && r.between != nil {
+func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
+	if startAfter != "" && r.between != nil {
 		r.between()
 		r.between = nil
 	}
-	ids, next, err := r.Records.IDs(ctx, after, limit)
+	ids, next, err := r.Records.IDs(ctx, startAfter, limit)
 	ids = slices.DeleteFunc(ids, func(id string) bool { return id == r.hide })
-	if after == "" && limit > 100 && len(ids) > 0 {
+	if startAfter == "" && limit > 100 && len(ids) > 0 {
 		return ids[:1], ids[0], err
 	}
 	return ids, next, err

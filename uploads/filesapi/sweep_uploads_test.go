@@ -147,11 +147,11 @@ func TestATempFileThatIsFinishedLateIsKept(t *testing.T) {
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 				f.clock.Advance(26 * time.Hour)
 				f.sweep(t)
-				made, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
 				require.NoError(t, err)
 				f.clock.Advance(59 * time.Minute)
 				f.sweep(t)
-				reader, _, err := s.DownloadTemp(t.Context(), made.ID)
+				reader, _, err := s.DownloadTemp(t.Context(), record.ID)
 				require.NoError(t, err)
 				require.NoError(t, reader.Close())
 				f.clock.Advance(25 * time.Hour)
@@ -221,15 +221,15 @@ func TestSweepDuringAPart(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{})
 			f.send(t, "a", part(token, 3, 1))
 			f.clock.Advance(25 * time.Hour)
-			sent := 0
+			n := 0
 			s := f.beside(t, before(row.call, row.n, func() {
-				sent++
+				n++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
 			}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
 			report, err := s.store.Sweep(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, 1, sent)
+			require.Equal(t, 1, n)
 			if row.kept {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			} else {
@@ -305,13 +305,13 @@ func TestATokenWhoseSweepDied(t *testing.T) {
 			_, err = f.mortal(t, d).store.Sweep(t.Context())
 			died = d.dead
 			require.Equal(t, died, err != nil)
-			var made *filesapi.Record
-			for number := 1; number <= 2 && made == nil; number++ {
-				made, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
+			var record *filesapi.Record
+			for number := 1; number <= 2 && record == nil; number++ {
+				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
 				require.NoError(t, err, "the sweep died before call %d", n)
 			}
-			require.NotNil(t, made)
-			require.Contains(t, []string{"aa", "bb"}, content(t, f.store, made.ID))
+			require.NotNil(t, record)
+			require.Contains(t, []string{"aa", "bb"}, content(t, f.store, record.ID))
 			whole(t, f.bucket, f.records)
 		}
 	})

@@ -79,9 +79,9 @@ func TestErrorsOfDrivers(t *testing.T) {
 			err = readError(t.Context(), "Record", row.err)
 			require.Equal(t, row.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown, "it changed nothing")
-			if own, ok := errors.AsType[*storage.Error](err); ok {
-				require.Equal(t, row.want == storage.Unavailable, own.Retryable)
-				require.ErrorIs(t, own.Err, row.err)
+			if e, ok := errors.AsType[*storage.Error](err); ok {
+				require.Equal(t, row.want == storage.Unavailable, e.Retryable)
+				require.ErrorIs(t, e.Err, row.err)
 			}
 		})
 	}

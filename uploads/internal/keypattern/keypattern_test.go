@@ -43,13 +43,13 @@ func TestInvalidPatterns(t *testing.T) {
 }
 
 func TestPatternIsFilled(t *testing.T) {
-	at := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
+	when := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
 	p, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
 	require.Empty(t, rule)
 	v := map[string]string{"user": "a.B_c-1", "kind": "avatar"}
 	_, flaw := p.Check(v)
 	require.Empty(t, flaw)
-	key := p.Key(v, at, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
+	key := p.Key(v, when, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
 	require.True(t, p.Matches(key, v))
 	require.True(t, p.Matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
@@ -62,14 +62,14 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	require.False(t, ordered, "keys are not in the order of IDs")
 	values := map[string]string{"user": "7"}
 	before := ""
-	for _, at := range []time.Time{
+	for _, when := range []time.Time{
 		time.Unix(1<<40, 0),
 		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC), time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
 		time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, 0), time.Unix(-5, 0),
 	} {
-		key := p.Key(values, at, keypattern.Random{}, ".png")
+		key := p.Key(values, when, keypattern.Random{}, ".png")
 		require.True(t, p.Matches(key, values), key)
-		require.LessOrEqual(t, before, key, at)
+		require.LessOrEqual(t, before, key, when)
 		before = key
 	}
 	require.Empty(t, p.ID(before), "no record has such an ID")
@@ -144,14 +144,14 @@ func TestIDsOfOrderedKeys(t *testing.T) {
 			}
 			before, ordered := p.Ordered()
 			require.Equal(t, row.ordered, ordered)
-			at := time.Unix(1e9, 0)
-			key := p.Key(map[string]string{"user": "4"}, at, keypattern.Random{1}, ".png")
+			when := time.Unix(1e9, 0)
+			key := p.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
 			require.Empty(t, p.ID("x"+key))
 			if !ordered {
 				require.Empty(t, p.ID(key))
 				return
 			}
-			require.Equal(t, timeid.New(at, keypattern.Random{1}), p.ID(key))
+			require.Equal(t, timeid.New(when, keypattern.Random{1}), p.ID(key))
 			require.True(t, strings.HasPrefix(key, before+p.ID(key)))
 		})
 	}

@@ -29,8 +29,8 @@ func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reads++
-	text, there := s.texts[key]
-	if !there {
+	text, exists := s.texts[key]
+	if !exists {
 		return nil, "", storage.ObjectNotFound
 	}
 	return text, string(text), nil
@@ -150,9 +150,9 @@ func TestNothingIsConcludedFromWhatAProcessRemembers(t *testing.T) {
 	done, err = one.Settle(t.Context(), "a", "y", 90)
 	require.NoError(t, err)
 	require.False(t, done.Counted, "it was settled")
-	now, err := one.Read(t.Context(), "a")
+	current, err := one.Read(t.Context(), "a")
 	require.NoError(t, err)
-	require.EqualValues(t, 90, now.Bytes)
+	require.EqualValues(t, 90, current.Bytes)
 }
 
 func TestASecondUploadOfAProcessReadsNothing(t *testing.T) {
@@ -198,9 +198,9 @@ func TestALostResponseCountsOnce(t *testing.T) {
 			done, err := b.Settle(t.Context(), "a", "x", 7)
 			require.NoError(t, err)
 			require.True(t, done.Counted)
-			now, err := b.Read(t.Context(), "a")
+			current, err := b.Read(t.Context(), "a")
 			require.NoError(t, err)
-			require.EqualValues(t, 7, now.Bytes)
+			require.EqualValues(t, 7, current.Bytes)
 		})
 	}
 }
@@ -221,10 +221,10 @@ func TestARemovalIsCountedOnceWhoeverEndsIt(t *testing.T) {
 	}
 	counts := func(t *testing.T, b *ledger.Book, bytes, reserved int64) {
 		t.Helper()
-		now, err := b.Read(t.Context(), "a")
+		current, err := b.Read(t.Context(), "a")
 		require.NoError(t, err)
-		pending, _ := now.Pending()
-		require.Equal(t, []int64{bytes, reserved}, []int64{now.Bytes, pending})
+		pending, _ := current.Pending()
+		require.Equal(t, []int64{bytes, reserved}, []int64{current.Bytes, pending})
 	}
 	t.Run("the bytes count until the end", func(t *testing.T) {
 		one, _, first := begin(t)
@@ -268,10 +268,10 @@ func TestManyBooksOfOneUser(t *testing.T) {
 		})
 	}
 	group.Wait()
-	now, err := newBook(s).Read(t.Context(), "a")
+	current, err := newBook(s).Read(t.Context(), "a")
 	require.NoError(t, err)
-	require.EqualValues(t, 200, now.Bytes)
-	require.Empty(t, now.Entries)
+	require.EqualValues(t, 200, current.Bytes)
+	require.Empty(t, current.Entries)
 }
 
 func TestKeysOfLedgersSayNothingOfUsers(t *testing.T) {
