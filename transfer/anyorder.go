@@ -16,11 +16,11 @@ const sortMemory = 32 << 20
 
 // listInOrder lists in the order of keys. If the store lists in no particular order, it sorts the
 // listing.
-func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
-	if storage.Supports(from, storage.OrderedListing) {
-		return from.List(ctx, storage.WithPrefix(prefix))
+func listInOrder(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
+	if storage.Supports(src, storage.OrderedListing) {
+		return src.List(ctx, storage.WithPrefix(prefix))
 	}
-	return sorted(ctx, from.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
+	return sorted(ctx, src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
 }
 
 // sorted yields entries in the order of their keys, each key once. The parameter memory is the

@@ -76,17 +76,17 @@ func (c *bucketCopier) transfer(
 	if attrs.Size == src.size {
 		return attrs.Size, nil
 	}
-	now, err := c.from.Attrs(ctx, src.key)
+	current, err := c.from.Attrs(ctx, src.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed since
 		return attrs.Size, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	if now.Revision == src.revision { // the source has not changed since it was listed
-		now.Size = attrs.Size
+	if current.Revision == src.revision { // the source has not changed since it was listed
+		current.Size = attrs.Size
 	}
-	return attrs.Size, checkListedSize("Copy", src, now)
+	return attrs.Size, checkListedSize("Copy", src, current)
 }
 
 // The method options returns the options for copying the object with this key. The options for the
@@ -106,11 +106,11 @@ func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyO
 	if err != nil {
 		return nil, err
 	}
-	var more map[string]string
+	var extra map[string]string
 	if kept, ok := source.Metadata[mtimeKey]; ok && given.Metadata != nil {
-		more = map[string]string{mtimeKey: kept}
+		extra = map[string]string{mtimeKey: kept}
 	}
-	opts, err := ruleOptions[storage.CopyOption](c.settings.rule, key, more)
+	opts, err := ruleOptions[storage.CopyOption](c.settings.rule, key, extra)
 	if c.settings.locks {
 		opts = append(c.lockOptions(source), opts...)
 	}

@@ -13,9 +13,9 @@ import (
 
 // transferLarge downloads a large file. If this process is killed, a later job continues the
 // download. If an earlier job was killed, transferLarge continues its download.
-func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, requests int,
+func (d *downloader) transferLarge(ctx context.Context, src entry, ok bool, requests int,
 	moved func(done, total int64)) (int64, error) {
-	if err := d.to.checkWrite(src.key, known); err != nil {
+	if err := d.to.checkWrite(src.key, ok); err != nil {
 		return 0, err
 	}
 	source := serving.Source(d.from, src.key)
@@ -24,7 +24,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, r
 		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
 		attrs, done, err := serving.Continue(ctx, d.from, src.key, part, opts, moved)
 		if done && err == nil {
-			return d.finishContinued(src, known, part, attrs.(*storage.Attrs))
+			return d.finishContinued(src, ok, part, attrs.(*storage.Attrs))
 		}
 		d.endPart(ctx, src.key, part, done, err)
 		if done {
@@ -39,7 +39,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, r
 	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
 		return 0, err
 	}
-	var stored int64
+	var size int64
 	open := func(mode fs.FileMode) (temporary, error) {
 		part, err = partfile.Create(d.to.root, src.key, mode)
 		if err != nil {
@@ -53,19 +53,19 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, r
 			d.endPart(ctx, src.key, part, false, err)
 		}}, nil
 	}
-	err = d.to.writeFile(src.key, known, defaultPermissions, open, func(f *os.File) (_ time.Time, err error) {
+	err = d.to.writeFile(src.key, ok, defaultPermissions, open, func(f *os.File) (_ time.Time, err error) {
 		if serving.Record(part, source, r.Attrs(), d.to.sync) {
-			stored, err = r.WriteTo(part)
+			size, err = r.WriteTo(part)
 		} else {
-			stored, err = r.WriteTo(f)
+			size, err = r.WriteTo(f)
 		}
 		return fileTime(r.Attrs(), src), err
 	})
-	return stored, downloadError(src.key, err)
+	return size, downloadError(src.key, err)
 }
 
 // finishContinued renames the temporary file of a continued download to the name of the file.
-func (d *downloader) finishContinued(src entry, known bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
+func (d *downloader) finishContinued(src entry, ok bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
 	err := checkListedSize("Download", src, attrs)
 	if err != nil {
 		part.Remove()
@@ -82,7 +82,7 @@ func (d *downloader) finishContinued(src entry, known bool, part *partfile.File,
 			}
 		}}, nil
 	}
-	err = d.to.writeFile(src.key, known, defaultPermissions, open, func(*os.File) (time.Time, error) {
+	err = d.to.writeFile(src.key, ok, defaultPermissions, open, func(*os.File) (time.Time, error) {
 		return fileTime(attrs, src), nil
 	})
 	if !ended {

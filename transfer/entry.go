@@ -25,15 +25,15 @@ type entry struct {
 
 // checkListedSize returns Internal if an object has another size than the same revision had in the
 // listing. A proxy that drops the length of a response makes an object look empty.
-func checkListedSize(op string, listed entry, found *storage.Attrs) error {
-	if listed.revision == "" || found.Revision != listed.revision || found.Size == listed.size {
+func checkListedSize(op string, listed entry, attrs *storage.Attrs) error {
+	if listed.revision == "" || attrs.Revision != listed.revision || attrs.Size == listed.size {
 		return nil
 	}
 	return &storage.Error{
 		Code: storage.Internal,
 		Op:   op,
 		Key:  listed.key,
-		Err:  fmt.Errorf("the object has %d bytes in the listing, and %d when it is read", listed.size, found.Size),
+		Err:  fmt.Errorf("the object has %d bytes in the listing, and %d when it is read", listed.size, attrs.Size),
 		Hint: "look for a proxy between here and the store that changes responses",
 	}
 }
@@ -75,7 +75,7 @@ type openedEnd interface {
 	removeUnchanged(ctx context.Context, src entry) error
 	// checkWrite fails if no file with this key can be written. It decides that from the key and
 	// from the names of existing files. The parameter known is true if a file with this key exists.
-	checkWrite(key string, known bool) error
+	checkWrite(key string, ok bool) error
 	// syncDirs waits until the names of all written files are on the disk. For a bucket, it does
 	// nothing.
 	syncDirs() error

@@ -252,8 +252,8 @@ func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.List
 	return e.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
 
-func (e *expiry) tooOld(since time.Time, age time.Duration) bool {
-	return !since.IsZero() && e.now.Sub(since) > age
+func (e *expiry) tooOld(start time.Time, age time.Duration) bool {
+	return !start.IsZero() && e.now.Sub(start) > age
 }
 
 // remove removes the objects or versions of the group, except those whose tags do not match.
@@ -288,11 +288,11 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	// these objects are no longer in use, so the job may remove them.
 	selecting.held = nil
 	selecting.ofLayers = true
-	expire := func(v storage.VersionEntry, since time.Time) error {
+	expire := func(v storage.VersionEntry, start time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
 			e.expire(
 				ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge},
-				func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) },
+				func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge) },
 			)
 		}
 		return ctx.Err()
@@ -312,7 +312,7 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 // that is the only entry of its key. The second argument is then the time of the marker. The
 // function expire must ignore an empty entry.
 func eachOld(
-	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error,
+	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, start time.Time) error,
 ) error {
 	var last string
 	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far

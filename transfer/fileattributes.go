@@ -19,12 +19,12 @@ const skew = 15 * time.Minute
 
 // future reports whether a time is so far in the future that it cannot be due to a normal
 // difference of clocks.
-func (s *settings) future(at time.Time) bool { return at.After(s.now().Add(skew)) }
+func (s *settings) future(t time.Time) bool { return t.After(s.now().Add(skew)) }
 
 // parseMtime returns the time in the mtime of an object, or the zero time if text is not valid.
 func parseMtime(text string) time.Time {
-	whole, fraction, _ := strings.Cut(text, ".")
-	seconds, err := strconv.ParseInt(whole, 10, 64)
+	full, fraction, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(full, 10, 64)
 	if err != nil || len(fraction) > 9 {
 		return time.Time{}
 	}

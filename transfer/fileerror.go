@@ -20,10 +20,10 @@ func fileError(op, key string, err error) error {
 		return nil
 	}
 	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err), Hint: durable.Hint(err)}
-	var own *storage.Error
+	var storageErr *storage.Error
 	switch {
-	case errors.As(err, &own):
-		*e = *own
+	case errors.As(err, &storageErr):
+		*e = *storageErr
 		e.Op = op
 		e.Key = key
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
@@ -49,13 +49,13 @@ func fileError(op, key string, err error) error {
 // tempError returns an error about a temporary file as a *storage.Error. If the directory of
 // temporary files is missing, its Code is not ObjectNotFound, because no object is missing.
 func tempError(op, key string, err error) error {
-	failed := fileError(op, key, err)
-	if e, ok := failed.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
+	failure := fileError(op, key, err)
+	if e, ok := failure.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
 		e.Code, e.Hint = storage.InvalidArgument, fmt.Sprintf(
 			"create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir(),
 		)
 	}
-	return failed
+	return failure
 }
 
 // A quotedError is an error whose text has names in quotes, because a name may contain control
@@ -82,10 +82,10 @@ func quotePaths(err error) error {
 // asStorageError returns err as a *storage.Error with a key. The methods of a bucket type that is
 // not from this library may return any error.
 func asStorageError(key string, err error) error {
-	if own, ok := err.(*storage.Error); ok && own.Key != "" {
-		return own
+	if e, ok := err.(*storage.Error); ok && e.Key != "" {
+		return e
 	} else if ok {
-		keyed := *own
+		keyed := *e
 		keyed.Key = key
 		return &keyed
 	}
@@ -98,11 +98,11 @@ func ctxError(err error) error { return &storage.Error{Code: ctxcode.Of(err), Er
 // named returns err with op, the name of the job, as its Op. If err already has an Op, named does
 // not replace it.
 func named(op string, err error) error {
-	own, ok := errors.AsType[*storage.Error](err)
-	if !ok || own.Op != "" {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || storageErr.Op != "" {
 		return err
 	}
-	e := *own
+	e := *storageErr
 	e.Op = op
 	return &e
 }

@@ -52,8 +52,8 @@ func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[
 
 // tableError returns the error of a file whose rows cannot be read.
 func tableError(key string, err error) error {
-	if own, ok := errors.AsType[*storage.Error](err); ok {
-		return own
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		return e
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return ctxError(err)
@@ -73,11 +73,11 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 		return nil, 0, tempError("OpenInventory", file.key, err)
 	}
 	sum := md5.New()
-	most := int64(math.MaxInt64)
+	maximum := int64(math.MaxInt64)
 	if file.size >= 0 {
-		most = file.size + 1 // one byte more shows that the file is too large, before it fills the disk
+		maximum = file.size + 1 // one byte more shows that the file is too large, before it fills the disk
 	}
-	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, most))
+	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, maximum))
 	switch {
 	case err != nil:
 		err = fileError("OpenInventory", file.key, err)
@@ -140,16 +140,16 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 			return
 		}
 		source := &csvSource{from: plain}
-		from := csv.NewReader(source)
-		from.Comma = i.manifest.delimiter
-		from.ReuseRecord = true
+		src := csv.NewReader(source)
+		src.Comma = i.manifest.delimiter
+		src.ReuseRecord = true
 		columns := i.manifest.columns
-		from.FieldsPerRecord = len(columns) // with 0, each row must have as many columns as the first one
+		src.FieldsPerRecord = len(columns) // with 0, each row must have as many columns as the first one
 		var at []int
 		row := make([]string, numColumns)
 		for first := true; ; first = false {
 			source.read = 0
-			cells, err := from.Read()
+			cells, err := src.Read()
 			if errors.Is(err, io.EOF) && (!first || !i.manifest.header) {
 				return
 			}
@@ -202,9 +202,9 @@ func (i *Inventory) positions(columns []string) []int {
 // uncompressed returns the content of a file. If the file is compressed with gzip, it decompresses
 // it.
 func uncompressed(f io.Reader) (io.Reader, error) {
-	from := bufio.NewReaderSize(f, 1<<20)
-	if head, err := from.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
-		return gzip.NewReader(from)
+	src := bufio.NewReaderSize(f, 1<<20)
+	if head, err := src.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
+		return gzip.NewReader(src)
 	}
-	return from, nil
+	return src, nil
 }

@@ -56,11 +56,11 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	}
 	failures := make([]error, len(group))
 	parallel.All(len(ends), e.atOnce(), func(i int) error {
-		from := 0
+		start := 0
 		if i > 0 {
-			from = ends[i-1]
+			start = ends[i-1]
 		}
-		e.compareListed(ctx, group[from:ends[i]], failures[from:ends[i]])
+		e.compareListed(ctx, group[start:ends[i]], failures[start:ends[i]])
 		return nil
 	})
 	kept := group[:0]
@@ -83,20 +83,20 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 // the reason in failures.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, failures []error) {
 	key := group[0].Key
-	found := 0
+	n := 0
 	listed := func(yield func(storage.VersionEntry, error) bool) {
 		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
-			if err == nil && (v.Key != key || found == len(group)) || !yield(v, err) {
+			if err == nil && (v.Key != key || n == len(group)) || !yield(v, err) {
 				return
 			}
 		}
 	}
 	old := make([]bool, len(group))
-	err := eachOld(listed, func(v storage.VersionEntry, since time.Time) error {
+	err := eachOld(listed, func(v storage.VersionEntry, start time.Time) error {
 		for i, row := range group {
-			if row.Version == v.Version && sameSecond(row.Modified, v.Modified) && e.tooOld(since, row.age) {
+			if row.Version == v.Version && sameSecond(row.Modified, v.Modified) && e.tooOld(start, row.age) {
 				old[i] = true
-				found++
+				n++
 			}
 		}
 		return nil

@@ -163,11 +163,11 @@ func (j *job) recoverNames() {
 	if j.settings.dryRun {
 		return
 	}
-	if to, ok := j.dst.(*tree); ok {
-		to.recovers = true
+	if dst, ok := j.dst.(*tree); ok {
+		dst.recovers = true
 	}
-	if from, ok := j.src.(*tree); ok {
-		from.recovers = j.settings.move
+	if src, ok := j.src.(*tree); ok {
+		src.recovers = j.settings.move
 	}
 }
 
@@ -261,9 +261,9 @@ func (j *job) skipDirs() error {
 // WithExclude excludes. If the source is a bucket and the destination is a directory, it does not
 // ignore the folder. The reason is that a file system may have several names for a folder.
 func (j *job) overlap(dst, src End) bool {
-	to := dst.location()
+	target := dst.location()
 	from := src.location()
-	for _, ends := range [...][2]any{{to, from}, {from, to}} {
+	for _, ends := range [...][2]any{{target, from}, {from, target}} {
 		if prefix, ok := serving.Below(ends[0], ends[1]); ok &&
 			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
 			return true

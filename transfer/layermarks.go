@@ -19,11 +19,11 @@ func hasMarkerSize(b any, key string, size int64) bool {
 // object was removed, or that the overlay's old store has the object. A marker must not replace a
 // file of the destination, so it counts as ignored.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
-	from, ok := j.src.(*objects)
-	if !ok || !hasMarkerSize(from.from, t.src.key, t.src.size) {
+	src, ok := j.src.(*objects)
+	if !ok || !hasMarkerSize(src.from, t.src.key, t.src.size) {
 		return false, nil
 	}
-	attrs, err := from.from.Attrs(metadata.WithLayers(ctx), t.src.key)
+	attrs, err := src.from.Attrs(metadata.WithLayers(ctx), t.src.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // the transfer will report the missing object
 		return false, nil
 	}

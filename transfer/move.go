@@ -139,11 +139,11 @@ func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 // lookAgain fails if a listed file is missing from its directory or bucket, or was replaced.
 // Another program may have removed or replaced the file after the job compared it.
 func lookAgain(ctx context.Context, end openedEnd, file entry) error {
-	there, err := end.has(ctx, file)
+	exists, err := end.has(ctx, file)
 	if err != nil {
 		return err
 	}
-	if there {
+	if exists {
 		return nil
 	}
 	return &storage.Error{
@@ -179,7 +179,7 @@ func isListed(info fs.FileInfo, file entry) bool {
 // the revision. If the listing has no revision, it compares the times instead. A small difference
 // between the times is accepted, because some stores list times only in whole seconds.
 func (o *objects) has(ctx context.Context, file entry) (bool, error) {
-	now, err := o.from.Attrs(ctx, file.key)
+	current, err := o.from.Attrs(ctx, file.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
@@ -187,9 +187,9 @@ func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 		return false, err
 	}
 	if file.revision == "" {
-		return now.Size == file.size && now.Modified.Sub(file.modified).Abs() <= listedTogether, nil
+		return current.Size == file.size && current.Modified.Sub(file.modified).Abs() <= listedTogether, nil
 	}
-	return now.Size == file.size && now.Revision == file.revision, nil
+	return current.Size == file.size && current.Revision == file.revision, nil
 }
 
 // removeUnchanged removes a file, and directories that become empty. If the file changed after it

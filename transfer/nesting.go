@@ -134,7 +134,7 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 		return nil
 	}
 	name := slices.Min(slices.Collect(maps.Keys(n.first)))
-	if there, err := asked(n.outer).Has(ctx, folder+name); err == nil && !there {
+	if exists, err := asked(n.outer).Has(ctx, folder+name); err == nil && !exists {
 		return nil
 	}
 	return n.suspect(ctx, folder, name)
@@ -146,7 +146,7 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 func (n *nesting) see(ctx context.Context, file entry) error {
 	for _, folder := range foldersOf(file.key) {
 		name := file.key[len(folder):]
-		if inner, there := n.first[name]; there && mayBeOne(file, inner) {
+		if inner, exists := n.first[name]; exists && mayBeOne(file, inner) {
 			if err := n.suspect(ctx, folder, name); err != nil {
 				return err
 			}
@@ -247,21 +247,21 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.readOnly {
 		return n.askThere(ctx, folder, name)
 	}
-	found, err := n.question.AppearsIn(ctx, asked(n.outer), folder)
-	return onePlace(found, err, n.refused)
+	ok, err := n.question.AppearsIn(ctx, asked(n.outer), folder)
+	return onePlace(ok, err, n.refused)
 }
 
 // askThere fails if the given folder of n.outer is the same place as n.inner. It is called if
 // nothing can be stored in n.inner. It stores an object in the folder, and looks for the object in
 // n.inner.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
-	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
+	ok, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
 	// A folder that does not exist cannot be the same place as n.inner.
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if found || !cannotWrite(err) {
-		return onePlace(found, err, n.refused)
+	if ok || !cannotWrite(err) {
+		return onePlace(ok, err, n.refused)
 	}
 	// The field outer may have several stores, each with its own time and ETag for one object. If
 	// so, times and ETags prove nothing.

@@ -41,23 +41,23 @@ func (o *objects) startsAnywhere() bool {
 	return o.inventory == nil && storage.Supports(o.from, storage.OrderedListing)
 }
 
-func (o *objects) list(ctx context.Context, s *settings, after string) iter.Seq2[storage.ListEntry, error] {
+func (o *objects) list(ctx context.Context, s *settings, startAfter string) iter.Seq2[storage.ListEntry, error] {
 	if o.inventory != nil {
 		return o.inventory.sorted(ctx, s.prefix, s.ranges)
 	}
 	if s.ranges != nil {
-		after = max(after, s.ranges.after)
+		startAfter = max(startAfter, s.ranges.after)
 	}
-	if after == "" || !o.startsAnywhere() {
+	if startAfter == "" || !o.startsAnywhere() {
 		return listInOrder(ctx, o.from, s.prefix)
 	}
-	return o.from.List(ctx, storage.WithPrefix(s.prefix), storage.WithStartAfter(after))
+	return o.from.List(ctx, storage.WithPrefix(s.prefix), storage.WithStartAfter(startAfter))
 }
 
-func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
-	list := o.list(ctx, s, after)
+func (o *objects) entries(ctx context.Context, s *settings, startAfter string) iter.Seq2[entry, error] {
+	list := o.list(ctx, s, startAfter)
 	if o.pastUnreadable && o.startsAnywhere() {
-		list = folderwalk.Continue(ctx, o.from, s.prefix, after, list)
+		list = folderwalk.Continue(ctx, o.from, s.prefix, startAfter, list)
 	}
 	return func(yield func(entry, error) bool) {
 		for e, err := range list {

@@ -68,8 +68,8 @@ type settings struct {
 // leaveOutHeld finds the lease objects that the caller of the job holds in the given locations. The
 // job leaves out these objects.
 func (s *settings) leaveOutHeld(ctx context.Context, locations ...any) {
-	for _, in := range locations {
-		s.held = append(s.held, serving.HeldIn(ctx, in)...)
+	for _, input := range locations {
+		s.held = append(s.held, serving.HeldIn(ctx, input)...)
 	}
 }
 
@@ -143,15 +143,15 @@ func WithExclude(patterns ...string) Option {
 	})
 }
 
-func (s *settings) patterns(argument string, known, more []string) []string {
-	known = known[:len(known):len(known)]
-	for _, p := range more {
+func (s *settings) patterns(argument string, names, extra []string) []string {
+	names = names[:len(names):len(names)]
+	for _, p := range extra {
 		if p == "" || p == "/" || !doublestar.ValidatePattern(p) {
 			s.fail(argument, "must not have the malformed pattern "+strconv.Quote(p))
 		}
-		known = append(known, normalizePattern(p))
+		names = append(names, normalizePattern(p))
 	}
-	return known
+	return names
 }
 
 // WithLinks follows symbolic links in a source directory if they lead to a file or directory inside

@@ -81,20 +81,20 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 		at   End
 		is   role
 	}{{"destination", j.dst, dst, destination}, {"source", j.src, src, source}} {
-		refused := invalid("WithBackup",
+		refusal := invalid("WithBackup",
 			"must not overlap with the "+other.name+": what is stored in the one appears in the other")
 		if apart(backup, other.at) {
 			continue
 		}
 		if j.meet(backup, other.at) {
-			return refused
+			return refusal
 		}
-		if err := j.askBackup(ctx, other.end, other.is, refused); err != nil {
+		if err := j.askBackup(ctx, other.end, other.is, refusal); err != nil {
 			return err
 		}
 		if err := j.beginNestings(ctx,
-			&nesting{outer: other.end, outerIs: other.is, at: other.at, inner: j.saved.end, refused: refused},
-			&nesting{outer: j.saved.end, outerIs: backupEnd, at: backup, inner: other.end, refused: refused}); err != nil {
+			&nesting{outer: other.end, outerIs: other.is, at: other.at, inner: j.saved.end, refused: refusal},
+			&nesting{outer: j.saved.end, outerIs: backupEnd, at: backup, inner: other.end, refused: refusal}); err != nil {
 			return err
 		}
 	}
@@ -105,43 +105,43 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 // given end is the source or the destination. askBackup stores an object in the target, and looks
 // for the object at the given end. If the given end is the destination, askBackup also stores an
 // object at the destination, and looks for the object in the target.
-func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *storage.Error) error {
-	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
-	if err == nil && !found && is == destination {
-		found, err = evidence.Appears(ctx, asked(other), "", asked(j.saved.end), "")
+func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refusal *storage.Error) error {
+	ok, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
+	if err == nil && !ok && is == destination {
+		ok, err = evidence.Appears(ctx, asked(other), "", asked(j.saved.end), "")
 		if cannotWrite(err) {
 			err = nil
 		}
 	}
-	return onePlace(found, err, refused)
+	return onePlace(ok, err, refusal)
 }
 
 // askEnds fails if the source and the destination are one place. It also fails if their first files
 // show that the source lies in the destination, or the destination in the source.
-func (j *job) askEnds(ctx context.Context, to, from End) error {
-	found, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
+func (j *job) askEnds(ctx context.Context, dst, src End) error {
+	ok, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
 	// full is true if no file can be stored at the top of the destination. The job can still work
 	// if the destination permits files in its folders.
 	full := cannotWrite(err)
-	refused := err
-	if full || err == nil && !found && j.settings.move {
-		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
+	refusal := err
+	if full || err == nil && !ok && j.settings.move {
+		ok, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
 		if !full && cannotWrite(err) {
 			j.places.copied = true
 			err = nil
 		}
 		j.places.copied = j.places.copied || full
-		if full && err != nil && storage.CodeOf(refused) == storage.PermissionDenied {
+		if full && err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
 			// The user must learn first that the destination takes no files.
-			err = errors.Join(fileError("", "", refused), err)
+			err = errors.Join(fileError("", "", refusal), err)
 		}
 	}
-	if err := onePlace(found, err, errOverlap()); err != nil {
+	if err := onePlace(ok, err, errOverlap()); err != nil {
 		return err
 	}
 	return j.beginNestings(ctx,
-		&nesting{outer: j.dst, outerIs: destination, at: to, inner: j.src, refused: errOverlap()},
-		&nesting{outer: j.src, outerIs: source, at: from, inner: j.dst, refused: errOverlap()})
+		&nesting{outer: j.dst, outerIs: destination, at: dst, inner: j.src, refused: errOverlap()},
+		&nesting{outer: j.src, outerIs: source, at: src, inner: j.dst, refused: errOverlap()})
 }
 
 // beginNestings lists the first files of both ends of each nesting, and begins the nesting with the
@@ -178,7 +178,7 @@ func (p *places) end(ctx context.Context) error {
 }
 
 func (j *job) firstOf(ctx context.Context, end openedEnd) (someFiles, error) {
-	if first, known := j.places.first[end]; known {
+	if first, ok := j.places.first[end]; ok {
 		return first, nil
 	}
 	first, err := firstFiles(ctx, end, j.settings)
@@ -196,14 +196,14 @@ func errOverlap() *storage.Error {
 }
 
 // onePlace turns the result of a test into an error. The test has checked whether two ends are one
-// place. If found is true, they are one place. The error is then the given *storage.Error, joined
+// place. If ok is true, they are one place. The error is then the given *storage.Error, joined
 // with err. If the test failed, the error says so. If the ends are two places, the error is nil.
-func onePlace(found bool, err error, refused *storage.Error) error {
-	if found && err == nil {
-		return refused
+func onePlace(ok bool, err error, refusal *storage.Error) error {
+	if ok && err == nil {
+		return refusal
 	}
-	if found {
-		return errors.Join(refused, err)
+	if ok {
+		return errors.Join(refusal, err)
 	}
 	return unanswered(err)
 }
@@ -211,19 +211,19 @@ func onePlace(found bool, err error, refused *storage.Error) error {
 // unanswered returns the error of a job that could not test whether two directories or buckets are
 // different places. The argument err is the error of that test. The hint says what the user can do.
 func unanswered(err error) error {
-	failed, ok := fileError("", "", err).(*storage.Error)
-	if !ok || failed.Code == storage.Canceled || failed.Code == storage.DeadlineExceeded {
+	failure, ok := fileError("", "", err).(*storage.Error)
+	if !ok || failure.Code == storage.Canceled || failure.Code == storage.DeadlineExceeded {
 		return err
 	}
 	e := &storage.Error{
-		Code:      failed.Code,
-		Retryable: failed.Retryable,
-		Err:       fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
+		Code:      failure.Code,
+		Retryable: failure.Retryable,
+		Err:       fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failure),
 		Hint:      "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	// It is only unknown whether the test object was stored. The job can be repeated, so its error
 	// does not have the code OutcomeUnknown.
-	if failed.Code == storage.OutcomeUnknown {
+	if failure.Code == storage.OutcomeUnknown {
 		e.Code = storage.Unavailable
 	} else if cannotWrite(err) {
 		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"

@@ -68,12 +68,12 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 // the given time, RestoreAt treats the version as written before that time.
 //
 // To repeat a call after a failure, make the same call again with the same time.
-func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {
+func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Option) (*Report, error) {
 	return revert(ctx, "RestoreAt", b, opts, keptVersions, func(versions []storage.VersionEntry) reversion {
 		current := versions[0].Current && !versions[0].IsDeleteMarker
 		for _, v := range versions {
 			switch {
-			case v.IsDeleteMarker || v.Modified.After(at) || !v.Current && !v.NoncurrentSince.IsZero() && !v.NoncurrentSince.After(at):
+			case v.IsDeleteMarker || v.Modified.After(t) || !v.Current && !v.NoncurrentSince.IsZero() && !v.NoncurrentSince.After(t):
 			case v.Current:
 				return reversion{action: keepVersion, version: v}
 			default:

@@ -26,7 +26,7 @@ func (j *job) removeLater(ctx context.Context, file entry) error {
 // removeExtraneous removes the recorded files from the destination. A file stays if the source
 // directory has it by now.
 func (j *job) removeExtraneous(ctx context.Context) error {
-	from, ofFiles := j.src.(*tree)
+	src, ofFiles := j.src.(*tree)
 	var unread error
 	files := func(yield func(storage.VersionEntry) bool) {
 		for r, err := range j.extraneous.Sorted(ctx) {
@@ -37,7 +37,7 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 				return
 			}
 			if ofFiles {
-				if _, there := from.named(string(r.Key)); there {
+				if _, exists := src.named(string(r.Key)); exists {
 					continue
 				}
 			}

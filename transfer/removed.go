@@ -67,20 +67,20 @@ func together(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[st
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)
 		defer stop()
-		other, failed, more := next()
+		other, failure, hasMore := next()
 		for v, err := range first {
-			for more && failed == nil && err == nil && other.Key < v.Key {
+			for hasMore && failure == nil && err == nil && other.Key < v.Key {
 				if !yield(other, nil) {
 					return
 				}
-				other, failed, more = next()
+				other, failure, hasMore = next()
 			}
-			if err = cmp.Or(err, failed); !yield(v, err) || err != nil {
+			if err = cmp.Or(err, failure); !yield(v, err) || err != nil {
 				return
 			}
 		}
-		for ; more; other, failed, more = next() {
-			if !yield(other, failed) {
+		for ; hasMore; other, failure, hasMore = next() {
+			if !yield(other, failure) {
 				return
 			}
 		}

@@ -68,7 +68,7 @@ func (b resumeDir) file(key string, size int64) string {
 
 // sweep abandons uploads that were not resumed for a week. If that fails, the next job tries it
 // again.
-func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
+func (b resumeDir) sweep(ctx context.Context, dst storage.Uploader, now time.Time) {
 	if b == "" {
 		return
 	}
@@ -78,7 +78,7 @@ func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time
 			continue
 		}
 		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > abandonAfter {
-			_ = storage.AbandonUpload(ctx, to, filepath.Join(string(b), entry.Name()))
+			_ = storage.AbandonUpload(ctx, dst, filepath.Join(string(b), entry.Name()))
 		}
 	}
 }

@@ -144,22 +144,22 @@ func (s *schedule) loop(ctx context.Context) error {
 			wait = s.runHolding(ctx)
 			continue
 		}
-		began := time.Now()
-		s.reportRun(began, s.job(ctx))
-		wait = s.delayed(max(0, time.Until(began.Add(s.interval))))
+		start := time.Now()
+		s.reportRun(start, s.job(ctx))
+		wait = s.delayed(max(0, time.Until(start.Add(s.interval))))
 	}
 }
 
 // runHolding runs the job under the lease, if the job is due and no other process runs it. It
 // returns how long to wait before the next attempt.
 func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
-	var began time.Time
+	var start time.Time
 	err := lease.Hold(ctx, s.bucket, s.key, func(ctx context.Context) error {
-		began = time.Now()
+		start = time.Now()
 		return s.job(ctx)
 	}, lease.WithInterval(s.delayed(s.interval)))
-	if !began.IsZero() {
-		s.reportRun(began, err)
+	if !start.IsZero() {
+		s.reportRun(start, err)
 	} else if ctx.Err() == nil {
 		if s.report != nil {
 			s.report(Run{Began: time.Now(), Err: err})
@@ -169,8 +169,8 @@ func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
-func (s *schedule) reportRun(began time.Time, err error) {
+func (s *schedule) reportRun(start time.Time, err error) {
 	if s.report != nil {
-		s.report(Run{Began: began, Duration: time.Since(began), Err: err})
+		s.report(Run{Began: start, Duration: time.Since(start), Err: err})
 	}
 }

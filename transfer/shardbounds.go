@@ -40,20 +40,20 @@ func WithShardBounds(bounds ...string) Option {
 }
 
 // ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal
-// numbers of keys. With up to 64 shards, the numbers differ by a few percent. The parameter from is
+// numbers of keys. With up to 64 shards, the numbers differ by a few percent. src is
 // a bucket or an [Inventory], and is read once. ShardBounds accepts [WithPrefix], [WithInclude],
 // [WithExclude] and [WithKeys]. It keeps at most 524,288 keys in memory, with some hundred bytes
-// for each. If n is below 1, or the parameter from is nil, it fails with InvalidArgument.
-func ShardBounds(ctx context.Context, from storage.Lister, n int, opts ...Option) ([]string, error) {
+// for each. If n is below 1, or src is nil, it fails with InvalidArgument.
+func ShardBounds(ctx context.Context, src storage.Lister, n int, opts ...Option) ([]string, error) {
 	s := readOptions(opts)
-	if n < 1 || from == nil {
+	if n < 1 || src == nil {
 		s.fail("ShardBounds", "must have a bucket or an inventory, and at least 1 shard")
 	}
 	if s.err != nil {
 		return nil, named("ShardBounds", s.err)
 	}
-	list := from.List(ctx, storage.WithPrefix(s.prefix), storage.WithAnyOrder())
-	if i, ok := from.(*Inventory); ok {
+	list := src.List(ctx, storage.WithPrefix(s.prefix), storage.WithAnyOrder())
+	if i, ok := src.(*Inventory); ok {
 		list = i.objects(ctx, s.prefix) // the order of the keys does not matter
 	}
 	return s.shardBounds(list, n)
@@ -77,18 +77,18 @@ func (s *settings) shardBounds(list iter.Seq2[storage.ListEntry, error], n int) 
 // sample returns up to 2n of the listed keys, in ascending order. It chooses the keys by their
 // hashes, so that all shards choose the same keys.
 func (s *settings) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
-	most := uint64(math.MaxUint64)
+	maximum := uint64(math.MaxUint64)
 	var keys []string
 	for e, err := range list {
 		if err != nil {
 			return nil, err
 		}
-		if keyHash(e.Key) > most || !s.selects(e.Key) {
+		if keyHash(e.Key) > maximum || !s.selects(e.Key) {
 			continue
 		}
 		for keys = append(keys, e.Key); len(keys) > 2*n; {
-			most /= 2
-			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > most })
+			maximum /= 2
+			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maximum })
 		}
 	}
 	slices.Sort(keys)
@@ -147,9 +147,9 @@ func (r *keyRange) contains(key string) bool {
 func (r *keyRange) endsBefore(key string) bool { return r != nil && r.last != nil && key > *r.last }
 
 // list yields the entries of the range. It is for a bucket that lists in the order of keys.
-func (r *keyRange) list(ctx context.Context, from storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
+func (r *keyRange) list(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range from.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.after)) {
+		for e, err := range src.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.after)) {
 			if r.endsBefore(e.Key) || !yield(e, err) {
 				return
 			}

@@ -78,9 +78,9 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 // appeared reports whether another job has meanwhile written the same file to the destination
 // directory. If so, it sets t.dst to that file.
 func (j *job) appeared(ctx context.Context, t *task) bool {
-	to, ok := j.dst.(*tree)
+	dst, ok := j.dst.(*tree)
 	if ok {
-		t.dst, ok = to.named(t.src.key)
+		t.dst, ok = dst.named(t.src.key)
 	}
 	if !ok {
 		return false
@@ -96,15 +96,15 @@ func (j *job) appeared(ctx context.Context, t *task) bool {
 // changedSince reports whether an object was replaced or removed after the inventory was taken. If
 // so, it counts the object as skipped.
 func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
-	from, ok := j.src.(*objects)
-	if !ok || from.inventory == nil || j.settings.dryRun && t.comparison != unclear {
+	src, ok := j.src.(*objects)
+	if !ok || src.inventory == nil || j.settings.dryRun && t.comparison != unclear {
 		return false, nil
 	}
-	now, err := from.from.Attrs(ctx, t.src.key)
+	current, err := src.from.Attrs(ctx, t.src.key)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	if err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)) {
+	if err == nil && current.Size == t.src.size && (current.Revision == t.src.revision || t.src.revision == "" && current.Modified.Equal(t.src.modified)) {
 		return false, nil
 	}
 	j.reporter.passed(func(r *Report) {
@@ -134,9 +134,9 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	var reported int64     // needs no lock, because the function below is never called concurrently
 	expected := t.src.size // bytes; changed below if the file has changed its size
-	stored, done, err := j.moveInOneStep(ctx, key)
+	size, done, err := j.moveInOneStep(ctx, key)
 	if !done && err == nil {
-		stored, err = j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
+		size, err = j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
 			if total >= 0 && total != expected {
 				meter.totalBytes.Add(total - expected)
 				expected = total
@@ -149,12 +149,12 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 		meter.totalBytes.Add(reported - expected) // the rest of the file will not be transferred
 		return err
 	}
-	meter.totalBytes.Add(stored - expected)
+	meter.totalBytes.Add(size - expected)
 	if !done {
 		err = j.finishMove(ctx, t.src, nil)
 	}
-	j.reporter.stored(Transferred, key, t.known, stored, reported)
-	j.slots.ended(stored, n)
+	j.reporter.stored(Transferred, key, t.known, size, reported)
+	j.slots.ended(size, n)
 	// The file was copied, but could not be removed from the source. It counts as transferred and
 	// as failed.
 	if err != nil {
@@ -162,7 +162,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 		j.reporter.destinationFailed(ctx, key, err)
 		return nil
 	}
-	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
+	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: size})
 	return nil
 }
 

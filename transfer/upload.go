@@ -69,14 +69,14 @@ func (u *uploader) transfer(
 	if err := content.Empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	var more map[string]string
+	var extra map[string]string
 	// Store the time of the file in the metadata. In a store without metadata, compareDeep compares
 	// checksums instead.
 	if storage.Supports(u.to, storage.Metadata) {
-		at := content.Modified()
-		more = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())}
+		t := content.Modified()
+		extra = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())}
 	}
-	opts, err := ruleOptions[storage.UploadOption](u.settings.rule, src.key, more)
+	opts, err := ruleOptions[storage.UploadOption](u.settings.rule, src.key, extra)
 	if err != nil {
 		return 0, err
 	}

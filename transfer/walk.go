@@ -136,9 +136,9 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	var children []child
 	restored := false
 	for err == nil {
-		var found []fs.DirEntry
-		found, err = f.ReadDir(readAtOnce)
-		for _, d := range found {
+		var entries []fs.DirEntry
+		entries, err = f.ReadDir(readAtOnce)
+		for _, d := range entries {
 			if err := w.ctx.Err(); err != nil { // checked for each name, because each needs a stat
 				return nil, err
 			}

@@ -55,7 +55,7 @@ func collision(key, file string) error {
 // So the file at key is never incomplete. The function write returns the modification time of the
 // file. known is true if the job has listed a file with this key. writeFile then replaces that
 // file.
-func (t *tree) writeFile(key string, known bool, p permissions, open opener,
+func (t *tree) writeFile(key string, ok bool, p permissions, open opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() {
 		err = durable.OfFile(err, key)
@@ -63,7 +63,7 @@ func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 	if err := checkPath(key); err != nil {
 		return err
 	}
-	replaced, err := t.checkTarget(key, known)
+	replaced, err := t.checkTarget(key, ok)
 	if err != nil {
 		return err
 	}
@@ -99,10 +99,10 @@ func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 	return t.noteChange(path.Dir(key))
 }
 
-func (t *tree) checkWrite(key string, known bool) error {
+func (t *tree) checkWrite(key string, ok bool) error {
 	err := checkPath(key)
 	if err == nil && t.root != nil {
-		_, err = t.checkTarget(key, known)
+		_, err = t.checkTarget(key, ok)
 	}
 	return fileError("write", key, err)
 }
@@ -124,9 +124,9 @@ func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 
 // checkTarget fails if key is the name of something that must not be replaced. It returns the file
 // that will be replaced, or nil if there is none.
-func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
+func (t *tree) checkTarget(key string, ok bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
-	if err != nil && known && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && ok && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if err != nil {
@@ -138,7 +138,7 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
 	}
-	if !known {
+	if !ok {
 		return nil, &storage.Error{
 			Code: storage.PreconditionFailed,
 			Err:  errors.New("key is the name of another file, which was created meanwhile or differs in case"),
@@ -241,10 +241,10 @@ func (t *tree) makeDirs(key, dir string, p permissions) error {
 		if err == nil {
 			continue
 		}
-		if info, failed := t.root.Stat(at); failed == nil && info.IsDir() {
+		if info, failure := t.root.Stat(at); failure == nil && info.IsDir() {
 			continue
 		}
-		if _, failed := t.root.Lstat(at); failed == nil {
+		if _, failure := t.root.Lstat(at); failure == nil {
 			return collision(key, at)
 		}
 		return err
