@@ -151,30 +151,30 @@ func TestAMissingDirectoryForTemporaryFilesIsNoMissingObject(t *testing.T) {
 func TestJobsBetweenBucketsThatListInAnyOrder(t *testing.T) {
 	dir := temporaryFiles(t)
 	ctx := t.Context()
-	from := inAnyOrder(t)
-	to := inAnyOrder(t)
+	src := inAnyOrder(t)
+	dst := inAnyOrder(t)
 	keys := []string{"a", "b-1", "b/1", "b/2", "c0", "d"}
 	for _, key := range keys {
-		_, err := from.Upload(ctx, key, strings.NewReader(key))
+		_, err := src.Upload(ctx, key, strings.NewReader(key))
 		require.NoError(t, err)
 	}
-	_, err := to.Upload(ctx, "old", strings.NewReader("x"))
+	_, err := dst.Upload(ctx, "old", strings.NewReader("x"))
 	require.NoError(t, err)
-	report, err := Sync(ctx, Bucket(to), Bucket(from), WithDelete())
+	report, err := Sync(ctx, Bucket(dst), Bucket(src), WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, len(keys), report.Transferred)
 	require.EqualValues(t, 1, report.Deleted)
-	report, err = Sync(ctx, Bucket(to), Bucket(from))
+	report, err = Sync(ctx, Bucket(dst), Bucket(src))
 	require.NoError(t, err)
 	require.EqualValues(t, 0, report.Transferred)
 	require.EqualValues(t, len(keys), report.Skipped)
 	var listed []string
-	for e, err := range to.List(ctx, storage.WithAnyOrder()) {
+	for e, err := range dst.List(ctx, storage.WithAnyOrder()) {
 		require.NoError(t, err)
 		listed = append(listed, e.Key)
 	}
 	require.Equal(t, keys, slices.Sorted(slices.Values(listed)))
-	require.NoError(t, storage.Close(to))
+	require.NoError(t, storage.Close(dst))
 	require.Empty(t, filesIn(t, dir))
 }
 

@@ -93,6 +93,6 @@ func TestETagsAreComparedUnderFIPS140(t *testing.T) {
 	require.NoError(t, err)
 	command := exec.CommandContext(t.Context(), program, "-test.run=^TestETagsAreComparedUnderFIPS140$")
 	command.Env = append(os.Environ(), "GODEBUG=fips140=only")
-	out, err := command.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	data, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", data)
 }

@@ -52,15 +52,15 @@ func ExampleUpload() {
 // A failure does not end a job: the error joins all of them.
 func ExampleReport() {
 	ctx := context.Background()
-	from := memstore.New()
-	to := memstore.New()
+	src := memstore.New()
+	dst := memstore.New()
 	for _, key := range []string{"a", "b"} {
-		if _, err := from.Upload(ctx, key, strings.NewReader(key)); err != nil {
+		if _, err := src.Upload(ctx, key, strings.NewReader(key)); err != nil {
 			fmt.Println(err)
 			return
 		}
 	}
-	report, err := transfer.Copy(ctx, to, from, transfer.WithDryRun())
+	report, err := transfer.Copy(ctx, dst, src, transfer.WithDryRun())
 	if errors.Is(err, storage.PermissionDenied) {
 		fmt.Println("the credentials are wrong")
 	}

@@ -169,14 +169,14 @@ func TestALifecycleIsApplied(t *testing.T) {
 			require.Equal(t, int64(2), report.Deleted)
 			require.Equal(t, dry.Deleted, report.Deleted)
 			require.Equal(t, map[string]string{"kept": "third", "temp/new": "x"}, contents(t, b))
-			var kept []string
+			var result []string
 			for v, err := range storage.Versions(t.Context(), b, storage.WithPrefix("kept")) {
 				require.NoError(t, err)
 				data, _, err := storage.ReadAll(t.Context(), b, v.Key, storage.WithVersion(v.Version))
 				require.NoError(t, err)
-				kept = append(kept, string(data))
+				result = append(result, string(data))
 			}
-			require.Equal(t, []string{"third", "second"}, kept)
+			require.Equal(t, []string{"third", "second"}, result)
 		})
 	}
 }
@@ -202,8 +202,8 @@ func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 			}
 			clock = start
 			require.NoError(t, b.Remove(t.Context(), "k"))
-			expire := func(at time.Time) int64 {
-				report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 7 * day}}, transfer.WithNow(func() time.Time { return at }))
+			expire := func(when time.Time) int64 {
+				report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 7 * day}}, transfer.WithNow(func() time.Time { return when }))
 				require.NoError(t, err)
 				return report.Deleted
 			}
@@ -256,13 +256,13 @@ func TestAnOldVersionWithoutANameDoesNotExpireTheObject(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "k", file("current"))
 	require.NoError(t, err)
-	from := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return nameless{c} })
-	report, err := transfer.Expire(t.Context(), from, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
+	src := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return nameless{c} })
+	report, err := transfer.Expire(t.Context(), src, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.EqualValues(t, 1, report.Failed)
-	found, err := b.Exists(t.Context(), "k")
+	ok, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.True(t, found)
+	require.True(t, ok)
 }
 
 func TestOldVersionsAgeNeedsABucketThatKeepsVersions(t *testing.T) {

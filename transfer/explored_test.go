@@ -213,12 +213,12 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 		journals := e.Store("journals")
 		for _, name := range []string{"a", "b"} {
 			p := e.Process(name)
-			to := p.Bucket(e.q)
-			from := p.Bucket(e.p)
+			dst := p.Bucket(e.q)
+			src := p.Bucket(e.p)
 			journal := p.Bucket(journals)
 			p.Go(name, func(ctx context.Context) error {
 				_, err := transfer.Sync(
-					ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithConcurrency(1), transfer.WithJournal(journal, "j"),
+					ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithConcurrency(1), transfer.WithJournal(journal, "j"),
 				)
 				return err
 			})
@@ -243,12 +243,12 @@ func TestExploredSyncWithABackup(t *testing.T) {
 		e.upload(e.p, "l", "")
 		e.upload(e.q, "k", "first")
 		p := e.Process("job")
-		to := p.Bucket(e.q)
-		from := p.Bucket(e.p)
+		dst := p.Bucket(e.q)
+		src := p.Bucket(e.p)
 		saved := p.Bucket(backup)
 		p.Go("job", func(ctx context.Context) error {
 			_, err := transfer.Sync(
-				ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithConcurrency(1), transfer.WithDelete(),
+				ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithConcurrency(1), transfer.WithDelete(),
 				transfer.WithBackup(transfer.Bucket(saved)),
 			)
 			return err
@@ -322,13 +322,13 @@ func TestExploredRestoreAtAndAWriter(t *testing.T) {
 		e := &ends{Scene: s, p: s.StoreWith("p", memstore.Config{Versioned: true})}
 		e.upload(e.p, "k", "first")
 		time.Sleep(time.Hour)
-		at := time.Now()
+		when := time.Now()
 		time.Sleep(time.Hour)
 		e.upload(e.p, "k", "second")
 		p := e.Process("restores")
 		b := p.Bucket(e.p)
 		p.Go("restores", func(ctx context.Context) error {
-			_, err := transfer.RestoreAt(ctx, b, at, transfer.WithConcurrency(1))
+			_, err := transfer.RestoreAt(ctx, b, when, transfer.WithConcurrency(1))
 			return err
 		})
 		writes := e.writer(e.p, uploading("l", "new"))
@@ -337,7 +337,7 @@ func TestExploredRestoreAtAndAWriter(t *testing.T) {
 			if succeeded(writes) {
 				require.Equal(e, "new", e.contents(e.p)["l"])
 			}
-			_, err := transfer.RestoreAt(e.Context(), e.p.Bucket(), at)
+			_, err := transfer.RestoreAt(e.Context(), e.p.Bucket(), when)
 			require.NoError(e, err)
 			require.Equal(e, "first", e.contents(e.p)["k"])
 		})

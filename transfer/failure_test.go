@@ -40,16 +40,16 @@ func TestAJobContinuesAfterFailures(t *testing.T) {
 	)
 	dst := memstore.New(driver.WithLayer(inj.Layer()))
 	src := filled(t, keysN(20))
-	var failed []string
+	var failures []string
 	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1), transfer.WithChanges(func(c transfer.Change) {
 		if c.Action == transfer.Failed {
-			failed = append(failed, c.Key)
+			failures = append(failures, c.Key)
 			require.Error(t, c.Err)
 		}
 	}))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorIs(t, err, storage.Locked)
-	require.Equal(t, []string{"00003", "00007"}, failed)
+	require.Equal(t, []string{"00003", "00007"}, failures)
 	require.Equal(t, int64(18), report.Transferred)
 	require.Equal(t, int64(2), report.Failed)
 	require.Len(t, report.Failures, 2)
@@ -93,8 +93,8 @@ func TestAReportKeepsAThousandFailures(t *testing.T) {
 }
 
 // delayed is a bucket whose puts take that long.
-func delayed(by time.Duration) storage.Bucket {
-	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
+func delayed(d time.Duration) storage.Bucket {
+	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, d)).Layer()))
 }
 
 func TestAJobEndsWhenCtxIsDone(t *testing.T) {
@@ -103,11 +103,11 @@ func TestAJobEndsWhenCtxIsDone(t *testing.T) {
 		defer cancel()
 		src := filled(t, keysN(100))
 		dst := delayed(10 * time.Second)
-		began := time.Now()
+		start := time.Now()
 		report, err := transfer.Copy(ctx, dst, src, transfer.WithConcurrency(4), transfer.WithDelete())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
-		require.Equal(t, 25*time.Second, time.Since(began))
+		require.Equal(t, 25*time.Second, time.Since(start))
 		require.Equal(t, int64(8), report.Transferred)
 		require.Zero(t, report.Failed, "an interrupted transfer has not failed")
 	})
@@ -126,17 +126,17 @@ func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
 func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 	testserver.Slow(t)
 	for _, n := range []int{1, 3, 16} {
-		var now, most atomic.Int64
+		var current, most atomic.Int64
 		var once sync.Once
 		met := make(chan struct{}) // the first request waits for a second one, whatever the machine's speed
 		busy := func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Put" || call == "PutPart" {
-					at := now.Add(1)
-					defer now.Add(-1)
-					for seen := most.Load(); at > seen && !most.CompareAndSwap(seen, at); seen = most.Load() {
+					offset := current.Add(1)
+					defer current.Add(-1)
+					for seen := most.Load(); offset > seen && !most.CompareAndSwap(seen, offset); seen = most.Load() {
 					}
-					if at == 2 || n == 1 {
+					if offset == 2 || n == 1 {
 						once.Do(func() { close(met) })
 					}
 					<-met
@@ -178,14 +178,14 @@ func TestProgress(t *testing.T) {
 		dst := memstore.New(driver.WithLayer(inj.Layer()))
 		var events []transfer.Progress
 		var telling sync.Mutex
-		began := time.Now()
+		start := time.Now()
 		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2), transfer.WithProgress(func(p transfer.Progress) {
 			require.True(t, telling.TryLock(), "calls do not overlap")
 			defer telling.Unlock()
 			events = append(events, p)
 		}))
 		require.ErrorIs(t, err, storage.Locked)
-		took := time.Since(began)
+		took := time.Since(start)
 		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and once at the end")
 		require.Greater(t, len(events), 10)
 		var last transfer.Progress
@@ -227,11 +227,11 @@ func TestAFailureIsAnErrorOfStorage(t *testing.T) {
 			told = c.Err
 		}))
 	require.ErrorIs(t, err, errQuota)
-	var own *storage.Error
-	require.ErrorAs(t, report.Failures[0].Err, &own)
-	require.Equal(t, "a", own.Key)
-	require.Equal(t, storage.Internal, own.Code)
-	require.Equal(t, own, told)
+	var e *storage.Error
+	require.ErrorAs(t, report.Failures[0].Err, &e)
+	require.Equal(t, "a", e.Key)
+	require.Equal(t, storage.Internal, e.Code)
+	require.Equal(t, e, told)
 }
 
 // A file that has grown since its directory was listed counts with its stored size.
@@ -276,6 +276,6 @@ func TestAMissingBucketEndsTheJob(t *testing.T) {
 	require.NoError(t, err)
 	_, err = transfer.Upload(t.Context(), none, tree(t, map[string]string{"a": "x"}))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	var own *storage.Error
-	require.True(t, errors.As(err, &own))
+	var e *storage.Error
+	require.True(t, errors.As(err, &e))
 }

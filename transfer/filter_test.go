@@ -134,8 +134,8 @@ func TestShardsAddUpToOneJob(t *testing.T) {
 	dir := tree(t, files)
 	require.NoError(t, os.Symlink("0", filepath.Join(dir, "link")))
 	fill := func() storage.Bucket { return filled(t, []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"}) }
-	whole := fill()
-	want, err := transfer.Upload(t.Context(), whole, dir, transfer.WithDelete())
+	parent := fill()
+	want, err := transfer.Upload(t.Context(), parent, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, want.Deleted)
 
@@ -152,7 +152,7 @@ func TestShardsAddUpToOneJob(t *testing.T) {
 		sum.Bytes += report.Bytes
 	}
 	require.Equal(t, [5]int64{want.Transferred, want.Skipped, want.Ignored, want.Deleted, want.Bytes}, [5]int64{sum.Transferred, sum.Skipped, sum.Ignored, sum.Deleted, sum.Bytes})
-	require.ElementsMatch(t, keysOf(contents(t, whole)), keysOf(contents(t, parts)))
+	require.ElementsMatch(t, keysOf(contents(t, parent)), keysOf(contents(t, parts)))
 
 	// A shard in which the source has no file is no empty source.
 	one := tree(t, map[string]string{"a": "a"})

@@ -83,9 +83,9 @@ func TestAJobLeavesOutTheLeaseUnderWhichItRuns(t *testing.T) {
 					is, err := b.Attrs(ctx, leaseKey)
 					require.NoError(t, err, "the lease is there")
 					require.Equal(t, was.Revision, is.Revision, "nobody wrote it")
-					there, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(leaseKey)))
+					data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(leaseKey)))
 					require.NoError(t, err)
-					require.Equal(t, "of another", string(there), "it was not copied")
+					require.Equal(t, "of another", string(data), "it was not copied")
 					return nil
 				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 				require.Equal(t, 1, runs)
@@ -118,12 +118,12 @@ func TestOldVersionsOfALeaseExpire(t *testing.T) {
 				defer cancel()
 				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}}, transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) }))
 				require.NoError(t, err)
-				left := 0
+				remaining := 0
 				for _, err := range storage.Versions(ctx, b) {
 					require.NoError(t, err)
-					left++
+					remaining++
 				}
-				require.Equal(t, 1, left)
+				require.Equal(t, 1, remaining)
 				return err
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		})

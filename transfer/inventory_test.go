@@ -42,19 +42,19 @@ func sumOf(content []byte) string {
 }
 
 func compressed(content []byte) []byte {
-	var to bytes.Buffer
-	w := gzip.NewWriter(&to)
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
 	_, _ = w.Write(content) // never fails
 	_ = w.Close()
-	return to.Bytes()
+	return buf.Bytes()
 }
 
 // table returns rows as CSV.
 func table(rows [][]string) []byte {
-	var to bytes.Buffer
-	w := csv.NewWriter(&to)
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
 	_ = w.WriteAll(rows) // never fails
-	return to.Bytes()
+	return buf.Bytes()
 }
 
 // A report is an inventory of S3 that a test changes before it is written.
@@ -67,7 +67,7 @@ type report struct {
 }
 
 // write stores the inventory, with one file for each file or two for the rows.
-func (r *report) write(t *testing.T, to storage.Uploader) {
+func (r *report) write(t *testing.T, dst storage.Uploader) {
 	t.Helper()
 	if r.files == nil {
 		half := len(r.rows) / 2
@@ -76,7 +76,7 @@ func (r *report) write(t *testing.T, to storage.Uploader) {
 	var files []map[string]any
 	for i, content := range r.files {
 		key := fmt.Sprintf("inventory/photos/daily/data/%d.csv.gz", i)
-		put(t, to, key, string(content))
+		put(t, dst, key, string(content))
 		files = append(files, map[string]any{"key": key, "size": len(content), "MD5checksum": sumOf(content)})
 	}
 	manifest := map[string]any{
@@ -93,11 +93,11 @@ func (r *report) write(t *testing.T, to storage.Uploader) {
 	}
 	text, err := json.Marshal(manifest)
 	require.NoError(t, err)
-	put(t, to, manifestKey, string(text))
+	put(t, dst, manifestKey, string(text))
 	if r.checksum == "" {
 		r.checksum = sumOf(text)
 	}
-	put(t, to, strings.TrimSuffix(manifestKey, "json")+"checksum", r.checksum)
+	put(t, dst, strings.TrimSuffix(manifestKey, "json")+"checksum", r.checksum)
 }
 
 const schema = "Bucket, Key, Size, LastModifiedDate, ETag, StorageClass"
@@ -197,25 +197,25 @@ func (b refusing) Upload(
 }
 
 func (b refusing) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	if key == b.key {
 		return nil, storage.PermissionDenied
 	}
-	return b.Core.CopyFrom(ctx, key, from, o)
+	return b.Core.CopyFrom(ctx, key, src, o)
 }
 
 func TestSyncFromAnInventory(t *testing.T) {
 	b, i := inventoried(t, "same", "changed", "gone", "new/1", "new/2")
-	to := memstore.New()
-	put(t, to, "same", "same")
+	dst := memstore.New()
+	put(t, dst, "same", "same")
 	put(t, b, "changed", "Changed")
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	put(t, b, "later", "later")
 	opts := []transfer.Option{transfer.WithInventory(i), transfer.WithSizeOnly(), transfer.WithConcurrency(1), transfer.WithJournal(memstore.New(), "journal")}
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, to, func(c storage.Core) storage.Core { return refusing{c, "new/2"} })), transfer.Bucket(b), opts...)
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return refusing{c, "new/2"} })), transfer.Bucket(b), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(b), opts...)
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(b), opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Transferred)
 	require.EqualValues(t, 1, report.Skipped)
@@ -223,16 +223,16 @@ func TestSyncFromAnInventory(t *testing.T) {
 	require.Equal(t, taken, report.Inventory)
 	require.Contains(t, report.String(), "2 changed since the inventory")
 	require.Contains(t, report.String(), "; the inventory was ")
-	require.ElementsMatch(t, []string{"same", "new/1", "new/2"}, keysOf(contents(t, to)))
+	require.ElementsMatch(t, []string{"same", "new/1", "new/2"}, keysOf(contents(t, dst)))
 }
 
 func TestCompareWithAnInventory(t *testing.T) {
 	b, i := inventoried(t, "a", "b", "c")
-	to := memstore.New()
-	put(t, to, "a", "a")
-	put(t, to, "b", "other")
-	put(t, to, "d", "")
-	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(to), nil, transfer.WithInventory(i), transfer.WithSizeOnly())
+	dst := memstore.New()
+	put(t, dst, "a", "a")
+	put(t, dst, "b", "other")
+	put(t, dst, "d", "")
+	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil, transfer.WithInventory(i), transfer.WithSizeOnly())
 	require.NoError(t, err)
 	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
 }
@@ -476,9 +476,9 @@ func TestHostileInventories(t *testing.T) {
 			}
 			require.ErrorIs(t, err, row.code)
 			require.ErrorContains(t, err, row.says)
-			left, failed := os.ReadDir(dir)
-			require.NoError(t, failed)
-			require.Empty(t, left)
+			leftovers, failure := os.ReadDir(dir)
+			require.NoError(t, failure)
+			require.Empty(t, leftovers)
 		})
 	}
 }

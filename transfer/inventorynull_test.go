@@ -164,8 +164,8 @@ func TestAVersionWhoseNameIsUsedAgainStays(t *testing.T) {
 			account, b := withoutVersions(t, s3server.Config{Now: func() time.Time {
 				return time.Now().Add(time.Duration(minutes.Load()) * time.Minute)
 			}})
-			w := world{t, b, func(on bool) {
-				_, err := account.UpdateBucket(t.Context(), "photos", storage.WithVersioning(on))
+			w := world{t, b, func(enabled bool) {
+				_, err := account.UpdateBucket(t.Context(), "photos", storage.WithVersioning(enabled))
 				require.NoError(t, err)
 			}, &minutes}
 			put(w, "0")
@@ -178,8 +178,8 @@ func TestAVersionWhoseNameIsUsedAgainStays(t *testing.T) {
 				minutes.Store(0)
 			}
 			row.since(w)
-			now := transfer.WithNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
-			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 11 * time.Minute}}, now, transfer.WithInventory(i))
+			current := transfer.WithNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
+			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 11 * time.Minute}}, current, transfer.WithInventory(i))
 			require.NoError(t, err)
 			require.Equal(t, row.want, versionContents(t, b))
 			require.Equal(t, row.deleted, report.Deleted)

@@ -132,10 +132,10 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 				return state
 			}, false},
 		{"copied with its bucket", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-			copied := memstore.New()
-			_, err := storage.Copy(t.Context(), copied, key, state, key)
+			dst := memstore.New()
+			_, err := storage.Copy(t.Context(), dst, key, state, key)
 			require.NoError(t, err)
-			return copied
+			return dst
 		}, false},
 		{"restored from a snapshot of an hour ago", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
 			text, _, err := storage.ReadAll(t.Context(), state, key)
@@ -177,14 +177,14 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 						}
 					}))
 				require.ErrorIs(t, err, storage.Canceled)
-				in := row.make(t, state, func() {
+				bucket := row.make(t, state, func() {
 					_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 						transfer.WithJournal(state, key))
 					require.NoError(t, err)
 				})
 				put(t, src, "a", "changed")
 				_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
-					transfer.WithJournal(in, key))
+					transfer.WithJournal(bucket, key))
 				require.NoError(t, err)
 				if !row.old {
 					require.Equal(t, contents(t, src), contents(t, dst))

@@ -87,8 +87,8 @@ func TestAKilledJobIsRepeated(t *testing.T) {
 	}
 	t.Logf("killed while it was at work: %v", interrupted)
 	require.Positive(t, interrupted["up"])
-	out, err := k.command(t).CombinedOutput()
-	require.NoError(t, err, string(out))
+	data, err := k.command(t).CombinedOutput()
+	require.NoError(t, err, string(data))
 
 	want := fingerprints(t, k.tree())
 	require.Equal(t, want, fingerprints(t, k.down()))

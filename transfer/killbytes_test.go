@@ -117,7 +117,7 @@ func startCounting(t *testing.T, handler http.Handler) (s *countingServer, addre
 }
 
 func (s *countingServer) add(n int) {
-	if now, at := s.bytes.Add(int64(n)), s.at.Load(); now >= at && now-int64(n) < at {
+	if now, offset := s.bytes.Add(int64(n)), s.at.Load(); now >= offset && now-int64(n) < offset {
 		s.reached <- struct{}{}
 	}
 }
@@ -202,8 +202,8 @@ func killOnce(t *testing.T, way string, size, after int64) (again int64) {
 	if strings.HasPrefix(way, "download") {
 		require.NotEmpty(t, temporaryFiles(t, c.down()), "the test has killed nothing")
 	}
-	out, err := c.command(t, way).CombinedOutput()
-	require.NoError(t, err, string(out))
+	data, err := c.command(t, way).CombinedOutput()
+	require.NoError(t, err, string(data))
 
 	again = server.bytes.Load() - size
 	require.Empty(t, temporaryFiles(t, c.down()))
@@ -252,7 +252,7 @@ func largeFile(t *testing.T, c countedJob, size int64) (path string) {
 
 func temporaryFiles(t *testing.T, dir string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, ".omnibucket-*"))
+	names, err := filepath.Glob(filepath.Join(dir, ".omnibucket-*"))
 	require.NoError(t, err)
-	return found
+	return names
 }

@@ -105,11 +105,11 @@ func TestAMomentOfAnOverlayHasNoMarkers(t *testing.T) {
 				moments = append(moments, v.Modified)
 			}
 			require.Greater(t, len(moments), 1)
-			for _, at := range moments {
-				_, err := transfer.RestoreAt(t.Context(), b.alone, at)
+			for _, when := range moments {
+				_, err := transfer.RestoreAt(t.Context(), b.alone, when)
 				require.NoError(t, err)
 				for key, text := range contents(t, b.alone) {
-					require.Equal(t, "the photo", text, "%s at %s", key, at)
+					require.Equal(t, "the photo", text, "%s at %s", key, when)
 				}
 			}
 		})

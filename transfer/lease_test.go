@@ -38,22 +38,22 @@ func (o *outage) lasts() bool {
 }
 
 func (o *outage) Upload(
-	ctx context.Context, key string, body io.Reader, given *storage.UploadOptions,
+	ctx context.Context, key string, body io.Reader, opts *storage.UploadOptions,
 ) (*storage.Attrs, error) {
 	if !o.lasts() {
-		return o.Core.Upload(ctx, key, body, given)
+		return o.Core.Upload(ctx, key, body, opts)
 	}
 	if o.written {
-		_, _ = o.Core.Upload(ctx, key, body, given)
+		_, _ = o.Core.Upload(ctx, key, body, opts)
 	}
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 }
 
-func (o *outage) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
+func (o *outage) Download(ctx context.Context, key string, opts *storage.DownloadOptions) (*storage.Reader, error) {
 	if o.lasts() {
 		return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("connection refused")}
 	}
-	return o.Core.Download(ctx, key, given)
+	return o.Core.Download(ctx, key, opts)
 }
 
 func TestALeaseSurvivesAnOutage(t *testing.T) {
@@ -118,7 +118,7 @@ func TestALeaseSurvivesAnOutage(t *testing.T) {
 func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		began := time.Now()
+		start := time.Now()
 		var ended, taken time.Duration
 		ctx, cancel := context.WithCancel(t.Context())
 		next, over := context.WithTimeout(t.Context(), time.Hour)
@@ -129,14 +129,14 @@ func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 				time.Sleep(time.Second)
 				cancel()
 				time.Sleep(10 * time.Minute)
-				ended = time.Since(began)
+				ended = time.Since(start)
 				return nil
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		})
 		time.Sleep(500 * time.Millisecond)
 		processes.Go(func() {
 			_ = transfer.Every(next, time.Second, func(context.Context) error {
-				taken = time.Since(began)
+				taken = time.Since(start)
 				over()
 				return nil
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
@@ -170,12 +170,12 @@ func TestNoClockOfAHostDelaysOrStartsARun(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 				defer cancel()
 				b := memstore.New()
-				began := time.Now()
-				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+row.record(began)+`}`))
+				start := time.Now()
+				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+row.record(start)+`}`))
 				require.NoError(t, err)
 				var after time.Duration
 				_ = transfer.Every(ctx, interval, func(context.Context) error {
-					after = time.Since(began)
+					after = time.Since(start)
 					cancel()
 					return nil
 				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
@@ -200,8 +200,8 @@ func TestAStoreWithoutTimesKeepsTheInterval(t *testing.T) {
 	})
 }
 
-func stamp(field string, at time.Time) string {
-	return `"` + field + `":"` + at.Format(time.RFC3339Nano) + `"`
+func stamp(field string, t time.Time) string {
+	return `"` + field + `":"` + t.Format(time.RFC3339Nano) + `"`
 }
 
 func TestAnObjectWithoutALeaseIsRefused(t *testing.T) {

@@ -28,7 +28,7 @@ func TestTheQuestionOfAKilledJobIsNotCopied(t *testing.T) {
 			return transfer.Dir(dir), func() map[string]string { return filesBelow(t, dir) }
 		},
 	}
-	left := evidence.NewKey("")
+	rest := evidence.NewKey("")
 	below := evidence.NewKey("sub/")
 	other := evidence.NewKey("")
 	for dstName, makeDst := range ends {
@@ -36,7 +36,7 @@ func TestTheQuestionOfAKilledJobIsNotCopied(t *testing.T) {
 			for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
 				t.Run(job+"/"+dstName+" from "+srcName, func(t *testing.T) {
 					dst, inDst := makeDst(t, map[string]string{other: evidence.Text})
-					src, _ := makeSrc(t, map[string]string{left: evidence.Text, below: evidence.Text, "a": "a", "omnibucket-question-mine": "mine"})
+					src, _ := makeSrc(t, map[string]string{rest: evidence.Text, below: evidence.Text, "a": "a", "omnibucket-question-mine": "mine"})
 					_, err := transfer.Sync(t.Context(), dst, src, opts...)
 					require.NoError(t, err)
 					require.Equal(t, map[string]string{"a": "a", "omnibucket-question-mine": "mine", other: evidence.Text}, inDst())
@@ -46,7 +46,7 @@ func TestTheQuestionOfAKilledJobIsNotCopied(t *testing.T) {
 	}
 	t.Run("a source with nothing else has no files", func(t *testing.T) {
 		dst, _ := ends["a bucket"](t, map[string]string{"a": "a"})
-		src, _ := ends["a directory"](t, map[string]string{left: evidence.Text})
+		src, _ := ends["a directory"](t, map[string]string{rest: evidence.Text})
 		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithDelete())
 		require.ErrorContains(t, err, "the source has no files")
 	})

@@ -16,7 +16,7 @@ import (
 // If a link is broken today, the files to which it led yesterday may still exist.
 func TestFilesBelowABrokenLinkAreNotDeleted(t *testing.T) {
 	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
-	left := []string{"current", "current/index.html", "current/sub/x.html"}
+	leftovers := []string{"current", "current/index.html", "current/sub/x.html"}
 	for _, row := range []struct {
 		name   string
 		to     string
@@ -24,11 +24,11 @@ func TestFilesBelowABrokenLinkAreNotDeleted(t *testing.T) {
 		left   []string
 		failed bool
 	}{
-		{"it leads nowhere", "releases/5", nil, left, true},
-		{"it leads outside", "../releases", nil, left, true},
-		{"its name is not included", "releases/5", []transfer.Option{transfer.WithInclude("**/*.html")}, left, true},
-		{"it is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current")}, left, false},
-		{"the files below it are excluded", "releases/5", []transfer.Option{transfer.WithExclude("current/")}, left, true},
+		{"it leads nowhere", "releases/5", nil, leftovers, true},
+		{"it leads outside", "../releases", nil, leftovers, true},
+		{"its name is not included", "releases/5", []transfer.Option{transfer.WithInclude("**/*.html")}, leftovers, true},
+		{"it is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current")}, leftovers, false},
+		{"the files below it are excluded", "releases/5", []transfer.Option{transfer.WithExclude("current/")}, leftovers, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			src := tree(t, map[string]string{"releases/6/index.html": "x"})
@@ -59,11 +59,11 @@ func TestAPathGoesThroughThreeLinksAtMost(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
 	require.ErrorContains(t, err, "too many links")
 	require.ElementsMatch(t, []string{"d/file", "5/file", "4/next/file", "3/next/next/file", "2/next/next/next/file"}, keysOf(contents(t, b)))
-	var failed []string
+	var failures []string
 	for _, f := range report.Failures {
-		failed = append(failed, f.Key)
+		failures = append(failures, f.Key)
 	}
-	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failed)
+	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failures)
 }
 
 func TestDirectoriesThatLinkToEachOtherEnd(t *testing.T) {
@@ -71,9 +71,9 @@ func TestDirectoriesThatLinkToEachOtherEnd(t *testing.T) {
 	dir := t.TempDir()
 	for i := range n {
 		write(t, dir, map[string]string{fmt.Sprintf("%d/file", i): "x"})
-		for to := range n {
-			if to != i {
-				require.NoError(t, os.Symlink(fmt.Sprintf("../%d", to), filepath.Join(dir, fmt.Sprint(i), fmt.Sprint(to))))
+		for end := range n {
+			if end != i {
+				require.NoError(t, os.Symlink(fmt.Sprintf("../%d", end), filepath.Join(dir, fmt.Sprint(i), fmt.Sprint(end))))
 			}
 		}
 	}

@@ -35,10 +35,10 @@ func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[s
 }
 
 func TestAnObjectThatIsReadShorterThanListedIsAnError(t *testing.T) {
-	from := memstore.New()
-	_, err := from.Upload(t.Context(), "a", strings.NewReader("content"))
+	src := memstore.New()
+	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
-	longer := wrapped.Bucket(t, from, func(c storage.Core) storage.Core { return shortened{c} })
+	longer := wrapped.Bucket(t, src, func(c storage.Core) storage.Core { return shortened{c} })
 	t.Run("Download", func(t *testing.T) {
 		dir := t.TempDir()
 		report, err := Download(t.Context(), longer, dir)
@@ -55,13 +55,13 @@ func TestAnObjectThatIsReadShorterThanListedIsAnError(t *testing.T) {
 }
 
 func TestAnObjectThatGrowsBeforeItIsReadIsTransferred(t *testing.T) {
-	from := memstore.New()
+	src := memstore.New()
 	for _, text := range []string{"short", "a longer one"} {
-		_, err := from.Upload(t.Context(), "a", strings.NewReader(text))
+		_, err := src.Upload(t.Context(), "a", strings.NewReader(text))
 		require.NoError(t, err)
 	}
 	old := entry{key: "a", size: 5, revision: "memory:before"}
-	now, err := from.Attrs(t.Context(), "a")
+	current, err := src.Attrs(t.Context(), "a")
 	require.NoError(t, err)
-	require.NoError(t, checkListedSize("Copy", old, now))
+	require.NoError(t, checkListedSize("Copy", old, current))
 }

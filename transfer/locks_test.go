@@ -69,9 +69,9 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 }
 
 func TestJobsKeepLocksOnRequest(t *testing.T) {
-	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, directory := lockingBuckets(t)
-	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"), storage.WithRetention(until, storage.Compliance))
+	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Compliance))
 	require.NoError(t, err)
 	_, err = memory.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold())
 	require.NoError(t, err)
@@ -90,11 +90,11 @@ func TestJobsKeepLocksOnRequest(t *testing.T) {
 
 	_, err = transfer.Copy(t.Context(), directory, memory, transfer.WithLocks())
 	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Compliance, Until: until}, attrs(directory, "retained").Retention)
+	require.Equal(t, storage.Retention{Mode: storage.Compliance, Until: retainUntil}, attrs(directory, "retained").Retention)
 	require.True(t, attrs(directory, "held").LegalHold)
 	require.Zero(t, attrs(directory, "free").Retention)
 
-	later := until.Add(time.Hour)
+	later := retainUntil.Add(time.Hour)
 	ruled := storage.Prefixed(directory, "ruled/")
 	_, err = transfer.Copy(t.Context(), ruled, memory, transfer.WithLocks(), transfer.WithRule(func(string) []storage.WriteOption {
 		return []storage.WriteOption{storage.WithRetention(later, storage.Governance)}
@@ -110,10 +110,10 @@ func TestJobsKeepLocksOnRequest(t *testing.T) {
 
 // TestAResumedCopyHasTagsAndLocks has a copy fail after its parts were sent, and repeats it.
 func TestAResumedCopyHasTagsAndLocks(t *testing.T) {
-	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, _ := lockingBuckets(t)
 	_, err := memory.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 20<<20)),
-		storage.WithTags(map[string]string{"team": "blue"}), storage.WithRetention(until, storage.Governance), storage.WithLegalHold())
+		storage.WithTags(map[string]string{"team": "blue"}), storage.WithRetention(retainUntil, storage.Governance), storage.WithLegalHold())
 	require.NoError(t, err)
 	root := t.TempDir()
 	opts := []transfer.Option{transfer.WithResume(t.TempDir()), transfer.WithLocks()}
@@ -135,7 +135,7 @@ func TestAResumedCopyHasTagsAndLocks(t *testing.T) {
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	a, err := b.Attrs(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, a.Retention)
+	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: retainUntil}, a.Retention)
 	require.True(t, a.LegalHold)
 	tags, err := storage.Tags(t.Context(), b, "k")
 	require.NoError(t, err)

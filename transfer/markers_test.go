@@ -43,18 +43,18 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 			fingerprints(t, dir))
 	})
 	t.Run("Copy", func(t *testing.T) {
-		to := memstore.New()
-		_, err := transfer.Copy(t.Context(), to, marked(t))
+		dst := memstore.New()
+		_, err := transfer.Copy(t.Context(), dst, marked(t))
 		require.NoError(t, err)
-		require.ElementsMatch(t, files, foldermarker.Keys(t, to))
+		require.ElementsMatch(t, files, foldermarker.Keys(t, dst))
 	})
 	t.Run("Sync deletes files, and leaves the markers of the destination", func(t *testing.T) {
-		to := marked(t)
+		dst := marked(t)
 		dir := tree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Dir(dir), transfer.WithDelete())
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithDelete())
 		require.NoError(t, err)
 		require.Equal(t, int64(len(files)-1), report.Deleted)
-		require.ElementsMatch(t, append([]string{"a/d", "new/file"}, markers...), foldermarker.Keys(t, to))
+		require.ElementsMatch(t, append([]string{"a/d", "new/file"}, markers...), foldermarker.Keys(t, dst))
 	})
 	t.Run("Sync of a tree with markers deletes what is not there", func(t *testing.T) {
 		dir := tree(t, map[string]string{"a/empty/file": "x", "a/d": "old"})
@@ -90,12 +90,12 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 		}
 	})
 	t.Run("a move", func(t *testing.T) {
-		from := marked(t)
-		to := memstore.New()
-		_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove())
+		src := marked(t)
+		dst := memstore.New()
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
 		require.NoError(t, err)
-		require.ElementsMatch(t, files, foldermarker.Keys(t, to))
-		require.ElementsMatch(t, markers, foldermarker.Keys(t, from))
+		require.ElementsMatch(t, files, foldermarker.Keys(t, dst))
+		require.ElementsMatch(t, markers, foldermarker.Keys(t, src))
 	})
 	t.Run("Remove removes the tree with its markers", func(t *testing.T) {
 		b := marked(t)

@@ -114,12 +114,12 @@ func TestAMovedObjectIsNeverMissing(t *testing.T) {
 				_, _ = transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(clean), transfer.WithMove(), transfer.WithConcurrency(1), cut)
 				cancel()
 				for key, text := range moved {
-					there := false
+					exists := false
 					for _, end := range []storage.Bucket{b, b, clean} { // the first read may be the one that fails
 						got, _, err := storage.ReadAll(t.Context(), end, key)
-						there = there || err == nil && string(got) == text
+						exists = exists || err == nil && string(got) == text
 					}
-					require.True(t, there, key)
+					require.True(t, exists, key)
 				}
 			}
 		}
@@ -290,15 +290,15 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 			_, err := b.Upload(t.Context(), "to/a", file("an older one"))
 			require.NoError(t, err)
 			calls = nil
-			from := storage.Prefixed(b, "from/")
-			to := storage.Prefixed(b, "to/")
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(row.opts, transfer.WithMove())...)
+			src := storage.Prefixed(b, "from/")
+			dst := storage.Prefixed(b, "to/")
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(row.opts, transfer.WithMove())...)
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Transferred)
 			slices.Sort(calls)
 			require.Equal(t, row.calls, calls)
-			require.Equal(t, moved, contents(t, to))
-			require.Empty(t, contents(t, from))
+			require.Equal(t, moved, contents(t, dst))
+			require.Empty(t, contents(t, src))
 		})
 	}
 }
@@ -308,9 +308,9 @@ func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
 	b := memstore.New(driver.WithLayer(inj.Layer()))
 	_, err := b.Upload(t.Context(), "from/a", file("text"))
 	require.NoError(t, err)
-	from := transfer.Bucket(storage.Prefixed(b, "from/"))
-	to := transfer.Bucket(storage.Prefixed(b, "to/"))
-	report, err := transfer.Sync(t.Context(), to, from, transfer.WithMove())
+	src := transfer.Bucket(storage.Prefixed(b, "from/"))
+	dst := transfer.Bucket(storage.Prefixed(b, "to/"))
+	report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.EqualValues(t, 1, report.Failed)
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))

@@ -225,9 +225,9 @@ func TestFilesThatAreNamedLikeTemporaryOnesStay(t *testing.T) {
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	for name, text := range foreign {
-		kept, err := os.ReadFile(filepath.Join(dir, name))
+		data, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err, name)
-		require.Equal(t, text, string(kept), name)
+		require.Equal(t, text, string(data), name)
 	}
 }
 
@@ -304,16 +304,16 @@ func (s short) Download(_ context.Context, key string, _ *storage.DownloadOption
 }
 
 func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
-	from := wrapped.Bucket(t, evilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
+	src := wrapped.Bucket(t, evilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
 	dir := t.TempDir()
-	_, err := transfer.Download(t.Context(), from, dir)
+	_, err := transfer.Download(t.Context(), src, dir)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Empty(t, fingerprints(t, dir))
 
-	to := memstore.New()
-	_, err = transfer.Copy(t.Context(), to, from)
+	dst := memstore.New()
+	_, err = transfer.Copy(t.Context(), dst, src)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Empty(t, contents(t, to))
+	require.Empty(t, contents(t, dst))
 }
 
 // A throwing source panics when it is read.
@@ -326,7 +326,7 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 }
 
 func TestAPanicReachesTheCaller(t *testing.T) {
-	from := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
-	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), from, t.TempDir()) })
-	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), from) })
+	src := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
+	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), src, t.TempDir()) })
+	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), src) })
 }

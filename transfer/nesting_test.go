@@ -58,16 +58,16 @@ func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 	} {
 		for job, opts := range map[string][]transfer.Option{"delete": {transfer.WithDelete(), transfer.WithEmptySource()}, "move": {transfer.WithMove()}} {
 			t.Run(name+"/"+job, func(t *testing.T) {
-				whole := memstore.New()
+				parent := memstore.New()
 				for _, key := range row.keys {
-					put(t, whole, key, "content of "+key)
+					put(t, parent, key, "content of "+key)
 				}
-				kept := contents(t, whole)
+				result := contents(t, parent)
 				if row.inner == "source" {
-					kept = contents(t, storage.Prefixed(whole, "z/"))
+					result = contents(t, storage.Prefixed(parent, "z/"))
 				}
-				outer := wrapped.Unknown(t, whole)
-				inner := storage.Prefixed(wrapped.Unknown(t, whole), "z/")
+				outer := wrapped.Unknown(t, parent)
+				inner := storage.Prefixed(wrapped.Unknown(t, parent), "z/")
 				dst, src := outer, inner
 				if row.inner == "destination" {
 					dst = inner
@@ -79,21 +79,21 @@ func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 					return
 				}
 				require.ErrorIs(t, err, storage.InvalidArgument)
-				requireKept(t, kept, whole)
+				requireKept(t, result, parent)
 			})
 		}
 	}
 }
 
 // requireKept fails if a text is in none of the buckets.
-func requireKept(t *testing.T, kept map[string]string, in ...storage.Bucket) {
+func requireKept(t *testing.T, result map[string]string, in ...storage.Bucket) {
 	there := map[string]bool{}
 	for _, b := range in {
 		for _, text := range contents(t, b) {
 			there[text] = true
 		}
 	}
-	for key, text := range kept {
+	for key, text := range result {
 		if !there[text] {
 			require.Failf(t, "a text is lost", "of %s: %s", key, text)
 		}
@@ -129,11 +129,11 @@ func TestABackupIsNotNestedInAnEnd(t *testing.T) {
 						}
 						return transfer.Bucket(storage.Prefixed(wrapped.Unknown(t, stores[store]), prefix))
 					}
-					kept := contents(t, stores["src"])
+					result := contents(t, stores["src"])
 					_, err := transfer.Sync(t.Context(), end(row.dst), end(row.src), append(opts, transfer.WithBackup(end(row.backup)))...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					require.ErrorContains(t, err, "WithBackup")
-					requireKept(t, kept, stores["src"], stores["dst"])
+					requireKept(t, result, stores["src"], stores["dst"])
 				})
 			}
 		}
@@ -201,23 +201,23 @@ func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
 		"a source that is only read":                     {true, storage.Unsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
-			whole := memstore.New()
+			parent := memstore.New()
 			for i := range 300 {
-				put(t, whole, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
+				put(t, parent, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 			}
-			put(t, whole, "f250/precious", "text")
-			src := storage.Prefixed(wrapped.Unknown(t, whole), "f250/")
+			put(t, parent, "f250/precious", "text")
+			src := storage.Prefixed(wrapped.Unknown(t, parent), "f250/")
 			if row.readOnly {
-				outer := wrapped.Bucket(t, wrapped.Unknown(t, whole), func(c storage.Core) storage.Core {
+				outer := wrapped.Bucket(t, wrapped.Unknown(t, parent), func(c storage.Core) storage.Core {
 					return readOnly{c}
 				})
 				src = storage.Prefixed(outer, "f250/")
 			}
-			kept := contents(t, whole)
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, whole)), transfer.Bucket(src),
+			result := contents(t, parent)
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, parent)), transfer.Bucket(src),
 				transfer.WithDelete())
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, kept, contents(t, whole), "nor is a question left")
+			require.Equal(t, result, contents(t, parent), "nor is a question left")
 		})
 	}
 }

@@ -28,8 +28,8 @@ func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 	server, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	p, known := s3.NamedProfile(profile)
-	require.True(t, known)
+	p, ok := s3.NamedProfile(profile)
+	require.True(t, ok)
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
@@ -83,16 +83,16 @@ func TestAFolderMarkerDoesNotStopATransfer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "mark/x", strings.NewReader("x"))
 	require.NoError(t, err)
-	in := storage.Prefixed(b, "mark/")
+	bucket := storage.Prefixed(b, "mark/")
 
 	dir := t.TempDir()
-	result, err := transfer.Download(t.Context(), in, dir)
+	result, err := transfer.Download(t.Context(), bucket, dir)
 	require.NoError(t, err)
 	require.Equal(t, 1, int(result.Transferred))
 	require.FileExists(t, filepath.Join(dir, "x"))
-	_, err = transfer.Copy(t.Context(), storage.Prefixed(b, "copy/"), in)
+	_, err = transfer.Copy(t.Context(), storage.Prefixed(b, "copy/"), bucket)
 	require.NoError(t, err)
-	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(in), transfer.WithDelete())
+	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(bucket), transfer.WithDelete())
 	require.NoError(t, err)
 }
 

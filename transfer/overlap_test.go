@@ -40,9 +40,9 @@ func TestEndsInOneBucket(t *testing.T) {
 			}
 			_, err = transfer.Sync(t.Context(), end(c.dst), end(c.src), append(c.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, c.want)
-			there, err := b.Exists(t.Context(), "a/key")
+			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
-			require.True(t, there)
+			require.True(t, exists)
 		})
 	}
 }
@@ -147,9 +147,9 @@ func TestExcludingAnotherPartDoesNotAllowAnOverlap(t *testing.T) {
 			}
 			_, err := transfer.Sync(t.Context(), end(c.dst), end(c.src), transfer.WithDelete(), transfer.WithExclude(c.pattern))
 			require.ErrorIs(t, err, c.want)
-			there, err := b.Exists(t.Context(), "a/key")
+			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
-			require.True(t, there)
+			require.True(t, exists)
 		})
 	}
 }

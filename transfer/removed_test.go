@@ -77,11 +77,11 @@ func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 			done, _, err := undone(t, b)
 			require.NoError(t, err)
 			require.Equal(t, map[string]transfer.Action{"removed": transfer.MarkerRemoved, "stays": transfer.Unchanged}, done)
-			at := put(t, b, "stays", "again")
-			later(t, at, b)
+			when := put(t, b, "stays", "again")
+			later(t, when, b)
 			put(t, b, "stays", "later")
 			var changes []transfer.Change
-			_, err = transfer.RestoreAt(t.Context(), b, at, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) {
+			_, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) {
 				changes = append(changes, c)
 			}))
 			require.NoError(t, err)
@@ -103,12 +103,12 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 			require.NoError(t, err)
 			injector.Reset()
 			injector.Set(faults.Fail(faults.Any).Nth(n))
-			done, _, failed := undone(t, b)
+			done, _, failure := undone(t, b)
 			injector.Set()
 			for _, key := range keys {
-				there, err := b.Exists(t.Context(), key)
+				exists, err := b.Exists(t.Context(), key)
 				require.NoError(t, err)
-				require.Equal(t, done[key] == transfer.Restored, there, "%s: %d: %s: %v", name, n, key, failed)
+				require.Equal(t, done[key] == transfer.Restored, exists, "%s: %d: %s: %v", name, n, key, failure)
 			}
 			_, _, err = undone(t, b)
 			require.NoError(t, err)

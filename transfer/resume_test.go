@@ -111,8 +111,8 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 	require.Len(t, keptUploads(t, r.kept()), 1)
 
 	server.hold.Store(1 << 20)
-	out, err := r.command(t).CombinedOutput()
-	require.NoError(t, err, string(out))
+	data, err := r.command(t).CombinedOutput()
+	require.NoError(t, err, string(data))
 	require.EqualValues(t, largeParts, server.sent.Load())
 	require.Equal(t, 1, server.handler.Count("CreateMultipartUpload"))
 	require.Empty(t, keptUploads(t, r.kept()))
@@ -144,9 +144,9 @@ func (r resumedJob) command(t *testing.T) *exec.Cmd {
 
 func keptUploads(t *testing.T, dir string) []string {
 	t.Helper()
-	kept, err := filepath.Glob(filepath.Join(dir, "*.upload"))
+	result, err := filepath.Glob(filepath.Join(dir, "*.upload"))
 	require.NoError(t, err)
-	return kept
+	return result
 }
 
 func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {

@@ -144,13 +144,13 @@ func TestJobsInOneDirectoryAtOnce(t *testing.T) {
 	for range cap(errs) {
 		go func() { errs <- h.download(t.Context()) }()
 	}
-	failed := 0
+	failures := 0
 	for range cap(errs) {
 		if err := <-errs; err != nil {
 			require.ErrorIs(t, err, storage.PreconditionFailed, "a file that appeared meanwhile")
-			failed++
+			failures++
 		}
 	}
-	require.Less(t, failed, cap(errs))
+	require.Less(t, failures, cap(errs))
 	h.requireComplete(t, h.text)
 }

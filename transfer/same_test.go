@@ -96,7 +96,7 @@ func TestComparisonOfUploads(t *testing.T) {
 
 func TestOnlyMissingFilesAreTransferred(t *testing.T) {
 	files := map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"}
-	kept := map[string]string{"b/c": "kept", "other": "kept"}
+	result := map[string]string{"b/c": "kept", "other": "kept"}
 	want := map[string]string{"a": "new a", "b/c": "kept", "b/d": "new d", "other": "kept"}
 	fill := func(texts map[string]string) storage.Bucket {
 		b := memstore.New()
@@ -104,18 +104,18 @@ func TestOnlyMissingFilesAreTransferred(t *testing.T) {
 		require.NoError(t, err)
 		return b
 	}
-	for _, more := range [][]transfer.Option{nil, {transfer.WithChecksum()}, {transfer.WithDryRun()}} {
-		opts := append(more, transfer.WithMissingOnly())
+	for _, extra := range [][]transfer.Option{nil, {transfer.WithChecksum()}, {transfer.WithDryRun()}} {
+		opts := append(extra, transfer.WithMissingOnly())
 		for _, ends := range []struct{ dst, src transfer.End }{
-			{transfer.Bucket(fill(kept)), transfer.Dir(tree(t, files))}, {transfer.Bucket(fill(kept)), transfer.Bucket(fill(files))},
-			{transfer.Dir(tree(t, kept)), transfer.Bucket(fill(files))}, {transfer.Dir(tree(t, kept)), transfer.Dir(tree(t, files))},
+			{transfer.Bucket(fill(result)), transfer.Dir(tree(t, files))}, {transfer.Bucket(fill(result)), transfer.Bucket(fill(files))},
+			{transfer.Dir(tree(t, result)), transfer.Bucket(fill(files))}, {transfer.Dir(tree(t, result)), transfer.Dir(tree(t, files))},
 		} {
 			report, err := transfer.Sync(t.Context(), ends.dst, ends.src, opts...)
 			require.NoError(t, err)
 			require.EqualValues(t, [2]int64{2, 1}, [2]int64{report.Transferred, report.Skipped})
 		}
 	}
-	dst := fill(kept)
+	dst := fill(result)
 	src := fill(files)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMissingOnly(), transfer.WithMove())
 	require.NoError(t, err)

@@ -28,11 +28,11 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
-		began := time.Now()
+		start := time.Now()
 		var at []time.Duration
 		var runs []transfer.Run
 		err := transfer.Every(ctx, 10*time.Minute, func(context.Context) error {
-			at = append(at, time.Since(began))
+			at = append(at, time.Since(start))
 			if len(at) == 2 {
 				time.Sleep(15 * time.Minute) // longer than the interval
 			}
@@ -78,13 +78,13 @@ func TestJitterDelaysTheFirstRun(t *testing.T) {
 		delays := map[time.Duration]bool{}
 		for range 20 {
 			ctx, cancel := context.WithCancel(t.Context())
-			began := time.Now()
+			start := time.Now()
 			_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
-				delays[time.Since(began)] = true
+				delays[time.Since(start)] = true
 				cancel()
 				return nil
 			}, transfer.WithJitter(time.Minute))
-			require.Less(t, time.Since(began), time.Minute)
+			require.Less(t, time.Since(start), time.Minute)
 		}
 		require.Greater(t, len(delays), 10)
 	})
@@ -120,12 +120,12 @@ func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		began := time.Now()
+		start := time.Now()
 		var at []time.Duration
 		for range 3 { // a process that is restarted every 90 minutes
 			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
 			_ = transfer.Every(ctx, 2*time.Hour, func(context.Context) error {
-				at = append(at, time.Since(began))
+				at = append(at, time.Since(start))
 				return nil
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 			cancel()
@@ -143,14 +143,14 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 		dead := engine.New(drv, driver.WithLayer(inj.Layer()))
 		alive := engine.New(drv)
 		ctx, cancel := context.WithCancel(t.Context())
-		began := time.Now()
+		start := time.Now()
 		var processes sync.WaitGroup
 		var lost time.Duration
 		processes.Go(func() {
 			_ = transfer.Every(ctx, 24*time.Hour, func(running context.Context) error {
 				inj.Set(faults.Fail(faults.Put).WithError(storage.Unavailable)) // no renewal from now on
 				<-running.Done()
-				lost = time.Since(began)
+				lost = time.Since(start)
 				if !errors.Is(context.Cause(running), storage.Changed) {
 					t.Error("the job is not told why: ", context.Cause(running))
 				}
@@ -161,7 +161,7 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 		var taken time.Duration
 		processes.Go(func() {
 			_ = transfer.Every(ctx, 24*time.Hour, func(context.Context) error {
-				taken = time.Since(began)
+				taken = time.Since(start)
 				cancel()
 				return nil
 			}, transfer.WithLease(alive, leaseKey), transfer.WithJitter(0))
@@ -226,7 +226,7 @@ func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
 		b := memstore.New(driver.WithLayer(inj.Layer()))
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := 0
-		var failed []error
+		var errs []error
 		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
 			ran++
 			if ran == 2 {
@@ -236,12 +236,12 @@ func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
 			return nil
 		}, transfer.WithLease(b, leaseKey), transfer.WithRuns(func(r transfer.Run) {
 			if r.Err != nil && r.Duration == 0 {
-				failed = append(failed, r.Err)
+				errs = append(errs, r.Err)
 			}
 		}))
 		require.Equal(t, 2, ran)
-		require.NotEmpty(t, failed)
-		require.ErrorIs(t, failed[0], storage.Internal)
+		require.NotEmpty(t, errs)
+		require.ErrorIs(t, errs[0], storage.Internal)
 	})
 }
 

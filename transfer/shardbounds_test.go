@@ -77,51 +77,51 @@ func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 }
 
 func TestShardsOfBoundsDoEachFileOnce(t *testing.T) {
-	from, to, _ := halfCopied(t, 3000)
-	put(t, to, "b/extraneous", "x")
-	bounds, err := transfer.ShardBounds(t.Context(), from, 4)
+	src, dst, _ := halfCopied(t, 3000)
+	put(t, dst, "b/extraneous", "x")
+	bounds, err := transfer.ShardBounds(t.Context(), src, 4)
 	require.NoError(t, err)
-	var copied, deleted int64
+	var n, deleted int64
 	for i := range 4 {
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(shardOf(i, bounds), transfer.WithDelete(), transfer.WithMissingOnly())...)
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(shardOf(i, bounds), transfer.WithDelete(), transfer.WithMissingOnly())...)
 		require.NoError(t, err)
-		copied += report.Transferred
+		n += report.Transferred
 		deleted += report.Deleted
 	}
-	require.EqualValues(t, 1500, copied)
+	require.EqualValues(t, 1500, n)
 	require.EqualValues(t, 1, deleted)
-	c, err := transfer.Compare(t.Context(), transfer.Bucket(from), transfer.Bucket(to), nil, transfer.WithSizeOnly())
+	c, err := transfer.Compare(t.Context(), transfer.Bucket(src), transfer.Bucket(dst), nil, transfer.WithSizeOnly())
 	require.NoError(t, err)
 	require.True(t, c.Equal())
 }
 
 // The hash of a key needs all keys in each shard.
 func TestShardsOfBoundsListOnlyTheirRange(t *testing.T) {
-	from, to, seen := halfCopied(t, 8000)
+	src, dst, seen := halfCopied(t, 8000)
 	listed := func(job func()) int {
 		before := seen.count("List")
 		job()
 		return seen.count("List") - before
 	}
-	whole := listed(func() { entries(t, from.List(t.Context())) })
-	bounds, err := transfer.ShardBounds(t.Context(), from, 4)
+	size := listed(func() { entries(t, src.List(t.Context())) })
+	bounds, err := transfer.ShardBounds(t.Context(), src, 4)
 	require.NoError(t, err)
 	for name, job := range map[string]func(opts ...transfer.Option) error{
 		"Sync": func(opts ...transfer.Option) error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), opts...)
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 			return err
 		},
 		"Compare": func(opts ...transfer.Option) error {
-			_, err := transfer.Compare(t.Context(), transfer.Bucket(from), transfer.Bucket(to), nil, opts...)
+			_, err := transfer.Compare(t.Context(), transfer.Bucket(src), transfer.Bucket(dst), nil, opts...)
 			return err
 		},
 		"Expire": func(opts ...transfer.Option) error {
-			report, err := transfer.Expire(t.Context(), from, []transfer.ExpireRule{{Age: 1000 * time.Hour}}, opts...)
+			report, err := transfer.Expire(t.Context(), src, []transfer.ExpireRule{{Age: 1000 * time.Hour}}, opts...)
 			require.Zero(t, report.Deleted)
 			return err
 		},
 		"Remove": func(opts ...transfer.Option) error {
-			report, err := transfer.Remove(t.Context(), from, append(opts, transfer.WithDryRun())...)
+			report, err := transfer.Remove(t.Context(), src, append(opts, transfer.WithDryRun())...)
 			require.InDelta(t, 2000, report.Deleted, 200)
 			return err
 		},
@@ -131,44 +131,44 @@ func TestShardsOfBoundsListOnlyTheirRange(t *testing.T) {
 				require.NoError(t, job(append(shardOf(i, bounds), transfer.WithSizeOnly())...))
 			}
 		})
-		require.LessOrEqual(t, pages, whole+2*4, "%s: pages are not aligned to ranges, and the next one is prefetched", name)
+		require.LessOrEqual(t, pages, size+2*4, "%s: pages are not aligned to ranges, and the next one is prefetched", name)
 	}
 }
 
 // An empty range is not an empty source, whose destination stays.
 func TestAShardWhoseRangeIsEmptyRemovesFromTheDestination(t *testing.T) {
-	from := memstore.New()
-	to := memstore.New()
+	src := memstore.New()
+	dst := memstore.New()
 	for _, key := range []string{"a", "b"} {
-		put(t, to, key, "x")
+		put(t, dst, key, "x")
 	}
 	first := append(shardOf(0, []string{"m"}), transfer.WithDelete())
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), first...)
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), first...)
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "the source is empty: %v", err)
-	put(t, from, "z", "x")
-	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), first...)
+	put(t, src, "z", "x")
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), first...)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Deleted)
 }
 
 func TestShardsOfBoundsOfStoresThatListInAnyOrder(t *testing.T) {
-	from := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
-	to := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	src := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	dst := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	for i := range 100 {
-		put(t, from, manyKeys(100).key(i), "x")
+		put(t, src, manyKeys(100).key(i), "x")
 	}
-	bounds, err := transfer.ShardBounds(t.Context(), from, 3)
+	bounds, err := transfer.ShardBounds(t.Context(), src, 3)
 	require.NoError(t, err)
-	var copied, removed int64
+	var n, removed int64
 	for i := range 3 {
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), shardOf(i, bounds)...)
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), shardOf(i, bounds)...)
 		require.NoError(t, err)
-		copied += report.Transferred
-		report, err = transfer.Remove(t.Context(), to, shardOf(i, bounds)...)
+		n += report.Transferred
+		report, err = transfer.Remove(t.Context(), dst, shardOf(i, bounds)...)
 		require.NoError(t, err)
 		removed += report.Deleted
 	}
-	require.EqualValues(t, []int64{100, 100}, []int64{copied, removed})
+	require.EqualValues(t, []int64{100, 100}, []int64{n, removed})
 }
 
 func TestShardBoundsOfFewKeys(t *testing.T) {
@@ -210,12 +210,12 @@ func TestShardBoundsThatAreRefused(t *testing.T) {
 
 // A journal is that of one range of keys.
 func TestAJournalOfOtherBounds(t *testing.T) {
-	from := memstore.New()
+	src := memstore.New()
 	state := memstore.New()
-	put(t, from, "a", "x")
-	to := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	put(t, src, "a", "x")
+	dst := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	job := func(bound string) error {
-		_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(shardOf(0, []string{bound}), transfer.WithJournal(state, "j"))...)
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(shardOf(0, []string{bound}), transfer.WithJournal(state, "j"))...)
 		return err
 	}
 	require.Error(t, job("m"), "it leaves its journal")

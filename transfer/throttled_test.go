@@ -38,7 +38,7 @@ func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	begun := time.Now()
+	start := time.Now()
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.EqualValues(t, files, report.Transferred)
@@ -48,5 +48,5 @@ func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
 		stored++
 	}
 	require.Equal(t, files, stored)
-	t.Log(time.Since(begun), server.Count("PutObject"))
+	t.Log(time.Since(start), server.Count("PutObject"))
 }

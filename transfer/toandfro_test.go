@@ -50,7 +50,7 @@ func moveOnce(from, to string) (moved int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	report, failed := transfer.Sync(context.Background(), dst, src, transfer.WithMove(), transfer.WithNoSync(),
+	report, failure := transfer.Sync(context.Background(), dst, src, transfer.WithMove(), transfer.WithNoSync(),
 		transfer.WithConcurrency(4))
 	if err := closeSrc(); err != nil {
 		return 0, err
@@ -61,7 +61,7 @@ func moveOnce(from, to string) (moved int64, err error) {
 	if report != nil {
 		moved = report.Transferred
 	}
-	return moved, failed
+	return moved, failure
 }
 
 // runMoves moves files from one end to another, again and again, until the process is killed. The two lines of a file
@@ -190,10 +190,10 @@ type mover struct {
 	process *exec.Cmd
 }
 
-func newMover(t *testing.T, from, to string) *mover {
+func newMover(t *testing.T, src, dst string) *mover {
 	t.Helper()
 	m := &mover{t: t, job: filepath.Join(t.TempDir(), "job")}
-	require.NoError(t, os.WriteFile(m.job, []byte(from+"\n"+to), 0o600))
+	require.NoError(t, os.WriteFile(m.job, []byte(src+"\n"+dst), 0o600))
 	m.start()
 	t.Cleanup(m.kill)
 	return m

@@ -102,18 +102,18 @@ func unprivileged(t *testing.T, job, dir string) string {
 	cmd.Env = append(os.Environ(), childVariable+"="+job+":"+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	data, err := cmd.Output()
 	require.NoError(t, err)
-	return string(out)
+	return string(data)
 }
 
 // sortedFailures returns failures of the walk first, because others fail later.
-func sortedFailures(out string) string {
+func sortedFailures(text string) string {
 	const walked, moved = "failed shut/ permission denied\n", "failed locked permission denied\n"
-	if rest, ok := strings.CutPrefix(out, moved+walked); ok {
+	if rest, ok := strings.CutPrefix(text, moved+walked); ok {
 		return walked + moved + rest
 	}
-	return out
+	return text
 }
 
 // runIntoLockedTop syncs into a directory in which only a folder takes files.

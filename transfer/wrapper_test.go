@@ -40,10 +40,10 @@ func (a audited) Upload(
 }
 
 func (a audited) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	a.note("CopyFrom " + key)
-	return a.Core.CopyFrom(ctx, key, from, o)
+	return a.Core.CopyFrom(ctx, key, src, o)
 }
 
 func (a audited) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
@@ -58,17 +58,17 @@ func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 func TestATransferCallsACoreThatIsWrapped(t *testing.T) {
 	notes := []string{}
 	inner := memstore.New()
-	to := wrapped.Bucket(t, inner, func(c storage.Core) storage.Core { return audited{c, &sync.Mutex{}, &notes} })
+	dst := wrapped.Bucket(t, inner, func(c storage.Core) storage.Core { return audited{c, &sync.Mutex{}, &notes} })
 	_, err := inner.Upload(t.Context(), "old", strings.NewReader("x"))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("a"), 0o600))
-	_, err = transfer.Upload(t.Context(), to, dir, transfer.WithDelete())
+	_, err = transfer.Upload(t.Context(), dst, dir, transfer.WithDelete())
 	require.NoError(t, err)
-	from := memstore.New()
-	_, err = from.Upload(t.Context(), "b", strings.NewReader("b"))
+	src := memstore.New()
+	_, err = src.Upload(t.Context(), "b", strings.NewReader("b"))
 	require.NoError(t, err)
-	_, err = transfer.Copy(t.Context(), to, from, transfer.WithDelete())
+	_, err = transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
 	require.NoError(t, err)
 	notes = slices.DeleteFunc(notes, func(note string) bool { return strings.Contains(note, "omnibucket-question-") })
 	slices.Sort(notes)
