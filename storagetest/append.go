@@ -67,13 +67,13 @@ var growingObjects = []appendCase{
 				want += p
 				require.Equal(t, int64(len(want)), a.Size)
 				t.requireContent(b, "log", want)
-				now := t.attrs(b, "log")
-				require.Equal(t, now.Revision, a.Revision)
-				if now.CRC32C.Known {
-					require.Equal(t, now.CRC32C, a.CRC32C)
+				current := t.attrs(b, "log")
+				require.Equal(t, current.Revision, a.Revision)
+				if current.CRC32C.Known {
+					require.Equal(t, current.CRC32C, a.CRC32C)
 				}
-				require.Equal(t, t.keptType("text/x-test"), now.ContentType)
-				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), now.Metadata)
+				require.Equal(t, t.keptType("text/x-test"), current.ContentType)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), current.Metadata)
 			}
 			require.Equal(t, []string{"log"}, t.keys(b))
 		},
@@ -166,12 +166,12 @@ var growingObjects = []appendCase{
 			require.NoError(t, errors.Join(errs[:]...))
 			text := t.get(b, "log")
 			require.Len(t, text, rounds*(1+2+3+4))
-			found := 0
+			n := 0
 			for from, p := range at.Range {
-				found++
+				n++
 				require.Equal(t, p, text[from.(int64):from.(int64)+int64(len(p.(string)))])
 			}
-			require.Equal(t, writers*rounds, found)
+			require.Equal(t, writers*rounds, n)
 		},
 	},
 	{
@@ -181,7 +181,7 @@ var growingObjects = []appendCase{
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
 			old := t.put(b, "a", "old")
-			now := t.put(b, "a", "now")
+			current := t.put(b, "a", "now")
 			appending := func(key string, opts ...storage.CopyOption) error {
 				_, err := storage.Append(t.Context(), b, key, []byte("+"), opts...)
 				return err
@@ -191,7 +191,7 @@ var growingObjects = []appendCase{
 			t.requireNothingDone(appending("missing", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
 			t.requireMissing(b, "missing")
 			t.requireContent(b, "a", "now")
-			require.NoError(t, appending("a", storage.IfRevision(now.Revision)))
+			require.NoError(t, appending("a", storage.IfRevision(current.Revision)))
 			t.requireContent(b, "a", "now+")
 			require.NoError(t, appending("new", storage.IfAbsent()))
 			t.requireContent(b, "new", "+")
@@ -262,11 +262,11 @@ var growingObjects = []appendCase{
 		run: func(t *T, path storage.OpenOption) {
 			b := t.openVersioned(path)
 			before := t.put(b, "a", "x")
-			now, err := storage.Append(t.Context(), b, "a", []byte("y"))
+			current, err := storage.Append(t.Context(), b, "a", []byte("y"))
 			require.NoError(t, err)
-			require.NotEqual(t, before.Version, now.Version)
+			require.NotEqual(t, before.Version, current.Version)
 			require.Equal(t, "x", t.get(b, "a", storage.WithVersion(before.Version)))
-			require.Equal(t, "xy", t.get(b, "a", storage.WithVersion(now.Version)))
+			require.Equal(t, "xy", t.get(b, "a", storage.WithVersion(current.Version)))
 		},
 	},
 }

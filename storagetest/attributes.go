@@ -75,11 +75,11 @@ var metadataCases = []Case{
 		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
-			given := map[string]string{"Upper": "1", "MIXED-case": "2", "both": "lower", "BOTH": "upper"}
+			values := map[string]string{"Upper": "1", "MIXED-case": "2", "both": "lower", "BOTH": "upper"}
 			want := map[string]string{"upper": "1", "mixed-case": "2", "both": "lower"}
-			require.Equal(t, want, t.put(b, "a", "x", storage.WithMetadata(given)).Metadata)
+			require.Equal(t, want, t.put(b, "a", "x", storage.WithMetadata(values)).Metadata)
 			require.Equal(t, want, t.attrs(b, "a").Metadata)
-			require.Len(t, given, 4, "the caller's map must not change")
+			require.Len(t, values, 4, "the caller's map must not change")
 			t.requireNoRequests(func() {
 				_, err := b.Upload(
 					t.Context(), "b", strings.NewReader("x"),
@@ -178,9 +178,9 @@ var metadataCases = []Case{
 			b := t.open()
 			for _, c := range anyTexts {
 				want := map[string]string{"k": storage.EncodeMetadataValue(c.text)}
-				signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(want))
+				signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(want))
 				require.NoError(t, err, c.name)
-				response := t.do(signed, strings.NewReader("text"), nil)
+				response := t.do(signedURL, strings.NewReader("text"), nil)
 				require.Less(t, response.status, 300, "%s: %s", c.name, response.body)
 				got := t.attrs(b, "a").Metadata
 				require.Equal(t, want, got, c.name)
@@ -195,9 +195,9 @@ var metadataCases = []Case{
 		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
-			given := map[string]string{"k": "v"}
-			attrs := t.put(b, "a", "x", storage.WithMetadata(given))
-			given["k"] = "changed"
+			values := map[string]string{"k": "v"}
+			attrs := t.put(b, "a", "x", storage.WithMetadata(values))
+			values["k"] = "changed"
 			attrs.Metadata["k"] = "changed"
 			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
 			t.attrs(b, "a").Metadata["k"] = "changed"
@@ -205,9 +205,9 @@ var metadataCases = []Case{
 			require.NoError(t, err)
 			reader.Attrs().Metadata["k"] = "changed"
 			require.NoError(t, reader.Close())
-			copied, err := storage.Copy(t.Context(), b, "b", b, "a")
+			dstAttrs, err := storage.Copy(t.Context(), b, "b", b, "a")
 			require.NoError(t, err)
-			copied.Metadata["k"] = "changed"
+			dstAttrs.Metadata["k"] = "changed"
 			for _, key := range []string{"a", "b"} {
 				attrs := t.attrs(b, key)
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
@@ -381,23 +381,23 @@ var leftOutCases = []Case{
 		run: func(t *T) {
 			const kept = storage.Metadata | storage.ContentProperties
 			for path, without := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
-				b, whole := t.openTwice(limitedBy(without))
-				t.put(whole, "a.txt", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
+				b, parent := t.openTwice(limitedBy(without))
+				t.put(parent, "a.txt", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
 					t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")))
-				for name, to := range map[string]storage.Uploader{"ours": b, "a user's Core": t.wrapped(b)} {
-					attrs, err := storage.Copy(t.Context(), to, "b.json", whole, "a.txt")
+				for name, dst := range map[string]storage.Uploader{"ours": b, "a user's Core": t.wrapped(b)} {
+					attrs, err := storage.Copy(t.Context(), dst, "b.json", parent, "a.txt")
 					require.NoError(t, err, "%s, %s", path, name)
 					want := storage.Properties{ContentType: "application/json", StorageClass: attrs.StorageClass}
 					require.Equal(t, want, attrs.Properties, "%s, %s", path, name)
-					stored := t.attrs(b, "b.json")
-					require.Equal(t, attrs.ContentType, stored.ContentType, "%s, %s", path, name)
-					require.Empty(t, stored.CacheControl, "%s, %s", path, name)
-					require.Empty(t, stored.Metadata, "%s, %s", path, name)
+					existing := t.attrs(b, "b.json")
+					require.Equal(t, attrs.ContentType, existing.ContentType, "%s, %s", path, name)
+					require.Empty(t, existing.CacheControl, "%s, %s", path, name)
+					require.Empty(t, existing.Metadata, "%s, %s", path, name)
 					t.requireContent(b, "b.json", "text")
-					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt",
+					_, err = storage.Copy(t.Context(), dst, "c", parent, "a.txt",
 						storage.WithMetadata(map[string]string{"k": "new"}))
 					t.requireNothingDone(err, storage.Unsupported)
-					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithContentType("text/x-new"))
+					_, err = storage.Copy(t.Context(), dst, "c", parent, "a.txt", storage.WithContentType("text/x-new"))
 					t.requireNothingDone(err, storage.Unsupported)
 					t.requireMissing(b, "c")
 				}

@@ -223,8 +223,8 @@ var bodyCases = []Case{
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				text := body(path.size, 1)
-				from := tempFile(t, text)
-				attrs, err := storage.UploadFile(t.Context(), b, "a", from.Name())
+				f := tempFile(t, text)
+				attrs, err := storage.UploadFile(t.Context(), b, "a", f.Name())
 				require.NoError(t, err)
 				require.Equal(t, path.size, attrs.Size)
 				to := filepath.Join(t.TempDir(), "to")
@@ -236,9 +236,9 @@ var bodyCases = []Case{
 				require.NoError(t, err)
 				require.Equal(t, path.size, attrs.Size)
 				requireSame(t, text, readFile(t, to))
-				left, err := os.ReadDir(filepath.Dir(to))
+				leftovers, err := os.ReadDir(filepath.Dir(to))
 				require.NoError(t, err)
-				require.Len(t, left, 1, "there must be no temporary file")
+				require.Len(t, leftovers, 1, "there must be no temporary file")
 			}
 		},
 	},
@@ -353,13 +353,13 @@ func progress(t *T) {
 		text := body(path.size, 1)
 		check := func(name string, total int64) (storage.TransferOption, func()) {
 			var last, calls int64
-			option := storage.WithProgress(func(done, of int64) {
+			option := storage.WithProgress(func(done, size int64) {
 				calls++
 				if done < last {
 					t.Errorf("%s: %d after %d", name, done, last)
 				}
-				if of != total && of != -1 {
-					t.Errorf("%s: of %d, not %d", name, of, total)
+				if size != total && size != -1 {
+					t.Errorf("%s: of %d, not %d", name, size, total)
 				}
 				last = done
 			})

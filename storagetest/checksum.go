@@ -32,9 +32,9 @@ var checksumCases = []Case{
 					require.NoError(t, err, path.name)
 					require.True(t, attrs.CRC32C.Known, path.name)
 					require.Equal(t, want, attrs.CRC32C.Sum, path.name)
-					stored := t.attrs(b, "a")
-					require.True(t, stored.CRC32C.Known, path.name)
-					require.Equal(t, want, stored.CRC32C.Sum, path.name)
+					existing := t.attrs(b, "a")
+					require.True(t, existing.CRC32C.Known, path.name)
+					require.Equal(t, want, existing.CRC32C.Sum, path.name)
 				}
 			}
 		},

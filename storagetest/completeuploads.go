@@ -110,11 +110,11 @@ var completeUploadCases = []Case{
 			first, err := u.Complete(t.Context())
 			require.NoError(t, err)
 			for range 2 {
-				again, err := t.continued(b, u).Complete(t.Context())
+				second, err := t.continued(b, u).Complete(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, first.Revision, again.Revision)
-				require.Equal(t, first.Size, again.Size)
-				require.Equal(t, first.Metadata, again.Metadata)
+				require.Equal(t, first.Revision, second.Revision)
+				require.Equal(t, first.Size, second.Size)
+				require.Equal(t, first.Metadata, second.Metadata)
 			}
 			require.NoError(t, u.Abort(t.Context()))
 			t.requireContent(b, "a", "text")
@@ -159,10 +159,10 @@ var completeUploadCases = []Case{
 				}
 				group.Wait()
 				require.NoError(t, errors.Join(errs...))
-				there, err := b.Attrs(t.Context(), key)
+				existing, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				for _, attrs := range made {
-					require.Equal(t, there.Revision, attrs.Revision, "the object was made again")
+					require.Equal(t, existing.Revision, attrs.Revision, "the object was made again")
 				}
 				require.NoError(t, b.Remove(t.Context(), "new"))
 			}

@@ -130,11 +130,11 @@ var conditionCases = []Case{
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy})} {
 				t.puts(b, "source")
 				old := t.put(b, "a", "old")
-				now := t.put(b, "a", "now")
+				current := t.put(b, "a", "now")
 				_, err := storage.Copy(t.Context(), b, "a", b, "source", storage.IfRevision(old.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				t.requireContent(b, "a", "now")
-				_, err = storage.Copy(t.Context(), b, "a", b, "source", storage.IfRevision(now.Revision))
+				_, err = storage.Copy(t.Context(), b, "a", b, "source", storage.IfRevision(current.Revision))
 				require.NoError(t, err)
 				t.requireContent(b, "a", "source")
 			}
@@ -197,12 +197,12 @@ var conditionCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			old := t.put(b, "a", "old")
-			now := t.put(b, "a", "now")
+			current := t.put(b, "a", "now")
 			t.requireNothingDone(b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
 			t.requireContent(b, "a", "now")
-			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(now.Revision)))
+			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(current.Revision)))
 			t.requireMissing(b, "a")
-			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(now.Revision)))
+			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(current.Revision)))
 		},
 	},
 	{
@@ -455,11 +455,11 @@ func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 // tries again.
 func grow(ctx context.Context, b storage.Bucket, key, tail string) error {
 	for {
-		now, err := b.Attrs(ctx, key)
+		current, err := b.Attrs(ctx, key)
 		if err != nil {
 			return err
 		}
-		_, err = storage.Compose(ctx, b, key, []string{key, tail}, storage.IfRevision(now.Revision))
+		_, err = storage.Compose(ctx, b, key, []string{key, tail}, storage.IfRevision(current.Revision))
 		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
 			return err
 		}

@@ -22,19 +22,19 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
-			until := time.Now().Add(lockTime)
+			retainUntil := time.Now().Add(lockTime)
 			for _, mode := range []storage.RetentionMode{storage.Governance, storage.Compliance} {
 				key := string(mode)
 				for _, content := range []string{"x", body(3*t.unit, 1)} {
-					kept, err := b.Upload(t.Context(), key, strings.NewReader(content), storage.WithRetention(until, mode))
+					attrs, err := b.Upload(t.Context(), key, strings.NewReader(content), storage.WithRetention(retainUntil, mode))
 					require.NoError(t, err)
-					want := storage.Retention{Mode: mode, Until: until.Add(time.Second - 1).Truncate(time.Second).UTC()}
-					require.Equal(t, want, kept.Retention)
+					want := storage.Retention{Mode: mode, Until: retainUntil.Add(time.Second - 1).Truncate(time.Second).UTC()}
+					require.Equal(t, want, attrs.Retention)
 					require.Equal(t, want, t.attrs(b, key).Retention)
-					t.requireNothingDone(b.Remove(t.Context(), key, storage.WithVersion(kept.Version)), storage.Locked)
+					t.requireNothingDone(b.Remove(t.Context(), key, storage.WithVersion(attrs.Version)), storage.Locked)
 					t.put(b, key, "new")
 					require.NoError(t, b.Remove(t.Context(), key))
-					require.Equal(t, content, t.get(b, key, storage.WithVersion(kept.Version)))
+					require.Equal(t, content, t.get(b, key, storage.WithVersion(attrs.Version)))
 				}
 			}
 		},
@@ -46,10 +46,10 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
-			written := t.put(b, "a", "x", storage.WithLegalHold())
-			require.True(t, written.LegalHold)
+			attrs := t.put(b, "a", "x", storage.WithLegalHold())
+			require.True(t, attrs.LegalHold)
 			require.True(t, t.attrs(b, "a").LegalHold)
-			version := storage.WithVersion(written.Version)
+			version := storage.WithVersion(attrs.Version)
 			t.requireNothingDone(b.Remove(t.Context(), "a", version), storage.Locked)
 			t.requireNothingDone(b.Remove(t.Context(), "a", version, storage.WithGovernanceBypass()), storage.Locked)
 			require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", false))
@@ -67,19 +67,19 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
-			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
+			retainUntil := time.Now().Add(lockTime).Truncate(time.Second).UTC()
 			governed := func(until time.Time) storage.Retention {
 				return storage.Retention{Mode: storage.Governance, Until: until}
 			}
-			written := t.put(b, "a", "x", storage.WithRetention(until, storage.Governance))
-			longer := until.Add(lockTime)
+			attrs := t.put(b, "a", "x", storage.WithRetention(retainUntil, storage.Governance))
+			longer := retainUntil.Add(lockTime)
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(longer)))
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
-			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", governed(until)), storage.Locked)
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", governed(retainUntil)), storage.Locked)
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
-			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()))
-			require.Equal(t, governed(until), t.attrs(b, "a").Retention)
-			version := storage.WithVersion(written.Version)
+			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(retainUntil), storage.WithGovernanceBypass()))
+			require.Equal(t, governed(retainUntil), t.attrs(b, "a").Retention)
+			version := storage.WithVersion(attrs.Version)
 			t.requireNothingDone(b.Remove(t.Context(), "a", version), storage.Locked)
 			require.NoError(t, b.Remove(t.Context(), "a", version, storage.WithGovernanceBypass()))
 			_, err := b.Attrs(t.Context(), "a", version)
@@ -93,14 +93,14 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
-			until := time.Now().Add(lockTime)
-			governed := t.put(b, "a", "x", storage.WithRetention(until, storage.Governance))
+			retainUntil := time.Now().Add(lockTime)
+			governed := t.put(b, "a", "x", storage.WithRetention(retainUntil, storage.Governance))
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
 			require.NoError(t,
 				storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()))
 			require.Zero(t, t.attrs(b, "a").Retention)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(governed.Version)))
-			t.put(b, "b", "x", storage.WithRetention(until, storage.Compliance))
+			t.put(b, "b", "x", storage.WithRetention(retainUntil, storage.Compliance))
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}), storage.Locked)
 			t.requireNothingDone(
 				storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()),
@@ -115,14 +115,14 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
-			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			written := t.put(b, "a", "x")
+			retainUntil := time.Now().Add(lockTime).Truncate(time.Second).UTC()
+			attrs := t.put(b, "a", "x")
 			require.NoError(t,
-				storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Compliance, Until: until}))
-			longer := storage.Retention{Mode: storage.Compliance, Until: until.Add(lockTime)}
+				storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Compliance, Until: retainUntil}))
+			longer := storage.Retention{Mode: storage.Compliance, Until: retainUntil.Add(lockTime)}
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", longer))
 			for name, weaker := range map[string]storage.Retention{
-				"shorter": {Mode: storage.Compliance, Until: until},
+				"shorter": {Mode: storage.Compliance, Until: retainUntil},
 				"weaker":  {Mode: storage.Governance, Until: longer.Until},
 			} {
 				for _, opts := range [][]storage.RetentionOption{nil, {storage.WithGovernanceBypass()}} {
@@ -131,7 +131,7 @@ var lockCases = []Case{
 				}
 			}
 			require.Equal(t, longer, t.attrs(b, "a").Retention)
-			err := b.Remove(t.Context(), "a", storage.WithVersion(written.Version), storage.WithGovernanceBypass())
+			err := b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version), storage.WithGovernanceBypass())
 			t.requireNothingDone(err, storage.Locked)
 		},
 	},
@@ -142,20 +142,20 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
-			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			want := storage.Retention{Mode: storage.Governance, Until: until}
-			t.put(b, "a", "x", storage.WithRetention(until, storage.Governance), storage.WithLegalHold())
+			retainUntil := time.Now().Add(lockTime).Truncate(time.Second).UTC()
+			want := storage.Retention{Mode: storage.Governance, Until: retainUntil}
+			t.put(b, "a", "x", storage.WithRetention(retainUntil, storage.Governance), storage.WithLegalHold())
 			_, err := storage.Copy(t.Context(), b, "free", b, "a")
 			require.NoError(t, err)
 			require.Zero(t, t.attrs(b, "free").Retention)
 			require.False(t, t.attrs(b, "free").LegalHold)
 			_, err = storage.Copy(
-				t.Context(), b, "copied", b, "free", storage.WithRetention(until, storage.Governance),
+				t.Context(), b, "copied", b, "free", storage.WithRetention(retainUntil, storage.Governance),
 				storage.WithLegalHold(),
 			)
 			require.NoError(t, err)
 			_, err = storage.Compose(
-				t.Context(), b, "joined", []string{"a", "free"}, storage.WithRetention(until, storage.Governance),
+				t.Context(), b, "joined", []string{"a", "free"}, storage.WithRetention(retainUntil, storage.Governance),
 				storage.WithLegalHold(),
 			)
 			require.NoError(t, err)
@@ -172,24 +172,24 @@ var lockCases = []Case{
 		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs | storage.SignedLocks,
 		run: func(t *T) {
 			b := t.openLocking()
-			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
+			retainUntil := time.Now().Add(lockTime).Truncate(time.Second).UTC()
 			sum := storage.WithCRC32C(
 				crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli)),
 			) // S3 accepts a lock only with a checksum of the body
 			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
 			holds := err == nil
-			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
+			opts := []storage.SignedUploadOption{storage.WithRetention(retainUntil, storage.Governance), sum}
 			if holds {
 				opts = append(opts, storage.WithLegalHold())
 			} else {
 				require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 			}
-			signed, err := b.SignedUploadURL(t.Context(), "a", opts...)
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", opts...)
 			require.NoError(t, err)
-			response := t.do(signed, strings.NewReader("text"), nil)
+			response := t.do(signedURL, strings.NewReader("text"), nil)
 			require.Less(t, response.status, 300, response.body)
 			attrs := t.attrs(b, "a")
-			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, attrs.Retention)
+			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: retainUntil}, attrs.Retention)
 			require.Equal(t, holds, attrs.LegalHold)
 		},
 	},
@@ -227,7 +227,7 @@ var lockCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
-			until := time.Now().Add(lockTime)
+			retainUntil := time.Now().Add(lockTime)
 			errs := retentionRefused(t, b)
 			if _, err := b.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold()); err == nil {
 				require.True(t, t.attrs(b, "held").LegalHold)
@@ -244,7 +244,7 @@ var lockCases = []Case{
 			require.Equal(t, []string{"key"}, t.keys(b))
 			_, err := b.Upload(
 				t.Context(), "new", strings.NewReader(body(3*t.unit, 1)),
-				storage.WithRetention(until, storage.Governance),
+				storage.WithRetention(retainUntil, storage.Governance),
 			)
 			t.requireNothingDone(err, storage.Unsupported)
 			t.requireMissing(b, "new")
@@ -269,11 +269,11 @@ func locksRefused(t *T, b storage.Bucket) map[string]error {
 }
 
 func retentionRefused(t *T, b storage.Bucket) map[string]error {
-	until := time.Now().Add(lockTime)
-	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(until, storage.Governance))
+	retainUntil := time.Now().Add(lockTime)
+	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(retainUntil, storage.Governance))
 	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{
 		Mode:  storage.Governance,
-		Until: until,
+		Until: retainUntil,
 	})
 	return errs
 }

@@ -43,10 +43,10 @@ var copyCases = []Case{
 				returned, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
 				source := t.attrs(b, "a")
-				copied := t.attrs(b, "b")
-				require.Equal(t, source.Properties, copied.Properties, path)
+				attrs := t.attrs(b, "b")
+				require.Equal(t, source.Properties, attrs.Properties, path)
 				require.Equal(t, source.Properties, returned.Properties, path)
-				require.Equal(t, copied.Revision, returned.Revision, path)
+				require.Equal(t, attrs.Revision, returned.Revision, path)
 				require.Equal(t, "b", returned.Key)
 				require.Equal(t, int64(4), returned.Size)
 				t.requireContent(b, "b", "text")
@@ -109,12 +109,12 @@ var copyCases = []Case{
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				old := t.put(b, "a", "old")
-				now := t.put(b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}))
+				current := t.put(b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}))
 				change := storage.WithMetadata(map[string]string{"k": "new"})
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(old.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, path)
-				changed, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(now.Revision))
+				changed, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(current.Revision))
 				require.NoError(t, err, path)
 				t.requireContent(b, "a", "now")
 				attrs := t.attrs(b, "a")
@@ -122,7 +122,7 @@ var copyCases = []Case{
 				require.Equal(t, changed.Revision, attrs.Revision, path)
 				require.Equal(t, t.keptType("text/x-test"), attrs.ContentType, path)
 				if t.has(storage.UniqueRevisions) {
-					_, err = storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(now.Revision))
+					_, err = storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(current.Revision))
 					t.requireNothingDone(err, storage.PreconditionFailed)
 				}
 			}
@@ -138,9 +138,9 @@ var copyCases = []Case{
 				returned, err := storage.Copy(t.Context(), b, "b", b, "a", storage.WithoutAttrs())
 				require.NoError(t, err, path)
 				source := t.attrs(b, "a")
-				copied := t.attrs(b, "b")
-				require.Equal(t, source.Properties, copied.Properties, path)
-				require.Equal(t, copied.Revision, returned.Revision, path)
+				attrs := t.attrs(b, "b")
+				require.Equal(t, source.Properties, attrs.Properties, path)
+				require.Equal(t, attrs.Revision, returned.Revision, path)
 				require.Equal(t, "b", returned.Key)
 				require.Contains(t, []int64{-1, 4}, returned.Size)
 				t.requireContent(b, "b", "text")
@@ -201,20 +201,20 @@ var copyCases = []Case{
 		Rule:        "W1",
 		Explanation: "any bucket copies to any other, in parts if the object is long",
 		run: func(t *T) {
-			from := t.open()
-			to := t.openForPartsOrWhole()
+			src := t.open()
+			dst := t.openForPartsOrWhole()
 			size := int64(1000)
 			if t.has(storage.MultipartUploads) {
 				size = 2*t.unit + 1
 			}
 			text := body(size, 1)
-			t.put(from, "a", text, t.metadata(map[string]string{"k": "v"}))
-			_, err := storage.Copy(t.Context(), to, "b", from, "a")
+			t.put(src, "a", text, t.metadata(map[string]string{"k": "v"}))
+			_, err := storage.Copy(t.Context(), dst, "b", src, "a")
 			require.NoError(t, err)
-			t.requireContent(to, "b", text)
-			require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(to, "b").Metadata)
-			require.Empty(t, t.keys(to, storage.WithPrefix("a")))
-			t.requireMissing(from, "b")
+			t.requireContent(dst, "b", text)
+			require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(dst, "b").Metadata)
+			require.Empty(t, t.keys(dst, storage.WithPrefix("a")))
+			t.requireMissing(src, "b")
 		},
 	},
 	{
@@ -222,17 +222,17 @@ var copyCases = []Case{
 		Rule:        "W1",
 		Explanation: "a class is one provider's word: a copy from another provider has the destination's default, unless an option sets the class",
 		run: func(t *T) {
-			from := t.open(withForeignProvider())
-			to := t.openLimited(faults.Limits{Disable: storage.ServerCopy})
-			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
-			t.put(to, "plain", "text")
-			for path, target := range map[string]storage.Bucket{"ours": to, "a user's Core": t.wrapped(to)} {
-				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
-				_, err := storage.Copy(t.Context(), target, "copy", from, "a")
+			src := t.open(withForeignProvider())
+			dst := t.openLimited(faults.Limits{Disable: storage.ServerCopy})
+			t.put(src, "a", "text", t.metadata(map[string]string{"k": "v"}))
+			t.put(dst, "plain", "text")
+			for path, target := range map[string]storage.Bucket{"ours": dst, "a user's Core": t.wrapped(dst)} {
+				require.Equal(t, anotherClass, t.attrs(src, "a").StorageClass)
+				_, err := storage.Copy(t.Context(), target, "copy", src, "a")
 				require.NoError(t, err, path)
-				copied := t.attrs(to, "copy")
-				require.Equal(t, t.attrs(to, "plain").StorageClass, copied.StorageClass, path)
-				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), copied.Metadata, path)
+				attrs := t.attrs(dst, "copy")
+				require.Equal(t, t.attrs(dst, "plain").StorageClass, attrs.StorageClass, path)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata, path)
 			}
 		},
 	},

@@ -54,9 +54,9 @@ var errorCases = []Case{
 			require.NotErrorIs(t, err, storage.BucketNotFound)
 			_, err = b.Download(t.Context(), "k")
 			t.requireCode(err, storage.ObjectNotFound)
-			there, err := b.Exists(t.Context(), "k")
+			exists, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)
-			require.False(t, there)
+			require.False(t, exists)
 		},
 	},
 	{
@@ -68,9 +68,9 @@ var errorCases = []Case{
 			t.put(b, "k", "x")
 			for _, code := range []storage.Code{storage.PermissionDenied, storage.BucketNotFound, storage.Unauthenticated} {
 				t.faults.Set(faults.Fail(faults.Any).WithError(code))
-				there, err := b.Exists(t.Context(), "k")
+				exists, err := b.Exists(t.Context(), "k")
 				t.requireCode(err, code)
-				require.False(t, there)
+				require.False(t, exists)
 				t.requireCode(b.Remove(t.Context(), "k"), code)
 				for _, err := range b.List(t.Context(), t.anyOrder()...) {
 					t.requireCode(err, code)

@@ -85,11 +85,11 @@ func requireSame(t *T, want, got string) {
 	if want == got {
 		return
 	}
-	at := 0
-	for at < min(len(want), len(got)) && want[at] == got[at] {
-		at++
+	i := 0
+	for i < min(len(want), len(got)) && want[i] == got[i] {
+		i++
 	}
-	require.Fail(t, "different", "got %d bytes, want %d; they differ at byte %d", len(got), len(want), at)
+	require.Fail(t, "different", "got %d bytes, want %d; they differ at byte %d", len(got), len(want), i)
 }
 
 // attrs returns the attributes of key.
@@ -103,17 +103,17 @@ func (t *T) attrs(b storage.AttrsReader, key string, opts ...storage.AttrsOption
 // requireMissing requires that there is no object under key.
 func (t *T) requireMissing(b storage.AttrsReader, key string) {
 	t.Helper()
-	there, err := b.Exists(t.Context(), key)
+	exists, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
-	require.False(t, there, "%q exists", key)
+	require.False(t, exists, "%q exists", key)
 }
 
 // requireExists requires that there is an object under key.
 func (t *T) requireExists(b storage.AttrsReader, key string) {
 	t.Helper()
-	there, err := b.Exists(t.Context(), key)
+	exists, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
-	require.True(t, there, "%q does not exist", key)
+	require.True(t, exists, "%q does not exist", key)
 }
 
 // requireCode requires that err is a [storage.Error] with this code, and that it names an
@@ -213,13 +213,13 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 // body returns n bytes that depend on the seed. All bodies share the memory of one long text. The
 // text repeats after a prime number of bytes, so that no two parts of an upload are equal.
 func body(n int64, seed byte) string {
-	from := int64(seed) * 251
+	start := int64(seed) * 251
 	longBody.Lock()
 	defer longBody.Unlock()
-	if most := int64(len(longBody.text)); most < from+n {
-		longBody.text = periodic(max(from+n, 2*most))
+	if maximum := int64(len(longBody.text)); maximum < start+n {
+		longBody.text = periodic(max(start+n, 2*maximum))
 	}
-	return longBody.text[from : from+n]
+	return longBody.text[start : start+n]
 }
 
 var longBody struct {
@@ -236,15 +236,15 @@ func periodic(n int64) string {
 	}
 	var text strings.Builder
 	text.Grow(int(n))
-	for left := n; left > 0; left = n - int64(text.Len()) {
-		text.Write(period[:min(left, int64(len(period)))])
+	for remaining := n; remaining > 0; remaining = n - int64(text.Len()) {
+		text.Write(period[:min(remaining, int64(len(period)))])
 	}
 	return text.String()
 }
 
 // changedAt returns text with the byte at one position changed.
-func changedAt(text string, at int) string {
-	return text[:at] + string([]byte{text[at] ^ 1}) + text[at+1:]
+func changedAt(text string, i int) string {
+	return text[:i] + string([]byte{text[i] ^ 1}) + text[i+1:]
 }
 
 func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }

@@ -106,12 +106,12 @@ var hookCases = []Case{
 				}
 				return nil
 			}
-			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "secret", "b"}))
+			n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "secret", "b"}))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			l.refuse = nil
-			left := t.keys(b)
-			require.Contains(t, left, "secret")
-			require.Equal(t, 3-len(left), removed)
+			leftovers := t.keys(b)
+			require.Contains(t, leftovers, "secret")
+			require.Equal(t, 3-len(leftovers), n)
 		},
 	},
 	{
@@ -172,14 +172,14 @@ func hooksSeeEverything(t *T) {
 	b := t.open(storage.WithHook(l.hook))
 	expect := func(want ...string) []storage.Outcome {
 		t.Helper()
-		names, ended := l.takeRecords()
+		names, outcomes := l.takeRecords()
 		require.Equal(t, want, names)
-		require.Len(t, ended, len(names), "each operation that begins must end")
-		return ended
+		require.Len(t, outcomes, len(names), "each operation that begins must end")
+		return outcomes
 	}
 	t.put(b, "a", "12345")
-	ended := expect("Upload a")
-	require.Equal(t, storage.Outcome{Bytes: 5, Requests: 1}, ended[0])
+	outcomes := expect("Upload a")
+	require.Equal(t, storage.Outcome{Bytes: 5, Requests: 1}, outcomes[0])
 
 	reader, err := b.Download(t.Context(), "a")
 	require.NoError(t, err)

@@ -227,18 +227,18 @@ func roundTrip(t *T, key string) {
 	t.requireExists(b, key)
 	t.requireContent(b, key, "content")
 
-	copied, err := storage.Copy(t.Context(), b, "copy", b, key)
+	attrs, err := storage.Copy(t.Context(), b, "copy", b, key)
 	require.NoError(t, err)
-	require.Equal(t, "copy", copied.Key)
+	require.Equal(t, "copy", attrs.Key)
 	require.NoError(t, b.Remove(t.Context(), key))
 	t.requireMissing(b, key)
 	_, err = storage.Copy(t.Context(), b, key, b, "copy")
 	require.NoError(t, err)
 	t.requireContent(b, key, "content")
 
-	removed, err := storage.RemoveMatching(t.Context(), b, nil)
+	n, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)
-	require.Equal(t, 2, removed)
+	require.Equal(t, 2, n)
 	require.Empty(t, t.keys(b))
 }
 

@@ -52,13 +52,13 @@ var listCases = []Case{
 			t.put(b, "p/b", "1")
 			want := t.attrs(b, "a")
 			var entries []storage.ListEntry
-			made := t.countRequests(func() {
+			count := t.countRequests(func() {
 				for entry, err := range b.List(t.Context(), t.anyOrder(storage.WithDelimiter("/"))...) {
 					require.NoError(t, err)
 					entries = append(entries, entry)
 				}
 			})
-			require.Equal(t, 1, made, "%v", t.faults)
+			require.Equal(t, 1, count, "%v", t.faults)
 			require.Len(t, entries, 2)
 			slices.SortFunc(entries, func(a, b storage.ListEntry) int { return strings.Compare(a.Key, b.Key) })
 			require.Equal(t, "a", entries[0].Key)
@@ -112,10 +112,10 @@ var listCases = []Case{
 			if t.desc.FolderOrder { // the engine lists one folder at a time, without a prefetch
 				requests[2], requests[3], requests[4] = 1, 2, 2
 			}
-			for left, want := range requests {
+			for remaining, want := range requests {
 				require.Equal(
-					t, want, t.countRequests(func() { t.listUntil(b, left, storage.WithPageSize(2)) }),
-					"leaving at entry %d", left,
+					t, want, t.countRequests(func() { t.listUntil(b, remaining, storage.WithPageSize(2)) }),
+					"leaving at entry %d", remaining,
 				)
 			}
 			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
@@ -179,9 +179,9 @@ var listCases = []Case{
 			for _, b := range []storage.Bucket{t.open(), t.open(far())} {
 				t.puts(b, "a", "b", "c", "d", "e")
 				for n := 1; n <= 4; n++ {
-					left := t.countRequests(func() { t.listUntil(b, n, storage.WithPageSize(2)) })
-					made := t.countRequests(func() { t.cancelListing(b, n, storage.WithPageSize(2)) })
-					require.LessOrEqual(t, made, left, "canceled at entry %d", n)
+					remaining := t.countRequests(func() { t.listUntil(b, n, storage.WithPageSize(2)) })
+					count := t.countRequests(func() { t.cancelListing(b, n, storage.WithPageSize(2)) })
+					require.LessOrEqual(t, count, remaining, "canceled at entry %d", n)
 				}
 			}
 		},

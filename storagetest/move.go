@@ -160,12 +160,12 @@ var moveCases = []Case{
 		run: func(t *T) {
 			for path, b := range t.movePaths() {
 				old := t.put(b, "b", "old")
-				now := t.put(b, "b", "new")
+				current := t.put(b, "b", "new")
 				t.puts(b, "a")
 				_, err := storage.Move(t.Context(), b, "a", "b", storage.IfRevision(old.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.Equal(t, []string{"a", "b"}, t.keys(b), path)
-				_, err = storage.Move(t.Context(), b, "a", "b", storage.IfRevision(now.Revision))
+				_, err = storage.Move(t.Context(), b, "a", "b", storage.IfRevision(current.Revision))
 				require.NoError(t, err, path)
 				require.Equal(t, []string{"b"}, t.keys(b), path)
 			}

@@ -87,8 +87,8 @@ var refCases = []Case{
 				if !ok {
 					continue
 				}
-				_, found := storage.As[any](widened)
-				require.False(t, found, g.name)
+				_, exists := storage.As[any](widened)
+				require.False(t, exists, g.name)
 				require.NoError(t, storage.Close(widened), g.name)
 				for path, again := range map[string]storage.Bucket{
 					"Prefixed":        storage.Prefixed(widened, "p/"),
@@ -106,8 +106,8 @@ var refCases = []Case{
 				}
 			}
 			t.requireExists(b, "p/key")
-			_, found := storage.As[any](storage.Ref[storage.Bucket](b))
-			require.False(t, found, "Ref to all methods")
+			_, ok := storage.As[any](storage.Ref[storage.Bucket](b))
+			require.False(t, ok, "Ref to all methods")
 		},
 	},
 	{
@@ -181,9 +181,9 @@ var refCases = []Case{
 			}](b)
 			t.put(ref, "a", "x")
 			require.Equal(t, []string{"a"}, t.keys(ref))
-			removed, err := storage.RemoveMatching(t.Context(), ref, nil)
+			n, err := storage.RemoveMatching(t.Context(), ref, nil)
 			require.NoError(t, err)
-			require.Equal(t, 1, removed)
+			require.Equal(t, 1, n)
 			whole := storage.Ref[storage.ReadWriter](b)
 			t.put(whole, "b", "y")
 			t.requireContent(whole, "b", "y")
@@ -216,9 +216,9 @@ var prefixedCases = []Case{
 		Rule:        "K5",
 		Explanation: "keys gain the prefix on the way in and lose it on the way out, and nothing outside is listed or reached",
 		run: func(t *T) {
-			whole := t.open()
-			t.puts(whole, "a", "users/10", "users/1/own", "users/2/x")
-			b := storage.Prefixed(whole, "users/1/")
+			parent := t.open()
+			t.puts(parent, "a", "users/10", "users/1/own", "users/2/x")
+			b := storage.Prefixed(parent, "users/1/")
 			require.Equal(t, "a/b", t.put(b, "a/b", "inner").Key)
 			require.Equal(t, []string{"a/b", "own"}, t.keys(b))
 			require.Equal(t, []string{">a/", "own"}, t.keys(b, storage.WithDelimiter("/")))
@@ -227,16 +227,16 @@ var prefixedCases = []Case{
 			}
 			require.Equal(t, "a/b", t.attrs(b, "a/b").Key)
 			t.requireContent(b, "own", "users/1/own")
-			t.requireContent(whole, "users/1/a/b", "inner")
+			t.requireContent(parent, "users/1/a/b", "inner")
 			t.requireMissing(b, "users/1/own")
 
-			copied, err := storage.Copy(t.Context(), b, "copy", b, "own")
+			attrs, err := storage.Copy(t.Context(), b, "copy", b, "own")
 			require.NoError(t, err)
-			require.Equal(t, "copy", copied.Key)
-			removed, err := storage.RemoveMatching(t.Context(), b, nil)
+			require.Equal(t, "copy", attrs.Key)
+			n, err := storage.RemoveMatching(t.Context(), b, nil)
 			require.NoError(t, err)
-			require.Equal(t, 3, removed)
-			require.Equal(t, []string{"a", "users/10", "users/2/x"}, t.keys(whole))
+			require.Equal(t, 3, n)
+			require.Equal(t, []string{"a", "users/10", "users/2/x"}, t.keys(parent))
 		},
 	},
 	{
@@ -244,17 +244,17 @@ var prefixedCases = []Case{
 		Rule:        "K5",
 		Explanation: "prefixes add up, and a copy between views of one bucket keeps them apart",
 		run: func(t *T) {
-			whole := t.open()
-			inner := storage.Prefixed(storage.Prefixed(whole, "a/"), "b/")
+			parent := t.open()
+			inner := storage.Prefixed(storage.Prefixed(parent, "a/"), "b/")
 			t.put(inner, "x", "text")
-			t.requireContent(whole, "a/b/x", "text")
-			other := storage.Prefixed(whole, "c/")
+			t.requireContent(parent, "a/b/x", "text")
+			other := storage.Prefixed(parent, "c/")
 			_, err := storage.Copy(t.Context(), other, "y", inner, "x")
 			require.NoError(t, err)
-			require.Equal(t, []string{"a/b/x", "c/y"}, t.keys(whole))
+			require.Equal(t, []string{"a/b/x", "c/y"}, t.keys(parent))
 			_, err = storage.Compose(t.Context(), inner, "z", []string{"x", "x"})
 			require.NoError(t, err)
-			t.requireContent(whole, "a/b/z", "texttext")
+			t.requireContent(parent, "a/b/z", "texttext")
 		},
 	},
 	{
@@ -281,10 +281,10 @@ var prefixedCases = []Case{
 		Rule:        "K5",
 		Explanation: `users/1 would reach users/10: a prefix that is empty or does not end in "/" makes every operation fail with InvalidArgument`,
 		run: func(t *T) {
-			whole := t.open()
+			parent := t.open()
 			t.requireNoRequests(func() {
 				for _, prefix := range []string{"", "users/1", "/", "/a/", "a//", "../", "a/../b/", "a\x00/", "./"} {
-					b := storage.Prefixed(whole, prefix)
+					b := storage.Prefixed(parent, prefix)
 					for name, err := range everyOperation(t, b, "key") {
 						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s under %q: %v", name, prefix, err)
 					}
@@ -299,7 +299,7 @@ var prefixedCases = []Case{
 		run: func(t *T) {
 			var mu sync.Mutex
 			var seen []string
-			whole := t.open(
+			parent := t.open(
 				storage.WithHook(
 					func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 						mu.Lock()
@@ -309,7 +309,7 @@ var prefixedCases = []Case{
 					},
 				),
 			)
-			_, err := storage.Prefixed(whole, "p/").Attrs(t.Context(), "missing")
+			_, err := storage.Prefixed(parent, "p/").Attrs(t.Context(), "missing")
 			require.Equal(t, "missing", t.requireCode(err, storage.ObjectNotFound).Key)
 			require.Equal(t, []string{"p/missing"}, seen)
 		},
@@ -340,11 +340,11 @@ var prefixedCases = []Case{
 		Rule:        "K5",
 		Explanation: "an error of Read in the middle has the key that the caller gave, also through a user's Core",
 		run: func(t *T) {
-			whole := t.openWithoutRetry()
-			t.put(whole, "p/a", body(5000, 1))
+			parent := t.openWithoutRetry()
+			t.put(parent, "p/a", body(5000, 1))
 			for path, b := range map[string]storage.Bucket{
-				"ours":          storage.Prefixed(whole, "p/"),
-				"a user's Core": storage.Prefixed(t.wrapped(whole), "p/"),
+				"ours":          storage.Prefixed(parent, "p/"),
+				"a user's Core": storage.Prefixed(t.wrapped(parent), "p/"),
 			} {
 				t.faults.Set(faults.Cut(faults.Get, 1000))
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -358,20 +358,20 @@ var prefixedCases = []Case{
 		Rule:        "K5",
 		Explanation: "a token from one view is invalid in another",
 		run: func(t *T) {
-			whole := t.open()
-			t.puts(whole, "p/a", "p/b", "q/a", "q/b")
+			parent := t.open()
+			t.puts(parent, "p/a", "p/b", "q/a", "q/b")
 			page, err := storage.ListPage(
-				t.Context(), storage.Prefixed(whole, "p/"), "",
+				t.Context(), storage.Prefixed(parent, "p/"), "",
 				t.anyOrder(storage.WithPageSize(1))...)
 			require.NoError(t, err)
 			first := page.Entries[0].Key
 			require.NotEmpty(t, page.Token)
 			_, err = storage.ListPage(
-				t.Context(), storage.Prefixed(whole, "q/"), page.Token,
+				t.Context(), storage.Prefixed(parent, "q/"), page.Token,
 				t.anyOrder(storage.WithPageSize(1))...)
 			t.requireCode(err, storage.InvalidArgument)
 			next, err := storage.ListPage(
-				t.Context(), storage.Prefixed(whole, "p/"), page.Token,
+				t.Context(), storage.Prefixed(parent, "p/"), page.Token,
 				t.anyOrder(storage.WithPageSize(1))...)
 			require.NoError(t, err)
 			require.ElementsMatch(t, []string{"a", "b"}, []string{first, next.Entries[0].Key})
@@ -382,12 +382,12 @@ var prefixedCases = []Case{
 		Rule:        "K5",
 		Explanation: "the provider's client is not returned, because it ignores the prefix, and Close of a view does nothing",
 		run: func(t *T) {
-			whole := t.open()
-			b := storage.Prefixed(whole, "p/")
-			_, found := storage.As[any](b)
-			require.False(t, found)
+			parent := t.open()
+			b := storage.Prefixed(parent, "p/")
+			_, ok := storage.As[any](b)
+			require.False(t, ok)
 			require.NoError(t, storage.Close(b))
-			t.put(whole, "a", "still open")
+			t.put(parent, "a", "still open")
 		},
 	},
 }

@@ -82,7 +82,7 @@ func (op operation) withFaults(t *T, retried bool) {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	}
 	var drv driver.Driver
-	whole := open(t, append(opts, driver.WithLayer(func(d driver.Driver) driver.Driver {
+	parent := open(t, append(opts, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		drv = d
 		return d
 	}))...)
@@ -94,26 +94,26 @@ func (op operation) withFaults(t *T, retried bool) {
 		run++
 		prefix := fmt.Sprintf("run-%d/", run)
 		checked = storage.Prefixed(retrying, prefix)
-		return storage.Prefixed(whole, prefix), checked, op.setUp(t, checked)
+		return storage.Prefixed(parent, prefix), checked, op.setUp(t, checked)
 	}
-	b, checked, given := prepare()
+	b, checked, value := prepare()
 	before := t.snapshot(checked)
-	want, err := op.do(t.Context(), t, b, given)
-	for failed := 0; failed < maxCalls && storage.IsTemporary(err); failed++ { // a real server may fail by itself
-		b, checked, given = prepare()
-		want, err = op.do(t.Context(), t, b, given)
+	want, err := op.do(t.Context(), t, b, value)
+	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ { // a real server may fail by itself
+		b, checked, value = prepare()
+		want, err = op.do(t.Context(), t, b, value)
 	}
 	require.NoError(t, err, "without a fault")
 	after := t.snapshot(checked)
 
 	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse} {
-		for n, failed := 1, 0; ; {
-			require.LessOrEqual(t, n+failed, maxCalls, "too many calls")
-			b, checked, given := prepare()
+		for n, failures := 1, 0; ; {
+			require.LessOrEqual(t, n+failures, maxCalls, "too many calls")
+			b, checked, v := prepare()
 			rule := kind(faults.Any).Nth(n)
 			t.faults.Reset()
 			t.faults.Set(rule)
-			got, err := op.do(t.Context(), t, b, given)
+			got, err := op.do(t.Context(), t, b, v)
 			t.faults.Set()
 			hit := len(t.faults.Hits()) > 0
 			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
@@ -132,7 +132,7 @@ func (op operation) withFaults(t *T, retried bool) {
 				n++
 			} else {
 				// A real server may fail before the n-th call. The same n is then tried again.
-				failed++
+				failures++
 			}
 		}
 	}
@@ -193,9 +193,9 @@ func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.B
 func uploadingParts(
 	source func(string) io.Reader, opts ...storage.UploadOption,
 ) func(context.Context, *T, storage.Bucket, any) (string, error) {
-	return func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
+	return func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
 		own := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
-		if attrs, ok := given.(*storage.Attrs); ok && len(opts) == 0 {
+		if attrs, ok := value.(*storage.Attrs); ok && len(opts) == 0 {
 			own = append(own, storage.IfRevision(attrs.Revision))
 		}
 		_, err := b.Upload(ctx, "a", source(body(t.unit+1, 1)), own...)
@@ -244,8 +244,8 @@ func writeOperations() []operation {
 			name:  "an upload that replaces a revision",
 			needs: storage.ConditionalUpdate,
 			setUp: old,
-			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
-				return uploading(storage.IfRevision(given.(*storage.Attrs).Revision))(ctx, t, b, given)
+			do: func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
+				return uploading(storage.IfRevision(value.(*storage.Attrs).Revision))(ctx, t, b, value)
 			},
 		},
 		{
@@ -324,8 +324,8 @@ func writeOperations() []operation {
 			name:  "Remove of a revision",
 			needs: storage.ConditionalRemove,
 			setUp: old,
-			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
-				return "", b.Remove(ctx, "a", storage.IfRevision(given.(*storage.Attrs).Revision))
+			do: func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
+				return "", b.Remove(ctx, "a", storage.IfRevision(value.(*storage.Attrs).Revision))
 			},
 		},
 		{
@@ -411,12 +411,12 @@ func readOperations() []operation {
 			return attrs.Size, nil
 		})},
 		{name: "Exists", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			there, err := b.Exists(ctx, "a")
+			exists, err := b.Exists(ctx, "a")
 			if err != nil {
 				return nil, err
 			}
 			missing, err := b.Exists(ctx, "missing")
-			return []bool{there, missing}, err
+			return []bool{exists, missing}, err
 		})},
 		{name: "a listing", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			var keys []string

@@ -35,9 +35,9 @@ func (t *T) putPart(u storage.MultipartUpload, number int, text string) *storage
 // continued continues an upload by its token, as a second process does.
 func (t *T) continued(b storage.Uploader, u storage.MultipartUpload) storage.MultipartUpload {
 	t.Helper()
-	again, err := storage.ContinueUpload(t.Context(), b, u.Token())
+	second, err := storage.ContinueUpload(t.Context(), b, u.Token())
 	require.NoError(t, err)
-	return again
+	return second
 }
 
 var openUploadCases = []Case{
@@ -81,10 +81,10 @@ var openUploadCases = []Case{
 			require.Equal(t, t.keptType("image/png"), attrs.ContentType)
 			require.Equal(t, t.keptMetadata(meta), attrs.Metadata)
 			t.requireContent(b, "a", text)
-			stored := t.attrs(b, "a")
-			require.Equal(t, attrs.Revision, stored.Revision)
-			require.Equal(t, t.keptType("image/png"), stored.ContentType)
-			require.Equal(t, t.keptMetadata(meta), stored.Metadata)
+			existing := t.attrs(b, "a")
+			require.Equal(t, attrs.Revision, existing.Revision)
+			require.Equal(t, t.keptType("image/png"), existing.ContentType)
+			require.Equal(t, t.keptMetadata(meta), existing.Metadata)
 			require.Zero(t, t.countPendingUploads())
 		},
 	},
@@ -104,8 +104,8 @@ var openUploadCases = []Case{
 			attrs, err := u.Complete(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, want, attrs.CRC32C)
-			if stored := t.attrs(b, "a").CRC32C; stored.Known {
-				require.Equal(t, want, stored)
+			if sum := t.attrs(b, "a").CRC32C; sum.Known {
+				require.Equal(t, want, sum)
 			}
 			t.requireContent(b, "a", first+last)
 
@@ -219,24 +219,24 @@ var openUploadCases = []Case{
 			b := t.open()
 			u := t.begin(b, "a")
 			numbers := []int{0, -1}
-			if most := u.Limits().MaxParts; most > 0 {
-				numbers = append(numbers, most+1)
+			if maximum := u.Limits().MaxParts; maximum > 0 {
+				numbers = append(numbers, maximum+1)
 			}
 			t.requireNoRequests(func() {
 				for _, number := range numbers {
 					_, err := u.PutPart(t.Context(), number, strings.NewReader("x"))
 					require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), "part number")
 				}
-				for _, from := range []io.Reader{strings.NewReader("text"), stream("text")} {
-					_, err := u.PutPart(t.Context(), 1, from, storage.WithSize(3))
+				for _, src := range []io.Reader{strings.NewReader("text"), stream("text")} {
+					_, err := u.PutPart(t.Context(), 1, src, storage.WithSize(3))
 					t.requireCode(err, storage.BodyFailed)
 				}
-				for _, from := range []io.Reader{strings.NewReader("text"), stream("text")} {
-					_, err := u.PutPart(t.Context(), 1, from, storage.WithSize(5))
+				for _, src := range []io.Reader{strings.NewReader("text"), stream("text")} {
+					_, err := u.PutPart(t.Context(), 1, src, storage.WithSize(5))
 					t.requireCode(err, storage.BodyFailed)
 				}
-				for _, from := range []io.Reader{strings.NewReader("text"), stream("text")} {
-					_, err := u.PutPart(t.Context(), 1, from, storage.WithCRC32C(1))
+				for _, src := range []io.Reader{strings.NewReader("text"), stream("text")} {
+					_, err := u.PutPart(t.Context(), 1, src, storage.WithCRC32C(1))
 					t.requireCode(err, storage.ChecksumMismatch)
 				}
 				_, err := u.PutPart(t.Context(), 1, nil)
@@ -268,14 +268,14 @@ var openUploadCases = []Case{
 			errs := make([]error, 8)
 			for i := range errs {
 				group.Go(func() {
-					again, err := storage.ContinueUpload(t.Context(), b, u.Token())
+					second, err := storage.ContinueUpload(t.Context(), b, u.Token())
 					if err == nil {
 						number := 1 + i%2
 						text := first
 						if number == 2 {
 							text = last
 						}
-						_, err = again.PutPart(t.Context(), number, strings.NewReader(text))
+						_, err = second.PutPart(t.Context(), number, strings.NewReader(text))
 					}
 					errs[i] = err
 				})
@@ -340,11 +340,11 @@ var openUploadCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			attributes := t.contentType("text/x-test").(storage.MultipartOption)
-			begun, err := storage.BeginUpload(t.Context(), b, "a/1", attributes)
+			upload, err := storage.BeginUpload(t.Context(), b, "a/1", attributes)
 			require.NoError(t, err)
 			first := body(t.unit, 1)
 			last := "last"
-			t.putPart(begun, 1, first)
+			t.putPart(upload, 1, first)
 			sub := storage.Prefixed(b, "a/")
 			entry := t.onlyUpload(sub)
 			var u storage.MultipartUpload
@@ -366,11 +366,11 @@ var openUploadCases = []Case{
 			t.putPart(u, 2, last)
 			attrs, err := u.Complete(t.Context())
 			require.NoError(t, err)
-			stored := t.attrs(b, "a/1")
-			require.Equal(t, stored.ContentType, attrs.ContentType)
-			require.Equal(t, stored.Revision, attrs.Revision)
+			existing := t.attrs(b, "a/1")
+			require.Equal(t, existing.ContentType, attrs.ContentType)
+			require.Equal(t, existing.Revision, attrs.Revision)
 			if t.has(storage.ContentProperties) {
-				require.Equal(t, "text/x-test", stored.ContentType)
+				require.Equal(t, "text/x-test", existing.ContentType)
 			}
 			t.requireContent(b, "a/1", first+last)
 			require.Empty(t, t.uploadKeys(b))

@@ -78,8 +78,8 @@ var pageCases = []Case{
 		Needs:       storage.OrderedListing,
 		Explanation: "if the driver returns more, as Azure's does when it has to sort, the rest comes on the next page",
 		run: func(t *T) {
-			whole := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &longPages{next} }))
-			b := storage.Prefixed(whole, "p/")
+			parent := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &longPages{next} }))
+			b := storage.Prefixed(parent, "p/")
 			t.puts(b, "a", "b/x", "b/y", "c", "d", "e", "ef")
 			for name, opts := range map[string][]storage.ListOption{
 				"all":                      nil,
@@ -207,8 +207,8 @@ type longPages struct{ driver.Driver }
 func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	longer := *r
 	longer.Limit *= 2
-	if most := d.Describe().MaxPage; most > 0 {
-		longer.Limit = max(r.Limit, min(longer.Limit, most))
+	if maximum := d.Describe().MaxPage; maximum > 0 {
+		longer.Limit = max(r.Limit, min(longer.Limit, maximum))
 	}
 	return d.Driver.List(ctx, &longer)
 }
@@ -269,12 +269,12 @@ var anyOrderCases = []Case{
 			t.puts(b, withFolders...)
 			t.requireAnyOrder(b)
 			require.ElementsMatch(t, withFolders, t.files(b))
-			removed, err := storage.RemoveMatching(t.Context(), b, nil, storage.WithPrefix("d/1"))
+			n, err := storage.RemoveMatching(t.Context(), b, nil, storage.WithPrefix("d/1"))
 			require.NoError(t, err)
-			require.Equal(t, 2, removed)
-			removed, err = storage.RemoveMatching(t.Context(), b, nil)
+			require.Equal(t, 2, n)
+			n, err = storage.RemoveMatching(t.Context(), b, nil)
 			require.NoError(t, err)
-			require.Equal(t, len(withFolders)-2, removed)
+			require.Equal(t, len(withFolders)-2, n)
 		},
 	},
 }

@@ -117,9 +117,9 @@ var partCases = []Case{
 				{4 * t.unit, []storage.UploadOption{storage.WithPartSize(4 * t.unit)}, 1, 0},
 			} {
 				text := body(row.bytes, 1)
-				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
+				for name, src := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
 					t.faults.Reset()
-					_, err := b.Upload(t.Context(), "a", from, row.opts...)
+					_, err := b.Upload(t.Context(), "a", src, row.opts...)
 					require.NoError(t, err)
 					parts := t.faults.Count(faults.PutPart)
 					if t.has(driver.SequentialParts) { // the last part is sent with CompleteParts
@@ -146,11 +146,11 @@ var partCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			text := body(300<<10, 1)
-			from := strings.NewReader("head" + text)
-			_, err := from.Seek(4, io.SeekStart)
+			src := strings.NewReader("head" + text)
+			_, err := src.Seek(4, io.SeekStart)
 			require.NoError(t, err)
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1), faults.Cut(faults.Put, 100<<10).Nth(2))
-			_, err = b.Upload(t.Context(), "a", struct{ io.ReadSeeker }{from}, storage.WithSize(int64(len(text))))
+			_, err = b.Upload(t.Context(), "a", struct{ io.ReadSeeker }{src}, storage.WithSize(int64(len(text))))
 			require.NoError(t, err)
 			require.Equal(t, 3, t.faults.Count(faults.Put), "%v", t.faults)
 			t.requireContent(b, "a", text)
@@ -193,12 +193,12 @@ var partCases = []Case{
 			)
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
 				text := body(n, byte(n))
-				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
+				for name, src := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
 					t.faults.Set(
 						faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
 						faults.Fail(faults.CompleteParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(2),
 					)
-					_, err := b.Upload(t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
+					_, err := b.Upload(t.Context(), name, src, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
 					require.NoError(t, err, "%s of %d bytes: %v", name, n, t.faults)
 					t.requireContent(b, name, text)
 				}
@@ -281,11 +281,11 @@ var partCases = []Case{
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
 			t.requireContent(b, "a", text)
-			sent := 5
+			n := 5
 			if t.has(driver.SequentialParts) {
-				sent-- // the last part is sent with CompleteParts
+				n-- // the last part is sent with CompleteParts
 			}
-			require.Equal(t, sent, t.faults.Count(faults.PutPart), "%v", t.faults)
+			require.Equal(t, n, t.faults.Count(faults.PutPart), "%v", t.faults)
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
 		},
 	},

@@ -90,11 +90,11 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 	require.NoError(t, err, "%s %+v", key, row)
 	offset, length := reader.Range()
 	require.Equal(t, []int64{row.at, int64(len(row.want))}, []int64{offset, length}, "%s %+v", key, row)
-	whole := int64(10)
+	size := int64(10)
 	if key == "empty" {
-		whole = 0
+		size = 0
 	}
-	require.Equal(t, whole, reader.Attrs().Size, "Attrs must describe the whole object: %+v", row)
+	require.Equal(t, size, reader.Attrs().Size, "Attrs must describe the whole object: %+v", row)
 	require.Equal(t, key, reader.Attrs().Key)
 	got, err := drain(t, reader)
 	require.NoError(t, err, "%s %+v", key, row)
@@ -190,11 +190,11 @@ var readRangesCases = []Case{
 				require.NoError(t, err, row.name)
 				require.Equal(t, row.requests, t.faults.Count(faults.Get)-before, row.name)
 				for i, one := range row.ranges {
-					from := one.Offset
-					if from < 0 {
-						from += int64(len(text))
+					start := one.Offset
+					if start < 0 {
+						start += int64(len(text))
 					}
-					requireSame(t, text[from:from+int64(len(got[i]))], string(got[i]))
+					requireSame(t, text[start:start+int64(len(got[i]))], string(got[i]))
 				}
 			}
 			got, _, err := storage.ReadRanges(t.Context(), b, "a",

@@ -55,24 +55,24 @@ var readCases = []Case{
 			b := t.open()
 			text := body(100_000, 1)
 			t.put(b, "a", text)
-			var to bytes.Buffer
+			var buf bytes.Buffer
 			reader, err := b.Download(t.Context(), "a")
 			require.NoError(t, err)
-			n, err := reader.WriteTo(&to)
+			n, err := reader.WriteTo(&buf)
 			require.NoError(t, err)
 			require.Equal(t, int64(len(text)), n)
 			require.NoError(t, reader.Close())
-			requireSame(t, text, to.String())
+			requireSame(t, text, buf.String())
 
-			to.Reset()
+			buf.Reset()
 			reader, err = b.Download(t.Context(), "a")
 			require.NoError(t, err)
-			_, err = io.CopyN(&to, onlyReader{reader}, 10)
+			_, err = io.CopyN(&buf, onlyReader{reader}, 10)
 			require.NoError(t, err)
-			_, err = reader.WriteTo(&to)
+			_, err = reader.WriteTo(&buf)
 			require.NoError(t, err)
 			require.NoError(t, reader.Close())
-			requireSame(t, text, to.String())
+			requireSame(t, text, buf.String())
 			require.Zero(t, t.faults.OpenBodies())
 
 			reader, err = b.Download(t.Context(), "a")
@@ -125,10 +125,10 @@ var readCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			old := t.put(b, "a", "old").Revision
-			now := t.put(b, "a", "now").Revision
-			require.Equal(t, "now", t.get(b, "a", storage.IfRevision(now)))
+			current := t.put(b, "a", "now").Revision
+			require.Equal(t, "now", t.get(b, "a", storage.IfRevision(current)))
 			require.Equal(t, "now", t.get(b, "a", storage.IfRevisionNot(old)))
-			require.Equal(t, int64(3), t.attrs(b, "a", storage.IfRevision(now)).Size)
+			require.Equal(t, int64(3), t.attrs(b, "a", storage.IfRevision(current)).Size)
 			require.Equal(t, int64(3), t.attrs(b, "a", storage.IfRevisionNot(old)).Size)
 			for _, c := range []struct {
 				key  string
@@ -136,16 +136,16 @@ var readCases = []Case{
 				code storage.Code
 			}{
 				{"a", revisionOnly(old), storage.PreconditionFailed},
-				{"a", storage.IfRevisionNot(now), storage.NotModified},
-				{"missing", revisionOnly(now), storage.ObjectNotFound},
-				{"missing", storage.IfRevisionNot(now), storage.ObjectNotFound},
+				{"a", storage.IfRevisionNot(current), storage.NotModified},
+				{"missing", revisionOnly(current), storage.ObjectNotFound},
+				{"missing", storage.IfRevisionNot(current), storage.ObjectNotFound},
 			} {
 				_, err := b.Download(t.Context(), c.key, c.opt)
 				t.requireCode(err, c.code)
 				_, err = b.Attrs(t.Context(), c.key, c.opt)
 				t.requireCode(err, c.code)
 			}
-			_, err := b.Download(t.Context(), "a", storage.IfRevisionNot(now), storage.WithRange(1, 1))
+			_, err := b.Download(t.Context(), "a", storage.IfRevisionNot(current), storage.WithRange(1, 1))
 			t.requireCode(err, storage.NotModified)
 			require.Zero(t, t.faults.OpenBodies())
 		},
@@ -244,9 +244,9 @@ var readCases = []Case{
 				return
 			}
 			require.EqualValues(t, len(text), t.attrs(b, "a").Size)
-			found, err := b.Exists(t.Context(), "a")
+			ok, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
-			require.True(t, found)
+			require.True(t, ok)
 			_, err = storage.Copy(t.Context(), b, "copy", b, "a")
 			require.NoError(t, err)
 			_, err = storage.Move(t.Context(), b, "copy", "moved")
@@ -287,9 +287,9 @@ var readCases = []Case{
 				progress := storage.WithProgress(func(int64, int64) { cancel() })
 				_, err := storage.DownloadFile(ctx, b, "a", filepath.Join(dir, "to"), append(opts, progress)...)
 				t.requireCode(err, storage.Canceled)
-				left, err := os.ReadDir(dir)
+				leftovers, err := os.ReadDir(dir)
 				require.NoError(t, err)
-				require.Empty(t, left, "%s: DownloadFile", name)
+				require.Empty(t, leftovers, "%s: DownloadFile", name)
 			}
 		},
 	},

@@ -26,9 +26,9 @@ var readerAtCases = []Case{
 			for i := range 4 {
 				all.Go(func() {
 					p := make([]byte, 100)
-					at := int64(i * 2000)
-					if n, err := r.ReadAt(p, at); n != 100 || err != nil || string(p) != text[at:at+100] {
-						t.Errorf("%d bytes at %d, %v", n, at, err)
+					offset := int64(i * 2000)
+					if n, err := r.ReadAt(p, offset); n != 100 || err != nil || string(p) != text[offset:offset+100] {
+						t.Errorf("%d bytes at %d, %v", n, offset, err)
 					}
 				})
 			}
@@ -42,17 +42,17 @@ var readerAtCases = []Case{
 			require.Equal(t, io.EOF, err)
 			_, err = r.ReadAt(p, -1)
 			require.Error(t, err)
-			at, err := r.Seek(-10, io.SeekEnd)
+			offset, err := r.Seek(-10, io.SeekEnd)
 			require.NoError(t, err)
-			require.Equal(t, int64(9_990), at)
+			require.Equal(t, int64(9_990), offset)
 			rest, err := io.ReadAll(r)
 			require.NoError(t, err)
 			require.Equal(t, text[9_990:], string(rest))
 			_, err = r.Seek(0, io.SeekStart)
 			require.NoError(t, err)
-			whole, err := io.ReadAll(r)
+			data, err := io.ReadAll(r)
 			require.NoError(t, err)
-			requireSame(t, text, string(whole))
+			requireSame(t, text, string(data))
 			_, err = r.Seek(-1, io.SeekStart)
 			require.Error(t, err)
 			require.NoError(t, r.Close())
@@ -179,9 +179,9 @@ var readerAtCases = []Case{
 				require.NoError(t, err)
 				before := t.faults.Count(faults.Get)
 				half := int64(len(text)) / 2
-				for at := int64(0); at < half; at += step {
-					requireReadAt(t, r, text, at, min(step, half-at))
-					requireReadAt(t, r, text, half+at, min(step, half-at))
+				for offset := int64(0); offset < half; offset += step {
+					requireReadAt(t, r, text, offset, min(step, half-offset))
+					requireReadAt(t, r, text, half+offset, min(step, half-offset))
 				}
 				// The object has 200 blocks. Without reading ahead, at least 200 requests would be
 				// made.
@@ -203,11 +203,11 @@ var readerAtCases = []Case{
 				r, err := storage.NewReaderAt(t.Context(), b, "a")
 				require.NoError(t, err)
 				all.Go(func() {
-					for at := i * 1000; at < int64(len(text)); at += 100_000 {
+					for offset := i * 1000; offset < int64(len(text)); offset += 100_000 {
 						p := make([]byte, 1000)
-						if n, err := r.ReadAt(p, at); err != nil && err != io.EOF ||
-							string(p[:n]) != text[at:at+int64(n)] {
-							t.Errorf("%d bytes at %d: %v", n, at, err)
+						if n, err := r.ReadAt(p, offset); err != nil && err != io.EOF ||
+							string(p[:n]) != text[offset:offset+int64(n)] {
+							t.Errorf("%d bytes at %d: %v", n, offset, err)
 						}
 					}
 				})
@@ -275,13 +275,13 @@ var readerAtCases = []Case{
 			require.NoError(t, err)
 			requireReadAt(t, r, text, 0, 10)
 			t.faults.Set(faults.Stall(faults.Get))
-			ended := make(chan error, 2)
+			errc := make(chan error, 2)
 			for _, length := range []int{10, 100_000} {
-				go func() { ended <- second(r.ReadAt(make([]byte, length), 70_000)) }()
+				go func() { errc <- second(r.ReadAt(make([]byte, length), 70_000)) }()
 			}
 			cancel()
 			for range 2 {
-				t.requireCode(<-ended, storage.Canceled)
+				t.requireCode(<-errc, storage.Canceled)
 			}
 			_, err = r.ReadAt(make([]byte, 10), 0)
 			t.requireCode(err, storage.Canceled)
@@ -302,11 +302,11 @@ func (t *T) openReaderAt(
 	return text, r
 }
 
-func requireReadAt(t *T, r *storage.ReaderAt, text string, at, length int64) {
+func requireReadAt(t *T, r *storage.ReaderAt, text string, offset, length int64) {
 	t.Helper()
 	p := make([]byte, length)
-	n, err := r.ReadAt(p, at)
-	require.NoError(t, err, "at %d", at)
+	n, err := r.ReadAt(p, offset)
+	require.NoError(t, err, "at %d", offset)
 	require.Equal(t, length, int64(n))
-	requireSame(t, text[at:at+length], string(p))
+	requireSame(t, text[offset:offset+length], string(p))
 }

@@ -74,11 +74,11 @@ var reconcileCases = []Case{
 					b := path.open()
 					name := fmt.Sprint(path.name, " ", refusal.Status)
 					answered()
-					made, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfAbsent())
+					attrs, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfAbsent())
 					require.NoError(t, err, name)
 					answered()
 					_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 2)),
-						storage.IfRevision(made.Revision))
+						storage.IfRevision(attrs.Revision))
 					require.NoError(t, err, name)
 					t.requireContent(b, "a", body(path.size, 2))
 					answered()
@@ -317,7 +317,7 @@ var reconcileCases = []Case{
 			b := t.open(observe.SeePuts(func(r *driver.PutRequest) {
 				mu.Lock()
 				defer mu.Unlock()
-				if id, there := r.Metadata["omnibucketwriteid"]; there {
+				if id, exists := r.Metadata["omnibucketwriteid"]; exists {
 					ids = append(ids, id)
 				}
 			}))
@@ -367,9 +367,9 @@ var reconcileCases = []Case{
 					require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, old)
 					_, err := storage.Copy(t.Context(), b, "b", b, "a")
 					require.NoError(t, err)
-					copied, err := stored.Head(t.Context(), &driver.GetRequest{Key: "b", Length: -1})
+					attrs, err := stored.Head(t.Context(), &driver.GetRequest{Key: "b", Length: -1})
 					require.NoError(t, err)
-					for name := range copied.Metadata {
+					for name := range attrs.Metadata {
 						require.NotEqual(t, old, name, "the id was copied")
 					}
 				}
@@ -384,8 +384,8 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
 				b := t.openForParts(observe.SeePuts(func(r *driver.PutRequest) {
-					id, there := r.Metadata["omnibucketwriteid"]
-					if there {
+					id, exists := r.Metadata["omnibucketwriteid"]
+					if exists {
 						r.Metadata = map[string]string{old: id}
 					}
 				}), observe.FailCall("CompleteParts", 2, &storage.Error{Code: storage.ObjectNotFound}))
@@ -435,9 +435,9 @@ var reconcileCases = []Case{
 			} {
 				t.puts(b, "x", "y")
 				t.faults.Set(rules...)
-				removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"x", "y"}))
+				n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"x", "y"}))
 				t.faults.Set()
-				require.Zero(t, removed)
+				require.Zero(t, n)
 				joined, ok := err.(interface{ Unwrap() []error })
 				require.True(t, ok, "%v", err)
 				require.Len(t, joined.Unwrap(), 2)

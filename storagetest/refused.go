@@ -28,14 +28,14 @@ var refusals = []refusal{
 	{storage.ConditionalCreate, func(t *T, b storage.Bucket) map[string]error {
 		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.IfAbsent())
 		_, streamed := b.Upload(t.Context(), "new", stream("x"), storage.IfAbsent())
-		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.IfAbsent())
+		_, err := storage.Copy(t.Context(), b, "new", b, "key", storage.IfAbsent())
 		_, composed := storage.Compose(t.Context(), b, "new", []string{"key"}, storage.IfAbsent())
 		_, moved := storage.Move(t.Context(), b, "key", "new", storage.IfAbsent())
 		_, appended := storage.Append(t.Context(), b, "key", []byte("x"))
 		return map[string]error{
 			"Upload":             upload,
 			"Upload of a stream": streamed,
-			"Copy":               copied,
+			"Copy":               err,
 			"Compose":            composed,
 			"Move":               moved,
 			"Append":             appended,
@@ -44,9 +44,9 @@ var refusals = []refusal{
 	{storage.ConditionalUpdate, func(t *T, b storage.Bucket) map[string]error {
 		revision := t.desc.Provider + ":1"
 		_, upload := b.Upload(t.Context(), "key", strings.NewReader("x"), storage.IfRevision(revision))
-		_, copied := storage.Copy(t.Context(), b, "key", b, "key", storage.IfRevision(revision))
+		_, err := storage.Copy(t.Context(), b, "key", b, "key", storage.IfRevision(revision))
 		_, appended := storage.Append(t.Context(), b, "key", []byte("x"))
-		return map[string]error{"Upload": upload, "Copy": copied, "Append": appended}
+		return map[string]error{"Upload": upload, "Copy": err, "Append": appended}
 	}},
 	{storage.ConditionalRemove, func(t *T, b storage.Bucket) map[string]error {
 		return map[string]error{"Remove": b.Remove(t.Context(), "key", storage.IfRevision(t.desc.Provider+":1"))}
@@ -112,13 +112,13 @@ var refusals = []refusal{
 	}},
 	{storage.ObjectACLs, func(t *T, b storage.Bucket) map[string]error {
 		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithPublicRead())
-		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.WithPublicRead())
-		return map[string]error{"Upload": upload, "Copy": copied}
+		_, err := storage.Copy(t.Context(), b, "new", b, "key", storage.WithPublicRead())
+		return map[string]error{"Upload": upload, "Copy": err}
 	}},
 	{storage.StorageClasses, func(t *T, b storage.Bucket) map[string]error {
 		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithStorageClass("COLD"))
-		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.WithStorageClass("COLD"))
-		return map[string]error{"Upload": upload, "Copy": copied}
+		_, err := storage.Copy(t.Context(), b, "new", b, "key", storage.WithStorageClass("COLD"))
+		return map[string]error{"Upload": upload, "Copy": err}
 	}},
 	{storage.OrderedListing, anyOrderRefused},
 	{storage.Metadata, metadataRefused},
@@ -190,13 +190,13 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 	if storage.Supports(b, r.feature) {
 		t.Fatalf("the bucket has %s, which the driver does not declare", r.feature)
 	}
-	made := t.countRequests(func() {
+	count := t.countRequests(func() {
 		for name, err := range r.calls(t, b) {
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, r.feature, err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		}
 	})
-	require.True(t, made == 0 || r.feature&toldByDriver != 0, "no request may be made:\n%v", t.faults)
+	require.True(t, count == 0 || r.feature&toldByDriver != 0, "no request may be made:\n%v", t.faults)
 }
 
 var refusalCases = []Case{
@@ -393,8 +393,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	want := sum([]byte("text"))
 	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "what was sent is known")
-	if stored := t.attrs(b, "sum").CRC32C; stored.Known {
-		require.Equal(t, want, stored.Sum)
+	if sum := t.attrs(b, "sum").CRC32C; sum.Known {
+		require.Equal(t, want, sum.Sum)
 	}
 	t.requireContent(b, "sum", "text")
 	require.NoError(t, b.Remove(t.Context(), "sum"))

@@ -58,13 +58,13 @@ var removeCases = []Case{
 					keys = append(keys, fmt.Sprintf("k/%d", i))
 				}
 				t.puts(b, keys...)
-				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")))
+				n, err := storage.RemoveAll(t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")))
 				require.NoError(t, err)
-				require.Equal(t, 9, removed)
+				require.Equal(t, 9, n)
 				require.Equal(t, []string{"keep"}, t.keys(b))
-				removed, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{}))
+				n, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{}))
 				require.NoError(t, err)
-				require.Zero(t, removed)
+				require.Zero(t, n)
 			}
 		},
 	},
@@ -81,11 +81,11 @@ var removeCases = []Case{
 				keys := []string{"a", "b", "c", "d", "e", "f"}
 				t.puts(b, keys...)
 				t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).Nth(2).WithError(storage.Locked))
-				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
+				n, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 				t.faults.Set()
-				left := t.keys(b)
-				require.NotEmpty(t, left)
-				require.Equal(t, len(keys)-len(left), removed)
+				leftovers := t.keys(b)
+				require.NotEmpty(t, leftovers)
+				require.Equal(t, len(keys)-len(leftovers), n)
 				require.ErrorIs(t, err, storage.Locked)
 				var named []string
 				for _, e := range errorsOf(err) {
@@ -93,7 +93,7 @@ var removeCases = []Case{
 					require.Equal(t, "RemoveAll", e.Op)
 					named = append(named, e.Key)
 				}
-				require.Equal(t, left, sorted(named))
+				require.Equal(t, leftovers, sorted(named))
 			}
 		},
 	},
@@ -108,9 +108,9 @@ var removeCases = []Case{
 				b := t.open()
 				t.puts(b, keys...)
 				t.faults.Set(rules...)
-				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
+				n, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 				require.NoError(t, err)
-				require.Equal(t, len(keys), removed)
+				require.Equal(t, len(keys), n)
 				require.Empty(t, t.keys(b))
 			}
 		},
@@ -123,14 +123,14 @@ var removeCases = []Case{
 			b := t.openWithoutRetry()
 			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).WithError(storage.PermissionDenied))
 			asked := 0
-			removed, err := storage.RemoveAll(t.Context(), b, func(yield func(string) bool) {
+			n, err := storage.RemoveAll(t.Context(), b, func(yield func(string) bool) {
 				for asked = 0; asked < 100_000; asked++ {
 					if !yield(fmt.Sprintf("k%d", asked)) {
 						return
 					}
 				}
 			})
-			require.Zero(t, removed)
+			require.Zero(t, n)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Less(t, asked, 10_000, "keys must be taken only as needed")
 			failures := errorsOf(err)
@@ -146,8 +146,8 @@ var removeCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
-			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "../x", "", "b"}))
-			require.Equal(t, 2, removed)
+			n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "../x", "", "b"}))
+			require.Equal(t, 2, n)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Len(t, errorsOf(err), 2)
 			require.Empty(t, t.keys(b))
@@ -160,16 +160,16 @@ var removeCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "p/1", "p/2", "p/3", "q")
-			removed, err := storage.RemoveMatching(t.Context(), b,
+			n, err := storage.RemoveMatching(t.Context(), b,
 				func(e storage.ListEntry) bool { return e.Key != "p/2" }, storage.WithPrefix("p/"))
 			require.NoError(t, err)
-			require.Equal(t, 2, removed)
+			require.Equal(t, 2, n)
 			require.Equal(t, []string{"a", "p/2", "q"}, t.keys(b))
 
 			t.faults.Set(faults.Fail(faults.List).Nth(2).WithError(storage.PermissionDenied))
-			removed, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(1))
+			n, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(1))
 			require.ErrorIs(t, err, storage.PermissionDenied)
-			require.Equal(t, 1, removed)
+			require.Equal(t, 1, n)
 			t.faults.Set()
 			require.Len(t, t.keys(b), 2)
 		},
@@ -389,17 +389,17 @@ var softDeleteCases = []Case{
 		Explanation: "a prefixed bucket lists and restores only what was removed of its own keys",
 		Needs:       storage.SoftDelete,
 		run: func(t *T) {
-			whole := t.open(storage.WithSoftDelete(keptFor))
-			b := storage.Prefixed(whole, "p/")
+			parent := t.open(storage.WithSoftDelete(keptFor))
+			b := storage.Prefixed(parent, "p/")
 			for _, key := range []string{"a", "p/a", "p/b"} {
-				t.put(whole, key, strings.TrimPrefix(key, "p/"))
-				t.removeForGood(whole, key)
+				t.put(parent, key, strings.TrimPrefix(key, "p/"))
+				t.removeForGood(parent, key)
 			}
 			entries := t.versions(b, storage.WithSoftDeleted())
 			require.Len(t, entries, 2)
 			require.Equal(t, "b", entries[1].Key)
 			require.NoError(t, storage.Restore(t.Context(), b, "b", storage.WithSoftDeleted()))
-			require.Equal(t, []string{"p/b"}, t.keys(whole))
+			require.Equal(t, []string{"p/b"}, t.keys(parent))
 		},
 	},
 }

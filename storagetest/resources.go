@@ -39,9 +39,9 @@ var memoryCases = []Case{
 				open[i] = storage.NewWriter(t.Context(), b, fmt.Sprintf("w%d", i), storage.WithPartSize(part))
 			}
 			text := body(part+1, 3)
-			for at := 0; at < len(text); at += 64 << 10 {
+			for i := 0; i < len(text); i += 64 << 10 {
 				for _, w := range open {
-					_, err := io.WriteString(w, text[at:min(at+64<<10, len(text))])
+					_, err := io.WriteString(w, text[i:min(i+64<<10, len(text))])
 					require.NoError(t, err)
 				}
 			}
@@ -92,11 +92,11 @@ var memoryCases = []Case{
 			b := t.openForParts(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			text := body(2*t.unit+1, 1)
 			slow, feed := io.Pipe()
-			ended := make(chan error, 1)
+			errc := make(chan error, 1)
 			go func() {
 				_, err := b.Upload(t.Context(), "slow", slow, storage.WithPartSize(t.unit))
 				_ = slow.CloseWithError(err) // the pipe has no reader after a failure
-				ended <- err
+				errc <- err
 			}()
 			_, err := io.WriteString(feed, text[:t.unit+1])
 			require.NoError(t, err)
@@ -119,7 +119,7 @@ var memoryCases = []Case{
 			_, err = io.WriteString(feed, text[t.unit+1:])
 			require.NoError(t, err)
 			require.NoError(t, feed.Close())
-			require.NoError(t, <-ended)
+			require.NoError(t, <-errc)
 			t.requireContent(b, "slow", text)
 		},
 	},
@@ -313,11 +313,11 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 func (t *T) putSlow(b storage.Bucket, text string) bool {
 	t.Helper()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
-	most := t.desc.MaxSize
+	maximum := t.desc.MaxSize
 	if !t.has(storage.MultipartUploads) {
-		most = cmp.Or(t.desc.MaxPutSize, most)
+		maximum = cmp.Or(t.desc.MaxPutSize, maximum)
 	}
-	if most > 0 && most < int64(len(text)) {
+	if maximum > 0 && maximum < int64(len(text)) {
 		t.requireCode(err, storage.TooLarge)
 		return false
 	}

@@ -76,9 +76,9 @@ func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *int
 
 // upload makes the call that the cases interrupt and repeat.
 func (t *T) upload(
-	ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption,
+	ctx context.Context, h *interruptedUpload, src io.Reader, opts ...storage.UploadOption,
 ) (*storage.Attrs, error) {
-	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
+	return h.bucket.Upload(ctx, "a", src, append([]storage.UploadOption{
 		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
 		t.metadata(map[string]string{"k": "v"}),
 	}, opts...)...)
@@ -227,11 +227,11 @@ var resumedUploadCases = []Case{
 		run: func(t *T) {
 			for name, from := range bodies {
 				h := t.interruptUpload(from)
-				kept, err := os.ReadFile(h.path)
+				data, err := os.ReadFile(h.path)
 				require.NoError(t, err)
 				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
 				require.NoFileExists(t, h.path)
-				require.NoError(t, os.WriteFile(h.path, kept, 0o600))
+				require.NoError(t, os.WriteFile(h.path, data, 0o600))
 
 				attrs, err := t.upload(t.Context(), h, from(h.text))
 				if name == "a stream" && err != nil { // Azure removes parts of an abandoned upload only after a delay
@@ -437,9 +437,9 @@ var uploadJournalCases = []Case{
 				"empty":                func(string) string { return "" },
 			} {
 				h := t.interruptUpload(bodies["in place"])
-				kept, err := os.ReadFile(h.path)
+				data, err := os.ReadFile(h.path)
 				require.NoError(t, err)
-				require.NoError(t, os.WriteFile(h.path, []byte(tear(string(kept))), 0o600))
+				require.NoError(t, os.WriteFile(h.path, []byte(tear(string(data))), 0o600))
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text))
 				require.NoError(t, err, name)
 				require.Equal(t, int64(len(h.text)), attrs.Size)
@@ -466,9 +466,9 @@ var uploadJournalCases = []Case{
 					t.requireCode(storage.AbandonUpload(t.Context(), h.bucket, path), storage.InvalidArgument)
 				})
 			}
-			kept, err := os.ReadFile(own)
+			data, err := os.ReadFile(own)
 			require.NoError(t, err)
-			require.Equal(t, "hello\nworld\n", string(kept))
+			require.Equal(t, "hello\nworld\n", string(data))
 
 			h.path = filepath.Join(dir, "missing", "upload")
 			_, err = t.upload(t.Context(), h, strings.NewReader(h.text))

@@ -132,14 +132,14 @@ var retryCases = []Case{
 			b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: 1}))
 			t.faults.Set(faults.Fail(faults.Any))
 			const operations = 400
-			made := t.countRequests(func() {
+			count := t.countRequests(func() {
 				for range operations {
 					_, err := b.Attrs(t.Context(), "k")
 					require.True(t, errors.Is(err, storage.Unavailable))
 				}
 			})
-			require.Less(t, made, 2*operations)
-			require.GreaterOrEqual(t, made, operations)
+			require.Less(t, count, 2*operations)
+			require.GreaterOrEqual(t, count, operations)
 		},
 	},
 	{
@@ -172,14 +172,14 @@ var resumeCases = []Case{
 			b := t.open()
 			text := body(5000, 1)
 			t.put(b, "a", text)
-			for _, at := range []int64{0, 1, 2500, 4999, 5000} {
-				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+			for _, offset := range []int64{0, 1, 2500, 4999, 5000} {
+				t.faults.Set(faults.Cut(faults.Get, offset).Nth(1))
 				t.requireContent(b, "a", text)
-				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				t.faults.Set(faults.Cut(faults.Get, offset).Nth(1))
 				requireSame(t, text[100:4100], t.get(b, "a", storage.WithRange(100, 4000)))
-				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				t.faults.Set(faults.Cut(faults.Get, offset).Nth(1))
 				requireSame(t, text[4000:], t.get(b, "a", storage.WithRange(-1000, -1)))
-				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				t.faults.Set(faults.Cut(faults.Get, offset).Nth(1))
 				requireSame(t, text, t.get(b, "a", storage.WithConcurrency(3)))
 			}
 			t.faults.Set(faults.Cut(faults.Get, 1000).First(3))
@@ -226,13 +226,13 @@ var resumeCases = []Case{
 			b := t.open()
 			t.put(b, "a", body(5000, 1))
 			t.faults.Set(faults.Cut(faults.Get, 0))
-			made := t.countRequests(func() {
+			count := t.countRequests(func() {
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
 				t.requireCode(err, storage.Unavailable)
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause must be reachable")
 			})
-			require.LessOrEqual(t, made, 100)
-			require.Greater(t, made, 1)
+			require.LessOrEqual(t, count, 100)
+			require.Greater(t, count, 1)
 		},
 	},
 	{
@@ -307,12 +307,12 @@ func changesUnderDownload(text string) func(t *T) {
 				}
 				t.put(other, "a", text)
 			}))
-			whole := body(5000, 1)
-			t.put(b, "a", whole)
+			full := body(5000, 1)
+			t.put(b, "a", full)
 			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
 			got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(concurrency))
 			if err == nil {
-				requireSame(t, whole, string(got)) // the provider may still return the old revision
+				requireSame(t, full, string(got)) // the provider may still return the old revision
 				continue
 			}
 			t.requireCode(err, storage.Changed)

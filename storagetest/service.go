@@ -128,12 +128,12 @@ var accountCases = []serviceCase{
 			require.NoError(s.T, err)
 			require.Equal(s.T, name, info.Name)
 			require.NotEmpty(s.T, info.Provider)
-			found := false
+			ok := false
 			for listed, err := range s.Buckets(s.T.Context()) {
 				require.NoError(s.T, err)
-				found = found || listed.Name == name
+				ok = ok || listed.Name == name
 			}
-			require.True(s.T, found)
+			require.True(s.T, ok)
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 			_, err = s.BucketInfo(s.T.Context(), name)
 			s.T.requireCode(err, storage.BucketNotFound)

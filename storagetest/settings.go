@@ -77,9 +77,9 @@ var settingCases = []serviceCase{
 			remove := func(key, version string) {
 				require.NoError(s.T, b.Remove(ctx, key, storage.WithVersion(version), storage.WithGovernanceBypass()))
 			}
-			kept := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
-			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(kept.Version)), storage.Locked)
-			remove("kept", kept.Version)
+			attrs := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
+			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(attrs.Version)), storage.Locked)
+			remove("kept", attrs.Version)
 			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(err) {
 				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
 				written := s.T.put(b, "default", "x")

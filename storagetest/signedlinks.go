@@ -28,17 +28,17 @@ var signedLinkCases = []Case{
 			// may limit URLs to a day.
 			const window, ttl = 12 * time.Hour, 10 * time.Minute
 			sign := func(key string, window, ttl time.Duration) *storage.SignedURL {
-				signed, err := b.SignedDownloadURL(t.Context(), key, storage.WithStableFor(window), storage.WithTTL(ttl))
+				signedURL, err := b.SignedDownloadURL(t.Context(), key, storage.WithStableFor(window), storage.WithTTL(ttl))
 				require.NoError(t, err)
-				return signed
+				return signedURL
 			}
 			first := sign("a", window, ttl)
-			again := sign("a", window, ttl)
-			if !again.ExpiresAt.Equal(first.ExpiresAt) { // the window ended between the two calls
-				first = again
-				again = sign("a", window, ttl)
+			second := sign("a", window, ttl)
+			if !second.ExpiresAt.Equal(first.ExpiresAt) { // the window ended between the two calls
+				first = second
+				second = sign("a", window, ttl)
 			}
-			require.Equal(t, first, again)
+			require.Equal(t, first, second)
 			now := time.Now()
 			require.False(t, first.ExpiresAt.Before(now.Add(ttl-time.Minute)), "a minute for the store's clock")
 			require.False(t, first.ExpiresAt.After(now.Add(window+ttl+time.Minute)))
@@ -86,15 +86,15 @@ var signedLinkCases = []Case{
 					continue
 				}
 				t.puts(b, key, "neighbour")
-				signed, err := storage.SignedRemoveURL(t.Context(), b, key)
+				signedURL, err := storage.SignedRemoveURL(t.Context(), b, key)
 				require.NoError(t, err, key)
-				require.Equal(t, http.MethodDelete, signed.Method)
-				response := t.do(signed, nil, nil)
+				require.Equal(t, http.MethodDelete, signedURL.Method)
+				response := t.do(signedURL, nil, nil)
 				require.Less(t, response.status, 300, "%s: %s", key, response.body)
 				t.requireMissing(b, key)
 				t.requireContent(b, "neighbour", "neighbour")
 				// For an object that is already removed, Google and Azure respond 404.
-				require.Contains(t, []int{200, 202, 204, 404}, t.do(signed, nil, nil).status, key)
+				require.Contains(t, []int{200, 202, 204, 404}, t.do(signedURL, nil, nil).status, key)
 			}
 			narrowed := storage.Ref[storage.SignedDownloader](b)
 			_, err := storage.SignedRemoveURL(t.Context(), storage.Ref[storage.Remover](b), "neighbour")
@@ -114,10 +114,10 @@ var signedLinkCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a")
-			signed, err := storage.SignedRemoveURL(t.Context(), b, "a")
+			signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a")
 			require.NoError(t, err)
 			for _, method := range []string{http.MethodGet, http.MethodPut} {
-				altered := *signed
+				altered := *signedURL
 				altered.Method = method
 				response := t.do(&altered, strings.NewReader("evil"), nil)
 				require.GreaterOrEqual(t, response.status, 400, "%s: %s", method, response.body)
@@ -134,18 +134,18 @@ var signedLinkCases = []Case{
 			b := t.openVersioned()
 			one := t.put(b, "a", "one")
 			t.put(b, "a", "two")
-			signed, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(one.Version))
+			signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(one.Version))
 			require.NoError(t, err)
-			address := signed.URL
+			address := signedURL.URL
 			tamperQuery(func(pairs []string, _ int) []string {
 				return slices.DeleteFunc(pairs, func(pair string) bool {
 					_, value, _ := strings.Cut(pair, "=")
 					text, err := url.QueryUnescape(value)
 					return err == nil && text == one.Version
 				})
-			})(t, signed)
-			require.NotEqual(t, address, signed.URL)
-			require.GreaterOrEqual(t, t.do(signed, nil, nil).status, 400)
+			})(t, signedURL)
+			require.NotEqual(t, address, signedURL.URL)
+			require.GreaterOrEqual(t, t.do(signedURL, nil, nil).status, 400)
 			t.requireContent(b, "a", "two")
 		},
 	},
@@ -158,9 +158,9 @@ var signedLinkCases = []Case{
 			b := t.openVersioned()
 			one := t.put(b, "a", "one")
 			t.put(b, "a", "two")
-			signed, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(one.Version))
+			signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(one.Version))
 			require.NoError(t, err)
-			response := t.do(signed, nil, nil)
+			response := t.do(signedURL, nil, nil)
 			require.Less(t, response.status, 300, response.body)
 			t.requireContent(b, "a", "two")
 			_, err = b.Download(t.Context(), "a", storage.WithVersion(one.Version))

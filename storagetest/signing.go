@@ -39,19 +39,19 @@ var signingCases = []Case{
 				all = append(all, removal)
 			}
 			for _, a := range tamperings {
-				for _, signed := range all {
-					altered := *signed
+				for _, signedURL := range all {
+					altered := *signedURL
 					a.change(t, &altered)
 					response := t.do(&altered, strings.NewReader("evil"), nil)
-					require.GreaterOrEqual(t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body)
+					require.GreaterOrEqual(t, response.status, 400, "%s of %s: %s", a.name, signedURL.Method, response.body)
 				}
 			}
 			for _, a := range equivalentForms {
-				for _, signed := range []*storage.SignedURL{download, upload} {
-					altered := *signed
+				for _, signedURL := range []*storage.SignedURL{download, upload} {
+					altered := *signedURL
 					a.change(t, &altered)
 					response := t.do(&altered, strings.NewReader("a"), nil)
-					if response.status < 400 && signed.Method == http.MethodGet {
+					if response.status < 400 && signedURL.Method == http.MethodGet {
 						require.Equal(t, "a", response.body, a.name)
 					}
 				}
@@ -67,9 +67,9 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs | storage.SignedContentType | storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"))
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"))
 			require.NoError(t, err)
-			response := t.do(signed, strings.NewReader("x"), http.Header{"Content-Type": {"text/html"}})
+			response := t.do(signedURL, strings.NewReader("x"), http.Header{"Content-Type": {"text/html"}})
 			require.GreaterOrEqual(t, response.status, 400, response.body)
 			t.requireMissing(b, "a")
 		},
@@ -81,16 +81,16 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
-			signed, err := b.SignedUploadURL(t.Context(), "user-id")
+			signedURL, err := b.SignedUploadURL(t.Context(), "user-id")
 			require.NoError(t, err)
-			for name := range signed.Header {
+			for name := range signedURL.Header {
 				require.NotContains(t, strings.ToLower(name), "content-type")
 			}
-			response := t.do(signed, strings.NewReader("bare"), nil)
+			response := t.do(signedURL, strings.NewReader("bare"), nil)
 			require.Less(t, response.status, 300, response.body)
 			t.requireContent(b, "user-id", "bare")
 			for _, kind := range []string{"image/png", "application/x-www-form-urlencoded"} {
-				response := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
+				response := t.do(signedURL, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
 				require.Less(t, response.status, 300, response.body)
 				t.requireContent(b, "user-id", kind)
 				require.Equal(t, t.keptType(kind), t.attrs(b, "user-id").ContentType)
@@ -104,13 +104,13 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs | storage.SignedSize,
 		run: func(t *T) {
 			b := t.open()
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithSize(4))
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithSize(4))
 			require.NoError(t, err)
 			for _, text := range []string{"longer", "x", ""} {
-				require.GreaterOrEqual(t, t.do(signed, strings.NewReader(text), nil).status, 400, "%q", text)
+				require.GreaterOrEqual(t, t.do(signedURL, strings.NewReader(text), nil).status, 400, "%q", text)
 				t.requireMissing(b, "a")
 			}
-			response := t.do(signed, strings.NewReader("fits"), nil)
+			response := t.do(signedURL, strings.NewReader("fits"), nil)
 			require.Less(t, response.status, 300, response.body)
 			t.requireContent(b, "a", "fits")
 		},
@@ -122,11 +122,11 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs | storage.SignedIfAbsent,
 		run: func(t *T) {
 			b := t.open()
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
-			response := t.do(signed, strings.NewReader("first"), nil)
+			response := t.do(signedURL, strings.NewReader("first"), nil)
 			require.Less(t, response.status, 300, response.body)
-			require.GreaterOrEqual(t, t.do(signed, strings.NewReader("second"), nil).status, 400)
+			require.GreaterOrEqual(t, t.do(signedURL, strings.NewReader("second"), nil).status, 400)
 			t.requireContent(b, "a", "first")
 		},
 	},
@@ -138,12 +138,12 @@ var signingCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			signed, err := b.SignedDownloadURL(
+			signedURL, err := b.SignedDownloadURL(
 				t.Context(), "a", storage.WithDownloadName("R\u00e9sum\u00e9 \"1\".pdf"),
 				storage.WithResponseContentType("application/pdf"),
 			)
 			require.NoError(t, err)
-			response := t.do(signed, nil, nil)
+			response := t.do(signedURL, nil, nil)
 			require.Equal(t, http.StatusOK, response.status, response.body)
 			require.Equal(t, "application/pdf", response.header.Get("Content-Type"))
 			require.Contains(t, response.header.Get("Content-Disposition"), "attachment")
@@ -161,12 +161,12 @@ var signingCases = []Case{
 				b, "a", "x", t.contentType("application/pdf"),
 				t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")),
 			)
-			signed, err := b.SignedDownloadURL(
+			signedURL, err := b.SignedDownloadURL(
 				t.Context(), "a", storage.WithDownloadName("other"),
 				storage.WithInlineName("R\u00e9sum\u00e9 \"1\".pdf"),
 			)
 			require.NoError(t, err)
-			response := t.do(signed, nil, nil)
+			response := t.do(signedURL, nil, nil)
 			require.Equal(t, http.StatusOK, response.status, response.body)
 			require.Equal(
 				t, "inline; filename=\"R_sum_ _1_.pdf\"; filename*=UTF-8''R%C3%A9sum%C3%A9%20%221%22.pdf",
@@ -190,12 +190,12 @@ var signingCases = []Case{
 				t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")),
 			)
 			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
-				signed, err := b.SignedDownloadURL(
+				signedURL, err := b.SignedDownloadURL(
 					t.Context(), "a", storage.WithDownloadName("other"),
 					storage.WithResponseContentDisposition(disposition),
 				)
 				require.NoError(t, err)
-				response := t.do(signed, nil, nil)
+				response := t.do(signedURL, nil, nil)
 				require.Equal(t, http.StatusOK, response.status, response.body)
 				require.Equal(t, disposition, response.header.Get("Content-Disposition"))
 			}
@@ -213,15 +213,15 @@ var signingCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "text", t.contentType("text/x-test"))
-			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodHead))
+			signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodHead))
 			require.NoError(t, err)
-			require.Equal(t, http.MethodHead, signed.Method)
-			response := t.do(signed, nil, nil)
+			require.Equal(t, http.MethodHead, signedURL.Method)
+			response := t.do(signedURL, nil, nil)
 			require.Equal(t, http.StatusOK, response.status)
 			require.Equal(t, "4", response.header.Get("Content-Length"))
 			require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
 			for _, method := range []string{http.MethodGet, http.MethodPut} {
-				altered := *signed
+				altered := *signedURL
 				altered.Method = method
 				response := t.do(&altered, strings.NewReader("evil"), nil)
 				require.GreaterOrEqual(t, response.status, 400, "%s: %s", method, response.body)
@@ -238,11 +238,11 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
-			signed, err := b.SignedDownloadURL(t.Context(), "a")
+			signedURL, err := b.SignedDownloadURL(t.Context(), "a")
 			require.NoError(t, err)
-			_, query, found := strings.Cut(signed.URL, "?")
-			require.True(t, found)
-			for _, text := range printed(*signed) {
+			_, query, ok := strings.Cut(signedURL.URL, "?")
+			require.True(t, ok)
+			for _, text := range printed(*signedURL) {
 				require.NotContains(t, text, query)
 			}
 		},
@@ -255,15 +255,15 @@ var signingCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Second))
+			signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Second))
 			require.NoError(t, err)
-			require.Eventually(t, func() bool { return t.do(signed, nil, nil).status >= 400 }, time.Minute,
+			require.Eventually(t, func() bool { return t.do(signedURL, nil, nil).status >= 400 }, time.Minute,
 				200*time.Millisecond)
-			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
+			require.False(t, time.Now().Before(signedURL.ExpiresAt), "it must work until it expires")
 			for _, a := range laterExpiries {
-				altered := *signed
+				altered := *signedURL
 				a.change(t, &altered)
-				require.NotEqual(t, signed.URL, altered.URL)
+				require.NotEqual(t, signedURL.URL, altered.URL)
 				response := t.do(&altered, nil, nil)
 				require.GreaterOrEqual(t, response.status, 400, "with %s: %s", a.name, response.body)
 			}
@@ -313,12 +313,12 @@ type httpResponse struct {
 
 // do makes a signed request with the headers that the signature requires. Headers in override
 // replace some of them.
-func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
+func (t *T) do(signedURL *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
-	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
+	if signedURL.Method == http.MethodGet || signedURL.Method == http.MethodHead {
 		body = nil
 	}
-	request, err := signed.Request(t.Context(), body)
+	request, err := signedURL.Request(t.Context(), body)
 	require.NoError(t, err)
 	for name, values := range override {
 		request.Header[name] = values
@@ -396,11 +396,11 @@ func signedKeyCases() []Case {
 func signedDownload(t *T, key string) {
 	b := t.open()
 	t.put(b, key, "text of "+key, t.contentType("text/x-test"))
-	signed, err := b.SignedDownloadURL(t.Context(), key, storage.WithTTL(time.Minute))
+	signedURL, err := b.SignedDownloadURL(t.Context(), key, storage.WithTTL(time.Minute))
 	require.NoError(t, err)
-	require.Equal(t, http.MethodGet, signed.Method)
-	require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 30*time.Second)
-	response := t.do(signed, nil, nil)
+	require.Equal(t, http.MethodGet, signedURL.Method)
+	require.WithinDuration(t, time.Now().Add(time.Minute), signedURL.ExpiresAt, 30*time.Second)
+	response := t.do(signedURL, nil, nil)
 	require.Equal(t, http.StatusOK, response.status, "%s", response.body)
 	require.Equal(t, "text of "+key, response.body)
 	require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
@@ -408,20 +408,20 @@ func signedDownload(t *T, key string) {
 
 func signedUpload(t *T, key string) {
 	b := t.open()
-	signed, err := b.SignedUploadURL(
+	signedURL, err := b.SignedUploadURL(
 		t.Context(), key, t.contentType("text/x-test"),
 		t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
 		t.metadata(map[string]string{"k": "v"}),
 	)
 	require.NoError(t, err)
-	require.Equal(t, http.MethodPut, signed.Method)
-	for name := range signed.Header {
+	require.Equal(t, http.MethodPut, signedURL.Method)
+	for name := range signedURL.Header {
 		require.NotContains(
 			t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
 			"a browser refuses to set this header",
 		)
 	}
-	response := t.do(signed, strings.NewReader("text"), nil)
+	response := t.do(signedURL, strings.NewReader("text"), nil)
 	require.Less(t, response.status, 300, "%s", response.body)
 	t.requireContent(b, key, "text")
 	attrs := t.attrs(b, key)

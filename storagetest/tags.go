@@ -125,12 +125,12 @@ var tagCases = []Case{
 				require.NoError(t, err, path)
 				t.requireTags(b, "a", map[string]string{"self": "1"})
 			}
-			from := t.open()
-			to := t.openForPartsOrWhole()
-			t.put(from, "a", body(3*t.unit, 1), storage.WithTags(widestTags))
-			_, err := storage.Copy(t.Context(), to, "a", from, "a")
+			src := t.open()
+			dst := t.openForPartsOrWhole()
+			t.put(src, "a", body(3*t.unit, 1), storage.WithTags(widestTags))
+			_, err := storage.Copy(t.Context(), dst, "a", src, "a")
 			require.NoError(t, err)
-			t.requireTags(to, "a", widestTags)
+			t.requireTags(dst, "a", widestTags)
 		},
 	},
 	{
@@ -158,19 +158,19 @@ var tagCases = []Case{
 		Needs:       storage.ObjectTags | storage.SignedURLs | storage.SignedTags,
 		run: func(t *T) {
 			b := t.open()
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithTags(widestTags))
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithTags(widestTags))
 			require.NoError(t, err)
-			response := t.do(signed, strings.NewReader("text"), nil)
+			response := t.do(signedURL, strings.NewReader("text"), nil)
 			require.Less(t, response.status, 300, response.body)
 			t.requireTags(b, "a", widestTags)
-			signed, err = b.SignedUploadURL(t.Context(), "b", storage.WithTags(map[string]string{"k": "v"}))
+			signedURL, err = b.SignedUploadURL(t.Context(), "b", storage.WithTags(map[string]string{"k": "v"}))
 			require.NoError(t, err)
-			for name := range maps.Clone(signed.Header) {
+			for name := range maps.Clone(signedURL.Header) {
 				if strings.Contains(strings.ToLower(name), "tag") {
-					signed.Header.Set(name, "k=other")
+					signedURL.Header.Set(name, "k=other")
 				}
 			}
-			response = t.do(signed, strings.NewReader("text"), nil)
+			response = t.do(signedURL, strings.NewReader("text"), nil)
 			require.GreaterOrEqual(t, response.status, 400, response.body)
 			t.requireMissing(b, "b")
 		},
@@ -247,17 +247,17 @@ var tagCases = []Case{
 		Explanation: "Tags needs Attrs, and SetTags Upload; a prefix is added",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
-			whole := t.open()
-			b := storage.Prefixed(whole, "p/")
+			parent := t.open()
+			b := storage.Prefixed(parent, "p/")
 			t.put(b, "a", "x", storage.WithTags(map[string]string{"k": "v"}))
-			t.requireTags(whole, "p/a", map[string]string{"k": "v"})
+			t.requireTags(parent, "p/a", map[string]string{"k": "v"})
 			require.NoError(t, storage.SetTags(t.Context(), b, "a", map[string]string{"k": "w"}))
 			t.requireTags(b, "a", map[string]string{"k": "w"})
-			_, err := storage.Tags(t.Context(), storage.Ref[storage.AttrsReader](whole), "p/a")
+			_, err := storage.Tags(t.Context(), storage.Ref[storage.AttrsReader](parent), "p/a")
 			require.NoError(t, err)
-			err = storage.SetTags(t.Context(), storage.Ref[storage.Uploader](whole), "p/a", nil)
+			err = storage.SetTags(t.Context(), storage.Ref[storage.Uploader](parent), "p/a", nil)
 			require.NoError(t, err)
-			narrow, _ := storage.Ref[storage.Downloader](whole).(storage.Bucket)
+			narrow, _ := storage.Ref[storage.Downloader](parent).(storage.Bucket)
 			_, err = storage.Tags(t.Context(), narrow, "p/a")
 			t.requireCode(err, storage.PermissionDenied)
 			t.requireCode(storage.SetTags(t.Context(), narrow, "p/a", nil), storage.PermissionDenied)

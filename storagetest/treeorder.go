@@ -80,15 +80,15 @@ var treeCases = []Case{
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 			t.puts(b, aroundAFolder...)
-			made := t.countRequests(func() {
+			count := t.countRequests(func() {
 				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
 			})
 			if t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder) {
-				require.Equal(t, 2, made, "one for the bucket and one for b/")
+				require.Equal(t, 2, count, "one for the bucket and one for b/")
 			}
-			removed, err := storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(2))
+			n, err := storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(2))
 			require.NoError(t, err)
-			require.Equal(t, len(aroundAFolder), removed)
+			require.Equal(t, len(aroundAFolder), n)
 			require.Empty(t, t.keys(b))
 		},
 	},
@@ -179,9 +179,9 @@ var treeCases = []Case{
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/"), storage.WithDelimiter("/")))
 			require.Equal(t, []string{"x"}, t.pages(storage.Prefixed(b, "mark/"), 1))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(t.wrapped(b), "mark/")), "of a user's Core")
-			for _, of := range []storage.Bucket{b, t.wrapped(b)} {
+			for _, bucket := range []storage.Bucket{b, t.wrapped(b)} {
 				require.Equal(
-					t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)),
+					t, []string{"x"}, t.keys(storage.Prefixed(bucket, "mark/"), storage.WithLimit(1)),
 					"it must not count either",
 				)
 			}

@@ -34,18 +34,18 @@ var signedPartCases = []Case{
 				if t.has(storage.SignedPartChecksums) {
 					opts = append(opts, storage.WithCRC32C(sum([]byte(text))))
 				}
-				signed, err := u.SignPart(t.Context(), number, opts...)
+				signedURL, err := u.SignPart(t.Context(), number, opts...)
 				require.NoError(t, err)
-				return signed
+				return signedURL
 			}
-			signed := sign(1, first)
+			signedURL := sign(1, first)
 			late := sign(3, "late")
-			require.Equal(t, http.MethodPut, signed.Method)
-			require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 2*time.Minute)
+			require.Equal(t, http.MethodPut, signedURL.Method)
+			require.WithinDuration(t, time.Now().Add(time.Minute), signedURL.ExpiresAt, 2*time.Minute)
 			if t.has(storage.SignedPartChecksums) {
-				require.GreaterOrEqual(t, t.do(signed, strings.NewReader("evil"), nil).status, 400)
+				require.GreaterOrEqual(t, t.do(signedURL, strings.NewReader("evil"), nil).status, 400)
 			}
-			response := t.do(signed, strings.NewReader(first), nil)
+			response := t.do(signedURL, strings.NewReader(first), nil)
 			require.Less(t, response.status, 300, response.body)
 			t.putPart(u, 2, last)
 			parts, err := u.Parts(t.Context())
@@ -73,7 +73,7 @@ var signedPartCases = []Case{
 			b := t.open()
 			u := t.begin(b, "a", storage.WithUncheckedParts())
 			other := t.begin(b, "a", storage.WithUncheckedParts())
-			signed, err := u.SignPart(t.Context(), 1)
+			signedURL, err := u.SignPart(t.Context(), 1)
 			require.NoError(t, err)
 			of, err := other.SignPart(t.Context(), 2)
 			require.NoError(t, err)
@@ -88,7 +88,7 @@ var signedPartCases = []Case{
 				}},
 			}, tamperings...)
 			for _, change := range changes {
-				altered := *signed
+				altered := *signedURL
 				change.change(t, &altered)
 				require.GreaterOrEqual(t, t.do(&altered, strings.NewReader("evil"), nil).status, 400, change.name)
 			}
@@ -129,26 +129,26 @@ var signedPartCases = []Case{
 			refused(storage.Unsupported, t.begin(limited, "a", storage.WithUncheckedParts()), 1, storage.WithSize(4))
 			if t.has(storage.SignedSize) {
 				u := t.begin(b, "s", storage.WithUncheckedParts())
-				signed, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
+				signedURL, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
 				require.NoError(t, err)
-				require.GreaterOrEqual(t, t.do(signed, strings.NewReader("longer"), nil).status, 400)
-				require.Less(t, t.do(signed, strings.NewReader("text"), nil).status, 300)
+				require.GreaterOrEqual(t, t.do(signedURL, strings.NewReader("longer"), nil).status, 400)
+				require.Less(t, t.do(signedURL, strings.NewReader("text"), nil).status, 300)
 			}
 
 			u = t.begin(b, "b", storage.WithUncheckedParts(), storage.WithMaxSize(10))
 			refused(storage.InvalidArgument, u, 1, crc)
-			signed, err := u.SignPart(t.Context(), 1)
+			signedURL, err := u.SignPart(t.Context(), 1)
 			require.NoError(t, err)
-			response := t.do(signed, strings.NewReader("text"), nil)
+			response := t.do(signedURL, strings.NewReader("text"), nil)
 			require.Less(t, response.status, 300, response.body)
 			_, err = u.Complete(t.Context())
 			require.NoError(t, err)
 			t.requireContent(b, "b", "text")
 
 			u = t.begin(b, "c", storage.WithUncheckedParts(), storage.WithMaxSize(10))
-			signed, err = u.SignPart(t.Context(), 1)
+			signedURL, err = u.SignPart(t.Context(), 1)
 			require.NoError(t, err)
-			require.Less(t, t.do(signed, strings.NewReader("more than ten bytes"), nil).status, 300)
+			require.Less(t, t.do(signedURL, strings.NewReader("more than ten bytes"), nil).status, 300)
 			_, err = u.Complete(t.Context())
 			t.requireCode(err, storage.InvalidArgument)
 			t.requireMissing(b, "c")
@@ -162,13 +162,13 @@ var signedPartCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			u := t.begin(b, "a", storage.WithUncheckedParts())
-			signed, err := u.SignPart(t.Context(), 1, storage.WithTTL(time.Second))
+			signedURL, err := u.SignPart(t.Context(), 1, storage.WithTTL(time.Second))
 			require.NoError(t, err)
 			require.Eventually(
-				t, func() bool { return t.do(signed, strings.NewReader("x"), nil).status >= 400 }, time.Minute,
+				t, func() bool { return t.do(signedURL, strings.NewReader("x"), nil).status >= 400 }, time.Minute,
 				200*time.Millisecond,
 			)
-			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
+			require.False(t, time.Now().Before(signedURL.ExpiresAt), "it must work until it expires")
 			require.NoError(t, u.Abort(t.Context()))
 		},
 	},
@@ -302,8 +302,8 @@ func withExpiry(pairs []string, before, twice bool) []string {
 // the index of the signature.
 func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
-		address, query, found := strings.Cut(s.URL, "?")
-		require.True(t, found)
+		address, query, ok := strings.Cut(s.URL, "?")
+		require.True(t, ok)
 		pairs := strings.Split(query, "&")
 		s.URL = address + "?" + strings.Join(change(pairs, signatureIn(t, pairs)), "&")
 	}

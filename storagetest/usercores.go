@@ -65,9 +65,9 @@ var userCoreCases = []Case{
 			require.Equal(t, slices.Repeat([]string{"p/file"}, 5), calls.Downloads)
 			require.NoError(t, view.Remove(t.Context(), "d"), "which is not overridden")
 			remover := storage.Ref[storage.Remover](view)
-			removed, err := storage.RemoveAll(t.Context(), remover, slices.Values([]string{"b", "written"}))
+			n, err := storage.RemoveAll(t.Context(), remover, slices.Values([]string{"b", "written"}))
 			require.NoError(t, err)
-			require.Equal(t, 2, removed)
+			require.Equal(t, 2, n)
 			require.Equal(t, []string{"p/b", "p/written"}, calls.Removals)
 			if t.has(appends) {
 				_, err = storage.Update(t.Context(), view, "counter", increment)
@@ -84,24 +84,24 @@ var userCoreCases = []Case{
 			"Source returns: by default an object that the server may copy, else one that is streamed by " +
 			"Download",
 		run: func(t *T) {
-			for path, whole := range t.copyPaths() {
-				t.put(whole, "a", "text")
-				b, calls := t.counting(whole)
+			for path, parent := range t.copyPaths() {
+				t.put(parent, "a", "text")
+				b, calls := t.counting(parent)
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
-				_, err = storage.Copy(t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a")
+				_, err = storage.Copy(t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", parent, "a")
 				require.NoError(t, err, path)
 				require.Equal(t, []string{"b", "p/c"}, calls.Copies[:2], path)
 				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
 
 				calls.Streams = true
-				_, err = storage.Copy(t.Context(), whole, "d", storage.Ref[storage.Downloader](b), "a")
+				_, err = storage.Copy(t.Context(), parent, "d", storage.Ref[storage.Downloader](b), "a")
 				require.NoError(t, err, path)
-				_, err = storage.Copy(t.Context(), whole, "e", storage.Prefixed(b, "p/"), "missing")
+				_, err = storage.Copy(t.Context(), parent, "e", storage.Prefixed(b, "p/"), "missing")
 				require.Equal(t, "missing", t.requireNothingDone(err, storage.ObjectNotFound).Key, path)
 				require.Equal(t, []string{"a", "p/missing"}, calls.Downloads, path)
-				t.requireContent(whole, "d", "text")
-				t.requireMissing(whole, "e")
+				t.requireContent(parent, "d", "text")
+				t.requireMissing(parent, "e")
 			}
 		},
 	},
@@ -111,15 +111,15 @@ var userCoreCases = []Case{
 		Explanation: "Append calls CopyFrom with the whole key, and not Upload",
 		Needs:       appends,
 		run: func(t *T) {
-			for path, whole := range t.copyPaths() {
-				t.put(whole, "p/c", "text")
-				b, calls := t.counting(whole)
+			for path, parent := range t.copyPaths() {
+				t.put(parent, "p/c", "text")
+				b, calls := t.counting(parent)
 				attrs, err := storage.Append(t.Context(), storage.Prefixed(b, "p/"), "c", []byte("more"))
 				require.NoError(t, err, path)
 				require.Equal(t, "c", attrs.Key, path)
 				require.Equal(t, []string{"p/c"}, calls.Copies, path)
 				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
-				t.requireContent(whole, "p/c", "textmore")
+				t.requireContent(parent, "p/c", "textmore")
 			}
 		},
 	},
@@ -128,16 +128,16 @@ var userCoreCases = []Case{
 		Rule:        "O3",
 		Explanation: "what it does not override passes on: pages, features and the provider's client",
 		run: func(t *T) {
-			whole := t.open()
-			b := t.hiding(whole)
+			parent := t.open()
+			b := t.hiding(parent)
 			t.puts(b, "a", "hidden")
 			require.Equal(t, []string{"a"}, t.keys(b))
 			for f := range eachFeature {
-				require.Equal(t, storage.Supports(whole, f), storage.Supports(b, f), f)
+				require.Equal(t, storage.Supports(parent, f), storage.Supports(b, f), f)
 			}
-			native, found := storage.As[any](b)
-			expected, expectedFound := storage.As[any](whole)
-			require.Equal(t, expectedFound, found)
+			native, ok := storage.As[any](b)
+			expected, expectedFound := storage.As[any](parent)
+			require.Equal(t, expectedFound, ok)
 			require.Equal(t, fmt.Sprintf("%T", expected), fmt.Sprintf("%T", native))
 		},
 	},
@@ -147,11 +147,11 @@ var userCoreCases = []Case{
 		Explanation: "what it stores is there without it, and the other way round",
 		Needs:       storage.ObjectTags,
 		run: func(t *T) {
-			whole := t.open()
-			b := t.hiding(whole)
-			t.put(whole, "a", "x")
+			parent := t.open()
+			b := t.hiding(parent)
+			t.put(parent, "a", "x")
 			require.NoError(t, storage.SetTags(t.Context(), b, "a", map[string]string{"k": "v"}))
-			t.requireTags(whole, "a", map[string]string{"k": "v"})
+			t.requireTags(parent, "a", map[string]string{"k": "v"})
 			t.requireTags(b, "a", map[string]string{"k": "v"})
 		},
 	},
@@ -161,10 +161,10 @@ var userCoreCases = []Case{
 		Explanation: "all of its store",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
-			whole := t.openVersioned()
-			b := t.hiding(whole)
+			parent := t.openVersioned()
+			b := t.hiding(parent)
 			t.puts(b, "a", "a")
-			require.Equal(t, versionIDs(t.versions(whole)), versionIDs(t.versions(b)))
+			require.Equal(t, versionIDs(t.versions(parent)), versionIDs(t.versions(b)))
 		},
 	},
 	{
@@ -173,11 +173,11 @@ var userCoreCases = []Case{
 		Explanation: "its token continues without it",
 		Needs:       storage.OpenUploads,
 		run: func(t *T) {
-			whole := t.open()
-			u := t.begin(storage.Prefixed(t.hiding(whole), "p/"), "upload")
-			again := t.continued(storage.Prefixed(whole, "p/"), u)
-			require.Equal(t, "upload", again.Key())
-			require.NoError(t, again.Abort(t.Context()))
+			parent := t.open()
+			u := t.begin(storage.Prefixed(t.hiding(parent), "p/"), "upload")
+			second := t.continued(storage.Prefixed(parent, "p/"), u)
+			require.Equal(t, "upload", second.Key())
+			require.NoError(t, second.Abort(t.Context()))
 		},
 	},
 	{
@@ -232,8 +232,8 @@ var userCoreCases = []Case{
 				t.requireNothingDone(err, storage.InvalidArgument)
 				require.NoError(t, storage.Close(b))
 				require.False(t, storage.Supports(b, storage.Metadata))
-				_, found := storage.As[any](b)
-				require.False(t, found)
+				_, ok := storage.As[any](b)
+				require.False(t, ok)
 			}
 		},
 	},
@@ -244,11 +244,11 @@ var userCoreCases = []Case{
 			"each closes the store",
 		run: func(t *T) {
 			for name, closed := range map[string]int{"inner": 0, "outer": 1, "the second": 2, "the bucket itself": 3} {
-				whole := t.open()
-				inner, first := t.counting(whole)
+				parent := t.open()
+				inner, first := t.counting(parent)
 				outer, second := t.counting(inner)
-				other, third := t.counting(whole)
-				all := []storage.Bucket{inner, outer, other, whole}
+				other, third := t.counting(parent)
+				all := []storage.Bucket{inner, outer, other, parent}
 				for _, b := range all {
 					t.put(b, "a", "x")
 				}
@@ -267,12 +267,12 @@ var userCoreCases = []Case{
 		Rule:        "O3",
 		Explanation: "a narrowed source stays narrow: a CopySource leads to no Core, also by reflection",
 		run: func(t *T) {
-			whole := t.open()
-			t.put(whole, "p/a", "text")
-			narrow := storage.Ref[storage.Downloader](storage.Prefixed(whole, "p/"))
+			parent := t.open()
+			t.put(parent, "p/a", "text")
+			narrow := storage.Ref[storage.Downloader](storage.Prefixed(parent, "p/"))
 			for name, source := range map[string]storage.Downloader{
 				"a Core of package engine": narrow,
-				"a user's Core":            storage.Ref[storage.Downloader](storage.Prefixed(t.wrapped(whole), "p/")),
+				"a user's Core":            storage.Ref[storage.Downloader](storage.Prefixed(t.wrapped(parent), "p/")),
 			} {
 				taking := &cores.Taking{}
 				_, err := storage.Copy(t.Context(), t.wrap(t.open(), func(c storage.Core) storage.Core {
@@ -293,18 +293,18 @@ var userCoreCases = []Case{
 		Rule:        "O3",
 		Explanation: "without the prefix of the view, it would be the key of another object",
 		run: func(t *T) {
-			whole := t.open()
-			t.puts(whole, "p/a", "z")
-			view := storage.Prefixed(t.wrap(whole,
+			parent := t.open()
+			t.puts(parent, "p/a", "z")
+			view := storage.Prefixed(t.wrap(parent,
 				func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/")
-			var failed error
+			var failure error
 			for entry, err := range view.List(t.Context(), t.anyOrder()...) {
-				failed = err
+				failure = err
 				if err == nil {
 					require.Equal(t, "a", entry.Key)
 				}
 			}
-			t.requireCode(failed, storage.Internal)
+			t.requireCode(failure, storage.Internal)
 			_, err := storage.ListPage(t.Context(), view, "", t.anyOrder()...)
 			t.requireCode(err, storage.Internal)
 		},
@@ -367,9 +367,9 @@ var userCoreCases = []Case{
 		Rule:        "O3",
 		Explanation: "a Core may return a Reader of its own: the view removes its prefix from attributes and errors",
 		run: func(t *T) {
-			whole := t.open()
-			t.put(whole, "p/a", "text")
-			view := storage.Prefixed(t.wrap(whole,
+			parent := t.open()
+			t.put(parent, "p/a", "text")
+			view := storage.Prefixed(t.wrap(parent,
 				func(c storage.Core) storage.Core { return cores.Shortening{Core: c} }), "p/")
 			r, err := view.Download(t.Context(), "a")
 			require.NoError(t, err)

@@ -115,11 +115,11 @@ var userTypeCases = []Case{
 				}
 			})
 			mine := &embedding{Bucket: b}
-			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
+			n, err := storage.RemoveMatching(t.Context(), mine, nil)
 			t.requireRefusal(err, "RemoveMatching", "*storagetest.embedding")
-			require.Zero(t, removed)
-			_, found := storage.As[any](mine)
-			require.False(t, found)
+			require.Zero(t, n)
+			_, ok := storage.As[any](mine)
+			require.False(t, ok)
 			require.False(t, storage.Supports(mine, storage.ObjectTags), "nothing is known about another type")
 			require.Empty(t, append(mine.uploads, mine.downloads...))
 			t.requireExists(b, "key")

@@ -66,7 +66,7 @@ var vendCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			read := storage.Rights{Read: true}
-			made := t.countRequests(func() {
+			count := t.countRequests(func() {
 				for _, prefix := range []string{"users/1", "/", "/a/", "a//", "../", "a/../", "a\x00/", "a\\/"} {
 					_, err := storage.Vend(t.Context(), b, prefix, read, time.Hour)
 					require.ErrorIs(t, err, storage.InvalidArgument, "%q", prefix)
@@ -78,7 +78,7 @@ var vendCases = []Case{
 					require.ErrorIs(t, err, storage.InvalidArgument, ttl)
 				}
 			})
-			require.Zero(t, made)
+			require.Zero(t, count)
 		},
 	},
 	{

@@ -30,9 +30,9 @@ var versionCases = []Case{
 			require.Equal(t, t.keptType("text/x-one"), old.ContentType)
 			require.Equal(t, one.Version, old.Version)
 			require.Equal(t, two.Version, t.attrs(b, "a").Version)
-			there, err := b.Exists(t.Context(), "a", storage.WithVersion(one.Version))
+			exists, err := b.Exists(t.Context(), "a", storage.WithVersion(one.Version))
 			require.NoError(t, err)
-			require.True(t, there)
+			require.True(t, exists)
 
 			entries := t.versions(b, storage.WithPrefix("a"))
 			require.Len(t, entries, 3)
@@ -58,7 +58,7 @@ var versionCases = []Case{
 			_, err := b.Download(t.Context(), "a")
 			t.requireCode(err, storage.ObjectNotFound)
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
-			kept := 0
+			count := 0
 			for _, entry := range t.versions(b) {
 				require.Equal(t, "a", entry.Key)
 				require.False(t, entry.Current, "a removed key must have no current entry")
@@ -70,9 +70,9 @@ var versionCases = []Case{
 					continue
 				}
 				require.Equal(t, one.Version, entry.Version)
-				kept++
+				count++
 			}
-			require.Equal(t, 1, kept)
+			require.Equal(t, 1, count)
 			require.NoError(t, b.Remove(t.Context(), "a"), "removing again succeeds")
 		},
 	},
@@ -86,26 +86,26 @@ var versionCases = []Case{
 			one := t.put(b, "a", "one")
 			two := t.put(b, "a", "two")
 			other := t.put(b, "b", "other")
-			removed, err := storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{
+			n, err := storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{
 				{
 					ListEntry: storage.ListEntry{Key: "a"},
 					Version:   one.Version,
 				}, {ListEntry: storage.ListEntry{Key: "b"}},
 			}))
-			require.Equal(t, 1, removed)
+			require.Equal(t, 1, n)
 			t.requireCode(err, storage.InvalidArgument)
-			var own *storage.Error
-			require.ErrorAs(t, err, &own)
-			require.Equal(t, "b", own.Key)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, "b", e.Key)
 			require.Equal(t, []string{two.Version, other.Version}, versionIDs(t.versions(b)))
 			require.NoError(t, b.Remove(t.Context(), "b"))
 			all := t.versions(b)
-			removed, err = storage.RemoveVersions(
+			n, err = storage.RemoveVersions(
 				t.Context(), b,
 				slices.Values(slices.DeleteFunc(all, func(v storage.VersionEntry) bool { return v.Version == "" })),
 			)
 			require.NoError(t, err)
-			require.Positive(t, removed)
+			require.Positive(t, n)
 			require.Empty(t, t.versions(b))
 		},
 	},
@@ -122,9 +122,9 @@ var versionCases = []Case{
 			entries := t.versions(b, storage.WithPrefix("a"))
 			require.Len(t, entries, 2)
 			require.Zero(t, entries[0].NoncurrentSince, "a current version is not noncurrent")
-			since := entries[1].NoncurrentSince
-			require.False(t, since.IsZero(), "the version was replaced")
-			require.WithinDuration(t, entries[0].Modified, since, aSecond, "this is when the next was written")
+			start := entries[1].NoncurrentSince
+			require.False(t, start.IsZero(), "the version was replaced")
+			require.WithinDuration(t, entries[0].Modified, start, aSecond, "this is when the next was written")
 
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
@@ -134,7 +134,7 @@ var versionCases = []Case{
 				} else if !entry.IsDeleteMarker && entry.Version != two.Version {
 					// versitygw writes the replaced version once more when it becomes noncurrent,
 					// which changes the version's time.
-					require.WithinDuration(t, since, entry.NoncurrentSince, aSecond, "as before")
+					require.WithinDuration(t, start, entry.NoncurrentSince, aSecond, "as before")
 				}
 			}
 		},
@@ -222,7 +222,7 @@ var versionCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "this is the current one")
 			_, err = b.Download(t.Context(), "a", storage.WithVersion(four.Version))
 			t.requireCode(err, storage.ObjectNotFound)
-			if there, err := b.Exists(t.Context(), "a"); err != nil || there {
+			if exists, err := b.Exists(t.Context(), "a"); err != nil || exists {
 				t.requireContent(b, "a", "three")
 			}
 			require.Equal(t, "three", t.get(b, "a", storage.WithVersion(three.Version)))
@@ -305,9 +305,9 @@ var versionCases = []Case{
 		Explanation: "a prefixed bucket lists and removes only versions of its own keys",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
-			whole := t.openVersioned()
-			b := storage.Prefixed(whole, "p/")
-			t.put(whole, "a", "outside")
+			parent := t.openVersioned()
+			b := storage.Prefixed(parent, "p/")
+			t.put(parent, "a", "outside")
 			one := t.put(b, "a", "one")
 			t.put(b, "a", "two")
 			entries := t.versions(b)
@@ -315,7 +315,7 @@ var versionCases = []Case{
 			require.Equal(t, "a", entries[1].Key)
 			require.Equal(t, one.Version, entries[1].Version)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
-			require.Len(t, t.versions(whole), 2)
+			require.Len(t, t.versions(parent), 2)
 		},
 	},
 }

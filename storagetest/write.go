@@ -405,9 +405,9 @@ func writerCommits(t *T) {
 		attrs, err := w.Commit()
 		require.NoError(t, err)
 		require.Equal(t, path.size, attrs.Size)
-		again, err := w.Commit()
+		second, err := w.Commit()
 		require.NoError(t, err)
-		require.Equal(t, attrs, again)
+		require.Equal(t, attrs, second)
 		require.NoError(t, w.Close())
 		require.NoError(t, w.Close())
 		t.requireContent(b, "a", text)
@@ -448,15 +448,15 @@ func writeReturnsAttrs(t *T) {
 		require.NotEmpty(t, returned.ETag, "a write must return an ETag")
 		require.NotEmpty(t, returned.Revision, "a write must return a Revision")
 
-		stored := t.attrs(b, "a.png")
-		require.Equal(t, stored.Properties, returned.Properties, path.name)
-		require.Equal(t, stored.ETag, returned.ETag, path.name)
-		require.Equal(t, stored.Revision, returned.Revision, path.name)
-		require.Equal(t, stored.Version, returned.Version, path.name)
-		require.False(t, stored.Modified.IsZero(), "Head must return Modified")
-		require.True(t, stored.Modified.Location() == time.UTC, "Modified must be in UTC")
+		attrs := t.attrs(b, "a.png")
+		require.Equal(t, attrs.Properties, returned.Properties, path.name)
+		require.Equal(t, attrs.ETag, returned.ETag, path.name)
+		require.Equal(t, attrs.Revision, returned.Revision, path.name)
+		require.Equal(t, attrs.Version, returned.Version, path.name)
+		require.False(t, attrs.Modified.IsZero(), "Head must return Modified")
+		require.True(t, attrs.Modified.Location() == time.UTC, "Modified must be in UTC")
 		if !returned.Modified.IsZero() {
-			require.WithinDuration(t, stored.Modified, returned.Modified, time.Second)
+			require.WithinDuration(t, attrs.Modified, returned.Modified, time.Second)
 		}
 	}
 }

@@ -60,8 +60,8 @@ func (p *player) view() string {
 			view := storage.Prefixed(b, prefix)
 			uploaded, err := view.Upload(p.ctx, to, bytes.NewReader(body), storage.IfAbsent())
 			text := result{err: err, text: describe(uploaded)}.describe()
-			copied, err := storage.Copy(p.ctx, view, to, view, from)
-			text += "; " + result{err: err, text: describe(copied)}.describe() + "; "
+			dstAttrs, err := storage.Copy(p.ctx, view, to, view, from)
+			text += "; " + result{err: err, text: describe(dstAttrs)}.describe() + "; "
 			for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
 				if err != nil {
 					return result{text: text, err: err}
@@ -84,9 +84,9 @@ func (p *player) badKey() string {
 			_ = r.Close()
 		}
 		_, exists := b.Exists(p.ctx, key)
-		_, copied := storage.Copy(p.ctx, b, key, b, good)
+		_, copyErr := storage.Copy(p.ctx, b, key, b, good)
 		text := ""
-		for _, err := range []error{upload, download, exists, copied, b.Remove(p.ctx, key)} {
+		for _, err := range []error{upload, download, exists, copyErr, b.Remove(p.ctx, key)} {
 			text += result{err: err}.describe() + "; "
 		}
 		return result{text: text}

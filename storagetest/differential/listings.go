@@ -47,32 +47,32 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 func (p *player) list() string {
 	opts, text := p.listOptions(true)
 	return p.compare("List"+text, "", func(b storage.Bucket, _ bool) result {
-		found := ""
+		value := ""
 		for entry, err := range b.List(p.ctx, opts...) {
 			if err != nil {
-				return result{text: found, err: err}
+				return result{text: value, err: err}
 			}
-			found += describeEntry(entry)
+			value += describeEntry(entry)
 		}
-		return result{text: found}
+		return result{text: value}
 	})
 }
 
 func (p *player) listPages() string {
 	opts, text := p.listOptions(false)
 	return p.compare("ListPage"+text, "", func(b storage.Bucket, _ bool) result {
-		found, token := "", ""
+		value, token := "", ""
 		for {
 			page, err := storage.ListPage(p.ctx, b, token, opts...)
 			if err != nil {
-				return result{text: found, err: err}
+				return result{text: value, err: err}
 			}
 			for _, entry := range page.Entries {
-				found += describeEntry(entry)
+				value += describeEntry(entry)
 			}
 			token = page.Token
 			if token == "" {
-				return result{text: found}
+				return result{text: value}
 			}
 		}
 	})

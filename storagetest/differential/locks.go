@@ -55,9 +55,9 @@ func setRetention(p *player) string {
 
 func uploadLocked(p *player) string {
 	key := one(p, keys...)
-	until := p.until()
-	option := one(p, storage.WithLegalHold(), storage.WithRetention(until, storage.Governance))
-	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, until), key, func(b storage.Bucket, _ bool) result {
+	retainUntil := p.until()
+	option := one(p, storage.WithLegalHold(), storage.WithRetention(retainUntil, storage.Governance))
+	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, retainUntil), key, func(b storage.Bucket, _ bool) result {
 		attrs, err := b.Upload(p.ctx, key, strings.NewReader("locked"), option)
 		return result{describe(attrs), attrs, err}
 	})

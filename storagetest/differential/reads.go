@@ -104,8 +104,8 @@ func (p *player) attrs() string {
 func (p *player) exists() string {
 	key := one(p, keys...)
 	return p.compare(fmt.Sprintf("Exists %q", key), key, func(b storage.Bucket, _ bool) result {
-		found, err := b.Exists(p.ctx, key)
-		return result{text: fmt.Sprint(found), err: err}
+		ok, err := b.Exists(p.ctx, key)
+		return result{text: fmt.Sprint(ok), err: err}
 	})
 }
 

@@ -22,19 +22,19 @@ func versions(p *player) string {
 	return p.compare(
 		fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "",
 		func(b storage.Bucket, _ bool) result {
-			found := ""
+			value := ""
 			for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
 				if err != nil {
-					return result{text: found, err: err}
+					return result{text: value, err: err}
 				}
 				if !entry.IsDeleteMarker {
-					found += fmt.Sprintf(
+					value += fmt.Sprintf(
 						"%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current,
 						!entry.NoncurrentSince.IsZero(),
 					)
 				}
 			}
-			return result{text: found}
+			return result{text: value}
 		},
 	)
 }

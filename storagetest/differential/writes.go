@@ -94,8 +94,8 @@ func (p *player) remove() string {
 func (p *player) removeAll() string {
 	some := []string{one(p, keys...), one(p, keys...), "missing"}
 	return p.compare(fmt.Sprintf("RemoveAll %q", some), "", func(b storage.Bucket, _ bool) result {
-		removed, err := storage.RemoveAll(p.ctx, b, slices.Values(some))
-		return result{text: fmt.Sprint(removed), err: err}
+		n, err := storage.RemoveAll(p.ctx, b, slices.Values(some))
+		return result{text: fmt.Sprint(n), err: err}
 	})
 }
 
@@ -105,9 +105,9 @@ func (p *player) removeMatching() string {
 	return p.compare(
 		fmt.Sprintf("RemoveMatching below %q what has %d bytes", prefix, length), "",
 		func(b storage.Bucket, _ bool) result {
-			removed, err := storage.RemoveMatching(p.ctx, b,
+			n, err := storage.RemoveMatching(p.ctx, b,
 				func(e storage.ListEntry) bool { return len(e.Key) == length }, storage.WithPrefix(prefix))
-			return result{text: fmt.Sprint(removed), err: err}
+			return result{text: fmt.Sprint(n), err: err}
 		},
 	)
 }
@@ -125,14 +125,14 @@ func (p *player) copyOptions() (opts []storage.CopyOption, text string) {
 }
 
 func (p *player) copy() string {
-	return p.copyBy("Copy", func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
-		return storage.Copy(p.ctx, b, to, b, from, opts...)
+	return p.copyBy("Copy", func(b storage.Bucket, src, dst string, opts []storage.CopyOption) (*storage.Attrs, error) {
+		return storage.Copy(p.ctx, b, dst, b, src, opts...)
 	})
 }
 
 func (p *player) move() string {
-	return p.copyBy("Move", func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
-		return storage.Move(p.ctx, b, from, to, opts...)
+	return p.copyBy("Move", func(b storage.Bucket, src, dst string, opts []storage.CopyOption) (*storage.Attrs, error) {
+		return storage.Move(p.ctx, b, src, dst, opts...)
 	})
 }
 

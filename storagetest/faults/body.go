@@ -104,11 +104,11 @@ func (b *stalledBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// corrupted returns a reader that changes one byte of body. The parameter at is the offset of that
+// corrupted returns a reader that changes one byte of body. offset is the offset of that
 // byte. If body implements Seek, the reader implements it, too. A retry that reads the body again
 // then receives the same damaged byte.
-func corrupted(body io.Reader, at int64) io.Reader {
-	damaged := &corruptBody{body: body, at: at}
+func corrupted(body io.Reader, offset int64) io.Reader {
+	damaged := &corruptBody{body: body, at: offset}
 	if seeker, ok := body.(io.Seeker); ok {
 		start, err := seeker.Seek(0, io.SeekCurrent)
 		if err == nil {
@@ -159,8 +159,8 @@ type slowedBody struct {
 func (b *slowedBody) Read(p []byte) (int, error) {
 	const most = 64 << 10
 	n, err := b.ReadCloser.Read(p[:min(len(p), most)])
-	if failed := b.wait(time.Duration(n) * time.Second / time.Duration(b.rate)); failed != nil {
-		return n, failed
+	if failure := b.wait(time.Duration(n) * time.Second / time.Duration(b.rate)); failure != nil {
+		return n, failure
 	}
 	return n, err
 }

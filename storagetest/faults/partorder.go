@@ -31,7 +31,7 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := o.uploads[r.Upload]
-	again := r.Number == at.number && r.Offset == at.offset
+	retry := r.Number == at.number && r.Offset == at.offset
 	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
 	// A process that resumes an upload may not know that the latest part was sent. It may then
 	// begin with the part before the latest one.
@@ -39,7 +39,7 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	if at.busy {
 		return broken("part %d during part %d", r.Number, at.number)
 	}
-	if !again && !next && !before {
+	if !retry && !next && !before {
 		return broken(
 			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number,
 			at.size,

@@ -55,37 +55,37 @@ const (
 )
 
 // Fail makes the call fail before it has any effect, with a retryable [storage.Unavailable].
-func Fail(on Calls) Rule { return Rule{kind: fail, on: on} }
+func Fail(calls Calls) Rule { return Rule{kind: fail, on: calls} }
 
 // DropResponse lets the call take effect, but drops its response. The body of a Put is read to its
 // end. The call then fails with a retryable [storage.Unavailable]. For a call in [Writes], the
 // error has Unknown set. If the call itself fails, its own error is returned.
-func DropResponse(on Calls) Rule { return Rule{kind: dropResponse, on: on} }
+func DropResponse(calls Calls) Rule { return Rule{kind: dropResponse, on: calls} }
 
 // Cut drops the connection in the middle of a body. The body of a Get ends with
 // [io.ErrUnexpectedEOF] after the given number of bytes. A Put, a PutPart, or a CompleteParts with
 // a last part reads that many bytes of its body. It then fails with [storage.Unavailable] and
 // stores nothing. Other calls are not changed.
-func Cut(on Calls, after int64) Rule { return Rule{kind: cut, on: on, at: after} }
+func Cut(calls Calls, offset int64) Rule { return Rule{kind: cut, on: calls, at: offset} }
 
 // Stall makes the call wait until its ctx is done, and then fail with ctx's error.
-func Stall(on Calls) Rule { return Rule{kind: stall, on: on} }
+func Stall(calls Calls) Rule { return Rule{kind: stall, on: calls} }
 
 // StallBody stalls the body of a Get after the given number of bytes. Read then blocks until ctx is
 // done or the body is closed.
-func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: after} }
+func StallBody(offset int64) Rule { return Rule{kind: stallBody, on: Get, at: offset} }
 
 // SlowBody makes the body of a Get return rate bytes a second. It waits with the function of
 // [Injector.SetSleep].
 func SlowBody(rate int64) Rule { return Rule{kind: slowBody, on: Get, at: rate} }
 
 // Delay delays the beginning of the call. It waits with the function of [Injector.SetSleep].
-func Delay(on Calls, by time.Duration) Rule { return Rule{kind: delay, on: on, wait: by} }
+func Delay(calls Calls, d time.Duration) Rule { return Rule{kind: delay, on: calls, wait: d} }
 
 // Corrupt changes one byte in the body of a Get, a Put, a PutPart, or a CompleteParts with a last
-// part. The parameter at is the offset of that byte. If the body is shorter, or the call has no
+// part. offset is the offset of that byte. If the body is shorter, or the call has no
 // body, nothing changes.
-func Corrupt(on Calls, at int64) Rule { return Rule{kind: corrupt, on: on, at: at} }
+func Corrupt(calls Calls, offset int64) Rule { return Rule{kind: corrupt, on: calls, at: offset} }
 
 // Nth restricts r to the n-th matching call, counted from 1.
 func (r Rule) Nth(n int) Rule {

@@ -122,9 +122,9 @@ func sizes() []fault {
 		respond: func(x *exchange) {
 			if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
 				x.truth.header.Set("Content-Length", fmt.Sprint(size))
-			} else if found := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(found) != x.truth.body.Len() {
-				x.truth.body = *bytes.NewBuffer(found)
-				x.truth.header.Set("Content-Length", fmt.Sprint(len(found)))
+			} else if data := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(data) != x.truth.body.Len() {
+				x.truth.body = *bytes.NewBuffer(data)
+				x.truth.header.Set("Content-Length", fmt.Sprint(len(data)))
 			}
 			x.write(x.truth.raw(x.request))
 		},
@@ -244,8 +244,8 @@ func floods() []fault {
 // middle returns an offset within a document. If there is a key, the offset lies within the first
 // key.
 func middle(body []byte) int {
-	if at := bytes.Index(body, []byte("hostile/")); at >= 0 {
-		return at + len("hostile/")
+	if i := bytes.Index(body, []byte("hostile/")); i >= 0 {
+		return i + len("hostile/")
 	}
 	return len(body) / 2
 }
@@ -260,8 +260,8 @@ func resize(x *exchange) {
 		x.write(raw[:len(raw)-len(before)/2])
 		return
 	}
-	if found := contentRange.FindStringSubmatch(x.truth.header.Get("Content-Range")); found != nil {
-		x.truth.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s9", found[1], found[2], found[3]))
+	if names := contentRange.FindStringSubmatch(x.truth.header.Get("Content-Range")); names != nil {
+		x.truth.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s9", names[1], names[2], names[3]))
 	}
 	x.write(x.truth.raw(x.request))
 }
@@ -269,20 +269,20 @@ func resize(x *exchange) {
 // cut ends a response early. The variant chooses after how many bytes.
 func cut(x *exchange) {
 	raw := x.truth.raw(x.request)
-	at := x.variant * max(1, len(raw)/40)
-	if at >= len(raw)-1 {
-		at = len(raw) - 1
+	i := x.variant * max(1, len(raw)/40)
+	if i >= len(raw)-1 {
+		i = len(raw) - 1
 	} else {
 		x.oneMore()
 	}
-	x.write(raw[:at])
+	x.write(raw[:i])
 }
 
 // fill sends letters until the client closes the connection. It sends at most as many bytes as the
 // constant endless says.
 func (x *exchange) fill() {
 	letters := bytes.Repeat([]byte("x"), 64<<10)
-	for sent := 0; sent < endless && x.write(letters); sent += len(letters) {
+	for n := 0; n < endless && x.write(letters); n += len(letters) {
 	}
 }
 

@@ -192,16 +192,16 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 		defer func() { _ = service.Close() }()
 		o.do = func(ctx context.Context, _ storage.Bucket) error { return o.account(ctx, s, service) }
 	}
-	opened := engine.New(s.store.Open(t, server.URL), opts...)
-	r := s.tryOn(t, server, opened, f, o, first, variant)
-	_ = storage.Close(opened)
+	b := engine.New(s.store.Open(t, server.URL), opts...)
+	r := s.tryOn(t, server, b, f, o, first, variant)
+	_ = storage.Close(b)
 	server.Close()
 	return r
 }
 
 // tryOn runs the operation on an open bucket.
 func (s *suite) tryOn(
-	t *testing.T, server *server, opened storage.Bucket, f fault, o operation, first, variant int,
+	t *testing.T, server *server, b storage.Bucket, f fault, o operation, first, variant int,
 ) *tried {
 	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
@@ -229,9 +229,9 @@ func (s *suite) tryOn(
 			r.overtaken = true
 		}
 	}
-	began := time.Now()
-	r.err = o.do(ctx, storage.Prefixed(opened, prefix))
-	r.took = time.Since(began)
+	start := time.Now()
+	r.err = o.do(ctx, storage.Prefixed(b, prefix))
+	r.took = time.Since(start)
 	r.broken, r.more = server.end()
 	r.judge(t)
 	return r

@@ -56,12 +56,12 @@ func (r *tried) judge(t *testing.T) {
 		return
 	}
 	require.LessOrEqual(t, len(r.err.Error()), maxText, "the error shows too much of a response. %v", r)
-	var own *storage.Error
-	require.ErrorAs(t, r.err, &own, "%v", r)
+	var e *storage.Error
+	require.ErrorAs(t, r.err, &e, "%v", r)
 	if len(r.fault.codes) > 0 {
 		require.Contains(t, r.fault.codes, storage.CodeOf(r.err), "%v", r)
 	}
-	require.Contains(t, own.Hint, r.fault.hint, "%v", r)
+	require.Contains(t, e.Hint, r.fault.hint, "%v", r)
 }
 
 // judgeEffect checks whether the effect that the operation reports has happened in the bucket.
@@ -117,10 +117,10 @@ func texts(err error) []string {
 
 // secretsOf returns the secrets in the headers and in the URL of a request.
 func secretsOf(r *http.Request) []string {
-	var found []string
+	var names []string
 	add := func(value string) {
-		if len(value) >= 8 && !slices.Contains(found, value) {
-			found = append(found, value)
+		if len(value) >= 8 && !slices.Contains(names, value) {
+			names = append(names, value)
 		}
 	}
 	for name, values := range r.Header {
@@ -135,13 +135,13 @@ func secretsOf(r *http.Request) []string {
 			case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
 				add(value)
 			}
-			if at, err := url.Parse(value); err == nil && at.Host != "" {
-				addParameters(at, add)
+			if u, err := url.Parse(value); err == nil && u.Host != "" {
+				addParameters(u, add)
 			}
 		}
 	}
 	addParameters(r.URL, add)
-	return found
+	return names
 }
 
 // addCredential calls add for each secret in an authorization header or cookie. In Amazon's

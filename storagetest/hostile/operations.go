@@ -286,11 +286,11 @@ func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error)
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		gone := 0
 		for _, key := range keys {
-			there, err := b.Exists(ctx, key)
+			exists, err := b.Exists(ctx, key)
 			if err != nil {
 				return false, err
 			}
-			if !there {
+			if !exists {
 				gone++
 			}
 		}
@@ -376,15 +376,15 @@ func abortAll(ctx context.Context, b storage.Bucket) error {
 // collect reads a listing. If the listing does not have the wanted keys, collect returns an error
 // of type lie.
 func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
-	var found []string
+	var names []string
 	for entry, err := range entries {
 		if err != nil {
 			return err
 		}
-		found = append(found, key(entry))
+		names = append(names, key(entry))
 	}
-	if !slices.Equal(found, want) {
-		return lie(fmt.Sprintf("the listing is %q", found))
+	if !slices.Equal(names, want) {
+		return lie(fmt.Sprintf("the listing is %q", names))
 	}
 	return nil
 }

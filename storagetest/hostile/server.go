@@ -163,8 +163,8 @@ type exchange struct {
 func (x *exchange) write(p []byte) bool {
 	n, err := x.conn.Write(p)
 	x.sent += int64(n)
-	for most := x.server.taken.Load(); x.sent > most && !x.server.taken.CompareAndSwap(most, x.sent); {
-		most = x.server.taken.Load()
+	for maximum := x.server.taken.Load(); x.sent > maximum && !x.server.taken.CompareAndSwap(maximum, x.sent); {
+		maximum = x.server.taken.Load()
 	}
 	return err == nil
 }
@@ -219,8 +219,8 @@ func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorde
 	return to
 }
 
-func (r *recorded) hasBody(of *http.Request) bool {
-	return of.Method != http.MethodHead && r.status != http.StatusNoContent && r.status != http.StatusNotModified
+func (r *recorded) hasBody(req *http.Request) bool {
+	return req.Method != http.MethodHead && r.status != http.StatusNoContent && r.status != http.StatusNotModified
 }
 
 func (r *recorded) Header() http.Header { return r.header }
@@ -251,9 +251,9 @@ func (r *recorded) head() string {
 }
 
 // raw returns the bytes of the recorded response to a request.
-func (r *recorded) raw(of *http.Request) []byte {
+func (r *recorded) raw(req *http.Request) []byte {
 	raw := []byte(r.head() + "\r\n")
-	if r.hasBody(of) {
+	if r.hasBody(req) {
 		raw = append(raw, r.body.Bytes()...)
 	}
 	return raw

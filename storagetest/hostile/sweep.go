@@ -77,17 +77,17 @@ func respondAsGateway(x *exchange) {
 // sweep tries the statuses for each request of the operation. All tries share one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
-	opened := engine.New(s.store.Open(t, server.URL),
+	b := engine.New(s.store.Open(t, server.URL),
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
-	t.Cleanup(func() { _ = storage.Close(opened) })
-	lines := s.tryOn(t, server, opened, f, o, mostSwept+1, 0).server.lines()
+	t.Cleanup(func() { _ = storage.Close(b) })
+	lines := s.tryOn(t, server, b, f, o, mostSwept+1, 0).server.lines()
 	for first := 1; first <= mostSwept; first++ {
 		read := first <= len(lines) && isRead(lines[first-1])
 		if read && !f.instead {
 			continue // a read has no effect
 		}
 		for _, status := range s.statuses(&f, &o, read, first == lastWrite(lines)) {
-			if tried := s.tryOn(t, server, opened, f, o, first, status); t.Failed() || tried.broken == 0 {
+			if tried := s.tryOn(t, server, b, f, o, first, status); t.Failed() || tried.broken == 0 {
 				return
 			}
 		}

@@ -161,7 +161,7 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	// A run leaves much garbage and keeps little memory.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
-	begun := time.Now()
+	start := time.Now()
 	for _, b := range budgets {
 		e.explore(b)
 	}
@@ -176,7 +176,7 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 	for seed := range c.Random {
 		e.random(largest, uint64(seed))
 	}
-	e.report.Time = time.Since(begun)
+	e.report.Time = time.Since(start)
 	return e.report
 }
 

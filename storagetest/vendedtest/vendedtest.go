@@ -237,7 +237,7 @@ func (a attempt) fails(t *testing.T, s Store) {
 		require.Equal(t, text, after[key], "%s is as it was", key)
 	}
 	for key := range after {
-		if _, there := before[key]; !there {
+		if _, exists := before[key]; !exists {
 			require.True(t, strings.HasPrefix(key, ownPrefix), "%s is new", key)
 			require.NotContains(t, after[key], "neighbour")
 		}

@@ -44,8 +44,8 @@ type Refusing struct {
 }
 
 func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions) error {
-	refused := &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key}
-	return fmt.Errorf("no more today: %w: %w", c.Err, refused)
+	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key}
+	return fmt.Errorf("no more today: %w: %w", c.Err, refusal)
 }
 
 // A Shortening is a Core whose readers end after one byte, without an error.
@@ -74,10 +74,10 @@ type Taking struct {
 }
 
 func (c *Taking) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, _ *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, _ *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	c.From = from
-	r, err := from.Download(ctx, &storage.DownloadOptions{Length: -1})
+	c.From = src
+	r, err := src.Download(ctx, &storage.DownloadOptions{Length: -1})
 	if err != nil {
 		return nil, err
 	}

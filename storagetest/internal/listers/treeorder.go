@@ -76,8 +76,8 @@ func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.
 func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
 	var all []storage.ListEntry
 	below := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
-	if most := d.Driver.Describe().MaxPage; most > 0 {
-		below.Limit = min(below.Limit, most)
+	if maximum := d.Driver.Describe().MaxPage; maximum > 0 {
+		below.Limit = min(below.Limit, maximum)
 	}
 	for {
 		page, err := d.Driver.List(ctx, below)

@@ -57,10 +57,10 @@ func (c *CountingCore) Source(key string) storage.CopySource {
 }
 
 func (c *CountingCore) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	c.note(&c.Copies, key)
-	return c.Core.CopyFrom(ctx, key, from, o)
+	return c.Core.CopyFrom(ctx, key, src, o)
 }
 
 func (c *CountingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
