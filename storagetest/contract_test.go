@@ -64,12 +64,12 @@ func TestThePageOfReliabilityNamesTestsThatExist(t *testing.T) {
 		dir := filepath.Join("..", strings.TrimPrefix(string(m[1]), "storage"))
 		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 		require.NoError(t, err)
-		found := false
+		ok := false
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
-			found = found || strings.Contains(string(text), "func "+string(m[2])+"(")
+			ok = ok || strings.Contains(string(text), "func "+string(m[2])+"(")
 		}
-		require.True(t, found, "%s has no test %s", m[1], m[2])
+		require.True(t, ok, "%s has no test %s", m[1], m[2])
 	}
 }

@@ -130,10 +130,10 @@ func (d *directoryDriver) write(ctx context.Context, file *os.File, r *driver.Pu
 
 // rename makes a file that is complete the object. A name that is a file's or a folder's
 // cannot be the other too: that is Unsupported.
-func (d *directoryDriver) rename(from, to string) (err error) {
+func (d *directoryDriver) rename(src, dst string) (err error) {
 	for range 100 {
-		if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
-			err = os.Rename(from, to)
+		if err = os.MkdirAll(filepath.Dir(dst), 0o700); err == nil {
+			err = os.Rename(src, dst)
 		}
 		if !errors.Is(err, fs.ErrNotExist) { // else a removal has taken the empty folder away
 			break
@@ -183,7 +183,7 @@ func (d *directoryDriver) Get(_ context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := r.Span(attrs.Size)
+	start, end, err := r.Span(attrs.Size)
 	if err != nil {
 		_ = file.Close()
 		return nil, nil, err
@@ -191,7 +191,7 @@ func (d *directoryDriver) Get(_ context.Context, r *driver.GetRequest) (*storage
 	return attrs, struct {
 		io.Reader
 		io.Closer
-	}{io.NewSectionReader(file, from, to-from), file}, nil
+	}{io.NewSectionReader(file, start, end-start), file}, nil
 }
 
 func (d *directoryDriver) Head(_ context.Context, r *driver.GetRequest) (*storage.Attrs, error) {

@@ -106,7 +106,7 @@ func TestSkippedCasesAreListed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OMNIBUCKET_SUPPORT", dir)
 	opts := []storagetest.Option{storagetest.WithName("Some (store)"), storagetest.Skip("ranges", "an example")}
-	left := map[string]string{"ranges": "an example"}
+	leftovers := map[string]string{"ranges": "an example"}
 	passed := 0
 	for _, c := range storagetest.Cases() {
 		switch {
@@ -114,8 +114,8 @@ func TestSkippedCasesAreListed(t *testing.T) {
 		case c.Rule == "R3":
 			passed++
 		default:
-			left[c.Name] = "of another rule"
-			opts = append(opts, storagetest.Skip(c.Name, left[c.Name]))
+			leftovers[c.Name] = "of another rule"
+			opts = append(opts, storagetest.Skip(c.Name, leftovers[c.Name]))
 		}
 	}
 	storagetest.Run(t, memory, opts...)
@@ -123,7 +123,7 @@ func TestSkippedCasesAreListed(t *testing.T) {
 	require.NoError(t, err)
 	var found storagetest.Support
 	require.NoError(t, json.Unmarshal(data, &found))
-	require.Equal(t, left, found.Without)
+	require.Equal(t, leftovers, found.Without)
 	require.Positive(t, passed)
 	require.Equal(t, passed, found.Passed)
 	require.Equal(t, "memory", found.Provider)

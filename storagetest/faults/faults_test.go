@@ -272,13 +272,13 @@ func TestStallBodyEndsWithClose(t *testing.T) {
 	head := make([]byte, 2)
 	_, err := io.ReadFull(body, head)
 	require.NoError(t, err)
-	ended := make(chan error)
+	errc := make(chan error)
 	go func() {
 		_, err := body.Read(make([]byte, 1))
-		ended <- err
+		errc <- err
 	}()
 	require.NoError(t, body.Close())
-	require.Error(t, <-ended)
+	require.Error(t, <-errc)
 	require.NoError(t, body.Close(), "a second Close must change nothing")
 	require.Zero(t, inj.OpenBodies())
 }

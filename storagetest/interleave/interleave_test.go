@@ -213,9 +213,9 @@ func TestExploreLetsTimePass(t *testing.T) {
 		p := s.Process("a")
 		b := p.Bucket(store)
 		p.Go("a", func(ctx context.Context) error {
-			begun := time.Now()
+			start := time.Now()
 			_, err := b.Upload(ctx, "k", strings.NewReader("text"))
-			longest = max(longest, time.Since(begun))
+			longest = max(longest, time.Since(start))
 			return err
 		})
 	}
@@ -381,7 +381,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 
 // A read that fails is repeated, within the budget of failures.
 func TestExploreLetsReadsFail(t *testing.T) {
-	failed := 0
+	failures := 0
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, full,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
@@ -393,12 +393,12 @@ func TestExploreLetsReadsFail(t *testing.T) {
 				require.NoError(s, a.Err())
 				require.Equal(s, "a", read(s, store.Bucket(), counter))
 				if a.Unanswered() {
-					failed++
+					failures++
 				}
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, 1, failed)
+	require.Equal(t, 1, failures)
 	require.Equal(t, 3, report.Points) // Get, which fails, Get, Put
 }
 
