@@ -42,13 +42,13 @@ type spooled struct {
 }
 
 // spool copies a body to a temporary file. The caller must close the result.
-func spool(from io.Reader) (*spooled, error) {
+func spool(src io.Reader) (*spooled, error) {
 	file, err := tempfile.Create("s3server-")
 	if err != nil {
 		return nil, err
 	}
 	sum := crc32c.New()
-	size, err := io.Copy(io.MultiWriter(file, sum), from)
+	size, err := io.Copy(io.MultiWriter(file, sum), src)
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}

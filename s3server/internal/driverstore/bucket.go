@@ -50,13 +50,13 @@ func (b *driverBucket) close() {
 
 // update passes changed settings to the driver: versioning and object lock. Other settings are only
 // in the bucket's record.
-func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
+func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
-	if changed.Lifecycle != old.Lifecycle && !b.ownStore() {
+	if bucket.Lifecycle != old.Lifecycle && !b.ownStore() {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
-	if changed.Versioning != old.Versioning {
-		if changed.Versioning != state.Enabled && !b.ownStore() {
+	if bucket.Versioning != old.Versioning {
+		if bucket.Versioning != state.Enabled && !b.ownStore() {
 			return s3error.New("NotImplemented", "Resource", "versioning").
 				WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 		}
@@ -70,11 +70,11 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 		// The times at which versioning was changed tell which versions are null versions. The
 		// times are kept only for this library's own stores. Other providers have their own null
 		// versions and clocks.
-		if b.ownStore() && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
-			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
+		if b.ownStore() && (bucket.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
+			bucket.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
 	}
-	r.ObjectLock = changed.Locking != nil && old.Locking == nil
+	r.ObjectLock = bucket.Locking != nil && old.Locking == nil
 	if r.Versioning == nil && !r.ObjectLock {
 		return nil
 	}
@@ -121,18 +121,18 @@ func (b *driverBucket) need(f storage.Features, what string) error {
 // checkEmpty fails with BucketNotEmpty if the bucket has objects or versions. The server's records
 // do not count.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
-	found := false
+	ok := false
 	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
-		found = !isRecord(e.Key)
-		return !found
+		ok = !isRecord(e.Key)
+		return !ok
 	})
-	if err == nil && !found && b.keepsVersions() {
+	if err == nil && !ok && b.keepsVersions() {
 		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // omits records
-			found = true
+			ok = true
 			return false, nil
 		})
 	}
-	if err == nil && found {
+	if err == nil && ok {
 		err = s3error.New("BucketNotEmpty", "BucketName", b.name)
 	}
 	return err

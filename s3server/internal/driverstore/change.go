@@ -31,11 +31,11 @@ func (s *Store) Change(
 	if err := state.Readable(old, name); err != nil {
 		return nil, settings.Shown(old), err
 	}
-	changed := *old
-	if err := change(settings, &changed); err != nil {
+	v := *old
+	if err := change(settings, &v); err != nil {
 		return nil, "", err
 	}
-	err = b.change(ctx, old, &changed)
+	err = b.change(ctx, old, &v)
 	// The object was replaced or removed in the meantime. A retry finds out which.
 	if isCode(err, storage.ObjectNotFound) {
 		return nil, "", s3error.New("ServiceUnavailable")
@@ -43,19 +43,19 @@ func (s *Store) Change(
 	if err != nil {
 		return nil, "", ErrorOf(err, name.Key)
 	}
-	return &changed, settings.Shown(old), nil
+	return &v, settings.Shown(old), nil
 }
 
 // change compares the old state of a version with its new state, and sends the differences to the
 // driver.
-func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
+func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error {
 	a := held(old).attrs
 	r := &driver.ChangeRequest{
 		Key:              a.Key,
 		Version:          a.Version,
 		BypassGovernance: true,
 	} // BypassGovernance is always true, because the caller has checked the permission for it
-	if was, is := old.Object.Lock, changed.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
+	if was, is := old.Object.Lock, v.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 			return err
 		}
 	}
-	if was, is := old.Object.Lock.Hold == "ON", changed.Object.Lock.Hold == "ON"; was != is {
+	if was, is := old.Object.Lock.Hold == "ON", v.Object.Lock.Hold == "ON"; was != is {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
@@ -73,19 +73,19 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 			return err
 		}
 	}
-	return b.changeTags(ctx, r, old, changed)
+	return b.changeTags(ctx, r, old, v)
 }
 
 // changeTags sets the tags of an object. Changes that the driver cannot store otherwise, such as
 // those of the ACL, are in a reserved tag.
-func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
+func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, v *state.Version) error {
 	was := changesOf(&old.Object)
-	is := changesOf(&changed.Object)
+	is := changesOf(&v.Object)
 	if !b.ownStore() { // providers do not store whether a legal hold has ended or was never set
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}
-	tags := tagging.Map(changed.Object.Properties.Tags)
+	tags := tagging.Map(v.Object.Properties.Tags)
 	before := tagging.Map(old.Object.Properties.Tags)
 	rest := is.Encode()
 	if rest == was.Encode() && maps.Equal(tags, before) {

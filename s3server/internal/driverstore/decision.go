@@ -58,9 +58,9 @@ func (m *driverUploads) decide(
 		first:  record.Decision == nil || record.Decision.Call == last.Call,
 		record: record,
 	}
-	switch there, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true}); storage.CodeOf(err) {
+	switch attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true}); storage.CodeOf(err) {
 	case "":
-		d.Condition.Revision = there.Revision
+		d.Condition.Revision = attrs.Revision
 	case storage.ObjectNotFound:
 		d.Condition.Absent = true
 	default:

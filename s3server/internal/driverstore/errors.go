@@ -37,10 +37,10 @@ var driverCodes = map[storage.Code]string{
 // ErrorOf converts an error of a driver to an S3 error. It returns an S3 error and nil unchanged.
 // name is the bucket or the key, for the error's fields.
 func ErrorOf(err error, name string) error {
-	if _, known := errors.AsType[*s3error.Error](err); known || err == nil {
+	if _, ok := errors.AsType[*s3error.Error](err); ok || err == nil {
 		return err
 	}
-	code, found := driverCodes[storage.CodeOf(err)]
+	code, ok := driverCodes[storage.CodeOf(err)]
 	_, ofSystem := systemCause(err)
 	switch {
 	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed the bucket meanwhile
@@ -52,7 +52,7 @@ func ErrorOf(err error, name string) error {
 	// The operating system refuses this server, whatever the client's permissions are.
 	case ofSystem && code == "AccessDenied":
 		code = "AllAccessDisabled"
-	case !found:
+	case !ok:
 		code = "InternalError"
 	}
 	e := s3error.New(code)

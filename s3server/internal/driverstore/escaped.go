@@ -112,8 +112,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
 	}
-	i, found := slices.BinarySearchFunc(n.items, item, compareNames)
-	if found {
+	i, ok := slices.BinarySearchFunc(n.items, item, compareNames)
+	if ok {
 		return
 	}
 	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
@@ -145,7 +145,7 @@ func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err err
 		if len(first.items) == 0 {
 			w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == first })
 		}
-		if more, err := w.showItem(ctx, item); err != nil || !more {
+		if hasMore, err := w.showItem(ctx, item); err != nil || !hasMore {
 			return false, err
 		}
 	}

@@ -123,7 +123,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 }
 
 func (s *Store) List(
-	ctx context.Context, bucket string, l state.Listing, after state.Position,
+	ctx context.Context, bucket string, l state.Listing, pos state.Position,
 	show func(v *state.Version, common string),
 ) (more bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
@@ -138,13 +138,13 @@ func (s *Store) List(
 		names:   &b.names,
 		show:    func(v *state.Version, _ bool, common string) { show(v, common) },
 	}
-	if after.Prefix {
-		page.after = after.Key
+	if pos.Prefix {
+		page.after = pos.Key
 	}
-	if err := page.finishPrefix(ctx, after.Key, b.names.walk); err != nil {
+	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
 		return false, err
 	}
-	_, err = b.names.walk(l, after.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
+	_, err = b.names.walk(l, pos.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
 	return page.more, err
 }
 
@@ -189,7 +189,7 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 }
 
 func (s *Store) ListVersions(
-	ctx context.Context, bucket string, l state.Listing, after state.VersionPosition,
+	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, latest bool, common string),
 ) (more bool, err error) {
 	b, settings, err := s.bucketOf(ctx, bucket)
@@ -198,7 +198,7 @@ func (s *Store) ListVersions(
 	}
 	if !b.has(storage.Versioning) || settings.Versioning == "" && !b.ownStore() {
 		return s.List(
-			ctx, bucket, l, state.Position{Key: after.Key, Prefix: false},
+			ctx, bucket, l, state.Position{Key: pos.Key, Prefix: false},
 			func(v *state.Version, common string) {
 				if v != nil {
 					v.ID = state.NullVersion
@@ -208,36 +208,36 @@ func (s *Store) ListVersions(
 		)
 	}
 	page := &driverListing{listing: l, names: &b.names, show: show}
-	if common, rolled := l.CommonPrefix(after.Key); rolled && common == after.Key {
+	if common, rolled := l.CommonPrefix(pos.Key); rolled && common == pos.Key {
 		page.after = common
 	}
-	if after.ID != "" && page.after == "" && strings.HasPrefix(after.Key, l.Prefix) {
-		if err := page.rest(ctx, after); err != nil || page.more {
+	if pos.ID != "" && page.after == "" && strings.HasPrefix(pos.Key, l.Prefix) {
+		if err := page.rest(ctx, pos); err != nil || page.more {
 			return page.more, err
 		}
 	}
-	if err := page.finishPrefix(ctx, after.Key, b.names.walkVersions); err != nil {
+	if err := page.finishPrefix(ctx, pos.Key, b.names.walkVersions); err != nil {
 		return false, err
 	}
-	_, err = b.names.walkVersions(l, after.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
+	_, err = b.names.walkVersions(l, pos.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
 	return page.more, err
 }
 
 // rest shows the remaining versions of one key. The given position is that of the last version that
 // was shown before.
-func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
+func (l *driverListing) rest(ctx context.Context, pos state.VersionPosition) error {
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
 	// So the remaining versions are those with smaller ids than after.ID. Comparing the ids works
 	// even if the version after.ID was removed.
-	found := false
+	ok := false
 	ordered := l.names.bucket.description().Provider == "local"
-	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
-		gone := ordered && after.ID != state.NullVersion && e.Version < after.ID && e.id != after.ID
-		if found || gone {
-			found = true
+	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
+		gone := ordered && pos.ID != state.NullVersion && e.Version < pos.ID && e.id != pos.ID
+		if ok || gone {
+			ok = true
 			return l.add(ctx, e)
 		}
-		found = e.id == after.ID
+		ok = e.id == pos.ID
 		return true, nil
 	})
 }

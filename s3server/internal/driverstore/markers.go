@@ -81,7 +81,7 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 			}
 			shown.replaced = null && shown.id == state.NullVersion
 			null = null || shown.id == state.NullVersion
-			if more, err := showVersions(&shown, newer, f); err != nil || !more {
+			if hasMore, err := showVersions(&shown, newer, f); err != nil || !hasMore {
 				return err
 			}
 			newer = e
@@ -106,7 +106,7 @@ func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEnt
 	if marker.at.IsZero() {
 		marker.at = e.Modified
 	}
-	if more, err := f(&marker); err != nil || !more {
+	if hasMore, err := f(&marker); err != nil || !hasMore {
 		return false, err
 	}
 	e.latest = false

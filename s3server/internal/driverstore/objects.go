@@ -73,7 +73,7 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	kept = url.Values{}
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
-		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
+		if own, ok := strings.CutPrefix(strings.ToLower(name), metadataName); ok {
 			if hides(b, own) {
 				return p, nil, s3error.New("NotImplemented", "Header", name).
 					WithMessage("This name of metadata is the server's own")
@@ -94,29 +94,29 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	return p, kept, keepRest(b, o, kept)
 }
 
-func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
+func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
 		if !b.ownStore() {
 			return s3error.New("NotImplemented", "Header", state.SSEHeader).
 				WithMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
-		kept.Set(
+		values.Set(
 			keptEncryption,
 			strings.Join([]string{e.Algorithm, e.KMSKey, strconv.FormatBool(e.BucketKey), e.CustomerMD5}, "\n"),
 		)
 	}
 	if o.Account != b.owner() {
-		kept.Set(keptAccount, o.Account)
+		values.Set(keptAccount, o.Account)
 	}
 	if o.Lock.Hold == "OFF" {
-		kept.Set(keptHold, "OFF")
+		values.Set(keptHold, "OFF")
 	}
 	if o.ACL != nil {
-		kept.Set(keptACL, aclText(o))
+		values.Set(keptACL, aclText(o))
 	}
 	if o.Upload != "" {
-		kept.Set(keptUpload, o.Upload)
+		values.Set(keptUpload, o.Upload)
 	}
 	return nil
 }
@@ -129,14 +129,14 @@ func aclText(o *state.Object) string {
 // keepContent adds the entity tag, the checksum and the list of parts to the map kept. If a layer
 // encrypts the object, keepContent adds nothing, because the store must not learn a checksum of the
 // plain bytes.
-func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage.CRC32C) {
+func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {
 	if len(b.description().HiddenMetadata) > 0 {
 		return
 	}
-	kept.Set(keptETag, strings.Trim(o.ETag, `"`))
-	kept.Set(keptCRC, crc.String())
+	values.Set(keptETag, strings.Trim(o.ETag, `"`))
+	values.Set(keptCRC, crc.String())
 	if o.Sum.Kind != nil {
-		kept.Set(keptSum, o.Sum.Kind.Name+":"+o.Sum.Value+":"+o.Sum.Covers)
+		values.Set(keptSum, o.Sum.Kind.Name+":"+o.Sum.Value+":"+o.Sum.Covers)
 	}
 	if o.Parts == nil {
 		return
@@ -145,9 +145,9 @@ func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage
 	sums := partSums(o.Parts)
 	unlimited := b.ownStore()
 	if unlimited || len(sizes) <= maxKeptParts {
-		kept.Set(keptParts, sizes)
+		values.Set(keptParts, sizes)
 		if unlimited || len(sizes)+len(sums) <= maxKeptParts {
-			kept.Set(keptPartSums, sums)
+			values.Set(keptPartSums, sums)
 		}
 	}
 }
@@ -181,9 +181,9 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		}
 	}
 	slices.SortFunc(o.Properties.Tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
-	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // clients cannot write this metadata, so the error is ignored
+	values, _ := url.ParseQuery(a.Metadata[reservedName]) // clients cannot write this metadata, so the error is ignored
 	later, _ := url.ParseQuery(tags[reservedTag])
-	b.restore(o, a, kept)
+	b.restore(o, a, values)
 	restoreChanges(o, later)
 	return v
 }
@@ -191,14 +191,14 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 // restore sets the properties of o that are stored in the reserved metadata. If another program has
 // changed the file, the file's CRC32C differs from the stored one. restore then ignores the stored
 // entity tag, checksum and parts.
-func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Values) {
-	for name := range kept {
-		if header, found := strings.CutPrefix(name, keptHeader); found {
-			o.Properties.Header[header] = []string{kept.Get(name)}
+func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Values) {
+	for name := range values {
+		if header, ok := strings.CutPrefix(name, keptHeader); ok {
+			o.Properties.Header[header] = []string{values.Get(name)}
 		}
 	}
 	o.Encryption.Algorithm = state.ByStore
-	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
+	if fields := strings.Split(values.Get(keptEncryption), "\n"); len(fields) == 4 {
 		o.Encryption = state.Encryption{
 			Algorithm:   fields[0],
 			KMSKey:      fields[1],
@@ -206,13 +206,13 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 			CustomerMD5: fields[3],
 		}
 	}
-	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
-	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
-	o.Upload, o.Account = kept.Get(keptUpload), kept.Get(keptAccount)
-	if !kept.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
+	o.Lock.Hold = cmp.Or(o.Lock.Hold, values.Get(keptHold))
+	_ = json.Unmarshal([]byte(values.Get(keptACL)), &o.ACL)
+	o.Upload, o.Account = values.Get(keptUpload), values.Get(keptAccount)
+	if !values.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
 		o.Account = b.owner()
 	}
-	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
+	if crc := values.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
 			o.Sum = checksum.Sum{
@@ -223,14 +223,14 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 		}
 		return
 	}
-	o.ETag = `"` + kept.Get(keptETag) + `"`
+	o.ETag = `"` + values.Get(keptETag) + `"`
 	if !b.keepsETags() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 	}
-	if fields := strings.SplitN(kept.Get(keptSum), ":", 3); len(fields) == 3 {
+	if fields := strings.SplitN(values.Get(keptSum), ":", 3); len(fields) == 3 {
 		o.Sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
 	}
-	o.Parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.Sum.Kind)
+	o.Parts = readParts(values.Get(keptParts), values.Get(keptPartSums), o.Sum.Kind)
 }
 
 // owner returns the account that owns the bucket.
@@ -255,7 +255,7 @@ func restoreChanges(o *state.Object, later url.Values) {
 	if later.Has(keptHold) && o.Lock.Hold != "ON" {
 		o.Lock.Hold = later.Get(keptHold)
 	}
-	if from, until, found := strings.Cut(later.Get(keptRestored), " "); found {
+	if from, until, ok := strings.Cut(later.Get(keptRestored), " "); ok {
 		o.Restored.From, _ = time.Parse(time.RFC3339Nano, from)
 		o.Restored.Until, _ = time.Parse(time.RFC3339Nano, until)
 	}

@@ -37,9 +37,9 @@ func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *
 }
 
 func (s *Store) CopyPart(
-	ctx context.Context, u *state.Upload, number int, from *state.Version, offset, length int64,
+	ctx context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
-	source, err := held(from).open(ctx, offset, length)
+	source, err := held(src).open(ctx, offset, length)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *Store) CopyPart(
 
 // writePart stores a part and its record.
 func (s *Store) writePart(
-	ctx context.Context, u *state.Upload, number int, from io.Reader, size int64, d *checksum.Digest,
+	ctx context.Context, u *state.Upload, number int, src io.Reader, size int64, d *checksum.Digest,
 ) (*state.Part, error) {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
@@ -70,10 +70,10 @@ func (s *Store) writePart(
 	begun := u.Object.Data.(*uploadRecord)
 	var stored driver.Part
 	if begun.Staged {
-		stored, err = b.uploads.stage(ctx, u.ID, number, from)
+		stored, err = b.uploads.stage(ctx, u.ID, number, src)
 	} else {
 		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
-		stored, err = b.uploads.putPart(ctx, r, from)
+		stored, err = b.uploads.putPart(ctx, r, src)
 	}
 	code := storage.CodeOf(err)
 	// These codes mean that the upload is missing or, for a copied part, that the source is
@@ -106,14 +106,14 @@ func (s *Store) writePart(
 	return p, ErrorOf(err, u.Key)
 }
 
-func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
+func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) {
+		r.Body = &summedBody{from: src, ended: func(crc storage.CRC32C) {
 			r.CRC32C = crc
 		}}
 		return m.bucket.driver.PutPart(ctx, r)
 	}
-	file, err := spool(from)
+	file, err := spool(src)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -127,7 +127,7 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from
 }
 
 func (s *Store) Parts(
-	ctx context.Context, u *state.Upload, after, most int,
+	ctx context.Context, u *state.Upload, marker, limit int,
 ) (parts []*state.Part, more bool, err error) {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
@@ -138,11 +138,11 @@ func (s *Store) Parts(
 		return nil, false, err
 	}
 	var names []string
-	err = records.each(ctx, partsPrefix(u.ID), partRecordName(u.ID, after), func(name string) (bool, error) {
+	err = records.each(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
 		if isStaged(name) {
 			return true, nil
 		}
-		more = len(names) == most
+		more = len(names) == limit
 		if !more {
 			names = append(names, name)
 		}

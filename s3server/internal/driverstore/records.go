@@ -88,21 +88,21 @@ func (b *driverBucket) openedRecords() *records {
 }
 
 // get reads the record with a name and decodes it. If there is none, it fails with ObjectNotFound.
-func (r *records) get(ctx context.Context, name string, into any) (revision string, err error) {
-	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, into)
+func (r *records) get(ctx context.Context, name string, dst any) (revision string, err error) {
+	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, dst)
 }
 
-func (r *records) read(ctx context.Context, request *driver.GetRequest, into any) (revision string, err error) {
-	attrs, from, err := r.driver.Get(ctx, request)
+func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any) (revision string, err error) {
+	attrs, src, err := r.driver.Get(ctx, request)
 	if err != nil {
 		return "", err
 	}
-	document, err := io.ReadAll(io.LimitReader(from, maxRecord))
-	if err = cmp.Or(err, from.Close()); err == nil {
+	document, err := io.ReadAll(io.LimitReader(src, maxRecord))
+	if err = cmp.Or(err, src.Close()); err == nil {
 		err = storedform.Check("", request.Key, document, lastForm)
 	}
 	if err == nil {
-		err = json.Unmarshal(document, into)
+		err = json.Unmarshal(document, dst)
 	}
 	var syntax *json.SyntaxError
 	var other *json.UnmarshalTypeError
@@ -143,14 +143,14 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 
 // each calls f with the names of records until f returns false. The names begin with the given
 // prefix. They are greater than the second given string, if that string is not "".
-func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
-	return r.entries(ctx, prefix, after, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
+func (r *records) each(ctx context.Context, prefix, startAfter string, f func(name string) (bool, error)) error {
+	return r.entries(ctx, prefix, startAfter, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
 }
 
-func (r *records) entries(ctx context.Context, prefix, after string, f func(*storage.ListEntry) (bool, error)) error {
+func (r *records) entries(ctx context.Context, prefix, startAfter string, f func(*storage.ListEntry) (bool, error)) error {
 	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
-	if after != "" {
-		request.StartAfter = r.prefix + after
+	if startAfter != "" {
+		request.StartAfter = r.prefix + startAfter
 	}
 	for {
 		page, err := r.driver.List(ctx, request)
@@ -162,7 +162,7 @@ func (r *records) entries(ctx context.Context, prefix, after string, f func(*sto
 			if e.Key <= request.StartAfter {
 				continue
 			}
-			if more, err := f(e); err != nil || !more {
+			if hasMore, err := f(e); err != nil || !hasMore {
 				return err
 			}
 		}

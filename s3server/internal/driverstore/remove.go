@@ -33,11 +33,11 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	if request.Version, err = b.driverVersion(ctx, r.Key, r.ID); err != nil {
 		return state.Removal{}, err
 	}
-	gone := state.Removal{ID: r.ID}
+	removal := state.Removal{ID: r.ID}
 	if settings.Notification != nil { // only an event needs to know whether the object existed
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
-		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
+		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
 	}
 	err = b.driver.Delete(ctx, request)
 	if storage.CodeOf(err) == storage.InvalidArgument && r.ID != "" {
@@ -47,7 +47,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, lost(ErrorOf(err, r.Key), r.Condition)
 	}
 	if r.ID != "" || settings.Versioning == "" {
-		return gone, nil
+		return removal, nil
 	}
 	if settings.Versioning == state.Suspended {
 		b.removeReplaced(ctx, r.Key)
@@ -59,39 +59,39 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 // marked returns the result of a removal that has added a delete marker. The driver does not return
 // the marker's id, so marked looks it up. If it finds none, the id is "".
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
-	gone := state.Removal{Marker: true}
+	removal := state.Removal{Marker: true}
 	// Look at older versions, too. Another write may have added a newer version since the removal.
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
 		// This library's own stores have stored a delete marker for the removal. In these stores,
 		// the search skips a marker that only S3 shows (see markerSuffix). The skipped marker may
 		// belong to another call that is removing the object at the same time.
-		found := e.marker && (e.IsDeleteMarker || !b.ownStore())
-		if found {
-			gone.ID = e.id
+		ok := e.marker && (e.IsDeleteMarker || !b.ownStore())
+		if ok {
+			removal.ID = e.id
 		}
-		return !found, nil
+		return !ok, nil
 	})
-	return gone
+	return removal
 }
 
 // removeVersion removes a version or a delete marker in one of this library's own stores. Before it
 // removes the null version, it removes the older null versions, which would otherwise become
 // visible.
 func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
-	gone := state.Removal{ID: r.ID, Missing: true}
-	var stored []string
+	removal := state.Removal{ID: r.ID, Missing: true}
+	var values []string
 	err := b.names.storedOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
 		if e.id == r.ID && !r.Misses(e.at) {
-			stored = append(stored, e.Version)
-			gone.Marker = gone.Marker || e.marker && !e.replaced
-			gone.Missing = false
+			values = append(values, e.Version)
+			removal.Marker = removal.Marker || e.marker && !e.replaced
+			removal.Missing = false
 		}
 		return true, nil
 	})
 	if err != nil {
 		return state.Removal{}, err
 	}
-	for _, version := range slices.Backward(stored) {
+	for _, version := range slices.Backward(values) {
 		err := b.driver.Delete(ctx, &driver.DeleteRequest{
 			Key:              b.naming().Escape(r.Key),
 			Version:          version,
@@ -101,20 +101,20 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 			return state.Removal{}, ErrorOf(err, r.Key)
 		}
 	}
-	return gone, nil
+	return removal, nil
 }
 
 // removeReplaced removes all null versions of a key except the newest, because S3 keeps only one.
 // If a removal fails, the version stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
-	var stored []string
+	var values []string
 	_ = b.names.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.replaced {
-			stored = append(stored, e.Version)
+			values = append(values, e.Version)
 		}
 		return true, nil
 	})
-	for _, version := range stored {
+	for _, version := range values {
 		_ = b.driver.Delete(ctx, &driver.DeleteRequest{
 			Key:              b.naming().Escape(key),
 			Version:          version,

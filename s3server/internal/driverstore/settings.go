@@ -77,7 +77,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			return nil, ErrorOf(err, b.name)
 		}
 	}
-	found := &state.Bucket{
+	bucket := &state.Bucket{
 		Name:     b.name,
 		Account:  b.store.Account,
 		Region:   b.store.Region,
@@ -85,22 +85,22 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 		Settings: b.store.Natural,
 	}
 	if info.Versioning {
-		found.Versioning = state.Enabled
+		bucket.Versioning = state.Enabled
 	}
 	if info.ObjectLock {
-		found.Locking = &state.LockSettings{}
+		bucket.Locking = &state.LockSettings{}
 		if d := info.DefaultRetention; d.Days > 0 {
-			found.Locking = &state.LockSettings{Mode: string(d.Mode), Days: d.Days}
+			bucket.Locking = &state.LockSettings{Mode: string(d.Mode), Days: d.Days}
 		}
 	}
-	return b.keep(found, ""), nil
+	return b.keep(bucket, ""), nil
 }
 
-func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket {
+func (b *driverBucket) keep(bucket *state.Bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cached = &cachedBucket{found, revision, time.Now()}
-	if found.Versioning != "" && b.desc != nil && !b.desc.Versioned {
+	b.cached = &cachedBucket{bucket, revision, time.Now()}
+	if bucket.Versioning != "" && b.desc != nil && !b.desc.Versioned {
 		b.desc = nil // another process has enabled versioning: ask the driver again
 	}
 	return b.cached
@@ -108,7 +108,7 @@ func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket 
 
 // write stores the record with the settings. If the record has changed since old was read, it fails
 // with PreconditionFailed.
-func (b *driverBucket) write(ctx context.Context, changed *state.Bucket, old *cachedBucket) error {
+func (b *driverBucket) write(ctx context.Context, bucket *state.Bucket, old *cachedBucket) error {
 	r, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
@@ -120,10 +120,10 @@ func (b *driverBucket) write(ctx context.Context, changed *state.Bucket, old *ca
 	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		condition = storage.Condition{}
 	}
-	revision, err := r.put(ctx, bucketRecord, changed, condition)
+	revision, err := r.put(ctx, bucketRecord, bucket, condition)
 	if err != nil {
 		return ErrorOf(err, b.name)
 	}
-	b.keep(changed, revision)
+	b.keep(bucket, revision)
 	return nil
 }

@@ -29,12 +29,12 @@ const joinedPart = 64 << 20
 func (m *driverUploads) stages() bool { return m.bucket.description().FixedParts }
 
 // stage stores a part as a private object. The tag of the part is the object's revision.
-func (m *driverUploads) stage(ctx context.Context, id string, number int, from io.Reader) (driver.Part, error) {
+func (m *driverUploads) stage(ctx context.Context, id string, number int, src io.Reader) (driver.Part, error) {
 	records, err := m.bucket.openRecords(ctx, true)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	file, err := spool(from)
+	file, err := spool(src)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -82,10 +82,10 @@ func (m *driverUploads) complete(
 	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinStaged(ctx, records, u.ID, r, parts)
 	}
-	given := r.Condition
+	cond := r.Condition
 	last := &decision{}
 	for range maxDecisions {
-		r.Condition = given
+		r.Condition = cond
 		d, err := m.decide(ctx, u.ID, r, last)
 		if errors.Is(err, errDecided) {
 			continue
@@ -98,7 +98,7 @@ func (m *driverUploads) complete(
 			return attrs, err
 		}
 		last = d
-		if given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+		if cond != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
 			m.undecide(ctx, u.ID, d)
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (m *driverUploads) joinStaged(
 // join writes a body as a multipart upload of the driver. Each part has size bytes, except the
 // last.
 func (m *driverUploads) join(
-	ctx context.Context, r *driver.PutRequest, from io.Reader, size int64,
+	ctx context.Context, r *driver.PutRequest, src io.Reader, size int64,
 ) (*storage.Attrs, error) {
 	upload, err := m.bucket.driver.BeginParts(ctx, r)
 	if err != nil {
@@ -143,7 +143,7 @@ func (m *driverUploads) join(
 	all := &driver.CompleteRequest{Put: r, Upload: upload}
 	for offset := int64(0); offset < r.Size && err == nil; offset += size {
 		var part driver.Part
-		own := &driver.PartRequest{
+		req := &driver.PartRequest{
 			Key:    r.Key,
 			Upload: upload,
 			Number: len(all.Parts) + 1,
@@ -151,7 +151,7 @@ func (m *driverUploads) join(
 			Size:   min(size, r.Size-offset),
 			Final:  offset+size >= r.Size,
 		}
-		part, err = m.putPart(ctx, own, io.LimitReader(from, own.Size))
+		part, err = m.putPart(ctx, req, io.LimitReader(src, req.Size))
 		all.Parts = append(all.Parts, part)
 	}
 	var attrs *storage.Attrs

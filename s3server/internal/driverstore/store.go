@@ -144,15 +144,15 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	if err != nil {
 		return false, ErrorOf(err, b.Name)
 	}
-	opened, err := s.locate(b.Name)
+	bucket, err := s.locate(b.Name)
 	if err != nil {
 		return false, err
 	}
-	err = opened.write(ctx, b, &cachedBucket{})
+	err = bucket.write(ctx, b, &cachedBucket{})
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
 		err = s3error.New("OperationAborted") // another call has changed or removed the bucket in the meantime
 	} else if err != nil {
-		s.uncreate(ctx, opened, b)
+		s.uncreate(ctx, bucket, b)
 	}
 	return true, err
 }
@@ -191,14 +191,14 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 		if err != nil {
 			return err
 		}
-		changed := *old.bucket
-		if err := change(&changed); err != nil {
+		bucket := *old.bucket
+		if err := change(&bucket); err != nil {
 			return err
 		}
-		if err := b.update(ctx, old.bucket, &changed); err != nil {
+		if err := b.update(ctx, old.bucket, &bucket); err != nil {
 			return err
 		}
-		err = b.write(ctx, &changed, old)
+		err = b.write(ctx, &bucket, old)
 		if !isCode(err, storage.PreconditionFailed) { // after PreconditionFailed, retry: another process was faster
 			return err
 		}
@@ -245,14 +245,14 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 	return nil
 }
 
-func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.Bucket) bool) error {
+func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.Bucket) bool) error {
 	for token := ""; ; {
 		page, next, err := s.Service.ListBuckets(ctx, token)
 		if err != nil {
 			return ErrorOf(err, "")
 		}
 		for _, info := range page {
-			if info.Name < from {
+			if info.Name < start {
 				continue
 			}
 			b, err := s.Bucket(ctx, info.Name)

@@ -83,7 +83,7 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 		return err
 	}
 	return parallel.Each(ctx, len(orphans), maxPartRecords, func(ctx context.Context, i int) error {
-		if own, err := r.isOwn(ctx, orphans[i]); err != nil || !own {
+		if isOwn, err := r.isOwn(ctx, orphans[i]); err != nil || !isOwn {
 			return err
 		}
 		// The key of a staged part begins with the key of its record. removeAll removes all objects

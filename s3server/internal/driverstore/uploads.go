@@ -57,11 +57,11 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	u.Begin(s.Now())
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
 	w.Object.Upload = u.ID
-	r, kept, err := b.putRequest(ctx, w, settings)
+	r, values, err := b.putRequest(ctx, w, settings)
 	if err != nil {
 		return err
 	}
-	r.Metadata[reservedName] = kept.Encode()
+	r.Metadata[reservedName] = values.Encode()
 	records, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		}
 		return nil, ErrorOf(err, id)
 	}
-	if own, err := m.owns(ctx, records, id, record); !own || err != nil {
+	if isOwn, err := m.owns(ctx, records, id, record); !isOwn || err != nil {
 		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id)) // the record was copied from another bucket
 	}
 	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
@@ -232,11 +232,11 @@ func (s *Store) Complete(
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err // another completion was faster, so the upload has ended
 	}
-	if made, err := b.uploads.made(ctx, u); made != nil || err != nil {
+	if attrs, err := b.uploads.made(ctx, u); attrs != nil || err != nil {
 		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
 	}
 	w.Object.Upload = u.ID
-	r, kept, err := b.putRequest(ctx, w, settings)
+	r, values, err := b.putRequest(ctx, w, settings)
 	if err != nil {
 		return nil, "", err
 	}
@@ -249,9 +249,9 @@ func (s *Store) Complete(
 	r.Size = w.Object.Size
 	r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
 	if b.has(driver.LateMetadata) {
-		b.keepContent(kept, &w.Object, r.CRC32C)
+		b.keepContent(values, &w.Object, r.CRC32C)
 	}
-	r.Metadata[reservedName] = kept.Encode()
+	r.Metadata[reservedName] = values.Encode()
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil {
 		made, _ := b.uploads.made(ctx, u)
@@ -271,8 +271,8 @@ func (s *Store) Complete(
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
 	b.uploads.end(ctx, u)
-	v, shown := b.written(ctx, w, settings, attrs)
-	return v, shown, nil
+	v, versionID := b.written(ctx, w, settings, attrs)
+	return v, versionID, nil
 }
 
 // isLost reports whether the store no longer has an upload, because another program has removed the

@@ -11,7 +11,7 @@ import (
 // ListUploads passes one page of uploads to the function show. It reads the records of all uploads,
 // because a bucket has only few uploads. It keeps only one page in memory.
 func (s *Store) ListUploads(
-	ctx context.Context, bucket string, l state.Listing, after state.UploadPosition,
+	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),
 ) (more bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
@@ -22,7 +22,7 @@ func (s *Store) ListUploads(
 	if err != nil || records == nil {
 		return false, err
 	}
-	page := &state.UploadPage{Listing: l, After: after}
+	page := &state.UploadPage{Listing: l, After: pos}
 	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err == nil {

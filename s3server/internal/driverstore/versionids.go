@@ -37,9 +37,9 @@ func (s *Store) ValidID(id string) bool {
 
 // driverVersion returns the driver's version id for an id that clients see. If the key has no null
 // version, it returns an id that no version has.
-func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
-	if shown != state.NullVersion || !b.keepsVersions() {
-		return decodeVersion(shown), nil
+func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string) (id string, err error) {
+	if versionID != state.NullVersion || !b.keepsVersions() {
+		return decodeVersion(versionID), nil
 	}
 	id = state.NullVersion
 	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
@@ -54,14 +54,14 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 // decodeVersion returns the driver's version id for an id that clients see. It decodes only ids
 // that shownVersion returns, so that each version has only one id. With a second id, a client could
 // read a version although a policy denies access to the version's id.
-func decodeVersion(shown string) string {
-	if shown == state.NullVersion {
+func decodeVersion(versionID string) string {
+	if versionID == state.NullVersion {
 		return ""
 	}
-	if text, encoded := strings.CutPrefix(shown, encodedVersion); encoded {
+	if text, encoded := strings.CutPrefix(versionID, encodedVersion); encoded {
 		if id, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && !isPlain(string(id)) {
 			return string(id)
 		}
 	}
-	return shown
+	return versionID
 }

@@ -117,7 +117,7 @@ const maxRead = 256 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
 
-func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, to io.Writer) (err error) {
+func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, dst io.Writer) (err error) {
 	if length == 0 {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	buffer := readBuffers.Get().(*[maxRead]byte)
 	// io.CopyBuffer ignores the buffer if body is an io.WriterTo. A range of a file is no
 	// io.WriterTo, and needs the buffer.
-	_, err = io.CopyBuffer(to, body, buffer[:])
+	_, err = io.CopyBuffer(dst, body, buffer[:])
 	readBuffers.Put(buffer)
 	return ErrorOf(cmp.Or(err, body.Close()), v.Key)
 }

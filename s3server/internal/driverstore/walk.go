@@ -37,21 +37,21 @@ type nameWalk struct {
 
 // walk returns the walk for a listing of objects. If the listing has a delimiter other than a
 // slash, the walk shows all names, because drivers group names only at slashes.
-func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
+func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	if l.Delimiter != "" && l.Delimiter != "/" {
 		// One common prefix may stand for many names. With small pages, the walk would need many
 		// requests for one entry of the listing. So it requests full pages.
 		l.Delimiter = ""
 		l.Max = pageLimit
 	}
-	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
+	w := &nameWalk{listing: l, names: n.bucket.naming(), after: startAfter, seeks: true, show: show}
 	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-		var failed error
+		var failure error
 		err := n.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
-			more, failed = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
-			return more && failed == nil
+			more, failure = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
+			return more && failure == nil
 		})
-		return cmp.Or(err, failed)
+		return cmp.Or(err, failure)
 	}
 	if i := strings.LastIndexByte(l.Prefix, '/'); i >= 0 {
 		w.name = w.names.Escape(l.Prefix[:i]) + "/"
@@ -63,15 +63,15 @@ func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEnt
 // walkVersions returns the walk for a listing of versions. Only this library's own stores support a
 // delimiter and StartAfter in ListVersions. For other drivers, the walk lists all versions with the
 // prefix.
-func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
-	own := n.bucket.ownStore()
-	if !own {
+func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
+	isOwn := n.bucket.ownStore()
+	if !isOwn {
 		l.Delimiter = ""
 	}
-	w := n.walk(l, after, show)
+	w := n.walk(l, startAfter, show)
 	w.eachName = n.eachVersion
 	w.versions = n.versionsOf
-	w.seeks = own
+	w.seeks = isOwn
 	return w
 }
 
@@ -86,7 +86,7 @@ func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if r := w.request(); r != nil {
-		if more, err := w.stream(ctx, r); err != nil || !more {
+		if hasMore, err := w.stream(ctx, r); err != nil || !hasMore {
 			return false, err
 		}
 	}

@@ -22,7 +22,7 @@ func (b *driverBucket) putRequest(
 	if err := settings.LockNew(&w.Object, b.store.Now()); err != nil {
 		return nil, nil, err
 	}
-	p, kept, err := b.propertiesOf(&w.Object)
+	p, values, err := b.propertiesOf(&w.Object)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,7 +40,7 @@ func (b *driverBucket) putRequest(
 		Properties: p,
 		Controls:   controls,
 		Condition:  condition,
-	}, kept, nil
+	}, values, nil
 }
 
 func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
@@ -109,11 +109,11 @@ func lost(err error, c state.WriteCondition) error {
 }
 
 func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
-	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error) {
+	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
 		return b.put(ctx, r, body, func(crc storage.CRC32C) {
 			w.Object.SetContent(body.Digest)
-			b.keepContent(kept, &w.Object, crc)
-			r.Metadata[reservedName] = kept.Encode()
+			b.keepContent(values, &w.Object, crc)
+			r.Metadata[reservedName] = values.Encode()
 		})
 	})
 }
@@ -123,37 +123,37 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 func (s *Store) write(
 	ctx context.Context,
 	w *state.Write,
-	put func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error),
+	put func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error),
 ) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, w.Bucket)
 	if err != nil {
 		return nil, "", err
 	}
-	r, kept, err := b.putRequest(ctx, w, settings)
+	r, values, err := b.putRequest(ctx, w, settings)
 	if err != nil {
 		return nil, "", err
 	}
-	attrs, err := put(b, r, kept)
+	attrs, err := put(b, r, values)
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
-	v, shown := b.written(ctx, w, settings, attrs)
-	return v, shown, nil
+	v, versionID := b.written(ctx, w, settings, attrs)
+	return v, versionID, nil
 }
 
 // put sends a request with a body. When it has read the body, and before the object exists, it
 // calls the function in the parameter ended.
 func (b *driverBucket) put(
-	ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C),
+	ctx context.Context, r *driver.PutRequest, src io.Reader, ended func(storage.CRC32C),
 ) (*storage.Attrs, error) {
 	if b.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) {
+		r.Body = &summedBody{from: src, ended: func(crc storage.CRC32C) {
 			r.CRC32C = crc
 			ended(crc)
 		}}
 		return b.driver.Put(ctx, r)
 	}
-	file, err := spool(from)
+	file, err := spool(src)
 	if err != nil {
 		return nil, err
 	}
@@ -183,12 +183,12 @@ func (b *driverBucket) written(
 	return v, settings.Shown(v)
 }
 
-func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (*state.Version, string, error) {
-	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error) {
-		h := held(from)
-		attrs, err := b.copy(ctx, r, w, kept, h)
+func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
+	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
+		h := held(src)
+		attrs, err := b.copy(ctx, r, w, values, h)
 		if isCode(err, storage.Unsupported) {
-			return b.copyThrough(ctx, r, w, kept, h)
+			return b.copyThrough(ctx, r, w, values, h)
 		}
 		return attrs, err
 	})
@@ -199,15 +199,15 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (
 // entity tag (see keepsETags), it stores a checksum with the tag. In this case, copy also fails
 // with Unsupported if the source has no checksum.
 func (b *driverBucket) copy(
-	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
+	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {
 	source := h.bucket.driver.Locate(h.attrs.Key)
 	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account ||
 		!h.attrs.CRC32C.Known && b.keepsETags() {
 		return nil, storage.Unsupported
 	}
-	b.keepContent(kept, &w.Object, h.attrs.CRC32C)
-	r.Metadata[reservedName] = kept.Encode()
+	b.keepContent(values, &w.Object, h.attrs.CRC32C)
+	r.Metadata[reservedName] = values.Encode()
 	source.Version = h.attrs.Version
 	source.Revision = h.attrs.Revision
 	source.Attrs = h.attrs
@@ -223,15 +223,15 @@ func (b *driverBucket) copy(
 }
 
 func (b *driverBucket) copyThrough(
-	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
+	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {
-	from, err := h.open(ctx, 0, h.attrs.Size)
+	src, err := h.open(ctx, 0, h.attrs.Size)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = from.Close() }()
-	return b.put(ctx, r, from, func(crc storage.CRC32C) {
-		b.keepContent(kept, &w.Object, crc)
-		r.Metadata[reservedName] = kept.Encode()
+	defer func() { _ = src.Close() }()
+	return b.put(ctx, r, src, func(crc storage.CRC32C) {
+		b.keepContent(values, &w.Object, crc)
+		r.Metadata[reservedName] = values.Encode()
 	})
 }
