@@ -39,14 +39,14 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 	}
 	u := &state.Upload{Bucket: "photos", Key: "k", Object: o, Initiator: "210987654321", Kind: checksum.ByName("CRC32C"), Covers: checksum.Composite, Asked: true}
 	require.NoError(t, s.BeginUpload(ctx, u))
-	found, err := s.Upload(ctx, "photos", "k", u.ID)
+	upload, err := s.Upload(ctx, "photos", "k", u.ID)
 	require.NoError(t, err)
 	begun := *u
 	begun.Object.Upload = u.ID
-	found.Object.Data = nil
-	found.Object.ETag = ""
-	found.Object.Upload = u.ID
-	require.Equal(t, &begun, found)
+	upload.Object.Data = nil
+	upload.Object.ETag = ""
+	upload.Object.Upload = u.ID
+	require.Equal(t, &begun, upload)
 	u, err = s.Upload(ctx, "photos", "k", u.ID)
 	require.NoError(t, err)
 

@@ -19,9 +19,9 @@ func TestADescriptionDoesNotChangeWhileItIsUsed(t *testing.T) {
 	require.NoError(t, err)
 	used := b.description()
 	features := used.Features
-	changed := *settings
-	changed.Versioning = state.Enabled
-	b.keep(&changed, "")
+	bucket := *settings
+	bucket.Versioning = state.Enabled
+	b.keep(&bucket, "")
 	require.NotEmpty(t, used.Provider)
 	require.Equal(t, features, used.Features)
 }
@@ -34,8 +34,8 @@ func TestABucketKeepsItsSettingsWhileTheStoreIsDown(t *testing.T) {
 	require.NoError(t, err)
 	b.records.driver = driver.Intercept(b.records.driver, func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })
 	b.cached.at = time.Time{}
-	found, err := s.Bucket(ctx, "photos")
+	bucket, err := s.Bucket(ctx, "photos")
 	require.NoError(t, err)
-	require.Same(t, settings, found)
+	require.Same(t, settings, bucket)
 	require.Error(t, s.ChangeBucket(ctx, "photos", func(*state.Bucket) error { return nil }), "a change needs those of this moment")
 }

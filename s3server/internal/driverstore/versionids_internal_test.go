@@ -12,9 +12,9 @@ import (
 func TestAVersionHasOneID(t *testing.T) {
 	b := &driverBucket{}
 	for _, id := range []string{"18eb2995cc829525-3b9fb6", "2026-11-25T02:00:00.0000000Z", "e.plain", "null?"} {
-		shown := b.shownVersion(id, time.Time{})
-		require.Equal(t, id, decodeVersion(shown))
-		require.Equal(t, shown, b.shownVersion(decodeVersion(shown), time.Time{}))
+		versionID := b.shownVersion(id, time.Time{})
+		require.Equal(t, id, decodeVersion(versionID))
+		require.Equal(t, versionID, b.shownVersion(decodeVersion(versionID), time.Time{}))
 	}
 	const plain = "18eb2995cc829525-3b9fb6"
 	require.NotEqual(t, plain, decodeVersion(encodedVersion+base64.RawURLEncoding.EncodeToString([]byte(plain))))

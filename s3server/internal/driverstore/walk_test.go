@@ -24,11 +24,11 @@ import (
 )
 
 // expectedNames is the definition of a listing: keys in byte order, rolled up.
-func expectedNames(keys []string, l state.Listing, after state.Position) (names []string) {
+func expectedNames(keys []string, l state.Listing, pos state.Position) (names []string) {
 	for _, key := range keys {
 		common, rolled := l.CommonPrefix(key)
 		switch {
-		case !strings.HasPrefix(key, l.Prefix) || key <= after.Key || after.Prefix && strings.HasPrefix(key, after.Key):
+		case !strings.HasPrefix(key, l.Prefix) || key <= pos.Key || pos.Prefix && strings.HasPrefix(key, pos.Key):
 		case !rolled:
 			names = append(names, key)
 		case len(names) == 0 || names[len(names)-1] != common+"|":
@@ -54,19 +54,19 @@ func storeOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, key
 	}
 	_, err := s.CreateBucket(t.Context(), b)
 	require.NoError(t, err)
-	opened, err := s.locate("bucket")
+	bucket, err := s.locate("bucket")
 	require.NoError(t, err)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {
-		_, err := opened.driver.Put(t.Context(), &driver.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.CRC32C{Sum: crc32c.Sum(nil), Known: true}})
+		_, err := bucket.driver.Put(t.Context(), &driver.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.CRC32C{Sum: crc32c.Sum(nil), Known: true}})
 		require.NoError(t, err, "%q", key)
 	}
 	return &listedStore{s, keys}
 }
 
-func (s *listedStore) page(ctx context.Context, l state.Listing, after state.Position) (names []string, more bool, err error) {
-	more, err = s.store.List(ctx, "bucket", l, after, func(v *state.Version, common string) {
+func (s *listedStore) page(ctx context.Context, l state.Listing, pos state.Position) (names []string, more bool, err error) {
+	more, err = s.store.List(ctx, "bucket", l, pos, func(v *state.Version, common string) {
 		if v == nil {
 			names = append(names, common+"|")
 		} else {
@@ -76,8 +76,8 @@ func (s *listedStore) page(ctx context.Context, l state.Listing, after state.Pos
 	return names, more, err
 }
 
-func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, after state.VersionPosition) (names []string, next state.VersionPosition, more bool, err error) {
-	more, err = s.store.ListVersions(ctx, "bucket", l, after, func(v *state.Version, _ bool, common string) {
+func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, pos state.VersionPosition) (names []string, next state.VersionPosition, more bool, err error) {
+	more, err = s.store.ListVersions(ctx, "bucket", l, pos, func(v *state.Version, _ bool, common string) {
 		if v == nil {
 			names = append(names, common+"|")
 			next = state.VersionPosition{Key: common}
@@ -95,16 +95,16 @@ func (s *listedStore) check(t *testing.T, l state.Listing, after string) {
 	want := expectedNames(s.keys, l, state.Position{Key: after})
 	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter, after, l.Max)
 	var got []string
-	at := state.Position{Key: after}
+	pos := state.Position{Key: after}
 	for more := true; more; {
-		names, hasMore, err := s.page(t.Context(), l, at)
+		names, hasMore, err := s.page(t.Context(), l, pos)
 		require.NoError(t, err, about)
 		require.LessOrEqual(t, len(names), l.Max, about)
 		more = hasMore
 		if more {
 			require.Len(t, names, l.Max, about)
 			last, rolled := strings.CutSuffix(names[len(names)-1], "|")
-			at = state.Position{Key: last, Prefix: rolled}
+			pos = state.Position{Key: last, Prefix: rolled}
 		}
 		got = append(got, names...)
 	}
@@ -114,12 +114,12 @@ func (s *listedStore) check(t *testing.T, l state.Listing, after string) {
 func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 	t.Helper()
 	var got []string
-	var at state.VersionPosition
+	var pos state.VersionPosition
 	for more := true; more; {
-		names, next, hasMore, err := s.versionsPage(t.Context(), l, at)
+		names, next, hasMore, err := s.versionsPage(t.Context(), l, pos)
 		require.NoError(t, err)
 		got = append(got, names...)
-		at = next
+		pos = next
 		more = hasMore
 	}
 	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got, "versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
@@ -143,22 +143,22 @@ func TestAFullPageDoesNotListAnotherOne(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("%04d", i))
 	}
 	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, keys)
-	opened, err := s.store.locate("bucket")
+	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
-	largest := pageOf(opened.description())
-	for most, want := range map[int][]int{
+	largest := pageOf(bucket.description())
+	for maximum, want := range map[int][]int{
 		1:           {2},
 		largest - 1: {largest},
 		largest:     {largest, 1 + pageLimit/10},
 	} {
-		counted := &countedLists{Driver: opened.driver}
-		opened.driver = counted
-		names, more, err := s.page(t.Context(), state.Listing{Max: most}, state.Position{})
+		counted := &countedLists{Driver: bucket.driver}
+		bucket.driver = counted
+		names, hasMore, err := s.page(t.Context(), state.Listing{Max: maximum}, state.Position{})
 		require.NoError(t, err)
-		require.True(t, more)
-		require.Equal(t, keys[:most], names)
-		require.Equal(t, want, counted.asked, "a page of %d", most)
-		opened.driver = counted.Driver
+		require.True(t, hasMore)
+		require.Equal(t, keys[:maximum], names)
+		require.Equal(t, want, counted.asked, "a page of %d", maximum)
+		bucket.driver = counted.Driver
 	}
 }
 
@@ -175,14 +175,14 @@ func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*stor
 
 func TestOnlyAnEventAsksWhatARemovalRemoves(t *testing.T) {
 	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
-	opened, err := s.store.locate("bucket")
+	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
-	counted := &countedVersions{Driver: opened.driver}
-	opened.driver = counted
+	counted := &countedVersions{Driver: bucket.driver}
+	bucket.driver = counted
 	remove := func(key string) state.Removal {
-		gone, err := s.store.Remove(t.Context(), &state.RemoveRequest{VersionName: state.VersionName{Bucket: "bucket", Key: key}})
+		removal, err := s.store.Remove(t.Context(), &state.RemoveRequest{VersionName: state.VersionName{Bucket: "bucket", Key: key}})
 		require.NoError(t, err)
-		return gone
+		return removal
 	}
 	remove("a")
 	require.Zero(t, counted.heads)
@@ -208,19 +208,19 @@ func TestAListingOfVersionsPassesOverFolders(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
 	}
 	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), true, keys)
-	opened, err := s.store.locate("bucket")
+	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
-	counted := &countedVersions{Driver: opened.driver}
-	opened.driver = counted
+	counted := &countedVersions{Driver: bucket.driver}
+	bucket.driver = counted
 	for _, size := range []int{1, 1000} {
 		counted.listed = 0
 		s.checkVersions(t, state.Listing{Delimiter: "/", Max: size})
 		require.Less(t, counted.listed, 30, "pages of %d", size)
 	}
 	counted.listed = 0
-	found, _, err := s.store.Find(t.Context(), state.VersionName{Bucket: "bucket", Key: "f"})
+	version, _, err := s.store.Find(t.Context(), state.VersionName{Bucket: "bucket", Key: "f"})
 	require.NoError(t, err)
-	require.Nil(t, found)
+	require.Nil(t, version)
 	require.LessOrEqual(t, counted.listed, 10, "a missing key")
 	names, _, _, err := s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
