@@ -102,19 +102,19 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 		)
 	}
 	registry.RLock()
-	opener, known := registry.openers[u.Scheme]
+	opener, ok := registry.openers[u.Scheme]
 	schemes := slices.Sorted(maps.Keys(registry.openers))
 	registry.RUnlock()
 	if u.Scheme == "" {
 		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
-	if !known {
+	if !ok {
 		e := invalid(
 			"address",
 			fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")),
 		)
 		e.Hint = "import the package that registers the scheme"
-		if path, ours := packageOf[u.Scheme]; ours {
+		if path, isOurs := packageOf[u.Scheme]; isOurs {
 			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
 		}
 		return nil, Opener{}, e
@@ -137,13 +137,13 @@ func checkParams(u *url.URL, own []string) *Error {
 	if err != nil {
 		return invalid("address", "has a query that cannot be read")
 	}
-	known := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
+	names := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
 	for name, values := range query {
-		if !slices.Contains(known, name) {
+		if !slices.Contains(names, name) {
 			return invalid(
 				"address",
 				fmt.Sprintf("has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme,
-					strings.Join(known, ", ")),
+					strings.Join(names, ", ")),
 			)
 		}
 		if len(values) > 1 {

@@ -230,11 +230,11 @@ func ownError(err error) *Error {
 		return nil
 	}
 	e := &Error{}
-	if own, ok := err.(*Error); ok && own == nil {
+	if storageErr, ok := err.(*Error); ok && storageErr == nil {
 		e.Code = Internal
 		e.Err = errors.New("a nil *Error was returned as an error")
 	} else if ok {
-		*e = *own
+		*e = *storageErr
 	} else if inner := (*Error)(nil); errors.As(err, &inner) {
 		*e = *inner
 		e.Err = err
@@ -274,7 +274,7 @@ func (e *Error) attributeToContext(interrupted error) {
 
 // classify returns the code of an error that no driver has translated.
 func classify(err error) Code {
-	if code, found := findCode(err); found {
+	if code, ok := findCode(err); ok {
 		return code
 	}
 	var network net.Error

@@ -45,11 +45,11 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
 	}
 	var given DownloadOptions
-	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 &&
+	complete := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 &&
 		given.Version == "" &&
 		given.Condition == Condition{}
 	d := &fileDownload{b: orFailing(b), key: key, path: path, opts: opts, sync: !given.NoSync, progress: given.Progress}
-	if whole {
+	if complete {
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
@@ -117,11 +117,11 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	if err := setMode(d.part.OS(), mode, replaces); err != nil {
 		return nil, err
 	}
-	to := io.Writer(d.part.OS())
+	dst := io.Writer(d.part.OS())
 	if record(d.part, d.source, r.Attrs(), d.sync) {
-		to = d.part
+		dst = d.part
 	}
-	_, err = r.WriteTo(to)
+	_, err = r.WriteTo(dst)
 	return r.Attrs(), err
 }
 

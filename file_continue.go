@@ -15,11 +15,11 @@ func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	if source == "" || a.Revision == "" || a.Size < partfile.Least {
 		return false
 	}
-	of := partfile.Object{Source: source, Revision: a.Revision, Size: a.Size}
+	obj := partfile.Object{Source: source, Revision: a.Revision, Size: a.Size}
 	if a.CRC32C.Known {
-		of.CRC32C = &a.CRC32C.Sum
+		obj.CRC32C = &a.CRC32C.Sum
 	}
-	return part.Record(of, sync) == nil
+	return part.Record(obj, sync) == nil
 }
 
 // continueDownload completes the unfinished download in the temporary file. The parameter part is
@@ -29,16 +29,16 @@ func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),
 ) (a *Attrs, done bool, err error) {
-	of := part.Object()
+	obj := part.Object()
 	has := part.Has()
 	err = part.Fill(func(offset, length int64) (partfile.Reader, error) {
-		more := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(of.Revision))
+		extra := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(obj.Revision))
 		if progress != nil {
 			before := has
-			more = append(more, WithProgress(func(done, _ int64) { progress(before+done, of.Size) }))
+			extra = append(extra, WithProgress(func(done, _ int64) { progress(before+done, obj.Size) }))
 		}
 		has += length
-		r, err := b.Download(ctx, key, more...)
+		r, err := b.Download(ctx, key, extra...)
 		if err == nil && a == nil {
 			a = r.Attrs()
 		}
@@ -48,8 +48,8 @@ func continueDownload(
 		if err = part.Check(); err != nil {
 			return nil, false, nil
 		}
-		if !a.CRC32C.Known && of.CRC32C != nil {
-			a.CRC32C = CRC32C{Sum: *of.CRC32C, Known: true}
+		if !a.CRC32C.Known && obj.CRC32C != nil {
+			a.CRC32C = CRC32C{Sum: *obj.CRC32C, Known: true}
 		}
 		return a, true, nil
 	}
@@ -61,7 +61,7 @@ func continueDownload(
 		InvalidArgument,
 		Unsupported,
 		ChecksumMismatch:
-		if own := (*Error)(nil); errors.As(err, &own) {
+		if e := (*Error)(nil); errors.As(err, &e) {
 			return nil, false, nil // the caller ignores this error, and downloads the whole object instead
 		}
 	}

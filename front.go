@@ -233,8 +233,8 @@ func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bo
 	if err := f.check(ctx, scope.Exists, "Exists", key, given.ApplyAttrs(opts...)); err != nil {
 		return false, err
 	}
-	there, err := f.core.Exists(ctx, f.scope.Key(key), given)
-	return there, f.outward(err)
+	exists, err := f.core.Exists(ctx, f.scope.Key(key), given)
+	return exists, f.outward(err)
 }
 
 func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) error {

@@ -89,26 +89,26 @@ func moveInOneStep(
 }
 
 // copied returns the results of a copy or move by the Core, as the caller sees them. See answer.
-func (f *front) copied(a *Attrs, err error, op, to string, source *front, from string) (*Attrs, error) {
+func (f *front) copied(a *Attrs, err error, op, dst string, source *front, src string) (*Attrs, error) {
 	if a == nil && err == nil {
-		return nil, f.noAnswer(op, to)
+		return nil, f.noAnswer(op, dst)
 	}
-	return f.attrs(a, to), f.eitherOutward(err, to, source, from)
+	return f.attrs(a, dst), f.eitherOutward(err, dst, source, src)
 }
 
 // eitherOutward removes the prefix from the key in the error of a copy or move. If the error is
 // about the destination, the key has the prefix of f. If the error is about the source, the key has
 // the prefix of source.
-func (f *front) eitherOutward(err error, to string, source *front, from string) error {
+func (f *front) eitherOutward(err error, dst string, source *front, src string) error {
 	var e *Error
 	if err == nil || !errors.As(err, &e) {
 		return err
 	}
-	of := f.scope.Key(to)
-	if e.Key == of && (source == nil || source.scope.Key(from) != of || e.Bucket == f.core.Place().Bucket) {
+	of := f.scope.Key(dst)
+	if e.Key == of && (source == nil || source.scope.Key(src) != of || e.Bucket == f.core.Place().Bucket) {
 		return f.outward(err)
 	}
-	if source != nil && e.Key == source.scope.Key(from) {
+	if source != nil && e.Key == source.scope.Key(src) {
 		return source.outward(err)
 	}
 	return err

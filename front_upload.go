@@ -179,8 +179,8 @@ func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPa
 	if err := u.front.check(ctx, scope.Upload|scope.SignUpload, "SignPart", u.Key(), nil); err != nil {
 		return nil, err
 	}
-	signed, err := u.of.SignPart(ctx, number, opts...)
-	return answered(u.front, signed, err, "SignPart", u.Key())
+	signedURL, err := u.of.SignPart(ctx, number, opts...)
+	return answered(u.front, signedURL, err, "SignPart", u.Key())
 }
 
 func (u *shownUpload) Parts(ctx context.Context) ([]UploadedPart, error) {

@@ -14,10 +14,10 @@ func init() { serving.Has = hasText }
 
 // hasText reports whether the first 64 KiB of an object or a file contain the parameter text. The
 // second parameter is the bucket of the object, or the directory of the file.
-func hasText(ctx context.Context, in any, key, text string) bool {
+func hasText(ctx context.Context, input any, key, text string) bool {
 	var body io.ReadCloser
 	var err error
-	switch in := in.(type) {
+	switch in := input.(type) {
 	case serving.Directory:
 		body, err = openIn(string(in), filepath.FromSlash(key))
 	case Downloader:

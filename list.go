@@ -33,7 +33,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if page == nil || page.Token != "" && page.Token == token {
 			return nil, f.noAnswer("ListPage", "")
 		}
-		kept := 0
+		count := 0
 		for i := range page.Entries {
 			marker, err := f.show("ListPage", &page.Entries[i].Key)
 			if err != nil {
@@ -42,13 +42,13 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			if marker {
 				continue
 			}
-			if kept < i {
-				page.Entries[kept] = page.Entries[i]
+			if count < i {
+				page.Entries[count] = page.Entries[i]
 			}
-			kept++
+			count++
 		}
-		page.Entries = page.Entries[:kept]
-		if kept > 0 || page.Token == "" {
+		page.Entries = page.Entries[:count]
+		if count > 0 || page.Token == "" {
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {

@@ -47,9 +47,9 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 			o.Fail(invalid("option", "must not be nil"))
 			continue
 		}
-		failed := o.err
+		err := o.err
 		opt.ApplyOpen(o)
-		o.err = cmp.Or(failed, o.err) // ApplyOpen may have replaced *o, and with it the earlier error
+		o.err = cmp.Or(err, o.err) // ApplyOpen may have replaced *o, and with it the earlier error
 	}
 	o.check()
 	if o.Buffers == nil {

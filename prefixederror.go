@@ -71,6 +71,6 @@ func (e *prefixedError) Is(target error) bool { return errors.Is(e.original, tar
 // target can hold an *Error, As returns false, because an *Error in the original error has a key
 // with the prefix. errors.As then calls Unwrap, and finds a copy whose key lacks the prefix.
 func (e *prefixedError) As(target any) bool {
-	ours := reflect.TypeFor[*Error]().AssignableTo(reflect.TypeOf(target).Elem())
-	return !ours && errors.As(e.original, target)
+	isOurs := reflect.TypeFor[*Error]().AssignableTo(reflect.TypeOf(target).Elem())
+	return !isOurs && errors.As(e.original, target)
 }

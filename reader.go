@@ -209,9 +209,9 @@ func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
 		if have >= length {
 			return data, nil
 		}
-		more := make([]byte, have+min(have, length-have))
-		copy(more, data)
-		data = more
+		extra := make([]byte, have+min(have, length-have))
+		copy(extra, data)
+		data = extra
 	}
 }
 

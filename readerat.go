@@ -130,11 +130,11 @@ func (r *ReaderAt) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if r.open == nil {
-		from, err := r.object.open(r.ctx, "Read", r.pos, -1)
+		src, err := r.object.open(r.ctx, "Read", r.pos, -1)
 		if err != nil {
 			return 0, err
 		}
-		r.open = from
+		r.open = src
 	}
 	n, err := r.open.Read(p)
 	r.pos += int64(n)

@@ -100,17 +100,17 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	for i, one := range ranges {
 		var r DownloadOptions
 		WithRange(one.Offset, one.Length).applyDownload(&r)
-		from, to, err := r.Span(size)
+		start, end, err := r.Span(size)
 		if err != nil {
 			return nil, &Error{
 				Code: RangeNotSatisfiable,
 				Err:  fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, one.Offset, size),
 			}
 		}
-		if e := checkFitsSlice(to - from); e != nil {
+		if e := checkFitsSlice(end - start); e != nil {
 			return nil, e
 		}
-		spans[i] = rangeplan.Span{Offset: from, End: to}
+		spans[i] = rangeplan.Span{Offset: start, End: end}
 	}
 	return spans, nil
 }
@@ -242,8 +242,8 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		run := batch[i]
 		offset, length := r.first.Range()
 		if offset != run.Offset || length < run.End-run.Offset {
-			return r.object.fetch(ctx, run.Offset, run.End-run.Offset, func(from io.Reader) error {
-				return r.read(run, from)
+			return r.object.fetch(ctx, run.Offset, run.End-run.Offset, func(src io.Reader) error {
+				return r.read(run, src)
 			})
 		}
 		defer context.AfterFunc(ctx, r.stopFirst)()
@@ -256,13 +256,13 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 }
 
 // read copies the bytes of a run from its response into the results, and skips the gaps.
-func (r *rangesRead) read(run rangeplan.Run, from io.Reader) error {
+func (r *rangesRead) read(run rangeplan.Run, src io.Reader) error {
 	offset := run.Offset
 	for _, p := range run.Parts {
-		if _, err := io.CopyN(io.Discard, from, p.Offset-offset); err != nil {
+		if _, err := io.CopyN(io.Discard, src, p.Offset-offset); err != nil {
 			return err
 		}
-		if _, err := io.ReadFull(from, r.place(p)); err != nil {
+		if _, err := io.ReadFull(src, r.place(p)); err != nil {
 			return err
 		}
 		offset = p.End

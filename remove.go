@@ -76,9 +76,9 @@ func RemoveMatching(ctx context.Context, b interface {
 	ctx = evidence.WithoutFailover(ctx)
 	held := serving.HeldIn(ctx, b)
 	matching := func(yield func(ListEntry) bool) {
-		for entry, failed := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {
-			if failed != nil {
-				listed = failed
+		for entry, failure := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {
+			if failure != nil {
+				listed = failure
 				return
 			}
 			if entry.IsPrefix || slices.Contains(held, entry.Key) || match != nil && !match(entry) {

@@ -151,13 +151,13 @@ func WithPublicAccess(public bool) SettingOption {
 // WithVersioning sets whether the bucket keeps new versions. A local or memory bucket that is opened
 // with true keeps versions. If another store cannot keep versions, every call on a bucket that is
 // opened with true fails with [Unsupported]. When a bucket is opened, false has no effect.
-func WithVersioning(on bool) SettingOption {
+func WithVersioning(enabled bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) {
-			r.Versioning = &on
+			r.Versioning = &enabled
 		},
 		func(o *OpenOptions) {
-			o.Versions = o.Versions || on
+			o.Versions = o.Versions || enabled
 		},
 	}
 }

@@ -225,7 +225,7 @@ var registry = struct {
 func Register(name string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
-	if _, known := registry.openers[name]; known {
+	if _, ok := registry.openers[name]; ok {
 		panic("storage: Register: scheme " + name + " is registered already")
 	}
 	if !scheme.MatchString(name) {

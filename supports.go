@@ -34,8 +34,8 @@ func Supports(b any, features Features) bool {
 // call on b fails, Require fails with the same Code. For example, every call fails on a bucket from
 // [Prefixed] with an invalid prefix. A type of your own has the features that [Supports] lists.
 func Require(b any, features Features) error {
-	f, ours := b.(*front)
-	if ours {
+	f, isOurs := b.(*front)
+	if isOurs {
 		if e := f.refused(0, nil); e != nil {
 			return located(f, "Require", "", e)
 		}
@@ -54,8 +54,8 @@ func Require(b any, features Features) error {
 
 // lacks returns an error that names the missing features, with a hint that says how to get them.
 func lacks(b any, features Features) *Error {
-	f, ours := b.(*front)
-	if !ours {
+	f, isOurs := b.(*front)
+	if !isOurs {
 		what := fmt.Sprintf("%T does not support %s: it is not a bucket of this library", b, features)
 		return unsupported(what, scope.ForeignHint)
 	}

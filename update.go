@@ -235,9 +235,9 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		r.conflicts++
 		r.throttled = backoff.Tries{}
 	case e.Code == RateLimited:
-		var again bool
-		delay, again = r.policy.Allow(&r.throttled, true, e.RetryAfter)
-		if !again {
+		var retry bool
+		delay, retry = r.policy.Allow(&r.throttled, true, e.RetryAfter)
+		if !retry {
 			return err
 		}
 	default:

@@ -50,17 +50,17 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 	if e != nil {
 		return nil, e
 	}
-	whole := f.scope.Prefix + prefix
+	full := f.scope.Prefix + prefix
 	e = f.refused(scope.Everything, nil)
 	if e == nil {
-		e = checkVend(whole, rights, ttl)
+		e = checkVend(full, rights, ttl)
 	}
 	if e != nil {
 		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)
-		op := Operation{Name: "Vend", Key: whole, Effects: Effects(permitted)}
+		op := Operation{Name: "Vend", Key: full, Effects: Effects(permitted)}
 		return nil, f.refuse(ctx, op, located(f, "Vend", prefix, e))
 	}
-	v, err := f.core.Vend(ctx, whole, rights, ttl)
+	v, err := f.core.Vend(ctx, full, rights, ttl)
 	return answered(f, v, err, "Vend", prefix)
 }
 
