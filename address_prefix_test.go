@@ -153,14 +153,14 @@ func TestAPrefixNeedsABucketOfThisLibrary(t *testing.T) {
 }
 
 func TestAPrefixOfAViewLeavesItsBucketOpen(t *testing.T) {
-	whole := memstore.New()
-	lend(t, storage.Prefixed(whole, "a/"))
+	parent := memstore.New()
+	lend(t, storage.Prefixed(parent, "a/"))
 	b, err := storage.Open(t.Context(), "lent://x?prefix=b/")
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(b))
-	there, err := whole.Exists(t.Context(), "a/b/k")
+	exists, err := parent.Exists(t.Context(), "a/b/k")
 	require.NoError(t, err)
-	require.True(t, there)
+	require.True(t, exists)
 }

@@ -45,9 +45,9 @@ func TestCommentOfCoreListsMethods(t *testing.T) {
 		"listed":                          effect.List,
 		"described by attributes or tags": effect.Describe,
 	} {
-		found := regexp.MustCompile(`To see what is ` + word + `, override ([A-Za-z, ]+)\.`).FindStringSubmatch(comment)
-		require.NotNil(t, found, "the comment of Core lists what is %s", word)
-		listed := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(found[1], ",", " "), " and ", " "))
+		names := regexp.MustCompile(`To see what is ` + word + `, override ([A-Za-z, ]+)\.`).FindStringSubmatch(comment)
+		require.NotNil(t, names, "the comment of Core lists what is %s", word)
+		listed := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(names[1], ",", " "), " and ", " "))
 		var want []string
 		for name, effects := range effect.CoreMethods {
 			if effects&set != 0 {
@@ -148,9 +148,9 @@ func (c refusing) Source(key string) storage.CopySource {
 }
 
 func (c refusing) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	return c.by("CopyFrom").CopyFrom(ctx, key, from, o)
+	return c.by("CopyFrom").CopyFrom(ctx, key, src, o)
 }
 
 func (c refusing) Compose(
@@ -159,8 +159,8 @@ func (c refusing) Compose(
 	return c.by("Compose").Compose(ctx, key, srcKeys, o)
 }
 
-func (c refusing) Move(ctx context.Context, from, to string, o *storage.CopyOptions) (*storage.Attrs, error) {
-	return c.by("Move").Move(ctx, from, to, o)
+func (c refusing) Move(ctx context.Context, src, dst string, o *storage.CopyOptions) (*storage.Attrs, error) {
+	return c.by("Move").Move(ctx, src, dst, o)
 }
 
 func (c refusing) Tags(ctx context.Context, key string, o *storage.DownloadOptions) (map[string]string, error) {

@@ -74,7 +74,7 @@ func TestACoreThatEmbedsLosesNothing(t *testing.T) {
 func TestABucketOfAnotherTypeIsRefused(t *testing.T) {
 	type embedding struct{ storage.Bucket }
 	b := embedding{whole(t)}
-	_, copied := storage.Copy(t.Context(), b, "to", b, "k")
+	_, copyErr := storage.Copy(t.Context(), b, "to", b, "k")
 	_, composed := storage.Compose(t.Context(), b, "to", []string{"k"})
 	_, moved := storage.Move(t.Context(), b, "k", "to")
 	_, listed := storage.ListPage(t.Context(), b, "")
@@ -84,7 +84,7 @@ func TestABucketOfAnotherTypeIsRefused(t *testing.T) {
 	_, attrs := storage.Prefixed(b, "p/").Attrs(t.Context(), "k")
 	_, narrowed := storage.Ref[storage.AttrsReader](b).Attrs(t.Context(), "k")
 	refused := map[string]error{
-		"Copy":           copied,
+		"Copy":           copyErr,
 		"Compose":        composed,
 		"Move":           moved,
 		"ListPage":       listed,
@@ -138,8 +138,8 @@ func TestABucketWithoutACoreRefusesEachCall(t *testing.T) {
 	}
 	require.NoError(t, storage.Close(b))
 	require.False(t, storage.Supports(b, 0))
-	_, found := storage.As[any](b)
-	require.False(t, found)
+	_, ok := storage.As[any](b)
+	require.False(t, ok)
 }
 
 func TestTwoWrapsOfOneBucketCloseIt(t *testing.T) {
@@ -281,20 +281,20 @@ func TestAPrefixedBucketShowsWhatIsUnderItsPrefix(t *testing.T) {
 		uploads = append(uploads, entry.Key)
 	}
 	require.Equal(t, []string{"parts"}, uploads)
-	again, err := storage.ContinueUpload(t.Context(), view, u.Token())
+	second, err := storage.ContinueUpload(t.Context(), view, u.Token())
 	require.NoError(t, err)
-	require.Equal(t, "parts", again.Key())
+	require.Equal(t, "parts", second.Key())
 	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(b, "q/"), u.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument, "it is outside of the view")
-	_, err = again.PutPart(t.Context(), 1, strings.NewReader("part"))
+	_, err = second.PutPart(t.Context(), 1, strings.NewReader("part"))
 	require.NoError(t, err)
-	attrs, err := again.Complete(t.Context())
+	attrs, err := second.Complete(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "parts", attrs.Key)
 
 	long := strings.Repeat("x", 2000)
-	removed, err := storage.RemoveAll(t.Context(), view, slices.Values([]string{"k", "parts", long}))
-	require.Equal(t, 2, removed)
+	n, err := storage.RemoveAll(t.Context(), view, slices.Values([]string{"k", "parts", long}))
+	require.Equal(t, 2, n)
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, long, e.Key)
 }
@@ -314,8 +314,8 @@ func TestAReferenceIsNotWidened(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = storage.RemoveAll(t.Context(), reader, slices.Values([]string{"k"}))
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	_, found := storage.As[any](reader)
-	require.False(t, found)
+	_, ok := storage.As[any](reader)
+	require.False(t, ok)
 
 	uploader := storage.Ref[storage.Uploader](b).(storage.Bucket)
 	u, err := storage.BeginUpload(t.Context(), uploader, "parts")
@@ -553,8 +553,8 @@ func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*s
 // the key of an object outside of the view.
 func TestAttrsThroughViewHasKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
-		kept := &storage.Attrs{Key: key}
-		b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, kept} })
+		attrs := &storage.Attrs{Key: key}
+		b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, attrs} })
 		require.NoError(t, err)
 		view := storage.Prefixed(b, "p/")
 		for range 2 {
@@ -569,7 +569,7 @@ func TestAttrsThroughViewHasKeyOfCall(t *testing.T) {
 			require.Empty(t, content)
 			require.NoError(t, r.Close())
 		}
-		require.Equal(t, key, kept.Key)
+		require.Equal(t, key, attrs.Key)
 	}
 }
 
@@ -584,7 +584,7 @@ func TestNilBucketIsRefused(t *testing.T) {
 	_, committed := writer.Commit()
 	change := func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil }
 	_, wrapped := storage.Wrap(memstore.New(), nil)
-	_, copied := storage.Copy(ctx, memstore.New(), "k", nil, "k")
+	_, copyErr := storage.Copy(ctx, memstore.New(), "k", nil, "k")
 	failures := map[string]error{
 		"ReadAll":        readAll,
 		"ReadRanges":     ranges,
@@ -601,7 +601,7 @@ func TestNilBucketIsRefused(t *testing.T) {
 		"Wrap of nil":    lastError(storage.Wrap(nil, func(c storage.Core) storage.Core { return c })),
 		"Wrap":           wrapped,
 		"Copy":           lastError(storage.Copy(ctx, nil, "k", memstore.New(), "k")),
-		"Copy from nil":  copied,
+		"Copy from nil":  copyErr,
 		"Close":          storage.Close(nil),
 	}
 	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported} // no bucket is not one of this library
@@ -618,9 +618,9 @@ func TestNilBucketIsRefused(t *testing.T) {
 type restoring struct{ storage.Core }
 
 func (c restoring) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, _ *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, _ *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	r, err := from.Download(ctx, &storage.DownloadOptions{Length: -1})
+	r, err := src.Download(ctx, &storage.DownloadOptions{Length: -1})
 	if err != nil {
 		return nil, err
 	}

@@ -57,10 +57,10 @@ func (w *watched) hook(ctx context.Context, op storage.Operation) (context.Conte
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen = append(w.seen, op)
-	done := func(out storage.Outcome) {
+	done := func(outcome storage.Outcome) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.outcomes = append(w.outcomes, out.Err)
+		w.outcomes = append(w.outcomes, outcome.Err)
 	}
 	if op.Effects&w.deny != 0 {
 		return nil, done, errDenied
@@ -543,15 +543,15 @@ func TestPageListsEffectsOfOperations(t *testing.T) {
 	require.NoError(t, err)
 	listed := map[string]storage.Effects{}
 	row := regexp.MustCompile("(?m)^\\| ([a-z, ]+) \\| (`.+`) \\|$")
-	for _, found := range row.FindAllStringSubmatch(string(page), -1) {
+	for _, names := range row.FindAllStringSubmatch(string(page), -1) {
 		effects := storage.Effects(0)
 		for one := storage.EffectRead; one <= storage.EffectAdminister; one <<= 1 {
-			if slices.Contains(strings.Split(found[1], ", "), one.String()) {
+			if slices.Contains(strings.Split(names[1], ", "), one.String()) {
 				effects |= one
 			}
 		}
-		require.Equal(t, found[1], effects.String())
-		for _, name := range strings.Fields(strings.ReplaceAll(found[2], "`", "")) {
+		require.Equal(t, names[1], effects.String())
+		for _, name := range strings.Fields(strings.ReplaceAll(names[2], "`", "")) {
 			listed[name] = effects
 		}
 	}
@@ -575,18 +575,18 @@ func TestEachFunctionOfBucketHasEffects(t *testing.T) {
 	for _, tt := range watchedCalls {
 		rows[tt.name] = tt.name
 	}
-	for _, of := range []reflect.Type{reflect.TypeFor[storage.Bucket](), reflect.TypeFor[storage.MultipartUpload]()} {
-		for i := range of.NumMethod() {
-			m := of.Method(i)
+	for _, typ := range []reflect.Type{reflect.TypeFor[storage.Bucket](), reflect.TypeFor[storage.MultipartUpload]()} {
+		for i := range typ.NumMethod() {
+			m := typ.Method(i)
 			takesContext := m.Type.NumIn() > 0 && m.Type.In(0) == reflect.TypeFor[context.Context]()
 			if takesContext || m.Name == "PublicURL" {
-				require.Contains(t, rows, of.Name()+"."+m.Name)
+				require.Contains(t, rows, typ.Name()+"."+m.Name)
 			}
 		}
 	}
-	found := functionsOfBuckets(t)
-	require.Subset(t, found, []string{"ReadAll", "Copy", "As", "Update", "Supports"}, "the search finds functions")
-	for _, name := range found {
+	names := functionsOfBuckets(t)
+	require.Subset(t, names, []string{"ReadAll", "Copy", "As", "Update", "Supports"}, "the search finds functions")
+	for _, name := range names {
 		require.Contains(t, rows, name, "the exported function %s takes a bucket and has no row", name)
 	}
 }
@@ -616,8 +616,8 @@ func functionsOfBuckets(t *testing.T) []string {
 				if of, ok := n.Type.(*ast.InterfaceType); ok {
 					for _, m := range of.Methods.List {
 						for _, method := range m.Names {
-							_, own := bucket.MethodByName(method.Name)
-							interfaces[n.Name.Name] = interfaces[n.Name.Name] || own && n.Name.Name != "Core"
+							_, isOwn := bucket.MethodByName(method.Name)
+							interfaces[n.Name.Name] = interfaces[n.Name.Name] || isOwn && n.Name.Name != "Core"
 						}
 					}
 				}

@@ -100,11 +100,11 @@ func (d *mapDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs
 	if r.Condition.NotRevision == o.revision {
 		return nil, nil, storage.NotModified
 	}
-	from, to, err := r.Span(int64(len(o.data)))
+	start, end, err := r.Span(int64(len(o.data)))
 	if err != nil {
 		return nil, nil, err
 	}
-	return o.attrs(), io.NopCloser(bytes.NewReader(o.data[from:to])), nil
+	return o.attrs(), io.NopCloser(bytes.NewReader(o.data[start:end])), nil
 }
 
 func (d *mapDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {

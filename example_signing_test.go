@@ -15,14 +15,14 @@ import (
 func ExampleSignedURL() {
 	ctx := context.Background()
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com")) // serve.NewHandler answers there; a cloud signs its own
-	signed, err := bucket.SignedUploadURL(ctx, "avatars/42.png",
+	signedURL, err := bucket.SignedUploadURL(ctx, "avatars/42.png",
 		storage.WithContentType("image/png"), storage.WithTTL(time.Hour))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(signed.Method, signed.Header.Get("Content-Type"))
-	fmt.Println(signed) // a log shows no signature
+	fmt.Println(signedURL.Method, signedURL.Header.Get("Content-Type"))
+	fmt.Println(signedURL) // a log shows no signature
 	// Output:
 	// PUT image/png
 	// PUT https://files.example.com/avatars/42.png?REDACTED
@@ -32,13 +32,13 @@ func ExampleSignedURL() {
 func ExampleWithInlineName() {
 	ctx := context.Background()
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
-	signed, err := bucket.SignedDownloadURL(ctx, "reports/7f3a",
+	signedURL, err := bucket.SignedDownloadURL(ctx, "reports/7f3a",
 		storage.WithInlineName("Übersicht.pdf"), storage.WithResponseContentType("application/pdf"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(signed.Method)
+	fmt.Println(signedURL.Method)
 	// Output: GET
 }
 
@@ -65,7 +65,7 @@ func ExampleSignedUploadForm() {
 func ExampleWithStableFor() {
 	ctx := context.Background()
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
-	signed, err := bucket.SignedDownloadURL(ctx, "avatars/42.png",
+	signedURL, err := bucket.SignedDownloadURL(ctx, "avatars/42.png",
 		storage.WithStableFor(time.Hour), storage.WithTTL(10*time.Minute))
 	if errors.Is(err, storage.Unsupported) { // the credentials are temporary
 		return
@@ -74,7 +74,7 @@ func ExampleWithStableFor() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(time.Until(signed.ExpiresAt) > 9*time.Minute, time.Until(signed.ExpiresAt) <= 70*time.Minute)
+	fmt.Println(time.Until(signedURL.ExpiresAt) > 9*time.Minute, time.Until(signedURL.ExpiresAt) <= 70*time.Minute)
 	// Output: true true
 }
 
@@ -82,11 +82,11 @@ func ExampleWithStableFor() {
 func ExampleSignedRemoveURL() {
 	ctx := context.Background()
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
-	signed, err := storage.SignedRemoveURL(ctx, bucket, "exports/42.zip", storage.WithTTL(24*time.Hour))
+	signedURL, err := storage.SignedRemoveURL(ctx, bucket, "exports/42.zip", storage.WithTTL(24*time.Hour))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(signed.Method)
+	fmt.Println(signedURL.Method)
 	// Output: DELETE
 }

@@ -261,18 +261,18 @@ func ExampleRemoveMatching() {
 			panic(err)
 		}
 	}
-	removed, err := storage.RemoveMatching(ctx, bucket, func(e storage.ListEntry) bool {
+	n, err := storage.RemoveMatching(ctx, bucket, func(e storage.ListEntry) bool {
 		return !strings.HasSuffix(e.Key, ".keep")
 	}, storage.WithPrefix("tmp/"))
-	fmt.Println(removed, err)
+	fmt.Println(n, err)
 	// Output: 2 <nil>
 }
 
 func ExampleRemoveAll() {
 	ctx := context.Background()
 	bucket := memstore.New()
-	removed, err := storage.RemoveAll(ctx, bucket, slices.Values([]string{"not there", "nor this"}))
-	fmt.Println(removed, err) // both are gone, and that is what was asked for
+	n, err := storage.RemoveAll(ctx, bucket, slices.Values([]string{"not there", "nor this"}))
+	fmt.Println(n, err) // both are gone, and that is what was asked for
 	// Output: 2 <nil>
 }
 
@@ -469,11 +469,11 @@ func ExampleBeginUpload() {
 	// In other processes, at the same time and in any order; every part but the last has at
 	// least upload.Limits().MinSize bytes.
 	for number, text := range map[int]string{2: "world", 1: "hello, "} {
-		again, err := storage.ContinueUpload(ctx, bucket, token)
+		second, err := storage.ContinueUpload(ctx, bucket, token)
 		if err != nil {
 			panic(err)
 		}
-		if _, err := again.PutPart(ctx, number, strings.NewReader(text)); err != nil {
+		if _, err := second.PutPart(ctx, number, strings.NewReader(text)); err != nil {
 			panic(err)
 		}
 	}
@@ -495,11 +495,11 @@ func ExampleMultipartUpload_SignPart() {
 	if err != nil {
 		panic(err)
 	}
-	signed, err := upload.SignPart(ctx, 1, storage.WithTTL(time.Hour))
+	signedURL, err := upload.SignPart(ctx, 1, storage.WithTTL(time.Hour))
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(signed) // the client gets its JSON
+	fmt.Println(signedURL) // the client gets its JSON
 	_, err = upload.Complete(ctx)
 	fmt.Println(errors.Is(err, storage.InvalidArgument)) // the client has sent nothing yet
 	// Output:

@@ -116,9 +116,9 @@ func TestAForeignBodyIsCounted(t *testing.T) {
 					want = storage.BodyFailed
 				}
 				require.Equal(t, want, storage.CodeOf(err), "%v", err)
-				var own *storage.Error
-				require.ErrorAs(t, err, &own)
-				require.NotEmpty(t, own.Op)
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.NotEmpty(t, e.Op)
 				if row.code == storage.Unavailable {
 					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				}
@@ -181,14 +181,14 @@ func TestAnErrorOfACopysSourceIsNotOneOfTheCopy(t *testing.T) {
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.PreconditionFailed)
 			require.NotErrorIs(t, err, fs.ErrExist)
-			var own *storage.Error
-			require.ErrorAs(t, err, &own)
-			require.Equal(t, "Copy", own.Op)
-			require.NotEmpty(t, own.Key)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, "Copy", e.Op)
+			require.NotEmpty(t, e.Key)
 			if row.src.opening == nil {
-				require.Equal(t, "to", own.Key)
-				require.NotEmpty(t, own.Provider)
-				require.NotEmpty(t, own.Bucket)
+				require.Equal(t, "to", e.Key)
+				require.NotEmpty(t, e.Provider)
+				require.NotEmpty(t, e.Bucket)
 			}
 		})
 	}
@@ -262,9 +262,9 @@ func TestEveryErrorNamesItsBucket(t *testing.T) {
 type unfiltered struct{ driver.Driver }
 
 func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	whole := *r
-	whole.Prefix = ""
-	return d.Driver.ListVersions(ctx, &whole)
+	req := *r
+	req.Prefix = ""
+	return d.Driver.ListVersions(ctx, &req)
 }
 
 func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
@@ -286,7 +286,7 @@ func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
 func TestRemoveMatchingNamesItselfForAForeignBucket(t *testing.T) {
 	_, err := storage.RemoveMatching(t.Context(), foreign{Bucket: memstore.New()}, nil)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	var failed *storage.Error
-	require.ErrorAs(t, err, &failed)
-	require.Equal(t, "RemoveMatching", failed.Op)
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "RemoveMatching", e.Op)
 }

@@ -15,8 +15,8 @@ import (
 func TestADirectoryIsReadByOneListing(t *testing.T) {
 	requests := 0
 	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return nil, func(out storage.Outcome) {
-			requests += out.Requests
+		return nil, func(outcome storage.Outcome) {
+			requests += outcome.Requests
 		}, nil
 	}))
 	for _, key := range []string{"a/b/c", "a/d"} {

@@ -74,13 +74,13 @@ func TestJSONNames(t *testing.T) {
 
 // A field that is added later would have the name of Go, and keep it.
 func TestEachFieldHasItsNameInJSON(t *testing.T) {
-	for _, of := range []reflect.Type{
+	for _, typ := range []reflect.Type{
 		reflect.TypeFor[storage.Attrs](), reflect.TypeFor[storage.Properties](), reflect.TypeFor[storage.Encryption](),
 		reflect.TypeFor[storage.RestoreState](), reflect.TypeFor[storage.Retention](), reflect.TypeFor[storage.ListEntry](),
 		reflect.TypeFor[storage.VersionEntry](), reflect.TypeFor[storage.Page](),
 	} {
-		for field := range of.Fields() {
-			require.True(t, field.Anonymous || field.Tag.Get("json") != "", "%s.%s", of, field.Name)
+		for field := range typ.Fields() {
+			require.True(t, field.Anonymous || field.Tag.Get("json") != "", "%s.%s", typ, field.Name)
 		}
 	}
 }

@@ -16,15 +16,15 @@ import (
 // logged returns what slog writes of a value.
 func logged(t *testing.T, value any) string {
 	t.Helper()
-	var out bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	var buf bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&buf, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key != "value" {
 			return slog.Attr{} // time, level and message
 		}
 		return a
 	}}))
 	logger.Info("", "value", value)
-	return strings.TrimSpace(out.String())
+	return strings.TrimSpace(buf.String())
 }
 
 func TestErrorsAreLoggedByAttributes(t *testing.T) {

@@ -103,8 +103,8 @@ func TestFunctionsHasEveryFunction(t *testing.T) {
 	for _, f := range declarations(t, ".") {
 		name := f.Name.Name
 		if f.Recv == nil && !strings.HasPrefix(name, "With") && !strings.HasPrefix(name, "If") {
-			_, found := functions[name]
-			require.True(t, found, name)
+			_, ok := functions[name]
+			require.True(t, ok, name)
 		}
 	}
 }
@@ -228,39 +228,39 @@ func (r *reach) call(name string, f reflect.Value) {
 	})
 }
 
-func (r *reach) argument(of reflect.Type) reflect.Value {
+func (r *reach) argument(typ reflect.Type) reflect.Value {
 	given := []any{
 		r.t.Context(), "a", int64(1), 1, []byte("text"), strings.NewReader("text"), io.Discard,
 		storage.Rights{Read: true}, r.narrow,
 	}
 	for _, value := range given {
-		if reflect.TypeOf(value).AssignableTo(of) {
+		if reflect.TypeOf(value).AssignableTo(typ) {
 			return reflect.ValueOf(value)
 		}
 	}
-	switch of.Kind() {
+	switch typ.Kind() {
 	case reflect.Func:
-		return r.callback(of)
+		return r.callback(typ)
 	case reflect.Pointer:
-		options := reflect.New(of.Elem())
+		options := reflect.New(typ.Elem())
 		if apply := options.MethodByName("Apply"); apply.IsValid() && apply.Type().IsVariadic() {
 			apply.Call(nil)
 		}
 		return options
 	}
-	return reflect.Zero(of)
+	return reflect.Zero(typ)
 }
 
 // callback returns a function that visits its arguments. A callback that returns a bool returns
 // true, so that an iterator continues.
-func (r *reach) callback(of reflect.Type) reflect.Value {
-	return reflect.MakeFunc(of, func(args []reflect.Value) []reflect.Value {
+func (r *reach) callback(typ reflect.Type) reflect.Value {
+	return reflect.MakeFunc(typ, func(args []reflect.Value) []reflect.Value {
 		for _, arg := range args {
 			r.visit(arg)
 		}
 		var results []reflect.Value
-		for i := range of.NumOut() {
-			result := reflect.New(of.Out(i)).Elem()
+		for i := range typ.NumOut() {
+			result := reflect.New(typ.Out(i)).Elem()
 			if result.Kind() == reflect.Bool {
 				result.SetBool(true)
 			}
@@ -277,10 +277,10 @@ type exposing struct {
 }
 
 func (e *exposing) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	e.reach.visit(reflect.ValueOf(from))
-	return e.Core.CopyFrom(ctx, key, from, o)
+	e.reach.visit(reflect.ValueOf(src))
+	return e.Core.CopyFrom(ctx, key, src, o)
 }
 
 // A replaced Core has no engine.

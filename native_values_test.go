@@ -46,9 +46,9 @@ func TestOptionsShowNativeValues(t *testing.T) {
 		})
 	}
 	t.Run("the source of a copy has its own", func(t *testing.T) {
-		var given storage.CopyOptions
-		require.NoError(t, given.Apply(one, storage.WithSourceNative("shelf", "of the source")))
-		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}}, given.Native)
-		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}}, given.SourceNative)
+		var opts storage.CopyOptions
+		require.NoError(t, opts.Apply(one, storage.WithSourceNative("shelf", "of the source")))
+		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}}, opts.Native)
+		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}}, opts.SourceNative)
 	})
 }

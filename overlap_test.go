@@ -112,7 +112,7 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 // Package transfer moves between such ends without asking, also if their objects look the same.
 func TestEndsThatAreKnownToBeApart(t *testing.T) {
 	b := memstore.New()
-	own := wrapped.Unknown(t, b)
+	bucket := wrapped.Unknown(t, b)
 	for name, c := range map[string]struct {
 		a, b any
 		want bool
@@ -125,8 +125,8 @@ func TestEndsThatAreKnownToBeApart(t *testing.T) {
 		"two buckets in memory":              {b, memstore.New(), true},
 		"a bucket in memory and a directory": {b, serving.Directory(t.TempDir()), true},
 		"two directories":                    {serving.Directory(t.TempDir()), serving.Directory(t.TempDir()), true},
-		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(own, "2025/"), false},
-		"folders of a Core of a user's own":  {storage.Prefixed(own, "2026/"), storage.Prefixed(own, "2025/"), true},
+		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(bucket, "2025/"), false},
+		"folders of a Core of a user's own":  {storage.Prefixed(bucket, "2026/"), storage.Prefixed(bucket, "2025/"), true},
 		"a folder and what is not a bucket":  {storage.Prefixed(b, "2026/"), 42, false},
 	} {
 		t.Run(name, func(t *testing.T) {

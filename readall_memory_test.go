@@ -37,9 +37,9 @@ func TestMemoryFollowsTheBytesThatCome(t *testing.T) {
 			for i, one := range ranges {
 				var req DownloadOptions
 				WithRange(one.Offset, one.Length).applyDownload(&req)
-				from, to, err := req.Span(total)
+				start, end, err := req.Span(total)
 				require.NoError(t, err)
-				require.True(t, bytes.Equal(want[from:to], r.results[i]), "range %d", i)
+				require.True(t, bytes.Equal(want[start:end], r.results[i]), "range %d", i)
 			}
 		})
 	}

@@ -34,12 +34,12 @@ func (g *generated) Download(ctx context.Context, key string, opts ...DownloadOp
 	if err := r.Apply(opts...); err != nil {
 		return nil, err
 	}
-	from, to, err := r.Span(g.size)
+	start, end, err := r.Span(g.size)
 	if err != nil {
 		return nil, err
 	}
 	g.mu.Lock()
-	g.requests = append(g.requests, Range{from, to - from})
+	g.requests = append(g.requests, Range{start, end - start})
 	broken := g.broken
 	g.mu.Unlock()
 	if broken != nil {
@@ -53,7 +53,7 @@ func (g *generated) Download(ctx context.Context, key string, opts ...DownloadOp
 		}
 	}
 	attrs, _ := g.Attrs(ctx, key)
-	return NewReader(attrs, from, to-from, io.NopCloser(io.NewSectionReader(numbers{}, from, to-from))), nil
+	return NewReader(attrs, start, end-start, io.NopCloser(io.NewSectionReader(numbers{}, start, end-start))), nil
 }
 
 // numbers has at each offset a byte of its own.

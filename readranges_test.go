@@ -19,7 +19,7 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
 	old, err := b.Upload(t.Context(), "k", strings.NewReader("the old content"))
 	require.NoError(t, err)
-	now, err := b.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
+	current, err := b.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
 	require.NoError(t, err)
 	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 5}}
 	for _, row := range []struct {
@@ -29,9 +29,9 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 		code storage.Code
 	}{
 		{"a version", storage.WithVersion(old.Version), []string{"old", "the o"}, ""},
-		{"the revision", storage.IfRevision(now.Revision), []string{"NEW", "THE N"}, ""},
+		{"the revision", storage.IfRevision(current.Revision), []string{"NEW", "THE N"}, ""},
 		{"another revision", storage.IfRevision(old.Revision), nil, storage.PreconditionFailed},
-		{"not the revision", storage.IfRevisionNot(now.Revision), nil, storage.NotModified},
+		{"not the revision", storage.IfRevisionNot(current.Revision), nil, storage.NotModified},
 		{"another provider's option", storage.WithNative("other", 1), nil, storage.Unsupported},
 	} {
 		for _, gap := range []int64{0, 100} {

@@ -41,8 +41,8 @@ func TestRemoveMatchingKeepsWhatWasWrittenSince(t *testing.T) {
 				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 					err := next(ctx)
 					if call == "List" {
-						_, failed := direct.Upload(ctx, tt.prefix+"b", strings.NewReader("new"))
-						require.NoError(t, failed)
+						_, failure := direct.Upload(ctx, tt.prefix+"b", strings.NewReader("new"))
+						require.NoError(t, failure)
 					}
 					return err
 				})
@@ -51,9 +51,9 @@ func TestRemoveMatchingKeepsWhatWasWrittenSince(t *testing.T) {
 			if tt.prefix != "" {
 				b = storage.Prefixed(b, tt.prefix)
 			}
-			removed, err := storage.RemoveMatching(t.Context(), b, tt.match)
+			n, err := storage.RemoveMatching(t.Context(), b, tt.match)
 			require.NoError(t, err)
-			require.Equal(t, tt.removed, removed)
+			require.Equal(t, tt.removed, n)
 			_, err = direct.Attrs(t.Context(), tt.prefix+"b")
 			if tt.removed == 1 {
 				require.NoError(t, err)
