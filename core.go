@@ -121,11 +121,13 @@ func (s CopySource) Key() string { return s.key }
 
 // Download reads the object.
 func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, error) {
-	switch {
-	case s.core != nil:
+	if s.core != nil {
 		return s.core.Download(ctx, s.key, o)
-	case s.other != nil:
-		return s.other.Download(ctx, s.key, downloadOption(func(r *DownloadOptions) { *r = *o }))
+	}
+	if s.other != nil {
+		return s.other.Download(ctx, s.key, downloadOption(func(r *DownloadOptions) {
+			*r = *o
+		}))
 	}
 	return nil, invalid("source", "must be made by NewCopySource")
 }

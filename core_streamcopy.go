@@ -24,7 +24,10 @@ import (
 // without a condition and c has [ConditionalUpdate], the revision that was read is the condition.
 func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {
 	reader, err := src.Download(ctx, &DownloadOptions{
-		Length: -1, Version: o.Version, Concurrency: o.Concurrency, Native: o.SourceNative,
+		Length:      -1,
+		Version:     o.Version,
+		Concurrency: o.Concurrency,
+		Native:      o.SourceNative,
 	})
 	if err != nil {
 		e := AsError(ctx, err)
@@ -39,15 +42,21 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 
 	read := reader.Attrs()
 	put := &UploadOptions{
-		Size: read.Size, CRC32C: read.CRC32C, Properties: copiedProperties(c, read, o),
-		Controls: o.Controls, Native: o.Native, Condition: o.Condition, Transfer: o.Transfer,
+		Size:       read.Size,
+		CRC32C:     read.CRC32C,
+		Properties: copiedProperties(c, read, o),
+		Controls:   o.Controls,
+		Native:     o.Native,
+		Condition:  o.Condition,
+		Transfer:   o.Transfer,
 	}
 	put.Set = propertiesIn(&put.Properties) | o.Set
 	var content io.Reader = body
 	tail := o.state.Tail
 	if tail != nil {
 		*o.state.Taken = true
-		put.state.Tail, put.state.Taken = nil, nil
+		put.state.Tail = nil
+		put.state.Taken = nil
 		put.Size += int64(len(tail))
 		put.CRC32C = CRC32C{}
 		if read.CRC32C.Known {

@@ -114,7 +114,8 @@ func (b bucketStates) ListStates(
 	ctx context.Context, startAfter string, limit int,
 ) (found []ListedState, next string, err error) {
 	var now time.Time
-	last, looked := startAfter, 0
+	last := startAfter
+	looked := 0
 	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))) {
 		if err != nil {
 			return nil, "", err

@@ -79,14 +79,18 @@ var laterForms = []laterForm{
 		},
 	},
 	{
-		name: "upload-pieces", store: "store", key: ".uploads/",
+		name:  "upload-pieces",
+		store: "store",
+		key:   ".uploads/",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			_, err := newService(t, stores["store"], uploads.Config{}).PutPiece(t.Context(), piece(2, " more"))
 			return err
 		},
 	},
 	{
-		name: "upload-allowance", store: "store", key: ".uploads-usage/",
+		name:  "upload-allowance",
+		store: "store",
+		key:   ".uploads-usage/",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
 			_, err := newService(t, stores["store"], uploads.Config{Allowance: allow}).Usage(t.Context(), "user")
 			return err
