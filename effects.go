@@ -18,7 +18,7 @@ const (
 	EffectWrite      = Effects(effect.Write)      // stores an object or a part, or changes tags, locks or archive state
 	EffectRemove     = Effects(effect.Remove)     // removes an object or a version
 	EffectList       = Effects(effect.List)       // lists keys
-	EffectDescribe   = Effects(effect.Describe)   // tells whether an object exists, or its attributes, tags or parts
+	EffectDescribe   = Effects(effect.Describe)   // reads attributes, tags or parts, or whether an object exists
 	EffectSign       = Effects(effect.Sign)       // returns a URL or form, for the other effects of the operation
 	EffectVend       = Effects(effect.Vend)       // returns credentials or a client, for the other effects of the operation
 	EffectAdminister = Effects(effect.Administer) // reads or changes buckets of an account

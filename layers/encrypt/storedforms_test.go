@@ -81,8 +81,8 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	}
 }
 
-// What this code stores has the form of the newest golden file. If it has another, give that the next number in
-// docs/maintainers/stored-forms.md, and write the golden file of the commit that has it.
+// The header has the form of the newest golden file. Another form gets the next number in
+// docs/maintainers/stored-forms.md, and a golden file of the commit that has it.
 func TestStoredFormHasGoldenFile(t *testing.T) {
 	golden, err := os.ReadFile("testdata/3595d2a5.json")
 	require.NoError(t, err)
