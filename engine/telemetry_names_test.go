@@ -200,8 +200,8 @@ var spanCalls = map[string]spanCall{
 	}},
 }
 
-// withoutSpan are the functions with a context that are no operations.
-var withoutSpan = []string{"AsError", "CopySource.Download", "Open", "OpenService", "SignedURL.Request"}
+// withoutSpan are the functions with a context that are no operations. StreamCopy is a part of its caller's operation.
+var withoutSpan = []string{"AsError", "CopySource.Download", "Open", "OpenService", "SignedURL.Request", "StreamCopy"}
 
 func expect(err error, want storage.Code) error {
 	if errors.Is(err, want) {
