@@ -547,7 +547,8 @@ async function isReadOnly() {
   await entry('sound.wav').click();
   await opened('sound.wav');
   await details.getByRole('link', { name: 'Download', exact: true }).waitFor(); // the heading is there before the actions
-  assert.deepEqual(await page.locator('main').getByRole('button').allInnerTexts(), has.sign ? ['', 'Share'] : [''], 'nothing else is offered');
+  const offered = await page.locator('main').getByRole('button').allInnerTexts(); // a directory makes its key only where writing is permitted
+  assert.ok(offered.every((text) => text === '' || has.sign && text === 'Share'), `nothing else is offered: ${offered}`);
   await page.keyboard.press('Escape');
   await page.waitForFunction(() => document.activeElement.matches('.name'));
   await page.keyboard.press('Delete');
