@@ -105,6 +105,8 @@ var moved = []string{
 	"a fault at every call of an upload that creates, retried",
 	"a fault at every call of an upload that replaces a revision, retried",
 	"a lost response of an open upload is reconciled",
+	"a composition that replaces a source and whose response was lost succeeds",
+	"a copy onto its source whose response was lost succeeds",
 	"a write by an older release is reconciled",
 	"a write whose response was lost succeeds",
 	"an append whose response was lost adds its bytes once, streamed",

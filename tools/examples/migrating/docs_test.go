@@ -41,8 +41,8 @@ func TestCallsOfThePagesCompile(t *testing.T) {
 			for _, block := range code.FindAllStringSubmatch(text, -1) {
 				require.Contains(t, calls, flat(block[1]))
 			}
-			_, table, ok := strings.Cut(text, "## Call by call\n")
-			if !ok {
+			_, table, found := strings.Cut(text, "## Call by call\n")
+			if !found {
 				return
 			}
 			table, _, _ = strings.Cut(table, "\n## ")
@@ -59,9 +59,9 @@ func TestCallsOfThePagesCompile(t *testing.T) {
 // What a diff removes stands in the program before, and what it leaves in the one after.
 func TestDiffsOfThePagesAreTheProgramsHere(t *testing.T) {
 	for page := range pages {
-		for _, names := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
+		for _, found := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
 			var before, after strings.Builder
-			for line := range strings.Lines(names[3]) {
+			for line := range strings.Lines(found[3]) {
 				if !strings.HasPrefix(line, "+") {
 					before.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "-"), " "))
 				}
@@ -69,8 +69,8 @@ func TestDiffsOfThePagesAreTheProgramsHere(t *testing.T) {
 					after.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "+"), " "))
 				}
 			}
-			require.Contains(t, read(t, names[1]), before.String(), page)
-			require.Contains(t, read(t, names[2]), after.String(), page)
+			require.Contains(t, read(t, found[1]), before.String(), page)
+			require.Contains(t, read(t, found[2]), after.String(), page)
 		}
 	}
 }

@@ -28,7 +28,7 @@ var _ = []any{theirs, managers, ours, opening, accounts, parts}
 
 func theirs(
 	ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient,
-	bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, presigned *v4.PresignedHTTPRequest,
+	bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest,
 	class types.StorageClass, deletes *types.Delete, tags *types.Tagging, err error,
 ) {
 	s3.NewFromConfig(config)
@@ -43,15 +43,13 @@ func theirs(
 	_ = s3.ListObjectsV2Input{ContinuationToken: &token}
 	_ = s3.PutObjectInput{Tagging: aws.String("team=a&year=2024")}
 	_ = s3.PutObjectInput{CacheControl: &name, StorageClass: class}
-	_, _ = http.NewRequest(presigned.Method, presigned.URL, r)
-	_ = presigned.SignedHeader
+	_, _ = http.NewRequest(signed.Method, signed.URL, r)
+	_ = signed.SignedHeader
 	c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
 	c.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
 	c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key})
-	_ = c.UploadPart
-	_ = c.ListParts
-	_ = c.CompleteMultipartUpload
-	_ = c.AbortMultipartUpload
+	_, _ = c.UploadPart, c.ListParts
+	_, _ = c.CompleteMultipartUpload, c.AbortMultipartUpload
 	c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &p})
 	s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: &bucket})
@@ -115,9 +113,9 @@ func ours(
 
 // opening shows how to open a bucket on a server with a known profile.
 func opening(ctx context.Context, c *s3.Client, bucket string) (storage.Bucket, bool, error) {
-	profile, ok := ours3.NamedProfile("minio")
+	profile, known := ours3.NamedProfile("minio")
 	b, err := ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c, Profile: &profile})
-	return b, ok, err
+	return b, known, err
 }
 
 func accounts(ctx context.Context, service storage.Service, c *s3.Client, bucket string) {
@@ -127,13 +125,13 @@ func accounts(ctx context.Context, service storage.Service, c *s3.Client, bucket
 }
 
 func parts(
-	ctx context.Context, b storage.Bucket, signedURL *storage.SignedURL, key string, number int, r io.Reader,
+	ctx context.Context, b storage.Bucket, signed *storage.SignedURL, key string, number int, r io.Reader,
 ) error {
 	upload, err := storage.BeginUpload(ctx, b, key)
 	upload.PutPart(ctx, number, r)
 	upload.Parts(ctx)
 	upload.Complete(ctx)
 	upload.Abort(ctx)
-	signedURL.Request(ctx, r)
+	signed.Request(ctx, r)
 	return err
 }

@@ -22,12 +22,8 @@ var ErrPublished = errors.New("the report is published already")
 // fails with [ErrPublished].
 func Publish(ctx context.Context, c *s3.Client, bucket, name string, report io.Reader) ([]string, error) {
 	_, err := manager.NewUploader(c).Upload(ctx, &s3.PutObjectInput{
-		Bucket:      &bucket,
-		Key:         aws.String("reports/" + name),
-		Body:        report,
-		IfNoneMatch: aws.String("*"),
-		ContentType: aws.String("text/csv"),
-		Metadata:    map[string]string{"author": "reports"},
+		Bucket: &bucket, Key: aws.String("reports/" + name), Body: report, IfNoneMatch: aws.String("*"),
+		ContentType: aws.String("text/csv"), Metadata: map[string]string{"author": "reports"},
 	})
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() == "PreconditionFailed" {

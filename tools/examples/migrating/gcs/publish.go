@@ -22,8 +22,7 @@ func Publish(ctx context.Context, c *gcs.Client, bucket, name string, report io.
 	writing, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := c.Bucket(bucket).Object("reports/" + name).If(gcs.Conditions{DoesNotExist: true}).NewWriter(writing)
-	w.ContentType = "text/csv"
-	w.Metadata = map[string]string{"author": "reports"}
+	w.ContentType, w.Metadata = "text/csv", map[string]string{"author": "reports"}
 	if _, err := io.Copy(w, report); err != nil {
 		cancel() // otherwise Close would store what was written
 		return nil, errors.Join(err, w.Close())

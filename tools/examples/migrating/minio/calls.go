@@ -66,8 +66,7 @@ func theirs(
 	c.RemoveObjectTagging(ctx, bucket, key, minio.RemoveObjectTaggingOptions{})
 	c.PutObjectRetention(ctx, bucket, key, retention)
 	c.PutObjectLegalHold(ctx, bucket, key, hold)
-	_ = c.GetObjectRetention
-	_ = c.GetObjectLegalHold
+	_, _ = c.GetObjectRetention, c.GetObjectLegalHold
 	_ = minio.RemoveObjectOptions{GovernanceBypass: true}
 	_ = url.Values{"response-content-type": {name}}
 }
@@ -75,7 +74,7 @@ func theirs(
 func ours(
 	ctx context.Context, b storage.Bucket, service storage.Service,
 	bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader,
-	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, end time.Time, sources []string,
+	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string,
 	t map[string]string, err error,
 ) {
 	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
@@ -100,7 +99,7 @@ func ours(
 	storage.Tags(ctx, b, key)
 	storage.SetTags(ctx, b, key, nil)
 	_, _ = storage.WithTags(t), storage.WithCacheControl(name)
-	storage.SetRetention(ctx, b, key, storage.Retention{Mode: storage.Governance, Until: end})
+	storage.SetRetention(ctx, b, key, storage.Retention{Mode: storage.Governance, Until: until})
 	storage.SetLegalHold(ctx, b, key, true)
 	_ = storage.WithGovernanceBypass()
 	_ = storage.WithResponseContentType(name)
@@ -120,14 +119,10 @@ func ours(
 
 // opening shows how to open a bucket on a server with a known profile.
 func opening(ctx context.Context, bucket, endpoint, region, id, secret string) (storage.Bucket, bool, error) {
-	profile, ok := s3.NamedProfile("minio")
+	profile, known := s3.NamedProfile("minio")
 	b, err := s3.Open(ctx, s3.Config{
-		Bucket:      bucket,
-		Endpoint:    endpoint,
-		Region:      region,
-		Profile:     &profile,
-		AccessKeyID: id,
-		SecretKey:   secret,
+		Bucket: bucket, Endpoint: endpoint, Region: region, Profile: &profile,
+		AccessKeyID: id, SecretKey: secret,
 	}, storage.WithVersioning(true)) // only if the bucket keeps versions
-	return b, ok, err
+	return b, known, err
 }

@@ -17,9 +17,8 @@ var ErrPublished = errors.New("the report is published already")
 // fails with [ErrPublished].
 func Publish(ctx context.Context, c *minio.Client, bucket, name string, report io.Reader) ([]string, error) {
 	options := minio.PutObjectOptions{
-		ContentType:  "text/csv",
-		UserMetadata: map[string]string{"author": "reports"},
-		PartSize:     16 << 20, // otherwise a report of unknown length takes a buffer of 500 MiB
+		ContentType: "text/csv", UserMetadata: map[string]string{"author": "reports"},
+		PartSize: 16 << 20, // otherwise a report of unknown length takes a buffer of 500 MiB
 	}
 	options.SetMatchETagExcept("*")
 	_, err := c.PutObject(ctx, bucket, "reports/"+name, report, -1, options)

@@ -37,8 +37,7 @@ func theirs(
 	b.IsObjNotFoundErr(err)
 	b.IsAccessDeniedErr(err)
 	thanos.NewInMemBucket()
-	_ = thanos.UploadDir
-	_ = thanos.DownloadDir
+	_, _ = thanos.UploadDir, thanos.DownloadDir
 }
 
 func ours(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
@@ -53,6 +52,5 @@ func ours(ctx context.Context, b storage.Bucket, name, dir string, off, length i
 	_ = errors.Is(err, storage.ObjectNotFound)
 	_ = errors.Is(err, storage.PermissionDenied)
 	memstore.New()
-	_ = transfer.Upload
-	_ = transfer.Download
+	_, _ = transfer.Upload, transfer.Download
 }
