@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
 func assertEqual(t *testing.T, want, got Result, explain string) bool {
@@ -129,11 +131,15 @@ func (s *RequestSummary) Report(t *testing.T) {
 func save(t *testing.T, prefix, name string, result any) {
 	t.Helper()
 	dir := os.Getenv("OMNIBUCKET_SUPPORT")
-	if dir == "" || dir == "log" || t.Failed() {
+	if dir == "" || t.Failed() {
 		return
 	}
-	data, err := json.MarshalIndent(result, "", "\t")
+	data, err := json.Marshal(result)
 	require.NoError(t, err)
 	file := prefix + strings.NewReplacer("/", "-", " ", "-").Replace(name) + ".json"
+	if dir == "log" {
+		t.Log(suitelog.FileMark + file + " " + string(data))
+		return
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
 }

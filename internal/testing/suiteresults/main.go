@@ -105,6 +105,9 @@ func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 		if e.Action == "skip" {
 			ran.skip(text)
 		}
+		if err := storeFiles(text, dir); err != nil {
+			return err
+		}
 		return eachResult(text, func(result string) error {
 			var s suite
 			if err := json.Unmarshal([]byte(result), &s); err != nil {
@@ -133,6 +136,21 @@ func summary(output string) string {
 		}
 	}
 	return ""
+}
+
+// storeFiles writes the files of other results in text, which is the output of a test, to dir.
+func storeFiles(text, dir string) error {
+	for line := range strings.Lines(text) {
+		_, file, found := strings.Cut(line, suitelog.FileMark)
+		name, content, _ := strings.Cut(strings.TrimSpace(file), " ")
+		if !found || dir == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachResult finds the results of the conformance suite in text, which is the output of a test. It
