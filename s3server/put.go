@@ -80,7 +80,7 @@ func written(r *request, v *state.Version, versionID string) {
 	r.note(v, versionID)
 }
 
-// showID adds the header X-Amz-Version-Id to the response, unless shown is "".
+// showID adds the header X-Amz-Version-Id to the response, unless versionID is "".
 func (r *request) showID(versionID string) {
 	if versionID != "" {
 		r.w.Header().Set("X-Amz-Version-Id", versionID)

@@ -79,7 +79,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 		o.Access = new(container.PublicAccessTypeBlob)
 	}
 	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
-	// Another client has changed the container since now.LastModified, so the condition
+	// Another client has changed the container since current.LastModified, so the condition
 	// IfUnmodifiedSince was false.
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")

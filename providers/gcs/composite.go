@@ -328,8 +328,8 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 	})
 }
 
-// undo removes the intermediate objects of a composition that failed with failed, and returns
-// failed. It also lists them, because the response for an object that was made may have been lost.
+// undo removes the intermediate objects of a composition that failed with err, and returns err.
+// It also lists them, because the response for an object that was made may have been lost.
 func (cs *composites) undo(ctx context.Context, c *composition, err error) error {
 	known := cs.discard(ctx, c.scratchPrefix, c.intermediate)
 	return cleanup.After(ctx, translate(err), "intermediate objects", func(ctx context.Context) error {

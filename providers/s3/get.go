@@ -86,8 +86,8 @@ func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.At
 	}
 }
 
-// attrsOfRange returns the attributes of the whole object. out is the response to a request for a
-// range or for all bytes.
+// attrsOfRange returns the attributes of the whole object. output is the response to a request for
+// a range or for all bytes.
 func (p *Profile) attrsOfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
 	if output.ContentLength == nil && (!ranged || output.ContentRange == nil) {

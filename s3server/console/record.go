@@ -75,7 +75,7 @@ func (r *Record) Add(e s3server.Entry) {
 	})
 }
 
-// clip returns a copy of the beginning of a text. most is the maximum number of bytes. Without a
+// clip returns a copy of the beginning of a text. limit is the maximum number of bytes. Without a
 // copy, the record would keep the whole text in memory.
 func clip(text string, limit int) string {
 	if len(text) <= limit {

@@ -54,7 +54,7 @@ func (v *Vendor) Admits(secret string) bool {
 }
 
 // requireUsed requires that the requests used the given credentials in the given order. The
-// parameter refused is the number of requests with invalid credentials that the store must have
+// parameter refusals is the number of requests with invalid credentials that the store must have
 // refused.
 func (v *Vendor) requireUsed(t *testing.T, secrets []string, refusals int) {
 	v.mu.Lock()

@@ -38,7 +38,7 @@ func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 	}
 }
 
-// After calls Run after a call of the driver that failed with failed, and returns failed. If the
+// After calls Run after a call of the driver that failed with failure, and returns failure. If the
 // cleanup fails, the error that After returns has a hint which names what is left, such as "the
 // parts of the copy".
 func After(ctx context.Context, failure error, rest string, remove func(ctx context.Context) error) error {

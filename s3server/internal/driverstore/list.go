@@ -227,8 +227,8 @@ func (s *Store) ListVersions(
 // was shown before.
 func (l *driverListing) rest(ctx context.Context, pos state.VersionPosition) error {
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
-	// So the remaining versions are those with smaller ids than after.ID. Comparing the ids works
-	// even if the version after.ID was removed.
+	// So the remaining versions are those with smaller ids than pos.ID. Comparing the ids works
+	// even if the version pos.ID was removed.
 	ok := false
 	ordered := l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {

@@ -126,7 +126,7 @@ func aclText(o *state.Object) string {
 	return string(document)
 }
 
-// keepContent adds the entity tag, the checksum and the list of parts to the map kept. If a layer
+// keepContent adds the entity tag, the checksum and the list of parts to values. If a layer
 // encrypts the object, keepContent adds nothing, because the store must not learn a checksum of the
 // plain bytes.
 func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {

@@ -33,7 +33,7 @@ type Candidates struct {
 	bare     bool       // true if Adopt has found no visible sidecar
 }
 
-// NewCandidates returns the candidates for the object at l. plain is the directory of its plain
+// NewCandidates returns the candidates for the object at l. dir is the directory of its plain
 // name.
 func NewCandidates(s *Staging, l bucketdir.Location, dir *osdir.Dir) *Candidates {
 	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: l, Plain: dir}

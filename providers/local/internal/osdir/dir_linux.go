@@ -32,7 +32,7 @@ func setFileTime(_ *Dir, fd int, _ string, t time.Time) error {
 
 func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
-// Exchange atomically swaps two files: base in d, and fromBase in from. Both must exist.
+// Exchange atomically swaps two files: base in d, and fromBase in src. Both must exist.
 func (d *Dir) Exchange(base string, src *Dir, fromBase string) error {
 	return retryEINTR(func() error {
 		return unix.Renameat2(src.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
@@ -81,7 +81,7 @@ const maxEnds = 8
 // appends reports whether Each may have missed a name. start is the time when Each
 // began to read. On Btrfs, a rename over an existing name moves the name to the end of the
 // directory. If Each began before the rename, it does not see the moved name. So the result is true
-// if the directory is on Btrfs and was changed after begun. An overlay file system, as in
+// if the directory is on Btrfs and was changed after start. An overlay file system, as in
 // containers, counts as Btrfs, because it may be on Btrfs.
 func (d *Dir) appends(start time.Time) bool {
 	// Changes within one tick of the kernel's clock have the same time. This constant is twice the

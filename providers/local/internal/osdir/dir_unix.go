@@ -136,7 +136,7 @@ func (d *Dir) Unlink(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
-// Rename moves an entry. Its old name is fromBase in the directory from, and its new name is base
+// Rename moves an entry. Its old name is fromBase in the directory src, and its new name is base
 // in d. If a file has the new name, Rename replaces the file.
 func (d *Dir) Rename(base string, src *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Renameat(src.fd(), fromBase, d.fd(), base) })

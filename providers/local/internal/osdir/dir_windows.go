@@ -157,8 +157,8 @@ func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
 // Rename gives an entry the name base in the directory d. The other parameters are the old
 // directory and the old name. If a file has the new name, Rename replaces the file.
-func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
-	err := d.root.Rename(from.PathOf(fromBase), d.PathOf(base))
+func (d *Dir) Rename(base string, src *Dir, fromBase string) error {
+	err := d.root.Rename(src.PathOf(fromBase), d.PathOf(base))
 	if err != nil {
 		if fi, stat := d.root.Lstat(d.PathOf(base)); stat == nil && fi.IsDir() {
 			return errIsDir
@@ -169,8 +169,8 @@ func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 
 // Link adds a second name for a file. The first parameter is the new name in d. The other
 // parameters are the directory and the old name of the file. If the new name exists, Link fails.
-func (d *Dir) Link(base string, from *Dir, fromBase string) error {
-	return d.root.Link(from.PathOf(fromBase), d.PathOf(base))
+func (d *Dir) Link(base string, src *Dir, fromBase string) error {
+	return d.root.Link(src.PathOf(fromBase), d.PathOf(base))
 }
 
 // Sync does nothing, because Windows cannot flush a directory. The file systems of Windows keep a

@@ -67,7 +67,7 @@ func (c *Client) PutObject(
 }
 
 // UploadPart sends the same request as UploadPart of the SDK's client, with the middleware that
-// package s3 adds to the SDK's client for request bodies. in.Body may be a [Trailed].
+// package s3 adds to the SDK's client for request bodies. input.Body may be a [Trailed].
 func (c *Client) UploadPart(
 	ctx context.Context, input *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {
