@@ -127,7 +127,7 @@ func (s *RequestSummary) Report(t *testing.T) {
 	save(t, "requests-", s.Name+" "+string(s.Provider), s)
 }
 
-// save writes a result as JSON, if OMNIBUCKET_SUPPORT names a directory and the test has not failed.
+// save writes a result as JSON to the directory in OMNIBUCKET_SUPPORT, or logs it. It writes nothing for a failed test.
 func save(t *testing.T, prefix, name string, result any) {
 	t.Helper()
 	dir := os.Getenv("OMNIBUCKET_SUPPORT")
@@ -136,10 +136,10 @@ func save(t *testing.T, prefix, name string, result any) {
 	}
 	data, err := json.Marshal(result)
 	require.NoError(t, err)
-	file := prefix + strings.NewReplacer("/", "-", " ", "-").Replace(name) + ".json"
 	if dir == "log" {
-		t.Log(suitelog.FileMark + file + " " + string(data))
+		t.Log(suitelog.Mark + string(data))
 		return
 	}
+	file := prefix + strings.NewReplacer("/", "-", " ", "-").Replace(name) + ".json"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
 }

@@ -105,15 +105,14 @@ func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 		if e.Action == "skip" {
 			ran.skip(text)
 		}
-		if err := storeFiles(text, dir); err != nil {
-			return err
-		}
 		return eachResult(text, func(result string) error {
 			var s suite
 			if err := json.Unmarshal([]byte(result), &s); err != nil {
 				return fmt.Errorf("a result of the suite: %w", err)
 			}
-			ran.suites = append(ran.suites, s)
+			if s.Provider == "" {
+				ran.suites = append(ran.suites, s)
+			}
 			return s.store(result, dir)
 		})
 	case e.Test == "" && e.Action == "fail":
@@ -138,21 +137,6 @@ func summary(output string) string {
 	return ""
 }
 
-// storeFiles writes the files of other results in text, which is the output of a test, to dir.
-func storeFiles(text, dir string) error {
-	for line := range strings.Lines(text) {
-		_, file, found := strings.Cut(line, suitelog.FileMark)
-		name, content, _ := strings.Cut(strings.TrimSpace(file), " ")
-		if !found || dir == "" {
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), []byte(content), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // eachResult finds the results of the conformance suite in text, which is the output of a test. It
 // passes each result to the given function.
 func eachResult(text string, do func(result string) error) error {
@@ -169,11 +153,16 @@ func eachResult(text string, do func(result string) error) error {
 	}
 }
 
-// store writes a result of the conformance suite to a file in dir. If dir is "", it does nothing.
+// store writes a result to a file in dir. If dir is "", it does nothing. The prefix of the file of a
+// recording says its kind, which is how program supporttable finds it.
 func (s *suite) store(result, dir string) error {
 	if dir == "" {
 		return nil
 	}
-	name := strings.ReplaceAll(s.Name+"-"+s.Kind, string(filepath.Separator), "-")
+	name := s.Name + "-" + s.Kind
+	if s.Provider != "" {
+		name = s.Kind + "-" + s.Name + "-" + s.Provider
+	}
+	name = strings.ReplaceAll(name, string(filepath.Separator), "-")
 	return os.WriteFile(filepath.Join(dir, name+".json"), []byte(result), 0o644)
 }

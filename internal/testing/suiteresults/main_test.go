@@ -88,6 +88,19 @@ func TestResultsAreStored(t *testing.T) {
 	}
 }
 
+// The counts of a recording are no run of the suite.
+func TestRecordingsAreStored(t *testing.T) {
+	dir := t.TempDir()
+	ran := newTable()
+	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    report.go:1: result of the suite: {\"kind\":\"recording\",\"name\":\"m/n v1\",\"provider\":\"A\"}\n"}
+		{"Action":"pass","Package":"p","Test":"TestA"}`
+	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, dir, ran))
+	text, err := os.ReadFile(filepath.Join(dir, "recording-m-n v1-A.json"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"kind":"recording","name":"m/n v1","provider":"A"}`, string(text))
+	require.Empty(t, ran.suites)
+}
+
 func TestTheTableSaysWhatRanAndWhatDidNot(t *testing.T) {
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}

@@ -20,6 +20,7 @@ type table struct {
 // A suite is the result of one run of the conformance suite.
 type suite struct {
 	Name, Kind string
+	Provider   string // of a recording, or of requests that were recorded; "" for a run of the suite
 	Passed     int
 	Without    map[string]string // reasons for cases that were left out, by the name of the case
 }
