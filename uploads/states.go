@@ -3,6 +3,7 @@ package uploads
 import (
 	"bytes"
 	"context"
+	"path"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 			return err
 		}
-		if current != revision { // true also if there is no state, because now is then ""
+		if current != revision { // true also if there is no state, because current is then ""
 			return nil
 		}
 	}
@@ -126,10 +127,11 @@ func (b bucketStates) ListStates(
 		}
 		last = entry.Key
 		looked++
-		if strings.HasSuffix(entry.Key, "/"+stateName) {
+		folder, isState := strings.CutSuffix(entry.Key, "/"+stateName)
+		prefix, name := path.Split(folder)
+		if isState && validName(name) { // an application may have objects with the name state.json, too
 			if now.IsZero() {
-				folder := strings.TrimSuffix(entry.Key, "/"+stateName)
-				clock := folder[:strings.LastIndexByte(folder, '/')+1] + clockName
+				clock := prefix + clockName
 				if now, err = storeclock.Now(ctx, b.bucket, clock); err != nil {
 					return nil, "", err
 				}

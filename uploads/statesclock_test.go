@@ -23,8 +23,8 @@ func TestBucketStatesListStatesWritesUnderThePrefixOfTheStates(t *testing.T) {
 	}
 	b := inMemory(t, storage.WithHook(hook))
 	states := uploads.BucketStates(b)
-	for _, key := range []string{"waiting/a/state.json", "waiting/b/state.json"} {
-		_, err := states.SetState(t.Context(), key, []byte("{}"), "")
+	for _, digit := range []string{"a", "b"} {
+		_, err := states.SetState(t.Context(), "waiting/"+strings.Repeat(digit, 40)+"/state.json", []byte("{}"), "")
 		require.NoError(t, err)
 	}
 	found, _, err := states.ListStates(t.Context(), "", 10)
@@ -35,4 +35,22 @@ func TestBucketStatesListStatesWritesUnderThePrefixOfTheStates(t *testing.T) {
 		require.True(t, strings.HasPrefix(key, "waiting/"), "%s", key)
 	}
 	require.Len(t, keys(t, b), 2)
+}
+
+// An application may have objects that are named like a state. ListStates takes none of them for a state, and leaves
+// what is beside them as it is.
+func TestBucketStatesListStatesLeavesObjectsOfOthers(t *testing.T) {
+	b := inMemory(t)
+	for _, key := range []string{"terraform/prod/state.json", "terraform/clock", "a/state.json", "clock"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader("theirs"))
+		require.NoError(t, err)
+	}
+	found, _, err := uploads.BucketStates(b).ListStates(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Empty(t, found)
+	for _, key := range []string{"terraform/clock", "clock"} {
+		text, _, err := storage.ReadAll(t.Context(), b, key)
+		require.NoError(t, err)
+		require.Equal(t, "theirs", string(text))
+	}
 }
