@@ -181,7 +181,7 @@ func TestStatesInABucketAreListedInPages(t *testing.T) {
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))
 	var want []string
 	for i := range 7 {
-		want = append(want, fmt.Sprintf("up/%d/state.json", i))
+		want = append(want, fmt.Sprintf("up/%040d/state.json", i))
 		for _, key := range []string{want[i], fmt.Sprintf("up/%d/other", i), fmt.Sprint("zz/", i)} {
 			_, err := bucket.Upload(t.Context(), key, strings.NewReader("{}"))
 			require.NoError(t, err)
