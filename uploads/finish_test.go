@@ -220,6 +220,27 @@ func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
 	}
 }
 
+// An error of the application, such as that of a hook, says nothing about a file that was not read. The file stays.
+func TestFinishKeepsFileThatItMayNotRead(t *testing.T) {
+	suspended := false
+	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if suspended && op.Name == "Download" {
+			return ctx, nil, &uploads.Error{Code: "suspended", Message: "The account is suspended."}
+		}
+		return ctx, nil, nil
+	}))
+	s := newService(t, b, uploads.Config{Key: ofMe})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+	suspended = true
+	_, err = s.Finish(t.Context(), ticket.Token, me)
+	require.EqualValues(t, "suspended", uploads.CodeOf(err))
+	suspended = false
+	_, err = s.Finish(t.Context(), ticket.Token, me)
+	require.NoError(t, err)
+}
+
 func TestAStoreThatFailsLosesNoUpload(t *testing.T) {
 	var refuse string
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/unchanged"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/intake"
@@ -249,18 +250,17 @@ func (s *Service) discard(ctx context.Context, key string) error {
 	return s.bucket.Remove(ctx, key)
 }
 
-// discardJudged removes the object that the caller has judged. Since then, another call may have
-// removed the object, and made a file under the same key. That file stays if the store has
-// ConditionalRemove. In any other store, discardJudged may remove the file.
+// discardJudged removes the object that the caller has judged, and keeps one that another call has made
+// under the same key since. In a store without ConditionalRemove, that object may be removed if it
+// is made in the moment of the removal. If the object was not read, judged is nil, and it stays.
 func (s *Service) discardJudged(ctx context.Context, key string, judged *storage.Attrs) error {
+	if judged == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	var opts []storage.RemoveOption
-	if storage.Supports(s.bucket, storage.ConditionalRemove) {
-		opts = append(opts, storage.IfRevision(judged.Revision))
-	}
-	err := s.bucket.Remove(ctx, key, opts...)
-	if storage.CodeOf(err) == storage.PreconditionFailed {
+	err := unchanged.Remove(ctx, s.bucket, key, judged)
+	if storage.CodeOf(err) == storage.Changed {
 		return nil
 	}
 	return err

@@ -35,8 +35,8 @@ import (
 //     or counts it.
 //
 // If a file breaks a rule, the client may send another one. In a store without
-// [storage.ConditionalRemove], a slow call that refuses the first file may then remove the second one,
-// even after another call has finished it.
+// [storage.ConditionalRemove], a call that refuses the first file may then remove the second one, if
+// that arrives in the moment of the removal.
 //
 // The copy has the attributes that any other file has. Attributes that the sender has set are
 // ignored.

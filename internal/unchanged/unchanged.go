@@ -1,5 +1,5 @@
-// Package unchanged removes the source of a copy, unless another object has replaced it in the
-// meantime.
+// Package unchanged removes an object that was copied or judged, unless another object has replaced it
+// in the meantime.
 package unchanged
 
 import (
@@ -12,8 +12,8 @@ import (
 
 var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
 
-// Remove removes an object of b that was copied. source holds the attributes of the object at the
-// time of the copy. If another object has replaced the copied one, Remove keeps the new object and
+// Remove removes an object of b that was copied or judged. source holds the attributes of the object at
+// that time. If another object has replaced it, Remove keeps the new object and
 // fails with Changed.
 //
 // Remove compares revisions. A store may have no revisions, or may give equal content the same
