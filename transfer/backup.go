@@ -22,7 +22,7 @@ func WithMaxDelete(n int64) Option {
 // dry run. The first argument of f is the number of files to remove. The second argument is the
 // number of files of the destination that the job has compared with the source. If f fails, the job
 // removes nothing, and fails with the error of f. A job that removes nothing does not call f.
-func WithBeforeDelete(f func(files, size int64) error) Option {
+func WithBeforeDelete(f func(files, compared int64) error) Option {
 	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) {
 		s.beforeDelete = f
 	})

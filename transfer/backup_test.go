@@ -67,10 +67,10 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 			write(t, src, row.source)
 			write(t, dst, map[string]string{"a": "a", "b": "b", "c": "c"})
 			calls := 0
-			before := transfer.WithBeforeDelete(func(files, size int64) error {
+			before := transfer.WithBeforeDelete(func(files, compared int64) error {
 				calls++
 				require.EqualValues(t, 2, files)
-				require.EqualValues(t, 3, size, "what the job has copied does not count")
+				require.EqualValues(t, 3, compared, "what the job has copied does not count")
 				for _, key := range []string{"b", "c"} {
 					require.Contains(t, texts(t, dst), key)
 				}

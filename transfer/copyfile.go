@@ -26,7 +26,7 @@ func (r *fileCopier) compare(src, dst entry) comparison {
 func (r *fileCopier) compareDeep(context.Context, entry, entry) (bool, error) { return false, nil }
 
 func (r *fileCopier) transfer(
-	ctx context.Context, src entry, ok bool, _ int, moved func(done, total int64),
+	ctx context.Context, src entry, listed bool, _ int, moved func(done, total int64),
 ) (int64, error) {
 	f, info, err := r.from.open(src.key)
 	if err != nil {
@@ -36,7 +36,7 @@ func (r *fileCopier) transfer(
 	content := localfile.NewStable(f, info)
 	err = content.Empty()
 	if err == nil {
-		err = r.to.writeFile(src.key, ok, permissions{source: r.from, file: info.Mode().Perm()}, r.to.small(src.key),
+		err = r.to.writeFile(src.key, listed, permissions{source: r.from, file: info.Mode().Perm()}, r.to.small(src.key),
 			func(dst *os.File) (time.Time, error) {
 				n, err := io.Copy(dst, &progressReader{
 					from:  ctxtime.Reader(ctx, content.Reader()),

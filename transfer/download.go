@@ -71,13 +71,13 @@ func fileTime(attrs *storage.Attrs, src entry) time.Time {
 }
 
 func (d *downloader) transfer(
-	ctx context.Context, src entry, ok bool, requests int, moved func(done, total int64),
+	ctx context.Context, src entry, listed bool, requests int, moved func(done, total int64),
 ) (stored int64, err error) {
 	if err := checkPath(src.key); err != nil { // check the path before any request is made
 		return 0, fileError("Download", src.key, err)
 	}
 	if src.size >= partfile.Least {
-		return d.transferLarge(ctx, src, ok, requests, moved)
+		return d.transferLarge(ctx, src, listed, requests, moved)
 	}
 	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *downloader) transfer(
 	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
 		return 0, err
 	}
-	err = d.to.writeFile(src.key, ok, defaultPermissions, d.to.small(src.key),
+	err = d.to.writeFile(src.key, listed, defaultPermissions, d.to.small(src.key),
 		func(f *os.File) (_ time.Time, err error) {
 			stored, err = r.WriteTo(f)
 			return fileTime(r.Attrs(), src), err

@@ -13,9 +13,9 @@ import (
 
 // transferLarge downloads a large file. If this process is killed, a later job continues the
 // download. If an earlier job was killed, transferLarge continues its download.
-func (d *downloader) transferLarge(ctx context.Context, src entry, ok bool, requests int,
+func (d *downloader) transferLarge(ctx context.Context, src entry, listed bool, requests int,
 	moved func(done, total int64)) (int64, error) {
-	if err := d.to.checkWrite(src.key, ok); err != nil {
+	if err := d.to.checkWrite(src.key, listed); err != nil {
 		return 0, err
 	}
 	source := serving.Source(d.from, src.key)
@@ -24,7 +24,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, ok bool, requ
 		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
 		attrs, done, err := serving.Continue(ctx, d.from, src.key, part, opts, moved)
 		if done && err == nil {
-			return d.finishContinued(src, ok, part, attrs.(*storage.Attrs))
+			return d.finishContinued(src, listed, part, attrs.(*storage.Attrs))
 		}
 		d.endPart(ctx, src.key, part, done, err)
 		if done {
@@ -53,7 +53,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, ok bool, requ
 			d.endPart(ctx, src.key, part, false, err)
 		}}, nil
 	}
-	err = d.to.writeFile(src.key, ok, defaultPermissions, open, func(f *os.File) (_ time.Time, err error) {
+	err = d.to.writeFile(src.key, listed, defaultPermissions, open, func(f *os.File) (_ time.Time, err error) {
 		if serving.Record(part, source, r.Attrs(), d.to.sync) {
 			size, err = r.WriteTo(part)
 		} else {
@@ -65,7 +65,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, ok bool, requ
 }
 
 // finishContinued renames the temporary file of a continued download to the name of the file.
-func (d *downloader) finishContinued(src entry, ok bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
+func (d *downloader) finishContinued(src entry, listed bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
 	err := checkListedSize("Download", src, attrs)
 	if err != nil {
 		part.Remove()
@@ -82,7 +82,7 @@ func (d *downloader) finishContinued(src entry, ok bool, part *partfile.File, at
 			}
 		}}, nil
 	}
-	err = d.to.writeFile(src.key, ok, defaultPermissions, open, func(*os.File) (time.Time, error) {
+	err = d.to.writeFile(src.key, listed, defaultPermissions, open, func(*os.File) (time.Time, error) {
 		return fileTime(attrs, src), nil
 	})
 	if !ended {

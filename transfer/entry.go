@@ -74,8 +74,8 @@ type openedEnd interface {
 	// removeUnchanged removes a file of the source unless it changed after it was listed.
 	removeUnchanged(ctx context.Context, src entry) error
 	// checkWrite fails if no file with this key can be written. It decides that from the key and
-	// from the names of existing files. The parameter known is true if a file with this key exists.
-	checkWrite(key string, ok bool) error
+	// from the names of existing files. listed is true if the job has listed a file with this key.
+	checkWrite(key string, listed bool) error
 	// syncDirs waits until the names of all written files are on the disk. For a bucket, it does
 	// nothing.
 	syncDirs() error

@@ -57,10 +57,10 @@ func (t *reporter) passed(add func(*Report)) {
 	t.count(add)
 }
 
-// stored counts a transferred file of size bytes. known is true if the file replaced another one.
+// stored counts a transferred file of size bytes. listed is true if the file replaced another one.
 // reported is the number of bytes that progress already includes. It is 0 for a copy inside a
 // provider.
-func (t *reporter) stored(action Action, key string, ok bool, size, reported int64) {
+func (t *reporter) stored(action Action, key string, listed bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) {
 		r.Transferred++
@@ -69,7 +69,7 @@ func (t *reporter) stored(action Action, key string, ok bool, size, reported int
 			t.meter.bytes.Add(size - reported)
 		}
 	})
-	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: ok})
+	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: listed})
 }
 
 func (t *reporter) removed(key string, size int64) {

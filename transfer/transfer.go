@@ -213,7 +213,7 @@ type transferrer interface {
 	// number of requests in parallel. known is true if the destination has a file with this key.
 	// During the transfer, it calls the given function with the number of bytes done so far, and
 	// with the size of the file.
-	transfer(ctx context.Context, src entry, ok bool, requests int, moved func(done, total int64)) (int64, error)
+	transfer(ctx context.Context, src entry, listed bool, requests int, moved func(done, total int64)) (int64, error)
 }
 
 // newTransferrer returns the transferrer for the kinds of src and dst.

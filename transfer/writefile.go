@@ -53,9 +53,9 @@ func collision(key, file string) error {
 
 // writeFile creates a temporary file, calls the function write to fill it, and renames it to key.
 // So the file at key is never incomplete. The function write returns the modification time of the
-// file. known is true if the job has listed a file with this key. writeFile then replaces that
+// file. listed is true if the job has listed a file with this key. writeFile then replaces that
 // file.
-func (t *tree) writeFile(key string, ok bool, p permissions, open opener,
+func (t *tree) writeFile(key string, listed bool, p permissions, open opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() {
 		err = durable.OfFile(err, key)
@@ -63,7 +63,7 @@ func (t *tree) writeFile(key string, ok bool, p permissions, open opener,
 	if err := checkPath(key); err != nil {
 		return err
 	}
-	replaced, err := t.checkTarget(key, ok)
+	replaced, err := t.checkTarget(key, listed)
 	if err != nil {
 		return err
 	}
@@ -99,10 +99,10 @@ func (t *tree) writeFile(key string, ok bool, p permissions, open opener,
 	return t.noteChange(path.Dir(key))
 }
 
-func (t *tree) checkWrite(key string, ok bool) error {
+func (t *tree) checkWrite(key string, listed bool) error {
 	err := checkPath(key)
 	if err == nil && t.root != nil {
-		_, err = t.checkTarget(key, ok)
+		_, err = t.checkTarget(key, listed)
 	}
 	return fileError("write", key, err)
 }
@@ -124,9 +124,9 @@ func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 
 // checkTarget fails if key is the name of something that must not be replaced. It returns the file
 // that will be replaced, or nil if there is none.
-func (t *tree) checkTarget(key string, ok bool) (fs.FileInfo, error) {
+func (t *tree) checkTarget(key string, listed bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
-	if err != nil && ok && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && listed && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if err != nil {
@@ -138,7 +138,7 @@ func (t *tree) checkTarget(key string, ok bool) (fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
 	}
-	if !ok {
+	if !listed {
 		return nil, &storage.Error{
 			Code: storage.PreconditionFailed,
 			Err:  errors.New("key is the name of another file, which was created meanwhile or differs in case"),

@@ -85,9 +85,9 @@ func pathOf(address string) string {
 }
 
 // sendTus sends a file by tus; length is "" for a length that is said at the end.
-func sendTus(p *process, data []byte, ok bool) string {
+func sendTus(p *process, data []byte, sized bool) string {
 	pairs := []string{"Tus-Resumable", "1.0.0", "Upload-Length", size(data)}
-	if !ok {
+	if !sized {
 		pairs[2], pairs[3] = "Upload-Defer-Length", "1"
 	}
 	status, header, text := p.ask("POST", "/tus/", nil, pairs...)
@@ -98,16 +98,16 @@ func sendTus(p *process, data []byte, ok bool) string {
 		"Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream",
 		"Upload-Length", size(data),
 	}
-	if ok {
+	if sized {
 		extra = extra[:6]
 	}
 	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data, extra...)
 	return codeIn(status, text)
 }
 
-func sendParts(t *testing.T, p *process, data []byte, ok bool) string {
+func sendParts(t *testing.T, p *process, data []byte, sized bool) string {
 	begin := map[string]any{"filename": "file"}
-	if ok {
+	if sized {
 		begin["size"] = len(data)
 	}
 	body, err := json.Marshal(begin)
@@ -150,10 +150,10 @@ func sendJoined(p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
-func sendTicket(t *testing.T, p *process, data []byte, ok bool) string {
+func sendTicket(t *testing.T, p *process, data []byte, sized bool) string {
 	asked := uploads.Request{}
 	user := uploads.User{ID: alice}
-	if ok {
+	if sized {
 		asked.Size = int64(len(data))
 	}
 	ticket, err := p.service.Sign(p.ctx, asked, user)

@@ -186,7 +186,7 @@ func (c *call) boundedBody(limit int64) (io.Reader, error) {
 
 // file returns a reader of a file that is sent in one request, and the file's length in bytes, or
 // -1 if it is not known. For a POST, the file is a field of a form; otherwise it is the body. The
-// argument most is the greatest permitted length of the file in bytes, and 0 means no limit.
+// argument limit is the greatest permitted length of the file in bytes, and 0 means no limit.
 // Reading fails if the file is longer, or if the client sends too slowly.
 func (c *call) file(limit int64) (io.Reader, int64, error) {
 	if c.Method == http.MethodPost {

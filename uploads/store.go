@@ -73,7 +73,7 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return r, nil
 }
 
-// store stores a file, but does not end its upload. The lease held keeps its reservation.
+// store stores a file, but does not end its upload. The lease l keeps its reservation.
 func (s *Service) store(ctx context.Context, u Upload, of *form, l *lease) (*File, *Error) {
 	if e := s.checkUser(u.User); e != nil {
 		return nil, e

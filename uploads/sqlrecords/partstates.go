@@ -24,10 +24,10 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
-	text := rand.Text()
+	revised := rand.Text()
 	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + terms[r.dialect].now +
 		" WHERE state_key = ? AND revision = ?"
-	values := []any{string(state), text, key, revision}
+	values := []any{string(state), revised, key, revision}
 	if revision == "" {
 		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " +
 			terms[r.dialect].now + ", ?) ON CONFLICT (state_key) DO NOTHING"
@@ -38,24 +38,24 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 		return "", err
 	}
 	if rows == 0 {
-		if err := r.checkWritten(ctx, op, key, text); err != nil {
+		if err := r.checkWritten(ctx, op, key, revised); err != nil {
 			return "", err
 		}
 	}
-	return text, nil
+	return revised, nil
 }
 
 // checkWritten is called if a statement changed no row. The response to a first attempt may have
 // been lost, and database/sql may have repeated the statement. The row then has the revision that
 // this call wrote, and checkWritten returns nil. Otherwise it returns an error.
-func (r *records) checkWritten(ctx context.Context, op, key, text string) error {
+func (r *records) checkWritten(ctx context.Context, op, key, revised string) error {
 	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
 	var current string
 	err := r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&current)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return &storage.Error{Code: codeOf(ctx, err), Op: op, Provider: "sql", Unknown: true, Err: err}
 	}
-	if current != text {
+	if current != revised {
 		return storage.PreconditionFailed
 	}
 	return nil

@@ -125,8 +125,8 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
 	if f.remove {
-		opts = append(opts, transfer.WithBeforeDelete(func(files, size int64) error {
-			announceRemoval(p, files, size)
+		opts = append(opts, transfer.WithBeforeDelete(func(files, compared int64) error {
+			announceRemoval(p, files, compared)
 			return nil
 		}))
 	}
@@ -138,15 +138,15 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 
 // announceRemoval prints a warning if more than half of the destination's files will be removed. A
 // likely cause is a misspelled source.
-func announceRemoval(p *program.Program, files, size int64) {
-	if files <= size/2 {
+func announceRemoval(p *program.Program, files, compared int64) {
+	if files <= compared/2 {
 		return
 	}
 	removing := "removing"
 	if p.Global.DryRun {
 		removing = "would remove"
 	}
-	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", removing, files, size)
+	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", removing, files, compared)
 }
 
 func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) error {
