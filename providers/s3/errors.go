@@ -148,8 +148,13 @@ func responseOf(err error) *awshttp.ResponseError {
 }
 
 // codeAndMessage returns the provider's code and message. If the response has no body, they are
-// empty or made up by the SDK from the status.
+// empty or made up by the SDK from the status, but MinIO sends both in headers.
+//
+// https://github.com/minio/minio/blob/master/cmd/api-response.go
 func codeAndMessage(err error) (code, message string) {
+	if code := headerOf(err, "X-Minio-Error-Code"); code != "" {
+		return code, strings.Trim(headerOf(err, "X-Minio-Error-Desc"), `"`)
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode(), api.ErrorMessage()
 	}
@@ -215,14 +220,8 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		return e
 	}
 	code, _ := codeAndMessage(err)
-	if said := headerOf(err, minioErrorCode); said != "" {
-		code = said
-	}
 	switch code {
 	case "NoSuchBucket":
-		if e.Code != storage.BucketNotFound {
-			e.Code, e.Hint = storage.BucketNotFound, b.missingHint()
-		}
 		return e
 	case "NoSuchKey", "NoSuchVersion":
 		e.Code = storage.ObjectNotFound
@@ -241,14 +240,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	return missing
 }
 
-const (
-	bucketRemembered = time.Minute
-	// minioErrorCode is the header in which MinIO repeats the code of an error, which a response to
-	// a HEAD request has nowhere else.
-	//
-	// https://github.com/minio/minio/blob/master/cmd/api-response.go
-	minioErrorCode = "X-Minio-Error-Code"
-)
+const bucketRemembered = time.Minute
 
 // missingHint returns the hint for a missing bucket: its name may have capitals,
 // which S3 does not allow.

@@ -121,3 +121,36 @@ func TestAMissOnMinIOIsOneRequest(t *testing.T) {
 		})
 	}
 }
+
+// MinIO's headers have the code and the message of every error of a HEAD.
+func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
+	tests := []struct {
+		code, desc string
+		status     int
+		want       storage.Code
+		hint       string // is part of it
+	}{
+		{code: "InvalidAccessKeyId", status: 403, want: storage.Unauthenticated, hint: "access key"},
+		{code: "SlowDownRead", status: 503, want: storage.RateLimited},
+		{code: "XMinioStorageFull", status: 507, want: storage.Internal, hint: "free some space"},
+		{code: "kms:KeyNotFound", status: 404, want: storage.InvalidArgument, hint: "check its id"},
+		{
+			code:   "InvalidRequest",
+			desc:   `"The object was stored using a form of Server Side Encryption."`,
+			status: 400,
+			want:   storage.InvalidArgument,
+			hint:   "pass that key",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.code, func(t *testing.T) {
+			header := map[string]string{"X-Minio-Error-Code": tt.code, "X-Minio-Error-Desc": tt.desc}
+			w := newStandIn(t, reply{Status: tt.status, Header: header})
+			_, err := w.on(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, tt.want, e.Code, "%v", err)
+			require.Contains(t, e.Hint, tt.hint)
+		})
+	}
+}
