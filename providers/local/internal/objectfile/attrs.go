@@ -138,23 +138,19 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// checkAttrsFormat fails if a later version of this library has encoded the attributes in a form that
-// this version does not know. Otherwise the object would be read as one without attributes.
-func checkAttrsFormat(b []byte) error {
-	if len(b) == 0 || b[0] <= attrsFormatLocked {
-		return nil
+// decodeAttrs decodes a result of Encode. If b is not such a result, it returns nil. It fails if a
+// later version of this library has encoded the attributes in a form that this version does not know.
+// Otherwise the object would be read as one without attributes.
+func decodeAttrs(b []byte) (*Attrs, error) {
+	if len(b) > 0 && b[0] > attrsFormatLocked {
+		return nil, &storage.Error{
+			Code: storage.Unsupported,
+			Err:  fmt.Errorf("a later version of this library has stored the attributes in form %d", b[0]),
+			Hint: "update this program",
+		}
 	}
-	return &storage.Error{
-		Code: storage.Unsupported,
-		Err:  fmt.Errorf("a later version of this library has stored the attributes in form %d", b[0]),
-		Hint: "update this program",
-	}
-}
-
-// decodeAttrs decodes a result of Encode. If b is not such a result, it returns nil.
-func decodeAttrs(b []byte) *Attrs {
-	if len(b) < 2 || b[0] != attrsFormat && b[0] != attrsFormatLocked {
-		return nil
+	if len(b) < 2 || b[0] < attrsFormat {
+		return nil, nil
 	}
 	flags := b[1]
 	from := &decoder{rest: b[2:]}
@@ -188,9 +184,9 @@ func decodeAttrs(b []byte) *Attrs {
 		from.pair(&a.Metadata)
 	}
 	if from.failed {
-		return nil
+		return nil, nil
 	}
-	return a
+	return a, nil
 }
 
 // A decoder reads values from the beginning of rest, and removes them. If rest is too short for a

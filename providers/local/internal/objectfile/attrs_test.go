@@ -53,7 +53,9 @@ func TestAttrsRoundTrip(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, &row.attrs, decodeAttrs(row.attrs.Encode()))
+			decoded, err := decodeAttrs(row.attrs.Encode())
+			require.NoError(t, err)
+			require.Equal(t, &row.attrs, decoded)
 		})
 	}
 }
@@ -73,9 +75,13 @@ func FuzzAttrs(f *testing.F) {
 	}).Encode())
 	f.Add([]byte{attrsFormatLocked, flagTags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if a := decodeAttrs(b); a != nil {
-			require.Equal(t, a, decodeAttrs(a.Encode()))
+		a, err := decodeAttrs(b)
+		if a == nil || err != nil {
+			return
 		}
+		again, err := decodeAttrs(a.Encode())
+		require.NoError(t, err)
+		require.Equal(t, a, again)
 	})
 }
 
@@ -115,7 +121,9 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			data, err := hex.DecodeString(tt.stored)
 			require.NoError(t, err)
-			require.Equal(t, &tt.attrs, decodeAttrs(data))
+			decoded, err := decodeAttrs(data)
+			require.NoError(t, err)
+			require.Equal(t, &tt.attrs, decoded)
 			require.Equal(t, tt.stored, hex.EncodeToString(tt.attrs.Encode()))
 		})
 	}

@@ -104,7 +104,7 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	if !r.NoXattr {
 		b, err := f.Xattr()
 		if err == nil && b != nil {
-			return decodeAttrs(b), checkAttrsFormat(b)
+			return decodeAttrs(b)
 		}
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, bucketdir.Failure(err)
@@ -117,11 +117,9 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	if err := checkAttrsFormat(b); err != nil {
+	a, err := decodeAttrs(b)
+	if err != nil || !a.Matches(f.Meta) {
 		return nil, err
 	}
-	if a := decodeAttrs(b); a.Matches(f.Meta) {
-		return a, nil
-	}
-	return nil, nil
+	return a, nil
 }
