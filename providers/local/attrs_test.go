@@ -2,11 +2,15 @@ package local
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
 func TestAttributesTooLongForAnExtendedAttributeAreKept(t *testing.T) {
@@ -51,5 +55,16 @@ func TestSidecars(t *testing.T) {
 		a := s.head("k")
 		require.Empty(t, a.ContentType, "the engine derives it from the key")
 		require.False(t, a.CRC32C.Known)
+	})
+	t.Run("of a later form are refused", func(t *testing.T) {
+		s := open(t, withoutXattrs)
+		s.put("k", "x")
+		files, err := filepath.Glob(s.root + "/" + bucketdir.AttrsPath + "/*")
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		require.NoError(t, os.WriteFile(files[0], []byte{3, 0, 0}, 0o666))
+		_, err = s.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, "update this program")
 	})
 }
