@@ -108,6 +108,9 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 				d.add(f, site, call.Args[u.arg], u.does, u.method, options)
 			}
 		}
+		if name == "storage.StreamCopy" {
+			d.streamed(f, site)
+		}
 	case name == "storage.Copy":
 		d.copy(f, site, options)
 	case name == "storage/transfer.Sync":
@@ -178,6 +181,19 @@ func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Va
 	}
 	d.add(f, site, args[1], copyTo, "", options)
 	d.add(f, site, args[3], copyFrom, "", options)
+}
+
+// streamed adds the rights that a call of storage.StreamCopy needs for its source. A source that the
+// calling function got as an argument needs no rights here, because they are added at the call of storage.Copy.
+func (d *deriver) streamed(f *ssa.Function, site ssa.CallInstruction) {
+	for _, o := range d.graph.Trace(site.Common().Args[3], "") {
+		if _, ok := o.Value.(*ssa.Parameter); ok {
+			continue
+		}
+		for _, place := range d.placesOf(o, "Download") {
+			d.addPlace(place, download.operations(nil, true), d.position(f, site.Pos()))
+		}
+	}
 }
 
 func containsPlace(all []Place, p Place) bool {
