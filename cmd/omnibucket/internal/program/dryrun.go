@@ -31,11 +31,20 @@ func (p *Program) NotInDryRun() error {
 // the hook, it checks the arguments and the features of the bucket. A dry run therefore reports
 // invalid arguments and missing features, too.
 func refuseChanges(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-	switch op.Name {
-	case "Upload", "Copy", "Move", "Remove", "SetTags", "Restore", "CreateBucket", "UpdateBucket":
+	if changes(op.Effects) {
 		return nil, nil, errDryRun
 	}
 	return nil, nil, nil
+}
+
+// changes reports whether an operation with these effects changes something itself. Who gets a URL or
+// credentials may change something later. To read about buckets of an account has an effect beside
+// EffectAdminister.
+func changes(e storage.Effects) bool {
+	if e&(storage.EffectSign|storage.EffectVend) != 0 {
+		return false
+	}
+	return e&(storage.EffectWrite|storage.EffectRemove) != 0 || e == storage.EffectAdminister
 }
 
 // OfDryRun returns nil if err only says that a dry run refused an operation. Otherwise it returns

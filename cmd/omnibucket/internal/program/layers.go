@@ -172,8 +172,8 @@ func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	return []storage.OpenOption{
 		storage.WithHook(
 			func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-				switch op.Name {
-				case "CreateBucket", "UpdateBucket", "DeleteBucket":
+				// DeleteBucket also removes. To read about buckets has other effects.
+				if op.Effects&^storage.EffectRemove == storage.EffectAdminister {
 					return nil, nil, ErrReadOnly
 				}
 				return nil, nil, nil
