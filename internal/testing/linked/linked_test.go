@@ -17,6 +17,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	// The programs are built by another process. These imports let the test run again when the packages change.
+	_ "github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	_ "github.com/omnibucket/storage/memstore"
+	_ "github.com/omnibucket/storage/providers/local"
+	_ "github.com/omnibucket/storage/providers/s3"
 )
 
 const library = "github.com/omnibucket/storage"
@@ -33,6 +40,7 @@ var typeArguments = map[string]string{
 // Each program has every function of some packages, and every method of their types. The SDKs of Google and Azure
 // look methods up themselves.
 func TestLinkerDropsMethods(t *testing.T) {
+	testserver.Slow(t)
 	tests := []struct {
 		name     string
 		packages []string
