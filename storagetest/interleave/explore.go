@@ -25,14 +25,14 @@ const hung = 2 * time.Minute
 
 var (
 	replay = flag.String("replay", "", "run only this schedule of package interleave, such as 0,0,1")
-	verify = flag.Bool("verify", false, "run each schedule of package interleave twice, and compare the runs")
+	verify = flag.Bool("interleave.verify", false, "run each schedule of package interleave twice, and compare the runs")
 )
 
 // Run explores a scene on each kind of store, in a subtest. The first schedule that fails is printed, and
 // fails the subtest. The test must not be parallel.
 //
-// With the flag -replay, Run runs only the given schedule, and prints it. With the flag -verify, it runs each schedule
-// twice, and fails if the two runs differ: then the scene depends on something that is not the same in each run.
+// With the flag -replay, Run runs only the given schedule, and prints it. With the flag -interleave.verify, it runs
+// each schedule twice, and fails if the two runs differ: then the scene depends on something that is not the same in each run.
 func Run(t *testing.T, c Config, scene func(s *Scene)) {
 	t.Helper()
 	weaknesses := c.Weaknesses

@@ -436,10 +436,10 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 	require.Equal(t, map[string]bool{"a": true, "b": true}, unanswered)
 }
 
-// Run with -verify compares two runs of each schedule.
+// Run with -interleave.verify compares two runs of each schedule.
 func TestExploreComparesRuns(t *testing.T) {
-	require.NoError(t, flag.Set("verify", "true"))
-	defer func() { require.NoError(t, flag.Set("verify", "false")) }()
+	require.NoError(t, flag.Set("interleave.verify", "true"))
+	defer func() { require.NoError(t, flag.Set("interleave.verify", "false")) }()
 	require.Nil(t, interleave.Explore(t, interleave.Config{}, full, adding(false, "a", "b")).Failure)
 	runs := 0
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
