@@ -43,7 +43,7 @@ func runChild(job string) error {
 	return runContender(os.Stdin, os.Stdout)
 }
 
-// useProcessor keeps one processor busy until the end of in.
+// useProcessor keeps one processor busy until the end of src.
 func useProcessor(src io.Reader) error {
 	var ended atomic.Bool
 	var err error

@@ -354,7 +354,7 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 }
 
 // timeAtMost limits the time of an operation. The parameter one is the name of the row, and the
-// parameter most is the limit.
+// parameter limit is its longest time.
 func timeAtMost(one string, limit time.Duration) goal {
 	return goal{fmt.Sprintf("%s: at most %s", one, limit), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].nanos)

@@ -150,14 +150,14 @@ func run(ctx context.Context, c chosen) error {
 }
 
 // judgeAll runs one suite on all chosen servers. It returns an error if our server has faults.
-func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, text string) error {
+func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, dir string) error {
 	var wrong []error
 	judged := map[string][]result{}
 	for _, server := range on {
 		if ctx.Err() != nil {
 			break
 		}
-		results, err := judge(ctx, s, prepared, server, scheme, text)
+		results, err := judge(ctx, s, prepared, server, scheme, dir)
 		if errors.Is(err, errLacksScheme) {
 			continue
 		}
@@ -180,8 +180,8 @@ func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme
 var errLacksScheme = errors.New("not over this scheme")
 
 // judge runs a suite on a server, and returns the results. It writes the log and the results to a
-// directory below out.
-func judge(ctx context.Context, s suite, prepared string, on server, scheme, text string) ([]result, error) {
+// directory below dir.
+func judge(ctx context.Context, s suite, prepared string, on server, scheme, dir string) ([]result, error) {
 	overTLS := s.tls || s.needsTLS
 	column := on.name
 	if scheme != "" {
@@ -196,7 +196,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, scheme, tex
 	if scheme != "" && running.tls() != overTLS || s.needsTLS && !running.tls() {
 		return nil, errLacksScheme
 	}
-	dir := filepath.Join(text, s.title(), column)
+	dir = filepath.Join(dir, s.title(), column)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}

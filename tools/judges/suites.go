@@ -83,7 +83,7 @@ type task struct {
 const timeout = 30 * time.Minute
 
 // command runs a program in the directory dir. It writes all output to the log. If w is not nil,
-// it also writes the standard output to out. If the program ends with an exit code other than 0,
+// it also writes the standard output to w. If the program ends with an exit code other than 0,
 // command returns no error, because failed tests cause such a code, too.
 func (t task) command(ctx context.Context, dir string, env []string, w io.Writer, name string, args ...string) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)

@@ -33,7 +33,7 @@ func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	interleave.Run(t, onSome(Config()), scene)
 }
 
-// RunBudgets is like RunOnSome, with these budgets in place of the default ones.
+// RunBudgets is like RunOnSome, with these budgets. With [All], those of [Config] follow.
 func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
 	t.Helper()
 	c := onSome(Config())

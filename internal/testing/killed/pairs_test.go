@@ -65,7 +65,7 @@ type side func(ctx context.Context, p *place, i int) error
 type pair struct {
 	name  string
 	sides [2]side
-	// prepare makes what a round begins with. The processes of the round get what it returns.
+	// prepare makes what a round begins with.
 	prepare func(t *testing.T, p *place)
 	check   func(t *testing.T, p *place, did [2]progress)
 	// onlyDirectories is true for a pair that does not run over the S3 server.

@@ -58,7 +58,7 @@ func (l *linter) checkRules(p paragraph, prose bool) {
 	}
 }
 
-// isFree reports whether text[from:to] is a word by itself, and not a part of an escape, a URL or a
+// isFree reports whether text[start:end] is a word by itself, and not a part of an escape, a URL or a
 // name.
 func isFree(text string, start, end int) bool {
 	return (start == 0 || text[start-1] == ' ' || text[start-1] == '(') &&

@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// run checks the paths in args, prints the findings to out, and returns their number.
+// run checks the paths in args, prints the findings to w, and returns their number.
 func run(args []string, w io.Writer) (int, error) {
 	flags := flag.NewFlagSet("proselint", flag.ContinueOnError)
 	flags.SetOutput(w)

@@ -38,7 +38,7 @@ type Program struct {
 	Global   globalFlags
 }
 
-// New returns a program that prints to out. If shared is not nil, the program uses the open buckets
+// New returns a program that prints to output. If shared is not nil, the program uses the open buckets
 // in it.
 func New(around Environment, output *console.Output, shared *OpenBuckets) *Program {
 	p := &Program{Around: around, Out: output}
