@@ -11,7 +11,7 @@ var pending = []string{
 
 func isPending(path string) bool {
 	for _, folder := range pending {
-		if path == module+folder || folder != "" && strings.HasPrefix(path, module+folder+"/") {
+		if path == module+folder || strings.HasPrefix(path, module+folder+"/") {
 			return true
 		}
 	}
