@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/permissions"
 )
 
@@ -551,7 +552,7 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 		require.NoError(t, err)
 		plainValue, err := url.PathUnescape(value)
 		require.NoError(t, err)
-		query = append(query, escaped(plainName)+"="+escaped(plainValue))
+		query = append(query, urlpath.EscapeAll(plainName)+"="+urlpath.EscapeAll(plainValue))
 	}
 	slices.SortStableFunc(query, func(a, b string) int {
 		if byValue {
@@ -580,7 +581,7 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 	plain, err := url.PathUnescape(path)
 	require.NoError(t, err)
 	canonical := strings.Join([]string{
-		request.Method, strings.ReplaceAll(escaped(plain), "%2F", "/"), strings.Join(query, "&"), headers, signed,
+		request.Method, urlpath.Escape(plain), strings.Join(query, "&"), headers, signed,
 		hex.EncodeToString(sum[:]),
 	}, "\n")
 	digest := sha256.Sum256([]byte(canonical))
@@ -653,5 +654,3 @@ func (sc *scene) sign(day, text string) string {
 	}
 	return hex.EncodeToString(key)
 }
-
-func escaped(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
