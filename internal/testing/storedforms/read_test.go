@@ -197,10 +197,12 @@ func lacking(version, name string) string {
 		return "this version has no allowances"
 	case version == "758e7b28" && isUpload:
 		return "uploads of this version are not continued"
+	case version == "758e7b28" && name == "cache-block":
+		return "blocks of this version have the form of those of f63eaf37, which are tested"
 	case version == "758e7b28" && !slices.Contains(
 		[]string{"directory", "job-journal", "open-upload", "resumed-upload", "signed-urls"}, name,
 	):
-		return "this version has no such form, or one that is only tested from f63eaf37 on"
+		return "this version has no such form"
 	}
 	return ""
 }
