@@ -23,9 +23,7 @@ func (b bucket) CopyFrom(
 ) (*storage.Attrs, error) {
 	c := b.engine
 	o := &copyOp{from: src, given: opts}
-	if len(c.hooks) > 0 {
-		o.op.keys = []string{src.Key()}
-	}
+	o.op.keys = []string{src.Key()}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
 		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, opts)

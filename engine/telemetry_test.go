@@ -160,6 +160,25 @@ func TestEveryOperationIsASpan(t *testing.T) {
 	require.Equal(t, "a/", r.spans[2].has("omnibucket.key"), "of a listing the prefix")
 }
 
+// The spans of a copy and of a move count the source, even if the bucket has no hooks.
+func TestSpanOfCopyCountsKeys(t *testing.T) {
+	b, r := recorded(t)
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("body"))
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	require.NoError(t, err)
+	_, err = storage.Move(t.Context(), b, "b", "c")
+	require.NoError(t, err)
+
+	counted := map[string]string{}
+	for _, s := range r.spans {
+		if s.has("omnibucket.keys") != "" {
+			counted[s.name] = s.has("omnibucket.keys")
+		}
+	}
+	require.Equal(t, map[string]string{"storage.Copy": "1", "storage.Move": "1"}, counted)
+}
+
 func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
 	for _, row := range []struct {
 		failure storage.Code
