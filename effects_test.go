@@ -381,6 +381,7 @@ func TestHookSeesAndDeniesEachEffect(t *testing.T) {
 				w.begin(0)
 				err := tt.call(t.Context(), w.Bucket, w)
 				if errors.Is(err, errNoUpload) {
+					require.Equal(t, "weak", store)
 					t.Skip(err)
 				}
 				require.NotErrorIs(t, err, errDenied)
