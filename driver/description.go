@@ -7,7 +7,7 @@ import (
 )
 
 // A Description tells the engine about a driver. If Features does not declare what a call needs, the
-// core fails with Unsupported, and does not call the driver.
+// call fails with Unsupported, and does not reach the driver.
 type Description struct {
 	Provider string // "s3", "gcs", "azure", "local", "memory"
 	Bucket   string
@@ -45,7 +45,7 @@ type Description struct {
 	// For such a bucket, EnableSoftDelete is nil, and WithSoftDelete needs the feature SoftDelete.
 	EnableSoftDelete func(keep time.Duration)
 	// TaggedRevisions declares that the driver's revisions already begin with Provider and ":". The
-	// core then adds nothing to them, which saves memory for each response.
+	// engine then adds nothing to them, which saves memory for each response.
 	TaggedRevisions bool
 
 	// NeedsSigningBase declares that the store has no address of its own. Signed requests go to the handler of package

@@ -174,7 +174,7 @@ func errOverwritten(e *storage.Error) *storage.Error {
 }
 
 // otherContent reports whether an earlier call with the same write id has stored other bytes. The
-// parameter found has the attributes of the object. The caller has checked that the object has the
+// parameter attrs has the attributes of the object. The caller has checked that the object has the
 // write id.
 func (in *intent) otherContent(attrs *storage.Attrs) bool {
 	return in.named && in.crc.Known && attrs.CRC32C.Known && attrs.CRC32C != in.crc

@@ -136,7 +136,7 @@ func hasEnded(ctx context.Context, body io.Reader) (bool, error) {
 }
 
 // wrongSize returns the error for a body whose size differs from the declared size. Usually the
-// core finds this error first.
+// engine finds this error first.
 func wrongSize(size int64) error {
 	return &storage.Error{Code: storage.BodyFailed, Err: fmt.Errorf("the body is not the declared %d bytes long", size)}
 }

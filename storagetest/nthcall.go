@@ -58,7 +58,7 @@ func nthCallCases() []Case {
 
 // settledBy returns the feature that the engine needs to find out whether op took effect, after the
 // response was lost. For a conditional write or a multipart upload, the feature is Metadata. The
-// core stores a write id in the metadata, and recognizes its own write by that id.
+// engine stores a write id in the metadata, and recognizes its own write by that id.
 func (op operation) settledBy() storage.Features {
 	if op.needs&(storage.MultipartUploads|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
 		return 0

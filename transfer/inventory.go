@@ -67,8 +67,8 @@ func OpenInventory(
 		return nil, err
 	}
 	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
-	core, prefix, _ := serving.Reach(b)
-	own, ok := core.(interface {
+	engine, prefix, _ := serving.Reach(b)
+	own, ok := engine.(interface {
 		Located() (provider, location, bucket string)
 	})
 	if !ok {

@@ -50,7 +50,7 @@ func HeldIn(ctx context.Context, input any) (keys []string) {
 }
 
 // Has reports whether an object or file contains the given text in its first 64 KiB. The parameter
-// in is a Bucket or a Directory. The root package sets Has.
+// input is a Bucket or a Directory. The root package sets Has.
 var Has func(ctx context.Context, input any, key, text string) bool
 
 // otherKeys returns all keys that the held object may have in another bucket or directory. If the

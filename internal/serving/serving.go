@@ -16,7 +16,7 @@ import (
 // A Directory is the path of a local directory. It can be passed to [Places] in place of a bucket.
 type Directory string
 
-// An Engine has those methods of package engine's core that this package calls. A program cannot
+// An Engine has those methods of package engine that this package calls. A program cannot
 // get an Engine from a bucket.
 type Engine interface {
 	// Places returns where the objects are stored, or nothing if that is unknown.
@@ -77,7 +77,7 @@ func Reach(b any) (engine Engine, prefix string, complete bool) {
 
 // Places returns where the objects of a bucket or [Directory] are stored. It returns several places
 // if a layer has a second store. If the bucket or its Core is a user's own type, the place is
-// unknown. In this case, the result contains that bucket or core in the field Account.
+// unknown. In this case, the result contains that bucket or Core in the field Account.
 func Places(of any) []evidence.Place {
 	if of == nil {
 		return nil

@@ -102,7 +102,7 @@ func New(o Options) *Transport {
 
 // Over returns a Transport that sends its requests through base. If base is nil, the Transport uses
 // http.DefaultTransport. The Transport does not change base, and does not watch requests that the
-// core did not make.
+// engine did not make.
 func Over(base http.RoundTripper) *Transport {
 	if own, ok := base.(*Transport); ok {
 		return own

@@ -164,8 +164,8 @@ func (d *objectDriver) Native() any { return d }
 // reach the second store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
 
-// ofEngine reports whether b is a bucket with a core of package engine.
+// ofEngine reports whether b is a bucket with a Core of package engine.
 func ofEngine(b storage.Bucket) bool {
-	core, _, _ := serving.Reach(b)
-	return core != nil
+	reached, _, _ := serving.Reach(b)
+	return reached != nil
 }

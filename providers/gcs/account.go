@@ -121,7 +121,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 }
 
 // handleOf returns the SDK's handle of a bucket. The handle sends each request once, because the
-// core retries.
+// engine retries.
 func (a *account) handleOf(bucket string) *gcs.BucketHandle {
 	handle := a.client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
 	if a.userProject != "" {

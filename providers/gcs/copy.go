@@ -61,7 +61,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 
 // keepCustomTime gives the copy the custom time of the source, because lifecycle rules may count
 // from that time. Google itself copies no attribute of the source if the request sets any. If the
-// core has not read the source's attributes, keepCustomTime does nothing.
+// engine has not read the source's attributes, keepCustomTime does nothing.
 // https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {

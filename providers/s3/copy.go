@@ -175,7 +175,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 
 // withExpires adds the source's Expires header to a request that sends all attributes of a copy.
 // The server does not copy Expires in this case, and storage.Attrs has no field for Expires. If the
-// core has not read the source's attributes, the header is unknown, and withExpires adds nothing.
+// engine has not read the source's attributes, the header is unknown, and withExpires adds nothing.
 func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	return func(o *awss3.Options) {
 		if source.Attrs == nil {

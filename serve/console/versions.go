@@ -87,11 +87,11 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 // fromVersions adds the removed objects of a bucket that keeps versions. The entry of an object
 // describes its newest version that is not a delete marker.
 func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
-	// If found is true, no further entry is added for the key. There are three cases: the key has
+	// If listed is true, no further entry is added for the key. There are three cases: the key has
 	// an entry already, or was on an earlier page, or has a current version.
 	scanned := 0
 	key := ""
-	ok := true
+	listed := true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
@@ -99,12 +99,12 @@ func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []sto
 		scanned++
 		if v.Key != key {
 			key = v.Key
-			ok = v.Current || v.Key <= p.after
+			listed = v.Current || v.Key <= p.after
 		}
-		if ok || v.IsDeleteMarker {
+		if listed || v.IsDeleteMarker {
 			continue
 		}
-		ok = true
+		listed = true
 		if !p.add(removedView(v)) {
 			return nil
 		}

@@ -103,7 +103,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 }
 
 // A body is the body of a response. If the connection breaks, Read returns a network error. The
-// core then sends another request, and continues to read at the same offset.
+// engine then sends another request, and continues to read at the same offset.
 type body struct{ io.ReadCloser }
 
 func (b body) Read(p []byte) (int, error) {

@@ -1,4 +1,4 @@
-// Package wrapped makes buckets whose core a test has wrapped or replaced.
+// Package wrapped makes buckets whose Core a test has wrapped or replaced.
 package wrapped
 
 import (

@@ -23,7 +23,7 @@ const (
 	markerName = "-begun" // last segment of the marker's key; listings show it before the parts
 	partPrefix = "0-"
 	// keyName is a name in the marker's metadata. Its value is the key of the final object. The
-	// core reserves all names that begin with "omnibucket".
+	// engine reserves all names that begin with "omnibucket".
 	keyName = "omnibucketkey"
 )
 

@@ -40,7 +40,7 @@ const (
 	// continues without a turn.
 	stalled = 100 * time.Millisecond
 	// FileWait is the time for which a call waits to open a file, in addition to the retries of the
-	// core.
+	// engine.
 	FileWait = 30 * time.Second
 	// MaxFileDelay is the longest time between two attempts to open a file.
 	MaxFileDelay = 200 * time.Millisecond
