@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/evidence"
 )
 
 // StreamCopy copies an object to c by Download of src and Upload of c. It is the CopyFrom of a [Core]
@@ -21,8 +22,10 @@ import (
 // It follows all options of [Copy] and of [Append], except that the result always has its
 // attributes. The properties of the source are kept, except its storage class; tags are not copied.
 // If the source changes meanwhile, StreamCopy fails with Changed. If an object is copied onto itself
-// without a condition and c has [ConditionalUpdate], the revision that was read is the condition.
+// without a condition and c has [ConditionalUpdate], the revision that was read is the condition. StreamCopy
+// never reads from the second store of a mirror, which may have an older object.
 func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {
+	ctx = evidence.WithoutFailover(ctx)
 	reader, err := src.Download(ctx, &DownloadOptions{
 		Length:      -1,
 		Version:     o.Version,

@@ -3,6 +3,7 @@ package layers_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,19 +191,48 @@ var buildingWrites = []buildingWrite{
 // A call that reads in order to write never reads the object of a store that lags. The primary does not answer some
 // of the reads, or any.
 func TestBuildingWriteNeverReadsTheStoreThatLags(t *testing.T) {
+	for stack, open := range laggingStacks {
+		t.Run(stack, func(t *testing.T) {
+			requireNewest(t, buildingWrites, func(s *laggingStack) storage.Bucket { return s.bucket(open(s)) })
+		})
+	}
+}
+
+// A copy by StreamCopy never reads the object of a store that lags, either.
+func TestStreamCopyNeverReadsTheStoreThatLags(t *testing.T) {
+	writes := slices.DeleteFunc(slices.Clone(buildingWrites), func(w buildingWrite) bool {
+		return !strings.HasPrefix(w.name, "Copy") && w.name != "Append"
+	})
+	requireNewest(t, writes, func(s *laggingStack) storage.Bucket {
+		b, err := storage.Wrap(s.bucket(s.lagging()), func(c storage.Core) storage.Core { return streaming{c} })
+		require.NoError(t, err)
+		return b
+	})
+}
+
+// A streaming Core sees each copy as a download and an upload.
+type streaming struct{ storage.Core }
+
+func (s streaming) Source(key string) storage.CopySource { return storage.NewCopySource(s, key) }
+
+func (s streaming) CopyFrom(
+	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	return storage.StreamCopy(ctx, s, key, src, o)
+}
+
+// requireNewest makes writes to buckets that open returns, each with different failures of the primary.
+func requireNewest(t *testing.T, writes []buildingWrite, open func(s *laggingStack) storage.Bucket) {
+	t.Helper()
 	rules := []faults.Rule{faults.Fail(faults.Reads)}
 	for n := 1; n <= 4; n++ {
 		rules = append(rules, faults.Fail(faults.Reads).First(n), faults.Fail(faults.Reads).Nth(n))
 	}
-	for stack, open := range laggingStacks {
-		t.Run(stack, func(t *testing.T) {
-			for _, write := range buildingWrites {
-				for i, rule := range rules {
-					s := &laggingStack{t: t, failing: faults.New()}
-					s.write(s.bucket(open(s)), write, rule, fmt.Sprintf("%s, rule %d", write.name, i))
-				}
-			}
-		})
+	for _, write := range writes {
+		for i, rule := range rules {
+			s := &laggingStack{t: t, failing: faults.New()}
+			s.write(open(s), write, rule, fmt.Sprintf("%s, rule %d", write.name, i))
+		}
 	}
 }
 
