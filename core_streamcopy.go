@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 
@@ -35,6 +36,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	if err != nil {
 		e := AsError(ctx, err)
 		e.Op = "Copy"
+		e.Key = cmp.Or(e.Key, src.Key())
 		if e.Code == PreconditionFailed { // the condition of the caller is about the destination
 			e.Code = Changed
 		}

@@ -89,6 +89,9 @@ func TestStreamCopyServesCopyAppendMove(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = storage.Copy(t.Context(), b, "c", nobody{}, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
+	var failure *storage.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, "k", failure.Key)
 }
 
 // nobody is a Downloader without objects.
