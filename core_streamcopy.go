@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/headertext"
 )
 
 // StreamCopy copies an object to c by Download of src and Upload of c. It is the CopyFrom of a [Core]
@@ -21,9 +22,10 @@ import (
 //	}
 //
 // It follows all options of [Copy] and of [Append], except that the result always has its
-// attributes. The properties of the source are kept, except its storage class; tags are not copied.
-// If the source changes meanwhile, StreamCopy fails with Changed. If an object is copied onto itself
-// without a condition and c has [ConditionalUpdate], the revision that was read is the condition. StreamCopy
+// attributes. The properties of the source are kept, except its storage class, and except headers
+// that no option can set, such as a Content-Type without a slash. Tags are not copied. If the source
+// changes meanwhile, StreamCopy fails with Changed. If an object is copied onto itself without a
+// condition and c has [ConditionalUpdate], the revision that was read is the condition. StreamCopy
 // never reads from the second store of a mirror, which may have an older object.
 func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {
 	ctx = evidence.WithoutFailover(ctx)
@@ -46,16 +48,17 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	defer func() { _ = reader.Close() }() // the Upload has read it to its end, or has failed
 
 	read := reader.Attrs()
+	properties, set := copiedProperties(c, &read.Properties, o)
 	put := &UploadOptions{
 		Size:       read.Size,
 		CRC32C:     read.CRC32C,
-		Properties: copiedProperties(c, read, o),
+		Properties: properties,
+		Set:        set,
 		Controls:   o.Controls,
 		Native:     o.Native,
 		Condition:  o.Condition,
 		Transfer:   o.Transfer,
 	}
-	put.Set = propertiesIn(&put.Properties) | o.Set
 	var content io.Reader = body
 	tail := o.state.Tail
 	if tail != nil {
@@ -93,9 +96,10 @@ func (s CopySource) names(c Core, key string) bool {
 }
 
 // copiedProperties returns the properties of a copy: those of the source that c can keep, replaced by
-// those that options set.
-func copiedProperties(c Core, read *Attrs, o *CopyOptions) Properties {
-	p := read.Properties
+// those that options set. It leaves out headers of the source that Upload would refuse, because other
+// programs can store such headers. The second result has the bits of the properties that Upload sets.
+func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties, set PropertySet) {
+	p = *source
 	p.StorageClass = ""
 	if !c.Supports(ContentProperties) {
 		p = Properties{Metadata: p.Metadata}
@@ -103,44 +107,41 @@ func copiedProperties(c Core, read *Attrs, o *CopyOptions) Properties {
 	if !c.Supports(Metadata) {
 		p.Metadata = nil
 	}
+	if !headertext.ValidMediaType(p.ContentType) {
+		p.ContentType = ""
+	}
+
+	set = o.Set
 	given := &o.Properties
 	for _, property := range []struct {
-		bit      PropertySet
-		to, from *string
+		bit   PropertySet
+		value *string
+		given string
 	}{
-		{ContentTypeSet, &p.ContentType, &given.ContentType},
-		{ContentEncodingSet, &p.ContentEncoding, &given.ContentEncoding},
-		{ContentDispositionSet, &p.ContentDisposition, &given.ContentDisposition},
-		{ContentLanguageSet, &p.ContentLanguage, &given.ContentLanguage},
-		{CacheControlSet, &p.CacheControl, &given.CacheControl},
-		{StorageClassSet, &p.StorageClass, &given.StorageClass},
+		{ContentTypeSet, &p.ContentType, given.ContentType},
+		{ContentEncodingSet, &p.ContentEncoding, given.ContentEncoding},
+		{ContentDispositionSet, &p.ContentDisposition, given.ContentDisposition},
+		{ContentLanguageSet, &p.ContentLanguage, given.ContentLanguage},
+		{CacheControlSet, &p.CacheControl, given.CacheControl},
+		{StorageClassSet, &p.StorageClass, given.StorageClass},
 	} {
 		if o.Set&property.bit != 0 {
-			*property.to = *property.from
+			*property.value = property.given
+			continue
+		}
+		if !headertext.ValidHeader(*property.value) {
+			*property.value = ""
+		}
+		if *property.value != "" {
+			set |= property.bit
 		}
 	}
 	if o.Set&MetadataSet != 0 {
 		p.Metadata = given.Metadata
-	}
-	return p
-}
-
-// propertiesIn returns the bits of the properties that are not empty.
-func propertiesIn(p *Properties) (set PropertySet) {
-	for i, text := range []string{
-		p.ContentType, p.ContentEncoding, p.ContentDisposition, p.ContentLanguage, p.CacheControl,
-	} {
-		if text != "" {
-			set |= ContentTypeSet << i
-		}
-	}
-	if len(p.Metadata) > 0 {
+	} else if len(p.Metadata) > 0 {
 		set |= MetadataSet
 	}
-	if p.StorageClass != "" {
-		set |= StorageClassSet
-	}
-	return set
+	return p, set
 }
 
 // A copyBody is the content of the source of a copy. It keeps the error of the last Read.

@@ -94,6 +94,55 @@ func TestStreamCopyServesCopyAppendMove(t *testing.T) {
 	require.Equal(t, "k", failure.Key)
 }
 
+// A copy leaves out headers of its source that no option can set, and keeps the others.
+func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
+	const disposition = "attachment"
+	tests := []struct {
+		name   string
+		source storage.Properties
+		opts   []storage.CopyOption
+		want   storage.Properties
+	}{
+		{
+			name:   "content type",
+			source: storage.Properties{ContentType: "text", ContentDisposition: disposition},
+			want:   storage.Properties{ContentType: "application/json", ContentDisposition: disposition},
+		},
+		{
+			name:   "not ASCII",
+			source: storage.Properties{ContentType: "text/x", ContentDisposition: "attachment; filename=ä"},
+			want:   storage.Properties{ContentType: "text/x"},
+		},
+		{
+			name:   "too long",
+			source: storage.Properties{ContentType: "text/x", CacheControl: strings.Repeat("a", 2000)},
+			want:   storage.Properties{ContentType: "text/x"},
+		},
+		{
+			name:   "replaced by options",
+			source: storage.Properties{ContentType: "text", ContentLanguage: "ä"},
+			opts:   []storage.CopyOption{storage.WithContentType("text/y"), storage.WithContentLanguage("de")},
+			want:   storage.Properties{ContentType: "text/y", ContentLanguage: "de"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			attrs, err := storage.Copy(t.Context(), openStreaming(t), "b.json", described(tt.source), "k", tt.opts...)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, attrs.Properties)
+		})
+	}
+	_, err := storage.Copy(t.Context(), openStreaming(t), "b", described{}, "k", storage.WithContentLanguage("ä"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// described is a Downloader whose objects are empty and have these properties.
+type described storage.Properties
+
+func (d described) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	return storage.NewReader(&storage.Attrs{Key: key, Properties: storage.Properties(d)}, 0, 0, nil), nil
+}
+
 // nobody is a Downloader without objects.
 type nobody struct{}
 
