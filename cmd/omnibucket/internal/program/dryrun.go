@@ -37,9 +37,9 @@ func refuseChanges(_ context.Context, op storage.Operation) (context.Context, fu
 	return nil, nil, nil
 }
 
-// changes reports whether an operation with these effects changes something itself. Who gets a URL or
-// credentials may change something later. To read about buckets of an account has an effect beside
-// EffectAdminister.
+// changes reports whether an operation with these effects changes something itself. An operation that
+// returns a URL or credentials does not. One that describes or lists the buckets of an account has
+// another effect beside EffectAdminister.
 func changes(e storage.Effects) bool {
 	if e&(storage.EffectSign|storage.EffectVend) != 0 {
 		return false
