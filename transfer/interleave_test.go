@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/explored"
 	"github.com/omnibucket/storage/storagetest/interleave"
-	"github.com/omnibucket/storage/transfer"
 )
 
 // provenRemovals are the kinds of stores on which a removal names one write (rule J5). On the others, moves in
@@ -43,42 +43,12 @@ func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 	return n
 }
 
-// Two jobs move a file in opposite directions. In every order of their requests, one end has it afterwards.
-func TestMovesInOppositeDirectionsInEveryOrder(t *testing.T) {
-	for _, both := range []bool{false, true} {
-		name := map[bool]string{false: "one end has the file", true: "both ends have the file"}[both]
-		t.Run(name, func(t *testing.T) {
-			interleave.Run(t, interleave.Config{Weaknesses: provenRemovals()}, func(s *interleave.Scene) {
-				left := s.Store("left")
-				right := s.Store("right")
-				store(s, left.Bucket(), "k")
-				if both {
-					store(s, right.Bucket(), "k")
-				}
-				move := func(name string, dst, src *interleave.Store) {
-					p := s.Process(name)
-					from := p.Bucket(src)
-					to := p.Bucket(dst)
-					p.Go(name, func(ctx context.Context) error {
-						_, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove(),
-							transfer.WithConcurrency(1))
-						return err
-					})
-				}
-				move("there", right, left)
-				move("back", left, right)
-				s.Check(func() {
-					require.Positive(s, copies(s, left.Bucket(), "k")+copies(s, right.Bucket(), "k"))
-				})
-			})
-		})
-	}
-}
-
 // Two calls of Move give an object two keys, in opposite directions. In every order of their requests, it has one of
 // them afterwards.
-func TestMoveOfOneObjectInOppositeDirectionsInEveryOrder(t *testing.T) {
-	interleave.Run(t, interleave.Config{Weaknesses: provenRemovals()}, func(s *interleave.Scene) {
+func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
+	c := explored.Config()
+	c.Weaknesses = provenRemovals()
+	interleave.Run(t, c, func(s *interleave.Scene) {
 		objects := s.Store("objects")
 		store(s, objects.Bucket(), "a")
 		for _, keys := range [][2]string{{"a", "b"}, {"b", "a"}} {
