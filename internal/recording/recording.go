@@ -110,7 +110,8 @@ func (r *Recorder) Write() (written, left int, err error) {
 	return written, r.left, nil
 }
 
-// writeFile writes a file, and leaves no half of one.
+// writeFile writes a new file, and leaves no half of one. If another run has written to the folder
+// meanwhile, it fails, and leaves the other's file as it is.
 func (r *Recorder) writeFile(name string, entries []exchange) error {
 	data, err := json.MarshalIndent(struct {
 		Version string
@@ -120,7 +121,13 @@ func (r *Recorder) writeFile(name string, entries []exchange) error {
 		return err
 	}
 	path := filepath.Join(r.dir, name)
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Close())
+	if err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil

@@ -311,6 +311,28 @@ func TestRecordingWriteFails(t *testing.T) {
 	require.Zero(t, written)
 }
 
+// Two runs may begin with the same empty folder. The second one to end keeps what the first one wrote.
+func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
+	dir := t.TempDir()
+	first := recording.New(dir, "s3://", nil)
+	second := recording.New(dir, "s3://", nil)
+	require.NoError(t, first.Begin())
+	require.NoError(t, second.Begin())
+	send(t, first, message{url: amazonObject})
+	_, _, err := first.Write()
+	require.NoError(t, err)
+	want, err := os.ReadFile(filepath.Join(dir, "0000.replay"))
+	require.NoError(t, err)
+
+	send(t, second, message{url: amazonObject, document: "another"})
+	written, _, err := second.Write()
+	require.ErrorIs(t, err, os.ErrExist)
+	require.Zero(t, written)
+	got, err := os.ReadFile(filepath.Join(dir, "0000.replay"))
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+}
+
 // A value that is replaced stays one that its reader can parse.
 func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	dir := t.TempDir()
