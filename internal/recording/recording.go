@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -35,8 +36,15 @@ type Recorder struct {
 	scrubber *scrubber
 
 	mu      sync.Mutex
-	entries []exchange
+	entries []entry
 	left    int // number of exchanges that are left out
+}
+
+// An entry is an exchange as it was sent. Write replaces what tells about the account: a later
+// exchange may show what is a secret.
+type entry struct {
+	exchange exchange
+	own      secrets // those that only this exchange has
 }
 
 // An exchange has the form of the package httpreplay of google/go-replayers, which gocloud.dev and
@@ -58,8 +66,6 @@ type exchange struct {
 		Header     http.Header
 		Body       []byte
 	}
-
-	checked int // number of secrets that were known when it was scrubbed
 }
 
 // New returns a Recorder for the account with an address, such as s3://?region=eu-west-1. It knows
@@ -91,12 +97,13 @@ func (r *Recorder) Write() (written, left int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var clean []exchange
-	r.scrubber.own = nil
-	for _, x := range r.entries {
-		if x.checked < len(r.scrubber.isKnown) && r.scrubber.remains(&x) {
+	for _, e := range r.entries {
+		x, err := r.scrubber.scrub(e.exchange, e.own)
+		if err != nil {
 			r.left++
 			continue
 		}
+		x.ID = strconv.Itoa(len(clean))
 		clean = append(clean, x)
 	}
 	r.entries = nil
@@ -133,30 +140,24 @@ func (r *Recorder) writeFile(name string, entries []exchange) error {
 	return nil
 }
 
-// add records an exchange. It leaves out one that it cannot free of secrets.
+// add records an exchange, and learns the secrets in it.
 func (r *Recorder) add(request *http.Request, sent []byte, response *http.Response, received []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	var x exchange
-	x.ID = fmt.Sprintf("%d", len(r.entries))
 	x.Request.Method = request.Method
 	x.Request.URL = request.URL.String()
-	x.Request.Header = request.Header
+	x.Request.Header = request.Header.Clone()
 	x.Request.MediaType = request.Header.Get("Content-Type")
 	x.Request.BodyParts = parts(request.Header, sent)
 	x.Response.StatusCode = response.StatusCode
 	x.Response.Proto = "HTTP/1.1"
 	x.Response.ProtoMajor = 1
 	x.Response.ProtoMinor = 1
-	x.Response.Header = response.Header
+	x.Response.Header = response.Header.Clone()
 	x.Response.Body = received
-	r.scrubber.learn(&x)
-	clean, err := r.scrubber.scrub(x)
-	if err != nil {
-		r.left++
-		return
-	}
-	r.entries = append(r.entries, clean)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entries = append(r.entries, entry{exchange: x, own: r.scrubber.learn(&x)})
 }
 
 // parts splits a body of multipart/related, which uploads to Google have, and otherwise returns it

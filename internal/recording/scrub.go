@@ -53,7 +53,6 @@ type scrubber struct {
 	cloud   string            // scheme of the account's address: s3, gs or azblob
 	secrets secrets           // known secrets
 	isKnown map[string]bool   // texts of secrets
-	own     secrets           // secrets of the exchange that is scrubbed
 	buckets map[string]string // replacements by name
 }
 
@@ -109,8 +108,9 @@ func (s *scrubber) withoutBuckets(text string) string {
 	return ownBucket.ReplaceAllStringFunc(text, s.bucket)
 }
 
-// scrub returns x without what tells about the account. If a secret remains, it fails.
-func (s *scrubber) scrub(x exchange) (exchange, error) {
+// scrub returns x without what tells about the account. If a known secret remains, or one of own, it
+// fails.
+func (s *scrubber) scrub(x exchange, own secrets) (exchange, error) {
 	address, err := s.address(x.Request.URL)
 	if err != nil {
 		return x, err
@@ -140,10 +140,9 @@ func (s *scrubber) scrub(x exchange) (exchange, error) {
 	if x.Response.Header.Get("Content-Length") != "" && x.Request.Method != http.MethodHead {
 		x.Response.Header.Set("Content-Length", strconv.Itoa(len(x.Response.Body)))
 	}
-	if s.remains(&x) {
+	if s.remains(&x, own) {
 		return x, errSecret
 	}
-	x.checked = len(s.isKnown)
 	return x, nil
 }
 

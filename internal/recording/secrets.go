@@ -148,10 +148,10 @@ var (
 	signature  = regexp.MustCompile(`Signature=([^,\s]+)`)
 )
 
-// learn adds the secrets in a request to those that are known. The secrets that only this request
-// has are those of own.
-func (s *scrubber) learn(x *exchange) {
-	s.own = secrets{}
+// learn adds the secrets in an exchange to those that are known. It returns the secrets that only
+// this exchange has.
+func (s *scrubber) learn(x *exchange) (own secrets) {
+	own = secrets{}
 	if address, err := url.Parse(x.Request.URL); err == nil {
 		s.knowQuery(address.RawQuery)
 	}
@@ -160,7 +160,7 @@ func (s *scrubber) learn(x *exchange) {
 		for _, value := range values {
 			switch {
 			case lower == "authorization":
-				s.learnAuthorization(value)
+				s.learnAuthorization(value, own)
 			case strings.HasSuffix(lower, "-key") || strings.HasSuffix(lower, "-token") || strings.HasSuffix(lower, "-key-sha256") ||
 				strings.HasSuffix(lower, "-key-md5") || strings.HasSuffix(lower, "-user-project"):
 				s.know(value)
@@ -174,16 +174,17 @@ func (s *scrubber) learn(x *exchange) {
 			s.knowQuery(address.RawQuery) // the id of a session is a credential
 		}
 	}
+	return own
 }
 
 // learnAuthorization adds the secrets of an Authorization header. Its signature is that of one
-// request.
-func (s *scrubber) learnAuthorization(value string) {
+// request, and is added to own.
+func (s *scrubber) learnAuthorization(value string, own secrets) {
 	for _, found := range credential.FindAllStringSubmatch(value, -1) {
 		s.know(found[1])
 	}
 	for _, found := range signature.FindAllStringSubmatch(value, -1) {
-		s.own.add(found[1])
+		own.add(found[1])
 	}
 	if strings.Contains(value, "Signature=") {
 		return
@@ -195,20 +196,20 @@ func (s *scrubber) learnAuthorization(value string) {
 	account, sum, isShared := strings.Cut(token, ":")
 	if isShared && len(sum) >= minSecret {
 		s.know(account)
-		s.own.add(sum)
+		own.add(sum)
 	} else if !strings.HasPrefix(token, "AWS4-") && !strings.EqualFold(token, "Bearer") && !strings.HasPrefix(token, "SharedKey") {
 		s.know(token)
 	}
 }
 
-// remains reports whether a known secret, or the name of a bucket, is in x.
-func (s *scrubber) remains(x *exchange) bool {
+// remains reports whether a known secret, one of own, or the name of a bucket is in x.
+func (s *scrubber) remains(x *exchange, own secrets) bool {
 	for _, text := range texts(x) {
 		if ownBucket.MatchString(text) {
 			return true
 		}
 		for _, reading := range readings(text) {
-			if s.secrets.areIn(reading) || s.own.areIn(reading) {
+			if s.secrets.areIn(reading) || own.areIn(reading) {
 				return true
 			}
 		}
