@@ -99,7 +99,7 @@ func keptText(name, text string, isKept bool) string {
 	case !isKept:
 		return withoutValue(text)
 	case messages[name]:
-		return telling.ReplaceAllString(text, cleared)
+		return telling.ReplaceAllString(text, Cleared)
 	}
 	return text
 }
@@ -116,7 +116,7 @@ func withoutValue(text string) string {
 	if isNumber.MatchString(text) {
 		return "0"
 	}
-	return cleared
+	return Cleared
 }
 
 var isNumber = regexp.MustCompile(`^[0-9]+$`)
@@ -180,7 +180,7 @@ func scrubAttribute(raw []byte) []byte {
 	if keptAttribute.Match(name) {
 		return raw
 	}
-	return append(slices.Clone(name), `="`+cleared+`"`...)
+	return append(slices.Clone(name), `="`+Cleared+`"`...)
 }
 
 // scrubJSON returns a document with the values of kept fields only.

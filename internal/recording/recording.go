@@ -43,13 +43,19 @@ type Recorder struct {
 // An entry is an exchange as it was sent. Write replaces what tells about the account: a later
 // exchange may show what is a secret.
 type entry struct {
-	exchange exchange
+	exchange Exchange
 	own      secrets // those that only this exchange has
 }
 
-// An exchange has the form of the package httpreplay of google/go-replayers, which gocloud.dev and
+// A File has the form of the package httpreplay of google/go-replayers, which gocloud.dev and
 // Google's client use for their recordings.
-type exchange struct {
+type File struct {
+	Version string
+	Entries []Exchange
+}
+
+// An Exchange is a request and its response, as a File has them.
+type Exchange struct {
 	ID      string
 	Request struct {
 		Method    string
@@ -96,7 +102,7 @@ func (r *Recorder) Begin() error {
 func (r *Recorder) Write() (written, left int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var clean []exchange
+	var clean []Exchange
 	for _, e := range r.entries {
 		x, err := r.scrubber.scrub(e.exchange, e.own)
 		if err != nil {
@@ -119,11 +125,8 @@ func (r *Recorder) Write() (written, left int, err error) {
 
 // writeFile writes a new file, and leaves no half of one. If another run has written to the folder
 // meanwhile, it fails, and leaves the other's file as it is.
-func (r *Recorder) writeFile(name string, entries []exchange) error {
-	data, err := json.MarshalIndent(struct {
-		Version string
-		Entries []exchange
-	}{"0.2", entries}, "", "  ")
+func (r *Recorder) writeFile(name string, entries []Exchange) error {
+	data, err := json.MarshalIndent(File{Version: "0.2", Entries: entries}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (r *Recorder) writeFile(name string, entries []exchange) error {
 
 // add records an exchange, and learns the secrets in it.
 func (r *Recorder) add(request *http.Request, sent []byte, response *http.Response, received []byte) {
-	var x exchange
+	var x Exchange
 	x.Request.Method = request.Method
 	x.Request.URL = request.URL.String()
 	x.Request.Header = request.Header.Clone()

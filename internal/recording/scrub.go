@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// cleared is what replaces a value.
-const cleared = "CLEARED"
+// Cleared is what replaces a value.
+const Cleared = "CLEARED"
 
 // keptHeaders are the headers whose values are recorded. All other values are replaced by CLEARED:
 // authorizations, tokens, customers' keys, ids of requests, of hosts and of keys.
@@ -110,7 +110,7 @@ func (s *scrubber) withoutBuckets(text string) string {
 
 // scrub returns x without what tells about the account. If a known secret remains, or one of own, it
 // fails.
-func (s *scrubber) scrub(x exchange, own secrets) (exchange, error) {
+func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	address, err := s.address(x.Request.URL)
 	if err != nil {
 		return x, err
@@ -148,7 +148,7 @@ func (s *scrubber) scrub(x exchange, own secrets) (exchange, error) {
 
 // isContent reports whether the body of a response is the content of an object. It is recorded as it
 // is.
-func isContent(x *exchange) bool {
+func isContent(x *Exchange) bool {
 	if strings.Contains(x.Request.URL, "/storage/v1/") && !strings.Contains(x.Request.URL, "alt=media") {
 		return false // a resource of Google's JSON API
 	}
@@ -163,7 +163,7 @@ func (s *scrubber) body(body []byte, mediaType string, isFailed bool) ([]byte, e
 	mediaType = strings.ToLower(mediaType)
 	if strings.HasPrefix(mediaType, "multipart/") && !strings.HasPrefix(mediaType, "multipart/related") ||
 		strings.HasPrefix(mediaType, "application/x-www-form-urlencoded") && bytes.ContainsRune(body, '=') {
-		return []byte(cleared), nil
+		return []byte(Cleared), nil
 	}
 	return s.document(body, isFailed)
 }
@@ -190,7 +190,7 @@ func (s *scrubber) address(text string) (string, error) {
 	for name, values := range query {
 		for i, value := range values {
 			if !slices.Contains(keptParameters, name) {
-				values[i] = cleared
+				values[i] = Cleared
 				continue
 			}
 			values[i] = s.withoutBuckets(value)
@@ -255,7 +255,7 @@ func (s *scrubber) copySource(name, value string) string {
 	}
 	address, err := s.address(value)
 	if err != nil {
-		return cleared
+		return Cleared
 	}
 	return address
 }

@@ -150,7 +150,7 @@ var (
 
 // learn adds the secrets in an exchange to those that are known. It returns the secrets that only
 // this exchange has.
-func (s *scrubber) learn(x *exchange) (own secrets) {
+func (s *scrubber) learn(x *Exchange) (own secrets) {
 	own = secrets{}
 	if address, err := url.Parse(x.Request.URL); err == nil {
 		s.knowQuery(address.RawQuery)
@@ -203,7 +203,7 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 }
 
 // remains reports whether a known secret, one of own, or the name of a bucket is in x.
-func (s *scrubber) remains(x *exchange, own secrets) bool {
+func (s *scrubber) remains(x *Exchange, own secrets) bool {
 	for _, text := range texts(x) {
 		if ownBucket.MatchString(text) {
 			return true
@@ -218,7 +218,7 @@ func (s *scrubber) remains(x *exchange, own secrets) bool {
 }
 
 // texts returns all texts of an exchange.
-func texts(x *exchange) []string {
+func texts(x *Exchange) []string {
 	all := []string{x.Request.URL, x.Request.MediaType, string(x.Response.Body)}
 	for _, part := range x.Request.BodyParts {
 		all = append(all, string(part))

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/recording"
 )
 
 // A Provider is the cloud that sent the recorded responses.
@@ -194,33 +196,8 @@ func readFile(path string, entry fs.DirEntry) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// A replayFile is the format of the package httpreplay of google/go-replayers.
-type replayFile struct {
-	Version string
-	Entries []replayEntry
-}
-
-type replayEntry struct {
-	ID      string
-	Request struct {
-		Method    string
-		URL       string
-		Header    http.Header
-		MediaType string
-		BodyParts [][]byte
-	}
-	Response struct {
-		StatusCode int
-		Proto      string
-		ProtoMajor int
-		ProtoMinor int
-		Header     http.Header
-		Body       []byte
-	}
-}
-
 func parse(data []byte, p Provider, source string) ([]Exchange, error) {
-	var file replayFile
+	var file recording.File
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}

@@ -18,6 +18,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/recording"
 )
 
 // A StandIn is a server that imitates a provider in tests.
@@ -41,8 +43,8 @@ func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 	t.Helper()
 	found := map[string][]string{}
 	var summaries []RequestSummary
-	for _, recording := range recordings {
-		summaries = append(summaries, s.repeat(t, recording, found))
+	for _, r := range recordings {
+		summaries = append(summaries, s.repeat(t, r, found))
 	}
 	for _, difference := range slices.Sorted(maps.Keys(found)) {
 		if s.Differences[difference] == "" {
@@ -65,23 +67,23 @@ const (
 )
 
 // repeat adds the differences to found, with the sources of the exchanges.
-func (s *StandIn) repeat(t *testing.T, recording Recording, found map[string][]string) RequestSummary {
+func (s *StandIn) repeat(t *testing.T, r Recording, found map[string][]string) RequestSummary {
 	t.Helper()
-	require.NotEmpty(t, recording.Exchanges, "%s has no exchange", recording.Name)
+	require.NotEmpty(t, r.Exchanges, "%s has no exchange", r.Name)
 	var c *comparison
 	var send func(*http.Request) *http.Response
 	file := ""
 	summary := RequestSummary{
 		Kind:     "requests",
-		Name:     recording.Name,
-		Provider: recording.Exchanges[0].Provider,
+		Name:     r.Name,
+		Provider: r.Exchanges[0].Provider,
 		Server:   s.Name,
-		Requests: len(recording.Exchanges),
+		Requests: len(r.Exchanges),
 		Skipped:  map[string]int{},
 	}
 	differing := map[string]bool{}
-	for i := range recording.Exchanges {
-		x := &recording.Exchanges[i]
+	for i := range r.Exchanges {
+		x := &r.Exchanges[i]
 		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
 			file = name
 			send = s.Begin(t)
@@ -204,7 +206,7 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	req, err := http.NewRequestWithContext(t.Context(), x.Request.Method, address.String(), bytes.NewReader(body))
 	require.NoError(t, err)
 	for name, values := range x.Request.Header {
-		if name != "Content-Length" && !isCleared(values[0]) {
+		if name != "Content-Length" && values[0] != recording.Cleared {
 			req.Header.Set(name, cmp.Or(c.own[values[0]], values[0]))
 		}
 	}
@@ -228,9 +230,6 @@ func related(t *testing.T, parts [][]byte) (body []byte, contentType string) {
 	require.NoError(t, w.Close())
 	return b.Bytes(), "multipart/related; boundary=" + w.Boundary()
 }
-
-// isCleared reports whether the recorder has replaced a value.
-func isCleared(value string) bool { return value == "CLEARED" }
 
 // ignored are the headers of the connection and of the front ends.
 var ignored = strings.Fields("Date Server Expires Alt-Svc Connection Keep-Alive Transfer-Encoding Content-Length")
@@ -298,7 +297,7 @@ func (c *comparison) differences(x *Exchange, own *Response) []string {
 
 // varies reports whether the values of a header or field differ in every run.
 func (c *comparison) varies(name string, values []string) bool {
-	return slices.Contains(c.standIn.Varying, name) || isCleared(values[0])
+	return slices.Contains(c.standIn.Varying, name) || values[0] == recording.Cleared
 }
 
 // fields returns the values of a document in JSON or XML, by path.
