@@ -98,7 +98,7 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 		ends.err = x.fail(err)
 	}
 	x.end()
-	mask(content, secrets, true)
+	mask(content, secrets)
 	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), ends))
 	if response.ContentLength >= 0 {
 		response.ContentLength = int64(len(content))

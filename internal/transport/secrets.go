@@ -15,23 +15,43 @@ import (
 // an ordinary word.
 const shortestSecret = 6
 
-// secretsOf returns the secrets in a request: credentials, and hashes of a customer's encryption
-// key. It also returns each secret in hexadecimal digits, because Amazon's errors show the signed
-// text in that form, too.
-func secretsOf(r *http.Request) [][]byte {
-	found := findSecrets(r, isSecretHeader)
-	for _, secret := range found {
-		found = append(found, fmt.Appendf(nil, "% x", secret))
-	}
-	return found
+// secretsOf returns the secrets in a request, in each spelling that a server may quote: credentials,
+// and hashes of a customer's encryption key.
+func secretsOf(r *http.Request) [][]byte { return spellings(findSecrets(r, isSecretHeader)) }
+
+// credentialsOf is like secretsOf, without the hashes of a customer's key. Successful responses
+// repeat these hashes on purpose, so the hashes must not be masked.
+func credentialsOf(r *http.Request) [][]byte {
+	return spellings(findSecrets(r, func(name string) bool {
+		return isSecretHeader(name) && !strings.HasSuffix(name, "-md5") && !strings.HasSuffix(name, "-sha256")
+	}))
 }
 
-// credentialsOf returns the secrets in a request, except the hashes of a customer's key. Successful
-// responses repeat these hashes on purpose, so the hashes must not be masked.
-func credentialsOf(r *http.Request) [][]byte {
-	return findSecrets(r, func(name string) bool {
-		return isSecretHeader(name) && !strings.HasSuffix(name, "-md5") && !strings.HasSuffix(name, "-sha256")
-	})
+// spellings returns the secrets as they are, escaped as in a URL, and in hexadecimal digits. Errors
+// of Amazon show the signed text in such digits. The longest spellings come first, because a secret
+// may contain another one.
+func spellings(secrets []string) [][]byte {
+	var all [][]byte
+	for _, secret := range secrets {
+		escaped := url.QueryEscape(secret)
+		all = append(all, []byte(secret), fmt.Appendf(nil, "% x", secret))
+		if escaped != secret {
+			all = append(all, []byte(escaped), []byte(lowerEscapes(escaped)))
+		}
+	}
+	slices.SortFunc(all, func(a, b []byte) int { return len(b) - len(a) })
+	return all
+}
+
+// lowerEscapes returns an escaped text with its hexadecimal digits in lower case.
+func lowerEscapes(escaped string) string {
+	text := []byte(escaped)
+	for i := range text {
+		if text[i] == '%' {
+			copy(text[i:i+3], bytes.ToLower(text[i:i+3]))
+		}
+	}
+	return string(text)
 }
 
 // isSecretHeader reports whether the value of a header is secret. name must be in lower case.
@@ -49,14 +69,11 @@ var secretParameters = []string{
 	"x-amz-signature", "x-amz-security-token", "x-goog-signature",
 }
 
-func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
-	var found [][]byte
+func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
+	var found []string
 	add := func(secret string) {
-		if len(secret) < shortestSecret {
-			return
-		}
-		if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == secret }) {
-			found = append(found, []byte(secret))
+		if len(secret) >= shortestSecret && !slices.Contains(found, secret) {
+			found = append(found, secret)
 		}
 	}
 	for name, values := range r.Header {
@@ -74,7 +91,6 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 		}
 	}
 	addParameters(r.URL, add)
-	slices.SortFunc(found, func(a, b []byte) int { return len(b) - len(a) })
 	return found
 }
 
@@ -118,54 +134,24 @@ func addParameters(u *url.URL, add func(string)) {
 	}
 }
 
-// mask replaces each secret in text with asterisks. The length of text stays the same. The
-// parameter end says that no more text follows. If end is true, mask also replaces the beginning of
-// a secret at the end of text.
-func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
-	literal := 2 // number of unescaped characters to search for
-	if bytes.IndexByte(text, 0) >= 0 {
-		literal = 1 // in UTF-16, a zero byte separates two characters, so search for only one character
-	}
-	escapes := slices.DeleteFunc(
-		[]string{"%", `\`, "&#", "&"},
-		func(mark string) bool { return !bytes.Contains(text, []byte(mark)) },
-	)
+// mask replaces each secret in text with asterisks. The length of text stays the same.
+func mask(text []byte, secrets [][]byte) (changed bool) {
 	for _, secret := range secrets {
-		changed = maskAround(text, secret, string(secret[:literal]), end) || changed
-		unnamed := isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) // letters and digits have no named entities
-		for _, mark := range escapes {
-			if mark != "&" || !unnamed {
-				changed = maskAround(text, secret, mark, end) || changed
+		for rest := text; ; {
+			i := bytes.Index(rest, secret)
+			if i < 0 {
+				break
 			}
+			copy(rest[i:], bytes.Repeat([]byte{'*'}, len(secret)))
+			rest = rest[i+len(secret):]
+			changed = true
 		}
 	}
 	return changed
 }
 
-// maskAround searches text for each occurrence of mark. If the secret begins at the mark or one
-// byte before, maskAround masks the secret. A mark is the beginning of the secret, or of an escaped
-// character such as "%20". A page of a listing contains few marks. A search for marks is therefore
-// faster than a comparison at every byte.
-func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
-	for at := 0; ; at++ {
-		next := bytes.Index(text[at:], []byte(mark))
-		if next < 0 {
-			return changed
-		}
-		at += next
-		for from := max(0, at-1); from <= at; from++ {
-			if n := matchSecret(text[from:], secret, end); n > 0 {
-				copy(text[from:from+n], bytes.Repeat([]byte{'*'}, n))
-				at = from + n - 1
-				changed = true
-				break
-			}
-		}
-	}
-}
-
 func maskString(text string, secrets [][]byte) string {
-	if masked := []byte(text); mask(masked, secrets, true) {
+	if masked := []byte(text); mask(masked, secrets) {
 		return string(masked)
 	}
 	return text
@@ -206,7 +192,7 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	}
 	longest := 0
 	for _, secret := range secrets {
-		longest = max(longest, shownLength(secret))
+		longest = max(longest, len(secret))
 	}
 	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, int(size)+2*longest)}
 }
@@ -221,7 +207,7 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 		var n int
 		n, b.err = b.inner.Read(b.buffer[filled:cap(b.buffer)])
 		b.buffer = b.buffer[:filled+n]
-		mask(b.buffer, b.secrets, b.err != nil)
+		mask(b.buffer, b.secrets)
 		b.read = 0
 		b.safe = len(b.buffer)
 		if b.err == nil {
