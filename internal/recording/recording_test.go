@@ -259,14 +259,32 @@ func credentialsFile(t *testing.T) string {
 
 // A later exchange may show that an earlier one has a secret.
 func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
-	dir := t.TempDir()
-	r := recording.New(dir, "gs://", nil)
-	send(t, r, message{method: "PUT", url: googleXML, body: testSecret})
-	send(t, r, message{url: googleObject, header: http.Header{"Authorization": {"Bearer " + testSecret}}})
-	written, left, err := r.Write()
-	require.NoError(t, err)
-	require.Equal(t, 1, written)
-	require.Equal(t, 1, left)
+	escaped := url.QueryEscape(testSecret)
+	tests := map[string]message{
+		"a token":                        {url: googleObject, header: http.Header{"Authorization": {"Bearer " + testSecret}}},
+		"a token in lower case":          {url: googleObject, header: http.Header{"Authorization": {"bearer " + testSecret}}},
+		"a token for a source":           {url: azureObject, header: http.Header{"X-Ms-Copy-Source-Authorization": {"Bearer " + testSecret}}},
+		"a credential in lower case":     {url: googleXML, header: http.Header{"Authorization": {"GOOG4-HMAC-SHA256 credential=Hidden&Secret/20260101, signature=00112233"}}},
+		"a cookie":                       {url: googleXML, header: http.Header{"Cookie": {"first=1; second=" + testSecret}}},
+		"a token in a URL":               {url: googleObject + "?access_token=" + escaped},
+		"a signature in lower case":      {url: amazonObject + "?x-amz-signature=" + escaped},
+		"a signature in capital letters": {url: azureObject + "?SIG=" + escaped},
+		"the second signature":           {url: azureObject + "?sig=first-one&sig=" + escaped},
+		"a signature in a header":        {url: azureObject, header: http.Header{"X-Ms-Copy-Source": {"https://h/%zz?a=b;c&sig=" + escaped}}},
+		"a password in a header":         {url: azureObject, header: http.Header{"Referer": {"https://name:" + escaped + "@h/"}}},
+		"a session in a response":        {url: googleUpload, received: http.Header{"X-Goog-Upload-Url": {googleUpload + "&upload_id=" + escaped}}},
+	}
+	for name, later := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := recording.New(t.TempDir(), "gs://", nil)
+			send(t, r, message{method: "PUT", url: googleXML, body: testSecret})
+			send(t, r, later)
+			written, left, err := r.Write()
+			require.NoError(t, err)
+			require.Equal(t, 1, written)
+			require.Equal(t, 1, left)
+		})
+	}
 }
 
 // The content of an object stays as it is, also if it is like a document.

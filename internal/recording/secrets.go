@@ -70,8 +70,8 @@ func (s *scrubber) know(values ...string) {
 	}
 }
 
-// knowAll adds a value of a setting and the secrets in it: the values of a query, such as a shared
-// access signature, and those of a connection string.
+// knowAll adds a value of a setting and the secrets in it: the password of a URL, the values of a
+// query, such as a shared access signature, and those of a connection string.
 func (s *scrubber) knowAll(value string) {
 	s.know(value)
 	for _, field := range strings.FieldsFunc(value, func(r rune) bool { return r == ';' }) {
@@ -84,19 +84,34 @@ func (s *scrubber) knowAll(value string) {
 		}
 	}
 	s.knowQuery(value)
+	s.knowURL(value)
 }
 
-// secretParameters are the query parameters whose values are secrets.
-var secretParameters = words(`sig skoid sktid X-Amz-Credential X-Amz-Signature X-Amz-Security-Token
-	X-Goog-Credential X-Goog-Signature GoogleAccessId Signature AWSAccessKeyId upload_id`)
+// knowURL adds the user, the password and the secret parameters of a URL. It finds the parameters even
+// if the rest of the text is not a URL.
+func (s *scrubber) knowURL(text string) {
+	if address, err := url.Parse(text); err == nil {
+		password, _ := address.User.Password()
+		s.know(address.User.Username(), password)
+	}
+	_, query, _ := strings.Cut(text, "?")
+	s.knowQuery(query)
+}
+
+// secretParameters are the query parameters whose values are secrets, in lower case.
+var secretParameters = words(`sig skoid sktid x-amz-credential x-amz-signature x-amz-security-token
+	x-goog-credential x-goog-signature googleaccessid signature awsaccesskeyid access_token upload_id`)
 
 func (s *scrubber) knowQuery(text string) {
-	query, _ := url.ParseQuery(strings.TrimPrefix(text, "?")) // what can be parsed
-	for name, values := range query {
-		if secretParameters[name] {
-			id, _, _ := strings.Cut(values[0], "/") // a credential has a date and a region after its id
-			s.know(values[0], id)
+	for pair := range strings.SplitSeq(strings.TrimPrefix(text, "?"), "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name) // a malformed name or value becomes ""
+		if !secretParameters[strings.ToLower(name)] {
+			continue
 		}
+		plain, _ := url.QueryUnescape(value)
+		id, _, _ := strings.Cut(plain, "/") // a credential has a date and a region after its id
+		s.know(value, plain, id)
 	}
 }
 
@@ -144,34 +159,36 @@ func (s *scrubber) knowFile(path string) {
 
 // credential and signature match parts of an authorization of AWS or of Google's XML API.
 var (
-	credential = regexp.MustCompile(`Credential=([^/,\s]+)`)
-	signature  = regexp.MustCompile(`Signature=([^,\s]+)`)
+	credential = regexp.MustCompile(`(?i)\bCredential=([^/,\s]+)`)
+	signature  = regexp.MustCompile(`(?i)\bSignature=([^,\s]+)`)
 )
 
 // learn adds the secrets in an exchange to those that are known. It returns the secrets that only
 // this exchange has.
 func (s *scrubber) learn(x *Exchange) (own secrets) {
 	own = secrets{}
-	if address, err := url.Parse(x.Request.URL); err == nil {
-		s.knowQuery(address.RawQuery)
-	}
+	s.knowURL(x.Request.URL)
 	for name, values := range x.Request.Header {
 		lower := strings.ToLower(name)
 		for _, value := range values {
+			s.knowURL(value) // such as that of the source of a copy
 			switch {
-			case lower == "authorization":
+			case strings.HasSuffix(lower, "authorization"):
 				s.learnAuthorization(value, own)
 			case strings.HasSuffix(lower, "-key") || strings.HasSuffix(lower, "-token") || strings.HasSuffix(lower, "-key-sha256") ||
 				strings.HasSuffix(lower, "-key-md5") || strings.HasSuffix(lower, "-user-project"):
 				s.know(value)
-			case lower == "cookie" || strings.HasSuffix(lower, "-authorization"):
-				s.know(value)
+			case lower == "cookie":
+				for cookie := range strings.SplitSeq(value, ";") {
+					_, text, _ := strings.Cut(cookie, "=")
+					s.know(text)
+				}
 			}
 		}
 	}
-	for _, location := range http.Header(x.Response.Header).Values("Location") {
-		if address, err := url.Parse(location); err == nil {
-			s.knowQuery(address.RawQuery) // the id of a session is a credential
+	for _, values := range x.Response.Header {
+		for _, value := range values {
+			s.knowURL(value) // the id of a session is a credential
 		}
 	}
 	return own
@@ -183,10 +200,11 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 	for _, found := range credential.FindAllStringSubmatch(value, -1) {
 		s.know(found[1])
 	}
-	for _, found := range signature.FindAllStringSubmatch(value, -1) {
+	signatures := signature.FindAllStringSubmatch(value, -1)
+	for _, found := range signatures {
 		own.add(found[1])
 	}
-	if strings.Contains(value, "Signature=") {
+	if len(signatures) > 0 {
 		return
 	}
 	scheme, token, found := strings.Cut(value, " ")
