@@ -47,3 +47,14 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))
 }
+
+// The zero value of a Core that embeds UnimplementedCore refuses: there is nothing to forget.
+func TestUnimplementedCoreEmbedded(t *testing.T) {
+	type empty struct {
+		storage.UnimplementedCore
+	}
+	b := storage.NewBucket(empty{})
+	_, err := b.Attrs(t.Context(), "k")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.NoError(t, storage.Close(b))
+}
