@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A misspelled source looks like one that has lost most of its files.
-func TestSyncSaysBeforehandThatMostOfTheDestinationGoes(t *testing.T) {
+// A sync says beforehand that most of the destination goes. A misspelled source looks like one that has lost most
+// of its files.
+func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		destination map[string]string

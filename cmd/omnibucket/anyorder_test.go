@@ -19,8 +19,8 @@ func init() {
 	engine.Register("anyorder", driver.Opener{Driver: func(context.Context, *url.URL) (driver.Driver, error) { return d, nil }})
 }
 
-// S3's directory buckets list in no order.
-func TestFoldersOfABucketThatListsInAnyOrder(t *testing.T) {
+// Folders count although their bucket lists in no order, as S3's directory buckets do.
+func TestFindAndDuListInAnyOrder(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = "anyorder://box"
 	for i := range 8 {

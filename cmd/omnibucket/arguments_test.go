@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A shell expands *.jpg to many arguments.
-func TestManyArgumentsAreDoneInParallel(t *testing.T) {
+// A shell expands *.jpg to many arguments. They are done in parallel.
+func TestArgumentsRunInParallel(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
@@ -41,7 +41,8 @@ func TestManyArgumentsAreDoneInParallel(t *testing.T) {
 	s.exits(3, "ls", "box:in/")
 }
 
-func TestFailuresOfManyArgumentsAreInTheirOrder(t *testing.T) {
+// Failures of many arguments are in their order.
+func TestArgumentFailuresInOrder(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	var keys []string
@@ -65,8 +66,8 @@ func TestFailuresOfManyArgumentsAreInTheirOrder(t *testing.T) {
 	require.IsIncreasing(t, splitLines(stderr))
 }
 
-// One would replace the other, of which mv would leave nothing.
-func TestSourcesWithOneNameAreRefused(t *testing.T) {
+// Sources with one name are refused. One would replace the other, of which mv would leave nothing.
+func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	withObjects(t, s, memory(t), "x/a", "y/a", "x/t/1", "y/t/1")
@@ -101,7 +102,8 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
 }
 
-func TestSeveralAddressesAreListedAndShown(t *testing.T) {
+// Several addresses are listed and shown.
+func TestLsAndStatOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "p/1", "q/2")
 	require.Equal(t, "p/1\nq/2\na\n", s.ok("ls", "box:p", "box:q/", "box:a"))
@@ -112,7 +114,7 @@ func TestSeveralAddressesAreListedAndShown(t *testing.T) {
 	require.Equal(t, 2, strings.Count(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n"))
 }
 
-func TestSizesForPeople(t *testing.T) {
+func TestLsAndFindHumanSizes(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	s.put("box:a", strings.Repeat("x", 1536))
@@ -123,7 +125,8 @@ func TestSizesForPeople(t *testing.T) {
 	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lh", "box:"))
 }
 
-func TestACopyOfATreeHasASummary(t *testing.T) {
+// A copy of a tree has a summary.
+func TestCpOfTreesPrintsSummary(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "bb"})
@@ -167,7 +170,8 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
+// Existing files are ignored on request.
+func TestIgnoreExisting(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "new", "b": "new"})

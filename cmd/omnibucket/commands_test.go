@@ -424,8 +424,8 @@ func TestVersion(t *testing.T) {
 	s.exits(2, "version", "x")
 }
 
-// A release is built at a tag of the library, which is no tag of this module.
-func TestAReleaseSaysItsVersion(t *testing.T) {
+// A release says its version: it is built at a tag of the library, which is no tag of this module.
+func TestVersionOfARelease(t *testing.T) {
 	s := newShell(t)
 	release = "v0.1.0"
 	defer func() {
@@ -435,7 +435,8 @@ func TestAReleaseSaysItsVersion(t *testing.T) {
 	require.Contains(t, s.ok("version", "--json"), `"omnibucket v0.1.0 `)
 }
 
-func TestNumbersAndFlagsThatMeanNothing(t *testing.T) {
+// Numbers and flags that mean nothing are refused.
+func TestInvalidNumbersAndFlags(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	dir := t.TempDir()
@@ -449,7 +450,7 @@ func TestNumbersAndFlagsThatMeanNothing(t *testing.T) {
 }
 
 // A job that did not begin has no summary.
-func TestAnArgumentErrorHasNoSummary(t *testing.T) {
+func TestSyncArgumentErrorHasNoSummary(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	s.put("box:a/b", "b")

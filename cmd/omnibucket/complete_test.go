@@ -17,7 +17,8 @@ func (s *shell) completions(args ...string) []string {
 	return lines[:len(lines)-1] // the last one is the directive
 }
 
-func TestCompletionsHaveNothingThatAShellReads(t *testing.T) {
+// Completions have nothing that a shell would execute.
+func TestCompletionsAreHarmless(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -98,7 +99,7 @@ func TestCompletions(t *testing.T) {
 
 // No machine of the tests has PowerShell. The script must register itself, ask the program in the
 // way that the tests above do, and have balanced brackets and quotes.
-func TestTheScriptForPowerShell(t *testing.T) {
+func TestCompletionScriptForPowerShell(t *testing.T) {
 	script := newShell(t).ok("completion", "powershell")
 	for _, part := range []string{
 		"Register-ArgumentCompleter -CommandName 'omnibucket' -ScriptBlock", "$RequestComp=\"$Program __complete $Arguments\"",

@@ -14,8 +14,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 )
 
-// Each command has opened the file itself, as processes do.
-func TestCommandsThatChangeTheConfigurationAtOnceLoseNothing(t *testing.T) {
+// Commands that change the configuration at once lose nothing. Each command has opened the file itself, as
+// processes do.
+func TestConfigChangesAtOnce(t *testing.T) {
 	s, path := configured(t, "")
 	const commands = 40
 	codes := make([]int, commands)
@@ -33,7 +34,8 @@ func TestCommandsThatChangeTheConfigurationAtOnceLoseNothing(t *testing.T) {
 	require.Len(t, entries, 1, "no lock and no temporary file stays")
 }
 
-func TestOnlyOneOfTwoCommandsAddsAName(t *testing.T) {
+// Only one of two commands adds a name.
+func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 	for range 10 {
 		s, _ := configured(t, "")
 		var codes [4]int
@@ -54,7 +56,8 @@ func TestOnlyOneOfTwoCommandsAddsAName(t *testing.T) {
 	}
 }
 
-func TestAnInterruptEndsTheWaitForTheConfiguration(t *testing.T) {
+// An interrupt ends the wait for the configuration.
+func TestConfigInterruptedInItsWait(t *testing.T) {
 	s, path := configured(t, "")
 	unlock, err := config.LockBeside(t.Context(), path)
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ func configured(t *testing.T, text string) (s *shell, path string) {
 	return s, filepath.Join(dir, "omnibucket", "config.yaml")
 }
 
-func TestNamedLocations(t *testing.T) {
+func TestConfigNamedLocations(t *testing.T) {
 	s := newShell(t)
 	home := filepath.Join(t.TempDir(), "new", "home")
 	bucket := memory(t)
@@ -52,7 +52,7 @@ func TestNamedLocations(t *testing.T) {
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
 
-func TestAddingLocationsRefuses(t *testing.T) {
+func TestConfigAddRefuses(t *testing.T) {
 	s, path := configured(t, "locations: {}\n")
 	for _, row := range []struct{ name, location, address, says string }{
 		{"credentials", "a", "s3://key:secret@bucket", "must not hold credentials"},
@@ -75,7 +75,7 @@ func TestAddingLocationsRefuses(t *testing.T) {
 }
 
 // A misspelled name keeps no other from being removed.
-func TestRemovingSeveralLocations(t *testing.T) {
+func TestConfigRemoveSeveralLocations(t *testing.T) {
 	const text = "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n"
 	for _, row := range []struct {
 		name, left string
@@ -96,7 +96,8 @@ func TestRemovingSeveralLocations(t *testing.T) {
 	}
 }
 
-func TestOneNameForAnAccount(t *testing.T) {
+// One name stands for all buckets of an account.
+func TestConfigNameOfAnAccount(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
 	bucket, query, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
@@ -121,7 +122,7 @@ func TestOneNameForAnAccount(t *testing.T) {
 	}
 }
 
-func TestSettings(t *testing.T) {
+func TestConfigSettings(t *testing.T) {
 	s, path := configured(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n")
 	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
 	require.Equal(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
@@ -159,7 +160,7 @@ func TestSettings(t *testing.T) {
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
 }
 
-func TestInvalidConfigurations(t *testing.T) {
+func TestConfigInvalid(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
 		{"no YAML", "locations: [", "line 1: the file must be YAML"},
 		{
@@ -195,7 +196,7 @@ func TestInvalidConfigurations(t *testing.T) {
 }
 
 // A command refuses only what is wrong in the location that it opens. "config check" looks at all locations.
-func TestCheckingTheWholeFile(t *testing.T) {
+func TestConfigCheck(t *testing.T) {
 	s, _ := configured(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.ok("config", "check"))
 	for _, row := range []struct{ text, says string }{
@@ -217,7 +218,7 @@ func TestCheckingTheWholeFile(t *testing.T) {
 }
 
 // A location that requires what its store lacks is refused by every command.
-func TestALocationRequiresFeatures(t *testing.T) {
+func TestLocationRequiresFeatures(t *testing.T) {
 	s, _ := configured(t, "locations:\n  a: {address: "+directory(t)+", require: [ConditionalCreate]}\n"+
 		"  b: {address: "+directory(t)+", require: [SignedForms, ConditionalCreate]}\n")
 	s.put("a:k", "text")
@@ -226,7 +227,7 @@ func TestALocationRequiresFeatures(t *testing.T) {
 }
 
 // A setting with which no command would work is refused, and can be removed.
-func TestASettingThatBreaksEveryCommand(t *testing.T) {
+func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s, _ := configured(t, "")
 	_, stderr := s.exits(2, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
@@ -242,8 +243,8 @@ func TestASettingThatBreaksEveryCommand(t *testing.T) {
 	}
 }
 
-// The current directory may be another user's.
-func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
+// Without a home, no configuration is read: the current directory may be another user's.
+func TestConfigWithoutHome(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for _, variable := range []string{"HOME", "XDG_CONFIG_HOME", "AppData"} {
@@ -259,7 +260,7 @@ func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
 	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
-func TestFlagsForAddresses(t *testing.T) {
+func TestAddressFlags(t *testing.T) {
 	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), nil, nil)
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"
 	p.Global.Region = "eu-west-1"
@@ -276,7 +277,8 @@ func TestFlagsForAddresses(t *testing.T) {
 	}
 }
 
-func TestLocalPathsWorkInEveryCommand(t *testing.T) {
+// Local paths work in every command.
+func TestLocalPathsInEveryCommand(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)

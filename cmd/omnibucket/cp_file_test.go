@@ -52,8 +52,8 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.Len(t, entries, 1, "no temporary file stays")
 }
 
-// Only a missing file has the exit code 3.
-func TestAPathThatCannotBeOpenedIsNotMissing(t *testing.T) {
+// A path that cannot be opened is not missing. Only a missing file has the exit code 3.
+func TestUnreadablePathIsNotMissing(t *testing.T) {
 	dir := t.TempDir()
 	loop := filepath.Join(dir, "loop")
 	require.NoError(t, os.Symlink(loop, loop))
@@ -68,8 +68,9 @@ func TestAPathThatCannotBeOpenedIsNotMissing(t *testing.T) {
 	}
 }
 
-// The file is so large that copying it ends only because it changes.
-func TestAFileThatChangesWhileItIsCopiedIsNotStored(t *testing.T) {
+// A file that changes while it is copied is not stored. It is so large that copying it ends only because it
+// changes.
+func TestCpOfAChangingFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	writeFiles(t, dir, map[string]string{"file": ""})
@@ -100,8 +101,8 @@ func TestAFileThatChangesWhileItIsCopiedIsNotStored(t *testing.T) {
 	require.Empty(t, s.ok("ls", bucket))
 }
 
-// A link to a file of /proc, such as /dev/stdout, would be replaced by a file.
-func TestALinkToProcIsNoDestination(t *testing.T) {
+// A link to a file of /proc, such as /dev/stdout, is no destination: it would be replaced by a file.
+func TestCpToALinkToProc(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a")
 	dir := t.TempDir()
@@ -118,7 +119,8 @@ func TestALinkToProcIsNoDestination(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfCpDoesNotNameTheTemporaryFile(t *testing.T) {
+// An error of cp does not name the temporary file.
+func TestCpErrorHidesTemporaryFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})

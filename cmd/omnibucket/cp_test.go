@@ -109,7 +109,8 @@ func TestCpRefuses(t *testing.T) {
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
 }
 
-func TestConditionsGuardWhatIsReplaced(t *testing.T) {
+// Conditions guard what is replaced.
+func TestCpConditions(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	key := bucket + "#a"
@@ -126,7 +127,8 @@ func TestConditionsGuardWhatIsReplaced(t *testing.T) {
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
-func TestHostileKeysAreCopiedToEveryStoreAndBack(t *testing.T) {
+// Hostile keys are copied to every store and back.
+func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
@@ -146,7 +148,8 @@ func TestHostileKeysAreCopiedToEveryStoreAndBack(t *testing.T) {
 	}
 }
 
-func TestNoIncompleteDownloadAppears(t *testing.T) {
+// No incomplete download appears.
+func TestCpIncompleteDownload(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -188,8 +191,8 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	require.Len(t, entries, 1, "nothing was created")
 }
 
-// docs/cli.md has exit code 3 for a missing object, bucket or source directory.
-func TestAMissingSourceIsNotFound(t *testing.T) {
+// A missing source is not found. docs/cli.md has exit code 3 for a missing object, bucket or source directory.
+func TestMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -281,7 +284,8 @@ func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
 }
 
-func TestAMissingTreeIsNotFound(t *testing.T) {
+// A missing tree is not found.
+func TestMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -291,7 +295,8 @@ func TestAMissingTreeIsNotFound(t *testing.T) {
 	s.ok("cp", "-r", bucket, dir)
 }
 
-func TestATreeIsNotCopiedIntoItself(t *testing.T) {
+// A tree is not copied into itself.
+func TestCpOfATreeIntoItself(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a/b", "")

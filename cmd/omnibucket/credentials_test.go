@@ -102,7 +102,7 @@ func serviceAccount(t *testing.T, token string) string {
 }
 
 // Each command uses two accounts of one provider, and each account refuses the other's credentials.
-func TestTwoAccountsInOneCommand(t *testing.T) {
+func TestCredentialsOfTwoAccounts(t *testing.T) {
 	for name, accounts := range twoAccounts {
 		t.Run(name, func(t *testing.T) {
 			s := newShell(t)
@@ -139,7 +139,8 @@ func testTwoAccounts(t *testing.T, s *shell) {
 	require.Equal(t, "a/2.txt\n", s.ok("ls", "-r", "old:"))
 }
 
-func TestNamedCredentialsThatAreMissing(t *testing.T) {
+// Credentials that an address names and that are missing are an error.
+func TestCredentialsNamedButMissing(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_OTHER"] = "s3://photos?region=us-east-1&credentials=other"
 	_, says := s.exits(1, "ls", "other:")

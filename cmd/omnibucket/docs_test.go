@@ -24,7 +24,8 @@ const (
 	s3Manual = "../../docs/s3server.md"
 )
 
-func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
+// The manual has every command and exit code.
+func TestManualHasEveryCommand(t *testing.T) {
 	text := readFile(t, manual)
 	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	root := rootCommand(p)
@@ -51,7 +52,8 @@ func flagsIn(text string) (names []string) {
 	return names
 }
 
-func TestTheManualOfTheS3ServerHasItsFlags(t *testing.T) {
+// The manual of the S3 server has its flags.
+func TestManualOfS3Server(t *testing.T) {
 	var f serving.S3Flags
 	c := &cobra.Command{}
 	f.Register(c)
@@ -65,8 +67,8 @@ func TestTheManualOfTheS3ServerHasItsFlags(t *testing.T) {
 	}
 }
 
-// The session runs in a real shell, in which the test binary is the program.
-func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
+// The shortest session of the manual works in a real shell, in which the test binary is the program.
+func TestManualSession(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readFile(t, manual), -1)
 	require.Len(t, blocks, 2, "the build and the session")
 	program, err := os.Executable()
@@ -79,8 +81,8 @@ func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
 	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(data))
 }
 
-// tools/release checks that the rest of the manifest is a Job.
-func TestTheJobOfTheManualHasAValidCommandLine(t *testing.T) {
+// The Job of the manual has a valid command line: tools/release checks that the rest of the manifest is a Job.
+func TestManualJob(t *testing.T) {
 	block := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindStringSubmatch(readFile(t, manual))
 	require.NotNil(t, block)
 	var job struct {

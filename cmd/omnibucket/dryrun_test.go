@@ -13,7 +13,7 @@ import (
 )
 
 // A dry run refuses what the command refuses, with the same words, and does not change anything.
-func TestADryRunFailsAsTheCommandWould(t *testing.T) {
+func TestDryRunFailsAsTheCommand(t *testing.T) {
 	s := newShell(t)
 	parent := directory(t)
 	s.ok("mb", parent+"/made")
@@ -38,7 +38,8 @@ func TestADryRunFailsAsTheCommandWould(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestADryRunRefusesWhatTheCommandRefuses(t *testing.T) {
+// A dry run refuses what the command refuses.
+func TestDryRunRefuses(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "folder/x": "x"})
@@ -109,7 +110,8 @@ func TestADryRunRefusesWhatTheCommandRefuses(t *testing.T) {
 	}
 }
 
-func TestADryRunRefusesAttributesOfTrees(t *testing.T) {
+// A dry run refuses attributes of trees.
+func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
@@ -125,8 +127,8 @@ func TestADryRunRefusesAttributesOfTrees(t *testing.T) {
 	require.Equal(t, "in/x\n", s.ok("ls", "-r", "box:"))
 }
 
-// A dry run must not wait for somebody who types, or take what another process needs.
-func TestADryRunReadsNoInput(t *testing.T) {
+// A dry run reads no input. A dry run must not wait for somebody who types, or take what another process needs.
+func TestDryRunReadsNoInput(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	in, _, err := os.Pipe()
@@ -135,7 +137,8 @@ func TestADryRunReadsNoInput(t *testing.T) {
 	require.NoError(t, in.Close())
 }
 
-func TestRbOfABucketWithVersionsIsRefusedInADryRun(t *testing.T) {
+// In a dry run, too, rb refuses a bucket with versions.
+func TestRbDryRunWithVersions(t *testing.T) {
 	s := newShell(t)
 	address := directory(t) + "/kept"
 	s.ok("mb", "--versioned", address)
@@ -156,7 +159,7 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 }
 
 // A dry run says what the job would cost, and --requests what the command itself has cost.
-func TestADryRunSaysWhatTheJobWouldCost(t *testing.T) {
+func TestDryRunCost(t *testing.T) {
 	s := newShell(t)
 	from := directory(t)
 	to := directory(t)

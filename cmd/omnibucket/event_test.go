@@ -23,7 +23,7 @@ func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr
 	return lines, stderr
 }
 
-func TestEventsOfCommands(t *testing.T) {
+func TestEvents(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestEventsOfCommands(t *testing.T) {
 	require.Equal(t, "error", failure["event"])
 }
 
-func TestJSONOfInvalidCommands(t *testing.T) {
+func TestJSONErrors(t *testing.T) {
 	s := newShell(t)
 	for _, row := range []struct {
 		name, variable string
@@ -101,7 +101,8 @@ func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 	require.Contains(t, s.ok("completion"), "bash")
 }
 
-func TestADryRunOfAnyCommandChangesNothing(t *testing.T) {
+// A dry run of any command changes nothing.
+func TestDryRunChangesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -121,7 +122,8 @@ func TestADryRunOfAnyCommandChangesNothing(t *testing.T) {
 	}
 }
 
-func TestADryRunMakesNoDirectory(t *testing.T) {
+// A dry run makes no directory.
+func TestDryRunMakesNoDirectory(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
@@ -159,7 +161,8 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s.exits(2, "ls", "-q", "-v", bucket)
 }
 
-func TestBandwidthIsLimitedForACommand(t *testing.T) {
+// Bandwidth is limited for a command.
+func TestBwlimitOfACommand(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.in = strings.Repeat("x", 100<<10)
@@ -191,7 +194,7 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 }
 
 // Each line of standard error is JSON, also if the command line is invalid.
-func TestInvalidCommandLinesInJSON(t *testing.T) {
+func TestJSONOfInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	s.in = "ls 'box:\nls --none\nnone\n"
 	for _, args := range [][]string{{"ls"}, {"ls", "--none"}, {"none"}, {"lss"}, {"config", "none"}, {"run", "-"}} {

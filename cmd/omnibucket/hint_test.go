@@ -167,7 +167,8 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	}
 }
 
-func TestTheHintForAServerWithoutAProfileNamesNoGo(t *testing.T) {
+// The hint for a server without a profile names no Go.
+func TestHintForServerWithoutProfile(t *testing.T) {
 	command, _, err := rootCommand((&program.Program{})).Find([]string{"cp"})
 	require.NoError(t, err)
 	for _, row := range []struct{ server, want string }{
@@ -192,7 +193,7 @@ func TestTheHintForAServerWithoutAProfileNamesNoGo(t *testing.T) {
 }
 
 // One line says what happened. The ids of requests come with --verbose.
-func TestMessagesOfServers(t *testing.T) {
+func TestErrorsOfServers(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	for _, command := range []string{"cat", "stat"} {
@@ -223,7 +224,8 @@ func TestMessagesOfServers(t *testing.T) {
 	require.Equal(t, `omnibucket: "none" in gcs bucket "photos": object not found`+"\n", stderr)
 }
 
-func TestAnInvalidCommandLineHasNoFlags(t *testing.T) {
+// An invalid command line has no flags that a hint could name.
+func TestHintWithoutFlags(t *testing.T) {
 	require.Equal(t, "unsupported", printed(explain.Error(nil, &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"}, false)))
 }
 

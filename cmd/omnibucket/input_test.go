@@ -11,7 +11,8 @@ import (
 // mark is the byte order mark of UTF-8, which editors of Windows write.
 const mark = "\uFEFF"
 
-func TestAByteOrderMarkIsNoPartOfAFile(t *testing.T) {
+// A byte order mark is not part of a file.
+func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")
 	file := filepath.Join(t.TempDir(), "file")

@@ -51,7 +51,8 @@ func inventoryOfBox(t *testing.T, s *shell) string {
 	return "reports:manifest.json"
 }
 
-func TestCommandsTakeAnInventory(t *testing.T) {
+// Commands take an inventory.
+func TestInventoryOfCommands(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
 	for _, key := range []string{"2026/a", "2026/b", "2025/c"} {

@@ -30,7 +30,7 @@ func withKMS(t *testing.T) *kmsserver.Server {
 	return kms
 }
 
-func TestALocationWithAKeyOfAService(t *testing.T) {
+func TestKMSLocation(t *testing.T) {
 	kms := withKMS(t)
 	offline, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestALocationWithAKeyOfAService(t *testing.T) {
 	require.Equal(t, "secret", body)
 }
 
-func TestAGatewayWithAKeyOfAService(t *testing.T) {
+func TestKMSGateway(t *testing.T) {
 	kms := withKMS(t)
 	dir := filepath.ToSlash(t.TempDir())
 	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {recipients: ['awskms:"+firstKey+"']}}]\n")
@@ -78,7 +78,7 @@ func TestAGatewayWithAKeyOfAService(t *testing.T) {
 	require.NotZero(t, kms.Count("Encrypt"))
 }
 
-func TestInvalidKeysOfServices(t *testing.T) {
+func TestKMSInvalidKeys(t *testing.T) {
 	for _, row := range []struct{ name, encrypt, says string }{
 		{"an alias", "recipients: ['awskms:alias/hunter2']", "encrypt: the key must be the ARN"},
 		{"a version", "recipients: ['googlekms:hunter2']", "encrypt: the key must be projects/PROJECT"},

@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A layer of two stores works on whole buckets. A command for a folder would copy and remove objects of others.
-func TestCommandsOfTwoStoresRefuseAFolder(t *testing.T) {
+// Commands of two stores refuse a folder. A layer of two stores works on whole buckets. A command for a folder
+// would copy and remove objects of others.
+func TestFinishAndRepairRefuseAFolder(t *testing.T) {
 	first := directory(t)
 	second := directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+

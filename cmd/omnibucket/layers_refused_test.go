@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The blocks would be files of the location, and reading them would make further ones.
-func TestACacheInsideOfItsLocationIsRefused(t *testing.T) {
+// A cache inside of its location is refused: the blocks would be files of the location, and reading them would
+// make further ones.
+func TestCacheInsideItsLocation(t *testing.T) {
 	top := t.TempDir()
 	data := filepath.Join(top, "data")
 	link := filepath.Join(top, "link")
@@ -36,8 +37,9 @@ func TestACacheInsideOfItsLocationIsRefused(t *testing.T) {
 	}
 }
 
-// One layer would remove from a store that another one has moved there.
-func TestLayersOfALocationNameDifferentStores(t *testing.T) {
+// Layers of a location name different stores. One layer would remove from a store that another one has moved
+// there.
+func TestLayersNameDifferentStores(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
 		{"an overlay and a mirror", "[{overlay: {old: a}}, {mirror: b}]", ""},
 		{"a mirror and an overlay", "[{mirror: b}, {overlay: {old: a}}]", ""},

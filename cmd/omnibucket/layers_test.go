@@ -28,7 +28,7 @@ func withLayers(t *testing.T, layers string) *shell {
 	return s
 }
 
-func TestAReadOnlyLocation(t *testing.T) {
+func TestLocationReadOnly(t *testing.T) {
 	s := withLayers(t, "    - readonly: {}\n")
 	s.put("plain:a", "text")
 	require.Equal(t, "text", s.ok("cat", "box:a"))
@@ -43,7 +43,7 @@ func TestAReadOnlyLocation(t *testing.T) {
 	require.Equal(t, "a\ncopy\n", s.ok("ls", "plain:"), "nothing was changed")
 }
 
-func TestALimitedLocation(t *testing.T) {
+func TestLocationLimited(t *testing.T) {
 	s := withLayers(t, "    - limit: {bytes: 1G, reads: 4}\n")
 	s.put("plain:a", "text")
 	start := time.Now()
@@ -52,7 +52,7 @@ func TestALimitedLocation(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond, "the lines share the limit")
 }
 
-func TestACachedLocation(t *testing.T) {
+func TestLocationCached(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	s := withLayers(t, "    - diskcache: {dir: "+dir+", max: 10M, trust: 1m}\n")
 	s.put("box:a", "text")
@@ -60,7 +60,7 @@ func TestACachedLocation(t *testing.T) {
 	require.DirExists(t, dir)
 }
 
-func TestALocationWithNamedCredentials(t *testing.T) {
+func TestLocationWithNamedCredentials(t *testing.T) {
 	s, path := configured(t, "locations:\n  photos:\n    address: s3://photos?region=eu-west-1\n    credentials: old\n    layers: [{readonly: {}}]\n")
 	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `"layers":["readonly"]`)
@@ -70,7 +70,7 @@ func TestALocationWithNamedCredentials(t *testing.T) {
 	require.Equal(t, "locations:\n  photos:\n    address: mem://photos\n    credentials: old\n    layers: [{readonly: {}}]\n", readFile(t, path), "the rest stays")
 }
 
-func TestAReadOnlyGateway(t *testing.T) {
+func TestGatewayReadOnly(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	dir := filepath.ToSlash(t.TempDir())
@@ -96,7 +96,7 @@ func encrypting(t *testing.T) (s *shell, identity *age.X25519Identity) {
 	return withLayers(t, "    - encrypt: {identity_file: "+file+"}\n"), identity
 }
 
-func TestAnEncryptedLocation(t *testing.T) {
+func TestLocationEncrypted(t *testing.T) {
 	s, _ := encrypting(t)
 	dir := t.TempDir()
 	s.put("box:a", "secret")
@@ -123,7 +123,7 @@ func TestAnEncryptedLocation(t *testing.T) {
 }
 
 // The identity is read when a command uses the location: other commands do not need it.
-func TestIdentitiesOfAnEncryptedLocation(t *testing.T) {
+func TestLocationIdentities(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	hybrid, err := age.GenerateHybridIdentity()
@@ -158,7 +158,8 @@ func TestIdentitiesOfAnEncryptedLocation(t *testing.T) {
 	require.Equal(t, "plain", s.ok("cat", "old:plain"))
 }
 
-func TestARawObjectIsAFileOfAge(t *testing.T) {
+// A raw object is a file of age.
+func TestRawObjectIsAnAgeFile(t *testing.T) {
 	s, identity := encrypting(t)
 	content := strings.Repeat("a long text ", 20_000)
 	s.put("box:a", content)
@@ -179,7 +180,8 @@ func TestARawObjectIsAFileOfAge(t *testing.T) {
 	require.Contains(t, []string{content + raw, raw + content}, s.ok("-q", "run", "-"), "lines have layers of their own")
 }
 
-func TestTheProgramAgeDecryptsARawObject(t *testing.T) {
+// The program age decrypts a raw object.
+func TestRawObjectDecryptedByAge(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "age")
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "filippo.io/age/cmd/age").CombinedOutput()
 	require.NoError(t, err, "%s", built)
@@ -192,7 +194,7 @@ func TestTheProgramAgeDecryptsARawObject(t *testing.T) {
 	require.Equal(t, "secret", string(data))
 }
 
-func TestServingWithAllLayers(t *testing.T) {
+func TestServeWithAllLayers(t *testing.T) {
 	s, _ := encrypting(t)
 	s.put("box:a", "secret")
 	cache := filepath.Join(t.TempDir(), "cache")
@@ -205,8 +207,8 @@ func TestServingWithAllLayers(t *testing.T) {
 	require.DirExists(t, cache)
 }
 
-// Browsers, clients of S3 and most commands name no revision when they read.
-func TestACacheKeepsWhatWasRead(t *testing.T) {
+// A cache keeps what was read. Browsers, clients of S3 and most commands name no revision when they read.
+func TestCacheKeepsWhatWasRead(t *testing.T) {
 	gateway := func(_ *testing.T, s *shell, cache string) func() string {
 		s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultAccessKeyID, s3server.DefaultSecretKey
 		parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serving("--s3", "--cache", cache, "box:")
@@ -259,7 +261,7 @@ func TestACacheKeepsWhatWasRead(t *testing.T) {
 	}
 }
 
-func TestAGatewayWithAllLayers(t *testing.T) {
+func TestGatewayWithAllLayers(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	dir := filepath.ToSlash(t.TempDir())
@@ -282,7 +284,7 @@ func TestAGatewayWithAllLayers(t *testing.T) {
 	require.Contains(t, stderr, "must be used with a location")
 }
 
-func TestAMirroredLocation(t *testing.T) {
+func TestLocationMirrored(t *testing.T) {
 	first := directory(t)
 	second := directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
@@ -416,7 +418,7 @@ func TestWhenAStoreIsGone(t *testing.T) {
 	}
 }
 
-func TestAMovingLocation(t *testing.T) {
+func TestLocationMoving(t *testing.T) {
 	before := directory(t)
 	after := directory(t)
 	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n"+
@@ -471,7 +473,7 @@ hint: add "layers: [{mirror: NAME}]" to it in the configuration`},
 	}
 }
 
-func TestAGatewayInFrontOfTwoStores(t *testing.T) {
+func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	root := filepath.ToSlash(t.TempDir())
 	old := "file://" + root + "/old?create=true"
 	moving := "file://" + root + "/photos?create=true"
@@ -487,7 +489,7 @@ func TestAGatewayInFrontOfTwoStores(t *testing.T) {
 	require.Empty(t, s.ok("ls", "old:"))
 }
 
-func TestAGatewayInFrontOfOneBucket(t *testing.T) {
+func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	stores := newShell(t).atGateway("--create", "year", "--create", "other")
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -515,7 +517,8 @@ func TestAGatewayInFrontOfOneBucket(t *testing.T) {
 	}
 }
 
-func TestAMovingLocationCopiesOnRead(t *testing.T) {
+// A moving location copies on read.
+func TestLocationMovingCopiesOnRead(t *testing.T) {
 	before := directory(t)
 	after := directory(t)
 	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, copy_on_read: true}}]\n")
@@ -524,7 +527,7 @@ func TestAMovingLocationCopiesOnRead(t *testing.T) {
 	require.Equal(t, "old", s.ok("cat", "after:a"))
 }
 
-func TestInvalidLayers(t *testing.T) {
+func TestLayersInvalid(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
 		{
 			"an unknown layer", "    - hunter2: {}\n",

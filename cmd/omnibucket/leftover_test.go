@@ -13,7 +13,7 @@ import (
 )
 
 // The next command removes the files that killed ones have left in a directory. A file that only has such a name stays.
-func TestTheNextCommandRemovesWhatKilledOnesLeave(t *testing.T) {
+func TestLeftoversOfKilledCommands(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		args func(dir string) []string

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Fingers know these from cp, rm, du, rsync and gsutil.
-func TestLettersOfOtherPrograms(t *testing.T) {
+// Letters of other programs work: fingers know these from cp, rm, du, rsync and gsutil.
+func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.env["OMNIBUCKET_BOX"] = bucket
@@ -40,7 +40,7 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	require.Empty(t, s.ok("ls", bucket))
 }
 
-func TestErrorsOfInvalidCommandLines(t *testing.T) {
+func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	for _, row := range []struct {
 		name string
@@ -71,8 +71,9 @@ func TestErrorsOfInvalidCommandLines(t *testing.T) {
 	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
 }
 
-// The AWS CLI decides by the last pattern that matches: there, the first of these flags is undone by the second.
-func TestAnExclusionOfEverythingIsRefused(t *testing.T) {
+// An exclusion of everything is refused. The AWS CLI decides by the last pattern that matches: there, the first of
+// these flags is undone by the second.
+func TestExcludeEverything(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"d/a.jpg": "1", "d/b.txt": "1"})
@@ -90,7 +91,8 @@ func TestAnExclusionOfEverythingIsRefused(t *testing.T) {
 	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
 }
 
-func TestATreeWithoutTheFlagHasAHint(t *testing.T) {
+// A tree without the flag has a hint.
+func TestTreeWithoutRecursive(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -127,7 +129,8 @@ func TestATreeWithoutTheFlagHasAHint(t *testing.T) {
 	require.NotContains(t, stderr, "hint:")
 }
 
-func TestCommandsOfOtherProgramsGetAHint(t *testing.T) {
+// Commands of other programs get a hint.
+func TestHintForCommandsOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	for _, tt := range []struct {
 		args []string

@@ -79,7 +79,8 @@ func TestLsRefuses(t *testing.T) {
 	}
 }
 
-func TestAnEmptyBucketListsNothing(t *testing.T) {
+// An empty bucket lists nothing.
+func TestLsEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	require.Empty(t, s.ok("ls", directory(t)))
 }

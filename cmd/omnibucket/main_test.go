@@ -41,7 +41,8 @@ func exitOf(t *testing.T, process *exec.Cmd) int {
 // moreThanAPipeHolds can only be written while another process reads.
 var moreThanAPipeHolds = strings.Repeat("x", 1<<20)
 
-func TestASignalInterrupts(t *testing.T) {
+// A signal interrupts.
+func TestSignalInterrupts(t *testing.T) {
 	bucket := directory(t)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		process, in, _ := started(t, "cp", "-", bucket+"#a")
@@ -53,8 +54,8 @@ func TestASignalInterrupts(t *testing.T) {
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
-// Opening a pipe that nobody writes to blocks.
-func TestASignalInterruptsTheWaitForANamedPipe(t *testing.T) {
+// A signal interrupts the wait for a named pipe: opening a pipe that nobody writes to blocks.
+func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	bucket := directory(t)
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
@@ -80,7 +81,8 @@ func TestASignalInterruptsTheWaitForANamedPipe(t *testing.T) {
 	require.Equal(t, "piped", s.ok("cat", bucket+"#b"))
 }
 
-func TestHeadMayCloseThePipe(t *testing.T) {
+// The program head may close the pipe.
+func TestBrokenPipeOfHead(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#a", moreThanAPipeHolds)
@@ -91,7 +93,8 @@ func TestHeadMayCloseThePipe(t *testing.T) {
 	require.Equal(t, 141, exitOf(t, process))
 }
 
-func TestAFullOutputIsAFailure(t *testing.T) {
+// A full output is a failure.
+func TestOutputFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("this system has no /dev/full")
@@ -117,7 +120,7 @@ func TestAFullOutputIsAFailure(t *testing.T) {
 }
 
 // Whenever mv is killed, each file is at one of the two places.
-func TestAKilledMvLosesNothing(t *testing.T) {
+func TestMvKilled(t *testing.T) {
 	const files = 100
 	dir := t.TempDir()
 	bucket := t.TempDir()

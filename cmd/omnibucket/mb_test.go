@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestBucketsAreCreatedAndRemoved(t *testing.T) {
+// Buckets are created and removed.
+func TestMbAndRb(t *testing.T) {
 	for _, row := range []struct {
 		name, address string
 		versions      string
@@ -48,8 +49,9 @@ func TestBucketsAreCreatedAndRemoved(t *testing.T) {
 	}
 }
 
-// An address that says that its bucket locks objects would otherwise make one that never can.
-func TestABucketIsCreatedAsItsAddressDeclares(t *testing.T) {
+// A bucket is created as its address declares. An address that says that its bucket locks objects would otherwise
+// make one that never can.
+func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
 	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + s3Box(t, s, s3server.Config{}).URL
 	for _, row := range []struct{ name, address, parameter, shows string }{
@@ -67,7 +69,7 @@ func TestABucketIsCreatedAsItsAddressDeclares(t *testing.T) {
 	}
 }
 
-func TestBucketsThatCannotBeCreated(t *testing.T) {
+func TestMbFails(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{"mem://", "mem://made/a", "mem://No_Name", "photos", "file:///"} {
 		t.Run(address, func(t *testing.T) {

@@ -154,7 +154,8 @@ var storesOfAgents = []struct {
 	}},
 }
 
-func TestAnAgentReads(t *testing.T) {
+// An agent reads.
+func TestMcpReads(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
 			s := store.shell(t)
@@ -219,7 +220,8 @@ func TestAnAgentReads(t *testing.T) {
 	}
 }
 
-func TestAnAgentChangesObjects(t *testing.T) {
+// An agent changes objects.
+func TestMcpChangesObjects(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
 			s := store.shell(t)
@@ -285,7 +287,8 @@ func TestAnAgentChangesObjects(t *testing.T) {
 	}
 }
 
-func TestAnAgentGetsLinks(t *testing.T) {
+// An agent gets links.
+func TestMcpLinks(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
 	s.put("box:notes/a.txt", "text")
@@ -304,7 +307,7 @@ func TestAnAgentGetsLinks(t *testing.T) {
 	require.Contains(t, failure, "leave link out of --allow")
 }
 
-func TestFlagsOfMcp(t *testing.T) {
+func TestMcpFlags(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	for _, row := range []struct {
@@ -389,7 +392,8 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.NoError(t, process.Wait())
 }
 
-func TestAnAgentLearnsWhatIsWrongWithACall(t *testing.T) {
+// An agent learns what is wrong with a call.
+func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = directory(t)
 	s.put("box:.hidden", "text")

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestShardsOfSyncAddUp(t *testing.T) {
+// Shards of sync add up.
+func TestSyncShardsAddUp(t *testing.T) {
 	const shards = 3
 	s := newShell(t)
 	dir := t.TempDir()
@@ -39,7 +40,8 @@ func TestShardsOfSyncAddUp(t *testing.T) {
 	}
 }
 
-func TestShardsOfSyncMayBeRangesOfKeys(t *testing.T) {
+// Shards of sync may be ranges of keys.
+func TestSyncShardsOfKeyRanges(t *testing.T) {
 	s := newShell(t)
 	src := memory(t) + "/src"
 	dst := memory(t) + "/dst"
@@ -75,7 +77,8 @@ func TestShardsOfSyncMayBeRangesOfKeys(t *testing.T) {
 	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", src+"/empty/"))
 }
 
-func TestASchedulerNumbersTheShards(t *testing.T) {
+// A scheduler numbers the shards.
+func TestSyncShardsByScheduler(t *testing.T) {
 	for name, row := range map[string]struct {
 		env   map[string]string
 		shard string
@@ -116,7 +119,8 @@ func TestASchedulerNumbersTheShards(t *testing.T) {
 	}
 }
 
-func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
+// The status of a job adds up its shards.
+func TestJobStatusAddsUpShards(t *testing.T) {
 	const files, shards = 40, 4
 	s := newShell(t)
 	dir := t.TempDir()
@@ -161,7 +165,8 @@ func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
 	require.Contains(t, status(), "40 the same")
 }
 
-func TestTheAddressOfADirectoryNamesOneJob(t *testing.T) {
+// The address of a directory names one job.
+func TestJobOfADirectoryAddress(t *testing.T) {
 	s := newShell(t)
 	src := directory(t)
 	dst := memory(t)
@@ -200,7 +205,8 @@ func (c *cancelsAfter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-func TestAJournalOfSyncContinues(t *testing.T) {
+// A journal of sync continues.
+func TestSyncJournalContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)
 	src := t.TempDir()

@@ -31,7 +31,7 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 	}.Encode()
 }
 
-func TestCommandsOnARealServer(t *testing.T) {
+func TestRealServerCommands(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
 	dir := t.TempDir()
@@ -80,7 +80,7 @@ func TestCommandsOnARealServer(t *testing.T) {
 	s.exits(3, "ls", "box:")
 }
 
-func TestHostileKeysOnARealServer(t *testing.T) {
+func TestRealServerHostileKeys(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters
@@ -99,7 +99,7 @@ func TestHostileKeysOnARealServer(t *testing.T) {
 }
 
 // MinIO has no rules that only end uploads.
-func TestARuleThatOnlyAbortsUploadsOnARealServer(t *testing.T) {
+func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters
@@ -114,7 +114,7 @@ func TestARuleThatOnlyAbortsUploadsOnARealServer(t *testing.T) {
 	s.ok("rb", "--force", "box:")
 }
 
-func TestVersionsOnARealServer(t *testing.T) {
+func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters + "&versions=true"

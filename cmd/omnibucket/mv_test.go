@@ -92,8 +92,9 @@ func TestMvRemovesNoDevice(t *testing.T) {
 	require.Empty(t, s.ok("ls", "box:"))
 }
 
-// Memory ends with its process, and mv would have removed the source.
-func TestABucketInMemoryIsRefusedIfTheProcessEnds(t *testing.T) {
+// A bucket in memory is refused if the process ends: memory ends with its process, and mv would have removed the
+// source.
+func TestMvRefusesABucketInMemory(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "content", "lines": "cp " + filepath.ToSlash(filepath.Join(dir, "file")) + " mem://lines/\nwait\ncat mem://lines/file"})
 	file := filepath.Join(dir, "file")

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestNamesOfOtherProgramsSuggestACommand(t *testing.T) {
+// Names of other programs suggest a command.
+func TestHintForNamesOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	for other, want := range map[string]string{
 		"copy": "cp", "put": "cp", "get": "cp", "move": "mv", "list": "ls", "delete": "rm", "remove": "rm", "mirror": "sync", "rsync": "sync",
@@ -26,7 +27,8 @@ func TestNamesOfOtherProgramsSuggestACommand(t *testing.T) {
 	}
 }
 
-func TestFlagsOfOtherProgramsHaveAHint(t *testing.T) {
+// Flags of other programs have a hint.
+func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	for _, row := range []struct{ command, flag, hint string }{
 		{"cp", "--sse", "set kms_key= in the address"},
@@ -62,7 +64,8 @@ func TestFlagsOfOtherProgramsHaveAHint(t *testing.T) {
 	}
 }
 
-func TestHIsForSizesThatPeopleRead(t *testing.T) {
+// The flag -h is for sizes that people read.
+func TestFlagHHumanSizes(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "12345")
@@ -73,7 +76,8 @@ func TestHIsForSizesThatPeopleRead(t *testing.T) {
 	require.Contains(t, s.ok("cat", "-h"), "Usage:")
 }
 
-func TestErrorsNameWhatACommandHas(t *testing.T) {
+// Errors name what a command has.
+func TestHintNamesWhatACommandHas(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
@@ -135,7 +139,8 @@ func TestRmOfAPathFollowsNoLink(t *testing.T) {
 	require.Equal(t, "kept", readFile(t, filepath.Join(outside, "kept")))
 }
 
-func TestTheTimeOfASignedURLHasDays(t *testing.T) {
+// The time of a signed URL has days.
+func TestSignExpiresInDays(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "a")
@@ -148,7 +153,8 @@ func TestTheTimeOfASignedURLHasDays(t *testing.T) {
 	}
 }
 
-func TestTheVersionNeedsNoConfiguration(t *testing.T) {
+// The version needs no configuration.
+func TestVersionNeedsNoConfiguration(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	invalid := filepath.Join(dir, "invalid.yaml")
@@ -162,7 +168,8 @@ func TestTheVersionNeedsNoConfiguration(t *testing.T) {
 	}
 }
 
-func TestTwoObjectsAreCompared(t *testing.T) {
+// Two objects are compared.
+func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()

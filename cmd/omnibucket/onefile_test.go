@@ -14,7 +14,7 @@ import (
 )
 
 // A command, a gateway and a Go program that read one file have the same bytes, attributes and errors.
-func TestOneFileForCommandsGatewaysAndPrograms(t *testing.T) {
+func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	for _, row := range []struct{ name, layers string }{

@@ -151,7 +151,8 @@ func TestPolicyRefuses(t *testing.T) {
 	}
 }
 
-func TestTheHelpOfPolicyHasEveryOperation(t *testing.T) {
+// The help of policy has every operation.
+func TestPolicyHelpHasEveryOperation(t *testing.T) {
 	help := newShell(t).ok("policy", "--help")
 	for _, o := range permissions.Operations() {
 		require.Contains(t, help, "\n  "+string(o)+" ")

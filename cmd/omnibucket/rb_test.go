@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestVersionsAreRemovedAndBroughtBackInBatches(t *testing.T) {
+// Versions are removed and brought back in batches.
+func TestVersionsInBatches(t *testing.T) {
 	const files = 30
 	for _, row := range []struct {
 		name    string
@@ -61,7 +62,8 @@ func TestVersionsAreRemovedAndBroughtBackInBatches(t *testing.T) {
 	}
 }
 
-func TestAHundredThousandVersionsAreAHundredRequests(t *testing.T) {
+// A hundred thousand versions are a hundred requests.
+func TestVersionsHundredThousand(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	b, err := storage.Open(t.Context(), s.env["OMNIBUCKET_BOX"]+"&versions=true")

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-func TestTheRegionOfABucketIsFound(t *testing.T) {
+// The region of a bucket is found.
+func TestRegionOfABucket(t *testing.T) {
 	asked := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.Method + " " + r.URL.Path

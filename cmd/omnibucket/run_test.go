@@ -168,7 +168,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedCommandExitsWith130(t *testing.T) {
+// An interrupted command exits with 130.
+func TestInterruptExitsWith130(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -192,7 +193,8 @@ func TestAnInterruptedCommandExitsWith130(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/a.txt"))
 }
 
-func TestTypedInputIsNotStoredAfterAnInterrupt(t *testing.T) {
+// Typed input is not stored after an interrupt.
+func TestInterruptStoresNoTypedInput(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -218,7 +220,8 @@ func (c *closedAfter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestABrokenPipeEndsACommandSilently(t *testing.T) {
+// A broken pipe ends a command silently.
+func TestBrokenPipeIsSilent(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
@@ -239,7 +242,8 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
 
-func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
+// Output that cannot be written is a failure.
+func TestOutputCannotBeWritten(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a.txt", "a")
@@ -284,14 +288,16 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	require.Equal(t, "?[31m é日", output.Printable("\x1b[31m é日"))
 }
 
-func TestOnlyATerminalIsOne(t *testing.T) {
+// Only a terminal is one.
+func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, null.Close()) }()
 	require.False(t, console.IsTerminal(null), "it is a character device, as a terminal is")
 }
 
-func TestEveryCommandHasHelp(t *testing.T) {
+// Every command has help.
+func TestHelpOfEveryCommand(t *testing.T) {
 	s := newShell(t)
 	p := program.New(s.around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	for _, c := range rootCommand(p).Commands() {

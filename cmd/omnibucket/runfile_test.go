@@ -90,8 +90,8 @@ func TestRunRunsEachLine(t *testing.T) {
 	s.exits(2, "run", "--lines", "0", file)
 }
 
-// Without it, the comment would name sources and a destination.
-func TestACommentMayFollowACommand(t *testing.T) {
+// A comment may follow a command: it does not name sources and a destination.
+func TestRunCommentAfterACommand(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b", "c#d")
 	s.in = "rm box:a # and not box:b\nrm 'box:c#d' #box:b\ncat box:b# #\n"
@@ -101,7 +101,7 @@ func TestACommentMayFollowACommand(t *testing.T) {
 }
 
 // Lines with the same --bwlimit share it, whatever their buckets are.
-func TestLinesShareALimit(t *testing.T) {
+func TestRunLinesShareALimit(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
 	s.put("box:a", strings.Repeat("x", 100<<10))
@@ -114,7 +114,7 @@ func TestLinesShareALimit(t *testing.T) {
 }
 
 // A line with --dry-run changes nothing, and others do.
-func TestLinesHaveFlagsOfTheirOwn(t *testing.T) {
+func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")
 	for _, lines := range []string{"rm --dry-run box:a\nrm box:b\n", "cat box:a\nrm --dry-run box:a\nrm box:b\n"} {
@@ -130,8 +130,9 @@ func TestLinesHaveFlagsOfTheirOwn(t *testing.T) {
 	require.Empty(t, os.Getenv("AWS_PROFILE"))
 }
 
-// A failure does not interrupt the lines in progress.
-func TestStopOnErrorBeginsNoFurtherLine(t *testing.T) {
+// With --stop-on-error, no further line begins after a failure. A failure does not interrupt the lines in
+// progress.
+func TestRunStopOnError(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	s.put("box:a", strings.Repeat("x", 100<<10))
@@ -162,7 +163,8 @@ func TestRunDoesNotMixOutputs(t *testing.T) {
 	require.Equal(t, len(lines)-1, changes)
 }
 
-func TestAnInterruptEndsRun(t *testing.T) {
+// An interrupt ends run.
+func TestRunInterrupted(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -38,7 +38,8 @@ func TestServeS3(t *testing.T) {
 	s.ok("serve", "--health", url)
 }
 
-func TestGeneratedCredentialsArePrintedToStandardErrorOnly(t *testing.T) {
+// Generated credentials are printed to standard error only.
+func TestServeS3GeneratedCredentials(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	out, printed := io.Pipe()
 	var errs bytes.Buffer

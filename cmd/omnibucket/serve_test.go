@@ -61,7 +61,7 @@ func (s *shell) serving(args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-func TestTheURLOfAServerAsJSON(t *testing.T) {
+func TestServeURLAsJSON(t *testing.T) {
 	s := newShell(t)
 	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
 	for _, args := range [][]string{{directory(t)}, {"--s3"}} {
@@ -99,9 +99,9 @@ func TestServe(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status, "files outside the folder are not served")
 }
 
-// A page of another site can bind its own name to the address of this machine (DNS rebinding), and would then read
-// the responses.
-func TestFilesAreServedToNamesOfThisMachineOnly(t *testing.T) {
+// Files are served to names of this machine only. A page of another site can bind its own name to the address of
+// this machine (DNS rebinding), and would then read the responses.
+func TestServeChecksHost(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#a", "secret")

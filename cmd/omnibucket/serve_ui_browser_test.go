@@ -69,7 +69,7 @@ var uiStores = []struct {
 	},
 }
 
-func TestThePageOnStoresInABrowser(t *testing.T) {
+func TestServeUIInABrowser(t *testing.T) {
 	testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM")
 	for _, store := range uiStores {
 		t.Run(store.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func askPage(t *testing.T, method, address, body string) (status int, answer str
 	return ask(t, r)
 }
 
-func TestAPageForABucket(t *testing.T) {
+func TestServeUI(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#2026/a.txt", "text")
@@ -50,8 +50,8 @@ func TestAPageForABucket(t *testing.T) {
 	}
 }
 
-// The first link of a directory would write a key for signatures.
-func TestAPageThatOnlyReadsWritesNothing(t *testing.T) {
+// A page that only reads writes nothing. The first link of a directory would write a key for signatures.
+func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
@@ -69,7 +69,8 @@ func TestAPageThatOnlyReadsWritesNothing(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(dir, ".omnibucket"))
 }
 
-func TestThePageOfAFolderChangesOnlyTheFolder(t *testing.T) {
+// The page of a folder changes only the folder.
+func TestServeUIOfAFolder(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#public/a.txt", "text")
@@ -91,8 +92,8 @@ func TestThePageOfAFolderChangesOnlyTheFolder(t *testing.T) {
 	require.Equal(t, "secret", s.ok("cat", bucket+"#secret.txt"))
 }
 
-// A link is for people who have no address of the page.
-func TestALinkOfThePageWorksForOthers(t *testing.T) {
+// A link of the page works for others, who have no address of the page.
+func TestServeUILinks(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#public/a.txt", "text")
@@ -112,7 +113,8 @@ func TestALinkOfThePageWorksForOthers(t *testing.T) {
 	require.Equal(t, "text", body)
 }
 
-func TestTheBytesOfAnObjectComeFromAnotherOrigin(t *testing.T) {
+// The bytes of an object come from another origin.
+func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#a.pdf", "%PDF-1.7")
@@ -133,7 +135,7 @@ func TestTheBytesOfAnObjectComeFromAnotherOrigin(t *testing.T) {
 	require.Equal(t, "%PDF-1.7", body)
 }
 
-func TestFlagsThatDoNotFitThePage(t *testing.T) {
+func TestServeUIRefusesFlags(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	for _, args := range [][]string{

@@ -24,7 +24,8 @@ func TestSignPrintsAURL(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
 }
 
-func TestSignedUploadsAreACurlCommand(t *testing.T) {
+// Signed uploads are a curl command.
+func TestSignUploadIsACurlCommand(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t) + signingBase
 	for _, key := range hostile {
@@ -67,7 +68,8 @@ func upload(t *testing.T, command, body string) (status int, answer string) {
 	return ask(t, r)
 }
 
-func TestWordsAreQuotedForAShell(t *testing.T) {
+// Words are quoted for a shell.
+func TestShellQuote(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
 		require.Equal(t, []string{"x", word}, shellWords(t, "x "+serving.ShellQuote(word)))
 	}

@@ -41,7 +41,7 @@ var realStores = []struct {
 	}},
 }
 
-func TestNewCommandsOnRealServers(t *testing.T) {
+func TestRealServersNewCommands(t *testing.T) {
 	for _, store := range realStores {
 		t.Run(store.name, func(t *testing.T) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
@@ -109,7 +109,7 @@ func testNewCommands(t *testing.T, s *shell) {
 }
 
 // Whenever mv is killed, each object is at one of the two places.
-func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
+func TestMvKilledOnRealServers(t *testing.T) {
 	const objects = 60
 	for _, store := range realStores {
 		t.Run(store.name, func(t *testing.T) {

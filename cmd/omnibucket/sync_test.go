@@ -74,7 +74,8 @@ func prefixed(changes []string, key, as string) []string {
 	return changes
 }
 
-func TestPatternsWithoutASlashMatchAtAnyDepth(t *testing.T) {
+// Patterns without a slash match at any depth.
+func TestSyncPatternsWithoutASlash(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -135,7 +136,8 @@ func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
 
-func TestAnEmptySourceRemovesNothing(t *testing.T) {
+// An empty source removes nothing.
+func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -176,8 +178,8 @@ func TestAnEmptySourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// A nightly job with a missing variable must not succeed with a local directory.
-func TestAnInvalidAddressIsNotAPath(t *testing.T) {
+// An invalid address is not a path. A nightly job with a missing variable must not succeed with a local directory.
+func TestInvalidAddressIsNoPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -240,7 +242,8 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-func TestTheStateOfSyncHasAPlaceOfItsOwn(t *testing.T) {
+// The state of sync has a place of its own.
+func TestSyncStateHasItsPlace(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -76,7 +76,7 @@ func (w *terminal) showsText(text string) string {
 	return w.shows(text, func(screen string) bool { return strings.Contains(screen, text) })
 }
 
-func TestProgressOnATerminal(t *testing.T) {
+func TestTerminalProgress(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 3<<20), "src/b": strings.Repeat("x", 3<<20), "out/.keep": ""})
 	for _, row := range []struct{ name, command, shows string }{
@@ -102,7 +102,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	require.Contains(t, screen, "transferred a")
 }
 
-func TestControlCInATerminal(t *testing.T) {
+func TestTerminalControlC(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 1<<20), "out/.keep": ""})
 	w.types("clear; omnibucket sync --bwlimit 50K src file://$PWD/out; echo exit=$?", "Enter")
@@ -166,8 +166,9 @@ var commandsAsNames = []string{
 	"h>pwned>", "i(touch pwned)", "j\ntouch pwned\n", "k <(touch pwned) ", `l\\$(touch pwned)`, "m-x=$(touch${IFS}pwned)=", "n {x,$(touch pwned)} ", "o !$(touch pwned) ",
 }
 
-// Two names that differ at their ends make a shell insert what they have in common.
-func TestNoShellExecutesTheTextOfAName(t *testing.T) {
+// No shell executes the text of a name. Two names that differ at their ends make a shell insert what they have in
+// common.
+func TestCompletionIsNotExecuted(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {
 			w := newTerminal(t, shell.start...)

@@ -39,7 +39,8 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	require.Equal(t, keys, splitLines(s.ok("ls", "-r", "box:")))
 }
 
-func TestAThrottledStoreLosesNoFile(t *testing.T) {
+// A throttled store loses no file.
+func TestSyncThrottled(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
@@ -52,7 +53,7 @@ func TestAThrottledStoreLosesNoFile(t *testing.T) {
 }
 
 // A script must not take a listing that fails for an empty bucket.
-func TestAListingThatFailsIsNoEmptyBucket(t *testing.T) {
+func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
@@ -76,7 +77,8 @@ func TestAListingThatFailsIsNoEmptyBucket(t *testing.T) {
 	}
 }
 
-func TestADamagedDownloadLeavesNoFile(t *testing.T) {
+// A damaged download leaves no file.
+func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] += "&profile=minio" // it keeps checksums
@@ -93,8 +95,8 @@ func TestADamagedDownloadLeavesNoFile(t *testing.T) {
 	require.Equal(t, "0123456789", s.ok("cat", "box:in/a"))
 }
 
-// Each setting of a bucket has a permission of its own.
-func TestSettingsThatMayNotBeReadHideNoOthers(t *testing.T) {
+// Settings that may not be read hide no others: each setting of a bucket has a permission of its own.
+func TestBucketSettingsForbidden(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] += "&profile=aws"
@@ -104,7 +106,8 @@ func TestSettingsThatMayNotBeReadHideNoOthers(t *testing.T) {
 	require.Contains(t, s.ok("bucket", "box:"), "GET")
 }
 
-func TestAMissingBucketHasAHint(t *testing.T) {
+// A missing bucket has a hint.
+func TestMissingBucketHasAHint(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1)
@@ -115,7 +118,8 @@ func TestAMissingBucketHasAHint(t *testing.T) {
 	}
 }
 
-func TestALinkTellsWhenItsSessionMayEnd(t *testing.T) {
+// A link tells when its session may end.
+func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "ASIAX")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -125,7 +129,7 @@ func TestALinkTellsWhenItsSessionMayEnd(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), signed.ExpiresAt, time.Minute)
 }
 
-func TestLinksOfOtherKindsOfBuckets(t *testing.T) {
+func TestSignOtherKindsOfBuckets(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -136,7 +140,8 @@ func TestLinksOfOtherKindsOfBuckets(t *testing.T) {
 	require.Contains(t, stderr, "unsupported")
 }
 
-func TestALinkForABrowserToShow(t *testing.T) {
+// A link may be for a browser to show.
+func TestSignInline(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
 	s.put("box:a", "text")
@@ -151,8 +156,9 @@ func TestALinkForABrowserToShow(t *testing.T) {
 	require.Equal(t, 403, status)
 }
 
-// Without credentials, Amazon's SDK looks for a service of virtual machines, and warns.
-func TestMissingCredentialsAreOneError(t *testing.T) {
+// Missing credentials are one error. Without credentials, Amazon's SDK looks for a service of virtual machines,
+// and warns.
+func TestCredentialsMissingAreOneError(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID":                      "",

@@ -48,7 +48,7 @@ func withoutUnderscores(t *testing.T, s *shell) {
 	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1)
 }
 
-func TestMetadataOnAServerThatRenamesIt(t *testing.T) {
+func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	withoutUnderscores(t, s)
 	s.env["OMNIBUCKET_CEPH"] = s.env["OMNIBUCKET_BOX"] + "&profile=ceph"
@@ -97,7 +97,8 @@ func silent(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-func TestASilentServerIsGivenUp(t *testing.T) {
+// A silent server is given up.
+func TestSilentServerIsGivenUp(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -135,8 +136,9 @@ func TestRetriesAreCounted(t *testing.T) {
 	}
 }
 
-// A script that creates an object only once must not take it for created.
-func TestASourceThatChangesIsNoFailedCondition(t *testing.T) {
+// A source that changes is no failed condition. A script that creates an object only once must not take it for
+// created.
+func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_FROM"] = s.env["OMNIBUCKET_BOX"] + "&profile=minio"
@@ -170,8 +172,9 @@ func onGCS(t *testing.T, s *shell, respond func(path, prefix string) (status int
 	s.env["OMNIBUCKET_BOX"] = "gs://photos?anonymous=true&endpoint=" + server.URL
 }
 
-// Google's own test server sends an object "a/" and the prefix "a/" in one page.
-func TestAFolderBesideAnObjectOfItsName(t *testing.T) {
+// A folder beside an object of its name. Google's own test server sends an object "a/" and the prefix "a/" in one
+// page.
+func TestLsFolderBesideAnObject(t *testing.T) {
 	s := newShell(t)
 	item := func(name string) string {
 		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1","updated":"2026-11-21T08:00:00Z"}`
@@ -187,7 +190,8 @@ func TestAFolderBesideAnObjectOfItsName(t *testing.T) {
 	require.Equal(t, "a/x\n", s.ok("ls", "box:*/x"))
 }
 
-func TestAMissingObjectIsNoMissingBucket(t *testing.T) {
+// A missing object is no missing bucket.
+func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
 	onGCS(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
@@ -201,7 +205,8 @@ func TestAMissingObjectIsNoMissingBucket(t *testing.T) {
 	}
 }
 
-func TestAStartBeforeTheFolderIsNotSent(t *testing.T) {
+// A start before the folder is not sent.
+func TestLsStartBeforeTheFolder(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	s.put("box:a/1", "x")
@@ -212,8 +217,8 @@ func TestAStartBeforeTheFolderIsNotSent(t *testing.T) {
 	}
 }
 
-// A momentary failure is not the user's mistake.
-func TestAServiceOfCredentialsThatFails(t *testing.T) {
+// A service of credentials that fails for a moment is not the user's mistake.
+func TestCredentialsServiceFails(t *testing.T) {
 	s := newShell(t)
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	t.Cleanup(sts.Close)
@@ -240,7 +245,8 @@ func TestAServiceOfCredentialsThatFails(t *testing.T) {
 	require.NotContains(t, stderr, "unauthenticated")
 }
 
-func TestAmazonsHostsAreKnown(t *testing.T) {
+// The hosts of Amazon are known.
+func TestSignForHostsOfAmazon(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -38,7 +38,8 @@ func (c *cancels) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-func TestAnInterruptEndsACommandInItsMiddle(t *testing.T) {
+// An interrupt ends a command in its middle.
+func TestInterruptEndsCat(t *testing.T) {
 	const size = 64 << 20
 	for _, bucket := range []func(*testing.T) string{memory, directory} {
 		s := newShell(t)
@@ -51,7 +52,8 @@ func TestAnInterruptEndsACommandInItsMiddle(t *testing.T) {
 	}
 }
 
-func TestOverwritingKeepsTheModeOfAFile(t *testing.T) {
+// Overwriting keeps the mode of a file.
+func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
@@ -72,7 +74,8 @@ func TestOverwritingKeepsTheModeOfAFile(t *testing.T) {
 	}
 }
 
-func TestAnAgeOfManyYearsRemovesNothing(t *testing.T) {
+// An age of many years removes nothing.
+func TestExpireAgeOfManyYears(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	withObjects(t, s, "file://"+filepath.ToSlash(dir), "tmp/a")
@@ -88,7 +91,8 @@ func TestAnAgeOfManyYearsRemovesNothing(t *testing.T) {
 	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
 }
 
-func TestARangeAfterTheEndIsNoInternalError(t *testing.T) {
+// A range after the end is no internal error.
+func TestCatRangeAfterTheEnd(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{memory, directory} {
 		s := newShell(t)
 		withObjects(t, s, bucket(t), "a")
@@ -99,7 +103,8 @@ func TestARangeAfterTheEndIsNoInternalError(t *testing.T) {
 	}
 }
 
-func TestAnErrorDoesNotRepeatALongKey(t *testing.T) {
+// An error does not repeat a long key.
+func TestErrorsShortenLongKeys(t *testing.T) {
 	s := newShell(t)
 	key := strings.Repeat("k", 1<<20)
 	for _, command := range []string{"cat", "stat", "rm", "head", "hash"} {
@@ -109,7 +114,8 @@ func TestAnErrorDoesNotRepeatALongKey(t *testing.T) {
 	}
 }
 
-func TestAProfileNamesItsServer(t *testing.T) {
+// A profile names its server.
+func TestProfileNamesItsServer(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -118,7 +124,8 @@ func TestAProfileNamesItsServer(t *testing.T) {
 	require.Equal(t, "my-bucket.nyc3.digitaloceanspaces.com", u.Host)
 }
 
-func TestAnUnsupportedConditionNamesTheProfile(t *testing.T) {
+// An unsupported condition names the profile.
+func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -127,14 +134,16 @@ func TestAnUnsupportedConditionNamesTheProfile(t *testing.T) {
 	require.NotContains(t, stderr, "IfAbsent")
 }
 
-func TestASignedUploadBindsNoTypeThatNobodyAskedFor(t *testing.T) {
+// A signed upload binds no content type that nobody asked for.
+func TestSignBindsNoUnaskedType(t *testing.T) {
 	s := newShell(t)
 	key := memory(t) + "/a?signing_base_url=http://127.0.0.1:1/x"
 	require.NotContains(t, s.ok("sign", "--upload", key), "Content-Type")
 }
 
-// The consoles of S3 and Google make a folder as an object whose key ends in a slash.
-func TestAFolderOfAConsoleStopsNoCommand(t *testing.T) {
+// A folder of a console stops no command. The consoles of S3 and Google make a folder as an object whose key ends
+// in a slash.
+func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, PathStyle: new(true)})
@@ -163,8 +172,9 @@ func TestAFolderOfAConsoleStopsNoCommand(t *testing.T) {
 	s.exits(3, "ls", "box:mark")
 }
 
-// A host whose clock was ahead wrote the objects. Their time must not hide edits of today.
-func TestAnObjectOfTheFutureHidesNoEdit(t *testing.T) {
+// An object of the future hides no edit. A host whose clock was ahead wrote the objects. Their time must not hide
+// edits of today.
+func TestSyncObjectOfTheFuture(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	there := t.TempDir()
@@ -179,7 +189,8 @@ func TestAnObjectOfTheFutureHidesNoEdit(t *testing.T) {
 	require.Equal(t, "version 2", s.ok("cat", bucket+"#a"))
 }
 
-func TestAnInputThatFailsIsNotStored(t *testing.T) {
+// An input that fails is not stored.
+func TestCpInputFails(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{memory, directory} {
 		s := newShell(t)
 		s.env["OMNIBUCKET_BOX"] = bucket(t)
@@ -195,7 +206,8 @@ func TestAnInputThatFailsIsNotStored(t *testing.T) {
 	}
 }
 
-func TestARemovalOfABucketThatFailsKeepsItsSettings(t *testing.T) {
+// A removal of a bucket that fails keeps its settings.
+func TestRbFailureKeepsSettings(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir) + "/kept"
@@ -212,8 +224,8 @@ func TestARemovalOfABucketThatFailsKeepsItsSettings(t *testing.T) {
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
 }
 
-// Some stores trim values of metadata, and some cut them off.
-func TestAnyTextFitsIntoMetadataIfItIsEncoded(t *testing.T) {
+// Any text fits into metadata if it is encoded. Some stores trim values of metadata, and some cut them off.
+func TestMetadataEncoded(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{memory, directory} {
 		s := newShell(t)
 		s.env["OMNIBUCKET_BOX"] = bucket(t)
@@ -229,8 +241,8 @@ func TestAnyTextFitsIntoMetadataIfItIsEncoded(t *testing.T) {
 	}
 }
 
-// zip, tar and cp -r copy no extended attributes.
-func TestAttributesSurviveACopyOfTheFiles(t *testing.T) {
+// Attributes are kept in a copy of the files: zip, tar and cp -r copy no extended attributes.
+func TestAttributesInACopyOfTheFiles(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	copied := filepath.Join(t.TempDir(), "copied")
@@ -242,7 +254,7 @@ func TestAttributesSurviveACopyOfTheFiles(t *testing.T) {
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 }
 
-func TestSettingsOfABucketInMemory(t *testing.T) {
+func TestBucketSettingsInMemory(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.ok("mb", bucket)
@@ -251,8 +263,9 @@ func TestSettingsOfABucketInMemory(t *testing.T) {
 	require.Contains(t, s.ok("bucket", "--json", bucket), `"origins":["https://example.com"]`)
 }
 
-// A cleaner of temporary files, or an operator, removes what is being written.
-func TestAnUploadWhoseTemporaryFileVanishesFails(t *testing.T) {
+// An upload whose temporary file vanishes fails: a cleaner of temporary files, or an operator, removes what is
+// being written.
+func TestCpTemporaryFileVanishes(t *testing.T) {
 	dir := t.TempDir()
 	process, in, _ := started(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
 	staged := filepath.Join(dir, ".omnibucket", "tmp")
@@ -279,8 +292,8 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 	}
 }
 
-// A bucket of a directory once needed 256 files of its own.
-func TestManyBucketsNeedFewOpenFiles(t *testing.T) {
+// Many buckets need few open files: a bucket of a directory once needed 256 files of its own.
+func TestOpenFilesOfManyBuckets(t *testing.T) {
 	var lines strings.Builder
 	for range 8 {
 		bucket := directory(t)
@@ -299,8 +312,9 @@ func TestManyBucketsNeedFewOpenFiles(t *testing.T) {
 	require.Contains(t, string(data), "160 commands, 0 failed")
 }
 
-// What a power failure leaves depends on the order of system calls.
-func TestFilesAreOnTheDiskBeforeTheyHaveTheirNames(t *testing.T) {
+// Files are on the disk before they have their names: what a power failure leaves depends on the order of system
+// calls.
+func TestDurabilityOrder(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	bucket := directory(t)

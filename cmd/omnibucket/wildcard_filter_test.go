@@ -32,7 +32,7 @@ func TestFiltersWithWildcards(t *testing.T) {
 }
 
 // As in a shell, a folder next to the objects can be their destination.
-func TestMovingIntoAFolderBesideTheObjects(t *testing.T) {
+func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	for _, row := range []struct {
 		name, source, destination, want string
 	}{

@@ -24,7 +24,7 @@ func withObjects(t *testing.T, s *shell, bucket string, keys ...string) {
 	}
 }
 
-func TestExpansion(t *testing.T) {
+func TestWildcardExpansion(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), wild...)
 	for _, row := range []struct{ name, key, want string }{
@@ -69,7 +69,8 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "out", "sub", "a"))
 }
 
-func TestAnEscapedWildcardIsLiteral(t *testing.T) {
+// An escaped wildcard is literal.
+func TestWildcardEscapedIsLiteral(t *testing.T) {
 	for _, row := range []struct {
 		text, want string
 		escaped    bool
@@ -98,8 +99,8 @@ func sortedAs(text string, order ...string) string {
 	return strings.Join(order, "\n") + "\n"
 }
 
-// A script must not believe that it did something.
-func TestNothingMatchedIsAnError(t *testing.T) {
+// A pattern that matches nothing is an error: a script must not believe that it did something.
+func TestWildcardsMatchNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	withObjects(t, s, directory(t), "ex/1", "a[1]")
@@ -158,15 +159,16 @@ func TestWildcardsInEachCommand(t *testing.T) {
 	}
 }
 
-func TestOneFailureDoesNotEndTheOthers(t *testing.T) {
+// One failure does not end the others.
+func TestWildcardsOneFailure(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")
 	stdout, _ := s.exits(3, "cat", "box:none*", "box:a*", "box:b*")
 	require.Equal(t, "ab", stdout)
 }
 
-// Listing only what can match keeps a bucket with many folders fast.
-func TestExpansionDescendsOnlyWhereItMust(t *testing.T) {
+// Expand descends only where it must: listing only what can match keeps a bucket with many folders fast.
+func TestExpandListsLittle(t *testing.T) {
 	l := &counting{folders: map[string][]storage.ListEntry{
 		"":        {{Key: "a/", IsPrefix: true}, {Key: "b/", IsPrefix: true}, {Key: "x", Size: 1}},
 		"a/":      {{Key: "a/1.jpg"}, {Key: "a/deep/", IsPrefix: true}},
@@ -218,8 +220,8 @@ func TestWildcardsOfAPath(t *testing.T) {
 	require.Equal(t, "x", s.ok("cat", "./[x].txt"), "only the file of this name was removed")
 }
 
-// A copy of a few objects must not list the whole folder.
-func TestACopyListsOnlyKeysThatBeginAsItsWildcards(t *testing.T) {
+// A copy lists only keys that begin as its wildcards do: for a few objects it must not list the whole folder.
+func TestWildcardsLimitTheListing(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
 	keys := []string{"in/a1", "in/a2", "in/b1", "in/b2", "in/bb/3", "in/c1"}

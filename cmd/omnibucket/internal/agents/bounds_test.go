@@ -131,7 +131,7 @@ func (w *watched) requireBounded(t *testing.T) {
 	t.Logf("at most %d calls and %d MiB", w.most.Load(), w.heap.Load()>>20)
 }
 
-func TestManyCallsAtOnceOnLines(t *testing.T) {
+func TestLinesManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
 			s, w := watching(t, rules{
@@ -162,7 +162,7 @@ func TestManyCallsAtOnceOnLines(t *testing.T) {
 	}
 }
 
-func TestManyCallsAtOnceOverHTTP(t *testing.T) {
+func TestHTTPManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
 			s, w := watching(t, rules{
@@ -214,7 +214,7 @@ func post(ctx context.Context, site *httptest.Server, call io.Reader) int {
 }
 
 // A client that sends calls and reads no responses is not read any more.
-func TestAClientThatReadsNothingWaits(t *testing.T) {
+func TestLinesClientReadsNothing(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1 << 20})
 	in, out := onLines(t, s)
 	_, err := io.WriteString(in, hello)
@@ -238,7 +238,8 @@ func TestAClientThatReadsNothingWaits(t *testing.T) {
 	<-stopped
 }
 
-func TestACanceledCallEndsAtTheStore(t *testing.T) {
+// A canceled call ends at the store.
+func TestCanceledCallEndsAtStore(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
 	w.began = make(chan struct{}, 4)
@@ -265,7 +266,8 @@ func TestACanceledCallEndsAtTheStore(t *testing.T) {
 	require.Zero(t, w.now.Load())
 }
 
-func TestAnInterruptEndsCalls(t *testing.T) {
+// An interrupt ends calls.
+func TestInterruptEndsCalls(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
 	w.began = make(chan struct{}, 4)
@@ -277,7 +279,8 @@ func TestAnInterruptEndsCalls(t *testing.T) {
 	<-w.began // the cleanup interrupts, and waits for the end
 }
 
-func TestACallMayTakeLongerThanItsBody(t *testing.T) {
+// A call may take longer than its body.
+func TestHTTPCallOutlastsBody(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
 	wait := make(chan struct{})
@@ -290,7 +293,8 @@ func TestACallMayTakeLongerThanItsBody(t *testing.T) {
 	require.Greater(t, post(t.Context(), site, strings.NewReader(fmt.Sprintf(read, 1, 1<<10))), 1<<10)
 }
 
-func TestABodyThatDoesNotEndIsGivenUp(t *testing.T) {
+// A body that does not end is given up.
+func TestHTTPBodyWithoutEnd(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
 	site := httptest.NewServer(s.timed(s.handler("token")))
@@ -301,7 +305,8 @@ func TestABodyThatDoesNotEndIsGivenUp(t *testing.T) {
 	require.Zero(t, post(t.Context(), site, body))
 }
 
-func TestACallWithTheIDOfAnotherIsRefused(t *testing.T) {
+// A call with the ID of another is refused.
+func TestCallIDTwice(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
 	wait := make(chan struct{})
 	w.wait = wait
@@ -324,7 +329,8 @@ func TestACallWithTheIDOfAnotherIsRefused(t *testing.T) {
 	require.Contains(t, line, `"id":1,"result"`)
 }
 
-func TestPagesAreBoundedInBytes(t *testing.T) {
+// Pages are bounded in bytes.
+func TestListPagesBoundedInBytes(t *testing.T) {
 	bucket := memstore.New()
 	for i := range 1000 {
 		_, err := bucket.Upload(t.Context(), fmt.Sprintf("%04d/%s", i, strings.Repeat("x", 900)), strings.NewReader(""))

@@ -66,7 +66,7 @@ func TestErrorsAreShort(t *testing.T) {
 }
 
 // A client that sends all of a message before it reads gets a response.
-func TestALongMessageGetsAResponse(t *testing.T) {
+func TestLongMessageIsAnswered(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1})
 	site := httptest.NewServer(s.timed(s.handler("token")))
 	defer site.Close()
@@ -116,7 +116,8 @@ func TestMessagesAreShortWithoutWrite(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
-func TestPartsWithinTextDoNotCount(t *testing.T) {
+// Parts of a message within a text do not count.
+func TestMessagePartsWithinText(t *testing.T) {
 	require.False(t, hasManyParts([]byte(`{"text":"`+strings.Repeat(`,{[\"\\`, 2*maxParts)+`"}`)))
 	require.True(t, hasManyParts([]byte(`{"text\\":`+strings.Repeat(`[`, maxParts))))
 	require.False(t, hasManyParts([]byte(strings.Repeat(`[`, maxParts))))
@@ -151,7 +152,8 @@ func TestArguments(t *testing.T) {
 	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
 }
 
-func TestAFullServerStillReadsItsClient(t *testing.T) {
+// A full server still reads its client.
+func TestFullServerReadsOn(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
 	w.began = make(chan struct{}, 4)
@@ -177,7 +179,8 @@ func TestAFullServerStillReadsItsClient(t *testing.T) {
 	require.Eventually(t, func() bool { return w.now.Load() == 0 }, 10*time.Second, time.Millisecond)
 }
 
-func TestOpenCallsAreBoundedInBytes(t *testing.T) {
+// Open calls are bounded in bytes.
+func TestOpenCallsBoundedInBytes(t *testing.T) {
 	l := &lines{maxCalls: 100, open: map[jsonrpc.ID]int{}}
 	call := func(n float64) *jsonrpc.Request {
 		id, err := jsonrpc.MakeID(n)
@@ -190,8 +193,8 @@ func TestOpenCallsAreBoundedInBytes(t *testing.T) {
 	require.NoError(t, l.begin(call(2), 1))
 }
 
-// A client that reads nothing has its turn only for a while.
-func TestAClientThatReadsNoResponseIsGivenUp(t *testing.T) {
+// A client that reads no response is given up: it has its turn only for a while.
+func TestHTTPClientReadsNoResponse(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.sendTime = 100 * time.Millisecond
 	handler := s.timed(s.handler("token"))
@@ -229,7 +232,7 @@ func headers(extra string) string {
 }
 
 // A client without the token gets its answer at once, and does not keep the connection.
-func TestAClientWithoutATokenIsRefusedBeforeItsBody(t *testing.T) {
+func TestHTTPClientWithoutToken(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	site := httptest.NewServer(s.timed(s.handler("token")))
 	defer site.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestOnlyTextIsText(t *testing.T) {
+func TestIsText(t *testing.T) {
 	for text, want := range map[string]bool{
 		"":            true,
 		"ä\t\r\n":     true,
@@ -27,7 +27,7 @@ func TestOnlyTextIsText(t *testing.T) {
 }
 
 // A client that continues at nextOffset gets the whole text, whatever lengths it asks for.
-func TestReadsFollowOneAnother(t *testing.T) {
+func TestReadContinues(t *testing.T) {
 	text := strings.Repeat("aä€😀", 50)
 	for length := int64(minRead); length < 40; length++ {
 		var all strings.Builder
@@ -46,7 +46,8 @@ func TestReadsFollowOneAnother(t *testing.T) {
 	}
 }
 
-func TestLongLinesAreSkipped(t *testing.T) {
+// Long lines are skipped.
+func TestLinesTooLong(t *testing.T) {
 	r := bufio.NewReaderSize(strings.NewReader("one\n"+strings.Repeat("x", 100)+"\ntwo\n"+strings.Repeat("y", 50)), 16)
 	for _, want := range []string{"one\n", "", "two\n", "", "end"} {
 		line, err := readLine(r, 20)

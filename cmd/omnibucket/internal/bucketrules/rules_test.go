@@ -103,7 +103,7 @@ func TestLifecycleRules(t *testing.T) {
 }
 
 // Rules can be given back as they are shown.
-func TestRulesMakeARoundTrip(t *testing.T) {
+func TestRulesRoundTrip(t *testing.T) {
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: 90 * time.Second},
 		{Origins: []string{"a"}, Methods: []string{"PUT"}}}
 	text, err := json.Marshal(bucketrules.CORSLines(cors))

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-func TestTheTextOfProgress(t *testing.T) {
+func TestProgressText(t *testing.T) {
 	const MiB = 1 << 20
 	for _, row := range []struct {
 		name  string

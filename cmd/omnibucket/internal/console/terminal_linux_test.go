@@ -29,7 +29,7 @@ func newTerminal(t *testing.T) (screen, terminal *os.File) {
 	return screen, terminal
 }
 
-func TestProgressOnATerminalWithoutASize(t *testing.T) {
+func TestTerminalWithoutASize(t *testing.T) {
 	screen, terminal := newTerminal(t)
 	require.True(t, IsTerminal(terminal))
 	require.False(t, hasSize(terminal))

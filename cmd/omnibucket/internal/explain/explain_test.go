@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A hint of the library that was reworded would reach a shell with its Go names, or not at all.
-func TestEachHintForAShellReplacesOneOfTheLibrary(t *testing.T) {
+// Each hint for a shell replaces one of the library. A hint of the library that was reworded would reach a shell
+// with its Go names, or not at all.
+func TestHintsReplaceThoseOfTheLibrary(t *testing.T) {
 	var library strings.Builder
 	root := os.DirFS("../../../..")
 	require.NoError(t, fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {

@@ -130,7 +130,8 @@ func TestInvalidLocations(t *testing.T) {
 	}
 }
 
-func TestALetterIsADriveOnlyOnWindows(t *testing.T) {
+// A letter is a drive only on Windows.
+func TestDriveLetters(t *testing.T) {
 	for _, row := range []struct {
 		name, text string
 		windows    bool
@@ -163,7 +164,7 @@ func TestALetterIsADriveOnlyOnWindows(t *testing.T) {
 	require.ErrorContains(t, err, "OMNIBUCKET_D is not set")
 }
 
-func TestTheAccountOfABucket(t *testing.T) {
+func TestAccountOfABucket(t *testing.T) {
 	for _, row := range []struct{ name, text, address, bucket string }{
 		{"in a cloud", "s3://photos?region=eu-west-1", "s3://?region=eu-west-1", "photos"},
 		{"in memory", "mem://photos", "mem://", "photos"},

@@ -49,7 +49,8 @@ func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter
 	}
 }
 
-func TestAListingContinuesAfterFoldersThatMayNotBeRead(t *testing.T) {
+// A listing continues after folders that may not be read.
+func TestListingWithUnreadableFolders(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a/1", "a/2", "a/3", "b/closed/x", "b-c", "b/y", "b/z/1", "closed/x", "d", "e/f/g"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
