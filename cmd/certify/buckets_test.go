@@ -23,7 +23,8 @@ func (r refuser) CreateBucket(context.Context, *driver.BucketRequest) (*storage.
 	return nil, r.code
 }
 
-func TestARefusedBucketDoesNotCountAsMade(t *testing.T) {
+// A bucket that was refused does not count as created.
+func TestRefusedBucketCreation(t *testing.T) {
 	for code, stays := range map[storage.Code][]string{
 		storage.Unauthenticated:  nil,
 		storage.PermissionDenied: nil,

@@ -59,8 +59,8 @@ func certify(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// A selection of the rules is enough here: the tests of the drivers run all of them.
-func TestAccountsAreCertified(t *testing.T) {
+// Accounts are certified. A selection of the rules is enough here: the tests of the drivers run all of them.
+func TestCertifyAccounts(t *testing.T) {
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
@@ -82,7 +82,8 @@ func TestAccountsAreCertified(t *testing.T) {
 	}
 }
 
-func TestNothingBeginsUnasked(t *testing.T) {
+// Nothing begins unasked.
+func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 	dir := t.TempDir()
 	account := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
 	for _, test := range []struct {
@@ -116,8 +117,8 @@ func TestNothingBeginsUnasked(t *testing.T) {
 	}
 }
 
-// An operator may have the wrong directory, a full disk or no patience.
-func TestNoBucketStaysInSilence(t *testing.T) {
+// No bucket stays without a word. An operator may have the wrong directory, a full disk or no patience.
+func TestCertifyReportsRemainingBuckets(t *testing.T) {
 	left := func(t *testing.T, dir string) []string {
 		t.Helper()
 		entries, err := os.ReadDir(dir)

@@ -17,7 +17,7 @@ import (
 
 // The files of -record are read by the code that reads the recordings of others. The tests of the
 // drivers play such files.
-func TestRecordingIsRead(t *testing.T) {
+func TestPlaybackReadsRecordings(t *testing.T) {
 	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
 	hidden := []string{key, secret, "omnibucket-certify", "127.0.0.1", "devstoreaccount1"}
 	stores := map[string]struct {

@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A question that nobody can find is never asked.
-func TestThePageListsTheQuestions(t *testing.T) {
+// The page lists the questions. A question that nobody can find is never asked.
+func TestQuestionsOfThePage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/maintainers/questions.md")
 	require.NoError(t, err)
 	_, section, _ := strings.Cut(string(page), "## Open questions\n")
@@ -85,7 +85,8 @@ var serverAnswers = map[string]map[string]string{
 	"azurite": {"azure-copy-source": "the service reads its sources", "azure-tier": "none: the account has it", "azure-block-ids": "no", "azure-leftover-blocks": "no", "azure-uncommitted-create": "no"},
 }
 
-func TestServersAnswer(t *testing.T) {
+// Servers answer.
+func TestQuestionsToServers(t *testing.T) {
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
@@ -102,7 +103,7 @@ func TestServersAnswer(t *testing.T) {
 }
 
 // Our own server follows Amazon.
-func TestOurServerAnswers(t *testing.T) {
+func TestQuestionsToOurServer(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
@@ -131,7 +132,8 @@ func TestOurServerAnswers(t *testing.T) {
 	requireNoBucket(t, address)
 }
 
-func TestAPlanSaysWhatQuestionsTake(t *testing.T) {
+// A plan says what questions take.
+func TestPlanOfQuestions(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	said, err := certify(t, "-plan", "-questions", "s3://?region=us-east-1").CombinedOutput()
@@ -142,8 +144,8 @@ func TestAPlanSaysWhatQuestionsTake(t *testing.T) {
 	require.NotContains(t, string(said), "(azure-")
 }
 
-// Whatever the end of a question, nothing stays.
-func TestAQuestionCleansUp(t *testing.T) {
+// A question cleans up: whatever its end, nothing stays.
+func TestQuestionCleansUp(t *testing.T) {
 	broken := errors.New("broken")
 	for _, row := range []struct {
 		name string
@@ -193,7 +195,7 @@ func TestAQuestionCleansUp(t *testing.T) {
 }
 
 // The container is the user's: it stays, without the object.
-func TestTheQuestionAboutVersionsUnderRetention(t *testing.T) {
+func TestQuestionAboutRetainedVersions(t *testing.T) {
 	for name, row := range map[string]struct {
 		container string
 		settings  []storage.BucketOption
