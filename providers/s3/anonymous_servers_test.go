@@ -14,7 +14,7 @@ import (
 )
 
 // A policy gives everyone the content of objects, and no more. The rest is PermissionDenied.
-func TestNobodyReadsOrChangesTagsAndLocks(t *testing.T) {
+func TestWithPublicAccessWithoutTagsAndLocks(t *testing.T) {
 	eachLockingServer(t, nobody)
 }
 

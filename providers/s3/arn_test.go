@@ -16,7 +16,8 @@ import (
 
 const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 
-func TestSigningIsDeclaredOnlyIfThisPackageCanSign(t *testing.T) {
+// Signing is declared only if this package can sign.
+func TestDescribeSignedURLs(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	abroad := Config{Bucket: accessPoint, Profile: &ofBucket, Client: awss3.New(awss3.Options{
 		Region:       "eu-west-1",
@@ -65,15 +66,16 @@ func TestCopySource(t *testing.T) {
 	}
 }
 
-func TestAServiceRefusesNamesThatAreNotOneBucket(t *testing.T) {
+// A service refuses names that are not one bucket.
+func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	service, err := NewService(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	_, err = service.Bucket("arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An access point may belong to an FSx volume, which has no conditions and no versions.
-func TestAnAccessPointHasACarefulProfile(t *testing.T) {
+// An access point has a careful profile: it may belong to an FSx volume, which has no conditions and no versions.
+func TestProfileOfAccessPoint(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACLs | storage.Versioning
 	for _, row := range []struct {
@@ -109,7 +111,8 @@ func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 	}
 }
 
-func TestCopiesStayInsideAnAccessPoint(t *testing.T) {
+// Copies stay inside an access point: it is an account of its own.
+func TestLocateAccessPoint(t *testing.T) {
 	service, err := NewServiceDriver(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	at := func(bucket string) any {

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestNoFailureOfABatchIsLost(t *testing.T) {
+// No failure of a batch is lost.
+func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	for name, call := range map[string]func(key string) (name, version string){
 		"by its name":          func(key string) (string, string) { return key, "" },
 		"of the version null":  func(key string) (string, string) { return key, "null" },

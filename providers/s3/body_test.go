@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-func TestBodiesToAServerWithoutAProfile(t *testing.T) {
+// The body of a Put to a server without a profile is protected by TLS, or else by an MD5.
+func TestPutWithoutProfile(t *testing.T) {
 	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
 	for _, row := range []struct {
 		name    string
@@ -62,10 +63,10 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 	}
 }
 
-// A program may run with GODEBUG=fips140=only, which forbids MD5 for security.
-func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
+// A body has its MD5 under FIPS 140. A program may run with GODEBUG=fips140=only, which forbids MD5 for security.
+func TestPutMD5UnderFIPS140(t *testing.T) {
 	if !fips140.Enforced() {
-		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestABodyHasItsMD5UnderFIPS140$")
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPutMD5UnderFIPS140$")
 		command.Env = append(os.Environ(), "GODEBUG=fips140=only")
 		data, err := command.CombinedOutput()
 		require.NoError(t, err, "%s", data)
@@ -83,8 +84,8 @@ func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// The engine hashes a file, and sends it later: it may have changed meanwhile.
-func TestABodyThatChangedIsNotStored(t *testing.T) {
+// A body that changed is not stored. The engine hashes a file and sends it later: it may have changed meanwhile.
+func TestPutBodyChanged(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
 		text := strings.Repeat("x", size)
 		sum := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
@@ -130,7 +131,8 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 
 func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
 
-func TestHashingABodyIsNoProgress(t *testing.T) {
+// Hashing a body is no progress.
+func TestPutHashesWithoutProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {
 		w := newStandIn(t, stored)

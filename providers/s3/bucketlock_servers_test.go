@@ -27,7 +27,8 @@ func eachLockingServer(t *testing.T, test func(t *testing.T, s *testServer)) {
 	})
 }
 
-func TestABucketWithObjectLock(t *testing.T) {
+// A bucket that is created with object lock locks objects.
+func TestWithObjectLockOnServers(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
 		month := storage.DefaultRetention{Mode: storage.Governance, Days: 30}
@@ -57,7 +58,8 @@ func TestABucketWithObjectLock(t *testing.T) {
 	})
 }
 
-func TestADefaultRetentionLocksWhatIsWritten(t *testing.T) {
+// A default retention locks each object that is written.
+func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		name := s.lockingBucket(t)
 		service := s.service(t)

@@ -12,7 +12,8 @@ import (
 
 const partSize = 5 << 20
 
-func TestACanceledUploadLeavesNoParts(t *testing.T) {
+// A canceled upload leaves no parts.
+func TestUploadCanceledLeavesNoParts(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)

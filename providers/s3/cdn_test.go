@@ -40,7 +40,8 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 	}
 }
 
-func TestTheCDNMakesNoBucketPublic(t *testing.T) {
+// The parameter cdn makes no bucket public.
+func TestPublicURLWithCDNNotPublic(t *testing.T) {
 	setEnv(t, nil)
 	b, err := storage.Open(t.Context(), "s3://photos?profile=spaces&region=fra1&cdn=true")
 	require.NoError(t, err)
@@ -49,7 +50,8 @@ func TestTheCDNMakesNoBucketPublic(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-func TestACDNThatIsNotKnownIsRefused(t *testing.T) {
+// A CDN that is not known is refused.
+func TestOpenUnknownCDN(t *testing.T) {
 	setEnv(t, nil)
 	for _, row := range []struct {
 		name, address string

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
+// The hint does not name the region in use.
+func TestRegionHint(t *testing.T) {
 	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
 	for _, row := range []struct {
 		name   string
@@ -52,8 +53,8 @@ func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 	}
 }
 
-// The response to HEAD has no body with an error code.
-func TestAWrongClockIsCorrected(t *testing.T) {
+// A wrong clock is corrected. The response to HEAD has no body with an error code.
+func TestClockCorrected(t *testing.T) {
 	t.Run("HEAD", func(t *testing.T) {
 		there := time.Now().Add(30 * time.Minute)
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
@@ -88,7 +89,8 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 	})
 }
 
-func TestResponsesToTheSDKAdjustTheClock(t *testing.T) {
+// Responses to the SDK adjust the clock.
+func TestClockFollowsSDKResponses(t *testing.T) {
 	there := time.Now().Add(30 * time.Minute)
 	late := failing(403, "RequestTimeTooSkewed", "")
 	late.Header["Date"] = there.UTC().Format(http.TimeFormat)
@@ -98,8 +100,8 @@ func TestResponsesToTheSDKAdjustTheClock(t *testing.T) {
 	require.WithinDuration(t, there, d.account.clock.time(), maxSkew)
 }
 
-// This machine's clock may have been set since the correction.
-func TestASuccessAdjustsACorrectedClock(t *testing.T) {
+// A success adjusts a corrected clock: this machine's clock may have been set since the correction.
+func TestClockCorrectedAgain(t *testing.T) {
 	for name, ask := range map[string]func(d *objectDriver) error{
 		"by the SDK": func(d *objectDriver) error {
 			_, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})

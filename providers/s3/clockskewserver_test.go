@@ -44,7 +44,7 @@ func otherClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) s
 
 // S3 refuses a signature of another time (RequestTimeTooSkewed). The call is repeated with a
 // signature of the server's time.
-func TestACallWithAWrongClockSucceeds(t *testing.T) {
+func TestClockSkewRepeatsCall(t *testing.T) {
 	text := func() io.Reader { return strings.NewReader("text") }
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"an upload": func(ctx context.Context, b storage.Bucket) error {
@@ -100,7 +100,7 @@ func expected(err error, code storage.Code) error {
 }
 
 // A body that cannot be read again is repeated from the engine's buffer.
-func TestAStreamWithAWrongClock(t *testing.T) {
+func TestClockSkewStream(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {
 			b := otherClock(t, 30*time.Minute)
@@ -117,7 +117,7 @@ func TestAStreamWithAWrongClock(t *testing.T) {
 }
 
 // Without retries the first call fails and says why. The second one is signed right.
-func TestAWrongClockWithoutRetries(t *testing.T) {
+func TestClockSkewWithoutRetries(t *testing.T) {
 	b := otherClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.ErrorIs(t, err, storage.Unauthenticated)

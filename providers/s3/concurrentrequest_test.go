@@ -21,7 +21,7 @@ import (
 
 // Several operations at once share the values of their options. Each function gets the input of
 // one request, which no other goroutine has.
-func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
+func TestWithRequestConcurrently(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, Limits: s3server.Limits{MinPartSize: 64 << 10}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

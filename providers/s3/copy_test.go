@@ -166,7 +166,7 @@ func TestCopyResponse(t *testing.T) {
 }
 
 // The response to a HEAD in the wrong region names the right one.
-func TestConditionalCopyFromAnotherRegion(t *testing.T) {
+func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	for _, row := range []struct {
 		name  string
@@ -198,7 +198,8 @@ func TestComposeOfASourceWithoutALength(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
-func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
+// A conditional copy is unsupported if the server ignores the condition.
+func TestCopyConditionalUnsupported(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 		r.Condition.Absent = true
@@ -260,7 +261,7 @@ func TestCopyInParts(t *testing.T) {
 
 // Cloudflare lists the conditions of UploadPartCopy as not implemented, and refuses or ignores what
 // it has not implemented: cloudflare/cloudflare-docs pull request 32458.
-func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
+func TestCopyInPartsComparesSource(t *testing.T) {
 	const now, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
 	there := func(modified string) reply {
 		return reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Last-Modified": modified}}
@@ -319,7 +320,8 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 	}
 }
 
-func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
+// A failed copy in parts aborts the upload.
+func TestCopyInPartsFailedAborts(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		replies []reply // behind CreateMultipartUpload
@@ -346,7 +348,8 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 	}
 }
 
-func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
+// A copied part is retried after a temporary error.
+func TestCopyInPartsRetries(t *testing.T) {
 	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copier.limit = 5
@@ -356,7 +359,8 @@ func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
 	require.Len(t, w.server.Requests(), 4)
 }
 
-func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
+// A large copy is unsupported without copied parts.
+func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
 	d.copier.limit = 5
@@ -461,7 +465,7 @@ func TestCopyWithoutAttrs(t *testing.T) {
 
 // CopyObject with REPLACE stores only the attributes of the request, and a copy in parts none of the
 // source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-func TestACopyKeepsExpires(t *testing.T) {
+func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"
 	there := withLength(reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires}})
 	for _, row := range []struct {

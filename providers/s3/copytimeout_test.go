@@ -22,7 +22,7 @@ import (
 
 // A copy of 5 GiB takes longer than any other response, and the server sends nothing
 // meanwhile.
-func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
+func TestCopyTimeout(t *testing.T) {
 	for name, row := range map[string]struct {
 		slow func(r *http.Request) bool
 		run  func(d *objectDriver) error
@@ -86,7 +86,7 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 
 // A copy of unknown size whose response is lost costs two minutes. Then its size decides how long the
 // server may take.
-func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
+func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		size  int64

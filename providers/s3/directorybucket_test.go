@@ -20,7 +20,8 @@ func inDirectoryBucket(c *Config) {
 	c.Region = "us-east-1"
 }
 
-func TestADirectoryBucketListsInAnyOrder(t *testing.T) {
+// A directory bucket lists in any order.
+func TestListDirectoryBucket(t *testing.T) {
 	w := newStandIn(t, session,
 		reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 			<Contents><Key>d/b</Key></Contents><Contents><Key>d/c</Key></Contents></ListBucketResult>`},
@@ -46,7 +47,7 @@ func TestADirectoryBucketListsInAnyOrder(t *testing.T) {
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
-func TestADirectoryBucketDeclaresWhatItLacks(t *testing.T) {
+func TestDescribeDirectoryBucket(t *testing.T) {
 	for _, name := range []string{"photos--use1-az4--x-s3", "point--use1-az4--xa-s3"} {
 		desc := newStandIn(t).on(t, "aws", func(c *Config) {
 			c.Bucket = name
@@ -70,7 +71,7 @@ func objectOf(etag string) reply {
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
-func TestADirectoryBucketAppendsInPlace(t *testing.T) {
+func TestAppendDirectoryBucket(t *testing.T) {
 	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"}})
 	a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"))
 	require.NoError(t, err)
@@ -88,7 +89,8 @@ func TestADirectoryBucketAppendsInPlace(t *testing.T) {
 	}
 }
 
-func TestAnAppendInPlaceThatADirectoryBucketRefuses(t *testing.T) {
+// If a directory bucket refuses an append in place, the object is rewritten where that helps.
+func TestAppendDirectoryBucketRefused(t *testing.T) {
 	failed := func(code, message string) reply {
 		return reply{Status: 400, Body: "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>"}
 	}
@@ -122,7 +124,7 @@ func TestAnAppendInPlaceThatADirectoryBucketRefuses(t *testing.T) {
 }
 
 // A server that does not know the header has replaced the object.
-func TestAnAppendInPlaceNeedsItsSizeInTheAnswer(t *testing.T) {
+func TestAppendDirectoryBucketWithoutSize(t *testing.T) {
 	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})
 	b := engine.New(w.on(t, "aws", inDirectoryBucket), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := storage.Append(t.Context(), b, "log", []byte("new"))

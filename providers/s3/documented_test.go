@@ -83,7 +83,7 @@ var withoutChecksums = map[string]string{
 }
 
 // A role that may use the key of a bucket to encrypt only stores whole objects, and reads none.
-func TestARoleThatMayNotDecrypt(t *testing.T) {
+func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	s, _ := answeringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
 	ctx := t.Context()
@@ -119,7 +119,7 @@ func TestARoleThatMayNotDecrypt(t *testing.T) {
 
 // A server that ignores encoding-type names another key, in another order. Nothing is left out in
 // silence: the listing of everything is refused, and that below a prefix is not.
-func TestAForeignKeyOnAServerThatEscapesNoKeys(t *testing.T) {
+func TestListUnescapedForeignKey(t *testing.T) {
 	foreign := &foreign{}
 	s, _ := answeringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in), documented.VersitysListings)
 	foreign.addTo(s)
@@ -212,7 +212,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			foreign := &foreign{}
 			kinds := kin.kinds
-			if name != "versitygw" { // TestAForeignKeyOnAServerThatEscapesNoKeys
+			if name != "versitygw" { // TestListUnescapedForeignKey
 				kinds = append(kinds, documented.ForeignObject(foreign.in))
 			}
 			s, answering := answeringServer(t, name, kin.answers, kinds...)

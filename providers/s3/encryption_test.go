@@ -157,7 +157,8 @@ func overTLS(t *testing.T) (*standIn, *objectDriver) {
 	return w, raw
 }
 
-func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
+// A customer's key is sent with each request.
+func TestWithCustomerKeyRequests(t *testing.T) {
 	for i := range customerKeys {
 		native := []any{customerkey.New("WithCustomerKey", rawKey(t, i))}
 		w, d := overTLS(t)
@@ -171,7 +172,8 @@ func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 	}
 }
 
-func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
+// The key of the source is sent with copies.
+func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	_, d := w.onTLS(t, "aws")
 	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{customerkey.New("WithSourceCustomerKey", rawKey(t, 0))}}
@@ -203,7 +205,8 @@ func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 
 const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-func TestAKMSKeyIsSentWithWrites(t *testing.T) {
+// A KMS key is sent with writes.
+func TestWithKMSKeyRequests(t *testing.T) {
 	id := keyARN
 	key := &kmsKey{argument: "WithKMSKey", id: &id}
 	pairs := &kmsKey{argument: "WithKMSContext", context: map[string]string{"team": "a", "app": "ü"}}
@@ -269,7 +272,8 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 	}
 }
 
-func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
+// A customer's key takes the place of the key of the Config.
+func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	d := w.on(t, "aws", func(c *Config) {
 		c.HTTPClient = w.server.Client()
@@ -283,7 +287,8 @@ func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
-func TestR2EncryptsWithACustomersKey(t *testing.T) {
+// R2 encrypts with a customer's key.
+func TestWithCustomerKeyOnR2(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
 	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
@@ -297,7 +302,7 @@ func TestR2EncryptsWithACustomersKey(t *testing.T) {
 }
 
 // Each source says that the server has SSE-C.
-func TestServersThatEncryptWithACustomersKey(t *testing.T) {
+func TestWithCustomerKeyProfiles(t *testing.T) {
 	for profile, source := range map[string]string{
 		"spaces":   "https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/",
 		"r2":       "https://developers.cloudflare.com/r2/api/s3/api/",
@@ -315,7 +320,8 @@ func TestServersThatEncryptWithACustomersKey(t *testing.T) {
 	}
 }
 
-func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
+// Encryption that cannot be is refused before a request.
+func TestEncryptionOptionsRefused(t *testing.T) {
 	key := make([]byte, 32)
 	tls := &standIn{wiretest.NewTLSServer(t)}
 	plain := newStandIn(t)
@@ -392,7 +398,8 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 	require.ErrorContains(t, err, "12 digits")
 }
 
-func TestAddressesHaveTheEncryption(t *testing.T) {
+// Addresses have the encryption.
+func TestAddressEncryption(t *testing.T) {
 	u, err := url.Parse("s3://photos?region=eu-west-1&kms_key=" + url.QueryEscape(keyARN) + "&bucket_key=true&expected_bucket_owner=123456789012")
 	require.NoError(t, err)
 	c, err := parseAddress(u)
@@ -400,7 +407,8 @@ func TestAddressesHaveTheEncryption(t *testing.T) {
 	require.Equal(t, Config{Bucket: "photos", Region: "eu-west-1", KMSKey: keyARN, BucketKey: true, ExpectedBucketOwner: "123456789012"}, c)
 }
 
-func TestNothingPrintsACustomersKey(t *testing.T) {
+// Nothing prints a customer's key.
+func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	raw := rawKey(t, 0)
 	hidden := []string{
 		customerKeys[0].key, string(raw), fmt.Sprint(raw), strings.Trim(fmt.Sprint(raw), "[]"),
@@ -458,7 +466,8 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 	})
 }
 
-func TestFingerprintsOfOptions(t *testing.T) {
+// Options with different values have different fingerprints.
+func TestOptionFingerprints(t *testing.T) {
 	id := keyARN
 	other := "alias/x"
 	change := func(*awss3.PutObjectInput) {}
@@ -476,7 +485,8 @@ func TestFingerprintsOfOptions(t *testing.T) {
 	require.Len(t, slices.Compact(all), 8)
 }
 
-func TestAFailureNamesTheKey(t *testing.T) {
+// A failure names the key.
+func TestEncryptionErrorsNameKey(t *testing.T) {
 	key := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	bare := func(status int) reply {
 		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
@@ -517,7 +527,8 @@ func TestAFailureNamesTheKey(t *testing.T) {
 	}
 }
 
-func TestAttrsTellTheEncryption(t *testing.T) {
+// Attrs tell the encryption.
+func TestAttrsEncryption(t *testing.T) {
 	for name, row := range map[string]struct {
 		header map[string]string
 		want   storage.Encryption
@@ -548,7 +559,8 @@ func TestAttrsTellTheEncryption(t *testing.T) {
 	}
 }
 
-func TestTheSDKsOwnOutputIsReturned(t *testing.T) {
+// The SDK's own output is returned.
+func TestWithNativeAttrsOutput(t *testing.T) {
 	d := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws")
 	b := engine.New(d)
 	a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())

@@ -92,7 +92,8 @@ func openBucket(t *testing.T, c s3.Config) storage.Bucket {
 // customerKeyOf returns a key of 32 bytes c.
 func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 
-func TestObjectsWithACustomersKey(t *testing.T) {
+// Objects with a customer's key are written, read and copied with it only.
+func TestWithCustomerKeyObjects(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))
 	source := s3.WithSourceCustomerKey(customerKeyOf(1))
@@ -230,7 +231,8 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 	}
 }
 
-func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
+// A write with a customer's key is reconciled.
+func TestUploadWithCustomerKeyReconciled(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, TLS: &tls.Config{}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -250,7 +252,8 @@ func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 }
 
-func TestAnArchivedObjectWithACustomersKeyIsRestored(t *testing.T) {
+// An archived object with a customer's key is restored.
+func TestRestoreWithCustomerKey(t *testing.T) {
 	s, certificate := ownOverTLS(t, s3server.Config{Strict: true})
 	c := s.config(t, s.bucket(t, false))
 	c.HTTPClient = trusting(t, certificate)
@@ -266,7 +269,8 @@ func TestAnArchivedObjectWithACustomersKeyIsRestored(t *testing.T) {
 	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags need no key")
 }
 
-func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
+// A bucket encrypts with a KMS key.
+func TestKMSKeyOnServers(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for name, start := range map[string]func(t *testing.T) (s *testServer, key, shown string){
 		"minio": func(t *testing.T) (*testServer, string, string) {
@@ -360,7 +364,8 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 	return response.StatusCode, string(answer)
 }
 
-func TestAnOpenUploadWithACustomersKey(t *testing.T) {
+// An open upload has a customer's key.
+func TestBeginUploadWithCustomerKey(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(partSize+3, 5)

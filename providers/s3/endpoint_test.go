@@ -40,7 +40,8 @@ func (r customResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointPar
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, p)
 }
 
-func TestAResolverSelectsTheProfile(t *testing.T) {
+// A resolver selects the profile.
+func TestEndpointResolverSelectsProfile(t *testing.T) {
 	elsewhere := awss3.New(awss3.Options{Region: "eu-north-1", EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()}})
 	named := func(name string) *Profile {
 		p, _ := NamedProfile(name)
@@ -89,7 +90,8 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 	}
 }
 
-func TestAnUnusableResolverIsInvalidArgument(t *testing.T) {
+// An unusable resolver is InvalidArgument.
+func TestEndpointResolverUnusable(t *testing.T) {
 	for name, c := range map[string]*aws.Config{
 		"the resolver fails": legacyResolver(aws.Endpoint{}, errors.New("no such partition")),
 		"no URL":             legacyResolver(aws.Endpoint{}, nil),

@@ -78,7 +78,8 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-func TestAFullStoreHasStoredNothing(t *testing.T) {
+// A full store has stored nothing.
+func TestErrorOfFullStore(t *testing.T) {
 	_, err := newStandIn(t, failing(507, "XMinioStorageFull", "")).on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
@@ -140,7 +141,8 @@ func (b failingBody) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-func TestOutcomeOfACanceledWriteIsUnknown(t *testing.T) {
+// The outcome of a canceled write is unknown.
+func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := newStandIn(t, reply{})
@@ -153,7 +155,7 @@ func TestOutcomeOfACanceledWriteIsUnknown(t *testing.T) {
 }
 
 // The 503 of a gateway says nothing about S3, and is not a reason to slow down for minutes.
-func TestA503ThatIsNotS3s(t *testing.T) {
+func TestErrorOfGateway503(t *testing.T) {
 	w := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
 	_, err := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.Unavailable)

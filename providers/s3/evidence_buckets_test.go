@@ -71,7 +71,8 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 	},
 }
 
-func TestABucketIsNotManagedByAWebPage(t *testing.T) {
+// A bucket is not managed by a web page.
+func TestServiceRefusesWebPage(t *testing.T) {
 	for name, at := range map[string]portal{
 		"a login page":                    {contentType: "text/html", page: "<!DOCTYPE html><html><body>Log in</body></html>"},
 		"a login page without a type":     {page: "<html><body>Log in</body></html>"},
@@ -92,7 +93,7 @@ func TestABucketIsNotManagedByAWebPage(t *testing.T) {
 }
 
 // Garage, R2 and others send no header of the protocol with buckets.
-func TestAServerWithoutHeadersManagesBuckets(t *testing.T) {
+func TestServiceWithoutHeaders(t *testing.T) {
 	for name, at := range map[string]portal{
 		"no document": {},
 		"a document":  {contentType: "application/xml", page: `<?xml version="1.0"?><VersioningConfiguration/>`},
@@ -110,7 +111,8 @@ func TestAServerWithoutHeadersManagesBuckets(t *testing.T) {
 	require.Empty(t, page)
 }
 
-func TestPartsAndUploadsAreNotListedByAWebPage(t *testing.T) {
+// Parts and uploads are not listed by a web page.
+func TestListPartsRefusesWebPage(t *testing.T) {
 	at := portal{contentType: "text/html", page: "<html></html>"}
 	d, err := accountAt(t, at).Driver("photos")
 	require.NoError(t, err)
@@ -121,7 +123,7 @@ func TestPartsAndUploadsAreNotListedByAWebPage(t *testing.T) {
 }
 
 // MinIO and others send a header of the protocol with every response: a portal's 204 is none.
-func TestA204OfAPortalRemovesNothing(t *testing.T) {
+func TestDeleteRefusesPortal204(t *testing.T) {
 	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})

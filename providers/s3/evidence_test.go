@@ -14,7 +14,7 @@ import (
 )
 
 // An endpoint that answers everything with status 200 has stored and removed nothing.
-func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
+func TestResponseWithoutEvidence(t *testing.T) {
 	calls := map[string]struct {
 		write bool // its outcome is unknown
 		do    func(d *objectDriver) error

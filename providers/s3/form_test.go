@@ -38,7 +38,8 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 	return policy.Expiration, policy.Conditions
 }
 
-func TestTheFormsPolicyHasEveryField(t *testing.T) {
+// The form's policy has every field.
+func TestSignedUploadFormPolicy(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
@@ -69,7 +70,8 @@ func TestTheFormsPolicyHasEveryField(t *testing.T) {
 	require.Len(t, conditions, len(want)+2, "and the bucket and the bounds")
 }
 
-func TestAFormExpiresWithItsCredentials(t *testing.T) {
+// A form expires with its credentials.
+func TestSignedUploadFormExpires(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(nil), now)
 	require.NoError(t, err)
@@ -77,7 +79,8 @@ func TestAFormExpiresWithItsCredentials(t *testing.T) {
 	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
 }
 
-func TestFormsUseTheSigningBaseURL(t *testing.T) {
+// Forms use the signing base URL.
+func TestSignedUploadFormBaseURL(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                           "http://127.0.0.1:9000/photos/",
 		"https://files.example.com/": "https://files.example.com/photos/",
@@ -91,7 +94,8 @@ func TestFormsUseTheSigningBaseURL(t *testing.T) {
 	}
 }
 
-func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
+// A form refuses what it cannot enforce.
+func TestSignedUploadFormRefuses(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		ask  func(r *driver.SignRequest)
@@ -123,7 +127,7 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
-func TestAFormEscapesDollarSigns(t *testing.T) {
+func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
 	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.ContentDisposition = disposition

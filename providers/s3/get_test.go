@@ -120,7 +120,8 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
-func TestResponsesWithoutALengthAreErrors(t *testing.T) {
+// Responses without a length are errors.
+func TestGetWithoutLength(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		head    bool
@@ -157,7 +158,8 @@ func TestResponsesWithoutALengthAreErrors(t *testing.T) {
 	}
 }
 
-func TestChecksumsOfPartsAreIgnored(t *testing.T) {
+// Checksums of parts are ignored.
+func TestHeadIgnoresPartChecksums(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"a checksum of checksums":              {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},
 		"a checksum of checksums, by its form": {"X-Amz-Checksum-Crc32c": "mnG7TA==-3"},
@@ -171,7 +173,8 @@ func TestChecksumsOfPartsAreIgnored(t *testing.T) {
 	}
 }
 
-func TestReadOfAMissingObject(t *testing.T) {
+// A read of a missing object tells an object, a version and a bucket apart.
+func TestGetMissing(t *testing.T) {
 	gone := map[string]string{"X-Amz-Delete-Marker": "true"}
 	for _, row := range []struct {
 		name      string

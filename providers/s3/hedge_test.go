@@ -18,7 +18,7 @@ import (
 
 // A server stalls one in fifty responses until the client gives up. Hedges make up for it,
 // over real connections and with at most 5 percent more requests.
-func TestHedgedReadsOverAServerThatStalls(t *testing.T) {
+func TestHedgedReads(t *testing.T) {
 	const readers, each = 8, 100
 	var requests, givenUp, late atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

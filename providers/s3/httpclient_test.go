@@ -27,7 +27,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestCertificatesOfTheEnvironment(t *testing.T) {
+// Certificates of the environment are trusted.
+func TestCABundle(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
@@ -70,7 +71,8 @@ func TestCertificatesOfTheEnvironment(t *testing.T) {
 	})
 }
 
-func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
+// Certificates are parsed once until the file changes.
+func TestCABundleParsedOnce(t *testing.T) {
 	one := wiretest.NewTLSServer(t, stored)
 	other := unusedCertificate(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -95,7 +97,7 @@ func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
 
 // The SDK's default chain parses the file for each bucket, which takes milliseconds and thousands
 // of allocations for the certificates of a system.
-func TestOpeningThroughTheChainParsesNoCertificateAgain(t *testing.T) {
+func TestCABundleOfDefaultChain(t *testing.T) {
 	one := wiretest.NewTLSServer(t, withLength(reply{Header: map[string]string{"ETag": etag}}))
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
 	open := func() {

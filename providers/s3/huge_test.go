@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
+// A huge stream uses bounded memory.
+func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
 	s := needServer(t, "minio")
 	b := s.open(t, s.bucket(t, false), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
@@ -37,7 +38,8 @@ func (d smallParts) Describe() driver.Description {
 	return desc
 }
 
-func TestTenThousandPartsAndNotOneMore(t *testing.T) {
+// An upload may have ten thousand parts, and not one more.
+func TestUploadMaxParts(t *testing.T) {
 	testserver.Further(t) // it sends 20,000 parts
 	const part, parts = 16, 10_000
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
@@ -82,7 +84,7 @@ func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreada
 
 // Since December 2025 an object of Amazon S3 may have 50 TB. 10,000 parts of 5 GiB, the limits of
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, are a bit more.
-func TestTheLargestObjectIsTenThousandOfTheLargestParts(t *testing.T) {
+func TestUploadLargestObject(t *testing.T) {
 	const largest = 10_000 * (5 << 30)
 	server, err := s3server.Start(s3server.Config{Strict: true})
 	require.NoError(t, err)

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-func TestAStartAfterNeedsAKnownServer(t *testing.T) {
+// A listing uses start-after only on a known server.
+func TestListStartAfterKnownServer(t *testing.T) {
 	const (
 		page = `<ListBucketResult><Contents><Key>a-b</Key></Contents><Contents><Key>a/1</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`
 		tree = `<ListBucketResult><Contents><Key>a/1</Key></Contents><Contents><Key>a-b</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`
@@ -52,7 +53,8 @@ func TestAStartAfterNeedsAKnownServer(t *testing.T) {
 	}
 }
 
-func TestWhichServersListEverythingAfterAKey(t *testing.T) {
+// Each known server lists everything after a key, or does not.
+func TestListStartAfterServers(t *testing.T) {
 	minio, _ := NamedProfile("minio")
 	garage, _ := NamedProfile("garage")
 	scaleway, _ := NamedProfile("scaleway")

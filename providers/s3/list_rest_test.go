@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func TestTheRestIsListedFolderByFolder(t *testing.T) {
+// The rest of a listing is listed folder by folder.
+func TestListRestByFolder(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		list driver.ListRequest
@@ -39,7 +40,8 @@ func TestTheRestIsListedFolderByFolder(t *testing.T) {
 	}
 }
 
-func TestAPageThatBeginsInAFolderIsBelievedOnlyIfItWasPrepared(t *testing.T) {
+// A page that begins in a folder is believed only if it was prepared.
+func TestListPageInFolderPrepared(t *testing.T) {
 	const (
 		marked = "[minio_cache:v2,id:0b3e,p:0,s:0]"
 		raw    = "[minio_cache:v2,return:]"
@@ -82,7 +84,8 @@ func TestAPageThatBeginsInAFolderIsBelievedOnlyIfItWasPrepared(t *testing.T) {
 	}
 }
 
-func TestAStartInAFolderIsOneOfTheRest(t *testing.T) {
+// A start in a folder is one of the rest.
+func TestListStartAfterInFolder(t *testing.T) {
 	for _, token := range []string{"", "after:2:b/5", "after:16:b/5"} {
 		w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
 		page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{StartAfter: "b/5", Token: token, Limit: 10})

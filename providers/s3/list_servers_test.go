@@ -17,7 +17,7 @@ import (
 
 // Asked for what follows a key in a folder, MinIO counts the names beside the folder as part of the
 // page, and says that the listing ends. It does the same for a token of a listing that it has forgotten.
-func TestMinIOListsAFolderBesideManyNames(t *testing.T) {
+func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		opts []storage.OpenOption

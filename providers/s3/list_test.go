@@ -35,7 +35,7 @@ func TestListRequest(t *testing.T) {
 }
 
 // MinIO answers 400, where other stores list nothing.
-func TestMinIOListsNoEmptySegments(t *testing.T) {
+func TestListMinIOEmptySegments(t *testing.T) {
 	w := newStandIn(t)
 	page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
 	require.NoError(t, err)
@@ -43,7 +43,8 @@ func TestMinIOListsNoEmptySegments(t *testing.T) {
 	require.Empty(t, w.server.Lines())
 }
 
-func TestAServerWithSlowTokensListsEmptySegments(t *testing.T) {
+// A server with slow tokens lists empty segments.
+func TestListSlowTokensEmptySegments(t *testing.T) {
 	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`})
 	d := w.on(t, "unknown")
 	d.account.profile.SlowTokens = true
@@ -52,8 +53,9 @@ func TestAServerWithSlowTokensListsEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// The key has a character that separates the parts of a token.
-func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
+// The first pages of a server with slow tokens are requested by key. The key has a character that separates the
+// parts of a token.
+func TestListSlowTokensByKey(t *testing.T) {
 	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`
 	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`
 	for _, row := range []struct {

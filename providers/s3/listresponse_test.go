@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-func TestListErrorsAreThoseOfTheSDK(t *testing.T) {
+// List errors are those of the SDK.
+func TestListErrorsMatchSDK(t *testing.T) {
 	const open = `<ListBucketResult><Contents>`
 	for _, row := range []struct {
 		name   string
@@ -59,7 +60,8 @@ func TestListErrorsAreThoseOfTheSDK(t *testing.T) {
 	}
 }
 
-func TestAnUnreadablePageIsADeserializationError(t *testing.T) {
+// An unreadable page is a DeserializationError.
+func TestListUnreadablePage(t *testing.T) {
 	w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
 	_, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 	var unreadable *smithy.DeserializationError
@@ -70,7 +72,8 @@ func TestAnUnreadablePageIsADeserializationError(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-func TestAPageThatIsTooLargeIsRefused(t *testing.T) {
+// A page that is too large is refused.
+func TestListPageTooLarge(t *testing.T) {
 	for _, row := range []struct{ name, body string }{
 		{"too many bytes", `<ListBucketResult><X>` + strings.Repeat(" ", listxml.MaxBytes) + `</X></ListBucketResult>`},
 		{"too many entries", `<ListBucketResult>` + strings.Repeat(`<Contents/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},

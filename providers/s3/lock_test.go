@@ -17,7 +17,8 @@ var (
 	bothLocks   = storage.Controls{Retention: storage.Retention{Mode: storage.Compliance, Until: lockedUntil}, LegalHold: true}
 )
 
-func TestLocksAreHeadersOfEachWrite(t *testing.T) {
+// Locks are headers of each write.
+func TestLockHeaders(t *testing.T) {
 	for name, row := range map[string]struct {
 		reply reply
 		call  func(ctx context.Context, d *objectDriver) error
@@ -53,7 +54,8 @@ func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 	}
 }
 
-func TestReadsTellTheLock(t *testing.T) {
+// Reads tell the lock.
+func TestLockOfRead(t *testing.T) {
 	t.Run("of a lock", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{
 			"ETag":                                etag,
@@ -117,7 +119,8 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-func TestABypassIsSentWithOneObject(t *testing.T) {
+// A bypass is sent with one object.
+func TestDeleteBypassGovernance(t *testing.T) {
 	w := newStandIn(t, reply{Status: 204})
 	d := w.on(t, "aws")
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
@@ -127,7 +130,8 @@ func TestABypassIsSentWithOneObject(t *testing.T) {
 	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", w.server.Lines()[1])
 }
 
-func TestErrorsAboutLocks(t *testing.T) {
+// Each server's error about a lock has its code.
+func TestLockErrors(t *testing.T) {
 	for name, row := range map[string]struct {
 		reply reply
 		want  storage.Code
@@ -166,7 +170,7 @@ func TestErrorsAboutLocks(t *testing.T) {
 }
 
 // Some servers refuse with the words of a missing permission.
-func TestADeniedRemovalOfALockedVersion(t *testing.T) {
+func TestDeleteLockedVersionDenied(t *testing.T) {
 	denied := failing(403, "AccessDenied", "Access Denied")
 	retained := map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z"}
 	version := driver.DeleteRequest{Key: "k", Version: "v"}
@@ -198,7 +202,7 @@ func TestADeniedRemovalOfALockedVersion(t *testing.T) {
 }
 
 // The attributes of such a version cannot be read without its key, and its lock can.
-func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
+func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := failing(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
 	none := failing(404, "NoSuchObjectLockConfiguration", "")
@@ -227,7 +231,8 @@ func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
 	}
 }
 
-func TestSignedLocks(t *testing.T) {
+// A signed upload has the locks.
+func TestSignedUploadURLLocks(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {
 		return d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -255,7 +260,7 @@ func TestSignedLocks(t *testing.T) {
 
 // S3 stores nothing that is locked, or in a bucket with a default retention, unless something
 // vouches for the body.
-func TestProfilesThatLockSendAChecksum(t *testing.T) {
+func TestProfileLocksWithChecksum(t *testing.T) {
 	for _, p := range profiles {
 		if p.ObjectLock != LockNone {
 			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5, p.Name)

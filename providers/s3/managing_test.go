@@ -43,7 +43,8 @@ func (s *testServer) createBucket(t *testing.T, service storage.Service, opts ..
 	return name, b
 }
 
-func TestPublicAccessWorksWithoutCredentials(t *testing.T) {
+// Public access works without credentials.
+func TestWithPublicAccessAnonymously(t *testing.T) {
 	for _, server := range serverNames {
 		t.Run(server, func(t *testing.T) {
 			s := needServer(t, server)
@@ -70,7 +71,8 @@ func TestPublicAccessWorksWithoutCredentials(t *testing.T) {
 	}
 }
 
-func TestCORSRulesApply(t *testing.T) {
+// CORS rules apply.
+func TestWithCORSApplies(t *testing.T) {
 	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
 	service := s.service(t)
 	rule := storage.CORSRule{Origins: []string{"https://page.example"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
@@ -90,7 +92,8 @@ func TestCORSRulesApply(t *testing.T) {
 	}
 }
 
-func TestLifecycleRulesThatMinIODropsAreUnsupported(t *testing.T) {
+// Lifecycle rules that MinIO drops are unsupported.
+func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)
 	name, _ := s.createBucket(t, service)

@@ -60,7 +60,8 @@ func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucke
 
 var scores = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_x005f_": "10"}
 
-func TestUnderscoresOfMetadataComeBack(t *testing.T) {
+// Underscores of metadata come back.
+func TestMetadataUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "spaces"} {
 		t.Run(profile, func(t *testing.T) {
 			_, b := hyphenServer(t, profile)
@@ -110,7 +111,8 @@ func TestUnderscoresOfMetadataComeBack(t *testing.T) {
 	}
 }
 
-func TestUnderscoresOfAFormComeBack(t *testing.T) {
+// Underscores of a form come back.
+func TestSignedUploadFormUnderscores(t *testing.T) {
 	_, b := hyphenServer(t, "ceph")
 	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10, storage.WithMetadata(map[string]string{"owner_id": "7"}))
 	require.NoError(t, err)
@@ -119,7 +121,7 @@ func TestUnderscoresOfAFormComeBack(t *testing.T) {
 
 // The upload is completed, the response is lost, and the server no longer has the upload.
 // The write id of the object shows that the upload was completed.
-func TestALostCompletionIsReconciledWithoutUnderscores(t *testing.T) {
+func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {
 			server, b := hyphenServer(t, profile)

@@ -68,7 +68,8 @@ func TestCredentialsByName(t *testing.T) {
 	}
 }
 
-func TestAProfileHasTheRegionToo(t *testing.T) {
+// A named profile has the region, too.
+func TestCredentialsByNameRegion(t *testing.T) {
 	setEnv(t, nil)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", sharedProfiles(t))
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: "work"})
@@ -76,7 +77,8 @@ func TestAProfileHasTheRegionToo(t *testing.T) {
 	require.Equal(t, "eu-west-3", d.(*objectDriver).account.region)
 }
 
-func TestNamedCredentialsAreTheOnlyOnes(t *testing.T) {
+// Named credentials are the only ones.
+func TestCredentialsByNameExclusive(t *testing.T) {
 	setEnv(t, nil)
 	for name, change := range map[string]func(*Config){
 		"a key": func(c *Config) {
@@ -98,7 +100,7 @@ func TestNamedCredentialsAreTheOnlyOnes(t *testing.T) {
 }
 
 // Two servers, and the objects of one account go to another one, in one program and by addresses alone.
-func TestTwoAccountsByAddress(t *testing.T) {
+func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
 	open := func(name, key string) storage.Bucket {
 		s := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: key + "-secret-of-16"}}})

@@ -56,7 +56,8 @@ func payerFunctions() []any {
 	}
 }
 
-func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
+// A function changes each request of its kind.
+func TestWithRequestChangesRequests(t *testing.T) {
 	t.Run("functions", func(t *testing.T) {
 		w := newStandIn(t)
 		d := w.on(t, "aws")
@@ -86,7 +87,8 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 	})
 }
 
-func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
+// A function changes requests for tags and locks.
+func TestWithRequestTagsAndLocks(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
 	change := &driver.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
@@ -128,7 +130,8 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 	}
 }
 
-func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
+// A function reaches an upload, whether it is sent whole or in parts.
+func TestWithRequestUpload(t *testing.T) {
 	w := newStandIn(t)
 	b := engine.New(w.on(t, "aws"))
 	var created, parts atomic.Int64
@@ -154,7 +157,8 @@ func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
 	require.EqualValues(t, 2, parts.Load())
 }
 
-func TestAFunctionThatWouldBeIgnoredIsUnsupported(t *testing.T) {
+// A function that would be ignored is unsupported.
+func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	put := WithRequest(func(*awss3.PutObjectInput) {})
 	get := WithRequest(func(*awss3.GetObjectInput) {})
 	head := WithRequest(func(*awss3.HeadObjectInput) {})
@@ -236,7 +240,8 @@ func TestAFunctionThatWouldBeIgnoredIsUnsupported(t *testing.T) {
 	}
 }
 
-func TestAReadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
+// A read within another operation ignores its functions.
+func TestWithRequestAuxiliaryReads(t *testing.T) {
 	w := newStandIn(t, stored)
 	d := w.on(t, "aws")
 	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
@@ -247,7 +252,8 @@ func TestAReadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAnACLIsSentWithWrites(t *testing.T) {
+// An ACL is sent with writes.
+func TestWithACLRequests(t *testing.T) {
 	full := cannedACL(types.ObjectCannedACLBucketOwnerFullControl)
 	t.Run("writes", func(t *testing.T) {
 		w := newStandIn(t)
@@ -281,7 +287,8 @@ func TestAnACLIsSentWithWrites(t *testing.T) {
 	}
 }
 
-func TestSignedAddressesHaveTheOptions(t *testing.T) {
+// Signed URLs have the options.
+func TestSignedURLNativeOptions(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	open := func(change func(*Config)) storage.Bucket {
 		return engine.New(w.on(t, "aws", func(c *Config) {
@@ -358,7 +365,8 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
+// The expected owner is sent with each request.
+func TestExpectedBucketOwnerRequests(t *testing.T) {
 	const owner = "123456789012"
 	t.Run("objects", func(t *testing.T) {
 		w := newStandIn(t)

@@ -20,7 +20,7 @@ import (
 )
 
 // A user who has only an endpoint names no profile.
-func TestServersWithoutAProfile(t *testing.T) {
+func TestOpenWithoutProfile(t *testing.T) {
 	for _, name := range []string{"minio", "versitygw", "minio-tls"} {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -50,7 +50,8 @@ func TestServersWithoutAProfile(t *testing.T) {
 	}
 }
 
-func TestOurOwnServerHasAProfile(t *testing.T) {
+// Our own server has a profile.
+func TestProfileOfS3server(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -83,7 +84,7 @@ func TestOurOwnServerHasAProfile(t *testing.T) {
 }
 
 // With another delimiter than "/", which the driver knows from its profile, MinIO repeats a page.
-func TestAnotherDelimiterOnMinIOWithoutAProfile(t *testing.T) {
+func TestListDelimiterWithoutProfile(t *testing.T) {
 	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
@@ -100,7 +101,7 @@ func TestAnotherDelimiterOnMinIOWithoutAProfile(t *testing.T) {
 }
 
 // Without TLS, the MD5 shows the server a body that was damaged on its way.
-func TestAServerWithoutAProfileRefusesADamagedBody(t *testing.T) {
+func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)

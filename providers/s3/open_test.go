@@ -112,7 +112,8 @@ func TestEndpointAndRegion(t *testing.T) {
 	}
 }
 
-func TestInvalidConfig(t *testing.T) {
+// An invalid Config is InvalidArgument.
+func TestOpenInvalidConfig(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
 		"no bucket":                                       {Region: "r"},
@@ -145,7 +146,7 @@ func TestInvalidConfig(t *testing.T) {
 }
 
 // Without an endpoint, requests would go to Amazon with the key of another provider.
-func TestAProfileWithoutAnEndpoint(t *testing.T) {
+func TestProfileWithoutEndpoint(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for _, row := range []struct {
 		name, profile, region string
@@ -179,7 +180,7 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 }
 
 // Locks and leases need features that an unknown server does not declare.
-func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
+func TestUnknownServerFeatureHints(t *testing.T) {
 	w := newStandIn(t)
 	b := engine.New(w.on(t, "unknown"))
 	upload := func(opt storage.UploadOption) error {
@@ -301,7 +302,8 @@ func TestOpenSendsNoRequest(t *testing.T) {
 	}
 }
 
-func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
+// No metadata service is used for an endpoint.
+func TestEndpointWithoutMetadataService(t *testing.T) {
 	for name, variable := range map[string]string{
 		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 		"of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -386,7 +388,8 @@ func TestCredentialsOfAConfig(t *testing.T) {
 	}
 }
 
-func TestGivenClient(t *testing.T) {
+// Config.Client is used with its own options.
+func TestConfigClient(t *testing.T) {
 	w := newStandIn(t, failing(503, "SlowDown", ""))
 	client := awss3.New(awss3.Options{
 		Region:       "us-east-1",
@@ -408,7 +411,8 @@ func TestGivenClient(t *testing.T) {
 	require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-func TestTheNativeClientCanOpenABucket(t *testing.T) {
+// The native client can open a bucket.
+func TestNativeClientOpensBucket(t *testing.T) {
 	w := newStandIn(t, stored)
 	first := w.on(t, "aws")
 	for range 2 {

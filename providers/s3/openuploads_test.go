@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
+// An unchecked upload names no checksum.
+func TestBeginPartsUnchecked(t *testing.T) {
 	none := func(t *testing.T, w *standIn) {
 		t.Helper()
 		for name := range w.server.Last(t).Header {
@@ -96,7 +97,7 @@ func TestListUploads(t *testing.T) {
 
 // One unfinished upload of another program, whose key has a control character, must not hide the
 // others: aws/aws-sdk-java#3112. Ceph does not echo the parameter: ceph/ceph#30993.
-func TestUploadsToKeysWithControlCharacters(t *testing.T) {
+func TestListUploadsControlCharacters(t *testing.T) {
 	page := func(encoding, key, next string) reply {
 		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated><NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
 			<Upload><Key>` + key + `</Key><UploadId>u1</UploadId></Upload></ListMultipartUploadsResult>`}
@@ -134,7 +135,8 @@ func TestUploadsToKeysWithControlCharacters(t *testing.T) {
 	}
 }
 
-func TestASignedPartIsTheSDKs(t *testing.T) {
+// A signed part is the one that the SDK signs.
+func TestSignPartMatchesSDK(t *testing.T) {
 	d := opened(t, Config{})
 	for name, row := range map[string]struct {
 		ask func(*driver.SignPartRequest)
@@ -177,7 +179,8 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestASignedPartHasTheCustomersKey(t *testing.T) {
+// A signed part has the customer's key.
+func TestSignPartCustomerKey(t *testing.T) {
 	native := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
 	signedURL, err := opened(t, Config{}).SignPart(t.Context(), r)

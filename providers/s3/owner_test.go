@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestTheExpectedOwnerIsChecked(t *testing.T) {
+// The expected owner is checked.
+func TestExpectedBucketOwnerChecked(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -55,7 +56,7 @@ func TestTheExpectedOwnerIsChecked(t *testing.T) {
 }
 
 // versitygw names an owner by its access key.
-func TestTheExpectedOwnerIsCheckedByVersitygw(t *testing.T) {
+func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 	s := needServer(t, "versitygw")
 	c := s.config(t, s.bucket(t, false))
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {

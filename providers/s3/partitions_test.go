@@ -10,7 +10,7 @@ import (
 
 // The SDK's table is internal. Its resolver returns the host of each region, and refuses
 // an ARN whose partition is not that of the region.
-func TestPartitionsAreTheSDKs(t *testing.T) {
+func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
 	for _, row := range []struct{ region, id string }{
 		{"eu-west-1", "aws"}, {"us-east-1", "aws"}, {"mx-central-1", "aws"}, {"il-central-1", "aws"}, {"cn-north-1", "aws-cn"}, {"cn-northwest-1", "aws-cn"},
@@ -37,7 +37,8 @@ func TestPartitionsAreTheSDKs(t *testing.T) {
 	}
 }
 
-func TestAmazonsHostsAreKnown(t *testing.T) {
+// Amazon's hosts are known.
+func TestHostsOfAmazon(t *testing.T) {
 	for host, want := range map[string]string{
 		"s3.amazonaws.com":                                  "",
 		"s3-external-1.amazonaws.com":                       "",

@@ -228,7 +228,7 @@ func TestAbortParts(t *testing.T) {
 // S3 sends status 200 and blanks while it joins parts, and an error in the body. One that is a refusal has made no object:
 // the parts, which would be kept and billed, are removed. After InternalError the object may be there.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-func TestARefusalAfterStatus200(t *testing.T) {
+func TestCompletePartsRefusedAfter200(t *testing.T) {
 	for code, row := range map[string]struct {
 		want    storage.Code
 		unknown bool

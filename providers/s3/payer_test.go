@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestTheRequesterPays(t *testing.T) {
+// Config.RequesterPays permits requests to a bucket whose requester pays.
+func TestConfigRequesterPays(t *testing.T) {
 	guest := s3server.Credential{AccessKeyID: "GUEST", SecretKey: "guest-secret", Account: "210987654321"}
 	owner := s3server.Credential{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey}
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Credentials: []s3server.Credential{owner, guest}})

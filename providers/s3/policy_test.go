@@ -10,7 +10,8 @@ import (
 
 const photosARN = "arn:aws:s3:::photos"
 
-func TestWhichPoliciesMakeABucketPublic(t *testing.T) {
+// A policy makes a bucket public if everyone may read every object.
+func TestPolicyPublic(t *testing.T) {
 	for name, test := range map[string]struct {
 		statement string
 		want      bool
@@ -45,7 +46,8 @@ func TestWhichPoliciesMakeABucketPublic(t *testing.T) {
 	}
 }
 
-func TestAPolicyKeepsWhatOthersWrote(t *testing.T) {
+// A policy keeps what others wrote.
+func TestPolicyKeepsOtherStatements(t *testing.T) {
 	const theirs = `{"Sid":"Theirs","Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:DeleteObject","Resource":"*"}`
 	for name, document := range map[string]string{
 		"in a list": `{"Version":"2008-10-17","Id":"them","Statement":[` + theirs + `]}`,
@@ -66,7 +68,8 @@ func TestAPolicyKeepsWhatOthersWrote(t *testing.T) {
 	}
 }
 
-func TestAPolicyWithoutStatementsIsEmpty(t *testing.T) {
+// A policy without statements is empty.
+func TestPolicyWithoutStatements(t *testing.T) {
 	p, err := parsePolicy("")
 	require.NoError(t, err)
 	require.Empty(t, p.String())
@@ -79,7 +82,8 @@ func TestAPolicyWithoutStatementsIsEmpty(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAnonymousReadIsRemoved(t *testing.T) {
+// Anonymous read is removed.
+func TestPolicyRemoveAnonymousRead(t *testing.T) {
 	for name, row := range map[string]struct {
 		statement string
 		removed   bool
@@ -101,7 +105,8 @@ func TestAnonymousReadIsRemoved(t *testing.T) {
 	}
 }
 
-func TestWildcards(t *testing.T) {
+// A wildcard of a policy matches as on Amazon.
+func TestPolicyWildcards(t *testing.T) {
 	for pattern, want := range map[string]bool{
 		"s3:getobject":        true,
 		"*":                   true,

@@ -97,7 +97,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func TestProbeOfABucketThatCannotBeWritten(t *testing.T) {
+// A probe of a bucket that cannot be written fails with the reason.
+func TestProbeUnwritableBucket(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, "omnibucket-never-made")
 	_, err := s3probe.Run(t.Context(), c, "")
@@ -120,7 +121,8 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
-func TestACanceledProbeLeavesNothing(t *testing.T) {
+// A canceled probe leaves nothing.
+func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))
 	for _, n := range []int64{1, 3, 20, 45} {

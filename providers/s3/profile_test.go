@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// TestFeatures has the features of each profile. A change here is a change for users.
-func TestFeatures(t *testing.T) {
+// Each profile has its features. A change here is a change for users.
+func TestProfileFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
 		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
@@ -52,12 +52,14 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-func TestAConditionMustHoldForPutAndMultipartUploads(t *testing.T) {
+// A condition must hold for Put and multipart uploads.
+func TestProfileConditions(t *testing.T) {
 	p := Profile{Conditions: Conditions{Create: true, Update: true}}
 	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate), "parts are written too")
 }
 
-func TestLimits(t *testing.T) {
+// Each profile has its limits.
+func TestProfileLimits(t *testing.T) {
 	for name, want := range map[string]driver.Description{
 		"aws": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
 		"r2":  {MaxPutSize: 5<<30 - 5<<20, MinPartSize: 5 << 20, MaxPartSize: 5<<30 - 5<<20, MaxParts: 10_000, MaxBatch: 700, MaxPage: 1000},
@@ -80,7 +82,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+// Hosts match the patterns of a profile.
+func TestProfileHosts(t *testing.T) {
 	for _, row := range []struct{ pattern, host, region string }{
 		{"s3.{region}.example.com", "s3.here.example.com", "here"},
 		{"*.example.com", "a.b.example.com", ""},
@@ -103,7 +106,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestEncodingIsNotSignedForGCS(t *testing.T) {
+// The header Accept-Encoding is not signed for Google.
+func TestGetEncodingUnsignedForGCS(t *testing.T) {
 	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, Body: "packed"})
 	_, body, err := w.on(t, "gcs").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)

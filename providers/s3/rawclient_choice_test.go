@@ -22,7 +22,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-func TestWhenTheRawClientIsUsed(t *testing.T) {
+// The raw client is used if the configuration leaves nothing to the SDK.
+func TestRawClientUsed(t *testing.T) {
 	own := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 	with := func(change func(*aws.Config)) Config {
 		c := own
@@ -161,7 +162,8 @@ type interceptor struct{}
 
 func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }
 
-func TestRequestsAreLoggedAsTheConfigurationAsks(t *testing.T) {
+// Requests are logged as the configuration asks.
+func TestRawClientLogsRequests(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		mode   aws.ClientLogMode

@@ -15,7 +15,7 @@ import (
 )
 
 // Amazon's own responses, which others have recorded.
-func TestAmazonsRecordedResponses(t *testing.T) {
+func TestRecordedResponsesOfAmazon(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon))
 }
 
@@ -49,7 +49,7 @@ func recordedStore() recorded.Store {
 }
 
 // A recording of our own server is played as Amazon's are.
-func TestOwnRecording(t *testing.T) {
+func TestRecordedResponsesOfS3server(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	config := s3.Config{
 		Endpoint:    server.URL,

@@ -15,7 +15,7 @@ import (
 )
 
 // Go's HTTP client sends all headers but a few to the host of a redirect.
-func TestARedirectTakesNoCustomerKeyAlong(t *testing.T) {
+func TestRedirectWithoutCustomerKey(t *testing.T) {
 	own := credentials.NewStaticCredentialsProvider("key", "secret", "")
 	configs := map[string]func(string, *http.Client) Config{
 		"HTTPClient": func(root string, client *http.Client) Config {

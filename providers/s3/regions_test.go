@@ -71,7 +71,8 @@ func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
 	return d.(*serviceDriver)
 }
 
-func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
+// Requests go to the region of the bucket.
+func TestRegionOfBucket(t *testing.T) {
 	for name, see := range map[string]func(t *testing.T, s *serviceDriver, a *amazonByRegion){
 		"created by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
 			_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: "eu-west-1"})
@@ -118,7 +119,8 @@ func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 	}
 }
 
-func TestABucketIsCreatedInTheNamespaceThatItsNameSays(t *testing.T) {
+// A bucket is created in the namespace that its name says.
+func TestCreateBucketNamespace(t *testing.T) {
 	for name, want := range map[string]string{
 		"photos":                             "",
 		"photos-an":                          "",
@@ -138,7 +140,8 @@ func TestABucketIsCreatedInTheNamespaceThatItsNameSays(t *testing.T) {
 	}
 }
 
-func TestTheResponseNamesTheRegionOfAnUnknownBucket(t *testing.T) {
+// The response names the region of an unknown bucket.
+func TestRegionOfUnknownBucket(t *testing.T) {
 	a := &amazonByRegion{exists: true}
 	s := serviceOver(t, a)
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
@@ -146,7 +149,8 @@ func TestTheResponseNamesTheRegionOfAnUnknownBucket(t *testing.T) {
 	require.Same(t, s.account, s.accountFor("photos"), "a deleted bucket may be created again in any region")
 }
 
-func TestAServerWithOneEndpointGetsAllRequests(t *testing.T) {
+// A server with one endpoint gets all requests.
+func TestRegionOfOneEndpoint(t *testing.T) {
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
 		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
 	})
@@ -157,7 +161,7 @@ func TestAServerWithOneEndpointGetsAllRequests(t *testing.T) {
 }
 
 // The SDK copies the provider of sessions with the options of a client.
-func TestClientsDoNotShareSessions(t *testing.T) {
+func TestExpressCredentialsOfClients(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })

@@ -232,7 +232,8 @@ func drain[E any](entries func(yield func(E, error) bool)) error {
 	return nil
 }
 
-func TestRefusedCredentialsAreReplaced(t *testing.T) {
+// Refused credentials are replaced.
+func TestCredentialsRefusedReplaced(t *testing.T) {
 	for _, from := range sources {
 		for code, status := range map[string]int{"ExpiredToken": http.StatusBadRequest, "InvalidAccessKeyId": http.StatusForbidden} {
 			t.Run(from.name+"/"+code, func(t *testing.T) {
@@ -251,7 +252,8 @@ func TestRefusedCredentialsAreReplaced(t *testing.T) {
 	}
 }
 
-func TestCallsAtOnceShareTheNewCredentials(t *testing.T) {
+// Calls at once share the new credentials.
+func TestCredentialsRefusedConcurrently(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	asked := atomic.Int64{}
 	b, _, rotate := r.open(t, source{config: func(*testing.T, *rotation) (Config, func()) {
@@ -272,7 +274,7 @@ func TestCallsAtOnceShareTheNewCredentials(t *testing.T) {
 }
 
 // grafana/loki#8964: the abort has the token that was refused, and the parts stay.
-func TestTheAbortOfAnUploadHasNewCredentials(t *testing.T) {
+func TestAbortPartsNewCredentials(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, rotate := r.open(t, sources[0])
 	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 11<<20)), readerFunc(func([]byte) (int, error) {
@@ -292,7 +294,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestCredentialsWithoutSuccessorsAreRefusedOnce(t *testing.T) {
+// Credentials without successors are refused once.
+func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	for _, row := range []struct {
 		name    string
@@ -326,8 +329,8 @@ func TestCredentialsWithoutSuccessorsAreRefusedOnce(t *testing.T) {
 	}
 }
 
-// The first call may have found a file that was about to be written.
-func TestAFileIsReadAgainAfterItsFirstRefusal(t *testing.T) {
+// A file is read again after its first refusal. The first call may have found a file that was about to be written.
+func TestCredentialsFileReadAgain(t *testing.T) {
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
 	writeProfile(t, file, key(40))
@@ -341,7 +344,7 @@ func TestAFileIsReadAgainAfterItsFirstRefusal(t *testing.T) {
 }
 
 // MinIO lets the secret of an access key change.
-func TestASecretThatChanges(t *testing.T) {
+func TestCredentialsSecretChanges(t *testing.T) {
 	var current atomic.Pointer[s3server.Server]
 	next := func(secret string) {
 		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: "key", SecretKey: secret}}})
@@ -369,7 +372,7 @@ func TestASecretThatChanges(t *testing.T) {
 }
 
 // A HEAD that is denied says as much as one whose credentials are refused.
-func TestDeniedHeadsAskOnceAMinuteWhy(t *testing.T) {
+func TestHeadDeniedAsksReason(t *testing.T) {
 	var requests atomic.Int64
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("X-Amz-Request-Id", "R1")

@@ -105,7 +105,8 @@ func TestArchived(t *testing.T) {
 	}
 }
 
-func TestAnArchivedObjectIsRestored(t *testing.T) {
+// An archived object is restored.
+func TestRestoreArchived(t *testing.T) {
 	var mu sync.Mutex
 	var ahead time.Duration
 	clock := func() time.Time {

@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
+// A download resumes where the connection was cut.
+func TestDownloadResumes(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -16,7 +17,8 @@ func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
 	}
 }
 
-func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
+// A download is never spliced of two revisions.
+func TestDownloadPinsRevision(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -25,7 +27,8 @@ func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	}
 }
 
-func TestAStaleConnectionIsNoticedOnlyByTheDriver(t *testing.T) {
+// A stale connection is noticed only by the driver.
+func TestStaleConnections(t *testing.T) {
 	s := needServer(t, "minio")
 	wiretest.StaleConnections(t, s.endpoint, s.openAt(t))
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-func TestTheHintNamesTheProfileOfAServerThatNamesItself(t *testing.T) {
+// The hint names the profile of a server that names itself.
+func TestServerKindHint(t *testing.T) {
 	for _, row := range []struct{ name, header, value, hint string }{
 		{"MinIO", "Server", "MinIO", "this endpoint answers as MinIO: open it with profile=minio "},
 		{"an old MinIO", "Server", "Minio/RELEASE.2018-01-02T23-07-00Z (linux; amd64)", "this endpoint answers as MinIO: open it with profile=minio "},
@@ -53,7 +54,8 @@ func TestTheHintNamesTheProfileOfAServerThatNamesItself(t *testing.T) {
 	}
 }
 
-func TestAServerIsNamedByTheFirstResponseThatNamesIt(t *testing.T) {
+// A server is named by the first response that names it.
+func TestServerKindFirstResponse(t *testing.T) {
 	k := &serverKind{}
 	k.see(http.Header{"Server": {"nginx"}})
 	require.Nil(t, k.seen.Load())

@@ -102,7 +102,8 @@ func private(extra map[string]string) map[string]string {
 	return replies
 }
 
-func TestABucketIsCreatedInItsRegion(t *testing.T) {
+// A bucket is created in its region.
+func TestCreateBucketRegion(t *testing.T) {
 	for name, test := range map[string]struct {
 		config     Config
 		region     string
@@ -133,7 +134,8 @@ func TestABucketIsCreatedInItsRegion(t *testing.T) {
 	}
 }
 
-func TestAnExistingBucketIsNotCreated(t *testing.T) {
+// An existing bucket is not created.
+func TestCreateBucketExists(t *testing.T) {
 	for name, test := range map[string]struct {
 		replies map[string]string
 		want    storage.Code
@@ -155,7 +157,8 @@ func TestAnExistingBucketIsNotCreated(t *testing.T) {
 	}
 }
 
-func TestANewBucketIsDeletedIfASettingFails(t *testing.T) {
+// A new bucket is deleted if a setting fails.
+func TestCreateBucketSettingFails(t *testing.T) {
 	s, w := onWire(t, Config{}, private(nil))
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
 	require.NoError(t, err)
@@ -174,7 +177,8 @@ func TestANewBucketIsDeletedIfASettingFails(t *testing.T) {
 	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
 }
 
-func TestAnUpdateSendsOnlyItsChanges(t *testing.T) {
+// An update sends only its changes.
+func TestUpdateBucketRequests(t *testing.T) {
 	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle", "GET /?object-lock"}
 	for name, test := range map[string]struct {
 		option storage.BucketOption
@@ -198,7 +202,8 @@ func TestAnUpdateSendsOnlyItsChanges(t *testing.T) {
 	}
 }
 
-func TestABucketIsCreatedWithObjectLock(t *testing.T) {
+// A bucket is created with object lock.
+func TestCreateBucketWithObjectLock(t *testing.T) {
 	s, w := onWire(t, Config{}, private(map[string]string{"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"}))
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, 7)))
 	require.NoError(t, err)
@@ -210,7 +215,8 @@ func TestABucketIsCreatedWithObjectLock(t *testing.T) {
 	require.NotEmpty(t, w.headers["PUT /?object-lock"].Get("X-Amz-Checksum-Crc32"))
 }
 
-func TestABucketIsMadePublic(t *testing.T) {
+// A bucket is made public.
+func TestUpdateBucketPublic(t *testing.T) {
 	blocked := `200 <PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	s, w := onWire(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
@@ -319,7 +325,8 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 	}
 }
 
-func TestDroppedTagsOfRulesAreRestored(t *testing.T) {
+// If a server drops the tags of rules, the rules from before are restored.
+func TestLifecycleRulesDroppedTags(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
 	after := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
@@ -331,7 +338,8 @@ func TestDroppedTagsOfRulesAreRestored(t *testing.T) {
 	require.NotContains(t, w.bodies["PUT /photos?lifecycle"], "Tag")
 }
 
-func TestSettingsThatAServerLacks(t *testing.T) {
+// A setting that the server lacks is unsupported, and no request is sent.
+func TestBucketSettingsLacking(t *testing.T) {
 	garage, ok := NamedProfile("garage")
 	require.True(t, ok)
 	for name, option := range map[string]storage.BucketOption{
@@ -350,7 +358,8 @@ func TestSettingsThatAServerLacks(t *testing.T) {
 	}
 }
 
-func TestADefaultRetentionInYears(t *testing.T) {
+// A default retention in years is told in days.
+func TestBucketInfoRetentionInYears(t *testing.T) {
 	s, _ := onWire(t, Config{}, private(map[string]string{
 		"HEAD /": "200 ", "GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>2</Years></DefaultRetention></Rule></ObjectLockConfiguration>",
 	}))
@@ -360,7 +369,8 @@ func TestADefaultRetentionInYears(t *testing.T) {
 	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
 }
 
-func TestDroppedLifecycleRulesAreRestored(t *testing.T) {
+// If a server drops rules, the rules from before are restored.
+func TestLifecycleRulesDropped(t *testing.T) {
 	before := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
@@ -372,7 +382,8 @@ func TestDroppedLifecycleRulesAreRestored(t *testing.T) {
 	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which older servers require")
 }
 
-func TestARuleThatOnlyAbortsUploadsMayBeUnsupported(t *testing.T) {
+// A rule that only aborts uploads may be unsupported.
+func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
 	refused := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
@@ -393,7 +404,8 @@ func TestARuleThatOnlyAbortsUploadsMayBeUnsupported(t *testing.T) {
 	}
 }
 
-func TestMissingSettingsAreUnsupported(t *testing.T) {
+// Missing settings are unsupported.
+func TestUpdateBucketSettingLacking(t *testing.T) {
 	bare := Profile{Name: "bare"}
 	for name, option := range map[string]storage.BucketOption{
 		"public access": storage.WithPublicAccess(true),
@@ -426,9 +438,9 @@ func TestMissingSettingsAreUnsupported(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos"}, w.requests, "no request for a setting that the server does not have")
 }
 
-// On AWS, reading a policy, versions, CORS and lifecycle needs a permission for each.
-// R2's tokens for objects have none of them.
-func TestSettingsThatMayNotBeReadAreEmpty(t *testing.T) {
+// Settings that may not be read are empty. On AWS, reading a policy, versions, CORS and lifecycle needs a
+// permission for each. R2's tokens for objects have none of them.
+func TestBucketInfoUnreadableSettings(t *testing.T) {
 	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := failure(403, "AccessDenied")
 	s, _ := onWire(t, Config{}, private(map[string]string{
@@ -443,7 +455,8 @@ func TestSettingsThatMayNotBeReadAreEmpty(t *testing.T) {
 	require.Equal(t, &storage.BucketInfo{Name: "photos", Region: "eu-west-1", CORS: []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}}, info)
 }
 
-func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
+// An update succeeds whatever is read after it.
+func TestUpdateBucketReadFails(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	denied := failure(403, "AccessDenied")
 	busy := failure(503, "SlowDown")
@@ -468,13 +481,14 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 }
 
 // MinIO answers 200 to the versioning of a bucket that is missing.
-func TestAnUpdateOfAMissingBucketFails(t *testing.T) {
+func TestUpdateBucketMissing(t *testing.T) {
 	s, _ := onWire(t, Config{}, map[string]string{"PUT /?versioning": "200 ", "HEAD /": "404 "})
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-func TestPublicAccessIsNotHalfChanged(t *testing.T) {
+// Public access is not half changed.
+func TestUpdateBucketPublicDenied(t *testing.T) {
 	for _, public := range []bool{true, false} {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))
 		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
@@ -501,7 +515,8 @@ func TestBucketInfoErrors(t *testing.T) {
 	}
 }
 
-func TestBucketsAreListedInPages(t *testing.T) {
+// Buckets are listed in pages.
+func TestListBucketsPages(t *testing.T) {
 	const bucket = `<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate><BucketRegion>eu-west-1</BucketRegion></Bucket>`
 	s, w := onWire(t, Config{}, map[string]string{
 		"GET /?max-buckets":        "200 <ListAllMyBucketsResult><Buckets>" + fmt.Sprintf(bucket, "b") + fmt.Sprintf(bucket, "a") + "</Buckets><ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
@@ -515,12 +530,14 @@ func TestBucketsAreListedInPages(t *testing.T) {
 	require.Equal(t, "s3.eu-west-1.amazonaws.com", w.hosts["GET /?max-buckets"])
 }
 
-func TestDeleteOfABucketThatIsNotEmpty(t *testing.T) {
+// The deletion of a bucket that is not empty is BucketNotEmpty.
+func TestDeleteBucketNotEmpty(t *testing.T) {
 	s, _ := onWire(t, Config{}, map[string]string{"DELETE /": failure(409, "BucketNotEmpty")})
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 }
 
-func TestCredentialsOfAnAccount(t *testing.T) {
+// A service returns the credentials of its account.
+func TestServiceCredentials(t *testing.T) {
 	for endpoint, want := range map[string]string{"": "https://s3.eu-west-1.amazonaws.com", "http://127.0.0.1:9000": "http://127.0.0.1:9000"} {
 		s, w := onWire(t, Config{Endpoint: endpoint}, nil)
 		c, err := s.Credentials(t.Context(), "photos")
@@ -534,7 +551,8 @@ func TestCredentialsOfAnAccount(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestAServiceRefusesABucketName(t *testing.T) {
+// A service refuses a bucket name.
+func TestNewServiceRefusesBucket(t *testing.T) {
 	_, err := NewService(t.Context(), Config{Bucket: "photos", Region: "eu-west-1"})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

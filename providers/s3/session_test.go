@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Lambda, containers and CI have the credentials of a session in the environment, mostly
-// without the expiry.
-func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
+// Signatures expire with the environment's session. Lambda, containers and CI have the credentials of a session in
+// the environment, mostly without the expiry.
+func TestSignedURLExpiresWithSession(t *testing.T) {
 	second := now.Truncate(time.Second)
 	week := 7 * 24 * time.Hour
 	for _, row := range []struct {
@@ -59,7 +59,8 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 	}
 }
 
-func TestCredentialsHaveTheSessionsExpiry(t *testing.T) {
+// Credentials have the session's expiry.
+func TestServiceCredentialsExpiry(t *testing.T) {
 	setEnv(t, map[string]string{
 		"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "2026-03-04T06:00:00+01:00",
 	})

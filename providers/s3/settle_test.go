@@ -27,7 +27,7 @@ func repeated(n int, reply string) []string {
 
 // S3 refuses changes of a new bucket for seconds to minutes: hashicorp/terraform-provider-aws#7628,
 // #7803, #49960 (OperationAborted and NoSuchBucket), env0/templates#258 (public policies).
-func TestSettingsOfANewBucket(t *testing.T) {
+func TestCreateBucketSettings(t *testing.T) {
 	aborted := failure(409, "OperationAborted")
 	blocked := `User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::photos" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`
 	unprivileged := "User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: arn:aws:s3:::photos because no identity-based policy allows the s3:PutBucketPolicy action"
@@ -85,7 +85,7 @@ func TestSettingsOfANewBucket(t *testing.T) {
 
 // CreateBucket continues a bucket whose settings were put off only if it asks for the same bucket. No later request
 // would give it another region, or objects that can be locked.
-func TestABucketWhoseSettingsWerePutOffIsContinuedAsItWasCreated(t *testing.T) {
+func TestCreateBucketContinued(t *testing.T) {
 	for name, row := range map[string]struct {
 		again storage.BucketOption
 		want  storage.Code
@@ -112,7 +112,7 @@ func TestABucketWhoseSettingsWerePutOffIsContinuedAsItWasCreated(t *testing.T) {
 // process of the account: nothing that S3 tells separates the two. In us-east-1 a repeated CreateBucket
 // would succeed for both. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html
-func TestABucketThatAnInternalErrorMayHaveMade(t *testing.T) {
+func TestCreateBucketInternalError(t *testing.T) {
 	broken := failure(500, "InternalError")
 	for name, row := range map[string]struct {
 		heads, creates []string
@@ -141,7 +141,8 @@ func TestABucketThatAnInternalErrorMayHaveMade(t *testing.T) {
 	}
 }
 
-func TestAnUpdateWaitsForTheChangeBeforeIt(t *testing.T) {
+// An update waits for the change before it.
+func TestUpdateBucketWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
 		w.first = map[string][]string{"PUT /?versioning": repeated(4, failure(409, "OperationAborted")), "PUT /?object-lock": {failure(409, "InvalidBucketState")}}
@@ -154,7 +155,8 @@ func TestAnUpdateWaitsForTheChangeBeforeIt(t *testing.T) {
 	})
 }
 
-func TestACanceledSettingOfANewBucketIsUndone(t *testing.T) {
+// A canceled setting of a new bucket is undone.
+func TestCreateBucketCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -166,7 +168,7 @@ func TestACanceledSettingOfANewBucketIsUndone(t *testing.T) {
 }
 
 // A bucket whose account forbids a public policy must not lose its own block.
-func TestARefusedPolicyRestoresTheBlock(t *testing.T) {
+func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked, "PUT /?policy": failure(403, "AccessDenied")}))

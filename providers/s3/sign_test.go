@@ -89,7 +89,8 @@ func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, input *awss3.GetO
 // keys has one key of each class of rule K3.
 var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-func TestSignedUploadIsTheSDKs(t *testing.T) {
+// A signed upload is the one that the SDK signs.
+func TestSignedUploadMatchesSDK(t *testing.T) {
 	sum := uint32(0xdeadbeef)
 	type row struct {
 		name string
@@ -169,7 +170,8 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	})
 }
 
-func TestSignedDownloadIsTheSDKs(t *testing.T) {
+// A signed download is the one that the SDK signs.
+func TestSignedDownloadMatchesSDK(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
 		want := d.sdkGet(t, time.Minute+time.Second, &awss3.GetObjectInput{
@@ -194,7 +196,8 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
+// Signed paths are escaped byte by byte.
+func TestSignedURLEscapesPath(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
 		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -254,7 +257,8 @@ func TestSigningBaseURL(t *testing.T) {
 	}
 }
 
-func TestSignaturesExpire(t *testing.T) {
+// Signatures expire with their TTL or with the credentials, whichever is first.
+func TestSignedURLExpires(t *testing.T) {
 	second := now.Truncate(time.Second)
 	for name, test := range map[string]struct {
 		ttl  time.Duration
@@ -317,7 +321,8 @@ func TestSigningErrors(t *testing.T) {
 	}
 }
 
-func TestTheSigningKeyIsSigV4s(t *testing.T) {
+// The signing key is the one of Signature Version 4.
+func TestSigningKeyMatchesSigV4(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
 	require.NoError(t, err)
@@ -329,7 +334,8 @@ func TestTheSigningKeyIsSigV4s(t *testing.T) {
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 
-func TestConcurrentSigning(t *testing.T) {
+// Concurrent calls sign the same.
+func TestSignConcurrently(t *testing.T) {
 	d := opened(t, Config{})
 	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 	require.NoError(t, err)

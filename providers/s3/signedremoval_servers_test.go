@@ -12,7 +12,7 @@ import (
 )
 
 // A client that has the URL sends headers that are not signed.
-func TestASignedRemovalRemovesNothingElse(t *testing.T) {
+func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithVersioning(true))
 		for _, key := range []string{"a", "a", "b/c"} {
@@ -36,7 +36,8 @@ func TestASignedRemovalRemovesNothingElse(t *testing.T) {
 	})
 }
 
-func TestASignedRemovalBypassesNoLock(t *testing.T) {
+// A signed removal bypasses no lock.
+func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithObjectLock())
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"),

@@ -56,7 +56,8 @@ func sdkURL(t *testing.T, method, query string, header http.Header, seconds stri
 	return signed
 }
 
-func TestSignedValuesAreSignedAsTheSDKDoes(t *testing.T) {
+// Signed values are signed as the SDK does.
+func TestWithSignedParameterMatchesSDK(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		change func(r *driver.SignRequest)
@@ -103,7 +104,8 @@ func TestSignedValuesAreSignedAsTheSDKDoes(t *testing.T) {
 	}
 }
 
-func TestSignedValuesThatNoURLHas(t *testing.T) {
+// Values that the signature or another option determines are refused.
+func TestWithSignedParameterRefused(t *testing.T) {
 	b := engine.New(opened(t, Config{}))
 	for name, o := range map[string]SignedOption{
 		"a parameter of the signature":     WithSignedParameter("X-Amz-Expires", "604800"),
@@ -159,15 +161,16 @@ func TestSignedValuesThatNoURLHas(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestAnOptionThatIsPrintedShowsNoValue(t *testing.T) {
+// An option that is printed shows no value.
+func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		require.NotContains(t, fmt.Sprintf(format, WithSignedHeader("x-user", "SECRET")), "SECRET")
 		require.NotContains(t, fmt.Sprintf(format, []any{WithSignedParameter("user", "SECRET")}), "SECRET")
 	}
 }
 
-// MinIO takes headers that no signature covers.
-func TestASignedRemovalCoversHeadersThatWidenIt(t *testing.T) {
+// A signed removal covers headers that widen it: MinIO takes headers that no signature covers.
+func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	for name, row := range map[string]struct{ whole, version []string }{
 		"aws":       {},
 		"versitygw": {},
@@ -197,7 +200,8 @@ func TestASignedRemovalCoversHeadersThatWidenIt(t *testing.T) {
 	require.Equal(t, "true", given.Get("X-Amz-Bypass-Governance-Retention"), "what the program has signed stays")
 }
 
-func TestASignedRemovalIsTheSDKs(t *testing.T) {
+// A signed removal is the one that the SDK signs.
+func TestSignedRemoveURLMatchesSDK(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
 		got, err := d.urls.sign(

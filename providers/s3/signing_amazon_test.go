@@ -71,7 +71,8 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	}
 }
 
-func TestChangesToASignedURLAreRefused(t *testing.T) {
+// Changes to a signed URL are refused.
+func TestSignedURLChangesRefused(t *testing.T) {
 	b, someone := amazonBucket(t, s3server.Config{Strict: true})
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
@@ -120,7 +121,8 @@ func setQuery(r *http.Request, name, value string) {
 	r.URL.RawQuery = strings.ReplaceAll(url.Values(query).Encode(), "+", "%20")
 }
 
-func TestASignedURLExpires(t *testing.T) {
+// A signed URL expires at the server.
+func TestSignedURLExpiresAtServer(t *testing.T) {
 	var ahead atomic.Int64
 	b, someone := amazonBucket(t, s3server.Config{Strict: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	for name, sign := range map[string]func() (*storage.SignedURL, error){
@@ -148,7 +150,8 @@ func TestASignedURLExpires(t *testing.T) {
 	}
 }
 
-func TestASignedVersion(t *testing.T) {
+// A signed URL of a version reads or removes only that one.
+func TestSignedURLOfVersion(t *testing.T) {
 	_, config := amazon(t, s3server.Config{Strict: true})
 	service, err := s3.NewService(t.Context(), config)
 	require.NoError(t, err)

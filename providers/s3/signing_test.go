@@ -41,7 +41,8 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 	}
 }
 
-func TestASignedEmptyBodyIsEmpty(t *testing.T) {
+// A signed empty body is empty.
+func TestSignedUploadURLEmptyBody(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -56,7 +57,8 @@ func TestASignedEmptyBodyIsEmpty(t *testing.T) {
 	}
 }
 
-func TestASignedChecksumIsEnforced(t *testing.T) {
+// A signed checksum is enforced.
+func TestSignedUploadURLChecksum(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -73,7 +75,8 @@ func TestASignedChecksumIsEnforced(t *testing.T) {
 	}
 }
 
-func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
+// A signed upload without a type signs the host only.
+func TestSignedUploadURLWithoutType(t *testing.T) {
 	s, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestAFormStoresItsTags(t *testing.T) {
+// A form stores its tags.
+func TestSignedUploadFormTags(t *testing.T) {
 	tags := map[string]string{"two words": "a+b=c", "k": "v:w"}
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		b := s.open(t, s.bucket(t, false))

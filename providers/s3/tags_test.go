@@ -89,7 +89,7 @@ func TestTagsOfACopy(t *testing.T) {
 }
 
 // S3 copies the tags itself, so a copy costs the same with tags and without.
-func TestACopyReadsNoTags(t *testing.T) {
+func TestCopyReadsNoTags(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"the source has tags": {"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"},
 		"it has none":         {"ETag": etag, "Content-Length": "9"},
@@ -239,7 +239,8 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 	}
 }
 
-func TestReadsTellTheNumberOfTags(t *testing.T) {
+// Reads tell the number of tags.
+func TestTagCountOfReads(t *testing.T) {
 	t.Run("of tags", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
 		d := w.on(t, "aws")

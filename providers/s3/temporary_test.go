@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestErrorsOfACredentialServiceAreTemporary(t *testing.T) {
+// Errors of a credential service are temporary.
+func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		status int
@@ -73,7 +74,8 @@ func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	require.Equal(t, []string{"token 1", "token 2", "token 2"}, used)
 }
 
-func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
+// A miss checks the bucket only once a minute.
+func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	now := time.Now()
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -104,7 +106,7 @@ func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 }
 
 // MinIO says in a header of its own whether the object or the bucket is missing.
-func TestAMissOnMinIOIsOneRequest(t *testing.T) {
+func TestHeadMissingOnMinIO(t *testing.T) {
 	for _, tt := range []struct {
 		said string
 		want storage.Code

@@ -70,7 +70,8 @@ func at(t *testing.T, endpoint, profile string, change ...func(*s3.Config)) driv
 
 const anETag = `"9b2cf535f27731c974343645a3985328"`
 
-func TestAPartWhoseChecksumFollowsIt(t *testing.T) {
+// The checksum of a part follows its body.
+func TestPutPartChecksumTrailer(t *testing.T) {
 	server := trustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
 	d := at(t, server.URL, "aws")
 	require.True(t, d.Describe().PartChecksumWhileSending)
@@ -93,7 +94,8 @@ func TestAPartWhoseChecksumFollowsIt(t *testing.T) {
 	}
 }
 
-func TestPartsWhoseChecksumIsInAHeader(t *testing.T) {
+// The checksum of a part is in a header where a trailer cannot be sent or has no use.
+func TestPutPartChecksumHeader(t *testing.T) {
 	stored := wiretest.Reply{Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}}
 	server := trustedServer(t, stored)
 	d := at(t, server.URL, "aws")
@@ -145,7 +147,7 @@ func TestPartsWhoseChecksumIsInAHeader(t *testing.T) {
 }
 
 // A server that ignores the trailer has stored the frames of the chunks. Nobody sees the part.
-func TestAServerThatIgnoresTheTrailer(t *testing.T) {
+func TestPutPartTrailerIgnored(t *testing.T) {
 	server := trustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag}})
 	_, err := at(t, server.URL, "aws").PutPart(t.Context(), summedPart("u1", "hello", wiretest.CRC32C("hello")))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
@@ -165,7 +167,8 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func TestUploadsOverTLS(t *testing.T) {
+// Uploads over TLS read their body once if parts have trailers.
+func TestUploadOverTLS(t *testing.T) {
 	eachWithTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		trails := c.HTTPClient == nil
@@ -185,7 +188,8 @@ func TestUploadsOverTLS(t *testing.T) {
 	})
 }
 
-func TestAWrongChecksumInTheTrailerIsRefused(t *testing.T) {
+// A wrong checksum in the trailer is refused.
+func TestPutPartWrongTrailer(t *testing.T) {
 	eachWithTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
@@ -230,7 +234,8 @@ func endAfter(n func(r *http.Request) int64) func(http.ResponseWriter, *http.Req
 	}
 }
 
-func TestPartsThatAreCutAreSentAgain(t *testing.T) {
+// Parts that are cut are sent again.
+func TestPutPartCutSentAgain(t *testing.T) {
 	const trailer = int64(len("x-amz-checksum-crc32c:mnG7TA==\r\n\r\n"))
 	less := func(n int64) func(*http.Request) int64 {
 		return func(r *http.Request) int64 { return r.ContentLength - n }
@@ -262,7 +267,8 @@ func TestPartsThatAreCutAreSentAgain(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatIsCanceledBeforeItsTrailer(t *testing.T) {
+// An upload that is canceled before its trailer stores no part.
+func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s, certificate := ownOverTLS(t, s3server.Config{Strict: true, Middleware: cutter(func(_ http.ResponseWriter, r *http.Request) {
@@ -281,7 +287,7 @@ func TestAnUploadThatIsCanceledBeforeItsTrailer(t *testing.T) {
 }
 
 // A body that does not have the checksum of WithCRC32C ends before its trailer.
-func TestADeclaredChecksumOfPartsOverTLS(t *testing.T) {
+func TestWithCRC32COverTLS(t *testing.T) {
 	eachWithTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		content := wiretest.Content(partSize+1, 1)
@@ -296,7 +302,8 @@ func TestADeclaredChecksumOfPartsOverTLS(t *testing.T) {
 
 const trailerCheck = "over TLS, a part that does not match the CRC32C after it is refused"
 
-func TestTheProbeFindsOutWhetherAServerTakesTrailers(t *testing.T) {
+// The probe finds out whether a server takes trailers.
+func TestProbeTrailers(t *testing.T) {
 	testserver.Further(t) // it runs the whole probe on each server
 	probed := func(t *testing.T, c s3.Config, want s3probe.Verdict) {
 		c.Profile = nil

@@ -32,12 +32,14 @@ func inConfiguration(t *testing.T) wiretest.OpenWithClient {
 	}
 }
 
-func TestEveryCallEndsThatAServerNeverAnswers(t *testing.T) {
+// Every call ends that a server never answers.
+func TestSilentServer(t *testing.T) {
 	wiretest.SilentServer(t, openedBy(t))
 	t.Run("of a configuration", func(t *testing.T) { wiretest.SilentServer(t, inConfiguration(t)) })
 }
 
-func TestHooksAreToldTheRequestsThatTheServerSees(t *testing.T) {
+// Hooks are told the requests that the server sees.
+func TestHooksCountRequests(t *testing.T) {
 	wiretest.CountedRequests(t, openedBy(t))
 	t.Run("of a configuration", func(t *testing.T) { wiretest.CountedRequests(t, inConfiguration(t)) })
 }

@@ -69,7 +69,8 @@ func serverWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advanc
 	}, func(d time.Duration) { ahead.Add(int64(d)) }
 }
 
-func TestVendedCredentialsOfOurServer(t *testing.T) {
+// The credentials that Vend returns have their rights, and no others, on our server.
+func TestVendOnS3server(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
 		_, c, advance := serverWithClock(t)
 		s := vendedStore(t, c)
@@ -92,7 +93,8 @@ func minioConfig(t *testing.T, versioned bool) s3.Config {
 	}
 }
 
-func TestVendedCredentialsOfMinIO(t *testing.T) {
+// The credentials that Vend returns have their rights, and no others, on MinIO.
+func TestVendOnMinIO(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
 		s := vendedStore(t, minioConfig(t, false))
 		s.Rights = storage.Rights{Read: true, Write: true, Remove: true} // see TestVendRefusesListOnMinIO
@@ -210,7 +212,8 @@ var rawAttacks = []struct {
 	}},
 }
 
-func TestRequestsThatTheDriverDoesNotSendAreRefused(t *testing.T) {
+// Vended credentials refuse requests that the driver does not send.
+func TestVendRefusesOtherRequests(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (s3.Config, string){
 		"our server": func(t *testing.T) (s3.Config, string) {
 			_, c, _ := serverWithClock(t)
@@ -405,7 +408,7 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 
 // These are the listings of a session whose policy limits s3:prefix, and the reason for
 // TestVendRefusesListOnMinIO.
-func TestMinIOListsMoreThanThePrefix(t *testing.T) {
+func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
 	s := vendedStore(t, c)
 	_, err := s.Program.Upload(t.Context(), "users/2/secret", strings.NewReader("text"))

@@ -56,7 +56,8 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	return engine.New(d)
 }
 
-func TestCredentialsAreReplacedWithinACopyOfManyParts(t *testing.T) {
+// Credentials are replaced within a copy of many parts.
+func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, b storage.Bucket) error {
 			_, err := storage.Copy(ctx, b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
@@ -70,6 +71,6 @@ func TestCredentialsAreReplacedWithinACopyOfManyParts(t *testing.T) {
 }
 
 // The SDKs of Go refresh credentials by their end alone: aws/aws-sdk-go-v2#2135.
-func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
+func TestCredentialsRefusedReplacedOnce(t *testing.T) {
 	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

@@ -46,7 +46,8 @@ func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ..
 	return s3.PrefixCredentials{Prefix: prefix, AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken, Expires: *c.Expiration}, nil
 }
 
-func TestCredentialsThatHoldForAPrefix(t *testing.T) {
+// Credentials hold for the objects of a prefix.
+func TestCredentialsForPrefix(t *testing.T) {
 	server := needServer(t, "minio")
 	bucket := server.bucket(t, false)
 	var asked atomic.Int32

@@ -199,7 +199,7 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 
 // versitygw copies a version when it is replaced, and lists the time of the copy. RestoreAt needs
 // the time of the version.
-func TestTimesOfOldVersionsOnVersitygw(t *testing.T) {
+func TestListVersionsTimesOnVersitygw(t *testing.T) {
 	const id, replaced = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
 	written := time.UnixMilli(1469918176385).UTC()
 	late, err := time.Parse(time.RFC3339, replaced)

@@ -100,7 +100,8 @@ func newPurger(t *testing.T, j *judge) *cloudfront.Purger {
 	return p
 }
 
-func TestRequestOnTheWire(t *testing.T) {
+// Purge sends one invalidation with the paths of its URLs.
+func TestPurgeRequest(t *testing.T) {
 	j := &judge{status: http.StatusCreated}
 	require.NoError(t, newPurger(t, j).Purge(t.Context(), []string{
 		"https://cdn.example.com/files/a%20b.jpg", "https://cdn.example.com/c?size=2", "https://cdn.example.com",
@@ -117,7 +118,8 @@ func TestRequestOnTheWire(t *testing.T) {
 	}, j.bodies)
 }
 
-func TestARequestHasAtMostThreeThousandPaths(t *testing.T) {
+// A request has at most three thousand paths.
+func TestPurgeBatches(t *testing.T) {
 	j := &judge{status: http.StatusCreated}
 	urls := make([]string, 6001)
 	for i := range urls {
@@ -131,7 +133,8 @@ func TestARequestHasAtMostThreeThousandPaths(t *testing.T) {
 	}
 }
 
-func TestPathsHaveTheFormsThatViewersMayAskFor(t *testing.T) {
+// Paths have the forms that viewers may ask for.
+func TestPurgePaths(t *testing.T) {
 	for _, row := range []struct {
 		name, url string
 		want      []string
@@ -156,7 +159,8 @@ func TestPathsHaveTheFormsThatViewersMayAskFor(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+// Each failure has its code, and no error has a secret.
+func TestPurgeFailures(t *testing.T) {
 	refusal := func(code string) string {
 		return `<ErrorResponse xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Error><Type>Sender</Type><Code>` + code +
 			`</Code><Message>` + secret + `</Message></Error><RequestId>id</RequestId></ErrorResponse>`
@@ -190,7 +194,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func TestNoCredentials(t *testing.T) {
+// Purge fails without credentials, and its error has no secret.
+func TestPurgeWithoutCredentials(t *testing.T) {
 	none := func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("line 1: " + secret)
 	}
@@ -208,7 +213,8 @@ func TestNoCredentials(t *testing.T) {
 	require.ErrorIs(t, p.Purge(canceled, []string{"https://cdn.example.com/a"}), storage.Canceled)
 }
 
-func TestConfigurationsAreChecked(t *testing.T) {
+// Configurations are checked.
+func TestNewPurgerChecksConfig(t *testing.T) {
 	for _, id := range []string{"", "../E", "E/invalidation?"} {
 		_, err := cloudfront.NewPurger(
 			t.Context(),
@@ -222,7 +228,8 @@ func TestConfigurationsAreChecked(t *testing.T) {
 	require.Equal(t, "{DistributionID:EDFDVBD6EXAMPLE}", fmt.Sprintf("%+v", p))
 }
 
-func TestTheDefaultChainHasTheCredentials(t *testing.T) {
+// The default chain has the credentials.
+func TestNewPurgerDefaultCredentials(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	t.Setenv("AWS_SESSION_TOKEN", "session-of-a-test")

@@ -329,7 +329,8 @@ func refusingSignedURLs(signed *[]string) *http.Client {
 	})}
 }
 
-func TestTheReportHasNoSignatures(t *testing.T) {
+// The report has no signatures.
+func TestReportHasNoSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var signed []string
 		report, err := Run(t.Context(), s3.Config{

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-func TestTheReportNamesAProfileThatDeclaresNoMoreThanWasProven(t *testing.T) {
+// The report names a profile that declares no more than was proven.
+func TestReportNamesProvenProfile(t *testing.T) {
 	const but = "The server answers as minio, but profile=minio declares what was not proven here: "
 	for _, row := range []struct {
 		name   string
@@ -35,7 +36,8 @@ func TestTheReportNamesAProfileThatDeclaresNoMoreThanWasProven(t *testing.T) {
 	require.NotContains(t, (&Report{}).String(), "answers")
 }
 
-func TestAServerCannotWriteLinesOfTheReport(t *testing.T) {
+// A server cannot write lines of the report.
+func TestReportEscapesServerText(t *testing.T) {
 	const named = "The server answers as minio: open it with profile=minio."
 	report := (&Report{Checks: []Check{{Name: "a copy", Detail: "Oops: \x1b[2J\u009b2J\n" + named + "\n"}}}).String()
 	require.NotContains(t, report, "\n"+named)

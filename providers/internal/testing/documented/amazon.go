@@ -19,7 +19,7 @@ const (
 //   - 409 ConditionalRequestConflict to a completion. This answer ends the upload, and the engine
 //     could begin another upload only with a body that can be read again.
 //   - NoSuchBucket for the settings of a new bucket. Only a bucket that was just created gets this
-//     answer, and a Server cannot know whether a bucket is new. TestSettingsOfANewBucket tests this
+//     answer, and a Server cannot know whether a bucket is new. TestCreateBucketSettings tests this
 //     answer.
 //   - NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled. A
 //     missing object gets the same answer, so a driver cannot distinguish the two. docs/stores.md
@@ -98,7 +98,7 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 // afterEffect returns an InternalError that is sent after the request took effect. Do not use it
 // for CreateBucket. After the error, the library would find that the bucket exists. Another process
 // may have created the bucket, so the library cannot return success.
-// TestABucketThatAnInternalErrorMayHaveMade tests that case.
+// TestCreateBucketInternalError tests that case.
 func afterEffect(kinds ...string) Answer {
 	a := amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",

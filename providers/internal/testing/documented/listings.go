@@ -57,7 +57,7 @@ func ForeignObject(in func(bucket string) bool) Kind {
 // CephsUploads imitates Ceph's listings of uploads. If the request asks for encoded keys, Ceph
 // encodes the keys. But the response does not say that the keys are encoded. Ceph also does not
 // encode the key marker of the next page. Each listing of the test suite has only one page, so the
-// suite does not use the key marker. TestUploadsToKeysWithControlCharacters tests the key marker.
+// suite does not use the key marker. TestListUploadsControlCharacters tests the key marker.
 var CephsUploads = Kind{
 	"escapes keys without saying so", "ceph/ceph#30993",
 	rewriting(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },

@@ -40,7 +40,7 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 }
 
 // A server may escape the names in a listing and not say so. The prefix in the response shows it.
-func TestListingsFailIfTheyAreEscapedUnannounced(t *testing.T) {
+func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	tests := []struct {
 		name, requested, response string
 		want                      error
@@ -164,7 +164,8 @@ func pageOf(keys int, prefix string) string {
 	return page.String()
 }
 
-func TestDecodeWithReadsAPageOfTheLongestKeys(t *testing.T) {
+// DecodeWith reads a page of the longest keys.
+func TestDecodeWithLongestKeys(t *testing.T) {
 	key := strings.Repeat("%C3%A9", 508) // a server may escape every byte
 	response := pageOf(1000, key)
 	require.Less(t, len(response), MaxBytes)

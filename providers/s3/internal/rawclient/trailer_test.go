@@ -11,7 +11,7 @@ import (
 )
 
 // The chunks are those of HTTP, so that Go's reader decodes them. It leaves the trailer.
-func TestABodyWithATrailer(t *testing.T) {
+func TestTrailed(t *testing.T) {
 	const sum = "mnG7TA=="
 	known := func() *string {
 		s := sum
@@ -37,7 +37,8 @@ func TestABodyWithATrailer(t *testing.T) {
 	}
 }
 
-func TestEachReadOfABodyWithATrailerMayBeSmall(t *testing.T) {
+// Each read of a body with a trailer may be small.
+func TestTrailedSmallReads(t *testing.T) {
 	known := func() *string {
 		s := "mnG7TA=="
 		return &s
@@ -47,7 +48,8 @@ func TestEachReadOfABodyWithATrailerMayBeSmall(t *testing.T) {
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
 }
 
-func TestABodyWithATrailerThatEndsEarly(t *testing.T) {
+// A body with a trailer fails if its source ends early.
+func TestTrailedEndsEarly(t *testing.T) {
 	sum := "mnG7TA=="
 	for name, row := range map[string]struct {
 		from io.Reader
@@ -70,7 +72,7 @@ func TestABodyWithATrailerThatEndsEarly(t *testing.T) {
 }
 
 // The largest part of S3.
-func TestTheLengthOfALargeBodyWithATrailer(t *testing.T) {
+func TestTrailedLargeLength(t *testing.T) {
 	known := func() *string {
 		s := "mnG7TA=="
 		return &s

@@ -18,7 +18,7 @@ var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
 // The SDK's signer is the reference for ours: for URLs in sign_test.go of the driver, and for headers
 // here.
-func TestHeaderSignatureIsTheSDKs(t *testing.T) {
+func TestHeaderSignatureMatchesSDK(t *testing.T) {
 	for name, row := range map[string]struct {
 		method, host, query, token string
 		length                     int64
@@ -73,7 +73,8 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestASigningKeyIsCachedForItsDay(t *testing.T) {
+// A signing key is cached for its day.
+func TestSigningKeyCachedForDay(t *testing.T) {
 	alice := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}
 	bob := aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
 	rotated := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "another"}
