@@ -34,7 +34,8 @@
 //	             that nobody can remove before their retention ends
 //
 // The exit status is 0 if every case passed, and 2 if the program could not begin. It is 1 if a case
-// failed, the program was interrupted, the result could not be written, or a bucket may still exist.
+// failed, the program was interrupted, the result or the recording could not be written, or a bucket
+// may still exist.
 // With -locks, a bucket that cannot be deleted does not count as a failure.
 package main
 

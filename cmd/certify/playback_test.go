@@ -3,10 +3,12 @@
 package main
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,4 +65,30 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 			require.True(t, kinds[recorded.Get] && kinds[recorded.Put], "%v", kinds)
 		})
 	}
+}
+
+// A recording that cannot be written is a failure, and the program says so before it names the result.
+func TestRecordingFails(t *testing.T) {
+	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
+	t.Setenv("AWS_ACCESS_KEY_ID", key)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	dir := filepath.Join(t.TempDir(), "recording")
+	store := s3server.New(s3server.Config{Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}}})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+		store.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	out := filepath.Join(t.TempDir(), "r.json")
+	address := "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
+
+	cmd := certify(t, "-yes", "-run", "K1", "-record", dir, "-o", out, address)
+	said, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", said)
+	before, _, found := strings.Cut(string(said), "The result is in "+out)
+	require.True(t, found, "%s", said)
+	require.Contains(t, before, "the recording cannot be written")
 }

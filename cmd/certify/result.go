@@ -40,11 +40,14 @@ type result struct {
 	Suites    []storagetest.Support `json:"suites,omitempty"` // nil if a case failed
 }
 
-// finish deletes the buckets that still exist, and writes the result.
+// finish deletes the buckets that still exist, and writes the recording and the result.
 func (c *certification) finish(t *testing.T) {
 	left := c.sweep(context.WithoutCancel(t.Context()))
 	if left != nil {
 		fmt.Fprintln(os.Stderr, "certify:", left)
+	}
+	if c.recorder != nil {
+		c.writeRecording(t)
 	}
 	if c.interrupted.Load() {
 		fmt.Fprintln(os.Stderr, "certify: interrupted; no result was written")
@@ -55,16 +58,22 @@ func (c *certification) finish(t *testing.T) {
 	}
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
-	if c.recorder != nil {
-		written, left, err := c.recorder.Write()
-		require.NoError(t, err)
-		fmt.Printf("%d exchanges are in %s; %d with a large body or a secret were left out.\n", written, c.record, left)
-	}
 	if left != nil && !c.locks {
 		// A bucket could not be deleted. Without -locks, this is a failure. With -locks, the reason
 		// may be a locked object.
 		t.Fail()
 	}
+}
+
+// writeRecording writes the recording. If that fails, the result is still written.
+func (c *certification) writeRecording(t *testing.T) {
+	written, left, err := c.recorder.Write()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "certify: the recording cannot be written:", err)
+		t.Fail()
+		return
+	}
+	fmt.Printf("%d exchanges are in %s; %d with a large body or a secret were left out.\n", written, c.record, left)
 }
 
 func (c *certification) write(t *testing.T) {
