@@ -115,7 +115,8 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 	}
 }
 
-func TestAMissingDirectoryForTemporaryFilesIsNoMissingObject(t *testing.T) {
+// A missing directory for temporary files is not a missing object.
+func TestSortedMissingTemporaryDirectory(t *testing.T) {
 	for name, run := range map[string]func() error{
 		"a sort": func() (last error) {
 			for _, last = range sorted(t.Context(), inMapOrder(1000), 10_000) {
@@ -148,7 +149,7 @@ func TestAMissingDirectoryForTemporaryFilesIsNoMissingObject(t *testing.T) {
 }
 
 // Buckets that list in no order are synced, compared and moved as others are.
-func TestJobsBetweenBucketsThatListInAnyOrder(t *testing.T) {
+func TestJobsListInAnyOrder(t *testing.T) {
 	dir := temporaryFiles(t)
 	ctx := t.Context()
 	src := inAnyOrder(t)

@@ -19,7 +19,7 @@ import (
 )
 
 // Two runs of one job overlap if the first takes longer than the time between them.
-func TestAFileThatAppearsInTheDirectoryMeanwhile(t *testing.T) {
+func TestSyncFileAppearsMeanwhile(t *testing.T) {
 	other := func(t *testing.T, source storage.Bucket, dir string) { // another run of the job
 		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(source))
 		require.NoError(t, err)

@@ -90,7 +90,8 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 
 var errRefused = errors.New("refused")
 
-func TestAFileThatCannotBeSavedStays(t *testing.T) {
+// A file that cannot be saved stays.
+func TestWithBackupFails(t *testing.T) {
 	for name, row := range map[string]struct{ saved, key string }{
 		"the backup has a directory of its name": {"a/b", "a"},
 		"the backup has a file in its path":      {"a", "a/b"},
@@ -150,7 +151,8 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	}
 }
 
-func TestADirectoryBelowAFileEndsTheJob(t *testing.T) {
+// A backup in a directory below a file ends the job.
+func TestWithBackupBelowAFile(t *testing.T) {
 	src := tree(t, map[string]string{"a": "newer"})
 	dst := tree(t, map[string]string{"a": "old"})
 	below := filepath.Join(tree(t, map[string]string{"file": "x"}), "file", "dir")

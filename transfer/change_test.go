@@ -25,7 +25,8 @@ func whileRead(do func()) storage.Bucket {
 	}))
 }
 
-func TestAFileThatChangesWhileItIsReadFailsAndIsNotStored(t *testing.T) {
+// A file that changes while it is read fails, and is not stored.
+func TestUploadFileChanges(t *testing.T) {
 	text := randomTextOf(300_000)
 	for _, row := range []struct {
 		name   string
@@ -57,7 +58,7 @@ func TestAFileThatChangesWhileItIsReadFailsAndIsNotStored(t *testing.T) {
 }
 
 // Another file has replaced the file: the open one is complete, and is stored.
-func TestAFileThatIsReplacedWhileItIsReadIsStoredAsItWas(t *testing.T) {
+func TestUploadFileReplaced(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "before"})
 	other := tree(t, map[string]string{"x": "after."})
 	b := whileRead(func() {
@@ -68,7 +69,8 @@ func TestAFileThatIsReplacedWhileItIsReadIsStoredAsItWas(t *testing.T) {
 	require.Equal(t, "before", contents(t, b)["changing"])
 }
 
-func TestAFileThatIsRemovedBeforeItsTransferFails(t *testing.T) {
+// A file that is removed before its transfer fails.
+func TestUploadFileRemoved(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "gone by then"})
 	b := whileRead(func() { require.NoError(t, os.Remove(filepath.Join(dir, "z"))) })
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
@@ -77,7 +79,8 @@ func TestAFileThatIsRemovedBeforeItsTransferFails(t *testing.T) {
 	require.Equal(t, "z", report.Failures[0].Key)
 }
 
-func TestAPipeInPlaceOfADirectoryFails(t *testing.T) {
+// A pipe in place of a directory fails.
+func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
 	var once sync.Once
 	swap := func(key string) bool {
@@ -96,7 +99,7 @@ func TestAPipeInPlaceOfADirectoryFails(t *testing.T) {
 }
 
 // A pipe that has replaced a file would block its reader forever.
-func TestAPipeInPlaceOfAFileFails(t *testing.T) {
+func TestUploadPipeInPlaceOfAFile(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
 	b := whileRead(func() {
 		require.NoError(t, os.Remove(filepath.Join(dir, "z")))

@@ -69,7 +69,8 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 	return counts
 }
 
-func TestATreeComesBackIdentical(t *testing.T) {
+// A tree comes back identical.
+func TestTreeComesBackIdentical(t *testing.T) {
 	files, largest := treeSize(t, testserver.Sample(200, 600), 20<<20)
 	h := plant(t, files, largest)
 	back := t.TempDir()

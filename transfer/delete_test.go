@@ -32,9 +32,9 @@ func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Buc
 	return b
 }
 
-// A program that saves a file may remove it for a moment, and a file system may leave one out that is replaced while its
-// directory is read.
-func TestAFileThatIsInTheSourceAgainIsNotRemoved(t *testing.T) {
+// A file that is in the source again is not removed. A program that saves a file may remove it for a moment, and a
+// file system may leave one out that is replaced while its directory is read.
+func TestWithDeleteFileIsBack(t *testing.T) {
 	src := tree(t, map[string]string{"new": "new"})
 	injector := faults.New()
 	b := filled(t, []string{"gone", "saved"}, driver.WithLayer(injector.Layer()))
@@ -50,7 +50,7 @@ func TestAFileThatIsInTheSourceAgainIsNotRemoved(t *testing.T) {
 
 var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 
-func TestDeleting(t *testing.T) {
+func TestWithDelete(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		opts    []transfer.Option
@@ -82,7 +82,8 @@ func TestDeleting(t *testing.T) {
 	}
 }
 
-func TestDeletingRemovesEmptyDirectories(t *testing.T) {
+// WithDelete removes empty directories.
+func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 	dir := tree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
 	b := memstore.New()
@@ -95,8 +96,9 @@ func TestDeletingRemovesEmptyDirectories(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "was empty"), "it was empty before the job")
 }
 
-// A directory whose volume is not mounted is empty, and so is a misspelled prefix.
-func TestAnEmptySourceDeletesNothing(t *testing.T) {
+// An empty source deletes nothing. A directory whose volume is not mounted is empty, and so is a misspelled
+// prefix.
+func TestWithDeleteEmptySource(t *testing.T) {
 	bucket := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {
 			return transfer.Bucket(filled(t, keys))
@@ -151,7 +153,8 @@ func TestAnEmptySourceDeletesNothing(t *testing.T) {
 	}
 }
 
-func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
+// Nothing is deleted after a failed listing.
+func TestWithDeleteListingFails(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		of   string
@@ -208,8 +211,9 @@ func (s *smallPages) Describe() driver.Description {
 	return d
 }
 
-// If a store or a program's Core lists out of order, objects seem to be missing.
-func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
+// Nothing is deleted after a listing out of order. If a store or a program's Core lists out of order, objects seem
+// to be missing.
+func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
 		dst := filled(t, []string{"a", "b", "c", "z"})
 		report, err := transfer.Copy(t.Context(), dst, evilSource(t, keys...), transfer.WithDelete())
@@ -219,7 +223,8 @@ func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
 	}
 }
 
-func TestNothingIsDeletedIfADirectoryCannotBeListed(t *testing.T) {
+// Nothing is deleted if a directory cannot be listed.
+func TestWithDeleteUnlistableDirectory(t *testing.T) {
 	src := tree(t, map[string]string{"a": "", "b/c": ""})
 	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
 	b := filled(t, []string{"a", "b/c", "z"})
@@ -229,7 +234,8 @@ func TestNothingIsDeletedIfADirectoryCannotBeListed(t *testing.T) {
 	require.Len(t, contents(t, b), 3)
 }
 
-func TestFailedDeletionsAreCounted(t *testing.T) {
+// Failed deletions are counted.
+func TestWithDeleteFailuresAreCounted(t *testing.T) {
 	b := filled(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
 	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
@@ -282,7 +288,8 @@ func (h holding) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, h, keys)
 }
 
-func TestFailedDeletionsOfACoreAreCounted(t *testing.T) {
+// Failed deletions of a Core are counted.
+func TestWithDeleteFailuresOfACore(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error
@@ -322,7 +329,8 @@ func (s stopping) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, er
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
-func TestACanceledJobCountsWhatItDeleted(t *testing.T) {
+// A canceled job counts what it deleted.
+func TestWithDeleteCanceled(t *testing.T) {
 	for _, after := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
 		t.Run(fmt.Sprint(after), func(t *testing.T) {
 			var keys []string

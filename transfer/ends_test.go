@@ -16,7 +16,7 @@ import (
 )
 
 // A job refuses a value that is not a bucket of this library before it makes a request.
-func TestAJobNeedsBucketsOfThisLibrary(t *testing.T) {
+func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 	type other struct{ storage.Bucket }
 	old := []transfer.ExpireRule{{Age: day}}
 	for name, job := range map[string]func(ctx context.Context, b, o storage.Bucket) error{
@@ -74,7 +74,7 @@ func TestAJobNeedsBucketsOfThisLibrary(t *testing.T) {
 }
 
 // A job that may not write to its destination says so first, also if it cannot write to its source, either.
-func TestAJobWhoseDestinationRefusesWritesSaysSo(t *testing.T) {
+func TestJobDestinationRefusesWrites(t *testing.T) {
 	tests := []struct {
 		name string
 		src  func(d driver.Driver) transfer.Source

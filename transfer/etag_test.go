@@ -52,7 +52,7 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 }
 
 // A file that is younger than its object needs no request if the listing has its MD5.
-func TestAnETagThatIsTheMD5OfAFileNeedsNoRequest(t *testing.T) {
+func TestETagIsTheMD5OfAFile(t *testing.T) {
 	for _, row := range []struct {
 		name, before, after, salt string
 		transferred               bool
@@ -83,15 +83,16 @@ func TestAnETagThatIsTheMD5OfAFileNeedsNoRequest(t *testing.T) {
 	}
 }
 
-// A program may run with GODEBUG=fips140=only, which forbids MD5 for security.
-func TestETagsAreComparedUnderFIPS140(t *testing.T) {
+// ETags are compared under FIPS 140, too. A program may run with GODEBUG=fips140=only, which forbids MD5 for
+// security.
+func TestETagUnderFIPS140(t *testing.T) {
 	if fips140.Enforced() {
-		TestAnETagThatIsTheMD5OfAFileNeedsNoRequest(t)
+		TestETagIsTheMD5OfAFile(t)
 		return
 	}
 	program, err := os.Executable()
 	require.NoError(t, err)
-	command := exec.CommandContext(t.Context(), program, "-test.run=^TestETagsAreComparedUnderFIPS140$")
+	command := exec.CommandContext(t.Context(), program, "-test.run=^TestETagUnderFIPS140$")
 	command.Env = append(os.Environ(), "GODEBUG=fips140=only")
 	data, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", data)

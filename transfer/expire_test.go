@@ -126,7 +126,7 @@ func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 }
 
 // Expire applies the lifecycle of a bucket on stores that do not.
-func TestALifecycleIsApplied(t *testing.T) {
+func TestExpireRules(t *testing.T) {
 	clock := start.AddDate(0, 0, -40)
 	now := func() time.Time { return clock }
 	localService, err := local.NewService(t.TempDir(), local.Config{NoSync: true, Now: now})
@@ -181,7 +181,8 @@ func TestALifecycleIsApplied(t *testing.T) {
 	}
 }
 
-func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
+// Versions of removed objects expire.
+func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
 		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
 			return engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
@@ -252,7 +253,8 @@ func (nameless) Versions(context.Context, *storage.ListOptions) iter.Seq2[storag
 	}
 }
 
-func TestAnOldVersionWithoutANameDoesNotExpireTheObject(t *testing.T) {
+// An old version without a name does not expire the object.
+func TestExpireOldVersionWithoutAName(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "k", file("current"))
 	require.NoError(t, err)
@@ -265,13 +267,14 @@ func TestAnOldVersionWithoutANameDoesNotExpireTheObject(t *testing.T) {
 	require.True(t, ok)
 }
 
-func TestOldVersionsAgeNeedsABucketThatKeepsVersions(t *testing.T) {
+// An age of old versions needs a bucket that keeps versions.
+func TestExpireOldVersionsNeedsVersions(t *testing.T) {
 	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// People write "never" as a large number of days.
-func TestAnAgeInDaysIsLimitedToTheLongestDuration(t *testing.T) {
+// An age in days is limited to the longest duration: people write "never" as a large number of days.
+func TestExpireAgeInDaysIsLimited(t *testing.T) {
 	const longest = 106_751 // days
 	for _, row := range []struct {
 		name       string

@@ -15,7 +15,7 @@ import (
 )
 
 // While the primary of a mirror does not respond, a job copies what the second store has, and the report says so.
-func TestAReportSaysThatTheSecondStoreOfAMirrorAnswered(t *testing.T) {
+func TestReportOfAFailover(t *testing.T) {
 	tests := []struct {
 		name string
 		rule faults.Rule

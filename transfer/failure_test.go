@@ -33,7 +33,8 @@ func keysN(n int) []string {
 	return keys
 }
 
-func TestAJobContinuesAfterFailures(t *testing.T) {
+// A job continues after failures.
+func TestJobContinuesAfterFailures(t *testing.T) {
 	inj := faults.New(
 		faults.Fail(faults.Put).ForKey("00003").WithError(storage.PermissionDenied),
 		faults.Fail(faults.Put).ForKey("00007").WithError(storage.Locked),
@@ -63,7 +64,8 @@ func TestAJobContinuesAfterFailures(t *testing.T) {
 	require.Equal(t, int64(18), report.Skipped)
 }
 
-func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
+// A fault at any call is counted or harmless.
+func TestJobFaultAtAnyCall(t *testing.T) {
 	src := filled(t, keysN(5))
 	for n := 1; n <= 12; n++ {
 		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
@@ -81,7 +83,8 @@ func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 	}
 }
 
-func TestAReportKeepsAThousandFailures(t *testing.T) {
+// A report keeps a thousand failures.
+func TestReportKeepsAThousandFailures(t *testing.T) {
 	src := filled(t, keysN(1500))
 	inj := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	report, err := transfer.Copy(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), src)
@@ -97,7 +100,8 @@ func delayed(d time.Duration) storage.Bucket {
 	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, d)).Layer()))
 }
 
-func TestAJobEndsWhenCtxIsDone(t *testing.T) {
+// A job ends when ctx is done.
+func TestJobEndsWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 		defer cancel()
@@ -113,7 +117,8 @@ func TestAJobEndsWhenCtxIsDone(t *testing.T) {
 	})
 }
 
-func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
+// Nothing is deleted after ctx is done.
+func TestWithDeleteCtxIsDone(t *testing.T) {
 	src := filled(t, []string{"a", "b"})
 	dst := filled(t, []string{"spare"})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -123,7 +128,8 @@ func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
 	require.Contains(t, contents(t, dst), "spare")
 }
 
-func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
+// Requests for files and parts are limited together.
+func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	testserver.Slow(t)
 	for _, n := range []int{1, 3, 16} {
 		var current, most atomic.Int64
@@ -219,7 +225,8 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 	return nil, errQuota
 }
 
-func TestAFailureIsAnErrorOfStorage(t *testing.T) {
+// A failure is an error of storage.
+func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	var told error
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
 	report, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}),
@@ -234,8 +241,9 @@ func TestAFailureIsAnErrorOfStorage(t *testing.T) {
 	require.Equal(t, e, told)
 }
 
-// A file that has grown since its directory was listed counts with its stored size.
-func TestBytesAreThoseThatWereStored(t *testing.T) {
+// The bytes of a report are those that were stored: a file that has grown since its directory was listed counts
+// with its stored size.
+func TestReportBytes(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		dst  transfer.End
@@ -263,14 +271,15 @@ func TestBytesAreThoseThatWereStored(t *testing.T) {
 	}
 }
 
-func TestAReportOfNothing(t *testing.T) {
+func TestReportOfNothing(t *testing.T) {
 	report, err := transfer.Copy(t.Context(), memstore.New(), memstore.New())
 	require.NoError(t, err)
 	require.Contains(t, report.String(), "0 transferred (0 B), 0 the same in")
 	require.Zero(t, (&transfer.Report{}).Rate())
 }
 
-func TestAMissingBucketEndsTheJob(t *testing.T) {
+// A missing bucket ends the job.
+func TestJobMissingBucket(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	none, err := service.Bucket("none")
 	require.NoError(t, err)

@@ -69,8 +69,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// The shards are part of the interface: jobs of different releases may share a migration.
-func TestShardsAreStable(t *testing.T) {
+// Shards are stable, as a part of the interface: jobs of different releases may share a migration.
+func TestWithShardIsStable(t *testing.T) {
 	of := map[string]int{}
 	for i := range 8 {
 		filter, err := transfer.NewFilter(transfer.WithShard(i, 8))
@@ -86,7 +86,8 @@ func TestShardsAreStable(t *testing.T) {
 	require.Equal(t, map[string]int{"a": 2, "b/c": 1, "2026/11/21.log": 6, "é": 3}, of)
 }
 
-func TestDeletingKeepsWhatSizesAndTimesDoNotSelect(t *testing.T) {
+// WithDelete keeps what sizes and times do not select.
+func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"small": "x", "large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"})
 	for name, modified := range map[string]time.Time{"small": monday, "large": tuesday, "grown": tuesday} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, name), modified, modified))
@@ -125,7 +126,8 @@ func TestDeletingKeepsWhatSizesAndTimesDoNotSelect(t *testing.T) {
 	}
 }
 
-func TestShardsAddUpToOneJob(t *testing.T) {
+// Shards add up to one job.
+func TestWithShardAddsUp(t *testing.T) {
 	const shards = 3
 	files := map[string]string{}
 	for i := range 40 {

@@ -14,7 +14,7 @@ import (
 )
 
 // A dry run counts the requests and bytes of the job that it stands for.
-func TestADryRunForecasts(t *testing.T) {
+func TestForecastOfADryRun(t *testing.T) {
 	full := memstore.New()
 	dir := t.TempDir()
 	for _, key := range []string{"a", "b", "folder/c"} {
@@ -63,14 +63,16 @@ func TestADryRunForecasts(t *testing.T) {
 	}
 }
 
-func TestADryRunTellsThatTheDiskIsTooSmall(t *testing.T) {
+// A dry run tells that the disk is too small.
+func TestForecastDiskTooSmall(t *testing.T) {
 	forecast := transfer.Forecast{Reads: 1, Received: 3 << 30, Needed: 3 << 30, Free: 2 << 30}
 	require.Equal(t, "at least 1 reads, 3.0 GiB received; the disk has 2.0 GiB free of 3.0 GiB", strings.ReplaceAll(forecast.String(), "\u00a0", " "))
 	forecast.Free = math.MaxInt64
 	require.NotContains(t, forecast.String(), "disk")
 }
 
-func TestAJobThatRunsHasNoForecast(t *testing.T) {
+// A job that runs has no forecast.
+func TestForecastOnlyInADryRun(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "a", "text")
 	report, err := transfer.Download(t.Context(), b, t.TempDir())

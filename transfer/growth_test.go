@@ -63,7 +63,8 @@ func (e endless) with(t *testing.T) storage.Bucket {
 	})
 }
 
-func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
+// Memory does not grow with the number of keys.
+func TestJobMemoryIsBounded(t *testing.T) {
 	const keys = 100_000
 	var peak uint64
 	var removed atomic.Int64
@@ -86,8 +87,8 @@ func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(6<<20), "bytes; the keys take more")
 }
 
-// Only the part of a large bucket near the source is listed.
-func TestADestinationIsNotListedBetweenFilesOfTheSource(t *testing.T) {
+// A destination is not listed between files of the source: only the part of a large bucket near the source is.
+func TestJobListsDestinationNearSource(t *testing.T) {
 	var seen calls
 	b := filled(t, keysN(20_000), seen.layer())
 	src := tree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
@@ -99,8 +100,9 @@ func TestADestinationIsNotListedBetweenFilesOfTheSource(t *testing.T) {
 	require.LessOrEqual(t, seen.count("List")-before, 9, "of 79 pages")
 }
 
-// A directory cannot be listed from the middle, and is not listed again forever.
-func TestADestinationDirectoryMayHoldManyFilesThatTheSourceLacks(t *testing.T) {
+// A destination directory may hold many files that the source lacks: it cannot be listed from the middle, and is
+// not listed again forever.
+func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 	dst := t.TempDir()
 	for _, key := range keysN(2500) {
 		require.NoError(t, os.WriteFile(filepath.Join(dst, key), nil, 0o644))

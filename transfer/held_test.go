@@ -15,7 +15,7 @@ import (
 )
 
 // A job whose bucket has its lease neither removes nor replaces it, and copies it nowhere.
-func TestAJobLeavesOutTheLeaseUnderWhichItRuns(t *testing.T) {
+func TestJobLeavesOutItsLease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	everything := []transfer.ExpireRule{{Age: time.Hour}}
 	for _, row := range []struct {
@@ -95,7 +95,7 @@ func TestAJobLeavesOutTheLeaseUnderWhichItRuns(t *testing.T) {
 }
 
 // Another job's lease is an object as any other.
-func TestALeaseOfAnotherJobIsAnObject(t *testing.T) {
+func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 	b := memstore.New()
 	other := memstore.New()
 	put(t, b, leaseKey, "of another")
@@ -110,7 +110,7 @@ func TestALeaseOfAnotherJobIsAnObject(t *testing.T) {
 }
 
 // Old versions of a lease are no lease.
-func TestOldVersionsOfALeaseExpire(t *testing.T) {
+func TestExpireOldVersionsOfALease(t *testing.T) {
 	for name, b := range kept(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -162,7 +162,8 @@ func entries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.L
 	return all
 }
 
-func TestAnInventoryListsWhatTheBucketDoes(t *testing.T) {
+// An inventory lists what the bucket does.
+func TestInventoryListsAsTheBucket(t *testing.T) {
 	b, i := inventoried(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
 	require.Equal(t, taken, i.Taken)
 	require.Equal(t, "photos", i.Bucket)
@@ -171,7 +172,8 @@ func TestAnInventoryListsWhatTheBucketDoes(t *testing.T) {
 	require.Equal(t, entries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), entries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
 }
 
-func TestAnInventoryOfAPartOfABucketHasItsKeys(t *testing.T) {
+// An inventory of a part of a bucket has its keys.
+func TestInventoryOfAPartOfABucket(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	put(t, b, "2026/1.jpg", "")
 	put(t, b, "2025/1.jpg", "")
@@ -237,7 +239,8 @@ func TestCompareWithAnInventory(t *testing.T) {
 	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
 }
 
-func TestRemovalsByAnInventoryLeaveWhatChangedSince(t *testing.T) {
+// Removals by an inventory leave what has changed since.
+func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		profile string // one without conditions asks for the attributes before
@@ -282,7 +285,8 @@ func TestRemovalsByAnInventoryLeaveWhatChangedSince(t *testing.T) {
 	}
 }
 
-func TestRemoveWithoutAnInventoryRemovesWhatIsSelected(t *testing.T) {
+// Without an inventory, Remove removes what is selected.
+func TestRemoveWithoutInventory(t *testing.T) {
 	b := filled(t, []string{"a.tmp", "b", "c/d.tmp"})
 	report, err := transfer.Remove(t.Context(), b, transfer.WithInclude("*.tmp"))
 	require.NoError(t, err)
@@ -334,7 +338,8 @@ func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	return b, inventoryOf(t, b, reports)
 }
 
-func TestOldVersionsOfAnInventoryExpire(t *testing.T) {
+// Old versions of an inventory expire.
+func TestExpireByInventory(t *testing.T) {
 	b, i := versioned(t)
 	require.Equal(t, entries(t, b.List(t.Context())), entries(t, i.List(t.Context())))
 	// "b" is brought back: its newest version is current again
@@ -348,7 +353,8 @@ func TestOldVersionsOfAnInventoryExpire(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, b))
 }
 
-func TestJobsRefuseAnInventoryThatDoesNotFit(t *testing.T) {
+// Jobs refuse an inventory that does not fit.
+func TestInventoryDoesNotFit(t *testing.T) {
 	b, i := inventoried(t, "a")
 	other := memstore.New()
 	for _, row := range []struct {
@@ -383,7 +389,7 @@ func TestJobsRefuseAnInventoryThatDoesNotFit(t *testing.T) {
 	}
 }
 
-func TestHostileInventories(t *testing.T) {
+func TestInventoryHostile(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	put(t, b, "a", "a")
 	put(t, b, "b", "b")
@@ -516,7 +522,8 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, body, err
 }
 
-func TestAnErrorWhileAnInventoryIsReadIsThatOfItsStore(t *testing.T) {
+// An error while an inventory is read is that of its store.
+func TestInventoryReadFails(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	(&report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
@@ -528,7 +535,8 @@ func TestAnErrorWhileAnInventoryIsReadIsThatOfItsStore(t *testing.T) {
 	require.Equal(t, "wait", e.Hint)
 }
 
-func TestAFileLargerThanItsManifestSaysDoesNotFillTheDisk(t *testing.T) {
+// A file larger than its manifest says does not fill the disk.
+func TestInventoryFileTooLarge(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	disk := &metered{Driver: memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(disk)
@@ -541,7 +549,8 @@ func TestAFileLargerThanItsManifestSaysDoesNotFillTheDisk(t *testing.T) {
 	require.Less(t, disk.read, 2<<20)
 }
 
-func TestAnInventoryOfAnotherProviderIsRefused(t *testing.T) {
+// An inventory of another provider is refused.
+func TestInventoryOfAnotherProvider(t *testing.T) {
 	reports := memstore.New()
 	(&report{schema: schema}).write(t, reports)
 	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
@@ -552,7 +561,8 @@ func TestAnInventoryOfAnotherProviderIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAnInventoryWithoutAChecksumIsNotComplete(t *testing.T) {
+// An inventory without a checksum is not complete.
+func TestInventoryWithoutChecksum(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	reports := memstore.New()
 	reportOf(t, b).write(t, reports)
@@ -694,7 +704,8 @@ func TestInventoryOfAzure(t *testing.T) {
 	}
 }
 
-func TestATableReaderReadsOtherFormats(t *testing.T) {
+// A table reader reads other formats.
+func TestTableReaderReadsOtherFormats(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	put(t, b, "a+b", "a")
 	r := reportOf(t, b)

@@ -15,7 +15,7 @@ import (
 
 // S3 names each version "null" that is written before a bucket keeps versions, or while that is suspended:
 // the name of a row of an inventory may be that of another version since.
-func TestAVersionWhoseNameIsUsedAgainStays(t *testing.T) {
+func TestInventoryVersionNameUsedAgain(t *testing.T) {
 	type world struct {
 		*testing.T
 		b       storage.Bucket

@@ -31,7 +31,8 @@ func generated(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
 	return b, inventoryOf(t, b, reports)
 }
 
-func TestShardsByInventoryAreRangesOfNearlyEqualSize(t *testing.T) {
+// Shards by inventory are ranges of nearly equal size.
+func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 	const shards = 6
 	n := testserver.Sample(12_000, 60_000)
 	b, i := generated(t, n)
@@ -52,7 +53,7 @@ func TestShardsByInventoryAreRangesOfNearlyEqualSize(t *testing.T) {
 	require.Len(t, all, n)
 }
 
-func TestMoreShardsThanObjects(t *testing.T) {
+func TestInventoryMoreShardsThanObjects(t *testing.T) {
 	for n := range 4 {
 		b, i := generated(t, n)
 		var all int64
@@ -65,8 +66,9 @@ func TestMoreShardsThanObjects(t *testing.T) {
 	}
 }
 
-// The hash of a key needs all keys of the destination in each shard.
-func TestShardsByInventoryListOnlyTheirRangeOfTheDestination(t *testing.T) {
+// Shards by an inventory list only their range of the destination. The hash of a key needs all keys of the
+// destination in each shard.
+func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 	b, i := generated(t, 8000)
 	pages, size := 0, 0
 	for shard := range 4 {

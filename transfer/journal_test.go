@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-func TestAJournalContinuesAJob(t *testing.T) {
+// A journal continues a job.
+func TestWithJournalContinues(t *testing.T) {
 	const files = 60
 	keys := make([]string, files)
 	texts := map[string]string{}
@@ -58,7 +59,8 @@ func TestAJournalContinuesAJob(t *testing.T) {
 	}
 }
 
-func TestAJournalStopsAtAFailure(t *testing.T) {
+// A journal stops at a failure.
+func TestWithJournalStopsAtAFailure(t *testing.T) {
 	src := filled(t, []string{"a", "b", "c", "d"})
 	inj := faults.New(faults.Fail(faults.Put).Nth(2))
 	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -80,7 +82,8 @@ func TestAJournalStopsAtAFailure(t *testing.T) {
 	require.Len(t, contents(t, b), 4)
 }
 
-func TestADeletingJobBeginsAgain(t *testing.T) {
+// A job with WithDelete begins again.
+func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
 	state := memstore.New()
 	src := filled(t, []string{"a", "b"})
 	b := filled(t, []string{"0", "z"})
@@ -92,7 +95,8 @@ func TestADeletingJobBeginsAgain(t *testing.T) {
 	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
 }
 
-func TestAJournalLiesOutsideTheEnds(t *testing.T) {
+// A journal lies outside the ends.
+func TestWithJournalOutsideTheEnds(t *testing.T) {
 	src := memstore.New()
 	b := memstore.New()
 	_, err := src.Upload(t.Context(), "in/a", file("a"))
@@ -114,7 +118,7 @@ func TestAJournalLiesOutsideTheEnds(t *testing.T) {
 // A journal says something only about the job that was interrupted: not in another bucket, not after that job has
 // ended, and not when it was brought back later. Each row interrupts a job, and returns a bucket with what somebody
 // made of its journal. The next job must see a file that has changed before the key of the journal.
-func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
+func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	const key = "jobs/nightly"
 	for _, row := range []struct {
 		name string
@@ -197,7 +201,7 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 }
 
 // A job that selects more files than the interrupted one does not leave out those that this one ignored.
-func TestAJournalIsOfFilesOfATime(t *testing.T) {
+func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	src := filled(t, []string{"a", "b"})
 	dst := memstore.New()
 	state := memstore.New()
@@ -229,7 +233,7 @@ func TestAJournalIsOfFilesOfATime(t *testing.T) {
 
 // A layer that is added between two runs changes what is done: files of the first run would be in plain text, or in one
 // store of two.
-func TestAJournalIsOfTheEndsAndTheirLayers(t *testing.T) {
+func TestWithJournalAndLayers(t *testing.T) {
 	second := memstore.New()
 	mirrored, err := mirror.New(second, mirror.Config{})
 	require.NoError(t, err)

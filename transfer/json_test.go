@@ -13,7 +13,7 @@ import (
 )
 
 // Programs keep reports of nightly jobs: the names are promised.
-func TestAReportInJSON(t *testing.T) {
+func TestReportInJSON(t *testing.T) {
 	report := &transfer.Report{
 		Transferred:  1,
 		Skipped:      2,

@@ -69,7 +69,8 @@ func (k killedJob) run(log *os.File) error {
 	return err
 }
 
-func TestAKilledJobIsRepeated(t *testing.T) {
+// A killed job is repeated.
+func TestJobKilledIsRepeated(t *testing.T) {
 	testserver.Slow(t)
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))

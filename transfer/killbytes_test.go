@@ -155,7 +155,7 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 }
 
 // A killed transfer sends or receives at most 16 MiB again, or a tenth of the file, and nothing of it stays.
-func TestAKilledTransferLosesLittle(t *testing.T) {
+func TestJobKilledLosesLittle(t *testing.T) {
 	testserver.Slow(t)
 	sizes := []int64{40e6, 100e6}
 	if os.Getenv(largeKills) != "" {

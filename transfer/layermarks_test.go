@@ -48,7 +48,7 @@ func keepingStores(t *testing.T) (all []keeping) {
 
 // An overlay was in use, moved and removed objects, and was taken away. Neither Undelete nor RestoreAt brings a marker
 // or a tombstone back as an object.
-func TestMarkersOfAnOverlayDoNotComeBack(t *testing.T) {
+func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, b := range keepingStores(t) {
 			t.Run(fmt.Sprintf("%s, keep old %t", b.name, keepOld), func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestMarkersOfAnOverlayDoNotComeBack(t *testing.T) {
 }
 
 // RestoreAt to each moment of an overlay's work never makes an object of a marker.
-func TestAMomentOfAnOverlayHasNoMarkers(t *testing.T) {
+func TestRestoreAtOfAnOverlay(t *testing.T) {
 	for _, b := range keepingStores(t) {
 		if !strings.HasPrefix(b.name, "versions") {
 			continue
@@ -117,7 +117,7 @@ func TestAMomentOfAnOverlayHasNoMarkers(t *testing.T) {
 }
 
 // Each write to a mirror leaves a version of a note. No job makes an object of one.
-func TestNotesOfAMirrorDoNotComeBack(t *testing.T) {
+func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	for _, b := range keepingStores(t) {
 		t.Run(b.name, func(t *testing.T) {
 			layer, err := mirror.New(memstore.New(), mirror.Config{})

@@ -56,7 +56,8 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-func TestALeaseSurvivesAnOutage(t *testing.T) {
+// A lease survives an outage.
+func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		seconds int
@@ -114,8 +115,8 @@ func TestALeaseSurvivesAnOutage(t *testing.T) {
 	}
 }
 
-// A job that is stopped may have much to clean up.
-func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
+// A lease is renewed until the job has returned: a job that is stopped may have much to clean up.
+func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		start := time.Now()
@@ -149,7 +150,7 @@ func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 
 // A host whose clock is wrong must not stop the job on all others, nor start it too early. These leases are
 // of a release that wrote times of the hosts.
-func TestNoClockOfAHostDelaysOrStartsARun(t *testing.T) {
+func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	const interval = time.Hour
 	for _, row := range []struct {
 		name   string
@@ -186,7 +187,7 @@ func TestNoClockOfAHostDelaysOrStartsARun(t *testing.T) {
 }
 
 // A bucket of a program that tells no times.
-func TestAStoreWithoutTimesKeepsTheInterval(t *testing.T) {
+func TestEveryOnAStoreWithoutTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
 		defer cancel()
@@ -204,7 +205,8 @@ func stamp(field string, t time.Time) string {
 	return `"` + field + `":"` + t.Format(time.RFC3339Nano) + `"`
 }
 
-func TestAnObjectWithoutALeaseIsRefused(t *testing.T) {
+// An object without a lease is refused.
+func TestEveryRefusesAnObjectWithoutALease(t *testing.T) {
 	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
 		t.Run(text, func(t *testing.T) {
 			b := memstore.New()

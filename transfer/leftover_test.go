@@ -13,7 +13,7 @@ import (
 )
 
 // A job that was killed may have left the object of its question. It is no data.
-func TestTheQuestionOfAKilledJobIsNotCopied(t *testing.T) {
+func TestJobLeavesOutQuestions(t *testing.T) {
 	ends := map[string]func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string){
 		"a bucket": func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string) {
 			b := memstore.New()

@@ -13,8 +13,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// If a link is broken today, the files to which it led yesterday may still exist.
-func TestFilesBelowABrokenLinkAreNotDeleted(t *testing.T) {
+// Files below a broken link are not deleted: if a link is broken today, the files to which it led yesterday may
+// still exist.
+func TestWithLinksBroken(t *testing.T) {
 	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
 	leftovers := []string{"current", "current/index.html", "current/sub/x.html"}
 	for _, row := range []struct {
@@ -48,7 +49,8 @@ func TestFilesBelowABrokenLinkAreNotDeleted(t *testing.T) {
 	}
 }
 
-func TestAPathGoesThroughThreeLinksAtMost(t *testing.T) {
+// A path goes through three links at most.
+func TestWithLinksThreeAtMost(t *testing.T) {
 	dir := tree(t, map[string]string{"d/file": "x"})
 	for i := range 5 {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, fmt.Sprint(i)), 0o755))
@@ -66,7 +68,8 @@ func TestAPathGoesThroughThreeLinksAtMost(t *testing.T) {
 	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failures)
 }
 
-func TestDirectoriesThatLinkToEachOtherEnd(t *testing.T) {
+// Directories that link to each other end.
+func TestWithLinksInACircle(t *testing.T) {
 	const n = 6
 	dir := t.TempDir()
 	for i := range n {
@@ -83,7 +86,7 @@ func TestDirectoriesThatLinkToEachOtherEnd(t *testing.T) {
 }
 
 // The directory of WithResume is never transferred, wherever it is.
-func TestTheResumeDirectoryIsSkipped(t *testing.T) {
+func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 	files := map[string]string{"a": "x", ".cache/mine": "x", ".cache/job/1.upload": "journal"}
 	want := []string{"a", ".cache/mine"}
 	t.Run("of a source", func(t *testing.T) {
@@ -117,7 +120,7 @@ func TestTheResumeDirectoryIsSkipped(t *testing.T) {
 }
 
 // Names are data, and must not reach a terminal as commands.
-func TestFailuresArePrintable(t *testing.T) {
+func TestReportFailuresArePrintable(t *testing.T) {
 	dir := tree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
 	require.NoError(t, os.Symlink("nowhere\x1b[2J", filepath.Join(dir, "l\x1b[31mink")))
 	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())

@@ -34,7 +34,8 @@ func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-func TestAnObjectThatIsReadShorterThanListedIsAnError(t *testing.T) {
+// An object that is read shorter than listed is an error.
+func TestDownloadShorterThanListed(t *testing.T) {
 	src := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
@@ -54,7 +55,8 @@ func TestAnObjectThatIsReadShorterThanListedIsAnError(t *testing.T) {
 	})
 }
 
-func TestAnObjectThatGrowsBeforeItIsReadIsTransferred(t *testing.T) {
+// An object that grows before it is read is transferred.
+func TestDownloadGrowsBeforeItIsRead(t *testing.T) {
 	src := memstore.New()
 	for _, text := range []string{"short", "a longer one"} {
 		_, err := src.Upload(t.Context(), "a", strings.NewReader(text))

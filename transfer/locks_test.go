@@ -68,7 +68,8 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	})
 }
 
-func TestJobsKeepLocksOnRequest(t *testing.T) {
+// Jobs keep locks on request.
+func TestWithLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, directory := lockingBuckets(t)
 	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Compliance))
@@ -108,8 +109,8 @@ func TestJobsKeepLocksOnRequest(t *testing.T) {
 	require.Equal(t, int64(2), report.Failed, "objects without a lock are copied")
 }
 
-// TestAResumedCopyHasTagsAndLocks has a copy fail after its parts were sent, and repeats it.
-func TestAResumedCopyHasTagsAndLocks(t *testing.T) {
+// A copy fails after its parts were sent, and is repeated. It then has its tags and locks.
+func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, _ := lockingBuckets(t)
 	_, err := memory.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 20<<20)),
@@ -142,7 +143,8 @@ func TestAResumedCopyHasTagsAndLocks(t *testing.T) {
 	require.Equal(t, map[string]string{"team": "blue"}, tags)
 }
 
-func TestLockedVersionsDoNotStopExpire(t *testing.T) {
+// Locked versions do not stop Expire.
+func TestExpireLockedVersions(t *testing.T) {
 	memory, directory := lockingBuckets(t)
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +168,8 @@ func TestLockedVersionsDoNotStopExpire(t *testing.T) {
 	}
 }
 
-func TestRulesOfExpireSelectByTags(t *testing.T) {
+// Rules of Expire select by tags.
+func TestExpireSelectsByTags(t *testing.T) {
 	memory, directory := lockingBuckets(t)
 	temp := map[string]string{"class": "temp"}
 	both := map[string]string{"class": "temp", "team": "blue"}

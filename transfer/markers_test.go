@@ -13,7 +13,7 @@ import (
 
 // Consoles and rclone mark each folder by an empty object. A job neither transfers nor removes it, and does not
 // find the folder different for it.
-func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
+func TestJobsSkipFolderMarkers(t *testing.T) {
 	files := []string{"a/b/c", "a/b.d", "a/d", "beside", "beside/x", "z"}
 	markers := append(foldermarker.Of(files...), "a/empty/deep/", "a/empty/")
 	marked := func(t *testing.T) storage.Bucket {

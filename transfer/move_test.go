@@ -94,7 +94,7 @@ func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 }
 
 // Whatever fails, and whenever the job is cut, each file is at one end at least.
-func TestAMovedObjectIsNeverMissing(t *testing.T) {
+func TestMoveNeverLosesAnObject(t *testing.T) {
 	for nth := 1; nth <= 12; nth++ {
 		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
 			for _, rule := range []faults.Rule{faults.Fail(call).Nth(nth), faults.DropResponse(call).Nth(nth)} {
@@ -165,8 +165,9 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 	})
 }
 
-// Both ends have such a file, and the next job compares it again.
-func TestAMovedFileThatCannotBeRemovedCountsAsTransferredAndFailed(t *testing.T) {
+// A moved file that cannot be removed counts as transferred and failed. Both ends have such a file, and the next
+// job compares it again.
+func TestMoveRemovalFails(t *testing.T) {
 	inj := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 	src := memstore.New(driver.WithLayer(inj.Layer()))
 	dst := memstore.New()
@@ -230,7 +231,7 @@ func (d hasty) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, 
 }
 
 // A move that was cut after a copy continues, although the copy has the time of its source.
-func TestAMoveContinuesIfACopyIsAsOldAsItsSource(t *testing.T) {
+func TestMoveContinuesAfterACopy(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return hasty{d} }))
 	for _, key := range []string{"from/a", "to/a"} {
 		_, err := b.Upload(t.Context(), key, file("text"))
@@ -303,7 +304,8 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 	}
 }
 
-func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
+// A move whose response was lost is reported.
+func TestMoveResponseLost(t *testing.T) {
 	inj := faults.New(faults.DropResponse(faults.Move).Nth(1))
 	b := memstore.New(driver.WithLayer(inj.Layer()))
 	_, err := b.Upload(t.Context(), "from/a", file("text"))
@@ -317,7 +319,7 @@ func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
 }
 
 // Copy and Download take a Source. If it is a whole bucket, a move can remove from it.
-func TestCopyAndDownloadMoveFromABucket(t *testing.T) {
+func TestCopyAndDownloadWithMove(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
 	dir := t.TempDir()
@@ -333,7 +335,7 @@ func TestCopyAndDownloadMoveFromABucket(t *testing.T) {
 
 // A process that was killed just before it removed a file leaves it under a private name. If it is not the file that
 // was to be removed, the next job gives it its name back.
-func TestAMoveRecoversTheNameOfAFile(t *testing.T) {
+func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 	aside := ".omnibucket-removed-0123456789abcdef-k"
 	tests := []struct {
 		name string

@@ -45,7 +45,8 @@ func evilSource(t *testing.T, keys ...string) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return evil{c, keys} })
 }
 
-func TestNoKeyLeadsOutOfTheDirectory(t *testing.T) {
+// No key leads out of the directory.
+func TestDownloadStaysInItsDirectory(t *testing.T) {
 	for _, key := range []string{
 		"../out", "..", ".", "/etc/out", "a/../../out", "a//b", "./a", "a/", "a/.", "nul\x00",
 		".omnibucket/signing.key", ".omnibucket", ".OmniBucket/x", "buckets/one/.omnibucket/signing.key", "a/.omnibucket-0123456789abcdef",
@@ -62,7 +63,8 @@ func TestNoKeyLeadsOutOfTheDirectory(t *testing.T) {
 	}
 }
 
-func TestALinkInTheDirectoryDoesNotLeadOut(t *testing.T) {
+// A link in the directory does not lead out.
+func TestDownloadFollowsNoLink(t *testing.T) {
 	outside := t.TempDir()
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "a")))
@@ -81,7 +83,7 @@ func TestALinkInTheDirectoryDoesNotLeadOut(t *testing.T) {
 
 // A file written through a link in the directory would be listed under its other
 // name, and the next job would delete it.
-func TestALinkInTheDestinationIsNotFollowed(t *testing.T) {
+func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	src := tree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
 	dir := tree(t, map[string]string{"z/sub/keep": "x"})
 	require.NoError(t, os.Symlink("z", filepath.Join(dir, "a")))
@@ -94,7 +96,8 @@ func TestALinkInTheDestinationIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
+// A directory cannot hold a key below a file.
+func TestDownloadKeyBelowAFile(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {
 		_, err := b.Upload(t.Context(), key, file(key))
@@ -116,7 +119,8 @@ func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
 	}
 }
 
-func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
+// An error names the obstacle in the directory.
+func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"dir", "file/below", "sound"} {
 		_, err := b.Upload(t.Context(), key, file(key))
@@ -134,7 +138,8 @@ func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
-func TestAFileThatAnotherJobHasCreatedMeanwhileStays(t *testing.T) {
+// A file that another job has created meanwhile stays.
+func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "b")
 	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -155,7 +160,8 @@ func TestAFileThatAnotherJobHasCreatedMeanwhileStays(t *testing.T) {
 	require.Equal(t, "theirs", string(data))
 }
 
-func TestAnErrorDoesNotNameTheTemporaryFile(t *testing.T) {
+// An error does not name the temporary file.
+func TestDownloadErrorHidesTemporaryFile(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	_, err := transfer.Download(t.Context(), evilSource(t, long), t.TempDir())
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -192,7 +198,7 @@ func (m markers) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[sto
 }
 
 // The internal directory of a local bucket has the key that signs its URLs.
-func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
+func TestUploadSkipsInternalDirectories(t *testing.T) {
 	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir)
@@ -207,7 +213,7 @@ func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 }
 
 // Only a mark shows whose a temporary file is: its process may be another program, which has taken such a name.
-func TestFilesThatAreNamedLikeTemporaryOnesStay(t *testing.T) {
+func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	foreign := map[string]string{
 		".omnibucket-0123456789abcdef":     "another's",
 		".omnibucket-0123456789abcdef-0":   "another's, too",
@@ -232,7 +238,7 @@ func TestFilesThatAreNamedLikeTemporaryOnesStay(t *testing.T) {
 }
 
 // A process that dies leaves the file of storage.DownloadFile, too.
-func TestAFileThatIsBeingDownloadedIsNoObject(t *testing.T) {
+func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	b := memstore.New()
 	other := memstore.New()
 	dir := t.TempDir()
@@ -251,7 +257,7 @@ func TestAFileThatIsBeingDownloadedIsNoObject(t *testing.T) {
 	require.Positive(t, jobs)
 }
 
-func TestLinks(t *testing.T) {
+func TestWithLinks(t *testing.T) {
 	outside := tree(t, map[string]string{"secret": "x"})
 	dir := tree(t, map[string]string{"a/file": "text", "z": "last"})
 	for link, to := range map[string]string{
@@ -303,7 +309,8 @@ func (s short) Download(_ context.Context, key string, _ *storage.DownloadOption
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
-func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
+// A body that ends early creates no file.
+func TestDownloadBodyEndsEarly(t *testing.T) {
 	src := wrapped.Bucket(t, evilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), src, dir)
@@ -325,7 +332,8 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 	panic("thrown")
 }
 
-func TestAPanicReachesTheCaller(t *testing.T) {
+// A panic reaches the caller.
+func TestJobPanicReachesTheCaller(t *testing.T) {
 	src := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), src, t.TempDir()) })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), src) })

@@ -18,7 +18,7 @@ import (
 
 // An end may lie in a folder of another one by an address that does not tell. Then the job refuses before it replaces
 // or removes a file, however many files there are and whatever it selects.
-func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
+func TestJobRefusesANestedEnd(t *testing.T) {
 	many := func(format string) (keys []string) {
 		for i := range 1500 {
 			keys = append(keys, fmt.Sprintf(format, i))
@@ -101,7 +101,7 @@ func requireKept(t *testing.T, result map[string]string, in ...storage.Bucket) {
 }
 
 // A job replaces files of the end of WithBackup, too: it may lie in an end of the job, or an end in it.
-func TestABackupIsNotNestedInAnEnd(t *testing.T) {
+func TestWithBackupNestedInAnEnd(t *testing.T) {
 	for name, row := range map[string]struct{ dst, src, backup string }{
 		"in the source":              {"dst", "src", "src in/"},
 		"around the source":          {"dst", "src in/", "src"},
@@ -141,7 +141,7 @@ func TestABackupIsNotNestedInAnEnd(t *testing.T) {
 }
 
 // A job whose ends are two places looks through an end once more only if it replaces files and the end has many.
-func TestLookingThroughAnEndCosts(t *testing.T) {
+func TestJobLooksForNestedEndsRarely(t *testing.T) {
 	for name, row := range map[string]struct {
 		replaced bool
 		opts     []transfer.Option
@@ -192,7 +192,7 @@ func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOption
 
 // Many folders of a bucket may look alike, as the parts of a table or the pages of a site do. No number of them makes
 // two places of one.
-func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
+func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 	for name, row := range map[string]struct {
 		readOnly bool
 		want     storage.Code
@@ -223,7 +223,7 @@ func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
 }
 
 // Folders that look alike are no reason to refuse a source that is another place.
-func TestManyFoldersMayLookLikeAnotherPlace(t *testing.T) {
+func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
 	dst := memstore.New()
 	src := memstore.New()
 	for i := range 300 {

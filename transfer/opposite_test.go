@@ -47,7 +47,7 @@ func aheadBy(ahead time.Duration) driver.Driver {
 }
 
 // A move removes a file because of one that it has not written only if that one is still there.
-func TestAMoveLooksAgainAtAFileThatItHasNotWritten(t *testing.T) {
+func TestMoveLooksAgain(t *testing.T) {
 	both := map[string]string{"k": "precious"}
 	filled := func(ahead time.Duration) (driver.Driver, storage.Bucket) {
 		d := aheadBy(ahead)
@@ -91,7 +91,7 @@ func TestAMoveLooksAgainAtAFileThatItHasNotWritten(t *testing.T) {
 }
 
 // A move writes a file again that both ends have, unless that of the destination was written an hour after the other.
-func TestAMoveCopiesAgainWhatMayBeTheOtherMovesReason(t *testing.T) {
+func TestMoveCopiesAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		ahead     time.Duration // the clock of the destination
 		fromDir   bool
@@ -177,7 +177,7 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 
 // Two moves in opposite directions lose nothing: the one stops before or after a call, the other, too, then the
 // one ends, and then the other.
-func TestMovesInOppositeDirectionsLoseNothing(t *testing.T) {
+func TestMoveInOppositeDirections(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
 	for name, row := range map[string]struct {
 		p, q  time.Duration // how long the stores have the file; 0 if not
@@ -211,7 +211,7 @@ func TestMovesInOppositeDirectionsLoseNothing(t *testing.T) {
 
 // Uploads keep the time of a file and downloads set it, so that a file that was downloaded meanwhile has the size and
 // the time of the one that the other job has listed.
-func TestMovesInOppositeDirectionsLoseNothingOfADirectory(t *testing.T) {
+func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	const moments = 28
 	for name, row := range map[string]struct{ dir, bucket bool }{
 		"the directory has it": {true, false},
@@ -321,7 +321,7 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 
 // On S3, equal content has one revision: only the time shows that an object was written again. The other job runs when
 // the one has stored its copy.
-func TestAMoveLooksAtTheTimeOfEqualRevisions(t *testing.T) {
+func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 	p := equalRevisions{storeWith(t, time.Minute, 0)}
 	q := equalRevisions{storeWith(t, 0, 0)}
 	var once sync.Once
@@ -368,7 +368,7 @@ func runStopped(first, second *gate, jobs [2]func()) {
 
 // With WithMissingOnly, a file that appears in the directory meanwhile may be another one. It is skipped, and the
 // source keeps its own.
-func TestAMoveOfMissingFilesKeepsTheSourceOfOneThatAppears(t *testing.T) {
+func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	dir := t.TempDir()
 	p := engine.New(d)

@@ -74,7 +74,7 @@ func TestPatterns(t *testing.T) {
 }
 
 // An excluded tree may have anything in it: it is not read.
-func TestAnExcludedDirectoryIsNotRead(t *testing.T) {
+func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "out/b": "x"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
 	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
@@ -85,7 +85,8 @@ func TestAnExcludedDirectoryIsNotRead(t *testing.T) {
 	require.Error(t, err, "otherwise it is read")
 }
 
-func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
+// Buckets of one account are copied by the store.
+func TestCopyByTheStore(t *testing.T) {
 	var seen calls
 	service := memstore.NewService(memstore.ServiceConfig{}, seen.layer())
 	var ends [2]storage.Bucket
@@ -111,7 +112,8 @@ func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
 	require.Equal(t, int64(8), last.Bytes, "although no byte passed through this machine")
 }
 
-func TestInvalidArgumentsAreRefusedBeforeAnyChange(t *testing.T) {
+// Invalid arguments are refused before any change.
+func TestJobRefusesInvalidArguments(t *testing.T) {
 	var nobody storage.ReadWriter
 	b := memstore.New()
 	other := t.TempDir()
@@ -147,7 +149,7 @@ func TestInvalidArgumentsAreRefusedBeforeAnyChange(t *testing.T) {
 	}
 }
 
-func TestRules(t *testing.T) {
+func TestWithRule(t *testing.T) {
 	dir := tree(t, map[string]string{"a.html": "x", "b.css": "y"})
 	rule := transfer.WithRule(func(key string) []storage.WriteOption {
 		if strings.HasSuffix(key, ".html") {
@@ -182,7 +184,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestAnInvalidRuleFailsOnlyItsFile(t *testing.T) {
+// An invalid rule fails only its file.
+func TestWithRuleInvalid(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithRule(func(key string) []storage.WriteOption {
@@ -196,7 +199,8 @@ func TestAnInvalidRuleFailsOnlyItsFile(t *testing.T) {
 	require.Equal(t, int64(1), report.Transferred)
 }
 
-func TestADryRunWritesNothing(t *testing.T) {
+// A dry run writes nothing.
+func TestWithDryRunWritesNothing(t *testing.T) {
 	dir := tree(t, map[string]string{"new": "12345", "same": "x", "sub/changed": "longer"})
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
@@ -222,7 +226,8 @@ func TestADryRunWritesNothing(t *testing.T) {
 	require.NoDirExists(t, missing)
 }
 
-func TestADryRunPredictsFailuresOfNames(t *testing.T) {
+// A dry run predicts failures of names.
+func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	failures := func(r *transfer.Report) map[string]string {
 		failed := map[string]string{}
 		for _, f := range r.Failures {
@@ -263,7 +268,8 @@ func TestADryRunPredictsFailuresOfNames(t *testing.T) {
 	require.Zero(t, compared.NotCompared)
 }
 
-func TestTheLargestConcurrencyIsBounded(t *testing.T) {
+// The largest concurrency is bounded.
+func TestWithConcurrencyIsBounded(t *testing.T) {
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))
 	require.NoError(t, err)

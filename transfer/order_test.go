@@ -75,7 +75,7 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 }
 
 // The consoles of S3 and Google create a folder as an empty object "mark/".
-func TestAFolderMarkerDoesNotStopATransfer(t *testing.T) {
+func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	b := onServer(t, s3server.Config{Strict: true}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
@@ -103,7 +103,8 @@ func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[
 	return r.Core.List(ctx, &storage.ListOptions{})
 }
 
-func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
+// A bucket that ignores StartAfter is not listed forever.
+func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	b := wrapped.Bucket(t, filled(t, keysN(5000)), func(c storage.Core) storage.Core { return restarting{c} })
@@ -113,7 +114,7 @@ func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
 
 // A listing in tree order ends with an error. The journal has the last key before it: what lies
 // before that key in byte order, and comes after it in the tree, was not copied.
-func TestAJournalDoesNotContinueAListingInTreeOrder(t *testing.T) {
+func TestWithJournalInTreeOrder(t *testing.T) {
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {
 			b := onServer(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)

@@ -124,7 +124,8 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 }
 
-func TestExcludingAnotherPartDoesNotAllowAnOverlap(t *testing.T) {
+// Excluding another part does not allow an overlap.
+func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 	for name, c := range map[string]struct {
 		dst, src, pattern string
 		want              error
@@ -155,7 +156,7 @@ func TestExcludingAnotherPartDoesNotAllowAnOverlap(t *testing.T) {
 }
 
 // The state of an upload is in files, which would be objects in a bucket.
-func TestTheResumeDirectoryMustNotBeInABucketOfTheJob(t *testing.T) {
+func TestWithResumeDirectoryInABucketOfTheJob(t *testing.T) {
 	top := t.TempDir()
 	b, err := local.Open(top, local.Config{})
 	require.NoError(t, err)

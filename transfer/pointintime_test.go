@@ -163,7 +163,8 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedUndeleteTellsWhatMayBeBack(t *testing.T) {
+// An interrupted Undelete tells what may be back.
+func TestUndeleteInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: 3, markers: 1, interrupted: cancel}
 	report, err := transfer.Undelete(ctx, engine.New(d, storage.WithVersioning(true)))
@@ -216,7 +217,7 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 }
 
 // The listing has two entries for each key: a marker and a version. Nothing is requested for a single key.
-func TestTenThousandObjectsAreBroughtBackByTenBatches(t *testing.T) {
+func TestUndeleteInBatches(t *testing.T) {
 	const n = 10_000
 	var seen calls
 	b := memstore.New(storage.WithVersioning(true), seen.layer())

@@ -31,7 +31,8 @@ func countEntries(entries *int) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver { return listed{d, entries} })
 }
 
-func TestAPrefixListsOnlyItsKeys(t *testing.T) {
+// A prefix lists only its keys.
+func TestWithPrefixListsOnlyItsKeys(t *testing.T) {
 	var ofSource, ofDestination int
 	src := filled(t, []string{"a/1", "a/2", "b", "b/1", "b2/1", "c"}, countEntries(&ofSource))
 	dst := filled(t, []string{"a/old", "b3", "c/old"}, countEntries(&ofDestination))
@@ -44,7 +45,8 @@ func TestAPrefixListsOnlyItsKeys(t *testing.T) {
 	require.Equal(t, []string{"a/old", "b", "b/1", "b2/1", "c/old"}, remaining(t, dst))
 }
 
-func TestAPrefixReadsNoOtherDirectory(t *testing.T) {
+// A prefix reads no other directory.
+func TestWithPrefixReadsNoOtherDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a/1": "", "b/x1": "", "b/x/2": "", "b/y": "", "bb": ""})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "a", "link"))) // it would fail
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "link")))

@@ -80,7 +80,8 @@ func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handler.ServeHTTP(w, r)
 }
 
-func TestAKilledJobSendsNoPartTwice(t *testing.T) {
+// A killed job sends no part twice.
+func TestWithResumeAfterAKill(t *testing.T) {
 	const before = 3 // parts that are there when the process is killed
 	r := resumedJob(t.TempDir())
 	require.NoError(t, os.Mkdir(r.tree(), 0o755))
@@ -149,7 +150,8 @@ func keptUploads(t *testing.T, dir string) []string {
 	return result
 }
 
-func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {
+// An upload that is not resumed is abandoned.
+func TestWithResumeAbandonsUploads(t *testing.T) {
 	aborted := 0
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -186,7 +188,8 @@ func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {
 	require.Empty(t, keptUploads(t, kept))
 }
 
-func TestAnInvalidResumeDirectoryIsRefused(t *testing.T) {
+// An invalid resume directory is refused.
+func TestWithResumeInvalidDirectory(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"file": "x"})
 	for name, kept := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {

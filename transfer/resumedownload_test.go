@@ -63,7 +63,7 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 	require.Empty(t, hidden(t, h.dir))
 }
 
-func TestAnInterruptedDownload(t *testing.T) {
+func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
 	resume := transfer.WithResume(t.TempDir())
 	t.Run("leaves nothing without WithResume", func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestAnInterruptedDownload(t *testing.T) {
 }
 
 // Several jobs may write to one directory at once: none removes files of another.
-func TestJobsInOneDirectoryAtOnce(t *testing.T) {
+func TestDownloadsInOneDirectoryAtOnce(t *testing.T) {
 	h := interruptDownload(t)
 	for i := range 20 {
 		put(t, h.bucket, "small/"+string(rune('a'+i)), "x")

@@ -43,7 +43,7 @@ func (c *calls) count(call string) int {
 
 // Upload stores a.txt, then both ends are changed. The rows say what the next Upload
 // does.
-func TestComparisonOfUploads(t *testing.T) {
+func TestUploadCompares(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
@@ -94,7 +94,8 @@ func TestComparisonOfUploads(t *testing.T) {
 	}
 }
 
-func TestOnlyMissingFilesAreTransferred(t *testing.T) {
+// Only missing files are transferred.
+func TestWithMissingOnly(t *testing.T) {
 	files := map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"}
 	result := map[string]string{"b/c": "kept", "other": "kept"}
 	want := map[string]string{"a": "new a", "b/c": "kept", "b/d": "new d", "other": "kept"}
@@ -128,7 +129,7 @@ func TestOnlyMissingFilesAreTransferred(t *testing.T) {
 // A store's clock may be ahead: a file changed just after its upload seems to be
 // older than its object. The times of the files are set, because a file system gives two writes within
 // one tick of the kernel's clock the same time.
-func TestClocksMayDiffer(t *testing.T) {
+func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
 		dir := t.TempDir()
@@ -149,7 +150,7 @@ func TestClocksMayDiffer(t *testing.T) {
 }
 
 // An object whose time is days in the future is younger than each edit.
-func TestAnObjectFromTheFutureIsComparedDeeply(t *testing.T) {
+func TestUploadObjectFromTheFuture(t *testing.T) {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	for _, row := range []struct {
 		name        string
@@ -194,7 +195,8 @@ func TestAnObjectFromTheFutureIsComparedDeeply(t *testing.T) {
 	}
 }
 
-func TestASourceFromTheFutureIsCopiedOnce(t *testing.T) {
+// A source from the future is copied once.
+func TestCopySourceFromTheFuture(t *testing.T) {
 	src := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) })
 	dst := memstore.New()
 	for _, text := range []string{"before", "after."} {
@@ -209,8 +211,8 @@ func TestASourceFromTheFutureIsCopiedOnce(t *testing.T) {
 	}
 }
 
-// An object of another program has no mtime.
-func TestAForeignObjectIsTheSameIfItsBytesAre(t *testing.T) {
+// An object of another program, which has no mtime, is the same if its bytes are.
+func TestUploadForeignObject(t *testing.T) {
 	b := memstore.New()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o644))
@@ -221,7 +223,7 @@ func TestAForeignObjectIsTheSameIfItsBytesAre(t *testing.T) {
 	require.Equal(t, int64(1), report.Skipped)
 }
 
-func TestComparisonOfDownloads(t *testing.T) {
+func TestDownloadCompares(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
@@ -264,7 +266,7 @@ func TestComparisonOfDownloads(t *testing.T) {
 }
 
 // A touched file gets its time again, so that it is read only once.
-func TestATouchedFileIsHashedOnce(t *testing.T) {
+func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	var seen calls
 	b := memstore.New(seen.layer())
 	_, err := b.Upload(t.Context(), "a.txt", file("text"))
@@ -279,7 +281,7 @@ func TestATouchedFileIsHashedOnce(t *testing.T) {
 	}
 }
 
-func TestComparisonOfCopies(t *testing.T) {
+func TestCopyCompares(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
 		name        string

@@ -50,7 +50,8 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	})
 }
 
-func TestJitterDelaysRuns(t *testing.T) {
+// Jitter delays runs.
+func TestWithJitterDelaysRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
 		defer cancel()
@@ -73,7 +74,7 @@ func TestJitterDelaysRuns(t *testing.T) {
 }
 
 // Programs that are deployed together start together.
-func TestJitterDelaysTheFirstRun(t *testing.T) {
+func TestWithJitterDelaysTheFirstRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delays := map[time.Duration]bool{}
 		for range 20 {
@@ -90,8 +91,8 @@ func TestJitterDelaysTheFirstRun(t *testing.T) {
 	})
 }
 
-// Goroutines represent processes, because a lease depends only on the bucket.
-func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
+// One process at a time runs the job. Goroutines represent processes, because a lease depends only on the bucket.
+func TestEveryRunsInOneProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
@@ -117,7 +118,8 @@ func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 	})
 }
 
-func TestAnIntervalSurvivesTheProcess(t *testing.T) {
+// An interval survives the process.
+func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		start := time.Now()
@@ -134,9 +136,9 @@ func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 	})
 }
 
-// A dead process does not release its lease. The bucket refuses its writes, as if it
-// were dead.
-func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
+// The lease of a dead process is taken over. The process does not release it, and the bucket refuses its writes,
+// as if it were dead.
+func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		inj := faults.New()
@@ -173,7 +175,8 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	})
 }
 
-func TestALeaseIsReleasedWhenCtxIsDone(t *testing.T) {
+// A lease is released when ctx is done.
+func TestEveryReleasesItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -187,7 +190,8 @@ func TestALeaseIsReleasedWhenCtxIsDone(t *testing.T) {
 	})
 }
 
-func TestABucketWithoutConditionsIsUnsupportedBeforeAnythingRuns(t *testing.T) {
+// A bucket without conditions is unsupported before anything runs.
+func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, missing := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, missing} }))
@@ -211,7 +215,8 @@ func (w without) Describe() driver.Description {
 	return d
 }
 
-func TestAnObjectThatIsNotALeaseIsNotOverwritten(t *testing.T) {
+// An object that is not a lease is not overwritten.
+func TestEveryOverwritesNoOtherObject(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), leaseKey, file("a picture"))
 	require.NoError(t, err)
@@ -220,7 +225,8 @@ func TestAnObjectThatIsNotALeaseIsNotOverwritten(t *testing.T) {
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
 
-func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
+// A failure to acquire a lease is reported and retried.
+func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inj := faults.New()
 		b := memstore.New(driver.WithLayer(inj.Layer()))
@@ -254,7 +260,8 @@ func TestEveryRefusesInvalidArguments(t *testing.T) {
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)), storage.InvalidArgument)
 }
 
-func TestTheLongestIntervalDoesNotOverflow(t *testing.T) {
+// The longest interval does not overflow.
+func TestEveryLongestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*365*24*time.Hour)
 		defer cancel()

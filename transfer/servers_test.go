@@ -86,7 +86,7 @@ func freshAddress(t *testing.T, scheme, query string) string {
 }
 
 // The servers are those that are running: all of them with "make test-all".
-func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
+func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	there := serverStops(t)
 	if len(there) == 0 {
 		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
@@ -130,7 +130,7 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 }
 
 // S3 is left out: its removals cannot name one write, and moves to and fro may lose a file there (rule J5).
-func TestMovesToAndFroBetweenServersLoseNothing(t *testing.T) {
+func TestMoveToAndFroBetweenServers(t *testing.T) {
 	const killAfter = 4 * time.Second // long enough for whole rounds on a slow server
 	for _, s := range servers {
 		if s.name == "MINIO" {

@@ -76,7 +76,8 @@ func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 	return from, to, seen
 }
 
-func TestShardsOfBoundsDoEachFileOnce(t *testing.T) {
+// Shards of bounds do each file once.
+func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 	src, dst, _ := halfCopied(t, 3000)
 	put(t, dst, "b/extraneous", "x")
 	bounds, err := transfer.ShardBounds(t.Context(), src, 4)
@@ -95,8 +96,8 @@ func TestShardsOfBoundsDoEachFileOnce(t *testing.T) {
 	require.True(t, c.Equal())
 }
 
-// The hash of a key needs all keys in each shard.
-func TestShardsOfBoundsListOnlyTheirRange(t *testing.T) {
+// Shards of bounds list only their range. The hash of a key needs all keys in each shard.
+func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	src, dst, seen := halfCopied(t, 8000)
 	listed := func(job func()) int {
 		before := seen.count("List")
@@ -135,8 +136,9 @@ func TestShardsOfBoundsListOnlyTheirRange(t *testing.T) {
 	}
 }
 
-// An empty range is not an empty source, whose destination stays.
-func TestAShardWhoseRangeIsEmptyRemovesFromTheDestination(t *testing.T) {
+// A shard whose range is empty removes from the destination. An empty range is not an empty source, whose
+// destination stays.
+func TestWithShardBoundsEmptyRange(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
 	for _, key := range []string{"a", "b"} {
@@ -151,7 +153,8 @@ func TestAShardWhoseRangeIsEmptyRemovesFromTheDestination(t *testing.T) {
 	require.EqualValues(t, 2, report.Deleted)
 }
 
-func TestShardsOfBoundsOfStoresThatListInAnyOrder(t *testing.T) {
+// Stores that list in any order have shards by bounds, too.
+func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	src := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	dst := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	for i := range 100 {
@@ -191,7 +194,7 @@ func TestShardBoundsOfFewKeys(t *testing.T) {
 	}
 }
 
-func TestShardBoundsThatAreRefused(t *testing.T) {
+func TestShardBoundsRefused(t *testing.T) {
 	for name, opts := range map[string][]transfer.Option{
 		"not in order":     {transfer.WithShard(0, 3), transfer.WithShardBounds("b", "a")},
 		"too few":          {transfer.WithShard(0, 3), transfer.WithShardBounds("a")},
@@ -209,7 +212,7 @@ func TestShardBoundsThatAreRefused(t *testing.T) {
 }
 
 // A journal is that of one range of keys.
-func TestAJournalOfOtherBounds(t *testing.T) {
+func TestWithJournalOfOtherBounds(t *testing.T) {
 	src := memstore.New()
 	state := memstore.New()
 	put(t, src, "a", "x")

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
+// A server that throttles loses no file.
+func TestJobServerThrottles(t *testing.T) {
 	testserver.Slow(t)
 	const files, rate = 1000, 300
 	dir := t.TempDir()

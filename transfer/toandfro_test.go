@@ -89,7 +89,7 @@ func runMoves(file string) error {
 const roundsSuffix = ".rounds"
 
 // Processes move files round a circle of ends, and are killed at any moment. No file is ever lost.
-func TestMovesToAndFroLoseNothing(t *testing.T) {
+func TestMoveToAndFro(t *testing.T) {
 	testserver.Slow(t)
 	directories := func(n int) (ends []string) {
 		for range n {

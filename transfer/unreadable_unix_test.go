@@ -54,7 +54,8 @@ func syncUnprivileged(src transfer.End) error {
 	return nil
 }
 
-func TestUnreadableFilesAreCountedAndOthersStored(t *testing.T) {
+// Unreadable files are counted and others stored.
+func TestUploadUnreadableFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "shut"), 0))
@@ -67,8 +68,8 @@ func TestUnreadableFilesAreCountedAndOthersStored(t *testing.T) {
 	}
 }
 
-// Only the names in such a directory can be read.
-func TestFilesOfAnUnreadableDirectoryAreNotDeleted(t *testing.T) {
+// Files of an unreadable directory are not deleted: only the names in such a directory can be read.
+func TestWithDeleteUnreadableDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "half"), 0o755) })
@@ -151,7 +152,7 @@ func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOp
 
 // A directory whose top takes no files may have folders that do: the job asks by its other end. If that takes no files
 // either, the error says what to do.
-func TestADestinationOfWhichOnlyAFolderTakesFiles(t *testing.T) {
+func TestJobDestinationOfWhichAFolderTakesFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"kept": "x", "open/old": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "open"), 0o777))
 	require.Equal(t, "1 1  false\n0 0 permission denied true\n", unprivileged(t, "unprivileged destination", dir))

@@ -15,7 +15,7 @@ import (
 )
 
 // Each name of a directory costs a stat, so the walk does not read all of a large one.
-func TestAWalkEndsInTheMiddleOfADirectory(t *testing.T) {
+func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	const files = 3 * readAtOnce
 	dir := t.TempDir()
 	for i := range files {
@@ -44,7 +44,7 @@ func TestAWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 }
 
 // A log may grow by any number of bytes after it was listed.
-func TestAFileThatGrewIsNotReadForItsETag(t *testing.T) {
+func TestMatchesETagOfAFileThatGrew(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte("grown"), 0o666))
 	root, err := os.OpenRoot(dir)

@@ -55,7 +55,8 @@ func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, a, keys)
 }
 
-func TestATransferCallsACoreThatIsWrapped(t *testing.T) {
+// A job calls a Core that is wrapped.
+func TestJobCallsAWrappedCore(t *testing.T) {
 	notes := []string{}
 	inner := memstore.New()
 	dst := wrapped.Bucket(t, inner, func(c storage.Core) storage.Core { return audited{c, &sync.Mutex{}, &notes} })

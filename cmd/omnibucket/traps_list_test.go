@@ -40,7 +40,7 @@ var traps = []trap{
 	{what: "a copy into a Bucket that changes bodies fails", test: "TestABucketOfAnotherTypeIsRefused", in: ".", why: "commands open only our own buckets"},
 	{what: "Finish keeps smuggled headers", test: "TestFinishKeepsNoAttributeThatTheSenderSet", in: "uploads", why: "no command receives uploads of browsers"},
 	{what: "one SVG costs seconds of CPU", test: "TestInspectionTakesTimeInProportion", in: "uploads/rules", why: "no command inspects content"},
-	{what: "a wrong clock stops a leased job for years", test: "TestNoClockOfAHostDelaysOrStartsARun", in: "transfer", why: "no command takes a lease"},
+	{what: "a wrong clock stops a leased job for years", test: "TestEveryIgnoresClocksOfHosts", in: "transfer", why: "no command takes a lease"},
 	{what: "a console's folder marker stops every transfer", test: "TestFolderMarkersStopNoCommand"},
 	{what: "metadata has - for _, and shows the library's own id", test: "TestMetadataRenamedByTheServer"},
 	{what: "probe declares a conditional delete that loses writes", test: "TestProbeKnowsTheRacesOfTheProfileInTheAddress"},
