@@ -165,7 +165,7 @@ func text(t *testing.T, b storage.Bucket) string {
 }
 
 // Processes release, die and stall at random while others wait.
-func TestOneHolderAtATime(t *testing.T) {
+func TestLeaseHasOneHolder(t *testing.T) {
 	for _, store := range stores {
 		for seed := range uint64(3) {
 			t.Run(store.name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestOneHolderAtATime(t *testing.T) {
 }
 
 // A process is killed at each of its calls, before or after it took effect, or only the response is lost.
-func TestKilledAtEveryCall(t *testing.T) {
+func TestLeaseKilledAtEveryCall(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		opts []lease.Option
@@ -254,7 +254,8 @@ func TestKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-func TestAStalledHolderFindsItsLeaseLost(t *testing.T) {
+// A stalled holder finds its lease lost.
+func TestHoldStalledLosesTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		p := new(process).of(t, b)
@@ -276,8 +277,9 @@ func TestAStalledHolderFindsItsLeaseLost(t *testing.T) {
 	})
 }
 
-// A paused process runs none of its timers. The resource refuses its token when it wakes up.
-func TestAFencedResourceRefusesAFormerHolder(t *testing.T) {
+// A fenced resource refuses a former holder. A paused process runs none of its timers, and the resource refuses
+// its token when it wakes up.
+func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		highest := int64(0)
@@ -300,7 +302,7 @@ func TestAFencedResourceRefusesAFormerHolder(t *testing.T) {
 
 // Nothing that a process writes has a time of its own clock, and it reads none: only the store's
 // clock measures the interval, and that may be wrong by a year.
-func TestNoClockOfAProcessMatters(t *testing.T) {
+func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -326,7 +328,7 @@ func TestNoClockOfAProcessMatters(t *testing.T) {
 
 // A store whose clock was set back delays a run by the interval at most, also if the process that waits is
 // replaced by another one again and again.
-func TestAClockOfTheStoreThatWasSetBack(t *testing.T) {
+func TestWithIntervalClockSetBack(t *testing.T) {
 	for name, lives := range map[string]time.Duration{"one process waits": 2 * time.Hour, "each process waits 25 minutes": 25 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -349,7 +351,8 @@ func TestAClockOfTheStoreThatWasSetBack(t *testing.T) {
 	}
 }
 
-func TestTheIntervalDoesNotApplyAfterADeath(t *testing.T) {
+// The interval does not apply after a death.
+func TestWithIntervalAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		p := new(process).of(t, b)
@@ -413,7 +416,7 @@ func TestHoldReleasesAfterAPanic(t *testing.T) {
 	require.NotContains(t, text(t, b), "holder")
 }
 
-func TestHandover(t *testing.T) {
+func TestWithHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		holder, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
@@ -444,7 +447,7 @@ func TestHandover(t *testing.T) {
 }
 
 // A request for a lease does not renew it for its holder.
-func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
+func TestWithHandoverOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		p := new(process).of(t, b)
@@ -460,7 +463,7 @@ func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
 	})
 }
 
-func TestRemoval(t *testing.T) {
+func TestWithRemoval(t *testing.T) {
 	for name, lacking := range map[string]storage.Features{"conditionally": 0, "without a condition": storage.ConditionalRemove} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacking})))
@@ -478,7 +481,7 @@ func TestRemoval(t *testing.T) {
 }
 
 // A request to remove the object must not arrive when another process may hold the lease.
-func TestASlowRemovalRemovesNoLeaseOfAnother(t *testing.T) {
+func TestWithRemovalSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 		p := new(process).of(t, b)
@@ -514,7 +517,7 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 }
 
 // A lease in the form of an earlier release of package transfer, or of adapters/tus.
-func TestLeasesOfEarlierReleases(t *testing.T) {
+func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	for _, row := range []struct {
 		name, text string
 		after      time.Duration
@@ -541,7 +544,8 @@ func TestLeasesOfEarlierReleases(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatIsNotALeaseIsRefused(t *testing.T) {
+// An object that is not a lease is refused.
+func TestAcquireRefusesOtherObjects(t *testing.T) {
 	for _, foreign := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``, `{"holder":"a","token":-1}`, `{"holder":"` + strings.Repeat("a", 1<<17) + `"}`} {
 		b := memstore.New()
 		_, err := b.Upload(t.Context(), key, strings.NewReader(foreign))
@@ -555,7 +559,8 @@ func TestAnObjectThatIsNotALeaseIsRefused(t *testing.T) {
 	}
 }
 
-func TestAHolderWhoseObjectIsReplacedOrRemovedHasLostItsLease(t *testing.T) {
+// A holder whose object is replaced or removed has lost its lease.
+func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 	for _, foreign := range []string{"", "text", `{"holder":"thief"}`} {
 		t.Run(foreign, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -576,7 +581,7 @@ func TestAHolderWhoseObjectIsReplacedOrRemovedHasLostItsLease(t *testing.T) {
 	}
 }
 
-func TestArguments(t *testing.T) {
+func TestAcquireArguments(t *testing.T) {
 	b := memstore.New()
 	job := func(context.Context) error {
 		t.Error("it ran")
@@ -604,7 +609,7 @@ func TestArguments(t *testing.T) {
 	require.Nil(t, lease.FromContext(t.Context()))
 }
 
-func TestABucketWithoutConditions(t *testing.T) {
+func TestAcquireWithoutConditions(t *testing.T) {
 	for _, missing := range []storage.Features{storage.ConditionalCreate, storage.ConditionalUpdate} {
 		inj := faults.New()
 		b := memstore.New(driver.WithLayer(inj.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: missing})))
@@ -657,7 +662,7 @@ func (b *canceling) Upload(
 }
 
 // A waiter makes at most one read per twelfth of the TTL, and a holder four writes per TTL.
-func TestRequestsAreBounded(t *testing.T) {
+func TestLeaseRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		holder := new(process).of(t, b)
@@ -676,7 +681,7 @@ func TestRequestsAreBounded(t *testing.T) {
 
 // A lease that was copied with its bucket, or restored from a snapshot, has no holder that renews it. Nobody takes it from
 // a holder that lives, and a process that waits gets it after a TTL.
-func TestALeaseOfAnotherPlaceOrTime(t *testing.T) {
+func TestAcquireLeaseOfAnotherPlaceOrTime(t *testing.T) {
 	t.Run("copied with its bucket while it is held", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := memstore.New()

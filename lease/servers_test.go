@@ -49,7 +49,7 @@ var servers = []struct {
 
 // Processes acquire the lease again and again, and some die. No token comes twice, however slow the
 // machine is.
-func TestOneHolderAtATimeOnServers(t *testing.T) {
+func TestLeaseHasOneHolderOnServers(t *testing.T) {
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
 			address := server.address(t)
