@@ -13,7 +13,7 @@ import (
 
 // The mark of a trimmed log travels with a copy of its bucket, or older entries come back beside it. Trim never removes an
 // entry that an earlier call did not name, and nothing from the original.
-func TestTheMarkOfALogThatWasCopiedOrRestored(t *testing.T) {
+func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 	for name, back := range map[string][]string{
 		"copied with its bucket":  nil,
 		"older entries came back": {"log/00000000000000000001", "log/00000000000000000002"},

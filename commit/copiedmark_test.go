@@ -78,7 +78,7 @@ func newLog(t *testing.T, b storage.Bucket) *commit.Log {
 }
 
 // A whole copy is the same log.
-func TestACopiedLogIsTrimmed(t *testing.T) {
+func TestTrimACopiedLog(t *testing.T) {
 	src := trimmedTwice(t, 6, 8)
 	dst := memstore.New()
 	copied(t, dst, src, foldermarker.Keys(t, src)...)

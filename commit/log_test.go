@@ -81,7 +81,8 @@ func texts(ctx context.Context, log *commit.Log, start int64) (got []string, err
 	return got, nil
 }
 
-func TestEntriesAreReadInOrder(t *testing.T) {
+// Entries are read in order.
+func TestLogReadsInOrder(t *testing.T) {
 	log, b := inMemory(t)
 	last, err := log.Last(t.Context())
 	require.NoError(t, err)
@@ -112,7 +113,8 @@ func TestEntriesAreReadInOrder(t *testing.T) {
 	require.True(t, exists)
 }
 
-func TestTheLastEntryIsFoundWithoutAListing(t *testing.T) {
+// The last entry is found without a listing.
+func TestLastWithoutAListing(t *testing.T) {
 	counting := faults.New()
 	b := memstore.New(driver.WithLayer(counting.Layer()))
 	log, err := commit.New(b, "log/")
@@ -132,7 +134,7 @@ func TestTheLastEntryIsFoundWithoutAListing(t *testing.T) {
 }
 
 // A writer that was beaten sees what won, and appends after it.
-func TestALoserSeesWhatWon(t *testing.T) {
+func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, b := inMemory(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -153,7 +155,8 @@ func TestALoserSeesWhatWon(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "after 3"}, got)
 }
 
-func TestNothingIsAppended(t *testing.T) {
+// Nothing is appended if next fails or the entry is too large.
+func TestAppendFails(t *testing.T) {
 	conflict := errors.New("conflict")
 	for name, row := range map[string]struct {
 		next func(int64) ([]byte, error)
@@ -208,7 +211,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 	}
 }
 
-func TestTrimmedEntriesAreNotInTheLog(t *testing.T) {
+// Trimmed entries are not in the log.
+func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, b := inMemory(t)
 	_, err := b.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))
 	require.NoError(t, err)
@@ -246,7 +250,7 @@ func TestTrimmedEntriesAreNotInTheLog(t *testing.T) {
 }
 
 // A writer is paused before its write. Meanwhile others append, and trim what it would have collided with.
-func TestAPausedWriterFindsNoFreeNumber(t *testing.T) {
+func TestAppendOfAPausedWriter(t *testing.T) {
 	paused, b := inMemory(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -270,7 +274,7 @@ func TestAPausedWriterFindsNoFreeNumber(t *testing.T) {
 
 // If the log is trimmed twice meanwhile, the writer cannot know whether its number was free. No reader sees
 // what it wrote.
-func TestAWriterThatWasPausedForLongGetsOutcomeUnknown(t *testing.T) {
+func TestAppendOutcomeUnknown(t *testing.T) {
 	paused, b := inMemory(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -296,7 +300,7 @@ func TestAWriterThatWasPausedForLongGetsOutcomeUnknown(t *testing.T) {
 
 // The response to a write is lost. Before the writer looks, others trim its entry, and another writer that was paused
 // puts an object into the free place. The entry was in the log, so that it must not be appended again.
-func TestAnEntryThatWasTrimmedIsNotAppendedAgain(t *testing.T) {
+func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	for name, opts := range map[string][]storage.OpenOption{
 		"the log looks what is stored":           {once},
 		"a retry of the bucket is refused first": nil,
@@ -335,7 +339,8 @@ func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 	require.Equal(t, []string{"b", "c"}, got)
 }
 
-func TestAWriterThatWasIdleAppendsAfterTheLastEntry(t *testing.T) {
+// A writer that was idle appends after the last entry.
+func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle, b := inMemory(t)
 		other, err := commit.New(b, "log/")
@@ -354,7 +359,8 @@ func TestAWriterThatWasIdleAppendsAfterTheLastEntry(t *testing.T) {
 	})
 }
 
-func TestTrimRemovesFromABucketThatListsInAnyOrder(t *testing.T) {
+// Trim removes from a bucket that lists in any order.
+func TestTrimListsInAnyOrder(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	log, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -369,7 +375,7 @@ func TestTrimRemovesFromABucketThatListsInAnyOrder(t *testing.T) {
 	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
-func TestAReaderFollows(t *testing.T) {
+func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := inMemory(t)
 		appendText(t, log, "a", "b")
@@ -441,7 +447,7 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 
 // A process is killed at each of its calls, before or after it took effect, or only the response is lost.
 // Each entry of which it was told is stored, all entries are there once, and others can continue.
-func TestKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores, synctest.Test) }
+func TestLogKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores, synctest.Test) }
 
 // killedAtEveryCall calls bubble for each row: a process that was killed waits between its attempts, which takes
 // no time in a bubble.
@@ -524,7 +530,7 @@ func contains(told []string, text string) bool {
 
 // Several processes append, read and trim at once, and responses are lost: some order of all calls explains
 // what each of them has seen.
-func TestAllCallsAreLinearizable(t *testing.T) { linearizable(t, stores, 6) }
+func TestLogIsLinearizable(t *testing.T) { linearizable(t, stores, 6) }
 
 func linearizable(t *testing.T, stores []store, rounds uint64) {
 	for _, store := range stores {

@@ -102,7 +102,8 @@ func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	require.EqualValues(t, 5, number)
 }
 
-func TestAnAppendWhoseLookFailsStoresNothing(t *testing.T) {
+// An append whose look fails stores nothing.
+func TestAppendLookFails(t *testing.T) {
 	log, b := inMemory(t)
 	appendText(t, log, "a")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -34,8 +34,8 @@ var servers = []store{
 	}},
 }
 
-func TestKilledAtEveryCallOnServers(t *testing.T) {
+func TestLogKilledAtEveryCallOnServers(t *testing.T) {
 	killedAtEveryCall(t, servers, func(t *testing.T, row func(*testing.T)) { row(t) })
 }
 
-func TestAllCallsAreLinearizableOnServers(t *testing.T) { linearizable(t, servers, 2) }
+func TestLogIsLinearizableOnServers(t *testing.T) { linearizable(t, servers, 2) }
