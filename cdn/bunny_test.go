@@ -23,7 +23,7 @@ func newBunny(t *testing.T) *cdn.BunnySigner {
 
 // The token is the one of Bunny's vectors with the name plain
 // (https://github.com/BunnyWay/BunnyCDN.TokenAuthentication, e2e/vectors.json).
-func TestBunnyURLsAreThoseOfBunnysVectors(t *testing.T) {
+func TestBunnySignerVectors(t *testing.T) {
 	signedURL, err := newBunny(t).SignedDownloadURL(t.Context(), "300kb.jpg")
 	require.NoError(t, err)
 	require.Equal(

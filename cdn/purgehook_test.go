@@ -86,7 +86,8 @@ func put(t *testing.T, b storage.Uploader, keys ...string) {
 
 func none[T any](_ T, err error) error { return err }
 
-func TestEachOperationPurgesItsKeys(t *testing.T) {
+// Each operation purges its keys.
+func TestPurgeHookOfEachOperation(t *testing.T) {
 	versionsOf := func(ctx context.Context, b storage.Bucket, key string) ([]storage.VersionEntry, error) {
 		var all []storage.VersionEntry
 		for v, err := range storage.Versions(ctx, b, storage.WithPrefix(key)) {
@@ -204,7 +205,8 @@ func TestEachOperationPurgesItsKeys(t *testing.T) {
 	}
 }
 
-func TestNothingIsPurgedBeforeTheWrite(t *testing.T) {
+// Nothing is purged before the write.
+func TestPurgeHookPurgesAfterTheWrite(t *testing.T) {
 	inner := memstore.NewDriver(memstore.Config{})
 	r := &recorder{purge: func(ctx context.Context, _ []string) error {
 		_, err := inner.Head(ctx, &driver.GetRequest{Key: "a", Length: -1})
@@ -216,7 +218,7 @@ func TestNothingIsPurgedBeforeTheWrite(t *testing.T) {
 	require.Empty(t, *failures)
 }
 
-func TestOutcomes(t *testing.T) {
+func TestPurgeHookOutcomes(t *testing.T) {
 	upload := func(ctx context.Context, b storage.Bucket) error {
 		return none(b.Upload(ctx, "a", strings.NewReader("new")))
 	}
@@ -289,7 +291,8 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestAWriteSucceedsAlthoughItsPurgeFails(t *testing.T) {
+// A write succeeds although its purge fails.
+func TestPurgeHookPurgeFails(t *testing.T) {
 	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
 	r := &recorder{purge: func(context.Context, []string) error { return refusal }}
 	b, failures := open(t, r)
@@ -314,7 +317,8 @@ func (d ending) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, 
 	return attrs, err
 }
 
-func TestAPurgeDoesNotEndWithTheCallersContext(t *testing.T) {
+// A purge does not end with the caller's context.
+func TestPurgeHookOutlivesTheContext(t *testing.T) {
 	type key struct{}
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	r := &recorder{purge: func(ctx context.Context, _ []string) error {
@@ -330,7 +334,8 @@ func TestAPurgeDoesNotEndWithTheCallersContext(t *testing.T) {
 	require.Empty(t, *failures)
 }
 
-func TestAPurgeIsRepeated(t *testing.T) {
+// A purge is repeated.
+func TestPurgeHookRepeats(t *testing.T) {
 	busy := func(code storage.Code) error { return &storage.Error{Code: code, RetryAfter: 2 * time.Second} }
 	for _, row := range []struct {
 		name     string
@@ -366,7 +371,8 @@ func TestAPurgeIsRepeated(t *testing.T) {
 	}
 }
 
-func TestAPurgeIsBoundedInTime(t *testing.T) {
+// A purge is bounded in time.
+func TestPurgeHookIsBoundedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{purge: func(ctx context.Context, _ []string) error {
 			<-ctx.Done()
@@ -403,7 +409,8 @@ func manyKeys(n int) func(func(string) bool) {
 	}
 }
 
-func TestManyKeysArePurgedInBatches(t *testing.T) {
+// Many keys are purged in batches.
+func TestPurgeHookBatches(t *testing.T) {
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
 		if urls[0] == site+"100" {
 			return storage.PermissionDenied
@@ -422,7 +429,8 @@ func TestManyKeysArePurgedInBatches(t *testing.T) {
 	require.Len(t, (*failures)[0].urls, 100)
 }
 
-func TestAPurgerMayChangeItsArgument(t *testing.T) {
+// A purger may change its argument.
+func TestPurgerMayChangeItsArgument(t *testing.T) {
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
 		clear(urls)
 		return storage.PermissionDenied

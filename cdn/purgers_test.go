@@ -87,7 +87,7 @@ var purgers = map[string]struct {
 	}},
 }
 
-func TestRequestsOnTheWire(t *testing.T) {
+func TestPurgersOnTheWire(t *testing.T) {
 	for _, row := range []struct {
 		name, line, header, value, body string
 	}{
@@ -114,7 +114,7 @@ func TestRequestsOnTheWire(t *testing.T) {
 	}
 }
 
-func TestASoftPurgeOfFastly(t *testing.T) {
+func TestFastlySoftPurge(t *testing.T) {
 	w := newWire(t, responding(http.StatusOK, purgers["fastly"].success))
 	p, err := cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token, Soft: true, HTTPClient: w.client()})
 	require.NoError(t, err)
@@ -144,7 +144,8 @@ func manyURLs(n int) []string {
 	return urls
 }
 
-func TestOthersTakeOneURLInARequest(t *testing.T) {
+// CDNs other than Cloudflare take one URL in a request.
+func TestPurgersTakeOneURLInARequest(t *testing.T) {
 	for _, name := range []string{"fastly", "bunny"} {
 		w := newWire(t, responding(http.StatusOK, purgers[name].success))
 		p, err := purgers[name].open(w.client())
@@ -156,7 +157,7 @@ func TestOthersTakeOneURLInARequest(t *testing.T) {
 	}
 }
 
-func TestABrokenAPI(t *testing.T) {
+func TestPurgersBrokenAPI(t *testing.T) {
 	redirect := func(w http.ResponseWriter, r *http.Request) {
 		if r.Host == "evil.example" {
 			_, _ = io.WriteString(w, `{"success":true,"status":"ok"}`)
@@ -233,7 +234,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestAnAPIThatHangsIsGivenTenSeconds(t *testing.T) {
+// An API that hangs is given ten seconds.
+func TestPurgersAPIHangs(t *testing.T) {
 	for name, purger := range purgers {
 		synctest.Test(t, func(t *testing.T) {
 			hangs := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -249,7 +251,7 @@ func TestAnAPIThatHangsIsGivenTenSeconds(t *testing.T) {
 	}
 }
 
-func TestACanceledPurge(t *testing.T) {
+func TestPurgersCanceled(t *testing.T) {
 	for name, purger := range purgers {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWire(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -262,7 +264,8 @@ func TestACanceledPurge(t *testing.T) {
 	}
 }
 
-func TestURLsAreChecked(t *testing.T) {
+// URLs are checked.
+func TestPurgersCheckURLs(t *testing.T) {
 	for name, purger := range purgers {
 		w := newWire(t, responding(http.StatusOK, purger.success))
 		p, err := purger.open(w.client())

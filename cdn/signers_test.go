@@ -43,7 +43,8 @@ func signers(t *testing.T) map[string]signer {
 	}
 }
 
-func TestEachSignerRefusesWhatItsCDNDoesNotEnforce(t *testing.T) {
+// Each signer refuses what its CDN does not enforce.
+func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 	for _, row := range []struct {
 		option string
 		given  storage.SignedDownloadOption
@@ -68,7 +69,7 @@ func TestEachSignerRefusesWhatItsCDNDoesNotEnforce(t *testing.T) {
 	}
 }
 
-func TestStableURLs(t *testing.T) {
+func TestSignersStableURLs(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := []storage.SignedDownloadOption{storage.WithStableFor(time.Hour), storage.WithTTL(time.Minute)}
 	for name, s := range signers(t) {
@@ -128,7 +129,7 @@ func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestHostileKeys(t *testing.T) {
+func TestSignersHostileKeys(t *testing.T) {
 	for name, s := range signers(t) {
 		for _, row := range []struct {
 			key, path string // path is "" if the key is refused
@@ -176,7 +177,8 @@ func TestHostileKeys(t *testing.T) {
 	}
 }
 
-func TestAPrefixEndsAtASegment(t *testing.T) {
+// A prefix ends at a segment.
+func TestSignPrefixEndsAtASegment(t *testing.T) {
 	for name, s := range signers(t) {
 		for _, prefix := range []string{"users/4", "/..", "users/../", "users/42/../", "\xff/", "../"} {
 			_, err := s.SignPrefix(prefix)
@@ -194,7 +196,8 @@ func TestAPrefixEndsAtASegment(t *testing.T) {
 	}
 }
 
-func TestCookiesReachOnlyThePrefix(t *testing.T) {
+// Cookies reach only the prefix.
+func TestSignPrefixCookies(t *testing.T) {
 	for name, s := range signers(t) {
 		granted, err := s.SignPrefix("a b*/")
 		if name == "bunny" {
@@ -231,7 +234,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-func TestATimeToLiveHasTheBoundsOfABucket(t *testing.T) {
+// A time to live has the bounds of a bucket.
+func TestSignersTimeToLive(t *testing.T) {
 	for name, s := range signers(t) {
 		_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithTTL(8*24*time.Hour))
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
@@ -247,7 +251,8 @@ func TestATimeToLiveHasTheBoundsOfABucket(t *testing.T) {
 	}
 }
 
-func TestNothingIsSignedAfterTheEndOfTheContext(t *testing.T) {
+// Nothing is signed after the end of the context.
+func TestSignersCtxIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, s := range signers(t) {
