@@ -83,7 +83,7 @@ func TestDocumentsOfEachOperationHaveTheFormOfTheProvider(t *testing.T) {
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam-identity-policies.html
-func TestADirectoryBucketHasOtherPermissions(t *testing.T) {
+func TestDocumentsOfADirectoryBucket(t *testing.T) {
 	g := permissions.Grant{Operations: []permissions.Operation{"download"}, Bucket: "photos--use1-az4--x-s3"}
 	_, err := g.Documents(permissions.AWS)
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -146,7 +146,8 @@ var azureConditionForm = regexp.MustCompile(
 		`\n  AND\n  @Request\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:prefix\] StringStartsWith '([^']*)'\n \)\n\))?$`,
 )
 
-func TestAPolicyOfAmazonNamesThePartitionOfTheRegion(t *testing.T) {
+// A policy of Amazon names the partition of the region.
+func TestDocumentsNameThePartition(t *testing.T) {
 	for region, want := range map[string]string{
 		"": "aws", "eu-west-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov",
 		"us-isob-east-1": "aws-iso-b", "eusc-de-east-1": "aws-eusc",
@@ -159,7 +160,8 @@ func TestAPolicyOfAmazonNamesThePartitionOfTheRegion(t *testing.T) {
 	}
 }
 
-func TestPermissionsOfAKeyAreForThatKey(t *testing.T) {
+// Permissions of a key are for that key.
+func TestDocumentsOfAKey(t *testing.T) {
 	documents, err := grant("", "upload-encrypted").Documents(permissions.AWS)
 	require.NoError(t, err)
 	statements := read[amazonForm](t, documents[0].Text).Statement
@@ -177,7 +179,8 @@ func TestPermissionsOfAKeyAreForThatKey(t *testing.T) {
 	}
 }
 
-func TestOnGooglePermissionsAreBoundWhereTheyCount(t *testing.T) {
+// On Google, permissions are bound where they count.
+func TestDocumentsOfGoogle(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Google)
 	require.NoError(t, err)
 	require.Len(t, documents, 4)
@@ -189,7 +192,8 @@ func TestOnGooglePermissionsAreBoundWhereTheyCount(t *testing.T) {
 	require.Contains(t, documents[1].Use, "project")
 }
 
-func TestOnAzureARoleForTheAccountIsARoleOfItsOwn(t *testing.T) {
+// On Azure, a role for the account is a role of its own.
+func TestDocumentsOfAzureRoles(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Azure)
 	require.NoError(t, err)
 	require.Len(t, documents, 3)
@@ -199,7 +203,8 @@ func TestOnAzureARoleForTheAccountIsARoleOfItsOwn(t *testing.T) {
 	require.Empty(t, read[azureRoleForm](t, documents[2].Text).DataActions)
 }
 
-func TestAnAccountsSignatureIsForOperationsOnContainers(t *testing.T) {
+// The signature of an account is for operations on containers.
+func TestDocumentsOfAzureSignatures(t *testing.T) {
 	documents, err := grant("", "create-bucket", "upload").Documents(permissions.AzureSAS)
 	require.NoError(t, err)
 	require.Equal(t, "ss=b&srt=co&sp=cw", documents[0].Text)

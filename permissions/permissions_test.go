@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-func TestEveryOperationHasACallAndASection(t *testing.T) {
+// Every operation has a call and a section.
+func TestOperationsHaveACallAndASection(t *testing.T) {
 	for _, o := range permissions.Operations() {
 		require.Regexp(t, `^[a-z]+(-[a-z]+)*$`, string(o))
 		require.NotEmpty(t, o.Section(), o)

@@ -52,7 +52,8 @@ var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string 
 	"HTML and an entity": {"<&>/", "<&>/", "<&>/", "<&>/", "sr=d&sdd=1"},
 }
 
-func TestAPrefixStandsForItself(t *testing.T) {
+// A prefix stands for itself.
+func TestDocumentsPrefixStandsForItself(t *testing.T) {
 	for name, test := range hostile {
 		t.Run(name, func(t *testing.T) {
 			t.Run("aws", func(t *testing.T) { standsFor(t, permissions.AWS, test.prefix, test.amazon) })
@@ -138,7 +139,8 @@ func ofDirectory(t *testing.T, prefix, want string) {
 	require.Contains(t, documents[0].Use, "the directory "+strings.TrimSuffix(prefix, "/")+" ")
 }
 
-func TestWithoutAPrefixNothingIsLimited(t *testing.T) {
+// Without a prefix nothing is limited.
+func TestDocumentsWithoutAPrefix(t *testing.T) {
 	for _, p := range permissions.Providers() {
 		documents, err := grant("", "download", "list").Documents(p)
 		require.NoError(t, err)
@@ -148,7 +150,8 @@ func TestWithoutAPrefixNothingIsLimited(t *testing.T) {
 	}
 }
 
-func TestAConditionOfGoogleNeedsAPrefixAndABucket(t *testing.T) {
+// A condition of Google needs a prefix and a bucket.
+func TestGoogleCondition(t *testing.T) {
 	for _, of := range [][2]string{{"photos", ""}, {"", "a/"}, {`photos" || true`, "a/"}, {"photos", "../"}} {
 		_, err := permissions.GoogleCondition(of[0], of[1])
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", of)
