@@ -70,7 +70,8 @@ func directories(t *testing.T, n int) (addresses []any) {
 	return addresses
 }
 
-func TestABucketIsOpenedByItsName(t *testing.T) {
+// A bucket is opened by its name.
+func TestOpenByName(t *testing.T) {
 	for _, row := range []struct{ name, text, location string }{
 		{"an address", "locations:\n  photos: %s\n", "photos"},
 		{"fields", "locations:\n  photos:\n    address: %s\n    part_size: 8388608\n", "photos"},
@@ -89,7 +90,8 @@ func TestABucketIsOpenedByItsName(t *testing.T) {
 	}
 }
 
-func TestAFolderIsABucket(t *testing.T) {
+// A folder is a bucket.
+func TestOpenFolder(t *testing.T) {
 	for _, row := range []struct{ name, location string }{
 		{"in the address", "address: %s#a\n"},
 		{"by a parameter of the address", "address: %s?prefix=a/\n"},
@@ -110,7 +112,8 @@ func TestAFolderIsABucket(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentComesFirst(t *testing.T) {
+// The environment comes first.
+func TestOpenEnvironmentComesFirst(t *testing.T) {
 	addresses := directories(t, 2)
 	c := parse(t, fmt.Sprintf("locations:\n  photos:\n    address: %s\n    layers: [{readonly: {}}]\n", addresses[0]))
 	c.Lookup = environment(map[string]string{
@@ -126,14 +129,14 @@ func TestTheEnvironmentComesFirst(t *testing.T) {
 	require.Equal(t, addresses[1], address)
 }
 
-func TestLayersOfALocation(t *testing.T) {
+func TestOpenLayers(t *testing.T) {
 	dir := t.TempDir()
 	addresses := append(directories(t, 2), dir)
 	c := parse(t, fmt.Sprintf(`
 locations:
   new: %[1]s
   old: %[2]s
-  second: mem://TestLayersOfALocation
+  second: mem://TestOpenLayers
   photos:
     address: %[1]s
     layers:
@@ -155,7 +158,7 @@ locations:
 }
 
 // A program that has its settings elsewhere makes the configuration itself.
-func TestAConfigurationOfValues(t *testing.T) {
+func TestConfigOfValues(t *testing.T) {
 	addresses := directories(t, 2)
 	c := &locations.Config{
 		Lookup: environment(nil),
@@ -180,7 +183,8 @@ func TestAConfigurationOfValues(t *testing.T) {
 	require.Equal(t, "text", get(t, open(t, c, "photos"), "k"))
 }
 
-func TestAnAddressIsOpenedWithoutAConfiguration(t *testing.T) {
+// An address is opened without a configuration.
+func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	t.Setenv(locations.PathVariable, filepath.Join(t.TempDir(), "missing"))
 	b, err := locations.Open(t.Context(), "mem://TestAnAddressIsOpened")
 	require.NoError(t, err)
@@ -193,7 +197,7 @@ func TestAnAddressIsOpenedWithoutAConfiguration(t *testing.T) {
 	require.ErrorContains(t, err, "configuration file must be readable")
 }
 
-func TestTheFileOfTheUser(t *testing.T) {
+func TestDefaultPath(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)
 	t.Setenv(locations.PathVariable, "")
@@ -202,7 +206,7 @@ func TestTheFileOfTheUser(t *testing.T) {
 	require.Empty(t, names, "there is no file yet")
 	path := locations.DefaultPath(os.LookupEnv)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
-	require.NoError(t, os.WriteFile(path, []byte("locations: {photos: mem://TestTheFileOfTheUser}"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("locations: {photos: mem://TestDefaultPath}"), 0o600))
 	names, err = locations.Names()
 	require.NoError(t, err)
 	require.Equal(t, []string{"photos"}, names)
@@ -212,13 +216,13 @@ func TestTheFileOfTheUser(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-func TestAnAccount(t *testing.T) {
+func TestOpenServiceOfAnAccount(t *testing.T) {
 	dir := t.TempDir()
 	c := parse(t, fmt.Sprintf(`
 locations:
   all: {address: "mem://", layers: [{diskcache: {dir: %s}}]}
   moving: {address: "mem://", layers: [{overlay: {old: other}}]}
-  other: mem://TestAnAccount
+  other: mem://TestOpenServiceOfAnAccount
 `, dir))
 	s, err := c.OpenService(t.Context(), "all")
 	require.NoError(t, err)
@@ -228,7 +232,8 @@ locations:
 	require.ErrorContains(t, err, "must be one bucket")
 }
 
-func TestALocationRequiresFeatures(t *testing.T) {
+// A location requires features.
+func TestFeaturesRequired(t *testing.T) {
 	c := parse(t, "locations:\n  a:\n    address: mem://TestRequires\n    require: [ServerAppend, ConditionalCreate]\n"+
 		"  b:\n    address: mem://TestRequires\n    require: [SignedURLs, ConditionalCreate, SignedForms]\n")
 	open(t, c, "a")
@@ -237,7 +242,7 @@ func TestALocationRequiresFeatures(t *testing.T) {
 	require.ErrorContains(t, err, "SignedURLs, SignedForms")
 }
 
-func TestOpeningFails(t *testing.T) {
+func TestOpenFails(t *testing.T) {
 	for _, row := range []struct{ name, text, says, hint string }{
 		{
 			"no such location", "locations: {b: mem://b}", "the configuration has no location a; known are: b",
@@ -287,14 +292,15 @@ func TestOpeningFails(t *testing.T) {
 	}
 }
 
-// Other programs may compile what this one does not, and open these locations.
-func TestAnotherLocationMayNeedWhatIsNotCompiledIn(t *testing.T) {
+// Another location may need what is not compiled in: other programs may compile it, and open these locations.
+func TestOpenIgnoresOtherLocations(t *testing.T) {
 	c := parse(t, "locations:\n  a: mem://TestAnother\n"+
 		"  b: {address: s3://b, layers: [{encrypt: {x: 1}}]}\n  c: gs://c\n")
 	open(t, c, "a")
 }
 
-func TestAWrongFileIsRefused(t *testing.T) {
+// A wrong file is refused.
+func TestParseFails(t *testing.T) {
 	const secret = "hunter2"
 	anchors := "a: &a [x]\n"
 	for i := 'b'; i < 'k'; i++ {
@@ -393,14 +399,15 @@ func TestAWrongFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnEmptyFileHasNoLocations(t *testing.T) {
+// An empty file has no locations.
+func TestParseEmptyFile(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "---\n", "locations:\nsettings:\n", "{}"} {
 		require.Empty(t, parse(t, text).Names(), "%q", text)
 	}
 }
 
 // A name cannot be taken for an address, nor the reverse.
-func TestNamesThatLookLikeAddresses(t *testing.T) {
+func TestIsNameAndIsAddress(t *testing.T) {
 	c := parse(t, "locations: {mem: mem://TestNamesThatLook}")
 	open(t, c, "mem")
 	for _, name := range []string{
@@ -412,7 +419,8 @@ func TestNamesThatLookLikeAddresses(t *testing.T) {
 	}
 }
 
-func TestPrintedValuesHaveNoSecrets(t *testing.T) {
+// Printed values have no secrets.
+func TestFormatHidesSecrets(t *testing.T) {
 	text := func(b []byte, err error) string {
 		require.NoError(t, err)
 		return string(b)
@@ -442,7 +450,7 @@ func TestPrintedValuesHaveNoSecrets(t *testing.T) {
 }
 
 // A failed opening closes what it has opened.
-func TestAFailedOpeningClosesTheOtherStore(t *testing.T) {
+func TestOpenFailsClosesTheOtherStore(t *testing.T) {
 	var opened []storage.Bucket
 	c := parse(t, "locations: {a: {address: mem://x, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
 	c.OpenBucket = func(ctx context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
@@ -461,7 +469,7 @@ func TestAFailedOpeningClosesTheOtherStore(t *testing.T) {
 }
 
 // An operator's mistake in a variable is not blamed on the file.
-func TestAWrongVariable(t *testing.T) {
+func TestVariableIsWrong(t *testing.T) {
 	c := parse(t, "locations: {photos: mem://photos}")
 	for _, value := range []string{"", "./photos", "s3://user:hunter2@b"} {
 		c.Lookup = environment(map[string]string{"OMNIBUCKET_PHOTOS": value})
@@ -473,8 +481,8 @@ func TestAWrongVariable(t *testing.T) {
 	}
 }
 
-// Many names and many parameters take time in proportion to their number.
-func TestALargeFileIsCheckedSoon(t *testing.T) {
+// A large file is checked soon: many names and many parameters take time in proportion to their number.
+func TestParseLargeFile(t *testing.T) {
 	var many, wide strings.Builder
 	many.WriteString("locations:\n")
 	for i := range 40_000 {
@@ -489,15 +497,16 @@ func TestALargeFileIsCheckedSoon(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestOnlyARegularFileIsRead(t *testing.T) {
+// Only a regular file is read.
+func TestReadFileRegular(t *testing.T) {
 	_, err := locations.ReadFile(t.TempDir())
 	require.ErrorContains(t, err, "is no regular file")
 	_, err = locations.ReadFile(os.DevNull)
 	require.ErrorContains(t, err, "is no regular file")
 }
 
-// A location of one tenant stays that of the tenant.
-func TestVariablesKeepThePrefixBesideTheAddress(t *testing.T) {
+// Variables keep the prefix beside the address. A location of one tenant stays that of the tenant.
+func TestVariableKeepsThePrefix(t *testing.T) {
 	c, err := locations.Parse("c.yaml", []byte(`locations: {tenant: {address: "memory://one", prefix: "users/1/"}}`))
 	require.NoError(t, err)
 	for value, want := range map[string]string{
