@@ -123,7 +123,8 @@ var brokenLayers = map[string]struct {
 	},
 }
 
-func TestTheSuiteNotices(t *testing.T) {
+// The suite notices what is broken.
+func TestSuiteNotices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the suite in processes of their own")
 	}

@@ -28,7 +28,8 @@ func contractRules(t *testing.T) map[string]bool {
 	return defined
 }
 
-func TestTheContractDefinesTheRuleOfEveryCase(t *testing.T) {
+// The contract defines the rule of every case.
+func TestContractDefinesTheRuleOfEveryCase(t *testing.T) {
 	defined := contractRules(t)
 	for _, c := range Cases() {
 		require.True(t, defined[c.Rule], "case %q cites rule %q", c.Name, c.Rule)
@@ -43,7 +44,8 @@ var (
 	namedTest = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9_]+)`")
 )
 
-func TestThePageOfReliabilityNamesTestsThatExist(t *testing.T) {
+// The page of reliability names tests that exist.
+func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("../docs/maintainers/reliability.md")
 	require.NoError(t, err)
 	cases := make(map[string]bool)

@@ -257,7 +257,8 @@ func (d *directoryDriver) Delete(_ context.Context, r *driver.DeleteRequest) err
 	return nil
 }
 
-func TestAFileSystemHasNoLongNames(t *testing.T) {
+// A file system has no long names.
+func TestDirectoryHasNoLongNames(t *testing.T) {
 	b := engine.New(newDirectoryDriver(t))
 	_, err := b.Attrs(t.Context(), strings.Repeat("x", 256)+"/y")
 	require.ErrorIs(t, err, storage.ObjectNotFound)

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func TestTheTableIsInOrder(t *testing.T) {
+// The table is in order.
+func TestTableIsInOrder(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range Cases() {
 		require.False(t, names[c.Name], "two cases are named %q", c.Name)
@@ -23,7 +24,8 @@ func TestTheTableIsInOrder(t *testing.T) {
 	}
 }
 
-func TestEveryRuleHasACase(t *testing.T) {
+// Every rule has a case.
+func TestTableHasACaseForEachRule(t *testing.T) {
 	covered := map[string]bool{}
 	for _, c := range Cases() {
 		covered[c.Rule] = true

@@ -200,7 +200,8 @@ func pattern(rule faults.Rule) string {
 	return b.String()
 }
 
-func TestFirstRuleThatHitsCounts(t *testing.T) {
+// The first rule that hits counts.
+func TestRulesFirstThatHitsCounts(t *testing.T) {
 	d := faults.New(
 		faults.Fail(faults.Put).Nth(1).WithError(storage.RateLimited),
 		faults.Fail(faults.Put).Nth(1).WithError(storage.Internal),
@@ -376,7 +377,8 @@ func TestRecordIsBounded(t *testing.T) {
 	require.Equal(t, 9000, inj.Count(faults.Put))
 }
 
-func TestABodyWithoutAFaultKeepsItsWriteTo(t *testing.T) {
+// A body without a fault keeps its WriteTo.
+func TestBodyKeepsItsWriteTo(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))
 	body := open(t, faults.New().Layer()(s), "a")
