@@ -100,7 +100,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-func TestALibraryCanRunItsExportedFunctions(t *testing.T) {
+// A library can run its exported functions.
+func TestProgramsOfALibrary(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./library")
 	require.Zero(t, status, stderr)
 	golden(t, filepath.Join("testdata", "library", "want.txt"), stdout)
@@ -179,7 +180,8 @@ func TestPoliciesOfPrograms(t *testing.T) {
 	}
 }
 
-func TestAPolicyTellsWhatItLeavesOut(t *testing.T) {
+// A policy tells what it leaves out.
+func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
 	require.Equal(t, statusFound, status)
 	require.NotContains(t, stdout, "native")
@@ -187,13 +189,15 @@ func TestAPolicyTellsWhatItLeavesOut(t *testing.T) {
 	require.Contains(t, stderr, "no policy has remove on unknown bucket: Value in main.main")
 }
 
-func TestThePictureHasProgramsAndBuckets(t *testing.T) {
+// The picture has programs and buckets.
+func TestMermaidHasProgramsAndBuckets(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-mermaid", "./programs/refs", "./programs/copies", "./programs/named")
 	require.Zero(t, status, stderr)
 	golden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
 }
 
-func TestAProgramMayNotDoMoreThanItsFileAllows(t *testing.T) {
+// A program may not do more than its file allows.
+func TestCheckFindsFurtherPermissions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")
 	require.Zero(t, status, stderr)
@@ -209,7 +213,8 @@ func TestAProgramMayNotDoMoreThanItsFileAllows(t *testing.T) {
 	)
 }
 
-func TestUnknownBucketsMustBeAllowed(t *testing.T) {
+// Unknown buckets must be allowed.
+func TestCheckUnknownBuckets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	known := "programs/named\n  location photos\n    download\n    download-missing\n"
 	require.NoError(t, os.WriteFile(file, []byte(known), 0o600))
@@ -223,7 +228,8 @@ func TestUnknownBucketsMustBeAllowed(t *testing.T) {
 	require.Zero(t, status, stdout)
 }
 
-func TestAWrongFileIsAnError(t *testing.T) {
+// A wrong file is an error.
+func TestCheckFileIsWrong(t *testing.T) {
 	for name, text := range map[string]string{
 		"an operation without a bucket": "program\n    download\n",
 		"a bucket without a program":    "  s3://photos\n",

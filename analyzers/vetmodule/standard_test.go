@@ -10,7 +10,7 @@ import (
 )
 
 // A version of Go may add analyzers to "go vet". They must then run here, too.
-func TestTheStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
+func TestStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "go", "tool", "vet", "help").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	_, list, _ := strings.Cut(string(output), "Registered analyzers:")
