@@ -72,55 +72,6 @@ var Operations = map[string]Set{
 	"Credentials":  Administer | Vend | everything,
 }
 
-// CoreMethods has each method of storage.Core, and the effects that a Core sees by it. Functions
-// read the source of a copy by Source. The client that Native returns, and the credentials of Vend,
-// can do everything.
-var CoreMethods = map[string]Set{
-	"Upload":         Write,
-	"Download":       Read,
-	"Attrs":          Describe,
-	"Exists":         Describe,
-	"Remove":         Remove,
-	"RemoveAll":      Remove,
-	"RemoveVersions": Remove,
-
-	"List":     List,
-	"ListPage": List,
-	"Versions": List,
-
-	"Source":   Read,
-	"CopyFrom": Write,
-	"Compose":  Read | Write,
-	"Move":     Read | Write | Remove,
-
-	"Tags":         Describe,
-	"SetTags":      Write,
-	"SetRetention": Write,
-	"SetLegalHold": Write,
-	"Restore":      Write,
-
-	"SignedUploadURL":   Sign | Write,
-	"SignedDownloadURL": Sign | Read,
-	"SignedRemoveURL":   Sign | Remove,
-	"SignedUploadForm":  Sign | Write,
-	"PublicURL":         Sign | Read,
-	"Vend":              Vend | everything,
-
-	"BeginUpload":          Write,
-	"ContinueUpload":       Write,
-	"ContinueListedUpload": Write,
-	"ListUploads":          List,
-	"AbortUpload":          Write,
-	"AbandonUpload":        Write,
-	"PutSignedPart":        Write,
-
-	"Native": Vend | everything,
-
-	"Supports": 0,
-	"Place":    0,
-	"Close":    0,
-}
-
 // Vended returns the effects of vending credentials with the given rights.
 func Vended(read, list, write, remove bool) Set {
 	set := Vend
