@@ -26,7 +26,7 @@ func TestAPartThatIsReplacedDuringTheCompletionIsNotTakenForTheOldOne(t *testing
 			onStores(t, func(t *testing.T, open opener) {
 				if strings.HasSuffix(t.Name(), "/gcs") {
 					t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
-						"TestAPartThatIsReplacedMeanwhileIsNotComposed of providers/gcs has the rule")
+						"TestCompletePartsReplacedPart of providers/gcs has the rule")
 				}
 				s := newSessionSite(t, open(t, driver.WithLayer(rival("another"))), uploads.Config{ProxyParts: true})
 				u := s.begin(map[string]any{"filename": "file"})

@@ -77,7 +77,8 @@ func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 	}
 }
 
-func TestSmallUploadsAllocateLittle(t *testing.T) {
+// Small uploads allocate little.
+func TestUploadSmallAllocations(t *testing.T) {
 	const most = 200 << 10 // bytes; it is 14 KiB if the race detector does not empty pools
 	times := flag.Lookup("test.benchtime").Value.String()
 	require.NoError(t, flag.Set("test.benchtime", "300x"))

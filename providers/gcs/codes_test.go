@@ -156,7 +156,7 @@ var documentedCodes = []struct {
 }
 
 // Each reason and code that Google lists has a meaning, and none is Internal.
-func TestDocumentedErrorCodes(t *testing.T) {
+func TestErrorCodesDocumented(t *testing.T) {
 	for _, tt := range documentedCodes {
 		t.Run(tt.code, func(t *testing.T) {
 			response := &googleapi.Error{Code: tt.status}
@@ -171,7 +171,7 @@ func TestDocumentedErrorCodes(t *testing.T) {
 }
 
 // A code that no list has means what its status means. If that tells nothing, a hint says so.
-func TestNewErrorCodes(t *testing.T) {
+func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := meaningOf(&googleapi.Error{Code: status, Errors: []googleapi.ErrorItem{{Reason: "newReason"}}})
 		require.True(t, got.Code != storage.Internal || got.Hint != "", "%d", status)

@@ -30,7 +30,8 @@ func compositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, sto
 	return s, b
 }
 
-func TestPartsAreComposed32AtATime(t *testing.T) {
+// Parts are composed 32 at a time.
+func TestCompletePartsComposes32AtATime(t *testing.T) {
 	for _, row := range []struct {
 		parts    int
 		composes int
@@ -96,7 +97,8 @@ func begun(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	return d, upload
 }
 
-func TestPartsOfAnUploadAreHidden(t *testing.T) {
+// Parts of an upload are hidden.
+func TestListHidesParts(t *testing.T) {
 	s, b := compositeBucket(t, storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
@@ -135,7 +137,8 @@ func TestPartsOfAnUploadAreHidden(t *testing.T) {
 	require.Equal(t, []string{"z"}, versions)
 }
 
-func TestAbortRemovesTheParts(t *testing.T) {
+// An abort removes the parts.
+func TestAbortPartsRemovesParts(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)
 	_, other := begun(t, s)
@@ -148,7 +151,8 @@ func TestAbortRemovesTheParts(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload), "again")
 }
 
-func TestNoVersionOfAPartIsLeft(t *testing.T) {
+// No version of a part is left.
+func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	s := startRuleServer(t)
 	s.bucket(ruleBucket{versioned: true})
 	d, upload := begun(t, s)
@@ -159,7 +163,8 @@ func TestNoVersionOfAPartIsLeft(t *testing.T) {
 	require.Empty(t, s.names(bucketOf(s)))
 }
 
-func TestUploadNamesCannotLeaveTheirPrefix(t *testing.T) {
+// Upload names cannot leave their prefix.
+func TestPartsUploadNames(t *testing.T) {
 	s, b := compositeBucket(t)
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
@@ -191,7 +196,8 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 	require.Equal(t, []string{"z"}, s.names(bucketOf(s)))
 }
 
-func TestUploadRestartsIfItsPartsWereRemoved(t *testing.T) {
+// An upload restarts if its parts were removed.
+func TestPartsRemovedRestartUpload(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)
 	client, ok := d.Native().(*sdk.Client)
@@ -207,7 +213,7 @@ func TestUploadRestartsIfItsPartsWereRemoved(t *testing.T) {
 
 // The server compares the composed object with its checksum before the object is
 // visible.
-func TestCompositionVerifiesTheChecksum(t *testing.T) {
+func TestCompletePartsVerifiesChecksum(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)
 	wrong := uint32(7)

@@ -14,7 +14,8 @@ func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	}
 }
 
-func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
+// An upload ends before its parts are removed.
+func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	server := newStandIn(t, reply{Body: `{"kind":"storage#objects"}`}, failing(403, "forbidden", "no"))
 	require.Error(t, server.on(t).AbortParts(t.Context(), "a", "o0123456789abcdef0123456789abcdef"))
 	require.Equal(t, []string{"DELETE /storage/v1/b/photos/o/.omnibucket.%2Fparts%2Fo0123456789abcdef0123456789abcdef%2F-begun"}, server.server.Calls()[1:])

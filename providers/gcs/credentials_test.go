@@ -40,7 +40,8 @@ func head(t *testing.T, d *objectDriver) error {
 	return err
 }
 
-func TestEveryRequestHasAToken(t *testing.T) {
+// Every request has a token.
+func TestTokenOfRequests(t *testing.T) {
 	alone(t, nil)
 	server := newStandIn(t, stored)
 	d := server.on(t, func(c *Config) {
@@ -54,7 +55,8 @@ func TestEveryRequestHasAToken(t *testing.T) {
 	}
 }
 
-func TestAnonymousRequestsHaveNoToken(t *testing.T) {
+// Anonymous requests have no token.
+func TestTokenNotSentAnonymously(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
 	server := newStandIn(t, stored)
 	require.NoError(t, head(t, server.on(t)))
@@ -86,7 +88,8 @@ func TestTokenErrors(t *testing.T) {
 	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
-func TestFirstRequestFindsDefaultCredentials(t *testing.T) {
+// The first request finds the default credentials.
+func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
 	alone(t, nil)
 	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
 	metadata := newStandIn(t, noUniverse, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
@@ -122,7 +125,8 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-func TestMissingDefaultCredentials(t *testing.T) {
+// Missing default credentials are Unauthenticated with the first request, and opening finds nothing wrong.
+func TestDefaultCredentialsMissing(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "opening looks for nothing")
@@ -133,7 +137,8 @@ func TestMissingDefaultCredentials(t *testing.T) {
 	require.NotEmpty(t, e.Hint)
 }
 
-func TestRequestsHaveTheQuotaProject(t *testing.T) {
+// Requests have the quota project.
+func TestQuotaProjectOfRequests(t *testing.T) {
 	server := newStandIn(t, stored)
 	base := &recordingTransport{}
 	c := &credentials{}
@@ -159,7 +164,7 @@ func (s *countedSource) Token() (*oauth2.Token, error) {
 
 // A token can end before the time that it has: while its request waits, or by a wrong clock.
 // googleapis/google-cloud-go#8764 has the response, googleapis/google-cloud-go#9262 another one.
-func TestARefusedTokenIsRenewed(t *testing.T) {
+func TestTokenRefusedRenewed(t *testing.T) {
 	refused := reply{
 		Status: http.StatusUnauthorized,
 		Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
@@ -217,7 +222,7 @@ func TestARefusedTokenIsRenewed(t *testing.T) {
 }
 
 // Credentials of a file keep their token until it ends, or is refused.
-func TestARefusedTokenIsNotKept(t *testing.T) {
+func TestTokenRefusedNotKept(t *testing.T) {
 	n := 0
 	tokens := wiretest.NewServer(t)
 	tokens.Answer = func(wiretest.Request) reply {
@@ -301,7 +306,7 @@ func TestCredentialsByName(t *testing.T) {
 }
 
 // Two identities of Google in one program: each of their requests has its own token.
-func TestTwoIdentitiesByAddress(t *testing.T) {
+func TestOpenTwoIdentities(t *testing.T) {
 	alone(t, nil)
 	server := newStandIn(t, stored)
 	for _, name := range []string{"old", "new"} {
@@ -333,7 +338,7 @@ func TestTwoIdentitiesByAddress(t *testing.T) {
 }
 
 // An address may name any server and any credentials of the environment.
-func TestNamedCredentialsAreNotSentInClear(t *testing.T) {
+func TestCredentialsByNameNeedTLS(t *testing.T) {
 	t.Setenv("WORK_GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
 	for endpoint, code := range map[string]storage.Code{
 		"http://storage.example.com": storage.InvalidArgument,

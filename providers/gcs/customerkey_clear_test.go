@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-func TestACustomersKeyNeedsTLS(t *testing.T) {
+// A customer's key needs TLS.
+func TestWithCustomerKeyNeedsTLS(t *testing.T) {
 	key := WithCustomerKey(keyOf(t, keyText))
 	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: "http://files.example.com", Anonymous: true})
 	require.NoError(t, err)
@@ -29,8 +30,8 @@ func TestACustomersKeyNeedsTLS(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Debugging proxies answer with the request.
-func TestAnErrorDoesNotRepeatTheRequest(t *testing.T) {
+// An error does not repeat the request: debugging proxies answer with it.
+func TestErrorsDoNotRepeatRequest(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		_ = r.Header.Write(w)

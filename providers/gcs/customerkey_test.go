@@ -14,7 +14,7 @@ import (
 )
 
 // An object with a customer's key can be used by every operation, and by none without the key.
-func TestObjectsWithACustomersKey(t *testing.T) {
+func TestWithCustomerKeyObjects(t *testing.T) {
 	key := bytes.Repeat([]byte("k"), 32)
 	other := bytes.Repeat([]byte("o"), 32)
 	with := gcs.WithCustomerKey(key)

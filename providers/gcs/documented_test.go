@@ -126,7 +126,8 @@ func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 	return engine.New(d, opts...)
 }
 
-func TestAnEndedSessionOrRewriteBeginsAgain(t *testing.T) {
+// A session or a rewrite that has ended begins again.
+func TestSessionEndedBeginsAgain(t *testing.T) {
 	s := startRuleServer(t)
 	answering := documented.New(s, documented.GoogleKind, documented.GoogleLost)
 	front := httptest.NewServer(answering)

@@ -67,7 +67,8 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 	}
 }
 
-func TestAMachineOfAnotherUniverseIsRefused(t *testing.T) {
+// A machine of another universe is refused.
+func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 	for universe, want := range map[string]error{"googleapis.com": errRecorded, otherUniverse: storage.Unauthenticated} {
 		t.Run(universe, func(t *testing.T) {
 			alone(t, nil)
@@ -94,7 +95,8 @@ func TestAMachineOfAnotherUniverseIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheIAMServiceIsTheUniverses(t *testing.T) {
+// The IAM service is the universe's.
+func TestIAMSignerUniverse(t *testing.T) {
 	alone(t, nil)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})
 	require.NoError(t, err)

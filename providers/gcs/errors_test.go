@@ -84,7 +84,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestHintsOfRefusals(t *testing.T) {
+// Refusals have hints.
+func TestRefusalHints(t *testing.T) {
 	for _, row := range []struct {
 		status                int
 		reason, message, hint string
@@ -125,7 +126,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 
 // A second request tells why the first one was refused. If it fails for a reason that passes, nothing
 // is known yet.
-func TestAPassingFailureExplainsNoRefusal(t *testing.T) {
+func TestRefusalNotExplained(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	retention := storage.Retention{Mode: storage.Governance, Until: end}
 	mismatch := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")

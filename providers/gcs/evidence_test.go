@@ -31,7 +31,8 @@ var pages = map[string]reply{
 	},
 }
 
-func TestAPageIsNoAnswer(t *testing.T) {
+// A page is no answer.
+func TestResponseIsWebPage(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	for name, row := range map[string]struct {
 		call   wiretest.Call
@@ -96,7 +97,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 }
 
 // storage-testbench responds to a removal with an empty 200, and fake-gcs-server with null.
-func TestARemovalByAnEmulator(t *testing.T) {
+func TestDeleteByEmulator(t *testing.T) {
 	s := newStandIn(t, reply{})
 	t.Setenv("STORAGE_EMULATOR_HOST", s.server.URL)
 	require.NoError(t, s.on(t, func(c *Config) {
@@ -106,7 +107,8 @@ func TestARemovalByAnEmulator(t *testing.T) {
 	require.NoError(t, s.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 }
 
-func TestAnEmptyListingHasItsKind(t *testing.T) {
+// An empty listing has its kind.
+func TestListEmptyHasKind(t *testing.T) {
 	s := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`})
 	page, err := s.on(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)

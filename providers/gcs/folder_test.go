@@ -14,7 +14,7 @@ import (
 )
 
 // A folder stays when its last object is removed. https://cloud.google.com/storage/docs/folders-overview
-func TestUploadsLeaveNoFolder(t *testing.T) {
+func TestUploadLeavesNoFolder(t *testing.T) {
 	text := strings.Repeat("x", 1<<20)
 	for name, write := range map[string]func(b storage.Bucket) error{
 		"parallel composite": func(b storage.Bucket) error {
@@ -66,7 +66,7 @@ func TestUploadsLeaveNoFolder(t *testing.T) {
 }
 
 // The folder of an open upload is removed although the service is busy. Nothing else would find it.
-func TestFoldersAreRemovedAlsoFromABusyStore(t *testing.T) {
+func TestFoldersRemovedFromBusyStore(t *testing.T) {
 	s := startRuleServer(t)
 	busy := map[string]bool{}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -29,7 +29,8 @@ func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 	})
 }
 
-func TestFormHasTheRequestedConditions(t *testing.T) {
+// A form has the requested conditions.
+func TestSignedUploadFormConditions(t *testing.T) {
 	form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
 		r.CacheControl = "no-store"
@@ -81,7 +82,8 @@ func TestFormHasTheRequestedConditions(t *testing.T) {
 	require.NoError(t, rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, sum[:], raw))
 }
 
-func TestFormUsesTheSigningBaseURL(t *testing.T) {
+// A form uses the signing base URL.
+func TestSignedUploadFormBaseURL(t *testing.T) {
 	for base, want := range map[string]string{
 		"https://files.example.com/":            "https://files.example.com/photos/",
 		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
@@ -94,7 +96,8 @@ func TestFormUsesTheSigningBaseURL(t *testing.T) {
 	}
 }
 
-func TestUnsupportedForms(t *testing.T) {
+// A form refuses what Google cannot enforce.
+func TestSignedUploadFormUnsupported(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		ask  func(r *driver.SignRequest)

@@ -137,9 +137,9 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 	})
 }
 
-// Google documents how it stores metadata that is not ASCII, but not how a header
-// shows it.
-func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
+// Encoded metadata is read from the resource. Google documents how it stores metadata that is not ASCII, but not
+// how a header shows it.
+func TestGetEncodedMetadata(t *testing.T) {
 	resource := stored
 	resource.Body = strings.Replace(stored.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
 	newer := resource
@@ -178,7 +178,7 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 
 // A read that takes a second request holds no connection meanwhile: enough such reads at once would
 // wait for each other's.
-func TestAReadOfEncodedMetadataNeedsOneConnection(t *testing.T) {
+func TestGetEncodedMetadataOneConnection(t *testing.T) {
 	server := newStandIn(t, media(map[string]string{"X-Goog-Meta-Who": "Zo%C3%AB"}), stored, media(nil))
 	d := server.on(t, func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
@@ -190,7 +190,8 @@ func TestAReadOfEncodedMetadataNeedsOneConnection(t *testing.T) {
 	require.NoError(t, body.Close())
 }
 
-func TestRangeResponses(t *testing.T) {
+// The response to a range must have that range.
+func TestGetRangeResponses(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		answer reply
@@ -321,7 +322,8 @@ func TestHeadHasEveryCondition(t *testing.T) {
 	}
 }
 
-func TestMissingObjectAndMissingBucket(t *testing.T) {
+// A missing object and a missing bucket are told apart.
+func TestGetMissing(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		answer   reply

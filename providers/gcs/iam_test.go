@@ -21,7 +21,8 @@ func policyOf(bindings string) string {
 	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
 }
 
-func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
+// Public access is granted and revoked.
+func TestUpdateBucketPublic(t *testing.T) {
 	const conflict = "The policy was changed by somebody else."
 	get := "GET /b/photos/iam"
 	put := "PUT /b/photos/iam"
@@ -70,7 +71,7 @@ func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 }
 
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy has 412 for a stale etag.
-func TestPublicAccessErrors(t *testing.T) {
+func TestUpdateBucketPublicErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		public   bool
 		get, put string
@@ -118,7 +119,8 @@ func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 	}
 }
 
-func TestPublicBucketTakesThreeRequests(t *testing.T) {
+// A public bucket takes three requests.
+func TestCreateBucketPublicRequests(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"POST /b":           {bucketIsThere},
 		"GET /b/photos/iam": {"200 " + policyOf(owner)},

@@ -16,7 +16,7 @@ import (
 
 // A bucket can put an event-based hold on each new object, which can then be neither removed nor
 // replaced until the hold ends. https://cloud.google.com/storage/docs/object-holds
-func TestOpenUploadsToABucketThatHoldsNewObjects(t *testing.T) {
+func TestBeginUploadHoldingBucket(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{holding: true})
 	b := openAt(t, s.URL, name)
@@ -48,7 +48,7 @@ func TestOpenUploadsToABucketThatHoldsNewObjects(t *testing.T) {
 }
 
 // A composition of many objects leaves none of its own.
-func TestCompositionsInABucketThatHoldsNewObjects(t *testing.T) {
+func TestComposeHoldingBucket(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{holding: true})
 	b := openAt(t, s.URL, name)
@@ -63,9 +63,9 @@ func TestCompositionsInABucketThatHoldsNewObjects(t *testing.T) {
 	require.Len(t, s.names(name), len(keys)+1)
 }
 
-// A retention policy keeps each object for a time, parts and their replacements too.
-// https://cloud.google.com/storage/docs/bucket-lock
-func TestABucketWithARetentionPolicyTakesNoOpenUploads(t *testing.T) {
+// A bucket with a retention policy takes no open uploads. Such a policy keeps each object for a time, parts and
+// their replacements too. https://cloud.google.com/storage/docs/bucket-lock.
+func TestBeginUploadRetentionPolicy(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{retention: time.Hour}))
 	_, err := storage.BeginUpload(t.Context(), b, "a")
@@ -78,7 +78,7 @@ func TestABucketWithARetentionPolicyTakesNoOpenUploads(t *testing.T) {
 }
 
 // Parts that are kept do not keep others, which are older, from being removed.
-func TestSweepPartsSkipsWhatIsKept(t *testing.T) {
+func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{retention: time.Hour})
 	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: name, Endpoint: s.URL, ParallelComposite: true})

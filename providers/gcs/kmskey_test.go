@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-func TestObjectsWithAKMSKey(t *testing.T) {
+// Objects with a KMS key tell it.
+func TestWithKMSKeyObjects(t *testing.T) {
 	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
 	s := startRuleServer(t)
 	for name, c := range map[string]gcs.Config{

@@ -15,7 +15,7 @@ import (
 
 // A server that lists in another order, as a proxy of another store may, has no OrderedListing. If a page of it
 // looked sorted, the next one would leave out keys.
-func TestAListingOutOfOrderIsNotSorted(t *testing.T) {
+func TestListOutOfOrder(t *testing.T) {
 	for _, row := range []struct {
 		name, items, prefixes string
 		keys                  []string
@@ -55,7 +55,8 @@ func TestAListingOutOfOrderIsNotSorted(t *testing.T) {
 	}
 }
 
-func TestAListingOfVersionsOutOfOrderIsNotSorted(t *testing.T) {
+// A listing of versions out of order is not sorted.
+func TestListVersionsOutOfOrder(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"kind":"storage#objects","items":[{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`)

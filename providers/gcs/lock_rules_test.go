@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
+// The bypass of a retention does nothing by half.
+func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	for name, row := range map[string]struct {
 		lock ruleControls
 		code storage.Code
@@ -47,7 +48,8 @@ func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
 	}
 }
 
-func TestARestoreNeedsAnObject(t *testing.T) {
+// A restore needs an object.
+func TestRestoreMissing(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithStorageClass("ARCHIVE"))

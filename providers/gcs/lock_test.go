@@ -80,7 +80,8 @@ func TestLockRequests(t *testing.T) {
 	}
 }
 
-func TestALockedWriteSendsTheLock(t *testing.T) {
+// A locked write sends the lock.
+func TestPutSendsLock(t *testing.T) {
 	server := newStandIn(t, stored)
 	r := wiretest.Put("a", "hello world")
 	r.Retention = storage.Retention{Mode: storage.Compliance, Until: time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)}
@@ -92,7 +93,8 @@ func TestALockedWriteSendsTheLock(t *testing.T) {
 	require.Equal(t, true, object["temporaryHold"])
 }
 
-func TestRefusedChangesOfARetention(t *testing.T) {
+// Refused changes of a retention have their codes.
+func TestSetRetentionRefused(t *testing.T) {
 	kept := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`}
 	expired := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Locked","retainUntilTime":"2020-03-04T05:06:07Z"}}`}
 	denied := failing(403, "forbidden", "x does not have storage.objects.setRetention access")
@@ -133,7 +135,8 @@ func TestRefusedChangesOfARetention(t *testing.T) {
 	}
 }
 
-func TestBypassRemovesTheRetentionFirst(t *testing.T) {
+// A bypass removes the retention first.
+func TestDeleteBypassRemovesRetention(t *testing.T) {
 	server := newStandIn(t,
 		failing(403, "retentionPolicyNotMet", "Object 'photos/a' is subject to bucket's retention policy or object retention"),
 		reply{Header: stored.Header, Body: `{"name":"a","generation":"7","metageneration":"3","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},"retentionExpirationTime":"2126-03-04T05:06:07Z"}`},
@@ -159,7 +162,8 @@ func TestBypassRemovesTheRetentionFirst(t *testing.T) {
 	}
 }
 
-func TestBucketsWithObjectLock(t *testing.T) {
+// A bucket is created with object lock.
+func TestCreateBucketWithObjectLock(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{"POST /b": {bucketIsThere}})
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock()))
 	require.NoError(t, err)
@@ -194,7 +198,8 @@ func TestBucketsWithObjectLock(t *testing.T) {
 	}
 }
 
-func TestLostResponsesToChanges(t *testing.T) {
+// A lost response to a change leaves its outcome unknown.
+func TestChangesWithLostResponse(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
 		for call, do := range map[string]func(d *objectDriver) error{
 			"SetLegalHold": func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a"}) },

@@ -16,7 +16,7 @@ import (
 
 // An object of another tool may have metadata whose key is no valid header. The
 // XML API sends it anyway.
-func TestMetadataThatIsNoValidHeader(t *testing.T) {
+func TestGetInvalidMetadataHeader(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))

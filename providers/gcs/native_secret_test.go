@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func TestSecretsAreNotPrinted(t *testing.T) {
+// Secrets of options are not printed.
+func TestOptionSecretsAreNotPrinted(t *testing.T) {
 	key := keyOf(t, keyText)
 	for _, o := range []any{WithCustomerKey(key), WithSourceCustomerKey(key), WithHeader("X-Secret", "pa55word"), WithParameter("secret", "pa55word")} {
 		var log bytes.Buffer
@@ -40,7 +41,8 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-func TestNoErrorOrResumeFileHasTheKey(t *testing.T) {
+// No error and no resume file has the key.
+func TestWithCustomerKeyIsNotShown(t *testing.T) {
 	key := WithCustomerKey(keyOf(t, keyText))
 	server := newStandIn(t, failing(400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect."))
 	b := server.bucket(t)
@@ -66,7 +68,8 @@ func TestNoErrorOrResumeFileHasTheKey(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestFingerprintsTellOptionsApart(t *testing.T) {
+// Fingerprints tell options apart.
+func TestOptionFingerprints(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	seen := map[string]bool{}
 	make := func() []storage.UploadOption {

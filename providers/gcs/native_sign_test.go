@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
+// Signed requests carry what must be sent.
+func TestSignedURLNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	b := engine.New(signing(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
 	expires := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
@@ -49,7 +50,8 @@ func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 	require.NotContains(t, signedURL.URL, url.QueryEscape(keyText))
 }
 
-func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
+// Signed requests refuse what they cannot carry.
+func TestSignedURLNativeOptionsRefused(t *testing.T) {
 	b := engine.New(signing(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{
 		"tags":                storage.WithTags(map[string]string{"k": "v"}),

@@ -114,7 +114,8 @@ func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
 	}
 }
 
-func TestACustomersKeyIsSentWhereGoogleWantsIt(t *testing.T) {
+// A customer's key is sent where Google wants it.
+func TestWithCustomerKeyRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
 	everyOperation(t, b, WithCustomerKey(keyOf(t, keyText)))
@@ -138,7 +139,8 @@ func TestACustomersKeyIsSentWhereGoogleWantsIt(t *testing.T) {
 	require.Equal(t, 1, downloads)
 }
 
-func TestTheSourcesKeyOfACopy(t *testing.T) {
+// A copy has the key of its source.
+func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t, func(c *Config) {
 		c.KMSKey = kmsKey
@@ -155,7 +157,8 @@ func TestTheSourcesKeyOfACopy(t *testing.T) {
 	require.Equal(t, kmsKey, copied.Query().Get("destinationKmsKeyName"))
 }
 
-func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
+// The bucket's KMS key is in every write.
+func TestConfigKMSKeyRequests(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		config Config
@@ -202,7 +205,8 @@ func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
 	}
 }
 
-func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
+// The project to bill is named by every request.
+func TestConfigUserProjectRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t, func(c *Config) {
 		c.UserProject = "payer-1"
@@ -228,7 +232,8 @@ func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
 	}
 }
 
-func TestOptionsOfAWrite(t *testing.T) {
+// The options of a write are in its request.
+func TestUploadNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
 	opts := []storage.WriteOption{
 		WithCustomTime(when), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "two": "a b"}),
@@ -318,7 +323,8 @@ func document(t *testing.T, r wiretest.Request) (d map[string]any) {
 	return d
 }
 
-func TestParametersAreAdded(t *testing.T) {
+// Parameters are added.
+func TestWithParameterAdded(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
 	require.NoError(t, b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
@@ -329,7 +335,8 @@ func TestParametersAreAdded(t *testing.T) {
 	require.Equal(t, "multipart", server.server.Last(t).Query().Get("uploadType"))
 }
 
-func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
+// Bad options are refused before a request.
+func TestNativeOptionsRefused(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
 	for name, row := range map[string]struct {

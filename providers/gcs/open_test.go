@@ -65,7 +65,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-func TestConfigThatCannotBe(t *testing.T) {
+// A Config that cannot be is InvalidArgument.
+func TestOpenInvalidConfig(t *testing.T) {
 	key := []byte(`{"type":"service_account","private_key":"secret "}`)
 	for name, c := range map[string]Config{
 		"no bucket":                      {Endpoint: "http://127.0.0.1:1"},
@@ -129,7 +130,8 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestBucketAndAccountAddresses(t *testing.T) {
+// A bucket and an account are opened by address.
+func TestOpenAddresses(t *testing.T) {
 	alone(t, nil)
 	b, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
 	require.NoError(t, err)
@@ -148,7 +150,8 @@ func TestBucketAndAccountAddresses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAccountsThatTheServerCanCopyBetween(t *testing.T) {
+// Locate tells between which accounts the server can copy.
+func TestLocateAccounts(t *testing.T) {
 	alone(t, nil)
 	open := func(c Config) any {
 		c.Bucket = "photos"

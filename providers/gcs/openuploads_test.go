@@ -41,7 +41,8 @@ func putPart(t *testing.T, d driver.Driver, upload string, number int, text stri
 	return part
 }
 
-func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
+// Parts of an open upload come in any order.
+func TestPutPartAnyOrder(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
 	put := &driver.PutRequest{Key: "a", Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}, Condition: storage.Condition{Absent: true}}
@@ -83,7 +84,8 @@ func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.names(bucketOf(s)))
 }
 
-func TestAPartThatIsReplacedMeanwhileIsNotComposed(t *testing.T) {
+// A part that is replaced meanwhile is not composed.
+func TestCompletePartsReplacedPart(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
 	put := &driver.PutRequest{Key: "a"}
@@ -95,7 +97,8 @@ func TestAPartThatIsReplacedMeanwhileIsNotComposed(t *testing.T) {
 	require.NotContains(t, s.names(bucketOf(s)), "a")
 }
 
-func TestOpenUploadsAreListedAndHidden(t *testing.T) {
+// Open uploads are listed by ListUploads and hidden from other listings.
+func TestListUploadsHidden(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
 	begun := map[string]string{}
@@ -134,7 +137,8 @@ func TestOpenUploadsAreListedAndHidden(t *testing.T) {
 	require.Empty(t, s.names(bucketOf(s)))
 }
 
-func TestASignedPartStoresOneComponent(t *testing.T) {
+// A signed part stores one component.
+func TestSignPartStoresComponent(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
 	upload := beginOpen(t, d, &driver.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
@@ -159,7 +163,8 @@ func TestASignedPartStoresOneComponent(t *testing.T) {
 	}
 }
 
-func TestAnUploadWhosePartsStayIsCompletedOnce(t *testing.T) {
+// An upload whose parts stay is completed once.
+func TestCompletePartsOnce(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
 	wiretest.CompletedOnce(t, func(client *http.Client) storage.Bucket {

@@ -105,7 +105,8 @@ func TestSessionChunks(t *testing.T) {
 	require.Empty(t, server.server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
-func TestServerKeepsLessThanWasSent(t *testing.T) {
+// A server may keep less than was sent.
+func TestSessionKeepsLess(t *testing.T) {
 	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
 	t.Run("the rest is sent again", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
@@ -153,7 +154,8 @@ func TestServerKeepsLessThanWasSent(t *testing.T) {
 	}
 }
 
-func TestMissingSession(t *testing.T) {
+// A missing session restarts the upload.
+func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
 		server := newStandIn(t, reply{Status: status, Header: map[string]string{requestIDHeader: "S3CR3T"}})
 		d := server.on(t)
@@ -172,8 +174,8 @@ func TestMissingSession(t *testing.T) {
 	}
 }
 
-// The session would keep its bytes, and accept the rest from everyone who has its URL.
-func TestOnlyGoogleEndsASession(t *testing.T) {
+// Only Google ends a session. It would keep its bytes, and accept the rest from everyone who has its URL.
+func TestSessionAbortedByGoogleOnly(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
 		err := newStandIn(t, ofGateway(status)).on(t).AbortParts(t.Context(), "a", sessionName)
 		require.ErrorIs(t, err, storage.Unavailable, status)
@@ -181,7 +183,8 @@ func TestOnlyGoogleEndsASession(t *testing.T) {
 	require.NoError(t, newStandIn(t, reply{Status: http.StatusNoContent}).on(t).AbortParts(t.Context(), "a", sessionName))
 }
 
-func TestLostResponseToTheLastChunk(t *testing.T) {
+// A lost response to the last chunk leaves the outcome unknown.
+func TestSessionLastResponseLost(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {Body: `{"gener`}} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer, stored)
@@ -198,7 +201,8 @@ func TestLostResponseToTheLastChunk(t *testing.T) {
 	}
 }
 
-func TestLostChunkIsNotAnUnknownOutcome(t *testing.T) {
+// A lost chunk is not an unknown outcome.
+func TestSessionChunkLost(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, "x"))
 	var e *storage.Error
@@ -207,9 +211,9 @@ func TestLostChunkIsNotAnUnknownOutcome(t *testing.T) {
 	require.True(t, e.Retryable)
 }
 
-// Anyone with the URL of a session can write, and the server returns its secret
-// part also as the request's id.
-func TestNoErrorContainsTheSession(t *testing.T) {
+// No error contains the session. Anyone with its URL can write, and the server returns its secret part also as the
+// request's id.
+func TestSessionNotInErrors(t *testing.T) {
 	answers := map[string]reply{
 		"refused":    failing(403, "forbidden", "Access denied."),
 		"gone":       failing(404, "notFound", "Not Found"),
@@ -245,7 +249,7 @@ func TestNoErrorContainsTheSession(t *testing.T) {
 }
 
 // Another process may have completed the upload that this one resumes.
-func TestPartOfACompletedSession(t *testing.T) {
+func TestSessionCompletedMeanwhile(t *testing.T) {
 	server := newStandIn(t, stored)
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, strings.Repeat("x", unit)))
 	var e *storage.Error

@@ -29,7 +29,7 @@ func openPublic(t *testing.T, conditions string) (storage.Bucket, func(text stri
 // if it has none, after it was overwritten or removed. A read must not deliver it.
 // https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
 // googleapis/nodejs-storage#566
-func TestReadsOfPublicObjectsAreNotStale(t *testing.T) {
+func TestReadOfPublicObjectNotStale(t *testing.T) {
 	for _, conditions := range []string{"ignored", "compared", "passed"} {
 		for name, stored := range map[string][]storage.UploadOption{
 			"without Cache-Control": nil,
@@ -73,7 +73,8 @@ func TestReadsOfPublicObjectsAreNotStale(t *testing.T) {
 	}
 }
 
-func TestAnotherRevisionOfAPublicObject(t *testing.T) {
+// A read of another revision of a public object is PreconditionFailed.
+func TestReadOfPublicObjectIfRevision(t *testing.T) {
 	for _, conditions := range []string{"ignored", "compared", "passed"} {
 		t.Run("conditions are "+conditions, func(t *testing.T) {
 			b, store := openPublic(t, conditions)
@@ -87,7 +88,8 @@ func TestAnotherRevisionOfAPublicObject(t *testing.T) {
 	}
 }
 
-func TestAPublicObjectIsReadInParallel(t *testing.T) {
+// A public object is read in parallel.
+func TestReadOfPublicObjectInParallel(t *testing.T) {
 	for _, conditions := range []string{"ignored", "compared", "passed"} {
 		t.Run("conditions are "+conditions, func(t *testing.T) {
 			b, store := openPublic(t, conditions)
@@ -102,7 +104,7 @@ func TestAPublicObjectIsReadInParallel(t *testing.T) {
 }
 
 // Reads take two requests only in a bucket in which a cache may have answered, after the first one.
-func TestRequestsOfReadsThatMayBeCached(t *testing.T) {
+func TestReadOfPublicObjectRequests(t *testing.T) {
 	for _, row := range []struct {
 		name, stored string
 		public       bool

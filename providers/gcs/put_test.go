@@ -81,7 +81,8 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-func TestUploadConditions(t *testing.T) {
+// Each condition of a write is a parameter of its request.
+func TestPutConditions(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
@@ -107,7 +108,8 @@ func TestUploadConditions(t *testing.T) {
 	}
 }
 
-func TestInvalidRevisions(t *testing.T) {
+// An invalid revision fails without a request.
+func TestPutInvalidRevision(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
@@ -130,7 +132,8 @@ func TestInvalidRevisions(t *testing.T) {
 	require.Empty(t, server.server.Calls())
 }
 
-func TestFailedPutOutcomes(t *testing.T) {
+// The error of a failed Put says whether its outcome is unknown.
+func TestPutFailedOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answer  reply
@@ -168,7 +171,8 @@ func TestFailedPutOutcomes(t *testing.T) {
 	}
 }
 
-func TestUnsentPutHasNoEffect(t *testing.T) {
+// An unsent Put has no effect.
+func TestPutUnsent(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	server.server.Close()
@@ -182,7 +186,7 @@ func TestUnsentPutHasNoEffect(t *testing.T) {
 
 // Another HTTP client does not report what was sent. A request that failed after
 // the dial may have arrived.
-func TestLostResponsesOfAnotherHTTPClient(t *testing.T) {
+func TestPutLostWithAnotherHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	own := func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -16,7 +16,7 @@ import (
 )
 
 // Google's own responses, which others have recorded.
-func TestGooglesRecordedResponses(t *testing.T) {
+func TestRecordedResponsesOfGoogle(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Google))
 	recorded.Play(t, recordedStore(), recorded.GoogleClient(t))
 }
@@ -104,7 +104,7 @@ func objectOf(x *recorded.Exchange) string {
 }
 
 // A recording of the rule server is played as Google's are.
-func TestOwnRecording(t *testing.T) {
+func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	s := startSignedServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "the rule server",
@@ -125,8 +125,8 @@ func TestOwnRecording(t *testing.T) {
 	})
 }
 
-// So is one of fake-gcs-server.
-func TestOwnRecordingOfAServer(t *testing.T) {
+// A recording of fake-gcs-server is played as Google's are.
+func TestRecordedResponsesOfFakeServer(t *testing.T) {
 	s := needServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "fake-gcs-server",

@@ -21,7 +21,7 @@ var ruleKinds = []recorded.Kind{
 
 // The rule server gets the requests that others have sent to Google, in the same order, and responds
 // as Google did.
-func TestGooglesRecordedRequests(t *testing.T) {
+func TestRecordedRequestsOfGoogle(t *testing.T) {
 	server := recorded.StandIn{
 		Name: "the rule server of `providers/gcs`",
 		Begin: func(t *testing.T) func(*http.Request) *http.Response {
@@ -49,7 +49,7 @@ func TestGooglesRecordedRequests(t *testing.T) {
 }
 
 // The requests of Google's own client are of 2019, and so is the form of the responses.
-func TestGooglesRecordedRequestsOf2019(t *testing.T) {
+func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	server := recorded.StandIn{
 		Name: "the rule server of `providers/gcs`",
 		Begin: func(*testing.T) func(*http.Request) *http.Response {

@@ -15,7 +15,7 @@ import (
 
 // Every attempt at a change has the token of the change, and no other change has it.
 // googleapis/google-cloud-cpp#12347
-func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
+func TestIdempotencyTokenOfAttempts(t *testing.T) {
 	for name, change := range map[string]func(b storage.Bucket) error{
 		"an upload": func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
@@ -59,7 +59,8 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 	}
 }
 
-func TestChangesOfOneCallHaveTokensOfTheirOwn(t *testing.T) {
+// Changes of one call have tokens of their own.
+func TestIdempotencyTokenOfChanges(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
 	_, err := storage.RemoveAll(t.Context(), engine.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))

@@ -50,7 +50,8 @@ func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy 
 	return s, direct, proxy, cut
 }
 
-func TestReadsResumeAfterALostConnection(t *testing.T) {
+// Reads resume after a lost connection.
+func TestReadResumes(t *testing.T) {
 	const size = 4 << 20
 	data := wiretest.Content(size, 1)
 	var packed bytes.Buffer
@@ -98,7 +99,8 @@ func TestReadsResumeAfterALostConnection(t *testing.T) {
 	}
 }
 
-func TestInterruptedUploadsLoseNothingAndCommitOnce(t *testing.T) {
+// Interrupted uploads lose nothing and commit once.
+func TestUploadInterrupted(t *testing.T) {
 	for _, l := range append(lanes, composing) {
 		for _, row := range []struct {
 			name     string
@@ -176,7 +178,8 @@ func onlyPartsAreLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
 	}, time.Minute, time.Millisecond)
 }
 
-func TestFailingBodyStoresNothing(t *testing.T) {
+// A failing body stores nothing.
+func TestUploadBodyFails(t *testing.T) {
 	for _, l := range append(lanes, composing) {
 		for _, row := range []struct {
 			name string

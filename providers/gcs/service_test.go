@@ -77,7 +77,7 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 
 // A creation whose response was lost has the next attempt find its bucket.
 // GoogleCloudPlatform/magic-modules#11550
-func TestACreationWhoseResponseWasLostIsUnknown(t *testing.T) {
+func TestCreateBucketResponseLost(t *testing.T) {
 	d, w := managing(t, Config{}, map[string][]string{"POST /b": {
 		refusal(503, "backendError", "Backend Error"),
 		refusal(409, "conflict", "Your previous request to create the named bucket succeeded and you already own it."),
@@ -88,9 +88,9 @@ func TestACreationWhoseResponseWasLostIsUnknown(t *testing.T) {
 	require.Equal(t, []string{"POST /b", "POST /b"}, w.requests)
 }
 
-// Google limits how often buckets are made and removed, to one in two seconds.
-// https://docs.cloud.google.com/storage/quotas
-func TestANewBucketStaysWhileTheServiceIsBusy(t *testing.T) {
+// A new bucket stays while the service is busy. Google limits how often buckets are made and removed, to one in
+// two seconds. https://docs.cloud.google.com/storage/quotas.
+func TestCreateBucketBusy(t *testing.T) {
 	busy := refusal(503, "backendError", "Backend Error")
 	d, w := managing(t, Config{}, map[string][]string{
 		"POST /b":           {bucketIsThere, refusal(409, "conflict", "Your previous request to create the named bucket succeeded and you already own it.")},
@@ -206,7 +206,8 @@ func TestUpdateBucketChangesOnlyTheGivenSettings(t *testing.T) {
 	})
 }
 
-func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
+// An update succeeds whatever is read after it.
+func TestUpdateBucketReadFails(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"PATCH /b/photos":   {bucketIsThere},
 		"GET /b/photos/iam": {refusal(503, "backendError", "try again")},
@@ -217,7 +218,8 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, w.requests)
 }
 
-func TestMissingBucket(t *testing.T) {
+// A missing bucket is BucketNotFound.
+func TestBucketMissing(t *testing.T) {
 	missing := refusal(404, "notFound", "The specified bucket does not exist.")
 	for name, do := range map[string]func(s *serviceDriver) error{
 		"its info": func(s *serviceDriver) error {

@@ -91,9 +91,8 @@ func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 // signedKeys has one key of each class of rule K3.
 var signedKeys = append(slices.Clone(wiretest.Keys), "a=b&X-Goog-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-// TestSignatureEqualsTheSDKs signs with the SDK at the current time, and then with
-// the driver at the time that the SDK wrote.
-func TestSignatureEqualsTheSDKs(t *testing.T) {
+// The SDK signs at the current time. Then the driver signs the same at the time that the SDK wrote.
+func TestSignatureMatchesSDK(t *testing.T) {
 	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
 	type row struct {
 		name    string
@@ -224,7 +223,8 @@ func TestSignedUploadHeaders(t *testing.T) {
 	}
 }
 
-func TestSignUsesTheSigningBaseURL(t *testing.T) {
+// A signed URL uses the signing base URL.
+func TestSignedURLBaseURL(t *testing.T) {
 	for name, test := range map[string]struct {
 		config     Config
 		base, want string
@@ -309,7 +309,8 @@ type shortLived struct {
 
 func (s shortLived) maxTerm() time.Duration { return s.most }
 
-func TestUnsupportedSigning(t *testing.T) {
+// A signed URL is unsupported if no header holds its metadata or disposition, and with another method.
+func TestSignedURLUnsupported(t *testing.T) {
 	for name, test := range map[string]struct {
 		request *driver.SignRequest
 		hint    string

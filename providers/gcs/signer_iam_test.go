@@ -94,7 +94,8 @@ func TestSignByIAM(t *testing.T) {
 	require.Len(t, requests, 2)
 }
 
-func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
+// Signatures by IAM expire with Google's key.
+func TestSignByIAMExpires(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
 	signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 		r.TTL = sigv4.MaxTerm

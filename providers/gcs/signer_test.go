@@ -47,7 +47,8 @@ func TestKeyFileFormats(t *testing.T) {
 	}
 }
 
-func TestInvalidKeyFiles(t *testing.T) {
+// An invalid key file fails without its secret in the error.
+func TestKeyFileInvalid(t *testing.T) {
 	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(elliptical)
@@ -127,7 +128,8 @@ func TestSignerOfAConfig(t *testing.T) {
 	}
 }
 
-func TestFirstSignatureFindsDefaultCredentials(t *testing.T) {
+// The first signature finds the default credentials.
+func TestSignerOfFirstSignature(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
@@ -195,7 +197,8 @@ func TestSignerIsFoundOnce(t *testing.T) {
 	require.Equal(t, 1, looks)
 }
 
-func TestMetadataAccount(t *testing.T) {
+// The metadata service tells the account that signs.
+func TestSignerAccountOfMetadata(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc

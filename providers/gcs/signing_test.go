@@ -32,7 +32,8 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 	return b
 }
 
-func TestSignedRequestsWithACustomersKey(t *testing.T) {
+// Signed requests have a customer's key.
+func TestSignedURLWithCustomerKey(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", key)
@@ -73,7 +74,8 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 	}
 }
 
-func TestSignedChecksumIsEnforced(t *testing.T) {
+// A signed checksum is enforced.
+func TestSignedUploadURLChecksum(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 	require.NoError(t, err)
@@ -95,7 +97,8 @@ func TestSignedURLReadsItsVersion(t *testing.T) {
 	require.Equal(t, "one", wiretest.NetHTTP(t, signedURL, "").Body)
 }
 
-func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
+// A signed upload without a type signs the host only.
+func TestSignedUploadURLWithoutType(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)

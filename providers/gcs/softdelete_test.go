@@ -45,7 +45,8 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, []string{listsRemoved, restores}, w.requests)
 }
 
-func TestARestoreThatFails(t *testing.T) {
+// A restore fails if nothing is kept, and if an object is there.
+func TestSoftDeletedRestoreFails(t *testing.T) {
 	none := `200 {"kind":"storage#objects"}`
 	missing := refusal(404, "notFound", "No such object: photos/a")
 	for _, row := range []struct {
@@ -77,7 +78,8 @@ func TestARestoreThatFails(t *testing.T) {
 	}
 }
 
-func TestTheSoftDeletePolicyOfABucket(t *testing.T) {
+// The soft delete policy of a bucket is set and read.
+func TestSoftDeletePolicy(t *testing.T) {
 	const creates, changes = "POST /b", "PATCH /b/photos"
 	s, w := managing(t, Config{}, map[string][]string{
 		creates:             {bucketIsThere},

@@ -16,7 +16,7 @@ import (
 )
 
 // A copy from another provider may have tags that Google refuses. They come back as they were.
-func TestTagsThatGoogleWouldRefuse(t *testing.T) {
+func TestTagsRefusedByGoogle(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: s.URL, Bucket: bucket})
@@ -59,7 +59,8 @@ func TestTagsThatGoogleWouldRefuse(t *testing.T) {
 	require.Equal(t, map[string]string{"été": "x~y"}, got)
 }
 
-func TestTheSDKsAttributesAreKept(t *testing.T) {
+// The attributes that only the SDK has are kept.
+func TestWithNativeAttrsCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
 	for name, c := range map[string]gcs.Config{
@@ -89,7 +90,7 @@ func TestTheSDKsAttributesAreKept(t *testing.T) {
 
 // Rules of a lifecycle count from the custom time (https://cloud.google.com/storage/docs/lifecycle), which Google's
 // copy leaves out if the request names other attributes: talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316
-func TestACopyKeepsTheCustomTime(t *testing.T) {
+func TestCopyKeepsCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -133,7 +134,8 @@ func TestACopyKeepsTheCustomTime(t *testing.T) {
 	}
 }
 
-func TestTagsChangeOnlyIfNoOtherClientChangesThem(t *testing.T) {
+// Tags change only if no other client changes them.
+func TestSetTagsChangedMeanwhile(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
 	b := openAt(t, s.URL, bucket)

@@ -15,7 +15,7 @@ import (
 
 // The client of As names the project to bill, without which a bucket whose requester pays refuses
 // every request. https://cloud.google.com/storage/docs/using-requester-pays
-func TestTheClientOfAsNamesTheProjectToBill(t *testing.T) {
+func TestAsClientUserProject(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }
 	b := engine.New(server.on(t, func(c *Config) {

@@ -55,7 +55,8 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	return engine.New(d)
 }
 
-func TestCredentialsAreReplacedWithinARewrite(t *testing.T) {
+// Credentials are replaced within a rewrite.
+func TestCredentialsReplacedWithinRewrite(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, b storage.Bucket) error {
 			_, err := storage.Copy(ctx, b, "to", b, "from")
@@ -64,6 +65,7 @@ func TestCredentialsAreReplacedWithinARewrite(t *testing.T) {
 	})
 }
 
-func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
+// Refused credentials are replaced once.
+func TestCredentialsRefusedReplacedOnce(t *testing.T) {
 	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// The emulator judges no token: these are the requests on the wire.
-func TestEachRequestHasTheTokenOfItsPrefix(t *testing.T) {
+// Each request has the token of its prefix. The emulator judges no token: these are the requests on the wire.
+func TestCredentialsForTokens(t *testing.T) {
 	server := newStandIn(t, stored)
 	var asked []string
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.server.URL, CredentialsFor: func(_ context.Context, key string) (PrefixCredentials, error) {

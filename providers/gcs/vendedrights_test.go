@@ -95,7 +95,8 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 	]}}`, s.form.Get("options"))
 }
 
-func TestARightHasItsRoleOnly(t *testing.T) {
+// A right has its role only.
+func TestVendRoles(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		rights storage.Rights
@@ -124,8 +125,9 @@ func TestARightHasItsRoleOnly(t *testing.T) {
 	}
 }
 
-// A prefix cannot end its literal: what follows it would be a part of the condition.
-func TestAPrefixIsOneLiteralOfTheCondition(t *testing.T) {
+// A prefix is one literal of the condition. It cannot end the literal: what follows it would be a part of the
+// condition.
+func TestVendPrefixLiteral(t *testing.T) {
 	for prefix, literal := range map[string]string{
 		`a') || true || ('/`: `'a\') || true || (\'/'`,
 		`\') || true//`:      `'\\\') || true//'`,
@@ -142,19 +144,22 @@ func TestAPrefixIsOneLiteralOfTheCondition(t *testing.T) {
 	}
 }
 
-func TestALongPrefixIsRefused(t *testing.T) {
+// A long prefix is refused.
+func TestVendLongPrefix(t *testing.T) {
 	_, err := boundaryRules("photos", vendRequest(strings.Repeat("'", 1000)+"/", storage.Rights{Read: true}))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestTokensOfUsersEndWithTheTokenTheyAreMadeOf(t *testing.T) {
+// A token that is made of a user's token ends with it.
+func TestVendExpiresWithSourceToken(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
 	v, err := vending(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Add(time.Hour), v.Expires)
 }
 
-func TestATokenThatIsValidForTooLongIsUnsupported(t *testing.T) {
+// A token that is valid for too long is unsupported.
+func TestVendTokenTooLong(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: restricted}
 	r := vendRequest("", storage.Rights{Read: true})
 	r.TTL = 15 * time.Minute
@@ -190,7 +195,8 @@ func TestVendErrors(t *testing.T) {
 	}
 }
 
-func TestOnlyGooglesOwnCredentialsVend(t *testing.T) {
+// Only Google's own credentials vend.
+func TestVendNeedsGooglesCredentials(t *testing.T) {
 	s := &tokenService{}
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
 	require.True(t, has(vending(t, s, nil)))

@@ -11,7 +11,7 @@ import (
 )
 
 // The server lists the oldest generation first, and its pages end anywhere.
-func TestVersionsAreNewestFirstOverPages(t *testing.T) {
+func TestListVersionsNewestFirst(t *testing.T) {
 	s := startRuleServer(t)
 	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{versioned: true}), Endpoint: s.URL}, storage.WithVersioning(true))
 	require.NoError(t, err)

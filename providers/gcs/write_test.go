@@ -37,7 +37,8 @@ func TestDeleteRequests(t *testing.T) {
 	}
 }
 
-func TestFailedDeleteOutcomes(t *testing.T) {
+// The error of a failed Delete says whether its outcome is unknown.
+func TestDeleteFailedOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answer  reply
@@ -60,8 +61,9 @@ func TestFailedDeleteOutcomes(t *testing.T) {
 	}
 }
 
-// Google may refuse to replace what is held before it compares the condition.
-func TestACreateOverAHeldObjectIsPreconditionFailed(t *testing.T) {
+// A create over a held object is PreconditionFailed. Google may refuse to replace what is held before it compares
+// the condition.
+func TestPutOverHeldObject(t *testing.T) {
 	held := failing(403, "objectUnderActiveHold", "Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
 	for name, row := range map[string]struct {
 		condition storage.Condition
@@ -192,7 +194,8 @@ func TestMoveRequests(t *testing.T) {
 	}
 }
 
-func TestWhyAMoveFailed(t *testing.T) {
+// The error of a failed move says why.
+func TestMoveFailures(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answer  reply
@@ -216,8 +219,8 @@ func TestWhyAMoveFailed(t *testing.T) {
 	}
 }
 
-// Other servers have no objects.move.
-func TestOnlyGoogleMovesInOneStep(t *testing.T) {
+// Only Google moves in one step: other servers have no objects.move.
+func TestMoveByGoogleOnly(t *testing.T) {
 	for endpoint, want := range map[string]bool{"": true, "https://storage.us-east1.rep.googleapis.com": true, "http://127.0.0.1:4443": false} {
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: endpoint, Anonymous: true})
 		require.NoError(t, err)
@@ -299,7 +302,8 @@ func TestComposeRequests(t *testing.T) {
 		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, req.Body)
 }
 
-func TestChangedSource(t *testing.T) {
+// A source that has changed or is missing is Changed.
+func TestCopySourceChanged(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		answer reply
@@ -322,7 +326,8 @@ func TestChangedSource(t *testing.T) {
 	}
 }
 
-func TestLostResponsesToCopyAndCompose(t *testing.T) {
+// Lost responses to Copy and Compose leave the outcome unknown.
+func TestCopyResponseLost(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer)
@@ -336,7 +341,8 @@ func TestLostResponsesToCopyAndCompose(t *testing.T) {
 	}
 }
 
-func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
+// A server that repeats a page of versions is not asked for ever.
+func TestListVersionsRepeatedPage(t *testing.T) {
 	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
 	_, err := server.on(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
