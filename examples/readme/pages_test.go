@@ -39,10 +39,11 @@ func TestPagesListEverything(t *testing.T) {
 	}
 }
 
+var word = regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
+
 // A user reads the pages of the site's menu, and the first one. They have at most 39,000 words; those
 // of docs/maintainers have a menu of their own.
 func TestThePagesOfTheMenuAreShort(t *testing.T) {
-	word := regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
 	words := len(word.FindAllString(read(t, "docs/README.md"), -1))
 	for _, page := range menu(t) {
 		if !strings.HasPrefix(page, "docs/maintainers/") {
@@ -100,9 +101,32 @@ func menu(t *testing.T) []string {
 	return files
 }
 
-// A stranger reads the whole README.
+// A stranger reads the whole README, which has at most 1,150 words, code included.
 func TestTheReadmeIsShort(t *testing.T) {
-	require.LessOrEqual(t, strings.Count(read(t, "README.md"), "\n"), 150)
+	words := len(word.FindAllString(read(t, "README.md"), -1))
+	t.Log(words, "words")
+	require.LessOrEqual(t, words, 1_150)
+}
+
+// The first screen shows the API, and a test that needs no server.
+func TestTheReadmeBeginsWithTheAPI(t *testing.T) {
+	shown := block.FindAllStringSubmatch(read(t, "README.md"), 3)
+	for i, want := range []struct {
+		file  string
+		names []string
+	}{
+		{"examples/readme/seats.go", []string{"storage.IfAbsent()", "storage.ReadAll("}},
+		{"examples/readme/seats.go", []string{"bucket.List("}},
+		{"examples/readme/seats_test.go", []string{"memstore.New()"}},
+	} {
+		require.Equal(t, want.file, shown[i][1])
+		require.LessOrEqual(t, strings.Count(shown[i][2], "\n"), 10)
+		for _, name := range want.names {
+			require.Contains(t, shown[i][2], name)
+		}
+	}
+	screen, _, _ := strings.Cut(read(t, "README.md"), "## Try it")
+	require.LessOrEqual(t, strings.Count(screen, "\n"), 67)
 }
 
 // Each figure of the README is that of a result that a command of the repository wrote.
