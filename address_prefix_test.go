@@ -33,7 +33,8 @@ func lend(t *testing.T, b storage.Bucket) {
 	})
 }
 
-func TestAPrefixInTheAddressOpensAFolderAsABucket(t *testing.T) {
+// A prefix in the address opens a folder as a bucket.
+func TestOpenWithPrefix(t *testing.T) {
 	for scheme, address := range map[string]string{
 		"mem":  "mem://folder",
 		"file": "file://" + filepath.ToSlash(t.TempDir()),
@@ -63,7 +64,8 @@ func TestAPrefixInTheAddressOpensAFolderAsABucket(t *testing.T) {
 	}
 }
 
-func TestABadPrefixInAnAddressIsRefusedBeforeAnythingIsOpened(t *testing.T) {
+// A bad prefix in an address is refused before anything is opened.
+func TestOpenRefusesBadPrefix(t *testing.T) {
 	for name, row := range map[string]struct{ query, says string }{
 		"no slash at its end":      {"prefix=users", `parameter prefix must consist of whole segments and end in "/"`},
 		"empty":                    {"prefix=", "prefix must not be empty (leave it out to open the whole bucket)"},
@@ -92,7 +94,8 @@ func opens(t *testing.T, address string) error {
 	return err
 }
 
-func TestAnAccountHasNoPrefix(t *testing.T) {
+// An account has no prefix.
+func TestOpenServiceRefusesPrefix(t *testing.T) {
 	for _, address := range []string{"mem://?prefix=a/", "nothing://?prefix=a/"} {
 		_, err := storage.OpenService(t.Context(), address)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), address)
@@ -101,7 +104,8 @@ func TestAnAccountHasNoPrefix(t *testing.T) {
 	}
 }
 
-func TestCloseOfABucketOpenedWithAPrefixClosesTheStore(t *testing.T) {
+// Close of a bucket that was opened with a prefix closes the store.
+func TestOpenWithPrefixClose(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://closing?prefix=a/")
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(storage.Prefixed(b, "b/")))
@@ -116,7 +120,8 @@ func TestCloseOfABucketOpenedWithAPrefixClosesTheStore(t *testing.T) {
 	}
 }
 
-func TestABucketOpenedWithAPrefixGivesOutNothingElse(t *testing.T) {
+// A bucket that was opened with a prefix gives no access to the rest of the store.
+func TestOpenWithPrefixHidesRest(t *testing.T) {
 	dir := "file://" + filepath.ToSlash(t.TempDir())
 	b, err := storage.Open(t.Context(), dir+"?prefix=a/")
 	require.NoError(t, err)
@@ -127,7 +132,8 @@ func TestABucketOpenedWithAPrefixGivesOutNothingElse(t *testing.T) {
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
-func TestHooksOfABucketOpenedWithAPrefixSeeWholeKeys(t *testing.T) {
+// Hooks of a bucket that was opened with a prefix see whole keys.
+func TestOpenWithPrefixHooks(t *testing.T) {
 	var seen []string
 	b, err := storage.Open(t.Context(), "mem://hooked?prefix=a/", storage.WithHook(
 		func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -141,7 +147,8 @@ func TestHooksOfABucketOpenedWithAPrefixSeeWholeKeys(t *testing.T) {
 	require.Equal(t, []string{"a/k"}, seen)
 }
 
-func TestAPrefixNeedsABucketOfThisLibrary(t *testing.T) {
+// A prefix needs a bucket of this library.
+func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	lend(t, own{memstore.New()})
 	require.NoError(t, opens(t, "lent://x"))
@@ -152,7 +159,8 @@ func TestAPrefixNeedsABucketOfThisLibrary(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(opens(t, "lent://x?prefix=a/")))
 }
 
-func TestAPrefixOfAViewLeavesItsBucketOpen(t *testing.T) {
+// Close of a view that was opened with a prefix leaves the bucket of the view open.
+func TestOpenWithPrefixOfView(t *testing.T) {
 	parent := memstore.New()
 	lend(t, storage.Prefixed(parent, "a/"))
 	b, err := storage.Open(t.Context(), "lent://x?prefix=b/")

@@ -48,14 +48,16 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 	}
 }
 
-func TestOpenIsUnsupportedIfTheSchemeCannotOpenIt(t *testing.T) {
+// Open fails with Unsupported if the scheme cannot open such an address.
+func TestOpenOfLimitedScheme(t *testing.T) {
 	_, err := storage.Open(t.Context(), "nothing://x")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	_, err = storage.OpenService(t.Context(), "nothing://")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 }
 
-func TestOpenNamesItselfInADriversError(t *testing.T) {
+// An error of a driver names Open as its operation.
+func TestOpenErrorNamesOpen(t *testing.T) {
 	_, err := storage.Open(t.Context(), "failing://x")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -63,7 +65,8 @@ func TestOpenNamesItselfInADriversError(t *testing.T) {
 	require.Equal(t, storage.BucketNotFound, e.Code)
 }
 
-func TestAddressParametersAreOpenOptions(t *testing.T) {
+// The parameters of an address are open options.
+func TestOpenTakesParameters(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
 	require.NoError(t, err)
 	require.True(t, storage.Supports(b, storage.Versioning))

@@ -42,7 +42,7 @@ func effectsOfCore() map[string]effect.Set {
 
 // The comment of Core lists the methods to override for each effect, as the table has them, and the
 // table has the effects of each method of Core.
-func TestCommentOfCoreListsMethods(t *testing.T) {
+func TestCoreCommentListsMethods(t *testing.T) {
 	for name, effects := range coreEffects {
 		hasNone := name == "Supports" || name == "Place" || name == "Close"
 		require.Equal(t, hasNone, effects == 0, name)

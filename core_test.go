@@ -52,7 +52,8 @@ func audit(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
 	return audited, calls
 }
 
-func TestACoreThatEmbedsOverridesWholeCalls(t *testing.T) {
+// A Core that embeds another one overrides whole calls.
+func TestWrapWithEmbeddedCore(t *testing.T) {
 	b, calls := audit(t, whole(t))
 	view := storage.Prefixed(b, "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"))
@@ -63,7 +64,8 @@ func TestACoreThatEmbedsOverridesWholeCalls(t *testing.T) {
 	require.Equal(t, []string{"Upload p/k", "Remove p/k", "Upload u"}, *calls)
 }
 
-func TestACoreThatEmbedsLosesNothing(t *testing.T) {
+// A Core that embeds another one loses none of its functions.
+func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 	b, _ := audit(t, whole(t))
 	for _, row := range beyond {
 		t.Run(row.name, func(t *testing.T) { require.NotErrorIs(t, row.call(t.Context(), b), storage.PermissionDenied) })
@@ -71,7 +73,8 @@ func TestACoreThatEmbedsLosesNothing(t *testing.T) {
 	require.True(t, storage.Supports(b, storage.Versioning|storage.ObjectTags))
 }
 
-func TestABucketOfAnotherTypeIsRefused(t *testing.T) {
+// A bucket of another type is refused.
+func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	type embedding struct{ storage.Bucket }
 	b := embedding{whole(t)}
 	_, copyErr := storage.Copy(t.Context(), b, "to", b, "k")
@@ -108,7 +111,8 @@ func TestABucketOfAnotherTypeIsRefused(t *testing.T) {
 	require.NoError(t, err, "a source of any type is read by its Download")
 }
 
-func TestWrapRefusesWhatIsNotWhole(t *testing.T) {
+// Wrap needs a whole bucket, and a Core.
+func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 	b := whole(t)
 	pass := func(c storage.Core) storage.Core { return c }
 	for name, row := range map[string]struct {
@@ -128,7 +132,8 @@ func TestWrapRefusesWhatIsNotWhole(t *testing.T) {
 	}
 }
 
-func TestABucketWithoutACoreRefusesEachCall(t *testing.T) {
+// A bucket without a Core refuses each call.
+func TestNewBucketWithoutCore(t *testing.T) {
 	b := storage.NewBucket(nil)
 	for _, row := range beyond {
 		if row.name == "Close" {
@@ -142,7 +147,8 @@ func TestABucketWithoutACoreRefusesEachCall(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestTwoWrapsOfOneBucketCloseIt(t *testing.T) {
+// A bucket that was wrapped twice is closed by the outermost one, and again by the inner one.
+func TestWrapTwiceClose(t *testing.T) {
 	b := memstore.New()
 	first, _ := audit(t, b)
 	second, _ := audit(t, first)
@@ -167,7 +173,8 @@ func (w *watching) Download(ctx context.Context, key string, o *storage.Download
 	return w.Core.Download(ctx, key, o)
 }
 
-func TestACopyPassesTheDownloadOfACoreThatIsItsSource(t *testing.T) {
+// A copy calls the Download of a Core that is its source.
+func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &watching{c, &reads} })
 	require.NoError(t, err)
@@ -240,7 +247,8 @@ func (w *writes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestADownloadThroughAPrefixIsWrittenAsTheBucketDoes(t *testing.T) {
+// A download through a prefix is written as the bucket writes it.
+func TestPrefixedDownloadWriteTo(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
 	require.NoError(t, err)
@@ -255,7 +263,8 @@ func TestADownloadThroughAPrefixIsWrittenAsTheBucketDoes(t *testing.T) {
 	require.EqualValues(t, 1, calls, "memory is not copied in chunks")
 }
 
-func TestAPrefixedBucketShowsWhatIsUnderItsPrefix(t *testing.T) {
+// A prefixed bucket shows what is under its prefix.
+func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	b := whole(t)
 	view := storage.Prefixed(b, "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithTags(map[string]string{"a": "b"}))
@@ -299,7 +308,8 @@ func TestAPrefixedBucketShowsWhatIsUnderItsPrefix(t *testing.T) {
 	require.Equal(t, long, e.Key)
 }
 
-func TestAReferenceIsNotWidened(t *testing.T) {
+// A reference gives no more than the operations of its type.
+func TestRefIsNotWidened(t *testing.T) {
 	b := whole(t)
 	reader := storage.Ref[storage.Downloader](b).(storage.Bucket)
 	for _, row := range beyond {
@@ -334,7 +344,8 @@ func (f *forwarding) Download(ctx context.Context, key string, o *storage.Downlo
 	return f.to.Download(ctx, key, storage.WithRange(o.Offset, o.Length))
 }
 
-func TestAReaderOfAViewInAViewLosesBothPrefixes(t *testing.T) {
+// The reader of a view in a view loses both prefixes.
+func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -360,7 +371,8 @@ func (f *failing) Attrs(ctx context.Context, key string, o *storage.DownloadOpti
 	return a, fmt.Errorf("checking: %w", errors.Join(err, &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}))
 }
 
-func TestAWrappedErrorOfAViewShowsItsPrefixToNoTarget(t *testing.T) {
+// A wrapped error of a view shows the prefix to no target.
+func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failing{c} })
 	require.NoError(t, err)
 	_, err = storage.Prefixed(b, "secret/").Attrs(t.Context(), "k")
@@ -470,9 +482,8 @@ func (silent) PutSignedPart(
 	return nil, nil
 }
 
-// TestCoreReturnsNeitherResultNorError calls everything that has a result. The silent core has each
-// method of Core with a pointer, an interface or a listing as its result: reflection finds methods
-// that a later version adds.
+// A Core that returns neither a result nor an error makes no caller panic. The silent core has each method of Core
+// with a pointer, an interface or a listing as its result: reflection finds methods that a later version adds.
 func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 	own := reflect.TypeFor[silent]()
 	core := reflect.TypeFor[storage.Core]()
@@ -549,9 +560,9 @@ func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*s
 	return storage.NewReader(k.attrs, 0, 0, nil), nil
 }
 
-// TestAttrsThroughViewHasKeyOfCall calls a Core that keeps its results, and one whose results have
-// the key of an object outside of the view.
-func TestAttrsThroughViewHasKeyOfCall(t *testing.T) {
+// A Core may keep its results, or return the key of an object outside of the view. Attributes have the key of the
+// call.
+func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
 		attrs := &storage.Attrs{Key: key}
 		b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, attrs} })
@@ -573,8 +584,8 @@ func TestAttrsThroughViewHasKeyOfCall(t *testing.T) {
 	}
 }
 
-// TestNilBucketIsRefused passes a nil bucket to each function, and nil to Wrap.
-func TestNilBucketIsRefused(t *testing.T) {
+// Each function refuses a nil bucket, and Wrap refuses nil.
+func TestFunctionsRefuseNilBucket(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
@@ -628,9 +639,8 @@ func (c restoring) CopyFrom(
 	return c.Upload(ctx, key, r, &storage.UploadOptions{Size: -1})
 }
 
-// TestAppendThroughCoreThatCopiesByItself appends through a Core whose CopyFrom cannot add bytes:
-// Append must not return nil.
-func TestAppendThroughCoreThatCopiesByItself(t *testing.T) {
+// A Core whose CopyFrom cannot add bytes makes Append fail: Append must not return nil.
+func TestAppendThroughCoreThatCopies(t *testing.T) {
 	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return restoring{c} })
 	require.NoError(t, err)
 	_, err = storage.Append(t.Context(), b, "k", []byte("more"))

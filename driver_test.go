@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-func TestConformanceOfTheExampleDriver(t *testing.T) {
+// The driver of the example passes the conformance suite.
+func TestConformanceOfExampleDriver(t *testing.T) {
 	testserver.Slow(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver {

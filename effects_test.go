@@ -373,7 +373,7 @@ var requestEffects = map[string]storage.Effects{
 // A hook sees the effects of each call, and each call to the driver belongs to an operation that the
 // hook has seen. If the hook denies an effect, nothing with that effect reaches the driver. Names and
 // effects are the same on all stores.
-func TestHookSeesAndDeniesEachEffect(t *testing.T) {
+func TestHookDeniesEachEffect(t *testing.T) {
 	for store := range watchedStores {
 		for _, tt := range watchedCalls {
 			t.Run(store+"/"+tt.name, func(t *testing.T) {
@@ -495,7 +495,7 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 }
 
 // The operations of an account have effects, too. Those of Bucket and Close reach nothing.
-func TestHookSeesAccount(t *testing.T) {
+func TestHookSeesService(t *testing.T) {
 	administer := storage.EffectAdminister
 	calls := map[string]struct {
 		effects storage.Effects
@@ -539,7 +539,7 @@ func TestHookSeesAccount(t *testing.T) {
 }
 
 // The page lists each operation with its effects.
-func TestPageListsEffectsOfOperations(t *testing.T) {
+func TestEffectsPageListsOperations(t *testing.T) {
 	page, err := os.ReadFile("docs/hooks.md")
 	require.NoError(t, err)
 	listed := map[string]storage.Effects{}
@@ -564,7 +564,7 @@ func TestPageListsEffectsOfOperations(t *testing.T) {
 }
 
 // Each function that takes a bucket has a row, or a reason why it needs none.
-func TestEachFunctionOfBucketHasEffects(t *testing.T) {
+func TestEffectsOfEachFunction(t *testing.T) {
 	rows := map[string]string{
 		"Close":    "it ends the bucket",
 		"Prefixed": "a view has the hooks of its bucket",

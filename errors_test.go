@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCodesMatchTheStandardLibrarysSentinels(t *testing.T) {
+// Codes match the sentinels of the standard library.
+func TestCodeMatchesSentinels(t *testing.T) {
 	for code, sentinel := range map[storage.Code]error{
 		storage.ObjectNotFound:   fs.ErrNotExist,
 		storage.BucketNotFound:   fs.ErrNotExist,
@@ -34,7 +35,8 @@ func TestCodesMatchTheStandardLibrarysSentinels(t *testing.T) {
 	}
 }
 
-func TestErrorIsItsCodeAndUnknownIsOutcomeUnknown(t *testing.T) {
+// An error is its Code, and Unknown is OutcomeUnknown.
+func TestErrorIsCode(t *testing.T) {
 	err := fmt.Errorf("outer: %w", &storage.Error{Code: storage.Unavailable, Unknown: true})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -59,7 +61,8 @@ func TestCodeOf(t *testing.T) {
 	}
 }
 
-func TestErrorTextNeverShowsASignature(t *testing.T) {
+// The text of an error never shows a signature.
+func TestErrorTextHidesSignature(t *testing.T) {
 	for _, cause := range []string{
 		"Get https://b.s3.amazonaws.com/k?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET: EOF",
 		`Put "https://a.blob.core.windows.net/c/k?sv=1&sig=SECRET%3D": reset`,
@@ -119,7 +122,8 @@ func upload(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error 
 	return err
 }
 
-func TestSignedValuesShowNoSecretAsText(t *testing.T) {
+// Signed values show no secret as text.
+func TestSignedURLHidesSecretInText(t *testing.T) {
 	u := storage.SignedURL{Method: "GET", URL: "https://h/k?sig=SECRET"}
 	f := storage.SignedForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
 	c := storage.Credentials{AccessKeyID: "id", SecretKey: "SECRET", SessionToken: "SECRET"}

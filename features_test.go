@@ -33,7 +33,8 @@ func constants(t *testing.T, path string) []string {
 	return nil
 }
 
-func TestFeaturesHaveTheNamesOfTheirConstants(t *testing.T) {
+// Features have the names of their constants.
+func TestFeaturesString(t *testing.T) {
 	own := constants(t, "features.go")
 	drivers := constants(t, "driver/features.go")
 	require.Equal(t, "ConditionalCreate", own[1])
@@ -58,7 +59,8 @@ func lacking(features storage.Features) storage.Bucket {
 	return engine.New(memstore.NewDriver(memstore.Config{Bucket: "photos"}), layer)
 }
 
-func TestRequireNamesAllFeaturesThatTheStoreLacks(t *testing.T) {
+// Require names all features that the store lacks.
+func TestRequireNamesMissingFeatures(t *testing.T) {
 	const conditions = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove
 	const base = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
 	const versions = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
@@ -104,7 +106,8 @@ func (p poor) Supports(features storage.Features) bool {
 	return features&storage.ObjectTags == 0 && p.Core.Supports(features)
 }
 
-func TestRequireAsksTheOutermostCore(t *testing.T) {
+// Require asks the outermost Core.
+func TestRequireAsksOutermostCore(t *testing.T) {
 	b, err := storage.Wrap(lacking(0), func(c storage.Core) storage.Core { return poor{c} })
 	require.NoError(t, err)
 	require.NoError(t, storage.Require(b, storage.Metadata))
@@ -113,7 +116,8 @@ func TestRequireAsksTheOutermostCore(t *testing.T) {
 	require.ErrorContains(t, err, "memory does not support ObjectTags here")
 }
 
-func TestRequireOfATypeOfOnesOwnCountsAsInSupports(t *testing.T) {
+// Require counts the features of a bucket of another type as Supports does.
+func TestRequireOfOtherType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	for name, b := range map[string]any{"own": own{memstore.New()}, "nil": nil} {
 		err := storage.Require(b, storage.Metadata|storage.OrderedListing)
@@ -125,7 +129,8 @@ func TestRequireOfATypeOfOnesOwnCountsAsInSupports(t *testing.T) {
 	}
 }
 
-func TestRequireReportsWhyEveryCallFails(t *testing.T) {
+// Require reports why every call fails.
+func TestRequireReportsPermanentFailure(t *testing.T) {
 	type own struct{ storage.Bucket }
 	for name, row := range map[string]struct {
 		b    storage.Bucket

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestDownloadFileReplacesNothingButFiles(t *testing.T) {
+// DownloadFile replaces nothing but files.
+func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "") // a socket's path has to be short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -43,8 +44,9 @@ func TestDownloadFileReplacesNothingButFiles(t *testing.T) {
 	}
 }
 
-// The temporary file has another name, so that the whole object would be downloaded first.
-func TestDownloadFileRefusesAPathThatNoFileCanHave(t *testing.T) {
+// DownloadFile refuses a path that no file can have. The temporary file has another name, so that the whole object
+// would be downloaded first.
+func TestDownloadFileRefusesBadPath(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{
 		"no name":                 "",
@@ -59,7 +61,8 @@ func TestDownloadFileRefusesAPathThatNoFileCanHave(t *testing.T) {
 	}
 }
 
-func TestDownloadFileNamesTheDirectoryThatIsMissing(t *testing.T) {
+// DownloadFile names the directory that is missing.
+func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))
 	require.NoError(t, err)
@@ -90,7 +93,8 @@ func TestDownloadFileNamesTheDirectoryThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestAttrsAsAFile(t *testing.T) {
+// FileInfo of attributes is that of a regular file, named by the last segment of the key.
+func TestAttrsFileInfo(t *testing.T) {
 	b := memstore.New()
 	attrs, err := b.Upload(t.Context(), "a/b.txt", strings.NewReader("text"))
 	require.NoError(t, err)

@@ -93,7 +93,8 @@ var uses = []struct {
 	}},
 }
 
-func TestAForeignBodyIsCounted(t *testing.T) {
+// The bytes of a body from a bucket of another type are counted.
+func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	for _, row := range []struct {
 		name, body string
 		code       storage.Code
@@ -137,7 +138,8 @@ func (h hasty) Upload(ctx context.Context, key string, body io.Reader, opts ...s
 	return h.Bucket.Upload(ctx, key, bytes.NewReader(head), opts...)
 }
 
-func TestAWriterWhoseSourceFailedIsNeverCommitted(t *testing.T) {
+// A Writer whose source failed is never committed.
+func TestWriterCommitAfterSourceFails(t *testing.T) {
 	w := storage.NewWriter(t.Context(), hasty{memstore.New()}, "k")
 	_, err := w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress)))
 	require.Equal(t, io.ErrNoProgress, err)
@@ -160,7 +162,8 @@ func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadO
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
 }
 
-func TestAnErrorOfACopysSourceIsNotOneOfTheCopy(t *testing.T) {
+// An error of a copy's source is not one of the copy.
+func TestCopySourceFails(t *testing.T) {
 	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
 	mine := errors.New("mine")
 	for _, row := range []struct {
@@ -194,7 +197,8 @@ func TestAnErrorOfACopysSourceIsNotOneOfTheCopy(t *testing.T) {
 	}
 }
 
-func TestEveryErrorNamesItsBucket(t *testing.T) {
+// Every error names its bucket.
+func TestErrorNamesBucket(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	desc := driver.Describe()
 	b := engine.New(driver)
@@ -267,7 +271,8 @@ func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return d.Driver.ListVersions(ctx, &req)
 }
 
-func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
+// Versions of other prefixes are left out.
+func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
@@ -283,7 +288,8 @@ func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestRemoveMatchingNamesItselfForAForeignBucket(t *testing.T) {
+// RemoveMatching refuses a bucket of another type, and its error names RemoveMatching.
+func TestRemoveMatchingRefusesOtherBucketType(t *testing.T) {
 	_, err := storage.RemoveMatching(t.Context(), foreign{Bucket: memstore.New()}, nil)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	var e *storage.Error

@@ -12,7 +12,7 @@ import (
 )
 
 // Consoles and rclone mark each folder by an empty object, whose key is that of the folder and a slash.
-func TestAFileSystemOfABucketWithFolderMarkers(t *testing.T) {
+func TestFSWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty/deep/", "top"}
 	noPaths := []string{"/", "/rooted", "a//nameless", "a//"}
 	all, plant := foldermarker.New(t)

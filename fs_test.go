@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestADirectoryIsReadByOneListing(t *testing.T) {
+// A directory is read by one listing.
+func TestFSReadDirTakesOneListing(t *testing.T) {
 	requests := 0
 	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 		return nil, func(outcome storage.Outcome) {

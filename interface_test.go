@@ -32,8 +32,8 @@ var (
 	}(nil)
 )
 
-// go doc and editors find a method only if the interface itself has it.
-func TestBucketHasItsNineMethodsItself(t *testing.T) {
+// The interface Bucket has its nine methods itself: go doc and editors find a method only there.
+func TestBucketDeclaresItsMethods(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "bucket.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	bucket, ok := file.Scope.Lookup("Bucket").Decl.(*ast.TypeSpec).Type.(*ast.InterfaceType)

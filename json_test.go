@@ -72,8 +72,8 @@ func TestJSONNames(t *testing.T) {
 	}
 }
 
-// A field that is added later would have the name of Go, and keep it.
-func TestEachFieldHasItsNameInJSON(t *testing.T) {
+// Each field has a name in JSON. A field that is added later would have the name of Go, and keep it.
+func TestJSONNamesOfEachField(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[storage.Attrs](), reflect.TypeFor[storage.Properties](), reflect.TypeFor[storage.Encryption](),
 		reflect.TypeFor[storage.RestoreState](), reflect.TypeFor[storage.Retention](), reflect.TypeFor[storage.ListEntry](),

@@ -27,7 +27,8 @@ func logged(t *testing.T, value any) string {
 	return strings.TrimSpace(buf.String())
 }
 
-func TestErrorsAreLoggedByAttributes(t *testing.T) {
+// Errors are logged by attributes.
+func TestErrorLogValue(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  *storage.Error
 		want string
@@ -58,7 +59,8 @@ func TestErrorsAreLoggedByAttributes(t *testing.T) {
 	}
 }
 
-func TestAttributesOfObjectsAreLoggedWithoutMetadata(t *testing.T) {
+// Attributes of objects are logged without metadata.
+func TestAttrsLogValue(t *testing.T) {
 	a := &storage.Attrs{
 		Key:        "a",
 		Size:       5,

@@ -10,7 +10,7 @@ import (
 
 // A type of one's own sees what WithNative gave: else it would store an object without the key that
 // encrypts it.
-func TestOptionsShowNativeValues(t *testing.T) {
+func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	one := storage.WithNative("shelf", "one")
 	two := storage.WithNative("shelf", "two")
 	var (

@@ -65,7 +65,8 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
+// Local buckets in one another overlap.
+func TestOverlapOfLocalBuckets(t *testing.T) {
 	top := t.TempDir()
 	for _, dir := range []string{"site/public/deep", "other"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o755))
@@ -109,8 +110,9 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 	}
 }
 
-// Package transfer moves between such ends without asking, also if their objects look the same.
-func TestEndsThatAreKnownToBeApart(t *testing.T) {
+// Package transfer moves between ends that are known to be apart without asking, also if their objects look the
+// same.
+func TestOverlapOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
 	bucket := wrapped.Unknown(t, b)
 	for name, c := range map[string]struct {

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMemoryFollowsTheBytesThatCome(t *testing.T) {
+// Memory grows with the bytes that come, and not with the size that is claimed.
+func TestReadClaimedAllocatesAsBytesCome(t *testing.T) {
 	const claimed, total = 1000, 10_500
 	want := make([]byte, total)
 	_, _ = numbers{}.ReadAt(want, 0)

@@ -74,7 +74,8 @@ func openGenerated(t *testing.T, g *generated, opts ...ReaderAtOption) *ReaderAt
 	return r
 }
 
-func TestCloseInterruptsAReadAt(t *testing.T) {
+// Close interrupts a ReadAt.
+func TestReadAtEndsWithClose(t *testing.T) {
 	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,7 +98,8 @@ func TestCloseInterruptsAReadAt(t *testing.T) {
 	}
 }
 
-func TestAContextEndsOneReadAtAndNoOther(t *testing.T) {
+// A context ends one ReadAt, and no other.
+func TestReadAtEndsWithContext(t *testing.T) {
 	for name, row := range map[string]struct {
 		length int
 		opts   []ReaderAtOption
@@ -144,7 +146,8 @@ func TestAContextEndsOneReadAtAndNoOther(t *testing.T) {
 	}
 }
 
-func TestAPanicOfABucketReachesTheCallerOfReadAt(t *testing.T) {
+// A panic of a bucket reaches the caller of ReadAt.
+func TestReadAtPanicReachesCaller(t *testing.T) {
 	g := &generated{size: 100, broken: "boom"}
 	r := openGenerated(t, g)
 	require.PanicsWithValue(t, "boom", func() { _, _ = r.ReadAt(make([]byte, 1), 0) })
@@ -153,14 +156,16 @@ func TestAPanicOfABucketReachesTheCallerOfReadAt(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAReadAtPastTheEndReturnsWhatThereIs(t *testing.T) {
+// A ReadAt past the end returns the bytes up to the end.
+func TestReadAtPastEnd(t *testing.T) {
 	r := openGenerated(t, &generated{size: 1003}, WithBlockSize(10))
 	n, err := r.ReadAt(make([]byte, 10), 1000)
 	require.Equal(t, 3, n)
 	require.Equal(t, io.EOF, err)
 }
 
-func TestErrorsOfAReaderAtNameIt(t *testing.T) {
+// Errors of a ReaderAt name it.
+func TestReaderAtErrorsNameIt(t *testing.T) {
 	g := &generated{size: 100}
 	r := openGenerated(t, g)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -186,7 +186,8 @@ func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	return a, err
 }
 
-func TestAChangeIsFoundWithoutRevisions(t *testing.T) {
+// A change of the object is found without revisions.
+func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
 	for name, later := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))

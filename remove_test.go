@@ -15,7 +15,7 @@ import (
 )
 
 // The function match has seen the object that was listed. It has not seen one that replaces it before the removal.
-func TestRemoveMatchingKeepsWhatWasWrittenSince(t *testing.T) {
+func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 	empty := func(e storage.ListEntry) bool { return e.Size == 0 }
 	tests := []struct {
 		name    string

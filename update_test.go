@@ -67,7 +67,8 @@ func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	})
 }
 
-func TestAnErrorOfUpdatesChangeIsBodyFailed(t *testing.T) {
+// An error of Update's function change is BodyFailed.
+func TestUpdateChangeFails(t *testing.T) {
 	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
 		return nil, errors.New("out of range")
 	})
