@@ -35,7 +35,8 @@ func storeOf(provider string) storage.Bucket {
 // usersBucket is a type that embeds a Bucket: of what is behind it nothing is known.
 type usersBucket struct{ storage.Bucket }
 
-func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
+// A storage class is copied within one provider.
+func TestCopyStorageClass(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		from, to storage.Bucket
@@ -62,7 +63,7 @@ func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
 
 // A write that streams an object onto itself reads the object first. If another client replaces the object meanwhile,
 // the write fails with Changed, and keeps what the other client has stored.
-func TestAStreamOntoItselfKeepsANewerObject(t *testing.T) {
+func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 	tests := []struct {
 		name  string
 		write func(b storage.Bucket) error
@@ -132,8 +133,8 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 	return d.Driver.Tags(ctx, r)
 }
 
-// TestTagsAreThoseOfTheCopiedBytes requires that bytes of one write never get the tags of another.
-func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
+// Bytes of one write never get the tags of another.
+func TestCopyTagsOfCopiedBytes(t *testing.T) {
 	tags := func(of string) storage.UploadOption { return storage.WithTags(map[string]string{"of": of}) }
 	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
 		for _, row := range []struct {
@@ -168,8 +169,8 @@ func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 	}
 }
 
-// A role for objects need not be allowed to read tags.
-func TestACopyWhoseTagsAreDeniedHasNone(t *testing.T) {
+// A copy whose tags are denied has none. A role for objects need not be allowed to read tags.
+func TestCopyWithoutPermissionForTags(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
 		for code, want := range map[storage.Code]error{storage.PermissionDenied: nil, storage.RateLimited: storage.RateLimited} {
 			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
@@ -199,8 +200,8 @@ func TestACopyWhoseTagsAreDeniedHasNone(t *testing.T) {
 	}
 }
 
-// A condition of the call guards the destination only.
-func TestAConditionOfASourceIsNoneOfTheCopy(t *testing.T) {
+// A condition of the call guards the destination, and not the source.
+func TestCopyConditionGuardsDestination(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "by the store": nil} {
 		for _, failing := range []string{"Get", "Head"} {
 			failed := false
@@ -249,7 +250,8 @@ func (d *oldETag) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	return attrs, body, err
 }
 
-func TestAnotherSizeUnderTheSameRevisionIsChanged(t *testing.T) {
+// Another size under the same revision is Changed.
+func TestReadFindsOtherSizeOfSameRevision(t *testing.T) {
 	for name, use := range map[string]func(storage.Bucket) error{
 		"Compose": func(b storage.Bucket) error {
 			_, err := storage.Compose(t.Context(), b, "to", []string{"k"})

@@ -23,7 +23,8 @@ func (d *failsToClose) Close() error {
 	return &storage.Error{Code: storage.Internal, Hint: "of the driver"}
 }
 
-func TestABucketIsClosedOnce(t *testing.T) {
+// A bucket is closed once.
+func TestCloseTwice(t *testing.T) {
 	d := &failsToClose{Driver: memstore.NewDriver(memstore.Config{})}
 	b := engine.New(d)
 	_, err := b.Upload(t.Context(), "p/k", strings.NewReader("text"))
@@ -62,7 +63,8 @@ func TestABucketIsClosedOnce(t *testing.T) {
 	}
 }
 
-func TestARevisionOfAnotherStoreIsRefused(t *testing.T) {
+// A revision of another store is refused.
+func TestRevisionOfOtherStore(t *testing.T) {
 	b := memstore.New()
 	a, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -85,7 +87,7 @@ func TestARevisionOfAnotherStoreIsRefused(t *testing.T) {
 }
 
 // The hint is the store's, at the time of the call: what it lacks may depend on its server.
-func TestAMissingFeatureHasTheHintOfTheStore(t *testing.T) {
+func TestUnsupportedHasHintOfStore(t *testing.T) {
 	d := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
 	b := engine.New(d)
 	d.hint = "look at the settings of the server"

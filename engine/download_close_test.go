@@ -35,7 +35,8 @@ func (d distant) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	}{body, body}, nil
 }
 
-func TestCloseDuringAReadDoesNotRace(t *testing.T) {
+// Close during a Read does not race.
+func TestDownloadCloseDuringRead(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 4<<20)))
 	require.NoError(t, err)
@@ -59,7 +60,8 @@ func TestCloseDuringAReadDoesNotRace(t *testing.T) {
 	}
 }
 
-func TestCloseDuringAWriteToAFileDoesNotRace(t *testing.T) {
+// Close during a WriteTo to a file does not race.
+func TestDownloadCloseDuringWriteTo(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 32<<20)))
 	require.NoError(t, err)

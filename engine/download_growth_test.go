@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
+// A download opens connections only if they help.
+func TestDownloadGrowsIfItHelps(t *testing.T) {
 	const mebibyte = 1 << 20
 	for _, row := range []struct {
 		name        string
@@ -63,7 +64,8 @@ func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
 	}
 }
 
-func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
+// A download does not grow into the memory of others.
+func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
 		b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
@@ -84,9 +86,9 @@ func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 	})
 }
 
-// A copy between two stores reads as many connections as it was told to, also if the source
-// is a user's own.
-func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
+// A copy with a concurrency of 1 is one read. A copy between two stores reads as many connections as it was told
+// to, also if the source is a user's own.
+func TestCopyWithConcurrencyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
 		src := memstore.New(driver.WithLayer(injector.Layer()))
@@ -132,7 +134,8 @@ func (l *leaving) Close() error {
 	return l.ReadCloser.Close()
 }
 
-func TestAStoreThatTakesFewConnectionsIsReadWhole(t *testing.T) {
+// An object is read whole from a store that takes few connections.
+func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 2<<20) // 32 MiB
 	for maximum := range int64(8) {
 		t.Run(fmt.Sprintf("%d connections", maximum+1), func(t *testing.T) {
@@ -159,8 +162,9 @@ func TestAStoreThatTakesFewConnectionsIsReadWhole(t *testing.T) {
 	}
 }
 
-// If all of them grew, they would wait for each other's buffers.
-func TestManyDownloadsAtOnceAreAsFastAsOverOneConnection(t *testing.T) {
+// Many downloads at once are as fast as over one connection each. If all of them grew, they would wait for each
+// other's buffers.
+func TestDownloadManyAtOnce(t *testing.T) {
 	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

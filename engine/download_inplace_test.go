@@ -131,7 +131,7 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 }
 
 // The bytes that the file did not take are not counted.
-func TestWriteToAFileCountsWhatItTook(t *testing.T) {
+func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestWriteToAFileCountsWhatItTook(t *testing.T) {
 
 // Without WithConcurrency, a slow download is written in place from where it has become
 // parallel.
-func TestASlowDownloadIsWrittenInPlace(t *testing.T) {
+func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injected := faults.New(faults.SlowBody(40e6))
 		limit := &storage.BufferLimit{Max: 1 << 20}

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/internal/concurrency"
 )
 
-// A large file has many sections, and nothing of them is kept.
-func TestASectionThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
+// A section that was written in place keeps no buffer. A large file has many sections.
+func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	const sections = 100
 	d := &download{ctx: t.Context()}
 	f := newFetch(d, 0, concurrency.Fixed(1), 1)
@@ -46,8 +46,9 @@ func TestASectionThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
 	runtime.KeepAlive(sink)
 }
 
-// Each request to a file has a chunk that the BufferLimit does not count.
-func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
+// A download to a file makes a thousand requests at most. Each request to a file has a chunk that the BufferLimit
+// does not count.
+func TestWriteToAFileLimitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file, err := os.Create(filepath.Join(t.TempDir(), "to"))
 		require.NoError(t, err)

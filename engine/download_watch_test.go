@@ -75,7 +75,8 @@ func (b *pausedBody) Read(p []byte) (int, error) {
 
 func (b *pausedBody) Close() error { return nil }
 
-func TestALayerThatHoldsBytesBackIsNoStall(t *testing.T) {
+// A layer that holds bytes back is no stall.
+func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &remoteStore{read: func(ctx context.Context) {
 			wire.Pause(ctx)
@@ -89,7 +90,8 @@ func TestALayerThatHoldsBytesBackIsNoStall(t *testing.T) {
 	})
 }
 
-func TestADownloadThatContinuesWithAnotherSize(t *testing.T) {
+// A download fails if it continues with another size.
+func TestDownloadContinuesWithOtherSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := engine.New(&remoteStore{sizes: []int64{4, 5}})
 		_, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -97,7 +99,8 @@ func TestADownloadThatContinuesWithAnotherSize(t *testing.T) {
 	})
 }
 
-func TestEmptyPagesEnd(t *testing.T) {
+// A listing of empty pages ends.
+func TestListEmptyPagesEnd(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		token func(n int) string
@@ -181,7 +184,8 @@ func (s *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storage.P
 	return &storage.Page{Entries: []storage.ListEntry{{Key: "a/", IsPrefix: true}}, Token: token}, nil
 }
 
-func TestAListingInFolderOrderInACircleEnds(t *testing.T) {
+// A listing in folder order that goes in a circle ends.
+func TestListFolderOrderInCircleEnds(t *testing.T) {
 	for _, delimiter := range []string{"", "/"} {
 		looping := &loopingStore{Driver: &remoteStore{}, token: func(n int) string { return "AB"[n%2:][:1] }}
 		store := &loopingTree{looping, looping}
@@ -194,7 +198,8 @@ func TestAListingInFolderOrderInACircleEnds(t *testing.T) {
 	}
 }
 
-func TestListingsInACircleEnd(t *testing.T) {
+// A listing that goes in a circle ends.
+func TestListInCircleEnds(t *testing.T) {
 	alternating := func(n int) string { return "AB"[n%2:][:1] }
 	growing := func(n int) string { return strings.Repeat("x", n) }
 	list := func(ctx context.Context, b storage.Bucket) (err error) {

@@ -101,7 +101,8 @@ var paths = []struct {
 	{"a range", []storage.DownloadOption{storage.WithRange(1, -1)}, digits[1:]},
 }
 
-func TestAReaderContinuesAfterAWriterFailed(t *testing.T) {
+// A Reader continues after a writer failed.
+func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	for _, path := range paths {
 		for room := range path.want {
 			writer := &fullWriter{room: room}
@@ -121,7 +122,8 @@ func TestAReaderContinuesAfterAWriterFailed(t *testing.T) {
 	}
 }
 
-func TestABodyThatBreaksIsNotTheWritersFault(t *testing.T) {
+// A body that breaks is not the writer's fault.
+func TestWriteToBodyBreaks(t *testing.T) {
 	for _, path := range paths {
 		for breaks := range len(path.want) - 1 {
 			for _, dst := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
@@ -168,7 +170,8 @@ func (s *countedSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(&s.to, r)
 }
 
-func TestACanceledReadStopsWithinAChunk(t *testing.T) {
+// A canceled read stops within a chunk.
+func TestWriteToCanceled(t *testing.T) {
 	const size = 8 << 20
 	directory, err := local.Open(t.TempDir(), local.Config{Create: true})
 	require.NoError(t, err)

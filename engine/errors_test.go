@@ -15,8 +15,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Only the outcome of a write can be unknown: the sources of Copy and Compose are read.
-func TestASourceThatCannotBeReadIsNoUnknownOutcome(t *testing.T) {
+// A source that cannot be read is no unknown outcome. Only the outcome of a write can be unknown: the sources of
+// Copy and Compose are read.
+func TestCopySourceFailureIsKnown(t *testing.T) {
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -49,7 +50,8 @@ type ownError struct{ detail string }
 
 func (e *ownError) Error() string { return e.detail }
 
-func TestAFailedBodyIsNotTakenForAFailedUpload(t *testing.T) {
+// A failed body is not taken for a failed upload.
+func TestUploadBodyFailure(t *testing.T) {
 	b := memstore.New()
 	mine := &ownError{"mine"}
 	for name, row := range map[string]struct {
@@ -80,7 +82,8 @@ func TestAFailedBodyIsNotTakenForAFailedUpload(t *testing.T) {
 	}
 }
 
-func TestAFailedIfAbsentSaysThatTheKeyExists(t *testing.T) {
+// A failed IfAbsent says that the key exists.
+func TestIfAbsentSaysKeyExists(t *testing.T) {
 	ctx := t.Context()
 	b := memstore.New()
 	attrs, err := b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())

@@ -142,7 +142,8 @@ func learn(t *testing.T, b storage.Bucket, read func(context.Context, storage.Bu
 	}
 }
 
-func TestAHedgedReadDoesNotWaitForAStalledResponse(t *testing.T) {
+// A hedged read does not wait for a stalled response.
+func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, read := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -185,7 +186,8 @@ func TestHedgesShortenTheTail(t *testing.T) {
 	})
 }
 
-func TestNoReadIsHedged(t *testing.T) {
+// These reads have no hedge.
+func TestHedgeNotSent(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		learned int
@@ -291,7 +293,7 @@ func TestHedgesAreEarned(t *testing.T) {
 }
 
 // The first response that another request would not change is used.
-func TestTheResponseOfARace(t *testing.T) {
+func TestHedgeResponseOfRace(t *testing.T) {
 	const first, second = learned, learned + 1
 	for _, row := range []struct {
 		name      string
@@ -328,7 +330,8 @@ func TestTheResponseOfARace(t *testing.T) {
 	}
 }
 
-func TestCtxEndsAReadAndItsHedge(t *testing.T) {
+// ctx ends a read and its hedge.
+func TestHedgeEndsWithContext(t *testing.T) {
 	for name, read := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -352,7 +355,7 @@ func TestCtxEndsAReadAndItsHedge(t *testing.T) {
 }
 
 // The body of a hedge lives until the reader is closed, and no longer.
-func TestAHedgesBodyIsReadToItsEnd(t *testing.T) {
+func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: only(learned, stalled)}
 		b := store.open(t)
@@ -368,7 +371,8 @@ func TestAHedgesBodyIsReadToItsEnd(t *testing.T) {
 	})
 }
 
-func TestAPanicInAHedgeIsTheCallers(t *testing.T) {
+// A panic in a hedge reaches the caller.
+func TestHedgePanicReachesCaller(t *testing.T) {
 	for name, row := range map[string]struct{ panics, late int }{
 		"in the hedge":         {learned + 1, learned},
 		"in the first request": {learned, -1},
@@ -390,7 +394,7 @@ func TestAPanicInAHedgeIsTheCallers(t *testing.T) {
 }
 
 // Requests counts both, so that a hook sees what a read has cost.
-func TestAHedgeCountsAsARequest(t *testing.T) {
+func TestHedgeCountsAsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: only(learned, stalled)}
 		var requests int
@@ -407,7 +411,7 @@ func TestAHedgeCountsAsARequest(t *testing.T) {
 }
 
 // A read that must wait for its hedge looks seldom, also if most responses take no time.
-func TestAReadThatWaitsForAHedgeRests(t *testing.T) {
+func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}
 		b := memstore.New(storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {

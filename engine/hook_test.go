@@ -18,7 +18,8 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 	return nil, storage.Unsupported
 }
 
-func TestACopyThatHasToBeStreamedIsOneDownloadToTheSourcesHook(t *testing.T) {
+// A copy that has to be streamed is one download to the hook of the source.
+func TestHookOfStreamedCopySource(t *testing.T) {
 	var seen []string
 	b := memstore.New(
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} }),

@@ -31,7 +31,8 @@ func (d *unlimited) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 	return d.Driver.List(ctx, &all)
 }
 
-func TestAPageOfAStoreThatReturnsMoreThanRequestedIsCut(t *testing.T) {
+// A page of a store that returns more than requested is cut.
+func TestListPageTooLong(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &unlimited{next} }))
 	all := []string{"a", "b", "c", "d", "e"}
 	for _, key := range all {
@@ -74,7 +75,8 @@ func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return page, err
 }
 
-func TestTheHintOfAListingOutOfOrderFitsTheDriver(t *testing.T) {
+// The hint of a listing out of order fits the driver.
+func TestListOutOfOrderHint(t *testing.T) {
 	for _, row := range []struct{ name, of, want string }{
 		{"its own", "name the profile", "name the profile"},
 		{"none of its own", "", "report this to the author of the driver of memory: it must list in byte order, or declare FolderOrder"},
@@ -94,9 +96,9 @@ func TestTheHintOfAListingOutOfOrderFitsTheDriver(t *testing.T) {
 	}
 }
 
-// A store that lists in any order lists whole folders: a page of a longer prefix must not be filled by ever
-// smaller requests.
-func TestAPageOfAPrefixInAnyOrderTakesFewRequests(t *testing.T) {
+// A page of a prefix in any order takes few requests. A store that lists in any order lists whole folders: a page
+// of a longer prefix must not be filled by ever smaller requests.
+func TestListPageOfUnorderedStore(t *testing.T) {
 	seen := faults.New()
 	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(seen.Layer()))
 	for i := range 400 {

@@ -77,7 +77,7 @@ var walkedKeys = []string{
 }
 
 // Whatever the order of a store is, the caller gets what a store that lists in byte order gives.
-func TestAListingByFoldersIsInByteOrder(t *testing.T) {
+func TestListByFoldersIsInByteOrder(t *testing.T) {
 	listings := map[string][]storage.ListOption{
 		"everything":                     nil,
 		"a prefix":                       {storage.WithPrefix("a")},
@@ -168,8 +168,9 @@ func nameOf(entry storage.ListEntry) string {
 	return entry.Key
 }
 
-// An entry that comes late would be missed by whoever merges listings or continues one after a key.
-func TestAListingOfAFolderInNoOrderIsRefused(t *testing.T) {
+// A listing of a folder in no order is refused. An entry that comes late would be missed by a caller that merges
+// listings or continues one after a key.
+func TestListRefusesUnorderedFolder(t *testing.T) {
 	for name, row := range map[string]struct {
 		order func(folder []storage.ListEntry)
 		keys  []string
@@ -199,7 +200,8 @@ func TestAListingOfAFolderInNoOrderIsRefused(t *testing.T) {
 	}
 }
 
-func TestAListingByFoldersEndsWithItsContext(t *testing.T) {
+// A listing by folders ends with its context.
+func TestListByFoldersEndsWithContext(t *testing.T) {
 	b := engine.New(tree{memstore.NewDriver(memstore.Config{}), byName})
 	for _, key := range walkedKeys {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
@@ -222,8 +224,8 @@ func TestAListingByFoldersEndsWithItsContext(t *testing.T) {
 	require.Equal(t, "a/b/2", keys[len(keys)-1], "nothing comes after the end of ctx")
 }
 
-// A store without an order lists for a caller who can do without one.
-func TestAStoreThatListsInNoOrder(t *testing.T) {
+// A store without an order lists for a caller that can do without one.
+func TestListUnorderedStore(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(disorder{slashes{d}})
 	for _, key := range []string{"a", "b", "c/1", "c/2"} {

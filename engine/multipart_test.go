@@ -41,7 +41,8 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
+// A part that is a stream fits into the BufferLimit.
+func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	const limit = 1 << 20
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	u := beginUpload(t, b)
@@ -68,7 +69,7 @@ func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
 }
 
 // A store that takes streams gets a part as it comes, so that a slow sender holds little memory.
-func TestAPartThatIsAStreamIsNotHeld(t *testing.T) {
+func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	const limit, size = 1 << 20, 10 << 20
 	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	require.NoError(t, err)
@@ -113,7 +114,8 @@ func TestAPartThatIsAStreamIsNotHeld(t *testing.T) {
 	}
 }
 
-func TestAPanicInTheBodyOfAPartIsTheCallers(t *testing.T) {
+// A panic in the body of a part reaches the caller.
+func TestPutPartPanicReachesCaller(t *testing.T) {
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	u := beginUpload(t, b)
 	for range 4 { // the memory is given back
@@ -130,7 +132,8 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestHooksSeeTheCallsOfAnOpenUpload(t *testing.T) {
+// Hooks see the calls of an open upload.
+func TestOpenUploadHooks(t *testing.T) {
 	var names []string
 	denied := ""
 	b := memstore.New(storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -162,7 +165,8 @@ func TestHooksSeeTheCallsOfAnOpenUpload(t *testing.T) {
 	require.Equal(t, []string{"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
 }
 
-func TestATokenHasNoSecret(t *testing.T) {
+// A token has no secret.
+func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &optioned{Driver: d, seen: map[string][]any{}}
 	}))
@@ -179,7 +183,8 @@ func TestATokenHasNoSecret(t *testing.T) {
 	require.Equal(t, u.Token(), second.Token())
 }
 
-func TestOpenUploadsNeedABucketOfThisPackage(t *testing.T) {
+// Open uploads need a bucket of this package.
+func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	foreign := struct{ storage.Bucket }{memstore.New()}
 	_, err := storage.BeginUpload(t.Context(), foreign, "key")
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -195,7 +200,8 @@ func TestOpenUploadsNeedABucketOfThisPackage(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-func TestAnOpenUploadEndsWithItsContext(t *testing.T) {
+// An open upload ends with its context.
+func TestOpenUploadEndsWithContext(t *testing.T) {
 	b := memstore.New()
 	u := beginUpload(t, b)
 	done, cancel := context.WithCancel(t.Context())
@@ -243,7 +249,8 @@ func (d *partPages) ListParts(ctx context.Context, r *driver.ListPartsRequest) (
 	return page, err
 }
 
-func TestPartsAreListedInPages(t *testing.T) {
+// Parts are listed in pages.
+func TestOpenUploadPartsPages(t *testing.T) {
 	pages := &partPages{}
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		pages.Driver = d
@@ -279,7 +286,8 @@ func (d silentSums) ListParts(ctx context.Context, r *driver.ListPartsRequest) (
 	return page, err
 }
 
-func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
+// A declared checksum needs those of the parts.
+func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return silentSums{d} }))
 	u := beginUpload(t, b)
 	part, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
@@ -295,7 +303,7 @@ func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
 
 // S3 wants a new upload after a conflict: another attempt would find no upload, as if it had been
 // aborted. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-func TestAConflictThatDecidesNothingNeedsANewUpload(t *testing.T) {
+func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	inj := faults.New()
 	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
 	u := beginUpload(t, b, storage.IfAbsent())
@@ -334,7 +342,8 @@ func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRe
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
 }
 
-func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
+// An upload ends when its lost completion is found.
+func TestCompleteFindsLostCompletion(t *testing.T) {
 	for name, opts := range map[string][]storage.MultipartOption{"at once": nil, "with a condition": {storage.IfAbsent()}} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return &lostCompletion{Driver: d} }))
@@ -382,7 +391,7 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 // An upload that an earlier call has completed is not gone if the store cannot say so just now: the caller would drop
 // the object.
-func TestAnUploadIsNotGoneIfItsObjectCannotBeLookedFor(t *testing.T) {
+func TestCompleteCannotLookup(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		opts []storage.MultipartOption
@@ -404,7 +413,8 @@ func TestAnUploadIsNotGoneIfItsObjectCannotBeLookedFor(t *testing.T) {
 	}
 }
 
-func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
+// Complete takes a part that is replaced meanwhile.
+func TestCompletePartReplaced(t *testing.T) {
 	replaced := &replacedPart{text: "new "}
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		replaced.Driver = d
@@ -460,7 +470,8 @@ func (d *fasterCompletion) ListParts(ctx context.Context, r *driver.ListPartsReq
 	return page, err
 }
 
-func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
+// Two completions at the same time return the object.
+func TestCompleteTwiceAtOnce(t *testing.T) {
 	two := []storage.UploadedPart{{Number: 1}, {Number: 2}}
 	sum := crc32.Checksum([]byte("one two"), crc32.MakeTable(crc32.Castagnoli))
 	for name, opts := range map[string][]storage.CompleteOption{
@@ -502,7 +513,7 @@ func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
 
 // The first join is refused because the part was replaced. The second one is not tried, because the
 // part that replaced it is too long. That error is the one that counts.
-func TestCompleteRefusesAPartThatIsReplacedByOneTooLong(t *testing.T) {
+func TestCompletePartReplacedByLongerOne(t *testing.T) {
 	replaced := &replacedPart{text: "too long"}
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		replaced.Driver = d

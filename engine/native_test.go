@@ -121,7 +121,8 @@ func secret(text string) storage.NativeOption {
 	return storage.WithNative("memory", secretOption{text})
 }
 
-func TestAnOptionOfTheProviderReachesEveryRequest(t *testing.T) {
+// An option of the provider reaches every request.
+func TestNativeOptionReachesEachRequest(t *testing.T) {
 	b, d := openOptioned()
 	own := secretOption{"own"}
 	source := secretOption{"the source's"}
@@ -156,7 +157,8 @@ func TestAnOptionOfTheProviderReachesEveryRequest(t *testing.T) {
 	}
 }
 
-func TestAStreamedCopyReadsItsSourceWithTheSourcesOption(t *testing.T) {
+// A streamed copy reads its source with the source's option.
+func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	src, d := openOptioned()
 	dst := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}))
@@ -170,7 +172,8 @@ func TestAStreamedCopyReadsItsSourceWithTheSourcesOption(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, tags)
 }
 
-func TestAnUpdateReadsWithTheOption(t *testing.T) {
+// An Update reads with the option.
+func TestNativeOptionOfUpdate(t *testing.T) {
 	b, d := openOptioned()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -184,7 +187,8 @@ func TestAnUpdateReadsWithTheOption(t *testing.T) {
 	}
 }
 
-func TestALostResponseIsReconciledWithTheOption(t *testing.T) {
+// A lost response is reconciled with the option.
+func TestNativeOptionOfReconcile(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
 	b, d := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), secret("own"))
@@ -192,7 +196,8 @@ func TestALostResponseIsReconciledWithTheOption(t *testing.T) {
 	require.Equal(t, []any{secretOption{"own"}}, d.seen["Head"])
 }
 
-func TestAnOptionThatTheDriverRefusesMakesNoRequest(t *testing.T) {
+// An option that the driver refuses makes no request.
+func TestNativeOptionRefused(t *testing.T) {
 	b, d := openOptioned()
 	for name, row := range map[string]struct {
 		option storage.UploadOption
@@ -209,7 +214,7 @@ func TestAnOptionThatTheDriverRefusesMakesNoRequest(t *testing.T) {
 }
 
 // The file of WithResume belongs to a call with the same options, and shows none of them.
-func TestAResumedUploadHasTheSameOptions(t *testing.T) {
+func TestNativeOptionOfResumedUpload(t *testing.T) {
 	body := strings.Repeat("x", 100)
 	until := func(opts ...storage.UploadOption) (parts int) {
 		path := filepath.Join(t.TempDir(), "resume")

@@ -62,7 +62,8 @@ func (d throwing) List(ctx context.Context, r *driver.ListRequest) (*storage.Pag
 	return d.Driver.List(ctx, r)
 }
 
-func TestAPanicReachesTheCaller(t *testing.T) {
+// A panic reaches the caller.
+func TestPanicReachesCaller(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20/10)
 	for _, row := range []struct {
 		name, method string
@@ -116,7 +117,8 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 	}
 }
 
-func TestAWriterWhoseUploadPanickedHasStoredNothing(t *testing.T) {
+// A Writer whose upload panicked has stored nothing.
+func TestWriterPanicStoresNothing(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, "Put"} }))
 	w := storage.NewWriter(t.Context(), b, "thrown")
 	_, err := io.WriteString(w, "text")

@@ -18,7 +18,7 @@ func lacking(features storage.Features) storage.OpenOption {
 }
 
 // An option that the store's signature would not enforce is refused, and not left to the client who has the address.
-func TestASignatureNeedsAStoreThatEnforcesIt(t *testing.T) {
+func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	upload := func(opts ...storage.SignedUploadOption) func(t *testing.T, b storage.Bucket) error {
 		return func(t *testing.T, b storage.Bucket) error {
 			_, err := b.SignedUploadURL(t.Context(), "k", opts...)
@@ -72,7 +72,8 @@ func TestASignatureNeedsAStoreThatEnforcesIt(t *testing.T) {
 	}
 }
 
-func TestTheBoundsOfASignedForm(t *testing.T) {
+// A form is signed only with sizes and options that fit it.
+func TestSignedFormBounds(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
 	for _, row := range []struct {
 		name             string
@@ -114,7 +115,8 @@ func (d addressed) Describe() driver.Description {
 	return desc
 }
 
-func TestAPublicAddressNeedsABucketThatHasOne(t *testing.T) {
+// A public address needs a bucket that has one.
+func TestPublicURLNeedsBase(t *testing.T) {
 	own := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })
 	}

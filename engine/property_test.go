@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-func TestAnyTextIsAMetadataValue(t *testing.T) {
+// Any text is a metadata value.
+func TestMetadataTakesAnyText(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    "",
 		"a b.txt":             "a b.txt",
@@ -31,7 +32,8 @@ func TestAnyTextIsAMetadataValue(t *testing.T) {
 	}
 }
 
-func TestARefusedMetadataValueNamesTheFunctionThatEncodesIt(t *testing.T) {
+// The error for a metadata value names the function that encodes it.
+func TestMetadataErrorNamesEncodingFunction(t *testing.T) {
 	for _, value := range []string{" leading.txt", "tab\t.txt", "caf\u00e9"[:4]} {
 		_, e := foldMetadata(map[string]string{"name": value})
 		require.NotNil(t, e, "%q", value)
@@ -48,7 +50,8 @@ func TestMetadataIsFolded(t *testing.T) {
 	require.NotNil(t, e, "and there must be one")
 }
 
-func TestAMetadataKeyThatIsNotASCIIIsRefused(t *testing.T) {
+// A metadata key that is not ASCII is refused.
+func TestMetadataKeyMustBeASCII(t *testing.T) {
 	for _, key := range []string{"\u212Aey", "k\u0131nd", "cl\u00e9"} { // two of them fold to letters of ASCII
 		_, e := foldMetadata(map[string]string{key: "v"})
 		require.NotNil(t, e, "%q", key)

@@ -95,8 +95,8 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 // claimedBytes is what ReadAll takes before any byte has come.
 const claimedBytes = 256 << 20
 
-// A size may be anything that a server says.
-func TestASizeThatIsOnlyClaimedTakesNoMemory(t *testing.T) {
+// A size that is only claimed takes no memory: it may be anything that a server says.
+func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 	testserver.Slow(t)
 	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
 		d := holding("text")

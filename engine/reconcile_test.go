@@ -53,7 +53,7 @@ func (d *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 }
 
 // The response to a write was lost. The object, and the write id in its metadata, tell what became of it.
-func TestAWriteWhoseResponseWasLost(t *testing.T) {
+func TestReconcileLostResponse(t *testing.T) {
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	unconditional := func(string) storage.UploadOption { return storage.WithContentType("text/plain") }
 	ifAbsent := func(string) storage.UploadOption { return storage.IfAbsent() }

@@ -32,7 +32,8 @@ func TestRegisterTwicePanics(t *testing.T) {
 	})
 }
 
-func TestEveryOperationFailsWithTheErrorOfABadOption(t *testing.T) {
+// Every operation fails with the error of a bad option.
+func TestNewWithBadOption(t *testing.T) {
 	for name, opt := range map[string]storage.OpenOption{
 		"base address": storage.WithPublicBaseURL("nonsense"),
 		"hook":         storage.WithHook(nil),
@@ -73,7 +74,8 @@ type opening func(*storage.OpenOptions)
 
 func (o opening) ApplyOpen(to *storage.OpenOptions) { o(to) }
 
-func TestABaseAddressOfAnotherPackagesOptionEndsInASlash(t *testing.T) {
+// A base address of another package's option ends in a slash.
+func TestNewAddsSlashToBase(t *testing.T) {
 	b := memstore.New(opening(func(o *storage.OpenOptions) {
 		o.Public = true
 		o.PublicBaseURL = "https://cdn.example.com"
@@ -83,13 +85,15 @@ func TestABaseAddressOfAnotherPackagesOptionEndsInASlash(t *testing.T) {
 	require.Equal(t, "https://cdn.example.com/a", url)
 }
 
-func TestRegisterRefusesWhatNoAddressHas(t *testing.T) {
+// Register refuses a scheme that no address has.
+func TestRegisterRefusesBadSchemes(t *testing.T) {
 	for _, scheme := range []string{"", "Upper", "with space", "1digit"} {
 		require.Panics(t, func() { storage.Register(scheme, storage.Opener{}) }, scheme)
 	}
 }
 
-func TestASchemeThatOpensNothingIsInternal(t *testing.T) {
+// A scheme that opens nothing is Internal.
+func TestRegisterOpenerOfNothing(t *testing.T) {
 	storage.Register("opens-nothing", storage.Opener{
 		Bucket:  func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) { return nil, nil },
 		Service: func(context.Context, *url.URL, []storage.OpenOption) (storage.Service, error) { return nil, nil },
@@ -113,7 +117,8 @@ func TestCheckAddressRefusesWhatOpenRefuses(t *testing.T) {
 	require.NoError(t, storage.CheckAddress("mem://a?part_size=8388608&versions=true"))
 }
 
-func TestANilErrorOfAPackageIsAFailure(t *testing.T) {
+// A nil *Error in an error is a failure.
+func TestAsErrorOfNilPointer(t *testing.T) {
 	var none *storage.Error
 	require.Equal(t, storage.Internal, storage.AsError(t.Context(), none).Code)
 	require.Nil(t, storage.AsError(t.Context(), nil))

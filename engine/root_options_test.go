@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A condition may be given once: one that a call before has left would be the second.
-func TestACallHasNoOptionsOfTheCallsBeforeIt(t *testing.T) {
+// A call has no options of the calls before it. A condition may be given once: one that a call before has left
+// would be the second.
+func TestOptionsOfEarlierCalls(t *testing.T) {
 	b := memstore.New()
 	ctx := t.Context()
 	upload := func(key string) storage.RevisionOption {

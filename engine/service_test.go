@@ -78,7 +78,7 @@ func (s greedyService) UpdateBucket(_ context.Context, r *driver.BucketRequest) 
 }
 
 // The caller's rules stay the caller's, however often an option is used.
-func TestRulesAreNotShared(t *testing.T) {
+func TestUpdateBucketCopiesRules(t *testing.T) {
 	s := engine.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	lifecycle := []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}}}

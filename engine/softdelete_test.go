@@ -29,7 +29,8 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return page, err
 }
 
-func TestALongListingOfRemovedObjectsWithoutVersionsEnds(t *testing.T) {
+// A long listing of removed objects without versions ends.
+func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 	const keys = 150 // more pages than may bring nothing
 	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutIDs{d} }))
 	var all []string
@@ -49,7 +50,7 @@ func TestALongListingOfRemovedObjectsWithoutVersionsEnds(t *testing.T) {
 }
 
 // A Restore whose response was lost finds the object that it has restored, or that of another writer.
-func TestALostResponseOfARestoreIsUnknown(t *testing.T) {
+func TestRestoreLostResponse(t *testing.T) {
 	injected := faults.New()
 	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))

@@ -13,7 +13,7 @@ import (
 // A provider that is set after a bucket was opened sees what happens from then
 // on. It stays set: this is the only test of the package that touches the
 // global one.
-func TestTheGlobalProviderMayBeSetAfterTheBucketWasOpened(t *testing.T) {
+func TestTelemetryGlobalProvider(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "before", strings.NewReader(""))
 	require.NoError(t, err)

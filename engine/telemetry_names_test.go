@@ -219,7 +219,7 @@ func closed(c io.Closer, err error) error {
 
 // Every function and method of the API with a context has a row in spanCalls, or is in
 // withoutSpan. api.txt lists the API, and make lint compares it with the code.
-func TestEveryFunctionHasASpanOfItsName(t *testing.T) {
+func TestSpanOfEachFunction(t *testing.T) {
 	listing, err := os.ReadFile("../api.txt")
 	require.NoError(t, err)
 	withContext := regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: (?:func (?:\(\w+ \*?(\w+)\) )?|type (?:Uploader|Downloader|AttrsReader|Lister|Remover|SignedUploader|SignedDownloader), )(\w+)(?: func)?\(ctx context\.Context`)

@@ -135,7 +135,8 @@ func recorded(t *testing.T) (storage.Bucket, *recorder) {
 	return memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r})), r
 }
 
-func TestEveryOperationIsASpan(t *testing.T) {
+// Every operation is a span.
+func TestSpanOfEachOperation(t *testing.T) {
 	b, r := recorded(t)
 	ctx := t.Context()
 	_, err := b.Upload(ctx, "a/k", strings.NewReader("body"))
@@ -179,7 +180,8 @@ func TestSpanOfCopyCountsKeys(t *testing.T) {
 	require.Equal(t, map[string]string{"storage.Copy": "1", "storage.Move": "1"}, counted)
 }
 
-func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
+// A failure is an error of its span and metric.
+func TestSpanAndMetricOfFailure(t *testing.T) {
 	for _, row := range []struct {
 		failure storage.Code
 		status  codes.Code
@@ -210,12 +212,14 @@ func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
 	}
 }
 
-func TestDurationsAreCountedByTheConventions(t *testing.T) {
+// Durations are counted by the conventions of OpenTelemetry.
+func TestMetricDurationBuckets(t *testing.T) {
 	_, r := recorded(t)
 	require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
 }
 
-func TestExistsOfAMissingObjectIsNotAFailure(t *testing.T) {
+// Exists of a missing object is not a failure.
+func TestSpanOfExistsIsNoFailure(t *testing.T) {
 	b, r := recorded(t)
 	exists, err := b.Exists(t.Context(), "missing")
 	require.NoError(t, err)
@@ -235,7 +239,8 @@ func TestMetricsCarryNoKeys(t *testing.T) {
 	}
 }
 
-func TestASpanContainsTheWorkOfAHook(t *testing.T) {
+// A span contains the work of a hook.
+func TestSpanContainsHook(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	var seen trace.Span
 	b := memstore.New(
@@ -258,7 +263,8 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-func TestTheServerIsNamed(t *testing.T) {
+// Spans and metrics name the server.
+func TestSpanNamesServer(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	b := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})}, storage.WithTelemetry(r, recordingMeters{recorder: r}))
 	_, err := b.Exists(t.Context(), "k")
@@ -270,7 +276,8 @@ func TestTheServerIsNamed(t *testing.T) {
 	require.Equal(t, "storage.example.com", address.AsString())
 }
 
-func TestAttemptsAndPartsAreSpansIfAskedFor(t *testing.T) {
+// Attempts and parts are spans if asked for.
+func TestSpanOfAttemptsAndParts(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))
 	b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithAttemptSpans(),

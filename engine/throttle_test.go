@@ -122,7 +122,8 @@ func (d remote) Describe() driver.Description {
 	return desc
 }
 
-func TestAStoreThatThrottlesLosesNothing(t *testing.T) {
+// A store that throttles loses nothing.
+func TestThrottleLosesNothing(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		limit   limit
@@ -162,7 +163,8 @@ func TestAStoreThatThrottlesLosesNothing(t *testing.T) {
 	}
 }
 
-func TestRetriesOfAStoreThatRefusesEverythingEndAfterAboutAMinute(t *testing.T) {
+// Retries of a store that refuses everything end after about a minute.
+func TestThrottleRetriesEnd(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		policy   storage.RetryPolicy
@@ -197,7 +199,8 @@ func TestRetriesOfAStoreThatRefusesEverythingEndAfterAboutAMinute(t *testing.T) 
 	}
 }
 
-func TestTheStoreDecidesHowLongToWait(t *testing.T) {
+// The store decides how long to wait.
+func TestThrottleRetryAfter(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		after, want time.Duration
@@ -217,7 +220,8 @@ func TestTheStoreDecidesHowLongToWait(t *testing.T) {
 	}
 }
 
-func TestACallThatWaitsForAThrottlingStoreEndsWithItsContext(t *testing.T) {
+// A call that waits for a throttling store ends with its context.
+func TestThrottleWaitEndsWithContext(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		ctx  func(context.Context) (context.Context, context.CancelFunc)
@@ -254,7 +258,8 @@ func TestACallThatWaitsForAThrottlingStoreEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestABucketIsFreeAgainSomeTimeAfterTheLastRefusal(t *testing.T) {
+// A bucket is free again some time after the last refusal.
+func TestThrottleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttled{limit: always(false)}
 		b := store.open()
@@ -281,7 +286,8 @@ func TestABucketIsFreeAgainSomeTimeAfterTheLastRefusal(t *testing.T) {
 	})
 }
 
-func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
+// Throttling spends nothing of the retry budget.
+func TestThrottleSpendsNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttled{limit: always(false)}
 		var failure error
@@ -305,7 +311,8 @@ func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
 	})
 }
 
-func TestUpdateWaitsForAStoreThatThrottles(t *testing.T) {
+// Update waits for a store that throttles.
+func TestUpdateWhileThrottled(t *testing.T) {
 	increment := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
 	for _, row := range []struct {
 		name   string
@@ -343,7 +350,8 @@ func TestUpdateWaitsForAStoreThatThrottles(t *testing.T) {
 	})
 }
 
-func TestRemoveAllWaitsForAStoreThatThrottles(t *testing.T) {
+// RemoveAll waits for a store that throttles.
+func TestRemoveAllWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := (&throttled{limit: &first{refuses: 6}}).open()
 		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))

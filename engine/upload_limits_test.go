@@ -18,7 +18,7 @@ import (
 )
 
 // A body that the store cannot hold fails before a request if its size is known, and else as soon as it is.
-func TestABodyThatIsTooLargeForTheStore(t *testing.T) {
+func TestUploadBodyTooLarge(t *testing.T) {
 	const parts, puts = storage.MultipartUploads, driver.StreamingPut
 	inPlace := func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) }
 	stream := func(size int) io.Reader { return io.MultiReader(inPlace(size)) }
@@ -53,7 +53,8 @@ func TestABodyThatIsTooLargeForTheStore(t *testing.T) {
 	}
 }
 
-func TestThePartSizesOfAStore(t *testing.T) {
+// Part sizes fit the limits of a store.
+func TestUploadPartSizes(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		limits faults.Limits
@@ -88,7 +89,7 @@ type failsToSeek struct{ *strings.Reader }
 func (failsToSeek) Seek(int64, int) (int64, error) { return 0, errors.New("no position") }
 
 // A body fails before anything is stored, or its object has the bytes that were left to read.
-func TestTheBodyOfAnUpload(t *testing.T) {
+func TestUploadBody(t *testing.T) {
 	file := func(t *testing.T, text string, read int64) *os.File {
 		f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 		require.NoError(t, err)

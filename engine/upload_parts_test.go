@@ -14,7 +14,7 @@ import (
 )
 
 // Parts that come one after the other are large: each waits for a response.
-func TestSequentialPartsInPlaceAreLarge(t *testing.T) {
+func TestUploadSequentialPartsAreLarge(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: driver.StreamingPut, Sequential: true, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
 	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
@@ -24,7 +24,7 @@ func TestSequentialPartsInPlaceAreLarge(t *testing.T) {
 }
 
 // A store may take a body of unknown size, but not of any size.
-func TestAStreamThatMayBeTooLongForOnePutGoesInParts(t *testing.T) {
+func TestUploadStreamTooLongForPut(t *testing.T) {
 	const most, part = 100 << 10, 64 << 10
 	for _, row := range []struct {
 		name        string
@@ -56,7 +56,7 @@ func TestAStreamThatMayBeTooLongForOnePutGoesInParts(t *testing.T) {
 
 // A refusal of a request that changes no object is what it says, also after a response that proves
 // nothing. Only if the refusal itself may be a gateway's, it is none.
-func TestARefusedBeginOfPartsAfterALostResponse(t *testing.T) {
+func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		refusal storage.Error

@@ -19,7 +19,7 @@ import (
 )
 
 // A killed process loses the parts in flight. With WithResume these are at most 16 MiB, or a tenth of the body.
-func TestPartsInFlightOfAResumableUploadAreFew(t *testing.T) {
+func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 	const mib = 1 << 20
 	s3 := driver.Description{MinPartSize: 5 * mib, MaxPutSize: 5 << 30, MaxPartSize: 5 << 30, MaxParts: 10_000}
 	azure := driver.Description{PartSize: 8 * mib, MaxPutSize: 5 << 30, MaxPartSize: 4000 * mib, MaxParts: 50_000}

@@ -57,7 +57,7 @@ func (r *resumable) open(t *testing.T) (keys []string) {
 }
 
 // The holder of a view must not abort an upload that it cannot see.
-func TestAViewLeavesAnUploadOutsideOfItsPrefix(t *testing.T) {
+func TestAbandonUploadOutsideOfPrefix(t *testing.T) {
 	for _, row := range []struct {
 		name           string
 		first          string // the key of the upload that the file describes
@@ -103,7 +103,8 @@ func TestAViewLeavesAnUploadOutsideOfItsPrefix(t *testing.T) {
 	}
 }
 
-func TestAbandonUploadNeedsAFileOfTheBucket(t *testing.T) {
+// AbandonUpload needs a file of the bucket.
+func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		call func(t *testing.T, r *resumable) error
@@ -154,7 +155,7 @@ func TestAbandonUploadNeedsAFileOfTheBucket(t *testing.T) {
 
 // An earlier call has sent all parts. The same call learns what became of them from the object, and from the write
 // id in its metadata.
-func TestAnUploadWhoseCompletionWasLost(t *testing.T) {
+func TestUploadWithResumeLostCompletion(t *testing.T) {
 	blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
 	nothing := func(*testing.T, *resumable) {}
 	replace := func(t *testing.T, r *resumable) {
@@ -214,7 +215,7 @@ func TestAnUploadWhoseCompletionWasLost(t *testing.T) {
 }
 
 // A part that the store has may be one of another body.
-func TestABodyThatChangedBetweenTwoCalls(t *testing.T) {
+func TestUploadWithResumeBodyChanged(t *testing.T) {
 	const begun, changed = "aaaaaaaaaabbbbbbbbbbccccc", "aaaaaaaaaaBBBBBBBBBBccccc"
 	inOrder := faults.Limits{Sequential: true}
 	for _, row := range []struct {
@@ -253,7 +254,8 @@ func TestABodyThatChangedBetweenTwoCalls(t *testing.T) {
 	}
 }
 
-func TestWithResumeRefusesAFileThatIsNotItsOwn(t *testing.T) {
+// WithResume refuses a file that is not its own.
+func TestWithResumeRefusesOtherFile(t *testing.T) {
 	for name, row := range map[string]struct {
 		write func(path string) error
 		want  storage.Code
@@ -272,7 +274,7 @@ func TestWithResumeRefusesAFileThatIsNotItsOwn(t *testing.T) {
 }
 
 // A view must not show keys outside of its prefix.
-func TestAbandonUploadNamesNoKeyOutsideOfThePrefix(t *testing.T) {
+func TestAbandonUploadHidesKeysOutsideOfPrefix(t *testing.T) {
 	r := newResumable(t)
 	r.interrupt(t, "a/k")
 	err := storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)

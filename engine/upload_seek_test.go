@@ -39,7 +39,8 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 	return s.from.Seek(offset, whence)
 }
 
-func TestABodyThatCanSeekIsReadInPlace(t *testing.T) {
+// A body that can seek is read in place.
+func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	const size = 3 << 20
 	text := strings.Repeat("0123456789abcdef", size/16)
 	for _, row := range []struct {
@@ -68,8 +69,9 @@ func TestABodyThatCanSeekIsReadInPlace(t *testing.T) {
 	}
 }
 
-// A reader that embeds a file and decompresses it, for example, has another size than the file.
-func TestABodyWhoseEndIsAnotherThanItsSizeIsAStream(t *testing.T) {
+// A body whose end is another than its size is a stream. A reader that embeds a file and decompresses it, for
+// example, has another size than the file.
+func TestUploadSeekerOfOtherSize(t *testing.T) {
 	b := memstore.New()
 	from := struct {
 		io.Reader
@@ -82,14 +84,16 @@ func TestABodyWhoseEndIsAnotherThanItsSizeIsAStream(t *testing.T) {
 	require.Equal(t, "content", string(got))
 }
 
-func TestABodyThatSeeksElsewhereFails(t *testing.T) {
+// A body that seeks elsewhere fails.
+func TestUploadSeekerElsewhere(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1}, storage.WithSize(7))
 	require.ErrorIs(t, err, storage.BodyFailed)
 	require.ErrorContains(t, err, "Seek")
 }
 
-func TestAPartThatCanSeekNeedsNoBuffer(t *testing.T) {
+// A part that can seek needs no buffer.
+func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 	const size = 2 << 20 // more than the limit
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	u, err := storage.BeginUpload(t.Context(), b, "k")
@@ -99,7 +103,8 @@ func TestAPartThatCanSeekNeedsNoBuffer(t *testing.T) {
 	require.EqualValues(t, size, part.Size)
 }
 
-func TestADefaultPartSizeGrowsWithTheBody(t *testing.T) {
+// A default part size grows with the body.
+func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: 4}
 	b := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
@@ -108,7 +113,8 @@ func TestADefaultPartSizeGrowsWithTheBody(t *testing.T) {
 	require.Equal(t, 4, injected.Count(faults.PutPart))
 }
 
-func TestADefaultPartSizeIsAParameterOfAnAddress(t *testing.T) {
+// A default part size is a parameter of an address.
+func TestUploadDefaultPartSizeOfAddress(t *testing.T) {
 	for address, says := range map[string]string{
 		"mem://x?part_size=16777216": "",
 		"mem://x?part_size=0":        "WithDefaultPartSize must be at least 1",

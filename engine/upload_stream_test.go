@@ -61,7 +61,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestAStreamIsReadWhileItsUploadBegins(t *testing.T) {
+// A stream is read while its upload begins.
+func TestUploadStreamBeginsAtOnce(t *testing.T) {
 	filled := make(chan struct{})
 	b := memstore.New(inParts, beginning(func(next func() (string, error)) (string, error) {
 		<-filled
@@ -79,7 +80,8 @@ func TestAStreamIsReadWhileItsUploadBegins(t *testing.T) {
 	require.EqualValues(t, 4*streamPart, attrs.Size)
 }
 
-func TestAStreamIsNotReadOnIfItsUploadCannotBegin(t *testing.T) {
+// A stream is not read on if its upload cannot begin.
+func TestUploadStreamBeginFails(t *testing.T) {
 	began := make(chan struct{})
 	failed := make(chan struct{})
 	injected := faults.New()
@@ -104,7 +106,8 @@ func TestAStreamIsNotReadOnIfItsUploadCannotBegin(t *testing.T) {
 	require.Zero(t, injected.Count(faults.PutPart|faults.CompleteParts|faults.AbortParts), "%v", injected)
 }
 
-func TestAStreamThatFailsWhileItsUploadBeginsLeavesNoUpload(t *testing.T) {
+// A stream that fails while its upload begins leaves no upload.
+func TestUploadStreamFailsDuringBegin(t *testing.T) {
 	failed := make(chan struct{})
 	broken := errors.New("broken")
 	injected := faults.New()
@@ -122,7 +125,8 @@ func TestAStreamThatFailsWhileItsUploadBeginsLeavesNoUpload(t *testing.T) {
 	require.Equal(t, 1, injected.Count(faults.AbortParts), "%v", injected)
 }
 
-func TestAPanicOfBeginPartsReachesTheCaller(t *testing.T) {
+// A panic of BeginParts reaches the caller.
+func TestUploadStreamBeginPanics(t *testing.T) {
 	b := memstore.New(inParts, beginning(func(func() (string, error)) (string, error) { panic("boom") }))
 	require.PanicsWithValue(t, "boom", func() {
 		_, _ = b.Upload(t.Context(), "k", &source{size: 1 << 40, after: 1 << 40})
@@ -141,8 +145,9 @@ func (l meetingLayer) PutPart(ctx context.Context, r *driver.PartRequest) (drive
 	return l.Driver.PutPart(ctx, r)
 }
 
-// A part that waits takes as much memory as one that is sent.
-func TestEachPartOfAStreamIsSentAsSoonAsItIsFilled(t *testing.T) {
+// Each part of a stream is sent as soon as it is filled. A part that waits takes as much memory as one that is
+// sent.
+func TestUploadStreamSendsFilledPart(t *testing.T) {
 	const parts, size = 16, 64 << 10
 	var met sync.WaitGroup
 	met.Add(parts)
@@ -179,7 +184,7 @@ func (l *heldLayer) CompleteParts(context.Context, *driver.CompleteRequest) (*st
 }
 
 // Parts of a stream whose end is not known grow, so that there are not too many. As they grow, fewer are in memory.
-func TestALongStreamTakesNoMoreMemory(t *testing.T) {
+func TestUploadLongStreamMemory(t *testing.T) {
 	const mebibyte, ten = 1 << 20, 10 * streamPart // ten parts of one size, of 100
 	for _, row := range []struct {
 		name        string

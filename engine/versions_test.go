@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
+// The hint of Versions needs a store that has them.
+func TestVersionsHint(t *testing.T) {
 	for name, row := range map[string]struct {
 		bucket storage.Bucket
 		hint   string
@@ -46,8 +47,8 @@ func (s bareStore) Describe() driver.Description {
 	return d
 }
 
-// No option to keep something is dropped in silence.
-func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
+// An option to keep something needs a store that can. No such option is dropped in silence.
+func TestWithVersioningOfLesserStore(t *testing.T) {
 	for name, option := range map[string]storage.OpenOption{
 		"WithVersioning": storage.WithVersioning(true),
 		"WithSoftDelete": storage.WithSoftDelete(time.Hour),
@@ -68,7 +69,7 @@ func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
 }
 
 // A listing whose ctx ends between two pages requests no other page.
-func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
+func TestListEndsBetweenPages(t *testing.T) {
 	const perPage = 2
 	for _, row := range []struct {
 		name string
@@ -113,8 +114,8 @@ func listed(ctx context.Context, b storage.Bucket, each func(error)) {
 	}
 }
 
-// The second attempt proves what the first one did.
-func TestALockedVersionWasNotRemovedByALostRequest(t *testing.T) {
+// A locked version was not removed by a lost request. The second attempt proves what the first one did.
+func TestRemoveVersionOfLockedLost(t *testing.T) {
 	injected := faults.New()
 	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	held, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())

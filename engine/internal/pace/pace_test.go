@@ -23,13 +23,15 @@ func send(t *testing.T, p *Pace, during time.Duration) (requests int) {
 	return requests
 }
 
-func TestNothingIsHeldBackBeforeTheFirstRefusal(t *testing.T) {
+// Nothing is held back before the first refusal.
+func TestPaceBeforeFirstRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		require.Equal(t, 5000, send(t, New(true, true, time.Second), 5*time.Second))
 	})
 }
 
-func TestRefusalsSetTheRateToWhatTheStoreServed(t *testing.T) {
+// Refusals set the rate to what the store served.
+func TestPaceRateAfterRefusals(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		counts  bool
@@ -57,7 +59,8 @@ func TestRefusalsSetTheRateToWhatTheStoreServed(t *testing.T) {
 	}
 }
 
-func TestFewRefusalsDoNotCutTheRate(t *testing.T) {
+// Few refusals do not cut the rate.
+func TestPaceAfterFewRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)
 		p.Refused(errRefused)
@@ -69,7 +72,8 @@ func TestFewRefusalsDoNotCutTheRate(t *testing.T) {
 	})
 }
 
-func TestNothingIsHeldBackTenSecondsAfterTheLastRefusal(t *testing.T) {
+// Nothing is held back ten seconds after the last refusal.
+func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)
 		p.Refused(errRefused)
@@ -80,7 +84,8 @@ func TestNothingIsHeldBackTenSecondsAfterTheLastRefusal(t *testing.T) {
 	})
 }
 
-func TestAPaceThatIsOffOnlyTellsThatTheStoreThrottles(t *testing.T) {
+// A pace that is off only tells that the store throttles.
+func TestPaceOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(false, true, time.Second)
 		for range 100 {
@@ -92,7 +97,8 @@ func TestAPaceThatIsOffOnlyTellsThatTheStoreThrottles(t *testing.T) {
 	})
 }
 
-func TestAWaitEndsWithItsContext(t *testing.T) {
+// A wait ends with its context.
+func TestPaceWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Hour)
 		for range 100 {

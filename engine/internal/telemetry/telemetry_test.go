@@ -61,7 +61,8 @@ func (s *recordedSpan) all() map[string]string {
 	return texts
 }
 
-func TestASpanHasWhatCameOfACall(t *testing.T) {
+// A span has the outcome of its call.
+func TestSpanHasOutcome(t *testing.T) {
 	err := errors.New("not there, said the store")
 	for _, row := range []struct {
 		name    string
@@ -98,7 +99,8 @@ func TestASpanHasWhatCameOfACall(t *testing.T) {
 	}
 }
 
-func TestACallOnThisMachineHasNoSpanUntilAProviderIsSet(t *testing.T) {
+// A call on this machine has no span until a provider is set.
+func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
 	for _, row := range []struct{ bucket, call, spans bool }{
 		{bucket: true}, {call: true}, {spans: true},
 	} {
