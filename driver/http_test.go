@@ -64,7 +64,8 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
+// Write sets Unknown if the request may have taken effect.
+func TestWriteSetsUnknown(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -110,7 +111,8 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 	}
 }
 
-func TestWriteKnowsThatNothingWasSentWithoutAConnection(t *testing.T) {
+// Write knows that nothing was sent without a connection.
+func TestWriteWithoutConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
@@ -124,7 +126,8 @@ func TestWriteKnowsThatNothingWasSentWithoutAConnection(t *testing.T) {
 	}
 }
 
-func TestWriteTranslatesErrorsOfTheClient(t *testing.T) {
+// Write translates errors of the client.
+func TestWriteTranslatesClientErrors(t *testing.T) {
 	server := newServer(t, cutOff)
 	client := newClient(t, NewTransport(TransportOptions{}))
 	err := SendWrite(t.Context(), func(ctx context.Context) error {
@@ -169,7 +172,8 @@ func TestStatusError(t *testing.T) {
 	require.ErrorContains(t, e, "429 Too Many Requests")
 }
 
-func TestTransportDropsAStalledConnection(t *testing.T) {
+// The transport drops a stalled connection.
+func TestTransportDropsStalledConnection(t *testing.T) {
 	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
@@ -180,7 +184,8 @@ func TestTransportDropsAStalledConnection(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-func TestTransportGivesUpOnASilentServer(t *testing.T) {
+// The transport ends its wait for a silent server.
+func TestTransportEndsWaitForSilentServer(t *testing.T) {
 	server := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()

@@ -34,7 +34,8 @@ func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) stri
 	return driver.StackIdentity(d)
 }
 
-func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T) {
+// The identity of a stack depends on the place, and on the layers that change bytes.
+func TestStackIdentity(t *testing.T) {
 	dir := t.TempDir()
 	text := identityWith(t, dir, "photos")
 	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), text)

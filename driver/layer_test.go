@@ -49,8 +49,8 @@ func carries(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// TestLayerListIsComplete compares the list in the comment of Layer with the methods of Driver whose
-// parameters or results can carry the bytes of an object.
+// The list in the comment of Layer has each method of Driver whose parameters or results can carry the bytes of an
+// object.
 func TestLayerListIsComplete(t *testing.T) {
 	var want []string
 	methods := reflect.TypeFor[driver.Driver]()
@@ -199,8 +199,8 @@ func (d flipping) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// TestLayerByTheListChangesEachByte stores objects through a layer that was written by the list.
-// Below the layer, each byte is changed, also the end of an object whose parts are sequential.
+// The test stores objects through a layer that was written by the list. Below the layer, each byte is changed,
+// also the end of an object whose parts are sequential.
 func TestLayerByTheListChangesEachByte(t *testing.T) {
 	limits := map[string]faults.Limits{
 		"memory":     {},

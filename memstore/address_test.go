@@ -19,7 +19,8 @@ func parsed(t *testing.T, address string) *url.URL {
 	return u
 }
 
-func TestAnAddressAlwaysOpensTheSameBucket(t *testing.T) {
+// An address always opens the same bucket.
+func TestOpenSameAddress(t *testing.T) {
 	first, err := openBucket(t.Context(), parsed(t, "mem://one"))
 	require.NoError(t, err)
 	second, err := openBucket(t.Context(), parsed(t, "mem://one"))
@@ -41,14 +42,16 @@ func TestAnAddressAlwaysOpensTheSameBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestOpeningAnAccountCreatesNoBucket(t *testing.T) {
+// Opening an account creates no bucket.
+func TestOpenServiceCreatesNoBucket(t *testing.T) {
 	account, err := openAccount(t.Context(), parsed(t, "mem://"))
 	require.NoError(t, err)
 	_, err = account.BucketInfo(t.Context(), "never-made")
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-func TestAddressesThatAreRefused(t *testing.T) {
+// These addresses are refused.
+func TestOpenRefusesAddresses(t *testing.T) {
 	bucket := func(ctx context.Context, u *url.URL) error {
 		_, err := openBucket(ctx, u)
 		return err

@@ -24,7 +24,8 @@ type overriding struct{ *bytes.Reader }
 
 func (overriding) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-func TestABodyTakesItsLengthOfMemory(t *testing.T) {
+// A body takes its length of memory.
+func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 1000, 1024, 1025, block, block + 1, 1 << 20} {
 		for _, size := range []int64{-1, int64(length)} {
 			content := strings.Repeat("x", length)
@@ -38,7 +39,8 @@ func TestABodyTakesItsLengthOfMemory(t *testing.T) {
 	}
 }
 
-func TestABodyOfAnotherSizeIsRefused(t *testing.T) {
+// A body of another size is refused.
+func TestReadBodyOfOtherSize(t *testing.T) {
 	for _, size := range []int64{0, 6, 8, exactSize + 1} {
 		for name, body := range bodies("content") {
 			_, err := readBody(t.Context(), body, size)
@@ -47,7 +49,8 @@ func TestABodyOfAnotherSizeIsRefused(t *testing.T) {
 	}
 }
 
-func TestABodyThatOverridesReadIsReadByIt(t *testing.T) {
+// A body that overrides Read is read by it.
+func TestReadBodyOverridingRead(t *testing.T) {
 	_, err := readBody(t.Context(), overriding{bytes.NewReader([]byte("content"))}, 7)
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 }

@@ -76,7 +76,8 @@ func TestConcurrentCalls(t *testing.T) {
 	group.Wait()
 }
 
-func TestAnUploadAbortedDuringItsCompletion(t *testing.T) {
+// An upload may be aborted during its completion.
+func TestAbortPartsDuringCompletion(t *testing.T) {
 	var meanwhile func()
 	// The clock is read after the parts are joined and before the object is stored.
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {

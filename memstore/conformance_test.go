@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 	}))
 }
 
-// TestFurtherRunInAnyOrder has a bucket like S3's directory buckets.
+// The bucket lists in any order, like S3's directory buckets.
 func TestFurtherRunInAnyOrder(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
+// A copy keeps the properties of its source.
+func TestCopyKeepsProperties(t *testing.T) {
 	d := fresh()
 	sum := uint32(7)
 	r := putRequest("a", "content")
@@ -37,7 +38,8 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	require.Equal(t, storage.Properties{ContentType: "text/html"}, replaced.Properties)
 }
 
-func TestCopyBetweenBucketsOfAnAccount(t *testing.T) {
+// An object is copied between buckets of an account.
+func TestCopyBetweenBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	from := created(t, s, "from")
 	to := created(t, s, "to")
@@ -52,7 +54,8 @@ func TestCopyBetweenBucketsOfAnAccount(t *testing.T) {
 	require.NotEqual(t, from.Locate("a").Account, fresh().Locate("a").Account)
 }
 
-func TestCopyOfAChangedOrMissingSource(t *testing.T) {
+// A copy of a changed or missing source fails.
+func TestCopySourceChangedOrMissing(t *testing.T) {
 	for name, test := range map[string]struct {
 		source driver.ObjectRef
 		want   error
@@ -79,7 +82,8 @@ func TestCopyOfAChangedOrMissingSource(t *testing.T) {
 	}
 }
 
-func TestCopyChecksTheConditionOnItsDestination(t *testing.T) {
+// Copy checks the condition on its destination.
+func TestCopyChecksConditionOnDestination(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")

@@ -27,6 +27,7 @@ func TestDescribe(t *testing.T) {
 	require.True(t, named.Versioned)
 }
 
+// New buckets share nothing.
 func TestNewBucketsShareNothing(t *testing.T) {
 	a := fresh()
 	b := fresh()
@@ -35,9 +36,9 @@ func TestNewBucketsShareNothing(t *testing.T) {
 	require.NoError(t, a.Close())
 }
 
-// Journals and caches on the disk know a store by its location. The memory of one that is gone
-// may be used again, in this process and the next one.
-func TestNoTwoStoresHaveOneLocation(t *testing.T) {
+// No two stores have one location. Journals and caches on the disk know a store by its location. The memory of one
+// that is gone may be used again, in this process and the next one.
+func TestDescribeLocationIsUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
 		location := memstore.NewDriver(memstore.Config{}).Describe().Location

@@ -88,7 +88,8 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-func TestAReaderIsNotAffectedByLaterWrites(t *testing.T) {
+// A reader is not affected by later writes.
+func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old content")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -100,7 +101,8 @@ func TestAReaderIsNotAffectedByLaterWrites(t *testing.T) {
 	require.Equal(t, "old content", string(data))
 }
 
-func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
+// A body is an io.ReaderAt and an io.WriterTo.
+func TestGetBodyInterfaces(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0123456789")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
@@ -117,7 +119,8 @@ func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	require.Equal(t, "234567", buf.String())
 }
 
-func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
+// A change of returned attributes has no effect on the object.
+func TestHeadReturnsOwnAttrs(t *testing.T) {
 	d := fresh()
 	sum := uint32(1)
 	r := putRequest("k", "content")

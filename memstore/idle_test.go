@@ -13,7 +13,8 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-func TestABodyThatMakesNoProgressFails(t *testing.T) {
+// A body that makes no progress fails.
+func TestReadStreamWithoutProgress(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	_, err := readStream(ctx, idle{})

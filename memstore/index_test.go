@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheTableAndTheTreeOfAnIndexAgree(t *testing.T) {
+// The table and the tree of an index agree.
+func TestIndexTableAndTreeAgree(t *testing.T) {
 	x := newIndex()
 	first := &object{key: "b"}
 	second := &object{key: "b"}

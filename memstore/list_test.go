@@ -68,7 +68,8 @@ func pages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []str
 	}
 }
 
-func TestListEntriesDescribeTheirObjects(t *testing.T) {
+// The entries of a listing describe their objects.
+func TestListDescribesObjects(t *testing.T) {
 	d := fresh()
 	a := put(t, d, "a", "content")
 	put(t, d, "b/c", "")
@@ -81,7 +82,8 @@ func TestListEntriesDescribeTheirObjects(t *testing.T) {
 	require.Empty(t, page.Token, "a last page has no token, even if it is full")
 }
 
-func TestListContinuesAfterItsPageWasRemoved(t *testing.T) {
+// A listing continues after its page was removed.
+func TestListContinuesAfterRemoval(t *testing.T) {
 	d := fresh()
 	for _, key := range []string{"a/1", "b", "c"} {
 		put(t, d, key, "")
@@ -96,7 +98,8 @@ func TestListContinuesAfterItsPageWasRemoved(t *testing.T) {
 	}
 }
 
-func TestMalformedListTokensAreRefused(t *testing.T) {
+// Malformed tokens of a listing are refused.
+func TestListRefusesMalformedTokens(t *testing.T) {
 	d := fresh()
 	put(t, d, "a/1", "")
 	put(t, d, "a/2", "")

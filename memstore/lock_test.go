@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestShorteningARetentionSaysWhatToDo(t *testing.T) {
+// The error for a shorter retention says what to do.
+func TestRetentionCannotBeShortened(t *testing.T) {
 	b := memstore.New(storage.WithObjectLock())
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	require.NoError(t, err)

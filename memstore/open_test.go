@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestNewReturnsANewEmptyBucket(t *testing.T) {
+// New returns a new, empty bucket.
+func TestNewReturnsEmptyBucket(t *testing.T) {
 	a := memstore.New()
 	b := memstore.New()
 	_, err := a.Upload(t.Context(), "k", strings.NewReader("content"))
@@ -21,7 +22,8 @@ func TestNewReturnsANewEmptyBucket(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestAnAddressAndTheAccountReachOneBucket(t *testing.T) {
+// An address and the account reach one bucket.
+func TestOpenBucketOfService(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://shared")
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("content"))
@@ -36,7 +38,8 @@ func TestAnAddressAndTheAccountReachOneBucket(t *testing.T) {
 	require.True(t, ok)
 }
 
-func TestAnAddressTurnsVersionsOn(t *testing.T) {
+// An address turns versions on.
+func TestOpenWithVersions(t *testing.T) {
 	// The name is new in each run, because the bucket stays after the test.
 	bucket, err := storage.Open(t.Context(), "mem://"+rand.Text()+"?versions=true")
 	require.NoError(t, err)
@@ -54,14 +57,16 @@ func TestAnAddressTurnsVersionsOn(t *testing.T) {
 	require.Equal(t, []string{"2", "1"}, result)
 }
 
-func TestAddressesThatTheCoreRefuses(t *testing.T) {
+// The core refuses these addresses.
+func TestOpenRefusesAddressesOfCore(t *testing.T) {
 	for _, address := range []string{"mem://user@name", "mem://name?create=true", "mem://name#part", "mem://", "mem://name/path", "mem://name:80"} {
 		_, err := storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 	}
 }
 
-func TestNewServiceReturnsANewEmptyAccount(t *testing.T) {
+// NewService returns a new, empty account.
+func TestNewServiceReturnsEmptyAccount(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)

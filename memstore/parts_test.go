@@ -25,7 +25,8 @@ func putPart(t *testing.T, d driver.Driver, key, upload string, number int, cont
 	return part
 }
 
-func TestPartsBecomeAnObject(t *testing.T) {
+// Parts become an object.
+func TestPartsBecomeObject(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	second := putPart(t, d, "k", upload, 2, "world")
@@ -52,7 +53,8 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the upload is completed")
 }
 
-func TestPartsReturnTheirChecksum(t *testing.T) {
+// Parts return their checksum.
+func TestPutPartReturnsChecksum(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
@@ -95,7 +97,8 @@ func TestCompletePartsRefuses(t *testing.T) {
 	}
 }
 
-func TestAnUploadStaysAfterAFailedCondition(t *testing.T) {
+// An upload stays after a failed condition.
+func TestCompletePartsConditionFails(t *testing.T) {
 	d := fresh()
 	old := put(t, d, "k", "old")
 	upload := begin(t, d, "k")
@@ -125,7 +128,8 @@ func TestAbortParts(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
+// A part of an upload that is aborted meanwhile is refused.
+func TestPutPartOfAbortedUpload(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	body := &seekable{&hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
@@ -133,7 +137,8 @@ func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {
+// A part of a broken body is not stored.
+func TestPutPartBodyBreaks(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")

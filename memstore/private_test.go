@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
+// Private objects are not in the bucket, and end with it.
+func TestPrivateDriver(t *testing.T) {
 	s := NewServiceDriver(ServiceConfig{})
 	ctx := t.Context()
 	private := s.(driver.PrivateDriver)
@@ -37,7 +38,8 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 	}
 }
 
-func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
+// A body may add metadata until its end.
+func TestPutLateMetadata(t *testing.T) {
 	d := NewDriver(Config{})
 	require.NotZero(t, d.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}

@@ -52,7 +52,8 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "a/b.txt", ""))
 }
 
-func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
+// Put stores a checksum that is set at the end of the body.
+func TestPutChecksumAtEnd(t *testing.T) {
 	d := fresh()
 	r := &driver.PutRequest{Key: "k", Size: -1}
 	r.Body = &hooked{strings.NewReader("content"), func() {
@@ -66,7 +67,8 @@ func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	require.False(t, put(t, d, "k", "content").CRC32C.Known, "the request has no checksum")
 }
 
-func TestPutStoresBodiesOfEveryLength(t *testing.T) {
+// Put stores bodies of every length.
+func TestPutBodiesOfEveryLength(t *testing.T) {
 	wraps := map[string]func(io.Reader) io.Reader{
 		"plain":         func(r io.Reader) io.Reader { return r },
 		"data with EOF": iotest.DataErrReader,
@@ -86,7 +88,8 @@ func TestPutStoresBodiesOfEveryLength(t *testing.T) {
 	}
 }
 
-func TestStreamsShareNoMemory(t *testing.T) {
+// Streams share no memory.
+func TestPutStreamsShareNoMemory(t *testing.T) {
 	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
 		d := fresh()
 		for _, letter := range []string{"a", "b", "c"} {
@@ -101,7 +104,8 @@ func TestStreamsShareNoMemory(t *testing.T) {
 	}
 }
 
-func TestAFailedPutKeepsTheOldObject(t *testing.T) {
+// A failed Put keeps the old object.
+func TestPutFailsKeepsOldObject(t *testing.T) {
 	sized := func(body io.Reader, size int64) *driver.PutRequest {
 		return &driver.PutRequest{Key: "k", Body: body, Size: size}
 	}
@@ -141,7 +145,8 @@ func TestAFailedPutKeepsTheOldObject(t *testing.T) {
 	}
 }
 
-func TestPutWithACondition(t *testing.T) {
+// Put with a condition.
+func TestPutWithCondition(t *testing.T) {
 	d := fresh()
 	r := putRequest("k", "1")
 	r.Condition.Revision = "memory:1"
@@ -161,7 +166,8 @@ func TestPutWithACondition(t *testing.T) {
 	require.Equal(t, "2", get(t, d, "k", ""))
 }
 
-func TestPutOfEqualContentHasANewRevision(t *testing.T) {
+// Put of equal content has a new revision.
+func TestPutOfEqualContentHasNewRevision(t *testing.T) {
 	d := fresh()
 	first := put(t, d, "k", "same")
 	second := put(t, d, "k", "same")
@@ -169,7 +175,8 @@ func TestPutOfEqualContentHasANewRevision(t *testing.T) {
 	require.NotEqual(t, first.ETag, second.ETag)
 }
 
-func TestABodyMayReadTheBucketThatItIsWrittenTo(t *testing.T) {
+// A body may read the bucket that it is written to.
+func TestPutBodyReadsBucket(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "content")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -183,7 +190,8 @@ func TestABodyMayReadTheBucketThatItIsWrittenTo(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
 
-func TestOneOfManyCreatorsSucceeds(t *testing.T) {
+// One of many creators succeeds.
+func TestPutIfAbsentByMany(t *testing.T) {
 	d := fresh()
 	var won atomic.Int32
 	var group sync.WaitGroup
@@ -200,7 +208,8 @@ func TestOneOfManyCreatorsSucceeds(t *testing.T) {
 	require.Equal(t, int32(1), won.Load())
 }
 
-func TestReadersGetBytesAndAttributesOfOneWrite(t *testing.T) {
+// Readers get bytes and attributes of one write.
+func TestGetBesideWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0")
 	var group sync.WaitGroup
@@ -232,7 +241,8 @@ func TestReadersGetBytesAndAttributesOfOneWrite(t *testing.T) {
 	group.Wait()
 }
 
-func TestCallsFailAfterTheContextEnded(t *testing.T) {
+// Calls fail after the context ended.
+func TestDriverCallsAfterContextEnds(t *testing.T) {
 	for state, want := range map[string]error{"canceled": storage.Canceled, "expired": storage.DeadlineExceeded} {
 		t.Run(state, func(t *testing.T) {
 			d := fresh()
@@ -296,7 +306,8 @@ func TestCallsFailAfterTheContextEnded(t *testing.T) {
 	}
 }
 
-func TestAContextThatEndsWithTheBodyStoresNothing(t *testing.T) {
+// A context that ends with the body stores nothing.
+func TestPutContextEndsWithBody(t *testing.T) {
 	for name, size := range map[string]int64{"known size": 3, "stream": -1} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()

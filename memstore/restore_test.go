@@ -21,7 +21,8 @@ func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
 	}), opts...)
 }
 
-func TestAnArchivedObjectIsReadAfterItWasRestored(t *testing.T) {
+// An archived object is read after it was restored.
+func TestRestoreArchivedObject(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := archiving(&now)
 	_, err := b.Upload(t.Context(), "cold", strings.NewReader("text"), storage.WithStorageClass("COLD"), storage.WithTags(map[string]string{"k": "v"}))
@@ -68,7 +69,8 @@ func TestAnArchivedObjectIsReadAfterItWasRestored(t *testing.T) {
 	requireArchived(storage.RestoreState{})
 }
 
-func TestOnlyTheClassesOfConfigAreArchived(t *testing.T) {
+// Only the classes of Config are archived.
+func TestConfigArchiveClasses(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := archiving(&now)
 	_, err := b.Upload(t.Context(), "warm", strings.NewReader("x"), storage.WithStorageClass("WARM"))

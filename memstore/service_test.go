@@ -23,7 +23,8 @@ func created(t *testing.T, s driver.ServiceDriver, name string) driver.Driver {
 
 func ref[T any](value T) *T { return &value }
 
-func TestCreateBucketSetsAllProperties(t *testing.T) {
+// CreateBucket sets all properties.
+func TestCreateBucketSetsProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: func() time.Time { return noon }})
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}}
@@ -62,7 +63,8 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 	require.True(t, d.Describe().Versioned)
 }
 
-func TestUpdateBucketChangesOnlyWhatIsRequested(t *testing.T) {
+// UpdateBucket changes only what is requested.
+func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name:         "b",
@@ -109,7 +111,8 @@ func TestDeleteBucket(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
 }
 
-func TestMissingBuckets(t *testing.T) {
+// Calls for a missing bucket fail with BucketNotFound.
+func TestServiceMissingBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d, err := s.Driver("b")
 	require.NoError(t, err, "no request is made")
@@ -147,7 +150,8 @@ func TestMissingBuckets(t *testing.T) {
 	check()
 }
 
-func TestAWriteToABucketRemovedMeanwhileFails(t *testing.T) {
+// A write to a bucket that is removed meanwhile fails.
+func TestPutIntoRemovedBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
 	r := putRequest("k", "content")
@@ -156,7 +160,8 @@ func TestAWriteToABucketRemovedMeanwhileFails(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-func TestRevisionsAreNotReusedByANewBucket(t *testing.T) {
+// A new bucket reuses no revisions of an older one.
+func TestCreateBucketReusesNoRevision(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
 	before := put(t, d, "k", "content").Revision
@@ -166,7 +171,8 @@ func TestRevisionsAreNotReusedByANewBucket(t *testing.T) {
 	require.NotEqual(t, before, put(t, d, "k", "content").Revision)
 }
 
-func TestListBucketsByNameInPages(t *testing.T) {
+// Buckets are listed by name, in pages.
+func TestListBucketsPages(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	page, token, err := s.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
@@ -194,6 +200,7 @@ func TestListBucketsByNameInPages(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+// Credentials are unsupported.
 func TestCredentialsAreUnsupported(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.Credentials(t.Context(), "b")
@@ -201,7 +208,8 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 	require.Equal(t, "memory", s.Provider())
 }
 
-func TestServiceCallsFailAfterTheContextEnded(t *testing.T) {
+// Calls of the service fail after the context ended.
+func TestServiceCallsAfterContextEnds(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	created(t, s, "b")
 	ctx, cancel := ctxIn("canceled")

@@ -37,7 +37,8 @@ func download(t *testing.T, b storage.Bucket) string {
 
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
 
-func TestSigningNeedsABaseURL(t *testing.T) {
+// Signing needs a base URL.
+func TestSignedURLNeedsBase(t *testing.T) {
 	b := memstore.New()
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -49,7 +50,8 @@ func TestSigningNeedsABaseURL(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestASignedURLHasItsExpiry(t *testing.T) {
+// A signed URL has its expiry.
+func TestSignedURLHasExpiry(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 1, time.UTC)
 	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
@@ -58,7 +60,8 @@ func TestASignedURLHasItsExpiry(t *testing.T) {
 	require.Equal(t, now, o.Now(), "the handler uses the same clock")
 }
 
-func TestEachBucketHasItsOwnSigningKey(t *testing.T) {
+// Each bucket has its own signing key.
+func TestSigningKeyOfEachBucket(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
 	a, _ := served(t, memstore.Config{Now: now})
 	b, _ := served(t, memstore.Config{Now: now})
@@ -71,7 +74,8 @@ func TestEachBucketHasItsOwnSigningKey(t *testing.T) {
 	require.Equal(t, download(t, a), download(t, b))
 }
 
-func TestBucketsOpenedByAddressShareOneSigningKey(t *testing.T) {
+// Buckets opened by address share one signing key.
+func TestSigningKeyOfAddress(t *testing.T) {
 	key := func(address string) string {
 		b, err := storage.Open(t.Context(), address, storage.WithSigningBaseURL(base))
 		require.NoError(t, err)
@@ -82,14 +86,16 @@ func TestBucketsOpenedByAddressShareOneSigningKey(t *testing.T) {
 	require.Equal(t, key("mem://signed"), key("mem://also-signed"))
 }
 
-func TestASigningKeyMustBeLong(t *testing.T) {
+// A signing key must be long.
+func TestSigningKeyMustBeLong(t *testing.T) {
 	b, _ := served(t, memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "short and secret")
 }
 
-func TestPrintingAConfigShowsNoKey(t *testing.T) {
+// A Config that is printed shows no key.
+func TestConfigHidesSigningKeyInText(t *testing.T) {
 	c := memstore.Config{SigningKeys: memstore.SigningKeys{secret('S')}}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("here", "keys", c.SigningKeys)
@@ -108,7 +114,8 @@ func TestPrintingAConfigShowsNoKey(t *testing.T) {
 	}
 }
 
-func TestTheOriginReportsWhatIsPublic(t *testing.T) {
+// The origin reports what is public.
+func TestOriginReportsPublic(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{}, storage.WithSigningBaseURL(base))
 	_, err := s.CreateBucket(t.Context(), "bucket")
 	require.NoError(t, err)
@@ -139,7 +146,8 @@ func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
+// An origin is only found through layers.
+func TestOriginOfLayers(t *testing.T) {
 	pass := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})

@@ -48,7 +48,8 @@ func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver
 	return err
 }
 
-func TestAbandonedUploadsAreDiscarded(t *testing.T) {
+// Abandoned uploads are discarded.
+func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
 		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
@@ -76,7 +77,8 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 	}
 }
 
-func TestADiscardedUploadIsUnknown(t *testing.T) {
+// A discarded upload is unknown.
+func TestSweepForgetsDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
@@ -106,7 +108,8 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-func TestADiscardedUploadStartsOver(t *testing.T) {
+// A discarded upload starts over.
+func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -125,7 +128,8 @@ func TestADiscardedUploadStartsOver(t *testing.T) {
 	require.NoFileExists(t, journal)
 }
 
-func TestUploadsAreSweptOnceAnHour(t *testing.T) {
+// Uploads are swept once an hour.
+func TestSweepOnceAnHour(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	begin(t, d, "k")
@@ -141,7 +145,8 @@ func TestUploadsAreSweptOnceAnHour(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 }
 
-func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
+// A clock that was ahead delays no sweep.
+func TestSweepAfterClockWasAhead(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	clock.pass(100 * day)
@@ -153,7 +158,8 @@ func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload), storage.ObjectNotFound)
 }
 
-func TestASweepKeepsAnUploadInProgress(t *testing.T) {
+// A sweep keeps an upload in progress.
+func TestSweepKeepsUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
@@ -171,7 +177,8 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
-func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
+// An upload with only failed calls is discarded.
+func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	put(t, d, "k", "old")

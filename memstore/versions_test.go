@@ -68,7 +68,8 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 }
 
-func TestAVersionIsRemovedPermanently(t *testing.T) {
+// A version is removed permanently.
+func TestVersionsAreRemovedPermanently(t *testing.T) {
 	for name, test := range map[string]struct {
 		remove, left []string
 	}{
@@ -105,7 +106,8 @@ func TestAVersionIsRemovedPermanently(t *testing.T) {
 	}
 }
 
-func TestMalformedVersionsAreRefused(t *testing.T) {
+// Malformed versions are refused.
+func TestVersionsThatAreMalformed(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	for _, version := range []string{
@@ -122,7 +124,8 @@ func TestMalformedVersionsAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestConditionsHoldForTheRequestedVersion(t *testing.T) {
+// Conditions hold for the requested version.
+func TestVersionsHaveConditions(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
@@ -173,6 +176,7 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	require.Equal(t, "memory:1", old.Version)
 }
 
+// ListVersions lists in pages.
 func TestListVersionsPages(t *testing.T) {
 	d := versioned()
 	put(t, d, "a", "1")
@@ -203,7 +207,8 @@ func TestListVersionsPages(t *testing.T) {
 	}
 }
 
-func TestVersionsAgreeWithASimpleModel(t *testing.T) {
+// Versions agree with a simple model.
+func TestVersionsAgreeWithModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
 		d := versioned()
@@ -244,7 +249,8 @@ func TestVersionsAgreeWithASimpleModel(t *testing.T) {
 	}
 }
 
-func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
+// A version has the time since when it is noncurrent.
+func TestVersionsNoncurrentSince(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	today := day(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
