@@ -362,7 +362,8 @@ func (a *account) isExactAfterASweep(p *process, about ...any) {
 	require.Equal(a.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
-func TestAllowancesHoldForAllWaysIn(t *testing.T) {
+// Allowances hold for all ways in.
+func TestAllowanceHoldsForAllWays(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
@@ -393,7 +394,7 @@ func TestAllowancesHoldForAllWaysIn(t *testing.T) {
 
 // A process is killed at each of its calls to the store in turn, while it takes a file and while it removes one. The
 // stored bytes never exceed the allowance, whatever other processes do then, and one Sweep makes the count exact.
-func TestAllowancesSurviveKills(t *testing.T) {
+func TestAllowanceSurvivesKills(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			for _, after := range []bool{false, true} {
@@ -422,7 +423,7 @@ func TestAllowancesSurviveKills(t *testing.T) {
 }
 
 // A file is removed by a process that is killed at each of its calls, and by another one at the same time.
-func TestAllowancesSurviveKillsOfRemovals(t *testing.T) {
+func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
 			for i, alive := 1, false; !alive; i++ {
@@ -449,7 +450,7 @@ func TestAllowancesSurviveKillsOfRemovals(t *testing.T) {
 }
 
 // The response of each call to the store is lost in turn, and the process goes on.
-func TestAllowancesSurviveLostResponses(t *testing.T) {
+func TestAllowanceSurvivesLostResponses(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
@@ -500,7 +501,7 @@ func meddler(i int, act func()) (layer driver.Layer, reached func() bool) {
 }
 
 // While a process removes a file, another one removes it between each two of its calls.
-func TestAFileThatTwoProcessesRemoveIsCountedOffOnce(t *testing.T) {
+func TestAllowanceFileRemovedTwice(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, meddled := 1, true; meddled; i++ {
 			require.Less(t, i, 40)
@@ -524,7 +525,7 @@ func TestAFileThatTwoProcessesRemoveIsCountedOffOnce(t *testing.T) {
 }
 
 // While a process counts again, another one takes a file or removes one between each two of its calls.
-func TestACountIsExactWhileFilesComeAndGo(t *testing.T) {
+func TestRecountWhileFilesComeAndGo(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, removes := range []bool{false, true} {
 			for i, meddled := 1, true; meddled; i++ {
@@ -555,7 +556,7 @@ func TestACountIsExactWhileFilesComeAndGo(t *testing.T) {
 }
 
 // While a process takes a file, another one counts again between each two of its calls.
-func TestACountDuringAnUploadCountsItOnce(t *testing.T) {
+func TestRecountDuringUpload(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
@@ -580,7 +581,8 @@ func TestACountDuringAnUploadCountsItOnce(t *testing.T) {
 	})
 }
 
-func TestAnUploadThatEndsWithoutAFileGivesItsRoomBackAtOnce(t *testing.T) {
+// An upload that ends without a file gives its room back at once.
+func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	refuse := func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "No."} }
 	refusing := func(c *uploads.Config) {
 		c.Inspect = refuse
@@ -651,7 +653,7 @@ func TestAnUploadThatEndsWithoutAFileGivesItsRoomBackAtOnce(t *testing.T) {
 
 // Most uploads cost two small requests more than one that is not counted, if the process has taken a file of the user
 // before.
-func TestAnAllowanceCostsTwoRequests(t *testing.T) {
+func TestAllowanceCostsTwoRequests(t *testing.T) {
 	for _, w := range everyWay {
 		t.Run(w.name, func(t *testing.T) {
 			a := &account{t: t, open: accounts[0].open}
@@ -690,7 +692,8 @@ func TestAnAllowanceCostsTwoRequests(t *testing.T) {
 	}
 }
 
-func TestAllowancesNeedAPlaceForTheUserAndConditions(t *testing.T) {
+// Allowances need a place for the user in Config.Key, and conditions.
+func TestAllowanceNeedsUserInKey(t *testing.T) {
 	allowance := func(context.Context, uploads.User) (uploads.Allowance, error) { return uploads.Allowance{}, nil }
 	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -707,7 +710,8 @@ func TestAllowancesNeedAPlaceForTheUserAndConditions(t *testing.T) {
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 }
 
-func TestErrorsOfAllowanceAreThoseOfTheUpload(t *testing.T) {
+// Errors of Allowance are those of the upload.
+func TestAllowanceErrors(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		give uploads.Allowance
@@ -736,7 +740,7 @@ func TestErrorsOfAllowanceAreThoseOfTheUpload(t *testing.T) {
 }
 
 // The length of its request bounds a form, whose files say no size.
-func TestAFormReservesNoMoreThanItsLength(t *testing.T) {
+func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	var during uploads.Usage
 	a := &account{t: t, open: accounts[0].open}
 	var s *uploads.Service
@@ -759,7 +763,8 @@ func TestAFormReservesNoMoreThanItsLength(t *testing.T) {
 	require.Contains(t, string(text), "There is no room for this file: 3.9 KiB are left.")
 }
 
-func TestTwoServicesInOneBucketCountApart(t *testing.T) {
+// Two services in one bucket count apart.
+func TestAllowancesOfTwoServices(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
 	one := a.process()
@@ -777,7 +782,7 @@ func TestTwoServicesInOneBucketCountApart(t *testing.T) {
 }
 
 // A user whose files come and go all the time does not hold up a Sweep.
-func TestACountOfARestlessUserEnds(t *testing.T) {
+func TestSweepRecountOfRestlessUserEnds(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
 	other := a.process()

@@ -43,7 +43,7 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 }
 
 // The sender replaces the file of a ticket by a larger one while the ticket is finished.
-func TestAFileOfATicketIsNotLargerThanItsReservation(t *testing.T) {
+func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		var ticket *uploads.Ticket
 		a.inTurn(func(other *process) {
@@ -63,8 +63,8 @@ func TestAFileOfATicketIsNotLargerThanItsReservation(t *testing.T) {
 	})
 }
 
-// The sender also kills the process.
-func TestALargerFileOfATicketDoesNotStayAfterAKill(t *testing.T) {
+// The sender replaces the file of a ticket by a larger one, and kills the process. The larger file does not stay.
+func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
 			a.renew()
@@ -93,7 +93,7 @@ func TestALargerFileOfATicketDoesNotStayAfterAKill(t *testing.T) {
 }
 
 // Without IfAbsent, two calls that finish a ticket make the same object. Neither removes it.
-func TestATicketFinishedTwiceAtOnceKeepsItsFile(t *testing.T) {
+func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	states := memstore.New()
 	a := &account{
 		t: t,
@@ -146,7 +146,7 @@ func put(p *process, number, bytesOf int) error {
 }
 
 // The first piece to come reserves all room, because the size of the file is not known.
-func TestPiecesOfAFileThatBeginAtOnceShareARoom(t *testing.T) {
+func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		retry := true
 		a.inTurn(func(*process) {
@@ -170,7 +170,7 @@ func TestPiecesOfAFileThatBeginAtOnceShareARoom(t *testing.T) {
 }
 
 // A call that began before the set was complete replaces a piece while the pieces are joined.
-func TestJoinedPiecesAreNotLargerThanTheirReservation(t *testing.T) {
+func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.inTurn(func(other *process) {
 			require.NoError(t, put(other, 1, 1000))
@@ -194,7 +194,7 @@ func TestJoinedPiecesAreNotLargerThanTheirReservation(t *testing.T) {
 }
 
 // A process is killed while it takes a file in one request, and the client sends another one to the same address.
-func TestAFileOfAnEarlierRequestCounts(t *testing.T) {
+func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, inspects := range []bool{false, true} {
 			var refusal error
@@ -225,7 +225,7 @@ func TestAFileOfAnEarlierRequestCounts(t *testing.T) {
 }
 
 // A process is killed while it completes an upload, the file is removed, and the client completes the upload again.
-func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
+func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
 			for i, alive := 1, false; !alive; i++ {
@@ -265,7 +265,7 @@ func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
 }
 
 // Sweep takes an upload or a removal for dead that only is slow.
-func TestSlowUploadsAndRemovalsAreCountedAgain(t *testing.T) {
+func TestSweepRecountsSlowUploads(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.change = func(c *uploads.Config) {
 			c.Grace = time.Second
@@ -291,7 +291,8 @@ func TestSlowUploadsAndRemovalsAreCountedAgain(t *testing.T) {
 	})
 }
 
-func TestTheFilesOfAFormReserveNoMoreThanTheirSizes(t *testing.T) {
+// The files of a form reserve no more than their sizes.
+func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		a.change = func(c *uploads.Config) {
@@ -315,7 +316,7 @@ func TestTheFilesOfAFormReserveNoMoreThanTheirSizes(t *testing.T) {
 }
 
 // Files without a user share an allowance.
-func TestTheFilesOfNobodyAreNotThoseOfOthers(t *testing.T) {
+func TestAllowanceWithoutUser(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open, record: true}
 	a.renew()
 	p := a.process()
@@ -327,8 +328,9 @@ func TestTheFilesOfNobodyAreNotThoseOfOthers(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, u)
 }
 
-// Otherwise the files of all users would be counted for nobody.
-func TestTheUserOfAKeyIsTheOneWhoseFilesAreCounted(t *testing.T) {
+// The user of a key is the one whose files are counted. Otherwise the files of all users would be counted for
+// nobody.
+func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
 	_, err := a.process().service.Store(t.Context(), uploads.Upload{
@@ -338,8 +340,8 @@ func TestTheUserOfAKeyIsTheOneWhoseFilesAreCounted(t *testing.T) {
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), "%v", err)
 }
 
-// A lifecycle rule removes the ledger while it has a reservation.
-func TestAFileWhoseReservationIsLostCounts(t *testing.T) {
+// A file whose reservation is lost counts. A lifecycle rule removes the ledger while it has a reservation.
+func TestAllowanceLostReservation(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			a.inTurn(func(*process) {}, func(other *process) {
@@ -359,8 +361,9 @@ func TestAFileWhoseReservationIsLostCounts(t *testing.T) {
 	})
 }
 
-// The upload of some pieces began before the service had allowances.
-func TestAFileThatBeganWithoutAnAllowanceCounts(t *testing.T) {
+// A file that began without an allowance counts. The upload of some pieces began before the service had
+// allowances.
+func TestAllowanceOfOpenUpload(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		a.change = func(c *uploads.Config) {

@@ -30,7 +30,7 @@ func ofItsProcess(next driver.Driver) driver.Driver {
 
 // Fifty processes take files and remove them for one user in all ways on each store, and are killed at random. Nobody
 // ever sees more than is allowed, and one Sweep makes the count exact.
-func TestAllowancesOfManyProcessesOnStores(t *testing.T) {
+func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 	for _, store := range append(backends, furtherBackends...) {
 		for _, record := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, records: %v", store.name, record), func(t *testing.T) {

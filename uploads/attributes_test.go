@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
+// Finish keeps no attribute that the sender set.
+func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{CacheControl: map[string]string{}})
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
@@ -35,7 +36,8 @@ func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
 	})
 }
 
-func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
+// Finish keeps no header that was not signed.
+func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	b := onAmazonsRules(t)
 	s := newService(t, b, uploads.Config{})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
@@ -80,7 +82,8 @@ func onAmazonsRules(t *testing.T) storage.Bucket {
 	return b
 }
 
-func TestStoredFilesCanBePublic(t *testing.T) {
+// Stored files can be public.
+func TestPublicReadOfStoredFiles(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		public bool
@@ -111,7 +114,8 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 	}
 }
 
-func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
+// Stored files have the tags of Config.
+func TestTagsOfStoredFiles(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
 		b := inMemory(t)
 		s := newService(t, b, uploads.Config{Tags: tags})
@@ -134,7 +138,8 @@ func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
 	}
 }
 
-func TestTagsOfConfigAreChecked(t *testing.T) {
+// Tags of Config are checked.
+func TestTagsAreChecked(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "Config.Tags")
@@ -152,7 +157,8 @@ func TestPublicReadNeedsObjectACL(t *testing.T) {
 	require.ErrorContains(t, err, "PublicRead")
 }
 
-func TestABucketWithoutContentTypesIsRefused(t *testing.T) {
+// A bucket without content types is refused.
+func TestNewRefusesBucketWithoutContentTypes(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
 	_, err := uploads.New(b, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)

@@ -21,7 +21,7 @@ const galleryPictures = 100
 
 // Private pictures with stable URLs are read once: the second view of their page asks the store for nothing. With other
 // signed URLs, it asks for all of them again.
-func TestABrowserKeepsPrivatePictures(t *testing.T) {
+func TestBrowserKeepsPrivatePictures(t *testing.T) {
 	testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM")
 	b := startBrowser(t)
 	for _, store := range browserStores {

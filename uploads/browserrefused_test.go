@@ -15,7 +15,7 @@ import (
 )
 
 // A browser tells a page only that there was no response. The script finds out why, and which host to look at.
-func TestAPageLearnsWhyARequestHasNoResponse(t *testing.T) {
+func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	b := startBrowser(t)
 	for _, row := range []struct {
 		name     string
@@ -84,7 +84,8 @@ func handlerElsewhere(t *testing.T, s *browserSite) string {
 	return serveWire(t, &wire{next: s.toServer.next}) + "/uploads"
 }
 
-func TestAPageLearnsThatItIsOffline(t *testing.T) {
+// A page learns that it is offline.
+func TestScriptTellsThatPageIsOffline(t *testing.T) {
 	b := startBrowser(t)
 	s := newBrowserSite(t, browserStores[0], uploads.Config{})
 	tab := b.open(t, s.url, "")

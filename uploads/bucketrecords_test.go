@@ -14,8 +14,9 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A record of a file that expires is removed only if it is known that the file was not kept.
-func TestARecordThatCannotBeReadStays(t *testing.T) {
+// A record that cannot be read stays. A record of a file that expires is removed only if it is known that the file
+// was not kept.
+func TestSweepKeepsUnreadableRecord(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	f := &uploads.File{
 		ID:      uploads.NewID(time.Now()),

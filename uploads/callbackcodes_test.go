@@ -18,7 +18,7 @@ import (
 
 // The error of a function of the application becomes a response that says whether to try again, and
 // nothing of its text.
-func TestCodesOfTheApplicationsErrors(t *testing.T) {
+func TestCodeOfApplicationErrors(t *testing.T) {
 	busy := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New("the database is at 10.0.0.7")}
 	saysNothing := &uploads.Error{}
 	for _, row := range []struct {

@@ -12,7 +12,7 @@ import (
 
 // The file of a ticket arrives just before a write of Cancel. Another call may copy the file already, so the room stays
 // reserved.
-func TestCancelKeepsTheRoomOfAFileThatArrivesMeanwhile(t *testing.T) {
+func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	for _, write := range []string{"the mark in the ledger", "what replaces the file"} {
 		t.Run(write, func(t *testing.T) {
 			key := ""
@@ -48,7 +48,7 @@ func TestCancelKeepsTheRoomOfAFileThatArrivesMeanwhile(t *testing.T) {
 }
 
 // A ticket whose file was never sent reserves nothing after Cancel, and the file cannot be sent any more.
-func TestCancelFreesTheRoomOfAFileThatWasNotSent(t *testing.T) {
+func TestCancelFreesRoomOfUnsentFile(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{
 		Key: ofMe,
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {

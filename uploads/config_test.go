@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-func TestInvalidConfigurations(t *testing.T) {
+// These configurations are invalid.
+func TestNewRefusesConfig(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		config uploads.Config
@@ -60,7 +61,8 @@ func (d overwriting) Describe() driver.Description {
 	return desc
 }
 
-func TestABucketThatMayOverwriteIsRefusedUnlessAskedFor(t *testing.T) {
+// A bucket that may overwrite is refused unless asked for.
+func TestNewRefusesOverwritingBucket(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
 	_, err := uploads.New(b, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -71,20 +73,23 @@ func TestABucketThatMayOverwriteIsRefusedUnlessAskedFor(t *testing.T) {
 	require.Len(t, keys(t, b), 1)
 }
 
-func TestABucketOfAnotherTypeIsRefused(t *testing.T) {
+// A bucket of another type is refused.
+func TestNewRefusesOtherBucketType(t *testing.T) {
 	_, err := uploads.New(struct{ storage.Bucket }{memstore.New()}, uploads.Config{Unguarded: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "needs a bucket of this library")
 }
 
-func TestLinksThatTheBucketDoesNotSupportAreRefused(t *testing.T) {
+// Links that the bucket does not support are refused.
+func TestNewRefusesUnsupportedLinks(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = uploads.New(memstore.New(), uploads.Config{Link: uploads.PublicLink})
 	require.ErrorIs(t, err, storage.NotPublic)
 }
 
-func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
+// Public links are those of the CDN.
+func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	b := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
 	r, err := newService(t, b, uploads.Config{Link: uploads.PublicLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
@@ -95,7 +100,8 @@ func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
 }
 
-func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
+// Cache-Control is that of the closest match.
+func TestCacheControlOfClosestMatch(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{
 		Rules:        rules.Rules{Types: append(rules.Pictures(), "application/pdf", "text/plain")},
@@ -110,7 +116,8 @@ func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 	}
 }
 
-func TestAValueCannotNameWhatIsReserved(t *testing.T) {
+// A value cannot name what is reserved.
+func TestStoreRefusesReservedValue(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
 	for _, user := range []string{"pending", "s3", "tus"} {
@@ -120,7 +127,8 @@ func TestAValueCannotNameWhatIsReserved(t *testing.T) {
 	require.Empty(t, keys(t, b))
 }
 
-func TestAnAnimatedPNGIsAPNG(t *testing.T) {
+// An animated PNG is a PNG.
+func TestStoreAnimatedPNG(t *testing.T) {
 	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/png"}}})
 	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()[:33] + chunk + aPNG()[33:])})

@@ -14,7 +14,7 @@ import (
 
 // A bucket is copied while uploads are open, such as for a test system. A Sweep there removes what the copy has of them
 // when they have expired, and touches no upload of the original.
-func TestASweepOfACopiedBucketLeavesTheUploadsOfTheOriginal(t *testing.T) {
+func TestSweepOfCopiedBucket(t *testing.T) {
 	b := memstore.New()
 	dst := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})

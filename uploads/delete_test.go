@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestDeleteRemovesOnlyTheUsersOwnFiles(t *testing.T) {
+// Delete removes only the user's own files.
+func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})

@@ -18,7 +18,7 @@ import (
 var documentHeaders = headers{"Content-Type": "application/json"}
 
 // A JSON document is in memory until all of it is there, so slow ones are within Config.MemoryLimit, too.
-func TestSlowDocumentsOfOneUserAreWithinTheMemoryLimit(t *testing.T) {
+func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	const length = 4 << 20
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
@@ -43,8 +43,9 @@ func TestSlowDocumentsOfOneUserAreWithinTheMemoryLimit(t *testing.T) {
 	})
 }
 
-// A document of the longest length may have more parts than any store takes.
-func TestAListOfTooManyPartsIsRefusedBeforeItIsInMemory(t *testing.T) {
+// A list of too many parts is refused before it is in memory. A document of the longest length may have more parts
+// than any store takes.
+func TestCompleteRefusesTooManyParts(t *testing.T) {
 	s := newSessionSite(t, memstore.New(), uploads.Config{})
 	var numbered strings.Builder
 	for i := range 50_001 {

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {
+// A refused client that sends slowly is cut off.
+func TestHandlerEndsSlowRefusedClient(t *testing.T) {
 	handler := newSite(t, memstore.New(), uploads.Config{}).handler
 	wiretest.RefusesSlowBody(t, handler, "/uploads/")
 }

@@ -55,7 +55,7 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 // A process is killed while it completes an upload. The user removes the file that exists already, and stores as much
 // as he is allowed to. Then his client completes the upload again. Nothing is subtracted that was not added, so there
 // is never more than is allowed.
-func TestDeleteBeforeTheEndOfAnUploadSubtractsNothing(t *testing.T) {
+func TestDeleteBeforeUploadEnds(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
 			for i, alive := 1, false; !alive; i++ {
@@ -84,8 +84,9 @@ func TestDeleteBeforeTheEndOfAnUploadSubtractsNothing(t *testing.T) {
 	})
 }
 
-// The same with pieces, whose key is not known before they are joined.
-func TestDeleteBeforeTheEndOfPiecesSubtractsNothing(t *testing.T) {
+// A process is killed while it completes pieces, and the user removes the file that exists already. Nothing is
+// subtracted that was not added. The key of pieces is not known before they are joined.
+func TestDeleteBeforePiecesEnd(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
 			require.Less(t, i, 80)
@@ -114,7 +115,7 @@ func TestDeleteBeforeTheEndOfPiecesSubtractsNothing(t *testing.T) {
 
 // A client finishes its ticket again while the file is removed. The removed file does not come back, and the count
 // never falls below nothing.
-func TestFinishBesideDeleteDoesNotBringTheFileBack(t *testing.T) {
+func TestFinishBesideDelete(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
@@ -145,7 +146,7 @@ func TestFinishBesideDeleteDoesNotBringTheFileBack(t *testing.T) {
 }
 
 // An older version has left a record without its file, and a count below nothing.
-func TestSweepMendsACountBelowNothing(t *testing.T) {
+func TestSweepMendsNegativeCount(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open, record: true}
 	a.renew()
 	p := a.process()
@@ -166,7 +167,7 @@ func TestSweepMendsACountBelowNothing(t *testing.T) {
 }
 
 // An older version has counted under files/usage/. Its counts are read there, and go on beside the state.
-func TestUsageOfAnOlderVersionGoesOn(t *testing.T) {
+func TestUsageOfOlderVersion(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, sweeps := range []bool{false, true} {
 			a.renew()
@@ -195,7 +196,7 @@ func TestUsageOfAnOlderVersionGoesOn(t *testing.T) {
 }
 
 // A process is killed while it stores a file of unknown size. The next Sweep gives everything back that it reserved.
-func TestStoreThatDiesBlocksNobodyAfterASweep(t *testing.T) {
+func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay[:3] {
 			for i, alive := 1, false; !alive; i++ {
@@ -217,7 +218,7 @@ func TestStoreThatDiesBlocksNobodyAfterASweep(t *testing.T) {
 }
 
 // An upload of an hour keeps its reservation, although a Sweep runs every ten minutes.
-func TestStoreKeepsItsReservationWhileItRuns(t *testing.T) {
+func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		renewed := make(chan struct{})
@@ -299,7 +300,7 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 
 // Pieces that were joined are removed before the file is counted. So joining again and again stores no more than is
 // allowed, even if each joined file is removed, or its process is killed.
-func TestJoinedTusPiecesDoNotStay(t *testing.T) {
+func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		stored := func() (bytes int64) {
 			for entry, err := range a.bucket().List(t.Context()) {
@@ -337,7 +338,7 @@ func TestJoinedTusPiecesDoNotStay(t *testing.T) {
 }
 
 // A sender who gives up gives the ticket back, and has all room again.
-func TestCancelGivesTheRoomOfATicketBack(t *testing.T) {
+func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		p := a.process()
@@ -368,7 +369,7 @@ func TestCancelGivesTheRoomOfATicketBack(t *testing.T) {
 
 // While a ticket is finished, another call cancels it, and also the other way round. Either both agree that the file
 // is there, or that it is not.
-func TestCancelBesideFinishLeavesAFileOrNone(t *testing.T) {
+func TestCancelBesideFinish(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
@@ -406,7 +407,7 @@ func TestCancelBesideFinishLeavesAFileOrNone(t *testing.T) {
 }
 
 // Sweep removes what was sent with a ticket that expires while it is finished.
-func TestFinishOfATicketThatExpiresMeanwhileIsNotFound(t *testing.T) {
+func TestFinishOfExpiringTicket(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket

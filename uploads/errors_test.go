@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
+// The table in the documentation matches the code.
+func TestCodesMatchDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	rows := map[string][2]string{}
@@ -45,7 +46,8 @@ func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 	}
 }
 
-func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
+// Errors match both kinds of codes.
+func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	refusal := fmt.Errorf("taking the avatar: %w", refuseFile(TooManyPixels, "The picture is too large.").about("me.png"))
 	require.Equal(t, TooManyPixels, CodeOf(refusal))
 	require.ErrorIs(t, refusal, storage.TooLarge)
@@ -64,7 +66,7 @@ func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
 }
 
 // The ID of a request is in its response, in its problem, and in what the application gets.
-func TestEachRequestHasAnID(t *testing.T) {
+func TestRequestIDs(t *testing.T) {
 	var logged string
 	s, err := New(memstore.New(), Config{
 		Authorize: func(r *http.Request) (User, error) { return User{}, errors.New("no database") },
@@ -98,7 +100,8 @@ func TestEachRequestHasAnID(t *testing.T) {
 	}
 }
 
-func TestALongFieldNameInAnErrorEndsWithAWholeCharacter(t *testing.T) {
+// A long field name in an error ends with a whole character.
+func TestErrorCutsLongFieldName(t *testing.T) {
 	s, err := New(memstore.New(), Config{Authorize: func(*http.Request) (User, error) {
 		return User{}, &Error{Field: strings.Repeat("x", 63) + "é and more", Code: InvalidValue, Message: "No."}
 	}})

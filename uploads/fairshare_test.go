@@ -47,7 +47,7 @@ var slowWays = []slowWay{
 
 // A user with 512 slow connections leaves connections and memory for others, by every way whose bytes
 // pass the server, and loses the slow ones.
-func TestSlowConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
+func TestFairShareOfSlowConnections(t *testing.T) {
 	const connections = 512
 	start := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n" + strings.Repeat("some text\n", 10)
 	for _, way := range slowWays {

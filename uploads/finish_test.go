@@ -19,7 +19,8 @@ var me = uploads.User{ID: "42"}
 
 const ofMe = "users/{user}/{random}{ext}"
 
-func TestASignedUploadIsFinished(t *testing.T) {
+// A signed upload is finished.
+func TestFinishSignedUpload(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
@@ -53,7 +54,8 @@ func TestASignedUploadIsFinished(t *testing.T) {
 
 // A service needs only the methods of Bucket.
 
-func TestANarrowedBucketIsEnough(t *testing.T) {
+// A narrowed bucket is enough.
+func TestFinishInNarrowedBucket(t *testing.T) {
 	b := inMemory(t)
 	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
 	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
@@ -70,7 +72,8 @@ func TestANarrowedBucketIsEnough(t *testing.T) {
 	require.Empty(t, published(t, b))
 }
 
-func TestFinishingAtOnceMakesOneFile(t *testing.T) {
+// Finishing at once makes one file.
+func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
@@ -94,6 +97,7 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
+// A Finish may run during another one.
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -137,7 +141,8 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	}
 }
 
-func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
+// A signed upload that breaks a rule is removed.
+func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
 		code          uploads.Code
@@ -165,7 +170,8 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 	}
 }
 
-func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
+// A signed SVG is inspected whole or refused.
+func TestFinishInspectsWholeSVG(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 		begin := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
@@ -187,7 +193,8 @@ func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 
 // A sender may write to the pending key again after the file was inspected.
 
-func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
+// A file that is replaced during inspection is refused.
+func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	var b storage.Bucket
 	var swap func()
 	b = inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -221,7 +228,7 @@ func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
 }
 
 // An error of the application, such as that of a hook, says nothing about a file that was not read. The file stays.
-func TestFinishKeepsFileThatItMayNotRead(t *testing.T) {
+func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if suspended && op.Name == "Download" {
@@ -241,7 +248,8 @@ func TestFinishKeepsFileThatItMayNotRead(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAStoreThatFailsLosesNoUpload(t *testing.T) {
+// A store that fails loses no upload.
+func TestFinishAfterStoreFails(t *testing.T) {
 	var refuse string
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == refuse {

@@ -13,7 +13,7 @@ import (
 
 // A call refuses an object, and is slow to remove it. Meanwhile another call removes the object, the client sends a
 // good file, and a third call acknowledges it. The slow call does not remove that file.
-func TestFinishThatRefusesKeepsTheFileOfAnotherCall(t *testing.T) {
+func TestFinishRefusesBesideOtherCall(t *testing.T) {
 	tests := []struct {
 		name   string
 		prefix string // prefix of the key that the slow call removes

@@ -10,7 +10,7 @@ import (
 
 // A double click: before each call that one Finish makes to the store, another Finish of the same ticket runs. The
 // file that either acknowledges stays, and counts once.
-func TestFinishTwiceAtOnceKeepsTheFile(t *testing.T) {
+func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket

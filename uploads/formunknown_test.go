@@ -13,7 +13,7 @@ import (
 )
 
 // The application knows of the file if its write took effect after all, and would have a link to nothing.
-func TestAFormStaysIfTheApplicationMayKnowOfAFile(t *testing.T) {
+func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error

@@ -17,7 +17,7 @@ import (
 )
 
 // A client that lost the response of a completion asks again when the first link does not work any more.
-func TestACompletionThatIsRepeatedGivesALinkThatWorks(t *testing.T) {
+func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 	own := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name
 		return nil

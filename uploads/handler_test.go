@@ -102,7 +102,8 @@ func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, "/", contentType, body)
 }
 
-func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
+// Files of a form are stored and deleted.
+func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newSite(t, b, uploads.Config{Link: uploads.SignedLink})
 		status, answer := s.form("42",
@@ -129,7 +130,8 @@ func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
 	})
 }
 
-func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
+// A form is stored whole or not at all.
+func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{"photo", "good.png", "image/png", aPNG()}
 	for _, row := range []struct {
 		name        string
@@ -165,8 +167,9 @@ func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A browser whose connection is closed while it sends shows no response.
-func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
+// A form is read to its end if a file is refused. A browser whose connection is closed while it sends shows no
+// response.
+func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
 	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
@@ -182,7 +185,7 @@ func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 }
 
 // The rest of a form is read for the browser's sake after a refusal, up to a limit.
-func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
+func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	h := newService(t, memstore.New(), uploads.Config{
 		Rules:     rules.Rules{MaxSize: 1 << 30},
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
@@ -199,7 +202,7 @@ func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
 }
 
 // mime/multipart would hold 10 MiB of a part's header, several times over.
-func TestAPartsHeaderHasALimit(t *testing.T) {
+func TestFormPartHeaderLimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	for _, row := range []struct {
 		name   string
@@ -230,14 +233,15 @@ func TestAPartsHeaderHasALimit(t *testing.T) {
 	}
 }
 
-func TestLongFieldsBesideAFileAreNotItsHeader(t *testing.T) {
+// Long fields beside a file are not its header.
+func TestFormLongFields(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{})
 	status, answer := s.form("42", formFile{"text", "", "text/plain", strings.Repeat("x", 500<<10)}, formFile{"photo", "me.png", "image/png", aPNG()})
 	require.Equal(t, http.StatusCreated, status, answer)
 }
 
-// Without a value in the key, nothing says whose a file is.
-func TestDeletingOverHTTPNeedsAKeyWithAnOwner(t *testing.T) {
+// Deleting over HTTP needs a key with an owner. Without a value in the key, nothing says whose a file is.
+func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		shared bool
@@ -259,7 +263,8 @@ func TestDeletingOverHTTPNeedsAKeyWithAnOwner(t *testing.T) {
 	}
 }
 
-func TestMalformedRequests(t *testing.T) {
+// Malformed requests are refused.
+func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
 	cut := body.String()[:body.Len()-60]
 	manyFields := &bytes.Buffer{}
@@ -292,7 +297,8 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-func TestAuthorization(t *testing.T) {
+// The error of Authorize decides the status of the response.
+func TestHandlerAuthorize(t *testing.T) {
 	for _, row := range []struct {
 		user   string
 		status int
@@ -319,7 +325,8 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-func TestTicketsOverHTTP(t *testing.T) {
+// A ticket is signed and finished over HTTP.
+func TestHandlerTickets(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	content := aPNG()
 	status, answer := s.ask("42", http.MethodPost, "/tickets", "application/json",

@@ -18,7 +18,7 @@ import (
 
 // A bucket may hold a part until all of it is there, and the beginning of a file. Slow senders share that memory: a
 // user takes half of it at most.
-func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
+func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	const memory, connections = 16 << 20, 100
 	for _, way := range slowWays[:3] { // by tus, the service holds the bytes
 		t.Run(way.name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
 }
 
 // A part that passes through the service is held whole, so it has at most twice Config.MemoryLimit.
-func TestAPartThatPassesThroughHasALimit(t *testing.T) {
+func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	const most = 2 * 16 << 20
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: 16 << 20})
 	u := s.begin(map[string]any{"filename": "a", "size": 64 << 30})

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-func TestResultsHaveTheSizeOfPictures(t *testing.T) {
+// Results have the size of pictures.
+func TestResultHasSizeOfPicture(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
 		width, height int
@@ -42,7 +43,8 @@ func TestResultsHaveTheSizeOfPictures(t *testing.T) {
 	}
 }
 
-func TestGIFsOfAnySizeAreAccepted(t *testing.T) {
+// GIFs of any size are accepted.
+func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for width := 1; width < 400; width++ {
 		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(width, 1+width%97))})
@@ -54,7 +56,8 @@ func TestGIFsOfAnySizeAreAccepted(t *testing.T) {
 	}
 }
 
-func TestContradictoryHeadersAreRefused(t *testing.T) {
+// Contradictory headers are refused.
+func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	full := aGIF(3, 2)
 	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
 	for _, row := range []struct {
@@ -93,7 +96,7 @@ func TestContradictoryHeadersAreRefused(t *testing.T) {
 }
 
 // Inspection must be cheap for files that are made to take long.
-func TestHostileFilesAreInspectedQuickly(t *testing.T) {
+func TestInspectHostileFilesQuickly(t *testing.T) {
 	j := aJPEG()
 	segment := "\xff\xfe\xff\xff" + strings.Repeat("*/", 0x7FFE) + "*"
 	for _, row := range []struct{ name, content string }{
@@ -115,7 +118,7 @@ func TestHostileFilesAreInspectedQuickly(t *testing.T) {
 }
 
 // An application may return the same error for all files.
-func TestAnErrorOfTheApplicationStaysAsItWas(t *testing.T) {
+func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 	unwanted := &uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}
 	s, err := uploads.New(memstore.New(), uploads.Config{
 		Rules:     rules.Any(1 << 20),

@@ -156,7 +156,7 @@ func sendPieces(s *sessionSite, data []byte) *answer {
 
 // Each way in has the same rules. A file that breaks one has no key at any time, and nothing of it
 // is left.
-func TestEveryWayInHasTheSameRules(t *testing.T) {
+func TestRulesHoldForEachWay(t *testing.T) {
 	const most = 5 * part
 	filmOf := func(n int, extra string) []byte {
 		head := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + extra
@@ -222,7 +222,7 @@ func recorded(told *[]*uploads.File) func(context.Context, *uploads.File) error 
 
 // Until the content is known, an upload in parts is called by its ID. The completion tells the key,
 // and the address where Config.Link says so.
-func TestTheKeyOfAJudgedFileIsKnownWhenItIsComplete(t *testing.T) {
+func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}", Link: uploads.SignedLink})
 	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(aPNG())})
 	require.Equal(t, u.UploadID, u.Key)
@@ -244,7 +244,7 @@ func TestTheKeyOfAJudgedFileIsKnownWhenItIsComplete(t *testing.T) {
 }
 
 // Config.Inspect sees the content of every way in before the file exists.
-func TestInspectSeesEveryWayIn(t *testing.T) {
+func TestInspectSeesEachWay(t *testing.T) {
 	for _, way := range waysIn {
 		t.Run(way.name, func(t *testing.T) {
 			seen := 0

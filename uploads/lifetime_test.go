@@ -19,7 +19,7 @@ import (
 )
 
 // A file that came by any way waits for a transaction that keeps it.
-func TestTheLifetimeOfTheConfigHoldsForAllWays(t *testing.T) {
+func TestLifetimeHoldsForAllWays(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	var stored []*uploads.File
 	s, err := uploads.New(b, uploads.Config{
@@ -95,7 +95,8 @@ func TestTheLifetimeOfTheConfigHoldsForAllWays(t *testing.T) {
 	}
 }
 
-func TestALifetimeOfTheConfigIsLongerThanUploads(t *testing.T) {
+// A lifetime of the Config is longer than uploads.
+func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	b := memstore.New()
 	for _, c := range []uploads.Config{
 		{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: uploads.BucketRecords(b)},
@@ -109,7 +110,7 @@ func TestALifetimeOfTheConfigIsLongerThanUploads(t *testing.T) {
 }
 
 // Sweep has removed the record, and is about to remove the bytes. A record would stay without them.
-func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
+func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	now := time.Now()
 	told := 0
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
@@ -147,7 +148,7 @@ func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
 }
 
 // A transaction has kept the file after its removal has begun.
-func TestAFileThatIsNotRemovedCountsAsBefore(t *testing.T) {
+func TestRemoveKeptFileCounts(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{
 		Rules:   rules.Any(0),

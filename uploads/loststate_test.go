@@ -32,7 +32,7 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 }
 
 // A write of the state that took effect is none that failed: its claim would keep all others away.
-func TestALostResponseToAWriteOfTheStateIsNoFailure(t *testing.T) {
+func TestStateWriteLosesResponse(t *testing.T) {
 	for lost := 1; ; lost++ {
 		b := memstore.New()
 		states := &lossyStates{States: uploads.BucketStates(b), lost: lost}
@@ -49,7 +49,7 @@ func TestALostResponseToAWriteOfTheStateIsNoFailure(t *testing.T) {
 }
 
 // A call whose write of the state failed, also the last one, does not keep the next call away.
-func TestAFailedWriteOfTheStateLetsTheNextCallContinue(t *testing.T) {
+func TestStateWriteFails(t *testing.T) {
 	for lost := 1; ; lost++ {
 		b := memstore.New()
 		states := &lossyStates{States: uploads.BucketStates(b), before: true}

@@ -45,7 +45,7 @@ func (s *sessionSite) sendAndStall(at, checksum string, data []byte) (stop func(
 }
 
 // A slow client holds little more than it has sent, so that others need not wait.
-func TestSlowTusClientsHoldLittle(t *testing.T) {
+func TestTusMemoryOfSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slow, sent = 8, 100 << 10
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 16 << 20})
@@ -65,7 +65,7 @@ func TestSlowTusClientsHoldLittle(t *testing.T) {
 }
 
 // The bytes of a client that sends nothing for a while are stored, and their memory is free.
-func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
+func TestTusMemoryOfStalledClient(t *testing.T) {
 	for _, row := range []struct {
 		name, checksum string
 		counted        int // bytes
@@ -96,7 +96,7 @@ func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
 }
 
 // Uploads whose parts do not fit into the memory together store what they have, and wait.
-func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
+func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	s.handler.SetBasePart(1 << 20)
 	s.handler.SetMemory(3 << 19)
@@ -129,7 +129,7 @@ func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 
 // Requests that send bytes take memory, too. One for which there is none gets 503, and its client
 // continues later.
-func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
+func TestTusMemoryOfConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
 		require.EqualValues(t, 20<<20, s.handler.Memory())
@@ -161,7 +161,7 @@ func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
 }
 
 // Slow connections of one user, or of one client if there are no users, leave some for others.
-func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
+func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	const connections = 32
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: n.Name}, nil
@@ -211,7 +211,7 @@ func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 
 // The uploads of one user, or of one client if there are no users, that fill their parts and then stall leave
 // memory for others.
-func TestStalledPartsOfOneUserLeaveMemoryForOthers(t *testing.T) {
+func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 	const partSize, uploadsOfOne = 1 << 20, 64
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: n.Name}, nil

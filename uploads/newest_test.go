@@ -13,7 +13,7 @@ import (
 )
 
 // One page of a listing has the last files.
-func TestOnePageHasTheNewestFirst(t *testing.T) {
+func TestNewestFirstOnOnePage(t *testing.T) {
 	b := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	var keys []string
@@ -33,7 +33,8 @@ func TestOnePageHasTheNewestFirst(t *testing.T) {
 	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
 }
 
-func TestFilesAreStoredNewestFirst(t *testing.T) {
+// Files are stored newest first.
+func TestNewestFirstOfStoredFiles(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{Key: "albums/{newest}{ext}"})
 	require.NoError(t, err)

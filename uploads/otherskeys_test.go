@@ -14,7 +14,7 @@ import (
 )
 
 // The path of a DELETE is not cleaned: however it is written, it names no file of another user.
-func TestNoPathDeletesTheFileOfAnotherUser(t *testing.T) {
+func TestDeletePathOfOtherUsersFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
 		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "alice"}})

@@ -18,7 +18,7 @@ import (
 )
 
 // A form stores all of its files or none, also if the application's judge panics.
-func TestAPanicOfTheJudgeLeavesNoFileOfAForm(t *testing.T) {
+func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 	judged := 0
 	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 		judged++
@@ -46,7 +46,7 @@ func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string
 }
 
 // A panic while a claim is renewed reaches the caller, which can recover from it. It does not end the process.
-func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
+func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
 	beat := make(chan struct{})
 	states := &panickingStates{States: uploads.BucketStates(bucket)}
@@ -73,7 +73,7 @@ func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
 }
 
 // Another process need not wait until the claim of the one that panicked is over.
-func TestAnotherProcessContinuesAfterAPanicOfTheJudge(t *testing.T) {
+func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 	bucket := memstore.New()
 	panics := true
 	c := uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
@@ -102,7 +102,8 @@ type panickingBody struct{}
 func (panickingBody) Read([]byte) (int, error) { panic("a broken middleware") }
 func (panickingBody) Close() error             { return nil }
 
-func TestAPanicOfABodyReachesTheServer(t *testing.T) {
+// A panic of a body reaches the server.
+func TestPanicOfBodyReachesServer(t *testing.T) {
 	s := unserved(t, memstore.New(), uploads.Config{})
 	ask := func(method, path string, body io.Reader, h headers) http.Header {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, body)

@@ -45,7 +45,8 @@ func takesPieces(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Serv
 	return s
 }
 
-func TestManyServicesRaceTheLastPiece(t *testing.T) {
+// Many services race for the last piece.
+func TestPutPieceRaceOfServices(t *testing.T) {
 	const racers = 32
 	onStores(t, func(t *testing.T, open opener) {
 		b := open(t)
@@ -80,7 +81,7 @@ func TestManyServicesRaceTheLastPiece(t *testing.T) {
 }
 
 // A process is killed at each of its calls. The next one makes the file, and calls the application for it.
-func TestPiecesSurviveAKillAtEveryCall(t *testing.T) {
+func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
 			d := &ending{at: n, after: after}
@@ -115,7 +116,7 @@ func TestPiecesSurviveAKillAtEveryCall(t *testing.T) {
 
 // A process is killed while it makes the file, and a proxy ends each request after a minute. The next requests do not
 // wait as long as the first one again.
-func TestPiecesSurviveAKillBehindAnImpatientProxy(t *testing.T) {
+func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		dies := &ending{at: 6, after: true} // it has claimed the file
@@ -136,7 +137,7 @@ func TestPiecesSurviveAKillBehindAnImpatientProxy(t *testing.T) {
 }
 
 // An upload ends when nothing arrives for Config.TTL, and its token can be used again.
-func TestIdlePiecesAreSwept(t *testing.T) {
+func TestSweepRemovesIdlePieces(t *testing.T) {
 	now := &clock{}
 	s := takesPieces(t, engine.New(memstore.NewDriver(memstore.Config{Now: now.Now})), uploads.Config{TTL: time.Hour, Now: now.Now})
 	for number := 1; number <= 2; number++ {
@@ -156,7 +157,8 @@ func TestIdlePiecesAreSwept(t *testing.T) {
 	require.EqualValues(t, 3, f.Size)
 }
 
-func TestPiecesAreRefused(t *testing.T) {
+// These pieces are refused.
+func TestPutPieceRefuses(t *testing.T) {
 	long := strings.Repeat("x", 129)
 	for _, row := range []struct {
 		name  string
@@ -235,7 +237,8 @@ type breaks struct{}
 
 func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
 
-func TestEachCallOfACompleteFileReturnsAnAddressThatWorks(t *testing.T) {
+// Each call for a complete file returns an address that works.
+func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	own := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name
 		return nil
@@ -271,7 +274,8 @@ func TestEachCallOfACompleteFileReturnsAnAddressThatWorks(t *testing.T) {
 	}
 }
 
-func TestPiecesNeedAPlaceForStates(t *testing.T) {
+// Pieces need a place for states.
+func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
 	_, err := takesPieces(t, b, uploads.Config{Unguarded: true}).PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -281,7 +285,7 @@ func TestPiecesNeedAPlaceForStates(t *testing.T) {
 }
 
 // A user is an ID and the values of the key. Two that share one of them share no upload.
-func TestATokenIsOfOneUserOnly(t *testing.T) {
+func TestPutPieceTokenIsOfOneUser(t *testing.T) {
 	s, err := uploads.New(engine.New(memstore.NewDriver(memstore.Config{})), uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
 	require.NoError(t, err)
 	users := []uploads.User{

@@ -19,7 +19,7 @@ import (
 )
 
 // A sweep of bytes without a record must know these bytes, wherever the states are.
-func TestBytesOfWhichTheApplicationDoesNotKnowYet(t *testing.T) {
+func TestSweepKnowsBytesOfPieces(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		states uploads.States
@@ -44,7 +44,7 @@ func TestBytesOfWhichTheApplicationDoesNotKnowYet(t *testing.T) {
 
 // A process is killed at each of its calls. A day later, the client continues during each call of a Sweep,
 // which takes nothing of it for bytes without a record.
-func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
+func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	for name, rule := range map[string]rules.Rules{"any file": rules.Any(0), "by content": {Types: []string{"text/plain"}}} {
 		t.Run(name, func(t *testing.T) {
 			for kill, killed := 1, true; killed; kill++ {
@@ -93,7 +93,7 @@ func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
 }
 
 // A call continues an idle upload after a Sweep has listed it. It sends no piece, because the set is complete.
-func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
+func TestSweepLeavesClaimedPieces(t *testing.T) {
 	now := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: now.Now})
 	before := func(call string, happens func() error) *uploads.Service {
@@ -143,7 +143,7 @@ func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
 }
 
 // The clocks of two buckets need not agree.
-func TestIdlePiecesWhoseStateIsInAnotherBucket(t *testing.T) {
+func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{
 		"the same time":               0,
 		"the states' clock is ahead":  2 * time.Hour,
@@ -176,7 +176,7 @@ func TestIdlePiecesWhoseStateIsInAnotherBucket(t *testing.T) {
 }
 
 // Other objects of the bucket make pages shorter, and the store's clock leaves nothing.
-func TestStatesInABucketAreListedInPages(t *testing.T) {
+func TestBucketStatesListStatesPages(t *testing.T) {
 	now := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))
 	var want []string

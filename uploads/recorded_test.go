@@ -85,7 +85,8 @@ func onEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s
 	}
 }
 
-func TestAFileHasARecordWhicheverWayItCame(t *testing.T) {
+// A file has a record whichever way it came.
+func TestRecordsHoldEachWay(t *testing.T) {
 	var told *uploads.File
 	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
 		told = f
@@ -117,7 +118,8 @@ func TestAFileHasARecordWhicheverWayItCame(t *testing.T) {
 	})
 }
 
-func TestAFileThatStoredRefusesHasNoRecord(t *testing.T) {
+// A file that Stored refuses has no record.
+func TestRecordsWithoutFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
 	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
 		require.True(t, way.send(t, s))
@@ -134,7 +136,8 @@ func TestAFileThatStoredRefusesHasNoRecord(t *testing.T) {
 	})
 }
 
-func TestRecordsNeedKeysInTheirOrder(t *testing.T) {
+// Records need keys in their order.
+func TestRecordsNeedOrderedKeys(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{uploads.DefaultKey, "users/{user}/{id}{ext}", "files/{yyyy}/{id}"} {
 		_, err := uploads.New(b, uploads.Config{Key: key, Records: uploads.BucketRecords(b)})
@@ -142,15 +145,16 @@ func TestRecordsNeedKeysInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestALifetimeNeedsRecords(t *testing.T) {
+// A lifetime needs records.
+func TestLifetimeNeedsRecords(t *testing.T) {
 	s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0)})
 	require.NoError(t, err)
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a", Target: &uploads.Target{Lifetime: time.Hour}})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 }
 
-// A Target's key would have no ID.
-func TestBeginReturnsNoTargetWithRecords(t *testing.T) {
+// Begin must return no Target if there are records: the key of a Target would have no ID.
+func TestBeginTargetWithRecords(t *testing.T) {
 	b := memstore.New()
 	var hidden error
 	s, err := uploads.New(b, uploads.Config{
@@ -202,7 +206,8 @@ func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, erro
 	return r.Records.Record(ctx, id)
 }
 
-func TestNoRecordOfAFormStaysWithoutItsBytes(t *testing.T) {
+// No record of a form stays without its bytes.
+func TestRecordsOfFormHaveBytes(t *testing.T) {
 	b := memstore.New()
 	records := &lostCreate{uploads.BucketRecords(b), true}
 	s, err := uploads.New(b, uploads.Config{
@@ -238,7 +243,7 @@ func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 }
 
 // A client that lost the response finishes its ticket again, while the application cannot be reached.
-func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
+func TestFinishAgainKeepsFile(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
 	records := &failedCreate{Records: uploads.BucketRecords(b)}
 	var down error
@@ -276,7 +281,7 @@ func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
 }
 
 // Files that another Config.Key has stored look like records without bytes. A Sweep says what to do, and keeps them.
-func TestSweepKeepsFilesOfAnotherKey(t *testing.T) {
+func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"files/content/{id}{ext}", "media/{id}{ext}"} {
 		s := newService(t, b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Key: key})
@@ -297,7 +302,7 @@ func TestSweepKeepsFilesOfAnotherKey(t *testing.T) {
 }
 
 // The client of a tus upload may ask again as long as the upload lasts, which is longer than Grace.
-func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
+func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
 	b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
@@ -327,7 +332,8 @@ func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
 	require.Len(t, files, 1, "the client has got 204 for this file")
 }
 
-func TestAFileThatTheStoreFindsTooLargeIsRefused(t *testing.T) {
+// A file that the store finds too large is refused.
+func TestStoreTooLargeForBucket(t *testing.T) {
 	full := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Put" {
@@ -375,7 +381,8 @@ func (pass slow) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAFileThatExpiresWhileItArrivesHasNoRecordWithoutBytes(t *testing.T) {
+// A file that expires while it arrives has no record without bytes.
+func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
 	d := &late{Driver: memstore.NewDriver(memstore.Config{Now: clock})}
@@ -401,7 +408,8 @@ func TestAFileThatExpiresWhileItArrivesHasNoRecordWithoutBytes(t *testing.T) {
 	}
 }
 
-func TestALifetimeOfATargetOfBeginNeedsRecords(t *testing.T) {
+// A lifetime of a Target of Begin needs records.
+func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 	var hidden error
 	s, err := uploads.New(memstore.New(), uploads.Config{
 		Rules:     rules.Any(0),
@@ -419,8 +427,8 @@ func TestALifetimeOfATargetOfBeginNeedsRecords(t *testing.T) {
 	require.ErrorContains(t, hidden, "Lifetime")
 }
 
-// A file there could be taken for a record, with a key of its sender's choice.
-func TestNoFileIsWhereRecordsAre(t *testing.T) {
+// No file may be where records are. A file there could be taken for a record, with a key of its sender's choice.
+func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"files/records/{id}{ext}", "files/expiry/{id}"} {
 		_, err := uploads.New(b, uploads.Config{Key: key, Records: uploads.BucketRecords(b)})
@@ -428,7 +436,8 @@ func TestNoFileIsWhereRecordsAre(t *testing.T) {
 	}
 }
 
-func TestDeleteByAKeyThatNoFileHasChangesNothing(t *testing.T) {
+// Delete of a key that no file has changes nothing.
+func TestDeleteOfUnknownKey(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{Records: uploads.BucketRecords(b), Rules: rules.Rules{Types: []string{"application/pdf"}}})
 	require.NoError(t, err)

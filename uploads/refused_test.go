@@ -25,7 +25,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-func TestRefusedFilesAreNotStored(t *testing.T) {
+// Refused files are not stored.
+func TestStoreRefuses(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
 		for _, row := range refusals() {
@@ -85,7 +86,8 @@ func refusals() []refusal {
 	}
 }
 
-func TestAStreamIsReadOnlyUpToItsLimit(t *testing.T) {
+// A stream is read only up to its limit.
+func TestStoreReadsStreamUpToLimit(t *testing.T) {
 	b := inMemory(t)
 	s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})
 	rest := &endless{}

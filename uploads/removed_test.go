@@ -91,7 +91,8 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 
 var errBusy = errors.New("the thumbnails are busy")
 
-func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
+// Removed is called for a file that Stored refuses.
+func TestRemovedIsCalledIfStoredRefuses(t *testing.T) {
 	b := memstore.New()
 	var value, removed string
 	s, err := uploads.New(b, uploads.Config{
@@ -113,7 +114,7 @@ func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
 }
 
 // Content that is judged waits under another key, and was no file yet.
-func TestRemovedIsNotCalledForWhatIsRefused(t *testing.T) {
+func TestRemovedIsNotCalledForRefusedContent(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{
 		Rules:   rules.Any(0),

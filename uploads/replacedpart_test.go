@@ -17,7 +17,7 @@ import (
 
 // A part is sent again after the parts were compared and before they are joined. The file has what
 // the client named, or the client learns that it has to name the new part.
-func TestAPartThatIsReplacedDuringTheCompletionIsNotTakenForTheOldOne(t *testing.T) {
+func TestCompletePartReplaced(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		etag bool // the client names parts by ETags
@@ -81,7 +81,7 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 
 // Another request completes the upload when this one has read its state: the store has no parts any more,
 // and the client learns that the file is there.
-func TestARequestLearnsThatAnotherHasCompletedTheUpload(t *testing.T) {
+func TestCompleteBesideOtherRequest(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		ask  func(u *begun, sent sentPart) *answer

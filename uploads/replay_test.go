@@ -14,7 +14,8 @@ import (
 
 // A ticket is for one file, and nothing that its sender does later changes it.
 
-func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
+// A ticket's address does not work again.
+func TestTicketAddressWorksOnce(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		first := aPNG()
@@ -50,7 +51,8 @@ func (o overwritten) Supports(f storage.Features) bool {
 	return f&(storage.ConditionalCreate|storage.SignedForms|storage.SignedIfAbsent) == 0 && o.Core.Supports(f)
 }
 
-func TestSendingAgainChangesNothing(t *testing.T) {
+// Sending again changes nothing.
+func TestStoreAgainChangesNothing(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {
 		name   string

@@ -78,7 +78,7 @@ func TestDraftUpload(t *testing.T) {
 
 // The address of an upload comes before its bytes are sent, to clients of iterations that are known. The
 // standard does not say what others do with it.
-func TestDraftTellsTheAddressEarly(t *testing.T) {
+func TestDraftSendsAddressEarly(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	for _, row := range []struct {
 		version string
@@ -127,7 +127,7 @@ func TestDraftOfIOS17(t *testing.T) {
 }
 
 // A connection that breaks does not complete a file, whatever its request says.
-func TestDraftContinuesAfterItsConnectionBroke(t *testing.T) {
+func TestDraftContinuesAfterCut(t *testing.T) {
 	for _, row := range []struct{ name, length string }{{"of a known length", size(content(2 * part))}, {"of an unknown length", ""}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newSessionSite(t, inMemory(t), uploads.Config{})
@@ -227,7 +227,7 @@ func TestDraftRefuses(t *testing.T) {
 
 // A client that lost the response of the last request, and sends from an older offset, learns that it is done. Since
 // draft -12, the response says that it does not come from the processing of the file.
-func TestDraftSaysThatAnUploadIsCompleteAtAnyOffset(t *testing.T) {
+func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	for _, tt := range []struct{ version, want string }{
 		{"8", "409 ?1 4"},
 		{"9", "409 ?0 4"},
@@ -263,7 +263,7 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 }
 
 // A client does not send a file again that was refused when all of it was there.
-func TestDraftSaysThatARefusedFileIsComplete(t *testing.T) {
+func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})
 	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
 	require.Equal(t, "415 type_not_allowed file", a.refusal(t))
@@ -282,7 +282,7 @@ func TestDraftOptions(t *testing.T) {
 }
 
 // A tus client continues what a client of the draft has begun: it is one session.
-func TestDraftIsASessionOfTus(t *testing.T) {
+func TestDraftIsTusSession(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	at := s.located(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
 	require.EqualValues(t, 2, s.offset(at))

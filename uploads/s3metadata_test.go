@@ -13,8 +13,9 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Pages often send the ID of an album, or the like, as a number.
-func TestS3NumbersInMetadataAreAsTheClientWroteThem(t *testing.T) {
+// Numbers in metadata are kept as the client wrote them. Pages often send the ID of an album, or the like, as a
+// number.
+func TestS3MetadataNumbers(t *testing.T) {
 	for _, row := range []struct{ json, want string }{
 		{`"text"`, "text"},
 		{`7`, "7"},

@@ -147,7 +147,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 }
 
 // A client that says more gets more: a part size that fits, and checks by the store.
-func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
+func TestS3EnforcesDeclaredSize(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		data := content(5<<20 + 1000) // two parts of MinIO
@@ -193,7 +193,8 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 	})
 }
 
-func TestS3RefusesAClientThatLiesAboutSize(t *testing.T) {
+// A client that sends another size than it said is refused.
+func TestS3RefusesWrongSize(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		c.Rules = rules.Any(2000)
 		s := newSessionSite(t, open(t), c)
@@ -456,7 +457,7 @@ func TestS3FileInAForm(t *testing.T) {
 }
 
 // The application fails after the file is stored. Then the address takes only that file, as after a success.
-func TestAnotherFileAfterTheApplicationFailed(t *testing.T) {
+func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	for other, want := range map[string]string{"abc": "", "abd": "409 completed uploadId", "a": "409 completed uploadId", "": "409 completed uploadId"} {
 		told := 0
 		s := newSessionSite(t, inMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
@@ -483,7 +484,7 @@ func TestAnotherFileAfterTheApplicationFailed(t *testing.T) {
 }
 
 // A browser sends a GET of any page with the user's cookies, and a CrossOriginProtection lets it pass.
-func TestAPageOfAnotherSiteBeginsNoUpload(t *testing.T) {
+func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	for _, row := range []struct {
 		name   string
@@ -508,7 +509,8 @@ func TestAPageOfAnotherSiteBeginsNoUpload(t *testing.T) {
 	}
 }
 
-func TestPagesOfOtherOrigins(t *testing.T) {
+// Pages of the origins in Config may send requests, and others may not.
+func TestHandlerCORS(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	preflight := headers{"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}
 	preflight["Origin"] = "https://app.example"

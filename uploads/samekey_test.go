@@ -69,7 +69,7 @@ func (s *shared) killAtPut(number int) {
 
 // Two users upload the same bytes to one key, by each way. One of them has the file, and the other is
 // told that the key is taken.
-func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
+func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(1000)
 	large := content(part + 1000)
@@ -121,7 +121,7 @@ func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
 }
 
 // Another user's file appears after the key was found free, and before the pieces are joined.
-func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
+func TestPutPieceSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
 	join := func(user string) *answer {
@@ -146,7 +146,7 @@ func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
 
 // A server is killed before it stores a file, another user stores the same bytes, and the first user
 // gives up: the application is not told that this user's file is there.
-func TestAnUploadThatIsGivenUpIsNotTakenForThatOfAnotherUser(t *testing.T) {
+func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
 	a := s.sessionSite.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
@@ -166,7 +166,7 @@ func TestAnUploadThatIsGivenUpIsNotTakenForThatOfAnotherUser(t *testing.T) {
 }
 
 // A server is killed after it stored a file in one request. Then the address takes only that file.
-func TestAnotherFileAtTheAddressOfAStoredOneIsRefused(t *testing.T) {
+func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 	for _, other := range []string{"abd", "a", "abcd", "abc"} {
 		s := newShared(t, nil)
 		var request struct{ URL string }

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// TestScript runs the tests of upload.js in Node.js.
+// The tests of upload.js pass in Node.js.
 func TestScript(t *testing.T) {
 	testserver.Slow(t)
 	mux := http.NewServeMux()
@@ -47,7 +47,8 @@ func TestScript(t *testing.T) {
 	require.NoError(t, err, "%s", said)
 }
 
-func TestScriptIsServedToPages(t *testing.T) {
+// The script is served to pages.
+func TestScriptIsServed(t *testing.T) {
 	server := httptest.NewServer(uploads.Script())
 	defer server.Close()
 	response, err := server.Client().Get(server.URL)

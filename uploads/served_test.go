@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
+// A picture that is also a program is served as a picture.
+func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	for _, row := range polyglots() {
 		t.Run(row.name, func(t *testing.T) {
 			word, _, _ := strings.Cut(row.name, " ")
@@ -31,7 +32,8 @@ func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
 	}
 }
 
-func TestOtherFilesAreServedAsAttachments(t *testing.T) {
+// Other files are served as attachments.
+func TestDownloadOthersAsAttachments(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}}, Link: uploads.SignedLink})
 		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {

@@ -42,7 +42,7 @@ func refusalOf(a *answer) error {
 
 // Config changes when a program is updated, while uploads are open. Each of them is completed by the new one, so that
 // the application gets to know of the file that is there, or it must start again. Nothing appears that is not judged.
-func TestUploadsThatAreOpenWhileConfigChanges(t *testing.T) {
+func TestConfigChangesDuringUploads(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	film := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
 	page := []byte("<!doctype html><html><script>alert(1)</script>" + strings.Repeat(" ", part+1000))

@@ -56,7 +56,8 @@ var ways = []struct {
 	}},
 }
 
-func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
+// Inspect sees the content before the object appears.
+func TestInspectSeesContentBeforeObject(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			data := append([]byte("GOOD"), content(part)...)
@@ -92,7 +93,7 @@ func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 
 // A second request may claim the upload while Inspect looks at the content of the first one:
 // if the clocks of two processes differ. The content that Inspect has seen is what is stored.
-func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
+func TestInspectedContentIsNotReplaced(t *testing.T) {
 	single := func(s *sessionSite) string {
 		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
 		var request struct{ URL string }
@@ -150,7 +151,7 @@ func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
 }
 
 // A call that makes an object may take longer than a claim lasts: it renews the claim.
-func TestASlowInspectKeepsTheUpload(t *testing.T) {
+func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := make(chan struct{})
 		goOn := make(chan struct{})
@@ -232,7 +233,7 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 
 // A file whose upload failed in Stored may be removed before the client asks again: the application is not told
 // of a file that is not there.
-func TestStoredIsNotCalledForAFileThatWasRemoved(t *testing.T) {
+func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		send func(s *sessionSite) (again func() string) // how the client asks again, and the refusal
@@ -288,7 +289,7 @@ func TestStoredIsNotCalledForAFileThatWasRemoved(t *testing.T) {
 
 // If a process is killed in Stored, whatever the client asks next makes it be called again:
 // a client takes an upload for done that is said to be complete.
-func TestEveryRouteCallsStoredAgain(t *testing.T) {
+func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	for _, row := range []struct{ name, route string }{
 		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
 	} {
@@ -319,7 +320,7 @@ func TestEveryRouteCallsStoredAgain(t *testing.T) {
 }
 
 // Many requests complete one upload at once, in two processes: the object is made once.
-func TestManyCompletionsMakeOneObject(t *testing.T) {
+func TestCompleteByManyMakesOneObject(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	var told atomic.Int64
 	c := uploads.Config{ProxyParts: true, Stored: func(context.Context, *uploads.File) error {
@@ -357,7 +358,7 @@ func TestManyCompletionsMakeOneObject(t *testing.T) {
 
 // Two requests complete one upload at once with different lists of parts. The first one fails in the
 // middle: the object is still made of its parts.
-func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
+func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	layered := func(each func(call string, next func() error) error) *sessionSite {
 		return newSessionSite(t, engine.New(drv, driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -406,7 +407,7 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 
 // Two tabs send one file by one upload at once, in two processes. Each continues where
 // HEAD says.
-func TestTwoTabsAtOnce(t *testing.T) {
+func TestTusTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
 	sites := []*sessionSite{newSessionSite(t, engine.New(driver), uploads.Config{}), newSessionSite(t, engine.New(driver), uploads.Config{})}
@@ -437,7 +438,7 @@ func TestTwoTabsAtOnce(t *testing.T) {
 
 // The library tries each call to the store again. If all fail, the error is a 5xx that
 // shows nothing of the store, and the application gets to know the cause.
-func TestErrorsShowNothingOfTheStore(t *testing.T) {
+func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
 	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
 	hidden := make(chan error, 10)
@@ -460,7 +461,7 @@ func TestErrorsShowNothingOfTheStore(t *testing.T) {
 
 // A client that sends nothing is let go, and what it sent counts. Another that waits for
 // memory meanwhile gets 503, or its turn.
-func TestASilentClientIsLetGo(t *testing.T) {
+func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
@@ -534,7 +535,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // A request that completes an upload has its response if an equal one is faster, at whichever of its calls to the
 // store, and there is one file.
-func TestAnEqualRequestMayBeFaster(t *testing.T) {
+func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		complete func(s *sessionSite) func() *answer // returns the request

@@ -17,14 +17,15 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestARefusedClientOfAnS3RouteThatSendsSlowlyIsCutOff(t *testing.T) {
+// A refused client of an S3 route that sends slowly is cut off.
+func TestS3EndsSlowRefusedClient(t *testing.T) {
 	handler, err := uploads.New(memstore.New(), configured(uploads.Config{}))
 	require.NoError(t, err)
 	wiretest.RefusesSlowBody(t, handler, "/s3/multipart")
 }
 
 // A client that sends some bytes to an upload that is not there, and then nothing, is not kept waiting.
-func TestARefusedTusClientThatStallsGetsTheResponseAtOnce(t *testing.T) {
+func TestTusRefusedClientThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		stuck := newStuckBody(content(100))
@@ -38,7 +39,7 @@ func TestARefusedTusClientThatStallsGetsTheResponseAtOnce(t *testing.T) {
 
 // A limit of the application, in front of the handler, changes the header of the response when a
 // Read reaches it. That is not at the same time as the response. The race detector sees it.
-func TestARefusedTusClientReachesALimitOfTheApplication(t *testing.T) {
+func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, 20)))
 	defer limited.Close()

@@ -291,7 +291,7 @@ func (s *sessionSite) storedOnce(key string, want []byte) {
 }
 
 // A judged file survives a kill as any other, and is never there twice.
-func TestAKilledServerLosesNoJudgedFile(t *testing.T) {
+func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	stores := []struct {
 		name string
 		open func(t *testing.T) driver.Driver
@@ -322,7 +322,7 @@ func TestAKilledServerLosesNoJudgedFile(t *testing.T) {
 // A server is killed at each of its calls to the store in turn. Another process continues,
 // nothing that was acknowledged is lost, the application gets to know of the file, and nothing
 // is left behind.
-func TestAKilledServerLosesNothing(t *testing.T) {
+func TestKilledServerLosesNothing(t *testing.T) {
 	for _, j := range journeys {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, after), func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 
 // A server whose clock is ahead is killed, and its claim keeps others away only as long as any other: from when they
 // see it.
-func TestAKilledServerWhoseClockWasAheadKeepsNobodyWaiting(t *testing.T) {
+func TestKilledServerWithFastClock(t *testing.T) {
 	for _, j := range journeys {
 		if strings.Contains(j.name, "tus") { // which waits for five seconds
 			continue
@@ -388,7 +388,7 @@ func (s *sessionSite) tidy() []string {
 }
 
 // A file in one request is sent again after a kill, and the application gets to know of it.
-func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
+func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for i := 1; ; i++ {
 			require.Less(t, i, 30)
@@ -421,7 +421,7 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 
 // A server is killed at each of its calls while it completes an upload, and the client gives up. If
 // the object is there, the application gets to know of it, and the client too.
-func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
+func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	small := content(300)
 	large := content(part + 5000)
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }

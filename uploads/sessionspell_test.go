@@ -58,7 +58,7 @@ func (s *spell) begin(start int) (seen int) {
 }
 
 // A call that cannot write that it has ended keeps nobody waiting in its process, which knows that it has.
-func TestNobodyWaitsAfterTheStoreHasFailed(t *testing.T) {
+func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	for _, j := range append(judgedJourneys(), journeys...) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
@@ -86,7 +86,7 @@ func TestNobodyWaitsAfterTheStoreHasFailed(t *testing.T) {
 }
 
 // If a read breaks while a file is copied or joined, the store has failed, and not the sender.
-func TestAReadThatBreaksWhileAFileIsMadeIsAFailureOfTheStore(t *testing.T) {
+func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	for _, row := range []struct {
 		name    string

@@ -24,7 +24,8 @@ func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*u
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 
-func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
+// A bucket without conditions needs another one for states.
+func TestStatesNeedConditions(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
@@ -71,7 +72,7 @@ func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, err
 }
 
 // A state from before the last bytes of a request that has ended meanwhile is not believed.
-func TestTusReadsAgainIfTheHolderHasEnded(t *testing.T) {
+func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{States: states})
@@ -95,7 +96,7 @@ func TestTusReadsAgainIfTheHolderHasEnded(t *testing.T) {
 }
 
 // A call that fails ends its hold, so that a client that continues in another process does not wait for it.
-func TestACallThatFailedKeepsNoOtherProcessWaiting(t *testing.T) {
+func TestStatesReleaseAfterFailure(t *testing.T) {
 	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
 		for n, hits := 1, 1; hits > 0; n++ {
 			synctest.Test(t, func(t *testing.T) {
@@ -116,7 +117,7 @@ func TestACallThatFailedKeepsNoOtherProcessWaiting(t *testing.T) {
 }
 
 // A client whose upload failed because the database was restarted may complete it at once.
-func TestAnUploadThatFailedIsNotLockedIfTheStatesFailOnce(t *testing.T) {
+func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
 	told := 0
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, States: states, Stored: func(context.Context, *uploads.File) error {
@@ -180,7 +181,8 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 	}
 }
 
-func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
+// S3 refuses parts outside of the limits.
+func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
@@ -204,7 +206,7 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 }
 
 // Uploads that do not fit into the memory together wait for one another.
-func TestTusUploadsShareTheMemory(t *testing.T) {
+func TestTusUploadsShareMemory(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(uploads.BasePart)
 	data := content(uploads.BasePart + 1000)

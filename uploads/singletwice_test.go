@@ -11,7 +11,7 @@ import (
 
 // A client sends a file twice with the same URL. Before each call that the slow request makes to the store, the other
 // request runs and is killed after one of its calls, and then its claim ends. The file counts once.
-func TestSinglePutThatWaitsForAnotherCountsOnce(t *testing.T) {
+func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for kill, killed := 1, true; killed; kill++ {
 			require.Less(t, kill, 80)

@@ -17,7 +17,7 @@ import (
 )
 
 // A sender can derive where its content waits. Whatever the content and its type are, no browser runs it there.
-func TestContentThatWaitsHasATypeThatNoBrowserShows(t *testing.T) {
+func TestStagedContentHasInertType(t *testing.T) {
 	page := []byte("<html><script>alert(1)</script></html>")
 	for _, way := range []struct {
 		name string

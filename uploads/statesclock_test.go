@@ -13,7 +13,7 @@ import (
 
 // ListStates asks the bucket for the time under the prefix of the states that it finds. So a service with another
 // Config.Prefix needs no right to write under DefaultPrefix.
-func TestBucketStatesListStatesWritesUnderThePrefixOfTheStates(t *testing.T) {
+func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	var written []string
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {
@@ -39,7 +39,7 @@ func TestBucketStatesListStatesWritesUnderThePrefixOfTheStates(t *testing.T) {
 
 // An application may have objects that are named like a state. ListStates takes none of them for a state, and leaves
 // what is beside them as it is.
-func TestBucketStatesListStatesLeavesObjectsOfOthers(t *testing.T) {
+func TestBucketStatesListStatesLeavesOtherObjects(t *testing.T) {
 	b := inMemory(t)
 	for _, key := range []string{"terraform/prod/state.json", "terraform/clock", "a/state.json", "clock"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("theirs"))

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The size is that in the documentation of States, and in its suite.
-func TestTheLargestStateHasAtMostOneMebibyte(t *testing.T) {
+// The largest state has at most one mebibyte. The size is that in the documentation of States, and in its suite.
+func TestStatesLargestState(t *testing.T) {
 	s := newSession(kindParts, User{ID: strings.Repeat("u", 1000)}, Request{
 		Name:     strings.Repeat("\x01", maxMetadataBytes),
 		Metadata: map[string]string{"a": strings.Repeat("\x01", maxMetadataBytes)},

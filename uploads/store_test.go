@@ -24,7 +24,8 @@ import (
 // onlyRead hides all methods of a reader but Read.
 type onlyRead struct{ io.Reader }
 
-func TestAFileIsStoredByItsContent(t *testing.T) {
+// A file is stored by its content.
+func TestStoreNamesFileByContent(t *testing.T) {
 	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
 	for _, row := range []struct{ what, content, extension, contentType string }{
 		{"JPEG", aJPEG(), ".jpg", "image/jpeg"},
@@ -56,7 +57,8 @@ func TestAFileIsStoredByItsContent(t *testing.T) {
 	}
 }
 
-func TestTheResultDescribesTheFile(t *testing.T) {
+// The result describes the file.
+func TestStoreResultDescribesFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{
 			Key:     "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
@@ -91,7 +93,8 @@ func TestTheResultDescribesTheFile(t *testing.T) {
 	})
 }
 
-func TestALargeFileStreams(t *testing.T) {
+// A large file is streamed.
+func TestStoreStreamsLargeFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
 		content := aPNG() + strings.Repeat("past the end", 1<<20)
@@ -105,7 +108,8 @@ func TestALargeFileStreams(t *testing.T) {
 	})
 }
 
-func TestUploadsOfOneNameAreSeparateObjects(t *testing.T) {
+// Uploads of one name are separate objects.
+func TestStoreSameNameTwice(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{})
 		const uploaders = 200
@@ -128,7 +132,8 @@ type repeating struct{}
 
 func (repeating) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte{7}, len(p))), nil }
 
-func TestAFileWhoseKeyExistsIsNotStored(t *testing.T) {
+// A file whose key exists is not stored.
+func TestStoreKeyExists(t *testing.T) {
 	for name, content := range map[string]string{"small": aPNG() + "second", "large": aPNG() + strings.Repeat("x", 2<<20)} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
@@ -145,7 +150,8 @@ func TestAFileWhoseKeyExistsIsNotStored(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedUploadLeavesNothing(t *testing.T) {
+// An interrupted upload leaves nothing.
+func TestStoreInterruptedLeavesNothing(t *testing.T) {
 	broken := errors.New("the line went dead")
 	for _, row := range []struct {
 		name string
@@ -166,7 +172,8 @@ func TestAnInterruptedUploadLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAFileWhoseURLCannotBeSignedIsRemoved(t *testing.T) {
+// A file whose URL cannot be signed is removed.
+func TestStoreLinkCannotBeSigned(t *testing.T) {
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "SignedDownloadURL" {
 			return ctx, nil, storage.Unavailable
@@ -192,12 +199,14 @@ func (h *hesitant) Read(p []byte) (int, error) {
 	return h.from.Read(p[:min(1, len(p))])
 }
 
-func TestASlowReaderIsWaitedFor(t *testing.T) {
+// A slow reader is waited for.
+func TestStoreWaitsForSlowReader(t *testing.T) {
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(aPNG())}})
 	require.NoError(t, err)
 }
 
-func TestAnErrorOfTheStoreIsReported(t *testing.T) {
+// An error of the store is reported.
+func TestStoreReportsErrorOfBucket(t *testing.T) {
 	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {
 			return ctx, nil, storage.Unavailable
@@ -220,7 +229,8 @@ func (c cancels) Read(p []byte) (int, error) {
 	return copy(p, "GIF89a\x01\x00\x01\x00\x00\x00\x00"+strings.Repeat("\x21\xfe\x00", 100)), nil
 }
 
-func TestStoreStopsWithItsContextWhileItJudges(t *testing.T) {
+// Store ends with its context while it judges.
+func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})
 	e, ok := errors.AsType[*uploads.Error](err)

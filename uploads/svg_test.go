@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
+// An SVG that does more than draw is refused.
+func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 	const page = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">`
 	for _, row := range []struct {
 		name, content string
@@ -101,7 +102,8 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnSVGWithALinkIsNotCalledAProgram(t *testing.T) {
+// An SVG with a link is not called a program.
+func TestRulesNameLinkInSVG(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(
 		`<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`)})

@@ -20,7 +20,7 @@ import (
 )
 
 // Uploads that cannot be removed do not keep a Sweep from the others for ever.
-func TestSweepReachesEveryUpload(t *testing.T) {
+func TestSweepReachesEachUpload(t *testing.T) {
 	failing := faults.New()
 	s := newSessionSite(t, memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
 	for range 150 {
@@ -80,7 +80,8 @@ type incomparable struct {
 	_ []string
 }
 
-func TestSweepOnABucketWhoseValuesCannotBeCompared(t *testing.T) {
+// Sweep works on a bucket whose values cannot be compared.
+func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return incomparable{Core: c} })
 	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
 	s.create("Upload-Length", "3")
@@ -92,7 +93,7 @@ func TestSweepOnABucketWhoseValuesCannotBeCompared(t *testing.T) {
 
 // A client may send a part after the completion, at an address that was signed before. Some
 // stores keep it.
-func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
+func TestSweepRemovesLateParts(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.begin(map[string]any{"filename": "a"})
@@ -105,7 +106,7 @@ func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
 }
 
 // The clock of the store decides, and not that of the process.
-func TestASweepWhoseClockIsDaysAheadLeavesLiveUploads(t *testing.T) {
+func TestSweepWithFastClock(t *testing.T) {
 	b := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})
 	address := s.create("Upload-Length", "3")

@@ -19,7 +19,7 @@ import (
 )
 
 // However many uploads are open, a Sweep remembers nothing of them.
-func TestASweepRemembersNothingOfOpenUploads(t *testing.T) {
+func TestSweepMemoryOfOpenUploads(t *testing.T) {
 	const open, most = 20_000, 2 << 20
 	var reads atomic.Int64
 	var last uint64 // bytes of the heap

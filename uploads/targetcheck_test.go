@@ -41,7 +41,8 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 	},
 }
 
-func TestANameThatMakesNoKeyIsRefusedBeforeAnyByte(t *testing.T) {
+// A name that makes no key is refused before any byte.
+func TestStoreRefusesNameEarly(t *testing.T) {
 	for name, bad := range map[string]string{
 		"a backslash":              `a\b`,
 		"dots":                     "..",
@@ -72,7 +73,7 @@ func TestANameThatMakesNoKeyIsRefusedBeforeAnyByte(t *testing.T) {
 }
 
 // The attributes are the application's, which is told before any byte.
-func TestATargetThatNoObjectCanHaveIsToldBeforeAnyByte(t *testing.T) {
+func TestTargetIsCheckedEarly(t *testing.T) {
 	for name, target := range map[string]uploads.Target{
 		"a type":                     {ContentType: "text"},
 		"a name in a disposition":    {ContentDisposition: "attachment; filename=\u00e9"},

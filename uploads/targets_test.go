@@ -13,7 +13,7 @@ import (
 )
 
 // A Target says how a file is stored, and leaves the key and a type that it does not name to the rules.
-func TestATargetSaysHowAFileIsStored(t *testing.T) {
+func TestTargetDecidesHowFileIsStored(t *testing.T) {
 	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: 100}
 	for name, send := range map[string]func(s *uploads.Service, body string) (*uploads.File, error){
 		"Store": func(s *uploads.Service, body string) (*uploads.File, error) {

@@ -27,7 +27,8 @@ func pendingOf(ticket *uploads.Ticket) string {
 	return address[strings.Index(address, ".uploads/"):]
 }
 
-func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
+// The store enforces the size, and accepts a file once.
+func TestTicketSizeAndSingleUse(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 		content := aPNG()
@@ -66,7 +67,8 @@ func post(t *testing.T, form *storage.SignedForm, content string) int {
 	return statusOf(t, r)
 }
 
-func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
+// A ticket is valid for one user, place and time.
+func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	b := inMemory(t)
 	now := time.Now()
 	key := bytes.Repeat([]byte("k"), 16)
@@ -110,7 +112,8 @@ func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 	})
 }
 
-func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
+// Another process with the key finishes the ticket.
+func TestFinishInOtherProcess(t *testing.T) {
 	b := inMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
 	content := aPNG()
@@ -123,7 +126,8 @@ func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestSigningRefusesEarly(t *testing.T) {
+// Sign refuses early.
+func TestSignRefusesEarly(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
 	for _, row := range []struct {
 		name    string
@@ -148,7 +152,7 @@ func TestSigningRefusesEarly(t *testing.T) {
 
 // The content decides the type: browsers name types by other names, and by the file's
 // extension.
-func TestSigningIgnoresTheClaimedType(t *testing.T) {
+func TestSignIgnoresClaimedType(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}}})
 	for _, claimed := range []string{
 		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",
@@ -163,7 +167,8 @@ func TestSigningIgnoresTheClaimedType(t *testing.T) {
 	}
 }
 
-func TestATicketShowsNoSecret(t *testing.T) {
+// A ticket shows no secret.
+func TestTicketHidesSecret(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{})
 	for _, size := range []int64{0, 100} {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, uploads.User{})

@@ -20,7 +20,8 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(jsonOf(s.t, document)))
 }
 
-func TestRequestsToFinishThatAreRefused(t *testing.T) {
+// These requests to finish are refused.
+func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)
@@ -32,8 +33,8 @@ func TestRequestsToFinishThatAreRefused(t *testing.T) {
 	require.EqualValues(t, uploads.NotFound, problem["code"])
 }
 
-// A proxy may give up while a large file is copied.
-func TestAFileIsFinishedThoughTheClientHasGone(t *testing.T) {
+// A file is finished though the client has gone. A proxy may give up while a large file is copied.
+func TestFinishAfterClientHasGone(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)

@@ -66,7 +66,8 @@ func TestTusStoresAFile(t *testing.T) {
 	})
 }
 
-func TestTusSaysWhatItCan(t *testing.T) {
+// OPTIONS says what the server can do.
+func TestTusOptions(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 30)})
 	a := s.do("", "OPTIONS", "/tus/", nil, nil)
 	require.Equal(t, http.StatusNoContent, a.StatusCode)
@@ -273,7 +274,7 @@ func TestTusRefuses(t *testing.T) {
 }
 
 // A chunked body has no length that could be checked before it is read.
-func TestTusRefusesMoreBytesThanTheLengthInAChunkedBody(t *testing.T) {
+func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	at := s.create("Upload-Length", "10")
 	a := s.do(alice, "PATCH", at, io.MultiReader(readerOf("12345678901")), headers{
@@ -332,7 +333,7 @@ func TestTusMethodOverride(t *testing.T) {
 }
 
 // A client that is cut off continues where its bytes end.
-func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
+func TestTusKeepsBytesBeforeCut(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
 		data := content(20 * part)
@@ -376,7 +377,7 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 
 // A connection that is dead without a word, as behind a NAT, is replaced by a new one:
 // the bytes that arrived count.
-func TestTusANewRequestEndsAnOlderOne(t *testing.T) {
+func TestTusNewRequestEndsOlderOne(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		another bool

@@ -71,7 +71,7 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 
 // A client that does not know the size may still send when the response comes. A connection that is closed at once
 // would be reset, and the client would not read the response.
-func TestTheConnectionOfARefusedChunkedBodyStaysOpenForAWhile(t *testing.T) {
+func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
 		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")

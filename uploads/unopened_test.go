@@ -12,7 +12,7 @@ import (
 
 // docs/files-of-users.md says what rules do not look at. Such files are stored. Their headers, which are not of
 // the sender's choice, keep browsers from running them.
-func TestFilesThatRulesDoNotOpenAreServedByTheirBeginning(t *testing.T) {
+func TestDownloadOfUnopenedFiles(t *testing.T) {
 	const zip = "PK\x03\x04\x14\x00 a.txt PK\x05\x06"
 	for _, row := range []struct{ name, content, contentType, disposition string }{
 		{"a GIF with a ZIP behind it", "GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;" + zip, "image/gif", ""},

@@ -17,7 +17,7 @@ import (
 
 // The state of an upload is JSON, and a record may be in PostgreSQL: an ID that one of them does not keep
 // would be another user's afterwards.
-func TestAUserWhoseIDCannotBeKeptIsRefusedBeforeAnyByte(t *testing.T) {
+func TestUserIDIsCheckedEarly(t *testing.T) {
 	begins := func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: "files/a"}, nil
 	}

@@ -16,7 +16,7 @@ import (
 //
 //   - TestNetworkReadTimeout wants tusd's flag -network-timeout, and 500 after it. Resumable waits
 //     for a client for a minute, and acknowledges what has arrived after two seconds: the tests
-//     TestAStalledTusClientGivesItsMemoryBack and TestASilentClientIsLetGo of that package.
+//     TestTusMemoryOfStalledClient and TestTusEndsSilentClient of that package.
 //   - TestStopUpload wants the hooks of tusd's command.
 const endToEndTests = "^(TestSuccessfulUpload|TestUnexpectedNetworkClose|TestUnexpectedNetworkReset|TestLockRelease|TestUploadLengthExceeded|TestShutdown)$"
 

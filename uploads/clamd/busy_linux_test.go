@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// Otherwise many uploads at once would let files pass without a scan.
-func TestAFullQueueIsNotDown(t *testing.T) {
+// A clamd whose queue is full is not down. Otherwise many uploads at once would let files pass without a scan.
+func TestFullQueueIsNotDown(t *testing.T) {
 	testserver.Slow(t)
 	dir, err := os.MkdirTemp("", "clamd")
 	require.NoError(t, err)

@@ -23,7 +23,8 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-func TestInvalidConfigs(t *testing.T) {
+// These configurations are invalid.
+func TestNewRefusesConfig(t *testing.T) {
 	accept := func(context.Context, *uploads.File, error) {}
 	valid := func(address string) clamd.Config { return clamd.Config{Address: address, IfDown: clamd.Refuse} }
 	for _, row := range []struct {
@@ -81,7 +82,8 @@ func TestInvalidConfigs(t *testing.T) {
 	}
 }
 
-func TestTheWholeContentIsSent(t *testing.T) {
+// The whole content is sent.
+func TestInspectSendsWholeContent(t *testing.T) {
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20} {
 		content := strings.Repeat("0123456789abcdef!", size/17+1)[:size]
 		s := serve(t, "unix", &server{scan: func(c *client) {
@@ -97,7 +99,8 @@ func TestTheWholeContentIsSent(t *testing.T) {
 	}
 }
 
-func TestFilesAboveMaxSizeAreNotSent(t *testing.T) {
+// Files above MaxSize are not sent.
+func TestInspectSkipsFilesAboveMaxSize(t *testing.T) {
 	f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
 	require.Empty(t, f.accepted, "a file that is too large is refused even if clamd is down")
@@ -105,7 +108,8 @@ func TestFilesAboveMaxSizeAreNotSent(t *testing.T) {
 	require.Len(t, f.accepted, 1)
 }
 
-func TestAServerThatCannotBeReachedIsDown(t *testing.T) {
+// A server that cannot be reached is down.
+func TestInspectServerUnreachable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	closed := listener.Addr().String()
@@ -124,7 +128,7 @@ func TestAServerThatCannotBeReachedIsDown(t *testing.T) {
 }
 
 // The end of a context is never taken for a clamd that is down.
-func TestTheEndOfAContext(t *testing.T) {
+func TestInspectEndsWithContext(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		when func(cancel func()) (scan, ping func(*client)) // calls cancel
@@ -198,7 +202,8 @@ func TestTheEndOfAContext(t *testing.T) {
 	})
 }
 
-func TestInspectDoesNotBelieveAReplyBeforeTheLastChunk(t *testing.T) {
+// Inspect does not believe a reply before the last chunk.
+func TestInspectIgnoresEarlyReply(t *testing.T) {
 	for _, tt := range []struct {
 		reply string
 		want  any
@@ -228,7 +233,8 @@ func TestInspectDoesNotBelieveAReplyBeforeTheLastChunk(t *testing.T) {
 	}
 }
 
-func TestContentThatCannotBeReadIsNotAccepted(t *testing.T) {
+// Content that cannot be read is not accepted.
+func TestInspectUnreadableContent(t *testing.T) {
 	s := serve(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
 	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 	var fails atomic.Bool
@@ -266,8 +272,8 @@ func TestPingAndVersion(t *testing.T) {
 	}
 }
 
-// "make test-all" sends 1 GiB.
-func TestMemoryDoesNotDependOnTheSize(t *testing.T) {
+// Memory does not depend on the size. "make test-all" sends 1 GiB.
+func TestInspectMemory(t *testing.T) {
 	dir := t.TempDir()
 	size := testserver.Sample[int64](64<<20, 1<<30)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "film"), nil, 0o600))

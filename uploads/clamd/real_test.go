@@ -160,7 +160,8 @@ func start(t *testing.T, lines ...string) *daemon {
 	return d
 }
 
-func TestARealClamd(t *testing.T) {
+// A real clamd accepts, refuses and limits content.
+func TestRealClamd(t *testing.T) {
 	d := start(t)
 	for _, row := range []struct {
 		name, content string
@@ -239,7 +240,8 @@ func TestARealClamd(t *testing.T) {
 	})
 }
 
-func TestLimitsOfARealClamd(t *testing.T) {
+// Content that exceeds a limit of a real clamd is refused, as an encrypted archive is.
+func TestRealClamdLimits(t *testing.T) {
 	d := start(t, "AlertExceedsMax yes", "AlertEncrypted yes", "MaxRecursion 4")
 	for _, row := range []struct{ name, content, found string }{
 		{"a file above MaxFileSize", strings.Repeat("x", maxFileSize+1), "Heuristics.Limits.Exceeded.MaxFileSize"},
@@ -262,7 +264,7 @@ func TestLimitsOfARealClamd(t *testing.T) {
 }
 
 // A clamd that dies in the middle of a scan is down: it accepts no further connection.
-func TestARealClamdDiesInTheMiddle(t *testing.T) {
+func TestRealClamdDies(t *testing.T) {
 	for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
 		d := start(t)
 		_, to, _ := strings.Cut(d.unix, "://")
@@ -298,7 +300,7 @@ func TestARealClamdDiesInTheMiddle(t *testing.T) {
 }
 
 // The service answers a form, and leaves nothing of a refused file.
-func TestAServiceWithARealClamd(t *testing.T) {
+func TestRealClamdWithService(t *testing.T) {
 	d := start(t)
 	f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: maxFileSize})
 	bucket := memstore.New()

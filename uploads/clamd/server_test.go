@@ -174,7 +174,8 @@ func codes(err error) any {
 	return storage.CodeOf(err)
 }
 
-func TestReplies(t *testing.T) {
+// Each reply of clamd has its meaning.
+func TestInspectReplies(t *testing.T) {
 	none := func(*client) {}
 	const soon = 50 * time.Millisecond
 	gaveUp := make(chan struct{}) // gets a value when a client has given up a scan

@@ -91,7 +91,7 @@ func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 }
 
 // Only the API's own response is success, whoever responds.
-func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
+func TestResponseOfOtherServerIsError(t *testing.T) {
 	for _, row := range []struct {
 		name, contentType, body string
 		status                  int
@@ -121,12 +121,14 @@ func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
 	}
 }
 
-func TestADeletionHasItsOwnStatus(t *testing.T) {
+// A deletion has its own status.
+func TestDeleteNeedsItsStatus(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
-func TestTheResponseToAPartMatchesThatPart(t *testing.T) {
+// The response to a part matches that part.
+func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"part": 2, "count": 2}`))
@@ -161,7 +163,8 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 	}
 }
 
-func TestRedirectsAlsoObeyTheCallersClient(t *testing.T) {
+// Redirects also obey the caller's client.
+func TestRedirectsObeyCallersClient(t *testing.T) {
 	s := newServer(t, nil)
 	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.url+r.URL.RequestURI(), http.StatusFound)
@@ -186,7 +189,8 @@ func TestRedirectsAreLimited(t *testing.T) {
 	require.ErrorContains(t, err, "10 redirects")
 }
 
-func TestAnUploadOfNothingIsRefused(t *testing.T) {
+// An upload of nothing is refused.
+func TestUploadRefusesNothing(t *testing.T) {
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false })
 	for name, upload := range map[string]func(body io.Reader) error{
 		"Upload": func(body io.Reader) error {

@@ -14,7 +14,8 @@ import (
 	filesclient "github.com/omnibucket/storage/uploads/client"
 )
 
-func TestNewRefusesInvalidBaseAddresses(t *testing.T) {
+// New refuses invalid base addresses.
+func TestNewRefusesBaseAddresses(t *testing.T) {
 	for _, address := range []string{"", "files.example/api", "ftp://files.example", "http://", "http://files.example/?a=b", "http://files.example/#a", "http://a b"} {
 		_, err := filesclient.New(address, nil)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
@@ -25,7 +26,8 @@ func TestNewRefusesInvalidBaseAddresses(t *testing.T) {
 	}
 }
 
-func TestErrorsHaveTheServersResponse(t *testing.T) {
+// Errors have the server's response.
+func TestErrorHasResponseOfServer(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		status int
@@ -64,7 +66,8 @@ func TestIDsAreEscaped(t *testing.T) {
 	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
 }
 
-func TestAnIDThatLeadsElsewhereIsNotSent(t *testing.T) {
+// An ID that leads elsewhere is not sent.
+func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		t.Errorf("%s %s", r.Method, r.URL)
 		return false

@@ -278,7 +278,8 @@ type nothing struct{}
 
 func (nothing) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
 
-func TestPartsGrowWithTheFile(t *testing.T) {
+// Parts grow with the file.
+func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	for _, row := range []struct {
 		size  int64
 		count string

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-func TestAUserWithoutRoomIsRefused(t *testing.T) {
+// A user without room is refused.
+func TestAllowanceExceeded(t *testing.T) {
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, uploads.Config{
 		Rules:   rules.Any(0),

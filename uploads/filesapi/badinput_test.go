@@ -91,6 +91,7 @@ var badNames = map[string]string{
 	"10,000 characters of other ink": strings.Repeat("日", 10_000),
 }
 
+// The handler refuses these uploads.
 func TestHandlerRefusesUploads(t *testing.T) {
 	rows := []badForm{
 		{"no fields", nil, bad, "file", uploads.InvalidValue},
@@ -201,7 +202,8 @@ func TestHandlerRefusesParts(t *testing.T) {
 	}
 }
 
-func TestHandlerRefusesBodiesOfAnotherKind(t *testing.T) {
+// The handler refuses bodies of another kind.
+func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	for _, contentType := range []string{"", "application/json", "multipart/form-data", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded", "a; b; c"} {
 		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {

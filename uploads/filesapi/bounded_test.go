@@ -23,7 +23,8 @@ var bodies = map[string]func(text string) io.Reader{
 	"a length that is not known": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
 }
 
-func TestTheLargestPossibleSize(t *testing.T) {
+// The largest possible size is a valid MaxSize.
+func TestStoreConfigLargestMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{MaxSize: math.MaxInt64})
@@ -37,7 +38,8 @@ func TestTheLargestPossibleSize(t *testing.T) {
 	}
 }
 
-func TestAFileInPartsEnforcesMaxSize(t *testing.T) {
+// A file in parts enforces MaxSize.
+func TestMaxSizeOfParts(t *testing.T) {
 	for name, body := range bodies {
 		for _, row := range []struct {
 			name   string
@@ -85,8 +87,8 @@ func stored(t *testing.T, b storage.Lister) map[string]int64 {
 	return sizes
 }
 
-// A set that is too large does not end its token.
-func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
+// A smaller part is accepted after all were too large. A set that is too large does not end its token.
+func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
 	unbounded := f.beside(t)
 	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
@@ -100,7 +102,7 @@ func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
 
 // Parts that arrive at once do not see each other. Their file is not made, and one of
 // them can be sent again.
-func TestPartsWhoseSumIsTooLarge(t *testing.T) {
+func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
 	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
 	var late sync.WaitGroup
@@ -117,7 +119,7 @@ func TestPartsWhoseSumIsTooLarge(t *testing.T) {
 }
 
 // A part is replaced by a larger one while all of them are joined.
-func TestPartsThatGrowDuringJoining(t *testing.T) {
+func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
 	f.send(t, "01234", part(token, 2, 1))
 	grows := f.beside(t)
@@ -136,7 +138,7 @@ func TestPartsThatGrowDuringJoining(t *testing.T) {
 }
 
 // A part within its share does not fail because of the others.
-func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
+func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
 	for number := 1; number < 10; number++ {
@@ -146,7 +148,7 @@ func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
 }
 
 // The sizes of the others cannot be read, so the client must try again.
-func TestASizeThatCannotBeCompared(t *testing.T) {
+func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -25,7 +25,8 @@ func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 
 func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
-func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
+// A store that always refuses is not asked forever.
+func TestStoreConflictsEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for _, row := range []struct {

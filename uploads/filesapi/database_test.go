@@ -35,7 +35,8 @@ func newDatabase(now func() time.Time) *database {
 	return &database{Records: uploads.BucketRecords(memstore.New()), now: now, states: map[string]storedState{}}
 }
 
-func TestTheDatabaseOfTheTests(t *testing.T) {
+// The database of the tests passes the suite of States.
+func TestDatabaseStates(t *testing.T) {
 	uploadstest.RunStates(t, func(*testing.T) uploads.States { return newDatabase(time.Now) })
 }
 

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
+// A refusal reaches a client that is still sending.
+func TestRefusalReachesSendingClient(t *testing.T) {
 	const size = 8 << 20 // bytes
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(a.url)
@@ -36,7 +37,8 @@ func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
 	}
 }
 
-func TestARefusedClientThatWaitsIsNotAskedForItsBody(t *testing.T) {
+// A refused client that waits is not asked for its body.
+func TestRefusalOfWaitingClient(t *testing.T) {
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(a.url)
 	require.NoError(t, err)

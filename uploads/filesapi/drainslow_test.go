@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {
+// A refused client that sends slowly is cut off.
+func TestRefusalOfSlowClient(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{
 		Authorize: func(*http.Request) (string, error) { return "", storage.Unauthenticated },

@@ -267,7 +267,8 @@ func (f *fixture) faulty(t *testing.T, rule faults.Rule, attempts int) (*fixture
 	return f.beside(t, driver.WithLayer(injector.Layer()), storage.WithRetry(policy)), func() bool { return len(injector.Hits()) > 0 }
 }
 
-func TestAFaultAtEveryCall(t *testing.T) {
+// Each operation leaves the store whole if any of its calls fails.
+func TestStoreFaultAtEachCall(t *testing.T) {
 	places := []struct {
 		name string
 		make func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture

@@ -43,7 +43,8 @@ func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 	}
 }
 
-func TestAClientFileOverHTTP(t *testing.T) { everywhere(t, clientFile) }
+// The handler serves a client file over HTTP.
+func TestHandlerClientFile(t *testing.T) { everywhere(t, clientFile) }
 
 func clientFile(t *testing.T, a *api) {
 	const name = `Größe "x" & Form ☕.PDF`
@@ -93,7 +94,8 @@ func clientFile(t *testing.T, a *api) {
 	require.NoError(t, a.client.Delete(t.Context(), record.ID), "a retry is safe")
 }
 
-func TestATempFileOverHTTP(t *testing.T) { everywhere(t, tempFile) }
+// The handler serves a temp file over HTTP.
+func TestHandlerTempFile(t *testing.T) { everywhere(t, tempFile) }
 
 func tempFile(t *testing.T, a *api) {
 	record, err := a.client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
@@ -115,7 +117,8 @@ func tempFile(t *testing.T, a *api) {
 	require.NoError(t, c.Close())
 }
 
-func TestPartsOverHTTP(t *testing.T) { everywhere(t, parts) }
+// The handler takes a file in parts over HTTP.
+func TestHandlerParts(t *testing.T) { everywhere(t, parts) }
 
 func parts(t *testing.T, a *api) {
 	for _, kind := range []string{"client", "temp"} {
@@ -161,7 +164,8 @@ func parts(t *testing.T, a *api) {
 	}
 }
 
-func TestListOverHTTP(t *testing.T) {
+// The handler lists files over HTTP.
+func TestHandlerList(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	empty := a.ask(t, "GET", "/files", "", nil)
@@ -198,7 +202,8 @@ func TestListOverHTTP(t *testing.T) {
 	require.Empty(t, none)
 }
 
-func TestDeleteManyOverHTTP(t *testing.T) {
+// The handler deletes many files over HTTP.
+func TestHandlerDeleteMany(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	one := f.upload(t, "1")
@@ -214,7 +219,8 @@ func TestDeleteManyOverHTTP(t *testing.T) {
 	require.Equal(t, kept.ID, all.Records[0].ID)
 }
 
-func TestAMalformedIDHasItsOwnResult(t *testing.T) {
+// A malformed ID has its own result.
+func TestDeleteManyMalformedID(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	one := f.upload(t, "1")
@@ -235,7 +241,8 @@ func TestAMalformedIDHasItsOwnResult(t *testing.T) {
 	require.Empty(t, all.Records)
 }
 
-func TestAnErrorOverHTTPHasTheStoresCode(t *testing.T) {
+// An error over HTTP has the store's code.
+func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	_, err := a.client.Details(t.Context(), uploads.NewID(f.clock.Now()))
@@ -245,7 +252,8 @@ func TestAnErrorOverHTTPHasTheStoresCode(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
+// MaxDeleteFiles files can be deleted at once.
+func TestDeleteManyAtLimit(t *testing.T) {
 	for name, maximum := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{})
@@ -264,7 +272,7 @@ func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
 }
 
 // A client may send the purpose after the file.
-func TestThePurposeMayFollowTheFile(t *testing.T) {
+func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		pieces []piece
@@ -292,7 +300,8 @@ func TestThePurposeMayFollowTheFile(t *testing.T) {
 	}
 }
 
-func TestDownloadsAreSafeToOpen(t *testing.T) {
+// Downloads are safe to open.
+func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	for name, content := range map[string]string{
@@ -319,7 +328,8 @@ func TestDownloadsAreSafeToOpen(t *testing.T) {
 	}
 }
 
-func TestDownloadsKeepToTheirConditions(t *testing.T) {
+// Downloads keep to their conditions.
+func TestDownloadConditions(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	path := "/files/" + f.upload(t, "0123456789").ID + "/content"
@@ -350,7 +360,8 @@ func TestDownloadsKeepToTheirConditions(t *testing.T) {
 	require.Empty(t, answer.header.Get("Content-Disposition"))
 }
 
-func TestErrorsOfTheStoreAreHidden(t *testing.T) {
+// Errors of the store are hidden.
+func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock.Now}), driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

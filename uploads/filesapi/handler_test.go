@@ -126,7 +126,8 @@ func (a told) problem(t *testing.T, status int, field string, code uploads.Code)
 	return p
 }
 
-func TestHandlerRefusesItsConfiguration(t *testing.T) {
+// The handler refuses its configuration.
+func TestNewRefusesConfig(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	for _, row := range []struct {
 		name   string
@@ -180,14 +181,15 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 	}
 }
 
-func TestALongFieldNameInAnErrorEndsWithAWholeCharacter(t *testing.T) {
+// A long field name in an error ends with a whole character.
+func TestErrorCutsLongFieldName(t *testing.T) {
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	answer := a.ask(t, "GET", "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1", "", nil)
 	answer.problem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
 
 // A client that repeats a request after 503 knows when, also if the store does not say.
-func TestHandlerSaysWhenToComeBack(t *testing.T) {
+func TestHandlerSetsRetryAfter(t *testing.T) {
 	for _, code := range []storage.Code{storage.Unavailable, storage.RateLimited, storage.DeadlineExceeded, storage.Canceled} {
 		a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})
 		r, err := a.http.Get(a.url + "/files")
@@ -231,7 +233,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 }
 
 // An application that looks up whose file it is returns the error of its records.
-func TestAFileThatAuthorizeFileDoesNotFindIsNotFound(t *testing.T) {
+func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	gone := f.upload(t, "x").ID
 	require.NoError(t, f.store.Delete(t.Context(), gone))

@@ -25,9 +25,8 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// TestALargeFileOverHTTP has client and server in one process, so the limit is for
-// both.
-func TestALargeFileOverHTTP(t *testing.T) {
+// The handler takes a large file over HTTP. Client and server are in one process, so the limit is for both.
+func TestHandlerLargeFile(t *testing.T) {
 	size := largeSize(t)
 	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
 	require.NoError(t, err)

@@ -55,7 +55,7 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 }
 
 // Other calls wait as long as it takes, and join nothing themselves.
-func TestOtherCallsWaitForALongJoin(t *testing.T) {
+func TestJoinOutlastsOtherCalls(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		j := startLongJoin(t, f)
@@ -89,7 +89,7 @@ func TestOtherCallsWaitForALongJoin(t *testing.T) {
 
 // If a call that was presumed dead has joined the parts after all, no call joins them
 // again.
-func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
+func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
 	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
@@ -103,7 +103,7 @@ func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
 
 // Two calls that join at once make one file, and the first to finish does not wait
 // for the other.
-func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
+func TestJoinLostClaim(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	first := startLongJoin(t, f)
 	second := newComposeGate()

@@ -177,7 +177,8 @@ func TestUploadPartRefusesInput(t *testing.T) {
 	}
 }
 
-func TestNamesThatAreKept(t *testing.T) {
+// These names are kept.
+func TestUploadKeepsNames(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	for name, extension := range map[string]string{
 		"a.txt":                           ".txt",
@@ -208,7 +209,8 @@ func TestNamesThatAreKept(t *testing.T) {
 	}
 }
 
-func TestIDsThatAreRefused(t *testing.T) {
+// These IDs are refused.
+func TestIDsRefused(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	good := f.upload(t, "x").ID
 	for name, id := range map[string]string{
@@ -253,7 +255,8 @@ func TestIDsThatAreRefused(t *testing.T) {
 	require.Equal(t, "x", content(t, f.store, good))
 }
 
-func TestInvalidPurposes(t *testing.T) {
+// These purposes are invalid.
+func TestPurposesRefused(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
 	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "a\u202eb"} {
@@ -302,7 +305,8 @@ func TestListRefusesInput(t *testing.T) {
 	require.Len(t, huge.Records, 3)
 }
 
-func TestTheJSONOfRecords(t *testing.T) {
+// Records have these names in JSON.
+func TestRecordJSON(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	r, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})
 	require.NoError(t, err)

@@ -48,7 +48,8 @@ func nothing(t *testing.T, f *fixture) {
 	}
 }
 
-func TestContentIsInspectedBeforeTheFileExists(t *testing.T) {
+// Content is inspected before the file exists.
+func TestInspectBeforeFileExists(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		var f *fixture
 		inspected := 0
@@ -95,7 +96,8 @@ func TestContentIsInspectedBeforeTheFileExists(t *testing.T) {
 	})
 }
 
-func TestNothingIsLeftOfARefusedFile(t *testing.T) {
+// Nothing is left of a refused file.
+func TestInspectRefusesLeavesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for what, store := range map[string]func(f *fixture) error{
 			"a file": func(f *fixture) error {
@@ -122,7 +124,8 @@ func TestNothingIsLeftOfARefusedFile(t *testing.T) {
 	})
 }
 
-func TestPartsStayIfInspectionFails(t *testing.T) {
+// Parts stay if inspection fails.
+func TestInspectFailsPartsStay(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		says := errors.New("the scanner is not there")
 		f := o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
@@ -148,7 +151,7 @@ func TestPartsStayIfInspectionFails(t *testing.T) {
 }
 
 // The bytes that were inspected are stored, whoever sends parts meanwhile.
-func TestAPartThatArrivesDuringTheInspection(t *testing.T) {
+func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		var f *fixture
 		var once sync.Once
@@ -170,7 +173,8 @@ func TestAPartThatArrivesDuringTheInspection(t *testing.T) {
 	})
 }
 
-func TestARefusalOfCallsAtOnce(t *testing.T) {
+// Calls at once that complete a refused file leave no file, and at least one of them reports the refusal.
+func TestInspectRefusesCallsAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
 		f.send(t, "evil", part(token, 5, 1))
@@ -199,7 +203,7 @@ func TestARefusalOfCallsAtOnce(t *testing.T) {
 }
 
 // A call that died while it inspected leaves content, which Sweep removes.
-func TestSweepRemovesWhatWaitedForInspection(t *testing.T) {
+func TestSweepAfterInspectDied(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
 		d := &death{after: "Get"} // the inspection
@@ -216,7 +220,8 @@ func TestSweepRemovesWhatWaitedForInspection(t *testing.T) {
 	})
 }
 
-func TestInspectionInEveryPlace(t *testing.T) {
+// Inspection works on every store, and with records in every place.
+func TestInspectInEachPlace(t *testing.T) {
 	large := strings.Repeat("x", 5<<20) // MinIO joins it without streaming
 	for _, place := range places() {
 		for _, backend := range backends() {
@@ -247,7 +252,8 @@ func TestInspectionInEveryPlace(t *testing.T) {
 	}
 }
 
-func TestARefusedFileOverHTTP(t *testing.T) {
+// A file that is refused over HTTP has its error in the response.
+func TestInspectRefusesOverHTTP(t *testing.T) {
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{Inspect: noEvil}), filesapi.HandlerConfig{})
 	_, err := a.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
 	e := refused(t, err, "file", uploads.Refused, storage.InvalidArgument)

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-func TestAFileThatRulesJudgeHasTheTypeOfItsContent(t *testing.T) {
+// A file that rules judge has the type of its content.
+func TestRulesDecideType(t *testing.T) {
 	const name = "picture.html" // a browser would run the file if it had the type of its name
 	var picture bytes.Buffer
 	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))

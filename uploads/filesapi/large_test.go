@@ -44,7 +44,8 @@ func largeSize(t *testing.T) int64 {
 	return int64(mib) << 20
 }
 
-func TestALargeFileInPartsOutOfOrder(t *testing.T) {
+// The parts of a large file may come out of order.
+func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	size := largeSize(t)
 	for name, without := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
 		t.Run(name, func(t *testing.T) {

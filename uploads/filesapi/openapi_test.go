@@ -130,8 +130,8 @@ func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 	require.ElementsMatch(t, required, schema.Required)
 }
 
-// TestTheClientUsesEveryOperation checks that the client covers the description.
-func TestTheClientUsesEveryOperation(t *testing.T) {
+// The client uses every operation of the description.
+func TestOpenAPIOperationsInClient(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader})
 	require.NoError(t, err)

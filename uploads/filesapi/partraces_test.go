@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
+// A part that is sent again may arrive after the file is made.
+func TestUploadPartAfterFileIsMade(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 3, 1))
 	f.send(t, "b", part(token, 3, 2))
@@ -57,7 +58,8 @@ func (g *gate) Read(p []byte) (int, error) {
 	return g.Reader.Read(p)
 }
 
-func TestManyRaceTheLastPart(t *testing.T) {
+// Many race for the last part.
+func TestUploadPartRaceForLast(t *testing.T) {
 	for _, p := range places() {
 		for _, backend := range backends() {
 			t.Run(p.name+" with records in "+backend.name, func(t *testing.T) {
@@ -78,7 +80,8 @@ func TestManyRaceTheLastPart(t *testing.T) {
 	}
 }
 
-func TestManySendAllPartsAtOnce(t *testing.T) {
+// Many send all parts at once.
+func TestUploadPartManySendAll(t *testing.T) {
 	const count = 32
 	f := inMemory(t, filesapi.StoreConfig{})
 	records := make([]*filesapi.Record, count)
@@ -125,7 +128,8 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 	return m.Driver.Put(ctx, r)
 }
 
-func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
+// One of several calls that complete the set decides.
+func TestUploadPartOneCompletes(t *testing.T) {
 	const n = 4
 	f := inMemory(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))

@@ -25,7 +25,8 @@ func (f *fixture) send(t *testing.T, body string, o filesapi.PartOptions) *files
 	return r
 }
 
-func TestAPartSentAgainReplacesTheEarlierOne(t *testing.T) {
+// A part sent again replaces the earlier one.
+func TestUploadPartReplacesEarlierOne(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
@@ -36,7 +37,8 @@ func TestAPartSentAgainReplacesTheEarlierOne(t *testing.T) {
 	})
 }
 
-func TestAFileOfOnePart(t *testing.T) {
+// A file may have one part.
+func TestUploadPartOnlyOne(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		r := f.send(t, "all", part(token, 1, 1))
@@ -45,7 +47,8 @@ func TestAFileOfOnePart(t *testing.T) {
 	})
 }
 
-func TestEmptyParts(t *testing.T) {
+// Parts may be empty.
+func TestUploadPartEmpty(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "", part(token, 3, 1))
@@ -58,7 +61,8 @@ func TestEmptyParts(t *testing.T) {
 	})
 }
 
-func TestTheTypeOfAFileInParts(t *testing.T) {
+// A file in parts has the type of its name, or of its first bytes.
+func TestUploadPartType(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
 		for name, c := range map[string]struct {
@@ -80,7 +84,8 @@ func TestTheTypeOfAFileInParts(t *testing.T) {
 	})
 }
 
-func TestPartsMustMatch(t *testing.T) {
+// Parts of one upload must match.
+func TestUploadPartMustMatch(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		require.Nil(t, f.send(t, "x", part(token, 3, 1)))
@@ -114,7 +119,8 @@ func TestPartsMustMatch(t *testing.T) {
 	})
 }
 
-func TestUploadsThatShareAToken(t *testing.T) {
+// Uploads of two users, and that of a temp file, may share a token.
+func TestUploadPartSharedToken(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		mine := part(token, 2, 1)
@@ -130,7 +136,7 @@ func TestUploadsThatShareAToken(t *testing.T) {
 }
 
 // The token of a temp file's upload is changed into one that no client can send.
-func TestNoTokenIsThatOfATempFile(t *testing.T) {
+func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
 	require.NoError(t, err)
@@ -139,7 +145,8 @@ func TestNoTokenIsThatOfATempFile(t *testing.T) {
 	require.Equal(t, "client", content(t, f.store, r.ID))
 }
 
-func TestATokenIsUsedOnce(t *testing.T) {
+// A token is used once.
+func TestTokenIsUsedOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -168,7 +175,8 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestNoPartIsLeftOfAFile(t *testing.T) {
+// No part is left of a file.
+func TestUploadPartLeavesNoPart(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		for number := 1; number <= 12; number++ {
@@ -179,7 +187,8 @@ func TestNoPartIsLeftOfAFile(t *testing.T) {
 	})
 }
 
-func TestAPartThatIsCutOff(t *testing.T) {
+// A part that is cut off is not stored.
+func TestUploadPartCutOff(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -191,7 +200,8 @@ func TestAPartThatIsCutOff(t *testing.T) {
 	})
 }
 
-func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
+// Parts are joined by the store if it can.
+func TestUploadPartJoinsInStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		without  storage.Features
 		composed int
@@ -210,7 +220,7 @@ func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 
 // A part of a long upload costs the same number of requests, however many parts there
 // are.
-func TestAPartCostsTheSameHoweverManyThereAre(t *testing.T) {
+func TestUploadPartRequests(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
 	f.send(t, "x", part(token, 200, 1))

@@ -22,7 +22,7 @@ import (
 )
 
 // A bucket without IfAbsent has no object that decides anything.
-func TestStatesInADatabaseAreNotInTheBucket(t *testing.T) {
+func TestStatesInDatabase(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
 	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "the part")
@@ -35,7 +35,7 @@ func TestStatesInADatabaseAreNotInTheBucket(t *testing.T) {
 
 // A bucket that enforces conditions keeps the states of its uploads, whatever the
 // records can do.
-func TestABucketWithConditionsKeepsTheStates(t *testing.T) {
+func TestStatesInBucketWithConditions(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	d := newDatabase(f.clock.Now)
 	s, err := filesapi.NewStore(f.bucket, d, filesapi.StoreConfig{})
@@ -48,7 +48,7 @@ func TestABucketWithConditionsKeepsTheStates(t *testing.T) {
 
 // An upload of a state and no part, one of parts and no state, and a state in the
 // bucket, which is from a time when the bucket had conditions.
-func TestSweepRemovesWhatOnlyOnePlaceHas(t *testing.T) {
+func TestSweepOfPartialRemains(t *testing.T) {
 	for name, sweep := range map[string]func(*fixture) error{
 		"Sweep": func(f *fixture) error {
 			_, err := f.store.Sweep(t.Context())
@@ -87,7 +87,7 @@ func TestSweepRemovesWhatOnlyOnePlaceHas(t *testing.T) {
 
 // A state that cannot be listed ends the sweep of uploads, because an upload whose
 // state is not known may be in use.
-func TestSweepWithoutAListOfStates(t *testing.T) {
+func TestSweepCannotListStates(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
@@ -101,7 +101,7 @@ func TestSweepWithoutAListOfStates(t *testing.T) {
 
 // A sender that comes back while Sweep removes its upload loses no part that was
 // reported as stored.
-func TestSweepOfStatesDuringAPart(t *testing.T) {
+func TestSweepOfStateDuringPart(t *testing.T) {
 	for n := 1; ; n++ {
 		require.LessOrEqual(t, n, maxCalls, "calls without end")
 		f := withDatabase(t, filesapi.StoreConfig{})
@@ -165,7 +165,7 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 }
 
 // A call that fails to join and one that died leave bytes that no record is made for.
-func TestSweepRemovesWhatWasJoinedForNothing(t *testing.T) {
+func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
 	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
@@ -178,7 +178,8 @@ func TestSweepRemovesWhatWasJoinedForNothing(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-func TestADatabaseThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
+// A database that always refuses is not asked forever.
+func TestStatesConflictsEnd(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
 	require.NoError(t, err)
@@ -196,7 +197,7 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 }
 
 // Without conditions and without a place for states, the error says what to do.
-func TestPartsWithoutAPlaceForStates(t *testing.T) {
+func TestStatesNeedPlace(t *testing.T) {
 	for name, without := range map[string]storage.Features{
 		"no creation": storage.ConditionalCreate,
 		"no update":   storage.ConditionalUpdate,

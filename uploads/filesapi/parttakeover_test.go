@@ -18,7 +18,7 @@ import (
 )
 
 // Other calls wait for a holder that died, but not forever.
-func TestACallTakesOverFromOneThatDied(t *testing.T) {
+func TestTakeoverFromDeadCall(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -39,8 +39,8 @@ func TestACallTakesOverFromOneThatDied(t *testing.T) {
 	})
 }
 
-// They do not wait for a holder that failed and is alive.
-func TestACallTakesOverFromOneThatFailed(t *testing.T) {
+// Other calls do not wait for a holder that failed and is alive.
+func TestTakeoverFromFailedCall(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -53,7 +53,8 @@ func TestACallTakesOverFromOneThatFailed(t *testing.T) {
 	})
 }
 
-func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
+// A call that waits ends with its context.
+func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -73,7 +74,7 @@ func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
 
 // A file that was deleted after the call that made it died stays deleted at the next
 // call with its token.
-func TestADeletedFileDoesNotComeBack(t *testing.T) {
+func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -96,7 +97,7 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 
 // A slow call that resumes after another has made the file, and the file was deleted,
 // restores neither the file nor its record.
-func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
+func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -117,7 +118,7 @@ func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
 
 // A slow call that resumes after its upload was removed has made its file, or has
 // not.
-func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
+func TestTakeoverAfterUploadExpired(t *testing.T) {
 	for name, sweeps := range map[string]int{"the bytes are there": 0, "the bytes were swept": 1} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, filesapi.StoreConfig{})
@@ -148,7 +149,7 @@ func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
 
 // A call that returns the record of a call that died finishes its work: the state
 // says that there is a record, and no part is left.
-func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
+func TestTakeoverFinishesWork(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -167,7 +168,7 @@ func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 
 // A slow call that others took over from resumes after another has made the file and
 // a late part has arrived.
-func TestACallThatOthersTookOverFrom(t *testing.T) {
+func TestTakeoverThenLatePart(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
 			t.Run(name, func(t *testing.T) {
@@ -211,7 +212,8 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 	})
 }
 
-func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
+// A part may be replaced while the parts are joined.
+func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))

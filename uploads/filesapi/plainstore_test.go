@@ -15,7 +15,7 @@ import (
 )
 
 // The record has the type, so a bucket that keeps none is enough.
-func TestABucketWithoutContentTypesStoresFiles(t *testing.T) {
+func TestStoreWithoutContentTypes(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
 	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})
 	require.NoError(t, err)

@@ -65,7 +65,8 @@ func sendLast(root string) (id string, err error) {
 	return r.ID, nil
 }
 
-func TestProcessesRaceTheLastPart(t *testing.T) {
+// Processes race for the last part.
+func TestUploadPartRaceOfProcesses(t *testing.T) {
 	root := t.TempDir()
 	b, err := local.Open(root, local.Config{NoSync: true})
 	require.NoError(t, err)

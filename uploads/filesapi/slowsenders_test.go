@@ -20,7 +20,7 @@ import (
 )
 
 // A user with 512 slow connections leaves memory for others, and loses the connections.
-func TestSlowSendersOfOneUserLeaveMemoryForOthers(t *testing.T) {
+func TestFairShareOfSlowSenders(t *testing.T) {
 	const connections, memory = 512, uploads.DefaultMemoryLimit
 	fields := ""
 	for name, value := range map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "2", "part": "1"} {

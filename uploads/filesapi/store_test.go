@@ -59,7 +59,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // A bucket without conditions can store whole files if the records are in a database.
-func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
+func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
 	// The records have a type of their own, as those of a database have.
 	records := struct{ uploads.Records }{uploads.BucketRecords(memstore.New())}
@@ -90,7 +90,8 @@ func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
 	require.NoError(t, s.Delete(t.Context(), r.ID))
 }
 
-func TestUploadOfABodyThatFails(t *testing.T) {
+// An upload whose body fails stores nothing.
+func TestUploadBodyFails(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	cause := errors.New("the sender went away")
 	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
@@ -99,7 +100,8 @@ func TestUploadOfABodyThatFails(t *testing.T) {
 	require.Empty(t, under(t, f.bucket, "files/"))
 }
 
-func TestUploadWhoseRecordIsRefused(t *testing.T) {
+// An upload whose record is refused stores nothing.
+func TestUploadRecordRefused(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	for name, c := range map[string]struct {
 		lost bool
@@ -123,7 +125,7 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 
 // An attempt whose response was lost has created the record. The repeated attempt
 // fails because the ID exists.
-func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
+func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := inMemory(t, filesapi.StoreConfig{})
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
@@ -179,7 +181,8 @@ func (s *single) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestIDsAreInTheOrderOfTime(t *testing.T) {
+// IDs are in the order of time.
+func TestIDsAreOrderedByTime(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	var want []string
 	for range 20 {

@@ -24,7 +24,7 @@ func stocked(t *testing.T, n int) *fixture {
 
 // In a store that was opened with the wrong bucket or records, most files seem to be
 // orphans.
-func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
+func TestSweepRefusesWrongBucket(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		ours, other int // files
@@ -52,7 +52,7 @@ func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 }
 
 // Orphans of programs that share the bucket are few.
-func TestTheLimitOfOrphans(t *testing.T) {
+func TestSweepLimitOfOrphans(t *testing.T) {
 	for _, row := range []struct {
 		name           string
 		all            int // files

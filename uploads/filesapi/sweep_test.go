@@ -143,7 +143,8 @@ func (r lateRecords) Create(ctx context.Context, one *uploads.File) error {
 	return r.Records.Create(ctx, one)
 }
 
-func TestAnUploadThatOutlivesItsGrace(t *testing.T) {
+// Sweep removes the bytes of an upload that takes longer than Grace, and the upload fails.
+func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{Grace: time.Nanosecond})
 	late := lateRecords{f.records, func() {
 		f.clock.Advance(time.Second)

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-func TestPartsExpire(t *testing.T) {
+// Parts expire.
+func TestPartsTTL(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
 		f.send(t, "a", part(token, 3, 1))
@@ -32,7 +33,7 @@ func TestPartsExpire(t *testing.T) {
 }
 
 // A store without conditional removal removes idle uploads too.
-func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
+func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.send(t, "a", part(token, 2, 1))
@@ -41,7 +42,8 @@ func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
 	require.Empty(t, under(t, f.bucket, "files/parts/"))
 }
 
-func TestATokenIsRememberedForPartsTTL(t *testing.T) {
+// A token is remembered for PartsTTL.
+func TestPartsTTLOfToken(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
 		r := f.send(t, "a", part(token, 1, 1))
@@ -87,7 +89,7 @@ func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
 
 // A file whose bytes are joined and whose record cannot be created is not lost,
 // however long that lasts and however often Sweep runs.
-func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
+func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for _, row := range []struct {
 			name   string
@@ -121,7 +123,7 @@ func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
 }
 
 // A temp file is kept for its time, however long after a call that failed another one finishes it.
-func TestATempFileThatIsFinishedLateIsKept(t *testing.T) {
+func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for _, row := range []struct {
 			name              string
@@ -163,7 +165,7 @@ func TestATempFileThatIsFinishedLateIsKept(t *testing.T) {
 }
 
 // The remains of a claim are removed together with its upload.
-func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
+func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
@@ -177,7 +179,7 @@ func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
 }
 
 // A client continues, during a Sweep, with a file whose bytes are old.
-func TestSweepDuringACallThatContinues(t *testing.T) {
+func TestSweepWhileCallContinues(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
 	f.send(t, "a", part(token, 2, 1))
@@ -200,7 +202,7 @@ func TestSweepDuringACallThatContinues(t *testing.T) {
 
 // A part that is sent while Sweep removes the upload is either kept, or not reported
 // as stored.
-func TestSweepDuringAPart(t *testing.T) {
+func TestSweepDuringPart(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		call    string
@@ -242,7 +244,7 @@ func TestSweepDuringAPart(t *testing.T) {
 }
 
 // A part whose upload expires while it is sent was not stored.
-func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
+func TestSweepBeforePartArrives(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		swept := func(t *testing.T, f *fixture) { require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t)) }
 		half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
@@ -291,7 +293,7 @@ func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
 
 // Wherever a Sweep stops, the token makes a file: from the parts that were there, or
 // from those that are sent again.
-func TestATokenWhoseSweepDied(t *testing.T) {
+func TestSweepDied(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for n, died := 1, true; died; n++ {
 			f := o.open(t, filesapi.StoreConfig{})

@@ -17,10 +17,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// TestInspectionTakesTimeInProportion inspects files that repeat the beginning of
-// whatever an inspector searches for. Each is inspected in a short form and in one
-// that is sixteen times as long.
-func TestInspectionTakesTimeInProportion(t *testing.T) {
+// Inspection takes time in proportion to the size. The files repeat the beginning of whatever an inspector
+// searches for. Each is inspected in a short form and in one that is sixteen times as long.
+func TestInspectTakesTimeInProportion(t *testing.T) {
 	testserver.Slow(t)
 	const (
 		page  = `<svg xmlns="http://www.w3.org/2000/svg">`
@@ -114,7 +113,8 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-func TestInspectionStopsWithItsContext(t *testing.T) {
+// Inspection ends with its context.
+func TestInspectEndsWithContext(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
 	}{

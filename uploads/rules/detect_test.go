@@ -65,7 +65,8 @@ func FuzzDetection(f *testing.F) {
 	})
 }
 
-func TestAHeadHasALimit(t *testing.T) {
+// A head has a limit.
+func TestInspectHeadLimit(t *testing.T) {
 	h := &head{src: zeros{}}
 	n, err := io.Copy(io.Discard, h.reader())
 	require.NoError(t, err)
@@ -86,12 +87,14 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-func TestAReaderWithoutProgressDoesNotLoopForever(t *testing.T) {
+// A reader without progress does not loop forever.
+func TestInspectReaderWithoutProgress(t *testing.T) {
 	_, e := everyType(t).Inspect(t.Context(), nothing{}, "")
 	require.ErrorIs(t, e, io.ErrNoProgress)
 }
 
-func TestASmallFileCostsASmallBuffer(t *testing.T) {
+// A small file costs a small buffer.
+func TestInspectSmallFileHasSmallBuffer(t *testing.T) {
 	v, e := everyType(t).Inspect(t.Context(), bytes.NewReader([]byte("plain text")), "")
 	require.NoError(t, e)
 	require.LessOrEqual(t, cap(v.Head), sniffBytes)

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestListsInWords(t *testing.T) {
+// Types are listed in words.
+func TestListTypes(t *testing.T) {
 	require.Equal(t, "PNG", listTypes([]string{"image/png"}))
 	require.Equal(t, "PNG, PDF and audio/mpeg", listTypes([]string{"image/png", "application/pdf", "audio/mpeg"}))
 }

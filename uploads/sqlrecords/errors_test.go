@@ -31,6 +31,7 @@ func (r retry) SafeToRetry() bool {
 	return bool(r)
 }
 
+// Each error of a driver of database/sql has its Code.
 func TestErrorsOfDrivers(t *testing.T) {
 	for _, row := range []struct {
 		name    string

@@ -15,7 +15,7 @@ const (
 )
 
 // A user whose uploads have less memory need not wait for those of a user who has more.
-func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
+func TestFairShareOfLeastMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(2, 1)
 		require.True(t, m.Acquire(t.Context(), alice, 2))
@@ -36,7 +36,7 @@ func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
 }
 
 // A user who has much leaves space that others take without waiting, though requests of this user wait.
-func TestAUserLeavesSpaceForOthers(t *testing.T) {
+func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)
 		require.True(t, m.Try(mallo, 9))
@@ -54,7 +54,7 @@ func TestAUserLeavesSpaceForOthers(t *testing.T) {
 }
 
 // A request for much space is not kept waiting by later ones of the same user for little.
-func TestRequestsOfAUserTakeTurns(t *testing.T) {
+func TestFairShareRequestsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)
 		require.True(t, m.Try(alice, 4))

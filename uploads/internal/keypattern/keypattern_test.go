@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-func TestInvalidPatterns(t *testing.T) {
+// These patterns are invalid.
+func TestParseRefusesPatterns(t *testing.T) {
 	for _, row := range []struct{ name, pattern, rule string }{
 		{"nothing", "", "must have {random}"},
 		{"nothing that is unique", "users/{user}{ext}", "must have {random}"},
@@ -75,7 +76,8 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	require.Empty(t, p.ID(before), "no record has such an ID")
 }
 
-func TestValuesThatAreUnsafe(t *testing.T) {
+// Unsafe values are refused.
+func TestPatternRefusesUnsafeValues(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
 	for _, row := range []struct {
@@ -107,7 +109,8 @@ func TestValuesThatAreUnsafe(t *testing.T) {
 	}
 }
 
-func TestKeysThatThePatternDidNotMake(t *testing.T) {
+// Keys that the pattern did not make are refused.
+func TestPatternRefusesOtherKeys(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
 	v := map[string]string{"user": "4"}
@@ -125,7 +128,8 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 	}
 }
 
-func TestIDsOfOrderedKeys(t *testing.T) {
+// Only some patterns make keys in the order of their IDs.
+func TestPatternIDsOfOrderedKeys(t *testing.T) {
 	for _, row := range []struct {
 		text    string
 		ordered bool

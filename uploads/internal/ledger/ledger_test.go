@@ -79,7 +79,8 @@ func exactly(user, name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
-func TestReservationsWithinALimit(t *testing.T) {
+// Reservations stay within a limit.
+func TestReserveWithinLimit(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		least, most int64
@@ -117,7 +118,8 @@ func TestReservationsWithinALimit(t *testing.T) {
 	}
 }
 
-func TestAUserHasABoundedNumberOfOpenUploads(t *testing.T) {
+// A user has a bounded number of open uploads.
+func TestReserveLimitsOpenUploads(t *testing.T) {
 	s := newStates()
 	full := map[string]ledger.Entry{}
 	for i := range 1000 {
@@ -135,7 +137,7 @@ func TestAUserHasABoundedNumberOfOpenUploads(t *testing.T) {
 }
 
 // A process remembers the ledger that it wrote last, and another one may have written since.
-func TestNothingIsConcludedFromWhatAProcessRemembers(t *testing.T) {
+func TestBookRereadsLedger(t *testing.T) {
 	s := newStates()
 	one := newBook(s)
 	other := newBook(s)
@@ -155,7 +157,8 @@ func TestNothingIsConcludedFromWhatAProcessRemembers(t *testing.T) {
 	require.EqualValues(t, 90, current.Bytes)
 }
 
-func TestASecondUploadOfAProcessReadsNothing(t *testing.T) {
+// A second upload of a process reads nothing.
+func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
 	for i := range 3 {
@@ -168,7 +171,8 @@ func TestASecondUploadOfAProcessReadsNothing(t *testing.T) {
 	require.Equal(t, 6, s.writes)
 }
 
-func TestALostResponseCountsOnce(t *testing.T) {
+// A lost response counts once.
+func TestBookCountsLostResponseOnce(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		applied bool // the write whose response is lost
@@ -205,7 +209,8 @@ func TestALostResponseCountsOnce(t *testing.T) {
 	}
 }
 
-func TestARemovalIsCountedOnceWhoeverEndsIt(t *testing.T) {
+// A removal is counted once, whoever ends it.
+func TestBookCountsRemovalOnce(t *testing.T) {
 	begin := func(t *testing.T) (one, other *ledger.Book, first ledger.Removal) {
 		s := newStates()
 		one = newBook(s)
@@ -253,7 +258,8 @@ func TestARemovalIsCountedOnceWhoeverEndsIt(t *testing.T) {
 	})
 }
 
-func TestManyBooksOfOneUser(t *testing.T) {
+// Many books of one user agree.
+func TestBooksOfOneUser(t *testing.T) {
 	s := newStates()
 	var group sync.WaitGroup
 	for i := range 20 {
@@ -274,7 +280,8 @@ func TestManyBooksOfOneUser(t *testing.T) {
 	require.Empty(t, current.Entries)
 }
 
-func TestKeysOfLedgersSayNothingOfUsers(t *testing.T) {
+// Keys of ledgers say nothing of users.
+func TestLedgerKeyHidesUser(t *testing.T) {
 	b := newBook(newStates())
 	key := b.Key("alice@example.com/../x")
 	require.True(t, ledger.IsKey(b.Prefix, key))
@@ -284,7 +291,8 @@ func TestKeysOfLedgersSayNothingOfUsers(t *testing.T) {
 	require.False(t, ledger.IsKey(b.Prefix, b.Prefix+"x/state.json"))
 }
 
-func TestACallEndsWithItsContext(t *testing.T) {
+// A call ends with its context.
+func TestBookCallEndsWithContext(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -296,7 +304,8 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestALostReservationIsCountedAndDoubted(t *testing.T) {
+// A lost reservation is counted and doubted.
+func TestSettleLostReservation(t *testing.T) {
 	b := newBook(newStates())
 	require.NoError(t, b.Add(t.Context(), "a", 30))
 	text, err := b.Read(t.Context(), "a")
@@ -309,7 +318,8 @@ func TestALostReservationIsCountedAndDoubted(t *testing.T) {
 	require.Zero(t, files)
 }
 
-func TestAReservationShrinksTheFilesThatAreStored(t *testing.T) {
+// A reservation shrinks the files that are stored.
+func TestReservationShrinksStoredFiles(t *testing.T) {
 	b := newBook(newStates())
 	_, err := b.Reserve(t.Context(), exactly("a", "first", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
-func TestPartsFitTheLimits(t *testing.T) {
+// Parts fit the limits.
+func TestPartSizesFitLimits(t *testing.T) {
 	const mib = 1 << 20
 	s3 := storage.PartLimits{MinSize: 5 * mib, MaxSize: 5 << 30, MaxParts: 10_000}
 	for _, row := range []struct {
