@@ -171,7 +171,7 @@ func accountOf(t *testing.T, play func(s *azuriteServer) documented.Peculiarity,
 
 // An archived object is replaced only after it was removed.
 // https://learn.microsoft.com/azure/storage/blobs/archive-blob
-func TestArchivedObjectsOfAnAccount(t *testing.T) {
+func TestUploadReplacesArchived(t *testing.T) {
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureArchive() })
 	ctx := t.Context()
 	upload := func(opts ...storage.UploadOption) error {
@@ -206,7 +206,7 @@ func second[T any](_ T, err error) error { return err }
 // A signature without a start, and one for too long, are refused; a copy and the parts of an open
 // upload are not.
 // https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
-func TestSignaturesOfAnAccountWithASASPolicy(t *testing.T) {
+func TestSignedURLWithSASPolicy(t *testing.T) {
 	const limit = 2 * time.Hour
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureSASPolicy(limit) })
 	ctx := t.Context()
@@ -248,7 +248,7 @@ func completeParts(t *testing.T, b storage.Bucket, key string) {
 
 // The parts of an open upload leave no version, so that the container can be deleted.
 // https://learn.microsoft.com/azure/storage/blobs/versioning-overview
-func TestPartsLeaveNoVersions(t *testing.T) {
+func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	_, c, b := accountOf(t, func(s *azuriteServer) documented.Peculiarity { return documented.AzureVersions(s.access(t)) }, storage.WithVersioning(true))
 	completeParts(t, b, "a")
 	aborted := begin(t, b, "b")
@@ -277,7 +277,7 @@ func TestPartsLeaveNoVersions(t *testing.T) {
 
 // Without api_version=, an older service refuses everything, and the hint names the parameter.
 // https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services
-func TestAnOlderServiceNeedsItsVersion(t *testing.T) {
+func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	_, c, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureOlder("2019-07-07") })
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
@@ -294,7 +294,7 @@ func TestAnOlderServiceNeedsItsVersion(t *testing.T) {
 // An account with a hierarchical namespace keeps objects, and refuses what it cannot do as the contract
 // says: nothing is lost or left out in silence.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
-func TestAnAccountWithAHierarchicalNamespace(t *testing.T) {
+func TestHierarchicalNamespaceAccount(t *testing.T) {
 	_, c, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureHierarchical() })
 	ctx := t.Context()
 	upload := func(key string, opts ...storage.UploadOption) error {
@@ -342,7 +342,7 @@ func TestAnAccountWithAHierarchicalNamespace(t *testing.T) {
 
 // An account for premium block blobs has no tiers. All else is as on others.
 // https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
-func TestAPremiumAccount(t *testing.T) {
+func TestPremiumAccount(t *testing.T) {
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzurePremium() })
 	ctx := t.Context()
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"))

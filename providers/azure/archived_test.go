@@ -12,7 +12,7 @@ import (
 
 // Azure refuses every overwrite of an archived blob with 409 BlobArchived, except Delete Blob.
 // https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982
-func TestAnArchivedObjectIsNotOverwritten(t *testing.T) {
+func TestPutOverArchived(t *testing.T) {
 	put := func(c storage.Condition) func(d *objectDriver) error {
 		return func(d *objectDriver) error {
 			r := wiretest.Put("a", "hello")

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestReadsTellWhatAzureTells(t *testing.T) {
+// Reads tell what Azure tells.
+func TestAttrsOfReads(t *testing.T) {
 	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, row := range map[string]struct {
 		headers []string
@@ -79,7 +80,8 @@ func TestReadsTellWhatAzureTells(t *testing.T) {
 	}
 }
 
-func TestWritesTellTheEncryption(t *testing.T) {
+// Writes tell the encryption.
+func TestAttrsEncryptionOfWrites(t *testing.T) {
 	answer := created
 	answer.Header = map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Request-Server-Encrypted": "true", "X-Ms-Encryption-Scope": "tenant-1"}
 	for _, write := range []string{"Put", "parts"} {

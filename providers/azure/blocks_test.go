@@ -55,7 +55,8 @@ func TestBlockUploadRequests(t *testing.T) {
 	}
 }
 
-func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
+// Block IDs have one length and depend on the upload.
+func TestBlockIDs(t *testing.T) {
 	one := newUploadID()
 	other := newUploadID()
 	ids := map[string]bool{}
@@ -75,9 +76,9 @@ func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
 	require.True(t, ids[again], "the same bytes that are sent again replace the block")
 }
 
-// An upload is resumed with another body, and then with the first one again. The
-// part that was recorded first must still be the same.
-func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
+// A block is not replaced by other content. An upload is resumed with another body, and then with the first one
+// again. The part that was recorded first must still be the same.
+func TestPutPartOtherContent(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	upload := newUploadID()
@@ -96,7 +97,8 @@ func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	require.Contains(t, s.server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
-func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
+// Blocks with short IDs of another tool keep a part out.
+func TestPutPartBesideShortBlockIDs(t *testing.T) {
 	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
 	_, err := s.driver(t).PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
 	var e *storage.Error
@@ -106,7 +108,8 @@ func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 	require.Equal(t, foreignHint, e.Hint)
 }
 
-func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
+// A part of another upload is not committed.
+func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	upload := newUploadID()
@@ -131,7 +134,8 @@ func aPart(t *testing.T, upload string, number int) driver.Part {
 	return driver.Part{Number: number, Tag: id}
 }
 
-func TestInvalidUploadNames(t *testing.T) {
+// Invalid upload names fail without a request.
+func TestPartsInvalidUploadNames(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
@@ -144,7 +148,8 @@ func TestInvalidUploadNames(t *testing.T) {
 	require.Empty(t, s.server.Requests())
 }
 
-func TestDroppedBlocks(t *testing.T) {
+// If another write has dropped the blocks, CompleteParts reads the object to tell why.
+func TestCompletePartsDroppedBlocks(t *testing.T) {
 	gone := refusing(400, "InvalidBlockList")
 	object := anObject("x")
 	for name, row := range map[string]struct {
@@ -177,8 +182,9 @@ func TestDroppedBlocks(t *testing.T) {
 	}
 }
 
-// Two ids of 6 bytes are equal once in 2^48 pairs. Then the later part replaced the earlier one.
-func TestPartsThatWereStoredAsOneBlockAreNotCommitted(t *testing.T) {
+// Parts that were stored as one block are not committed. Two ids of 6 bytes are equal once in 2^48 pairs. Then the
+// later part replaced the earlier one.
+func TestCompletePartsEqualBlockIDs(t *testing.T) {
 	s := newScript(t, created)
 	upload := newUploadID()
 	part := aPart(t, upload, 1)

@@ -16,7 +16,8 @@ import (
 
 const partSize = 5 << 20
 
-func TestACanceledUploadLeavesNoObject(t *testing.T) {
+// A canceled upload leaves no object.
+func TestUploadCanceled(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b := s.open(t, name)

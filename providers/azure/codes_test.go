@@ -146,7 +146,7 @@ var documentedCodes = []struct {
 }
 
 // Each error code that Microsoft lists has a meaning, and none is Internal.
-func TestDocumentedErrorCodes(t *testing.T) {
+func TestErrorCodesDocumented(t *testing.T) {
 	for _, tt := range documentedCodes {
 		t.Run(tt.code, func(t *testing.T) {
 			got := meaningOf(tt.code, tt.status).Code
@@ -157,7 +157,7 @@ func TestDocumentedErrorCodes(t *testing.T) {
 }
 
 // A code that no list has means what its status means. If that tells nothing, a hint says so.
-func TestNewErrorCodes(t *testing.T) {
+func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := meaningOf("NewCode", status)
 		require.True(t, got.Code != storage.Internal || got.Hint != "", "%d", status)

@@ -55,7 +55,8 @@ func keysOf(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string
 	return keys
 }
 
-func TestOpenUploadsToOneKeyDoNotDisturbEachOther(t *testing.T) {
+// Open uploads to one key do not disturb each other.
+func TestBeginUploadToOneKey(t *testing.T) {
 	s, name, b := openBucket(t)
 	one := begin(t, b, "a")
 	other := begin(t, b, "a")
@@ -98,7 +99,8 @@ func put(t *testing.T, url string, header http.Header, text string) int {
 	return response.StatusCode
 }
 
-func TestASignedPartCanOnlyStoreThatPart(t *testing.T) {
+// A signed part can only store that part.
+func TestSignPartStoresThatPart(t *testing.T) {
 	_, _, b := openBucket(t)
 	u := begin(t, b, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
 	signedURL, err := u.SignPart(t.Context(), 1)
@@ -134,7 +136,8 @@ func TestASignedPartCanOnlyStoreThatPart(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "Azure would not enforce it")
 }
 
-func TestAPartThatIsReplacedMeanwhileIsNotCopied(t *testing.T) {
+// A part that is replaced meanwhile is not copied.
+func TestCompletePartsReplacedPart(t *testing.T) {
 	s, name, b := openBucket(t)
 	u := begin(t, b, "a")
 	late := false
@@ -161,7 +164,8 @@ func TestAPartThatIsReplacedMeanwhileIsNotCopied(t *testing.T) {
 	require.Equal(t, "new", string(got))
 }
 
-func TestPartsOfOpenUploadsAreHidden(t *testing.T) {
+// Parts of open uploads are hidden.
+func TestListHidesParts(t *testing.T) {
 	_, _, b := openBucket(t)
 	u := begin(t, b, "a")
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("x"))
@@ -179,7 +183,8 @@ func TestPartsOfOpenUploadsAreHidden(t *testing.T) {
 	require.Equal(t, []string{".omnibucket/zzz"}, keysOf(t, b, slash, storage.WithPrefix(".omnibucket/")))
 }
 
-func TestOpenUploadsAreListed(t *testing.T) {
+// Open uploads are listed.
+func TestListUploads(t *testing.T) {
 	s, name, b := openBucket(t)
 	begin(t, b, "a")
 	begin(t, b, "users/ü 7")
@@ -203,7 +208,8 @@ func TestOpenUploadsAreListed(t *testing.T) {
 	require.Empty(t, s.names(t, name))
 }
 
-func TestAnUploadWhosePartsStayIsCompletedOnce(t *testing.T) {
+// An upload whose parts stay is completed once.
+func TestCompletePartsOnce(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	wiretest.CompletedOnce(t, func(client *http.Client) storage.Bucket {
@@ -237,7 +243,8 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func TestAnOpenUploadToAServiceThatMayNotReadBlobs(t *testing.T) {
+// An open upload is completed although the service may not read its parts.
+func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -270,7 +277,7 @@ func TestAnOpenUploadToAServiceThatMayNotReadBlobs(t *testing.T) {
 }
 
 // The credential of a given client is not known, so that the service cannot be authorized to read parts.
-func TestAnOpenUploadThroughAGivenClient(t *testing.T) {
+func TestBeginUploadWithConfigClient(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Client: s.raw})

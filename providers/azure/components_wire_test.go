@@ -19,8 +19,8 @@ import (
 
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
-// The emulator ignores encryption.
-func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
+// Components are encrypted as the object is. The emulator ignores encryption.
+func TestPutPartEncryption(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
 	natives := []any{key, accessTier("Archive")}
 	s := newScript(t, created, anObject("")) // the part, the marker
@@ -41,8 +41,9 @@ func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
 	require.NotContains(t, signed.URL, "fedcba", "the secret of the upload")
 }
 
-// A write to the key drops the blocks that a completion has copied. The parts stay.
-func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
+// A completion whose blocks were dropped can be repeated. A write to the key drops the blocks that a completion
+// has copied. The parts stay.
+func TestCompletePartsRepeated(t *testing.T) {
 	s := newScript(t,
 		anObject(""), created, // the marker, the block
 		anObject("old"), created, // the decision over the object
@@ -72,7 +73,8 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 	require.Equal(t, etag, asked[4].Header.Get("If-Match"))
 }
 
-func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
+// An upload ends before its parts are removed.
+func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	s := newScript(t, anObject(""), refusing(http.StatusForbidden, "AuthorizationFailure"))
 	require.Error(t, s.driver(t).AbortParts(t.Context(), "a", testUpload))
 	require.Len(t, s.server.Requests(), 2, "the marker is read, and removed first")
@@ -80,7 +82,8 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	require.Contains(t, s.server.Requests()[1].Path, "-begun")
 }
 
-func TestPartsBecomeAtMostAsManyBlocksAsABlobHas(t *testing.T) {
+// Parts become at most as many blocks as a blob has.
+func TestPartRangesMaxBlocks(t *testing.T) {
 	d := newScript(t).driver(t)
 	d.copier.block = 1
 	u, err := parseOpenUpload(testUpload)
@@ -96,7 +99,8 @@ func TestPartsBecomeAtMostAsManyBlocksAsABlobHas(t *testing.T) {
 	require.Len(t, ranges, 5)
 }
 
-func TestNamesOfOpenUploads(t *testing.T) {
+// The name of an open upload cannot be that of anything else.
+func TestParseOpenUpload(t *testing.T) {
 	for _, name := range []string{"", "../" + testUpload, testUpload + "/", strings.ToUpper(testUpload), newUploadID()} {
 		_, err := parseOpenUpload(name)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
@@ -107,7 +111,7 @@ func TestNamesOfOpenUploads(t *testing.T) {
 // A source that the service may not read: an account behind private endpoints, or with a SAS
 // expiration policy, or a service version that ignores the authorization of a source.
 // https://github.com/Azure/azure-storage-python/issues/720, https://github.com/Azure/azure-sdk-for-java/issues/24881
-func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
+func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	unverified := refusing(http.StatusForbidden, codeUnverified)
 	for name, row := range map[string]struct {
 		refused said
@@ -170,9 +174,9 @@ func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
 	}
 }
 
-// An account that keeps versions keeps each part that is removed as a version.
-// https://learn.microsoft.com/azure/storage/blobs/versioning-overview
-func TestVersionsOfPartsAreRemoved(t *testing.T) {
+// Versions of parts are removed. An account that keeps versions keeps each part that is removed as a version.
+// https://learn.microsoft.com/azure/storage/blobs/versioning-overview.
+func TestCompletePartsRemovesVersions(t *testing.T) {
 	const prefix = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F"
 	blob := func(name, version string, current bool) string {
 		more := ""
@@ -237,7 +241,7 @@ func TestVersionsOfPartsAreRemoved(t *testing.T) {
 
 // A container-level policy keeps every blob from being replaced or removed.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
-func TestOpenUploadsNeedAContainerWhoseBlobsCanBeReplaced(t *testing.T) {
+func TestBeginUploadImmutableContainer(t *testing.T) {
 	properties := func(with ...string) said {
 		p := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
 		for _, name := range with {

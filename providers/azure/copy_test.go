@@ -157,7 +157,8 @@ func TestCopyErrors(t *testing.T) {
 	}
 }
 
-func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
+// A failed range is retried, and stops the others if it fails for good.
+func TestCopyInBlocksRangeFails(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
 	d := s.driver(t)
 	d.copier.limit = 1
@@ -200,9 +201,10 @@ func TestComposeRequests(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
-// If the Data Lake API has added bytes to an object, none of the blocks that are listed has them.
-// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
-func TestAnAppendUsesTheBlocksOfAnObjectOnlyIfTheyAreAllOfIt(t *testing.T) {
+// An append uses the blocks of an object only if they are all of it. If the Data Lake API has added bytes to an
+// object, none of the blocks that are listed has them. https://learn.microsoft.com/azure/storage/blobs/data-lake-
+// storage-known-issues.
+func TestAppendUsesCommittedBlocks(t *testing.T) {
 	listed := func(size string) said {
 		return said{Body: `<BlockList><CommittedBlocks><Block><Name>` + strings.Repeat("QUFB", 6) + `</Name><Size>` + size + `</Size></Block></CommittedBlocks></BlockList>`}
 	}
@@ -234,9 +236,10 @@ func TestAnAppendUsesTheBlocksOfAnObjectOnlyIfTheyAreAllOfIt(t *testing.T) {
 	}
 }
 
-// x-ms-copy-source is a URL of up to 2 KiB, beyond which the service responds with OutOfRangeInput.
-// https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url, Azure/azure-powershell#16628
-func TestASourceWhoseURLIsTooLongIsStreamed(t *testing.T) {
+// A source whose URL is too long is streamed. x-ms-copy-source is a URL of up to 2 KiB, beyond which the service
+// responds with OutOfRangeInput. https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url,
+// Azure/azure-powershell#16628.
+func TestCopySourceURLTooLong(t *testing.T) {
 	long := strings.Repeat("\u30ad", 300)
 	limit := strings.Repeat("k", 1024)
 	for name, call := range map[string]func(d *objectDriver, key string) error{
@@ -268,7 +271,8 @@ func TestASourceWhoseURLIsTooLongIsStreamed(t *testing.T) {
 	}
 }
 
-func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
+// The driver leaves to the engine what the service cannot copy.
+func TestCopyUnsupportedByService(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	plain, err := s.driver(t).account.client(noRetry)
 	require.NoError(t, err)

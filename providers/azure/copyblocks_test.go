@@ -40,7 +40,8 @@ func (unreadableBody) PutPart(context.Context, *driver.PartRequest) (driver.Part
 	return driver.Part{}, storage.PermissionDenied
 }
 
-func TestACopyInBlocksEqualsItsSource(t *testing.T) {
+// A copy in blocks equals its source.
+func TestCopyInBlocksEqualsSource(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct := s.open(t, name)
@@ -67,7 +68,8 @@ func TestACopyInBlocksEqualsItsSource(t *testing.T) {
 	require.Equal(t, "text/html", dstAttrs.ContentType)
 }
 
-func TestObjectsAreComposedOfBlocks(t *testing.T) {
+// Objects are composed of blocks.
+func TestComposeOfBlocks(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct := s.open(t, name)
@@ -102,7 +104,8 @@ func (s *azuriteServer) otherTool(t *testing.T, container, key string, idBytes i
 	require.NoError(t, err)
 }
 
-func TestBlocksThatAnotherToolLeftBehindKeepNothingOut(t *testing.T) {
+// Blocks that another tool left behind keep nothing out.
+func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct := s.open(t, name)
@@ -140,7 +143,7 @@ func TestBlocksThatAnotherToolLeftBehindKeepNothingOut(t *testing.T) {
 }
 
 // Parts cannot be stored beside ids of 3 bytes, but a body in one request is.
-func TestABodyInOneRequestIsStoredBesideBlocksWithShortIDs(t *testing.T) {
+func TestUploadBesideShortBlockIDs(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b := s.open(t, name)
@@ -152,8 +155,9 @@ func TestABodyInOneRequestIsStoredBesideBlocksWithShortIDs(t *testing.T) {
 	require.NoError(t, err) // Azure, unlike Azurite, then drops the blocks
 }
 
-// An object that was stored in one request has no block: the first append copies it inside the service.
-func TestAnAppendKeepsTheBlocksOfItsObject(t *testing.T) {
+// An append keeps the blocks of its object. An object that was stored in one request has no block: the first
+// append copies it inside the service.
+func TestAppendKeepsBlocks(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b := s.open(t, name)

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-func TestASignedAddressWithACustomersKeyNeedsTLS(t *testing.T) {
+// A signed URL with a customer's key needs TLS.
+func TestSignedURLWithCustomerKeyNeedsTLS(t *testing.T) {
 	d := signer(t, Config{})
 	key := WithCustomerKey(keyBytes(t, firstKey))
 	_, err := engine.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)

@@ -83,7 +83,8 @@ func download(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-func TestOneUserKeySignsEverything(t *testing.T) {
+// One user key signs everything.
+func TestUserKeySignsForAllBuckets(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
 	other := d.account.driver("videos")
@@ -102,7 +103,7 @@ func TestOneUserKeySignsEverything(t *testing.T) {
 
 // The SDK takes the account's name from the first label of the host, so the
 // account has that name here.
-func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
+func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
 	start := "2026-03-04T04:51:07Z"
@@ -124,7 +125,7 @@ func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 }
 
 // A cloud that lacks the newest version, or Config.APIVersion, gets signatures of an older form.
-func TestAUserKeySignsForOlderVersions(t *testing.T) {
+func TestUserKeySignsForOlderVersions(t *testing.T) {
 	s := newKeyServer(t)
 	for version, want := range map[string]string{"2020-12-06": "2020-12-06", "2024-11-04": "2024-11-04", "2025-11-05": olderDelegation, sasVersion: sasVersion} {
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: version})
@@ -144,7 +145,8 @@ func TestAUserKeySignsForOlderVersions(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-func TestASignedURLExpiresWithItsKey(t *testing.T) {
+// A signed URL expires with its key.
+func TestUserKeyExpiry(t *testing.T) {
 	end := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
 	for name, test := range map[string]struct {
 		ttl  time.Duration
@@ -167,7 +169,8 @@ func TestASignedURLExpiresWithItsKey(t *testing.T) {
 	}
 }
 
-func TestWhenAUserKeyIsRenewed(t *testing.T) {
+// A user key is renewed if it ends before the URL that it signs.
+func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, test := range map[string]struct {
 		later time.Duration
@@ -246,7 +249,8 @@ func TestUserKeyRenewalErrors(t *testing.T) {
 	})
 }
 
-func TestMissingDelegationPermissionHasAHint(t *testing.T) {
+// A missing permission to get a user key has a hint.
+func TestUserKeyPermissionHint(t *testing.T) {
 	s := newKeyServer(t)
 	s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 		w.Header().Set("X-Ms-Error-Code", "AuthorizationPermissionMismatch")
@@ -258,7 +262,8 @@ func TestMissingDelegationPermissionHasAHint(t *testing.T) {
 	require.NotContains(t, err.Error(), "Bearer")
 }
 
-func TestInvalidUserKeyResponses(t *testing.T) {
+// An invalid response has no user key, and its error no secret.
+func TestUserKeyInvalidResponses(t *testing.T) {
 	const secret = "dG9wLXNlY3JldA!!"
 	for name, body := range map[string]string{
 		"no XML":              "<<" + secret,
@@ -280,7 +285,8 @@ func userKeyOf(now time.Time) *userKey {
 	return &userKey{signingKey: testUserKey(), since: now, ends: now.Add(userKeyLife - clockSkew)}
 }
 
-func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
+// Concurrent callers request one user key.
+func TestUserKeyRequestedOnce(t *testing.T) {
 	for name, fails := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -316,7 +322,8 @@ func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
 	}
 }
 
-func TestARenewalDoesNotBlockOthers(t *testing.T) {
+// A renewal does not block others.
+func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := userKeyCache{key: userKeyOf(signedAt)}
 		old := u.key
@@ -342,7 +349,8 @@ func TestARenewalDoesNotBlockOthers(t *testing.T) {
 	})
 }
 
-func TestCanceledUserKeyRequests(t *testing.T) {
+// A caller that is canceled leaves the request to the others.
+func TestUserKeyRequestCanceled(t *testing.T) {
 	stuck := func(ctx context.Context, _, _ time.Time) (*userKey, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()

@@ -47,7 +47,7 @@ func TestDeleteErrors(t *testing.T) {
 
 // The service does not remove the current version, so the object is removed
 // first.
-func TestTheCurrentVersionIsRemoved(t *testing.T) {
+func TestDeleteCurrentVersion(t *testing.T) {
 	const (
 		object  = "/photos/a"
 		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
@@ -125,7 +125,8 @@ func batchAnswer(verdicts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, Body: b.String()}
 }
 
-func TestBatchRequests(t *testing.T) {
+// A batch has a request for each object.
+func TestDeleteBatchRequests(t *testing.T) {
 	s := newScript(t, batchAnswer("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
 	errs := s.driver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
@@ -156,7 +157,8 @@ func inBatch(parts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"}, Body: b.String() + "--b--\r\n"}
 }
 
-func TestBatchErrors(t *testing.T) {
+// Each request of a batch has its own error.
+func TestDeleteBatchErrors(t *testing.T) {
 	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	for name, row := range map[string]struct {
 		answer  said
@@ -195,7 +197,8 @@ func TestBatchErrors(t *testing.T) {
 	}
 }
 
-func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
+// A batch needs a credential for each request.
+func TestDeleteBatchNeedsCredential(t *testing.T) {
 	s := newScript(t, batchAnswer("202"))
 	d := s.driver(t, func(c *Config) {
 		c.SASToken = "?sv=2026&sig=x"
@@ -208,7 +211,7 @@ func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
 
 // Some servers check the condition of a missing object first. If the look that tells it from another
 // revision fails for a reason that passes, nothing is known.
-func TestAConditionIsToldOnlyAfterTheLook(t *testing.T) {
+func TestPreconditionFailedNeedsLook(t *testing.T) {
 	unmet := refusing(http.StatusPreconditionFailed, "ConditionNotMet")
 	page := said{Status: http.StatusServiceUnavailable, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}
 	condition := storage.Condition{Revision: etag}

@@ -145,7 +145,7 @@ var unchanged = []string{"D2", "E3", "K3", "K4", "K5", "L1", "L3", "R2", "R6", "
 
 const (
 	exactTags = "the case compares all tags, and the scanner adds its own"
-	noTags    = "the credential may neither read nor write tags: TestACopyOfAScannedObject and TestTagErrors"
+	noTags    = "the credential may neither read nor write tags: TestCopyScannedObject and TestTagErrors"
 )
 
 var accountKinds = map[string]accountKind{

@@ -102,7 +102,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // Azure's response to a wrong signature contains the right one for that request.
-func TestNoErrorContainsASignature(t *testing.T) {
+func TestErrorsContainNoSignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
 	wrong := refusing(403, "AuthenticationFailed")
 	wrong.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
@@ -181,7 +181,8 @@ func TestTokenErrors(t *testing.T) {
 	require.False(t, e.Unknown, "nothing was sent")
 }
 
-func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
+// The refusal of an emulator that is older than the API has a hint.
+func TestEmulatorTooOldHint(t *testing.T) {
 	old := refusing(400, "InvalidHeaderValue")
 	for server, want := range map[string]string{"Azurite-Blob/3.36.0": emulatorHint, "Windows-Azure-Blob/1.0": ""} {
 		old.Header["Server"] = server
@@ -202,7 +203,7 @@ func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
 }
 
 // Azurite names the header of a value that it does not know, such as that of an access tier.
-func TestAnEmulatorThatRefusesAnotherHeaderIsNotTooOld(t *testing.T) {
+func TestEmulatorRefusesAnotherHeader(t *testing.T) {
 	refused := refusing(400, "InvalidHeaderValue")
 	refused.Header["Server"] = "Azurite-Blob/3.36.0"
 	for header, want := range map[string]string{"x-ms-access-tier": "", "x-ms-version": emulatorHint} {
@@ -215,7 +216,7 @@ func TestAnEmulatorThatRefusesAnotherHeaderIsNotTooOld(t *testing.T) {
 }
 
 // The identity service's answer decides whether a failure may pass.
-func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
+func TestIdentityServiceErrorsTemporary(t *testing.T) {
 	answered := func(status int) error {
 		return &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
 			StatusCode: status,
@@ -271,7 +272,7 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 }
 
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets
-func TestLimitsOfOldServiceVersions(t *testing.T) {
+func TestDescribeOldServiceLimits(t *testing.T) {
 	old := newScript(t).driver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
 	})
@@ -288,7 +289,7 @@ func TestLimitsOfOldServiceVersions(t *testing.T) {
 
 // The newest object gets the tier of the one that it replaces, and no response says so.
 // https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
-func TestAnOverwriteWithoutAStorageClass(t *testing.T) {
+func TestPutWithoutStorageClass(t *testing.T) {
 	for class, tier := range map[string]string{"": "", "Cool": "Cool"} {
 		s := newScript(t, created)
 		r := wiretest.Put("a", "x")

@@ -45,7 +45,8 @@ func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 	return b, service
 }
 
-func TestAPageIsNoAnswer(t *testing.T) {
+// A page is no answer.
+func TestResponseIsWebPage(t *testing.T) {
 	const reads, changes = false, true
 	end := time.Now().Add(time.Hour)
 	for name, row := range map[string]struct {
@@ -119,7 +120,8 @@ func TestAPageIsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestAPageInPlaceOfAUserDelegationKey(t *testing.T) {
+// A page in place of a user key is Unavailable.
+func TestUserKeyIsWebPage(t *testing.T) {
 	s := newKeyServer(t)
 	for kind, page := range pages {
 		s.answer = func(w http.ResponseWriter, _ service.KeyInfo) { _, _ = w.Write([]byte(page.Body)) }
@@ -128,8 +130,8 @@ func TestAPageInPlaceOfAUserDelegationKey(t *testing.T) {
 	}
 }
 
-// A caching proxy may replace a body and keep the headers.
-func TestAListingIsADocumentOnEveryPage(t *testing.T) {
+// A listing is a document on every page: a caching proxy may replace a body and keep the headers.
+func TestListPageIsDocument(t *testing.T) {
 	for name, body := range map[string]string{
 		"a login page":          "<html><body>Log in</body></html>",
 		"a page that is no XML": "<html><br>Log in",
@@ -156,7 +158,8 @@ func TestAListingIsADocumentOnEveryPage(t *testing.T) {
 	}
 }
 
-func TestAReadWithoutALengthIsAnError(t *testing.T) {
+// A read without a length is an error.
+func TestGetWithoutLength(t *testing.T) {
 	object := anObject("content")
 	delete(object.Header, "Content-Length")
 	object.Header["Transfer-Encoding"] = "chunked"

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func TestRangeRequests(t *testing.T) {
+// The range of a read is a header of its request.
+func TestGetRangeRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		offset, length int64
 		want           string
@@ -64,7 +65,8 @@ func TestGetAttributes(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-func TestTheAccountsDefaultTierIsNoStorageClass(t *testing.T) {
+// The account's default tier is no storage class.
+func TestGetDefaultTier(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
 	d := s.driver(t)
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -77,7 +79,7 @@ func TestTheAccountsDefaultTierIsNoStorageClass(t *testing.T) {
 }
 
 // A block list may have any MD5, which nothing verifies.
-func TestAnUnverifiedMD5IsIgnored(t *testing.T) {
+func TestHeadUnverifiedMD5(t *testing.T) {
 	s := newScript(t, anObject("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
 	attrs, err := s.driver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
@@ -110,7 +112,8 @@ func TestGetDoesNotDecompress(t *testing.T) {
 	}
 }
 
-func TestASuffixIsReadFromOneRevision(t *testing.T) {
+// A suffix is read from one revision.
+func TestGetSuffixOfOneRevision(t *testing.T) {
 	part := anObject("llo", "Content-Range", "bytes 2-4/5")
 	part.Status = http.StatusPartialContent
 	s := newScript(t, anObject("hello"), part)
@@ -123,7 +126,8 @@ func TestASuffixIsReadFromOneRevision(t *testing.T) {
 	require.Equal(t, etag, s.server.Last(t).Header.Get("If-Match"))
 }
 
-func TestASuffixLongerThanTheObject(t *testing.T) {
+// A suffix longer than the object is all of it.
+func TestGetSuffixLongerThanObject(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject("hello"))
 	_, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
@@ -138,7 +142,8 @@ func TestASuffixLongerThanTheObject(t *testing.T) {
 	require.Len(t, s.server.Requests(), 1, "nothing has no range")
 }
 
-func TestASuffixOfAnOverwrittenObjectIsRetryable(t *testing.T) {
+// A suffix of an overwritten object is retryable.
+func TestGetSuffixOverwritten(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(412, "ConditionNotMet"), anObject("hello, all"))
 	_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	var e *storage.Error
@@ -195,7 +200,8 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-func TestUnexpectedRanges(t *testing.T) {
+// A response with another range is an error.
+func TestGetUnexpectedRange(t *testing.T) {
 	at := func(span string) said {
 		a := anObject("x", "Content-Range", span)
 		a.Status = http.StatusPartialContent
@@ -228,7 +234,8 @@ func TestGetOfARangeWithAllBytes(t *testing.T) {
 	require.Equal(t, int64(5), attrs.Size)
 }
 
-func TestKeysWithABackslashAreRefused(t *testing.T) {
+// Keys with a backslash are refused.
+func TestGetKeyWithBackslash(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
 	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: `a\b`, Length: -1})

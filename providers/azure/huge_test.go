@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
+// A huge stream uses bounded memory.
+func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
 	s := needAzurite(t)
 	b := s.open(t, s.container(t), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
@@ -53,7 +54,8 @@ func newSink(t *testing.T) *sink {
 	return s
 }
 
-func TestAHugeStreamIsCommittedOnceWithItsChecksum(t *testing.T) {
+// A huge stream is committed once, with its checksum.
+func TestUploadHugeStreamCommittedOnce(t *testing.T) {
 	const memory = 48 << 20
 	s := newSink(t)
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Endpoint: s.URL + "/devstoreaccount1"}, storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/testing/killtest"
 )
 
-func TestAKilledCompletionIsEndedByAnotherProcess(t *testing.T) {
+// A killed completion is ended by another process.
+func TestCompletePartsKilled(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
 	killtest.Completion(t, func(t *testing.T, client *http.Client) storage.Bucket {

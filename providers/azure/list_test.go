@@ -44,9 +44,10 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
-// The service returns a directory of a hierarchical namespace as an empty blob, as the recordings of
-// Azure/azure-sdk-for-js sdk/storage/storage-file-datalake have it. A copy of it would be an empty object.
-func TestADirectoryIsNoObject(t *testing.T) {
+// A directory is no object. The service returns a directory of a hierarchical namespace as an empty blob, as the
+// recordings of Azure/azure-sdk-for-js sdk/storage/storage-file-datalake have it. A copy of it would be an empty
+// object.
+func TestHeadDirectory(t *testing.T) {
 	ctx := t.Context()
 	for name, call := range map[string]func(d *objectDriver) error{
 		"Attrs": func(d *objectDriver) error {
@@ -75,7 +76,7 @@ func TestADirectoryIsNoObject(t *testing.T) {
 }
 
 // A directory stays after its last blob. Only the listing above it and its own properties show it.
-func TestAFileSystemHasTheEmptyDirectoriesThatItLists(t *testing.T) {
+func TestFileSystemEmptyDirectories(t *testing.T) {
 	s := newScript(t)
 	s.server.Answer = func(r wiretest.Request) said {
 		if r.Query().Get("comp") != "list" {
@@ -142,7 +143,8 @@ func TestListRequests(t *testing.T) {
 	}
 }
 
-func TestAPageOfAListing(t *testing.T) {
+// A page of a listing has its objects and prefixes in the order of their bytes.
+func TestListResponse(t *testing.T) {
 	s := newScript(t, listing("m 2",
 		blobEntry("a"), blobEntry("b"),
 		`<Blob><Name Encoded="true">c%EF%BF%BEd</Name><Properties><Last-Modified>`+aTime+`</Last-Modified><Etag>"0x1"</Etag><Content-Length>5000000000</Content-Length></Properties></Blob>`,
@@ -161,7 +163,8 @@ func TestAPageOfAListing(t *testing.T) {
 	require.Equal(t, `"0x1"`, page.Entries[3].ETag)
 }
 
-func TestAnEmptyPageIsNotTheEnd(t *testing.T) {
+// An empty page is not the end.
+func TestListEmptyPage(t *testing.T) {
 	s := newScript(t, listing("2"), listing("3"), listing("", blobEntry("a")))
 	b := engine.New(s.driver(t))
 	var keys []string
@@ -173,7 +176,8 @@ func TestAnEmptyPageIsNotTheEnd(t *testing.T) {
 	require.Len(t, s.server.Requests(), 3)
 }
 
-func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
+// Placeholders of directories are not listed.
+func TestListDirectoryPlaceholders(t *testing.T) {
 	empty := func(name, metadata string) string {
 		return strings.Replace(blobEntry(name, `<Metadata>`+metadata+`</Metadata>`), `<Content-Length>5<`, `<Content-Length>0<`, 1)
 	}
@@ -188,9 +192,9 @@ func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
 }
 
-// A page in another order is not sorted, because keys of the next page would be
-// lost.
-func TestHierarchicalAccountsAreRefused(t *testing.T) {
+// A listing of a hierarchical account is refused. A page in another order is not sorted, because keys of the next
+// page would be lost.
+func TestListHierarchicalRefused(t *testing.T) {
 	directory := func(name string) string {
 		return `<BlobPrefix><Name>` + name + `</Name><Properties><ResourceType>directory</ResourceType></Properties></BlobPrefix>`
 	}
@@ -216,7 +220,7 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 }
 
 // An account that is known to have a hierarchical namespace lists in any order, without its directories.
-func TestAHierarchicalAccountListsInAnyOrder(t *testing.T) {
+func TestListHierarchicalAnyOrder(t *testing.T) {
 	directory := strings.Replace(blobEntry("b"), `</Properties>`, `<ResourceType>directory</ResourceType></Properties>`, 1)
 	s := newScript(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")), listing("", blobEntry("a-b")))
 	b := engine.New(s.driver(t, func(c *Config) {
@@ -235,7 +239,8 @@ func TestAHierarchicalAccountListsInAnyOrder(t *testing.T) {
 	require.Equal(t, []string{"b/1", "a", "a-b"}, keys)
 }
 
-func TestInvalidPageTokens(t *testing.T) {
+// An invalid page token fails without a request.
+func TestListInvalidTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
 		_, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 1, Token: token})
@@ -280,7 +285,7 @@ func TestListFollowsPages(t *testing.T) {
 
 // A page of 1,000 blobs whose names and metadata are as long as they may be is longer than any
 // other document.
-func TestAPageOfTheLongestNamesAndMetadata(t *testing.T) {
+func TestListLongestNames(t *testing.T) {
 	var asked []int
 	value := strings.Repeat("&amp;", 8_000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -314,7 +319,7 @@ func TestAPageOfTheLongestNamesAndMetadata(t *testing.T) {
 }
 
 // A server whose markers come again must not be followed for ever, wherever they are followed.
-func TestMarkersThatComeAgain(t *testing.T) {
+func TestListMarkersRepeated(t *testing.T) {
 	version := func(id string) string {
 		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)
 	}

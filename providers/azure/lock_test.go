@@ -71,7 +71,8 @@ func lockedWrites(t *testing.T) map[string]lockedWrite {
 	}
 }
 
-func TestEveryWriteSendsItsLocks(t *testing.T) {
+// Every write sends its locks.
+func TestLockHeadersOfWrites(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	for name, write := range lockedWrites(t) {
 		for mode, sent := range map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"} {
@@ -96,7 +97,8 @@ func TestEveryWriteSendsItsLocks(t *testing.T) {
 	}
 }
 
-func TestAContainerWithoutLocksStoresNothing(t *testing.T) {
+// A write with a lock to a container without locks stores nothing.
+func TestLockInContainerWithoutLocks(t *testing.T) {
 	for name, write := range lockedWrites(t) {
 		for reason, row := range map[string]struct {
 			answer said
@@ -123,8 +125,9 @@ func TestAContainerWithoutLocksStoresNothing(t *testing.T) {
 	}
 }
 
-// A signature of the container permits no request for its properties.
-func TestTheServiceDecidesIfTheContainerIsNotReadable(t *testing.T) {
+// The service decides about a lock if the container is not readable. A signature of the container permits no
+// request for its properties.
+func TestLockInUnreadableContainer(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusForbidden}, created)
 	r := wiretest.Put("a", "hello")
 	r.LegalHold = true
@@ -257,7 +260,8 @@ func TestLockErrors(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestRemovingALockedVersion(t *testing.T) {
+// The removal of a locked version is Locked, and a bypass ends its retention first.
+func TestDeleteLockedVersion(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)
 	gone := said{Status: http.StatusAccepted}
@@ -321,8 +325,9 @@ func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 	}).Describe().Features&storage.ObjectLock)
 }
 
-// A signature without the headers of a request cannot enforce them.
-func TestSignedUploadsWithTagsAndLocksAreUnsupported(t *testing.T) {
+// Signed uploads with tags and locks are unsupported: a signature without the headers of a request cannot enforce
+// them.
+func TestSignedUploadURLTagsAndLocks(t *testing.T) {
 	b := engine.New(signer(t, Config{}))
 	for name, option := range map[string]storage.SignedUploadOption{
 		"tags":      storage.WithTags(map[string]string{"k": "v"}),

@@ -63,7 +63,7 @@ func TestBucketLifeCycle(t *testing.T) {
 }
 
 // The account's CORS rules let a browser use a signed upload.
-func TestRulesLetABrowserUpload(t *testing.T) {
+func TestWithCORSBrowserUpload(t *testing.T) {
 	s := signingService(t)
 	name := createBucket(t, s, nextBucket())
 	info, err := s.UpdateBucket(t.Context(), name, storage.WithCORS(storage.CORSRule{

@@ -27,7 +27,8 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	require.Equal(t, "plain_name", metadataNames.Escape("plain_name"))
 }
 
-func TestForeignMetadataNamesAreLowerCased(t *testing.T) {
+// Foreign metadata names are lower-cased.
+func TestMetadataNamesOfOthers(t *testing.T) {
 	for foreign, want := range map[string]string{
 		"Color": "color", "my_xray": "my_xray", "a_x0041_": "a_x0041_", "_x00": "_x00", "_x002d": "_x002d",
 	} {
@@ -35,7 +36,8 @@ func TestForeignMetadataNamesAreLowerCased(t *testing.T) {
 	}
 }
 
-func TestAChecksumIsValidForItsSize(t *testing.T) {
+// A checksum is valid for its size.
+func TestChecksumOfMetadataSize(t *testing.T) {
 	const text = "0000ab01-12"
 	require.Equal(t, text, encodeChecksum(0xab01, 12))
 	require.Equal(t, storage.CRC32C{Sum: 0xab01, Known: true}, parseChecksum(text, 12))

@@ -69,7 +69,8 @@ func updated(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error
 
 func scoped(name string) map[string]string { return map[string]string{"encryption-scope": name} }
 
-func TestEncryptionIsSentByEveryRequest(t *testing.T) {
+// Encryption is sent by every request.
+func TestWithCustomerKeyRequests(t *testing.T) {
 	const long = "twelve bytes"
 	key := WithCustomerKey(keyBytes(t, firstKey))
 	source := WithSourceCustomerKey(keyBytes(t, secondKey))
@@ -173,7 +174,8 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 	}
 }
 
-func TestInvalidNativeOptions(t *testing.T) {
+// An invalid native option fails before a request.
+func TestNativeOptionsInvalid(t *testing.T) {
 	key := make([]byte, 32)
 	for name, row := range map[string]struct {
 		opts     []storage.UploadOption
@@ -238,7 +240,8 @@ func requireSecret(t *testing.T, text string) {
 	}
 }
 
-func TestACustomerKeyIsNeverShown(t *testing.T) {
+// A customer key is never shown.
+func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	key := keyBytes(t, firstKey)
 	value := customerkey.New("WithCustomerKey", key)
 	option := WithCustomerKey(key)
@@ -264,7 +267,8 @@ func TestACustomerKeyIsNeverShown(t *testing.T) {
 	requireSecret(t, value.Fingerprint())
 }
 
-func TestACustomerKeyIsInNoErrorAndNoJournal(t *testing.T) {
+// A customer key is in no error and no journal.
+func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	option := WithCustomerKey(keyBytes(t, firstKey))
 	for _, answer := range []said{refusing(409, "BlobUsesCustomerSpecifiedEncryption"), refusing(500, "InternalError"), {Cut: true}, {Status: 403}} {
 		b := engine.New(newScript(t, answer).driver(t), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -288,7 +292,8 @@ func TestACustomerKeyIsInNoErrorAndNoJournal(t *testing.T) {
 	requireSecret(t, string(text))
 }
 
-func TestAResumedUploadNeedsTheSameKey(t *testing.T) {
+// A resumed upload needs the same key.
+func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 	for name, row := range map[string]struct {
 		key  string
 		want int // blocks that the second process sends
@@ -325,7 +330,8 @@ func (address redirectTo) RoundTrip(r *http.Request) (*http.Response, error) {
 	return transport.RoundTrip(r)
 }
 
-func TestAnObjectWithACustomersKeySaysHowToReadIt(t *testing.T) {
+// The error of a read without the customer's key says how to read the object.
+func TestWithCustomerKeyHint(t *testing.T) {
 	b := engine.New(newScript(t, refusing(409, "BlobUsesCustomerSpecifiedEncryption")).driver(t))
 	_, err := b.Attrs(t.Context(), "a")
 	var e *storage.Error
@@ -334,7 +340,8 @@ func TestAnObjectWithACustomersKeySaysHowToReadIt(t *testing.T) {
 	require.Contains(t, e.Hint, "WithCustomerKey")
 }
 
-func TestAccessTier(t *testing.T) {
+// The access tier is in each request that writes.
+func TestWithAccessTier(t *testing.T) {
 	for name, row := range map[string]struct {
 		answers []said
 		do      func(b storage.Bucket) (*storage.Attrs, error)
@@ -468,7 +475,8 @@ var changedBy = map[string]struct {
 	}, 0},
 }
 
-func TestOptionsChangeEveryRequest(t *testing.T) {
+// Options change every request.
+func TestWithOptionsRequests(t *testing.T) {
 	for name, row := range changedBy {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
@@ -481,7 +489,7 @@ func TestOptionsChangeEveryRequest(t *testing.T) {
 }
 
 // Options that do not reach the request which has the effect are not dropped.
-func TestOptionsWithoutTheirFunctionAreUnsupported(t *testing.T) {
+func TestWithOptionsUnsupported(t *testing.T) {
 	for name, row := range changedBy {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, anObject("hello"))
@@ -499,7 +507,8 @@ func TestOptionsWithoutTheirFunctionAreUnsupported(t *testing.T) {
 	}
 }
 
-func TestSignedURLsCarryNativeOptions(t *testing.T) {
+// Signed URLs carry native options.
+func TestSignedURLNativeOptions(t *testing.T) {
 	b := engine.New(signer(t, Config{EncryptionScope: "account-wide"}))
 	key := WithCustomerKey(keyBytes(t, firstKey))
 

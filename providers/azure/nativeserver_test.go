@@ -15,7 +15,7 @@ import (
 )
 
 // A lease is what this package has no option for.
-func TestOptionsReachAnObjectUnderALease(t *testing.T) {
+func TestWithOptionsUnderLease(t *testing.T) {
 	b, d := signingBucket(t)
 	ctx := t.Context()
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
@@ -111,7 +111,7 @@ func uploadOptions(opts []storage.NativeOption) []storage.UploadOption {
 }
 
 // The emulator has no encryption by a customer's key, and says so: the key is not dropped.
-func TestTheEmulatorRefusesCustomerKeys(t *testing.T) {
+func TestWithCustomerKeyOnEmulator(t *testing.T) {
 	b, _ := signingBucket(t)
 	key := WithCustomerKey(keyBytes(t, firstKey))
 	start := time.Now()

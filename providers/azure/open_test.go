@@ -257,7 +257,8 @@ func TestResolveSettings(t *testing.T) {
 	}
 }
 
-func TestInvalidConfig(t *testing.T) {
+// An invalid Config is InvalidArgument.
+func TestOpenInvalidConfig(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
 	for name, c := range map[string]Config{
@@ -295,7 +296,8 @@ func TestInvalidConfig(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
 }
 
-func TestNamedCredentialsThatNothingHas(t *testing.T) {
+// Named credentials that no variable has fail with the names of the variables.
+func TestCredentialsByNameMissing(t *testing.T) {
 	const says = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
 	for name, row := range map[string]struct {
 		config Config
@@ -402,7 +404,7 @@ func TestDescribe(t *testing.T) {
 }
 
 // All requests use the account in the path of a host with dots.
-func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
+func TestEndpointWithAccountInPath(t *testing.T) {
 	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
 	there := s.server.Listener.Addr().String()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -443,7 +445,8 @@ func TestLocateIdentifiesTheCredential(t *testing.T) {
 	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
 }
 
-func TestAnSDKClientMakesOneAttempt(t *testing.T) {
+// An SDK client makes one attempt.
+func TestConfigClientAttempts(t *testing.T) {
 	s := newScript(t, refusing(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
@@ -483,7 +486,8 @@ func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	require.Contains(t, native.URL(), "/photos")
 }
 
-func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
+// The default chain of another host asks no metadata service.
+func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	inEnvironment(t, nil)
 	for endpoint, local := range map[string]bool{
 		"https://acme.blob.core.windows.net":        false,
@@ -508,9 +512,9 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")
 }
 
-// The identity service of the public cloud knows nobody of another one.
-// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
-func TestTheDefaultChainAsksTheCloudOfTheEndpoint(t *testing.T) {
+// The default chain asks the cloud of the endpoint: the identity service of the public cloud knows nobody of
+// another one. https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds.
+func TestDefaultChainOfCloud(t *testing.T) {
 	inEnvironment(t, nil)
 	for endpoint, want := range map[string]string{
 		"https://acme.blob.core.windows.net":       "",
@@ -530,7 +534,8 @@ func TestTheDefaultChainAsksTheCloudOfTheEndpoint(t *testing.T) {
 	require.NoError(t, a.close())
 }
 
-func TestAKeyWithAnSDKClientSigns(t *testing.T) {
+// A key with an SDK client signs.
+func TestConfigKeyWithClient(t *testing.T) {
 	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
 	require.NoError(t, err)

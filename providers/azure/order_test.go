@@ -90,7 +90,8 @@ func TestCompareUTF16(t *testing.T) {
 	}
 }
 
-func TestAListingIsInByteOrderForAllPageSizes(t *testing.T) {
+// A listing is in byte order for all page sizes.
+func TestListByteOrder(t *testing.T) {
 	want := slices.Sorted(slices.Values(mixed[1:]))
 	l := newListServer(t, mixed[1:])
 	require.NotEqual(t, want, l.keys, "the orders differ")
@@ -102,7 +103,8 @@ func TestAListingIsInByteOrderForAllPageSizes(t *testing.T) {
 	}
 }
 
-func TestAListingStartsAfterAnyKey(t *testing.T) {
+// A listing starts after any key.
+func TestListStartAfter(t *testing.T) {
 	all := slices.Sorted(slices.Values(mixed[1:]))
 	b := newListServer(t, mixed[1:]).open(t)
 	for _, start := range all {
@@ -121,7 +123,8 @@ func TestAListingStartsAfterAnyKey(t *testing.T) {
 	}
 }
 
-func TestByteOrderCostsNoRequestIfOrdersAgree(t *testing.T) {
+// Byte order costs no request if the orders agree.
+func TestListByteOrderRequests(t *testing.T) {
 	var keys []string
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("a\uFF08%03d", i))
@@ -131,7 +134,8 @@ func TestByteOrderCostsNoRequestIfOrdersAgree(t *testing.T) {
 	require.Equal(t, int64(10), l.asked.Load())
 }
 
-func TestManyEmojiAreListedInPages(t *testing.T) {
+// Many emoji are listed in pages.
+func TestListEmojiInPages(t *testing.T) {
 	var keys []string
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("😀/%03d", i))

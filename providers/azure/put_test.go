@@ -99,7 +99,8 @@ func TestPutErrors(t *testing.T) {
 	}
 }
 
-func TestABodyWithAnotherChecksumIsNotSent(t *testing.T) {
+// A body with another checksum is not sent.
+func TestPutWrongChecksum(t *testing.T) {
 	s := newScript(t, created)
 	r := wiretest.Put("a", "hello")
 	r.CRC32C = wiretest.CRC32C("hallo")
@@ -119,7 +120,8 @@ func TestABodyWithAnotherChecksumIsNotSent(t *testing.T) {
 	require.Empty(t, s.server.Requests())
 }
 
-func TestALostResponseIsUnknown(t *testing.T) {
+// The outcome of a Put whose response is lost is unknown.
+func TestPutResponseLost(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for name, row := range map[string]struct {
@@ -153,7 +155,7 @@ func TestALostResponseIsUnknown(t *testing.T) {
 }
 
 // Another transport does not report how much of a request was sent.
-func TestALostResponseOfAnotherTransportIsUnknown(t *testing.T) {
+func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	own := func(c *Config) {

@@ -17,7 +17,7 @@ import (
 )
 
 // Azure's own responses, which others have recorded.
-func TestAzuresRecordedResponses(t *testing.T) {
+func TestRecordedResponsesOfAzure(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Azure))
 }
 
@@ -54,7 +54,7 @@ func recordedStore() recorded.Store {
 }
 
 // A recording of Azurite is played as Azure's are.
-func TestOwnRecording(t *testing.T) {
+func TestRecordedResponsesOfAzurite(t *testing.T) {
 	s := needAzurite(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "Azurite",

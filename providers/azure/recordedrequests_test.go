@@ -56,7 +56,7 @@ const recordedContainer = "go-cloud-bucket"
 
 // Azurite gets the requests that others have sent to Azure, in the same order, and responds as Azure
 // did.
-func TestAzuresRecordedRequests(t *testing.T) {
+func TestRecordedRequestsOfAzure(t *testing.T) {
 	emulator := needAzurite(t)
 	account, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)

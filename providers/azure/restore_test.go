@@ -44,7 +44,7 @@ func TestRestoreRequests(t *testing.T) {
 }
 
 // The emulator restores at once.
-func TestAnArchivedObjectIsRestored(t *testing.T) {
+func TestRestoreArchived(t *testing.T) {
 	b, _ := signingBucket(t)
 	ctx := t.Context()
 	attrs, err := b.Upload(ctx, "a", strings.NewReader("text"), WithAccessTier(blob.AccessTierArchive))
@@ -89,7 +89,8 @@ func TestRestoreErrors(t *testing.T) {
 	}
 }
 
-func TestAnArchivedObjectSaysHowToReadIt(t *testing.T) {
+// The error of a read of an archived object says how to read it.
+func TestDownloadArchivedHint(t *testing.T) {
 	_, err := engine.New(newScript(t, refusing(409, "BlobArchived")).driver(t)).Download(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)

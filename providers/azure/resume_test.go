@@ -14,24 +14,27 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestADownloadResumesAfterALostConnection(t *testing.T) {
+// A download resumes after a lost connection.
+func TestDownloadResumes(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.DownloadResumes(t, s.root(), s.openAt(t))
 }
 
-func TestADownloadNeverMixesRevisions(t *testing.T) {
+// A download never mixes revisions.
+func TestDownloadPinsRevision(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
 }
 
-func TestAStaleConnectionIsNoticedOnlyByTheDriver(t *testing.T) {
+// A stale connection is noticed only by the driver.
+func TestStaleConnections(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.StaleConnections(t, s.root(), s.openAt(t))
 }
 
-// A file is replaced and restored between three calls with one journal. The
+// A resumed upload never mixes bodies. A file is replaced and restored between three calls with one journal. The
 // responses to the second call are lost.
-func TestAResumedUploadNeverMixesBodies(t *testing.T) {
+func TestWithResumeReplacedFile(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	const part = 1 << 20

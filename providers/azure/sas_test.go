@@ -134,7 +134,8 @@ func parsedQuery(t *testing.T, text string) url.Values {
 	return values
 }
 
-func TestAccountKeySignatureEqualsTheSDKs(t *testing.T) {
+// The signature of an account key is the SDK's.
+func TestAccountKeySignatureMatchesSDK(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)
 	for name, g := range grants() {
@@ -188,7 +189,8 @@ func testUserKey() *signingKey {
 	}}
 }
 
-func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
+// The string to sign is the documented one.
+func TestStringToSign(t *testing.T) {
 	granted := testGrant(func(g *grant) {
 		g.key = "a b/+%é"
 		g.permissions = "r"
@@ -243,7 +245,7 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 
 // Azure reads every signed field from the query, so each one that is not empty
 // must be there.
-func TestTheQueryHasAllSignedFields(t *testing.T) {
+func TestSignedQueryHasAllFields(t *testing.T) {
 	g := testGrant(func(g *grant) {
 		g.version = "2026-03-01T00:00:00.1234567Z"
 		g.disposition = "inline"
@@ -273,7 +275,8 @@ func TestTheQueryHasAllSignedFields(t *testing.T) {
 	}, got)
 }
 
-func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
+// Requests and signatures have the configured version.
+func TestConfigAPIVersion(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
@@ -286,14 +289,16 @@ func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
 	require.Contains(t, signedURL.URL, "sv=2019-07-07")
 }
 
-func TestAVersionThatNobodyKnowsIsRefused(t *testing.T) {
+// A version that nobody knows is refused.
+func TestConfigAPIVersionUnknown(t *testing.T) {
 	for _, version := range []string{"latest", "2015-04-05", "2999-01-01", "2019-7-7"} {
 		_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, APIVersion: version})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
 	}
 }
 
-func TestTheQueryIsEscapedForEveryClient(t *testing.T) {
+// The query is escaped for every client.
+func TestSignedQueryEscaped(t *testing.T) {
 	g := testGrant(func(g *grant) {
 		g.disposition = `attachment; filename="a+b&c=d.png"`
 	})
@@ -304,12 +309,12 @@ func TestTheQueryIsEscapedForEveryClient(t *testing.T) {
 
 // The signed fields depend on the version. If the SDK changes its version, read
 // the documentation again.
-func TestTheVersionEqualsTheSDKs(t *testing.T) {
+func TestSASVersionMatchesSDK(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }
 
 // Signing must not cost more than with the SDK.
-func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
+func TestSignAllocations(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)
 	key := newSigningKey(testAccount, testKey, "")

@@ -92,7 +92,8 @@ func TestCreateBucketHints(t *testing.T) {
 	}
 }
 
-func TestCORSRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
+// CORS rules are set before the bucket is created.
+func TestCreateBucketWithCORS(t *testing.T) {
 	rules := storage.WithCORS(rulesOfTwo...)
 	t.Run("so that nothing has to be undone", func(t *testing.T) {
 		s := newStandIn(t, map[string]reply{
@@ -123,7 +124,7 @@ func TestCORSRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
 }
 
 // The driver does not send the account's other properties, so Azure keeps them.
-func TestCORSRequests(t *testing.T) {
+func TestWithCORSRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		rules []storage.CORSRule
 		body  string
@@ -155,7 +156,8 @@ func TestUpdateBucketOfAMissingBucket(t *testing.T) {
 	require.Equal(t, []string{askHead}, s.requests(), "the account's rules are everybody's")
 }
 
-func TestPublicAccessRequests(t *testing.T) {
+// A change of public access keeps the policies of the container.
+func TestWithPublicAccessRequests(t *testing.T) {
 	const policies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><AccessPolicy><Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry><Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
 	const changed = "Wed, 04 Mar 2026 05:06:07 GMT"
 	for name, test := range map[string]struct {
@@ -215,7 +217,8 @@ func TestPublicAccessRequests(t *testing.T) {
 	}
 }
 
-func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
+// An update succeeds whatever is read after it.
+func TestUpdateBucketReadFails(t *testing.T) {
 	const policies = `<SignedIdentifiers/>`
 	s := newStandIn(t, map[string]reply{
 		askHead:      {status: http.StatusOK},
@@ -272,9 +275,9 @@ func page(marker string, names ...string) reply {
 	}
 }
 
-// Azure deletes a container with its blobs, so the driver looks for old versions
-// on every page.
-func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
+// A bucket with old versions is not deleted. Azure deletes a container with its blobs, so the driver looks for old
+// versions on every page.
+func TestDeleteBucketWithOldVersions(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
 	for name, test := range map[string]struct {
@@ -307,7 +310,7 @@ func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
 }
 
 // Old versions of parts are of uploads that have ended; nobody may see them, and nobody needs them.
-func TestABucketWithOldPartsIsDeleted(t *testing.T) {
+func TestDeleteBucketWithOldParts(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	upload := page("")
@@ -338,7 +341,7 @@ func TestABucketWithOldPartsIsDeleted(t *testing.T) {
 }
 
 // An account without versions may refuse to list them.
-func TestABucketOfAnAccountWithoutVersionsIsDeleted(t *testing.T) {
+func TestDeleteBucketWithoutVersions(t *testing.T) {
 	const look, plain = "GET /photos?comp=list&include=versions&maxresults=100&restype=container", "GET /photos?comp=list&maxresults=100&restype=container"
 	for name, row := range map[string]struct {
 		page reply
@@ -356,7 +359,7 @@ func TestABucketOfAnAccountWithoutVersionsIsDeleted(t *testing.T) {
 }
 
 // A service that is older than versions refuses to list them.
-func TestABucketOfAnOldServiceIsDeleted(t *testing.T) {
+func TestDeleteBucketOfOldService(t *testing.T) {
 	s := newStandIn(t, map[string]reply{"GET /photos?comp=list&maxresults=100&restype=container": page(""), askRemove: {status: http.StatusAccepted}})
 	d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey, APIVersion: "2019-07-07"})
 	require.NoError(t, err)
@@ -364,7 +367,8 @@ func TestABucketOfAnOldServiceIsDeleted(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-func TestBucketsArePaged(t *testing.T) {
+// Buckets are listed in pages.
+func TestBucketsPages(t *testing.T) {
 	s := newStandIn(t, map[string]reply{
 		"GET /?comp=list":          {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>$root</Name><Properties/></Container><Container><Name>a</Name><Properties><PublicAccess>blob</PublicAccess></Properties></Container></Containers><NextMarker>m</NextMarker></EnumerationResults>`},
 		"GET /?comp=list&marker=m": {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>b</Name><Properties/></Container></Containers><NextMarker/></EnumerationResults>`},
@@ -377,7 +381,8 @@ func TestBucketsArePaged(t *testing.T) {
 	require.Equal(t, []storage.BucketInfo{{Name: "$root", Provider: "azure"}, {Name: "a", Provider: "azure", Public: true}, {Name: "b", Provider: "azure"}}, infos)
 }
 
-func TestSettingsOfTheManagementPlaneAreUnsupported(t *testing.T) {
+// Settings of the management plane are unsupported.
+func TestUpdateBucketManagementPlane(t *testing.T) {
 	six := make([]storage.CORSRule, 6)
 	for i := range six {
 		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
@@ -416,7 +421,8 @@ func TestSettingsOfTheManagementPlaneAreUnsupported(t *testing.T) {
 	})
 }
 
-func TestALostResponseToCreateBucketIsUnknown(t *testing.T) {
+// The outcome of a CreateBucket whose response is lost is unknown.
+func TestCreateBucketResponseLost(t *testing.T) {
 	s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusInternalServerError, code: "InternalError"}})
 	_, err := s.service(t).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.OutcomeUnknown)

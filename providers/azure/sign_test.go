@@ -34,7 +34,8 @@ func signer(t *testing.T, c Config) *objectDriver {
 	return d.(*objectDriver)
 }
 
-func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
+// Signed paths are escaped byte by byte.
+func TestSignedURLEscapesPath(t *testing.T) {
 	d := signer(t, Config{})
 	for _, key := range signedKeys {
 		signedURL, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -92,7 +93,8 @@ func TestSigningBaseURL(t *testing.T) {
 	}
 }
 
-func TestSignedUntil(t *testing.T) {
+// A signed URL is valid for at least the requested time.
+func TestSignedURLExpires(t *testing.T) {
 	second := signedAt.Truncate(time.Second)
 	for name, test := range map[string]struct {
 		ttl  time.Duration
@@ -117,7 +119,8 @@ func TestSignedUntil(t *testing.T) {
 	}
 }
 
-func TestSignedPermissions(t *testing.T) {
+// A signed URL has no more permissions than it needs.
+func TestSignedURLPermissions(t *testing.T) {
 	for name, test := range map[string]struct {
 		ask  *driver.SignRequest
 		want string
@@ -167,7 +170,8 @@ func TestSignedUploadHeaders(t *testing.T) {
 	require.Equal(t, want, signedURL.Header)
 }
 
-func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
+// Signed downloads set response headers.
+func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	signedURL, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
 		r.ResponseName = "a bé.png"
@@ -208,7 +212,7 @@ func TestStableURLsOfAzure(t *testing.T) {
 
 // Delete Blob refuses a blob with snapshots without the header, and a version with it.
 // https://learn.microsoft.com/rest/api/storageservices/delete-blob
-func TestASignedRemovalIncludesSnapshots(t *testing.T) {
+func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 	removal := download(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
 	})
@@ -222,7 +226,8 @@ func TestASignedRemovalIncludesSnapshots(t *testing.T) {
 	require.Equal(t, "bv", parsedQuery(t, signedURL.URL).Get("sr"))
 }
 
-func TestUnsupportedSigning(t *testing.T) {
+// A signed URL is refused if the account has no key or Azure cannot enforce its options.
+func TestSignedURLUnsupported(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		config Config
@@ -293,8 +298,8 @@ func TestSigningFeatures(t *testing.T) {
 	}
 }
 
-// Azure verifies a signature by the account's name, not by the host.
-func TestATokenSignsIfTheAccountIsKnown(t *testing.T) {
+// A token signs if the account is known. Azure verifies a signature by the account's name, not by the host.
+func TestSignByTokenNeedsAccount(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config
 		want   bool

@@ -16,7 +16,7 @@ import (
 
 // A bucket with a shared access signature of its container can do everything that
 // the signature permits, including server copies.
-func TestBucketWithASharedAccessSignature(t *testing.T) {
+func TestOpenWithSharedAccessSignature(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	permissions := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
@@ -47,7 +47,8 @@ func TestBucketWithASharedAccessSignature(t *testing.T) {
 	}
 }
 
-func TestBucketFromTheEnvironment(t *testing.T) {
+// A bucket is opened with the credentials of the environment.
+func TestOpenFromEnvironment(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint="+s.endpoint)
@@ -58,7 +59,8 @@ func TestBucketFromTheEnvironment(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-func TestAPrivateContainerRefusesAnonymousRequests(t *testing.T) {
+// A private container refuses anonymous requests.
+func TestConfigAnonymousPrivateContainer(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, Anonymous: true})

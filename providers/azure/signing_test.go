@@ -94,7 +94,8 @@ func TestSignedURLsWork(t *testing.T) {
 	}
 }
 
-func TestASignedUploadIfAbsentCreatesOnce(t *testing.T) {
+// A signed upload with IfAbsent creates once.
+func TestSignedUploadURLIfAbsent(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			b, _ := signingBucket(t)
@@ -110,7 +111,8 @@ func TestASignedUploadIfAbsentCreatesOnce(t *testing.T) {
 	}
 }
 
-func TestASignedDownloadHasTheRequestedHeaders(t *testing.T) {
+// A signed download has the requested headers.
+func TestSignedDownloadURLHeaders(t *testing.T) {
 	b, _ := signingBucket(t)
 	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
@@ -123,7 +125,8 @@ func TestASignedDownloadHasTheRequestedHeaders(t *testing.T) {
 	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.Header.Get("Content-Disposition"))
 }
 
-func TestASignedURLPermitsNothingElse(t *testing.T) {
+// A signed URL permits nothing else.
+func TestSignedURLPermitsNothingElse(t *testing.T) {
 	b, d := signingBucket(t)
 	for _, key := range []string{"a", "b"} {
 		signedURL, err := b.SignedUploadURL(t.Context(), key)

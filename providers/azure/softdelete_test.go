@@ -42,7 +42,8 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removed.Add(3*day)))
 }
 
-func TestABlobIsKeptForTheDaysThatRemain(t *testing.T) {
+// A blob is kept for the days that remain.
+func TestKeptUntil(t *testing.T) {
 	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	p := &container.BlobProperties{DeletedTime: &removed, RemainingRetentionDays: to.Ptr(int32(3))}
 	require.Equal(t, removed.Add(3*day), keptUntil(p, removed.Add(time.Hour)))

@@ -28,7 +28,8 @@ func requireTags(t *testing.T, r http.Header, want map[string]string) {
 	require.Equal(t, want, got)
 }
 
-func TestEveryWriteSendsItsTags(t *testing.T) {
+// Every write sends its tags.
+func TestTagHeadersOfWrites(t *testing.T) {
 	object := anObject("hello")
 	controls := storage.Controls{Tags: someTags}
 	for name, write := range map[string]struct {
@@ -91,7 +92,8 @@ func TestTagRequests(t *testing.T) {
 	}
 }
 
-func TestReadsCountTags(t *testing.T) {
+// Reads count tags.
+func TestTagCountOfReads(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Tag-Count", "3"))
 	d := s.driver(t)
 	r := &driver.GetRequest{Key: "a", Length: -1}
@@ -155,7 +157,7 @@ const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanni
 // Defender for Storage tags every upload. The role Storage Blob Data Contributor may not read tags,
 // and a verdict is about the object that was scanned.
 // https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900, https://github.com/microsoft/AzureStorageExplorer/issues/6709
-func TestACopyOfAScannedObject(t *testing.T) {
+func TestCopyScannedObject(t *testing.T) {
 	for name, row := range map[string]struct {
 		tags said
 		want map[string]string
@@ -194,7 +196,7 @@ func TestACopyOfAScannedObject(t *testing.T) {
 }
 
 // A role or a signature may read tags and not write them. The copy then fails, and says why.
-func TestACopyWhoseTagsMayNotBeWritten(t *testing.T) {
+func TestCopyTagsMayNotBeWritten(t *testing.T) {
 	for name, opts := range map[string][]storage.CopyOption{
 		"by one request": nil,
 		"in blocks":      {storage.WithContentType("text/html")},

@@ -18,8 +18,10 @@ func openedBy(t *testing.T) wiretest.OpenWithClient {
 	}
 }
 
-func TestEveryCallEndsThatAServerNeverAnswers(t *testing.T) { wiretest.SilentServer(t, openedBy(t)) }
+// Every call ends that a server never answers.
+func TestSilentServer(t *testing.T) { wiretest.SilentServer(t, openedBy(t)) }
 
-func TestHooksAreToldTheRequestsThatTheServerSees(t *testing.T) {
+// Hooks are told the requests that the server sees.
+func TestHooksCountRequests(t *testing.T) {
 	wiretest.CountedRequests(t, openedBy(t))
 }

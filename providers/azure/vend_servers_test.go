@@ -14,7 +14,7 @@ import (
 )
 
 // Azurite has no hierarchical namespace, so that only credentials of whole containers can be tried on it.
-func TestVendedCredentialsOfAContainer(t *testing.T) {
+func TestVendContainer(t *testing.T) {
 	emulator := needAzurite(t)
 	c := azure.Config{
 		Bucket:     emulator.container(t),

@@ -28,7 +28,8 @@ func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 	return &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: time.Hour}
 }
 
-func TestAVendedSignatureIsOfADirectoryOrTheContainer(t *testing.T) {
+// A vended signature is of a directory or the container.
+func TestVendDirectoryOrContainer(t *testing.T) {
 	for _, row := range []struct {
 		prefix, kind, depth, permissions string
 		rights                           storage.Rights
@@ -54,7 +55,8 @@ func TestAVendedSignatureIsOfADirectoryOrTheContainer(t *testing.T) {
 	}
 }
 
-func TestAPrefixNeedsAHierarchicalNamespace(t *testing.T) {
+// A prefix needs a hierarchical namespace.
+func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	flat := vending(t, func(c *Config) {
 		c.HierarchicalNamespace = false
 	})
@@ -70,7 +72,8 @@ func TestAPrefixNeedsAHierarchicalNamespace(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestOnlyAnAccountThatSignsVends(t *testing.T) {
+// Only an account that signs vends.
+func TestVendNeedsSigningAccount(t *testing.T) {
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
 	require.True(t, has(vending(t, nil)))
 	require.False(t, has(vending(t, func(c *Config) {

@@ -62,7 +62,8 @@ func signatureOfSource(t *testing.T, source string) string {
 	return u.Query().Get("sig")
 }
 
-func TestCredentialsAreReplacedWithinACopyOfManyBlocks(t *testing.T) {
+// Credentials are replaced within a copy of many blocks.
+func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, b storage.Bucket) error {
 			_, err := storage.Copy(ctx, b, "to", b, "from")
@@ -75,6 +76,7 @@ func TestCredentialsAreReplacedWithinACopyOfManyBlocks(t *testing.T) {
 	})
 }
 
-func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
+// Refused credentials are replaced once.
+func TestCredentialsRefusedReplacedOnce(t *testing.T) {
 	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

@@ -32,7 +32,8 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 	return signed.Encode()
 }
 
-func TestCredentialsThatHoldForAPrefix(t *testing.T) {
+// Credentials hold for the objects of a prefix.
+func TestCredentialsForPrefix(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
 	all := signatureOf(t, container, sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true})

@@ -39,7 +39,8 @@ func versionsOf(entries []storage.VersionEntry) []versionOf {
 	return all
 }
 
-func TestVersionsAreListedNewestFirst(t *testing.T) {
+// Versions are listed newest first.
+func TestListVersionsNewestFirst(t *testing.T) {
 	s := newScript(t, listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
 	page, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "p"})
 	require.NoError(t, err)
@@ -53,7 +54,8 @@ func TestVersionsAreListedNewestFirst(t *testing.T) {
 	require.Equal(t, etag, page.Entries[0].Revision)
 }
 
-func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
+// A key's versions stay together across pages.
+func TestListVersionsAcrossPages(t *testing.T) {
 	pages := []said{
 		listing("m1", versionEntry("a", 1, true), versionEntry("b", 1, false)),
 		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
@@ -74,7 +76,8 @@ func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
 	require.Empty(t, second.Token)
 }
 
-func TestInvalidVersionPageTokens(t *testing.T) {
+// An invalid page token of versions fails without a request.
+func TestListVersionsInvalidTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
 		_, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: token})
@@ -102,7 +105,8 @@ func TestVersionRequests(t *testing.T) {
 	require.Empty(t, s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
 }
 
-func TestInvalidVersionsSendNoRequest(t *testing.T) {
+// Invalid versions send no request.
+func TestVersionInvalid(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
 	for _, version := range []string{"x", "null", "2026-11-20", "2026-11-20T12:00:01.0000000", "../a"} {
@@ -116,7 +120,8 @@ func TestInvalidVersionsSendNoRequest(t *testing.T) {
 	require.Empty(t, s.server.Requests())
 }
 
-func TestMissingVersion(t *testing.T) {
+// A missing version is ObjectNotFound, and its removal succeeds.
+func TestVersionMissing(t *testing.T) {
 	s := newScript(t, refusing(404, "BlobNotFound"))
 	d := s.driver(t)
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
@@ -125,7 +130,7 @@ func TestMissingVersion(t *testing.T) {
 }
 
 // Those that a role could not remove with their upload, or that an older release left.
-func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
+func TestVersionsOfPartsRemovable(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	s := newScript(t)
 	s.server.Answer = func(r wiretest.Request) said {
