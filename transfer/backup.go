@@ -87,6 +87,7 @@ func (j *job) openBackup(dst, src End) error {
 	plain := *j.settings
 	plain.rule = nil
 	plain.resume = ""
+	plain.cache = nil
 	j.saved = &backup{end, newTransferrer(end, j.dst, &plain)}
 	return nil
 }

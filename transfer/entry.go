@@ -18,6 +18,7 @@ type entry struct {
 	// The field written is the time at which the file was written, by a clock that no program can
 	// set. It is zero if the time is not known.
 	written  time.Time
+	inode    uint64 // of a file of a directory; 0 if not known
 	revision string
 	etag     string
 	err      error // why the entry is of kind broken or unlisted

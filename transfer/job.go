@@ -152,6 +152,9 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		_, _, _ = j.src.close(), j.dst.close(), j.saved.close()
 		return fileError(op, "", err)
 	}
+	if !j.comparing {
+		j.settings.cache = openCache(j.settings, dst, src)
+	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
 	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
@@ -223,16 +226,18 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes the job skip the directory of WithResume when it lists files. In a transfer
-// between two directories, the listing of each directory also skips the other directory.
+// skipDirs makes the job skip the directories of WithResume and WithCache when it lists files. In a
+// transfer between two directories, the listing of each directory also skips the other directory.
 //
 // For example, the destination lies inside the source, in a folder that WithExclude excludes. The
 // file system may show this folder under a second name. WithExclude does not match the second name,
 // but the job must not read the destination as a part of the source.
 func (j *job) skipDirs() error {
-	var kept fs.FileInfo
-	if j.settings.resume != "" {
-		kept, _ = os.Stat(j.settings.resume) // the directory may not exist yet: a dry run does not create it
+	kept := map[string]fs.FileInfo{}
+	for option, dir := range map[string]string{"WithResume": j.settings.resume, "WithCache": j.settings.cacheDir} {
+		if info, err := os.Stat(dir); err == nil { // the directory may not exist yet
+			kept[option] = info
+		}
 	}
 	ends := [...]openedEnd{j.src, j.dst}
 	for i, end := range ends {
@@ -244,11 +249,11 @@ func (j *job) skipDirs() error {
 		if err != nil {
 			return fileError("read", "", err)
 		}
-		if kept != nil {
-			if os.SameFile(info, kept) {
-				return invalid("WithResume", "must name another directory than the source or destination")
+		for option, dir := range kept {
+			if os.SameFile(info, dir) {
+				return invalid(option, "must name another directory than the source or destination")
 			}
-			t.skipped = append(t.skipped, kept)
+			t.skipped = append(t.skipped, dir)
 		}
 		if other, ok := ends[1-i].(*tree); ok && !j.comparing {
 			other.skipped = append(other.skipped, info)
@@ -287,6 +292,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 		early = errors.Join(early, j.places.end(ctx))
 		_ = j.src.close() // the source was only read, so an error does not matter
 		early = errors.Join(early, j.saved.close(), j.dst.close())
+		j.settings.cache.close(early == nil && j.after == "" && j.settings.only == nil)
 	}()
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
 	defer stop()

@@ -255,7 +255,11 @@ func compareKnown(j *job, t *task) comparison {
 	case j.settings.checksum:
 		return unclear
 	}
-	return j.transferrer.compare(t.src, t.dst)
+	c := j.transferrer.compare(t.src, t.dst)
+	if c == unclear && j.settings.cache.has(t.src, t.dst) {
+		return same
+	}
+	return c
 }
 
 // paths holds keys that may be directories of a later key. Each key in paths is a prefix of the

@@ -20,7 +20,7 @@ const maxConcurrency = 10_000
 // [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithShardBounds],
 // [WithLinks], [WithChecksum], [WithSizeOnly], [WithMissingOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
 // [WithBeforeDelete], [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
-// [WithJournal], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
+// [WithJournal], [WithCache], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
@@ -39,6 +39,7 @@ type settings struct {
 	progress     func(Progress)
 	changes      func(Change)
 	resume       string
+	cacheDir     string
 	now          func() time.Time
 	nowGiven     bool // whether WithNow has set now
 	noSync       bool
@@ -50,6 +51,7 @@ type settings struct {
 	missingOnly  bool
 	move         bool
 	journal      *journal
+	cache        *cache // nil if the job has none
 	// The fields from minSize to shards select files by size, time and shard.
 	minSize, maxSize              int64
 	hasMaxSize                    bool

@@ -36,6 +36,7 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 			return err
 		}
 		if equal {
+			j.settings.cache.note(t.src, t.dst)
 			return j.skipSame(ctx, t)
 		}
 		j.reporter.meter.totalBytes.Add(t.src.size)

@@ -22,7 +22,11 @@ type uploader struct {
 // Otherwise, it returns the constant unclear. A time in the future comes from a wrong clock, so
 // compare does not use it.
 func (u *uploader) compare(src, dst entry) comparison {
-	if !u.settings.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
+	changed := src.modified
+	if u.settings.cache != nil && src.written.After(changed) { // an older file may have replaced the file
+		changed = src.written
+	}
+	if !u.settings.future(dst.modified) && dst.modified.After(changed.Add(skew)) {
 		return same
 	}
 	return unclear
@@ -84,9 +88,12 @@ func (u *uploader) transfer(
 	if file := resumeDir(u.settings.resume).file(src.key, content.Size()); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
-	_, err = u.to.Upload(ctx, src.key, content.Reader(), opts...)
+	attrs, err := u.to.Upload(ctx, src.key, content.Reader(), opts...)
 	if err != nil && content.Changed() {
 		return 0, fileError("Upload", src.key, localfile.ErrChanged)
+	}
+	if err == nil {
+		u.settings.cache.note(fileEntry(src.key, info), entry{size: content.Size(), revision: attrs.Revision})
 	}
 	return content.Size(), err
 }

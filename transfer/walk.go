@@ -218,7 +218,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
 	case info.Mode().IsRegular():
-		c.entry.size, c.entry.modified, c.entry.written = info.Size(), info.ModTime(), localfile.Written(info)
+		c.entry = fileEntry(key, info) // of kind regular
 	default:
 		c.entry.kind = ignored
 	}

@@ -20,3 +20,12 @@ func Written(info fs.FileInfo) time.Time {
 	}
 	return time.Unix(stat.Ctim.Unix())
 }
+
+// Inode returns the number of a file in its file system, or 0 if the system does not report it.
+func Inode(info fs.FileInfo) uint64 {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(stat.Ino)
+}

@@ -1,0 +1,254 @@
+//go:build unix
+
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// aMinuteLate makes the clock of a job a minute late. A job remembers only files that were written a while
+// ago.
+func aMinuteLate() transfer.Option {
+	return transfer.WithNow(func() time.Time { return time.Now().Add(time.Minute) })
+}
+
+// Upload stores a.txt with a cache, then one end changes. The rows say what the next Upload does.
+func TestWithCacheUpload(t *testing.T) {
+	rewrite := func(t *testing.T, dir, text string) { write(t, dir, map[string]string{"a.txt": text}) }
+	tests := []struct {
+		name        string
+		change      func(t *testing.T, dir, cache string, b storage.Bucket)
+		opts        []transfer.Option
+		transferred bool
+		heads       int // requests for attributes
+	}{
+		{name: "nothing changed"},
+		{
+			name:        "an older file of the same size",
+			change:      func(t *testing.T, dir, _ string, _ storage.Bucket) { rewrite(t, dir, "after.") },
+			heads:       1,
+			transferred: false, // the metadata has the same time
+		},
+		{
+			name: "an older file with another time",
+			change: func(t *testing.T, dir, _ string, _ storage.Bucket) {
+				rewrite(t, dir, "after.")
+				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), longAgo, longAgo.Add(-time.Hour)))
+			},
+			heads:       1,
+			transferred: true,
+		},
+		{
+			name: "the object was replaced",
+			change: func(t *testing.T, _, _ string, b storage.Bucket) {
+				_, err := b.Upload(t.Context(), "a.txt", file("other."))
+				require.NoError(t, err)
+			},
+			heads:       1,
+			transferred: true,
+		},
+		{
+			name: "the object was removed",
+			change: func(t *testing.T, _, _ string, b storage.Bucket) {
+				require.NoError(t, b.Remove(t.Context(), "a.txt"))
+			},
+			transferred: true,
+		},
+		{
+			name: "the cache was removed",
+			change: func(t *testing.T, _, cache string, _ storage.Bucket) {
+				require.NoError(t, os.RemoveAll(cache))
+			},
+			heads: 1,
+		},
+		{
+			name: "the cache was cut",
+			change: func(t *testing.T, _, cache string, _ storage.Bucket) {
+				for _, path := range cacheFiles(t, cache) {
+					require.NoError(t, os.Truncate(path, 20))
+				}
+			},
+			heads: 1,
+		},
+		{
+			name: "the cache has other content",
+			change: func(t *testing.T, _, cache string, _ storage.Bucket) {
+				for _, path := range cacheFiles(t, cache) {
+					require.NoError(t, os.WriteFile(path, []byte("omnibucket-same2 and more than before"), 0o600))
+				}
+			},
+			heads: 1,
+		},
+		{name: "checksums are compared", opts: []transfer.Option{transfer.WithChecksum()}, heads: 1},
+		{name: "other files are selected", opts: []transfer.Option{transfer.WithInclude("*.txt")}, heads: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var seen calls
+			b := memstore.New(seen.layer())
+			dir := tree(t, map[string]string{"a.txt": "before"})
+			cache := t.TempDir()
+			_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+			require.NoError(t, err)
+			if tt.change != nil {
+				tt.change(t, dir, cache, b)
+			}
+			before := seen.count("Head")
+
+			opts := append(tt.opts, transfer.WithCache(cache), aMinuteLate())
+			report, err := transfer.Upload(t.Context(), b, dir, opts...)
+			require.NoError(t, err)
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.heads, seen.count("Head")-before)
+		})
+	}
+}
+
+func cacheFiles(t *testing.T, cache string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(cache, "*.same"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return files
+}
+
+// The first job after a download asks about each file, and the next ones about none.
+func TestWithCacheDownload(t *testing.T) {
+	var seen calls
+	b := memstore.New(seen.layer())
+	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "1", "b/c": "2", "b/d": "3"}))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	cache := t.TempDir()
+	for _, heads := range []int{0, 3, 0, 0, 0} {
+		before := seen.count("Head")
+		_, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+		require.NoError(t, err)
+		require.Equal(t, heads, seen.count("Head")-before)
+	}
+
+	_, err = b.Upload(t.Context(), "b/c", file("9"))
+	require.NoError(t, err)
+	report, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Transferred)
+	have, err := os.ReadFile(filepath.Join(dir, "b/c"))
+	require.NoError(t, err)
+	require.Equal(t, "9", string(have))
+}
+
+// A copy between buckets asks again about an object that has other attributes now.
+func TestWithCacheCopy(t *testing.T) {
+	var seen calls
+	src := memstore.New()
+	dst := memstore.New(seen.layer())
+	for _, key := range []string{"a", "b"} {
+		_, err := src.Upload(t.Context(), key, file("text"))
+		require.NoError(t, err)
+	}
+	cache := t.TempDir()
+	copies := func(transferred int64, heads int) {
+		t.Helper()
+		before := seen.count("Head")
+		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), aMinuteLate())
+		require.NoError(t, err)
+		require.Equal(t, transferred, report.Transferred)
+		require.Equal(t, heads, seen.count("Head")-before)
+	}
+	copies(2, 0)
+	copies(0, 2)
+	copies(0, 0)
+
+	_, err := src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
+	require.NoError(t, err)
+	copies(1, 1)
+	attrs, err := dst.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, "new", attrs.Metadata["tag"])
+}
+
+// A file system may give a later write the same time, so a file that was just written is not
+// remembered.
+func TestWithCacheFileJustWritten(t *testing.T) {
+	var seen calls
+	b := memstore.New(seen.layer())
+	dir := tree(t, map[string]string{"a.txt": "before"})
+	cache := t.TempDir()
+	for range 2 {
+		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, seen.count("Head"))
+}
+
+// A job that ends early, or does only a part, keeps what earlier jobs have seen.
+func TestWithCacheJobEndsEarly(t *testing.T) {
+	var seen calls
+	b := memstore.New(seen.layer())
+	dir := tree(t, map[string]string{"a": "1", "b": "2"})
+	cache := t.TempDir()
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = transfer.Upload(ctx, b, dir, transfer.WithCache(cache), aMinuteLate())
+	require.Error(t, err)
+	only := transfer.WithKeys(func(key string) bool { return key == "a" })
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate(), only)
+	require.NoError(t, err)
+
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	require.NoError(t, err)
+	require.Zero(t, seen.count("Head"))
+}
+
+// A dry run reads the cache, and leaves it as it is.
+func TestWithCacheDryRun(t *testing.T) {
+	b := memstore.New()
+	dir := tree(t, map[string]string{"a.txt": "before"})
+	cache := filepath.Join(t.TempDir(), "new")
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), transfer.WithDryRun())
+	require.NoError(t, err)
+	require.NoDirExists(t, cache)
+}
+
+// A directory of the cache below an end is no part of the job, and it cannot be the end itself.
+func TestWithCacheBelowAnEnd(t *testing.T) {
+	b := memstore.New()
+	dir := tree(t, map[string]string{"a.txt": "text"})
+	cache := filepath.Join(dir, "cache")
+	for range 2 {
+		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+		require.NoError(t, err)
+	}
+	require.Equal(t, map[string]string{"a.txt": "text"}, contents(t, b))
+
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(dir))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(""))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// What no job has used for a long time is removed.
+func TestWithCacheRemovesOldFiles(t *testing.T) {
+	b := memstore.New()
+	dir := tree(t, map[string]string{"a.txt": "text"})
+	cache := t.TempDir()
+	write(t, cache, map[string]string{"0123.same": "", "0123.same.tmp": "", "other": ""}) // of longAgo
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	require.NoError(t, err)
+	require.NoFileExists(t, filepath.Join(cache, "0123.same"))
+	require.NoFileExists(t, filepath.Join(cache, "0123.same.tmp"))
+	require.FileExists(t, filepath.Join(cache, "other"))
+}
