@@ -38,7 +38,10 @@ type shell struct {
 
 // newShell returns a shell without a configuration file.
 func newShell(t *testing.T) *shell {
-	return &shell{t: t, env: map[string]string{"XDG_CONFIG_HOME": filepath.Join(os.TempDir(), "omnibucket-none")}}
+	return &shell{t: t, env: map[string]string{
+		"XDG_CONFIG_HOME": filepath.Join(os.TempDir(), "omnibucket-none"),
+		"XDG_CACHE_HOME":  t.TempDir(),
+	}}
 }
 
 func (s *shell) around(src io.Reader, w, errs io.Writer) program.Environment {

@@ -3,6 +3,8 @@ package copying
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ type syncFlags struct {
 	resume, backup, inventory       string
 	maxDelete                       int64
 	limited, watch                  bool // limited is true if --max-delete was given
+	verify                          bool
 }
 
 // Sync returns the command sync.
@@ -35,6 +38,10 @@ func Sync(p *program.Program) *cobra.Command {
 destination are directories of this machine or folders in buckets. Repeating the
 command continues an interrupted sync. At the end, a summary is printed on standard
 error.
+
+Which files were the same is remembered in omnibucket/sync in $XDG_CACHE_HOME or in the
+system's directory for caches, so that the next run asks the store only about files that
+have changed. --verify asks about all.
 
 Patterns are those of a .gitignore file. A pattern without a slash, or with one only at
 its end, matches at any depth: '*.jpg', 'node_modules/'. Any other pattern matches from
@@ -77,6 +84,7 @@ note says before the first removal that more than half of the destination goes. 
 		"with --delete: remove nothing if more than this `number` of files would be removed (default: no limit)")
 	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
+	flags.BoolVar(&f.verify, "verify", false, "compare all files, also those that an earlier run has found to be the same")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
 	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
 	flags.StringVar(
@@ -181,6 +189,9 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 	opts = append(opts, listed...)
+	if !f.verify && !f.watch { // a watch syncs one folder at a time, and each would have a file in the cache
+		opts = append(opts, cached(p)...)
+	}
 	once := func(extra ...transfer.Option) (*transfer.Report, error) {
 		report, err := syncTrees(ctx, p, dst, src, append(slices.Clone(opts), extra...))
 		p.Summarize(report, err)
@@ -195,6 +206,19 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	}
 	report, err := once()
 	return errors.Join(err, m.recordEnd(ctx, report, err))
+}
+
+// cached returns the option that remembers which files were the same. If the system has no directory
+// for caches, cached returns none.
+func cached(p *program.Program) []transfer.Option {
+	dir, _ := p.Around.Lookup("XDG_CACHE_HOME")
+	if !filepath.IsAbs(dir) {
+		var err error
+		if dir, err = os.UserCacheDir(); err != nil {
+			return nil
+		}
+	}
+	return []transfer.Option{transfer.WithCache(filepath.Join(dir, "omnibucket", "sync"))}
 }
 
 // listedBy returns the option that lists a source from its inventory.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Sync remembers which files were the same, but not with --verify.
+func TestSyncVerify(t *testing.T) {
+	tests := []struct {
+		name   string
+		args   []string
+		caches int
+	}{
+		{name: "by default", caches: 1},
+		{name: "verify", args: []string{"--verify"}},
+		{name: "dry run", args: []string{"--dry-run"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShell(t)
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{"a": "text"})
+			_, _ = s.exits(0, append([]string{"sync"}, append(tt.args, dir, "file://"+filepath.ToSlash(t.TempDir()))...)...)
+			files, err := filepath.Glob(filepath.Join(s.env["XDG_CACHE_HOME"], "omnibucket", "sync", "*.same"))
+			require.NoError(t, err)
+			require.Len(t, files, tt.caches)
+		})
+	}
+}
