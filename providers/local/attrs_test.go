@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
-func TestAttributesTooLongForAnExtendedAttributeAreKept(t *testing.T) {
+// Attributes too long for an extended attribute are kept.
+func TestPutLongAttributes(t *testing.T) {
 	s := open(t)
 	r := request("k", "x")
 	r.ContentDisposition = strings.Repeat("d", 1024)

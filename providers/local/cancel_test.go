@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A listing looks at many names that make no entry of its page. It ends at any of them.
-func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
+// A canceled listing stops in the middle of a directory. A listing looks at many names that make no entry of its
+// page. It ends at any of them.
+func TestListCanceled(t *testing.T) {
 	const names = 1000
 	for _, row := range []struct {
 		name      string

@@ -52,7 +52,8 @@ func manyTags() map[string]string {
 	return tags
 }
 
-func TestAttributesChangeInPlace(t *testing.T) {
+// Attributes change in place.
+func TestSetTagsInPlace(t *testing.T) {
 	for _, disk := range disks {
 		for name, row := range map[string]func(s *subject){
 			"an object of this package": func(s *subject) { s.putDescribed("k") },
@@ -83,7 +84,8 @@ func (s *subject) putDescribed(key string) {
 	require.NoError(s.t, err)
 }
 
-func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
+// Visible sidecars have tags and locks.
+func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 	for _, extra := range [][]tweak{nil, {withoutXattrs}} {
 		s := open(t, append(extra, withSidecars, withObjectLock)...)
 		s.putDescribed("k")
@@ -106,14 +108,16 @@ func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
 	}
 }
 
-func TestAttributesOfAnEarlierReleaseAreRead(t *testing.T) {
+// Attributes without tags and locks are written in the form of an earlier release.
+func TestAttrsEncodeEarlierForm(t *testing.T) {
 	a := objectfile.Attrs{Properties: storage.Properties{ContentType: "text/x-own"}, Size: 3, MTime: 5}
 	require.Equal(t, byte(1), a.Encode()[0], "an object without tags and locks is written as before")
 	a.Tags = map[string]string{"k": "v"}
 	require.Equal(t, byte(2), a.Encode()[0])
 }
 
-func TestTagsOfABucketThatWasNeverWritten(t *testing.T) {
+// Tags can be set in a bucket that was never written.
+func TestSetTagsInUnwrittenBucket(t *testing.T) {
 	s := open(t)
 	s.write("k", "content")
 	require.ErrorIs(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
@@ -164,8 +168,8 @@ func holdForEver(d *objectDriver, key string) error {
 	return nil
 }
 
-// TestProcessesLoseNoChangeOfAttributes has two processes change one object, and readers.
-func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
+// Two processes change one object, beside readers, and no change is lost.
+func TestSetTagsByProcesses(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
 	for _, disk := range disks {
@@ -195,9 +199,8 @@ func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
 	}
 }
 
-// TestChangesAndWritesOfProcessesDoNotMix requires that an object never has the attributes of
-// another one while one process writes it and another one tags it.
-func TestChangesAndWritesOfProcessesDoNotMix(t *testing.T) {
+// An object never has the attributes of another one while one process writes it and another one tags it.
+func TestSetTagsWhileProcessWrites(t *testing.T) {
 	wineCannot(t, openStays)
 	s := open(t)
 	_, err := s.driver.Put(t.Context(), pattern("k", 7))
@@ -215,7 +218,8 @@ func TestChangesAndWritesOfProcessesDoNotMix(t *testing.T) {
 	require.Empty(t, s.leftovers())
 }
 
-func TestAFileThatLostItsSettingsHasNone(t *testing.T) {
+// A settings file that has only zeros has no settings.
+func TestSettingsFileOfZeros(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, bucketdir.SettingsPath), make([]byte, 20), 0o666))

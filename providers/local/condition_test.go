@@ -61,7 +61,8 @@ func (s *subject) headIf(key string, c storage.Condition) error {
 	return second(s.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1, Condition: c}))
 }
 
-func TestConditionsHoldForForeignFiles(t *testing.T) {
+// Conditions hold for foreign files.
+func TestConditionsOnForeignFiles(t *testing.T) {
 	s := open(t)
 	s.write("k", "by hand")
 	_, err := s.putIf("k", "x", storage.Condition{Absent: true})
@@ -70,7 +71,8 @@ func TestConditionsHoldForForeignFiles(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestOneOfManyCreatorsSucceeds(t *testing.T) {
+// One of many creators succeeds.
+func TestPutIfAbsentConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
 	for round := range 20 {
@@ -89,7 +91,8 @@ func TestOneOfManyCreatorsSucceeds(t *testing.T) {
 	}
 }
 
-func TestNoUpdateIsLost(t *testing.T) {
+// No update is lost.
+func TestPutIfRevisionConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
 	s.put("counter", "")
@@ -119,9 +122,9 @@ func TestNoUpdateIsLost(t *testing.T) {
 	require.Len(t, s.get("counter"), 8*20)
 }
 
-// TestAnObjectIsNeverMissingWhileItIsMoved writes a and a/b, so that the file of a is moved
-// and directories are made and removed. A reader must never miss a.
-func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
+// The test writes a and a/b, so that the file of a is moved and directories are made and removed. A reader must
+// never miss a.
+func TestGetWhileFileIsMoved(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
 	s.put("a", "x")
@@ -170,7 +173,8 @@ func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
 	require.Equal(t, "x", s.get("a"))
 }
 
-func TestWaitingForALockEndsWithTheContext(t *testing.T) {
+// Waiting for a lock ends with the context.
+func TestLockEndsWithContext(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")
 	other := reopen(t, s.root)

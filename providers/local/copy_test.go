@@ -125,8 +125,8 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// The engine then copies and removes.
-func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
+// A rename that would change more is refused. The engine then copies and removes.
+func TestMoveRefused(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, s *subject){
 		"a destination with an object": func(t *testing.T, s *subject) {
 			s.putTyped("from", "x")
@@ -167,8 +167,8 @@ func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "a bucket that keeps versions: %v", err)
 }
 
-// Each move takes the locks of two keys.
-func TestMovesDoNotWaitForEachOther(t *testing.T) {
+// Moves do not wait for each other. Each move takes the locks of two keys.
+func TestMoveConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
 	s.putTyped("a", "x")

@@ -267,7 +267,8 @@ var disks = []struct {
 	{"everything bad", []tweak{withoutXattrs, withCoarseTimes, withStrictNames}},
 }
 
-func TestAnObjectIsAFileWithThePathOfItsKey(t *testing.T) {
+// An object is a file with the path of its key.
+func TestPutFileAtPathOfKey(t *testing.T) {
 	s := open(t)
 	s.put("images/2026/photo.jpg", "bytes")
 	b, err := os.ReadFile(filepath.Join(s.root, "images", "2026", "photo.jpg"))
@@ -275,7 +276,8 @@ func TestAnObjectIsAFileWithThePathOfItsKey(t *testing.T) {
 	require.Equal(t, "bytes", string(b))
 }
 
-func TestForeignFilesAreObjects(t *testing.T) {
+// Foreign files are objects.
+func TestGetForeignFile(t *testing.T) {
 	s := open(t)
 	s.write("by/hand.txt", "hello")
 	body, a, err := s.getErr("by/hand.txt")
@@ -291,7 +293,8 @@ func TestForeignFilesAreObjects(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-func TestAFileEditedByHandKeepsItsTypeAndLosesItsChecksum(t *testing.T) {
+// A file edited by hand keeps its type and loses its checksum.
+func TestGetEditedFile(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -311,7 +314,8 @@ func TestAFileEditedByHandKeepsItsTypeAndLosesItsChecksum(t *testing.T) {
 	}
 }
 
-func TestAFailingBodyChangesNothing(t *testing.T) {
+// A failing body changes nothing.
+func TestPutBodyFails(t *testing.T) {
 	s := open(t)
 	before := s.put("k", "old")
 	broken := errors.New("broken")
@@ -328,7 +332,8 @@ type failing struct{ err error }
 
 func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestACanceledPutChangesNothing(t *testing.T) {
+// A canceled put changes nothing.
+func TestPutCanceled(t *testing.T) {
 	s := open(t)
 	s.put("k", "old")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -350,7 +355,8 @@ func (c *canceling) Read(p []byte) (int, error) {
 	return 1, io.EOF
 }
 
-func TestRevisionsAreUniqueWhenTheClockStops(t *testing.T) {
+// Revisions are unique when the clock stops.
+func TestRevisionsWithoutClock(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, append(disk.tweaks, withFrozenClock)...)
@@ -365,7 +371,8 @@ func TestRevisionsAreUniqueWhenTheClockStops(t *testing.T) {
 	}
 }
 
-func TestRemovingAnObjectRemovesEmptyDirectories(t *testing.T) {
+// Removing an object removes empty directories.
+func TestDeleteRemovesEmptyDirectories(t *testing.T) {
 	s := open(t)
 	s.put("a/b/c/k", "x")
 	s.put("a/k", "x")

@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCodesAndHintsOfErrors(t *testing.T) {
+// Each error of the system has its code, and a hint if the user can do something.
+func TestErrorCodesAndHints(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error
@@ -51,9 +52,8 @@ func TestCodesAndHintsOfErrors(t *testing.T) {
 	require.NoError(t, bucketdir.UnknownOutcome(nil))
 }
 
-// TestAFullDisk fills a small disk. It only runs if OMNIBUCKET_LOCAL_TEST_DISK names a
-// directory on one.
-func TestAFullDisk(t *testing.T) {
+// The test fills a small disk. It only runs if OMNIBUCKET_LOCAL_TEST_DISK names a directory on one.
+func TestPutOnFullDisk(t *testing.T) {
 	disk := os.Getenv("OMNIBUCKET_LOCAL_TEST_DISK")
 	if disk == "" {
 		t.Skip("OMNIBUCKET_LOCAL_TEST_DISK is not set")
@@ -77,7 +77,8 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestADiskThatFoldsCase(t *testing.T) {
+// Keys that differ only in case are two objects on a disk that folds case.
+func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	s := open(t)
 	s.write("probe", "")
 	if _, err := os.Stat(s.root + "/PROBE"); err != nil {
@@ -108,8 +109,8 @@ func TestADiskThatFoldsCase(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-// TestForeignFilesUnderStrictNames does not need a disk that folds case.
-func TestForeignFilesUnderStrictNames(t *testing.T) {
+// Foreign files under strict names have the keys of their paths. The test does not need a disk that folds case.
+func TestStrictNamesForeignFiles(t *testing.T) {
 	s := open(t, withStrictNames)
 	s.put("Dir/y", "ours")
 	s.write("Dir/X", "by hand")

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Their nanoseconds since 1970 do not fit into an int64.
-func TestTimesOfFarYears(t *testing.T) {
+// The times of far years are kept. Their nanoseconds since 1970 do not fit into an int64.
+func TestModifiedInFarYears(t *testing.T) {
 	s := open(t)
 	s.put("k", "text")
 	path := filepath.Join(s.root, "k")

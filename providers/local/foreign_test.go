@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAForeignFileHasTheContentTypeOfItsExtension(t *testing.T) {
+// A foreign file has the content type of its extension.
+func TestAttrsContentTypeOfForeignFile(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(root, "page.html"), []byte("<p>"), 0o600))
 	b, err := local.Open(root, local.Config{})

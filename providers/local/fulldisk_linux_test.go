@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRemovingFromAFullDisk(t *testing.T) {
+// Objects can be removed from a full disk.
+func TestDeleteOnFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may mount a file system that is small enough to be filled")
 	}

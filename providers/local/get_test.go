@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRanges(t *testing.T) {
+// Each range of an object is read.
+func TestGetRanges(t *testing.T) {
 	s := open(t)
 	s.put("k", "0123456789")
 	s.put("empty", "")
@@ -54,7 +55,8 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
+// A body is an io.ReaderAt and an io.WriterTo.
+func TestGetBodyInterfaces(t *testing.T) {
 	s := open(t)
 	s.put("k", "0123456789")
 	_, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
@@ -77,7 +79,8 @@ func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	require.Zero(t, n)
 }
 
-func TestMissingObjects(t *testing.T) {
+// Missing objects are ObjectNotFound, and their removal succeeds.
+func TestGetMissing(t *testing.T) {
 	s := open(t)
 	s.put("dir/k", "x")
 	for _, key := range []string{"k", "dir", "dir/", "dir/k/", "dir/k/x", "dir//k", "/dir/k", "no/such", strings.Repeat("x", 1024), "nul\x00"} {
@@ -87,7 +90,8 @@ func TestMissingObjects(t *testing.T) {
 	require.Equal(t, "x", s.get("dir/k"))
 }
 
-func TestAMissingBucketIsReportedAsSuch(t *testing.T) {
+// A missing bucket is reported as such.
+func TestBucketMissing(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "bucket")
 	_, err := NewDriver(root, Config{})
 	require.ErrorIs(t, err, storage.BucketNotFound)

@@ -24,7 +24,8 @@ func acquired(t *testing.T, d *objectDriver) *bucketstore.Store {
 	return s
 }
 
-func TestLocksExclude(t *testing.T) {
+// The lock of a key excludes that of the same key, and the lock of all keys every other.
+func TestLockExcludes(t *testing.T) {
 	key := func(key string) func(context.Context, *bucketstore.Store) (func(), error) {
 		return func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.Lock(ctx, key) }
 	}
@@ -62,9 +63,9 @@ func TestLocksExclude(t *testing.T) {
 	}
 }
 
-// TestABucketHasOneLockFile requires one lock file for all 256 slots. A file for each took
-// too many descriptors in a program with several buckets, and too many inodes.
-func TestABucketHasOneLockFile(t *testing.T) {
+// A bucket has one lock file for all 256 slots. A file for each took too many descriptors in a program with
+// several buckets, and too many inodes.
+func TestLockFileOfBucket(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")
 	before := descriptors(t)

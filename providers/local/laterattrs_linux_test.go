@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// The first byte of the attributes is their form. An object of a later form is not read without its
-// attributes: docs/maintainers/stored-forms.md.
-func TestLaterAttributesAreRefused(t *testing.T) {
+// The first byte of the attributes is their form. An object of a later form is not read without its attributes:
+// docs/maintainers/stored-forms.md.
+func TestAttrsOfLaterForm(t *testing.T) {
 	dir := t.TempDir()
 	b, err := local.Open(dir, local.Config{})
 	require.NoError(t, err)

@@ -22,7 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestKeysAreOrderedByTheirBytes(t *testing.T) {
+// Keys are ordered by their bytes.
+func TestListByteOrder(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/b/c", "a0", "a b", "A", "é", "z/a", "z-a", "z"}
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -57,7 +58,8 @@ func expected(keys []string, r driver.ListRequest) []string {
 	return result
 }
 
-func TestListing(t *testing.T) {
+// A listing has the same entries in pages of each size.
+func TestListPages(t *testing.T) {
 	var keys []string
 	for _, dir := range []string{"", "a/", "a/b/", "b-1/", "b-2/", "b/", "c/d/e/", strings.Repeat("l", 300) + "/"} {
 		for _, name := range []string{"x", "y-1", "y-2", "b", "a", "é"} {
@@ -119,7 +121,8 @@ func (s *subject) listKeys(r driver.ListRequest) []string {
 	}
 }
 
-func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
+// A listing opens only what it needs.
+func TestListOpensOnlyNeeded(t *testing.T) {
 	s := open(t)
 	for _, dir := range []string{"a", "a/deep", "b", "b/deep", "c", "c/deep"} {
 		for _, name := range []string{"1", "2"} {
@@ -161,7 +164,8 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestALastPageHasNoToken(t *testing.T) {
+// A last page has no token.
+func TestListLastPage(t *testing.T) {
 	s := open(t)
 	s.put("a", "")
 	s.put("b", "")
@@ -171,7 +175,8 @@ func TestALastPageHasNoToken(t *testing.T) {
 	require.Empty(t, page.Token)
 }
 
-func TestTokens(t *testing.T) {
+// A token continues a listing after its position.
+func TestListTokens(t *testing.T) {
 	s := open(t)
 	s.put("a/b", "")
 	key := func(k string) string { return bucketstore.Position{Key: k}.Token() }
@@ -207,7 +212,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestForeignNamesThatAreNotKeysAreNotListed(t *testing.T) {
+// Foreign names that are not keys are not listed.
+func TestListForeignNames(t *testing.T) {
 	s := open(t)
 	if runtime.GOOS != "windows" { // names on Windows are UTF-16
 		s.write("\xff", "x")
@@ -220,7 +226,8 @@ func TestForeignNamesThatAreNotKeysAreNotListed(t *testing.T) {
 	require.Empty(t, s.list(driver.ListRequest{Delimiter: "="}))
 }
 
-func TestALargeDirectory(t *testing.T) {
+// A large directory is listed in pages.
+func TestListLargeDirectory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes many files")
 	}
@@ -248,7 +255,9 @@ func settle(t testing.TB, path string) {
 	require.NoError(t, os.Chtimes(path, old, old))
 }
 
-func TestSymbolicLinks(t *testing.T) {
+// Symbolic links to files of the bucket are objects. A listing does not follow links to directories: they may form
+// a cycle.
+func TestListSymbolicLinks(t *testing.T) {
 	wineCannot(t, noLinks)
 	s := open(t)
 	outside := filepath.Join(t.TempDir(), "secret")
@@ -286,9 +295,9 @@ func TestSymbolicLinks(t *testing.T) {
 	require.Equal(t, "secret", string(b))
 }
 
-// TestHostileKeysAreInByteOrder lists keys that other drivers of this directory may have written,
-// and that the disk cannot have as names.
-func TestHostileKeysAreInByteOrder(t *testing.T) {
+// The test lists keys that other drivers of this directory may have written, and that the disk cannot have as
+// names.
+func TestListHostileKeys(t *testing.T) {
 	pieces := []string{
 		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\", "~", "^", "=", "+",
 		"é", "\uffff", bucketdir.Reserved, bucketdir.Reserved + "%", "%0a", "^a",

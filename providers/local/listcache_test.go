@@ -27,8 +27,9 @@ func settledDirectory(t *testing.T, keys ...string) *subject {
 	return s
 }
 
-// The S3 server asks for the names with a rare prefix before each page.
-func TestALargeDirectoryIsReadOnceForAPrefixOfFewNames(t *testing.T) {
+// A large directory is read once for a prefix of few names. The S3 server asks for the names with a rare prefix
+// before each page.
+func TestListCacheRarePrefix(t *testing.T) {
 	s := settledDirectory(t)
 	require.Empty(t, s.list(driver.ListRequest{Prefix: "x"}))
 	require.Len(t, s.driver.live.Reader.Cache.Items, 1)
@@ -36,8 +37,9 @@ func TestALargeDirectoryIsReadOnceForAPrefixOfFewNames(t *testing.T) {
 	require.Equal(t, []string{"x"}, s.list(driver.ListRequest{Prefix: "x"}))
 }
 
-// The time of the directory does not change with the directories of long names.
-func TestALongNameIsListedBesideAnother(t *testing.T) {
+// A long name is listed beside another. The time of the directory does not change with the directories of long
+// names.
+func TestListCacheLongNames(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	s := settledDirectory(t, long+"1")
 	second := driver.ListRequest{Prefix: long + "2"}

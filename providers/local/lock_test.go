@@ -21,9 +21,8 @@ func held(key string) *driver.PutRequest {
 	return r
 }
 
-// TestObjectLockIsASettingOfTheBucket requires that drivers without the option keep locks, also
-// those that were open before.
-func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
+// Drivers without the option keep locks, also those that were open before.
+func TestObjectLockIsBucketSetting(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			early := open(t, disk.tweaks...)
@@ -51,7 +50,8 @@ func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
 	}
 }
 
-func TestALockedCurrentVersionStays(t *testing.T) {
+// A locked current version stays.
+func TestDeleteLockedVersion(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "old")
 	a, err := s.driver.Put(t.Context(), held("k"))
@@ -62,7 +62,8 @@ func TestALockedCurrentVersionStays(t *testing.T) {
 	require.Len(t, s.history(driver.ListRequest{}), 2)
 }
 
-func TestRetentionEndsByTheClock(t *testing.T) {
+// Retention ends by the clock of the driver.
+func TestRetentionEndsByClock(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	s := open(t, withObjectLock, func(d *objectDriver) {
 		d.bucket.Clock.Now = func() time.Time { return now }
@@ -79,7 +80,8 @@ func TestRetentionEndsByTheClock(t *testing.T) {
 	s.missing("k")
 }
 
-func TestDefaultRetentionOfABucket(t *testing.T) {
+// A bucket with object lock may have a default retention.
+func TestDefaultRetentionOfBucket(t *testing.T) {
 	parent := t.TempDir()
 	service, err := NewServiceDriver(parent, Config{NoSync: true})
 	require.NoError(t, err)
@@ -108,7 +110,8 @@ func TestDefaultRetentionOfABucket(t *testing.T) {
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 }
 
-func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
+// Settings that cannot be read prevent writes.
+func TestSettingsUnreadable(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "x")
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, bucketdir.SettingsPath), []byte("{"), 0o666))
@@ -118,7 +121,8 @@ func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
 	require.Equal(t, "x", s.get("k"))
 }
 
-func TestShorteningARetentionSaysWhatToDo(t *testing.T) {
+// Shortening a retention says what to do.
+func TestSetRetentionShorterHint(t *testing.T) {
 	b, err := Open(t.TempDir(), Config{}, storage.WithObjectLock())
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))

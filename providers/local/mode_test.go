@@ -22,7 +22,8 @@ func modeOf(t *testing.T, path string) os.FileMode {
 	return fi.Mode().Perm()
 }
 
-func TestOverwritingKeepsTheMode(t *testing.T) {
+// Overwriting keeps the mode.
+func TestModeKeptByOverwrite(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		there string // the path of the existing file
@@ -81,7 +82,8 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 	}
 }
 
-func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
+// A mode that another user chose only narrows.
+func TestModeOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file to another user")
 	}
@@ -117,7 +119,8 @@ func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
 	}
 }
 
-func TestTheModeOfNewFiles(t *testing.T) {
+// New files have Config.FileMode, and the umask is ignored.
+func TestModeOfNewFiles(t *testing.T) {
 	open := func(t *testing.T, c Config) (*subject, error) {
 		c.NoSync = true
 		root := t.TempDir()
@@ -149,15 +152,15 @@ func TestTheModeOfNewFiles(t *testing.T) {
 	}
 }
 
-// TestStagedFilesArePrivate requires a private staging directory: a staged file may replace
-// a private file.
-func TestStagedFilesArePrivate(t *testing.T) {
+// The staging directory is private: a staged file may replace a private file.
+func TestModeOfStagedFiles(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
 	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.Staging.Live.Dir.Path)))
 }
 
-func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {
+// A sidecar is as private as its object.
+func TestModeOfSidecar(t *testing.T) {
 	s := open(t, withoutXattrs)
 	sidecars := func() []os.FileMode {
 		var modes []os.FileMode

@@ -86,7 +86,8 @@ func keyOf(t testing.TB, n bucketdir.Names, path string) string {
 	return strings.Join(segments, "/")
 }
 
-func TestKeysThatNoDirectoryCanHold(t *testing.T) {
+// Keys that no directory can hold are refused.
+func TestNamesRefused(t *testing.T) {
 	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
 		_, ok := bucketdir.Names{}.Locate(key)
 		require.False(t, ok, "%q", key)
@@ -119,7 +120,8 @@ func FuzzName(f *testing.F) {
 	})
 }
 
-func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
+// Every name round-trips through the disk.
+func TestNamesRoundTrip(t *testing.T) {
 	page, kinds := 1, disks
 	if testserver.Sample(true, testing.Short()) { // as under Wine, where a disk takes some five minutes
 		page = 25
@@ -153,7 +155,8 @@ func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
 	}
 }
 
-func TestAnObjectAndADirectoryOfOneName(t *testing.T) {
+// An object and a directory may have one name.
+func TestNamesOfObjectAndDirectory(t *testing.T) {
 	long := strings.Repeat("x", 250)
 	for _, row := range []struct {
 		name string
@@ -199,7 +202,8 @@ func TestAnObjectAndADirectoryOfOneName(t *testing.T) {
 
 func second(_ *storage.Attrs, err error) error { return err }
 
-func TestAnObjectKeepsItsRevisionUnderItsAlternateName(t *testing.T) {
+// An object keeps its revision under its alternate name.
+func TestAlternateNameKeepsRevision(t *testing.T) {
 	s := open(t)
 	before := s.put("a", "x")
 	s.put("a/b", "y")
@@ -207,7 +211,8 @@ func TestAnObjectKeepsItsRevisionUnderItsAlternateName(t *testing.T) {
 	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, s.files())
 }
 
-func TestAnOverwrittenObjectReturnsToItsPlainName(t *testing.T) {
+// An overwritten object returns to its plain name.
+func TestAlternateNameAfterOverwrite(t *testing.T) {
 	s := open(t)
 	s.put("a/b", "y")
 	s.put("a", "x")
@@ -217,7 +222,8 @@ func TestAnOverwrittenObjectReturnsToItsPlainName(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.files())
 }
 
-func TestThePlainNameWinsAfterACrashLeftTwoFiles(t *testing.T) {
+// The plain name wins after a crash left two files.
+func TestAlternateNameAfterCrash(t *testing.T) {
 	s := open(t)
 	s.write("a", "new")
 	s.write(".omnibucket=a", "old")
@@ -228,7 +234,8 @@ func TestThePlainNameWinsAfterACrashLeftTwoFiles(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-func TestAnObjectReplacesAnEmptyDirectory(t *testing.T) {
+// An object replaces an empty directory.
+func TestPutOverEmptyDirectory(t *testing.T) {
 	s := open(t)
 	s.write("a/x", "")
 	require.NoError(t, os.Remove(filepath.Join(s.root, "a", "x")))

@@ -24,7 +24,7 @@ import (
 )
 
 // More calls at once than files that the process may open: each waits, and none fails.
-func TestManyCallsAtOnceWaitForFiles(t *testing.T) {
+func TestOpenFilesManyCalls(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system has no such limit")
 	}
@@ -143,7 +143,8 @@ func (c *callingBody) Read(p []byte) (int, error) {
 	return c.Reader.Read(p)
 }
 
-func TestACallWaitsForAFile(t *testing.T) {
+// A call waits for a file.
+func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {

@@ -39,7 +39,8 @@ func (s *subject) partWithSum(upload string, number int, text string) driver.Par
 	return p
 }
 
-func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
+// The checksum of a part has the time of the driver's clock.
+func TestPutPartChecksumTime(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := open(t, func(d *objectDriver) {
 		d.bucket.Clock.Now = func() time.Time { return now }
@@ -53,7 +54,8 @@ func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
 	require.True(t, fi.ModTime().Equal(now), fi.ModTime())
 }
 
-func TestPartsAreListedWithTheirChecksums(t *testing.T) {
+// Parts are listed with their checksums.
+func TestListPartsChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -94,8 +96,8 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 	}
 }
 
-// TestAnUploadEndsBeforeItsPartsAreRemoved has a key that cannot be removed: nothing else is, either.
-func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
+// An upload ends before its parts are removed. Its key cannot be removed here: nothing else is, either.
+func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	s.partWithSum(upload, 1, "one")
@@ -113,7 +115,8 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	require.Len(t, after, len(before))
 }
 
-func TestUploadsAreListedInEveryProcess(t *testing.T) {
+// Uploads are listed in every process.
+func TestListUploads(t *testing.T) {
 	s := open(t)
 	none, err := s.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ func (s *subject) uploads() []string {
 
 // Calls that join the parts at the same time make one object: the later ones must not replace what
 // the first has returned, or what somebody stored since.
-func TestAnUploadIsCompletedOnce(t *testing.T) {
+func TestCompletePartsOnce(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -106,7 +106,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-func TestPartsSurviveTheProcess(t *testing.T) {
+// Parts survive the process.
+func TestPartsSurviveProcess(t *testing.T) {
 	s := open(t)
 	r := &driver.PutRequest{Key: "k"}
 	upload := s.begin(r)
@@ -117,7 +118,8 @@ func TestPartsSurviveTheProcess(t *testing.T) {
 	require.Equal(t, "x", s.get("k"))
 }
 
-func TestCompletingPartsWithACondition(t *testing.T) {
+// A condition is checked when the parts are joined.
+func TestCompletePartsCondition(t *testing.T) {
 	s := open(t)
 	s.put("k", "old")
 	r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
@@ -131,7 +133,8 @@ func TestCompletingPartsWithACondition(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
+// Unknown uploads and parts are refused.
+func TestPartsUnknown(t *testing.T) {
 	s := open(t)
 	r := &driver.PutRequest{Key: "k"}
 	upload := s.begin(r)
@@ -161,7 +164,8 @@ func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
 	require.Len(t, s.uploads(), 1)
 }
 
-func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
+// A sweep keeps uploads and live writers.
+func TestSweepKeepsLiveWriters(t *testing.T) {
 	s := open(t)
 	s.begin(&driver.PutRequest{Key: "k"})
 	live, err := s.driver.acquire(t.Context())

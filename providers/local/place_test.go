@@ -34,7 +34,8 @@ var replacements = []struct {
 	}},
 }
 
-func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
+// A path is the bucket that is there now.
+func TestPathOfReplacedBucket(t *testing.T) {
 	for _, row := range replacements {
 		t.Run(row.name, func(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
@@ -68,7 +69,8 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 	}
 }
 
-func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
+// A path through a link is the bucket to which it leads now.
+func TestPathThroughLink(t *testing.T) {
 	windowsCannot(t, noLinks)
 	for _, row := range []struct{ name, target, below string }{
 		{"the bucket is a link", "data", ""},
@@ -105,7 +107,7 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 }
 
 // A service is the directory to which its path leads, too: for its own calls, and for its buckets.
-func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
+func TestPathOfReplacedService(t *testing.T) {
 	windowsCannot(t, noLinks)
 	for _, row := range []struct {
 		name    string
@@ -162,7 +164,8 @@ func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
 	}
 }
 
-func TestAWriteDuringWhichTheDirectoryIsReplacedIsNotAcknowledged(t *testing.T) {
+// A write during which the directory is replaced is not acknowledged.
+func TestPutDirectoryReplaced(t *testing.T) {
 	for _, row := range replacements {
 		t.Run(row.name, func(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
@@ -188,7 +191,8 @@ func (c *calling) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *testing.T) {
+// A write that waits for a lock in a directory that is moved away is not acknowledged.
+func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(root, 0o777))
@@ -218,7 +222,8 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	require.Equal(t, "x", one.get("before"))
 }
 
-func TestReplacedDirectoriesAreClosed(t *testing.T) {
+// Replaced directories are closed.
+func TestPathReplacedIsClosed(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(root, 0o777))

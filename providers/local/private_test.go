@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
+// Private objects are not in the bucket and end with it.
+func TestPrivateDriver(t *testing.T) {
 	s, root := service(t)
 	ctx := t.Context()
 	_, err := s.PrivateDriver(ctx, "one", true)
@@ -47,7 +48,8 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, "one"))
 }
 
-func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
+// A body may add metadata until its end.
+func TestPutLateMetadata(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 	b := s.bucket(t, "one", root)
@@ -71,7 +73,8 @@ func (f atEnd) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestTheFirstWriteToABucketOfAServiceRemovesWhatKilledWritersLeft(t *testing.T) {
+// The first write to a bucket of a service removes what killed writers left.
+func TestSweepAtFirstWrite(t *testing.T) {
 	s, root := service(t)
 	rest := filepath.Join(root, "one", filepath.FromSlash(bucketdir.TmpPath), "0123")
 	require.NoError(t, os.MkdirAll(rest, 0o777))

@@ -260,7 +260,8 @@ func overwriteForEver(d *objectDriver, _ string) error {
 	}
 }
 
-func TestProcessesNeverSeeATornObject(t *testing.T) {
+// Processes never see a torn object.
+func TestPutByProcessesNotTorn(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
 	for _, disk := range disks {
@@ -296,7 +297,8 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 	}
 }
 
-func TestOneOfManyProcessesCreatesAnObject(t *testing.T) {
+// One of many processes creates an object.
+func TestPutIfAbsentByProcesses(t *testing.T) {
 	rounds := 3
 	if testing.Short() {
 		rounds = 1
@@ -329,7 +331,8 @@ func TestOneOfManyProcessesCreatesAnObject(t *testing.T) {
 	}
 }
 
-func TestNoProcessLosesAnUpdate(t *testing.T) {
+// No process loses an update.
+func TestPutIfRevisionByProcesses(t *testing.T) {
 	s := open(t)
 	s.put("counter", "")
 	all := make([]*process, 4)
@@ -342,9 +345,9 @@ func TestNoProcessLosesAnUpdate(t *testing.T) {
 	require.Len(t, s.get("counter"), 40)
 }
 
-// TestAKilledWriterLeavesWholeObjects requires the old object or the new one, and no torn
-// version. Nothing else may be visible, and the files of the writer are removed later.
-func TestAKilledWriterLeavesWholeObjects(t *testing.T) {
+// A killed writer leaves the old object or the new one, and no torn version. Nothing else may be visible, and the
+// files of the writer are removed later.
+func TestPutKilled(t *testing.T) {
 	t.Run("plain", testKilledWriter)
 	t.Run("without extended attributes", func(t *testing.T) {
 		t.Setenv(diskVariable, "none")

@@ -33,8 +33,9 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 	return &subject{d.(*objectDriver), t, filepath.Join(root, name)}
 }
 
-// A process that is killed while it makes a bucket leaves none without its locks.
-func TestABucketAppearsWithItsSettings(t *testing.T) {
+// A bucket appears with its settings. A process that is killed while it makes a bucket leaves none without its
+// locks.
+func TestCreateBucketWithSettings(t *testing.T) {
 	root := t.TempDir()
 	visible := false
 	s, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { // asked for the settings
@@ -58,7 +59,8 @@ func TestABucketAppearsWithItsSettings(t *testing.T) {
 	require.Len(t, names, 1, "a trash is left")
 }
 
-func TestBuckets(t *testing.T) {
+// Buckets are created, changed, listed and deleted.
+func TestServiceBuckets(t *testing.T) {
 	s, root := service(t)
 	yes := true
 	cors := []storage.CORSRule{{Origins: []string{"*"}, MaxAge: time.Hour}}
@@ -116,9 +118,9 @@ func TestBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// As in a cloud, the bucket decides whether a write keeps the version before, and the opening
-// whether versions can be named.
-func TestAnOpenBucketKeepsVersionsOnceTheBucketDoes(t *testing.T) {
+// An open bucket keeps versions once the bucket does. As in a cloud, the bucket decides whether a write keeps the
+// version before, and the opening whether versions can be named.
+func TestUpdateBucketVersioning(t *testing.T) {
 	s, root := service(t)
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
 	require.NoError(t, err)
@@ -136,7 +138,8 @@ func TestAnOpenBucketKeepsVersionsOnceTheBucketDoes(t *testing.T) {
 	require.Len(t, b.history(driver.ListRequest{}), 2)
 }
 
-func TestMissingBuckets(t *testing.T) {
+// Missing buckets are BucketNotFound, and so are names that lead elsewhere.
+func TestBucketsMissing(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))
 	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
@@ -217,7 +220,8 @@ func TestAddresses(t *testing.T) {
 	require.Equal(t, "C:/dir", filepath.ToSlash(urlpath.File("/C:/dir", true)))
 }
 
-func TestOpening(t *testing.T) {
+// Opening fails if the path is empty, missing or a file.
+func TestOpenErrors(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o666))

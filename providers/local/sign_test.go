@@ -55,7 +55,8 @@ func download(t *testing.T, b storage.Bucket) string {
 	return signedURL.URL
 }
 
-func TestASigningKeySurvivesTheProcess(t *testing.T) {
+// A signing key survives the process.
+func TestSigningKeySurvivesProcess(t *testing.T) {
 	root := t.TempDir()
 	first := download(t, signing(t, root))
 	require.Equal(t, first, download(t, signing(t, root)))
@@ -75,8 +76,8 @@ func TestASigningKeySurvivesTheProcess(t *testing.T) {
 	require.NotContains(t, first, strings.TrimSpace(string(text)))
 }
 
-// TestASigningKeyIsMadeOnce uses drivers, which exclude each other as processes do.
-func TestASigningKeyIsMadeOnce(t *testing.T) {
+// A signing key is made once. The drivers of the test exclude each other as processes do.
+func TestSigningKeyMadeOnce(t *testing.T) {
 	root := t.TempDir()
 	addresses := make([]string, 8)
 	var group sync.WaitGroup
@@ -97,7 +98,8 @@ func TestASigningKeyIsMadeOnce(t *testing.T) {
 	require.Empty(t, leftovers)
 }
 
-func TestVerifyingMakesNoSigningKey(t *testing.T) {
+// Verifying makes no signing key.
+func TestVerifyingKeysMakesNoKey(t *testing.T) {
 	root := t.TempDir()
 	keys, err := originOf(t, signing(t, root)).VerifyingKeys(t.Context())
 	require.NoError(t, err)
@@ -105,7 +107,8 @@ func TestVerifyingMakesNoSigningKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "reading a bucket must not change it")
 }
 
-func TestASigningKeyIsRotatedByAddingALine(t *testing.T) {
+// A signing key is rotated by adding a line.
+func TestSigningKeyRotated(t *testing.T) {
 	root := t.TempDir()
 	old := download(t, signing(t, root))
 	text, err := os.ReadFile(secretFile(root))
@@ -135,7 +138,8 @@ func status(b storage.Bucket, address string) int {
 	return w.Code
 }
 
-func TestTheErrorOfADamagedSigningKeyDoesNotShowIt(t *testing.T) {
+// The error of a damaged signing key does not show it.
+func TestSigningKeyDamaged(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty":           "",
 		"not hexadecimal": "TOPSECRET\n",
@@ -182,7 +186,8 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	}
 }
 
-func TestTheOriginReportsWhatIsPublic(t *testing.T) {
+// The origin reports what is public.
+func TestOriginPublic(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -212,7 +217,8 @@ func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestABucketIsDeletedWithItsSigningKey(t *testing.T) {
+// A bucket is deleted with its signing key.
+func TestDeleteBucketWithSigningKey(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

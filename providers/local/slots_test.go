@@ -49,7 +49,8 @@ func (s *subject) completed(upload string, parts ...driver.Part) (content string
 
 func (s *subject) begun() string { return s.begin(&driver.PutRequest{Key: "k"}) }
 
-func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
+// Parts at their places are not copied.
+func TestCompletePartsWithoutCopy(t *testing.T) {
 	type sent struct {
 		number int
 		body   string
@@ -93,7 +94,8 @@ func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
 	}
 }
 
-func TestAPartThatWasReplacedIsRefused(t *testing.T) {
+// A part that was replaced is refused.
+func TestCompletePartsReplacedPart(t *testing.T) {
 	s := open(t)
 	upload := s.begun()
 	old := s.part(upload, 1, "old")
@@ -103,7 +105,8 @@ func TestAPartThatWasReplacedIsRefused(t *testing.T) {
 	require.Equal(t, "new", content)
 }
 
-func TestAPartThatFailedIsSentAgain(t *testing.T) {
+// A part that failed is sent again.
+func TestPutPartFailedSentAgain(t *testing.T) {
 	for name, body := range map[string]io.Reader{
 		"cut":        io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut"))),
 		"too short":  strings.NewReader("xx"),
@@ -123,7 +126,8 @@ func TestAPartThatFailedIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestACompletionThatFailsKeepsTheParts(t *testing.T) {
+// A completion that fails keeps the parts.
+func TestCompletePartsFailedKeepsParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -157,8 +161,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return b.from.Read(p)
 }
 
-// TestNobodyWritesToAnObject has a client that sends a part while the upload is completed without it.
-func TestNobodyWritesToAnObject(t *testing.T) {
+// Nobody writes to an object. A client sends a part while the upload is completed without it.
+func TestPutPartDuringCompletion(t *testing.T) {
 	s := open(t)
 	upload := s.begun()
 	parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
@@ -178,8 +182,8 @@ func TestNobodyWritesToAnObject(t *testing.T) {
 	require.Equal(t, "aaabbb", s.get("k"))
 }
 
-// TestAfterAKill has what a process leaves that is killed at one moment or another.
-func TestAfterAKill(t *testing.T) {
+// An upload continues from what a process leaves that is killed at one moment or another.
+func TestPartsAfterKill(t *testing.T) {
 	t.Run("while it sends a part", func(t *testing.T) {
 		s := open(t)
 		upload := s.begun()
@@ -212,7 +216,8 @@ func TestAfterAKill(t *testing.T) {
 	}
 }
 
-func TestPartsThatReplaceAPrivateObjectHaveItsMode(t *testing.T) {
+// Parts that replace a private object have its mode.
+func TestPutPartMode(t *testing.T) {
 	s := open(t)
 	s.put("k", "old")
 	require.NoError(t, os.Chmod(filepath.Join(s.root, "k"), 0o600))
@@ -224,8 +229,8 @@ func TestPartsThatReplaceAPrivateObjectHaveItsMode(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "k")))
 }
 
-// TestNobodyWritesToAnObjectAfterAKill has an object whose file still has its name in the upload.
-func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
+// Nobody writes to an object after a kill. The file of the object still has its name in the upload.
+func TestPutPartAfterKill(t *testing.T) {
 	for name, row := range map[string]struct {
 		kill   func(t *testing.T, shared, object string)
 		result storage.Code // of another attempt
@@ -274,9 +279,9 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 	}
 }
 
-// TestPartsOfAFileThatWasGivenAwayStayListed has a part that was replaced while another process completed the
-// upload, which has not removed it yet.
-func TestPartsOfAFileThatWasGivenAwayStayListed(t *testing.T) {
+// Parts of a file that was given away stay listed. A part was replaced while another process completed the upload,
+// which has not removed it yet.
+func TestListPartsOfCompletedUpload(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	first := s.part(upload, 1, "aaa")

@@ -20,7 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestASweepKeepsAnUploadInProgress(t *testing.T) {
+// A sweep keeps an upload in progress.
+func TestSweepKeepsUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	upload := s.begin(&driver.PutRequest{Key: "dir/k"})
@@ -45,7 +46,8 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-func TestASweepKeepsAnUploadInProgressInAnotherProcess(t *testing.T) {
+// A sweep keeps an upload in progress in another process.
+func TestSweepKeepsUploadOfProcess(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
 	p := start(t, s.root, "sender", upload)
@@ -79,7 +81,8 @@ func (a *atRead) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
+// A part after a sweep finds no upload.
+func TestPutPartAfterSweep(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
@@ -95,7 +98,8 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
+// A part that waited for a sweep finds no upload.
+func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
@@ -110,7 +114,8 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(u.Dir, u.Key, "k"))
 }
 
-func TestASweepKeepsUploadsThatItCannotExamine(t *testing.T) {
+// A sweep keeps uploads that it cannot examine.
+func TestSweepKeepsUnreadableUploads(t *testing.T) {
 	if runUnprivileged(t) {
 		return
 	}
@@ -166,7 +171,8 @@ func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	return func() { require.NoError(t, os.Chmod(path, before.Mode())) }
 }
 
-func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
+// An unreadable key file is PermissionDenied.
+func TestUploadKeyFileUnreadable(t *testing.T) {
 	if runUnprivileged(t) {
 		return
 	}
@@ -180,9 +186,8 @@ func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
 	require.NoError(t, s.complete("k", upload, part))
 }
 
-// TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour tests what a killed sweep, or a killed
-// BeginParts, leaves.
-func TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour(t *testing.T) {
+// An upload without a key file, which a killed sweep or a killed BeginParts leaves, is removed after an hour.
+func TestSweepUploadWithoutKeyFile(t *testing.T) {
 	s := open(t)
 	for name, age := range map[string]time.Duration{
 		strings.Repeat("a", 24): bucketdir.AbandonedAge + time.Minute,
@@ -196,7 +201,8 @@ func TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour(t *testing.T) {
 	require.Equal(t, []string{s.uploadDir(strings.Repeat("b", 24))}, s.uploads())
 }
 
-func TestASweepOnlyTouchesUploads(t *testing.T) {
+// A sweep only touches uploads.
+func TestSweepOnlyTouchesUploads(t *testing.T) {
 	later := &setClock{time.Now().Add(30 * day)}
 	upload := func(t *testing.T, dir string) {
 		t.Helper()
@@ -296,8 +302,9 @@ func TestASweepOnlyTouchesUploads(t *testing.T) {
 	}
 }
 
-// The probe's file has an old time, by which a sweep of another driver removes its name.
-func TestTheProbeOfADiskIsNotHurtByASweep(t *testing.T) {
+// The probe of a disk is not hurt by a sweep. The probe's file has an old time, by which a sweep of another driver
+// removes its name.
+func TestProbeOfDiskDuringSweep(t *testing.T) {
 	s := acquired(t, open(t).driver)
 	require.NoError(t, s.Tree.Mkdirs(bucketdir.TmpPath))
 	done := make(chan struct{})

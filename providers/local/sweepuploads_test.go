@@ -54,7 +54,8 @@ func (s *subject) uploadDir(upload string) string {
 	return filepath.Join(s.root, filepath.FromSlash(uploadPath(upload)))
 }
 
-func TestAbandonedUploadsAreDiscarded(t *testing.T) {
+// Abandoned uploads are discarded.
+func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
 			"when opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
@@ -88,7 +89,8 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 	}
 }
 
-func TestADiscardedUploadIsUnknown(t *testing.T) {
+// A discarded upload is unknown.
+func TestSweepDiscardedUploadUnknown(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
@@ -121,7 +123,8 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-func TestADiscardedUploadStartsOver(t *testing.T) {
+// A discarded upload starts over.
+func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -142,7 +145,8 @@ func TestADiscardedUploadStartsOver(t *testing.T) {
 	require.NoFileExists(t, journal)
 }
 
-func TestAnOpenBucketIsSweptOnceAnHour(t *testing.T) {
+// An open bucket is swept once an hour.
+func TestSweepOnceAnHour(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	begin := func() string { return s.begin(&driver.PutRequest{Key: "k"}) }
@@ -160,7 +164,8 @@ func TestAnOpenBucketIsSweptOnceAnHour(t *testing.T) {
 	require.NoDirExists(t, s.uploadDir(second))
 }
 
-func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
+// A clock that was ahead delays no sweep.
+func TestSweepClockWasAhead(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	clock.pass(100 * day)
@@ -172,7 +177,8 @@ func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	require.NoDirExists(t, s.uploadDir(upload))
 }
 
-func TestUploadsInABucketOfAServiceAreSwept(t *testing.T) {
+// Uploads in a bucket of a service are swept.
+func TestSweepBucketOfService(t *testing.T) {
 	clock := atNoon()
 	root := t.TempDir()
 	service, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { return clock.Time }})
@@ -188,7 +194,8 @@ func TestUploadsInABucketOfAServiceAreSwept(t *testing.T) {
 	require.Len(t, s.uploads(), 1)
 }
 
-func TestConcurrentSweeps(t *testing.T) {
+// Concurrent sweeps remove abandoned uploads and keep the others.
+func TestSweepConcurrently(t *testing.T) {
 	wineCannot(t, lockedStays)
 	clock := atNoon()
 	s := open(t, clock.tweak)
@@ -210,7 +217,8 @@ func TestConcurrentSweeps(t *testing.T) {
 	require.Equal(t, "kept", s.get("k"))
 }
 
-func TestTheLimitOfAWeekHoldsWithoutReadableSettings(t *testing.T) {
+// The limit of a week holds without readable settings.
+func TestSweepWithoutReadableSettings(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	s.begin(&driver.PutRequest{Key: "k"})

@@ -26,9 +26,8 @@ func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	require.NoError(t, err)
 }
 
-// TestEitherTheDeletionOrTheWriteSucceeds writes to an open bucket while another call
-// deletes it.
-func TestEitherTheDeletionOrTheWriteSucceeds(t *testing.T) {
+// Either the deletion or the write succeeds if another call deletes an open bucket while it is written.
+func TestDeleteBucketDuringWrite(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	s, root := service(t)
 	won := map[bool]int{}
@@ -88,7 +87,8 @@ func deleteBucket(root string) error {
 	return d.DeleteBucket(context.Background(), "bucket")
 }
 
-func TestAKilledDeletionIsCompletedOrHasNoEffect(t *testing.T) {
+// A killed deletion is completed or has no effect.
+func TestDeleteBucketKilled(t *testing.T) {
 	s, root := service(t)
 	for range 20 {
 		s.createPublicBucket(t, "bucket")
@@ -122,8 +122,8 @@ func TestAKilledDeletionIsCompletedOrHasNoEffect(t *testing.T) {
 	}
 }
 
-// TestInterruptedDeletionsAreCompleted tests the state after each step of a deletion.
-func TestInterruptedDeletionsAreCompleted(t *testing.T) {
+// Interrupted deletions are completed after each of their steps.
+func TestDeleteBucketInterrupted(t *testing.T) {
 	const held = trashPrefix + "0123456789abcdef01234567"
 	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
 	for _, row := range []struct {
@@ -206,7 +206,8 @@ func trashAt(t *testing.T, root, name string, buckets ...string) (marker string)
 	return marker
 }
 
-func TestWritingToADeletedBucketFails(t *testing.T) {
+// Writing to a deleted bucket fails.
+func TestPutInDeletedBucket(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	s, root := service(t)
 	s.createPublicBucket(t, "bucket")
@@ -223,8 +224,9 @@ func TestWritingToADeletedBucketFails(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// A process that is killed while it removes the last version leaves its directory.
-func TestABucketWithAnEmptyDirectoryOfVersionsIsEmpty(t *testing.T) {
+// A bucket with an empty directory of versions is empty. A process that is killed while it removes the last
+// version leaves its directory.
+func TestDeleteBucketWithEmptyVersions(t *testing.T) {
 	s, root := service(t)
 	s.createPublicBucket(t, "bucket")
 	versions := filepath.Join(root, "bucket", bucketdir.VersionsPath, "dir", "k", bucketdir.VersionsName)
@@ -233,9 +235,9 @@ func TestABucketWithAnEmptyDirectoryOfVersionsIsEmpty(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, "bucket"))
 }
 
-// TestABucketWithAFileThatIsNotAnObjectIsNotEmpty requires that DeleteBucket neither removes
-// nor hides a file that no listing shows.
-func TestABucketWithAFileThatIsNotAnObjectIsNotEmpty(t *testing.T) {
+// A bucket with a file that is not an object is not empty: DeleteBucket neither removes nor hides a file that no
+// listing shows.
+func TestDeleteBucketWithForeignFile(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		make func(path string) error

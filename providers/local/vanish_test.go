@@ -52,7 +52,8 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-func TestAWriteWhoseStagedFileVanishesFails(t *testing.T) {
+// A write whose staged file vanishes fails.
+func TestPutStagedFileVanishes(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -85,7 +86,8 @@ func TestAWriteWhoseStagedFileVanishesFails(t *testing.T) {
 	}
 }
 
-func TestAVersionedWriteWhoseStagedFileVanishesFails(t *testing.T) {
+// A versioned write whose staged file vanishes fails.
+func TestPutVersionedStagedFileVanishes(t *testing.T) {
 	s := open(t, withVersions, withFrozenClock)
 	s.put("k", "old")
 	ahead := time.Unix(1_900_000_000, 0) // so that the time of the new version must be set again
@@ -101,7 +103,8 @@ type unseekable struct{ io.Reader }
 
 func (unseekable) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
-func TestAPartWhoseStagedFileVanishesFails(t *testing.T) {
+// A part whose staged file vanishes fails.
+func TestPutPartStagedFileVanishes(t *testing.T) {
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
@@ -125,7 +128,8 @@ func (a *aborting) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
+// A part of an upload aborted meanwhile is refused.
+func TestPutPartAbortedMeanwhile(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
@@ -134,7 +138,8 @@ func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
-func TestTheNumberOfRoundsIsLimited(t *testing.T) {
+// The number of rounds is limited.
+func TestRoundsAreLimited(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		tweaks []tweak
@@ -188,9 +193,9 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 	}
 }
 
-// TestTheDirectoryOfAVisibleSidecarIsMadeAgain removes the directory after the object was
-// placed. The object must not be placed again.
-func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
+// The directory of a visible sidecar is made again if it is removed after the object was placed. The object must
+// not be placed again.
+func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		times int
@@ -226,9 +231,9 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestWritingMakesAMissingStagingDirectory writes to a bucket without TmpPath. Tools that
-// only copy files, or that remove empty directories, leave such a bucket.
-func TestWritingMakesAMissingStagingDirectory(t *testing.T) {
+// Writing makes a missing staging directory in a bucket without TmpPath. Tools that only copy files, or that
+// remove empty directories, leave such a bucket.
+func TestPutMakesStagingDirectory(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		open bool
@@ -252,9 +257,9 @@ func TestWritingMakesAMissingStagingDirectory(t *testing.T) {
 	}
 }
 
-// TestAFormatLostInAPowerFailureIsWrittenAgain reads a bucket whose format is empty or has
-// zeros, as a new file may after a power failure with Config.NoSync.
-func TestAFormatLostInAPowerFailureIsWrittenAgain(t *testing.T) {
+// A format lost in a power failure is written again. The file is empty or has zeros, as a new file may after a
+// power failure with Config.NoSync.
+func TestFormatWrittenAgain(t *testing.T) {
 	for _, row := range []struct{ name, left string }{{"empty", ""}, {"zeros", "\x00\x00\x00"}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
@@ -273,9 +278,8 @@ func TestAFormatLostInAPowerFailureIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// TestAFileWithTwoNamesKeepsItsSidecar removes one of two names of a file. The other one
-// must keep the attributes, which are in a sidecar.
-func TestAFileWithTwoNamesKeepsItsSidecar(t *testing.T) {
+// A file with two names keeps its sidecar: if one name is removed, the other one keeps the attributes.
+func TestSidecarOfTwoNames(t *testing.T) {
 	windowsCannot(t, "the number of names of a file is unknown")
 	for _, row := range []struct {
 		name   string

@@ -41,7 +41,8 @@ func versioned(t *testing.T, each func(t *testing.T, s *subject)) {
 	}
 }
 
-func TestVersionsAreKept(t *testing.T) {
+// Versions are kept.
+func TestVersionsKept(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		require.True(t, s.driver.Describe().Versioned)
 		var written []*storage.Attrs
@@ -71,7 +72,8 @@ func TestVersionsAreKept(t *testing.T) {
 	})
 }
 
-func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
+// A removed version is removed permanently.
+func TestDeleteVersion(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		one := s.put("k", "1")
 		two := s.put("k", "2")
@@ -94,7 +96,8 @@ func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
 	})
 }
 
-func TestMalformedAndMissingVersions(t *testing.T) {
+// A malformed version is InvalidArgument, and a missing one ObjectNotFound.
+func TestVersionMalformed(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		a := s.put("k", "x")
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
@@ -110,7 +113,8 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 	})
 }
 
-func TestRemovingAVersionWithACondition(t *testing.T) {
+// A condition of a removal is compared with the version that it names.
+func TestDeleteVersionCondition(t *testing.T) {
 	s := open(t, withVersions)
 	old := s.put("k", "1")
 	current := s.put("k", "2")
@@ -120,7 +124,8 @@ func TestRemovingAVersionWithACondition(t *testing.T) {
 	require.NoError(t, s.driver.Delete(t.Context(), r))
 }
 
-func TestVersionsAreListedLikeObjects(t *testing.T) {
+// Versions are listed like objects.
+func TestListVersions(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "b/c"} {
 			s.put(key, "1")
@@ -157,7 +162,8 @@ func TestVersionsAreListedLikeObjects(t *testing.T) {
 	})
 }
 
-func TestWithoutVersionsNothingIsKept(t *testing.T) {
+// Without versions nothing is kept.
+func TestListVersionsUnversioned(t *testing.T) {
 	s := open(t)
 	s.put("k", "1")
 	s.put("k", "2")
@@ -167,7 +173,8 @@ func TestWithoutVersionsNothingIsKept(t *testing.T) {
 	require.Empty(t, all[0].Version)
 }
 
-func TestRemovalsLeaveMarkers(t *testing.T) {
+// Removals leave markers.
+func TestDeleteLeavesMarkers(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -231,7 +238,8 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
+// An interrupted removal changes nothing.
+func TestDeleteInterrupted(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")
 	live, err := s.driver.acquire(t.Context())

@@ -52,7 +52,8 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 	return found
 }
 
-func TestVisibleSidecarsSurviveACopy(t *testing.T) {
+// Visible sidecars survive a copy.
+func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	for _, options := range [][]tweak{{withSidecars}, {withSidecars, withStrictNames}, {withSidecars, withoutXattrs}} {
 		s := open(t, options...)
 		keys := []string{"images/photo.jpg", "images", "Capital", strings.Repeat("n", 250), strings.Repeat("%", 200) + "/x", ".omnibucketx", "a/b/c/d"}
@@ -89,8 +90,8 @@ func (s *subject) isPublic(key string) (bool, error) {
 	return a != nil && a.PublicRead, nil
 }
 
-// TestAVisibleSidecarMatchesItsObject requires that no sidecar of another object stays.
-func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
+// A visible sidecar matches its object: no sidecar of another object stays.
+func TestVisibleSidecarMatchesObject(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		change func(t *testing.T, s *subject)
@@ -142,7 +143,8 @@ func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
 	}
 }
 
-func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
+// Removing an object removes its visible sidecar.
+func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	s := open(t, withSidecars)
 	s.put("dir/k", "x")
 	s.put("dir", "y")
@@ -160,9 +162,9 @@ func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
 	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
-// TestAttributesOfACopySurviveTheRemovalOfTheirSidecar requires that attributes survive a
-// process that is killed after it removed the sidecar, and a write that keeps a version.
-func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
+// Attributes of a copy survive the removal of their sidecar: also in a process that is killed after it, and a
+// write that keeps a version.
+func TestVisibleSidecarAdopted(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		options []tweak
@@ -199,9 +201,8 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 	}
 }
 
-// TestARetentionThatAnotherProgramWrote requires that a retention of an unknown form is none, and
-// that the other attributes stay when the sidecar is adopted.
-func TestAMoveKeepsTheAttributesOfACopy(t *testing.T) {
+// A move keeps the attributes of a copy.
+func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 	s := open(t, withSidecars)
 	r := described("from", "content")
 	r.PublicRead = false
@@ -213,7 +214,8 @@ func TestAMoveKeepsTheAttributesOfACopy(t *testing.T) {
 	require.Equal(t, r.Properties, c.head("to").Properties)
 }
 
-func TestARetentionThatAnotherProgramWrote(t *testing.T) {
+// A retention of an unknown form is none, and the other attributes stay when the sidecar is adopted.
+func TestVisibleSidecarForeignRetention(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
 	for name, row := range map[string]struct {
 		text string
@@ -243,8 +245,9 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 	}
 }
 
-// As on FAT and exFAT, which have no extended attributes and give files other inodes at each mount.
-func TestAttributesSurviveNewInodeNumbers(t *testing.T) {
+// Attributes survive new inode numbers, as on FAT and exFAT, which have no extended attributes and give files
+// other inodes at each mount.
+func TestSidecarSurvivesNewInodes(t *testing.T) {
 	other := &objectfile.Attrs{
 		Properties: storage.Properties{ContentType: "text/x-other"},
 		CRC32C:     storage.CRC32C{Sum: 1, Known: true},

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAFolderIsShownIfAWalkFindsAnObjectInIt requires that a listing with a delimiter, which
-// does not walk folders, parses their names as a walk does.
-func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
+// A folder is shown if a walk finds an object in it: a listing with a delimiter, which does not walk folders,
+// parses their names as a walk does.
+func TestListFoldersAsWalk(t *testing.T) {
 	long := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
 	for _, row := range []struct {
 		name, path string
@@ -49,7 +49,8 @@ func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
 	}
 }
 
-func TestABucketWithNoncurrentVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
+// A bucket with noncurrent versions under long names is not empty.
+func TestDeleteBucketWithLongVersions(t *testing.T) {
 	s, root := service(t)
 	yes := true
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
@@ -63,8 +64,8 @@ func TestABucketWithNoncurrentVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 }
 
-// A disk has lost+found, which only root may read.
-func TestAFolderThatMayNotBeReadIsShownInItsParent(t *testing.T) {
+// A folder that may not be read is shown in its parent.
+func TestListUnreadableFolder(t *testing.T) {
 	if runUnprivileged(t) {
 		return
 	}

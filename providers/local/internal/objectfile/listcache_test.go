@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheWindowsOfDirectoriesHaveABound(t *testing.T) {
+// The windows of directories have a bound.
+func TestListCacheBound(t *testing.T) {
 	var c listCache
 	for i := range 3 * maxCached / MinCached {
 		c.add(cachedWindow{key: windowKey{match: fmt.Sprint(i)}, window: window{names: MinCached, whole: true}})

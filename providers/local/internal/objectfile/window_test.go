@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWindows(t *testing.T) {
+// A window keeps the first names of a large directory in order.
+func TestWindowReader(t *testing.T) {
 	var all []entry
 	r := &windowReader{window: window{whole: true}}
 	for i := range 5*maxWindow/2 + 17 {

@@ -48,9 +48,9 @@ func names(t *testing.T, d *Dir) (found []string) {
 	return found
 }
 
-// The names are more than one system call returns, and those that are replaced are read last. Run it on Btrfs, too: there a
-// name that is replaced moves to the end.
-func TestANameThatIsReplacedWhileTheDirectoryIsReadIsSeen(t *testing.T) {
+// A name that is replaced while the directory is read is seen. The names are more than one system call returns,
+// and those that are replaced are read last. Run it on Btrfs, too: there a name that is replaced moves to the end.
+func TestEachSeesReplacedName(t *testing.T) {
 	path, top := openTemp(t)
 	all := []string{"a", "sub"}
 	for i := range 2500 {
@@ -75,7 +75,8 @@ func TestANameThatIsReplacedWhileTheDirectoryIsReadIsSeen(t *testing.T) {
 	require.Equal(t, all, slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "new" }))
 }
 
-func TestPaths(t *testing.T) {
+// A path is split into a directory and a name, and joined again.
+func TestSplitAndJoin(t *testing.T) {
 	for _, row := range []struct{ path, dir, base string }{
 		{"a", "", "a"},
 		{"a/b", "a", "b"},
@@ -88,7 +89,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-func TestEntriesCanBeReadAgain(t *testing.T) {
+// Entries can be read again.
+func TestEachTwice(t *testing.T) {
 	_, top := openTemp(t)
 	for range 2 {
 		require.Equal(t, []string{"a", "sub"}, names(t, top))
@@ -101,7 +103,8 @@ func TestEntriesCanBeReadAgain(t *testing.T) {
 	require.Equal(t, 1, seen, "it stops when the function returns false")
 }
 
-func TestARemovedDirectoryIsEmpty(t *testing.T) {
+// A removed directory is empty.
+func TestEachOfRemovedDirectory(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
 	if err := os.RemoveAll(filepath.Join(path, "sub")); err != nil {
@@ -110,7 +113,8 @@ func TestARemovedDirectoryIsEmpty(t *testing.T) {
 	require.Empty(t, names(t, sub))
 }
 
-func TestLinksOutOfTheRootAreNotFollowed(t *testing.T) {
+// Links out of the root are not followed.
+func TestOpenLinkOutOfRoot(t *testing.T) {
 	path, top := openTemp(t)
 	outside := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), nil, 0o600))
@@ -129,7 +133,8 @@ func TestLinksOutOfTheRootAreNotFollowed(t *testing.T) {
 	require.True(t, IsNoFile(err), "%v", err)
 }
 
-func TestErrorsOfNames(t *testing.T) {
+// The error of a name says whether a file may be there.
+func TestIsNotExistAndIsNoFile(t *testing.T) {
 	_, top := openTemp(t)
 	for _, row := range []struct {
 		name             string
@@ -148,7 +153,8 @@ func TestErrorsOfNames(t *testing.T) {
 	require.True(t, IsNoFile(err), "a file is no directory: %v", err)
 }
 
-func TestRemovalsDoNotMixFilesAndDirectories(t *testing.T) {
+// Removals do not mix files and directories.
+func TestUnlinkAndRmdir(t *testing.T) {
 	_, top := openTemp(t)
 	require.Error(t, top.Rmdir("a"))
 	require.Error(t, top.Unlink("sub"))
@@ -163,7 +169,8 @@ func TestRemovalsDoNotMixFilesAndDirectories(t *testing.T) {
 	require.Empty(t, names(t, top))
 }
 
-func TestNamesOfFiles(t *testing.T) {
+// Names of files are linked and renamed, and no directory is replaced.
+func TestRenameAndLink(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
 	require.True(t, IsObstructed(top.Rename("sub", top, "a")), "a directory is not replaced by a file")
@@ -205,7 +212,8 @@ func TestIsAt(t *testing.T) {
 	require.False(t, exists)
 }
 
-func TestTheAttributeOfAFile(t *testing.T) {
+// A file has one extended attribute.
+func TestXattr(t *testing.T) {
 	_, top := openTemp(t)
 	f, err := top.Create("new")
 	require.NoError(t, err)
@@ -230,7 +238,8 @@ func TestTheAttributeOfAFile(t *testing.T) {
 	require.Nil(t, value)
 }
 
-func TestLocksOfOpenFiles(t *testing.T) {
+// Locks of open files exclude each other.
+func TestLockOpenFiles(t *testing.T) {
 	path, _ := openTemp(t)
 	files := [3]*os.File{}
 	for i := range files {
