@@ -42,7 +42,8 @@ func TestNameOfABucketInAnAddress(t *testing.T) {
 	}
 }
 
-func TestASchemeOpensBucketsAndAccounts(t *testing.T) {
+// A scheme opens buckets and accounts.
+func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	var opened []string
 	Register(form,
 		func(u *url.URL) (string, error) { return form.Name(u) },

@@ -124,7 +124,8 @@ func (s *store) killed(c call) {
 	require.Panics(s.t, func() { _ = s.complete(s.t.Context(), c) })
 }
 
-func TestAnUploadIsCompletedOnce(t *testing.T) {
+// An upload is completed once.
+func TestCompletionOnce(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		first func(s *store) // makes the object
@@ -170,8 +171,8 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 	}
 }
 
-// A store that is busy for a moment does not keep, and bill, the parts.
-func TestPartsAreRemovedAlsoFromABusyStore(t *testing.T) {
+// Parts are removed also from a busy store. A store that is busy for a moment does not keep, and bill, the parts.
+func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		require.NoError(t, s.complete(t.Context(), call{name: "one", busy: 2}))
@@ -180,7 +181,8 @@ func TestPartsAreRemovedAlsoFromABusyStore(t *testing.T) {
 	})
 }
 
-func TestACompletionThatFailedIsRepeated(t *testing.T) {
+// A completion that failed is repeated.
+func TestCompletionRepeated(t *testing.T) {
 	refused := func(s *store, c call) {
 		s.t.Helper()
 		stop := errors.New("stop")
@@ -215,7 +217,7 @@ func TestACompletionThatFailedIsRepeated(t *testing.T) {
 }
 
 // A request that never arrived leaves the upload as it was.
-func TestALostRequestLeavesTheUpload(t *testing.T) {
+func TestCompletionRequestLost(t *testing.T) {
 	for _, before := range []string{"", "there before"} {
 		s := newStore(t)
 		if before != "" {
@@ -234,7 +236,8 @@ func TestALostRequestLeavesTheUpload(t *testing.T) {
 	}
 }
 
-func TestACompletionReplacesWhatOthersWriteMeanwhile(t *testing.T) {
+// A completion replaces what others write meanwhile.
+func TestCompletionReplacesOtherWrites(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
 		s := newStore(t)
 		remaining := writes
@@ -248,7 +251,8 @@ func TestACompletionReplacesWhatOthersWriteMeanwhile(t *testing.T) {
 	}
 }
 
-func TestCallsAtOnceMakeOneObject(t *testing.T) {
+// Calls at once make one object.
+func TestCompletionConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		var mu sync.Mutex

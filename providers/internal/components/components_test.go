@@ -10,7 +10,8 @@ import (
 
 const prefix = "p/id/"
 
-func TestTheMarkerAndThePartsAreInOrder(t *testing.T) {
+// The marker and the parts are in order.
+func TestMarkerBeforeParts(t *testing.T) {
 	keys := []string{Marker(prefix), Part(prefix, 1), Part(prefix, 2), Part(prefix, 10), Part(prefix, 999_999)}
 	require.True(t, slices.IsSorted(keys), keys)
 	for _, key := range keys {
@@ -39,7 +40,8 @@ func TestNumberOfAKey(t *testing.T) {
 	}
 }
 
-func TestAMarkerKeepsAnyKey(t *testing.T) {
+// A marker keeps any key.
+func TestMarkerMetadataKeepsKey(t *testing.T) {
 	for _, key := range []string{"a", "users/ü 7/\U0001F600", strings.Repeat("k", 1024)} {
 		require.Equal(t, key, Key(MarkerMetadata(key)))
 	}

@@ -55,7 +55,7 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 
 // No request of a completion at which the caller gives up ends the upload: another call makes the
 // object.
-func TestACompletionWhoseCallerGivesUpIsRepeated(t *testing.T) {
+func TestCompletionCallerGivesUp(t *testing.T) {
 	for i := 1; i <= 3; i++ { // the marker, the key, the decision
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("request %d, after its effect: %v", i, after), func(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 
 var errBroken = errors.New("broken")
 
-func TestAPartIsRetried(t *testing.T) {
+// A part is retried.
+func TestCopyAllRetriesPart(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	throttled := &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Minute}
 	for _, row := range []struct {
@@ -51,7 +52,8 @@ func TestAPartIsRetried(t *testing.T) {
 	}
 }
 
-func TestNoRetryAfterTheContextEnded(t *testing.T) {
+// No part is retried after the context ended.
+func TestCopyAllEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

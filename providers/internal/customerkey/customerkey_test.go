@@ -33,7 +33,8 @@ func shown() map[string]string {
 	}
 }
 
-func TestNoWayOfPrintingShowsTheKey(t *testing.T) {
+// No way of printing shows the key.
+func TestKeyIsNotPrinted(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	request := driver.PutRequest{Native: []any{key}}
 	for name, value := range map[string]any{
@@ -70,14 +71,16 @@ func TestNoWayOfPrintingShowsTheKey(t *testing.T) {
 	}
 }
 
-func TestAKeyIsACopy(t *testing.T) {
+// A key is a copy.
+func TestNewCopiesKey(t *testing.T) {
 	mine := bytes.Clone(raw)
 	key := customerkey.New("WithCustomerKey", mine)
 	clear(mine)
 	require.Equal(t, raw, key.Bytes())
 }
 
-func TestTheSizeIsChecked(t *testing.T) {
+// The size is checked.
+func TestCheckSize(t *testing.T) {
 	require.NoError(t, customerkey.New("WithCustomerKey", raw).CheckSize())
 	for _, size := range []int{0, 16, 31} {
 		err := customerkey.New("WithSourceCustomerKey", raw[:size]).CheckSize()
@@ -86,7 +89,8 @@ func TestTheSizeIsChecked(t *testing.T) {
 	}
 }
 
-func TestTheAddressIsChecked(t *testing.T) {
+// The address is checked.
+func TestCheckAddress(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	for text, clear := range map[string]bool{"https://example.com": false, "http://127.0.0.1:80": false, "http://example.com": true} {
 		u, err := url.Parse(text)
@@ -96,14 +100,16 @@ func TestTheAddressIsChecked(t *testing.T) {
 	}
 }
 
-func TestFingerprintsAreOfTheKeyOnly(t *testing.T) {
+// Fingerprints are of the key only.
+func TestFingerprintOfKeyOnly(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	require.Equal(t, key.Fingerprint(), customerkey.New("WithSourceCustomerKey", raw).Fingerprint())
 	require.NotEqual(t, key.Fingerprint(), customerkey.New("WithCustomerKey", bytes.ToUpper(raw)).Fingerprint())
 	require.NotEqual(t, key.SHA256(), key.Fingerprint())
 }
 
-func TestTheLastKeyCounts(t *testing.T) {
+// The last key counts.
+func TestInReturnsLastKey(t *testing.T) {
 	first := customerkey.New("WithCustomerKey", raw)
 	last := customerkey.New("WithCustomerKey", raw)
 	require.Same(t, last, customerkey.In([]any{first, "other", last}))

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNamesThatCallersGive(t *testing.T) {
+// The name of a header that a caller gives has letters, digits and a few signs.
+func TestIsName(t *testing.T) {
 	for name, want := range map[string]bool{
 		"x-goog-custom-audit-job": true,
 		"a":                       true,
@@ -27,7 +28,8 @@ func TestNamesThatCallersGive(t *testing.T) {
 	}
 }
 
-func TestPrintableValues(t *testing.T) {
+// A printable value has only printable ASCII characters.
+func TestIsPrintable(t *testing.T) {
 	for value, want := range map[string]bool{
 		"":       true,
 		"a ~":    true,

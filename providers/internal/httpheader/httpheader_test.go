@@ -60,7 +60,8 @@ func TestSizeOf(t *testing.T) {
 	}
 }
 
-func TestAResponseThatBeginsElsewhereIsRefused(t *testing.T) {
+// A response that begins elsewhere is refused.
+func TestSizeOfElsewhere(t *testing.T) {
 	for name, row := range map[string]struct {
 		request   driver.GetRequest
 		response  string

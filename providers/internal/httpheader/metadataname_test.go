@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Ceph RGW 16 returns "-" for "_". Names on Azure cannot contain "-".
-func TestEscapedNamesComeBack(t *testing.T) {
+// Escaped names come back. Ceph RGW 16 returns "-" for "_". Names on Azure cannot contain "-".
+func TestEscapeRoundTrip(t *testing.T) {
 	for _, row := range []struct {
 		name       string
 		mark, lost byte

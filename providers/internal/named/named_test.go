@@ -26,7 +26,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestAVariableHasTheNameBeforeIt(t *testing.T) {
+// A variable has the name before it.
+func TestVariableHasName(t *testing.T) {
 	for name, want := range map[string]string{"work": "WORK_X", "Old-2": "OLD_2_X", "a.b@c": "A_B_C_X"} {
 		require.Equal(t, want, Credentials(name).Variable("X"))
 	}
@@ -34,7 +35,8 @@ func TestAVariableHasTheNameBeforeIt(t *testing.T) {
 	require.Equal(t, "value", Credentials("old-2").Get("X"))
 }
 
-func TestMissingCredentialsSayWhereTheyWereLookedFor(t *testing.T) {
+// The hint of missing credentials names the variables where they were looked for.
+func TestMissingHint(t *testing.T) {
 	err := Credentials("work").Missing("WORK_KEY", "WORK_FILE")
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "work")

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-func TestATokenKeepsBothTexts(t *testing.T) {
+// A token keeps both texts.
+func TestEncodeKeepsBothTexts(t *testing.T) {
 	for _, texts := range [][2]string{{"", ""}, {"a", ""}, {"", "b"}, {"a.b", "c.\x00\n"}} {
 		first, second, err := pagetoken.Parse(pagetoken.Encode(texts[0], texts[1]))
 		require.NoError(t, err)
@@ -17,13 +18,15 @@ func TestATokenKeepsBothTexts(t *testing.T) {
 	}
 }
 
-func TestNoTokenIsTheStart(t *testing.T) {
+// No token is the start.
+func TestParseEmpty(t *testing.T) {
 	first, second, err := pagetoken.Parse("")
 	require.NoError(t, err)
 	require.Empty(t, first+second)
 }
 
-func TestAnotherTextIsNoToken(t *testing.T) {
+// Another text is no token.
+func TestParseInvalid(t *testing.T) {
 	for _, text := range []string{"YQ", "a.b.c", "?.YQ", "YQ.?"} {
 		_, _, err := pagetoken.Parse(text)
 		require.ErrorIs(t, err, storage.InvalidArgument, text)

@@ -111,7 +111,8 @@ func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 	})
 }
 
-func TestRequestsAtTheSameTimeShareOneCall(t *testing.T) {
+// Requests at the same time share one call.
+func TestCredentialsSharedByRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{answer: func(context.Context, string) error {
 			time.Sleep(time.Second)
@@ -133,7 +134,8 @@ func TestRequestsAtTheSameTimeShareOneCall(t *testing.T) {
 	})
 }
 
-func TestCredentialsAreReplacedBeforeTheyExpire(t *testing.T) {
+// Credentials are replaced before they expire.
+func TestCredentialsReplacedBeforeExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: time.Minute}
 		b := v.open()
@@ -149,7 +151,7 @@ func TestCredentialsAreReplacedBeforeTheyExpire(t *testing.T) {
 }
 
 // Credentials that have not expired yet serve until there are new ones.
-func TestCredentialsAreUsedToTheirEndIfTheCatalogFails(t *testing.T) {
+func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: time.Minute}
 		b := v.open()
@@ -174,7 +176,8 @@ func TestCredentialsAreUsedToTheirEndIfTheCatalogFails(t *testing.T) {
 	})
 }
 
-func TestARequestWithoutCredentialsFails(t *testing.T) {
+// A request without credentials fails.
+func TestCredentialsMissing(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer error
 		want   storage.Code
@@ -204,7 +207,8 @@ func TestARequestWithoutCredentialsFails(t *testing.T) {
 	}
 }
 
-func TestAMissingSecretIsNoMissingObject(t *testing.T) {
+// A missing secret is no missing object.
+func TestCredentialsNotFoundCode(t *testing.T) {
 	v := &vendor{answer: func(ctx context.Context, _ string) error {
 		_, _, err := storage.ReadAll(ctx, memstore.New(), "secret")
 		return err
@@ -216,7 +220,8 @@ func TestAMissingSecretIsNoMissingObject(t *testing.T) {
 	require.Error(t, b.Remove(t.Context(), "a/1"))
 }
 
-func TestACanceledRequestDoesNotFailThoseThatWaitForIt(t *testing.T) {
+// A canceled request does not fail those that wait for it.
+func TestCredentialsRequestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{answer: func(ctx context.Context, _ string) error {
 			select {
@@ -242,7 +247,7 @@ func TestACanceledRequestDoesNotFailThoseThatWaitForIt(t *testing.T) {
 
 // A catalog that does not answer, or that vends for a moment only, must not be asked once for each request that
 // waits, one after the other.
-func TestRequestsThatWaitShareTheAnswer(t *testing.T) {
+func TestCredentialsAnswerShared(t *testing.T) {
 	for name, v := range map[string]*vendor{
 		"the catalog's own timeout":            {answer: func(context.Context, string) error { return context.DeadlineExceeded }},
 		"credentials that have nearly expired": {lasts: 20 * time.Second},
@@ -271,7 +276,8 @@ func TestRequestsThatWaitShareTheAnswer(t *testing.T) {
 	}
 }
 
-func TestBatchesAndCopiesAreDividedByCredentials(t *testing.T) {
+// Batches and copies are divided by credentials.
+func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	v := &vendor{}
 	b := v.open()
 	for _, key := range []string{"a/1", "a/2", "b/1"} {
@@ -298,7 +304,7 @@ func TestBatchesAndCopiesAreDividedByCredentials(t *testing.T) {
 
 // The function of the user may have vended for less time than it says, the machine's clock may be wrong, and a session may be
 // revoked.
-func TestRefusedCredentials(t *testing.T) {
+func TestCredentialsRefused(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		refuses func(credentials string) bool
@@ -339,7 +345,7 @@ func TestRefusedCredentials(t *testing.T) {
 }
 
 // A driver's call may take longer than its first credentials last.
-func TestEachRequestOfAnOperationHasCredentials(t *testing.T) {
+func TestCredentialsOfEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: time.Minute}
 		keys := vended.NewKeyring(v.grant)
@@ -361,7 +367,7 @@ func TestEachRequestOfAnOperationHasCredentials(t *testing.T) {
 }
 
 // Those of 20 seconds are kept for ten.
-func TestCredentialsThatHoldShortlyAreKept(t *testing.T) {
+func TestCredentialsOfSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: 20 * time.Second}
 		b := v.open()

@@ -48,7 +48,7 @@ var hostilePrefixes = map[string]struct {
 const account = "210987654321"
 
 // Nobody leaves the prefix of a policy.
-func TestAPolicyHoldsOnlyForItsPrefix(t *testing.T) {
+func TestPolicyHoldsForPrefix(t *testing.T) {
 	const key, secret = "AKIAUSERUSERUSERUSER", "user-secret-key"
 	for name, test := range hostilePrefixes {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +77,8 @@ func TestAPolicyHoldsOnlyForItsPrefix(t *testing.T) {
 	}
 }
 
-func TestAPolicyHoldsOnlyForItsPrefixOnMinIO(t *testing.T) {
+// On MinIO, too, nobody leaves the prefix of a policy.
+func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
 		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"),

@@ -46,7 +46,7 @@ var unjudgedByServer = map[string]string{
 }
 
 // The policy of each operation is enough for a user of another account, and has no action too many.
-func TestThePolicyOfAnOperationIsTheLeast(t *testing.T) {
+func TestPolicyIsLeast(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	open := func(t *testing.T, trial rows.Trial) rows.Account {
 		a := startAmazon(t, s3server.Config{Strict: trial.Kind != rows.AccessLists, Credentials: []s3server.Credential{

@@ -38,7 +38,7 @@ var unjudgedByMinIO = map[string]string{
 type minio struct{ endpoint, key, secret string }
 
 // The policy of each operation is enough for a session of MinIO, and has no action too many.
-func TestThePolicyOfAnOperationIsTheLeastOnMinIO(t *testing.T) {
+func TestPolicyIsLeastOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
 		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"),

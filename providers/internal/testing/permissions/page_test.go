@@ -10,7 +10,7 @@ import (
 )
 
 // The page is what the table says.
-func TestThePageIsTheTable(t *testing.T) {
+func TestPageIsTable(t *testing.T) {
 	page, err := os.ReadFile("../../../../docs/permissions.md")
 	require.NoError(t, err)
 	require.Equal(t, permissions.Page(), string(page), "docs/permissions.md is out of date: run make permissions")

@@ -134,7 +134,7 @@ var opened = map[string]string{
 }
 
 // The analyzer names all that the requests of programs need, and nothing else without a reason.
-func TestProgramsNeedWhatTheAnalyzerSays(t *testing.T) {
+func TestPermissionsAnalyzer(t *testing.T) {
 	root, err := filepath.Abs("../../../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
