@@ -45,15 +45,15 @@ const (
 // a cache also notices that a file was replaced by an older one of the same size, and asks about it.
 //
 // The directory is created if necessary. Several jobs may use one directory, at the same time, too.
-// It has one file for each pair of ends, with 16 bytes for each file of the job. What was not used
-// for 90 days is removed. If the cache cannot be read or written, or was removed, the job compares
+// It has one file for each pair of ends, with 16 bytes for each file of the job. A file that no job
+// has used for 90 days is removed. If the cache cannot be read or written, or was removed, the job compares
 // as it does without one.
 //
-// A job does not use the cache with [WithChecksum], [WithSizeOnly], [WithMissingOnly], [WithMove] or
-// [WithInventory], between two directories, on systems that do not report the time of the last
-// change (such as Windows), and for buckets of types that are not from this library. [Compare] does
-// not use it either. If dir is the source or destination itself, the job fails with
-// InvalidArgument; below one of them, the job skips it.
+// A job has no cache with [WithChecksum], [WithSizeOnly], [WithMissingOnly], [WithMove] or
+// [WithInventory], and [Compare] never has one. A job between two directories needs none. There is
+// also none on systems that do not report the time of the last change, such as Windows, and for
+// buckets of types that are not from this library. If dir is the source or destination itself, the
+// job fails with InvalidArgument. If dir lies below one of them, the job skips it.
 func WithCache(dir string) Option {
 	return checked(dir != "", "WithCache", "must name a directory", func(s *settings) {
 		s.cacheDir = dir

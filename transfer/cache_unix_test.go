@@ -240,7 +240,7 @@ func TestWithCacheBelowAnEnd(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// What no job has used for a long time is removed.
+// A file of the cache that no job has used for a long time is removed.
 func TestWithCacheRemovesOldFiles(t *testing.T) {
 	b := memstore.New()
 	dir := tree(t, map[string]string{"a.txt": "text"})

@@ -16,11 +16,16 @@ import (
 const maxConcurrency = 10_000
 
 // An Option is an option of every job. A job ignores options that do not apply to it.
-// The options are [WithConcurrency], [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
-// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithShardBounds],
-// [WithLinks], [WithChecksum], [WithSizeOnly], [WithMissingOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
-// [WithBeforeDelete], [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
-// [WithJournal], [WithCache], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
+//
+//   - Files: [WithPrefix], [WithInclude], [WithExclude], [WithKeys], [WithMinSize], [WithMaxSize],
+//     [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithShardBounds], [WithLinks] and
+//     [WithInventory].
+//   - Comparison: [WithChecksum], [WithSizeOnly], [WithMissingOnly] and [WithCache].
+//   - Removal: [WithDelete], [WithEmptySource], [WithMaxDelete], [WithBeforeDelete], [WithBackup]
+//     and [WithMove].
+//   - Continuation: [WithResume] and [WithJournal].
+//   - Written files: [WithRule], [WithLocks], [WithNoSync] and [WithDryRun].
+//   - The job itself: [WithConcurrency], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
