@@ -25,7 +25,7 @@ import (
 
 // ownTests are the tests of afero that take their file systems from a list. The others build theirs
 // themselves, and would not test ours. TestWriteAt is left out: it reads a file that another
-// handle has written and not closed, which an object store does not show. TestFiles has WriteAt
+// handle has written and not closed, which an object store does not show. TestFs has WriteAt
 // with Close.
 const ownTests = "^(TestRead0|TestOpenFile|TestCreate|TestRename|TestRemove|TestTruncate|TestSeek|TestReadAt|" +
 	"TestReaddirnames|TestReaddirSimple|TestReaddir|TestReaddirRegularFile|TestReaddirAll|TestWalk)$"
@@ -38,7 +38,7 @@ func TestAferosOwnTests(t *testing.T) {
 	judge.Run(t, "github.com/spf13/afero", "OMNIBUCKET_AFERO", strings.Count(ownTests, "|")+1, "-test.run", ownTests)
 }
 
-func TestFiles(t *testing.T) {
+func TestFs(t *testing.T) {
 	b := memstore.New()
 	files := New(t.Context(), b)
 	content := func(key string) string {
@@ -139,7 +139,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-func TestRenamesReplaceWhatADiskWouldReplace(t *testing.T) {
+// Renames replace what a disk would replace.
+func TestRenameReplaces(t *testing.T) {
 	for _, row := range []struct {
 		name, from, to string
 		want           error
@@ -174,7 +175,7 @@ func TestRenamesReplaceWhatADiskWouldReplace(t *testing.T) {
 }
 
 // A writer that closes a file between the copy and the removal of a rename keeps what it has written.
-func TestARenameKeepsWhatAnotherWriterHasClosed(t *testing.T) {
+func TestRenameKeepsWritesOfOthers(t *testing.T) {
 	var renamed *renamedByCopy
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		renamed = &renamedByCopy{Driver: next}
@@ -214,7 +215,8 @@ func (d *renamedByCopy) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 	return a, err
 }
 
-func TestAWriteThatFailsStoresNothing(t *testing.T) {
+// A write that fails stores nothing.
+func TestWriteFailsStoresNothing(t *testing.T) {
 	files := New(t.Context(), memstore.New())
 	require.NoError(t, afero.WriteFile(files, "a", []byte("old"), 0))
 	f, err := files.OpenFile("a", os.O_RDWR, 0)
@@ -228,7 +230,7 @@ func TestAWriteThatFailsStoresNothing(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
-func TestAFileThatIsOpenForReading(t *testing.T) {
+func TestOpenForReading(t *testing.T) {
 	b := memstore.New()
 	files := New(t.Context(), b)
 	long := strings.Repeat("x", 1<<20)
@@ -255,7 +257,8 @@ func TestAFileThatIsOpenForReading(t *testing.T) {
 	require.ErrorIs(t, f.Close(), fs.ErrClosed)
 }
 
-func TestACopyOfTheRestOfAFile(t *testing.T) {
+// A copy of the rest of a file.
+func TestWriteToCopiesTheRest(t *testing.T) {
 	var requests atomic.Int32
 	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		requests.Add(1)
@@ -300,7 +303,8 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-func TestOneOfSeveralCreatesAFile(t *testing.T) {
+// One of several creates a file.
+func TestCreateByOneOfSeveral(t *testing.T) {
 	files := New(t.Context(), memstore.New())
 	var made atomic.Int32
 	var group sync.WaitGroup
@@ -323,7 +327,8 @@ func TestOneOfSeveralCreatesAFile(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrExist, "a folder has the name")
 }
 
-func TestACanceledContextStoresNothing(t *testing.T) {
+// A canceled context stores nothing.
+func TestWriteCanceledStoresNothing(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
 	f, err := New(ctx, b).Create("a")
@@ -337,8 +342,9 @@ func TestACanceledContextStoresNothing(t *testing.T) {
 	require.False(t, exists, "the empty object of O_CREATE is removed")
 }
 
-// As if the client of a web server goes away during an upload.
-func TestACopyThatFailsWithItsContextLeavesNoNewFile(t *testing.T) {
+// A copy that fails with its context leaves no new file, as if the client of a web server goes away during an
+// upload.
+func TestCopyCanceledLeavesNoFile(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
 	f, err := New(ctx, b).Create("a")
@@ -352,8 +358,8 @@ func TestACopyThatFailsWithItsContextLeavesNoNewFile(t *testing.T) {
 	require.False(t, exists)
 }
 
-// Close does not take back a Sync.
-func TestACloseThatFailsKeepsWhatSyncStored(t *testing.T) {
+// A Close that fails keeps what Sync stored: it does not take back a Sync.
+func TestCloseFailsKeepsSyncedBytes(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
 	f, err := New(ctx, b).Create("a")
@@ -371,7 +377,7 @@ func TestACloseThatFailsKeepsWhatSyncStored(t *testing.T) {
 }
 
 // Other tools mark a folder by an object whose key ends in a slash.
-func TestFoldersOfOtherTools(t *testing.T) {
+func TestDirectoriesOfOtherTools(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	_, err := b.Upload(t.Context(), "folder!", strings.NewReader(""))
 	require.NoError(t, err)
@@ -385,7 +391,7 @@ func TestFoldersOfOtherTools(t *testing.T) {
 }
 
 // Hugo expects of an open directory what package os has.
-func TestAnOpenDirectoryHasEntries(t *testing.T) {
+func TestReaddirOfAnOpenDirectory(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"d/a", "d/b/c"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -409,7 +415,8 @@ func TestAnOpenDirectoryHasEntries(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-func TestFoldersOfOtherToolsAreRenamed(t *testing.T) {
+// Folders of other tools are renamed.
+func TestRenameFoldersOfOtherTools(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	for _, key := range []string{"folder!", "folder/a", "folder/sub!"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
@@ -427,7 +434,8 @@ func TestFoldersOfOtherToolsAreRenamed(t *testing.T) {
 	require.Len(t, infos, 2)
 }
 
-func TestAnAppendKeepsPropertiesAndMetadata(t *testing.T) {
+// An append keeps properties and metadata.
+func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 	for _, flag := range []int{os.O_APPEND | os.O_WRONLY, os.O_RDWR} {
 		b := memstore.New()
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithContentType("image/png"), storage.WithContentLanguage("de"),
@@ -448,7 +456,7 @@ func TestAnAppendKeepsPropertiesAndMetadata(t *testing.T) {
 }
 
 // Properties that only other tools write do not keep a file from being stored.
-func TestAnAppendToAnObjectOfAnotherTool(t *testing.T) {
+func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"odd": "true"}))
 	require.NoError(t, err)
@@ -477,7 +485,8 @@ func (d otherTool) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 	return d.Driver.Put(ctx, &other)
 }
 
-func TestACallThatIsRefusedKeepsTheFile(t *testing.T) {
+// A call that is refused keeps the file.
+func TestWriteRefusedKeepsTheFile(t *testing.T) {
 	for name, row := range map[string]struct {
 		flag int
 		call func(afero.File) error
@@ -524,7 +533,7 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 func onlyError(_ int, err error) error { return err }
 
 // The flags have the meaning that package os gives them.
-func TestFlags(t *testing.T) {
+func TestOpenFileFlags(t *testing.T) {
 	for name, row := range map[string]struct {
 		path string
 		flag int
@@ -568,8 +577,9 @@ func TestSyncAfterCloseFails(t *testing.T) {
 	}
 }
 
-// As with os.File. Package github.com/pkg/sftp calls WriteAt and ReadAt from several goroutines.
-func TestAFileIsUsedByGoroutines(t *testing.T) {
+// A file is used by goroutines, as an os.File is. Package github.com/pkg/sftp calls WriteAt and ReadAt from
+// several goroutines.
+func TestFileInGoroutines(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")
 	require.NoError(t, err)
@@ -600,7 +610,8 @@ func TestAFileIsUsedByGoroutines(t *testing.T) {
 	group.Wait()
 }
 
-func TestACloseDuringWritesStoresOrFails(t *testing.T) {
+// A close during writes stores or fails.
+func TestCloseDuringWrites(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")
 	require.NoError(t, err)

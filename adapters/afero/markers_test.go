@@ -22,7 +22,7 @@ func walked(t *testing.T, files afero.Fs, root string) (paths []string) {
 }
 
 // Consoles and rclone mark each folder by an object whose key ends in a slash.
-func TestATreeWithFolderMarkers(t *testing.T) {
+func TestWalkWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/file", "a/file", "a/empty/", "a/marked/" + Marker, "a//nameless", "/", "/x", "z"}
 	open := func(t *testing.T) (afero.Fs, storage.Bucket) {
 		b, plant := foldermarker.New(t)
