@@ -106,7 +106,7 @@ func removeEmpty(t *testing.T, dir string) {
 	}
 }
 
-func TestTheRoot(t *testing.T) {
+func TestListRoot(t *testing.T) {
 	s := newStorage(t, stores["memory"](t))
 	keys, err := s.List(t.Context(), "", true)
 	require.NoError(t, err)
@@ -121,7 +121,8 @@ func TestTheRoot(t *testing.T) {
 	require.True(t, s.Exists(t.Context(), "acme"))
 }
 
-func TestAKeyThatIsValueAndFolderIsListedOnce(t *testing.T) {
+// A key that is a value and a folder is listed once.
+func TestListKeyThatIsValueAndFolder(t *testing.T) {
 	s := newStorage(t, stores["memory"](t))
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c"} {
 		require.NoError(t, s.Store(t.Context(), key, []byte(key)))

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestOneServerHoldsALock(t *testing.T) {
+// One server holds a lock.
+func TestLockHasOneHolder(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			b := open(t)
@@ -48,8 +49,8 @@ func TestOneServerHoldsALock(t *testing.T) {
 	}
 }
 
-// A dead holder is a process that neither renews its lease nor calls Unlock.
-func TestALockOfADeadServerIsTaken(t *testing.T) {
+// The lock of a dead server is taken. A dead holder is a process that neither renews its lease nor calls Unlock.
+func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dead, b, cut := newSwitch()
 		first := newStorage(t, dead)
@@ -68,7 +69,7 @@ func TestALockOfADeadServerIsTaken(t *testing.T) {
 }
 
 // The lease of a caller that lost it ends with the first Unlock, that of the next one with the second.
-func TestTwoCallersOfOneStorage(t *testing.T) {
+func TestLockOfTwoCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		s := newStorage(t, b)
@@ -107,7 +108,7 @@ func newSwitch() (dead, b storage.Bucket, cut func()) {
 }
 
 // A server with FileStorage that has died leaves a lock file, which nothing else removes.
-func TestALockFileOfFileStorageIsNotInTheWay(t *testing.T) {
+func TestLockIgnoresFilesOfFileStorage(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "locks/a.lock", strings.NewReader(`{"created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:05Z"}`))
 	require.NoError(t, err)

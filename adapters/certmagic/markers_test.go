@@ -18,7 +18,7 @@ import (
 )
 
 // Consoles and rclone mark a folder by an empty object, whose key is that of the folder and a slash.
-func TestAListingHasNoFolderMarkers(t *testing.T) {
+func TestListLeavesOutFolderMarkers(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		keys      []string
@@ -52,7 +52,7 @@ func TestAListingHasNoFolderMarkers(t *testing.T) {
 }
 
 // CertMagic removes expired certificates, and then the folders that are empty.
-func TestCertMagicCleansAStorageWithFolderMarkers(t *testing.T) {
+func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	b, plant := foldermarker.New(t)
 	s := newStorage(t, b)
 	const sites = "certificates/issuer/"
