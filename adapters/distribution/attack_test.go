@@ -11,8 +11,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The collection of garbage removes each layer that its walk has not shown. A walk that hides an error loses images.
-func TestAWalkReturnsTheErrorOfItsFunction(t *testing.T) {
+// A walk returns the error of its function. The collection of garbage removes each layer that its walk has not
+// shown. A walk that hides an error loses images.
+func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/b/d", "/a/e"} {
 		require.NoError(t, d.PutContent(t.Context(), path, nil))
@@ -30,7 +31,7 @@ func TestAWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 }
 
 // A folder that is removed meanwhile is not an error.
-func TestAWalkLeavesOutAFolderThatIsRemoved(t *testing.T) {
+func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/d"} {
 		require.NoError(t, d.PutContent(t.Context(), path, nil))
@@ -46,8 +47,8 @@ func TestAWalkLeavesOutAFolderThatIsRemoved(t *testing.T) {
 	require.Equal(t, []string{"/a", "/a/b", "/a/d"}, seen)
 }
 
-// The state of an upload could not be removed after the file was complete.
-func TestACommitMayBeCalledAgain(t *testing.T) {
+// Commit may be called again: the state of an upload could not be removed after the file was complete.
+func TestCommitTwice(t *testing.T) {
 	for name, size := range map[string]int{"without parts": 10, "with parts": partSize + 10} {
 		t.Run(name, func(t *testing.T) {
 			refuse := false
@@ -76,8 +77,9 @@ func TestACommitMayBeCalledAgain(t *testing.T) {
 	}
 }
 
-// A registry that dies after the last request of Commit leaves a state beside the file.
-func TestDeleteAlsoRemovesTheStateOfACommittedFile(t *testing.T) {
+// Delete also removes the state of a committed file: a registry that dies after the last request of Commit leaves
+// it.
+func TestDeleteRemovesStateOfACommit(t *testing.T) {
 	b := memstore.New()
 	require.NoError(t, write(t, b, false, []byte("text")).Close())
 	d := newDriver(t, b)

@@ -24,7 +24,8 @@ func marked(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucke
 	return newDriver(t, b), b
 }
 
-func TestFolderMarkersAreNoEntries(t *testing.T) {
+// Folder markers are not entries.
+func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		keys []string

@@ -34,7 +34,7 @@ func seen(t *testing.T, d registry.StorageDriver, from, hint string, limit int) 
 }
 
 // Random trees with names that bytes and folders order differently, beside the registry's driver of a directory.
-func TestAWalkIsThatOfTheRegistry(t *testing.T) {
+func TestWalkAsTheRegistryDoes(t *testing.T) {
 	names := []string{"a", "a-b", "a.b", "a.", "a0", "b", "skipped"}
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 1))

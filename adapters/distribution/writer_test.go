@@ -47,7 +47,7 @@ func uploads(t *testing.T, b storage.Bucket) (count int) {
 }
 
 // A registry that dies has stored parts that its state does not count. The next one writes other bytes.
-func TestBytesAfterTheLastCloseDoNotCount(t *testing.T) {
+func TestWriterResumesAtTheLastClose(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)
@@ -72,7 +72,8 @@ func TestBytesAfterTheLastCloseDoNotCount(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatIsDroppedLeavesNothing(t *testing.T) {
+// An upload that is dropped leaves nothing.
+func TestWriterCancelLeavesNothing(t *testing.T) {
 	for name, drop := range map[string]func(t *testing.T, b storage.Bucket) error{
 		"Delete of its folder": func(t *testing.T, b storage.Bucket) error { return newDriver(t, b).Delete(t.Context(), "/up") },
 		"Delete of the file":   func(t *testing.T, b storage.Bucket) error { return newDriver(t, b).Delete(t.Context(), "/up/data") },
@@ -113,7 +114,8 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	require.EqualValues(t, 4, write(t, b, true, nil).Size())
 }
 
-func TestACommittedFileDoesNotGrow(t *testing.T) {
+// A committed file does not grow.
+func TestWriterAfterCommit(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	require.NoError(t, d.PutContent(t.Context(), "/a", []byte("text")))
 	_, err := d.Writer(t.Context(), "/a", true)
@@ -122,7 +124,8 @@ func TestACommittedFileDoesNotGrow(t *testing.T) {
 	require.ErrorAs(t, err, &registry.PathNotFoundError{})
 }
 
-func TestTheConfigurationHasAnAddress(t *testing.T) {
+// The configuration has an address.
+func TestFromParametersAddress(t *testing.T) {
 	dir := t.TempDir()
 	_ = local.Config{} // registers file://
 	d, err := factory.Create(t.Context(), "omnibucket", map[string]any{"address": "file://" + dir})
@@ -138,7 +141,8 @@ func TestTheConfigurationHasAnAddress(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestErrorsOfTheStoreAreInThoseOfTheRegistry(t *testing.T) {
+// Errors of the store are in those of the registry.
+func TestErrorsWrapThoseOfTheStore(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
