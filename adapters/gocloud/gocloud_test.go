@@ -346,8 +346,8 @@ func TestDelimitersOfSeveralCharacters(t *testing.T) {
 	}
 }
 
-// The mark of a folder is in the folder.
-func TestAListingOfAFolderHasItsMark(t *testing.T) {
+// A listing of a folder has its mark: the mark is in the folder.
+func TestListPagedFolderMark(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"dir/", "dir/a", "other"} {
 		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
@@ -388,7 +388,7 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 }
 
 // An object that another program has stored does not come back if its key is written and deleted.
-func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
+func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	b := OpenBucket(bucket)
 	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
@@ -403,7 +403,7 @@ func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
 }
 
 // A key that looks like the escaped one of another is not that object.
-func TestAKeyThatLooksEscapedIsAnotherOne(t *testing.T) {
+func TestEscapedKeyIsAnotherOne(t *testing.T) {
 	for key, other := range map[string]string{"a//b": "a/__0x2f__b", "/": "__0x2f__", "dir/": "dir/__0x__", "tab\t": "tab__0x9__"} {
 		t.Run(key, func(t *testing.T) {
 			b := OpenBucket(memstore.New())
@@ -421,8 +421,9 @@ func TestAKeyThatLooksEscapedIsAnotherOne(t *testing.T) {
 	}
 }
 
-// MinIO responds to a request for "/a" with the object "a".
-func TestAKeyWithASlashAtItsBeginningIsAnotherOne(t *testing.T) {
+// A key with a slash at its beginning is another one, although MinIO responds to a request for "/a" with the
+// object "a".
+func TestKeyWithALeadingSlash(t *testing.T) {
 	bucket, _ := onMinIO(t)
 	b := OpenBucket(bucket)
 	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("text"), nil))
@@ -503,7 +504,7 @@ func TestContentMD5IsVerified(t *testing.T) {
 
 // BufferSize is a hint, and the Go CDK gives each object a content type: a store may take parts of
 // certain sizes only, or have neither parts nor content types.
-func TestStoresThatTakeLess(t *testing.T) {
+func TestWritersOfStoresThatTakeLess(t *testing.T) {
 	content := []byte(strings.Repeat("0123456789", 2<<20))
 	for name, change := range map[string]func(*omnidriver.Description){
 		"as on Google": func(d *omnidriver.Description) {
@@ -548,7 +549,7 @@ func TestCodes(t *testing.T) {
 }
 
 // A bucket that signs nothing is asked for the address of its handler first, whatever is to be signed.
-func TestSigningWithoutAHandlerSaysWhatIsMissing(t *testing.T) {
+func TestSignedURLWithoutAHandler(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, o := range []*blob.SignedURLOptions{{}, {Method: http.MethodPut}, {Method: http.MethodPut, ContentType: "image/png"}} {
 		_, err := b.SignedURL(t.Context(), "a", o)
@@ -556,7 +557,8 @@ func TestSigningWithoutAHandlerSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatFailsLeavesTheOldObject(t *testing.T) {
+// An upload that fails leaves the old object.
+func TestWriterFailsLeavesTheOldObject(t *testing.T) {
 	bucket := memstore.New()
 	b := OpenBucket(bucket)
 	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("old"), nil))
