@@ -46,7 +46,7 @@ func inBucket(t *testing.T, root string) *hadoop.Catalog {
 }
 
 // The suite of iceberg-go for catalogs judges the adapter by the two that need no server.
-func TestSuiteOfCatalogs(t *testing.T) {
+func TestCatalogSuite(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		count := 0
 		fresh := func(t *testing.T) string {
@@ -119,7 +119,8 @@ func upTo(first, end int64) (all []int64) {
 	return all
 }
 
-func TestATableIsWrittenReadAndPurged(t *testing.T) {
+// A table is written, read and purged.
+func TestCatalogTable(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		root := register(t, b)
 		for name, c := range map[string]interface {
@@ -175,9 +176,9 @@ func count(t *testing.T, b storage.Bucket) (objects int) {
 	return objects
 }
 
-// The catalog in the bucket commits by RenameNoReplace, which has one winner. For the others the
-// append fails.
-func TestOfCommitsAtOnceThoseThatSucceedAreThere(t *testing.T) {
+// Of commits at once, those that succeed are there. The catalog in the bucket commits by RenameNoReplace, which
+// has one winner. For the others the append fails.
+func TestCatalogCommitsAtOnce(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		c := inBucket(t, register(t, b))
 		require.NoError(t, c.CreateNamespace(t.Context(), table.Identifier{"travel"}, nil))
@@ -208,7 +209,8 @@ func TestOfCommitsAtOnceThoseThatSucceedAreThere(t *testing.T) {
 	})
 }
 
-func TestALocationOfNoRegisteredBucketIsAnError(t *testing.T) {
+// A location of a bucket that nobody registered is an error.
+func TestRegisterUnknownBucket(t *testing.T) {
 	register(t, nil)
 	_, err := hadoop.NewCatalog("test", "s3://other/warehouse", iceberg.Properties{"allow-unsafe-commits": "true"})
 	require.ErrorIs(t, err, storage.BucketNotFound)

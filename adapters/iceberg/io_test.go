@@ -41,7 +41,7 @@ var _ interface {
 	iceio.WriteFileIO
 } = (*IO)(nil)
 
-func TestFiles(t *testing.T) {
+func TestIO(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake/")
 		content := func(location string) string {
@@ -190,7 +190,8 @@ func walk(t *testing.T, o *IO, location string) (all []string) {
 	return all
 }
 
-func TestAFileThatCannotBeDeletedIsNotReportedAsDeleted(t *testing.T) {
+// A file that cannot be deleted is not reported as deleted.
+func TestDeleteFilesFailure(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
 	single := faults.WithLimits(faults.Limits{MaxBatch: -1})
 	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(single)), "s3://lake")
@@ -205,7 +206,8 @@ func TestAFileThatCannotBeDeletedIsNotReportedAsDeleted(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
+// A rename that cannot be atomic is refused.
+func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate})))
 	o := New(t.Context(), b, "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", nil))
@@ -213,7 +215,7 @@ func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
 }
 
 // A commit that is there has succeeded: a catalog that is told otherwise lets its caller repeat it.
-func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
+func TestRenameLeavesTheOldFile(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
 	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
 	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
@@ -226,7 +228,8 @@ func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission)
 }
 
-func TestARenameKeepsAFileThatWasWrittenMeanwhile(t *testing.T) {
+// A rename keeps a file that was written meanwhile.
+func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 	injector := faults.New(faults.Delay(faults.Delete, 1))
 	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
 	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
@@ -241,7 +244,8 @@ func TestARenameKeepsAFileThatWasWrittenMeanwhile(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
-func TestCallsMakeFewRequests(t *testing.T) {
+// Calls make few requests.
+func TestIORequests(t *testing.T) {
 	var requests atomic.Int64
 	hook := storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
 		return ctx, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
@@ -290,7 +294,8 @@ func TestCallsMakeFewRequests(t *testing.T) {
 	}, hook)
 }
 
-func TestAManifestCanBeReadAtOffsets(t *testing.T) {
+// A manifest can be read at offsets.
+func TestOpenManifestAtOffsets(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")
 		require.NoError(t, o.WriteFile("a.avro", []byte("0123456789")))
@@ -325,7 +330,8 @@ func TestAManifestCanBeReadAtOffsets(t *testing.T) {
 	})
 }
 
-func TestAFileBesideADirectoryOfItsNameIsFound(t *testing.T) {
+// A file beside a directory of its name is found.
+func TestOpenBesideADirectory(t *testing.T) {
 	o := New(t.Context(), memstore.New(), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
 	require.NoError(t, o.WriteFile("s3://lake/a/b", nil))

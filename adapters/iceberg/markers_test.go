@@ -10,7 +10,7 @@ import (
 )
 
 // Consoles, rclone and Hadoop's S3A mark each folder by an object whose key ends in a slash.
-func TestATableWithFolderMarkers(t *testing.T) {
+func TestCatalogWithFolderMarkers(t *testing.T) {
 	const table = "s3://lake/sales/"
 	b, plant := foldermarker.New(t)
 	tree := []string{"sales/data/1.parquet", "sales/empty/", "sales/metadata/v1.json", "sales/data//nameless", "/", "other/x"}

@@ -18,7 +18,7 @@ import (
 
 // The files of storage.FS are what the Parquet reader of arrow-go takes: one column of two is read
 // without the other.
-func TestFilesOfFSAreReadByArrow(t *testing.T) {
+func TestFSFilesAreReadByArrow(t *testing.T) {
 	const rows = 20_000
 	schema := arrow.NewSchema([]arrow.Field{
 		{Name: "id", Type: arrow.PrimitiveTypes.Int64},

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// docs/migrating/iceberg.md shows these functions, and TestFilesOfFSAreReadByArrow runs them.
+// docs/migrating/iceberg.md shows these functions, and TestFSFilesAreReadByArrow runs them.
 
 func openTable(ctx context.Context, bucket storage.Bucket, key string) (*parquetfile.Reader, error) {
 	f, err := storage.FS(ctx, bucket).Open(key)
