@@ -43,7 +43,7 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 }
 
 // Thanos removes a block by removing what is in each of its folders.
-func TestAFolderWithMarkersIsRemovedAsThanosDoes(t *testing.T) {
+func TestDeleteFolderWithMarkers(t *testing.T) {
 	bucket, plant := foldermarker.New(t)
 	plant("block/chunks/1", "block/chunks/2", "block/meta.json", "other/meta.json")
 	plant(foldermarker.Of(foldermarker.Keys(t, bucket)...)...)

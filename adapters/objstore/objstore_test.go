@@ -46,7 +46,7 @@ func TestAcceptance(t *testing.T) {
 	}
 }
 
-func TestTimesOfAListing(t *testing.T) {
+func TestIterTimes(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.Equal(t, thanos.ObjProvider("OMNIBUCKET"), b.Provider())
 	require.NoError(t, b.Upload(t.Context(), "a/b", strings.NewReader("text"), thanos.WithContentType("text/x-test")))
@@ -75,7 +75,8 @@ func TestTimesOfAListing(t *testing.T) {
 	}
 }
 
-func TestErrorsAreTold(t *testing.T) {
+// Errors tell whether an object is missing or access is denied.
+func TestIsObjNotFoundErr(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	_, err := b.Get(t.Context(), "none")
 	require.True(t, b.IsObjNotFoundErr(err))
@@ -85,7 +86,8 @@ func TestErrorsAreTold(t *testing.T) {
 	require.True(t, b.IsObjNotFoundErr(fmt.Errorf("reading the meta file: %w", err)))
 }
 
-func TestCallsThatFailLeaveWhatWasThere(t *testing.T) {
+// Calls that fail leave what was there.
+func TestBucketFailuresChangeNothing(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	for _, name := range []string{"a/1", "a/2", "a/3"} {
 		require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("text")))

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-func TestConditionsAreThoseOfTheStore(t *testing.T) {
+// Conditions are those of the store.
+func TestSupportedConditions(t *testing.T) {
 	full := []thanos.ObjectUploadOptionType{thanos.ContentType, thanos.IfNotExists, thanos.IfMatch}
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -38,7 +39,7 @@ func TestConditionsAreThoseOfTheStore(t *testing.T) {
 	})
 }
 
-func TestConditionalUploads(t *testing.T) {
+func TestUploadConditions(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			b := New(open(t), Config{})
@@ -84,7 +85,8 @@ func TestConditionalUploads(t *testing.T) {
 	}
 }
 
-func TestOneOfSeveralUploadsWithIfNotExistsWins(t *testing.T) {
+// One of several uploads with IfNotExists wins.
+func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			b := New(open(t), Config{})
@@ -111,7 +113,7 @@ func TestOneOfSeveralUploadsWithIfNotExistsWins(t *testing.T) {
 	}
 }
 
-func TestUploadOptionsThatAreInvalid(t *testing.T) {
+func TestUploadInvalidOptions(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	version := &thanos.ObjectVersion{Type: thanos.ETag, Value: "1"}
 	for name, row := range map[string]struct {
