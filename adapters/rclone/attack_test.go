@@ -36,7 +36,7 @@ func broken(t *testing.T, change func(*fs.Features), opts ...storage.OpenOption)
 	return b
 }
 
-func TestARenameThatFails(t *testing.T) {
+func TestRenameFails(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error
 		code storage.Code
@@ -63,7 +63,7 @@ func TestARenameThatFails(t *testing.T) {
 }
 
 // A removal drops folders that are empty, while a write renames into one.
-func TestWritesBesideRemovals(t *testing.T) {
+func TestUploadBesideRemove(t *testing.T) {
 	b := broken(t, func(*fs.Features) {})
 	var calls sync.WaitGroup
 	for _, key := range []string{"f/g/a", "f/g/b", "f/c", "f/g/h/d"} {
@@ -110,7 +110,7 @@ func (o openedObject) Open(ctx context.Context, options ...fs.OpenOption) (io.Re
 	return o.open(body)
 }
 
-func TestBodiesOfABrokenRemote(t *testing.T) {
+func TestDownloadOfABrokenRemote(t *testing.T) {
 	failing := func(err error) func(io.ReadCloser) (io.ReadCloser, error) {
 		return func(body io.ReadCloser) (io.ReadCloser, error) { return nil, errors.Join(err, body.Close()) }
 	}

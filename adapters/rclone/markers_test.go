@@ -38,7 +38,8 @@ func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error)
 	return append(found, marker{f.marker, strings.TrimPrefix(dir+"/", "/")}), err
 }
 
-func TestMarkersOfFoldersAreNotListed(t *testing.T) {
+// Markers of folders are not listed.
+func TestListLeavesOutFolderMarkers(t *testing.T) {
 	remote, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)
 	bucket, err := New(remote)
