@@ -50,7 +50,8 @@ func readAll(ctx context.Context, db *sql.DB, query string) (count int, err erro
 	return count, rows.Err()
 }
 
-func TestAnObjectThatIsReplacedOrRemovedIsAnError(t *testing.T) {
+// An object that is replaced or removed is an error.
+func TestQueryOfAReplacedObject(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, b storage.Bucket){
 		"replaced": func(t *testing.T, b storage.Bucket) {
 			_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 700))
@@ -94,7 +95,8 @@ func TestOpenFailsAsNewReaderAtDoes(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAnObjectThatIsNoDatabaseIsAnErrorOfTheDriver(t *testing.T) {
+// An object that is no database is an error of the driver.
+func TestQueryOfNoDatabase(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "text", strings.NewReader(strings.Repeat("text ", 1000)))
 	require.NoError(t, err)
@@ -106,7 +108,8 @@ func TestAnObjectThatIsNoDatabaseIsAnErrorOfTheDriver(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
 }
 
-func TestADamagedDatabaseIsAnErrorOfTheDriver(t *testing.T) {
+// A damaged database is an error of the driver.
+func TestQueryOfADamagedDatabase(t *testing.T) {
 	data, err := os.ReadFile(build(t, 500))
 	require.NoError(t, err)
 	for name, damage := range map[string]func(content []byte) []byte{
@@ -134,7 +137,8 @@ func TestADamagedDatabaseIsAnErrorOfTheDriver(t *testing.T) {
 	}
 }
 
-func TestAStatementThatWritesIsRefused(t *testing.T) {
+// A statement that writes is refused.
+func TestExecIsRefused(t *testing.T) {
 	db := opened(t, memstore.New(), 10)
 	for _, statement := range []string{
 		"INSERT INTO parts (number) VALUES (100)",
@@ -157,8 +161,9 @@ func TestAStatementThatWritesIsRefused(t *testing.T) {
 	require.Equal(t, 10, count)
 }
 
-// SQLite takes a page that cannot be read for zeros if it believes that the file ends there.
-func TestALostConnectionIsNotTheEndOfTheFile(t *testing.T) {
+// A lost connection is not the end of the file. SQLite takes a page that cannot be read for zeros if it believes
+// that the file ends there.
+func TestQueryConnectionLost(t *testing.T) {
 	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF} {
 		t.Run(lost.Error(), func(t *testing.T) {
 			injector := faults.New()
@@ -177,7 +182,8 @@ func TestALostConnectionIsNotTheEndOfTheFile(t *testing.T) {
 	}
 }
 
-func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
+// A context ends a query that waits for the store.
+func TestQueryEndsWithItsContext(t *testing.T) {
 	for name, code := range map[string]storage.Code{"canceled": storage.Canceled, "a deadline": storage.DeadlineExceeded} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
@@ -214,7 +220,8 @@ func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
 	})
 }
 
-func TestOpenRowsOutliveClose(t *testing.T) {
+// Open rows outlive Close.
+func TestCloseLeavesOpenRows(t *testing.T) {
 	b := memstore.New()
 	opened(t, b, 500)
 	others := len(sessions.byName)

@@ -55,7 +55,8 @@ func (t *traffic) hook(context.Context, storage.Operation) (context.Context, fun
 
 func (t *traffic) take() (requests, bytes int64) { return t.requests.Swap(0), t.bytes.Swap(0) }
 
-func TestAQueryReadsLittleOfALargeDatabase(t *testing.T) {
+// A query reads little of a large database.
+func TestQueryReadsLittle(t *testing.T) {
 	const count = 13_000 // 53 MB
 	path := build(t, count)
 	var seen traffic
@@ -111,7 +112,8 @@ func TestAQueryReadsLittleOfALargeDatabase(t *testing.T) {
 	}
 }
 
-func TestConnectionsTogetherReadABlockOnce(t *testing.T) {
+// Connections together read a block once.
+func TestConnectionsReadABlockOnce(t *testing.T) {
 	var seen traffic
 	b := memstore.New(storage.WithHook(seen.hook))
 	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 500))
@@ -136,7 +138,8 @@ func TestConnectionsTogetherReadABlockOnce(t *testing.T) {
 	require.LessOrEqual(t, bytes, attrs.Size)
 }
 
-func TestALargeSortNeedsNoTemporaryFile(t *testing.T) {
+// A large sort needs no temporary file.
+func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 	b := memstore.New()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 2500))
 	require.NoError(t, err)
@@ -156,7 +159,8 @@ func TestALargeSortNeedsNoTemporaryFile(t *testing.T) {
 	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
 }
 
-func TestADatabaseOfAWriteAheadLogIsRead(t *testing.T) {
+// A database with a write-ahead log is read.
+func TestQueryOfAWriteAheadLog(t *testing.T) {
 	path := build(t, 10)
 	written, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
 	require.NoError(t, err)
@@ -174,7 +178,8 @@ func TestADatabaseOfAWriteAheadLogIsRead(t *testing.T) {
 	require.Equal(t, 77, price)
 }
 
-func TestStatementsAndColumnsAreThoseOfTheDriver(t *testing.T) {
+// Statements and columns are those of the driver.
+func TestStatementsAndColumns(t *testing.T) {
 	b := memstore.New()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 10))
 	require.NoError(t, err)
