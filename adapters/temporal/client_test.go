@@ -35,7 +35,7 @@ func (s *service) QueryWorkflow(context.Context, *workflowservice.QueryWorkflowR
 }
 
 // The SDK's own client stores the input of a workflow, and resolves it.
-func TestAClientOfTemporal(t *testing.T) {
+func TestClientOfTemporal(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)

@@ -59,7 +59,8 @@ func retrieve(t *testing.T, d converter.StorageDriver, claims ...converter.Stora
 	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
 }
 
-func TestPayloadsComeBack(t *testing.T) {
+// Payloads come back.
+func TestStoreAndRetrieve(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
@@ -90,7 +91,7 @@ func TestPayloadsComeBack(t *testing.T) {
 	}
 }
 
-func TestClaimsThatCannotBeRetrieved(t *testing.T) {
+func TestRetrieveFails(t *testing.T) {
 	b := memstore.New()
 	d := newDriver(t, b)
 	good := store(t, d, payload("text"))[0]
@@ -127,7 +128,8 @@ func (l *limiter[T]) Permit(_ context.Context, _ T, f func() error) error {
 	return f()
 }
 
-func TestTheLimiterOfTheSDKIsAsked(t *testing.T) {
+// The limiter of the SDK is asked.
+func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	two := []*common.Payload{payload("one"), payload("two")}
 	_, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context(), Limiter: &limiter[*common.Payload]{}}, two)
