@@ -168,7 +168,8 @@ func TestUploads(t *testing.T) {
 	}
 }
 
-func TestTheLengthMayComeLater(t *testing.T) {
+// The length may come later.
+func TestDeclareLength(t *testing.T) {
 	for _, store := range stores[:2] {
 		t.Run(store.name, func(t *testing.T) {
 			s := serve(t, store.open(t), store.part)
@@ -183,7 +184,8 @@ func TestTheLengthMayComeLater(t *testing.T) {
 	}
 }
 
-func TestUploadsAreJoined(t *testing.T) {
+// Uploads are joined.
+func TestConcatUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			s := serve(t, store.open(t), store.part)
@@ -202,7 +204,8 @@ func TestUploadsAreJoined(t *testing.T) {
 	}
 }
 
-func TestBytesBeforeAnErrorCount(t *testing.T) {
+// Bytes before an error count.
+func TestWriteChunkBodyFails(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
 	store.basePart = 10
@@ -237,7 +240,7 @@ func TestBytesBeforeAnErrorCount(t *testing.T) {
 
 // A server that has lost its lock, and continues with an older state, does no harm to the bytes that
 // another one has acknowledged.
-func TestAServerThatHasLostItsLockChangesNoTail(t *testing.T) {
+func TestWriteChunkWithoutItsLock(t *testing.T) {
 	for _, row := range stores {
 		t.Run(row.name, func(t *testing.T) {
 			store, err := New(row.open(t), Config{})
@@ -279,7 +282,7 @@ func TestAServerThatHasLostItsLockChangesNoTail(t *testing.T) {
 
 // A server died, or the store failed, after the last part was stored and before the object was made.
 // A client that asks for the offset learns that it has sent everything, and sends nothing more.
-func TestAnUploadWhoseEndFailedIsFinishedWhenItIsAskedFor(t *testing.T) {
+func TestGetInfoFinishesAnUpload(t *testing.T) {
 	for _, row := range stores {
 		t.Run(row.name, func(t *testing.T) {
 			s := serve(t, row.open(t), row.part)
@@ -303,7 +306,7 @@ func TestAnUploadWhoseEndFailedIsFinishedWhenItIsAskedFor(t *testing.T) {
 }
 
 // While the object cannot be made, the client is not told that everything is there.
-func TestAnEndThatFailsAgainIsAnError(t *testing.T) {
+func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
 	s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
 	content := random(10)
@@ -397,7 +400,7 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 }
 
 // The metadata by which Terminate knows an object stands beside that of Config.Options.
-func TestAnObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
+func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 	b := memstore.New()
 	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
 		return []storage.WriteOption{storage.WithMetadata(map[string]string{"owner": "alice"}), storage.WithContentType("text/plain")}
@@ -447,7 +450,7 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 }
 
 // A tail that somebody has removed while it counts no bytes is stored again.
-func TestATailThatIsGoneIsStoredAgain(t *testing.T) {
+func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
 	store.basePart = 4
@@ -472,7 +475,7 @@ func TestATailThatIsGoneIsStoredAgain(t *testing.T) {
 }
 
 // A server died after it had stored the tail, and before it had saved the state.
-func TestATailWithoutAStateIsReplaced(t *testing.T) {
+func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
@@ -511,7 +514,7 @@ func TestKeys(t *testing.T) {
 }
 
 // Nobody has an upload with such an ID, and the lock says so, too.
-func TestAnIDThatCannotBeAKeyIsNotFound(t *testing.T) {
+func TestGetUploadInvalidID(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	for name, path := range map[string]string{
 		"backslash":         "a%5Cb",
@@ -537,7 +540,7 @@ func TestAnIDThatCannotBeAKeyIsNotFound(t *testing.T) {
 }
 
 // A store that refuses every request, as in another region than that of the bucket, has all uploads nevertheless.
-func TestAStoreThatRefusesRequestsHasItsUploads(t *testing.T) {
+func TestGetUploadStoreRefuses(t *testing.T) {
 	for name, refused := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
 		for hint, text := range map[string]string{"": "", ", and says why": "set region=eu-central-1"} {
 			t.Run(name+hint, func(t *testing.T) {
@@ -552,7 +555,7 @@ func TestAStoreThatRefusesRequestsHasItsUploads(t *testing.T) {
 }
 
 // A store refuses a key that the library permits, and says so in its own way.
-func TestAnIDThatOnlyTheStoreRefusesIsNotFound(t *testing.T) {
+func TestGetUploadStoreRefusesID(t *testing.T) {
 	for name, key := range map[string]string{"the lock": "odd.lock", "the state": "odd.info"} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New(faults.Fail(faults.Put | faults.Get).ForKey(key).WithError(&storage.Error{Code: storage.InvalidArgument, Hint: "use another key"}))
@@ -564,7 +567,7 @@ func TestAnIDThatOnlyTheStoreRefusesIsNotFound(t *testing.T) {
 }
 
 // An upload is there, though an object that is no lock has the key of its lock.
-func TestAnObjectInPlaceOfALockHidesNoUpload(t *testing.T) {
+func TestLockReplacedByAnObject(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	url := s.create("Upload-Length", "4")
 	_, err := s.bucket.Upload(t.Context(), url[strings.LastIndex(url, "/")+1:]+".lock", strings.NewReader("text"))
@@ -572,7 +575,8 @@ func TestAnObjectInPlaceOfALockHidesNoUpload(t *testing.T) {
 	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 }
 
-func TestAFileTypeOfAClientIsKeptIfItIsOne(t *testing.T) {
+// A file type of a client is kept if it is one.
+func TestContentTypeOfAClient(t *testing.T) {
 	const none = "application/octet-stream"
 	for name, row := range map[string]struct{ given, want string }{
 		"a type":             {"image/png", "image/png"},
@@ -605,7 +609,7 @@ func TestAFileTypeOfAClientIsKeptIfItIsOne(t *testing.T) {
 }
 
 // A server died after it had made the object, and before it had saved that.
-func TestTerminationRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
+func TestTerminateAfterADeadServer(t *testing.T) {
 	for name, size := range map[string]int64{"empty": 0, "small": 10, "in whole parts": 4096, "in parts": 5000} {
 		for begin, header := range map[string][]string{
 			"":                          {"Upload-Length", strconv.FormatInt(size, 10)},
@@ -641,7 +645,7 @@ func TestTerminationRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 }
 
 // A part fails before the state names the open upload that was begun for it. The next request begins another one.
-func TestAPartThatFailsLeavesNoOpenUpload(t *testing.T) {
+func TestWriteChunkPartFails(t *testing.T) {
 	for name, fault := range map[string]faults.Rule{
 		"the part":                         faults.Fail(faults.PutPart),
 		"the response to the part":         faults.DropResponse(faults.PutPart),
@@ -682,7 +686,7 @@ func TestAPartThatFailsLeavesNoOpenUpload(t *testing.T) {
 }
 
 // The response to the beginning of an open upload is lost, so that no state can name it.
-func TestAnOpenUploadWhoseBeginningWasLostIsFound(t *testing.T) {
+func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	for name, row := range map[string]struct{ attempts, want int }{
 		"the upload fails":                      {1, http.StatusInternalServerError},
 		"another one is begun, and is given up": {3, http.StatusCreated},
@@ -704,7 +708,8 @@ func TestAnOpenUploadWhoseBeginningWasLostIsFound(t *testing.T) {
 	}
 }
 
-func TestALengthThatTheStoreCannotHoldIsRefused(t *testing.T) {
+// A length that the store cannot hold is refused.
+func TestNewUploadTooLong(t *testing.T) {
 	for name, row := range map[string]struct {
 		length string
 		want   int
@@ -732,8 +737,9 @@ func TestALengthThatTheStoreCannotHoldIsRefused(t *testing.T) {
 	}
 }
 
-// The length of an upload comes after as many bytes as the store takes.
-func TestAnUploadWithMorePartsThanTheStoreTakesIsRefused(t *testing.T) {
+// An upload with more parts than the store takes is refused. The length of an upload comes after as many bytes as
+// the store takes.
+func TestWriteChunkTooManyParts(t *testing.T) {
 	s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 2}))), 16)
 	url := s.create("Upload-Defer-Length", "1")
 	content := random(2 * deferredParts * 16)
@@ -745,7 +751,8 @@ func TestAnUploadWithMorePartsThanTheStoreTakesIsRefused(t *testing.T) {
 	require.True(t, bytes.Equal(content, s.content(url)))
 }
 
-func TestABucketMustDoWhatIsNeeded(t *testing.T) {
+// A bucket must do what is needed.
+func TestNewRefusesBuckets(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	for name, missing := range map[string]storage.Features{
@@ -805,7 +812,8 @@ func TestLocks(t *testing.T) {
 	}
 }
 
-func TestALockThatNobodyElseWantsIsTwoRequests(t *testing.T) {
+// A lock that nobody else wants is two requests.
+func TestLockRequests(t *testing.T) {
 	var requests atomic.Int64
 	b := memstore.New(storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
 		return ctx, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
@@ -817,7 +825,8 @@ func TestALockThatNobodyElseWantsIsTwoRequests(t *testing.T) {
 	require.Equal(t, int64(2), requests.Load())
 }
 
-func TestTheHolderMayUnlockWhenItIsAsked(t *testing.T) {
+// The holder may unlock when it is asked.
+func TestUnlockWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		locker := quick(memstore.New())
 		one, err := locker.NewLock("a")
@@ -832,7 +841,8 @@ func TestTheHolderMayUnlockWhenItIsAsked(t *testing.T) {
 	})
 }
 
-func TestALockOfADeadHolderIsTaken(t *testing.T) {
+// A lock of a dead holder is taken.
+func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"dead"}`)) // of an earlier release
