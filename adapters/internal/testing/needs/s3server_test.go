@@ -77,7 +77,8 @@ func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (fu
 	})
 }
 
-func TestAGatewayRefusesWhatItsStoreLacks(t *testing.T) {
+// A gateway refuses what its store lacks.
+func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 	name := aws.String(bucket)
 	key := aws.String("a")
 	for row, begin := range map[string]func(*testing.T, driver.Layer) (func() error, error){
