@@ -91,7 +91,7 @@ var traps = []trap{
 	{what: "hooks count calls of drivers in place of requests", test: "CountedRequests", in: "internal/testing/wiretest", why: "the program has no hooks"},
 	{
 		what: "the module requires drivers of databases",
-		test: "TestTheModuleRequiresNoDatabaseDriver",
+		test: "TestGoModRequiresNoDatabaseDriver",
 		in:   "tools/checks/importrules",
 		why:  "it is a file of the module",
 	},

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/record"
 )
 
-func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
+// A growth that is steeper than linear misses its goal.
+func TestReportGrowthSteeperThanLinear(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		cpu   map[int]float64 // seconds, by size
@@ -32,7 +33,8 @@ func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
 	}
 }
 
-func TestTheGrowthsOfOthersArePrintedWithoutAGoal(t *testing.T) {
+// The growths of others are printed without a goal.
+func TestReportGrowthOfOthers(t *testing.T) {
 	point := func(i int, others ...record.Row) record.Case {
 		rows := append([]record.Row{{Name: ours, CPU: float64(i) * 1e8}}, others...)
 		return record.Case{Growth: &record.Growth{Name: "downloads", At: i}, Rows: rows}
@@ -47,7 +49,8 @@ func TestTheGrowthsOfOthersArePrintedWithoutAGoal(t *testing.T) {
 	require.NotContains(t, out.String(), sdkManager, "it has one point")
 }
 
-func TestTransfersAtOnceBeginWithOneConnection(t *testing.T) {
+// Transfers at once begin with one connection.
+func TestAtOnceBeginsWithOneConnection(t *testing.T) {
 	require.Equal(t, 1, atOnce(1000, kilobyte), "the first, small operation")
 	require.Equal(t, 1000, atOnce(1000, 1000*4*mebibyte))
 }

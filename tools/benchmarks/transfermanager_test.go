@@ -15,9 +15,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// TestTheTransferManagerWorksWithItsDefaults uploads, reads and downloads with AWS's transfer
-// manager, which reads by part number.
-func TestTheTransferManagerWorksWithItsDefaults(t *testing.T) {
+// AWS's transfer manager uploads, reads and downloads with its defaults, which read by part number.
+func TestTransferManagerWithDefaults(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Strict: true})
 	manager := transfermanager.New(s3.New(s3.Options{
 		Region:       s3server.DefaultRegion,

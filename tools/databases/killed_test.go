@@ -279,7 +279,7 @@ var journeys = []journey{
 
 // A process is killed at each call to the bucket and to the database, before and after it. No row is ever without its
 // bytes, and after one sweep no bytes are without a row.
-func TestAProcessThatIsKilledLeavesNoRowWithoutBytes(t *testing.T) {
+func TestRowsOfAKilledProcess(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		for _, j := range journeys {
 			t.Run(j.name, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 }
 
 // A file whose record was created has its bytes, and the upload returns the record.
-func TestAnInsertWhoseResponseIsLost(t *testing.T) {
+func TestCreateResponseLost(t *testing.T) {
 	whole := func(s *uploads.Service) (*uploads.File, error) {
 		return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("precious"), Name: "a"})
 	}
@@ -95,7 +95,7 @@ func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 }
 
 // A state that was stored is not taken for one that another call stored first.
-func TestAPartStateWhoseResponseIsLost(t *testing.T) {
+func TestSetStateResponseLost(t *testing.T) {
 	for _, row := range []struct{ name, write string }{
 		{"a new one", "INSERT INTO omnibucket_files_parts "},
 		{"one that replaces another", "UPDATE omnibucket_files_parts "},

@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-func TestConcurrentStartsMigrateOnce(t *testing.T) {
+// Concurrent starts migrate once.
+func TestMigrateInConcurrentStarts(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) { startAtOnce(t, d, d.create(t)) })
 		t.Run("one of an earlier version", func(t *testing.T) {
@@ -41,7 +42,7 @@ func TestConcurrentStartsMigrateOnce(t *testing.T) {
 
 // A connection that makes a new database a write-ahead log does not wait for another that writes,
 // whatever its timeout is: SQLite fails at once.
-func TestAStartWaitsUntilTheDatabaseCanBecomeAWriteAheadLog(t *testing.T) {
+func TestMigrateWaitsForAWriter(t *testing.T) {
 	d := databases[0]
 	address := d.create(t)
 	text, _, _ := strings.Cut(address, "?")
@@ -67,7 +68,7 @@ func TestAStartWaitsUntilTheDatabaseCanBecomeAWriteAheadLog(t *testing.T) {
 }
 
 // Without a write-ahead log, a commit waits for those who read.
-func TestAStartWaitsForAReader(t *testing.T) {
+func TestMigrateWaitsForAReader(t *testing.T) {
 	d := databases[0]
 	address, _, _ := strings.Cut(d.create(t), "?")
 	reader, err := d.open(t, address).Conn(t.Context())
@@ -106,13 +107,14 @@ func startAtOnce(t *testing.T, d database, address string) {
 	require.Equal(t, 3, versions)
 }
 
-// These variables are for the processes of TestConcurrentProcessesMigrateOnce.
+// These variables are for the processes of TestMigrateInConcurrentProcesses.
 const (
 	childAddress = "OMNIBUCKET_SQLRECORDS_ADDRESS"
 	childDialect = "OMNIBUCKET_SQLRECORDS_DIALECT"
 )
 
-func TestConcurrentProcessesMigrateOnce(t *testing.T) {
+// Concurrent processes migrate once.
+func TestMigrateInConcurrentProcesses(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		var group sync.WaitGroup
@@ -148,7 +150,8 @@ func TestAsAChild(t *testing.T) {
 	}
 }
 
-func TestTablesOfALaterVersionAreNotTouched(t *testing.T) {
+// Tables of a later version are not touched.
+func TestMigrateLeavesLaterVersions(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		_, db := d.records(t)
 		_, err := db.ExecContext(t.Context(), "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (1000, '')")
@@ -159,7 +162,8 @@ func TestTablesOfALaterVersionAreNotTouched(t *testing.T) {
 	})
 }
 
-func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
+// A migration that fails leaves nothing.
+func TestMigrateFailsLeavesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		db := d.open(t, d.create(t))
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE omnibucket_files (mine INTEGER)")
@@ -177,7 +181,7 @@ func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
 
 // An application without the right to change the schema uses tables that another
 // program has updated.
-func TestTablesThatAreUpToDateAreOnlyRead(t *testing.T) {
+func TestMigrateOnlyReadsCurrentTables(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		_, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)

@@ -35,7 +35,7 @@ func TestPartStates(t *testing.T) {
 }
 
 // An administrator may have set another default for all transactions.
-func TestADatabaseThatIsolatesMore(t *testing.T) {
+func TestRecordsWithMoreIsolation(t *testing.T) {
 	open := func(t *testing.T) uploads.Records {
 		u, err := url.Parse(createPostgreSQL(t))
 		require.NoError(t, err)
@@ -79,7 +79,8 @@ func age(t *testing.T, db *sql.DB, d database, delta time.Duration) {
 	require.NoError(t, err)
 }
 
-func TestInvalidInputIsRefused(t *testing.T) {
+// Invalid input is refused.
+func TestNewRefusesInvalidInput(t *testing.T) {
 	db := databases[0].open(t, databases[0].create(t))
 	for _, row := range []struct {
 		name    string
@@ -97,7 +98,8 @@ func TestInvalidInputIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheTableCanBeQueried(t *testing.T) {
+// The table can be queried.
+func TestRecordsTableCanBeQueried(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		sum := uint32(1<<32 - 1)
@@ -165,7 +167,8 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 	})
 }
 
-func TestAWriteThatWaitsEndsWithItsContext(t *testing.T) {
+// A write that waits ends with its context.
+func TestRecordsWriteEndsWithItsContext(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		holder, err := db.Conn(t.Context())

@@ -52,7 +52,7 @@ func withoutConditions(d driver.Driver) storage.Bucket {
 }
 
 // A sweep goes by the clock of the bucket for the pieces, and by that of the database for the states.
-func TestASweepOfABucketWithoutConditions(t *testing.T) {
+func TestSweepWithoutConditions(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		now := time.Now()

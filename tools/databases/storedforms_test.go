@@ -19,7 +19,7 @@ import (
 var storedVersions = []string{"758e7b28", "f63eaf37", "3595d2a5"}
 
 // Tables that a version has made are read, continued and written back.
-func TestTablesOfStoredFormsAreContinued(t *testing.T) {
+func TestStoredFormsAreContinued(t *testing.T) {
 	for _, version := range storedVersions {
 		t.Run(version, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata", version+".sql"))

@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-func TestAFileWaitsForItsRow(t *testing.T) {
+// A file waits for its row.
+func TestKeepWaitsForTheRow(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		kept := o.upload(t)
 		left := o.upload(t)
@@ -77,7 +78,8 @@ func TestKeepAndExpire(t *testing.T) {
 	})
 }
 
-func TestARollbackChangesNothing(t *testing.T) {
+// A rollback changes nothing.
+func TestRollbackChangesNothing(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		no := errors.New("no")
 		kept := document(t, o)
@@ -119,7 +121,8 @@ func (o *office) hook(t *testing.T, remove func()) *uploads.Service {
 	return s
 }
 
-func TestASweepLeavesAFileThatIsKeptWhileItRuns(t *testing.T) {
+// A sweep leaves a file that is kept while it runs.
+func TestSweepLeavesAFileKeptMeanwhile(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		t.Run("before its record is removed", func(t *testing.T) {
 			f := o.upload(t)
@@ -159,8 +162,8 @@ func TestASweepLeavesAFileThatIsKeptWhileItRuns(t *testing.T) {
 	})
 }
 
-// The transaction has seen the database before the sweep.
-func TestATransactionThatKeepsWhatASweepHasRemoved(t *testing.T) {
+// A transaction keeps what a sweep has removed: it has seen the database before the sweep.
+func TestKeepAfterASweep(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		rows := []struct {
 			name  string
@@ -236,8 +239,8 @@ func TestSweepsAndTransactionsAtOnce(t *testing.T) {
 	})
 }
 
-// The commit has succeeded, but its response was lost, so that Stored fails.
-func TestAFileThatStoredHasKeptStaysIfStoredFails(t *testing.T) {
+// A file that Stored has kept stays if Stored fails. The commit has succeeded, but its response was lost.
+func TestStoredFailsAfterKeep(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		failing := errors.New("the connection broke")
 		s := o.serve(t, o.db, uploads.Config{Stored: func(ctx context.Context, f *uploads.File) error {
@@ -251,7 +254,7 @@ func TestAFileThatStoredHasKeptStaysIfStoredFails(t *testing.T) {
 }
 
 // A row that names a file which no transaction has kept is a mistake. The foreign key makes it loud.
-func TestARowWhoseFileWasNotKept(t *testing.T) {
+func TestRowWithoutKeep(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		f := o.upload(t)
 		_, err := o.db.ExecContext(t.Context(), "INSERT INTO documents (title, file_id) VALUES ('mistake', $1)", f.ID)
@@ -295,7 +298,7 @@ func TestErasureFindsAllFilesOfAUser(t *testing.T) {
 }
 
 // More files than the limit of orphans are no orphans: a sweep removes them.
-func TestManyFilesWithoutARow(t *testing.T) {
+func TestSweepManyFilesWithoutARow(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		for range 150 {
 			o.upload(t)
@@ -306,7 +309,7 @@ func TestManyFilesWithoutARow(t *testing.T) {
 	})
 }
 
-func TestATransactionOfPgx(t *testing.T) {
+func TestPgxTransaction(t *testing.T) {
 	ctx := t.Context()
 	d := databases[1]
 	address := d.create(t)

@@ -15,7 +15,8 @@ import (
 // others have recorded or seen.
 var follows = regexp.MustCompile(`\((recorded: LocalStack|seen: [\w.-]+/[\w.-]+#\d+|[\w-]+)\)`)
 
-func TestAReasonThatNamesAWSSaysWhatItFollows(t *testing.T) {
+// A reason that names AWS says what it follows.
+func TestExceptionsOfAWSHaveSources(t *testing.T) {
 	for _, suite := range []string{"s3-tests", "s5cmd", "minio-go"} {
 		reasons, err := readExceptions(suite)
 		require.NoError(t, err)
@@ -27,7 +28,8 @@ func TestAReasonThatNamesAWSSaysWhatItFollows(t *testing.T) {
 	}
 }
 
-func TestThePageSaysHowManyTestsHaveAReason(t *testing.T) {
+// The page says how many tests have a reason.
+func TestExceptionsAreCountedOnThePage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "maintainers", "s3api.md"))
 	require.NoError(t, err)
 	for _, suite := range []string{"s3-tests", "s5cmd", "minio-go", "gateway-minio", "layers", "directory"} {

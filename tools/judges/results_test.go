@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyInnermostGoTestsCountWithTheFirstLineTheyWrote(t *testing.T) {
+// Only innermost tests of Go count, with the first line that they wrote.
+func TestReadGoTestsCountsInnermost(t *testing.T) {
 	got := readGoTests([]byte(`=== RUN   TestA
 === PAUSE TestA
 === RUN   TestB
@@ -74,7 +75,8 @@ func TestReadTAP(t *testing.T) {
 	require.Equal(t, []result{{"a", passed, ""}, {"b", failed, "'no'"}, {"c", skipped, ""}}, got)
 }
 
-func TestTheTableIsDrawnFromTheResults(t *testing.T) {
+// The table is drawn from the results.
+func TestWriteTable(t *testing.T) {
 	text := t.TempDir()
 	for place, results := range map[string][]result{
 		"restic-0.19.1/ours https":      {{"a", passed, ""}},
@@ -112,7 +114,8 @@ func TestTheTableIsDrawnFromTheResults(t *testing.T) {
 		written(cells{{"restic-0.18.1", "ours http"}: "2", {"restic-0.19.1", "ours http"}: "1", {"restic-0.19.1", "minio http"}: "0, 1 failed"}), "a run of some suites keeps the others")
 }
 
-func TestAVersionOrItsSuiteIsChosen(t *testing.T) {
+// A version or its suite is chosen.
+func TestChoose(t *testing.T) {
 	all, err := choose(suites, []string{"restic"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"restic-0.18.1", "restic-0.19.1"}, names(all))

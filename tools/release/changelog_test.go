@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheTextOfAReleaseIsItsSectionOfTheChangelog(t *testing.T) {
+// The text of a release is its section of the changelog.
+func TestWriteNotes(t *testing.T) {
 	r := &repository{root: t.TempDir(), version: "v0.1.0", notes: filepath.Join(t.TempDir(), "notes.md")}
 	require.NoError(t, os.WriteFile(filepath.Join(r.root, "CHANGELOG.md"), []byte(changelog), 0o600))
 	require.NoError(t, writeNotes(r))

@@ -12,7 +12,7 @@ import (
 )
 
 // The release tool refuses a configuration with an unknown field when a release is due.
-func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
+func TestGoReleaserConfiguration(t *testing.T) {
 	project, err := config.Load("../../.goreleaser.yaml")
 	require.NoError(t, err)
 	require.Equal(t, 2, project.Version)

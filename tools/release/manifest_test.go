@@ -15,7 +15,7 @@ import (
 )
 
 // The manual of the command line has a Job of Kubernetes. Its tests try the Job's arguments.
-func TestTheManifestOfTheManualIsAJob(t *testing.T) {
+func TestManualManifestIsAJob(t *testing.T) {
 	text, err := os.ReadFile("../../docs/cli.md")
 	require.NoError(t, err)
 	manifests := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindAllSubmatch(text, -1)

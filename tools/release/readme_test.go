@@ -13,7 +13,7 @@ import (
 
 // The first program of the README runs as the page says: the commands of its first blocks, with the
 // program as main.go, in an empty directory. The library comes from a module proxy, as for everybody.
-func TestTheFirstProgramOfTheReadmeRuns(t *testing.T) {
+func TestReadmeFirstProgramRuns(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
 	page, err := os.ReadFile(filepath.Join(root, "README.md"))

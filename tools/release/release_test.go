@@ -26,7 +26,8 @@ const changelog = `# Changelog
 ## [0.0.1] - 2026-01-01
 `
 
-func TestTheChangelogHasAnEntryForEachRelease(t *testing.T) {
+// The changelog has an entry for each release.
+func TestChangelogHasEachRelease(t *testing.T) {
 	for version, row := range map[string]struct{ text, problem string }{
 		"":       {"### Added\n- One thing.", ""},
 		"v0.1.0": {"### Added\n- The first thing.", ""},
@@ -46,7 +47,8 @@ func TestTheChangelogHasAnEntryForEachRelease(t *testing.T) {
 	require.ErrorContains(t, err, "must be [Unreleased]")
 }
 
-func TestModulesOfThisRepositoryGetNoTag(t *testing.T) {
+// Modules of this repository that nobody imports get no tag.
+func TestIsPublished(t *testing.T) {
 	for dir, want := range map[string]bool{
 		".":                       true,
 		"cmd/omnibucket":          true,
@@ -59,13 +61,15 @@ func TestModulesOfThisRepositoryGetNoTag(t *testing.T) {
 	}
 }
 
-func TestAReleasedModuleReplacesNothing(t *testing.T) {
+// A released module replaces nothing.
+func TestReleasedModuleReplacesNothing(t *testing.T) {
 	text, err := released([]byte("module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v0.0.0\n\texample.com/b v1.0.0\n)\n\nreplace "+library+" => ../..\n"), "v1.2.3")
 	require.NoError(t, err)
 	require.Equal(t, "module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v1.2.3\n\texample.com/b v1.0.0\n)\n", string(text))
 }
 
-func TestModulesWithoutUpdatesAreFound(t *testing.T) {
+// Modules without updates are found.
+func TestWithoutUpdates(t *testing.T) {
 	config := `
 updates:
   - package-ecosystem: gomod

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// The tags of the command line, and of a module that it requires, in a clone of the repository.
-func TestATagRequiresTheRelease(t *testing.T) {
+// A tag requires the release: the tags of the command line, and of a module that it requires, in a clone of the
+// repository.
+func TestCheckVersionOfATag(t *testing.T) {
 	root := t.TempDir()
 	r := &repository{root: root, golang: "go", version: checkVersion()}
 	run := func(args ...string) string {

@@ -36,7 +36,8 @@ func cached(t *testing.T) []string {
 	return names
 }
 
-func TestOnlyOneProcessBuilds(t *testing.T) {
+// Only one process builds.
+func TestEnsureBuiltByOneProcess(t *testing.T) {
 	g := tiny(t)
 	var group sync.WaitGroup
 	paths := make([]string, 4)
@@ -59,7 +60,8 @@ func TestOnlyOneProcessBuilds(t *testing.T) {
 	require.True(t, os.SameFile(before, after), "an existing program is not built again")
 }
 
-func TestAChangedPinCausesABuild(t *testing.T) {
+// A changed pin causes a build.
+func TestStampOfAChangedPin(t *testing.T) {
 	g := tiny(t)
 	one, err := g.stamp(t.Context())
 	require.NoError(t, err)
@@ -69,7 +71,8 @@ func TestAChangedPinCausesABuild(t *testing.T) {
 	require.NotEqual(t, one, two)
 }
 
-func TestAFailedBuildLeavesNothing(t *testing.T) {
+// A failed build leaves nothing.
+func TestEnsureBuiltFailsLeavesNothing(t *testing.T) {
 	g := tiny(t)
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "main.go"), []byte("package main\n"), 0o600))
 	_, err := ensureBuilt(t.Context(), g)
@@ -77,7 +80,8 @@ func TestAFailedBuildLeavesNothing(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
-func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
+// An interrupted build leaves nothing.
+func TestEnsureBuiltInterrupted(t *testing.T) {
 	g := tiny(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -86,7 +90,8 @@ func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
-func TestALockIsWaitedFor(t *testing.T) {
+// A lock is waited for.
+func TestLockWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	unlock, err := lock(t.Context(), path, func() { t.Error("nobody has it") })
 	require.NoError(t, err)
@@ -103,7 +108,8 @@ func TestALockIsWaitedFor(t *testing.T) {
 	unlock2()
 }
 
-func TestFilesOfAKilledBuildAreRemoved(t *testing.T) {
+// Files of a killed build are removed.
+func TestEnsureBuiltRemovesKilledBuilds(t *testing.T) {
 	g := tiny(t)
 	dir, err := cacheDir()
 	require.NoError(t, err)

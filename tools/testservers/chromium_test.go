@@ -21,7 +21,8 @@ func tinyModule(t *testing.T, programs map[string]string) npmModule {
 	return npmModule{npmTool: n, node: 20}
 }
 
-func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
+// A module is kept as it is installed.
+func TestModuleIsKeptAsInstalled(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": fakeNode, "npm": fakeModuleNPM})
 	path, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
@@ -33,7 +34,8 @@ func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
 	require.Equal(t, path, again, "an existing module is not installed again")
 }
 
-func TestAModuleNeedsItsNodeVersion(t *testing.T) {
+// A module needs its version of Node.
+func TestModuleNeedsItsNodeVersion(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
 	_, err := ensureBuilt(t.Context(), m)
 	require.ErrorContains(t, err, `tiny needs Node.js 20 or later, but node is "v19.9.0"`)
@@ -61,7 +63,8 @@ func TestChromiumIsFoundOrAskedFor(t *testing.T) {
 	require.Equal(t, installed, path)
 }
 
-func TestAProgramThatTestsStartIsFoundAndNotStarted(t *testing.T) {
+// A program that tests start is found, and not started.
+func TestStartOnlyFindsPrograms(t *testing.T) {
 	var f fleet
 	s := acts(t, "ends")[0]
 	s.find = func(_ context.Context, path string) (launch, error) {

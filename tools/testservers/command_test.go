@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheExitCodeIsThatOfTheCommand(t *testing.T) {
+// The exit code is that of the command.
+func TestRunCommandExitCode(t *testing.T) {
 	for name, row := range map[string]struct {
 		script string
 		want   int
@@ -31,13 +32,15 @@ func TestTheExitCodeIsThatOfTheCommand(t *testing.T) {
 	}
 }
 
-func TestAMissingCommandFails(t *testing.T) {
+// A missing command fails.
+func TestRunCommandMissing(t *testing.T) {
 	code, err := runCommand(t.TempDir(), []string{"no-such-command-anywhere"}, nil, nil)
 	require.Error(t, err)
 	require.Equal(t, 1, code)
 }
 
-func TestSignalsReachTheCommand(t *testing.T) {
+// Signals reach the command.
+func TestRunCommandSignals(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signals <- syscall.SIGTERM
 	code, err := runCommand(t.TempDir(), []string{"sleep", "60"}, nil, signals)

@@ -42,7 +42,8 @@ func acts(t *testing.T, how ...string) []server {
 	return all
 }
 
-func TestServersStartTogether(t *testing.T) {
+// Servers start together.
+func TestFleetStartsTogether(t *testing.T) {
 	var f fleet
 	meeting := "two in " + t.TempDir()
 	require.NoError(t, f.start(t.Context(), acts(t, meeting, meeting)), "each is ready only with the other")
@@ -51,7 +52,8 @@ func TestServersStartTogether(t *testing.T) {
 	require.NoError(t, f.stop())
 }
 
-func TestAServerThatEndsIsRetriedAndReported(t *testing.T) {
+// A server that ends is retried and reported.
+func TestFleetServerEnds(t *testing.T) {
 	var f fleet
 	err := f.start(t.Context(), acts(t, "serves", "ends"))
 	require.ErrorIs(t, err, errEnded)
@@ -64,7 +66,8 @@ func TestAServerThatEndsIsRetriedAndReported(t *testing.T) {
 	}
 }
 
-func TestAServerThatEndsWhileTheCommandRunsIsReportedAtOnce(t *testing.T) {
+// A server that ends while the command runs is reported at once.
+func TestFleetServerEndsDuringTheCommand(t *testing.T) {
 	var f fleet
 	require.NoError(t, f.start(t.Context(), acts(t, "serves")))
 	reported := make(chan error, 1)
@@ -76,7 +79,8 @@ func TestAServerThatEndsWhileTheCommandRunsIsReportedAtOnce(t *testing.T) {
 	require.ErrorIs(t, f.stop(), errEnded)
 }
 
-func TestAServerHasItsUsualAddress(t *testing.T) {
+// A server has its usual address.
+func TestFleetUsualAddress(t *testing.T) {
 	servers := acts(t, "serves")
 	var first, second, third fleet
 	require.NoError(t, first.start(t.Context(), servers))
@@ -91,7 +95,8 @@ func TestAServerHasItsUsualAddress(t *testing.T) {
 	require.NoError(t, third.stop())
 }
 
-func TestTheUsualAddressIsThatOfAVersion(t *testing.T) {
+// The usual address is that of a version.
+func TestUsualHostOfAVersion(t *testing.T) {
 	same := usualHost([]byte("settings"), "minio", []string{"minio-1"})
 	require.Equal(t, same, usualHost([]byte("settings"), "minio", []string{"minio-1"}))
 	for name, other := range map[string]string{
@@ -104,7 +109,8 @@ func TestTheUsualAddressIsThatOfAVersion(t *testing.T) {
 	}
 }
 
-func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
+// No other program is given the port of a server.
+func TestFreeHostIsNotTaken(t *testing.T) {
 	free, err := freeHost("", nil)
 	require.NoError(t, err)
 	taken, err := net.Listen("tcp", free)
@@ -122,7 +128,8 @@ func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
 	}
 }
 
-func TestTwoServersOfAFleetNeverGetOneAddress(t *testing.T) {
+// Two servers of a fleet never get one address.
+func TestFreeHostIsUnique(t *testing.T) {
 	free, err := freeHost("", nil)
 	require.NoError(t, err)
 	host, err := freeHost(free, []string{free})
@@ -130,7 +137,8 @@ func TestTwoServersOfAFleetNeverGetOneAddress(t *testing.T) {
 	require.NotEqual(t, free, host, "the first server may not listen yet")
 }
 
-func TestTheDirectoryOfAKilledRunIsReplaced(t *testing.T) {
+// The directory of a killed run is replaced.
+func TestNewDirAfterAKill(t *testing.T) {
 	for name, row := range map[string]struct {
 		age      time.Duration // of the one that is there
 		replaced bool

@@ -14,7 +14,8 @@ printf '#!/bin/sh\nout=${1#--outdir=}\nmkdir "$out" && echo "$@" > "$out/client.
 chmod +x node_modules/.bin/esbuild
 `
 
-func TestScriptsAreBundledForBrowsers(t *testing.T) {
+// Scripts are bundled for browsers.
+func TestNPMScriptsAreBundled(t *testing.T) {
 	s := npmScripts{npmTool: tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeBundlerNPM}), entries: []string{"client=a-client"}}
 	path, err := ensureBuilt(t.Context(), s)
 	require.NoError(t, err)

@@ -40,7 +40,8 @@ func tinyNPM(t *testing.T, programs map[string]string) npmTool {
 	return npmTool{pkg: "tiny", entry: "tiny/main.js", external: []string{"heavy"}}
 }
 
-func TestAPackageBecomesOneFile(t *testing.T) {
+// A package becomes one file.
+func TestNPMPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
@@ -54,7 +55,8 @@ func TestAPackageBecomesOneFile(t *testing.T) {
 	require.Equal(t, []string{"node", path}, command)
 }
 
-func TestAnEditIsMadeOnce(t *testing.T) {
+// An edit is made once.
+func TestEditApply(t *testing.T) {
 	for _, row := range []struct {
 		name, content, want string
 		fails               bool
@@ -80,7 +82,8 @@ func TestAnEditIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestABuiltPackageNeedsNoNPM(t *testing.T) {
+// A built package needs no npm.
+func TestNPMIsNotNeededOnceBuilt(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	built, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
@@ -94,7 +97,8 @@ func TestABuiltPackageNeedsNoNPM(t *testing.T) {
 	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")
 }
 
-func TestAMissingNodeIsReported(t *testing.T) {
+// A missing Node is reported.
+func TestNPMWithoutNode(t *testing.T) {
 	for name, row := range map[string]struct {
 		programs map[string]string
 		want     string
@@ -114,7 +118,8 @@ func TestAMissingNodeIsReported(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
+// An interrupted install leaves nothing.
+func TestNPMInstallInterrupted(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -124,7 +129,7 @@ func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
 }
 
 // If a lock file had the host of a registry, everybody would use that host.
-func TestTheLockFileNamesNoRegistry(t *testing.T) {
+func TestNPMLockFileNamesNoRegistry(t *testing.T) {
 	locks, err := filepath.Glob("*/package-lock.json")
 	require.NoError(t, err)
 	require.Len(t, locks, 3)

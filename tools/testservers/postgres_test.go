@@ -70,7 +70,8 @@ func answersOnce(t *testing.T, answer string) (host string, asked <-chan []byte)
 	return listener.Addr().String(), said
 }
 
-func TestTheLatestPostgresIsUsed(t *testing.T) {
+// The latest version of PostgreSQL is used.
+func TestPostgresLatestVersion(t *testing.T) {
 	require.Greater(t, postgresVersion("/usr/lib/postgresql/15/bin"), postgresVersion("/usr/lib/postgresql/9/bin"))
 	require.Zero(t, postgresVersion("/opt/postgres/bin"))
 }

@@ -28,14 +28,16 @@ func started(t *testing.T, act string) (launch, *process) {
 	return l, p
 }
 
-func TestAServerIsReadyWhenItResponds(t *testing.T) {
+// A server is ready when it responds.
+func TestWaitReadyServerResponds(t *testing.T) {
 	l, p := started(t, "serves")
 	require.NoError(t, p.waitReady(t.Context()))
 	require.NoError(t, p.stop())
 	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK), "it was stopped")
 }
 
-func TestTheOutputOfAServerThatEndsIsReported(t *testing.T) {
+// The output of a server that ends is reported.
+func TestWaitReadyServerEnds(t *testing.T) {
 	_, p := started(t, "ends")
 	err := p.waitReady(t.Context())
 	require.ErrorIs(t, err, errEnded)
@@ -44,7 +46,8 @@ func TestTheOutputOfAServerThatEndsIsReported(t *testing.T) {
 	require.ErrorIs(t, p.stop(), errEnded, "and it is reported again at the end")
 }
 
-func TestAServerThatIsNeverReadyFails(t *testing.T) {
+// A server that is never ready fails.
+func TestWaitReadyServerIsNever(t *testing.T) {
 	l, p := started(t, "never ready")
 	for ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK).Error() != l.ready+" responded with 503 Service Unavailable" {
 		time.Sleep(readyPoll) // as waitReady does: it is on its way up
@@ -57,7 +60,8 @@ func TestAServerThatIsNeverReadyFails(t *testing.T) {
 	require.ErrorContains(t, err, "still loading")
 }
 
-func TestTheTailIsLimited(t *testing.T) {
+// The tail is limited.
+func TestTailIsLimited(t *testing.T) {
 	var output tail
 	require.Equal(t, "(none)", output.String())
 	for range 3 {

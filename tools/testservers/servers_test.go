@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestServersAreChosenByName(t *testing.T) {
+// Servers are chosen by name.
+func TestChoose(t *testing.T) {
 	all, err := choose("")
 	require.NoError(t, err)
 	require.Len(t, all, len(servers))
@@ -19,7 +20,8 @@ func TestServersAreChosenByName(t *testing.T) {
 	require.ErrorContains(t, err, `unknown server "nothing"; the servers are minio, `)
 }
 
-func TestEveryServerIsPinned(t *testing.T) {
+// Every server is pinned.
+func TestPinsOfEveryServer(t *testing.T) {
 	for _, s := range servers {
 		for _, name := range s.tool.pins() {
 			require.FileExists(t, filepath.Join(s.tool.dir(), name), s.name)
@@ -27,7 +29,8 @@ func TestEveryServerIsPinned(t *testing.T) {
 	}
 }
 
-func TestVariablesAreNamedByTheServer(t *testing.T) {
+// Variables are named by the server.
+func TestVariable(t *testing.T) {
 	s := server{name: "minio-tls"}
 	require.Equal(t, "OMNIBUCKET_TEST_MINIO_TLS", s.variable(""))
 	require.Equal(t, "OMNIBUCKET_TEST_MINIO_TLS_CA", s.variable("CA"))

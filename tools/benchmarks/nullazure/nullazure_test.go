@@ -35,7 +35,8 @@ func requests(t *testing.T, s *nullserver.Server) map[string]int {
 	return seen
 }
 
-func TestRequestsAreCountedByName(t *testing.T) {
+// Requests are counted by name.
+func TestCountsByName(t *testing.T) {
 	for _, row := range []struct{ method, path, operation string }{
 		{"PUT", "/container/key", PutBlob},
 		{"PUT", "/container/a/b?comp=block&blockid=AA==", PutBlock},
@@ -59,7 +60,7 @@ func TestRequestsAreCountedByName(t *testing.T) {
 	}
 }
 
-func TestTheSDKUploads(t *testing.T) {
+func TestSDKUploads(t *testing.T) {
 	s, client := start(t)
 	_, err := client.UploadBuffer(t.Context(), "container", "one", make([]byte, 100), nil)
 	require.NoError(t, err)
@@ -68,7 +69,7 @@ func TestTheSDKUploads(t *testing.T) {
 	require.Equal(t, map[string]int{PutBlob: 1, PutBlock: 3, PutBlockList: 1}, requests(t, s))
 }
 
-func TestTheSDKDownloads(t *testing.T) {
+func TestSDKDownloads(t *testing.T) {
 	s, client := start(t)
 	out, err := client.DownloadStream(t.Context(), "container", "5000/name", nil)
 	require.NoError(t, err)
@@ -83,7 +84,8 @@ func TestTheSDKDownloads(t *testing.T) {
 	require.Equal(t, map[string]int{GetBlob: 6}, requests(t, s))
 }
 
-func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
+// The prefix sets the length of a listing.
+func TestListPrefixSetsTheLength(t *testing.T) {
 	s, client := start(t)
 	pages := client.NewListBlobsFlatPager("container", &azblob.ListBlobsFlatOptions{Prefix: to.Ptr("2500/"), MaxResults: to.Ptr(int32(1000))})
 	var keys []string

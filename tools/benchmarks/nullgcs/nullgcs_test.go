@@ -31,7 +31,8 @@ func bucket(t *testing.T, s *nullserver.Server) *storage.BucketHandle {
 	return client.Bucket("bucket")
 }
 
-func TestRequestsAreCountedByName(t *testing.T) {
+// Requests are counted by name.
+func TestCountsByName(t *testing.T) {
 	for _, row := range []struct{ method, path, operation string }{
 		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=multipart", Insert},
 		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=resumable", Session},
@@ -58,7 +59,7 @@ func TestRequestsAreCountedByName(t *testing.T) {
 	}
 }
 
-func TestTheSDKUploads(t *testing.T) {
+func TestSDKUploads(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		bytes    int
@@ -83,7 +84,7 @@ func TestTheSDKUploads(t *testing.T) {
 	}
 }
 
-func TestTheSDKReadsAndVerifies(t *testing.T) {
+func TestSDKReadsAndVerifies(t *testing.T) {
 	r, err := bucket(t, start(t)).Object("5000/name").NewReader(t.Context())
 	require.NoError(t, err)
 	data, err := io.ReadAll(r)
@@ -92,7 +93,8 @@ func TestTheSDKReadsAndVerifies(t *testing.T) {
 	require.Equal(t, nullserver.CRC32C(5000), r.Attrs.CRC32C)
 }
 
-func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
+// The prefix sets the length of a listing.
+func TestListPrefixSetsTheLength(t *testing.T) {
 	query := &storage.Query{Prefix: "2500/"}
 	all := bucket(t, start(t)).Objects(t.Context(), query)
 	var keys []string
@@ -115,7 +117,8 @@ func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
 	require.Empty(t, object.Etag, "which was not asked for")
 }
 
-func TestAChunkIsAccepted(t *testing.T) {
+// A chunk is accepted.
+func TestUploadChunkIsAccepted(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {
 		name, content, override, kept string

@@ -36,7 +36,8 @@ func get(t *testing.T, url string, header ...string) (*http.Response, []byte) {
 	return response, body
 }
 
-func TestObjectsHaveARequestedChecksum(t *testing.T) {
+// Objects have a requested checksum.
+func TestGetObjectChecksum(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {
 		name, checksum string
@@ -57,7 +58,8 @@ func TestObjectsHaveARequestedChecksum(t *testing.T) {
 	require.Len(t, body, 1024)
 }
 
-func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
+// The prefix sets the length of a listing.
+func TestListPrefixSetsTheLength(t *testing.T) {
 	s := start(t)
 	var page struct {
 		IsTruncated           bool
@@ -81,7 +83,8 @@ func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
 	require.Equal(t, "2500/folder-002/002499.txt", keys[2499])
 }
 
-func TestRequestsAreCounted(t *testing.T) {
+// Requests are counted.
+func TestCounts(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct{ method, path, operation string }{
 		{"PUT", "/bucket/key", "PutObject"},
@@ -105,7 +108,8 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 }
 
-func TestAPartHasTheChecksumOfItsTrailer(t *testing.T) {
+// A part has the checksum of its trailer.
+func TestUploadPartTrailerChecksum(t *testing.T) {
 	s := start(t)
 	body := "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n"
 	for _, src := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body))} {

@@ -43,7 +43,8 @@ func get(t *testing.T, url, asked string) (*http.Response, []byte) {
 	return response, body
 }
 
-func TestTheKeySetsTheSizeOfAnObject(t *testing.T) {
+// The key sets the size of an object.
+func TestObjectSizeByKey(t *testing.T) {
 	s := start(t, Options{})
 	const size = patternBytes + 100
 	response, data := get(t, s.URL+"/1048676/name", "")
@@ -74,7 +75,8 @@ func TestTheKeySetsTheSizeOfAnObject(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 }
 
-func TestRequestsAreCounted(t *testing.T) {
+// Requests are counted.
+func TestCounts(t *testing.T) {
 	s := start(t, Options{})
 	for range 3 {
 		get(t, s.URL+"/10/name", "")

@@ -28,7 +28,8 @@ func measured(name, title string) Case {
 
 const ours = "omnibucket"
 
-func TestAPlotIsXMLThatFitsItsFrame(t *testing.T) {
+// A plot is XML that fits its frame.
+func TestPlotFitsItsFrame(t *testing.T) {
 	svg := plot(measured("put", "1 KiB, put"))
 	decoder := xml.NewDecoder(strings.NewReader(svg))
 	for {
@@ -44,7 +45,8 @@ func TestAPlotIsXMLThatFitsItsFrame(t *testing.T) {
 	require.NotContains(t, svg, "resident memory", "it was not measured")
 }
 
-func TestALaterRunReplacesItsCasesOnly(t *testing.T) {
+// A later run replaces its cases only.
+func TestPutReplacesItsCasesOnly(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Read(dir)
 	require.NoError(t, err)
@@ -64,7 +66,8 @@ func TestALaterRunReplacesItsCasesOnly(t *testing.T) {
 	require.Contains(t, string(svg), "new")
 }
 
-func TestAGrowthIsOnePlotOfAllItsSizes(t *testing.T) {
+// A growth is one plot of all its sizes.
+func TestPlotOfAGrowth(t *testing.T) {
 	all := &File{}
 	for _, n := range []int{1000, 100, 10} { // in any order
 		k := measured(fmt.Sprintf("list-%d", n), "")

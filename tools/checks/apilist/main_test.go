@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheListingHasWhatOtherModulesCanUse(t *testing.T) {
+// The listing has what other modules can use.
+func TestListingHasWhatOtherModulesCanUse(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(`package p
 
@@ -64,7 +65,8 @@ func hiddenToo() {}
 	}, lines)
 }
 
-func TestOnlyPublicPackagesAreListed(t *testing.T) {
+// Only public packages are listed.
+func TestIsPublic(t *testing.T) {
 	for path, want := range map[string]bool{
 		"example.com/storage":              true,
 		"example.com/storage/serve":        true,
@@ -77,7 +79,8 @@ func TestOnlyPublicPackagesAreListed(t *testing.T) {
 	require.False(t, (&pkg{ImportPath: "example.com/storage/s3server/cmd/s3server", Name: "main"}).isPublic())
 }
 
-func TestDifferencesAreNamed(t *testing.T) {
+// Differences are named.
+func TestDifference(t *testing.T) {
 	removed, added := difference([]string{"a", "b", "c"}, []string{"a", "c", "d"})
 	require.Equal(t, []string{"b"}, removed)
 	require.Equal(t, []string{"d"}, added)

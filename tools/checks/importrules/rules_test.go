@@ -84,9 +84,9 @@ func TestThisModule(t *testing.T) {
 	require.Empty(t, broken)
 }
 
-// Version selection carries every requirement of go.mod into the programs of users.
-// A database driver for a test could replace the version that they have chosen.
-func TestTheModuleRequiresNoDatabaseDriver(t *testing.T) {
+// The module requires no database driver. Version selection carries every requirement of go.mod into the programs
+// of users.
+func TestGoModRequiresNoDatabaseDriver(t *testing.T) {
 	requirements, err := os.ReadFile(filepath.Join("..", "..", "..", "go.mod"))
 	require.NoError(t, err)
 	for _, driver := range []string{"modernc.org/", "github.com/jackc/", "sqlite", "github.com/lib/pq", "github.com/go-sql-driver/"} {

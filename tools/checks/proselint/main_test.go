@@ -31,7 +31,8 @@ func TestArguments(t *testing.T) {
 	require.Zero(t, n, buf.String())
 }
 
-func TestPhrasesAreRefusedThatDoNotParse(t *testing.T) {
+// Phrases that do not parse are refused.
+func TestParsePhrasesFails(t *testing.T) {
 	for _, list := range []string{"a", "(\tb", "a\tb\t(", "a\tb\tc\td"} {
 		_, err := parsePhrases(list)
 		require.ErrorContains(t, err, "phrases.tsv:1", list)

@@ -33,7 +33,7 @@ const (
 // One program, built once, serves pages while only its file makes its bucket: in a directory, encrypted, cached,
 // mirrored, moved to an S3 server with writers running, and without the old store. It is killed at each step, and
 // nothing is lost that it has acknowledged.
-func TestTheFileMovesTheBucket(t *testing.T) {
+func TestConfiguredBucketMoves(t *testing.T) {
 	p := newPages(t)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"pages"}})
 	require.NoError(t, err)

@@ -27,7 +27,8 @@ func upload(t *testing.T, files *uploads.Service) *uploads.File {
 	return f
 }
 
-func TestADocumentAndItsFileAreOne(t *testing.T) {
+// A document and its file are one.
+func TestDocumentAndItsFileAreOne(t *testing.T) {
 	bucket := memstore.New()
 	path := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "documents.db"))
 	a, err := open(t.Context(), bucket, strings.Replace(address, "file:/tmp/documents.db", path, 1))
@@ -52,7 +53,7 @@ func TestADocumentAndItsFileAreOne(t *testing.T) {
 	require.Equal(t, 1, count("SELECT COUNT(*) FROM omnibucket_files WHERE expires IS NULL"))
 }
 
-func TestADocumentByPgx(t *testing.T) {
+func TestDocumentByPgx(t *testing.T) {
 	const name = "documents_example"
 	server, err := sql.Open("pgx", testserver.Need(t, "OMNIBUCKET_TEST_POSTGRES"))
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ var pages = map[string]string{
 
 // Each call of a table and each block of Go stands in the calls.go of the page's package, and so
 // compiles. Tables without calls have another heading.
-func TestCallsOfThePagesCompile(t *testing.T) {
+func TestPagesCallsCompile(t *testing.T) {
 	for page, dir := range pages {
 		t.Run(page, func(t *testing.T) {
 			text := read(t, filepath.Join(docs, page+".md"))
@@ -57,7 +57,7 @@ func TestCallsOfThePagesCompile(t *testing.T) {
 }
 
 // What a diff removes stands in the program before, and what it leaves in the one after.
-func TestDiffsOfThePagesAreTheProgramsHere(t *testing.T) {
+func TestPagesDiffsAreThePrograms(t *testing.T) {
 	for page := range pages {
 		for _, found := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
 			var before, after strings.Builder
@@ -76,7 +76,7 @@ func TestDiffsOfThePagesAreTheProgramsHere(t *testing.T) {
 }
 
 // A program of a diff that has its imports names only packages that it imports, before and after.
-func TestDiffsImportWhatTheyName(t *testing.T) {
+func TestPagesDiffsImportWhatTheyName(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join(docs, "*.md"))
 	require.NoError(t, err)
 	require.NotEmpty(t, pages)

@@ -32,7 +32,7 @@ import (
 type publish func(ctx context.Context, bucket, name, report string) ([]string, error)
 
 // Each program and the one that it becomes see and guard the same objects of one server.
-func TestBothProgramsDoTheSame(t *testing.T) {
+func TestProgramsDoTheSame(t *testing.T) {
 	for name, row := range map[string]struct {
 		open      func(t *testing.T) (publish, storage.Service)
 		published error

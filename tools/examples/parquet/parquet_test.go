@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestTwoColumnsTakeHardlyMoreThanAnIdealReader(t *testing.T) {
+// Two columns take hardly more than an ideal reader.
+func TestColumnsReadLittle(t *testing.T) {
 	for _, rows := range []int{500_000, 1_500_000} {
 		var seen traffic
 		b := memstore.New(storage.WithHook(seen.hook))
@@ -34,7 +35,7 @@ func TestTwoColumnsTakeHardlyMoreThanAnIdealReader(t *testing.T) {
 
 // A program that reads the columns by a library, without their ranges, takes little more: each
 // chunk is about as long as the one before.
-func TestAPlainReaderAtTakesHardlyMoreForALargeTable(t *testing.T) {
+func TestReaderAtOfALargeTable(t *testing.T) {
 	const rows = 1_500_000
 	var seen traffic
 	b := memstore.New(storage.WithHook(seen.hook))
@@ -65,7 +66,7 @@ func TestAPlainReaderAtTakesHardlyMoreForALargeTable(t *testing.T) {
 }
 
 // The files of storage.FS read at offsets, so that they need no code of ours.
-func TestAFileOfFSIsRead(t *testing.T) {
+func TestFSFileIsRead(t *testing.T) {
 	b := memstore.New()
 	_, err := upload(t.Context(), b, "tables/trips", 1000)
 	require.NoError(t, err)
@@ -105,7 +106,7 @@ func sums(rows int) map[string]float64 {
 	return all
 }
 
-func TestAColumnThatIsMissing(t *testing.T) {
+func TestColumnMissing(t *testing.T) {
 	b := memstore.New()
 	_, err := upload(t.Context(), b, "table", 10)
 	require.NoError(t, err)

@@ -95,7 +95,8 @@ func steps(t *testing.T, c *sftp.Client, b storage.Bucket, content []byte) {
 	require.Empty(t, entries)
 }
 
-func TestAnUploadThatBreaksOffLeavesTheOldFile(t *testing.T) {
+// An upload that breaks off leaves the old file.
+func TestUploadBreaksOff(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://broken")
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("old"))
@@ -112,7 +113,7 @@ func TestAnUploadThatBreaksOffLeavesTheOldFile(t *testing.T) {
 }
 
 // A client sends the offset of each write, which begins at the end of the file or at 0.
-func TestAnAppendNeverOverwrites(t *testing.T) {
+func TestAppendNeverOverwrites(t *testing.T) {
 	for name, row := range map[string]struct {
 		offset int64
 		want   string

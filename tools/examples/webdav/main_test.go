@@ -80,7 +80,8 @@ func TestWebDAV(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatBreaksOffChangesNothing(t *testing.T) {
+// An upload that breaks off changes nothing.
+func TestPutBreaksOff(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://broken")
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("old"))

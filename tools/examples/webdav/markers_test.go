@@ -13,7 +13,7 @@ import (
 var href = regexp.MustCompile(`<D:href>(.*?)</D:href>`)
 
 // Consoles and rclone mark each folder by an empty object, whose key is that of the folder and a slash.
-func TestATreeWithFolderMarkers(t *testing.T) {
+func TestWebDAVWithFolderMarkers(t *testing.T) {
 	b, plant := foldermarker.New(t)
 	tree := []string{"a/b/file", "a/file", "a/empty/", "z"}
 	plant(tree...)
