@@ -249,7 +249,7 @@ interleavings: ## each scene of storagetest/interleave on all kinds of stores, w
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@tools/scripts/programs nodejs npm chromium
 	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C tools/testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
-		$(GO) test -tags omnibucket_sdks -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
+		$(GO) test -tags omnibucket_sdks -count 1 -timeout 60m -run 'TestBrowserClients|TestFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
 
 tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapters/tus
 	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C tools/testservers . -only minio,gcs,azurite -- \

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestAStoreThatFails(t *testing.T) {
+func TestStoreThatFails(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Put))
 	bucket := memstore.New( // empty, and needs no Close
 		driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

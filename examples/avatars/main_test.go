@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-func TestThePageInABrowser(t *testing.T) {
+func TestPageInABrowser(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	origin := "http://" + server.Listener.Addr().String()
 	bucket, err := local.Open(t.TempDir(), local.Config{}, storage.WithSigningBaseURL(origin+"/store"))
@@ -36,7 +36,8 @@ func TestThePageInABrowser(t *testing.T) {
 	require.Regexp(t, `^users/eva/[a-z2-7]{26}\.jpg$`, keys[0])
 }
 
-func TestTheGuideHasThePage(t *testing.T) {
+// The guide has the page.
+func TestGuideHasThePage(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/files-of-users.md")
 	require.NoError(t, err)
 	require.Contains(t, string(guide), "```html\n"+string(page)+"```")

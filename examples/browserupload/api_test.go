@@ -116,7 +116,8 @@ func keys(t *testing.T, b storage.Lister) []string {
 	return all
 }
 
-func TestAnImpossibleUploadIsRefusedBeforeSigning(t *testing.T) {
+// An impossible upload is refused before signing.
+func TestOfferRefusesImpossibleUploads(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, row := range []struct {
 		name, body string
@@ -141,7 +142,8 @@ func TestAnImpossibleUploadIsRefusedBeforeSigning(t *testing.T) {
 	}
 }
 
-func TestTheGalleryHasPagesNewestFirst(t *testing.T) {
+// The gallery has pages newest first.
+func TestGalleryPagesNewestFirst(t *testing.T) {
 	c := newClient(t, settings{})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var want []string
@@ -194,7 +196,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestNothingOutsideTheGalleryIsReached(t *testing.T) {
+// Nothing outside the gallery is reached.
+func TestGalleryReachesNothingElse(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, key := range []string{"private.gif", "incoming/a.gif"} {
 		_, err := c.site.bucket.Upload(t.Context(), key, strings.NewReader(tinyGIF))
@@ -208,7 +211,8 @@ func TestNothingOutsideTheGalleryIsReached(t *testing.T) {
 	require.Equal(t, []string{"incoming/a.gif", "private.gif"}, keys(t, c.site.bucket))
 }
 
-func TestAnotherSitesPageIsRefused(t *testing.T) {
+// The page of another site is refused.
+func TestRequestsOfOtherSites(t *testing.T) {
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")
 	request, err := http.NewRequestWithContext(t.Context(), "DELETE", c.url+"api/images/"+img.ID, nil)
@@ -221,7 +225,8 @@ func TestAnotherSitesPageIsRefused(t *testing.T) {
 	require.Len(t, c.images("").Images, 1)
 }
 
-func TestAFailureOfTheStoreRevealsNothing(t *testing.T) {
+// A failure of the store reveals nothing.
+func TestErrorsRevealNothing(t *testing.T) {
 	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "secret-name"))
 	c := newClient(t, settings{bucket: fileAddress(dir)})
 	require.NoError(t, removeAll(dir))
@@ -231,7 +236,8 @@ func TestAFailureOfTheStoreRevealsNothing(t *testing.T) {
 	require.NotEmpty(t, words)
 }
 
-func TestThePageLoadsOnlyItsOwnFiles(t *testing.T) {
+// The page loads only its own files.
+func TestPageLoadsOnlyItsOwnFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	response, err := http.Get(c.url)
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func largeFiles(t *testing.T, dir string) []string {
 	return names
 }
 
-func TestTheFlowInABrowser(t *testing.T) {
+func TestFlowInABrowser(t *testing.T) {
 	files := testFiles(t)
 	large := largeFiles(t, files)
 	for _, row := range []struct {

@@ -20,7 +20,8 @@ import (
 
 func removeAll(dir string) error { return os.RemoveAll(filepath.FromSlash(dir)) }
 
-func TestACORSRuleIsAddedOnceAndOthersStay(t *testing.T) {
+// A CORS rule is added once, and others stay.
+func TestCORSRuleIsAddedOnce(t *testing.T) {
 	account, bucket, err := accountOf(memoryBucket(t))
 	require.NoError(t, err)
 	service, err := storage.OpenService(t.Context(), account)
@@ -46,7 +47,8 @@ func TestACORSRuleIsAddedOnceAndOthersStay(t *testing.T) {
 	}
 }
 
-func TestARuleAdmitsAPage(t *testing.T) {
+// A rule admits a page.
+func TestCORSRuleLets(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"http://a"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"Content-Type"}}
 	for _, row := range []struct {
 		name string
@@ -81,7 +83,8 @@ func TestARuleAdmitsAPage(t *testing.T) {
 	}
 }
 
-func TestAnAccountIsTheAddressWithoutTheBucket(t *testing.T) {
+// An account is the address without the bucket.
+func TestAccountOf(t *testing.T) {
 	for address, want := range map[string][2]string{
 		"mem://demo": {"mem://?", "demo"},
 		"s3://demo?region=eu-west-1&endpoint=http://h:9000": {"s3://?region=eu-west-1&endpoint=http://h:9000", "demo"},
@@ -94,7 +97,8 @@ func TestAnAccountIsTheAddressWithoutTheBucket(t *testing.T) {
 	}
 }
 
-func TestOriginsMatchTheAddressInABrowser(t *testing.T) {
+// Origins match the address in a browser.
+func TestOriginsOf(t *testing.T) {
 	for addr, want := range map[string][]string{
 		"127.0.0.1:8080":    {"http://127.0.0.1:8080", "http://localhost:8080"},
 		"[::1]:8080":        {"http://[::1]:8080", "http://localhost:8080"},
@@ -107,7 +111,8 @@ func TestOriginsMatchTheAddressInABrowser(t *testing.T) {
 	}
 }
 
-func TestIDsSortNewestFirstAndAreUnique(t *testing.T) {
+// IDs sort newest first and are unique.
+func TestNewID(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var ids []string
 	for i := range 100 {
@@ -118,7 +123,8 @@ func TestIDsSortNewestFirstAndAreUnique(t *testing.T) {
 	require.Len(t, newID(at), 11+1+26, "130 random bits")
 }
 
-func TestANameIsOnlyShown(t *testing.T) {
+// A name is only shown.
+func TestCleanName(t *testing.T) {
 	for given, want := range map[string]string{
 		"photo.jpg":                "photo.jpg",
 		"C:\\Users\\me\\photo.jpg": "photo.jpg",
@@ -133,7 +139,8 @@ func TestANameIsOnlyShown(t *testing.T) {
 	}
 }
 
-func TestTheProgramReportsErrors(t *testing.T) {
+// The program reports errors.
+func TestRunReportsErrors(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = busy.Close() }()
@@ -155,7 +162,8 @@ func TestTheProgramReportsErrors(t *testing.T) {
 	}
 }
 
-func TestATemporaryDirectoryIsRemovedAtTheEnd(t *testing.T) {
+// A temporary directory is removed at the end.
+func TestStartSiteRemovesItsDirectory(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Run("while it runs", func(t *testing.T) {
 		startSite(t)

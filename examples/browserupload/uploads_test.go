@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestTheStoreEnforcesWhatWasAnnounced(t *testing.T) {
+// The store enforces what was announced.
+func TestUploadIsEnforcedByTheStore(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF+tinyGIF, nil), 400, "a longer body")
@@ -29,7 +30,7 @@ func TestTheStoreEnforcesWhatWasAnnounced(t *testing.T) {
 
 // Azure signs no header and no size, so only the check of what has arrived protects
 // the gallery.
-func TestUploadsToAStoreThatEnforcesNothingAreChecked(t *testing.T) {
+func TestUploadIsCheckedByTheProgram(t *testing.T) {
 	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
 	for _, row := range []struct {
 		name, content string
@@ -54,7 +55,8 @@ func TestUploadsToAStoreThatEnforcesNothingAreChecked(t *testing.T) {
 	}
 }
 
-func TestAnImageIsShownAfterItWasChecked(t *testing.T) {
+// An image is shown after it was checked.
+func TestImageIsShownAfterItsCheck(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
@@ -73,7 +75,8 @@ func TestAnImageIsShownAfterItWasChecked(t *testing.T) {
 	require.Contains(t, attrs.CacheControl, "immutable")
 }
 
-func TestAnImageHasNoAttributeThatThePageSet(t *testing.T) {
+// An image has no attribute that the page set.
+func TestImageHasNoAttributesOfThePage(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	_, err := c.site.incoming.Upload(t.Context(), o.ID, strings.NewReader(tinyGIF),
@@ -91,7 +94,8 @@ func TestAnImageHasNoAttributeThatThePageSet(t *testing.T) {
 	}, attrs.Properties)
 }
 
-func TestAnAcceptedImageDoesNotChange(t *testing.T) {
+// An accepted image does not change.
+func TestImageDoesNotChange(t *testing.T) {
 	c := newClient(t, settings{})
 	content := func(id string) string {
 		data, _, err := storage.ReadAll(t.Context(), c.site.images, id)
@@ -143,7 +147,8 @@ func (r replaced) Download(ctx context.Context, key string, o *storage.DownloadO
 	return reader, err
 }
 
-func TestUncheckedFilesAreNotShown(t *testing.T) {
+// Unchecked files are not shown.
+func TestImageUncheckedIsNotShown(t *testing.T) {
 	for name, row := range map[string]struct {
 		by     string
 		status int
@@ -166,7 +171,8 @@ func TestUncheckedFilesAreNotShown(t *testing.T) {
 	}
 }
 
-func TestIncomingIsSweptAfterRequestsExpire(t *testing.T) {
+// What is incoming is swept after requests expire.
+func TestSweepAfterRequestsExpire(t *testing.T) {
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")
 	c.offer(`{"size": 4, "type": "image/gif"}`)
@@ -187,7 +193,8 @@ func TestIncomingIsSweptAfterRequestsExpire(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil), "after an answer that was lost for long")
 }
 
-func TestOnlyImagesAreAccepted(t *testing.T) {
+// Only images are accepted.
+func TestImageRefusesOtherFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, row := range []struct {
 		name, id, content string

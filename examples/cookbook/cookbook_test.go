@@ -99,8 +99,8 @@ func TestServing(t *testing.T) {
 	require.Contains(t, w.Header().Get("Location"), "https://files.example.com/")
 }
 
-// Two clients have read the same photo, and one replaces it.
-func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
+// A photo is replaced by the ETag of its response. Two clients have read the same photo, and one replaces it.
+func TestPutPhotoByETag(t *testing.T) {
 	bucket := bucketWith(t, map[string]string{"photos/1": "old"})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) { servePhoto(w, r, bucket) })
@@ -132,7 +132,8 @@ func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
 	require.Equal(t, "third", send(http.MethodGet, "/photos/1", "*", "").Body.String())
 }
 
-func TestNumbersAreGivenOnce(t *testing.T) {
+// Numbers are given once.
+func TestNextNumber(t *testing.T) {
 	bucket := bucketWith(t, nil)
 	var given sync.Map
 	var calls sync.WaitGroup

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheProgramUsesTheDriver(t *testing.T) {
+// The program uses the driver.
+func TestProgramUsesTheDriver(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out))
 	require.Equal(t, "precondition failed\nunsupported\nall is well (text/plain; charset=utf-8)\n", out.String())

@@ -63,7 +63,8 @@ func apiOf(t *testing.T, address string) *filesclient.Client {
 	return client
 }
 
-func TestFilesStayWithTheDirectory(t *testing.T) {
+// Files stay with the directory.
+func TestUploadStaysWithTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "files")
 	var record *filesapi.Record
 	t.Run("the first run", func(t *testing.T) {
@@ -78,7 +79,8 @@ func TestFilesStayWithTheDirectory(t *testing.T) {
 	})
 }
 
-func TestTempFilesAreCleared(t *testing.T) {
+// Temporary files are cleared.
+func TestUploadTempIsCleared(t *testing.T) {
 	client := apiOf(t, start(t, "-temp-age", "250ms", "-every", "1ms"))
 	var record *filesapi.Record
 	require.Eventually(t, func() bool {
@@ -92,7 +94,8 @@ func TestTempFilesAreCleared(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
-func TestOtherSitesAreRefused(t *testing.T) {
+// Other sites are refused.
+func TestRequestsOfOtherSites(t *testing.T) {
 	address := start(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"api/files/delete", strings.NewReader("{}"))
 	require.NoError(t, err)
@@ -103,13 +106,14 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, response.StatusCode)
 }
 
-func TestTheCommandLineIsChecked(t *testing.T) {
+// The command line is checked.
+func TestRunChecksItsArguments(t *testing.T) {
 	for _, args := range [][]string{{"a", "b"}, {"-every", "0s"}, {"-temp-age", "-1s"}, {"-none"}, {"-addr", "nowhere:1"}} {
 		require.Error(t, run(t.Context(), args, io.Discard), "%q", args)
 	}
 }
 
-func TestThePageInABrowser(t *testing.T) {
+func TestPageInABrowser(t *testing.T) {
 	pagetest.Run(t, "fileserver", "testdata/flow.mjs", map[string]any{"flow": "whole", "url": start(t)})
 }
 

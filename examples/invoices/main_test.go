@@ -37,7 +37,8 @@ func runOn(t *testing.T, address string, flags ...string) string {
 	return out.String()
 }
 
-func TestTheProgramIsTheSameInMemoryAndOnADirectory(t *testing.T) {
+// The program is the same in memory and on a directory.
+func TestProgramInMemoryAndOnADirectory(t *testing.T) {
 	directory := "file:///" + strings.TrimPrefix(filepath.ToSlash(t.TempDir()), "/")
 	for _, address := range []string{"mem://invoices", directory} {
 		require.Equal(t, printed, runOn(t, address))
@@ -45,7 +46,8 @@ func TestTheProgramIsTheSameInMemoryAndOnADirectory(t *testing.T) {
 	}
 }
 
-func TestTheProgramIsTheSameOnMinIOWithAKMSKey(t *testing.T) {
+// The program is the same on MinIO with a KMS key.
+func TestProgramOnMinIOWithAKMSKey(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AWS_SESSION_TOKEN", "")

@@ -36,7 +36,7 @@ func migrate(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-func TestAMigration(t *testing.T) {
+func TestMigrate(t *testing.T) {
 	dir := t.TempDir()
 	address := directoryAddress(t.TempDir())
 	write(t, dir, map[string]string{"a.jpg": "picture", "sub/b.txt": "text", "sub/c.tmp": "left out"})
@@ -56,7 +56,8 @@ func TestAMigration(t *testing.T) {
 	require.Contains(t, out, "0 transferred (0 B), 1 the same, 1 deleted")
 }
 
-func TestFailuresArePrintedAndTheRestIsMigrated(t *testing.T) {
+// Failures are printed and the rest is migrated.
+func TestMigratePrintsFailures(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"good": "x", "bad.": "no key ends so"})
 	out, err := migrate(t, dir, "mem://migrate-failures")
@@ -72,7 +73,8 @@ func TestFailuresArePrintedAndTheRestIsMigrated(t *testing.T) {
 	require.True(t, there)
 }
 
-func TestTheOutcomeIsDescribedInAFewWords(t *testing.T) {
+// The outcome is described in a few words.
+func TestOutcomeInAFewWords(t *testing.T) {
 	interrupted, stop := context.WithCancel(t.Context())
 	stop()
 	running := &storage.Error{Code: storage.Locked, Key: "a", Hint: "the same upload is under way already"}
@@ -103,7 +105,7 @@ func TestTheOutcomeIsDescribedInAFewWords(t *testing.T) {
 }
 
 // The cache of uploads that are under way may lie in the directory.
-func TestTheCacheIsNotMigrated(t *testing.T) {
+func TestMigrateLeavesOutTheCache(t *testing.T) {
 	home := t.TempDir()
 	cache := ".cache/omnibucket"
 	write(t, home, map[string]string{"mine": "x"})
@@ -120,7 +122,7 @@ func TestTheCacheIsNotMigrated(t *testing.T) {
 
 // A service's user may have no home that it can write to: large files are sent
 // from their beginning then.
-func TestAMigrationWithoutACache(t *testing.T) {
+func TestMigrateWithoutACache(t *testing.T) {
 	dir := t.TempDir()
 	nowhere := t.TempDir()
 	write(t, dir, map[string]string{"mine": "x"})
@@ -133,7 +135,8 @@ func TestAMigrationWithoutACache(t *testing.T) {
 	require.Contains(t, out.String(), "Migration complete: 1 transferred")
 }
 
-func TestADryRunMakesNoCache(t *testing.T) {
+// A dry run makes no cache.
+func TestDryRunMakesNoCache(t *testing.T) {
 	dir := t.TempDir()
 	cache := t.TempDir()
 	write(t, dir, map[string]string{"mine": "x"})
@@ -144,7 +147,8 @@ func TestADryRunMakesNoCache(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-func TestWithoutArgumentsTheRepositoryIsMigrated(t *testing.T) {
+// Without arguments the repository is migrated.
+func TestMigrateWithoutArguments(t *testing.T) {
 	repository := t.TempDir() // the real one may be changed by tests that run beside this one
 	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})
 	t.Chdir(filepath.Join(repository, "sub"))
@@ -158,14 +162,15 @@ func TestWithoutArgumentsTheRepositoryIsMigrated(t *testing.T) {
 	require.ErrorContains(t, err, "name a directory")
 }
 
-func TestInvalidArgumentsAreRefused(t *testing.T) {
+// Invalid arguments are refused.
+func TestMigrateRefusesInvalidArguments(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"a", "b", "c"}, {"-concurrency", "0", t.TempDir(), "mem://x"}, {"-include", "[", t.TempDir(), "mem://x"}, {t.TempDir(), "nonsense://x"}} {
 		_, err := migrate(t, args...)
 		require.Error(t, err, args)
 	}
 }
 
-func TestTheBar(t *testing.T) {
+func TestBar(t *testing.T) {
 	p := transfer.Progress{
 		Files:      12,
 		TotalFiles: 40,
@@ -188,7 +193,8 @@ func TestTheBar(t *testing.T) {
 	require.Equal(t, "[....................]   0%", bar(transfer.Progress{})[:27])
 }
 
-func TestOnATerminalLinesAreAboveTheBar(t *testing.T) {
+// On a terminal lines are above the bar.
+func TestScreenOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	s := &screen{out: &out, terminal: true}
 	s.progress(transfer.Progress{Files: 1, TotalFiles: 2})
@@ -200,7 +206,8 @@ func TestOnATerminalLinesAreAboveTheBar(t *testing.T) {
 	require.Equal(t, "Failed: \"x\": locked\n", drawn[2])
 }
 
-func TestWithoutATerminalALineIsPrintedNowAndThen(t *testing.T) {
+// Without a terminal a line is printed now and then.
+func TestScreenWithoutATerminal(t *testing.T) {
 	var out bytes.Buffer
 	s := newScreen(&out)
 	for tenths := range 120 {

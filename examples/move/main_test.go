@@ -26,13 +26,13 @@ func move(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-func TestNothingIsLost(t *testing.T) {
+func TestMoveLosesNothing(t *testing.T) {
 	out, err := move(t)
 	require.NoError(t, err)
 	require.Contains(t, out, "objects are as they were written")
 }
 
-func TestNothingIsLostOnTheWayToServers(t *testing.T) {
+func TestMoveToServersLosesNothing(t *testing.T) {
 	minio := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	azurite := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
@@ -60,7 +60,8 @@ func (v *slowVisitor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestASlowVisitorDoesNotHoldUpTheMove(t *testing.T) {
+// A slow visitor does not hold up the move.
+func TestMoveWithASlowVisitor(t *testing.T) {
 	s := &site{bucket: memstore.New()}
 	_, err := s.bucket.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 1<<20)))
 	require.NoError(t, err)
@@ -76,7 +77,8 @@ func TestASlowVisitorDoesNotHoldUpTheMove(t *testing.T) {
 	require.NoError(t, s.close())
 }
 
-func TestInvalidArgumentsAreRefused(t *testing.T) {
+// Invalid arguments are refused.
+func TestMoveRefusesInvalidArguments(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"mem://one"}, {"-objects", "0"}, {"nonsense://x", "nonsense://y"}} {
 		_, err := move(t, args...)
 		require.Error(t, err, args)

@@ -25,7 +25,8 @@ func picture(t *testing.T, width int) string {
 	return b.String()
 }
 
-func TestAUserHasOnePicture(t *testing.T) {
+// A user has one picture.
+func TestAvatarsOnePictureForAUser(t *testing.T) {
 	bucket := memstore.New(storage.WithSigningBaseURL("https://example.com/store"))
 	service, err := avatars(bucket, func(*http.Request) (uploads.User, error) { return uploads.User{}, storage.Unauthenticated })
 	require.NoError(t, err)
@@ -56,7 +57,8 @@ func TestAUserHasOnePicture(t *testing.T) {
 	require.Equal(t, []string{string(current), others.Key}, pictures(), "of several at once, the last stays")
 }
 
-func TestAThumbnailGoesWithItsFile(t *testing.T) {
+// A thumbnail goes with its file.
+func TestThumbnailGoesWithItsFile(t *testing.T) {
 	bucket := memstore.New()
 	shrink := func(picture []byte) io.Reader { return bytes.NewReader(picture[:8]) }
 	service, err := uploads.New(bucket, withThumbnails(uploads.Config{DeleteShared: true}, bucket, shrink))

@@ -17,7 +17,8 @@ import (
 	_ "github.com/omnibucket/storage/memstore"
 )
 
-func TestAGalleryIsReadByCookies(t *testing.T) {
+// A gallery is read by cookies.
+func TestCDNGalleryByCookies(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	text, err := x509.MarshalPKCS8PrivateKey(key)
@@ -36,7 +37,8 @@ func TestAGalleryIsReadByCookies(t *testing.T) {
 	require.ErrorIs(t, allowGallery(w, signer, ".."), storage.InvalidArgument)
 }
 
-func TestABucketThatPurgesNeedsAToken(t *testing.T) {
+// A bucket that purges needs a token.
+func TestOpenPurgedNeedsAToken(t *testing.T) {
 	t.Setenv("CLOUDFLARE_API_TOKEN", "")
 	_, err := openPurged(t.Context(), "mem://photos", "zone")
 	require.ErrorIs(t, err, storage.InvalidArgument)

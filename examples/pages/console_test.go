@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestOnlyColleaguesLookIntoABucket(t *testing.T) {
+// Only colleagues look into a bucket.
+func TestLookIntoIsForColleagues(t *testing.T) {
 	page, err := lookInto(memstore.New(), func(r *http.Request) bool { return r.Header.Get("Cookie") == "session=1" })
 	require.NoError(t, err)
 	for cookie, status := range map[string]int{"": http.StatusSeeOther, "session=1": http.StatusOK} {

@@ -13,7 +13,8 @@ import (
 // shown matches code in a document that names its source file.
 var shown = regexp.MustCompile("(?s)<!-- ([a-z/_]+\\.(?:go|js)) -->\n```(?:go|js)\n(.*?)```")
 
-func TestCodeInTheGuideIsTheExamples(t *testing.T) {
+// The code in the guide is that of the examples.
+func TestGuideShowsTheExamples(t *testing.T) {
 	root := filepath.Join("..", "..")
 	guide, err := os.ReadFile(filepath.Join(root, "docs", "files-of-users.md"))
 	require.NoError(t, err)

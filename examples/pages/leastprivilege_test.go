@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestANarrowedBucketUploadsBelowItsPrefix(t *testing.T) {
+// A narrowed bucket uploads below its prefix.
+func TestNarrowUploadsBelowItsPrefix(t *testing.T) {
 	bucket := memstore.New()
 	defer func() { require.NoError(t, storage.Close(bucket)) }()
 	_, err := narrow(bucket).Upload(t.Context(), "eva.jpg", strings.NewReader("photo"))

@@ -33,7 +33,8 @@ func put(t *testing.T, bucket storage.Uploader, key, text string) string {
 	return attrs.Revision
 }
 
-func TestOneWorkerClaimsAJob(t *testing.T) {
+// One worker claims a job.
+func TestClaimByOneWorker(t *testing.T) {
 	bucket := memstore.New()
 	claims := make(chan bool)
 	for i := range 8 {
@@ -51,7 +52,8 @@ func TestOneWorkerClaimsAJob(t *testing.T) {
 	require.Equal(t, 1, winners)
 }
 
-func TestNobodyTakesWhatAnotherHasTaken(t *testing.T) {
+// Nobody takes what another has taken.
+func TestTakeOnlyOnce(t *testing.T) {
 	bucket := memstore.New()
 	errs := make(chan error)
 	for range 5 {
@@ -67,7 +69,8 @@ func TestNobodyTakesWhatAnotherHasTaken(t *testing.T) {
 	require.Equal(t, 2, refused)
 }
 
-func TestADraftIsSavedOverItsOwnRevisionOnly(t *testing.T) {
+// A draft is saved over its own revision only.
+func TestSaveOverItsRevision(t *testing.T) {
 	bucket := memstore.New()
 	first := put(t, bucket, "drafts/7.md", "one")
 	second, err := save(t.Context(), bucket, "two", first)
@@ -77,7 +80,8 @@ func TestADraftIsSavedOverItsOwnRevisionOnly(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-func TestAPageIsPublishedOnceByEachRevision(t *testing.T) {
+// A page is published once by each revision.
+func TestSavePageOfARevision(t *testing.T) {
 	bucket := memstore.New()
 	require.NoError(t, savePage(t.Context(), bucket, "page", "one", ""))
 	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "two", ""), storage.PreconditionFailed)
@@ -96,7 +100,8 @@ func TestAPageIsPublishedOnceByEachRevision(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-func TestSettingsAreReadIfTheyHaveChanged(t *testing.T) {
+// Settings are read if they have changed.
+func TestRefreshReadsChanges(t *testing.T) {
 	bucket := memstore.New()
 	revision := put(t, bucket, "settings.json", "{}")
 	_, changed, err := refresh(t.Context(), bucket, revision)
@@ -109,7 +114,8 @@ func TestSettingsAreReadIfTheyHaveChanged(t *testing.T) {
 	require.Equal(t, `{"dark":true}`, string(text))
 }
 
-func TestAStoreWithoutConditionsIsRefused(t *testing.T) {
+// A store without conditions is refused.
+func TestOpenForJobsNeedsConditions(t *testing.T) {
 	bucket, err := openForJobs(t.Context(), "mem://jobs")
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(bucket))
@@ -183,7 +189,8 @@ func TestBackUp(t *testing.T) {
 	require.True(t, found)
 }
 
-func TestAnInventoryHasAManifest(t *testing.T) {
+// An inventory has a manifest.
+func TestCleanUpListedNeedsAManifest(t *testing.T) {
 	_, err := cleanUpListed(t.Context(), memstore.New(), memstore.New(), "inventory/manifest.json")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -219,7 +226,7 @@ func TestUndo(t *testing.T) {
 	require.False(t, found)
 }
 
-func TestOneMigrationAtATime(t *testing.T) {
+func TestMigrateOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
 		running := 0
@@ -243,7 +250,8 @@ func TestOneMigrationAtATime(t *testing.T) {
 	})
 }
 
-func TestAnotherProcessLeads(t *testing.T) {
+// Another process leads.
+func TestLeadByAnotherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
 		first, end := context.WithCancel(t.Context())
@@ -268,7 +276,8 @@ func TestAnotherProcessLeads(t *testing.T) {
 	})
 }
 
-func TestAReportOfAFormerHolderIsRefused(t *testing.T) {
+// A report of a former holder is refused.
+func TestStoreRefusesAFormerHolder(t *testing.T) {
 	bucket := memstore.New()
 	former, err := lease.Acquire(t.Context(), bucket, "leader")
 	require.NoError(t, err)
@@ -307,7 +316,8 @@ func TestMoving(t *testing.T) {
 	require.Zero(t, left)
 }
 
-func TestABucketIsReadWhileAStoreIsDown(t *testing.T) {
+// A bucket is read while a store is down.
+func TestMirrorIsReadWhileAStoreIsDown(t *testing.T) {
 	first := "file://" + t.TempDir()
 	second := "file://" + t.TempDir()
 	bucket, other, err := openMirror(t.Context(), first, second)

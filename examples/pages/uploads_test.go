@@ -92,7 +92,8 @@ func keys(t *testing.T, bucket storage.Lister) []string {
 	return all
 }
 
-func TestFilesAreNotKeptWhileTheScannerIsDown(t *testing.T) {
+// Files are not kept while the scanner is down.
+func TestScannerDownKeepsNoFiles(t *testing.T) {
 	config, err := scanned(uploads.Config{Rules: rules.Any(1 << 20)}, "unix:///no/such/socket")
 	require.NoError(t, err)
 	bucket := memstore.New()

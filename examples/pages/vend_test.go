@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestAUserHasTheOwnFolderOnly(t *testing.T) {
+// A user has the own folder only.
+func TestCatalogOfAUser(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	program := engine.New(store)
 	put(t, program, "users/2/secret", "of another user")

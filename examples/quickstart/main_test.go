@@ -31,7 +31,8 @@ removed quickstart/hello.txt
 	}
 }
 
-func TestAnObjectThatExistsIsKeptUntilItIsRead(t *testing.T) {
+// An object that exists is kept until it is read.
+func TestQuickstartKeepsExistingObjects(t *testing.T) {
 	const address = "mem://quickstart-again"
 	bucket, err := storage.Open(t.Context(), address)
 	require.NoError(t, err)

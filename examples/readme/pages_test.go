@@ -43,7 +43,7 @@ var word = regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
 
 // A user reads the pages of the site's menu, and the first one. They have at most 39,000 words; those
 // of docs/maintainers have a menu of their own.
-func TestThePagesOfTheMenuAreShort(t *testing.T) {
+func TestPagesOfTheMenuAreShort(t *testing.T) {
 	words := len(word.FindAllString(read(t, "docs/README.md"), -1))
 	for _, page := range menu(t) {
 		if !strings.HasPrefix(page, "docs/maintainers/") {
@@ -75,7 +75,7 @@ func TestLLMsTxtHasEachPage(t *testing.T) {
 }
 
 // Each name that the page for agents writes with its package is exported.
-func TestNamesInThePageForAgentsExist(t *testing.T) {
+func TestAgentsPageNamesExist(t *testing.T) {
 	page := read(t, "docs/for-agents.md")
 	api := read(t, "api.txt")
 	names := regexp.MustCompile(`\b(storage|memstore|s3|driver|serve|faults|transfer)\.([A-Z]\w*)`)
@@ -102,14 +102,14 @@ func menu(t *testing.T) []string {
 }
 
 // A stranger reads the whole README, which has at most 1,150 words, code included.
-func TestTheReadmeIsShort(t *testing.T) {
+func TestReadmeIsShort(t *testing.T) {
 	words := len(word.FindAllString(read(t, "README.md"), -1))
 	t.Log(words, "words")
 	require.LessOrEqual(t, words, 1_150)
 }
 
 // The first screen shows the API, and a test that needs no server.
-func TestTheReadmeBeginsWithTheAPI(t *testing.T) {
+func TestReadmeBeginsWithTheAPI(t *testing.T) {
 	shown := block.FindAllStringSubmatch(read(t, "README.md"), 3)
 	for i, want := range []struct {
 		file  string
@@ -130,7 +130,7 @@ func TestTheReadmeBeginsWithTheAPI(t *testing.T) {
 }
 
 // Each figure of the README is that of a result that a command of the repository wrote.
-func TestTheFiguresOfTheReadmeAreMeasured(t *testing.T) {
+func TestReadmeFiguresAreMeasured(t *testing.T) {
 	readme := read(t, "README.md")
 	performance := read(t, "docs/performance.md")
 	cases := regexp.MustCompile(`One suite of (\d+) cases`).FindStringSubmatch(readme)
@@ -149,7 +149,7 @@ func TestTheFiguresOfTheReadmeAreMeasured(t *testing.T) {
 }
 
 // The overview on pkg.go.dev has the program of the README, and a line for each package that users import.
-func TestTheOverviewHasTheProgramAndEachPackage(t *testing.T) {
+func TestOverviewHasEachPackage(t *testing.T) {
 	overview, _, _ := strings.Cut(read(t, "storage.go"), "\npackage storage")
 	program := strings.TrimSpace(read(t, "examples/readme/hello/main.go"))
 	lines := regexp.MustCompile(`(?m)^(.+)$`).ReplaceAllString(program, "\t$1")
@@ -174,7 +174,7 @@ func TestTheOverviewHasTheProgramAndEachPackage(t *testing.T) {
 const module = "github.com/omnibucket/storage"
 
 // Each row of a comparison has one that says how its cells were found.
-func TestEachRowOfAComparisonHasItsSource(t *testing.T) {
+func TestComparisonRowsHaveSources(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^\| ([^|]+) \|`)
 	sources := read(t, "docs/maintainers/comparison-sources.md")
 	_, table, _ := strings.Cut(read(t, "README.md"), "## Why another one\n")

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestTheProgramIsTheSameInMemoryAndOnADirectory(t *testing.T) {
+// The program is the same in memory and on a directory.
+func TestProgramInMemoryAndOnADirectory(t *testing.T) {
 	directory := "file:///" + strings.TrimPrefix(filepath.ToSlash(filepath.Join(t.TempDir(), "bucket")), "/") + "?create=true"
 	for _, address := range []string{"mem://table", directory} {
 		var out bytes.Buffer
@@ -24,7 +25,8 @@ func TestTheProgramIsTheSameInMemoryAndOnADirectory(t *testing.T) {
 	}
 }
 
-func TestNobodySpendsWhatAnotherHasSpent(t *testing.T) {
+// Nobody spends what another has spent.
+func TestSpendOnlyOnce(t *testing.T) {
 	bucket := memstore.New()
 	first, err := openTable(t.Context(), bucket)
 	require.NoError(t, err)
@@ -45,7 +47,8 @@ func TestNobodySpendsWhatAnotherHasSpent(t *testing.T) {
 	require.Equal(t, map[string]int{"bank": -5, "alice": 0, "bob": 5}, first.balances)
 }
 
-func TestAReaderThatIsFarBehindContinuesWithASnapshot(t *testing.T) {
+// A reader that is far behind continues with a snapshot.
+func TestReaderFarBehindUsesASnapshot(t *testing.T) {
 	bucket := memstore.New()
 	behind, err := openTable(t.Context(), bucket)
 	require.NoError(t, err)

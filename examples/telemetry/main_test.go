@@ -28,9 +28,8 @@ func TestSpansAndMetricsArePrinted(t *testing.T) {
 	require.NotContains(t, out.String(), "[Error]", "a missing object is no failure")
 }
 
-// TestTheDashboardAndAlertsUseOurNames compares them with the metrics that are reported, in the
-// spelling of Prometheus.
-func TestTheDashboardAndAlertsUseOurNames(t *testing.T) {
+// The dashboard and the alerts use the names of the metrics that are reported, in the spelling of Prometheus.
+func TestDashboardAndAlertsUseOurNames(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), "mem://telemetry-names", &out))
 	known := []string{"omnibucket_provider", "omnibucket_bucket", "omnibucket_buffer_limit_overgrants_total"}

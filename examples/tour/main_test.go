@@ -69,7 +69,8 @@ func TestTour(t *testing.T) {
 	}
 }
 
-func TestTheSampleIsBuiltIn(t *testing.T) {
+// The sample is built in.
+func TestSampleIsBuiltIn(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://sample"}, &out))
 	require.Contains(t, out.String(), "a sample that is built in")
@@ -82,7 +83,8 @@ func TestKeepLeavesTheObjects(t *testing.T) {
 	require.Len(t, keys(t, "mem://kept"), 7)
 }
 
-func TestNothingElseIsTouched(t *testing.T) {
+// Nothing else is touched.
+func TestTourTouchesNothingElse(t *testing.T) {
 	bucket, err := storage.Open(t.Context(), "mem://in-use")
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "README.md", strings.NewReader("somebody else's"))

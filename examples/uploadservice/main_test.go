@@ -114,7 +114,8 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 	}
 }
 
-func TestAPictureGoesStraightToTheStore(t *testing.T) {
+// A picture goes straight to the store.
+func TestPictureGoesStraightToTheStore(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	content := picture(t)
 	status, body := ask(t, request(t, http.MethodPost, origin+"/uploads/tickets", "application/json",
@@ -136,7 +137,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	require.Equal(t, content, body)
 }
 
-func TestThePageInABrowser(t *testing.T) {
+func TestPageInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
 	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
@@ -189,7 +190,7 @@ func TestErrorsAreSentences(t *testing.T) {
 	}
 }
 
-func TestThePageIsServed(t *testing.T) {
+func TestPageIsServed(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	for _, path := range []string{"/", "/app.js", "/shared/style.css"} {
 		answer, err := client.Get(origin + path)

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestAListingReadsOnlyTheDirectory(t *testing.T) {
+// A listing reads only the directory.
+func TestListReadsOnlyTheDirectory(t *testing.T) {
 	for _, row := range []struct {
 		files           int
 		requests, bytes int64 // at most

@@ -41,7 +41,8 @@ func TestDataIsText(t *testing.T) {
 	require.Contains(t, body, "<p>&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;/title&gt;</p>")
 }
 
-func TestOneLinkLeadsToThePageItself(t *testing.T) {
+// One link leads to the page itself.
+func TestLinkToThePageItself(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page, "other.html": page})
 	s.Data = "Files"
 	s.Links = []Link{{".", "First"}, {"other.html", "Second"}}
@@ -49,7 +50,8 @@ func TestOneLinkLeadsToThePageItself(t *testing.T) {
 	require.Contains(t, ask(t, s, "GET", "/other.html").Body.String(), `<a href="other.html" aria-current="page">Second</a>`)
 }
 
-func TestFilesAreServedByTheirNames(t *testing.T) {
+// Files are served by their names.
+func TestHandlerServesFilesByName(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page, "app.js": "import './shared/live.js';"})
 	for _, row := range []struct {
 		name, method, path string
@@ -73,7 +75,8 @@ func TestFilesAreServedByTheirNames(t *testing.T) {
 	}
 }
 
-func TestThePolicyNamesTheStore(t *testing.T) {
+// The policy names the store.
+func TestPolicyNamesTheStore(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page})
 	policy := ask(t, s, "GET", "/").Header().Get("Content-Security-Policy")
 	require.Contains(t, policy, "default-src 'none'")
@@ -85,7 +88,8 @@ func TestThePolicyNamesTheStore(t *testing.T) {
 	require.NotContains(t, policy, "unsafe")
 }
 
-func TestInvalidSitesFail(t *testing.T) {
+// Invalid sites fail.
+func TestHandlerOfInvalidSites(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"a page without templates": {"index.html": "<p>"},
 		"an invalid template":      {"index.html": "{{"},
