@@ -79,7 +79,8 @@ func readAt(t *testing.T, c *Cache, offset, length int64) {
 	require.True(t, string(want) == string(got), "other bytes at %d", offset)
 }
 
-func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
+// Blocks are evicted, the least recently used first.
+func TestCacheEvictsLeastRecentlyUsed(t *testing.T) {
 	g := &generated{size: 1000}
 	m := &buffer.Limit{Max: mib}
 	const three = 3 * (10 + blockOverhead)
@@ -99,8 +100,8 @@ func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
 	require.Zero(t, m.Used())
 }
 
-// Most of what such a block takes is not its bytes.
-func TestTheMemoryOfTinyBlocksIsBounded(t *testing.T) {
+// The memory of tiny blocks is bounded: most of what such a block takes is not its bytes.
+func TestCacheOfTinyBlocks(t *testing.T) {
 	const size, most = 4, 1 << 20
 	m := &buffer.Limit{Max: 8 * mib}
 	r := open(t, &generated{size: 100_000}, m, size, most)
@@ -121,7 +122,8 @@ func heap() int64 {
 	return int64(current.HeapAlloc)
 }
 
-func TestTheLastBlockIsNotTiny(t *testing.T) {
+// The last block is not tiny.
+func TestCacheLastBlockIsNotTiny(t *testing.T) {
 	g := &generated{size: 1003}
 	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
 	readAt(t, r, 1002, 1)
@@ -149,7 +151,8 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	})
 }
 
-func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
+// Sequential readers do not evict what is read ahead for each other.
+func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 100_000}
 		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
@@ -169,7 +172,8 @@ func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
 	})
 }
 
-func TestScatteredReadsAreNotReadAhead(t *testing.T) {
+// Nothing is read ahead for scattered reads.
+func TestReadAheadNotForScatteredReads(t *testing.T) {
 	g := &generated{size: 10_000}
 	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
 	for _, offset := range []int64{0, 500, 100, 9000, 300} {
@@ -178,9 +182,9 @@ func TestScatteredReadsAreNotReadAhead(t *testing.T) {
 	require.Equal(t, []request{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
 }
 
-// Columns of a table are about as long as one another. After two of them, one request reads all
-// of the next.
-func TestAScanIsExpectedToBeAsLongAsTheTwoBeforeIt(t *testing.T) {
+// A scan is expected to be as long as the two before it. Columns of a table are about as long as one another:
+// after two of them, one request reads all of the next.
+func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 	const scan = 70
 	for _, row := range []struct {
 		name     string
@@ -220,7 +224,8 @@ func TestAScanIsExpectedToBeAsLongAsTheTwoBeforeIt(t *testing.T) {
 	}
 }
 
-func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
+// Transfers evict blocks of all readers.
+func TestCacheEvictsForTransfers(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	var readers []*Cache
 	for range 2 {
@@ -245,7 +250,8 @@ func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
 	require.Zero(t, m.Used())
 }
 
-func TestAWaitingTransferGetsTheMemoryOfABlockThatArrives(t *testing.T) {
+// A waiting transfer gets the memory of a block that arrives.
+func TestCacheGivesABlockToATransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &buffer.Limit{Max: mib}
 		g := &generated{size: mib - blockOverhead, held: make(chan struct{})}
@@ -269,7 +275,8 @@ func TestAWaitingTransferGetsTheMemoryOfABlockThatArrives(t *testing.T) {
 	})
 }
 
-func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
+// Many readers together get their bytes.
+func TestCacheOfManyReaders(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	var readers []*Cache
 	for range 2 {
@@ -307,7 +314,8 @@ func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
 	require.Zero(t, m.Used())
 }
 
-func TestAFailedBlockIsFetchedAgain(t *testing.T) {
+// A failed block is fetched again.
+func TestCacheFetchesAFailedBlockAgain(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	g := &generated{size: 100, broken: "boom"}
 	r := open(t, g, m, 10, 8*mib)
@@ -317,7 +325,8 @@ func TestAFailedBlockIsFetchedAgain(t *testing.T) {
 	readAt(t, r, 0, 10)
 }
 
-func TestAnyBlockSizeAndCacheSizeWork(t *testing.T) {
+// Any size of blocks and of the cache works.
+func TestCacheOfAnySize(t *testing.T) {
 	for _, size := range []int64{1, 7, 1000, 1001, math.MaxInt64} {
 		for _, maximum := range []int64{0, 1, 50, 1000, math.MaxInt64} {
 			r := open(t, &generated{size: 1000}, &buffer.Limit{Max: mib}, size, maximum)
@@ -328,7 +337,8 @@ func TestAnyBlockSizeAndCacheSizeWork(t *testing.T) {
 	}
 }
 
-func TestCloseInterruptsReadsAndGivesTheMemoryBack(t *testing.T) {
+// Close interrupts reads, and gives the memory back.
+func TestCloseInterruptsReads(t *testing.T) {
 	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

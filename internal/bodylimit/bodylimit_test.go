@@ -22,7 +22,8 @@ var (
 // hidden hides the length of a body.
 type hidden struct{ io.Reader }
 
-func TestABodyIsReadUpToItsLimit(t *testing.T) {
+// A body is read up to its limit.
+func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		body  io.Reader
@@ -55,7 +56,8 @@ func TestABodyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-func TestMoreIsAskedOnce(t *testing.T) {
+// Whether there is more is asked once.
+func TestBodyAsksOnceForMore(t *testing.T) {
 	asked := 0
 	r := &bodylimit.Reader{
 		Body:     strings.NewReader("12345"),
@@ -71,7 +73,8 @@ func TestMoreIsAskedOnce(t *testing.T) {
 	require.Equal(t, 1, asked)
 }
 
-func TestABodyInMemoryThatFitsIsReadItself(t *testing.T) {
+// A body in memory that fits is read itself.
+func TestBodyInMemoryIsReadItself(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		body   io.Reader

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAPartOfWholeMebibytesReservesNoMore(t *testing.T) {
+// A part of whole mebibytes reserves no more.
+func TestReserveWholeMebibytes(t *testing.T) {
 	limit := &Limit{Max: 64 * mib}
 	b := New(limit, new(atomic.Int32))
 	require.NoError(t, b.Reserve(t.Context(), 8*mib))

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFreeChunksSurviveGarbageCollections(t *testing.T) {
+// Free chunks survive garbage collections.
+func TestChunkPoolSurvivesGarbageCollections(t *testing.T) {
 	p := &chunkPool{size: secondChunk}
 	first := p.get()
 	p.put(first)
@@ -19,7 +20,8 @@ func TestFreeChunksSurviveGarbageCollections(t *testing.T) {
 	require.NotSame(t, &first[0], &p.get()[0], "it is in use")
 }
 
-func TestChunksThatNobodyNeedsAreDropped(t *testing.T) {
+// Chunks that nobody needs are dropped.
+func TestChunkPoolDropsChunks(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &chunkPool{size: secondChunk, trimmed: now}
 	use := func(n int) {

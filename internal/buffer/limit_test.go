@@ -96,9 +96,9 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Of streams that take one chunk at a time each ends up with a piece of a part,
-// and none can send: every chunk then waits until stillness was noticed.
-func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
+// Streams that share a memory finish their parts in turn. Of streams that take one chunk at a time each ends up
+// with a piece of a part, and none can send: every chunk then waits until stillness was noticed.
+func TestMemoryOfStreamsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
 		m := &Limit{Max: 16 * mib}
@@ -124,8 +124,9 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 	})
 }
 
-// After the first part that was granted over the limit, the next ones need not wait until stillness is noticed.
-func TestStreamsWhoseBeginningsTakeTheWholeLimitAreSentWithoutAPause(t *testing.T) {
+// Streams whose beginnings take the whole limit are sent without a pause. After the first part that was granted
+// over the limit, the next ones need not wait until stillness is noticed.
+func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, sending = 64, time.Millisecond
 		m := &Limit{Max: streams * TwoChunks}
@@ -168,9 +169,9 @@ func (s *sourceThatStalls) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Clients that send the beginning of a part of unknown length hold little more than they have
-// sent, however many they are. Others proceed.
-func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
+// Stalled sources take little over the limit. Clients that send the beginning of a part of unknown length hold
+// little more than they have sent, however many they are.
+func TestMemoryOfStalledSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit, sources, sent = 8 * mib, 60, 80 << 10
 		m := &Limit{Max: limit}
@@ -221,8 +222,9 @@ func keep(m *Limit, c *cachedThing) bool {
 	return true
 }
 
-// Cached memory can be fetched again, so it counts as free for whoever needs memory.
-func TestCachedMemoryGivesWayToEverySmallBuffer(t *testing.T) {
+// Cached memory gives way to every small buffer. It can be fetched again, so it counts as free for whoever needs
+// memory.
+func TestMemoryCachedGivesWay(t *testing.T) {
 	m := &Limit{Max: mib}
 	things := make([]cachedThing, 16)
 	for i := range things {
@@ -239,7 +241,8 @@ func TestCachedMemoryGivesWayToEverySmallBuffer(t *testing.T) {
 	m.Release(firstChunk)
 }
 
-func TestCachedMemoryThatFindsNoneEvictsNone(t *testing.T) {
+// Cached memory that finds none evicts none.
+func TestMemoryCachedEvictsNone(t *testing.T) {
 	m := &Limit{Max: mib}
 	small := &cachedThing{bytes: 64 << 10}
 	require.True(t, keep(m, small))
@@ -250,7 +253,8 @@ func TestCachedMemoryThatFindsNoneEvictsNone(t *testing.T) {
 	require.False(t, keep(m, &cachedThing{bytes: 64<<10 + 1}))
 }
 
-func TestAGrantOverTheLimitIsCounted(t *testing.T) {
+// A grant over the limit is counted.
+func TestMemoryCountsGrantsOverTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &Limit{Max: mib}
 		require.True(t, m.Try(mib))

@@ -50,7 +50,8 @@ func (w *network) move() {
 	}
 }
 
-func TestTheNumberFollowsTheNetwork(t *testing.T) {
+// The number of requests follows the network.
+func TestGrowingFollowsTheNetwork(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		each, all   float64
@@ -74,7 +75,8 @@ func TestTheNumberFollowsTheNetwork(t *testing.T) {
 	}
 }
 
-func TestAFixedNumberStays(t *testing.T) {
+// A fixed number stays.
+func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Fixed(3)
 		w := &network{each: 50e6, all: 1e12}
@@ -84,7 +86,8 @@ func TestAFixedNumberStays(t *testing.T) {
 	})
 }
 
-func TestTheMostIsNeverExceeded(t *testing.T) {
+// The most is never exceeded.
+func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(5, 12, 0)
 		w := &network{each: 50e6, all: 1e12}
@@ -95,7 +98,7 @@ func TestTheMostIsNeverExceeded(t *testing.T) {
 }
 
 // A source that is slower than the network never waits for a slot.
-func TestNobodyWaitsNothingGrows(t *testing.T) {
+func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(4, 16, 0)
 		for range 50 {
@@ -109,7 +112,8 @@ func TestNobodyWaitsNothingGrows(t *testing.T) {
 	})
 }
 
-func TestANumberThatWasBestIsTriedAgain(t *testing.T) {
+// A number that was best is tried again.
+func TestGrowingTriesTheBestAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(4, 16, 0)
 		w := &network{each: 50e6, all: 50e6}
@@ -133,7 +137,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 }
 
 // Slots that are lent while the number shrinks are not lent again.
-func TestAReleaseAfterShrinkingLendsNothing(t *testing.T) {
+func TestReleaseAfterShrinking(t *testing.T) {
 	l := Growing(2, 4, 0)
 	l.set(4)
 	for range 4 {
@@ -149,7 +153,8 @@ func TestAReleaseAfterShrinkingLendsNothing(t *testing.T) {
 	require.NoError(t, l.Acquire(t.Context()))
 }
 
-func TestARefusalLeavesOneRequest(t *testing.T) {
+// A refusal leaves one request.
+func TestRefusedLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(4, 16, 0)
 		w := &network{each: 50e6, all: 1e12}

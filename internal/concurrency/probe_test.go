@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAConnectionIsSlowOnlyIfMostOfItIs(t *testing.T) {
+// A connection is slow only if most of it is.
+func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	const read = 16 << 10
 	for _, row := range []struct {
 		name   string

@@ -22,7 +22,8 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	}
 }
 
-func TestTheChecksumOfATextIsThatOfItsBytes(t *testing.T) {
+// The checksum of a text is that of its bytes.
+func TestTextOfItsBytes(t *testing.T) {
 	for _, text := range []string{"", "a", "123456789", "a/key\xff", strings.Repeat("long ", 300)} {
 		require.Equal(t, Sum([]byte(text)), SumString(text), "%q", text)
 	}

@@ -39,7 +39,8 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestAReaderFailsWhenItsContextIsDone(t *testing.T) {
+// A reader fails when its context is done.
+func TestReaderFailsWhenItsContextIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := ctxtime.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))
 	_, err := io.ReadFull(r, make([]byte, 1))

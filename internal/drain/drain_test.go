@@ -95,7 +95,8 @@ func TestRespond(t *testing.T) {
 	}
 }
 
-func TestAPanicOfTheBodyReachesTheHandler(t *testing.T) {
+// A panic of the body reaches the handler.
+func TestRespondPassesOnPanics(t *testing.T) {
 	require.PanicsWithValue(t, "broken", func() {
 		drain.Respond(t.Context(), httptest.NewRecorder(), panicReader{}, 10, func() {})
 	})

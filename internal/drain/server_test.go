@@ -18,7 +18,7 @@ import (
 
 // A limit of the application, in front of the handler, changes the header of the response when a
 // Read reaches it. That is not at the same time as the response.
-func TestALimitThatIsReachedDuringTheResponse(t *testing.T) {
+func TestRespondWithALimitReached(t *testing.T) {
 	responding := make(chan struct{})
 	sent := make(chan struct{})
 	server := httptest.NewServer(http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func TestALimitThatIsReachedDuringTheResponse(t *testing.T) {
 
 // A client that sends chunks for a while, as one that does not know the size, sees the response and
 // not a reset.
-func TestAChunkedClientThatKeepsSendingSeesTheResponse(t *testing.T) {
+func TestRespondToAChunkedClient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		drain.Respond(r.Context(), w, r.Body, 4<<20, func() { w.WriteHeader(http.StatusUnauthorized) })
 	}))
@@ -69,8 +69,9 @@ func TestAChunkedClientThatKeepsSendingSeesTheResponse(t *testing.T) {
 	require.False(t, response.Close, "the body was read to its end")
 }
 
-// The rest of the body is more than the buffers of a connection have room for.
-func TestAClientThatSendsMuchAfterTheResponseReadsIt(t *testing.T) {
+// A client that sends much after the response reads it. The rest of the body is more than the buffers of a
+// connection have room for.
+func TestRespondBeforeALongBody(t *testing.T) {
 	const size = 20 << 20
 	responded := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

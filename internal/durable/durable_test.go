@@ -51,7 +51,8 @@ func TestTemporaryNames(t *testing.T) {
 	}
 }
 
-func TestErrorsNameTheFileThatATemporaryOneBecomes(t *testing.T) {
+// Errors name the file that a temporary one becomes.
+func TestErrorsNameTheFinalFile(t *testing.T) {
 	temp := filepath.Join("dir", TempName())
 	other := errors.New("another")
 	for name, row := range map[string]struct {

@@ -48,7 +48,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 }
 
 // A directory does not show a mount that a later one hides.
-func TestAHiddenMountShowsNothing(t *testing.T) {
+func TestMountsHidden(t *testing.T) {
 	top := t.TempDir()
 	for _, dir := range []string{"data", "outer/x/y", "third"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
@@ -63,7 +63,7 @@ func TestAHiddenMountShowsNothing(t *testing.T) {
 }
 
 // A folder of a bucket may show another one.
-func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
+func TestMountsOfFolders(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))
 	at := func(prefix string) []Place {
@@ -75,8 +75,9 @@ func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
 	require.False(t, Beside(at("a/"), at("b/")))
 }
 
-// A file system that is mounted in one directory may be that of a server which shows the other.
-func TestAMountOfAnotherFileSystemIsNotKnown(t *testing.T) {
+// A mount of another file system is not known. A file system that is mounted in one directory may be that of a
+// server which shows the other.
+func TestMountsOfOtherFileSystems(t *testing.T) {
 	data := t.TempDir()
 	outer := t.TempDir()
 	bindmount.Make(t, "/proc", filepath.Join(outer, "z"))

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestKeysOfQuestions(t *testing.T) {
+func TestQuestionKeys(t *testing.T) {
 	for key, want := range map[string]bool{
 		NewKey(""):                          true,
 		NewKey("a/b/"):                      true,

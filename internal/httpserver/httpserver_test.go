@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAClientCanConnectToThePrintedAddress(t *testing.T) {
+// A client can connect to the printed address.
+func TestReachableAddress(t *testing.T) {
 	for _, row := range []struct{ listening, want string }{
 		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
 	} {

@@ -25,7 +25,8 @@ func list(t *testing.T, s *Sorter) []string {
 	return all
 }
 
-func TestRecordsAreSortedByKeyThenValue(t *testing.T) {
+// Records are sorted by key, then by value.
+func TestSortedByKeyThenValue(t *testing.T) {
 	rows := []struct {
 		name    string
 		records [][2]string
@@ -52,7 +53,8 @@ func TestRecordsAreSortedByKeyThenValue(t *testing.T) {
 	}
 }
 
-func TestManyRunsAreMerged(t *testing.T) {
+// Many runs are merged.
+func TestSortedMergesManyRuns(t *testing.T) {
 	for _, memory := range []int{1 << 10, 100 << 10, 1 << 20} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
 			s := New(memory)
@@ -76,7 +78,8 @@ func TestManyRunsAreMerged(t *testing.T) {
 	}
 }
 
-func TestListingsMayOverlap(t *testing.T) {
+// Listings may overlap.
+func TestSortedListingsOverlap(t *testing.T) {
 	s := New(100)
 	defer func() { require.NoError(t, s.Close()) }()
 	for _, key := range []string{"c", "a", "b", "d"} {
@@ -95,7 +98,8 @@ func TestListingsMayOverlap(t *testing.T) {
 	require.Equal(t, "aaabacad", seen.String())
 }
 
-func TestRecordsMayBeLargerThanTheMemory(t *testing.T) {
+// Records may be larger than the memory.
+func TestSortedRecordsLargerThanMemory(t *testing.T) {
 	s := New(10)
 	defer func() { require.NoError(t, s.Close()) }()
 	large := strings.Repeat("x", 3*blockBytes)
@@ -193,7 +197,7 @@ func TestAddFailsWhenContextIsDone(t *testing.T) {
 }
 
 // An interrupted call can be repeated, and no record is lost or damaged.
-func TestRecordsSurviveAnInterruption(t *testing.T) {
+func TestSortedAfterAnInterruption(t *testing.T) {
 	for _, memory := range []int{1, 300, 100 << 10, 200 << 10} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
 			s := New(memory)
@@ -234,7 +238,8 @@ func (c *interrupted) Err() error {
 	return nil
 }
 
-func TestFailuresOfTheDiskAreReported(t *testing.T) {
+// Failures of the disk are reported.
+func TestSortedReportsFailuresOfTheDisk(t *testing.T) {
 	t.Setenv("TMPDIR", "/does-not-exist")
 	t.Setenv("TMP", "/does-not-exist") // Windows
 	s := New(1)

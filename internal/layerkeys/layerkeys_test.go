@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestKeysOfLayersAreHiddenUnlessTheyAreNamed(t *testing.T) {
+// Keys of layers are hidden unless they are named.
+func TestHidesUnlessNamed(t *testing.T) {
 	for _, row := range []struct {
 		key, prefix string
 		hidden      bool
@@ -26,7 +27,7 @@ func TestKeysOfLayersAreHiddenUnlessTheyAreNamed(t *testing.T) {
 	}
 }
 
-func TestTheSizeOfAMarkerIsThatOfItsKey(t *testing.T) {
+func TestMarkerSize(t *testing.T) {
 	sizes := map[int64]bool{}
 	for _, key := range []string{"", "a", "b", "a/b", strings.Repeat("k", 1024)} {
 		require.Len(t, NewMarker(key), int(MarkerSize(key)))
@@ -37,7 +38,8 @@ func TestTheSizeOfAMarkerIsThatOfItsKey(t *testing.T) {
 	require.Len(t, sizes, 5)
 }
 
-func TestOnlyTheMarkersOwnSizeIsThatOfItsKey(t *testing.T) {
+// Only the own size of a marker is that of its key.
+func TestHasMarkerSize(t *testing.T) {
 	for _, key := range []string{"", "a", "a/b"} {
 		size := MarkerSize(key)
 		require.True(t, HasMarkerSize(key, size), key)

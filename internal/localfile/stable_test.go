@@ -22,7 +22,8 @@ func opened(t *testing.T, text string) (*Stable, string) {
 	return NewStable(f, info), path
 }
 
-func TestAFileThatChangesBetweenTwoReadsFails(t *testing.T) {
+// A file that changes between two reads fails.
+func TestStableFailsAfterAChange(t *testing.T) {
 	s, path := opened(t, "0123456789")
 	from := s.Reader()
 	half := make([]byte, 5)
@@ -38,7 +39,8 @@ func TestAFileThatChangesBetweenTwoReadsFails(t *testing.T) {
 	require.True(t, s.Changed())
 }
 
-func TestAFileOfSizeZeroIsEmpty(t *testing.T) {
+// A file of size zero is empty.
+func TestStableEmpty(t *testing.T) {
 	s, path := opened(t, "")
 	require.NoError(t, s.Empty())
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o644))

@@ -32,7 +32,8 @@ func TestIs(t *testing.T) {
 	}
 }
 
-func TestAMarkerIsCheckedByTheNameOfItsFolder(t *testing.T) {
+// A marker is checked by the name of its folder.
+func TestCheckedByTheNameOfTheFolder(t *testing.T) {
 	for key, want := range map[string]string{"a/": "a", "a": "a", "a//": "a//", "/": "/"} {
 		require.Equal(t, want, markerkey.Checked(markerkey.Allow(t.Context()), key))
 		require.Equal(t, key, markerkey.Checked(t.Context(), key))

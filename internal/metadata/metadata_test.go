@@ -25,7 +25,8 @@ func TestMetadataSurvivesItsCoding(t *testing.T) {
 	}
 }
 
-func TestUsersDoNotSeeTheLibrarysOwnNames(t *testing.T) {
+// Users do not see the library's own names.
+func TestMetadataHidesOwnNames(t *testing.T) {
 	values := Coding{}.Encode(nil, "1")
 	require.Nil(t, Coding{}.Decode(t.Context(), values))
 	require.True(t, HoldsReserved(values))
@@ -33,7 +34,8 @@ func TestUsersDoNotSeeTheLibrarysOwnNames(t *testing.T) {
 	require.False(t, HoldsReserved(map[string]string{"omni": "1"}))
 }
 
-func TestAWriteIDIsFoundByItsOldNamesToo(t *testing.T) {
+// A write ID is found by its old names, too.
+func TestWriteIDByItsOldNames(t *testing.T) {
 	for _, name := range []string{WriteIDName, "omnibucket_write_id", "omnibucket-write-id"} {
 		require.True(t, HoldsWriteID(map[string]string{name: "1"}, "1"), name)
 		require.False(t, HoldsWriteID(map[string]string{name: "1"}, "2"), name)
@@ -41,12 +43,13 @@ func TestAWriteIDIsFoundByItsOldNamesToo(t *testing.T) {
 	}
 }
 
-func TestOnlyASCIILettersAreFolded(t *testing.T) {
+// Only ASCII letters are folded.
+func TestMetadataFoldsOnlyASCII(t *testing.T) {
 	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
 		Coding{}.Decode(t.Context(), map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "a name of another tool does not hide ours")
 }
 
-func TestNamesOfMetadata(t *testing.T) {
+func TestMetadataNames(t *testing.T) {
 	for name, valid := range map[string]bool{
 		"a":                     true,
 		"a-b_1":                 true,

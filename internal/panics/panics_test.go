@@ -42,7 +42,8 @@ func TestWaitRaisesANilPanic(t *testing.T) {
 	require.Panics(t, g.Wait)
 }
 
-func TestGoexitInAFunctionEndsTheWaitingGoroutine(t *testing.T) {
+// A Goexit in a function ends the waiting goroutine.
+func TestWaitEndsWithGoexit(t *testing.T) {
 	var g Group
 	broken := false
 	g.Go(runtime.Goexit, func() {

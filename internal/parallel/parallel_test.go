@@ -91,7 +91,8 @@ func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
 	require.LessOrEqual(t, taken, 1)
 }
 
-func TestAPanicOfTheItemsEndsTheCalls(t *testing.T) {
+// A panic of the items ends the calls.
+func TestStreamPanicOfTheItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Bool
 		require.PanicsWithValue(t, "items", func() {

@@ -73,7 +73,8 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-func TestAFileIsContinued(t *testing.T) {
+// A file is continued.
+func TestFindContinuesAFile(t *testing.T) {
 	for name, row := range map[string]struct {
 		written int64
 		damage  func(t *testing.T, data, mark string)
@@ -119,7 +120,8 @@ func TestAFileIsContinued(t *testing.T) {
 	}
 }
 
-func TestAFileOfAnotherObjectIsRemoved(t *testing.T) {
+// A file of another object is removed.
+func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
@@ -128,7 +130,8 @@ func TestAFileOfAnotherObjectIsRemoved(t *testing.T) {
 	require.Empty(t, names(t, dir))
 }
 
-func TestAContinuedFileWithOtherBytesFails(t *testing.T) {
+// A continued file with other bytes fails.
+func TestFileContinuedWithOtherBytes(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
@@ -143,8 +146,8 @@ func TestAContinuedFileWithOtherBytesFails(t *testing.T) {
 	require.Empty(t, names(t, dir))
 }
 
-// Two processes may download to one path: the second neither waits nor continues.
-func TestALivingFileIsLeftAlone(t *testing.T) {
+// A living file is left alone. Two processes may download to one path: the second neither waits nor continues.
+func TestFindLeavesLivingFilesAlone(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
@@ -206,8 +209,9 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	require.Len(t, names(t, filepath.Join(dir, "a")), 3, "somebody may continue it")
 }
 
-// In a directory that others may write to, a file with the name may lead to one of this user.
-func TestAFileWithAnotherNameIsNotWrittenTo(t *testing.T) {
+// A file with another name is not written to. In a directory that others may write to, a file with the name may
+// lead to one of this user.
+func TestCreateWritesToNoLink(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
@@ -238,7 +242,7 @@ func TestAFileWithAnotherNameIsNotWrittenTo(t *testing.T) {
 }
 
 // A process may be killed when it has just made a mark, and written nothing.
-func TestAnEmptyMarkOfADeadProcessIsRemoved(t *testing.T) {
+func TestSweepRemovesEmptyMarks(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		text string

@@ -40,7 +40,7 @@ func TestPlanOfRanges(t *testing.T) {
 }
 
 // Any plan reads or copies each byte of each range exactly once.
-func TestPlansOfRandomRanges(t *testing.T) {
+func TestPlanOfRandomRanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		spans := make([]Span, random.IntN(8))

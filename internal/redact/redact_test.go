@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSecretsAreMasked(t *testing.T) {
+func TestSecrets(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
 		{"nothing", "connection refused", "connection refused"},
 		{"a signed address", `Get "https://h/k?X-Amz-Signature=abc&x=1": EOF`, `Get "https://h/k?REDACTED": EOF`},

@@ -97,8 +97,9 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }
 
-// azcore's retry policy returns ctx's error if ctx ends when the response comes.
-func TestADroppedResponseIsUnknown(t *testing.T) {
+// A dropped response is unknown: the retry policy of azcore returns the error of ctx if ctx ends when the response
+// comes.
+func TestWriteResponseDropped(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)
 	client, tr := transport.NewClient(nil)
@@ -212,7 +213,8 @@ func TestCodeFromStatus(t *testing.T) {
 	require.False(t, IsRetryable(storage.Internal))
 }
 
-func TestALongTextIsShownInPart(t *testing.T) {
+// A long text is shown in part.
+func TestWithShortText(t *testing.T) {
 	short := errors.New("refused: " + strings.Repeat("é", 100))
 	long := errors.New("x" + strings.Repeat("é", maxText))
 	require.Equal(t, short, withShortText(short))

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
+// A signed upload grants what was requested.
+func TestSignURLOfAnUpload(t *testing.T) {
 	k := keys(t, secret(1))
 	g, status := signedRequest(t, k, upload()).verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
@@ -50,7 +51,8 @@ func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
 	require.Equal(t, want.CRC32C, put.CRC32C)
 }
 
-func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
+// A signed download grants what was requested.
+func TestSignURLOfADownload(t *testing.T) {
 	k := keys(t, secret(1))
 	r := signedRequest(t, k, download())
 	require.Empty(t, r.header)
@@ -61,7 +63,8 @@ func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
 }
 
-func TestASignedPartGrantsOnePart(t *testing.T) {
+// A signed part grants one part.
+func TestSignPart(t *testing.T) {
 	k := keys(t, secret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
 		Key:     "a/b c",
@@ -102,8 +105,8 @@ func TestASignedPartGrantsOnePart(t *testing.T) {
 	}
 }
 
-// TestAnAlteredURLIsInvalid changes one thing in a valid request in each row.
-func TestAnAlteredURLIsInvalid(t *testing.T) {
+// Each row changes one thing in a valid request.
+func TestVerifyURLAltered(t *testing.T) {
 	k := keys(t, secret(1))
 	other := keys(t, secret(2))
 	swapped := func(s string) string { return strings.Map(swapCase, s) }
@@ -244,7 +247,8 @@ func swapCase(r rune) rune {
 	return r
 }
 
-func TestASignedURLExpires(t *testing.T) {
+// A signed URL expires.
+func TestSignURLExpires(t *testing.T) {
 	k := keys(t, secret(1))
 	r := signedRequest(t, k, download())
 	for name, row := range map[string]struct {
@@ -266,7 +270,8 @@ func TestASignedURLExpires(t *testing.T) {
 	require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
 }
 
-func TestKeysCanBeRotated(t *testing.T) {
+// Keys can be rotated.
+func TestKeysRotated(t *testing.T) {
 	older := keys(t, secret(1))
 	newer := keys(t, secret(2))
 	both := keys(t, secret(2), secret(1))
@@ -287,7 +292,8 @@ func TestKeysCanBeRotated(t *testing.T) {
 	}
 }
 
-func TestPrintingKeysShowsNothing(t *testing.T) {
+// Printing keys shows nothing.
+func TestKeysPrintNothing(t *testing.T) {
 	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "too short")
@@ -302,7 +308,8 @@ func TestPrintingKeysShowsNothing(t *testing.T) {
 	require.NotEqual(t, signedurl.NewSecret(), signedurl.NewSecret())
 }
 
-func TestAFormGrantsWhatWasRequested(t *testing.T) {
+// A form grants what was requested.
+func TestSignForm(t *testing.T) {
 	k := keys(t, secret(1))
 	fields := form(t, k, formRequest())
 	require.Equal(t, "a/b c", fields["key"])
@@ -319,7 +326,8 @@ func TestAFormGrantsWhatWasRequested(t *testing.T) {
 	require.Equal(t, signedurl.Invalid, status)
 }
 
-func TestAnAlteredFormIsInvalid(t *testing.T) {
+// An altered form is invalid.
+func TestVerifyFormAltered(t *testing.T) {
 	k := keys(t, secret(1))
 	good := form(t, k, formRequest())
 	invalid := func(name string, fields map[string]string) {
@@ -346,7 +354,8 @@ func TestAnAlteredFormIsInvalid(t *testing.T) {
 	invalid("nothing", nil)
 }
 
-func TestAURLIsNotAForm(t *testing.T) {
+// A URL is not a form.
+func TestVerifyFormOfAURL(t *testing.T) {
 	k := keys(t, secret(1))
 	r := formRequest()
 	_, err := signedurl.SignURL(k, "bucket", r, noon)
@@ -357,7 +366,8 @@ func TestAURLIsNotAForm(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "a form must have bounds")
 }
 
-func TestAFormCannotHaveACondition(t *testing.T) {
+// A form cannot have a condition.
+func TestSignFormWithACondition(t *testing.T) {
 	r := formRequest()
 	r.Condition.Absent = true
 	_, err := signedurl.SignForm(keys(t, secret(1)), "bucket", r, noon)
@@ -365,7 +375,8 @@ func TestAFormCannotHaveACondition(t *testing.T) {
 	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
-func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
+// A request that cannot be signed is unsupported.
+func TestSignURLUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
 	for name, alter := range map[string]func(r *driver.SignRequest){
 		"another method": func(r *driver.SignRequest) {
@@ -387,7 +398,8 @@ func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestParametersOfASignedURLAreRecognised(t *testing.T) {
+// Parameters of a signed URL are recognised.
+func TestURLParametersAreRecognised(t *testing.T) {
 	for query, want := range map[string]bool{
 		"":                 false,
 		"v=1":              false,

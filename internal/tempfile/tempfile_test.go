@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/tempfile"
 )
 
-func TestAFileIsNotLeft(t *testing.T) {
+// A file is not left.
+func TestCloseLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("TMP", dir) // Windows

@@ -19,7 +19,8 @@ type noWatch struct{}
 
 func (noWatch) Pause() {}
 
-func TestBodiesHaveABound(t *testing.T) {
+// Bodies have a bound.
+func TestBoundOfBodies(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/failed" {
 			w.WriteHeader(http.StatusForbidden)
@@ -70,7 +71,8 @@ func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func TestAResponseToAHeadHasNoBody(t *testing.T) {
+// A response to a head has no body.
+func TestResponseToAHeadHasNoBody(t *testing.T) {
 	const length = 5 << 40
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(length))
@@ -91,7 +93,8 @@ func TestAResponseToAHeadHasNoBody(t *testing.T) {
 	}
 }
 
-func TestHeadsHaveABound(t *testing.T) {
+// Heads have a bound.
+func TestBoundOfHeads(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
 	})
@@ -115,7 +118,7 @@ func TestHeadsHaveABound(t *testing.T) {
 	}
 }
 
-func TestARangeWhoseLengthIsAnother(t *testing.T) {
+func TestBoundOfARange(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Range", "bytes 2-4/10")
 		w.WriteHeader(http.StatusPartialContent)
@@ -133,7 +136,8 @@ func TestARangeWhoseLengthIsAnother(t *testing.T) {
 	}
 }
 
-func TestSecretsOfTheRequestAreMasked(t *testing.T) {
+// Secrets of the request are masked.
+func TestMaskSecretsOfTheRequest(t *testing.T) {
 	const (
 		token = "a/token+of=the/session&more"
 		mac   = "bWFjK21hYy9tYWM="
@@ -175,8 +179,9 @@ func TestSecretsOfTheRequestAreMasked(t *testing.T) {
 	}
 }
 
-// The rest of Amazon's version 4 is no secret: an error may be about a header that was signed.
-func TestOfAmazonsSignatureOnlyTheSignatureIsMasked(t *testing.T) {
+// Of Amazon's version 4, only the signature is masked. The rest is no secret: an error may be about a header that
+// was signed.
+func TestMaskSignatureOfAmazon(t *testing.T) {
 	const signature = "9aef0123456789abcdef"
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	require.NoError(t, err)
@@ -189,7 +194,7 @@ func TestOfAmazonsSignatureOnlyTheSignatureIsMasked(t *testing.T) {
 }
 
 // The signature is a secret by itself, whatever the scheme is.
-func TestASignatureOfAnotherSchemeIsMaskedWithoutItsName(t *testing.T) {
+func TestMaskSignatureOfOtherSchemes(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "GOOG4-HMAC-SHA256 Credential=id, Signature=0123456789abcdef")

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAClientIsMadeOrCopied(t *testing.T) {
+// A client is made or copied.
+func TestClientIsMadeOrCopied(t *testing.T) {
 	client, own := NewClient(nil)
 	require.Same(t, own, client.Transport)
 
@@ -22,7 +23,8 @@ func TestAClientIsMadeOrCopied(t *testing.T) {
 	require.Nil(t, given.CheckRedirect, "it is left as it was")
 }
 
-func TestNoRedirectIsFollowedButByTheUsersOwnRule(t *testing.T) {
+// No redirect is followed but by the user's own rule.
+func TestClientFollowsNoRedirects(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusTemporaryRedirect))
 	t.Cleanup(server.Close)
 	ask := func(given *http.Client) (int, error) {

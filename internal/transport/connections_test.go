@@ -26,7 +26,8 @@ func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 	require.Equal(t, max(1, int(files/2)), bound)
 }
 
-func TestManyRequestsAtOnceWaitForAConnection(t *testing.T) {
+// Many requests at once wait for a connection.
+func TestConnectionsAreWaitedFor(t *testing.T) {
 	const requests, limit = 1_000, 8
 	synctest.Test(t, func(t *testing.T) {
 		var open, most atomic.Int64
@@ -59,7 +60,8 @@ func TestManyRequestsAtOnceWaitForAConnection(t *testing.T) {
 	})
 }
 
-func TestARequestThatGetsNoFileWasNotSent(t *testing.T) {
+// A request that gets no file was not sent.
+func TestConnectionsWithoutAFile(t *testing.T) {
 	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, fmt.Errorf("socket: %w", syscall.EMFILE)
 	}})

@@ -31,7 +31,8 @@ func onWire(t *testing.T, given bool, serve func(net.Conn)) *Transport {
 	return Over(base)
 }
 
-func TestAnEarlyAnswerThatFallsSilentWhileTheBodyIsSent(t *testing.T) {
+// An early answer falls silent while the body is sent.
+func TestStallOfAnEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onWire(t, false, func(c net.Conn) {
 			in := bufio.NewReader(c)
@@ -51,7 +52,7 @@ func TestAnEarlyAnswerThatFallsSilentWhileTheBodyIsSent(t *testing.T) {
 	})
 }
 
-func TestAHandshakeThatFallsSilent(t *testing.T) {
+func TestStallOfAHandshake(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		given bool
@@ -84,7 +85,8 @@ func (exits) Read([]byte) (int, error) {
 	return 0, nil
 }
 
-func TestABodyThatEndsTheGoroutineThatReadsIt(t *testing.T) {
+// A body ends the goroutine that reads it.
+func TestBodyEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onWire(t, false, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)

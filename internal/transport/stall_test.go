@@ -72,7 +72,7 @@ func (r *slowly) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-func TestAnswerThatFallsSilent(t *testing.T) {
+func TestStallOfAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
 			_, _ = io.WriteString(w, "abc")
@@ -96,7 +96,7 @@ func TestAnswerThatFallsSilent(t *testing.T) {
 	})
 }
 
-func TestNoStall(t *testing.T) {
+func TestStallIsNone(t *testing.T) {
 	const nearly, long = DefaultStall - time.Second, 10 * DefaultStall
 	for _, row := range []struct {
 		name          string
@@ -137,7 +137,8 @@ func TestNoStall(t *testing.T) {
 	}
 }
 
-func TestRequestThatNobodyReads(t *testing.T) {
+// Nobody reads the request.
+func TestStallOfARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, _ *http.Request, gone <-chan struct{}) { <-gone })
 		start := time.Now()
@@ -148,7 +149,7 @@ func TestRequestThatNobodyReads(t *testing.T) {
 	})
 }
 
-func TestRequestWithoutAnswer(t *testing.T) {
+func TestStallWithoutAnswer(t *testing.T) {
 	for _, row := range []struct{ name, method, body string }{
 		{"without a body", http.MethodDelete, ""},
 		{"with a body", http.MethodPut, "hello"},
@@ -171,7 +172,7 @@ func TestRequestWithoutAnswer(t *testing.T) {
 	}
 }
 
-func TestAnswerThatMayTakeLonger(t *testing.T) {
+func TestStallAnswerMayTakeLonger(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		takes time.Duration
@@ -200,7 +201,8 @@ func TestAnswerThatMayTakeLonger(t *testing.T) {
 	}
 }
 
-func TestCancelIsNoStall(t *testing.T) {
+// Cancel is no stall.
+func TestStallIsNoCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
 			_, _ = io.Copy(io.Discard, r.Body)

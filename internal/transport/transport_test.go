@@ -179,7 +179,7 @@ func TestCutAnswer(t *testing.T) {
 	require.Zero(t, counter.Unanswered(), "its head came: it was answered")
 }
 
-func TestNoConnection(t *testing.T) {
+func TestConnectionFails(t *testing.T) {
 	refused := errors.New("refused")
 	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
 	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, "http://store.invalid/", strings.NewReader("x")))

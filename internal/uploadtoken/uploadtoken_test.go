@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATokenHasItsRecord(t *testing.T) {
+// A token has its record.
+func TestTokenHasItsRecord(t *testing.T) {
 	size := int64(0)
 	crc := uint32(7)
 	for _, r := range []Record{
@@ -25,13 +26,14 @@ func TestATokenHasItsRecord(t *testing.T) {
 }
 
 // Other processes may run another release.
-func TestTheFormOfATokenStays(t *testing.T) {
+func TestTokenFormStays(t *testing.T) {
 	const token = "AeTw4_uOPqTjeyJiIjoiYiIsImsiOiJrIiwidSI6InUifQ"
 	require.Equal(t, token, (&Record{Bucket: "b", Key: "k", Upload: "u"}).Token())
 	require.Equal(t, "ji9hu53i18Dk", Hash("s3", "", "bucket"))
 }
 
-func TestATokenThatWasChangedIsRefused(t *testing.T) {
+// A token that was changed is refused.
+func TestParseRefusesAChangedToken(t *testing.T) {
 	token := (&Record{Key: "k"}).Token()
 	for name, changed := range map[string]string{
 		"empty":    "",

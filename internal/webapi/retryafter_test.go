@@ -36,7 +36,7 @@ func form(t *testing.T) (body io.Reader, contentType string) {
 }
 
 // Every handler passes on how long a store that is busy wants to be left alone.
-func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
+func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 	user := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
 	for _, row := range []struct {
 		name   string

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
-func TestTextIsCutBetweenCharacters(t *testing.T) {
+// Text is cut between characters.
+func TestWholeCharacters(t *testing.T) {
 	for _, row := range []struct {
 		name              string
 		data              string

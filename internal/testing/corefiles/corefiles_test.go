@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-func TestTheFilesOfOneCall(t *testing.T) {
+func TestFilesOf(t *testing.T) {
 	testserver.Further(t) // it compiles all drivers again, with counters
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "corefiles")

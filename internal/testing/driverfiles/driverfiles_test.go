@@ -49,7 +49,8 @@ var methods = map[string]string{
 	"DeleteBucket": "service", "ListBuckets": "service", "Credentials": "service",
 }
 
-func TestASubjectHasTheSameFileInAllDrivers(t *testing.T) {
+// A subject has the same file in all drivers.
+func TestDriverFilesOfOneSubject(t *testing.T) {
 	for directory, names := range own {
 		t.Run(directory, func(t *testing.T) {
 			var special []string
@@ -69,7 +70,8 @@ func TestASubjectHasTheSameFileInAllDrivers(t *testing.T) {
 	}
 }
 
-func TestAFileThatTwoDriversHaveIsShared(t *testing.T) {
+// A file that two drivers have is shared.
+func TestDriverFilesAreShared(t *testing.T) {
 	first := map[string]string{}
 	for directory, names := range own {
 		for _, name := range strings.Fields(names) {

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestHistoriesAreExplained(t *testing.T) {
+func TestHistoryExplained(t *testing.T) {
 	const upload = "upload"
 	for _, row := range []struct {
 		name  string

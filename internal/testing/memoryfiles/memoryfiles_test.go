@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhereFilesAre(t *testing.T) {
+func TestPlace(t *testing.T) {
 	for name, test := range map[string]struct {
 		before string
 		suits  bool
@@ -25,7 +25,8 @@ func TestWhereFilesAre(t *testing.T) {
 	}
 }
 
-func TestNoOtherDirectorySuits(t *testing.T) {
+// No other directory suits.
+func TestSuitsNoOtherDirectory(t *testing.T) {
 	for _, dir := range []string{"/does-not-exist", "/proc"} {
 		require.False(t, suits(dir), dir)
 	}

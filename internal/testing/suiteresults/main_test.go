@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyFailuresAreShownWithTheirOutput(t *testing.T) {
+// Only failures are shown with their output.
+func TestOutputOfFailuresOnly(t *testing.T) {
 	for name, c := range map[string]struct{ events, want string }{
 		"a package that passes": {
 			`{"Action":"start","Package":"p"}
@@ -101,7 +102,8 @@ func TestRecordingsAreStored(t *testing.T) {
 	require.Empty(t, ran.suites)
 }
 
-func TestTheTableSaysWhatRanAndWhatDidNot(t *testing.T) {
+// The table says what ran and what did not.
+func TestTableSaysWhatRan(t *testing.T) {
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}
 		{"Action":"pass","Package":"p","Test":"TestA"}

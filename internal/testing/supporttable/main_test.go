@@ -40,7 +40,7 @@ func TestRender(t *testing.T) {
 	}
 }
 
-func TestNothingToRender(t *testing.T) {
+func TestRenderNothing(t *testing.T) {
 	require.Error(t, run(t.TempDir(), &bytes.Buffer{}))
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.json"), []byte("{"), 0o600))

@@ -108,7 +108,7 @@ const root = "../../.."
 
 // A test that is skipped for want of a server or program would never fail, so Need, Offered and
 // Program are the only way to skip it.
-func TestNoTestIsSkippedInSilence(t *testing.T) {
+func TestSkipsAreListed(t *testing.T) {
 	var want, names []string
 	for _, calls := range skipped {
 		want = append(want, calls...)
@@ -134,8 +134,8 @@ func TestNoTestIsSkippedInSilence(t *testing.T) {
 	require.ElementsMatch(t, want, names, "add the call to the table, with the reason why a run with all servers and programs may skip the test; for want of one, call Need, Offered or Program")
 }
 
-// An address that is read elsewhere may be missing in silence.
-func TestOnlyThisPackageReadsAddressesOfServers(t *testing.T) {
+// Only this package reads addresses of servers. An address that is read elsewhere may be missing in silence.
+func TestAddressesAreReadHereOnly(t *testing.T) {
 	for path, file := range testFiles(t) {
 		if strings.HasPrefix(path, "internal/testing/testserver/") || strings.HasPrefix(path, "dev/") {
 			continue

@@ -19,7 +19,8 @@ func TestProgramReturnsThePath(t *testing.T) {
 	require.Equal(t, path, Program(t, "go"))
 }
 
-func TestTheCommandNamesThePackage(t *testing.T) {
+// The command names the package.
+func TestCommandNamesThePackage(t *testing.T) {
 	require.Equal(t, "internal/testing/testserver", packageDir())
 	t.Chdir("../../../providers/s3")
 	require.Equal(t, "providers/s3", packageDir())
@@ -28,7 +29,7 @@ func TestTheCommandNamesThePackage(t *testing.T) {
 }
 
 // Without a server or program, a test is skipped, unless the environment requires all of them.
-func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
+func TestNeedSkipsOrFails(t *testing.T) {
 	if what := os.Getenv("OMNIBUCKET_TESTSERVER_CHILD"); what == "server" {
 		Need(t, "OMNIBUCKET_TEST_MINIO")
 	} else if what == "one of the servers" {
@@ -62,7 +63,8 @@ func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 	require.Contains(t, string(script), "\nexport "+Required+"=1")
 }
 
-func TestAFurtherTestRunsIfEverythingIsRequired(t *testing.T) {
+// A further test runs if everything is required.
+func TestFurtherRunsIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	Further(t)
 	ran := true
@@ -76,14 +78,16 @@ func TestAFurtherTestRunsIfEverythingIsRequired(t *testing.T) {
 	require.False(t, ran)
 }
 
-func TestASweepIsWholeIfEverythingIsRequired(t *testing.T) {
+// A sweep is whole if everything is required.
+func TestSampleIsWholeIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	require.Equal(t, "all", Sample("some", "all"))
 	t.Setenv(Required, "")
 	require.Equal(t, "some", Sample("some", "all"))
 }
 
-func TestANightlyTestRunsOnlyWithItsVariable(t *testing.T) {
+// A nightly test runs only with its variable.
+func TestNightlyNeedsItsVariable(t *testing.T) {
 	t.Setenv("OMNIBUCKET_NIGHTLY", "1")
 	Nightly(t, "make layers")
 	ran := true
