@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestAStoreThatIsOutOfReach(t *testing.T) {
+func TestStoreOutOfReach(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Put))
 	store := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusServiceUnavailable)
@@ -20,7 +20,7 @@ func TestAStoreThatIsOutOfReach(t *testing.T) {
 }
 
 // The note is stored, but the response of the store is lost. The retry must not be a conflict.
-func TestALostResponse(t *testing.T) {
+func TestStoreResponseLost(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put).Nth(1))
 	store := memstore.New(driver.WithLayer(injector.Layer()))
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusCreated)
@@ -29,7 +29,7 @@ func TestALostResponse(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatBreaksWhileANoteIsRead(t *testing.T) {
+func TestNoteConnectionBreaks(t *testing.T) {
 	injector := faults.New(faults.Cut(faults.Get, 2).Nth(1))
 	store := memstore.New(driver.WithLayer(injector.Layer()))
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusCreated)

@@ -24,7 +24,7 @@ func expect(t *testing.T, w *httptest.ResponseRecorder, status int) {
 	}
 }
 
-func TestANoteIsCreatedOnce(t *testing.T) {
+func TestNoteIsCreatedOnce(t *testing.T) {
 	store := memstore.New() // empty, its own, nothing to clean up
 	expect(t, send(t, store, http.MethodGet, "/notes/7", ""), http.StatusNotFound)
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusCreated)

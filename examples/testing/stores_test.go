@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestEveryStore(t *testing.T) {
+func TestNotesOnEachStore(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (storage.Bucket, error){
 		"memory":      func(*testing.T) (storage.Bucket, error) { return memstore.New(), nil },
 		"a directory": func(t *testing.T) (storage.Bucket, error) { return local.Open(t.TempDir(), local.Config{}) },

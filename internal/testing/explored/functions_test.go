@@ -70,7 +70,7 @@ func nameOf(f *ast.FuncDecl) string {
 
 // Each function that takes a context, and so may make requests, has a scene of the explorer or a sentence why it needs
 // none. The list is functions.txt. A line has a function, and then the names of tests, or "-" and the sentence.
-func TestEachFunctionHasASceneOrAReason(t *testing.T) {
+func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 	text, err := os.ReadFile("functions.txt")
 	require.NoError(t, err)
 	listed := make(map[string]string)
