@@ -171,7 +171,7 @@ func TestImageUncheckedIsNotShown(t *testing.T) {
 	}
 }
 
-// What is incoming is swept after requests expire.
+// Incoming files are swept after their requests expire.
 func TestSweepAfterRequestsExpire(t *testing.T) {
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")

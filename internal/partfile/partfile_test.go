@@ -147,7 +147,7 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 }
 
 // A living file is left alone. Two processes may download to one path: the second neither waits nor continues.
-func TestFindLeavesLivingFilesAlone(t *testing.T) {
+func TestFindLeavesLivingFiles(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
