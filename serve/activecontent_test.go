@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-func TestTheSandboxStandsBesideThePolicyOfAMiddleware(t *testing.T) {
+// The sandbox is sent together with the policy of a middleware.
+func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 	const strict = "default-src 'none'"
 	for name, row := range map[string]struct {
 		contentType string
@@ -35,7 +36,8 @@ func TestTheSandboxStandsBesideThePolicyOfAMiddleware(t *testing.T) {
 	}
 }
 
-func TestActiveContentIsAnAttachment(t *testing.T) {
+// Active content is an attachment.
+func TestActiveContentIsAttachment(t *testing.T) {
 	const attachment = "attachment"
 	for name, row := range map[string]struct {
 		contentType, disposition string

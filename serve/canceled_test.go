@@ -23,7 +23,7 @@ const forGood = "public, max-age=31536000, immutable"
 
 // Only the response tells a client that the server has given up. An empty 200 would
 // be taken for the object.
-func TestARequestThatIsCanceledIsAnErrorToItsClient(t *testing.T) {
+func TestObjectCanceledRequestIsError(t *testing.T) {
 	notAsked := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") })
 	handlers := map[string]func(b storage.Bucket) http.Handler{
 		"Object": func(b storage.Bucket) http.Handler {

@@ -21,7 +21,8 @@ var (
 	}
 )
 
-func TestAPreflightFollowsTheRules(t *testing.T) {
+// A preflight follows the rules.
+func TestPreflightFollowsRules(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead, appPut)
 	for name, row := range map[string]struct {
@@ -66,7 +67,8 @@ func TestAPreflightFollowsTheRules(t *testing.T) {
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
 
-func TestARefusedPreflightSaysWhatToAllow(t *testing.T) {
+// A refused preflight says what to allow.
+func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 	s := newSite(t)
 	s.cors(appPut)
 	for _, row := range []struct{ name, origin, method, headers, want string }{
@@ -88,7 +90,8 @@ func TestARefusedPreflightSaysWhatToAllow(t *testing.T) {
 	}
 }
 
-func TestAPreflightKeepsOtherVaryHeaders(t *testing.T) {
+// A preflight keeps other Vary headers.
+func TestPreflightKeepsVary(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead)
 	r := httptest.NewRequest("OPTIONS", siteBase+"/a", nil)
@@ -101,8 +104,9 @@ func TestAPreflightKeepsOtherVaryHeaders(t *testing.T) {
 	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
 }
 
-// A page may read a refusal too, because it tells the user what is wrong.
-func TestAResponseAdmitsThePagesOfTheRules(t *testing.T) {
+// A response admits the pages of the rules. A page may read a refusal too, because it tells the user what is
+// wrong.
+func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")
 	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {

@@ -46,7 +46,7 @@ func TestDownloadName(t *testing.T) {
 }
 
 // A store that other programs write to may have any attribute.
-func TestAttributesCannotInjectHeaders(t *testing.T) {
+func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
 	b := bodied(storage.Attrs{Size: 4, ETag: hostile, Properties: storage.Properties{
 		ContentType:        hostile,

@@ -145,7 +145,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 }
 
 // A listing has nothing that layers keep in a bucket.
-func TestAListingLeavesOutTheObjectsOfLayers(t *testing.T) {
+func TestFileServerListingLeavesOutLayers(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "omnibucket-question-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -157,7 +157,8 @@ func TestAListingLeavesOutTheObjectsOfLayers(t *testing.T) {
 	require.Contains(t, w.Body.String(), ">a<")
 }
 
-func TestListing(t *testing.T) {
+// A listing shows the entries of a folder, with escaped names.
+func TestFileServerListing(t *testing.T) {
 	b := memstore.New()
 	pagesOf(t, b)
 	put(t, b, "bare/sub/x.txt", "x")
@@ -296,7 +297,8 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	}
 }
 
-func TestFileServerCallsTheErrorHandler(t *testing.T) {
+// FileServer calls the error handler.
+func TestFileServerErrorHandler(t *testing.T) {
 	b := memstore.New()
 	h := serve.FileServer(b, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
 		http.Error(w, "own page", status)
@@ -340,7 +342,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	}
 }
 
-// TestFileServerOfNilBucketFails serves a bucket that is nil: each request fails, and nothing panics.
+// Each request for a bucket that is nil fails, and nothing panics.
 func TestFileServerOfNilBucketFails(t *testing.T) {
 	w := httptest.NewRecorder()
 	serve.FileServer(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))

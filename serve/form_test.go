@@ -65,7 +65,8 @@ func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRec
 	return s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
 }
 
-func TestAFormIsStoredAsItWasSigned(t *testing.T) {
+// A form is stored as it was signed.
+func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
 		storage.WithContentDisposition("inline; filename=\"e f.png\""), storage.WithContentLanguage("fr"), storage.WithPublicRead(), storage.WithCRC32C(0xE3069283))
@@ -83,7 +84,8 @@ func TestAFormIsStoredAsItWasSigned(t *testing.T) {
 	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
 }
 
-func TestAFormEnforcesItsBounds(t *testing.T) {
+// A form enforces its bounds.
+func TestFormEnforcesBounds(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 2, 5)
 	for name, row := range map[string]struct {
@@ -107,7 +109,8 @@ func TestAFormEnforcesItsBounds(t *testing.T) {
 	}
 }
 
-func TestAFormMayHaveTheLargestBound(t *testing.T) {
+// A form may have the largest bound.
+func TestFormLargestBound(t *testing.T) {
 	s := newSite(t)
 	f := s.form("key", 1, math.MaxInt64)
 	w := s.post(f, fieldsOf(f, "text"))
@@ -117,7 +120,8 @@ func TestAFormMayHaveTheLargestBound(t *testing.T) {
 	require.Equal(t, "text", string(data))
 }
 
-func TestAFormIsRefused(t *testing.T) {
+// These forms are refused.
+func TestFormRefused(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100, storage.WithContentType("image/png"))
 	without := func(name string) []field {
@@ -173,7 +177,8 @@ func many(n int) []field {
 	return fields
 }
 
-func TestAFormExpires(t *testing.T) {
+// A form expires.
+func TestFormExpires(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 9, storage.WithTTL(time.Minute))
 	require.Equal(t, s.now.Add(time.Minute), f.ExpiresAt)
@@ -182,7 +187,8 @@ func TestAFormExpires(t *testing.T) {
 	s.empty()
 }
 
-func TestAFormThatIsCutOffStoresNothing(t *testing.T) {
+// A form that is cut off stores nothing.
+func TestFormCutOffStoresNothing(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content of the file"))
@@ -206,7 +212,7 @@ func TestAFormThatIsCutOffStoresNothing(t *testing.T) {
 }
 
 // The name of the user's file is not used, whatever it is.
-func TestAFileNameIsNotUsedInKeys(t *testing.T) {
+func TestFormKeyWithoutFileName(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	fields := fieldsOf(f, "x")
@@ -219,7 +225,8 @@ func TestAFileNameIsNotUsedInKeys(t *testing.T) {
 	}
 }
 
-func TestAFormThatIsCertainlyTooLongIsNotReadToItsEnd(t *testing.T) {
+// A form that is certainly too long is not read to its end.
+func TestFormTooLongIsNotRead(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "x"))
@@ -238,7 +245,7 @@ func TestAFormThatIsCertainlyTooLongIsNotReadToItsEnd(t *testing.T) {
 }
 
 // Forms do nothing that the forms of clouds do not do.
-func TestAFormThatNeverOverwritesIsNotSigned(t *testing.T) {
+func TestFormNeverOverwritingIsNotSigned(t *testing.T) {
 	s := newSite(t)
 	_, err := storage.SignedUploadForm(t.Context(), s.bucket, "a", 0, 100, storage.IfAbsent())
 	require.ErrorIs(t, err, storage.Unsupported)

@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-func TestASignedDownloadIsServed(t *testing.T) {
+// A signed download is served.
+func TestHandlerSignedDownload(t *testing.T) {
 	s := newSite(t)
 	attrs := s.put("a b+c/100%.png", "0123456789", storage.WithContentType("image/png"), storage.WithCacheControl("max-age=60"))
 	u := s.download("a b+c/100%.png")
@@ -56,7 +57,8 @@ func TestASignedDownloadIsServed(t *testing.T) {
 	s.refused(s.ask("GET", u.URL, nil, "Range", "bytes=10-"), 416, "InvalidRange")
 }
 
-func TestASignedVersionIsServed(t *testing.T) {
+// A signed version is served.
+func TestHandlerSignedVersion(t *testing.T) {
 	s := newSite(t)
 	old := s.put("a", "old")
 	s.put("a", "new")
@@ -66,7 +68,8 @@ func TestASignedVersionIsServed(t *testing.T) {
 	s.refused(s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil), 404, "NoSuchKey")
 }
 
-func TestASignedResponseHasTheSignedHeaders(t *testing.T) {
+// A signed response has the signed headers.
+func TestHandlerSignedHeaders(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithContentType("text/plain"), storage.WithContentDisposition("inline"))
 	u := s.download("a", storage.WithResponseContentType("application/pdf"), storage.WithDownloadName("r\u00e9sum\u00e9\".pdf"))
@@ -77,7 +80,7 @@ func TestASignedResponseHasTheSignedHeaders(t *testing.T) {
 
 // A request without a valid signature reveals nothing, not even whether the object
 // exists.
-func TestWithoutASignatureNothingIsRevealed(t *testing.T) {
+func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	s := newSite(t)
 	s.put("secret-key", "hidden")
 	signed := s.download("secret-key").URL
@@ -132,12 +135,14 @@ func otherBucket(t *testing.T, s *site) string {
 	return u.URL
 }
 
-func TestASignedMissingObjectIsMissing(t *testing.T) {
+// A signed address of a missing object is answered with 404.
+func TestHandlerSignedMissingObject(t *testing.T) {
 	s := newSite(t)
 	s.refused(s.ask("GET", s.download("secret-key").URL, nil), 404, "NoSuchKey")
 }
 
-func TestPublicObjectsAreServed(t *testing.T) {
+// Public objects are served.
+func TestHandlerPublicObjects(t *testing.T) {
 	s := newSite(t)
 	s.put("shown", "for all", storage.WithPublicRead())
 	s.put("hidden", "for few")
@@ -156,8 +161,9 @@ func TestPublicObjectsAreServed(t *testing.T) {
 	s.refused(s.ask("PUT", s.public("new"), strings.NewReader("x")), 403, "SignatureDoesNotMatch")
 }
 
-// A private object replaces the public one between the check and the download.
-func TestAPublicObjectIsServedAsItWasChecked(t *testing.T) {
+// A public object is served as it was checked. A private object replaces the public one between the check and the
+// download.
+func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	replace := func() {}
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -182,7 +188,8 @@ func TestAPublicObjectIsServedAsItWasChecked(t *testing.T) {
 	require.Equal(t, "public again", s.ask("GET", siteBase+"/a", nil).Body.String())
 }
 
-func TestOtherMethodsAreNotAllowed(t *testing.T) {
+// Other methods are not allowed.
+func TestHandlerRefusesOtherMethods(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithPublicRead())
 	for _, method := range []string{"DELETE", "PATCH", "TRACE", "PROPFIND"} {
@@ -194,7 +201,8 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	s.holds("a", "x")
 }
 
-func TestAHandlerWorksHoweverItIsMounted(t *testing.T) {
+// A handler works however it is mounted.
+func TestHandlerMounts(t *testing.T) {
 	s := newSite(t)
 	whole := func(pattern string, h http.Handler) http.Handler {
 		mux := http.NewServeMux()
@@ -226,7 +234,7 @@ func TestAHandlerWorksHoweverItIsMounted(t *testing.T) {
 
 // If a proxy removes the prefix, the remaining path may begin with it. No path leads
 // to another object.
-func TestAProxyMayRemoveThePrefix(t *testing.T) {
+func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	s := newSite(t, serve.WithoutPrefix())
 	s.makePublic()
 	keys := []string{"a", "files/a", "files/files/a", "files", "a b/\u00e9+%2F?#"}
@@ -263,7 +271,8 @@ func TestAProxyMayRemoveThePrefix(t *testing.T) {
 	}
 }
 
-func TestABaseAddressMayBeAHost(t *testing.T) {
+// A base address may be a host.
+func TestHandlerBaseIsHost(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://files.example.com"))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	s.put("a/b", "text")
@@ -271,7 +280,8 @@ func TestABaseAddressMayBeAHost(t *testing.T) {
 	require.Equal(t, "http://files.example.com/a/b?", s.download("a/b").URL[:len("http://files.example.com/a/b?")])
 }
 
-func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
+// Buckets of other stores are not served.
+func TestHandlerRefusesOtherStores(t *testing.T) {
 	parent := memstore.New(storage.WithSigningBaseURL(siteBase))
 	for name, b := range map[string]storage.Bucket{
 		"no base address": memstore.New(),
@@ -300,7 +310,8 @@ func (e elsewhere) Describe() driver.Description {
 	return d
 }
 
-func TestAMissingBucketIsMissing(t *testing.T) {
+// A missing bucket is answered with 404.
+func TestHandlerMissingBucket(t *testing.T) {
 	s := newSite(t)
 	u := s.download("a")
 	require.NoError(t, s.service.DeleteBucket(t.Context(), "bucket"))
@@ -309,7 +320,7 @@ func TestAMissingBucketIsMissing(t *testing.T) {
 }
 
 // The bucket's own errors have the responses of clouds.
-func TestErrorResponsesAreThoseOfClouds(t *testing.T) {
+func TestHandlerErrorResponses(t *testing.T) {
 	for code, want := range map[storage.Code]struct {
 		status int
 		code   string
@@ -335,7 +346,8 @@ func TestErrorResponsesAreThoseOfClouds(t *testing.T) {
 	}
 }
 
-func TestTenThousandRangesAreCheap(t *testing.T) {
+// Ten thousand ranges are cheap.
+func TestHandlerManyRangesAreCheap(t *testing.T) {
 	s := newSite(t)
 	s.put("a", strings.Repeat("x", 100))
 	ranges := make([]string, 10_000)

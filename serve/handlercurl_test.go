@@ -41,7 +41,8 @@ func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
 	return curl(t, body, append(args, u.URL)...)
 }
 
-func TestSignedAddressesWorkFromCurl(t *testing.T) {
+// Signed addresses work from curl.
+func TestHandlerServesCurl(t *testing.T) {
 	testserver.Slow(t)
 	server, err := serve.NewServer(func(base string) (storage.Bucket, error) {
 		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base), storage.WithPublicAccess(true))

@@ -66,7 +66,8 @@ func line(t *testing.T, u *storage.SignedURL) string {
 	return b.String()
 }
 
-func TestBrokenRequestsStoreNothing(t *testing.T) {
+// Broken requests store nothing.
+func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
 	strict := s.start(impatient)
@@ -109,7 +110,7 @@ func TestBrokenRequestsStoreNothing(t *testing.T) {
 
 // As on S3, a client that sends more than the buffers of a connection have room for gets the response, and
 // not a connection reset.
-func TestAClientThatSendsARefusedBodyReadsTheResponse(t *testing.T) {
+func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	const size = 12 << 20
 	s := newSite(t)
 	server := s.start(patient)
@@ -129,7 +130,7 @@ func TestAClientThatSendsARefusedBodyReadsTheResponse(t *testing.T) {
 
 // Wherever a form stops, the response says that it is slow or cut off, not that it is
 // malformed.
-func TestABrokenFormNamesTheField(t *testing.T) {
+func TestFormBrokenNamesField(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
 	strict := s.start(impatient)
@@ -163,7 +164,8 @@ func TestABrokenFormNamesTheField(t *testing.T) {
 	}
 }
 
-func TestAClientThatGoesAwayStoresNothing(t *testing.T) {
+// A client that goes away stores nothing.
+func TestHandlerClientGoesAway(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
 	c, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -181,7 +183,7 @@ var hostileKeys = []string{
 }
 
 // Each key with hostile characters is a separate object, however often it is escaped.
-func TestHostileKeys(t *testing.T) {
+func TestHandlerHostileKeys(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -68,7 +68,8 @@ func text(t *testing.T, r *http.Response) string {
 	return string(body)
 }
 
-func TestOnlyPermissionToDownloadIsNeeded(t *testing.T) {
+// Only permission to download is needed.
+func TestObjectNeedsOnlyDownload(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
 	only := storage.Ref[storage.Downloader](b)
@@ -89,7 +90,8 @@ func TestOnlyPermissionToDownloadIsNeeded(t *testing.T) {
 	}
 }
 
-func TestHeadersOfTheCallerStay(t *testing.T) {
+// Headers of the caller stay.
+func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
 	own := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
@@ -119,7 +121,7 @@ func TestHeadersOfTheCallerStay(t *testing.T) {
 
 // A download from Google lacks the encoding identity, which the attributes of a HEAD have. Both
 // responses are the same.
-func TestIdentityIsNoContentEncoding(t *testing.T) {
+func TestObjectIdentityIsNoEncoding(t *testing.T) {
 	b := bodied(
 		storage.Attrs{Size: 1, Properties: storage.Properties{ContentEncoding: "identity"}},
 		func() io.Reader { return strings.NewReader("x") },
@@ -131,14 +133,16 @@ func TestIdentityIsNoContentEncoding(t *testing.T) {
 	}
 }
 
-func TestAContentTypeIsAlwaysSet(t *testing.T) {
+// A Content-Type is always set.
+func TestObjectSetsContentType(t *testing.T) {
 	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })
 	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"), "net/http would guess from the bytes")
 	require.Equal(t, "<html>", text(t, got))
 }
 
-func TestAVersionIsServed(t *testing.T) {
+// A version is served.
+func TestObjectVersion(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}))
 	old := put(t, b, "key", "the old one")
 	put(t, b, "key", "the new one")
@@ -161,7 +165,8 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, src)
 }
 
-func TestARangeOfAFileIsCopiedByTheKernel(t *testing.T) {
+// A range of a file is copied by the kernel.
+func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
@@ -193,7 +198,8 @@ func replacing(t *testing.T, d driver.Driver, n int, contents func(i int) string
 	})
 }
 
-func TestAnObjectThatChangesMeanwhile(t *testing.T) {
+// If an object changes while it is served, Object serves the new one, or fails if it changes again and again.
+func TestObjectChangesMeanwhile(t *testing.T) {
 	const first = "aaaaaaaaaa"
 	content := func(i int) string { return strings.Repeat(string(rune('b'+i)), 10) }
 	var current storage.Bucket
@@ -254,7 +260,8 @@ func TestAnObjectThatChangesMeanwhile(t *testing.T) {
 	})
 }
 
-func TestABodyThatEndsEarlyIsNotACompleteResponse(t *testing.T) {
+// A body that ends early is not a complete response.
+func TestObjectEndsEarly(t *testing.T) {
 	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
 		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, short, "key") }))

@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A condition would hold for the first request of a response and fail for the next,
-// after the first bytes were sent.
-func TestConditionsComeFromTheRequest(t *testing.T) {
+// Conditions come from the request, and those of WithDownloadOptions are refused. Such a condition would hold for
+// the first request of a response and fail for the next, after the first bytes were sent.
+func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		old := put(t, b, "key", "before")
 		current := put(t, b, "key", "0123456789")

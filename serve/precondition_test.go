@@ -14,8 +14,8 @@ import (
 // presentation are the headers that say how to show and keep an object.
 var presentation = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
 
-// A cache that keeps a 412 as long as the object would serve it to everyone.
-func TestAFailedPreconditionIsAnError(t *testing.T) {
+// A failed precondition is an error. A cache that keeps a 412 as long as the object would serve it to everyone.
+func TestObjectPreconditionFails(t *testing.T) {
 	told := []storage.UploadOption{
 		storage.WithCacheControl(forGood), storage.WithContentDisposition(`inline; filename="a"`),
 		storage.WithContentEncoding("gzip"), storage.WithContentLanguage("de"), storage.WithContentType("text/html"),

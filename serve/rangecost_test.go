@@ -43,7 +43,7 @@ func (c *counting) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // A header of some kilobytes cannot make the server read much more than the client
 // receives.
-func TestRangesReadLittleMoreThanRequested(t *testing.T) {
+func TestObjectRangesReadLittleMore(t *testing.T) {
 	const (
 		MiB  = 1 << 20
 		size = 64 * MiB

@@ -98,7 +98,7 @@ func fill(t *testing.T, b storage.Bucket) {
 }
 
 // unpresented is a response of ServeContent, whose 412 has headers that are meant for
-// the object. TestAFailedPreconditionIsAnError says why ours does not.
+// the object. TestObjectPreconditionFails says why ours does not.
 type unpresented struct{ http.ResponseWriter }
 
 func (w unpresented) WriteHeader(status int) {

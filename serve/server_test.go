@@ -39,7 +39,8 @@ func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 	return server
 }
 
-func TestServerServesTheAddressesThatItsBucketSigns(t *testing.T) {
+// A Server serves the addresses that its bucket signs.
+func TestServerServesSignedAddresses(t *testing.T) {
 	server := started(t, storage.WithPublicAccess(true))
 	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "a key.txt")
@@ -56,11 +57,13 @@ func TestServerServesTheAddressesThatItsBucketSigns(t *testing.T) {
 	require.Equal(t, "data", fetch(t, http.MethodGet, down.URL, down.Header).body)
 }
 
-func TestSeveralServersCanRun(t *testing.T) {
+// Several servers can run.
+func TestServerSeveralAtOnce(t *testing.T) {
 	require.NotEqual(t, started(t).URL, started(t).URL)
 }
 
-func TestServerReturnsTheErrorOfOpen(t *testing.T) {
+// NewServer returns the error of open.
+func TestServerOpenFails(t *testing.T) {
 	failure := errors.New("failed")
 	var address string
 	_, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
@@ -74,7 +77,8 @@ func TestServerReturnsTheErrorOfOpen(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestServerClosesItsBucketOnce(t *testing.T) {
+// Close closes the bucket once.
+func TestServerClosesBucketOnce(t *testing.T) {
 	n := 0
 	server := started(t, driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &n} }))
 	var all sync.WaitGroup
@@ -96,7 +100,8 @@ func listening(server *serve.Server) bool {
 	return err == nil
 }
 
-func TestServerWaitsForRequestsInProgress(t *testing.T) {
+// Close waits for requests in progress.
+func TestServerCloseWaitsForRequests(t *testing.T) {
 	closes := 0
 	begun := make(chan struct{})
 	server := started(t,

@@ -18,7 +18,7 @@ import (
 
 // An upload whose body never ends is cut off. Nothing of it is stored, and its
 // handler has returned when Close returns.
-func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
+func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	begun := make(chan struct{})
 	ended := false
 	driver := memstore.NewDriver(memstore.Config{})
@@ -58,8 +58,9 @@ func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A browser opens connections before it has a request. Close would wait for an hour.
-func TestServerDoesNotWaitForIdleConnections(t *testing.T) {
+// Close does not wait for idle connections. A browser opens connections before it has a request. Close would wait
+// for an hour.
+func TestServerCloseIgnoresIdleConnections(t *testing.T) {
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
 		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
 	})

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestASignedRemoval(t *testing.T) {
+// An object is removed by a signed address.
+func TestSignedRemoveURL(t *testing.T) {
 	s := newSite(t)
 	sign := func(key string, opts ...storage.SignedRemoveOption) *storage.SignedURL {
 		signedURL, err := storage.SignedRemoveURL(t.Context(), s.bucket, key, opts...)
@@ -44,7 +45,8 @@ func TestASignedRemoval(t *testing.T) {
 	s.holds("b", "y")
 }
 
-func TestAStableURLIsPrivatelyCached(t *testing.T) {
+// A stable URL is privately cached.
+func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithCacheControl("public, max-age=9"))
 	signedURL, err := s.bucket.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour))
@@ -57,7 +59,7 @@ func TestAStableURLIsPrivatelyCached(t *testing.T) {
 }
 
 // Two processes have one key, as two replicas of a program have.
-func TestProcessesWithOneKeyReturnOneURL(t *testing.T) {
+func TestSignedURLStableInTwoProcesses(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	sign := func(at time.Time) *storage.SignedURL {
 		d := memstore.NewDriver(memstore.Config{

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestASignedPartIsStoredAsItWasSigned(t *testing.T) {
+// A signed part is stored as it was signed.
+func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())
 	require.NoError(t, err)

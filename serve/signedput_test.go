@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-func TestASignedUploadIsStoredAsItWasSigned(t *testing.T) {
+// A signed upload is stored as it was signed.
+func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a b/c", storage.WithContentType("image/png"), storage.WithCacheControl("no-store"), storage.WithStorageClass("COLD"),
 		storage.WithContentDisposition("inline"), storage.WithContentEncoding("gzip"), storage.WithContentLanguage("fr"),
@@ -43,7 +44,8 @@ func TestASignedUploadIsStoredAsItWasSigned(t *testing.T) {
 	s.holds("a b/c", "123456789")
 }
 
-func TestASignedUploadCanMakeAPublicObject(t *testing.T) {
+// A signed upload can make a public object.
+func TestSignedUploadOfPublicObject(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithPublicRead())
 	without := *u
@@ -54,7 +56,8 @@ func TestASignedUploadCanMakeAPublicObject(t *testing.T) {
 	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
 }
 
-func TestAnUploadIsRefusedByItsHeaders(t *testing.T) {
+// An upload is refused by its headers.
+func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4), storage.WithContentType("image/png"))
 	plain := s.upload("a", storage.WithContentType("image/png"))
@@ -99,7 +102,8 @@ func TestAnUploadIsRefusedByItsHeaders(t *testing.T) {
 	}
 }
 
-func TestABodyOfAnotherLengthStoresNothing(t *testing.T) {
+// A body of another length stores nothing.
+func TestSignedUploadOfOtherLength(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4))
 	broken := errors.New("the connection broke")
@@ -131,7 +135,8 @@ func TestABodyOfAnotherLengthStoresNothing(t *testing.T) {
 	s.holds("a", "1234")
 }
 
-func TestASignedEmptyBodyIsEmpty(t *testing.T) {
+// A signed empty body is empty.
+func TestSignedUploadOfEmptyBody(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithSize(0))
 	s.refused(s.use(u, "x"), 413, "EntityTooLarge")
@@ -144,7 +149,8 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestASignedChecksumIsEnforced(t *testing.T) {
+// A signed checksum is enforced.
+func TestSignedUploadChecksum(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 	s.refused(s.use(u, "987654321"), 400, "BadDigest")
@@ -152,7 +158,8 @@ func TestASignedChecksumIsEnforced(t *testing.T) {
 	require.Equal(t, 200, s.use(u, "123456789").Code)
 }
 
-func TestASignedCreateNeverOverwrites(t *testing.T) {
+// A signed create never overwrites.
+func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.IfAbsent())
 	require.Equal(t, "*", u.Header.Get("If-None-Match"))
@@ -168,7 +175,7 @@ func TestASignedCreateNeverOverwrites(t *testing.T) {
 }
 
 // A body streams to the store: the handler holds none of it back.
-func TestAnUploadIsStreamed(t *testing.T) {
+func TestSignedUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
 	var maximum int64
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver { return &drain{Driver: d, read: &maximum} }))

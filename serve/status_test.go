@@ -24,7 +24,8 @@ func refusing(err error) downloading {
 	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) { return nil, err }
 }
 
-func TestErrorsAreStatuses(t *testing.T) {
+// Errors have their statuses.
+func TestObjectErrorStatus(t *testing.T) {
 	for code, status := range map[storage.Code]int{
 		storage.ObjectNotFound:      http.StatusNotFound,
 		storage.InvalidArgument:     http.StatusBadRequest,
@@ -65,7 +66,8 @@ func TestErrorsAreStatuses(t *testing.T) {
 	})
 }
 
-func TestAKeyThatCannotBe(t *testing.T) {
+// A key that no object can have is a bad request.
+func TestObjectInvalidKey(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		for _, key := range []string{"", "..", "a/../b", "\xff", strings.Repeat("k", 1025)} {
 			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, key) })
@@ -75,7 +77,8 @@ func TestAKeyThatCannotBe(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsPassedOn(t *testing.T) {
+// Retry-After is passed on.
+func TestObjectPassesOnRetryAfter(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(err), "key") })
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
@@ -136,7 +139,8 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	}{bytes.NewReader(data), io.NopCloser(nil)}, err
 }
 
-func TestAResponseThatFailsHalfwayIsShort(t *testing.T) {
+// A response that fails halfway is short.
+func TestObjectFailsHalfway(t *testing.T) {
 	rotten := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{d} }))
 	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
 		put(t, rotten, name, strings.Repeat("x", size))

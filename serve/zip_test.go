@@ -94,7 +94,8 @@ func album(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return b
 }
 
-func TestZipHasTheObjects(t *testing.T) {
+// Zip sends the objects.
+func TestZipHasObjects(t *testing.T) {
 	b := album(t)
 	url := zipped(t, b, everything(b), serve.WithDownloadName("Album 7.zip"))
 	response, body, err := fetchWhole(t, http.MethodGet, url)
@@ -117,7 +118,7 @@ func TestZipHasTheObjects(t *testing.T) {
 }
 
 // Another program extracts what Zip sends.
-func TestAnotherProgramExtractsAnArchive(t *testing.T) {
+func TestZipIsExtracted(t *testing.T) {
 	b := album(t)
 	_, body, err := fetchWhole(t, http.MethodGet, zipped(t, b, everything(b)))
 	require.NoError(t, err)
@@ -132,7 +133,8 @@ func TestAnotherProgramExtractsAnArchive(t *testing.T) {
 	require.Equal(t, "two", string(text))
 }
 
-func TestZipRefusesBeforeTheFirstByte(t *testing.T) {
+// Zip refuses before the first byte.
+func TestZipRefusesEarly(t *testing.T) {
 	b := album(t)
 	for _, row := range []struct {
 		name   string
@@ -160,7 +162,7 @@ func TestZipRefusesBeforeTheFirstByte(t *testing.T) {
 }
 
 // A client never takes a part of an archive for the whole one.
-func TestAFailureInTheMiddleOfAnArchiveIsVisible(t *testing.T) {
+func TestZipFailsInMiddle(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, b storage.Bucket, injector *faults.Injector){
 		"an object is gone": func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
 			require.NoError(t, b.Remove(t.Context(), "sub/é.txt"))
@@ -238,7 +240,7 @@ func (c *counted) Write(p []byte) (int, error) {
 }
 
 // The Content-Length is exact. The format changes at 65,535 files.
-func TestTheLengthOfAnArchiveIsExact(t *testing.T) {
+func TestZipContentLength(t *testing.T) {
 	exactLengths(t, map[string][]storage.ListEntry{
 		"one":          sized(0),
 		"some":         sized(1, 0, 70_000, 5),
@@ -249,7 +251,7 @@ func TestTheLengthOfAnArchiveIsExact(t *testing.T) {
 }
 
 // The format changes at 4 GiB, too.
-func TestTheLengthOfALargeArchiveIsExact(t *testing.T) {
+func TestZipContentLengthOfLargeArchive(t *testing.T) {
 	testserver.Further(t)
 	exactLengths(t, map[string][]storage.ListEntry{
 		"below 4 GiB":       sized(math.MaxUint32-1, 1),
@@ -291,7 +293,7 @@ func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) [
 }
 
 // 70,000 files need the format zip64, which other programs read, too.
-func TestManyFilesAreRead(t *testing.T) {
+func TestZipManyFiles(t *testing.T) {
 	testserver.Further(t)
 	var listed []storage.ListEntry
 	for i := range 70_000 {
@@ -300,7 +302,8 @@ func TestManyFilesAreRead(t *testing.T) {
 	require.Len(t, contents(t, archiveOf(t, zeroObjects{}, listed)), 70_000)
 }
 
-func TestNamesInAnArchiveAreSafe(t *testing.T) {
+// Names in an archive are safe.
+func TestZipNamesAreSafe(t *testing.T) {
 	long := strings.Repeat("é", 200)
 	for _, row := range []struct {
 		name string

@@ -73,7 +73,8 @@ func versioned(opts ...storage.OpenOption) storage.Bucket {
 	return memstore.New(append(opts, storage.WithVersioning(true))...)
 }
 
-func TestTheActionsInABrowser(t *testing.T) {
+// The actions of the page work in a browser.
+func TestBrowserActions(t *testing.T) {
 	b := signing(t, versioned)
 	putAll(t, b)
 	consoletest.Browse(
@@ -86,7 +87,8 @@ func TestTheActionsInABrowser(t *testing.T) {
 	)
 }
 
-func TestTheStatesInABrowser(t *testing.T) {
+// The page shows each state of a bucket in a browser.
+func TestBrowserStates(t *testing.T) {
 	b := signing(t, versioned)
 	putAll(t, b)
 	bucket, err := local.Open(t.TempDir(), local.Config{})
@@ -100,9 +102,9 @@ func TestTheStatesInABrowser(t *testing.T) {
 	})
 }
 
-// TestAttacksInABrowser shows what others have stored, and opens each object at the addresses that the page makes,
-// also with the objects at the origin of the page.
-func TestAttacksInABrowser(t *testing.T) {
+// The test shows what others have stored, and opens each object at the addresses that the page makes, also with
+// the objects at the origin of the page.
+func TestBrowserAttacks(t *testing.T) {
 	b := signing(t, versioned)
 	putAll(t, b)
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), console.Config{Write: true})
@@ -117,7 +119,8 @@ func TestAttacksInABrowser(t *testing.T) {
 	}
 }
 
-func TestManyKeysInABrowser(t *testing.T) {
+// The page shows many keys in a browser.
+func TestBrowserManyKeys(t *testing.T) {
 	b := memstore.New()
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -148,7 +151,7 @@ func TestManyKeysInABrowser(t *testing.T) {
 	)
 }
 
-// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+// The test takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
 func TestPictures(t *testing.T) {
 	b := signing(t, versioned)
 	dir := t.TempDir()

@@ -22,7 +22,8 @@ func (f *fixture) keys(t *testing.T) []string {
 	return keys
 }
 
-func TestANameIsChangedButNeverTaken(t *testing.T) {
+// A name is changed, but never taken from another object.
+func TestRenameReplacesNothing(t *testing.T) {
 	for _, row := range []struct {
 		name, from, to string
 		status         int
@@ -50,7 +51,8 @@ func TestANameIsChangedButNeverTaken(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatWasShownIsRemoved(t *testing.T) {
+// Only what was shown is removed.
+func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	f := start(t, writing)
 	for _, key := range []string{"a", "b", "f/1", "f/2/3", "fx"} {
 		f.put(t, key, key)
@@ -78,7 +80,8 @@ func TestOnlyWhatWasShownIsRemoved(t *testing.T) {
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 }
 
-func TestRemovedObjectsComeBack(t *testing.T) {
+// Removed objects come back.
+func TestRestoreRemovedObjects(t *testing.T) {
 	f := start(t, writing, storage.WithVersioning(true))
 	f.put(t, "a", "1")
 	f.put(t, "a", "2")
@@ -111,6 +114,7 @@ func TestRemovedObjectsComeBack(t *testing.T) {
 	require.Equal(t, "other", f.read(t, "a/b"))
 }
 
+// The tags that are sent replace all tags of the object.
 func TestTagsAreReplaced(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "a", "x", storage.WithTags(map[string]string{"old": "1"}))
@@ -120,7 +124,8 @@ func TestTagsAreReplaced(t *testing.T) {
 	require.Equal(t, [][2]string{{"new", "value"}}, f.object(t, "a").Tags)
 }
 
-func TestAnUploadReplacesOnlyIfItIsTold(t *testing.T) {
+// An upload replaces an object only if it is told to.
+func TestUploadReplacesOnlyIfTold(t *testing.T) {
 	f := start(t, writing)
 	upload := func(target string) int {
 		return f.send("PUT", "/api/upload?bucket=photos&"+target, []byte("new"), nil).Code
@@ -133,7 +138,8 @@ func TestAnUploadReplacesOnlyIfItIsTold(t *testing.T) {
 	require.Equal(t, []string{"a.txt"}, f.keys(t))
 }
 
-func TestAnUploadThatIsCutOffStoresNothing(t *testing.T) {
+// An upload that is cut off stores nothing.
+func TestUploadCutOffStoresNothing(t *testing.T) {
 	f := start(t, writing)
 	w := f.send("PUT", "/api/upload?bucket=photos&key=a", []byte("half"), func(r *http.Request) {
 		r.ContentLength = 8
@@ -142,7 +148,8 @@ func TestAnUploadThatIsCutOffStoresNothing(t *testing.T) {
 	require.Empty(t, f.keys(t))
 }
 
-func TestALinkExpires(t *testing.T) {
+// A link expires.
+func TestLinkExpires(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithSigningBaseURL(origin+"/.signed/"))
 	f.put(t, "a", "x")
 	for _, row := range []struct{ seconds, status int }{{3600, 200}, {0, 400}, {-1, 400}, {7*24*3600 + 1, 400}} {
@@ -159,7 +166,8 @@ func TestALinkExpires(t *testing.T) {
 	require.Equal(t, 501, status)
 }
 
-func TestAFolderIsMovedWithItsMarkers(t *testing.T) {
+// A folder is moved with its markers.
+func TestMoveFolderWithMarkers(t *testing.T) {
 	f := start(t, writing)
 	for _, key := range []string{"m/", "m/sub/", "m/empty/"} {
 		f.marker(t, key)
@@ -170,7 +178,8 @@ func TestAFolderIsMovedWithItsMarkers(t *testing.T) {
 	require.Equal(t, []string{"n/", "n/empty/", "n/sub/", "n/sub/z"}, f.keys(t))
 }
 
-func TestAnInterruptedMoveOfAFolderContinues(t *testing.T) {
+// An interrupted move of a folder continues.
+func TestMoveFolderContinues(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "old/a", "a")
 	f.put(t, "old/b", "mine")
@@ -186,7 +195,8 @@ func TestAnInterruptedMoveOfAFolderContinues(t *testing.T) {
 	require.Equal(t, "mine", f.read(t, "old/b"))
 }
 
-func TestAnObjectThatWasReplacedIsNotRenamed(t *testing.T) {
+// An object that was replaced is not renamed.
+func TestRenameOfReplacedObject(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "a", "1")
 	revision := f.object(t, "a").Revision

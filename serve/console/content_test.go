@@ -21,7 +21,8 @@ func (f *fixture) object(t *testing.T, key string) object {
 	return o
 }
 
-func TestABrowserRunsNothingInAnObject(t *testing.T) {
+// A browser runs nothing in an object.
+func TestContentRunsNothing(t *testing.T) {
 	const script = `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`
 	for _, row := range []struct {
 		name, key, contentType string
@@ -73,7 +74,8 @@ func TestABrowserRunsNothingInAnObject(t *testing.T) {
 	}
 }
 
-func TestAPDFIsShownOnlyAtAnOriginOfItsOwn(t *testing.T) {
+// A PDF is shown only at an origin of its own.
+func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	f.put(t, "a.pdf", "%PDF-1.7", storage.WithContentType("application/pdf"))
 	o := f.object(t, "a.pdf")
@@ -87,7 +89,8 @@ func TestAPDFIsShownOnlyAtAnOriginOfItsOwn(t *testing.T) {
 	require.Contains(t, policy, "frame-ancestors "+origin)
 }
 
-func TestTheAddressOfAnObjectLeadsToThisObjectOnly(t *testing.T) {
+// The address of an object leads to this object only.
+func TestContentAddressLeadsToOneObject(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001", Now: at(8)})
 	for _, key := range []string{"a.png", "b.png"} {
 		f.put(t, key, key, storage.WithContentType("image/png"))
@@ -130,7 +133,8 @@ func TestTheAddressOfAnObjectLeadsToThisObjectOnly(t *testing.T) {
 	})
 }
 
-func TestTheAddressOfAnObjectExpires(t *testing.T) {
+// The address of an object expires.
+func TestContentAddressExpires(t *testing.T) {
 	now := at(8)()
 	f := start(t, console.Config{Now: func() time.Time { return now }})
 	f.put(t, "a.png", "x", storage.WithContentType("image/png"))
@@ -141,7 +145,8 @@ func TestTheAddressOfAnObjectExpires(t *testing.T) {
 	require.Equal(t, 403, f.send("GET", address, nil, nil).Code)
 }
 
-func TestAFilmIsReadByRanges(t *testing.T) {
+// A film is read by ranges.
+func TestContentOfFilmByRanges(t *testing.T) {
 	f := start(t, console.Config{})
 	f.put(t, "a.mp4", "0123456789", storage.WithContentType("video/mp4"))
 	w := f.send("GET", "/"+f.object(t, "a.mp4").View, nil, func(r *http.Request) { r.Header.Set("Range", "bytes=2-4") })
@@ -149,7 +154,8 @@ func TestAFilmIsReadByRanges(t *testing.T) {
 	require.Equal(t, "234", w.Body.String())
 }
 
-func TestATextIsCutAtACharacter(t *testing.T) {
+// A text is cut at a character.
+func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 	for _, row := range []struct {
 		name, content, text string
 		shown               int

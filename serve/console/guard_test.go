@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-func TestOnlyThePageItselfIsServed(t *testing.T) {
+// Only the page itself is served.
+func TestHandlerServesOnlyPage(t *testing.T) {
 	set := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
@@ -88,7 +89,8 @@ func TestOnlyThePageItselfIsServed(t *testing.T) {
 	}
 }
 
-func TestThePageMayUseOnlyItsOwnFilesAndTheObjects(t *testing.T) {
+// The page may use only its own files and the objects.
+func TestHandlerContentSecurityPolicy(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	policy := f.send("GET", "/", nil, nil).Header().Get("Content-Security-Policy")
 	require.Contains(t, policy, "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; ")
@@ -98,7 +100,8 @@ func TestThePageMayUseOnlyItsOwnFilesAndTheObjects(t *testing.T) {
 	require.NotContains(t, policy, "unsafe")
 }
 
-func TestAPageThatMayOnlyReadRefusesEachChange(t *testing.T) {
+// A page that may only read refuses each change.
+func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithVersioning(true))
 	f.put(t, "a", "text")
 	for _, row := range [][2]string{
@@ -117,7 +120,8 @@ func TestAPageThatMayOnlyReadRefusesEachChange(t *testing.T) {
 	require.Equal(t, "text", f.read(t, "a"))
 }
 
-func TestAnApplicationDecidesWhoMayUseThePage(t *testing.T) {
+// An application decides who may use the page.
+func TestHandlerAuthorize(t *testing.T) {
 	f := start(t, console.Config{Authorize: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Cookie") == "session=1" {
 			return true
@@ -130,7 +134,8 @@ func TestAnApplicationDecidesWhoMayUseThePage(t *testing.T) {
 	require.Equal(t, 200, f.send("GET", "/", nil, func(r *http.Request) { r.Header.Set("Cookie", "session=1") }).Code)
 }
 
-func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+// A configuration that cannot work is refused.
+func TestHandlerRefusesConfig(t *testing.T) {
 	for _, c := range []console.Config{
 		{Token: "a/b"}, {Token: "é"}, {ContentURL: "127.0.0.1:9001"}, {ContentURL: "http://a.example/path"},
 		{ContentURL: "http://a.example; script-src *"}, {ContentURL: "javascript://x"},

@@ -86,7 +86,8 @@ func (p *largePage) open() (n int) {
 	return n
 }
 
-func TestALargeFileIsUploadedToABucketOfAnyName(t *testing.T) {
+// A large file is uploaded to a bucket of any name.
+func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 	for _, name := range []string{"photos", "photos:", "file:///srv/files#2026/", "s3://photos/a%2Fb", "Größe ?"} {
 		t.Run(name, func(t *testing.T) {
 			p := newLargePage(t, name, memstore.New(), console.Config{})
@@ -117,7 +118,8 @@ func (d withoutConditions) Describe() driver.Description {
 	return desc
 }
 
-func TestALargeFileIsUploadedToAStoreWithoutConditions(t *testing.T) {
+// A large file is uploaded to a store without conditions.
+func TestLargeUploadWithoutConditions(t *testing.T) {
 	b := engine.New(withoutConditions{memstore.NewDriver(memstore.Config{})})
 	p := newLargePage(t, "photos", b, console.Config{})
 	status, id := p.begin("")
@@ -127,7 +129,8 @@ func TestALargeFileIsUploadedToAStoreWithoutConditions(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, status)
 }
 
-func TestUploadsThatAreNotCompleteAreAborted(t *testing.T) {
+// Uploads that are not complete are aborted.
+func TestLargeUploadSweep(t *testing.T) {
 	now := at(8)()
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
 	_, _ = p.begin("")
@@ -139,7 +142,8 @@ func TestUploadsThatAreNotCompleteAreAborted(t *testing.T) {
 	require.NoError(t, p.page.Close(t.Context()))
 }
 
-func TestAnUploadThatTakesDaysIsAbortedToo(t *testing.T) {
+// An upload that takes days is aborted, too.
+func TestLargeUploadSweepAfterDays(t *testing.T) {
 	now := at(8)()
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
 	_, id := p.begin("")
@@ -152,7 +156,8 @@ func TestAnUploadThatTakesDaysIsAbortedToo(t *testing.T) {
 	require.Zero(t, p.open())
 }
 
-func TestThePageTakesLargeFilesInOneWayOnly(t *testing.T) {
+// The page takes large files in one way only.
+func TestLargeUploadHasOneWay(t *testing.T) {
 	p := newLargePage(t, "photos", memstore.New(), console.Config{})
 	for _, way := range []string{"/tickets", "/tus/", "/", "/s3/params?filename=a", "/sub%2Flarge.bin"} {
 		for _, method := range []string{"POST", "GET", "DELETE"} {

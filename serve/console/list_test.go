@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-func TestAFolderIsListedInPages(t *testing.T) {
+// A folder is listed in pages.
+func TestListPages(t *testing.T) {
 	f := start(t, console.Config{})
 	for i := range 1500 {
 		f.put(t, fmt.Sprintf("f/%04d", i), "x")
@@ -37,7 +38,8 @@ func TestAFolderIsListedInPages(t *testing.T) {
 	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"}, listed("prefix", "f/149", "limit", "3").keys(), "a search")
 }
 
-func TestAMissingBucketIsNotFound(t *testing.T) {
+// A missing bucket is not found.
+func TestListMissingBucket(t *testing.T) {
 	f := start(t, console.Config{})
 	for _, view := range []string{"bucket", "list", "removed", "versions", "object", "text"} {
 		w := f.send("GET", "/api/"+view+"?bucket=others&key=a", nil, nil)
@@ -46,7 +48,8 @@ func TestAMissingBucketIsNotFound(t *testing.T) {
 	}
 }
 
-func TestRemovedObjectsAreListedInPages(t *testing.T) {
+// Removed objects are listed in pages.
+func TestListRemovedObjectsInPages(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithVersioning(true))
 	for i := range 1200 {
 		key := fmt.Sprintf("%04d", i)
@@ -65,7 +68,8 @@ func TestRemovedObjectsAreListedInPages(t *testing.T) {
 	require.False(t, second.Partial)
 }
 
-func TestObjectsThatAreKeptForATimeAreListedInPages(t *testing.T) {
+// Objects that are kept for a time are listed in pages.
+func TestListSoftDeletedObjectsInPages(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithSoftDelete(time.Hour))
 	for _, key := range []string{"a", "b", "c"} {
 		f.put(t, key, "1")
@@ -79,7 +83,8 @@ func TestObjectsThatAreKeptForATimeAreListedInPages(t *testing.T) {
 	require.Equal(t, []string{"c"}, rest.keys())
 }
 
-func TestThePageKnowsWhatTheBucketCanDo(t *testing.T) {
+// The page knows what the bucket can do.
+func TestInfoHasFeatures(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		opts     []storage.OpenOption
@@ -105,7 +110,8 @@ func TestThePageKnowsWhatTheBucketCanDo(t *testing.T) {
 	}
 }
 
-func TestAnExtensionHasTheSameGuard(t *testing.T) {
+// An extension has the same guard.
+func TestConfigAPIHasSameGuard(t *testing.T) {
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) })
 	f := start(
 		t,

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-func TestAllBucketsOfAnAccountAreShown(t *testing.T) {
+// All buckets of an account are shown.
+func TestSourceShowsAllBuckets(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	_, err := service.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))

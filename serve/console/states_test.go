@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-func TestStatesInMemory(t *testing.T) {
+// The states in memory pass the suite of States.
+func TestMemoryStates(t *testing.T) {
 	uploadstest.RunStates(t, func(*testing.T) uploads.States { return &memoryStates{now: time.Now} })
 }
