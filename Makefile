@@ -237,7 +237,7 @@ layers: ## the whole suite over the layers of two stores and the encryption, on 
 	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only minio,azurite,versitygw -- sh -ec ' \
 		$(GO) test $(TESTFLAGS) -tags omnibucket_sdks -count 1 -timeout 60m -run "^TestFurtherConformance" ./layers/overlay ./layers/mirror; \
 		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurther(ConformanceOfAServerOverAnotherStore|StoresPassTheTestsOfThisPackage)" ./providers/s3 ./s3server; \
-		cd layers/encrypt; $(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^(TestConformanceOverAzurite|TestConformanceWithKeysOfServices|TestAServerOfS3OverEncryptedStores)$$" .'
+		cd layers/encrypt; $(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^(TestConformanceOverAzurite|TestConformanceWithKeysOfServices|TestS3ServerOverEncryptedStores)$$" .'
 
 removals: ## each job that removes × each pair of ends × each listing, each reason at each end, and killed calls with restored snapshots, in memory and in directories
 	OMNIBUCKET_REMOVALS=all $(GO) test -count 1 -timeout 60m -run '^Test((Killed)?JobsNeverRemoveTheLastCopy|ReasonsNeverRemoveMore)$$' ./layers

@@ -190,7 +190,7 @@ var buildingWrites = []buildingWrite{
 
 // A call that reads in order to write never reads the object of a store that lags. The primary does not answer some
 // of the reads, or any.
-func TestBuildingWriteNeverReadsTheStoreThatLags(t *testing.T) {
+func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	for stack, open := range laggingStacks {
 		t.Run(stack, func(t *testing.T) {
 			requireNewest(t, buildingWrites, func(s *laggingStack) storage.Bucket { return s.bucket(open(s)) })
@@ -199,7 +199,7 @@ func TestBuildingWriteNeverReadsTheStoreThatLags(t *testing.T) {
 }
 
 // A copy by StreamCopy never reads the object of a store that lags, either.
-func TestStreamCopyNeverReadsTheStoreThatLags(t *testing.T) {
+func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
 	writes := slices.DeleteFunc(slices.Clone(buildingWrites), func(w buildingWrite) bool {
 		return !strings.HasPrefix(w.name, "Copy") && w.name != "Append"
 	})

@@ -16,8 +16,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// One store in two places of a chain would be emptied by the one layer and filled by the other.
-func TestLayersOfTwoStoresInOneChain(t *testing.T) {
+// Layers of two stores refuse a store that the chain has already. One store in two places of a chain would be
+// emptied by the one layer and filled by the other.
+func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 	a := memstore.New()
 	b := memstore.New()
 	mirrored := func(second storage.Bucket) driver.Layer {
@@ -82,7 +83,8 @@ var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, err
 	"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
 }
 
-func TestALayerOfTwoStoresRefusesAStoreWithoutOrder(t *testing.T) {
+// A layer of two stores refuses a store without order.
+func TestLayersOfTwoStoresNeedOrder(t *testing.T) {
 	ordered := memstore.Config{}
 	unordered := memstore.Config{AnyOrder: true}
 	for name, row := range map[string]struct{ own, other memstore.Config }{
@@ -117,7 +119,8 @@ func (f folderOrdered) Describe() driver.Description {
 	return d
 }
 
-func TestALayerOfTwoStoresSortsAFolderOrder(t *testing.T) {
+// A layer of two stores sorts a folder order.
+func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
 	for name, of := range layersOfTwoStores {
 		t.Run(name, func(t *testing.T) {
 			layer, err := of(engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}))

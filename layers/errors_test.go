@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
+// An error of one of two stores names the call.
+func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	testserver.Slow(t)
 	stores := map[string]func(t *testing.T, failing ...storage.OpenOption) storage.Bucket{
 		"the old store of an overlay": func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
@@ -82,8 +83,9 @@ func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
 	}
 }
 
-// The outer one would take the revisions, markers and notes of the inner one for its own.
-func TestTwoLayersOfAKindAreRefused(t *testing.T) {
+// Two layers of a kind are refused. The outer one would take the revisions, markers and notes of the inner one for
+// its own.
+func TestLayersOfTwoStoresRefuseOwnKind(t *testing.T) {
 	for name, layer := range map[string]func() (driver.Layer, error){
 		"overlay": func() (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
 		"mirror":  func() (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },

@@ -16,7 +16,7 @@ import (
 )
 
 // Each layer of two stores lists alike over the other one, also with a prefix that is a key.
-func TestLayersOfTwoStoresListOverOneAnother(t *testing.T) {
+func TestLayersOfTwoStoresList(t *testing.T) {
 	m, err := mirror.New(memstore.New(), mirror.Config{})
 	require.NoError(t, err)
 	o, err := overlay.New(memstore.New(), overlay.Config{})

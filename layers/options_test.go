@@ -26,7 +26,7 @@ func openShared(d driver.Driver) func(opts ...storage.OpenOption) storage.Bucket
 
 // A layer may be added to a bucket that keeps what is replaced or removed. It is kept in that store, which has it when
 // the layer is taken away.
-func TestAStoreKeepsUnderALayerWhatItsOptionsSay(t *testing.T) {
+func TestLayersKeepOptionsOfStore(t *testing.T) {
 	stores := map[string]func(t *testing.T) driver.Driver{
 		"memory": func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
 		"directory": func(t *testing.T) driver.Driver {

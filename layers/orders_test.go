@@ -58,7 +58,8 @@ func TestConformance(t *testing.T) {
 	}))
 }
 
-func TestReadsFromTheCacheAreNotLimited(t *testing.T) {
+// Reads from the cache are not limited.
+func TestLimitIgnoresReadsFromCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate, size = 1 << 10, 10 << 10
 		slow := newLimit(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate}), Requests: limit.Requests{Reads: 0.1}})
@@ -76,7 +77,8 @@ func TestReadsFromTheCacheAreNotLimited(t *testing.T) {
 	})
 }
 
-func TestAWriteThatIsRefusedDoesNotWait(t *testing.T) {
+// A write that is refused does not wait.
+func TestLimitIgnoresRefusedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := newLimit(t, limit.Config{Requests: limit.Requests{Writes: 0.001}})
 		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(readonly.New(readonly.Config{})))

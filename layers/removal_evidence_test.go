@@ -31,7 +31,7 @@ func (w *world) store(name, key, text string) {
 
 // A backup replaces what its end has. If that end is the source or the destination by another address, it would replace
 // what the job transfers, or save nothing.
-func TestABackupIsAnotherPlace(t *testing.T) {
+func TestBackupMustBeOtherPlace(t *testing.T) {
 	for name, backup := range map[string]string{"at the source's place": "first",
 		"at the destination's place": "third"} {
 		for job, opts := range map[string][]transfer.Option{
@@ -55,7 +55,7 @@ func TestABackupIsAnotherPlace(t *testing.T) {
 }
 
 // A folder of the destination that looks like its top is no reason that a backup fails, which has no folders yet.
-func TestABackupHasNoFoldersYet(t *testing.T) {
+func TestBackupHasNoFoldersYet(t *testing.T) {
 	for name, excluded := range map[string]bool{"a directory beside": false,
 		"an excluded directory in the destination": true} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestABackupHasNoFoldersYet(t *testing.T) {
 }
 
 // One bucket may have two names in one account, as with Garage.
-func TestTwoNamesOfOneBucket(t *testing.T) {
+func TestJobsKnowBucketByTwoNames(t *testing.T) {
 	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	w := &world{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
 	w.store("first", "a", "a")
@@ -110,7 +110,7 @@ func (s withAlias) Driver(name string) (driver.Driver, error) {
 }
 
 // The second store of a mirror may miss a write, or have what the primary has lost.
-func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
+func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault []faults.Rule
 		lost  string // by the primary
@@ -150,7 +150,7 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 }
 
 // A refusal of an end is no reason to refuse a job that needs none of it.
-func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
+func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	refuses := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
 	}
@@ -177,7 +177,7 @@ func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
 func errOf(err error) error { return &storage.Error{Code: storage.Internal, Err: err} }
 
 // A question whose answer was lost leaves no object.
-func TestAQuestionLeavesNoObject(t *testing.T) {
+func TestQuestionLeavesNoObject(t *testing.T) {
 	w := newWorld(t, "memory")
 	w.store("first", "a", "a")
 	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
@@ -187,7 +187,7 @@ func TestAQuestionLeavesNoObject(t *testing.T) {
 }
 
 // The keys of a source that lies in the destination have other ranges there.
-func TestAShardOfANestedSourceRemovesNothing(t *testing.T) {
+func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	for shard := range 2 {
 		w := newWorld(t, "directory")
 		w.store("first", "z/a", "a")
@@ -201,7 +201,7 @@ func TestAShardOfANestedSourceRemovesNothing(t *testing.T) {
 
 // A question that is put into an overlay appears in its old store, which may be the source by another address, and of
 // which the source may be a folder.
-func TestTheOldStoreOfAnOverlayIsNoOtherPlace(t *testing.T) {
+func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
 	for name, prefixes := range map[string]struct{ dst, src string }{
 		"the old store":             {"", ""},
 		"a folder of the old store": {"", "a/"},
@@ -263,7 +263,7 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 
 // A server does not pass on the context of a question. The layer below it knows one by its key, so that each store of
 // the layer gets it, also if the other end is only read.
-func TestAServedLayerIsNoOtherPlaceThanItsSecondStore(t *testing.T) {
+func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	layers := map[string]func(other storage.Bucket) (driver.Layer, error){
 		"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
@@ -327,7 +327,7 @@ func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) 
 
 // A job that was killed may have left a question in the new store only. It can be removed, although the old store takes
 // no writes.
-func TestAQuestionThatOnlyTheNewStoreHasCanBeRemoved(t *testing.T) {
+func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
 	fresh := memstore.NewDriver(memstore.Config{})
 	old := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {

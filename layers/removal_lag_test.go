@@ -43,7 +43,7 @@ func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector)
 }
 
 // A listing of a store that lags is no reason to remove an object, or to leave one out.
-func TestALaggingListingRemovesNothing(t *testing.T) {
+func TestListLaggingRemovesNothing(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	aged := []transfer.Option{transfer.WithNow(func() time.Time { return now })}
 	backup := func(t *testing.T) storage.Bucket {
@@ -125,7 +125,7 @@ func overlayOver(old storage.Bucket) (storage.Bucket, error) {
 }
 
 // Other reads of the bucket fail over all the same.
-func TestAListingFailsOverForWhatRemovesNothing(t *testing.T) {
+func TestListFailsOverIfNothingIsRemoved(t *testing.T) {
 	b, _ := newLaggingMirror(t)
 	var keys []string
 	for e, err := range b.List(t.Context()) {

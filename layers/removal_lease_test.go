@@ -15,7 +15,7 @@ import (
 )
 
 // A job may reach the store of its lease by another address: it neither removes, replaces nor copies the lease.
-func TestALeaseIsKnownByAnotherAddress(t *testing.T) {
+func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 	leases := map[string]func(w *world) (storage.Bucket, string){
 		"of a bucket": func(w *world) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
 		"of a folder": func(w *world) (storage.Bucket, string) { return storage.Prefixed(w.bucket("first"), "in/"), "lease" },

@@ -14,7 +14,7 @@ import (
 )
 
 // A directory that is mounted in the other end, or a part of it, is one place with its own path.
-func TestAMountedDirectoryIsOnePlace(t *testing.T) {
+func TestMountedDirectoryIsOnePlace(t *testing.T) {
 	ends := map[string]func(t *testing.T, path string) transfer.End{
 		"a directory": func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) },
 		"a bucket": func(t *testing.T, path string) transfer.End {

@@ -42,7 +42,8 @@ func theirs(number int) []byte {
 	return fmt.Appendf(nil, "a pack of another program, number %d", number)
 }
 
-func TestFilesOfOthersThatLookLikeBlocksStay(t *testing.T) {
+// Files of others that look like blocks stay.
+func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	paths := addressed(t, dir, 20, theirs)
 	paths = append(paths, filepath.Join(dir, "ab", "tmp-0"))
@@ -63,7 +64,8 @@ func TestFilesOfOthersThatLookLikeBlocksStay(t *testing.T) {
 	require.DirExists(t, empty)
 }
 
-func TestBlocksOfFormerReleasesAreRemoved(t *testing.T) {
+// Open removes blocks of former releases.
+func TestOpenRemovesOldBlocks(t *testing.T) {
 	dir := t.TempDir()
 	paths := addressed(t, dir, 30, func(number int) []byte {
 		switch number {
@@ -87,8 +89,8 @@ func TestBlocksOfFormerReleasesAreRemoved(t *testing.T) {
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
 }
 
-// A directory with a million of them is not read as a whole.
-func TestAnotherProgramsFilesAreReadNoFurther(t *testing.T) {
+// A directory of another program, which may have a million files, is not read as a whole.
+func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
 	paths := addressed(t, dir, 300, func(number int) []byte {
 		if number%2 == 0 {
@@ -106,7 +108,8 @@ func TestAnotherProgramsFilesAreReadNoFurther(t *testing.T) {
 	require.Greater(t, remaining, 200)
 }
 
-func TestTheFolderOfTheBlocksHasAMark(t *testing.T) {
+// The folder of the blocks has a mark.
+func TestOpenNeedsMarkInFolder(t *testing.T) {
 	for name, row := range map[string]struct {
 		files map[string]string // in the folder
 		code  storage.Code
@@ -140,7 +143,8 @@ func TestTheFolderOfTheBlocksHasAMark(t *testing.T) {
 	}
 }
 
-func TestACacheAndItsBucketAreApart(t *testing.T) {
+// A cache and its bucket are apart.
+func TestOpenRefusesCacheInBucket(t *testing.T) {
 	for name, row := range map[string]struct {
 		bucket, cache string
 		refused       bool

@@ -24,7 +24,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestPinnedReadsAreServedFromTheDisk(t *testing.T) {
+// Pinned reads are served from the disk.
+func TestGetPinnedFromDisk(t *testing.T) {
 	for _, row := range []struct {
 		name           string
 		trustFor       time.Duration
@@ -62,7 +63,8 @@ func span(size, offset, length int64) (from, to int64) {
 	return offset, offset + length
 }
 
-func TestOnlyMissingBlocksAreFetched(t *testing.T) {
+// Only missing blocks are fetched.
+func TestGetFetchesMissingBlocks(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 10_000, 0)
 	f.get(t, a, 2500, 10)   // block 2
@@ -75,7 +77,8 @@ func TestOnlyMissingBlocksAreFetched(t *testing.T) {
 	require.Len(t, f.files(t), 8)
 }
 
-func TestReadsWithoutARevisionPassTheCache(t *testing.T) {
+// Reads without a revision pass the cache.
+func TestGetWithoutRevision(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Hour})
 	a := f.put(t, "a", 5000, 0)
 	for range 2 {
@@ -88,7 +91,8 @@ func TestReadsWithoutARevisionPassTheCache(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
-func TestUnpinnedReadsAreServedFromTheDisk(t *testing.T) {
+// Unpinned reads are served from the disk.
+func TestGetUnpinnedFromDisk(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		size        int
@@ -134,7 +138,8 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 	return attrs, err
 }
 
-func TestAnUnpinnedReadOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
+// An unpinned read of an object that is replaced meanwhile returns one of both.
+func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		size     int // before
@@ -176,7 +181,8 @@ func (a answering) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, body, err
 }
 
-func TestTheProvidersOwnAnswerIsThatOfARequest(t *testing.T) {
+// The provider's own response is that of a request.
+func TestGetNativeAttrs(t *testing.T) {
 	for _, unpinned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unpinned %v", unpinned), func(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{Unpinned: unpinned})
@@ -194,8 +200,9 @@ func TestTheProvidersOwnAnswerIsThatOfARequest(t *testing.T) {
 	}
 }
 
-// Two versions of the same bytes may have one revision, as on S3: each has attributes of its own.
-func TestAVersionThatIsPinnedToItsRevisionIsServedFromTheDisk(t *testing.T) {
+// A version that is pinned to its revision is served from the disk. Two versions of the same bytes may have one
+// revision, as on S3: each has attributes of its own.
+func TestGetPinnedVersionFromDisk(t *testing.T) {
 	for _, trustFor := range []time.Duration{0, time.Hour} {
 		t.Run(fmt.Sprint(trustFor), func(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{BlockBytes: 1000, TrustFor: trustFor})
@@ -245,7 +252,8 @@ func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, body, err
 }
 
-func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
+// Another revision has other blocks.
+func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
 	f := open(t, Config{})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, -1)
@@ -273,7 +281,8 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return c.Driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 }
 
-func TestNoOtherRevisionIsKeptIfTheStoreIgnoresConditions(t *testing.T) {
+// No other revision is kept if the store ignores conditions.
+func TestGetKeepsNoOtherRevision(t *testing.T) {
 	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, 1000)
@@ -285,7 +294,8 @@ func TestNoOtherRevisionIsKeptIfTheStoreIgnoresConditions(t *testing.T) {
 	require.Len(t, f.files(t), 1)
 }
 
-func TestATrustedRevisionIsConfirmedAgain(t *testing.T) {
+// A trusted revision is confirmed again.
+func TestTrustForEnds(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Minute})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, -1)
@@ -299,7 +309,8 @@ func TestATrustedRevisionIsConfirmedAgain(t *testing.T) {
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
 }
 
-func TestDamagedBlocksAreFetchedAgain(t *testing.T) {
+// Damaged blocks are fetched again.
+func TestGetRefetchesDamagedBlocks(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
 		"a byte is flipped": func(path string) error {
 			data, err := os.ReadFile(path)
@@ -331,7 +342,8 @@ func TestDamagedBlocksAreFetchedAgain(t *testing.T) {
 	}
 }
 
-func TestBlocksAreRemovedLeastRecentlyUsedFirst(t *testing.T) {
+// The least recently used blocks are removed first.
+func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	const most = 40 * (blockBytes + headerBytes)
 	f := open(t, Config{MaxBytes: most})
 	a := f.put(t, "a", 200*blockBytes, 0)
@@ -370,7 +382,8 @@ func (f *fixture) bytes(t *testing.T) (total int64) {
 	return total
 }
 
-func TestABlockLargerThanTheCacheIsNotKept(t *testing.T) {
+// A block larger than the cache is not kept.
+func TestMaxBytesBelowBlock(t *testing.T) {
 	f := open(t, Config{MaxBytes: 500})
 	a := f.put(t, "a", 3000, 0)
 	for range 2 {
@@ -381,7 +394,8 @@ func TestABlockLargerThanTheCacheIsNotKept(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
-func TestSeveralProcessesShareADirectory(t *testing.T) {
+// Several processes share a directory.
+func TestOpenByProcesses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	store := memstore.NewDriver(memstore.Config{})
 	var processes []*fixture
@@ -418,7 +432,8 @@ type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }
 
-func TestBucketsAndKeysAreApart(t *testing.T) {
+// Blocks of different buckets, keys and revisions have different names.
+func TestBlockNamesAreApart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	one := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	names := map[string]bool{}
@@ -446,7 +461,8 @@ func TestBucketsAndKeysAreApart(t *testing.T) {
 	require.Equal(t, []string{dir}, files)
 }
 
-func TestFilesAreForTheirOwnerOnly(t *testing.T) {
+// Files are for their owner only.
+func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows: files have no such modes")
 	}
@@ -485,7 +501,8 @@ func TestOpenRefusesBadArguments(t *testing.T) {
 	}
 }
 
-func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
+// Open removes the remains of a killed process.
+func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	blocks := filepath.Join(dir, blocksFolder)
@@ -503,7 +520,8 @@ func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
 	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, leftovers)
 }
 
-func TestADirectoryThatFailsDoesNotFailReads(t *testing.T) {
+// A directory that fails does not fail reads.
+func TestGetWithFailingDirectory(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 3000, 0)
 	f.get(t, a, 0, -1)
@@ -515,7 +533,8 @@ func TestADirectoryThatFailsDoesNotFailReads(t *testing.T) {
 	}
 }
 
-func TestAReaderAtReadsFromTheDisk(t *testing.T) {
+// A ReaderAt reads from the disk.
+func TestReaderAtFromDisk(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Minute})
 	f.put(t, "a", 50_000, 0)
 	for run, gets := range []int{1, 0} {
@@ -535,7 +554,7 @@ func TestAReaderAtReadsFromTheDisk(t *testing.T) {
 }
 
 // The engine asks again when it refuses a feature, also while other calls read.
-func TestDescribeMayBeCalledWhileOthersRead(t *testing.T) {
+func TestDescribeDuringReads(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 1000, 0)
 	d := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
@@ -547,7 +566,8 @@ func TestDescribeMayBeCalledWhileOthersRead(t *testing.T) {
 	group.Wait()
 }
 
-func TestADropInTheMiddleIsResumed(t *testing.T) {
+// A drop in the middle is resumed.
+func TestGetResumesAfterDrop(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 10_000, 0)
 	f.store.Set(faults.Cut(faults.Get, 2500).Nth(1))
@@ -583,7 +603,8 @@ func ExampleOpen() {
 	// Output: foot true
 }
 
-func TestADescriptionMayBeAskedForDuringReads(t *testing.T) {
+// A description may be asked for during reads.
+func TestDescribeConcurrently(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 3000, 0)
 	var group sync.WaitGroup
@@ -614,7 +635,8 @@ func (forbidding) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.R
 	return nil, nil, storage.PermissionDenied
 }
 
-func TestOtherCredentialsAreNotTrusted(t *testing.T) {
+// Other credentials are not trusted.
+func TestTrustForOtherCredentials(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
 	a := f.put(t, "a", 3000, 0)
@@ -626,7 +648,7 @@ func TestOtherCredentialsAreNotTrusted(t *testing.T) {
 }
 
 // Blocks that are being written count, although no scan finds them yet.
-func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
+func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 	f := open(t, Config{MaxBytes: 4 * blockBytes})
 	for i := range 10 {
 		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
@@ -635,8 +657,9 @@ func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
 	require.True(t, f.cache.makeRoom(blockBytes))
 }
 
-// A disk that is smaller than MaxBytes would keep its first blocks, and no others, for ever.
-func TestBlocksGiveWayOnAFullDisk(t *testing.T) {
+// Blocks are removed if the disk is full. A disk that is smaller than MaxBytes would keep its first blocks, and no
+// others, for ever.
+func TestMaxBytesOnFullDisk(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 32*blockBytes, 0)
 	f.get(t, a, 0, -1)
@@ -656,9 +679,9 @@ func TestBlocksGiveWayOnAFullDisk(t *testing.T) {
 	}
 }
 
-// A fault on the way is not made permanent: the bytes of a whole read have to match the object's
-// checksum.
-func TestBlocksOfADamagedReadAreNotKept(t *testing.T) {
+// Blocks of a damaged read are not kept. A fault on the way is not made permanent: the bytes of a whole read have
+// to match the object's checksum.
+func TestGetKeepsNoDamagedBlocks(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 3500, 0)
 	f.store.Set(faults.Corrupt(faults.Get, 1500).Nth(1))

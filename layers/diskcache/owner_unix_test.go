@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestADirectoryOfAnotherUserIsRefused(t *testing.T) {
+// A directory of another user is refused.
+func TestOpenRefusesDirectoryOfOtherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory away")
 	}

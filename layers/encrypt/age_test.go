@@ -46,7 +46,8 @@ func identities(t testing.TB) map[string]struct {
 
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
-func TestAgeDecryptsWhatIsStored(t *testing.T) {
+// The tool age decrypts what is stored.
+func TestAgeDecryptsStoredObject(t *testing.T) {
 	for name, keys := range identities(t) {
 		s := newStore()
 		b := s.open(t, encrypt.NewKeys([]age.Recipient{keys.recipient}, []age.Identity{keys.identity}))
@@ -86,7 +87,8 @@ func asObject(t testing.TB, file []byte, key string, identity age.Identity) stor
 	}}
 }
 
-func TestFilesOfAgeAreRead(t *testing.T) {
+// Files of age are read.
+func TestAgeFilesAreRead(t *testing.T) {
 	for name, keys := range identities(t) {
 		s := newStore()
 		b := s.open(t, encrypt.NewKeys(nil, []age.Identity{keys.identity}))
@@ -109,7 +111,8 @@ func TestFilesOfAgeAreRead(t *testing.T) {
 	}
 }
 
-func TestKeysThatOnlyWrite(t *testing.T) {
+// Keys without an identity only write.
+func TestKeysForWriting(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	s := newStore()

@@ -82,8 +82,8 @@ func changed(text string, i int) string {
 	return string(data)
 }
 
-// Keys of a key management service prove the bucket, too.
-func TestKeysOfAgeProveOnlyTheNameOfAnObject(t *testing.T) {
+// Keys of age prove only the name of an object. Keys of a key management service prove the bucket, too.
+func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
 	ours := newStore()
 	another := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
@@ -98,8 +98,8 @@ func TestKeysOfAgeProveOnlyTheNameOfAnObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 }
 
-// The attacker has the store, and neither the identity nor the recipient.
-func TestDamageAndAttacksAreRefused(t *testing.T) {
+// Damage and attacks are refused. The attacker has the store, and neither the identity nor the recipient.
+func TestGetRefusesDamage(t *testing.T) {
 	keys := newKeys(t)
 	const size = 3*chunk + 100
 	for _, row := range []struct {
@@ -228,7 +228,8 @@ func TestDamageAndAttacksAreRefused(t *testing.T) {
 	}
 }
 
-func TestEveryBitOfAHeaderIsChecked(t *testing.T) {
+// Every bit of a header is checked.
+func TestHeaderChecksEveryBit(t *testing.T) {
 	s := newStore()
 	content := "content"
 	b := s.open(t, newKeys(t))
@@ -249,7 +250,8 @@ func TestEveryBitOfAHeaderIsChecked(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-func TestEveryByteOfABodyIsChecked(t *testing.T) {
+// Every byte of a body is checked.
+func TestBodyChecksEveryByte(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	upload(t, b, "a", "the content")
@@ -267,7 +269,7 @@ func TestEveryByteOfABodyIsChecked(t *testing.T) {
 }
 
 // A range of an object that was cut off is refused, wherever it is.
-func TestRangesOfAnObjectThatWasCutOff(t *testing.T) {
+func TestRangeOfTruncatedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	content := text(4 * chunk)
@@ -307,7 +309,7 @@ func TestRangesOfAnObjectThatWasCutOff(t *testing.T) {
 }
 
 // The last chunk is read once: the requests are those without the layer, and one for each object.
-func TestRangesCostOneRequestMoreForEachObject(t *testing.T) {
+func TestRangeCostsOneMoreRequest(t *testing.T) {
 	for name, row := range map[string]struct {
 		writer bool // the bucket that reads has written the object
 		size   int
@@ -354,7 +356,7 @@ func TestRangesCostOneRequestMoreForEachObject(t *testing.T) {
 }
 
 // A range that meets the replacement of its object is that of one of both.
-func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
+func TestRangeOfReplacedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	contents := []string{text(3 * chunk), text(5 * chunk)}
@@ -376,7 +378,8 @@ func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
 	require.Equal(t, contents[1][5:15], string(got))
 }
 
-func TestNothingPlainIsStored(t *testing.T) {
+// Nothing plain is stored.
+func TestPutStoresNothingPlain(t *testing.T) {
 	s := newStore()
 	secret := strings.Repeat("secret", 50_000)
 	b := s.open(t, newKeys(t))
@@ -394,8 +397,9 @@ func TestNothingPlainIsStored(t *testing.T) {
 	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body, "equal objects are not seen to be equal")
 }
 
-// Two bodies that one key has encrypted would show their difference.
-func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
+// A resumed upload whose body has changed has another key. Two bodies that one key has encrypted would show their
+// difference.
+func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 	for name, i := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore()
@@ -446,8 +450,9 @@ func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (drive
 	return r.Driver.PutPart(ctx, &again)
 }
 
-// A caller of the driver that does not tell where a part is would have two chunks encrypted alike.
-func TestPartsNeedTheirPlace(t *testing.T) {
+// A part needs its place. A caller of the driver that does not tell where a part is would have two chunks
+// encrypted alike.
+func TestPutPartNeedsPlace(t *testing.T) {
 	d := newLayer(t, newKeys(t))(newStore())
 	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 	require.NoError(t, err)
@@ -461,13 +466,14 @@ func TestPartsNeedTheirPlace(t *testing.T) {
 	}
 }
 
-// A second layer would replace the header of the first.
-func TestAnObjectIsEncryptedOnce(t *testing.T) {
+// An object is encrypted once. A second layer would replace the header of the first.
+func TestLayerTwiceIsRefused(t *testing.T) {
 	b := engine.New(newStore().Driver, driver.WithLayer(newLayer(t, newKeys(t))), driver.WithLayer(newLayer(t, newKeys(t))))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+// Plain objects are refused, unless the configuration permits them.
 func TestPlainObjects(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
@@ -518,7 +524,8 @@ func TestPlainObjects(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "w"}, attrs.Metadata)
 }
 
-func TestMetadataHasRoomForTheHeader(t *testing.T) {
+// Metadata has room for the header.
+func TestMetadataHasRoomForHeader(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 	for name, row := range map[string]struct {

@@ -104,7 +104,7 @@ func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 	storagetest.Run(t, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return engine.New(memstore.NewDriver(memstore.Config{}), slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
 	},
-		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum of the sender; TestDamageAndAttacksAreRefused reads what was damaged"),
+		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum of the sender; TestGetRefusesDamage reads what was damaged"),
 		storagetest.Skip("a read in progress ends with ctx", "it waits for the first bytes of a chunk that is not complete, and none is delivered unauthenticated"))
 }
 

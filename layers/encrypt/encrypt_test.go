@@ -95,14 +95,15 @@ func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
 	}
 }
 
-func TestAStoreWithoutMetadataIsUnsupported(t *testing.T) {
+// A store without metadata is unsupported.
+func TestLayerNeedsMetadata(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata})), driver.WithLayer(newLayer(t, newKeys(t))))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // A copy between two buckets with one layer stays in the store. Any other is decrypted and encrypted again.
-func TestCopiesBetweenBuckets(t *testing.T) {
+func TestCopyBetweenBuckets(t *testing.T) {
 	content := text(chunk + 1)
 	for name, row := range map[string]struct {
 		from, to func(one, other driver.Layer) []storage.OpenOption
@@ -158,7 +159,7 @@ func second(_, other driver.Layer) []storage.OpenOption {
 }
 
 // A range costs at most one chunk more at each end, and nothing is decrypted to learn a size.
-func TestRangesReadOnlyTheirChunks(t *testing.T) {
+func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	content := text(10*chunk + 5)
@@ -207,8 +208,8 @@ func (c *readCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// docs/layers.md has the order.
-func TestOrderWithACacheOnDisk(t *testing.T) {
+// The layer works with a cache on the disk in this order, which is that of docs/layers.md.
+func TestLayerWithDiskCache(t *testing.T) {
 	secret := strings.Repeat("secret", 50_000)
 	for name, encryptedOnDisk := range map[string]bool{"diskcache, then encrypt": true, "encrypt, then diskcache": false} {
 		t.Run(name, func(t *testing.T) {
@@ -243,7 +244,8 @@ func TestOrderWithACacheOnDisk(t *testing.T) {
 	}
 }
 
-func TestSizesInListings(t *testing.T) {
+// Sizes in listings are those of the plain bytes.
+func TestListSizes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	for _, size := range append(sizes, 1000*chunk+1) {
@@ -257,7 +259,7 @@ func TestSizesInListings(t *testing.T) {
 }
 
 // WithCRC32C is of the plain bytes.
-func TestTheCallersChecksumIsOfThePlainBytes(t *testing.T) {
+func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	const content, crc = "123456789", 0xe3069283
@@ -273,8 +275,8 @@ func TestTheCallersChecksumIsOfThePlainBytes(t *testing.T) {
 	require.False(t, current.CRC32C.Known, "the store has that of the encrypted bytes")
 }
 
-// The store's own address has the encrypted bytes.
-func TestThePublicAddressOfAnEncryptedBucketIsThatOfAServer(t *testing.T) {
+// The public address of an encrypted bucket is that of a server. The store's own address has the encrypted bytes.
+func TestPublicURLIsThatOfServer(t *testing.T) {
 	layer := driver.WithLayer(newLayer(t, newKeys(t)))
 	_, err := memstore.New(storage.WithPublicAccess(true), layer).PublicURL("a")
 	var e *storage.Error

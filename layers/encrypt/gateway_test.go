@@ -33,8 +33,9 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 	return []driver.Layer{cache.Layer(), newLayer(t, boundKeys{newKeys(t)})}
 }
 
-// The tests of a gateway without layers are those of each provider.
-func TestAServerOfS3OverEncryptedStores(t *testing.T) {
+// The S3 server over encrypted stores passes the tests of a gateway. The tests of a gateway without layers are
+// those of each provider.
+func TestS3ServerOverEncryptedStores(t *testing.T) {
 	for name, row := range map[string]struct {
 		open  func(t *testing.T) driver.ServiceDriver
 		lacks gatewaytest.Lacks
@@ -75,7 +76,7 @@ func (d remoteDriver) Describe() driver.Description {
 }
 
 // Records of buckets are encrypted, too. Each server leaves out the buckets of the others, and creates its own.
-func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
+func TestS3ServersShareAccount(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	services := map[string]driver.ServiceDriver{
 		"plain":    below,
@@ -112,7 +113,8 @@ func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
 	}
 }
 
-func TestLargeObjectsOfAServerOverEncryptedStores(t *testing.T) {
+// The S3 server stores large objects over encrypted stores.
+func TestS3ServerLargeObjects(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
 	onMinIO, err := s3.NewServiceDriver(t.Context(), minio.Config(t))
@@ -193,7 +195,8 @@ func (d readlessDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage
 	return d.Driver.Get(ctx, r)
 }
 
-func TestACopyOfAServerOverEncryptedStoresReadsNoBytes(t *testing.T) {
+// A copy by the S3 server over encrypted stores reads no bytes.
+func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	b, _ := serverBucket(t, driver.ServiceWithLayers(below, readless, newLayer(t, newKeys(t))))
 	upload(t, b, "from", "content")
@@ -206,8 +209,9 @@ func TestACopyOfAServerOverEncryptedStoresReadsNoBytes(t *testing.T) {
 	require.Equal(t, "content", string(got))
 }
 
-// Parts of an encrypted object are stored aside, and the object is made at the end.
-func TestMetadataWithoutRoomForTheHeaderIsRefusedBeforeTheParts(t *testing.T) {
+// Metadata without room for the header is refused before the parts. Parts of an encrypted object are stored aside,
+// and the object is made at the end.
+func TestS3ServerMetadataWithoutRoom(t *testing.T) {
 	b, _ := serverBucket(t, driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
 	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{"long": strings.Repeat("x", 1800)}))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)

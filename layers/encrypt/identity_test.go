@@ -23,7 +23,8 @@ func layerOf(t *testing.T, c encrypt.Config) driver.Layer {
 	return layer
 }
 
-func TestTheIdentityOfAStackHasTheKeys(t *testing.T) {
+// The identity of a stack depends on the keys.
+func TestStackIdentityHasKeys(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	mine, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -61,8 +62,9 @@ func TestTheIdentityOfAStackHasTheKeys(t *testing.T) {
 	}
 }
 
-// docs/layers.md permits both orders, and processes with either may share a directory.
-func TestCachesAboveAndBelowEncryptionShareNoBlock(t *testing.T) {
+// Caches above and below encryption share no block. docs/layers.md permits both orders, and processes with either
+// may share a directory.
+func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 	content := strings.Repeat("The quick brown fox. ", 10_000)
 	mine, err := age.GenerateX25519Identity()
 	require.NoError(t, err)

@@ -125,7 +125,8 @@ func once(d driver.Driver, layer driver.Layer) storage.Bucket {
 	return engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-func TestAServiceHasTheKey(t *testing.T) {
+// A service has the key.
+func TestKMSWrapsKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
@@ -166,8 +167,9 @@ func TestAServiceHasTheKey(t *testing.T) {
 	})
 }
 
-// Ranges that are read at the same time wait for one request, and share its failure, but not the end of a context.
-func TestReadsAtTheSameTimeUnwrapOnce(t *testing.T) {
+// Reads at the same time unwrap a data key once. Ranges that are read at the same time wait for one request, and
+// share its failure, but not the end of a context.
+func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
@@ -212,7 +214,8 @@ func TestReadsAtTheSameTimeUnwrapOnce(t *testing.T) {
 	})
 }
 
-func TestAnEmergencyWithoutTheService(t *testing.T) {
+// An emergency key reads objects without the service.
+func TestKMSWithEmergencyKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
@@ -259,7 +262,8 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	})
 }
 
-func TestAServiceRotatesItsVersions(t *testing.T) {
+// A service rotates its versions.
+func TestKMSRotatesVersions(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		if k.wrap == "Encrypt" {
 			return // AWS does so without a trace
@@ -280,7 +284,8 @@ func TestAServiceRotatesItsVersions(t *testing.T) {
 // hostileKeys are names that JSON, URLs and separators could confuse.
 var hostileKeys = []string{"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b"}
 
-func TestTheNameIsBoundByTheService(t *testing.T) {
+// The name is bound by the service.
+func TestKMSBindsName(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, 1)
 		dataKey := []byte("0123456789abcdef")
@@ -309,7 +314,7 @@ func TestTheNameIsBoundByTheService(t *testing.T) {
 }
 
 // A replica has the header of the first bucket.
-func TestAReplicaOfTheBucket(t *testing.T) {
+func TestKMSReplicaOfBucket(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		first := newStore()
 		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
@@ -325,7 +330,8 @@ func TestAReplicaOfTheBucket(t *testing.T) {
 	})
 }
 
-func TestAttacksWithHeadersOfAService(t *testing.T) {
+// Attacks with headers of a service fail.
+func TestKMSAttacksOnHeader(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		for _, row := range []struct {
 			name string
@@ -370,7 +376,8 @@ func TestAttacksWithHeadersOfAService(t *testing.T) {
 	})
 }
 
-func TestErrorsOfAService(t *testing.T) {
+// Errors of a service have their codes.
+func TestKMSErrors(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
@@ -378,7 +385,7 @@ func TestErrorsOfAService(t *testing.T) {
 		for state, want := range map[string]storage.Code{
 			"denied":   storage.PermissionDenied,
 			"disabled": storage.PermissionDenied,
-			"deleted":  missing[strings.TrimPrefix(t.Name(), "TestErrorsOfAService/")],
+			"deleted":  missing[strings.TrimPrefix(t.Name(), "TestKMSErrors/")],
 		} {
 			k.server.SetState(k.key(1), state)
 			k.requireBoth(t, s, k.keys(t, 1), want, false)
@@ -441,8 +448,8 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 	require.False(t, exists)
 }
 
-// The bucket retries, and the SDK does not.
-func TestAThrottledServiceIsAskedAgain(t *testing.T) {
+// A request to a throttled service is repeated. The bucket retries, and the SDK does not.
+func TestKMSThrottledIsRetried(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		refusals := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
@@ -463,8 +470,8 @@ func TestAThrottledServiceIsAskedAgain(t *testing.T) {
 	})
 }
 
-// A gateway that quotes the request may have seen the data key.
-func TestErrorsOfAServiceShowNoDataKey(t *testing.T) {
+// Errors of a service show no data key. A gateway that quotes the request may have seen the data key.
+func TestKMSErrorsShowNoDataKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError} {
 			var quoted, signature string
@@ -497,8 +504,9 @@ func TestErrorsOfAServiceShowNoDataKey(t *testing.T) {
 	})
 }
 
-// A request that follows a redirect takes the token of a session along, and the response to it would count.
-func TestARedirectOfAServiceIsNotFollowed(t *testing.T) {
+// A redirect of a service is not followed. A request that follows a redirect takes the token of a session along,
+// and the response to it would count.
+func TestKMSRedirectIsNotFollowed(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		var elsewhere []string
 		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -522,8 +530,8 @@ func TestARedirectOfAServiceIsNotFollowed(t *testing.T) {
 	})
 }
 
-// The SDKs read a response to its end.
-func TestAResponseOfAServiceWithoutEndIsNotRead(t *testing.T) {
+// An endless response of a service is not read to its end. The SDKs read a response to its end.
+func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, 1)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
@@ -557,7 +565,8 @@ func unwrapped(err error) error {
 	return inner.Unwrap()
 }
 
-func TestASlowServiceIsCanceled(t *testing.T) {
+// A slow service is canceled.
+func TestKMSSlowIsCanceled(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
@@ -577,7 +586,7 @@ func TestASlowServiceIsCanceled(t *testing.T) {
 }
 
 // A broken or hostile service gives the data key of another object.
-func TestAServiceThatGivesAnotherDataKey(t *testing.T) {
+func TestKMSReturnsOtherDataKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		wraps := 0
@@ -604,7 +613,7 @@ func TestAServiceThatGivesAnotherDataKey(t *testing.T) {
 }
 
 // The data key of a caller of its own may be empty.
-func TestErrorsWithoutADataKey(t *testing.T) {
+func TestKMSErrorsWithoutDataKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		k.server.SetState(k.key(1), "denied")
 		_, err := k.keys(t, 1).Wrap(t.Context(), nil, encrypt.Object{Bucket: "b", Key: "a"})
@@ -613,7 +622,8 @@ func TestErrorsWithoutADataKey(t *testing.T) {
 	})
 }
 
-func TestPassphrasesStayAlone(t *testing.T) {
+// A passphrase must be the only key of an object.
+func TestPassphraseMustBeAlone(t *testing.T) {
 	passphrase, err := age.NewScryptRecipient("correct horse")
 	require.NoError(t, err)
 	passphrase.SetWorkFactor(10)

@@ -38,7 +38,8 @@ var (
 	ofObject = encrypt.Object{Bucket: "b", Key: "a"}
 )
 
-func TestNamesOfKeys(t *testing.T) {
+// Each service refuses names that are none of its keys.
+func TestKMSKeyNames(t *testing.T) {
 	open := map[string]func(key string) error{
 		"awskms.New": func(key string) error {
 			_, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{}})
@@ -80,7 +81,7 @@ func TestNamesOfKeys(t *testing.T) {
 }
 
 // The region is that of the key, whatever the configuration says, and a replica of a key decrypts.
-func TestRegionsOfAWS(t *testing.T) {
+func TestKMSRegionOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	open := func(key string) encrypt.Keys {
 		keys, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{
@@ -112,7 +113,8 @@ func TestRegionsOfAWS(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable, "an object with that header could not be read")
 }
 
-func TestCredentialsOfAWS(t *testing.T) {
+// Each request has the credentials of the configuration.
+func TestKMSCredentialsOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	for name, row := range map[string]struct {
 		from aws.CredentialsProvider
@@ -129,7 +131,8 @@ func TestCredentialsOfAWS(t *testing.T) {
 	}
 }
 
-func TestChecksumsOfGoogle(t *testing.T) {
+// The checksums of Google are verified.
+func TestKMSChecksumsOfGoogle(t *testing.T) {
 	const name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 	whole := func() map[string]any {
 		return map[string]any{
@@ -198,7 +201,7 @@ func requireDamaged(t *testing.T, err error, fails bool) {
 }
 
 // A vault may send tokens only where its own domain says, and no challenge crashes the program.
-func TestChallengesOfAzure(t *testing.T) {
+func TestKMSChallengesOfAzure(t *testing.T) {
 	for name, challenge := range map[string]string{
 		"of another domain":    strings.Replace(kmsserver.Challenge, "https://vault.azure.net", "https://vault.example.com", 1),
 		"without a tenant":     `Bearer authorization="https://x", resource="https://vault.azure.net"`,
@@ -225,7 +228,7 @@ func TestChallengesOfAzure(t *testing.T) {
 }
 
 // The version comes from the store, and becomes a part of a URL.
-func TestVersionsInAHeaderOfAzure(t *testing.T) {
+func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
 	keys, err := kmsKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
@@ -243,7 +246,7 @@ func TestVersionsInAHeaderOfAzure(t *testing.T) {
 }
 
 // A transport may still read the body of a refused request when the SDK sends the body again, with another token.
-func TestARefusedTokenOfAzureLeavesTheBodyWhole(t *testing.T) {
+func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
 	refusing := &lateReader{to: s.VaultClient().Transport}

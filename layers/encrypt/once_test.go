@@ -32,7 +32,7 @@ func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
 
 // Over TLS, S3 takes the checksum of a part behind it. Otherwise each part is encrypted to be summed, and again
 // to be sent.
-func TestPartsToS3AreEncryptedOnceOverTLS(t *testing.T) {
+func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 	for name, row := range map[string]struct {
 		tls   *tls.Config
 		times int64

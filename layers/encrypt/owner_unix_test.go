@@ -13,7 +13,7 @@ import (
 )
 
 // The owner could put an identity of his own into the file.
-func TestReadPrivateRefusesAFileOfAnotherUser(t *testing.T) {
+func TestReadPrivateRefusesOtherUsersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}

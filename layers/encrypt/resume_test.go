@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// An upload that was begun under other layers or keys is abandoned: nothing of it stays in the store, and a new
-// one starts.
-func TestAnUploadOfOtherKeysOrLayersStartsOver(t *testing.T) {
+// An upload of other keys or layers starts over. An upload that was begun under other layers or keys is abandoned:
+// nothing of it stays in the store, and a new one starts.
+func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 	first := newKeys(t)
 	second := newKeys(t)
 	sealed := func(keys encrypt.Keys) []storage.OpenOption {

@@ -56,8 +56,9 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return d.Driver.PutPart(ctx, &again)
 }
 
-// The nonces of a part are fixed. If a file changes between two attempts, the store must not see both.
-func TestAPartThatIsSentAgainHasTheSameBytes(t *testing.T) {
+// A part that is sent again has the same bytes. The nonces of a part are fixed. If a file changes between two
+// attempts, the store must not see both.
+func TestPutPartAgainHasSameBytes(t *testing.T) {
 	const part, size = 4 * chunk, 9*chunk + 5
 	for name, row := range map[string]struct {
 		after, change int64 // bytes

@@ -16,7 +16,7 @@ import (
 )
 
 // Both stores have the header, without which nobody decrypts an object.
-func TestEncryptionAboveAMirror(t *testing.T) {
+func TestLayerAboveMirror(t *testing.T) {
 	encrypted := newLayer(t, newKeys(t))
 	second := memstore.NewDriver(memstore.Config{})
 	mirrored, err := mirror.New(engine.New(second), mirror.Config{})
@@ -32,7 +32,8 @@ func TestEncryptionAboveAMirror(t *testing.T) {
 	}
 }
 
-func TestEncryptionAboveAnOverlay(t *testing.T) {
+// The layer works above an overlay.
+func TestLayerAboveOverlay(t *testing.T) {
 	for _, row := range []struct {
 		name         string
 		service      bool // both stores are in one account, which copies itself
@@ -82,9 +83,9 @@ func TestEncryptionAboveAnOverlay(t *testing.T) {
 	}
 }
 
-// A process that was killed has left a marker, below which the old store's object is, and somebody rotates the keys of
-// the new store.
-func TestRewrapLeavesTheMarkersOfAnOverlay(t *testing.T) {
+// Rewrap leaves the markers of an overlay. A process that was killed has left a marker, below which the old
+// store's object is, and somebody rotates the keys of the new store.
+func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	ctx := t.Context()
 	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
 	d := memstore.NewDriver(memstore.Config{})

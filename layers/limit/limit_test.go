@@ -84,7 +84,8 @@ func took(t *testing.T, do func() error) time.Duration {
 	return time.Since(start)
 }
 
-func TestTransfersKeepToTheLimit(t *testing.T) {
+// Transfers keep to the limit.
+func TestLimitHoldsForTransfers(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate, Download: 2 * rate})})
@@ -122,7 +123,8 @@ func TestTransfersKeepToTheLimit(t *testing.T) {
 	})
 }
 
-func TestAnAppendThatIsStreamedCountsOnce(t *testing.T) {
+// An Append that is streamed counts once.
+func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
 		noCompose := func(d driver.Driver) driver.Driver {
@@ -143,7 +145,8 @@ func TestAnAppendThatIsStreamedCountsOnce(t *testing.T) {
 	})
 }
 
-func TestSeveralTransfersShareALimit(t *testing.T) {
+// Several transfers share a limit.
+func TestLimitIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 20})})
 		start := time.Now()
@@ -162,7 +165,8 @@ func TestSeveralTransfersShareALimit(t *testing.T) {
 	})
 }
 
-func TestATimetableChangesTransfersInProgress(t *testing.T) {
+// A timetable changes transfers in progress.
+func TestLimitTimetable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timetable, err := limit.Parse("08:00,64K 08:01,off")
 		require.NoError(t, err)
@@ -176,7 +180,8 @@ func TestATimetableChangesTransfersInProgress(t *testing.T) {
 	})
 }
 
-func TestACanceledTransferDoesNotWait(t *testing.T) {
+// A canceled transfer does not wait.
+func TestLimitCanceledTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1})})
 		b := memstore.New(driver.WithLayer(layer))
@@ -189,7 +194,8 @@ func TestACanceledTransferDoesNotWait(t *testing.T) {
 	})
 }
 
-func TestCloseEndsAReadThatWaits(t *testing.T) {
+// Close ends a read that waits.
+func TestLimitCloseEndsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: 1})})
 		d := layer(memstore.NewDriver(memstore.Config{}))

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestRequestsKeepToTheLimit(t *testing.T) {
+// Requests keep to the limit.
+func TestRequestsKeepToLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 40
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 20, Writes: 10, Lists: 5}})))
@@ -60,7 +61,8 @@ func TestRequestsKeepToTheLimit(t *testing.T) {
 	})
 }
 
-func TestEachPartIsARequest(t *testing.T) {
+// Each part is a request.
+func TestRequestsCountParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})))
 		const parts = 4
@@ -71,7 +73,8 @@ func TestEachPartIsARequest(t *testing.T) {
 	})
 }
 
-func TestACanceledRequestDoesNotWait(t *testing.T) {
+// A canceled request does not wait.
+func TestRequestsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 0.001}})))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -83,7 +86,8 @@ func TestACanceledRequestDoesNotWait(t *testing.T) {
 	})
 }
 
-func TestNewRefusesNumbersThatAreNoRate(t *testing.T) {
+// New refuses numbers that are no rate.
+func TestNewRefusesRates(t *testing.T) {
 	for name, requests := range map[string]limit.Requests{
 		"negative":  {Writes: -1},
 		"no number": {Reads: math.NaN()},

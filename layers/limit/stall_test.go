@@ -25,7 +25,8 @@ func (d farDriver) Describe() driver.Description {
 	return desc
 }
 
-func TestWaitingForTheLimitIsNoStall(t *testing.T) {
+// A wait for the limit is no stall.
+func TestLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate})})

@@ -40,7 +40,8 @@ func (d cloud) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, e
 	return attrs, err
 }
 
-func TestCounts(t *testing.T) {
+// Each operation counts its requests and bytes.
+func TestCountsOfOperations(t *testing.T) {
 	ctx := t.Context()
 	text := strings.Repeat("x", 100)
 	put := func(b storage.Bucket, key string, opts ...storage.UploadOption) error {
@@ -128,7 +129,7 @@ func TestCounts(t *testing.T) {
 }
 
 // Every attempt is a request that the provider bills, and only the bytes of the one that succeeded count.
-func TestAttemptsCount(t *testing.T) {
+func TestCountsOfAttempts(t *testing.T) {
 	m := meter.New()
 	b := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), driver.WithLayer(m.Layer()))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))

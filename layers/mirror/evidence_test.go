@@ -180,7 +180,7 @@ func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
 }
 
 // A dry run counts and names what the run then does.
-func TestADryRunCountsAsTheRun(t *testing.T) {
+func TestRepairAllDryRun(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
 		put(t, engine.New(primary), "more", "only in the primary")
@@ -226,7 +226,7 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 }
 
 // A primary without objects is never right.
-func TestAnEmptyPrimaryIsNeverRight(t *testing.T) {
+func TestRepairAllEmptyPrimary(t *testing.T) {
 	second := memstore.New()
 	put(t, second, "a", "precious")
 	_, err := mirror.RepairAll(t.Context(), mirrorOf(t, memstore.NewDriver(memstore.Config{}), second),
@@ -236,7 +236,7 @@ func TestAnEmptyPrimaryIsNeverRight(t *testing.T) {
 }
 
 // A note that came with a copy of its bucket, or with another second store, says nothing about these stores.
-func TestANoteThatWasCopiedMeansNothing(t *testing.T) {
+func TestRepairAllCopiedNote(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
 	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})),
@@ -259,7 +259,7 @@ func TestANoteThatWasCopiedMeansNothing(t *testing.T) {
 
 // Two stores that an earlier version made equal have one text in both. Nothing says when that was: what differs stays
 // until somebody decides, and stores that are equal become a pair of today.
-func TestStoresOfAnEarlierVersion(t *testing.T) {
+func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
@@ -286,7 +286,7 @@ func TestStoresOfAnEarlierVersion(t *testing.T) {
 }
 
 // A second store that belongs to another mirror has no copy of this primary.
-func TestTheSecondStoreOfAnotherMirrorLosesNothing(t *testing.T) {
+func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	one := open2(t)
 	two := open2(t)
 	filled(t, one[0], one[1])
@@ -310,7 +310,7 @@ func open2(*testing.T) [2]driver.Driver {
 }
 
 // The second store shows nothing of the layer if it is opened without that, also after RepairAll.
-func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
+func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
 	filled(t, primary, second)
@@ -322,7 +322,7 @@ func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
 
 // Somebody opens the stores in the wrong roles while the primary has writes that the second store lacks. Nothing is
 // lost.
-func TestRolesThatWereSwappedByMistakeLoseNothing(t *testing.T) {
+func TestSwapByMistakeLosesNothing(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
 		down := mirrorOf(t, primary, gone(second))
 		put(t, down, "old/1", "changed while the second store was down")

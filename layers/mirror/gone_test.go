@@ -162,7 +162,8 @@ func busy(primary, second, word string) step {
 func goes(name string) step  { return happens(func(s *scene) { s.down[name].Store(true) }) }
 func comes(name string) step { return happens(func(s *scene) { s.down[name].Store(false) }) }
 
-func TestWhenAStoreIsGone(t *testing.T) {
+// A procedure for a lost store ends with equal stores.
+func TestMirrorStoreIsGone(t *testing.T) {
 	testserver.Slow(t)
 	var snapshot map[string]string
 	for _, procedure := range []struct {

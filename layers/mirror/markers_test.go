@@ -79,7 +79,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 }
 
 // The roles of a store that has markers and of a directory are swapped, and swapped back.
-func TestMarkersOfFoldersBesideASwap(t *testing.T) {
+func TestSwapWithMarkersOfFolders(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
 	foldermarker.Plant(t, p.primary, "a/", "a/b")
 	_, err := mirror.RepairAll(t.Context(), p.b)
@@ -105,7 +105,7 @@ func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 }
 
 // A marker that is removed through the layer, or written below it, is equal in both stores.
-func TestAMarkerOfAFolderIsRemovedFromBothStores(t *testing.T) {
+func TestRemoveMarkerOfFolder(t *testing.T) {
 	for _, second := range []string{"memory", "directory"} {
 		t.Run(second, func(t *testing.T) {
 			p := newMarkedPair(t, "memory", second)

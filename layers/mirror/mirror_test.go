@@ -90,7 +90,8 @@ func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 	})
 }
 
-func TestTheStoresOfAMirrorAreTwo(t *testing.T) {
+// The stores of a mirror are two.
+func TestNewRefusesOneStoreTwice(t *testing.T) {
 	dir := t.TempDir()
 	open := func() driver.Driver {
 		d, err := local.NewDriver(dir, local.Config{NoSync: true})

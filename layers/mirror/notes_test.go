@@ -22,8 +22,9 @@ func gone(d driver.Driver) storage.Bucket {
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// A snapshot of a store that is written to has notes of writes in progress. They are older than what was written since.
-func TestANoteThatCameBackWithASnapshotRevertsNothing(t *testing.T) {
+// A note that came back with a snapshot reverts nothing. A snapshot of a store that is written to has notes of
+// writes in progress. They are older than what was written since.
+func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		primary := memstore.NewDriver(memstore.Config{})
 		second := memstore.NewDriver(memstore.Config{})
@@ -68,7 +69,8 @@ func onlyNotes(t *testing.T, src storage.Bucket) storage.Bucket {
 	return dst
 }
 
-// Somebody swaps the roles twice, and does not call RepairAll in between. The primary's note may be the older one.
+// The notes of two swaps decide nothing. Somebody swaps the roles twice, and does not call RepairAll in between.
+// The primary's note may be the older one.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		put(t, mirrorOf(t, primary, gone(second)), "old/1", "written first")
@@ -88,7 +90,7 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 
 // The same with an object that the primary removed: the primary's note may be the later one, so the object of the
 // second store does not come back by itself.
-func TestARemovalWithANoteOfTwoSwapsStaysUndecided(t *testing.T) {
+func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		require.NoError(t, mirrorOf(t, primary, gone(second)).Remove(t.Context(), "old/1"))
 		put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
@@ -117,7 +119,7 @@ func (p putting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 
 // Somebody calls RepairAll with the roles swapped by mistake while others write. Their notes stay, so a second call by
 // mistake removes nothing.
-func TestANoteThatComesDuringRepairAllStays(t *testing.T) {
+func TestNotesDuringRepairAllStay(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		during := putting{primary, mirror.NotesPrefix + "clock", func() {
 			put(t, mirrorOf(t, second, gone(primary)), "a", "precious")

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestReadsUseTheSecondStoreWhileThePrimaryIsDown(t *testing.T) {
+// Reads use the second store while the primary is down.
+func TestGetWhilePrimaryIsDown(t *testing.T) {
 	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.Stall} {
 		t.Run(kind(faults.Any).String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -54,7 +55,8 @@ func TestReadsUseTheSecondStoreWhileThePrimaryIsDown(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatTheSecondStoreLacksIsNotMissing(t *testing.T) {
+// An object that the second store lacks is not missing.
+func TestGetMissingInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		ctx := t.Context()
@@ -94,7 +96,8 @@ func TestAnObjectThatTheSecondStoreLacksIsNotMissing(t *testing.T) {
 	})
 }
 
-func TestAReadThatBreaksContinuesInTheSecondStore(t *testing.T) {
+// A read that breaks continues in the second store.
+func TestGetContinuesInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		text := strings.Repeat("0123456789", 1000)
@@ -114,7 +117,7 @@ func TestAReadThatBreaksContinuesInTheSecondStore(t *testing.T) {
 }
 
 // Pages come from the primary and from the second store in turn, and make one listing.
-func TestAListingContinuesInTheOtherStore(t *testing.T) {
+func TestListContinuesInOtherStore(t *testing.T) {
 	for _, opts := range [][]storage.ListOption{{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("f/")}, {storage.WithDelimiter("-")}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPair(t, mirror.Config{Probe: time.Nanosecond})
@@ -157,7 +160,7 @@ func TestAListingContinuesInTheOtherStore(t *testing.T) {
 }
 
 // A store that does not respond costs a writer one wait, and later ones none, until it is tried again.
-func TestASecondStoreThatIsGoneCostsOneWait(t *testing.T) {
+func TestCircuitOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
 		p.inSecond.Set(faults.Stall(faults.Any))
@@ -185,7 +188,8 @@ func TestASecondStoreThatIsGoneCostsOneWait(t *testing.T) {
 	})
 }
 
-func TestAPrimaryThatStallsCostsReadersThreeWaits(t *testing.T) {
+// A primary that stalls costs readers three waits.
+func TestCircuitOfStalledPrimary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
 		put(t, p.mirror, "a", "x")
@@ -205,7 +209,7 @@ func TestAPrimaryThatStallsCostsReadersThreeWaits(t *testing.T) {
 }
 
 // Programs give calls less time than Config.Stall.
-func TestDeadlinesOfCallersOpenTheCircuit(t *testing.T) {
+func TestCircuitOpensByDeadlines(t *testing.T) {
 	within := func(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
@@ -257,7 +261,7 @@ func TestDeadlinesOfCallersOpenTheCircuit(t *testing.T) {
 }
 
 // An answer in between shows that the store responds.
-func TestADeadlineNowAndThenOpensNoCircuit(t *testing.T) {
+func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		put(t, p.mirror, "a", "text")
@@ -276,7 +280,7 @@ func TestADeadlineNowAndThenOpensNoCircuit(t *testing.T) {
 }
 
 // A writer with a deadline waits for a second store that is gone three times, too.
-func TestDeadlinesOfWritersOpenTheCircuitOfTheSecondStore(t *testing.T) {
+func TestCircuitOfSecondStoreOpensByDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 		p.inSecond.Set(faults.Stall(faults.Any))
@@ -291,7 +295,8 @@ func TestDeadlinesOfWritersOpenTheCircuitOfTheSecondStore(t *testing.T) {
 	})
 }
 
-func TestAWriteFailsWhileThePrimaryIsDown(t *testing.T) {
+// A write fails while the primary is down.
+func TestPutWhilePrimaryIsDown(t *testing.T) {
 	p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	p.inPrimary.Set(faults.Fail(faults.Any))
 	_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("x"))
@@ -300,6 +305,7 @@ func TestAWriteFailsWhileThePrimaryIsDown(t *testing.T) {
 	require.Empty(t, content(t, p.second))
 }
 
+// Sync waits for both stores.
 func TestSyncWaitsForBothStores(t *testing.T) {
 	for name, opts := range map[string][]storage.UploadOption{
 		"a write":              nil,
@@ -348,7 +354,8 @@ func TestNotesAreHidden(t *testing.T) {
 	require.Equal(t, []string{".a", ".omnibucket-", "a"}, folders())
 }
 
-func TestASecondStoreNeedsConditions(t *testing.T) {
+// A second store needs conditions.
+func TestNewNeedsConditionsOfSecondStore(t *testing.T) {
 	_, err := mirror.New(nil, mirror.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = mirror.New(memstore.New(), mirror.Config{Stall: -1})
@@ -374,8 +381,9 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// The primary does not answer once, and the second store still has what was removed.
-func TestACopyWithinTheBucketIsOfThePrimary(t *testing.T) {
+// A copy within the bucket is of the primary's object. The primary does not answer once, and the second store
+// still has what was removed.
+func TestCopyReadsPrimary(t *testing.T) {
 	for name, call := range map[string]func(t *testing.T, b storage.Bucket) error{
 		"Copy": func(t *testing.T, b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "to", b, "a")

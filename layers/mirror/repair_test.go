@@ -136,7 +136,7 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 
 // Whatever call a process is killed at, the primary has the old object or the new one. Repair makes the
 // second store equal by the notes, also if it is killed itself and called again.
-func TestAKilledProcessLeavesWhatRepairMakesEqual(t *testing.T) {
+func TestRepairAfterKill(t *testing.T) {
 	repairing := write{"a repair", func(ctx context.Context, b storage.Bucket) error {
 		_, err := mirror.Repair(ctx, b)
 		return err
@@ -191,7 +191,7 @@ func killedAt(t *testing.T, w write, start int, taken bool) bool {
 
 // One call of a store fails, or its response is lost. The write succeeds, or says that its outcome is unknown;
 // and Repair makes both stores equal.
-func TestAFaultAtEveryCallOfEachStore(t *testing.T) {
+func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	for _, w := range writes() {
 		for store, of := range map[string]func(*pair) *faults.Injector{
 			"the primary":      func(p *pair) *faults.Injector { return p.inPrimary },
@@ -240,7 +240,7 @@ func TestAFaultAtEveryCallOfEachStore(t *testing.T) {
 
 // Writers write, count and remove for a minute in which each store fails, stalls and loses responses. No write
 // that succeeded is lost, and Repair makes both stores equal.
-func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
+func TestRepairAfterMinuteOfFailures(t *testing.T) {
 	for _, seed := range testserver.Sample([]uint64{1}, []uint64{1, 2, 3}) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPair(t, mirror.Config{Stall: time.Second, Probe: 2 * time.Second}, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
@@ -333,7 +333,7 @@ func count(ctx context.Context, b storage.Bucket, n int) error {
 }
 
 // Writers of the same keys leave both stores equal without a repair.
-func TestWritersOfOneKeyLeaveBothStoresEqual(t *testing.T) {
+func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	var all sync.WaitGroup
 	for w := range 16 {
@@ -407,7 +407,7 @@ func TestRepairAll(t *testing.T) {
 }
 
 // The primary was lost, and an empty store is in its place. It gets some writes by the layer, and then somebody repairs.
-func TestRepairAllRefusesAnotherPrimary(t *testing.T) {
+func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		first func(t *testing.T, b storage.Bucket)
@@ -451,7 +451,8 @@ func TestRepairAllRefusesAnotherPrimary(t *testing.T) {
 	}
 }
 
-func TestANoteOfARecentWriteStays(t *testing.T) {
+// A note of a recent write stays.
+func TestRepairKeepsRecentNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		p.inSecond.Set(faults.Fail(faults.Any))
@@ -473,7 +474,8 @@ func TestANoteOfARecentWriteStays(t *testing.T) {
 	})
 }
 
-func TestTheNoteOfASignedUploadStaysAsLongAsTheUploadIsPossible(t *testing.T) {
+// The note of a signed upload stays as long as the upload is possible.
+func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
 		_, err := p.mirror.SignedUploadURL(t.Context(), "a", storage.WithTTL(5*time.Hour))
@@ -491,7 +493,8 @@ func TestTheNoteOfASignedUploadStaysAsLongAsTheUploadIsPossible(t *testing.T) {
 	})
 }
 
-func TestASignedRemovalIsRepeatedInTheSecondStore(t *testing.T) {
+// A signed removal is repeated in the second store.
+func TestRepairRepeatsSignedRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
 		put(t, p.mirror, "a", "old")
@@ -507,7 +510,8 @@ func TestASignedRemovalIsRepeatedInTheSecondStore(t *testing.T) {
 	})
 }
 
-func TestFunctionsNeedABucketWithTheLayer(t *testing.T) {
+// Repair, RepairAll and Status need a bucket with the layer.
+func TestRepairNeedsBucketWithLayer(t *testing.T) {
 	b := memstore.New()
 	_, err := mirror.Repair(t.Context(), b)
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -130,7 +130,7 @@ func (p *deafProxy) pass(client net.Conn, target string) {
 }
 
 // A network that loses all responses of one store loses no write that succeeded.
-func TestANetworkThatDropsOneWay(t *testing.T) {
+func TestRepairAfterOneWayNetwork(t *testing.T) {
 	patience := storage.WithRetry(storage.RetryPolicy{Attempts: 2, Stall: 300 * time.Millisecond, MaxDelay: 10 * time.Millisecond})
 	client := testserver.Client()
 	for _, row := range []struct {

@@ -21,7 +21,7 @@ import (
 // Writers write with Sync while the primary fails, and then is gone. They end, and others begin with the roles
 // swapped, while the former primary is still gone. When that is back, RepairAll makes both equal, and every
 // write that succeeded is there.
-func TestSwappedRolesLoseNoWrite(t *testing.T) {
+func TestSwapLosesNoWrite(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			const writers = 20

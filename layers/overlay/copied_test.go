@@ -15,7 +15,7 @@ import (
 
 // A removal was interrupted, and left a marker. It ends where it was begun. In a copy of the new store, above another
 // old store, nothing is removed because of the marker that came along: not by readers, Finish or RemoveMarkers.
-func TestAMarkerThatWasCopiedRemovesNothing(t *testing.T) {
+func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {
 			failing := faults.New()

@@ -42,7 +42,7 @@ func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 
 // One request of a store fails or loses its response, whichever it is. The operation
 // succeeds, and has its effect once.
-func TestAFailureOfAnyRequestIsRepeated(t *testing.T) {
+func TestRequestFailureIsRepeated(t *testing.T) {
 	for _, m := range testserver.Sample(modes[:1], modes) {
 		for _, a := range actions {
 			if a.needs&m.lacks != 0 {
@@ -86,7 +86,7 @@ func eachRequest(t *testing.T, name string, s start, m mode, a action, rule func
 }
 
 // A reader of an object does not fail because the object cannot be copied.
-func TestAReadNeedsNoCopy(t *testing.T) {
+func TestReadNeedsNoCopy(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
 	injector := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
@@ -98,7 +98,7 @@ func TestAReadNeedsNoCopy(t *testing.T) {
 
 // If the old store refuses a removal, the object stays. After another failure it is gone for readers,
 // and the error says that the outcome is unknown.
-func TestAFailedRemoval(t *testing.T) {
+func TestRemoveFails(t *testing.T) {
 	for _, row := range []struct {
 		err     error
 		there   bool
@@ -138,7 +138,7 @@ func TestAFailedRemoval(t *testing.T) {
 }
 
 // Tags of the old store were changed, but a copy that is under way may have the former ones.
-func TestTagsThatMayBeChanged(t *testing.T) {
+func TestTagsOfOldStoreChange(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
 	injector := faults.New(faults.Fail(faults.Head).Nth(2))
@@ -187,7 +187,7 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 }
 
 // Two processes that copy one large object at the same time leave it to one of them.
-func TestOneOfTwoJobsCopies(t *testing.T) {
+func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		oldDriver := memstore.NewDriver(memstore.Config{})
 		d := memstore.NewDriver(memstore.Config{})
@@ -217,7 +217,7 @@ func TestOneOfTwoJobsCopies(t *testing.T) {
 
 // The new store is a mirror, whose second store has a marker while its primary has an object. Neither that there is no
 // object, nor that of the old store, would be true.
-func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
+func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		leave func(t *testing.T, b storage.Bucket, inPrimary, inOld *faults.Injector)
@@ -262,8 +262,9 @@ func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
 	}
 }
 
-// The old store is a mirror whose second store is behind, and its primary does not answer once.
-func TestACopyOfAMirrorIsOfItsPrimary(t *testing.T) {
+// A copy from a mirror has the bytes of its primary. The old store is a mirror whose second store is behind, and
+// its primary does not answer once.
+func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 	testserver.Slow(t)
 	for call := range 12 {
 		inPrimary := faults.New()

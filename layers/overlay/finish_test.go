@@ -43,7 +43,7 @@ func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
 }
 
 // Writers count in objects, create and remove others, and read, while everything moves.
-func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
+func TestFinishBesideWrites(t *testing.T) {
 	testserver.Slow(t)
 	const keys, writers, rounds = 20, 8, 60
 	for _, m := range modes {
@@ -162,7 +162,7 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 
 // Whatever call a process is killed at, the object is there or gone, and never an older one; and a
 // later Finish makes the new store complete.
-func TestAnInterruptedFinishSaysSoOnce(t *testing.T) {
+func TestFinishInterrupted(t *testing.T) {
 	old := memstore.New()
 	for n := range 100 {
 		put(t, old, fmt.Sprint(n), "old")
@@ -188,7 +188,8 @@ type killedCall struct {
 	may   []string // what the object may be afterwards; "" is gone
 }
 
-func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
+// A killed process leaves an object in one of two states.
+func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	for _, row := range []killedCall{
 		{"removing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"old", ""}},
 		{"removing an object of both", "new", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"new", ""}},

@@ -472,7 +472,7 @@ func (w *world) judge(t *testing.T, had object, story string) {
 }
 
 // The object is copied, and a removal that ends early has taken it from the old store.
-func TestTagsOfAnObjectThatMoves(t *testing.T) {
+func TestTagsOfMovingObject(t *testing.T) {
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
 			synctest.Test(t, func(t *testing.T) {

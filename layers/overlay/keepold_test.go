@@ -120,7 +120,7 @@ func TestTombstonesAreHidden(t *testing.T) {
 }
 
 // A listing is that of one store, also after removals, and has no folder in which everything was removed.
-func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
+func TestTombstonesInListing(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z", ".n", ".o"}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -162,8 +162,9 @@ func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
 	}
 }
 
-// The name of a tombstone would be too long, or is none that the engine would write.
-func TestEveryKeyOfTheOldStoreCanBeRemoved(t *testing.T) {
+// Every key of the old store can be removed. The name of a tombstone would be too long, or is none that the engine
+// would write.
+func TestTombstoneOfEachKey(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)
 	segments := strings.Repeat("s/", 253)

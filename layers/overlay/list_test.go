@@ -19,7 +19,7 @@ import (
 )
 
 // A listing of both stores is that of one store with the same objects, whatever the pages are.
-func TestAListingIsThatOfOneStore(t *testing.T) {
+func TestListBothStores(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z"}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -78,7 +78,7 @@ func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOptio
 }
 
 // The size of a marker depends on its key, so that a listing tells most objects from markers, whatever their size is.
-func TestAListingLooksAtFewObjects(t *testing.T) {
+func TestListReadsFewObjects(t *testing.T) {
 	// Markers of 72 bytes are those of the first stored form. Each object of that size is looked at.
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestAListingLooksAtFewObjects(t *testing.T) {
 }
 
 // An object that has the size of its marker is looked at, and shown.
-func TestAnObjectOfTheSizeOfItsMarkerIsListed(t *testing.T) {
+func TestListObjectOfMarkerSize(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 	put(t, b, key, textOf("of a user"))

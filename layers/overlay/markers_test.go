@@ -65,7 +65,7 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 }
 
 // An object with content whose key ends in "/" would be lost with the old store.
-func TestFinishReportsAnObjectNamedLikeAFolder(t *testing.T) {
+func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	for name, kind := range newStores {
 		t.Run(name, func(t *testing.T) {
 			below := memstore.NewDriver(memstore.Config{})
@@ -86,7 +86,7 @@ func TestFinishReportsAnObjectNamedLikeAFolder(t *testing.T) {
 }
 
 // Other keys that the engine does not write stay in the old store, and Finish names them.
-func TestFinishRefusesOtherKeysThatAreNotWritten(t *testing.T) {
+func TestFinishRefusesUnwritableKeys(t *testing.T) {
 	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
 		t.Run(key, func(t *testing.T) {
 			old, plant := foldermarker.New(t)

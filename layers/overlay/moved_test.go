@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestARevisionHoldsAfterTheObjectHasMoved(t *testing.T) {
+// A revision holds after the object has moved.
+func TestRevisionHoldsAfterMove(t *testing.T) {
 	uses := map[string]func(t *testing.T, b storage.Bucket, revision string) error{
 		"Upload": func(t *testing.T, b storage.Bucket, revision string) error {
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("next"), storage.IfRevision(revision))
@@ -71,7 +72,8 @@ func TestARevisionHoldsAfterTheObjectHasMoved(t *testing.T) {
 	}
 }
 
-func TestAMoveCopiesOnRead(t *testing.T) {
+// A Move copies the object if CopyOnRead is set.
+func TestMoveCopiesOnRead(t *testing.T) {
 	old := memstore.New()
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
 	put(t, old, "from", "text")

@@ -27,7 +27,7 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 
 // While one process after the other is replaced, there are two of three kinds at most. What one removes or
 // writes holds for the other.
-func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
+func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, row := range []struct {
 			name   string

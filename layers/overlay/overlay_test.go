@@ -61,8 +61,8 @@ func TestFurtherConformanceOverADirectory(t *testing.T) {
 	}
 }
 
-// A directory refuses keys that memory has.
-func TestTheNewStoreMayHaveKeysThatTheOldOneRefuses(t *testing.T) {
+// The new store may have keys that the old one refuses. A directory refuses keys that memory has.
+func TestKeysThatOldStoreRefuses(t *testing.T) {
 	old, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
@@ -80,7 +80,7 @@ func TestTheNewStoreMayHaveKeysThatTheOldOneRefuses(t *testing.T) {
 }
 
 // A key or prefix that begins with a slash is Unsupported in a listing of MinIO, and so in one of both.
-func TestFeaturesThatBothStoresMustHave(t *testing.T) {
+func TestFeaturesOfBothStores(t *testing.T) {
 	for _, feature := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
 		old := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})
 		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
@@ -90,7 +90,8 @@ func TestFeaturesThatBothStoresMustHave(t *testing.T) {
 	}
 }
 
-func TestTheOldStoreIsNotTheNewOne(t *testing.T) {
+// The old store is not the new one.
+func TestNewRefusesOneStoreTwice(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
 	open := func(dir string) driver.Driver {
@@ -125,8 +126,9 @@ func TestTheOldStoreIsNotTheNewOne(t *testing.T) {
 	}
 }
 
-// The condition of an open upload is one of its end, also if the old store has the object.
-func TestTheObjectMayGoBeforeAnOpenUploadEnds(t *testing.T) {
+// The object may be removed before an open upload ends. The condition of an open upload is one of its end, also if
+// the old store has the object.
+func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "old")
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
@@ -141,8 +143,9 @@ func TestTheObjectMayGoBeforeAnOpenUploadEnds(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An S3 server without a profile gets a careful one, which has no conditions.
-func TestANewStoreWithoutConditionsIsRefusedWithTheWayToNameItsKind(t *testing.T) {
+// A new store without conditions is refused, and the hint says how to name its kind. An S3 server without a
+// profile gets a careful one, which has no conditions.
+func TestNewNeedsConditions(t *testing.T) {
 	d := lacking{memstore.NewDriver(memstore.Config{}), storage.ConditionalUpdate}
 	b := engine.New(newLayer(t, memstore.New(), overlay.Config{})(d))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))

@@ -16,8 +16,9 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// docs/moving-stores.md says so, and what to do.
-func TestPublicObjectsOfTheOldStoreArePrivateUntilTheyAreMadePublicAgain(t *testing.T) {
+// Public objects of the old store are private until they are made public again. docs/moving-stores.md says so, and
+// what to do.
+func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 	const base = "http://files.test/"
 	statusOf := func(b storage.Bucket) int {
 		w := httptest.NewRecorder()

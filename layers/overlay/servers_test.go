@@ -73,7 +73,7 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Buck
 
 // A bucket moves from a directory to each server and back, while writers count in its objects, remove some,
 // and fail to create those that are there. Two jobs copy, and so do readers.
-func TestABucketMovesBelowItsWriters(t *testing.T) {
+func TestOverlayMovesBetweenServers(t *testing.T) {
 	const keys = 12
 	credentials(t)
 	src := open(t, "file://"+filepath.ToSlash(t.TempDir()))

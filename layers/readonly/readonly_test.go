@@ -49,7 +49,8 @@ func newDrivers(t *testing.T, c readonly.Config) (view driver.Driver, calls *[]s
 	return readonly.New(c)(counted), calls
 }
 
-func TestEveryMethodThatChangesSomethingIsRefused(t *testing.T) {
+// Every method that changes something is refused.
+func TestMethodsThatChangeAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	methods := reflect.TypeFor[driver.Driver]()
 	for i := range methods.NumMethod() {
@@ -100,14 +101,16 @@ func TestReadsPass(t *testing.T) {
 	require.Equal(t, []string{"Get", "List", "Sign"}, *calls)
 }
 
-func TestUploadsAreNotSigned(t *testing.T) {
+// Uploads are not signed.
+func TestSignedUploadsAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Empty(t, *calls)
 }
 
-func TestTheBucketIsTheSourceOfACopyAndNotItsDestination(t *testing.T) {
+// The bucket is the source of a copy, and not its destination.
+func TestCopyFromBucketOnly(t *testing.T) {
 	view, _ := newDrivers(t, readonly.Config{})
 	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
 	other := memstore.New()
@@ -117,7 +120,8 @@ func TestTheBucketIsTheSourceOfACopyAndNotItsDestination(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-func TestTheRefusalCanBeAnother(t *testing.T) {
+// The refusal can be another.
+func TestConfigRefusal(t *testing.T) {
 	refusal := &storage.Error{Code: storage.Locked, Err: errors.New("the bucket is being moved"), Hint: "wait an hour"}
 	view, _ := newDrivers(t, readonly.Config{Refusal: refusal})
 	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).Upload(t.Context(), "a", strings.NewReader("b"))
@@ -126,7 +130,8 @@ func TestTheRefusalCanBeAnother(t *testing.T) {
 	require.Empty(t, refusal.Key, "the error of a call is one of its own")
 }
 
-func TestOnlyCredentialsThatReadAreVended(t *testing.T) {
+// Only credentials that read are vended.
+func TestCredentialsMayOnlyRead(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	for _, rights := range []storage.Rights{{Write: true}, {Remove: true}, {Read: true, Write: true}} {
 		_, err := view.Vend(t.Context(), &driver.VendRequest{Rights: rights, TTL: time.Hour})

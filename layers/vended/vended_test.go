@@ -37,14 +37,16 @@ func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	}
 }
 
-func TestVendedCredentialsOfABucketInMemory(t *testing.T) {
+// Vended credentials of a bucket in memory pass the suite.
+func TestCredentialsOfMemory(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
 		c := newClock()
 		return storeOf(t, memstore.NewDriver(memstore.Config{Versioned: true, Now: c.time}), c)
 	})
 }
 
-func TestVendedCredentialsOfADirectory(t *testing.T) {
+// Vended credentials of a directory pass the suite.
+func TestCredentialsOfDirectory(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
 		c := newClock()
 		d, err := local.NewDriver(t.TempDir(), local.Config{Now: c.time})
@@ -53,6 +55,7 @@ func TestVendedCredentialsOfADirectory(t *testing.T) {
 	})
 }
 
+// Credentials are of one bucket.
 func TestCredentialsAreOfOneBucket(t *testing.T) {
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	service := engine.NewService(account)
@@ -75,7 +78,8 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheQuestion(t *testing.T) {
+// Errors of the function that vends are those of the call.
+func TestCredentialsFunctionFails(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		ask  ask
@@ -104,7 +108,8 @@ func TestErrorsOfTheQuestion(t *testing.T) {
 	}
 }
 
-func TestAStoreWithCredentialsOfItsOwnIsRefused(t *testing.T) {
+// A store with credentials of its own is refused.
+func TestCredentialsOfStoreWithOwn(t *testing.T) {
 	hidden := func(d driver.Driver) driver.Driver { return originless{d} }
 	b := memstore.New(driver.WithLayer(hidden), driver.WithLayer(vended.New(func(
 		context.Context, string,
