@@ -96,7 +96,7 @@ func put(key, text string, opts ...storage.UploadOption) func(context.Context, s
 }
 
 // A move loses nothing that the operation beside it does not replace or remove.
-func TestMoveBesideAnotherOperation(t *testing.T) {
+func TestExploredMoveBesideOperation(t *testing.T) {
 	for _, other := range steps {
 		t.Run(other.name, func(t *testing.T) {
 			explored.Run(t, func(s *interleave.Scene) {

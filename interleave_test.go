@@ -213,7 +213,7 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 }
 
 // Two operations on one key have the result of one after the other.
-func TestOperationsOnOneKeyAreInSomeOrder(t *testing.T) {
+func TestExploredOperationsOnOneKey(t *testing.T) {
 	for i, a := range changes {
 		for _, b := range changes[i:] {
 			t.Run(a.name+", "+b.name, func(t *testing.T) { explored.Run(t, changing("first ", a, b)) })
