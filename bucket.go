@@ -7,46 +7,40 @@ import (
 )
 
 // A Bucket is a flat set of objects, ordered by the UTF-8 bytes of their keys. Every method is safe
-// for concurrent use. Every method honors ctx as long as it runs.
+// for concurrent use, and honors ctx as long as it runs.
 //
 // Each interface below is one permission, and they combine by embedding. A function should take
 // only the permissions that it needs, as the functions of this package do. They also accept a
 // bucket that [Ref] has narrowed.
 //
-// Bucket never gains a method. A type of yours may implement Bucket or one of the permissions. Its
-// methods read their options by [UploadOptions.Apply] and the like. Some functions of this library,
-// such as [ReadAll], [NewReaderAt], [FS] and [Update], accept your type, because they only call its
-// methods. All other functions need a bucket of this library. If such a function gets any other
-// value, it fails with Unsupported, even for a struct that embeds a Bucket. To change what a bucket
-// does, wrap its [Core], or its driver (driver.WithLayer).
+// Bucket never gains a method. A type of yours may implement Bucket or one of the permissions, and
+// read its options by [UploadOptions.Apply] and the like. Functions of this library that only call
+// its methods accept your type, such as [ReadAll], [NewReaderAt], [FS] and [Update]. All others
+// fail with Unsupported for any value that is not a bucket of this library, even for a struct that
+// embeds one. To change what a bucket does, wrap its [Core], or its driver (driver.WithLayer).
 type Bucket interface {
-	// Upload stores all of body under key and returns the Attrs of the new object. The object
-	// appears whole or not at all. After an error, the key holds what it held before. Only if
-	// errors.Is(err, OutcomeUnknown), the key may hold the whole new object.
+	// Upload stores all of body under key and returns the Attrs of the new object, which appears whole or not at all.
+	// After an error, the key holds what it held before, unless errors.Is(err, OutcomeUnknown).
 	//
-	// Memory is bounded. Upload reads some bodies in place, from their current offset and by
-	// parallel requests: a regular *os.File, and any io.ReaderAt with Seek and Size() int64, such
-	// as a bytes.Reader or *ReaderAt. After that, the offset of the body is undefined. A body with
-	// Seek whose length is given by WithSize is also read in place, but by one request. Upload
-	// reads any other body by Read. If Read blocks, Upload waits, even if ctx is done. If Read
-	// fails, Upload fails with BodyFailed. Upload never closes body.
+	// Memory is bounded. Upload reads some bodies in place, from their current offset and by parallel requests: a
+	// regular *os.File, and any io.ReaderAt with Seek and Size() int64, such as a bytes.Reader or *ReaderAt. After
+	// that, the offset of the body is undefined. A body with Seek whose length is given by WithSize is also read in
+	// place, but by one request. Upload reads any other body by Read. If Read blocks, Upload waits, even if ctx is
+	// done. If Read fails, Upload fails with BodyFailed. Upload never closes body.
 	Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error)
 
-	// Download opens the object for reading. If the object does not exist, Download itself fails,
-	// not the first Read.
+	// Download opens the object for reading. If the object is missing, Download itself fails, not the first Read.
 	//
-	// The reader delivers the stored bytes without decompressing them. If the connection drops, the
-	// reader continues at the same byte of the same revision. If that revision is gone, it fails
-	// with Changed; it never ends early. At the end of a whole object, it verifies the CRC32C that
-	// the store keeps, and fails with ChecksumMismatch if the bytes differ. ctx governs the reader
-	// until Close.
+	// The reader delivers the stored bytes without decompressing them. If the connection drops, the reader continues at
+	// the same byte of the same revision. If that revision is gone, it fails with Changed; it never ends early. At the
+	// end of a whole object, it verifies the CRC32C that the store keeps, and fails with ChecksumMismatch if the bytes
+	// differ. ctx governs the reader until Close.
 	Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error)
 
-	// List yields the matching objects in key order and, with WithDelimiter, their common prefixes.
-	// Each range over the result lists the bucket again. Always range over both values: in "for
-	// entry := range b.List(ctx)" a failed listing looks like an empty bucket. The listing yields
-	// at most one error, and nothing after it. If ctx is done, the next value is an error. If the
-	// store does not list in byte order, the error is Unsupported.
+	// List yields the matching objects in key order and, with WithDelimiter, their common prefixes. Each range over the
+	// result lists the bucket again. Always range over both values: in "for entry := range b.List(ctx)" a failed
+	// listing looks like an empty bucket. The listing yields at most one error, and nothing after it. If ctx is done,
+	// the next value is an error. If the store does not list in byte order, the error is Unsupported.
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 
 	// Attrs describes the object.
@@ -56,10 +50,9 @@ type Bucket interface {
 	// object is missing. If the bucket or a permission is missing, Exists fails.
 	Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error)
 
-	// Remove deletes the object. If the object does not exist, Remove succeeds, even with
-	// IfRevision. If the object has a revision other than that of IfRevision, Remove fails with
-	// PreconditionFailed. A success therefore does not mean that this call removed the object. If
-	// exactly one of several callers must win, use Upload with IfAbsent or IfRevision instead.
+	// Remove deletes the object. If the object does not exist, Remove succeeds, even with IfRevision, so a
+	// success does not mean that this call removed the object. If exactly one of several callers must win,
+	// use Upload with IfAbsent or IfRevision instead.
 	Remove(ctx context.Context, key string, opts ...RemoveOption) error
 
 	// SignedUploadURL returns a request that anyone can make, until it expires, to store one object under key. The
@@ -69,9 +62,8 @@ type Bucket interface {
 	// SignedDownloadURL returns a request that anyone can make, until it expires, to read the object.
 	SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error)
 
-	// PublicURL returns the address of a public object at the configured CDN or custom domain, or
-	// otherwise at the provider. It makes no request. If the bucket was not opened as public,
-	// PublicURL fails with NotPublic.
+	// PublicURL returns the address of a public object at the configured CDN or custom domain, or otherwise at the
+	// provider. It makes no request. If the bucket was not opened as public, PublicURL fails with NotPublic.
 	PublicURL(key string) (string, error)
 }
 

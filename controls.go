@@ -10,11 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
-// WithTags sets all of the object's tags. The new tags replace the old ones. To change tags without
-// writing the object, use [SetTags]. There are at most 10 tags. A key has 1 to 128 characters, and
-// a value 1 to 256. Keys and values consist of ASCII letters and digits, spaces, and + - . : = _.
-// They begin with a letter or digit, and do not end with a space. No key begins with "aws:" or
-// "goog". URL-encoded, all tags together take at most 4 KiB.
+// WithTags sets all of the object's tags, at most 10, as [SetTags] does without writing the object.
+// A key has 1 to 128 characters, and a value 1 to 256: ASCII letters and digits, spaces, and + - .
+// : = _. They begin with a letter or digit, and do not end with a space. No key begins with "aws:"
+// or "goog". URL-encoded, all tags together take at most 4 KiB.
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
@@ -27,8 +26,8 @@ func WithTags(tags map[string]string) WriteOption {
 	})
 }
 
-// WithRetention keeps the object from being removed or overwritten until a future time, rounded up to a second. The
-// bucket must have been made with [WithObjectLock].
+// WithRetention keeps the object from being removed or overwritten until a future time, rounded up
+// to a second, in a bucket made with [WithObjectLock].
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(until)}
@@ -39,8 +38,7 @@ func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 }
 
 // WithLegalHold keeps the object from being removed or overwritten until [SetLegalHold] ends the
-// hold. A hold does not depend on a retention. The bucket must have been made with
-// [WithObjectLock].
+// hold, in a bucket made with [WithObjectLock]. A hold does not depend on a retention.
 func WithLegalHold() WriteOption {
 	return writeOption(func(w written) {
 		w.controls.LegalHold = true
@@ -62,7 +60,7 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 	return tags, f.outward(err)
 }
 
-// SetTags replaces the object's tags, by the rules of [WithTags]. If the given map is empty, SetTags removes all tags.
+// SetTags replaces the object's tags, by the rules of [WithTags]. An empty map removes all tags.
 // The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
 	var given ChangeOptions
@@ -81,11 +79,10 @@ func (bypassOption) applyRetention(r *ChangeOptions) { r.BypassGovernance = true
 // [Governance], or end or shorten its retention. It does not override a legal hold.
 func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 
-// SetRetention keeps the object from being removed or overwritten until r.Until. The bucket must
-// have been made with [WithObjectLock]. The zero Retention ends the retention. Every caller that
-// may write an object may also extend its retention. Ending or shortening a retention, or changing
-// its mode, needs [WithGovernanceBypass] under [Governance], and fails with Locked under
-// [Compliance].
+// SetRetention keeps the object from being removed or overwritten until r.Until, in a bucket made
+// with [WithObjectLock]. The zero Retention ends the retention. Every caller that may write an
+// object may also extend its retention. Ending or shortening a retention, or changing its mode,
+// needs [WithGovernanceBypass] under [Governance], and fails with Locked under [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	var given ChangeOptions
 	err := given.ApplyRetention(opts...)
@@ -107,8 +104,8 @@ type restoreOption func(*ChangeOptions)
 
 func (o restoreOption) applyRestore(r *ChangeOptions) { o(r) }
 
-// WithRestoreDays sets the number of days for which S3 keeps the restored copy, at least 1. The default is 1. Other
-// providers restore the object permanently, and ignore the option.
+// WithRestoreDays sets the number of days, by default and at least 1, for which S3 keeps the
+// restored copy. Other providers restore the object permanently, and ignore the option.
 func WithRestoreDays(days int) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) {
 		atLeast(&r.err, "WithRestoreDays", days, 1)
@@ -116,8 +113,8 @@ func WithRestoreDays(days int) RestoreOption {
 	})
 }
 
-// WithRestoreTier sets how fast the object is restored. On S3, tier is Expedited, Standard or Bulk; on Azure, it is
-// High or Standard. The default is Standard.
+// WithRestoreTier sets how fast the object is restored: Expedited, Standard (the default) or Bulk
+// on S3, and High or Standard on Azure.
 func WithRestoreTier(tier string) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) {
 		r.RestoreTier = tier
@@ -125,13 +122,13 @@ func WithRestoreTier(tier string) RestoreOption {
 }
 
 // Restore asks the store to make an archived object readable, which takes minutes to hours (see
-// Attrs.Restore). Until the object is readable, reading it fails with Archived. If the object can
-// already be read, Restore succeeds. On Azure, the object moves to the tier "Hot".
+// Attrs.Restore). Until then, reading it fails with Archived. If the object can already be read,
+// Restore succeeds. On Azure, the object moves to the tier "Hot".
 //
 // With [WithSoftDeleted], Restore brings back a removed object that soft delete has kept, with its
-// properties and tags. It restores the version of [WithVersion], or otherwise the newest one that
-// was kept. When Restore returns, the object exists, but is not public. If the key already has an
-// object, Restore fails with PreconditionFailed.
+// properties and tags. It restores the version of [WithVersion], or otherwise the newest. When
+// Restore returns, the object exists, but is not public. If the key already has an object, Restore
+// fails with PreconditionFailed.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
 	var given ChangeOptions
 	err := given.ApplyRestore(opts...)

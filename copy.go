@@ -6,23 +6,19 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// Copy copies an object between any two buckets. If both ends permit it, the server makes the copy.
-// Otherwise Copy streams the object. Copy reads one revision of the source. If the source changes
-// meanwhile, Copy fails with Changed. Conditions guard the destination. To restore an old version
-// or change attributes, copy an object onto itself. If another writer replaces that object
-// meanwhile, Copy fails with Changed, too. A server that ignores conditions on copies, such as
-// MinIO, may lose that write instead. So may a store without [ConditionalUpdate].
+// Copy copies one revision of an object between any two buckets. If both ends permit it, the server
+// makes the copy, and otherwise Copy streams it. If the source changes meanwhile, Copy fails with
+// [Changed]. Conditions guard the destination. To restore an old version or change attributes, copy
+// an object onto itself. If another writer replaces that object meanwhile, Copy fails with Changed,
+// too. A server that ignores conditions on copies, such as MinIO, or a store without
+// [ConditionalUpdate] may lose that write instead.
 //
 // Attributes and metadata are copied unless an option replaces them or the destination cannot keep
-// them. A storage class is copied within one provider. Tags are copied if both ends have
-// [ObjectTags]. Storage class and tags are not copied in these cases:
-//
-//   - The source is a type of your own.
-//   - The source has a [Core] of your own, and its method Source returns [NewCopySource] with that
-//     Core.
-//
-// Copy does not copy retentions and legal holds. On Azure, it does not copy tags that the
-// credentials may not read. It copies annotations on S3 only if one request makes the copy.
+// them. A storage class is copied within one provider, and tags if both ends have [ObjectTags].
+// Neither is copied if the source is a type of your own, or has a [Core] of your own whose Source
+// returns NewCopySource with that Core. Copy does not copy retentions and legal holds, nor on Azure
+// tags that the credentials may not read. It copies annotations on S3 only if one request makes the
+// copy.
 func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {
@@ -62,8 +58,9 @@ func Copy(
 
 // Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server
 // if the provider can, and otherwise by streaming. A source may be dstKey itself. If a source
-// changes meanwhile, Compose fails. The new object has only the attributes that options set. Its
-// default content type is that of dstKey's extension, or otherwise that of the first source.
+// changes meanwhile, Compose fails with Changed. The new object has only the attributes that
+// options set. Its default content type is that of dstKey's extension, or otherwise that of the
+// first source.
 func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader

@@ -8,35 +8,35 @@ import (
 )
 
 // A Core implements the methods of a [Bucket] and the functions of this package. Before a method of
-// a Core is called, the library checks permissions, adds prefixes to keys and reads the options.
-// Package engine has the Core of a store. To change what a bucket does, define a type with an
-// embedded Core, and override methods. [Wrap] gives you the Core to embed. The embedded Core
-// handles all other methods, even those that later versions of this package add. Without an
-// embedded Core, a later version may require new methods of your type.
+// a Core is called, the library checks permissions, adds prefixes to keys and reads the options. To
+// change what a bucket does, define a type that embeds the Core that [Wrap] gives you, and override
+// methods. The embedded Core handles all other methods, even those that later versions of this
+// package add. Without an embedded Core, a later version may require new methods of your type.
 //
 // A method does not call another method of Core, so a Core that misses one of these methods lets
 // some calls pass. A [Hook] needs no such list.
 //
-//   - To see what is read, override Download, Source, Compose, Move, SignedDownloadURL, PublicURL,
-//     Vend and Native.
+//   - To see what is read, override Download, Source, Compose, Move, SignedDownloadURL,
+//     PublicURL, Vend and Native.
 //   - To see what is written, override Upload, CopyFrom, Compose, Move, SetTags, SetRetention,
-//     SetLegalHold, Restore, SignedUploadURL, SignedUploadForm, Vend, BeginUpload, ContinueUpload,
-//     ContinueListedUpload, AbortUpload, AbandonUpload, PutSignedPart and Native.
-//   - To see what is removed, override Remove, RemoveAll, RemoveVersions, Move, SignedRemoveURL,
-//     Vend and Native.
+//     SetLegalHold, Restore, SignedUploadURL, SignedUploadForm, Vend, BeginUpload,
+//     ContinueUpload, ContinueListedUpload, AbortUpload, AbandonUpload, PutSignedPart and
+//     Native.
+//   - To see what is removed, override Remove, RemoveAll, RemoveVersions, Move,
+//     SignedRemoveURL, Vend and Native.
 //   - To see what is listed, override List, ListPage, Versions, Vend, ListUploads and Native.
 //   - To see what is described by attributes or tags, override Attrs, Exists, Tags, Vend and
 //     Native.
 //
 // BeginUpload, ContinueUpload and ContinueListedUpload return a [MultipartUpload], whose methods
 // write, too. For security, embed [UnimplementedCore] in place of a Core, and pass on only what you
-// permit: a method that a later version adds is then refused.
+// permit.
 //
-// A method gets the options of the caller in a struct, such as UploadOptions. Apply has filled the
-// struct. Apply also sets defaults, so the struct can differ from its zero value even if the caller
-// gave no options. Options belong to the caller, so a method neither changes nor keeps them.
-// Results belong to the caller, too. Errors are *[Error] with whole keys. A Core is safe for
-// concurrent use.
+// A method gets the options of the caller in a struct that Apply has filled. Apply also sets
+// defaults, so the struct can differ from its zero value even if the caller gave no options. Pass
+// on the same struct or a changed copy, because it also has what the library needs for itself.
+// Options and results belong to the caller, so a method neither changes nor keeps them. Errors are
+// *[Error] with whole keys. A Core is safe for concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
 	Download(ctx context.Context, key string, o *DownloadOptions) (*Reader, error)
@@ -52,10 +52,10 @@ type Core interface {
 	ListPage(ctx context.Context, token string, o *ListOptions) (*Page, error)
 	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
 
-	// Source returns the source for a copy of an object. It makes no request. The Core of a store
-	// returns a source that the server can copy. If your Core changes bytes or keys, or if its
-	// Download must see every read, Source must return NewCopySource(itself, key). Copies then read
-	// the object by Download. The library then also assumes nothing about where the objects are.
+	// Source returns the source for a copy of an object, without a request. The Core of a store returns a
+	// source that the server can copy. If your Core changes bytes or keys, or if its Download must see every
+	// read, Source must return NewCopySource(itself, key). Copies then read the object by Download, and the
+	// library assumes nothing about where the objects are.
 	Source(key string) CopySource
 	// CopyFrom is [Copy] to this Core. If your Upload and Download must see the bytes of every copy,
 	// CopyFrom must return [StreamCopy] of the Core itself.
@@ -74,9 +74,8 @@ type Core interface {
 	SignedRemoveURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, o *SignOptions) (*SignedForm, error)
 	PublicURL(key string) (string, error)
-	// Vend implements the function with this name. Clients use vended credentials without this
-	// Core, so the methods of the Core do not see those accesses. If the methods must see every
-	// access, Vend must return Unsupported.
+	// Vend implements the function with this name. The methods of the Core do not see what clients do with
+	// the credentials. If they must see every access, Vend must return Unsupported.
 	Vend(ctx context.Context, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error)
 
 	BeginUpload(ctx context.Context, key string, o *UploadOptions) (MultipartUpload, error)
@@ -142,10 +141,9 @@ func NewBucket(c Core) Bucket {
 }
 
 // Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. Both buckets
-// work, and Close of either closes the Core of b. If b is a result of [Ref] or [Prefixed], or was
-// opened with prefix=, Wrap fails with InvalidArgument, because the caller must not reach the rest
-// of the bucket. If wrap returns nil, Wrap also fails with InvalidArgument. If b is a type of your
-// own, Wrap fails with Unsupported.
+// work, and Close of either closes the Core of b. A result of [Ref] or [Prefixed], or a bucket
+// opened with prefix=, cannot be wrapped, because the caller must not reach the rest of the bucket.
+// If b is a type of your own, Wrap fails with Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	f, e := need(b, "Wrap", "")
 	if e != nil {

@@ -12,19 +12,13 @@ import (
 	"github.com/omnibucket/storage/internal/headertext"
 )
 
-// StreamCopy copies an object to c by Download of src and Upload of c. It is the CopyFrom of a [Core]
-// that must see or change the bytes of each object:
+// StreamCopy copies an object to c by Download of src and Upload of c. If a [Core] must see or
+// change the bytes of each object, its CopyFrom returns StreamCopy of the Core itself. StreamCopy
+// follows all options of Copy and of Append, except that the result always has its attributes.
 //
-//	func (z zipped) CopyFrom(
-//		ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
-//	) (*storage.Attrs, error) {
-//		return storage.StreamCopy(ctx, z, key, src, o)
-//	}
-//
-// It follows all options of [Copy] and of [Append], except that the result always has its
-// attributes. The properties of the source are kept, except its storage class, and except headers
-// that no option can set, such as a Content-Type without a slash. Tags are not copied. If the source
-// changes meanwhile, StreamCopy fails with Changed. If an object is copied onto itself without a
+// The properties of the source are kept, except its storage class, and except headers that no
+// option can set, such as a Content-Type without a slash. Tags are not copied. If the source
+// changes meanwhile, StreamCopy fails with [Changed]. If an object is copied onto itself without a
 // condition and c has [ConditionalUpdate], the revision that was read is the condition. StreamCopy
 // never reads from the second store of a mirror, which may have an older object.
 func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {

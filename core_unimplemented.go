@@ -7,18 +7,9 @@ import (
 	"time"
 )
 
-// UnimplementedCore is a struct with all methods of [Core], which fail with [Unsupported]. Embed it,
-// in place of a Core, for security: a method that a later version of this package adds is then
-// refused, and not passed on. Supports, Place and Native return zero values, and Close does nothing.
-//
-//	type readsOnly struct {
-//		storage.UnimplementedCore
-//		core storage.Core
-//	}
-//
-//	func (r readsOnly) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
-//		return r.core.Download(ctx, key, o)
-//	}
+// UnimplementedCore is a struct with all methods of [Core], which fail with [Unsupported]. A type
+// that embeds it, in place of a Core, refuses also the methods that later versions of this package
+// add. Supports, Place and Native return zero values, and Close does nothing.
 type UnimplementedCore = unimplementedCore
 
 // The type has a name of its own so that documentation shows UnimplementedCore without its methods.

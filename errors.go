@@ -30,9 +30,8 @@ const (
 	// PreconditionFailed means that IfAbsent or IfRevision of this call does not hold. If IfAbsent
 	// fails, the error is also fs.ErrExist.
 	PreconditionFailed Code = "precondition failed"
-	// Changed means that the object was replaced or removed while it was read. Reading from a
-	// ReaderAt, ReadRanges, Copy and Compose can fail with Changed. A Download can fail with
-	// Changed after it has reconnected.
+	// Changed means that the object was replaced or removed while it was read. Reading from a ReaderAt, ReadRanges,
+	// Copy and Compose can fail with Changed. A Download can fail with Changed after it has reconnected.
 	Changed             Code = "object changed while it was read"
 	NotModified         Code = "not modified"          // the object still has the revision of IfRevisionNot
 	InvalidArgument     Code = "invalid argument"      // also fs.ErrInvalid
@@ -52,9 +51,8 @@ const (
 	RateLimited Code = "rate limited" // too many requests; retries have not helped
 	Unavailable Code = "unavailable"  // the store is out of reach or failing; retries have not helped
 	Unsupported Code = "unsupported"  // also errors.ErrUnsupported
-	// OutcomeUnknown means that the response to a write was lost, and that the library could not
-	// find out whether the write took effect. errors.Is also matches it for any *Error whose
-	// Unknown is true.
+	// OutcomeUnknown means that the response to a write was lost, and that the library could not find out whether the
+	// write took effect. errors.Is also matches it for any *Error whose Unknown is true.
 	OutcomeUnknown   Code = "outcome unknown"
 	Canceled         Code = "canceled"          // also context.Canceled
 	DeadlineExceeded Code = "deadline exceeded" // also context.DeadlineExceeded
@@ -169,10 +167,9 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-// IsTemporary reports whether the same call may succeed later. This is so if the store was busy,
-// out of reach, or had a failure of its own. The library has already retried the call
-// ([RetryPolicy]), so wait for minutes before the next call. If err joins several errors, the first
-// one decides.
+// IsTemporary reports whether the same call may succeed later, because the store was busy, out of
+// reach, or had a failure of its own. The library has already retried the call ([RetryPolicy]), so
+// wait for minutes. If err joins several errors, the first one decides.
 func IsTemporary(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Retryable
@@ -210,11 +207,10 @@ func unsupported(what, hint string) *Error {
 }
 
 // AsError returns a new *Error for err, which is the error of a driver or a [Core]. For nil, it
-// returns nil. It copies the first *Error in the tree of err. If the tree has no *Error, the Code
-// is Unavailable for a dropped connection, and Internal for an unknown error.
-//
-// The Codes Canceled and DeadlineExceeded mean that ctx has ended. If ctx ended before the store
-// responded, AsError sets one of them. If ctx has not ended, AsError replaces them by Unavailable.
+// returns nil. It copies the first *Error in the tree of err. If the tree has none, the Code is
+// Unavailable for a dropped connection, and Internal for an unknown error. If ctx ended before the
+// store responded, the Code is Canceled or DeadlineExceeded. If ctx has not ended, AsError replaces
+// these two by Unavailable.
 func AsError(ctx context.Context, err error) *Error {
 	e := ownError(err)
 	if e != nil {

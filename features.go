@@ -35,9 +35,8 @@ const (
 	// the library recognizes its own write. If the response to a conditional write is lost on such
 	// a store, the write fails with OutcomeUnknown.
 	Metadata
-	// ContentProperties is for WithContentType, -Encoding, -Disposition, -Language and
-	// WithCacheControl. On a store without this feature, the content type follows from the key's
-	// extension.
+	// ContentProperties is for WithContentType, -Encoding, -Disposition, -Language and WithCacheControl. On a store
+	// without this feature, the content type follows from the key's extension.
 	ContentProperties
 	StoredChecksums // reads return the CRC32C of the whole content as it was written
 	// KeysBesideFolders means that "a" and "a/b" can exist at the same time. In a store without
@@ -58,9 +57,8 @@ const (
 	SignedParts         // for SignPart; a store with this feature also has OpenUploads
 	ListedUploads       // for ListUploads
 	SignedPartChecksums // the store enforces WithCRC32C on a signed part
-	// LeadingSlashes means that "/a" and "a" are different keys. Other tools may write keys that
-	// begin with "/". In a store without this feature, keys and prefixes that begin with "/" fail
-	// with Unsupported.
+	// LeadingSlashes means that "/a" and "a" are different keys. Other tools may write keys that begin with "/". In a
+	// store without this feature, keys and prefixes that begin with "/" fail with Unsupported.
 	LeadingSlashes
 	ServerMove     // Move makes one request, which moves the object in one step
 	SoftDelete     // for WithSoftDeleted; only useful if the bucket keeps removed objects

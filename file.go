@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// UploadFile uploads the file at path. It reads the file in place, by parallel requests if the file
-// is large. If the file cannot be read, UploadFile fails with BodyFailed.
+// UploadFile uploads the file at path, in place and by parallel requests if the file is large. If
+// the file cannot be read, UploadFile fails with BodyFailed.
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -26,20 +26,19 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	return orFailing(b).Upload(ctx, key, file, opts...)
 }
 
-// DownloadFile downloads an object to a file. It reads ranges in parallel and writes them directly
-// to a temporary file beside path. The file at path appears whole, with the right checksum, or not
-// at all. DownloadFile replaces a regular file and keeps its mode. If path is a symbolic link, it
-// replaces the link itself. If path is any other kind of file, it fails with InvalidArgument. If
-// the directory is missing, the error is InvalidArgument and also fs.ErrNotExist. Before
-// DownloadFile returns, it syncs the file and its name to the disk. So a power failure leaves the
-// old file or the new one. [WithNoSync] turns that off. If only the last sync fails, the new file
-// may exist.
+// DownloadFile downloads an object to a file, by ranges in parallel. The file at path appears
+// whole, with the right checksum, or not at all, because the bytes are first in a temporary file
+// beside path. DownloadFile replaces a regular file and keeps its mode. If path is a symbolic link,
+// it replaces the link itself. If path is any other kind of file, it fails with InvalidArgument. If
+// the directory is missing, the error is InvalidArgument and also fs.ErrNotExist. Unless
+// [WithNoSync] is given, the file and its name are synced to the disk, so a power failure leaves
+// the old file or the new one. If only the last sync fails, the new file may exist.
 //
-// A killed process leaves the temporary file, and the next call for path removes it. If the object
-// has at least 16 MiB and still the same revision, that call keeps the bytes and downloads only the
-// rest. A kill loses at most the last 4 MiB or the last thousandth of the object, whichever is
-// more. If a call fails for a temporary reason, the temporary file also stays for the next call. A
-// job of package transfer that writes into the directory removes or continues such a file, too.
+// A killed process leaves the temporary file, and so does a failure for a temporary reason. The
+// next call for path removes it. If the object has at least 16 MiB and still the same revision,
+// that call keeps the bytes and downloads only the rest. A kill loses at most the last 4 MiB or the
+// last thousandth of the object, whichever is more. A job of package transfer that writes into the
+// directory removes or continues such a file, too.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)

@@ -315,9 +315,9 @@ func Close(b Bucket) error {
 
 // As returns the provider's own client, for calls that this package does not have. T is *s3.Client
 // of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or
-// *os.Root for a directory. For any other T, As returns false. It also returns false for results of
-// [Ref] and [Prefixed], for a bucket opened with prefix=, and for a type of your own. Hooks do not
-// see what the client does, but a [Hook] can deny As, and it then returns false.
+// *os.Root for a directory. For any other T, As returns false, and also for results of [Ref] and
+// [Prefixed], for a bucket opened with prefix=, and for a type of your own. Hooks do not see what
+// the client does, but a [Hook] can deny As, which then returns false.
 func As[T any](b Bucket) (T, bool) {
 	var none T
 	f, ok := b.(*front)

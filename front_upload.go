@@ -19,10 +19,10 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 	})
 }
 
-// ContinueUpload returns the upload that has this [MultipartUpload.Token]. Any process can call it.
-// It makes no request, so only the next call shows whether the upload still exists. The token must
-// be from this bucket, for a key within b's prefix. Give the [WithNative] options of BeginUpload
-// again, because the token contains no encryption key.
+// ContinueUpload returns the upload that has this Token. Any process can call it. It makes no
+// request, so only the next call shows whether the upload still exists. The token must be from this
+// bucket, for a key within b's prefix. Give the [WithNative] options of BeginUpload again, because
+// the token contains no encryption key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
 	return openUpload(ctx, b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		if e := onlyNatives(opts); e != nil {
@@ -32,12 +32,10 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 	})
 }
 
-// ContinueListedUpload continues an upload that [ListUploads] has yielded. It is like
-// [ContinueUpload], which needs a token. Give the options of BeginUpload again. On S3, leave out
-// attributes, tags and locks, because the store has them already.
-//
-// If the response to Complete is lost on S3, Complete fails with OutcomeUnknown. If the caller then
-// calls Complete once more, it fails with ObjectNotFound.
+// ContinueListedUpload is like [ContinueUpload], for an upload that [ListUploads] has yielded. Give
+// the options of BeginUpload again, but on S3 without attributes, tags and locks, because the store
+// has them already. If the response to Complete is lost on S3, Complete fails with OutcomeUnknown,
+// and a second Complete with ObjectNotFound.
 func ContinueListedUpload(
 	ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption,
 ) (MultipartUpload, error) {
@@ -49,15 +47,15 @@ func ContinueListedUpload(
 }
 
 // ListUploads yields the multipart uploads in progress, in no order. It yields at most one error,
-// and nothing after it. The only option that it accepts is [WithPrefix].
+// and nothing after it. Its only option is [WithPrefix].
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
 	return listWith(ctx, b, "ListUploads", opts,
 		func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
 		func(e *UploadEntry) *string { return &e.Key })
 }
 
-// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If the upload no
-// longer exists, AbortUpload succeeds. Calls that are still sending parts of the upload fail.
+// AbortUpload drops an upload that [ListUploads] has yielded, if it still exists, and its parts.
+// Calls that are still sending parts of the upload fail.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 	f, e := need(b, "AbortUpload", entry.Key)
 	if e != nil {
@@ -70,10 +68,9 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 	return f.outward(f.core.AbortUpload(ctx, entry))
 }
 
-// PutSignedPart stores a part, as [MultipartUpload.PutPart] does. An HTTP handler calls
-// PutSignedPart for a request that SignPart has signed. Before that, the handler verifies the
-// signature. The parameter upload is the store's name of the upload, as in
-// driver.SignPartRequest.Upload.
+// PutSignedPart stores a part, as MultipartUpload.PutPart does. An HTTP handler calls it for a
+// request that SignPart has signed, and whose signature the handler has verified. upload is the
+// store's name of the upload, as in driver.SignPartRequest.Upload.
 func PutSignedPart(
 	ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption,
 ) (*UploadedPart, error) {
@@ -89,12 +86,11 @@ func PutSignedPart(
 	return answered(f, part, err, "PutPart", key)
 }
 
-// AbandonUpload abandons an upload that [WithResume] has recorded in the file at path. It removes
-// the file and drops the parts. If the file does not exist, AbandonUpload succeeds. If WithResume
-// has not written the file, AbandonUpload fails with InvalidArgument. It also fails with
-// InvalidArgument if the upload is to another bucket, or if its key lies outside of the prefix of
-// b. If another call is using the file, AbandonUpload fails with Locked. If a later
-// version of this library has written the file, AbandonUpload fails with Unsupported.
+// AbandonUpload drops the parts of an upload that [WithResume] has recorded in the file at path,
+// and removes the file. If the file does not exist, AbandonUpload succeeds. It fails with
+// InvalidArgument if WithResume has not written the file, or if the upload is to another bucket or
+// to a key outside of the prefix of b. If another call is using the file, it fails with Locked. If
+// a later version of this library has written the file, it fails with Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	f, e := need(b, "AbandonUpload", "")
 	if e != nil {

@@ -15,11 +15,10 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// FS returns b as a read-only file system. It is an fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS.
-// Its files can seek and read at offsets, as http.FileServerFS needs. Common prefixes that end in
-// "/" are directories, and the entries of a directory are read into memory. If a directory and an
-// object have the same name, only the directory is visible. Keys that fs.ValidPath refuses are not
-// visible. ctx governs all operations.
+// FS returns b as a read-only fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS. Its files can seek
+// and read at offsets, as http.FileServerFS needs. Common prefixes that end in "/" are directories,
+// whose entries are read into memory. If a directory and an object have the same name, only the
+// directory is visible. Keys that fs.ValidPath refuses are not visible. ctx governs all operations.
 func FS(ctx context.Context, b interface {
 	Downloader
 	Lister

@@ -8,12 +8,12 @@ import (
 )
 
 // ListPage lists one page, for user interfaces that show one page at a time. If token is "", it
-// lists the first page. Otherwise it lists the page after the one that returned token. A page has
-// at most [WithPageSize] entries, by default 100. Only the last page may be empty.
+// lists the first page, and otherwise the page after the one that returned token. A page has at
+// most [WithPageSize] entries, by default 100. Only the last page may be empty. [WithStartAfter] is
+// only permitted for the first page, and [WithLimit] never.
 //
-// A token is only valid with the same prefix and delimiter. A server may send the token to its
-// client and get it back. A client that changes the token cannot list keys outside the prefix.
-// [WithStartAfter] is only permitted for the first page. [WithLimit] is never permitted.
+// A token is only valid with the same prefix and delimiter. A server may send it to its client and
+// get it back. A client that changes the token cannot list keys outside the prefix.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
 	f, e := need(b, "ListPage", "")
 	if e != nil {
@@ -74,9 +74,9 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	return nil
 }
 
-// Versions yields the kept versions under a prefix, in the order of keys. The versions of one key
-// are yielded from the newest to the oldest. Versions accepts the options [WithPrefix],
-// [WithLimit], [WithPageSize] and [WithSoftDeleted].
+// Versions yields the kept versions under a prefix, in the order of keys, and those of one key from
+// the newest to the oldest. Its options are [WithPrefix], [WithLimit], [WithPageSize] and
+// [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return listWith(ctx, b, "Versions", opts,
 		func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },

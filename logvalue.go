@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// LogValue returns a group for log/slog. It has these attributes if they are set: code, op,
-// provider, bucket, key, version, status, request_id, retryable, retry_after, unknown, hint and
-// cause. Signatures in the cause are masked.
+// LogValue returns a group for log/slog with code, op, provider, bucket, key, version, status,
+// request_id, retryable, retry_after, unknown, hint and cause, if set. Signatures in the cause are
+// masked.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}
@@ -40,8 +40,8 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue returns a group for log/slog. It has these attributes, if they are known: key, size, content_type, revision,
-// version, modified and crc32c. It leaves out metadata, which may be personal.
+// LogValue returns a group for log/slog with key, size, content_type, revision, version, modified
+// and crc32c, if known. It leaves out metadata, which may be personal.
 func (a *Attrs) LogValue() slog.Value {
 	if a == nil {
 		return slog.Value{}

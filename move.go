@@ -8,25 +8,22 @@ import (
 
 // Move changes the key of an object of b, and returns the attributes of the moved object.
 // Conditions apply to the destination. Without a condition, Move replaces an object that already
-// has the new key. [WithVersion] is not permitted. The moved object keeps the same attributes as
-// with [Copy]. In a local directory, it also keeps its revision and time.
+// has the new key. WithVersion is not permitted. Move keeps the attributes that [Copy] keeps, and
+// in a local directory also the revision and time.
 //
-// If the store has [ServerMove], and the only options are [IfAbsent] and [IfRevision], Move makes
-// one request. The object then has exactly one of the two keys at each moment. Otherwise Move
-// copies the object, and then removes the revision that it has copied. If the store has no
+// If the store has [ServerMove], and the only options are IfAbsent and IfRevision, Move makes one
+// request. The object then has exactly one of the two keys at each moment. Otherwise Move copies
+// the object, and then removes the revision that it has copied. If the store has no
 // [ConditionalRemove], a write to the old key just before the removal is lost.
 //
-// Two calls may move an object between two keys in opposite directions at once. The object then has
-// at least one key afterwards if the store has ServerMove, or has both ConditionalRemove and
-// [UniqueRevisions]. On S3, which lacks UniqueRevisions, the object may be lost.
+// If two calls move an object between two keys in opposite directions at once, it has at least one
+// key afterwards if the store has ServerMove, or has both ConditionalRemove and [UniqueRevisions].
+// On S3, which lacks UniqueRevisions, the object may be lost.
 //
-// If Move fails, the object still has its old key, with two exceptions:
-//
-//   - If the error is [OutcomeUnknown], the object has its old or its new key.
-//   - If only the removal of the source failed, both keys have the object. The error's Key is then
-//     the old key. If the source was replaced meanwhile, the error's Code is Changed.
-//
-// To continue after a failure, repeat the call without IfAbsent.
+// If Move fails, the object still has its old key, with two exceptions. After OutcomeUnknown, it
+// has its old or its new key. If only the removal of the source failed, both keys have the object,
+// and the error's Key is the old key. The error's Code is then Changed if the source was replaced
+// meanwhile. To continue after a failure, repeat the call without IfAbsent.
 func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption) (*Attrs, error) {
 	f, e := need(b, "Move", to)
 	if e != nil {

@@ -33,8 +33,7 @@ type Attrs struct {
 	// Retention is the retention of the object, even if its end has passed. On S3 it is zero if the
 	// credentials may not read it.
 	Retention Retention `json:"retention,omitzero"`
-	// LegalHold is true if the object has a legal hold. It is always false in the result of a
-	// Download from Google.
+	// LegalHold is true if the object has a legal hold. It is always false in the result of a Download from Google.
 	LegalHold  bool       `json:"legalHold,omitempty"`
 	Encryption Encryption `json:"encryption,omitzero"`
 	// Archived means that a read of the content fails with the code Archived, until Restore has made a copy.
@@ -47,10 +46,9 @@ type Attrs struct {
 	Native any `json:"-"`
 }
 
-// Same reports whether this Attrs and the Attrs of an earlier read describe the same object. Both
-// must have the same size and the same revision. If the earlier Attrs has no revision, both must
-// have the same time instead. The size is compared because some servers send a new object with the
-// old ETag.
+// Same reports whether both Attrs describe the same object: they have the same size and revision.
+// If earlier has no revision, both must have the same time instead. The size is compared because
+// some servers send a new object with the old ETag.
 func (a *Attrs) Same(earlier *Attrs) bool {
 	if earlier.Revision != "" && a.Revision != earlier.Revision {
 		return false
@@ -59,9 +57,9 @@ func (a *Attrs) Same(earlier *Attrs) bool {
 }
 
 // AttrsAs returns the provider's own response to a read with [WithNativeAttrs], without a body. On
-// S3, T is *s3.HeadObjectOutput for Attrs and *s3.GetObjectOutput for Download. On Google, T is
-// *storage.ObjectAttrs. On Azure, T is blob.GetPropertiesResponse for Attrs and
-// blob.DownloadStreamResponse for Download. For any other T, AttrsAs returns false.
+// S3, T is *s3.HeadObjectOutput or, for Download, *s3.GetObjectOutput. On Google, it is
+// *storage.ObjectAttrs. On Azure, it is blob.GetPropertiesResponse or, for Download,
+// blob.DownloadStreamResponse. For any other T, AttrsAs returns false.
 func AttrsAs[T any](a *Attrs) (T, bool) {
 	native, ok := a.Native.(T)
 	return native, ok
@@ -141,8 +139,7 @@ type VersionEntry struct {
 	// NoncurrentSince is the time at which the version was replaced or removed. It is zero for the
 	// current version. On Azure, it is also zero for a blob that was removed.
 	NoncurrentSince time.Time `json:"noncurrentSince,omitzero"`
-	// SoftDeletedUntil is the time at which the store drops the version. It is only set in a
-	// listing WithSoftDeleted.
+	// SoftDeletedUntil is the time at which the store drops the version. It is only set in a listing WithSoftDeleted.
 	SoftDeletedUntil time.Time `json:"softDeletedUntil,omitzero"`
 }
 
@@ -188,10 +185,9 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// EncodeMetadataValue encodes text, which may be any bytes, as a value that [WithMetadata] accepts.
-// Every store keeps such a value, even on a signed upload. Printable ASCII stays as it is, with
-// three exceptions: "%", a "?" after "=", and a space at either end. These and all other bytes
-// become "%" and two hexadecimal digits.
+// EncodeMetadataValue encodes any bytes as a value that [WithMetadata] accepts and every store
+// keeps, even on a signed upload. Printable ASCII stays as it is, except "%", a "?" after "=", and
+// a space at either end. These and all other bytes become "%" and two hexadecimal digits.
 func EncodeMetadataValue(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -225,8 +221,8 @@ func staysInMetadata(text string, i int) bool {
 	}
 }
 
-// DecodeMetadataValue returns the text that [EncodeMetadataValue] has encoded. It returns any other
-// value unchanged.
+// DecodeMetadataValue returns the text that [EncodeMetadataValue] has encoded, and any other value
+// unchanged.
 func DecodeMetadataValue(value string) string {
 	text, err := url.PathUnescape(value)
 	if err != nil {

@@ -15,11 +15,12 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 )
 
-// An OpenOption is an option of the functions that open a bucket or an account. The functions below
-// return one. A [SettingOption] and driver.WithLayer are others. If an option is invalid, every call on the bucket or account fails.
+// An OpenOption fits functions that open a bucket or an account: a [SettingOption],
+// driver.WithLayer or one below. If an option is invalid, every call on the bucket or account
+// fails.
 type OpenOption interface{ ApplyOpen(*OpenOptions) }
 
-// OpenOptions are the options with which a bucket or account is opened. A zero field means the default.
+// OpenOptions are the options with which a bucket or account is opened. Zero means the default.
 type OpenOptions struct {
 	PublicBaseURL  string // ends in "/"
 	Public         bool
@@ -40,7 +41,7 @@ type OpenOptions struct {
 	err error // error of the first bad option
 }
 
-// Apply reads options. It returns the error of the first bad option.
+// Apply sets o from opts.
 func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	for _, opt := range opts {
 		if opt == nil {
@@ -77,8 +78,7 @@ func (o *OpenOptions) check() {
 	}
 }
 
-// Fail makes every call on the bucket fail with err. If an earlier option was bad, the error of
-// that option stays.
+// Fail makes every call on the bucket fail with err, unless an earlier option was bad.
 func (o *OpenOptions) Fail(err error) {
 	if o.err == nil {
 		o.err = err
@@ -118,8 +118,8 @@ func WithSigningBaseURL(base string) OpenOption {
 	})
 }
 
-// WithBufferLimit bounds the transfer buffers of all buckets that are opened with the same m. By default all buckets of
-// the process share 128 MiB.
+// WithBufferLimit bounds the transfer buffers of all buckets that are opened with the same m. The
+// default is 128 MiB for all buckets of the process.
 func WithBufferLimit(m *BufferLimit) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		o.Buffers = m
@@ -127,10 +127,9 @@ func WithBufferLimit(m *BufferLimit) OpenOption {
 }
 
 // WithDefaultPartSize sets the part size of every upload without [WithPartSize]. An upload of at
-// most this size is one request, which saves money on S3, because S3 bills requests. A body of
-// unknown size is read into memory up to this size. Parts are larger if the store would otherwise
-// need too many of them. The option has no effect on a store that accepts bodies of any size in one
-// request.
+// most this size is one request, which saves money on S3. A body of unknown size is read into
+// memory up to this size. Parts are larger if the store would otherwise need too many of them. The
+// option has no effect on a store that accepts bodies of any size in one request.
 func WithDefaultPartSize(bytes int64) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		if bytes < 1 {
@@ -148,8 +147,8 @@ func WithRetry(p RetryPolicy) OpenOption {
 	})
 }
 
-// WithTelemetry reports spans to t and metrics to m. If t or m is nil, the global provider of
-// OpenTelemetry is used in its place.
+// WithTelemetry reports spans to t and metrics to m. Nil means the global provider of
+// OpenTelemetry.
 func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		o.Tracer = t
@@ -169,11 +168,10 @@ func WithHook(h Hook) OpenOption {
 	})
 }
 
-// A BufferLimit bounds the memory of all buckets that share it. The limit applies to transfer
-// buffers and to the blocks that a [ReaderAt] caches. If a transfer needs memory, cached blocks are
-// dropped. No transfer waits for memory forever. If other transfers hold all memory but send and
-// receive nothing, a waiting transfer gets 64 KiB above the limit. Do not copy a BufferLimit after
-// its first use.
+// A BufferLimit bounds the memory of all buckets that share it: transfer buffers, and the blocks
+// that a [ReaderAt] caches, which are dropped first. No transfer waits for memory forever. If
+// others hold all memory but send and receive nothing, a waiting transfer gets 64 KiB above the
+// limit. Do not copy a BufferLimit after its first use.
 type BufferLimit struct {
 	Max int64 // bytes, at least 1 MiB; a change after the first use has no effect
 
@@ -219,34 +217,25 @@ type RetryPolicy struct {
 	// store does not extend it. The first wait is at most 50 ms. After [RateLimited], the first
 	// three waits are at most 1 s each. For each later wait, this limit doubles.
 	MaxDelay time.Duration
-	// MaxWait bounds the sum of the waits between the attempts of one request, by default one
-	// minute. The attempts themselves do not count. Nor does the time for which a throttled bucket
-	// delays the request; only ctx limits that.
+	// MaxWait bounds the sum of the waits between the attempts of one request, by default one minute. The attempts
+	// themselves do not count. Nor does the time for which a throttled bucket delays the request; only ctx limits that.
 	MaxWait time.Duration
-	// Stall is the time without a byte after which a connection counts as dropped, by default 30 s.
-	// While a large body is sent, the time is four times Stall. While the response to a large body
-	// is awaited, the time is twice Stall. A copy on S3 may take one minute plus one second for
-	// each 6 MiB, but at most 15 minutes.
+	// Stall is the time without a byte after which a connection counts as dropped, by default 30 s. While a large body
+	// is sent, the time is four times Stall. While the response to a large body is awaited, the time is twice Stall. A
+	// copy on S3 may take one minute plus one second for each 6 MiB, but at most 15 minutes.
 	Stall time.Duration
 }
 
-// A Hook is called once for every operation of a bucket or account: before it, to see or deny it,
-// and after it, to see the [Outcome]. An operation that is refused before any request is no
-// exception, such as one that [Ref] forbids or the store does not support. Names, effects and keys
-// are the same for every store. The operation runs with hookCtx. When it has ended,
-// done is called; for a download, that is at Close. hookCtx and done may be nil.
+// A Hook is called before every operation of a bucket or account, to see or deny it. An operation
+// that is refused before any request is no exception, such as one that [Ref] forbids or the store
+// does not support. Names, effects and keys are the same for every store. The operation runs with
+// hookCtx. When it has ended, done is called; for a download, that is at Close. hookCtx and done
+// may be nil.
 //
 // If err is not nil, nothing is requested, and the operation fails with the Code of err, or with
 // PermissionDenied if err has no Code. An operation that the library refuses anyway keeps its own
-// error. To deny a kind of access completely, compare
-// [Operation].Effects:
-//
-//	func noRemovals(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-//		if op.Effects&storage.EffectRemove != 0 {
-//			return nil, nil, errors.New("objects of this bucket stay")
-//		}
-//		return nil, nil, nil
-//	}
+// error. To deny all removals, return an error if op.Effects&EffectRemove is not 0. Other effects
+// are denied in the same way.
 type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
 
 // An Operation describes a call to a [Hook]. Functions such as [Update] and [ReadAll] consist of
@@ -264,13 +253,11 @@ type Operation struct {
 	Keys []string
 }
 
-// An Outcome describes how an operation ended. A [Hook] returns a function, which is called with
-// the Outcome.
+// An Outcome describes how an operation ended.
 type Outcome struct {
 	Err   error
 	Bytes int64
-	// Requests is the number of HTTP requests, including retries but not requests for credentials.
-	// If the driver cannot count requests, or the client of GCS or Azure is the caller's own,
-	// Requests is the number of calls of the driver.
+	// Requests is the number of HTTP requests, including retries but not requests for credentials. If the driver cannot
+	// count requests, or the client of GCS or Azure is the caller's own, Requests is the number of calls of the driver.
 	Requests int
 }

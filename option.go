@@ -4,10 +4,10 @@ package storage
 // with If. An option writes into a struct with all options of one operation, such as UploadOptions.
 // The compiler refuses an option that does not fit the operation.
 type (
-	// An UploadOption fits Upload and functions that build on it. It is a [WriteOption], a [SizeOption], a
+	// An UploadOption fits Upload and functions that build on it: a [WriteOption], [SizeOption],
 	// [TransferOption], [IfRevision], [WithPartSize] or [WithResume].
 	UploadOption interface{ applyUpload(*UploadOptions) }
-	// A MultipartOption fits [BeginUpload] and the functions that continue such an upload. It is a [WriteOption], a
+	// A MultipartOption fits [BeginUpload] and functions that continue such an upload: a [WriteOption],
 	// [SizeOption], [IfRevision], [WithMaxSize] or [WithUncheckedParts].
 	MultipartOption interface{ applyMultipart(*UploadOptions) }
 	// A PartOption fits PutPart. It is [WithSize], [WithCRC32C] or [WithProgress].
@@ -16,84 +16,69 @@ type (
 	SignedPartOption interface{ applySignedPart(*PartOptions) }
 	// A CompleteOption fits Complete. It is [WithParts], [WithSize] or [WithCRC32C].
 	CompleteOption interface{ applyComplete(*CompleteOptions) }
-	// A DownloadOption fits Download. It is a [ReadOption], a [TransferOption], or one of the functions below that
-	// return a DownloadOption.
+	// A DownloadOption fits Download: a [ReadOption], a [TransferOption] or one below.
 	DownloadOption interface{ applyDownload(*DownloadOptions) }
 	// An AttrsOption fits Attrs and Exists. It is a [ReadOption].
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
-	// A ReaderAtOption fits [NewReaderAt]. It is a [ReadOption], or one of the functions below that return a
-	// ReaderAtOption.
+	// A ReaderAtOption fits [NewReaderAt]: a [ReadOption] or one below.
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
-	// A ListOption fits List and functions that build on it. The functions below return a ListOption.
+	// A ListOption fits List and functions that build on it.
 	ListOption interface{ applyList(*ListOptions) }
-	// A RemoveOption fits Remove. It is [WithVersion], [IfRevision], [WithGovernanceBypass] or [WithNative].
-	// WithVersion and IfRevision exclude each other.
+	// A RemoveOption fits Remove: [WithVersion] or [IfRevision], which exclude each other,
+	// [WithGovernanceBypass] or [WithNative].
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
-	// A CopyOption fits [Copy], [Compose] and [Move]. It is a [WriteOption], a [TransferOption], [IfRevision],
-	// [WithVersion], [WithResume], or one of the functions below that return a CopyOption.
+	// A CopyOption fits [Copy], [Compose], [Move] and [Append]: a [WriteOption], [TransferOption],
+	// [IfRevision], [WithVersion], [WithResume] or one below.
 	CopyOption interface{ applyCopy(*CopyOptions) }
 	// A SignedUploadOption fits SignedUploadURL. It is a [WriteOption], a [SizeOption] or [WithTTL].
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
-	// A SignedDownloadOption fits SignedDownloadURL. It is [WithTTL], [WithVersion], [WithNative], or one of the
-	// functions below that return a SignedDownloadOption.
+	// A SignedDownloadOption fits SignedDownloadURL: [WithTTL], [WithVersion], [WithNative] or one below.
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
 	// A SignedRemoveOption fits [SignedRemoveURL]. It is [WithTTL], [WithVersion] or [WithNative].
 	SignedRemoveOption interface{ applySignedRemove(*SignOptions) }
 	// A SetOption fits [SetTags] and [SetLegalHold]. It is [WithVersion] or [WithNative].
 	SetOption interface{ applySet(*ChangeOptions) }
-	// A RestoreOption fits [Restore]. It is [WithRestoreDays], [WithRestoreTier], [WithSoftDeleted], [WithVersion] or
-	// [WithNative].
+	// A RestoreOption fits [Restore]: [WithVersion], [WithNative], [WithSoftDeleted] or one below.
 	RestoreOption interface{ applyRestore(*ChangeOptions) }
 )
 
 // The option types below fit several operations. Each of them combines several of the types above.
 type (
-	// A WriteOption fits all ways to write. It is [WithNative], or one of the functions below that return a
-	// WriteOption.
+	// A WriteOption fits all ways to write: [WithNative] or one below.
 	WriteOption interface {
 		UploadOption
 		MultipartOption
 		CopyOption
 		SignedUploadOption
 	}
-	// A RevisionOption guards an operation on an existing object. It is [IfRevision].
+	// A RevisionOption is [IfRevision].
 	RevisionOption interface {
+		ReadOption
 		UploadOption
 		MultipartOption
-		CopyOption // for a copy, compares the revision of the destination
-		DownloadOption
-		AttrsOption
-		ReaderAtOption
+		CopyOption // compares the revision of the destination
 		RemoveOption
 	}
-	// A ReadOption fits all ways to read. It is [WithVersion], [IfRevision], [WithNative], or one of the functions
-	// below that return a ReadOption.
+	// A ReadOption fits all ways to read: [WithVersion], [IfRevision], [WithNative] or one below.
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
 	}
-	// A VersionOption selects one kept version. It is [WithVersion].
+	// A VersionOption is [WithVersion].
 	VersionOption interface {
-		DownloadOption
-		AttrsOption
-		ReaderAtOption
-		CopyOption // for a copy, selects the version of the source
+		ReadOption
+		CopyOption // selects the version of the source
 		SignedDownloadOption
 		SignedRemoveOption
 		SetOption
 		RetentionOption
 		RestoreOption
 	}
-	// A NativeOption is an option of one provider, made by [WithNative].
+	// A NativeOption is [WithNative].
 	NativeOption interface {
-		UploadOption
-		MultipartOption
-		DownloadOption
-		AttrsOption
-		ReaderAtOption
-		CopyOption
-		SignedUploadOption
+		ReadOption
+		WriteOption
 		SignedDownloadOption
 		SignedRemoveOption
 		SetOption
@@ -105,14 +90,14 @@ type (
 		RemoveOption
 		applyRetention(*ChangeOptions)
 	}
-	// A TransferOption controls how bytes move. It is [WithConcurrency] or [WithProgress].
+	// A TransferOption controls how bytes move.
 	TransferOption interface {
 		UploadOption
 		PartOption
 		DownloadOption
 		CopyOption
 	}
-	// A SizeOption declares the length or checksum of a body. It is [WithSize] or [WithCRC32C].
+	// A SizeOption declares the length or checksum of a body.
 	SizeOption interface {
 		UploadOption
 		MultipartOption
@@ -155,8 +140,8 @@ func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition
 func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }
 func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.err) }
 
-// IfRevision makes an operation fail with PreconditionFailed if the revision of the object is not
-// this one. revision is an Attrs.Revision from the same provider, and not empty. In a store without
+// IfRevision makes an operation fail with PreconditionFailed if the object has another revision
+// than this one, which is an Attrs.Revision from the same provider. In a store without
 // [UniqueRevisions] (S3), writing the same content again keeps the revision.
 func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
 

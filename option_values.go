@@ -6,14 +6,9 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// Each of these types holds the options of one operation. The methods of a [Core] receive a value
-// of such a type. Code that implements a permission itself, such as Uploader, receives a list of
-// options. Apply turns this list into a value of the type.
-//
-// Code that reads or writes objects itself must check Native. If it does not know a value in
-// Native, it must fail with Unsupported. The unknown value may be a key that encrypts the object.
-// Code that passes options on to another Core passes the same value, or a changed copy of it,
-// because a value also holds what the library needs for itself.
+// Each of these types holds the options of one operation. The methods of a [Core] receive a value of
+// such a type. Code that implements a permission itself, such as Uploader, receives a list of
+// options, which Apply turns into a value of the type.
 type (
 	// UploadOptions are the options of Upload and BeginUpload.
 	UploadOptions struct {
@@ -155,13 +150,14 @@ func optionsOf(o any) *seam.OptionState {
 	}
 }
 
-// A NativeValue has the arguments of [WithNative].
+// A NativeValue has the arguments of [WithNative]. Code that reads or writes objects itself must
+// fail with Unsupported if it does not know a value, which may be a key that encrypts the object.
 type NativeValue struct {
 	Provider string
 	Value    any
 }
 
-// A PropertySet has one bit for each of the [Properties]. A bit is 1 if an option has set the
+// A PropertySet has one bit for each of the [Properties], which is 1 if an option has set the
 // property, even to "". A [Core] that sets a property also sets its bit.
 type PropertySet uint8
 
@@ -216,7 +212,8 @@ func each[O any](failed *error, opts []O, apply func(O)) error {
 	return *failed
 }
 
-// Apply sets r from opts. Size is -1 if [WithSize] is not given.
+// Apply sets r from opts, and returns the error of the first bad option, as all methods Apply do.
+// Size is -1 if [WithSize] is not given.
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o UploadOption) { o.applyUpload(r) })
@@ -234,12 +231,12 @@ func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
 	return each(&r.err, opts, func(o AttrsOption) { o.applyAttrs(r) })
 }
 
-// Apply sets r from opts. It returns the error of the first bad option.
+// Apply sets r from opts.
 func (r *ListOptions) Apply(opts ...ListOption) error {
 	return each(&r.err, opts, func(o ListOption) { o.applyList(r) })
 }
 
-// Apply sets r from opts. It returns the error of the first bad option.
+// Apply sets r from opts.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	err := each(&r.err, opts, func(o RemoveOption) { o.applyRemove(r) })
 	if err == nil && r.Version != "" && r.Condition != (Condition{}) { // S3 would check the current version instead
@@ -254,7 +251,7 @@ func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 	return each(&r.err, opts, func(o MultipartOption) { o.applyMultipart(r) })
 }
 
-// Apply sets r from opts. It returns the error of the first bad option.
+// Apply sets r from opts.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
 	return each(&r.err, opts, func(o CopyOption) { o.applyCopy(r) })
 }
@@ -268,8 +265,7 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	return err
 }
 
-// ApplyMove sets r from the options of Move. It fails if an option does not fit Move, or if the old
-// key and the new key are equal.
+// ApplyMove sets r from the options of Move. It fails if the two keys are equal.
 func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	switch {
@@ -282,8 +278,8 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	return err
 }
 
-// MovesOnly reports whether a Move changes only the key, and no attribute. Then a store with
-// ServerMove can move the object by one request.
+// MovesOnly reports whether a Move changes no attribute, so that a store with ServerMove can move
+// the object by one request.
 func (r *CopyOptions) MovesOnly() bool {
 	changes := r.Set != 0 || r.Tags != nil || r.PublicRead || r.LegalHold || r.Retention != (Retention{})
 	return !changes && r.state.WriteID == "" && len(r.Native)+len(r.SourceNative) == 0
@@ -342,9 +338,9 @@ func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	return each(&r.err, opts, func(o CompleteOption) { o.applyComplete(r) })
 }
 
-// Span returns the range of bytes that the options select in an object of the given size. from is
-// the offset of the first byte, and to is the offset after the last byte. If the offset is past the
-// end, Span fails with RangeNotSatisfiable.
+// Span returns the range of bytes that the options select in an object of the given size, from the
+// offset from to the offset before to. If the range begins past the end, Span fails with
+// RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	switch {
 	case r.Suffix > 0:

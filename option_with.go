@@ -38,9 +38,8 @@ func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 }
 
 // WithContentType sets the media type, such as text/plain. The default is the type of the key's
-// extension. If the extension is unknown, the default is detected from the first 512 bytes. If the
-// bytes show no type either, the default is "application/octet-stream". A signed upload has no
-// default.
+// extension, or otherwise of the first 512 bytes, or "application/octet-stream". A signed upload
+// has no default.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(ContentTypeSet, func(p *Properties) {
 		p.ContentType = mediaType
@@ -61,9 +60,9 @@ func WithContentDisposition(disposition string) WriteOption {
 	})
 }
 
-// WithContentEncoding declares how the bytes are already encoded, such as "gzip". This package neither encodes nor
-// decodes them. The encoding "identity" means none. Attrs returns it, but the attributes of a download may lack it, as
-// Google's do.
+// WithContentEncoding declares how the bytes are already encoded, such as "gzip". This package
+// neither encodes nor decodes them. The encoding "identity" means none. Attrs returns it, but a
+// download may lack it, as Google's do.
 func WithContentEncoding(coding string) WriteOption {
 	return propertyOption(ContentEncodingSet, func(p *Properties) {
 		p.ContentEncoding = coding
@@ -77,18 +76,18 @@ func WithContentLanguage(tag string) WriteOption {
 	})
 }
 
-// WithMetadata sets all metadata of the object. A write replaces the old metadata. A key has at most 64 letters,
-// digits, "-" and "_". It begins with a letter, but not with "omnibucket", and is stored in lower case. A value is text
-// without control characters and without spaces at its ends. [EncodeMetadataValue] makes a value from any text. All
-// keys and values together take at most 2 KiB in the store.
+// WithMetadata sets all metadata of the object. A write replaces the old metadata. A key has at
+// most 64 letters, digits, "-" and "_". It begins with a letter, but not with "omnibucket", and is
+// stored in lower case. A value is text without control characters and without spaces at its ends,
+// such as [EncodeMetadataValue] makes from any text. All together take at most 2 KiB in the store.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(MetadataSet, func(p *Properties) {
 		p.Metadata = metadata
 	})
 }
 
-// WithStorageClass sets the storage class, by the provider's own name. Without this option, an
-// object on Azure that replaces another object gets the class of the replaced object.
+// WithStorageClass sets the storage class, by the provider's own name. By default, an object on
+// Azure that replaces another object gets its class.
 func WithStorageClass(class string) WriteOption {
 	return propertyOption(StorageClassSet, func(p *Properties) {
 		p.StorageClass = class
@@ -203,17 +202,17 @@ func (o writeIDOption) applyUpload(r *UploadOptions)  { o.set(&r.state.WriteID, 
 func (o writeIDOption) applyCopy(r *CopyOptions)      { o.set(&r.state.WriteID, &r.err) }
 func (o writeIDOption) applyAttrs(r *DownloadOptions) { o.set(&r.state.WriteID, &r.err) }
 
-// A WriteIDOption names a write. It is [WithWriteID].
+// A WriteIDOption is [WithWriteID].
 type WriteIDOption interface {
 	UploadOption
 	CopyOption
 	AttrsOption
 }
 
-// WithWriteID names a write, so that another process can repeat it. id has 32 hexadecimal digits. If
-// the object already has this id, an earlier call has written it, and [IfAbsent] succeeds. For Attrs
-// and Exists, an object with another id counts as missing. Without this option, each write gets a
-// random id. In a store without [Metadata], the option has no effect.
+// WithWriteID names a write, so that another process can repeat it. id has 32 hexadecimal digits,
+// and is random without this option. If the object already has this id, an earlier call has written
+// it, and [IfAbsent] succeeds. For Attrs and Exists, an object with another id counts as missing.
+// In a store without [Metadata], the option has no effect.
 func WithWriteID(id string) WriteIDOption { return writeIDOption(id) }
 
 type partSizeOption int64
@@ -240,16 +239,14 @@ func (o concurrencyOption) applyPart(r *PartOptions)         { o.set(new(int), &
 func (o concurrencyOption) applyDownload(r *DownloadOptions) { o.set(&r.Concurrency, &r.err) }
 func (o concurrencyOption) applyCopy(r *CopyOptions)         { o.set(&r.Concurrency, &r.err) }
 
-// WithConcurrency sets the number of requests that one transfer makes in parallel. The transfer
-// begins with this number. If n is below 1, the operation fails with InvalidArgument. Uploads and
-// downloads to a file make at most 1,000 requests in parallel. A download to a file needs a buffer
-// of 128 KiB for each request. The [BufferLimit] bounds all buffers.
+// WithConcurrency sets the number of requests, at least 1, with which a transfer begins and that it
+// makes in parallel. Uploads and downloads to a file make at most 1,000. A download to a file needs
+// a buffer of 128 KiB for each request. The [BufferLimit] bounds all buffers.
 //
 // Without this option, a download begins with one request, and makes up to 16 if its reader waits
 // for the network. A multipart upload of a file, or of another io.ReaderAt with Seek and Size,
-// makes 16 to 32 requests in parallel. A multipart upload of any other body holds at most 64 MiB of
-// parts in memory, unless [WithPartSize] is given. If the parts are larger than 32 MiB, it holds
-// two parts.
+// makes 16 to 32. A multipart upload of any other body holds at most 64 MiB of parts in memory,
+// unless [WithPartSize] is given. If the parts are larger than 32 MiB, it holds two parts.
 func WithConcurrency(n int) TransferOption {
 	return concurrencyOption(n)
 }
@@ -262,8 +259,7 @@ func (o progressOption) applyDownload(r *DownloadOptions) { r.Progress = o }
 func (o progressOption) applyCopy(r *CopyOptions)         { r.Progress = o }
 
 // WithProgress calls report as bytes are transferred. total is -1 while it is unknown, and done
-// never decreases. report is never called by two goroutines at the same time. It should return
-// soon.
+// never decreases. Calls do not overlap, and should return soon.
 func WithProgress(report func(done, total int64)) TransferOption {
 	return progressOption(report)
 }
@@ -272,14 +268,10 @@ type downloadOption func(*DownloadOptions)
 
 func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 
-// WithRange reads a part of the object:
-//
-//   - WithRange(5, 10) reads 10 bytes from offset 5, or fewer if the object ends earlier.
-//   - WithRange(5, -1) reads from offset 5 to the end.
-//   - WithRange(-5, -1) reads the last 5 bytes.
-//
-// With an offset below 0 and another length, the read fails with InvalidArgument. If the offset is
-// past the end, the read fails with RangeNotSatisfiable.
+// WithRange reads a part of the object. WithRange(5, 10) reads 10 bytes from offset 5, or fewer if
+// the object ends earlier. WithRange(5, -1) reads from offset 5 to the end, and WithRange(-5, -1)
+// the last 5 bytes. An offset below 0 fits only the length -1. If the offset is past the end, the
+// read fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		r.Offset = 0
@@ -302,8 +294,7 @@ func WithRange(offset, length int64) DownloadOption {
 }
 
 // WithNoSync makes [DownloadFile] faster, because it does not sync the file to the disk. After a
-// power failure, there may be an empty file in place of the old one. Other downloads ignore this
-// option.
+// power failure, there may be an empty file in place of the old one.
 func WithNoSync() DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		r.NoSync = true
@@ -323,8 +314,8 @@ type readerAtOption func(*readerAtRequest)
 
 func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 
-// WithBlockSize sets the size in bytes of the blocks that ReaderAt fetches. It is at least 1, and by default 64 KiB.
-// Small blocks suit scattered records.
+// WithBlockSize sets the size in bytes of the blocks that ReaderAt fetches, at least 1, by default
+// 64 KiB. Small blocks suit scattered records.
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		atLeast(&r.get.err, "WithBlockSize", bytes, 1)
@@ -333,8 +324,8 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 }
 
 // WithBlockCache sets how many bytes of blocks one [ReaderAt] keeps in memory, by default 8 MiB.
-// They count toward the [BufferLimit]. Each block takes 384 bytes more than its size. With 0,
-// nothing is cached, and each ReadAt makes one request for exactly its bytes.
+// They count toward the [BufferLimit], each with 384 bytes more. With 0, nothing is cached, and
+// each ReadAt makes one request for exactly its bytes.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		atLeast(&r.get.err, "WithBlockCache", bytes, 0)
@@ -370,8 +361,8 @@ type softDeletedOption struct{}
 func (softDeletedOption) applyList(r *ListOptions)      { r.SoftDeleted = true }
 func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
 
-// WithSoftDeleted is an option of Versions and Restore. Versions yields only removed objects that
-// soft delete has kept. Restore makes such an object current again.
+// WithSoftDeleted makes Versions yield only removed objects that soft delete has kept, and makes
+// [Restore] bring back such an object.
 func WithSoftDeleted() SoftDeletedOption { return softDeletedOption{} }
 
 // A SoftDeletedOption is [WithSoftDeleted].
@@ -384,31 +375,30 @@ type listOption func(*ListOptions)
 
 func (o listOption) applyList(r *ListOptions) { o(r) }
 
-// WithPrefix lists only the keys that begin with prefix. prefix need not end at a slash.
+// WithPrefix lists only keys that begin with prefix, which need not end at a slash.
 func WithPrefix(prefix string) ListOption {
 	return listOption(func(r *ListOptions) {
 		r.Prefix = prefix
 	})
 }
 
-// WithDelimiter groups keys: all keys that share the text up to the next delimiter, often "/", become one entry.
+// WithDelimiter groups keys: all that share the text up to the next delimiter become one entry.
 func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListOptions) {
 		r.Delimiter = delimiter
 	})
 }
 
-// WithStartAfter lists only entries whose Key is greater than key. Common prefixes are compared,
-// too.
+// WithStartAfter lists only objects and common prefixes that are greater than key.
 func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListOptions) {
 		r.StartAfter = key
 	})
 }
 
-// WithAnyOrder permits the listing to yield the entries in any order, each of them once. Some
-// buckets, such as a directory bucket of S3, do not list in byte order and need this option. In
-// such a bucket, [WithStartAfter] is not supported, and the only delimiter is "/".
+// WithAnyOrder permits the listing to yield the entries in any order, each of them once. Buckets
+// that do not list in byte order need this option, such as a directory bucket of S3. WithStartAfter
+// is then not supported, and the only delimiter is "/".
 func WithAnyOrder() ListOption {
 	return listOption(func(r *ListOptions) {
 		r.AnyOrder = true
@@ -423,7 +413,7 @@ func WithLimit(n int) ListOption {
 	})
 }
 
-// WithPageSize sets the number of entries in one request, up to the provider's maximum.
+// WithPageSize sets the entries in one request, up to the provider's maximum.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		atLeast(&r.err, "WithPageSize", n, 1)

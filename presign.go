@@ -33,16 +33,12 @@ func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.err)
 func (o ttlOption) applySignedRemove(r *SignOptions)   { r.TTL = o.check(&r.err) }
 func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err) }
 
-// WithTTL sets the time for which a signed URL is valid, from 1 second to 7 days. The default is 1
-// hour. The URL never outlives the credentials that sign it. [SignedURL].ExpiresAt is the time at
-// which the URL expires.
-//
-// If Google's IAM signs, the URL is valid for at most 12 hours.
-//
-// For S3, the expiry of temporary credentials may be unknown. On AWS Lambda, in containers and in
-// CI, the environment variable AWS_SESSION_TOKEN is often set, and AWS_CREDENTIAL_EXPIRATION is
-// not. If the expiry is unknown, the URL is valid for at most 12 hours. It may end earlier than
-// ExpiresAt, because it ends with the credentials.
+// WithTTL sets the time for which a signed URL is valid, from 1 second to 7 days, by default 1
+// hour. The URL never outlives the credentials that sign it: SignedURL.ExpiresAt is its end. If
+// Google's IAM signs, or if the expiry of temporary credentials of S3 is unknown, the URL is valid
+// for at most 12 hours. On AWS Lambda, in containers and in CI, AWS_SESSION_TOKEN is often set, and
+// AWS_CREDENTIAL_EXPIRATION is not. The URL may then end earlier than ExpiresAt, because it ends
+// with the credentials.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 // A TTLOption is [WithTTL].
@@ -54,26 +50,20 @@ type TTLOption interface {
 }
 
 // WithStableFor makes every call, in every process, return the same URL until a window of time
-// ends. Browsers and caches can then keep what they have read from that URL. Windows follow one
-// another without a gap. For example, windows of a day begin at midnight UTC. The URL is valid from
-// the beginning of its window, for the window plus the TTL of [WithTTL]. So a returned URL is valid
-// for at least the TTL. If window is below 1 second, or window plus TTL is above 7 days, the call
-// fails with InvalidArgument.
+// ends, so that browsers and caches can keep what they have read. Windows follow one another
+// without a gap: those of a day begin at midnight UTC. The URL is valid from the beginning of its
+// window, for the window plus the TTL of [WithTTL], so at least the TTL is left. window is at least
+// 1 second, and window plus TTL is at most 7 days.
 //
-// If the store can replace the Cache-Control of the response, the store sends "private" with a
-// max-age of the window. During that time, browsers may show an old copy of an object that was
-// overwritten or removed. Google cannot replace the header: set the Cache-Control of the object
+// If the store can replace the Cache-Control of the response, it sends "private" with a max-age of
+// the window. During that time, browsers may show an old copy of an object that was overwritten or
+// removed. Google cannot replace the header: set the Cache-Control of the object
 // ([WithCacheControl]).
 //
-// All processes must sign with the same key. The call fails with Unsupported for a bucket without
-// [StableURLs], and in these cases:
-//
-//   - The credentials are temporary.
-//   - Google's IAM signs.
-//   - A user delegation key of Azure signs.
-//
-// In each of these cases, sign with a long-lived key. Or publish the address of a handler of your
-// own, which redirects each request to a newly signed URL.
+// All processes must sign with the same long-lived key. The call fails with Unsupported for a
+// bucket without [StableURLs], with temporary credentials, and if Google's IAM or a user delegation
+// key of Azure signs. Or publish the address of a handler of your own, which redirects each request
+// to a newly signed URL.
 func WithStableFor(window time.Duration) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if window < minTTL || window > maxTTL {
@@ -83,13 +73,10 @@ func WithStableFor(window time.Duration) SignedDownloadOption {
 	})
 }
 
-// Term returns the time from which a URL is valid, and for how long it is valid. The parameter now
-// is the time at which the URL is signed. Code that signs URLs itself calls Term. Without a TTL, a
-// URL is valid for an hour.
-//
-// With StableFor, time is divided into windows of that length. A URL is valid from the beginning of
-// the window in which it is signed, for StableFor plus the TTL. If StableFor plus the TTL is more
-// than 7 days, Term fails with InvalidArgument.
+// Term returns the time from which a URL that is signed at now is valid, and for how long, for code
+// that signs URLs itself. Without a TTL, a URL is valid for an hour. With StableFor, time is
+// divided into windows of that length. A URL is then valid from the beginning of its window, for
+// StableFor plus the TTL. If that is more than 7 days, Term fails with InvalidArgument.
 func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, err error) {
 	lasts = cmp.Or(r.TTL, defaultTTL)
 	if r.StableFor == 0 {
@@ -120,8 +107,8 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 	})
 }
 
-// WithDownloadName makes a browser save the object under this name (RFC 6266). If [WithInlineName] or
-// [WithResponseContentDisposition] is also given, the last of these options wins.
+// WithDownloadName makes a browser save the object under this name (RFC 6266). Of this option,
+// [WithInlineName] and [WithResponseContentDisposition], the last one given wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		checkFileName(r, "WithDownloadName", filename)
@@ -146,8 +133,7 @@ func checkFileName(r *SignOptions, option, name string) {
 }
 
 // WithResponseContentDisposition makes the store serve the object with this Content-Disposition
-// header. It is ASCII text of at most 1,024 bytes. If [WithDownloadName] or [WithInlineName] is
-// also given, the last of these options wins.
+// header, which is ASCII text of at most 1,024 bytes.
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
@@ -161,9 +147,9 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	})
 }
 
-// WithMethod signs for the method GET, which is the default, or HEAD. A URL for HEAD returns attributes and cannot read
-// bytes. On Azure, HEAD fails with Unsupported. Sign one URL for each method, because S3 refuses HEAD with a URL for
-// GET.
+// WithMethod signs for the method GET, which is the default, or HEAD. A URL for HEAD returns
+// attributes and cannot read bytes. On Azure, HEAD fails with Unsupported. Sign one URL for each
+// method, because S3 refuses HEAD with a URL for GET.
 func WithMethod(method string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
@@ -175,9 +161,8 @@ func WithMethod(method string) SignedDownloadOption {
 
 // SignedRemoveURL returns a request that anyone can make, until it expires, to remove the object.
 // With [WithVersion], the request removes one version for good. Otherwise, in a bucket that keeps
-// versions, the request only hides the object, as Remove does. If the object does not exist, the
-// request succeeds, except on Google and Azure, which respond with 404. b needs the feature
-// [SignedRemovals]. Without the permission to remove, SignedRemoveURL fails with PermissionDenied.
+// versions, it only hides the object, as Remove does. If the object does not exist, the request
+// succeeds, except on Google and Azure, which respond with 404.
 func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedRemoveOption) (*SignedURL, error) {
 	f, e := need(b, "SignedRemoveURL", key)
 	if e != nil {
@@ -193,9 +178,9 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 }
 
 // SignedUploadForm returns a signed HTML form that uploads one object. The store accepts only a
-// size from minSize to maxSize bytes, and only one content type. The content type is that of
-// [WithContentType], or otherwise that of the key's extension. If the extension is unknown, too, it
-// is "application/octet-stream". A condition is not permitted.
+// size from minSize to maxSize bytes, and only one content type: that of [WithContentType], or
+// otherwise that of the key's extension, or "application/octet-stream". A condition is not
+// permitted.
 func SignedUploadForm(
 	ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption,
 ) (*SignedForm, error) {

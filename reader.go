@@ -16,8 +16,8 @@ import (
 // further request reads one span of that revision (open, fetch). If a request finds another
 // revision, the read fails with Changed.
 
-// A Reader is an open download. It holds a connection or buffers until Close. Close may be called from any goroutine,
-// and more than once. All other methods are for one goroutine at a time.
+// A Reader is an open download. It holds a connection or buffers until Close. Close may be called
+// from any goroutine, and more than once. All other methods are for one goroutine at a time.
 type Reader struct {
 	attrs  *Attrs
 	offset int64
@@ -27,9 +27,8 @@ type Reader struct {
 	end    [1]byte // buffer into which checkEnd tries to read a byte
 }
 
-// Read delivers the bytes as they are stored. At the end of the range it returns io.EOF. At the end
-// of a whole object it verifies the checksum, and returns ChecksumMismatch if the bytes differ from
-// those that were stored.
+// Read delivers the bytes as they are stored. At the end of a whole object it verifies the
+// checksum, and returns ChecksumMismatch if the bytes differ from those that were stored.
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	if err == nil || err == io.EOF {
@@ -38,10 +37,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, withoutPrefix(err, r.prefix)
 }
 
-// WriteTo writes the remaining bytes to w. io.Copy calls it. It returns an error of w unchanged. If
-// w is a regular *os.File without O_APPEND, WriteTo writes ranges in parallel, each at its place in
-// the file. If that fails, WriteTo returns the number of bytes before the first range that failed.
-// The file's content after these bytes is undefined, and nothing more can be read.
+// WriteTo writes the remaining bytes to w, for io.Copy. It returns an error of w unchanged. If w is
+// a regular *os.File without O_APPEND, WriteTo writes ranges in parallel, each at its place in the
+// file. If that fails, WriteTo returns the number of bytes before the first range that failed. The
+// file's content after these bytes is undefined, and nothing more can be read.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	n, err := r.from.WriteTo(w)
 	return n, withoutPrefix(err, r.prefix)

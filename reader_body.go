@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/chunks"
 )
 
-// NewReader makes a Reader, for a [Core] or a type of your own that implements Downloader. The
-// parameter body must deliver length bytes of the object, from the offset on. Close of the Reader
-// closes body. A nil body is empty. If body delivers fewer bytes, reading fails with Unavailable
-// (also io.ErrUnexpectedEOF). If body delivers more bytes, reading fails with Internal.
+// NewReader makes a Reader, for a [Core] or [Downloader] of your own. The parameter body must
+// deliver length bytes of the object, from offset on, and the Reader closes it. A nil body is
+// empty. If body delivers fewer bytes, reading fails with Unavailable (also io.ErrUnexpectedEOF),
+// and if it delivers more, with Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	if body == nil {
 		body = io.NopCloser(strings.NewReader(""))

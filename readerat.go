@@ -18,12 +18,12 @@ const (
 
 // NewReaderAt opens one revision of an object for random access, as http.ServeContent needs. If the
 // object is changed or removed, reading fails with Changed, except for bytes that are already in
-// memory. ctx governs all reads until Close. The caller must call Close.
+// memory. ctx governs all reads until Close, which the caller must call.
 //
-// ReadAt keeps blocks in memory ([WithBlockSize], [WithBlockCache]). Several small reads of one
-// block make one request, even if they run in parallel. For sequential reads, ReadAt requests
-// blocks ahead, up to 2 MiB in a request. A ReadAt of more than 2 MiB makes one request for the
-// bytes that are not in memory. It does not keep these bytes in memory.
+// ReadAt keeps blocks in memory ([WithBlockSize], [WithBlockCache]). Small reads of one block make
+// one request, even in parallel. For sequential reads, ReadAt requests blocks ahead, up to 2 MiB in
+// a request. A ReadAt of more than 2 MiB makes one request for the bytes that are not in memory,
+// and does not keep them.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader
@@ -79,9 +79,8 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReadAtContext(context.Background(), p, off)
 }
 
-// ReadAtContext is like ReadAt, but also ends if ctx ends. Then only this call fails. If other
-// calls wait for the same block, the request for the block continues. The context of NewReaderAt
-// governs this call, too.
+// ReadAtContext is like ReadAt, but also ends if ctx ends. Then only this call fails: if other
+// calls wait for the same block, the request for the block continues.
 func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, r.invalid("ReadAt", "offset", "must not be negative")
@@ -117,8 +116,8 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	return n, r.object.failure(ctx, err)
 }
 
-// Read reads from where the last Read or Seek ended, over one connection. If it has read a whole
-// object, it verifies the checksum at the end, like [Reader.Read].
+// Read reads from where the last Read or Seek ended, over one connection. Like [Reader.Read], it
+// verifies the checksum of a whole object.
 func (r *ReaderAt) Read(p []byte) (int, error) {
 	if r.closed.Load() {
 		return 0, r.invalid("Read", "reader", "is closed")
@@ -168,8 +167,8 @@ func (r *ReaderAt) Size() int64 { return r.object.attrs.Size }
 // Attrs returns the attributes of the revision that is read.
 func (r *ReaderAt) Attrs() *Attrs { return r.object.attrs }
 
-// Close ends the connection of Read, stops reading ahead, and frees the memory. It returns nil.
-// After Close, ReadAt and Read fail with InvalidArgument.
+// Close ends the connection of Read, stops reading ahead, and frees the memory. Later reads fail
+// with InvalidArgument.
 func (r *ReaderAt) Close() error {
 	r.closed.Store(true)
 	r.release()

@@ -30,12 +30,12 @@ type Range struct{ Offset, Length int64 }
 // ReadRanges reads ranges of one revision into memory, for formats whose parts are found by offset,
 // such as Parquet. The results are in the order of ranges, and share no memory. If the object ends
 // earlier, a result is shorter than its range. Ranges that overlap or are near each other
-// ([WithMaxGap]) are read by one request of at most 16 MiB. ReadRanges makes at most 16 requests in
-// parallel, unless [WithConcurrency] sets another number. If one of several ranges is relative to
-// the end of the object, one more request finds the size.
+// ([WithMaxGap]) are read by one request of at most 16 MiB. At most 16 requests run in parallel,
+// unless [WithConcurrency] sets another number. If one of several ranges is relative to the end of
+// the object, one more request finds the size.
 //
 // If an Offset is past the end, ReadRanges fails with RangeNotSatisfiable. If the object is changed
-// or removed meanwhile, it fails with Changed. [WithRange] is not permitted.
+// or removed meanwhile, it fails with Changed. WithRange is not permitted.
 func ReadRanges(
 	ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption,
 ) ([][]byte, *Attrs, error) {

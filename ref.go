@@ -29,13 +29,11 @@ var methodPermissions = []struct {
 	{reflect.TypeFor[PublicLinker](), scope.PublicURL},
 }
 
-// Ref narrows b to the methods of P, which is an interface with only methods of Bucket. For any
-// other P, it panics. All other methods of the result fail with PermissionDenied. Neither a type
-// assertion nor another function can bring them back. If b is a type of your own, all methods fail
-// with Unsupported.
-//
-// Two results of Ref cannot be joined. [Compose], [Append] and [Move] need one result with all their
-// methods, such as those of [ReadWriter].
+// Ref narrows b to the methods of P, which is an interface with only methods of [Bucket]. For any
+// other P, it panics. All other methods of the result fail with PermissionDenied, and neither a
+// type assertion nor another function can bring them back. Two results cannot be joined: Compose,
+// Append and Move need one result with all their methods, such as those of [ReadWriter]. If b is a
+// type of your own, all methods fail with Unsupported.
 func Ref[P any](b Bucket) P {
 	narrowed := narrow(b, maskOf(reflect.TypeFor[P]()))
 	return narrowed.(P)
@@ -62,8 +60,8 @@ func narrow(b Bucket, mask scope.Permission) Bucket {
 // Prefixed returns a view of the keys under prefix. The prefix must end in "/", because "users/1"
 // would also reach the keys under "users/10". The view adds the prefix to the keys of calls, and
 // removes it from keys in Attrs, entries and Error.Key. Hooks see whole keys. Through the view, no
-// other key can be reached, listed, signed or removed. In a local directory, a symbolic link under
-// the prefix can lead to a file of another key. If b is a type of your own, all calls fail
+// other key can be reached, listed, signed or removed. But in a local directory, a symbolic link
+// under the prefix can lead to a file of another key. If b is a type of your own, all calls fail
 // with Unsupported.
 func Prefixed(b Bucket, prefix string) Bucket {
 	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}

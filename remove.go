@@ -15,10 +15,9 @@ import (
 )
 
 // RemoveAll removes every key, in the provider's batches, and continues after failures. err joins
-// one *Error for each key that RemoveAll failed to remove. RemoveAll stops after the batch with the
-// 1,000th failure, and does not try the remaining keys. If you pass at most 1,000 keys, RemoveAll
-// tries each key. If ctx ends, err also joins an *Error without a key. removed counts the keys that
-// no longer exist, including those that did not exist before.
+// one *[Error] for each key that failed, and one without a key if ctx ends. After the batch with
+// the 1,000th failure, RemoveAll does not try the remaining keys. removed counts the keys that no
+// longer exist, including those that did not exist before.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	f, e := need(b, "RemoveAll", "")
 	if e != nil {
@@ -36,9 +35,8 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	return removed, f.outward(err)
 }
 
-// RemoveVersions permanently removes the versions that are named by the Key and Version of each
-// entry. Like [RemoveAll], it continues after failures and joins their errors. The *Error of a
-// version has both its Key and its Version.
+// RemoveVersions permanently removes the versions that the Key and Version of each entry name. Like
+// [RemoveAll], it continues after failures and joins their errors, each with its Key and Version.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	f, e := need(b, "RemoveVersions", "")
 	if e != nil {
@@ -57,10 +55,10 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	return removed, f.outward(err)
 }
 
-// RemoveMatching lists b with opts. It removes the objects for which match returns true, as
-// [RemoveAll] does. If match is nil, it removes all listed objects. If the listing fails, err
-// contains the error of the listing, too. RemoveMatching skips common prefixes. Within a job of
-// package transfer, it also skips the object with the lease of that job.
+// RemoveMatching lists b with opts, and removes the objects for which match returns true, as
+// [RemoveAll] does. A nil match selects all. If the listing fails, err contains the error of the
+// listing, too. Common prefixes stay. Within a job of package transfer, so does the object with the
+// lease of that job.
 //
 // An object may be replaced after it was listed. If match is not nil and b has [ConditionalRemove],
 // the new object stays, because match has not seen it. RemoveMatching then makes one request for

@@ -17,23 +17,20 @@ type Service interface {
 	// CreateBucket creates a bucket. If the bucket exists, even in another account, it fails with BucketExists. A name
 	// has 3 to 63 characters: a-z, 0-9 and "-". It has a letter or digit at both ends, and no "--".
 	CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-	// BucketInfo describes a bucket. If the bucket does not exist, BucketInfo fails with
-	// BucketNotFound.
+	// BucketInfo describes a bucket. If the bucket does not exist, BucketInfo fails with BucketNotFound.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
 	// UpdateBucket changes only the settings that opts name. It succeeds even if the account has no
 	// permission to read the settings after the change.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-	// Buckets yields the account's buckets in the order of their names. It yields at most one
-	// error, and then ends.
+	// Buckets yields the account's buckets in the order of their names. It yields at most one error, and then ends.
 	Buckets(ctx context.Context) iter.Seq2[BucketInfo, error]
 	// DeleteBucket removes a bucket. If the bucket still has an object or an old version,
 	// DeleteBucket fails with BucketNotEmpty.
 	DeleteBucket(ctx context.Context, name string) error
-	// Bucket opens a bucket without a request. If the bucket does not exist, the first operation
-	// fails with BucketNotFound. opts are applied after the options of the service. If this Service
-	// has reported that the bucket keeps versions, the bucket is opened WithVersioning. Otherwise,
-	// the caller must give WithVersioning for a bucket of S3 or GCS that keeps versions. A report
-	// of another Service has no effect here.
+	// Bucket opens a bucket without a request. If the bucket does not exist, the first operation fails with
+	// BucketNotFound. opts are applied after the options of the service. If this Service has reported that the bucket
+	// keeps versions, the bucket is opened WithVersioning. Otherwise, the caller must give WithVersioning for a bucket
+	// of S3 or GCS that keeps versions. A report of another Service has no effect here.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
 	// Credentials returns the address and credentials that another S3 client needs. If the provider
 	// does not have the protocol of S3, Credentials fails with Unsupported.
@@ -42,7 +39,7 @@ type Service interface {
 	Close() error
 }
 
-// A BucketOption is a [SettingOption], or one of the functions below.
+// A BucketOption is a [SettingOption] or one below.
 type BucketOption interface{ applyBucket(*BucketOptions) }
 
 type bucketOption func(*BucketOptions)
@@ -62,7 +59,7 @@ type BucketOptions struct {
 	SoftDelete       *time.Duration    // time for which removed objects are kept; 0 means that none are kept
 }
 
-// Apply sets r from opts. It returns the error of the first bad option.
+// Apply sets r from opts.
 func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	for _, o := range opts {
 		if o == nil {
@@ -109,17 +106,15 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	return nil
 }
 
-// WithRegion sets the region of a new bucket. On Azure, CreateBucket with this option fails with
-// Unsupported.
+// WithRegion sets the region of a new bucket. On Azure, CreateBucket does not support it.
 func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		r.Region = region
 	})
 }
 
-// A SettingOption fits CreateBucket, UpdateBucket and functions that open a bucket. CreateBucket and
-// UpdateBucket make the setting. A function that opens a bucket sends no request: the option only
-// declares that the bucket has the setting.
+// A SettingOption fits CreateBucket and UpdateBucket, which make the setting, and functions that
+// open a bucket. These send no request: the option only declares that the bucket has the setting.
 type SettingOption interface {
 	BucketOption
 	OpenOption
@@ -134,9 +129,9 @@ type settingOption struct {
 func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
 func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 
-// WithPublicAccess sets whether anyone can read every object of the bucket. If public is false,
-// reading needs credentials. PublicURL of a bucket that is opened with true returns the provider's
-// address of an object, or for a local or memory bucket an address below [WithSigningBaseURL].
+// WithPublicAccess sets whether anyone can read every object of the bucket. PublicURL of a bucket
+// that is opened with true returns the provider's address of an object, or for a local or memory
+// bucket an address below [WithSigningBaseURL].
 func WithPublicAccess(public bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) {
@@ -148,9 +143,9 @@ func WithPublicAccess(public bool) SettingOption {
 	}
 }
 
-// WithVersioning sets whether the bucket keeps new versions. A local or memory bucket that is opened
-// with true keeps versions. If another store cannot keep versions, every call on a bucket that is
-// opened with true fails with [Unsupported]. When a bucket is opened, false has no effect.
+// WithVersioning sets whether the bucket keeps new versions. A local or memory bucket that is
+// opened with true keeps versions. If another store cannot keep versions, every call on a bucket
+// that is opened with true fails with Unsupported. When a bucket is opened, false has no effect.
 func WithVersioning(enabled bool) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) {
@@ -164,7 +159,7 @@ func WithVersioning(enabled bool) SettingOption {
 
 // WithObjectLock makes a bucket whose objects can be locked by [WithRetention] and [WithLegalHold].
 // The bucket also keeps versions. Object lock cannot be turned off. CreateBucket and UpdateBucket
-// fail with [Unsupported] on Azure, and for a bucket in which object lock cannot be turned on. A
+// fail with Unsupported on Azure, and for a bucket in which object lock cannot be turned on. A
 // local or memory bucket that is opened with the option has object lock from then on. If the store
 // has no locks, every call on the bucket fails with Unsupported.
 func WithObjectLock() SettingOption {
@@ -181,11 +176,11 @@ func WithObjectLock() SettingOption {
 
 // WithSoftDelete makes a bucket keep objects for a time after they were removed or replaced
 // ([WithSoftDeleted]). A bucket with versions keeps removed versions. If keep is 0, the bucket
-// keeps no objects that are removed later. It still keeps the objects that were removed earlier.
-// Google permits 7 to 90 days, and the default is 7. CreateBucket and UpdateBucket fail with
-// Unsupported on S3, which has no soft delete. They also fail with Unsupported on Azure, because
-// its soft delete belongs to the account. A local or memory bucket that is opened with the option
-// keeps removed objects. Every call on a bucket of S3 that is opened with it fails with Unsupported.
+// keeps no objects that are removed later, but still those that were removed earlier. Google
+// permits 7 to 90 days, and its default is 7. CreateBucket and UpdateBucket fail with Unsupported
+// on S3, which has no soft delete, and on Azure, where it belongs to the account. A local or memory
+// bucket that is opened with the option keeps removed objects. Every call on a bucket of S3 that is
+// opened with it fails with Unsupported.
 func WithSoftDelete(keep time.Duration) SettingOption {
 	return settingOption{
 		func(r *BucketOptions) {
@@ -200,16 +195,16 @@ func WithSoftDelete(keep time.Duration) SettingOption {
 	}
 }
 
-// WithDefaultRetention sets the retention of objects that are written without [WithRetention]. days
-// is 1 to 36,500. The bucket must have been made with [WithObjectLock]. With "" and 0, there is no
-// default retention.
+// WithDefaultRetention sets the retention of objects that are written without [WithRetention], in a
+// bucket made with [WithObjectLock]. days is 1 to 36,500. With "" and 0, there is no default
+// retention.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days}
 	})
 }
 
-// WithCORS replaces the bucket's CORS rules. If no rules are given, it removes the old ones.
+// WithCORS sets all CORS rules of the bucket. Without an argument, it has none.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]CORSRule{}, rules...)
@@ -225,8 +220,7 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	})
 }
 
-// WithLifecycle replaces the bucket's lifecycle rules. If no rules are given, it removes the old
-// ones.
+// WithLifecycle sets all lifecycle rules of the bucket. Without an argument, it has none.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]LifecycleRule{}, rules...)
@@ -265,13 +259,13 @@ type CORSRule struct {
 }
 
 // A LifecycleRule applies to the keys under Prefix. If the number of days in a field is 0, that
-// part of the rule never applies. The store itself applies the rule. On local and memory buckets,
-// transfer.Expire applies the rule.
+// part of the rule never applies. The store itself applies the rule, and transfer.Expire does so on
+// local and memory buckets.
 //
-// A local or memory bucket drops an old multipart upload when another upload begins. A local bucket
-// also drops old uploads when it is opened. An upload is old if it began AbortUploadsAfterDays ago,
-// or if its last part was stored a week ago. Google itself drops uploads if Prefix is "". For any
-// other Prefix, transfer.Expire drops the uploads.
+// A local or memory bucket drops an old multipart upload when another upload begins, and a local
+// bucket also when it is opened. An upload is old if it began AbortUploadsAfterDays ago, or if its
+// last part was stored a week ago. Google itself drops uploads only if Prefix is "", and
+// transfer.Expire drops the others.
 type LifecycleRule struct {
 	ID     string
 	Prefix string

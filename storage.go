@@ -2,33 +2,10 @@
 // Blob Storage, a local directory and memory. Code that passes its tests in memory behaves the same in production. The
 // suite in storagetest proves it, so that tests need no cloud and no emulator.
 //
-// An upload accepts an io.Reader of any length, and streams it with bounded memory. A large upload
-// becomes a multipart upload without any option. A download is an io.Reader, too, and [FS] returns
-// an fs.FS. A presigned URL lets a browser upload or download without credentials. A multi-cloud
-// program changes only an address, and moves between clouds with zero downtime.
-//
-//	package main
-//
-//	import (
-//		"context"
-//		"errors"
-//		"fmt"
-//		"io"
-//		"log"
-//		"os"
-//		"strings"
-//
-//		"github.com/omnibucket/storage"
-//		_ "github.com/omnibucket/storage/memstore"        // mem://
-//		_ "github.com/omnibucket/storage/providers/local" // file://
-//		_ "github.com/omnibucket/storage/providers/s3"    // s3://
-//	)
-//
-//	func main() {
-//		if err := hello(context.Background(), os.Args[len(os.Args)-1], os.Stdout); err != nil {
-//			log.Fatal(err)
-//		}
-//	}
+// An upload streams an io.Reader of any length with bounded memory, as a multipart upload if it is
+// large. A download is an io.Reader, too, and [FS] returns an fs.FS. A presigned URL lets a browser
+// upload or download without credentials. A multi-cloud program changes only an address, and moves
+// between clouds with zero downtime.
 //
 //	func hello(ctx context.Context, address string, out io.Writer) error {
 //		bucket, err := storage.Open(ctx, address)
@@ -51,7 +28,10 @@
 //		return nil
 //	}
 //
-// The address chooses the store: go run . mem://demo, or file:///tmp/demo?create=true, or s3://bucket?region=eu-west-1.
+// The address chooses the store, such as mem://demo, file:///tmp/demo?create=true, or s3://bucket?region=eu-west-1. The
+// program imports the package of each store, which registers its scheme:
+//
+//	import _ "github.com/omnibucket/storage/providers/s3"
 //
 // # Index by task
 //
@@ -98,9 +78,8 @@
 //
 // # Errors and rules
 //
-// Every error is an *[Error] with a [Code]: errors.Is(err, storage.ObjectNotFound) holds,
-// and so does errors.Is(err, fs.ErrNotExist). Three rules hold for all functions and
-// options, and the other comments do not repeat them:
+// Every error is an *[Error] with a [Code]: errors.Is(err, storage.ObjectNotFound) holds, and so
+// does errors.Is(err, fs.ErrNotExist). Three rules hold for all functions and options:
 //
 //   - If an argument or option breaks a rule, or two options set a condition, the call fails with
 //     [InvalidArgument] and changes nothing.
@@ -112,23 +91,15 @@
 //
 // # Packages
 //
-// Stores: [github.com/omnibucket/storage/memstore] (memory, for tests), and
-// [github.com/omnibucket/storage/providers/local], [github.com/omnibucket/storage/providers/s3],
-// [github.com/omnibucket/storage/providers/gcs] and [github.com/omnibucket/storage/providers/azure].
-//
-// Jobs over buckets: [github.com/omnibucket/storage/transfer] copies, compares, removes and expires
-// whole trees. [github.com/omnibucket/storage/serve] serves objects over HTTP, and
-// [github.com/omnibucket/storage/cdn] signs links of a content delivery network.
-// [github.com/omnibucket/storage/uploads] judges files of users by their content before they exist.
-// [github.com/omnibucket/storage/lease] is a distributed lock, and
-// [github.com/omnibucket/storage/commit] a log. [github.com/omnibucket/storage/permissions] lists
-// the policies that operations need. [github.com/omnibucket/storage/locations] reads buckets from a
-// configuration file, with the layers of [github.com/omnibucket/storage/layers], such as encryption.
-//
-// For drivers and tests: [github.com/omnibucket/storage/driver],
-// [github.com/omnibucket/storage/engine], the suite [github.com/omnibucket/storage/storagetest] and
-// the S3 server [github.com/omnibucket/storage/s3server]. Adapters to other libraries are in
-// folders such as [github.com/omnibucket/storage/adapters/gocloud].
+//   - Stores: memstore (memory, for tests), providers/local, providers/s3, providers/gcs and
+//     providers/azure.
+//   - Jobs: transfer copies, compares, removes and expires whole trees. serve serves objects over
+//     HTTP, and cdn signs links of a content delivery network. uploads judges files of users by
+//     their content before they exist. lease is a distributed lock, and commit a log. permissions
+//     lists the policies that operations need.
+//   - Configuration: locations reads buckets from a file, with layers, such as encryption.
+//   - Drivers and tests: driver, engine, the suite storagetest, and the S3 server s3server.
+//     Adapters to other libraries are in folders such as adapters/gocloud.
 package storage
 
 import (
@@ -140,8 +111,7 @@ import (
 	"sync"
 )
 
-// Open opens a bucket by address. A provider's package (memstore, providers/local, …)
-// registers its scheme when it is imported:
+// Open opens a bucket by address. A provider's package registers its scheme when it is imported:
 //
 //	mem://name
 //	file:///var/data/files?create=true
@@ -201,9 +171,9 @@ func open[T any](
 }
 
 // An Opener opens the addresses of one scheme. If a function is nil, opening fails with
-// [Unsupported]. A function gets only addresses with known query parameters. [Open] converts the
-// query parameters that every address accepts to options, and passes them in opts. It does not
-// convert prefix=. Instead, [Open] applies the prefix to the bucket that the function returns.
+// [Unsupported]. A function gets only addresses with known query parameters. opts has those that
+// every address accepts, except prefix=, which [Open] applies to the bucket that the function
+// returns.
 type Opener struct {
 	Params  []string // the query parameters of the scheme
 	Bucket  func(ctx context.Context, address *url.URL, opts []OpenOption) (Bucket, error)
@@ -220,8 +190,8 @@ var registry = struct {
 	openers map[string]Opener
 }{openers: map[string]Opener{}}
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or if name
-// is not a scheme in lower case. A driver calls engine.Register instead, which calls Register.
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered
+// already, or if name is not a scheme in lower case. A driver calls engine.Register instead.
 func Register(name string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -234,9 +204,8 @@ func Register(name string, o Opener) {
 	registry.openers[name] = o
 }
 
-// CheckAddress returns an error if [Open] would refuse an address because of its form. It checks
-// the scheme and the names of the parameters. It also checks the values of the parameters that all
-// schemes have in common. It opens nothing.
+// CheckAddress returns an error if [Open] would refuse the form of an address: its scheme, the
+// names of its parameters, or the values of those that all schemes have in common.
 func CheckAddress(address string) error {
 	a, e := parseAddress(address, nil)
 	if e == nil {

@@ -14,9 +14,8 @@ import (
 // user's own has these features.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
-// Supports reports whether b has all of the given features. The argument b is a [Bucket], or one of
-// its permissions such as a [Downloader]. A type of your own counts as having [Metadata],
-// [ContentProperties], [KeysBesideFolders], [LongSegments] and [OrderedListing].
+// Supports is like [Require], but returns false in place of an error. A type of your own counts as
+// having Metadata, ContentProperties, KeysBesideFolders, LongSegments and OrderedListing.
 func Supports(b any, features Features) bool {
 	if f, ok := b.(*front); ok {
 		return f.core != nil && f.core.Supports(features)
@@ -25,14 +24,11 @@ func Supports(b any, features Features) bool {
 }
 
 // Require returns nil if b has all of the given features. The argument b is a [Bucket], or one of
-// its permissions such as a [Downloader]. Require makes no request.
+// its permissions such as a [Downloader]. Require makes no request. If a program calls it after
+// Open, the program fails at its start, and not at the first call that needs a feature.
 //
-// Call Require after [Open]. If a feature is missing, the program then fails at its start, and not
-// at the first call that needs the feature.
-//
-// If b lacks features, Require fails with [Unsupported], and the error names all of them. If every
-// call on b fails, Require fails with the same Code. For example, every call fails on a bucket from
-// [Prefixed] with an invalid prefix. A type of your own has the features that [Supports] lists.
+// If b lacks features, the error is Unsupported and names all of them. If every call on b fails,
+// such as on a bucket from [Prefixed] with an invalid prefix, Require fails with the same Code.
 func Require(b any, features Features) error {
 	f, isOurs := b.(*front)
 	if isOurs {

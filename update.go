@@ -14,11 +14,11 @@ import (
 // Update changes an object by compare-and-swap. It reads the object into memory, calls change with
 // its content and attributes, and stores the result if nobody has written in between. If there is
 // no object, change gets nil for both. If another writer was faster, Update starts a new round.
-// After 1,000 rounds it fails with Unavailable. If a read or write is [RateLimited], Update waits
-// and starts a new round, within the [RetryPolicy]. [WithNative] also applies to the reads.
+// After 1,000 rounds it fails with Unavailable. If a read or write is RateLimited, Update waits and
+// starts a new round, within the [RetryPolicy]. WithNative also applies to the reads.
 //
 // If change fails, nothing is written, and Update fails with BodyFailed, which wraps the error of
-// change. Like every write, Update replaces the attributes. If errors.Is(err, [OutcomeUnknown]), a
+// change. Like every write, Update replaces the attributes. If errors.Is(err, OutcomeUnknown), a
 // second call may apply the change twice. In a store without [UniqueRevisions] (S3), Update does
 // not notice a change that was reverted meanwhile.
 //
@@ -89,20 +89,18 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), u.opts...)
 }
 
-// Append adds p to the end of an object, and returns the attributes of the whole object. If the
-// object does not exist, Append creates it. Several writers may append at the same time. The bytes
-// of each writer are added once. The added bytes begin at the offset attrs.Size - len(p), if attrs
-// is the result. Readers see the object as it was before or after the call.
+// Append adds p to the end of an object, which it creates if necessary, and returns the attributes
+// of the whole object. Several writers may append at the same time: the bytes of each are added
+// once. They begin at the offset attrs.Size - len(p), if attrs is the result. Readers see the
+// object as it was before or after the call.
 //
-// Append keeps the attributes that [Copy] keeps. Options replace attributes. [WithVersion] is not
-// permitted.
+// Append keeps the attributes that [Copy] keeps, and options replace them. WithVersion is not
+// permitted. If another writer was faster, Append starts over, as [Update] does. If a condition is
+// given, Append fails with PreconditionFailed instead. If errors.Is(err, OutcomeUnknown), the bytes
+// may have been added.
 //
-// If another writer was faster, Append starts over, as [Update] does. If a condition is given,
-// Append fails with PreconditionFailed instead. If errors.Is(err, [OutcomeUnknown]), the bytes may
-// have been added.
-//
-// In a store with [ServerAppend], only p passes through this process. In other stores the whole
-// object does. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
+// In a store with [ServerAppend], only p passes through this process, and otherwise the whole
+// object. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
 // store that refuses a write, and may otherwise add the bytes twice.
 func Append(ctx context.Context, b interface {
 	Uploader

@@ -27,24 +27,22 @@ type Rights struct {
 	Remove bool
 }
 
-// Vend returns temporary credentials for the objects under a prefix. With the credentials, a client
-// uses these objects directly at the store. A client in Go uses the provider's package: it calls
-// the function Vended, and sets Config.CredentialsFor to the result. A bucket in memory or in a
-// directory accepts the credentials through package layers/vended.
+// Vend returns temporary credentials for the objects under a prefix, with which a client uses them
+// directly at the store. A client in Go passes them to the function Vended of the provider's
+// package, and sets Config.CredentialsFor to the result. A bucket in memory or in a directory
+// accepts them through package layers/vended.
 //
 // The prefix is "" for the whole bucket, or ends in "/". If b is a result of [Prefixed], Vend adds
-// the prefix of b. ttl is from 15 minutes to 12 hours. The credentials expire after ttl. They
-// expire earlier if the store has a shorter limit, or if the credentials that sign them expire
-// earlier.
+// the prefix of b. ttl is from 15 minutes to 12 hours. The credentials expire earlier if the store
+// has a shorter limit, or if the credentials that sign them expire earlier.
 //
 // Like a signed URL, the credentials bypass hooks, and layers such as limits. A hook sees only the
 // call of Vend, with the effects that the rights permit.
 //
-// If an argument breaks these rules, Vend fails with InvalidArgument. It also fails with
-// InvalidArgument if the store's policies cannot express the prefix because of its length or a
-// character. If [Ref] has narrowed b, Vend fails with PermissionDenied. If the bucket lacks
-// [Vending], or cannot permit exactly these rights for this prefix and time, Vend fails with
-// Unsupported. MinIO cannot limit List to a prefix.
+// If the store's policies cannot express the prefix because of its length or a character, Vend
+// fails with InvalidArgument. If [Ref] has narrowed b, Vend fails with PermissionDenied. If the
+// bucket lacks [Vending], or cannot permit exactly these rights for this prefix and time, Vend
+// fails with Unsupported. MinIO cannot limit List to a prefix.
 func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error) {
 	f, e := need(b, "Vend", prefix)
 	if e != nil {
@@ -77,9 +75,9 @@ func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
 }
 
 // VendedCredentials are temporary credentials for the objects under a prefix. Their JSON form is
-// for the client, and contains the secrets. Their text form for logs shows no secret. A handler of
-// package log/slog that writes JSON uses the JSON form for credentials inside a struct, map or
-// slice: log the credentials themselves.
+// for the client, and contains the secrets. Their text form for logs shows no secret. A JSON
+// handler of package log/slog uses the JSON form for credentials inside a struct, map or slice: log
+// the credentials themselves.
 type VendedCredentials struct {
 	Provider string    `json:"provider"` // such as "s3"
 	Bucket   string    `json:"bucket"`
@@ -94,8 +92,7 @@ type VendedCredentials struct {
 	Token string `json:"token,omitempty"`
 }
 
-// Format writes the fields that are set, without the secrets. It ignores the verb, so that "%#v"
-// shows no secret, either.
+// Format writes the fields that are set, without the secrets, for every verb.
 func (v VendedCredentials) Format(s fmt.State, _ rune) {
 	redact.Fields(s, v, "SecretKey", "SessionToken", "Token")
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // NewWriter makes an Upload for code that writes its content. Commit stores the object. Close
-// without Commit stores nothing and returns an error, so that no object is lost silently in code
-// that expects Close to store it, as in gocloud. After Commit, Close does nothing, so "defer
+// without Commit stores nothing and returns an error, so that code that expects Close to store the
+// object, as in gocloud, does not lose it silently. After Commit, Close does nothing, so "defer
 // w.Close()" is always right. ctx governs the writer until Commit or Close.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{locate: func(op string, e Error) error { return located(b, op, key, &e) }}
@@ -21,8 +21,8 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	return w
 }
 
-// A Writer is an upload for code that writes the content. Only one goroutine at a time may write.
-// From the first Write until Commit or Close, a goroutine of the Writer sends the content.
+// A Writer is an upload for code that writes the content, by one goroutine at a time. From the
+// first Write until Commit or Close, a goroutine of the Writer sends the content.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -114,8 +114,8 @@ func (w *Writer) Commit() (*Attrs, error) {
 	return w.attrs, w.err
 }
 
-// Close ends the writer. If it discards bytes, because Commit was not called, it fails with InvalidArgument, and so
-// does a later Commit. Close may be called more than once.
+// Close ends the writer. If it discards bytes, because Commit was not called, it fails with
+// InvalidArgument, and so does a later Commit. Close may be called more than once.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost
