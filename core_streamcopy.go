@@ -39,7 +39,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 		return nil, e
 	}
 	body := &copyBody{reader: reader}
-	defer func() { _ = reader.Close() }() // the Upload has read it to its end, or has failed
+	defer reader.Close() // the Upload has read it to its end, or has failed
 
 	read := reader.Attrs()
 	properties, set := copiedProperties(c, &read.Properties, o)

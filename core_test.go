@@ -635,7 +635,7 @@ func (c restoring) CopyFrom(
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	return c.Upload(ctx, key, r, &storage.UploadOptions{Size: -1})
 }
 

@@ -22,7 +22,7 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	if err != nil {
 		return nil, refuseFunction(ctx, b, "UploadFile", "Upload", key, bodyFailed(err))
 	}
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	return orFailing(b).Upload(ctx, key, file, opts...)
 }
 
@@ -108,7 +108,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	if d.part, err = partfile.Create(partfile.System{}, d.path, mode); err != nil {
 		d.part = nil
 		return nil, err

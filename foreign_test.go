@@ -79,7 +79,7 @@ var uses = []struct {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = r.Close() }()
+		defer r.Close()
 		_, err = io.ReadAll(r)
 		return err
 	}},

@@ -133,7 +133,7 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	if err := read(r); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = r.Close() }() // Close of a Reader always returns nil
+	defer r.Close() // Close of a Reader always returns nil
 	_, length := r.Range()
 	if e := checkFitsSlice(length); e != nil {
 		return nil, nil, located(b, "ReadAll", key, e)

@@ -126,7 +126,7 @@ func (l *Log) get(ctx context.Context, number int64) (_ Entry, id string, _ erro
 	if err != nil {
 		return Entry{}, "", err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer r.Close() // always nil
 	attrs := r.Attrs()
 	if attrs.Size > MaxEntry {
 		return Entry{}, "", l.failed("Read", storage.TooLarge, fmt.Sprintf("entry %d has %d bytes", number, attrs.Size))

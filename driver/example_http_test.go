@@ -28,7 +28,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		if err != nil {
 			return driver.NetworkError(err)
 		}
-		defer func() { _ = response.Body.Close() }()
+		defer response.Body.Close()
 		switch response.StatusCode {
 		case http.StatusNoContent, http.StatusNotFound:
 			return nil

@@ -50,7 +50,7 @@ func put(ctx context.Context, client *http.Client, address string, body io.Reade
 	if err != nil {
 		return NetworkError(err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return StatusError(response)
 	}

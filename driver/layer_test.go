@@ -179,7 +179,7 @@ func (d flipping) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	data, err := io.ReadAll(body)
 	a.CRC32C = storage.CRC32C{}
 	return a, io.NopCloser(bytes.NewReader(flipped(data))), err

@@ -237,7 +237,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	if e != nil {
 		return nil, e
 	}
-	defer func() { _ = src.Close() }()
+	defer src.Close()
 	source := src.Attrs()
 	r := putOfCopy(&c.req)
 	r.Properties = source.Properties

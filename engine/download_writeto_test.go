@@ -52,7 +52,7 @@ func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	data, err := io.ReadAll(body)
 	return attrs, selfWriting{bytes.NewReader(data), s.breaks}, err
 }

@@ -101,7 +101,7 @@ func TestPanicReachesCaller(t *testing.T) {
 		}},
 		{"of a Writer's upload", "Put", func(ctx context.Context, b storage.Bucket, _ string) {
 			w := storage.NewWriter(ctx, b, "thrown")
-			defer func() { _ = w.Close() }()
+			defer w.Close()
 			_, _ = io.WriteString(w, "text")
 			_, _ = w.Commit()
 		}},

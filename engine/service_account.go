@@ -188,7 +188,7 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = d.Close() }()
+		defer d.Close()
 		// Azure would delete all objects together with the bucket, so check that the bucket is
 		// empty. A page without entries is no proof. Drivers leave out folder markers, and the next
 		// page may have entries.

@@ -60,7 +60,7 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 	if err != nil {
 		return s, err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer r.Close() // always nil
 	text, err := io.ReadAll(io.LimitReader(r, maxRecord))
 	if err != nil {
 		return s, err

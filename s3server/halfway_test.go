@@ -104,7 +104,7 @@ func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
 	require.NoError(t, err)
 	connection, err := net.Dial("tcp", u.Host)
 	require.NoError(t, err)
-	defer func() { _ = connection.Close() }()
+	defer connection.Close()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	const size = 20_000_000
 	_, err = fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, size)

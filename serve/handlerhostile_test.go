@@ -193,7 +193,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 		require.NoError(t, err)
 		answer, err := client.Do(r)
 		require.NoError(t, err)
-		defer func() { _ = answer.Body.Close() }()
+		defer answer.Body.Close()
 		text, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
 		return answer.StatusCode, string(text)

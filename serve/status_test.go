@@ -130,7 +130,7 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	data, err := io.ReadAll(body)
 	data[len(data)/2] ^= 1
 	return attrs, struct {

@@ -177,7 +177,7 @@ func (f *zippedFile) write(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	header := &zip.FileHeader{Name: f.name, Modified: f.modified, Method: zip.Store}
 	header.SetMode(0o644)
 	file, err := to.CreateHeader(header)

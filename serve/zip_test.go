@@ -54,7 +54,7 @@ func fetchWhole(t *testing.T, method, url string, header ...string) (*http.Respo
 	}
 	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return response, body, err
 }
@@ -192,7 +192,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 				require.ErrorIs(t, err, io.EOF)
 				return
 			}
-			defer func() { _ = response.Body.Close() }()
+			defer response.Body.Close()
 			body, err := io.ReadAll(response.Body)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			require.Less(t, int64(len(body)), response.ContentLength)

@@ -50,7 +50,7 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 	}
 	r, err := b.Download(t.Context(), key)
 	require.NoError(t, err)
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	same := &sameAs{want: want}
 	_, err = io.Copy(same, r)
 	require.NoError(t, err)

@@ -437,7 +437,7 @@ func readByte(t *T, b storage.Bucket, key string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	_, err = r.ReadAt(make([]byte, 1), 0)
 	return err
 }

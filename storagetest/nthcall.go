@@ -286,7 +286,7 @@ func writeOperations() []operation {
 		},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")
-			defer func() { _ = w.Close() }()
+			defer w.Close()
 			_, _ = io.WriteString(w, "new")
 			_, err := w.Commit()
 			return "", err
@@ -440,7 +440,7 @@ func readOperations() []operation {
 			if err != nil {
 				return nil, err
 			}
-			defer func() { _ = r.Close() }()
+			defer r.Close()
 			p := make([]byte, 100)
 			_, err = r.ReadAt(p, 4000)
 			return string(p), err

@@ -331,7 +331,7 @@ func (t *T) send(request *http.Request) httpResponse {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 	got, err := client.Do(request)
 	require.NoError(t, err)
-	defer func() { _ = got.Body.Close() }()
+	defer got.Body.Close()
 	text, err := io.ReadAll(got.Body)
 	require.NoError(t, err)
 	return httpResponse{got.StatusCode, got.Header, string(text)}

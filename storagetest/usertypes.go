@@ -189,7 +189,7 @@ type embeddingInPart struct{ storage.Bucket }
 func (t *T) writesOf(b storage.Uploader) {
 	t.Helper()
 	w := storage.NewWriter(t.Context(), b, "written")
-	defer func() { _ = w.Close() }()
+	defer w.Close()
 	_, err := io.WriteString(w, "text")
 	require.NoError(t, err)
 	_, err = w.Commit()

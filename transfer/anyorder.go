@@ -50,7 +50,7 @@ func inKeyOrder(
 ) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		s := keysort.New(memory)
-		defer func() { _ = s.Close() }() // the files are temporary, so an error does not matter
+		defer s.Close() // the files are temporary, so an error does not matter
 		var value []byte
 		for v, err := range rows {
 			if err == nil {

@@ -32,7 +32,7 @@ func (r *fileCopier) transfer(
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
+	defer f.Close() // the file was only read, so an error does not matter
 	content := localfile.NewStable(f, info)
 	err = content.Empty()
 	if err == nil {

@@ -35,7 +35,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, listed bool, 
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer r.Close() // always nil
 	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
 		return 0, err
 	}

@@ -67,7 +67,7 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 	if err != nil {
 		return nil, 0, err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer r.Close() // always nil
 	f, err := tempfile.Create("omnibucket-inventory-*")
 	if err != nil {
 		return nil, 0, tempError("OpenInventory", file.key, err)

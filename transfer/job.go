@@ -298,7 +298,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	defer stop()
 	if j.settings.remove {
 		j.extraneous = keysort.New(extraneousMemory)
-		defer func() { _ = j.extraneous.Close() }() // the files are temporary, so an error does not matter
+		defer j.extraneous.Close() // the files are temporary, so an error does not matter
 	}
 	if err := j.settings.splitByInventory(ctx); err != nil {
 		return err

@@ -107,7 +107,7 @@ func (o *objects) checksum(ctx context.Context, key string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer r.Close() // always nil
 	sum := crc32c.New()
 	if _, err := io.Copy(sum, r); err != nil {
 		return 0, err

@@ -76,7 +76,7 @@ func runMoves(file string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rounds.Close() }()
+	defer rounds.Close()
 	for {
 		moved, _ := moveOnce(from, to) // a file that another job moves fails with Changed
 		if _, err := fmt.Fprintln(rounds, moved); err != nil {

@@ -181,7 +181,7 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 func (t *tree) read(ctx context.Context, key string, limit int64, w io.Writer) error {
 	f, info, err := t.open(key)
 	if err == nil {
-		defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
+		defer f.Close() // the file was only read, so an error does not matter
 		if info.Size() > limit {
 			return fileError("read", key, localfile.ErrChanged)
 		}

@@ -68,7 +68,7 @@ func (u *uploader) transfer(
 	if err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
+	defer f.Close() // the file was only read, so an error does not matter
 	content := localfile.NewStable(f, info)
 	if err := content.Empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)

@@ -120,7 +120,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // the directory was only read, so an error does not matter
+	defer f.Close() // the directory was only read, so an error does not matter
 	if w.links {
 		info, err := f.Stat()
 		if err != nil {

@@ -53,7 +53,7 @@ func TestScriptIsServed(t *testing.T) {
 	defer server.Close()
 	response, err := server.Client().Get(server.URL)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	require.Equal(t, "text/javascript; charset=utf-8", response.Header.Get("Content-Type"))
 	file, err := os.ReadFile("js/upload.js")
 	require.NoError(t, err)

@@ -213,7 +213,7 @@ func (s *sessionSite) try(ctx context.Context, user, method, address string, bod
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	return &answer{response, data}, err
 }

@@ -268,7 +268,7 @@ func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }()
+	defer reader.Close()
 	s.identify(f)
 	value := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)

@@ -84,7 +84,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 
 		answer, err := client.Get(r.Location)
 		require.NoError(t, err)
-		defer func() { _ = answer.Body.Close() }()
+		defer answer.Body.Close()
 		got, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))

@@ -254,7 +254,7 @@ func (s *Service) inspectStored(
 	if err != nil {
 		return nil, nil, storeFailed(err)
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
 		return nil, nil, storeFailed(errSpent)
 	}

@@ -76,7 +76,7 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
 		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
 		require.NoError(t, err)
-		defer func() { _ = conn.Close() }()
+		defer conn.Close()
 		_, err = io.WriteString(conn, "POST /uploads/tus/ HTTP/1.1\r\nHost: x\r\nX-User: alice\r\nUpload-Draft-Interop-Version: 8\r\n"+
 			"Upload-Complete: ?1\r\nContent-Type: application/partial-upload\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n")
 		require.NoError(t, err)

@@ -98,7 +98,7 @@ func (r *receiver) readSegment(to []byte, name string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }()
+	defer reader.Close()
 	if reader.Attrs().Size != int64(len(to)) {
 		return errSegment
 	}

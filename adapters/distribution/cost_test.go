@@ -65,7 +65,7 @@ func pull(ctx context.Context, d registry.StorageDriver) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	_, err = io.Copy(struct{ io.Writer }{io.Discard}, r)
 	return err
 }

@@ -132,7 +132,7 @@ func (w *writer) Close() error {
 		return nil
 	}
 	open := w.open()
-	defer func() { _ = open.Close() }()
+	defer open.Close()
 	_, err := open.Commit()
 	return err
 }

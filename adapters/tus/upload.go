@@ -235,7 +235,7 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	if err != nil {
 		return err
 	}
-	defer func() { _ = at.Close() }()
+	defer at.Close()
 	attrs := at.Attrs()
 	if u.state.Done && attrs.ETag != "" {
 		w.Header().Set("ETag", attrs.ETag)

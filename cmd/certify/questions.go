@@ -125,7 +125,7 @@ func (i *inquiry) get(
 	if err != nil {
 		return 0, "", err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	return response.StatusCode, string(text), err
 }

@@ -178,7 +178,7 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = service.Close() }()
+	defer service.Close()
 	var names []string
 	for info, err := range service.Buckets(ctx) {
 		if err != nil || len(names) == completionLimit {

@@ -23,7 +23,7 @@ func ask(t *testing.T, r *http.Request) (status int, body string) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
+	defer answer.Body.Close()
 	b, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
 	return answer.StatusCode, string(b)
@@ -177,7 +177,7 @@ func TestServeFails(t *testing.T) {
 	s.exits(3, "serve", "photos")
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { _ = taken.Close() }()
+	defer taken.Close()
 	_, stderr := s.exits(1, "serve", "--listen", taken.Addr().String(), bucket)
 	require.Contains(t, stderr, "address already in use")
 }

@@ -48,7 +48,7 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, c.failed(ctx, driver.NetworkError(err))
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		e := driver.StatusError(response)

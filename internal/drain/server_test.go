@@ -34,7 +34,7 @@ func TestRespondWithALimitReached(t *testing.T) {
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
-	defer func() { _ = conn.Close() }()
+	defer conn.Close()
 	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n12345")
 	require.NoError(t, err)
 	<-responding
@@ -83,7 +83,7 @@ func TestRespondBeforeALongBody(t *testing.T) {
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
-	defer func() { _ = conn.Close() }()
+	defer conn.Close()
 	_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
 	require.NoError(t, err)
 	<-responded

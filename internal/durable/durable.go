@@ -86,7 +86,7 @@ func syncOpen(d *os.File, err error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = d.Close() }() // an error of Close does not matter, because nothing was written
+	defer d.Close() // an error of Close does not matter, because nothing was written
 	if runtime.GOOS == "windows" {
 		return nil
 	}

@@ -13,7 +13,7 @@ func readMounts() ([]mount, bool) {
 	if err != nil {
 		return nil, false
 	}
-	defer func() { _ = f.Close() }() // an error of Close does not matter after reading
+	defer f.Close() // an error of Close does not matter after reading
 	var all []mount
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20) // the line of an overlay with many layers is long

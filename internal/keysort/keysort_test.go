@@ -257,7 +257,7 @@ func TestAddAfterSortedFails(t *testing.T) {
 
 func BenchmarkSort(b *testing.B) {
 	s := New(64 << 20)
-	defer func() { _ = s.Close() }()
+	defer s.Close()
 	random := rand.New(rand.NewPCG(1, 2))
 	for b.Loop() {
 		key := fmt.Appendf(nil, "folder/%016x", random.Uint64())

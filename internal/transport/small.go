@@ -31,7 +31,7 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // ends a Read that waits for data
 		defer stop()
 	}
-	defer func() { _ = r.Body.Close() }()
+	defer r.Body.Close()
 	content = make([]byte, 0, r.ContentLength+1) // one byte more, to notice a body that is longer than declared
 	for len(content) < cap(content) {
 		n, err := r.Body.Read(content[len(content):cap(content)])

@@ -118,7 +118,7 @@ func TestBulkGoesOverHTTP1(t *testing.T) {
 	})
 	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	proto, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1", string(proto))

@@ -53,7 +53,7 @@ func (c *Cache) read(name string, data []byte) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return false

@@ -36,7 +36,7 @@ func openDir(dir string) (*os.Root, error) {
 	if err != nil {
 		return nil, unusable(err)
 	}
-	defer func() { _ = root.Close() }()
+	defer root.Close()
 	info, err := root.Stat(".")
 	if err != nil {
 		return nil, unusable(err)

@@ -133,7 +133,7 @@ func readPrivate(path string) (string, error) {
 	if err != nil {
 		return "", unreadable(err)
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
 		return "", unreadable(err)

@@ -39,7 +39,7 @@ func (d *objectDriver) requireWhole(
 	default:
 		return err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	if found.Metadata[headerName] != key.header || found.Size != sealed {
 		return again(errors.New("the object was replaced"))
 	}

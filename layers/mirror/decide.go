@@ -41,7 +41,7 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 // are still doubtful once more, with the notes of that time. Most of the rest becomes undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	again := keysort.New(sortMemory)
-	defer func() { _ = again.Close() }() // removes its temporary files
+	defer again.Close() // removes its temporary files
 	err := c.decideEach(ctx, c.doubtful, func(key string) error {
 		c.job.mu.Lock()
 		defer c.job.mu.Unlock()
@@ -305,7 +305,7 @@ func checksum(ctx context.Context, b storage.Bucket, attrs *storage.Attrs) (uint
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // Close always returns nil
+	defer r.Close() // Close always returns nil
 	sum := crc32c.New()
 	_, err = io.Copy(sum, r)
 	return sum.Sum32(), err

@@ -105,7 +105,7 @@ func (p *deafProxy) listen(t *testing.T, target string) (address string) {
 }
 
 func (p *deafProxy) pass(client net.Conn, target string) {
-	defer func() { _ = client.Close() }()
+	defer client.Close()
 	server, err := net.Dial("tcp", target)
 	if err != nil {
 		return

@@ -40,7 +40,7 @@ func (cu *componentUploads) streamRange(
 	}
 	tag, err := cu.copier.blocks.stage(ctx, key, id, func(id string) error {
 		body := &rangeBody{size: p.bytes.Count, open: func() (io.ReadCloser, error) { return cu.openRange(ctx, p) }}
-		defer func() { _ = body.Close() }()
+		defer body.Close()
 		o := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
 		resp, err := send(

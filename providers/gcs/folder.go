@@ -54,7 +54,7 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 		}
 		return false, passing(err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	var layout struct {
 		HierarchicalNamespace struct{ Enabled bool }
 	}

@@ -37,7 +37,7 @@ func nullServer(t testing.TB) string {
 }
 
 func answerUploads(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
+	defer conn.Close()
 	crc := crc32.Checksum(make([]byte, 1<<10), crc32.MakeTable(crc32.Castagnoli))
 	body := fmt.Sprintf(`{"generation":"1","etag":"CAE=","crc32c":%q,"timeCreated":"2026-01-02T03:04:05.678Z"}`, base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc)))
 	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))

@@ -69,7 +69,7 @@ func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error)
 // errorFromResponse returns the error for a response. It reads and closes the
 // body.
 func errorFromResponse(response *http.Response) error {
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	if response.StatusCode < http.StatusMultipleChoices {
 		return noEvidence(response.StatusCode, "the status was not expected")
 	}
@@ -96,7 +96,7 @@ func addXMLError(e *googleapi.Error) {
 }
 
 func readResource(response *http.Response) (*resource, error) {
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxResourceBody))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCutOff, err)

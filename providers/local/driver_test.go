@@ -126,7 +126,7 @@ func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error
 	if err != nil {
 		return "", nil, err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	b, err := io.ReadAll(body)
 	return string(b), a, err
 }

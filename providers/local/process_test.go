@@ -132,7 +132,7 @@ func checkPattern(d *objectDriver, key string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = body.Close() }()
+	defer body.Close()
 	b, err := io.ReadAll(body)
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (s *subject) isPublic(key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	return a != nil && a.PublicRead, nil
 }
 

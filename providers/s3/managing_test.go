@@ -59,7 +59,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 			read := func() int {
 				response, err := withoutKeepAlive().Get(address)
 				require.NoError(t, err)
-				defer func() { _ = response.Body.Close() }()
+				defer response.Body.Close()
 				_, _ = io.Copy(io.Discard, response.Body)
 				return response.StatusCode
 			}

@@ -36,7 +36,7 @@ func (s stranger) do(t *testing.T, signedURL *storage.SignedURL, body string, ch
 	}
 	response, err := s.client.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(text)

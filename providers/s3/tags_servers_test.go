@@ -48,7 +48,7 @@ func post(t *testing.T, form *storage.SignedForm) int {
 	r.Header.Set("Content-Type", w.FormDataContentType())
 	response, err := withoutKeepAlive().Do(r)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, response.Body)
 	return response.StatusCode
 }

@@ -63,7 +63,7 @@ func (p *player) readAt() string {
 		if err != nil {
 			return result{err: err}
 		}
-		defer func() { _ = r.Close() }()
+		defer r.Close()
 		text := ""
 		content := make([]byte, 1000)
 		for _, offset := range offsets {

@@ -68,7 +68,7 @@ func (p *player) write() string {
 		fmt.Sprintf("Writer of %q, %d bytes%s%s", key, len(body), text, c.text), key,
 		func(b storage.Bucket, inMemory bool) result {
 			w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
-			defer func() { _ = w.Close() }()
+			defer w.Close()
 			if _, err := w.Write(body); err != nil {
 				// Either Write or Commit may return the error of an upload, so the result does not
 				// tell which one did.

@@ -189,7 +189,7 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 	}
 	if o.account != nil {
 		service := engine.NewService(s.store.OpenService(t, server.URL), opts...)
-		defer func() { _ = service.Close() }()
+		defer service.Close()
 		o.do = func(ctx context.Context, _ storage.Bucket) error { return o.account(ctx, s, service) }
 	}
 	b := engine.New(s.store.Open(t, server.URL), opts...)

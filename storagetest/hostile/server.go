@@ -120,7 +120,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer func() { _ = c.Close() }()
+	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(2 * maxTime))
 	s.mu.Lock()
 	s.open = append(s.open, c)

@@ -25,7 +25,7 @@ func Example_recordsInSQLite() {
 	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = db.Close() }()
+	defer db.Close()
 	records, err := sqlrecords.New(ctx, db, sqlrecords.SQLite)
 	if err != nil {
 		panic(err)

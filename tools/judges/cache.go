@@ -32,7 +32,7 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = lock.Close() }() // Close also unlocks the file
+	defer lock.Close() // Close also unlocks the file
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}

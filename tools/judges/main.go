@@ -204,7 +204,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, scheme, dir
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }()
+	defer log.Close()
 	start := time.Now()
 	results, err := s.run(ctx, task{prepared: prepared, on: running, server: on.name, dir: dir, log: log})
 	if err != nil {

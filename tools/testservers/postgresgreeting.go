@@ -28,7 +28,7 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = connection.Close() }()
+	defer connection.Close()
 	if deadline, limited := r.Context().Deadline(); limited {
 		if err := connection.SetDeadline(deadline); err != nil {
 			return nil, err

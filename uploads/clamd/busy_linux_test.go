@@ -33,7 +33,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 	t.Run("before the scan", func(t *testing.T) {
 		first, err := net.Dial("unix", path) // the only one for which the queue has room
 		require.NoError(t, err)
-		defer func() { _ = first.Close() }()
+		defer first.Close()
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 		accepted, _, err := syscall.Accept(listening)
 		require.NoError(t, err)

@@ -282,7 +282,7 @@ func TestInspectMemory(t *testing.T) {
 	require.NoError(t, err)
 	content, err := storage.NewReaderAt(t.Context(), bucket, "film")
 	require.NoError(t, err)
-	defer func() { _ = content.Close() }()
+	defer content.Close()
 	var peak heapPeak
 	s := serve(t, "unix", &server{scan: func(c *client) {
 		if err := c.receiveTo(&peak); err == nil {

@@ -274,7 +274,7 @@ func TestRealClamdDies(t *testing.T) {
 				if err != nil {
 					return
 				}
-				defer func() { _ = real.Close() }()
+				defer real.Close()
 				_, _ = io.WriteString(real, "zINSTREAM\x00")
 				_, _ = io.CopyN(real, c.in, 300_000)
 				d.kill()

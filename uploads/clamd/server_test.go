@@ -57,7 +57,7 @@ func serve(t *testing.T, network string, s *server) *server {
 				return
 			}
 			open.Go(func() {
-				defer func() { _ = c.Close() }()
+				defer c.Close()
 				s.answer(&client{c, bufio.NewReader(c)})
 			})
 		}

@@ -123,7 +123,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		return nil, err
 	}
 	if !slices.Contains(r.success, response.StatusCode) {
-		defer func() { _ = response.Body.Close() }()
+		defer response.Body.Close()
 		return nil, readError(response)
 	}
 	return response, nil
@@ -139,7 +139,7 @@ func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	return read(response, ours)
 }
 

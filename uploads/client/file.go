@@ -124,7 +124,7 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	if response.Header.Get("Content-Type") != "application/yaml" {
 		return nil, foreignResponse(response)
 	}

@@ -79,7 +79,7 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	if response.StatusCode == http.StatusAccepted { // other parts are missing
 		type stored struct{ Part, Count int }
 		_, err := read(response, func(s stored) bool { return s == stored{p.Part, p.Count} })

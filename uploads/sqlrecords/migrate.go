@@ -36,7 +36,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = connection.Close() }()
+	defer connection.Close()
 	version, err := versionOf(ctx, connection)
 	if err == nil && version >= len(all) {
 		return checkVersion(version, len(all))

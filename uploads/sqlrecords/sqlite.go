@@ -52,7 +52,7 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = connection.Close() }()
+	defer connection.Close()
 	// This pragma takes no lock, unlike the table-valued function pragma_database_list:
 	// https://www.sqlite.org/pragma.html#pragma_database_list
 	var number, name, file sql.NullString // of the first database, which is "main"
@@ -80,7 +80,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 		// closed only at the end, so that the pool must open a second connection
-		defer func() { _ = connection.Close() }()
+		defer connection.Close()
 		if _, err := versionOf(ctx, connection); err != nil {
 			return misconfigured("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
 		}

@@ -249,7 +249,7 @@ func query[T any](
 	if err != nil {
 		return nil, "", readError(ctx, op, err)
 	}
-	defer func() { _ = rows.Close() }()
+	defer rows.Close()
 	for err == nil && rows.Next() {
 		var one T
 		one, err = scan(rows)

@@ -118,13 +118,13 @@ func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	switch x.Kind {
 	case BucketInfo, CreateBucket, UpdateBucket, DeleteBucket, ListBuckets, GetPolicy, SetPolicy:
 		service := engine.NewService(s.OpenService(t, client), retry)
-		defer func() { _ = service.Close() }()
+		defer service.Close()
 		return callService(ctx, service, x)
 	}
 	d := s.Open(t, client, x.Bucket)
 	switch x.Kind {
 	case List, ListVersions, Copy, CopyIf, Compose, Patch:
-		defer func() { _ = d.Close() }()
+		defer d.Close()
 		return s.callDriver(ctx, d, x)
 	}
 	b := engine.New(d, retry, storage.WithVersioning(true))

@@ -67,7 +67,7 @@ func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 	proxy.Cut(Cut{Down: 1 << 20}, 1)
 	r, err := cut.Download(t.Context(), "a")
 	require.NoError(t, err)
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	first := make([]byte, 1000)
 	_, err = io.ReadFull(r, first)
 	require.NoError(t, err)

@@ -48,7 +48,7 @@ func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = body.Close() }()
+		defer body.Close()
 		all, err := io.ReadAll(io.LimitReader(body, maxText))
 		text = string(all)
 		return err

@@ -75,7 +75,7 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 		}
 		return 0, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
 	return response.StatusCode, nil
 }

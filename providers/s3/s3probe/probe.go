@@ -59,7 +59,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 		return nil, err
 	}
 	d := drv.(s3Driver)
-	defer func() { _ = d.Close() }()
+	defer d.Close()
 	server, err := d.ServerURL(ctx)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (s *Store) CopyPart(
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = source.Close() }()
+	defer source.Close()
 	d := checksum.NewDigest(u.Kind, false)
 	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
 }

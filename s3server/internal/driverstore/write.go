@@ -229,7 +229,7 @@ func (b *driverBucket) copyThrough(
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = src.Close() }()
+	defer src.Close()
 	return b.put(ctx, r, src, func(crc storage.CRC32C) {
 		b.keepContent(values, &w.Object, crc)
 		r.Metadata[reservedName] = values.Encode()

@@ -89,7 +89,7 @@ func Counts(client *http.Client, server string) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	of := map[string]int{}
 	return of, json.NewDecoder(response.Body).Decode(&of)
 }

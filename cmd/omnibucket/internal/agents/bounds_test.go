@@ -205,7 +205,7 @@ func post(ctx context.Context, site *httptest.Server, call io.Reader) int {
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	n, err := io.Copy(io.Discard, response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		return 0
@@ -300,7 +300,7 @@ func TestHTTPBodyWithoutEnd(t *testing.T) {
 	site := httptest.NewServer(s.timed(s.handler("token")))
 	defer site.Close()
 	body, unfinished := io.Pipe()
-	defer func() { _ = unfinished.Close() }()
+	defer unfinished.Close()
 	go func() { _, _ = io.WriteString(unfinished, `{"jsonrpc"`) }()
 	require.Zero(t, post(t.Context(), site, body))
 }

@@ -73,7 +73,7 @@ func TestLongMessageIsAnswered(t *testing.T) {
 	address := strings.TrimPrefix(site.URL, "http://")
 	c, err := net.Dial("tcp", address)
 	require.NoError(t, err)
-	defer func() { _ = c.Close() }()
+	defer c.Close()
 	const length = 64 << 20
 	_, err = fmt.Fprintf(
 		c, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer token\r\nContent-Length: %d\r\n\r\n",
@@ -101,7 +101,7 @@ func posted(t *testing.T, site *httptest.Server, message string) (status int, te
 	}
 	response, err := site.Client().Do(r)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(body)
@@ -204,7 +204,7 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 	defer site.Close()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
 	require.NoError(t, err)
-	defer func() { _ = connection.Close() }()
+	defer connection.Close()
 	require.NoError(t, connection.(*net.TCPConn).SetReadBuffer(2048))
 	call := fmt.Sprintf(read, 1, maxRead)
 	for range 10 {

@@ -60,7 +60,7 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }()
+	defer listener.Close()
 	names := hostname.WithOwn(f.domains)
 	if generated {
 		_, _ = fmt.Fprintf(

@@ -86,7 +86,7 @@ func readRange(ctx context.Context, b storage.Downloader, in readIn) (*storage.A
 	if err != nil {
 		return nil, nil, orForeign(err, in.IfRevision)
 	}
-	defer func() { _ = r.Close() }()
+	defer r.Close()
 	data := make([]byte, max(0, min(in.Length, r.Attrs().Size-in.Offset)))
 	n, err := io.ReadFull(r, data)
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {

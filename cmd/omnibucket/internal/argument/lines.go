@@ -14,7 +14,7 @@ func ReadPatterns(flag, path string) ([]string, error) {
 	if err != nil {
 		return nil, OfPath(path, err)
 	}
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	var patterns []string
 	lines := bufio.NewScanner(WithoutMark(file))
 	for lines.Scan() {

@@ -132,7 +132,7 @@ func readRules[T any](p *program.Program, flag, path string, parse func(io.Reade
 		if err != nil {
 			return nil, argument.OfPath(path, err)
 		}
-		defer func() { _ = file.Close() }()
+		defer file.Close()
 		src = file
 	}
 	rules, err := parse(src)

@@ -91,7 +91,7 @@ func formerKeys(path string) (encrypt.Keys, error) {
 	if err != nil {
 		return nil, argument.Invalid("--former must name a file that can be read: "+err.Error(), "")
 	}
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	return encrypt.ParseKeys(file)
 }
 

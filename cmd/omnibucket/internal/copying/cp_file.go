@@ -61,7 +61,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = f.Close() }() // nothing was written to it
+	defer f.Close() // nothing was written to it
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err

@@ -161,7 +161,7 @@ func removeFile(path string, before fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = root.Close() }() // nothing was written through it
+	defer root.Close() // nothing was written through it
 	err = removefile.Unchanged(root, name, same)
 	if err == removefile.ErrChanged {
 		return changed

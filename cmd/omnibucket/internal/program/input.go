@@ -65,7 +65,7 @@ func uploadFile(
 	if err != nil {
 		return storage.UploadFile(ctx, bucket, key, path, opts...) // UploadFile returns the error of the path
 	}
-	defer func() { _ = file.Close() }() // nothing was written to it
+	defer file.Close() // nothing was written to it
 	info, err := file.Stat()
 	// A file of /proc has content although its size is 0.
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
@@ -97,7 +97,7 @@ func (p *Program) Download(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }()
+	defer reader.Close()
 	_, err = reader.WriteTo(p.Out)
 	return err
 }

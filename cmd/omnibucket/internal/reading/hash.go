@@ -123,7 +123,7 @@ func (f *hashFlags) sum(
 	if err != nil {
 		return "", 0, err
 	}
-	defer func() { _ = reader.Close() }()
+	defer reader.Close()
 	if size, err = reader.WriteTo(sum); err != nil {
 		return "", 0, err
 	}

@@ -69,7 +69,7 @@ func head(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }() // close early: the rest of the object is not needed
+	defer reader.Close() // close early: the rest of the object is not needed
 	if bytes >= 0 {
 		_, err := reader.WriteTo(p.Out)
 		return err

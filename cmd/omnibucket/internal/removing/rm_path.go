@@ -111,7 +111,7 @@ func (d *plainDirectory) remove(key string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = root.Close() }()
+	defer root.Close()
 	if err := root.Remove(filepath.FromSlash(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

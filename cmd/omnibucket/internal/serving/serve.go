@@ -117,7 +117,7 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }()
+	defer listener.Close()
 	base := "http://" + httpserver.ReachableAddress(listener.Addr())
 	guard := func(files http.Handler) http.Handler { return httpserver.Guard(listener.Addr(), names, files) }
 	handler, err := handler(ctx, p, l, base, listing, guard)

@@ -61,7 +61,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }()
+	defer listener.Close()
 	base := "http://" + addressFor(listener.Addr(), names)
 	shown, err := openForUI(ctx, p, text, base)
 	if err != nil {
@@ -76,7 +76,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 		return err
 	}
 	if content != nil {
-		defer func() { _ = content.Close() }()
+		defer content.Close()
 		c.ContentURL = "http://" + content.Addr().String()
 	}
 	page, err := console.New(shown.source, c)

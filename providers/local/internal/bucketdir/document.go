@@ -27,7 +27,7 @@ func (t *Tree) ReadSmall(path string) (text string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxSmall))
 	return string(content), err == nil
 }

@@ -53,7 +53,7 @@ func (t *Tree) StatTarget(d *osdir.Dir, base string) (osdir.Meta, error) {
 	if err != nil {
 		return osdir.Meta{}, err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	return f.Meta, nil
 }
 

@@ -102,6 +102,6 @@ func (o *Objects) changeLocked(
 	if old == nil {
 		return o.tree.NotFoundError()
 	}
-	defer func() { _ = old.Close() }()
+	defer old.Close()
 	return o.staging.ChangeFile(ctx, old, func(a *objectfile.Attrs) error { return f(settings, a) }, nil)
 }

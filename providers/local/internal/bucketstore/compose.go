@@ -44,7 +44,7 @@ func (o *Objects) appendSource(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = source.Close() }()
+	defer source.Close()
 	bytes := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
 	if err := o.staging.Fill(ctx, st.File, io.TeeReader(bytes, sum)); err != nil {
 		return bucketdir.Failure(err)

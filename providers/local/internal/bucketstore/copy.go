@@ -20,7 +20,7 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = source.Close() }()
+	defer source.Close()
 	a := objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{})
 	return o.copyFile(ctx, r.Key, source, old, a, r.Condition)
 }

@@ -109,7 +109,7 @@ func (o *Objects) PublicRevision(ctx context.Context, key string) (string, error
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	if a == nil || !a.PublicRead {
 		return "", nil
 	}

@@ -146,7 +146,7 @@ func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage
 	if err != nil {
 		return storage.CRC32C{}, err
 	}
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	sum := crc32c.New()
 	if _, err := io.Copy(sum, ctxtime.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
 		return storage.CRC32C{}, cmp.Or(bucketdir.Interrupted(ctx), bucketdir.Failure(err))
@@ -202,7 +202,7 @@ func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok boo
 		return entry, false
 	}
 	file := f.OSFile(uploadKeyName)
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	key, err := readKey(file)
 	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
 }

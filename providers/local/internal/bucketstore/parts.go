@@ -203,7 +203,7 @@ func appendPart(ctx context.Context, st *objectfile.StagedFile, src *osdir.Dir, 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	return st.Append(ctx, file, offset, size)
 }
 

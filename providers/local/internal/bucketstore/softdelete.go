@@ -194,7 +194,7 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = source.Close() }()
+	defer source.Close()
 	old, err := s.Reader.AttrsOfFile(source)
 	if err != nil {
 		return err

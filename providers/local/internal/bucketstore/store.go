@@ -141,7 +141,7 @@ func openBucketRoot(c *Config) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = account.Close() }()
+	defer account.Close()
 	root, err := account.OpenRoot(c.Name)
 	if err != nil {
 		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err}

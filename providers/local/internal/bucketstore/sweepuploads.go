@@ -79,7 +79,7 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	file := f.OSFile(uploadKeyName)
 	if osdir.TryLock(file) != nil {
 		return false

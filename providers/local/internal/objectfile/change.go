@@ -22,7 +22,7 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	var visible *StagedFile
 	defer func() {
 		if visible != nil {

@@ -94,7 +94,7 @@ func (r *Reader) attrsAt(file ObjectFile) (*Attrs, osdir.Meta, error) {
 	if err != nil {
 		return nil, osdir.Meta{}, r.Tree.PathLostError(err)
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	a, err := r.AttrsOfFile(f)
 	return a, f.Meta, err
 }

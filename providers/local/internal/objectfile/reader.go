@@ -60,7 +60,7 @@ func (r *Reader) hasExactName(file ObjectFile) (bool, error) {
 	if err != nil {
 		return false, bucketdir.UnlessAbsent(err)
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	return r.fileHasExactName(f, file.Dir.PathOf(file.Base))
 }
 
@@ -80,7 +80,7 @@ func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 	if err != nil || again == nil {
 		return false
 	}
-	defer func() { _ = again.Close() }()
+	defer again.Close()
 	return again.Meta.Ino == f.Meta.Ino && again.Meta.MTime == f.Meta.MTime && again.Meta.Size == f.Meta.Size
 }
 
@@ -142,6 +142,6 @@ func (r *Reader) statCurrent(key string) (ObjectFile, error) {
 	if f == nil || err != nil {
 		return ObjectFile{}, err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	return ObjectFile{Dir: r.Tree.Top, Meta: f.Meta}, nil
 }

@@ -124,7 +124,7 @@ func (s *Staging) KeepMode(st *StagedFile, old ObjectFile) error {
 	if err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	defer func() { _ = f.Close() }() // the error does not matter, because nothing was written
+	defer f.Close() // the error does not matter, because nothing was written
 	if err := f.SetMode(mode); err != nil {
 		return bucketdir.Failure(err)
 	}

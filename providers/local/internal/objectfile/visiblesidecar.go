@@ -110,7 +110,7 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 		return nil, err
 	}
 	file := f.OSFile(l.VisibleName())
-	defer func() { _ = file.Close() }()
+	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
 	if err != nil {
 		return nil, bucketdir.Failure(err)
@@ -198,7 +198,7 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	own, err := s.reader.AttrsOfFile(f)
 	if err != nil || own != nil && !s.reader.Forgets() {
 		return err

@@ -17,7 +17,7 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = fresh.Close() }()
+	defer fresh.Close()
 	for {
 		entries, err := fresh.ReadDir(1024)
 		for _, e := range entries {

@@ -37,7 +37,7 @@ func openHandle(root *os.Root, _ *Dir, path string) (dirHandle, error) {
 // ShareRoot opens root again, in a way that lets others remove or rename the directory. It closes
 // the old root.
 func ShareRoot(root *os.Root) (*os.Root, error) {
-	defer func() { _ = root.Close() }()
+	defer root.Close()
 	return root.OpenRoot(".")
 }
 
@@ -82,7 +82,7 @@ func (d *Dir) Stat(base string) (Meta, error) {
 	if err != nil {
 		return Meta{}, err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	return f.Meta, nil
 }
 

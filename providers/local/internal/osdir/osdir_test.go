@@ -217,7 +217,7 @@ func TestXattr(t *testing.T) {
 	_, top := openTemp(t)
 	f, err := top.Create("new")
 	require.NoError(t, err)
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	_, err = top.Create("new")
 	require.ErrorIs(t, err, fs.ErrExist)
 	value, err := f.Xattr()
@@ -245,7 +245,7 @@ func TestLockOpenFiles(t *testing.T) {
 	for i := range files {
 		f, err := os.OpenFile(filepath.Join(path, "a"), os.O_RDWR, 0)
 		require.NoError(t, err)
-		defer func() { _ = f.Close() }()
+		defer f.Close()
 		files[i] = f
 	}
 	if RangesWork(files[0]) {

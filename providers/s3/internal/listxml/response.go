@@ -86,7 +86,7 @@ func (d *deserializer) HandleDeserialize(
 }
 
 func (d *deserializer) read(response *smithyhttp.Response) error {
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	buffer := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buffer.Cap() <= maxKeptBuffer {

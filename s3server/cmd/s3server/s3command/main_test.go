@@ -141,7 +141,7 @@ func read(t *testing.T, c *s3.Client, bucket, key string) string {
 	t.Helper()
 	output, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
 	require.NoError(t, err)
-	defer func() { _ = output.Body.Close() }()
+	defer output.Body.Close()
 	text, err := io.ReadAll(output.Body)
 	require.NoError(t, err)
 	return string(text)
@@ -155,7 +155,7 @@ func ask(t *testing.T, method, url string) (status int, body string) {
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := c.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(text)

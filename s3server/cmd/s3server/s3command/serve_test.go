@@ -186,7 +186,7 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 func TestAFailureOfTheSecondAddressClosesTheFirst(t *testing.T) {
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { _ = taken.Close() }()
+	defer taken.Close()
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	f := parse(t, "--metrics", taken.Addr().String())
