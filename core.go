@@ -5,6 +5,8 @@ import (
 	"io"
 	"iter"
 	"time"
+
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A Core implements the methods of a [Bucket] and the functions of this package. Before a method of
@@ -134,7 +136,7 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 // NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.
 func NewBucket(c Core) Bucket {
 	f := whole(c)
-	if engine, ok := c.(interface{ Hooks() []Hook }); ok {
+	if engine, ok := serving.EngineOf(c).(engineCore); ok {
 		f.hooks = engine.Hooks()
 	}
 	return f

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/hook"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -136,21 +136,8 @@ func (f *front) callHooks(ctx context.Context, op Operation, failure error) (den
 	op.Provider = place.Provider
 	op.Bucket = place.Bucket
 	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
-	var ended []func(Outcome)
-	for _, hook := range f.hooks {
-		hookCtx, done, err := hook(ctx, op)
-		if done != nil {
-			ended = append(ended, done)
-		}
-		if err != nil {
-			denied = err
-			break
-		}
-		if hookCtx != nil {
-			ctx = hookCtx
-		}
-	}
-	for _, done := range slices.Backward(ended) {
+	_, done, denied := hook.Call(ctx, f.hooks, op)
+	if done != nil {
 		done(Outcome{Err: cmp.Or(failure, denied)})
 	}
 	return denied

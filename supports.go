@@ -76,6 +76,7 @@ func hints(c engineCore, features Features) string {
 
 // An engineCore has the methods of the engine that this package calls.
 type engineCore interface {
+	Hooks() []Hook
 	BufferLimit() *buffer.Limit
 	RetryPolicy() *backoff.Policy
 	Need(f Features, what string) *Error

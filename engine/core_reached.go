@@ -32,9 +32,6 @@ func (c *engine) Located() (provider, location, bucket string) {
 	return c.desc.Provider, c.desc.Location, c.desc.Bucket
 }
 
-// Hooks returns the hooks of the bucket, for the calls that do not reach this Core.
-func (b bucket) Hooks() []storage.Hook { return b.engine.hooks }
-
 // Native returns the provider's own client, such as that of an SDK.
 func (b bucket) Native() any { return b.engine.driver.Native() }
 
@@ -54,6 +51,9 @@ func (c *engine) Places() []evidence.Place {
 
 // Identity returns a text that identifies the bucket and the layers around it.
 func (c *engine) Identity() string { return driver.StackIdentity(c.driver) }
+
+// Hooks returns the hooks of the bucket, for the calls that do not reach the engine.
+func (c *engine) Hooks() []storage.Hook { return c.hooks }
 
 func (c *engine) BufferLimit() *buffer.Limit { return c.bufferLimit }
 

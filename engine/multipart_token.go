@@ -125,10 +125,7 @@ func continueUpload(
 	if e == nil {
 		e = open(o, u)
 	}
-	if len(c.hooks) > 0 {
-		_, denied := o.callHooks(ctx)
-		e = cmp.Or(e, denied)
-	}
+	_, e = o.callHooks(ctx, e)
 	if err := o.end(e); err != nil {
 		return nil, err
 	}

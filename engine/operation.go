@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/hook"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -74,11 +75,7 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 		o.begun = true
 		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	}
-	if len(o.engine.hooks) > 0 {
-		var denied *storage.Error
-		ctx, denied = o.callHooks(ctx)
-		e = cmp.Or(e, denied)
-	}
+	ctx, e = o.callHooks(ctx, e)
 	if e == nil && !o.engine.desc.Local { // a local store needs no stall limit
 		o.wire.Stall = o.engine.retry.stall
 		ctx = wire.With(ctx, &o.wire)
@@ -86,9 +83,13 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 	return ctx, e
 }
 
-// callHooks calls the hooks, before the operation. It returns the context that they return. If a
-// hook denies the operation, the rest of the hooks is not called.
-func (o *operation) callHooks(ctx context.Context) (context.Context, *storage.Error) {
+// callHooks calls the hooks, before the operation. It returns the context that they return. The
+// parameter e is an error of earlier checks, or nil. callHooks returns e, or the error of a hook that
+// denies the operation.
+func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
+	if len(o.engine.hooks) == 0 {
+		return ctx, e
+	}
 	op := storage.Operation{
 		Name:     o.name,
 		Provider: o.engine.desc.Provider,
@@ -97,19 +98,12 @@ func (o *operation) callHooks(ctx context.Context) (context.Context, *storage.Er
 		Key:      o.key,
 		Keys:     o.keys,
 	}
-	for _, hook := range o.engine.hooks {
-		hookCtx, done, err := hook(ctx, op)
-		if done != nil {
-			o.done = chain(done, o.done)
-		}
-		if err != nil {
-			return ctx, refusal(err)
-		}
-		if hookCtx != nil {
-			ctx = hookCtx
-		}
+	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
+	o.done = done
+	if e == nil && err != nil {
+		e = refusal(err)
 	}
-	return ctx, nil
+	return ctx, e
 }
 
 type outerKey struct{}
@@ -314,17 +308,6 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	clone := *e
 	clone.Key = ""
 	return ownError(one.end(&clone))
-}
-
-// chain returns a function that calls both given functions, in order. The second one may be nil.
-func chain(first, next func(storage.Outcome)) func(storage.Outcome) {
-	if next == nil {
-		return first
-	}
-	return func(outcome storage.Outcome) {
-		first(outcome)
-		next(outcome)
-	}
 }
 
 // refusal returns the error of an operation that a hook has refused with err. It has the Code of

@@ -241,10 +241,7 @@ func (b bucket) PublicURL(key string) (string, error) {
 			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}
-	if len(c.hooks) > 0 {
-		_, denied := o.callHooks(context.Background())
-		e = cmp.Or(e, denied)
-	}
+	_, e = o.callHooks(context.Background(), e)
 	if err := o.end(e); err != nil {
 		return "", err
 	}

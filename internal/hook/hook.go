@@ -1,0 +1,37 @@
+// Package hook calls the hooks of a bucket. The root package and the engine call them in the same way.
+package hook
+
+import "context"
+
+// Call calls the hooks in order, each with the context of the one before, until one returns an error.
+// It returns the context for the operation, and the error. The caller calls done when the operation
+// has ended. It calls the functions that the hooks returned, beginning with the last. done is nil if
+// there are none.
+func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), Op, Outcome any](
+	ctx context.Context, hooks []H, op Op,
+) (hookCtx context.Context, done func(Outcome), err error) {
+	for _, hook := range hooks {
+		hookCtx, ended, err := hook(ctx, op)
+		if ended != nil {
+			done = chain(ended, done)
+		}
+		if err != nil {
+			return ctx, done, err
+		}
+		if hookCtx != nil {
+			ctx = hookCtx
+		}
+	}
+	return ctx, done, nil
+}
+
+// chain returns a function that calls both given functions, in order. The second one may be nil.
+func chain[Outcome any](first, next func(Outcome)) func(Outcome) {
+	if next == nil {
+		return first
+	}
+	return func(outcome Outcome) {
+		first(outcome)
+		next(outcome)
+	}
+}
