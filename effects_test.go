@@ -464,6 +464,26 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 	}
 }
 
+// A listing begins when it is read. Hooks see a refused one then, too, each time.
+func TestHookSeesRefusedListings(t *testing.T) {
+	w := openWatched(t, "memory")
+	view := storage.Prefixed(w.Bucket, "../other/")
+	w.begin(0)
+	listed := view.List(t.Context(), storage.WithPrefix("a/"))
+	versions := storage.Versions(t.Context(), view)
+	uploads := storage.ListUploads(t.Context(), view)
+	require.Empty(t, w.seen)
+	require.ErrorIs(t, eachError(listed), storage.InvalidArgument)
+	require.ErrorIs(t, eachError(versions), storage.InvalidArgument)
+	require.ErrorIs(t, eachError(uploads), storage.InvalidArgument)
+	require.ErrorIs(t, eachError(listed), storage.InvalidArgument)
+	var seen []string
+	for _, op := range w.seen {
+		seen = append(seen, op.Name+" "+op.Key)
+	}
+	require.Equal(t, []string{"List ../other/a/", "Versions ../other/", "ListUploads ../other/", "List ../other/a/"}, seen)
+}
+
 // A tenant tries keys of others through a view. An audit sees the whole keys that were tried.
 func TestHookSeesProbesThroughView(t *testing.T) {
 	w := openWatched(t, "memory")

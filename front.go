@@ -100,12 +100,14 @@ func (f *front) check(ctx context.Context, may scope.Permission, op, key string,
 	return nil
 }
 
-// checkListing is check for a listing of the keys with a prefix.
-func (f *front) checkListing(ctx context.Context, op, prefix string, applied error) error {
-	if e := f.refused(scope.List, applied); e != nil {
-		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Prefix + prefix}, located(f, op, prefix, e))
+// refusedListing returns a listing of the keys with a prefix that yields only e. The hooks see the
+// refusal when the listing is read, as they see a listing that reaches the engine.
+func refusedListing[E any](ctx context.Context, f *front, op, prefix string, e *Error) iter.Seq2[E, error] {
+	e = located(f, op, prefix, e)
+	return func(yield func(E, error) bool) {
+		var none E
+		yield(none, f.refuse(ctx, Operation{Name: op, Key: f.scope.Prefix + prefix}, e))
 	}
-	return nil
 }
 
 // refuse shows an operation to the hooks that fails with e and does not reach the engine. It returns
@@ -236,8 +238,8 @@ func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) er
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	given := &ListOptions{}
 	err := given.Apply(opts...)
-	if err := f.checkListing(ctx, "List", given.Prefix, err); err != nil {
-		return failing[ListEntry](err)
+	if e := f.refused(scope.List, err); e != nil {
+		return refusedListing[ListEntry](ctx, f, "List", given.Prefix, e)
 	}
 	f.inward(given)
 	list := f.core.List(ctx, given)

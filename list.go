@@ -5,6 +5,8 @@ import (
 	"context"
 	"iter"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // ListPage lists one page, for user interfaces that show one page at a time. If token is "", it
@@ -21,8 +23,9 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	}
 	given := &ListOptions{}
 	err := given.ApplyPage(token, opts...)
-	if err := f.checkListing(ctx, "ListPage", given.Prefix, err); err != nil {
-		return nil, err
+	if e := f.refused(scope.List, err); e != nil {
+		op := Operation{Name: "ListPage", Key: f.scope.Prefix + given.Prefix}
+		return nil, f.refuse(ctx, op, located(f, "ListPage", given.Prefix, e))
 	}
 	f.inward(given)
 	for {
@@ -96,8 +99,8 @@ func listWith[E any](
 	}
 	given := &ListOptions{}
 	err := given.Apply(opts...)
-	if err := f.checkListing(ctx, op, given.Prefix, err); err != nil {
-		return failing[E](err)
+	if e := f.refused(scope.List, err); e != nil {
+		return refusedListing[E](ctx, f, op, given.Prefix, e)
 	}
 	f.inward(given)
 	listed := list(f.core, given)

@@ -228,9 +228,9 @@ type RetryPolicy struct {
 
 // A Hook is called before every operation of a bucket or account, to see or deny it. An operation
 // that is refused before any request is no exception, such as one that [Ref] forbids or the store
-// does not support. Names, effects and keys are the same for every store. The operation runs with
-// hookCtx. When it has ended, done is called; for a download, that is at Close. hookCtx and done
-// may be nil.
+// does not support. A listing begins each time that it is ranged over. Names, effects and keys are
+// the same for every store. The operation runs with hookCtx. When it has ended, done is called; for
+// a download, that is at Close. hookCtx and done may be nil.
 //
 // If err is not nil, nothing is requested, and the operation fails with the Code of err, or with
 // PermissionDenied if err has no Code. An operation that the library refuses anyway keeps its own
