@@ -76,52 +76,49 @@ type ReadWriter interface {
 	Remover
 }
 
+// An Updater reads and stores objects.
+type Updater interface {
+	Uploader
+	Downloader
+}
+
 // An Uploader stores objects.
 type Uploader interface {
-	// Upload is [Bucket.Upload].
 	Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error)
 }
 
 // A Downloader reads objects.
 type Downloader interface {
-	// Download is [Bucket.Download].
 	Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error)
 }
 
 // A Lister lists objects.
 type Lister interface {
-	// List is [Bucket.List].
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 
 // An AttrsReader describes objects.
 type AttrsReader interface {
-	// Attrs is [Bucket.Attrs].
 	Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error)
-	// Exists is [Bucket.Exists].
 	Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error)
 }
 
 // A Remover removes objects.
 type Remover interface {
-	// Remove is [Bucket.Remove].
 	Remove(ctx context.Context, key string, opts ...RemoveOption) error
 }
 
 // A SignedUploader gives others permission to store one object.
 type SignedUploader interface {
-	// SignedUploadURL is [Bucket.SignedUploadURL].
 	SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error)
 }
 
 // A SignedDownloader gives others permission to read one object, which need not exist yet.
 type SignedDownloader interface {
-	// SignedDownloadURL is [Bucket.SignedDownloadURL].
 	SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error)
 }
 
 // A PublicLinker returns addresses of public objects.
 type PublicLinker interface {
-	// PublicURL is [Bucket.PublicURL].
 	PublicURL(key string) (string, error)
 }

@@ -61,10 +61,7 @@ func Copy(
 // changes meanwhile, Compose fails with Changed. The new object has only the attributes that
 // options set. Its default content type is that of dstKey's extension, or otherwise that of the
 // first source.
-func Compose(ctx context.Context, b interface {
-	Uploader
-	Downloader
-}, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
+func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
 	f, e := need(b, "Compose", dstKey)
 	if e != nil {
 		return nil, e

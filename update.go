@@ -25,10 +25,10 @@ import (
 // Update trusts a store that refuses a write with status 408, 429 or 503, but not a gateway. If the
 // store has made the write nevertheless, and another writer replaces the object before the next
 // attempt, Update applies the change twice.
-func Update(ctx context.Context, b interface {
-	Uploader
-	Downloader
-}, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
+func Update(
+	ctx context.Context, b Updater, key string,
+	change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption,
+) (*Attrs, error) {
 	u := &update{
 		rounds: rounds{b: b, op: "Update", key: key},
 		b:      b,
@@ -102,10 +102,7 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 // In a store with [ServerAppend], only p passes through this process, and otherwise the whole
 // object. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
 // store that refuses a write, and may otherwise add the bytes twice.
-func Append(ctx context.Context, b interface {
-	Uploader
-	Downloader
-}, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
+func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
 	if _, e := need(b, "Append", key); e != nil {
 		return nil, e
 	}

@@ -32,10 +32,8 @@ import (
 
 // A Lease is held until [Lease.Release], or until it is lost. Its methods may be called concurrently.
 type Lease struct {
-	bucket interface {
-		storage.Uploader
-		storage.Downloader
-	}
+	bucket storage.Updater
+
 	key      string
 	ttl      time.Duration
 	interval time.Duration
@@ -60,10 +58,9 @@ type Lease struct {
 // releases it. The ctx of job carries the lease ([FromContext]). The ctx of job ends when the ctx
 // of Hold ends. If the lease is lost, the ctx of job ends with the cause Changed. Hold renews the
 // lease until job has returned, and returns the errors of job and of [Lease.Release].
-func Hold(ctx context.Context, b interface {
-	storage.Uploader
-	storage.Downloader
-}, key string, job func(ctx context.Context) error, opts ...Option) (err error) {
+func Hold(
+	ctx context.Context, b storage.Updater, key string, job func(ctx context.Context) error, opts ...Option,
+) (err error) {
 	if job == nil {
 		return &storage.Error{Code: storage.InvalidArgument, Op: "Hold", Key: key, Err: errors.New("job must not be nil")}
 	}
@@ -88,10 +85,7 @@ func Hold(ctx context.Context, b interface {
 //
 // If [Check] would fail, Acquire fails with the same error. It also fails if a request fails after
 // its retries.
-func Acquire(ctx context.Context, b interface {
-	storage.Uploader
-	storage.Downloader
-}, key string, opts ...Option) (*Lease, error) {
+func Acquire(ctx context.Context, b storage.Updater, key string, opts ...Option) (*Lease, error) {
 	l := &Lease{bucket: b, key: key, holder: rand.Text(), wanted: make(chan struct{})}
 	if err := l.prepare(opts); err != nil {
 		return nil, err
@@ -113,10 +107,7 @@ func Acquire(ctx context.Context, b interface {
 // feature, it fails with Unsupported. If an option is invalid or the object is not a lease, it
 // fails with InvalidArgument. If the object cannot be read, it fails with the error of the read. It
 // writes nothing.
-func Check(ctx context.Context, b interface {
-	storage.Uploader
-	storage.Downloader
-}, key string, opts ...Option) error {
+func Check(ctx context.Context, b storage.Updater, key string, opts ...Option) error {
 	l := &Lease{bucket: b, key: key}
 	if err := l.prepare(opts); err != nil {
 		return err

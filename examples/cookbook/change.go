@@ -8,16 +8,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readWriter has the methods that a change of an existing object needs.
-type readWriter interface {
-	storage.Uploader
-	storage.Downloader
-}
-
 // nextNumber returns the next number. Any number of processes may call it at the same time, and no
 // two of them get the same number. If the error is storage.OutcomeUnknown, call nextNumber again.
 // It may then skip one number.
-func nextNumber(ctx context.Context, bucket readWriter, key string) (int, error) {
+func nextNumber(ctx context.Context, bucket storage.Updater, key string) (int, error) {
 	var number int
 	_, err := storage.Update(ctx, bucket, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		number = 0
@@ -34,7 +28,7 @@ func nextNumber(ctx context.Context, bucket readWriter, key string) (int, error)
 }
 
 // setSetting changes one field of a JSON document and keeps the others.
-func setSetting(ctx context.Context, bucket readWriter, name string, value any) error {
+func setSetting(ctx context.Context, bucket storage.Updater, name string, value any) error {
 	_, err := storage.Update(ctx, bucket, "settings.json", func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		settings := map[string]any{}
 		if old != nil {
@@ -50,7 +44,7 @@ func setSetting(ctx context.Context, bucket readWriter, name string, value any) 
 
 // addTo adds an entry to the end of a log. Other writers may do so at once: no entry is lost or added twice.
 // The first one creates the object.
-func addTo(ctx context.Context, bucket readWriter, key, entry string) error {
+func addTo(ctx context.Context, bucket storage.Updater, key, entry string) error {
 	_, err := storage.Append(ctx, bucket, key, []byte(entry+"\n"))
 	return err
 }
