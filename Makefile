@@ -62,7 +62,7 @@ CLIENT_RESULTS ?= dist-clients
 # How many seeds make random plays.
 RANDOM_SEEDS ?= 100
 
-.PHONY: random interleavings move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: bench-quick random interleavings move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test: export OMNIBUCKET_SUPPORT := log
 test quick: export CGO_ENABLED := 0
@@ -157,6 +157,9 @@ pictures: ## draws the pictures of the documentation again, in Chromium
 	@tools/scripts/programs nodejs npm chromium
 	OMNIBUCKET_DRAW=1 $(GO) run -C tools/testservers . -only chromium -- \
 		$(GO) test -tags omnibucket_sdks -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver ./serve/console
+
+bench-quick: ## ten cases in a minute, beside an earlier commit: BASE=main
+	cd tools/benchmarks && $(GO) run ./quick $(if $(BASE),-base $(BASE))
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd tools/benchmarks && $(GO) run . -rounds $(ROUNDS)
