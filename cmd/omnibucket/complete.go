@@ -29,7 +29,7 @@ const (
 // completeLocations completes the arguments of all commands with locations.
 func completeLocations(p *program.Program, root *cobra.Command) {
 	for _, c := range root.Commands() {
-		if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && strings.Contains(c.Use, " ") && !c.HasSubCommands() {
+		if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && strings.Contains(c.Use, " ") && (!c.HasSubCommands() || strings.Contains(c.Use, "LOCATION")) {
 			c.ValidArgsFunction = completion(p, completeLocation)
 		}
 	}

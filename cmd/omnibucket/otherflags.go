@@ -40,6 +40,7 @@ var otherFlags = map[string]string{
 	"human-readable":   "--human",
 	"follow-symlinks":  "--links",
 	"copy-links":       "--links",
+	"readonly":         "--read-only",
 	"no-overwrite":     "--ignore-existing",
 	"no-clobber":       "--ignore-existing",
 	"numworkers":       "--concurrency",

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/buckets"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/copying"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/gocache"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/removing"
@@ -68,6 +69,7 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"expire":   removing.Expire,
 		"find":     reading.Find,
 		"finish":   buckets.Finish,
+		"gocache":  gocache.Gocache,
 		"hash":     reading.Hash,
 		"head":     reading.Head,
 		"job":      copying.Job,

@@ -41,6 +41,7 @@ const tools = [
   ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
   ['Look into a bucket', 'console'],
   ['Agents and buckets', 'mcp'],
+  ['Go build cache', 'gocache'],
   ['S3 server', 's3server'],
 ];
 const choosing = [

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
+)
+
+// A goBuild is a clone of a module that the real go command builds with gocache.
+type goBuild struct {
+	t       *testing.T
+	clone   string
+	program string // the value of GOCACHEPROG
+}
+
+// goModule has three packages that import no others, so that nothing else is compiled.
+var goModule = map[string]string{
+	"go.mod": "module example.com/m\n\ngo 1.24\n",
+	"a/a.go": "package a\n\nimport \"example.com/m/b\"\n\nfunc A() string { return b.B() + \"a\" }\n",
+	"b/b.go": "package b\n\nimport \"example.com/m/c\"\n\nfunc B() string { return c.C() + \"b\" }\n",
+	"c/c.go": "package c\n\nfunc C() string { return \"c\" }\n",
+}
+
+// newGoBuild returns a new clone of goModule. dir is the local directory of the cache.
+func newGoBuild(t *testing.T, dir string, args ...string) *goBuild {
+	t.Helper()
+	testserver.Slow(t)
+	testserver.Program(t, "go")
+	clone := t.TempDir()
+	writeFiles(t, clone, goModule)
+	program, err := os.Executable()
+	require.NoError(t, err)
+	line := append([]string{program, "gocache", "--stats", "--json", "--dir", dir}, args...)
+	return &goBuild{t: t, clone: clone, program: strings.Join(line, " ")}
+}
+
+// command returns a go command in the clone.
+func (b *goBuild) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(b.t.Context(), "go", args...)
+	cmd.Dir = b.clone
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GOCACHEPROG="+b.program, "GOFLAGS=-trimpath", "CGO_ENABLED=0",
+		"GOTOOLCHAIN=local", "GOWORK=off", "XDG_CONFIG_HOME="+b.clone)
+	return cmd
+}
+
+// A goCacheReport is what --stats prints with --json.
+type goCacheReport struct {
+	Event                                                 string
+	Gets, LocalHits, RemoteHits, Misses, Puts, Uploads    int64
+	NotUploaded, Failures, UploadedBytes, DownloadedBytes int64
+	Seconds, CloseSeconds                                 float64
+}
+
+// build builds the clone. It returns the number of packages that were compiled, what the cache did,
+// and what else was printed.
+func (b *goBuild) build() (compiled int, report goCacheReport, warnings []string) {
+	b.t.Helper()
+	out, err := b.command("build", "-x", "./...").CombinedOutput()
+	require.NoError(b.t, err, string(out))
+	return b.parse(string(out))
+}
+
+func (b *goBuild) parse(out string) (compiled int, report goCacheReport, warnings []string) {
+	b.t.Helper()
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "/compile ") || strings.Contains(line, "compile.exe ") {
+			compiled++
+		}
+		if strings.HasPrefix(line, `{"event":"gocache"`) {
+			require.NoError(b.t, json.Unmarshal([]byte(line), &report))
+		} else if strings.HasPrefix(line, `{"event":"error"`) {
+			warnings = append(warnings, line)
+		}
+	}
+	require.Equal(b.t, "gocache", report.Event, out)
+	return compiled, report, warnings
+}
+
+// The second clone compiles nothing, on another machine, and on the same machine without the store.
+func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
+	store := directory(t)
+	compiled, report, warnings := newGoBuild(t, t.TempDir(), store).build()
+	require.Equal(t, 3, compiled)
+	require.Zero(t, report.RemoteHits)
+	require.Equal(t, report.Puts, report.Uploads)
+	require.NotZero(t, report.Puts)
+	require.Empty(t, warnings)
+
+	dir := t.TempDir()
+	for _, read := range []string{"the store", "the directory"} {
+		compiled, report, warnings = newGoBuild(t, dir, store).build()
+		require.Zero(t, compiled, read)
+		require.Zero(t, report.Misses+report.Puts+report.Uploads, read)
+		require.NotZero(t, report.Gets, read)
+		if read == "the directory" {
+			require.Equal(t, report.Gets, report.LocalHits)
+		}
+		require.Empty(t, warnings)
+	}
+}
+
+func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
+	store := directory(t)
+	compiled, report, warnings := newGoBuild(t, t.TempDir(), "--read-only", store).build()
+	require.Equal(t, 3, compiled)
+	require.Zero(t, report.Uploads+report.Failures)
+	require.Empty(t, warnings)
+	require.Empty(t, newShell(t).ok("ls", "-r", store))
+}
+
+// Eight builds at once, each in a clone of its own, share a directory and a store.
+func TestGocacheBuildsAtOnce(t *testing.T) {
+	testserver.Further(t)
+	store := directory(t)
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for range 8 {
+		b := newGoBuild(t, dir, store)
+		all.Go(func() {
+			out, err := b.command("build", "./...").CombinedOutput()
+			if err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	compiled, _, warnings := newGoBuild(t, t.TempDir(), store).build()
+	require.Zero(t, compiled)
+	require.Empty(t, warnings)
+	requireRightFiles(t, dir)
+}
+
+// requireRightFiles fails if an output in a local directory does not have the hash in its name.
+func requireRightFiles(t *testing.T, dir string) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "v1", "d", "*", "*"))
+	require.NoError(t, err)
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		sum := sha256.Sum256(data)
+		require.Equal(t, hex.EncodeToString(sum[:]), filepath.Base(path))
+	}
+}
+
+// killsAfter is a number of files in the local directory after which the program is killed.
+var killsAfter = []int{0, 1, 3, 6, 10}
+
+// After the program is killed in the middle of a build, the next build is right, with the same
+// directory and with a new one.
+func TestGocacheIsKilled(t *testing.T) {
+	testserver.Further(t)
+	store := directory(t)
+	dir := t.TempDir()
+	for _, files := range killsAfter {
+		b := newGoBuild(t, dir, store)
+		pid := filepath.Join(b.clone, "pid")
+		script := filepath.Join(b.clone, "gocache.sh")
+		require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho $$ > "+pid+"\nexec "+b.program+"\n"), 0o700))
+		b.program = script
+		cmd := b.command("build", "./...")
+		require.NoError(t, cmd.Start())
+		killWhen(t, pid, func() bool {
+			found, _ := filepath.Glob(filepath.Join(dir, "v1", "*", "*", "*"))
+			return len(found) >= files
+		})
+		_ = cmd.Wait() // it may have been finished before the kill
+		requireRightFiles(t, dir)
+	}
+	for _, dir := range []string{dir, t.TempDir()} {
+		b := newGoBuild(t, dir, store)
+		_, _, warnings := b.build()
+		require.Empty(t, warnings)
+		requireRightFiles(t, dir)
+		compiled, _, _ := b.build()
+		require.Zero(t, compiled)
+	}
+}
+
+// killWhen kills the process whose id is in a file as soon as a condition holds.
+func killWhen(t *testing.T, path string, holds func() bool) {
+	t.Helper()
+	for range 10_000 {
+		text, err := os.ReadFile(path)
+		pid := 0
+		if n, _ := fmt.Sscan(string(text), &pid); err == nil && n == 1 && holds() {
+			process, err := os.FindProcess(pid)
+			require.NoError(t, err)
+			_ = process.Kill() // it may have ended
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("the condition never holds")
+}
+
+// A server that takes connections and never answers costs at most two seconds, and a server that is
+// down costs less.
+func TestGocacheWithoutAnAnswer(t *testing.T) {
+	hanging, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, hanging.Close()) }()
+	down, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, down.Close())
+	for _, address := range []net.Addr{hanging.Addr(), down.Addr()} {
+		b := newGoBuild(t, t.TempDir(), fmt.Sprintf("s3://b?region=eu-west-1&endpoint=http://%s&path_style=true", address))
+		cmd := b.command("build", "-x", "./...")
+		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		compiled, report, warnings := b.parse(string(out))
+		require.Equal(t, 3, compiled)
+		require.NotEmpty(t, warnings)
+		require.LessOrEqual(t, len(warnings), 2, "one for the store, or for its uploads")
+		require.Zero(t, report.Uploads)
+		require.Equal(t, report.Puts, report.NotUploaded)
+		require.Less(t, report.CloseSeconds, 1.0)
+	}
+}
+
+func TestGocacheTrimRemovesOldObjects(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	store := "file://" + filepath.ToSlash(dir)
+	s.put(store+"#gocache-v1/ab/old", "1")
+	s.put(store+"#gocache-v1/ab/new", "1")
+	s.put(store+"#other", "1")
+	long := time.Now().Add(-31 * 24 * time.Hour)
+	for _, name := range []string{"gocache-v1/ab/old", "other"} {
+		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), long, long))
+	}
+	s.exits(0, "gocache", "trim", "--dry-run", store)
+	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.ok("ls", "-r", store))
+	s.exits(0, "gocache", "trim", "--max-age", "30d", store)
+	require.Equal(t, "gocache-v1/ab/new\nother\n", s.ok("ls", "-r", store))
+	s.exits(2, "gocache", "trim", "--max-age", "0s", store)
+	s.exits(2, "gocache", "trim", "--max-age", "soon", store)
+}
+
+func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
+	s := newShell(t)
+	store := directory(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, tt := range []struct {
+		name string
+		code int
+		args []string
+	}{
+		{name: "no location", code: 2, args: []string{"--dir", dir}},
+		{name: "patience", code: 2, args: []string{"--dir", dir, "--patience", "0s", store}},
+		{name: "close timeout", code: 2, args: []string{"--dir", dir, "--close-timeout", "-1s", store}},
+		{name: "dry run", code: 2, args: []string{"--dir", dir, "--dry-run", store}},
+		{name: "account", code: 2, args: []string{"--dir", dir, "s3://?region=eu-west-1"}},
+		{name: "unknown parameter", code: 2, args: []string{"--dir", dir, store + "?unknown=1"}},
+		{name: "unknown name", code: 2, args: []string{"--dir", dir, "none:"}},
+		{name: "file as the directory", code: 3, args: []string{"--dir", file, store}},
+		{name: "another program", code: 2, args: []string{"--dir", dir, store}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s.t = t
+			s.in = "no request\n"
+			_, stderr := s.exits(tt.code, append([]string{"gocache"}, tt.args...)...)
+			require.NotEmpty(t, stderr)
+		})
+	}
+	s.t = t
+	s.in = "gocache " + store + "\n"
+	_, stderr := s.exits(2, "run", "-")
+	require.Contains(t, stderr, "must not be used in a file of run")
+}
+
+// The go command may close its end without reading the last response.
+func TestGocacheAnswersRequests(t *testing.T) {
+	process, in, out := started(t, "gocache", "--dir", t.TempDir(), directory(t))
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	require.Equal(t, `{"ID":0,"KnownCommands":["get","put","close"]}`, lines.Text())
+	_, err := io.WriteString(in, `{"ID":1,"Command":"close"}`+"\n")
+	require.NoError(t, err)
+	require.True(t, lines.Scan())
+	require.Equal(t, `{"ID":1}`, lines.Text())
+	require.False(t, lines.Scan())
+	require.NoError(t, process.Wait())
+}

@@ -1,0 +1,213 @@
+package gocache
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// These are the times of the go command's own cache.
+const (
+	// touchInterval is how old the time of a file must be before a use of the file sets it.
+	touchInterval = time.Hour
+	trimInterval  = 24 * time.Hour
+	// maxUnused is for how long a file stays without a use.
+	maxUnused = 5 * 24 * time.Hour
+)
+
+// A disk is a directory with outputs and an index. Several processes may use it at once. Each file
+// appears whole, by a rename.
+type disk struct {
+	dir string // absolute path
+}
+
+// openDisk opens a directory, which it creates if it is missing.
+func openDisk(dir string) (*disk, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{dir: filepath.Join(dir, "v1")}
+	if err := os.MkdirAll(d.temporary(), 0o700); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *disk) temporary() string { return filepath.Join(d.dir, "tmp") }
+
+func (d *disk) indexPath(action id) string  { return d.path("a", action) }
+func (d *disk) outputPath(output id) string { return d.path("d", output) }
+
+func (d *disk) path(kind string, name id) string {
+	text := hex.EncodeToString(name[:])
+	return filepath.Join(d.dir, kind, text[:2], text)
+}
+
+// lookup returns the entry of an action, and the path of its output.
+func (d *disk) lookup(action id) (e entry, path string, ok bool) {
+	index := d.indexPath(action)
+	f, err := os.Open(index)
+	if err != nil {
+		return entry{}, "", false
+	}
+	line, err := io.ReadAll(io.LimitReader(f, maxEntryLine+1))
+	_ = f.Close()
+	if err != nil {
+		return entry{}, "", false
+	}
+	e, err = parseEntry(string(line), action)
+	if err != nil {
+		return entry{}, "", false
+	}
+	path = d.outputPath(e.output)
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != e.size {
+		return entry{}, "", false
+	}
+	touch(path, info)
+	if info, err := os.Stat(index); err == nil {
+		touch(index, info)
+	}
+	return e, path, true
+}
+
+// touch sets the time of a file, by which trim knows when the file was used.
+func touch(path string, info fs.FileInfo) {
+	now := time.Now()
+	if now.Sub(info.ModTime()) >= touchInterval {
+		_ = os.Chtimes(path, now, now)
+	}
+}
+
+// A newOutput is a temporary file that becomes an output.
+type newOutput struct {
+	file *os.File
+	buf  *bufio.Writer
+	sum  hash.Hash
+	size int64
+}
+
+func (d *disk) create() (*newOutput, error) {
+	f, err := os.CreateTemp(d.temporary(), "new-*")
+	if err != nil {
+		return nil, err
+	}
+	return &newOutput{file: f, buf: bufio.NewWriterSize(f, 64<<10), sum: sha256.New()}, nil
+}
+
+func (o *newOutput) Write(p []byte) (int, error) {
+	n, err := o.buf.Write(p)
+	o.sum.Write(p[:n])
+	o.size += int64(n)
+	return n, err
+}
+
+// hash returns the hash of what was written.
+func (o *newOutput) hash() id { return id(o.sum.Sum(nil)) }
+
+// discard removes the temporary file.
+func (o *newOutput) discard() {
+	_ = o.file.Close()
+	_ = os.Remove(o.file.Name())
+}
+
+// keep makes the temporary file the output of an entry, and returns its path.
+func (d *disk) keep(o *newOutput, e entry) (string, error) {
+	err := errors.Join(o.buf.Flush(), o.file.Close())
+	if err != nil {
+		_ = os.Remove(o.file.Name())
+		return "", err
+	}
+	path := d.outputPath(e.output)
+	if err := rename(o.file.Name(), path); err != nil {
+		_ = os.Remove(o.file.Name())
+		// On Windows, a file that is open cannot be replaced. Another process may use it.
+		if !hasContent(path, e) {
+			return "", err
+		}
+	}
+	d.writeIndex(e)
+	return path, nil
+}
+
+// writeIndex makes lookup find an entry. If that fails, the next lookup of its action finds nothing,
+// or what it found before.
+func (d *disk) writeIndex(e entry) {
+	f, err := os.CreateTemp(d.temporary(), "index-*")
+	if err != nil {
+		return
+	}
+	_, err = f.WriteString(e.line())
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = rename(f.Name(), d.indexPath(e.action))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+}
+
+// rename renames a file. If the directory of the new path is missing, rename creates it.
+func rename(src, dst string) error {
+	err := os.Rename(src, dst)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(dst), 0o700); err != nil {
+		return err
+	}
+	return os.Rename(src, dst)
+}
+
+// hasContent reports whether a file is the output of an entry.
+func hasContent(path string, e entry) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return err == nil && id(sum.Sum(nil)) == e.output
+}
+
+// trim removes files that were not used for maxUnused, and temporary files of killed processes. It
+// does so once in trimInterval, however many processes use the directory.
+func (d *disk) trim() {
+	mark := filepath.Join(d.dir, "trimmed")
+	now := time.Now()
+	info, err := os.Stat(mark)
+	if err == nil && now.Sub(info.ModTime()) < trimInterval && now.Sub(info.ModTime()) > -touchInterval {
+		return
+	}
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		return
+	}
+	_ = os.Chtimes(mark, now, now)
+	removeUnused(d.temporary(), now.Add(-trimInterval))
+	for _, kind := range []string{"a", "d"} {
+		for i := range 256 {
+			removeUnused(filepath.Join(d.dir, kind, fmt.Sprintf("%02x", i)), now.Add(-maxUnused-touchInterval))
+		}
+	}
+}
+
+// removeUnused removes the files of a directory whose time is before limit.
+func removeUnused(dir string, limit time.Time) {
+	files, _ := os.ReadDir(dir)
+	for _, file := range files {
+		info, err := file.Info()
+		if err == nil && info.Mode().IsRegular() && info.ModTime().Before(limit) {
+			_ = os.Remove(filepath.Join(dir, file.Name()))
+		}
+	}
+}

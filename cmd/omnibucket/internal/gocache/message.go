@@ -1,0 +1,200 @@
+package gocache
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// maxRequest limits the bytes of a request without its body. The go command needs some 300.
+const maxRequest = 16 << 10
+
+const (
+	commandGet   = "get"
+	commandPut   = "put"
+	commandClose = "close"
+)
+
+// A request is a message from the go command. If BodySize is positive, the body follows in a line
+// of its own, as a JSON string in base64.
+type request struct {
+	ID       int64
+	Command  string
+	ActionID []byte
+	OutputID []byte
+	BodySize int64
+}
+
+// A response is a message to the go command.
+type response struct {
+	ID            int64
+	Err           string     `json:",omitempty"`
+	KnownCommands []string   `json:",omitempty"`
+	Miss          bool       `json:",omitempty"`
+	OutputID      []byte     `json:",omitempty"`
+	Size          int64      `json:",omitempty"`
+	Time          *time.Time `json:",omitempty"`
+	DiskPath      string     `json:",omitempty"`
+}
+
+// A requestReader reads the requests of the go command. After an error it is of no more use: the
+// beginning of the next request is unknown.
+type requestReader struct {
+	src *bufio.Reader
+}
+
+func newRequestReader(src io.Reader) *requestReader {
+	return &requestReader{src: bufio.NewReaderSize(src, 64<<10)}
+}
+
+// next returns the next request. At the end of the input it returns io.EOF.
+func (r *requestReader) next() (*request, error) {
+	for {
+		line, err := r.src.ReadSlice('\n')
+		if len(line) > maxRequest || errors.Is(err, bufio.ErrBufferFull) {
+			return nil, fmt.Errorf("a request must not have more than %d bytes", maxRequest)
+		}
+		if err == io.EOF && len(line) > 0 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, err
+		}
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		req := &request{}
+		if err := json.Unmarshal(line, req); err != nil {
+			return nil, fmt.Errorf("a request must be a line of JSON: %w", err)
+		}
+		if req.BodySize < 0 || req.BodySize > 0 && req.Command != commandPut {
+			return nil, errors.New("a request has an invalid BodySize")
+		}
+		return req, nil
+	}
+}
+
+// body returns the body of the last request, which must be read to its end. The reader fails unless
+// the body has this size.
+func (r *requestReader) body(size int64) io.Reader {
+	if size == 0 {
+		return bytes.NewReader(nil)
+	}
+	text := &stringReader{src: r.src}
+	return &bodyReader{src: base64.NewDecoder(base64.StdEncoding, text), text: text, left: size}
+}
+
+// A bodyReader reads a decoded body of a known size.
+type bodyReader struct {
+	src  io.Reader
+	text *stringReader
+	left int64
+}
+
+var errBody = errors.New("a body must have its BodySize, as a JSON string in base64")
+
+func (r *bodyReader) Read(p []byte) (int, error) {
+	n, err := r.src.Read(p)
+	r.left -= int64(n)
+	if r.left < 0 {
+		return 0, errBody
+	}
+	if err == io.EOF && (r.left > 0 || !r.text.ended) {
+		return n, errBody
+	}
+	if err != nil && err != io.EOF {
+		return n, fmt.Errorf("%w: %w", errBody, err)
+	}
+	return n, err
+}
+
+// A stringReader reads the content of a JSON string that needs no escapes.
+type stringReader struct {
+	src   *bufio.Reader
+	begun bool // the opening quote was read
+	ended bool // the closing quote was read
+}
+
+func (r *stringReader) Read(p []byte) (int, error) {
+	if err := r.begin(); err != nil {
+		return 0, err
+	}
+	if r.ended {
+		return 0, io.EOF
+	}
+	if _, err := r.src.Peek(1); err != nil {
+		return 0, noEOF(err)
+	}
+	data, _ := r.src.Peek(min(len(p), r.src.Buffered()))
+	for i, c := range data {
+		if c == '"' {
+			r.ended = true
+			copy(p, data[:i])
+			_, _ = r.src.Discard(i + 1)
+			if i == 0 {
+				return 0, io.EOF
+			}
+			return i, nil
+		}
+		if c < ' ' { // base64.NewDecoder would skip line breaks
+			return 0, errors.New("a string has a control character")
+		}
+	}
+	copy(p, data)
+	_, _ = r.src.Discard(len(data))
+	return len(data), nil
+}
+
+// begin reads the opening quote.
+func (r *stringReader) begin() error {
+	for !r.begun {
+		c, err := r.src.ReadByte()
+		if err != nil {
+			return noEOF(err)
+		}
+		if c == '"' {
+			r.begun = true
+		} else if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return errors.New("a string must begin with a quote")
+		}
+	}
+	return nil
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// A responseWriter writes responses. Several goroutines may use it.
+type responseWriter struct {
+	mu  sync.Mutex
+	dst io.Writer
+	err error // the first error of dst
+}
+
+func (w *responseWriter) write(resp *response) {
+	line, _ := json.Marshal(resp) // never fails for these types
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return
+	}
+	_, w.err = w.dst.Write(append(line, '\n'))
+}
+
+// failure returns the error of the first write that failed.
+func (w *responseWriter) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}

@@ -1,0 +1,75 @@
+package gocache
+
+import (
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// An objectBody is the content of an object: the line of an entry, and then a file.
+type objectBody struct {
+	line     string
+	file     *os.File
+	progress func() // is called when bytes were read
+}
+
+func openObject(e entry, path string, progress func()) (*objectBody, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &objectBody{line: e.line(), file: f, progress: progress}, nil
+}
+
+// ReadAt implements [io.ReaderAt].
+func (b *objectBody) ReadAt(p []byte, offset int64) (n int, err error) {
+	b.progress()
+	if offset < int64(len(b.line)) {
+		n = copy(p, b.line[offset:])
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	more, err := b.file.ReadAt(p[n:], offset+int64(n)-int64(len(b.line)))
+	return n + more, err
+}
+
+// A timeLimit ends a download that is slow. Each byte that arrives extends the time.
+type timeLimit struct {
+	start    time.Time
+	patience time.Duration
+	expire   func()
+
+	mu       sync.Mutex
+	timer    *time.Timer
+	received int64
+}
+
+// set sets the time that is left.
+func (l *timeLimit) set(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer = time.AfterFunc(d, l.expire)
+}
+
+func (l *timeLimit) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer.Stop()
+}
+
+// Write counts bytes that arrived. A body may be silent for as long as there is patience, and must
+// not be slower than slowest for longer.
+func (l *timeLimit) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.received += int64(len(p))
+	usual := usualWait + bodyTime(l.received) - time.Since(l.start)
+	if l.timer.Stop() {
+		l.timer.Reset(l.patience + min(usual, 0))
+	}
+	return len(p), nil
+}
+
+var _ io.ReaderAt = (*objectBody)(nil)

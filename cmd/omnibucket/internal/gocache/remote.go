@@ -1,0 +1,198 @@
+package gocache
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// Folder is the folder of the location in which all objects of the cache are.
+const Folder = "gocache-v1/"
+
+// maxOutput is the largest output that is shared, in bytes.
+const maxOutput = 4 << 30
+
+// key returns the key of the object that has the entry and the output of an action.
+func key(action id) string {
+	text := hex.EncodeToString(action[:])
+	return Folder + text[:2] + "/" + text
+}
+
+var (
+	errSlow  = errors.New("the store does not answer in time")
+	errWrong = errors.New("an object in the store is not what a build has put there")
+)
+
+// A remote is the part of the cache that is in a store. It never fails: without a response from the
+// store, an action has no output, and the build continues.
+type remote struct {
+	bucket   storage.Bucket
+	disk     *disk
+	stats    *stats
+	patience *patience
+	warn     func(text string, err error) // prints a warning, each text once
+	ctx      context.Context              // done if the store is left alone
+	leave    context.CancelFunc
+	left     atomic.Bool // the store is left alone
+	wrong    sync.Map    // set of actions whose object was refused, so that upload replaces it
+}
+
+// A fetched is the result of a request for an action.
+type fetched struct {
+	entry entry
+	path  string
+	err   error
+}
+
+// get downloads the output of an action. It returns false if there is none, or if the store does not
+// answer in time.
+func (r *remote) get(action id) (entry, string, bool) {
+	if r.ctx.Err() != nil {
+		return entry{}, "", false
+	}
+	r.stats.remoteGets.Add(1)
+	start := time.Now()
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	defer cancel(nil)
+	limit := &timeLimit{start: start, patience: r.patience.remaining(), expire: func() { cancel(errSlow) }}
+	limit.set(limit.patience)
+	defer limit.stop()
+
+	// A driver may ignore ctx, such as one of a directory on a server that is gone.
+	done := make(chan fetched, 1)
+	go func() { done <- r.download(ctx, action, limit) }()
+	var f fetched
+	select {
+	case f = <-done:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil && f.path == "" {
+		f.err = context.Cause(ctx)
+	}
+	return f.entry, f.path, r.judge(action, start, f)
+}
+
+// judge counts the result of a request, and reports whether it is a hit.
+func (r *remote) judge(action id, start time.Time, f fetched) bool {
+	if r.ctx.Err() != nil { // the store was left alone meanwhile
+		return f.err == nil
+	}
+	usedUp := false
+	err := f.err
+	if err == nil || errors.Is(err, storage.ObjectNotFound) {
+		usedUp = r.patience.answered(start, f.entry.size)
+		if err == nil {
+			r.stats.remoteHits.Add(1)
+			r.stats.downloadedBytes.Add(f.entry.size)
+		}
+	} else {
+		r.stats.failures.Add(1)
+		usedUp = r.patience.failed(start) || isPermanent(err)
+		if errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch) {
+			r.wrong.Store(action, true)
+			r.warn("an output of the build cache was refused and is built again", err)
+		}
+	}
+	if usedUp {
+		r.leaveAlone(f.err)
+	}
+	return err == nil
+}
+
+// leaveAlone ends all requests, and prevents more of them.
+func (r *remote) leaveAlone(err error) {
+	if r.left.Swap(true) {
+		return
+	}
+	if err == nil || errors.Is(err, storage.ObjectNotFound) {
+		err = errSlow
+	}
+	r.warn("the build continues without the store of its cache", err)
+	r.leave()
+}
+
+// isPermanent reports whether each further request would fail in the same way.
+func isPermanent(err error) bool {
+	switch storage.CodeOf(err) {
+	case storage.BucketNotFound, storage.Unauthenticated, storage.InvalidArgument, storage.Unsupported:
+		return true
+	}
+	return false
+}
+
+// download reads the object of an action into the local directory.
+func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetched {
+	object, err := r.bucket.Download(ctx, key(action))
+	if err != nil {
+		return fetched{err: err}
+	}
+	defer func() { _ = object.Close() }()
+	body := bufio.NewReaderSize(io.TeeReader(object, limit), 32<<10)
+	e, err := readEntry(body, action, object.Attrs().Size)
+	if err != nil {
+		return fetched{err: err}
+	}
+	output, err := r.disk.create()
+	if err != nil {
+		return fetched{err: err}
+	}
+	n, err := io.Copy(output, io.LimitReader(body, e.size+1)) // the end of an object verifies its checksum
+	if err == nil && (n != e.size || output.hash() != e.output) {
+		err = fmt.Errorf("%w: its content does not have the hash that it should have", errWrong)
+	}
+	if err != nil {
+		output.discard()
+		return fetched{err: err}
+	}
+	path, err := r.disk.keep(output, e)
+	return fetched{entry: e, path: path, err: err}
+}
+
+// readEntry reads the entry with which an object of the given size begins.
+func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
+	line, err := body.ReadSlice('\n')
+	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
+		return entry{}, err
+	}
+	e, err := parseEntry(string(line[:min(len(line), maxEntryLine)]), action)
+	if err == nil && (e.size != size-int64(len(line)) || e.size > maxOutput) {
+		err = errors.New("its size is not what its entry says")
+	}
+	if err != nil {
+		return entry{}, fmt.Errorf("%w: %w", errWrong, err)
+	}
+	return e, nil
+}
+
+// upload stores the output of an action. If the action has an object, upload leaves it as it is,
+// unless get has refused the object: builds that differ then still agree on one output.
+func (r *remote) upload(ctx context.Context, e entry, progress func()) error {
+	body, err := openObject(e, r.disk.outputPath(e.output), progress)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.file.Close() }()
+	section := io.NewSectionReader(body, 0, int64(len(body.line))+e.size)
+	opts := []storage.UploadOption{storage.WithContentType("application/octet-stream"), storage.WithConcurrency(1)}
+	_, wrong := r.wrong.Load(e.action)
+	if !wrong && storage.Supports(r.bucket, storage.ConditionalCreate) {
+		opts = append(opts, storage.IfAbsent())
+	}
+	_, err = r.bucket.Upload(ctx, key(e.action), section, opts...)
+	if errors.Is(err, storage.PreconditionFailed) {
+		return nil
+	}
+	if err == nil {
+		r.stats.uploads.Add(1)
+		r.stats.uploadedBytes.Add(section.Size())
+	}
+	return err
+}

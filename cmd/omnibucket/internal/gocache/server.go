@@ -1,0 +1,216 @@
+// Package gocache has the command gocache, which keeps the build cache of the go command in any
+// location. The go command starts it as the program of GOCACHEPROG, and speaks with it in lines of
+// JSON on standard input and output.
+//
+// Outputs are files in a local directory, because the go command reads files. Outputs that it
+// lacks are downloaded from the store. New outputs are uploaded in the background. Nothing that a
+// store does fails a build.
+package gocache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// maxGets limits the gets at once. The go command makes as many as it runs compilers.
+const maxGets = 64
+
+// settings are what the flags of the command set.
+type settings struct {
+	readOnly     bool
+	uploads      int // number of uploads at once
+	patience     time.Duration
+	closeTimeout time.Duration
+}
+
+// A server answers the requests of one go command.
+type server struct {
+	settings settings
+	disk     *disk
+	remote   *remote
+	uploads  *uploads
+	stats    stats
+	warn     func(text string, err error)
+
+	closing time.Duration // how long the end took
+}
+
+// newServer returns a server for a local directory and the bucket of a store. It prints warnings by
+// the given function. If ctx is done, the server no longer uses the store.
+func newServer(ctx context.Context, d *disk, bucket storage.Bucket, set settings, warn func(error)) *server {
+	s := &server{settings: set, disk: d, warn: warnOnce(warn)}
+	s.remote = &remote{bucket: bucket, disk: d, stats: &s.stats, patience: newPatience(set.patience), warn: s.warn}
+	s.remote.ctx, s.remote.leave = context.WithCancel(ctx)
+	s.uploads = newUploads(s.remote, set.uploads)
+	return s
+}
+
+// warnOnce returns a function that prints each warning once.
+func warnOnce(print func(error)) func(text string, err error) {
+	var mu sync.Mutex
+	printed := map[string]bool{}
+	return func(text string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !printed[text] {
+			printed[text] = true
+			print(fmt.Errorf("%s: %w", text, err))
+		}
+	}
+}
+
+// serve answers requests until the request close, or until the input ends. Some go commands end
+// without a request close.
+func (s *server) serve(in io.Reader, out io.Writer) error {
+	defer s.remote.leave()
+	w := &responseWriter{dst: out}
+	w.write(&response{KnownCommands: []string{commandGet, commandPut, commandClose}})
+	closing, err := s.answerAll(newRequestReader(in), w)
+	start := time.Now()
+	if err != nil {
+		s.remote.leave()
+	}
+	s.uploads.finish(s.settings.closeTimeout, s.settings.patience)
+	s.disk.trim()
+	s.closing = time.Since(start)
+	if err != nil {
+		return err
+	}
+	if closing != nil {
+		w.write(&response{ID: closing.ID})
+	}
+	return w.failure()
+}
+
+// answerAll answers all requests before the request close. It returns that request, or nil if the
+// input ended without one.
+func (s *server) answerAll(r *requestReader, w *responseWriter) (closing *request, err error) {
+	var gets sync.WaitGroup
+	defer gets.Wait()
+	free := make(chan struct{}, maxGets)
+	for w.failure() == nil {
+		req, err := r.next()
+		if err == io.EOF {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, invalidInput(err)
+		}
+		switch req.Command {
+		case commandGet:
+			free <- struct{}{}
+			gets.Go(func() {
+				w.write(s.get(req))
+				<-free
+			})
+		case commandPut:
+			resp, err := s.put(req, r.body(req.BodySize))
+			if err != nil {
+				return nil, invalidInput(err)
+			}
+			w.write(resp)
+		case commandClose:
+			return req, nil
+		default:
+			w.write(&response{ID: req.ID, Err: "unknown command"})
+		}
+	}
+	return nil, w.failure()
+}
+
+// invalidInput returns the error of input that is not of a go command.
+func invalidInput(err error) error {
+	return &storage.Error{
+		Code: storage.InvalidArgument,
+		Op:   "gocache",
+		Err:  fmt.Errorf("standard input must have requests of a go command: %w", err),
+		Hint: "set GOCACHEPROG to this command line",
+	}
+}
+
+func (s *server) get(req *request) *response {
+	s.stats.gets.Add(1)
+	action, err := parseID(req.ActionID)
+	if err != nil {
+		return &response{ID: req.ID, Err: "ActionID: " + err.Error()}
+	}
+	e, path, ok := s.disk.lookup(action)
+	if ok {
+		s.stats.localHits.Add(1)
+	} else {
+		e, path, ok = s.remote.get(action)
+	}
+	if !ok {
+		return &response{ID: req.ID, Miss: true}
+	}
+	return &response{ID: req.ID, OutputID: e.output[:], Size: e.size, Time: &e.stored, DiskPath: path}
+}
+
+// put stores an output. It fails if the body cannot be read. All other errors are in the response.
+func (s *server) put(req *request, body io.Reader) (*response, error) {
+	s.stats.puts.Add(1)
+	s.stats.putBytes.Add(req.BodySize)
+	e, err := putEntry(req)
+	var output *newOutput
+	if err == nil {
+		output, err = s.disk.create()
+	}
+	if err != nil {
+		_, bodyErr := io.Copy(io.Discard, body)
+		return &response{ID: req.ID, Err: err.Error()}, bodyErr
+	}
+	written := &firstError{dst: output}
+	if _, err := io.Copy(written, body); err != nil {
+		output.discard()
+		return nil, err
+	}
+	if written.err != nil {
+		output.discard()
+		return &response{ID: req.ID, Err: written.err.Error()}, nil
+	}
+	shared := output.hash() == e.output
+	path, err := s.disk.keep(output, e)
+	if err != nil {
+		return &response{ID: req.ID, Err: err.Error()}, nil
+	}
+	if !shared {
+		s.warn("outputs of this go command are kept on this machine only", errors.New("their ids are not the SHA-256 of their content"))
+	}
+	if shared && !s.settings.readOnly {
+		s.uploads.add(e)
+	}
+	return &response{ID: req.ID, DiskPath: path}, nil
+}
+
+// putEntry returns the entry that a request puts.
+func putEntry(req *request) (entry, error) {
+	action, err := parseID(req.ActionID)
+	if err != nil {
+		return entry{}, fmt.Errorf("ActionID: %w", err)
+	}
+	output, err := parseID(req.OutputID)
+	if err != nil {
+		return entry{}, fmt.Errorf("OutputID: %w", err)
+	}
+	return entry{action: action, output: output, size: req.BodySize, stored: time.Now()}, nil
+}
+
+// A firstError is a writer that never fails. It keeps the first error of dst, and skips what
+// follows.
+type firstError struct {
+	dst io.Writer
+	err error
+}
+
+func (w *firstError) Write(p []byte) (int, error) {
+	if w.err == nil {
+		_, w.err = w.dst.Write(p)
+	}
+	return len(p), nil
+}

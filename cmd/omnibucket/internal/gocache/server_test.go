@@ -1,0 +1,591 @@
+package gocache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A build is a go command with its server.
+type build struct {
+	t        *testing.T
+	server   *server
+	in       io.WriteCloser
+	out      *json.Decoder
+	ended    chan error
+	warnings *[]string
+	lastID   int64
+}
+
+func defaultSettings() settings {
+	return settings{uploads: 4, patience: 2 * time.Second, closeTimeout: time.Minute}
+}
+
+// start starts a build with a directory and a store.
+func start(t *testing.T, dir string, bucket storage.Bucket, set settings) *build {
+	t.Helper()
+	return startContext(t.Context(), t, dir, bucket, set)
+}
+
+func startContext(ctx context.Context, t *testing.T, dir string, bucket storage.Bucket, set settings) *build {
+	t.Helper()
+	d, err := openDisk(dir)
+	require.NoError(t, err)
+	var warnings []string
+	s := newServer(ctx, d, bucket, set, func(err error) { warnings = append(warnings, err.Error()) })
+	fromGo, in := io.Pipe()
+	out, toGo := io.Pipe()
+	b := &build{t: t, server: s, in: in, out: json.NewDecoder(out), ended: make(chan error, 1), warnings: &warnings}
+	go func() {
+		err := s.serve(fromGo, toGo)
+		_ = toGo.CloseWithError(io.EOF)
+		_ = fromGo.Close()
+		b.ended <- err
+	}()
+	require.Equal(t, []string{"get", "put", "close"}, b.response().KnownCommands)
+	return b
+}
+
+func (b *build) send(text string) {
+	b.t.Helper()
+	_, err := io.WriteString(b.in, text)
+	require.NoError(b.t, err)
+}
+
+func (b *build) request(command string, action, output []byte, body string) *response {
+	b.t.Helper()
+	b.lastID++
+	line, err := json.Marshal(request{
+		ID:       b.lastID,
+		Command:  command,
+		ActionID: action,
+		OutputID: output,
+		BodySize: int64(len(body)),
+	})
+	require.NoError(b.t, err)
+	text := string(line) + "\n\n"
+	if body != "" {
+		text += `"` + base64.StdEncoding.EncodeToString([]byte(body)) + "\"\n"
+	}
+	b.send(text)
+	resp := b.response()
+	require.Equal(b.t, b.lastID, resp.ID)
+	return resp
+}
+
+func (b *build) response() *response {
+	b.t.Helper()
+	resp := &response{}
+	require.NoError(b.t, b.out.Decode(resp))
+	return resp
+}
+
+// action returns the id of an action by name.
+func action(name string) []byte {
+	sum := sha256.Sum256([]byte("action " + name))
+	return sum[:]
+}
+
+// put puts an output of the named action.
+func (b *build) put(name, content string) {
+	b.t.Helper()
+	sum := sha256.Sum256([]byte(content))
+	resp := b.request("put", action(name), sum[:], content)
+	require.Empty(b.t, resp.Err)
+	require.Equal(b.t, content, readText(b.t, resp.DiskPath))
+}
+
+// hits gets an action, whose output must have this content.
+func (b *build) hits(name, content string) {
+	b.t.Helper()
+	resp := b.request("get", action(name), nil, "")
+	require.Empty(b.t, resp.Err)
+	require.False(b.t, resp.Miss, name)
+	sum := sha256.Sum256([]byte(content))
+	require.Equal(b.t, sum[:], resp.OutputID)
+	require.Equal(b.t, int64(len(content)), resp.Size)
+	require.True(b.t, filepath.IsAbs(resp.DiskPath))
+	require.Equal(b.t, content, readText(b.t, resp.DiskPath))
+	require.NotNil(b.t, resp.Time)
+}
+
+func (b *build) misses(name string) {
+	b.t.Helper()
+	require.Equal(b.t, &response{ID: b.lastID + 1, Miss: true}, b.request("get", action(name), nil, ""))
+}
+
+// close ends the build, and returns the warnings.
+func (b *build) close() []string {
+	b.t.Helper()
+	require.Empty(b.t, b.request("close", nil, nil, "").Err)
+	require.NoError(b.t, <-b.ended)
+	require.NoError(b.t, b.in.Close())
+	return *b.warnings
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(data)
+}
+
+// keys returns the keys of a bucket.
+func keys(t *testing.T, b storage.Bucket) (keys []string) {
+	t.Helper()
+	for e, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+// outputs are contents of the sizes at which something changes.
+var outputs = map[string]string{
+	"empty":  "",
+	"small":  "package archive",
+	"quote":  "\"\n\\\x00",
+	"buffer": strings.Repeat("0123456789abcdef", 4096),
+	"large":  strings.Repeat("0123456789abcde", 200_000),
+}
+
+// Each machine gets the outputs of another one, each with one request.
+func TestOutputsAreShared(t *testing.T) {
+	injector := faults.New()
+	bucket := memstore.New(driver.WithLayer(injector.Layer()))
+	first := start(t, t.TempDir(), bucket, defaultSettings())
+	for name, content := range outputs {
+		first.misses(name)
+		first.put(name, content)
+		first.hits(name, content)
+	}
+	require.Empty(t, first.close())
+	require.Len(t, keys(t, bucket), len(outputs))
+	require.Equal(t, len(outputs), injector.Count(faults.Put), "one request for each output")
+
+	injector.Reset()
+	dir := t.TempDir()
+	second := start(t, dir, bucket, defaultSettings())
+	for name, content := range outputs {
+		second.hits(name, content)
+		second.hits(name, content)
+	}
+	require.Empty(t, second.close())
+	require.Equal(t, len(outputs), injector.Count(faults.Any), "one request for each output")
+	require.EqualValues(t, len(outputs), second.server.stats.remoteHits.Load())
+	require.EqualValues(t, len(outputs), second.server.stats.localHits.Load())
+
+	injector.Reset()
+	third := start(t, dir, bucket, defaultSettings())
+	for name, content := range outputs {
+		third.hits(name, content)
+	}
+	require.Empty(t, third.close())
+	require.Zero(t, injector.Count(faults.Any))
+	require.Empty(t, temporaryFiles(t, dir))
+}
+
+func temporaryFiles(t *testing.T, dir string) []os.DirEntry {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Join(dir, "v1", "tmp"))
+	require.NoError(t, err)
+	return files
+}
+
+func TestReadOnlyUploadsNothing(t *testing.T) {
+	bucket := memstore.New()
+	set := defaultSettings()
+	set.readOnly = true
+	b := start(t, t.TempDir(), bucket, set)
+	b.put("a", "text")
+	b.hits("a", "text")
+	require.Empty(t, b.close())
+	require.Empty(t, keys(t, bucket))
+}
+
+// The output that was stored first stays, so that further builds agree on it.
+func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
+	bucket := memstore.New()
+	first := start(t, t.TempDir(), bucket, defaultSettings())
+	second := start(t, t.TempDir(), bucket, defaultSettings())
+	first.put("a", "first")
+	require.Empty(t, first.close())
+	second.put("a", "second")
+	second.hits("a", "second")
+	require.Empty(t, second.close())
+	third := start(t, t.TempDir(), bucket, defaultSettings())
+	third.hits("a", "first")
+	require.Empty(t, third.close())
+}
+
+// A refused object is a miss with one warning, and the next put replaces it.
+func TestWrongObjectsAreRefused(t *testing.T) {
+	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, stored: time.Now()}
+	right := other
+	right.action = id(action("a"))
+	long := right
+	long.size = 5
+	negative := right
+	negative.size = -4
+	huge := right
+	huge.size = maxOutput + 1
+	for _, tt := range []struct {
+		name   string
+		object string
+	}{
+		{name: "empty", object: ""},
+		{name: "other text", object: strings.Repeat("<html>", 1000)},
+		{name: "other content", object: right.line() + "tex!"},
+		{name: "shorter content", object: right.line() + "tex"},
+		{name: "longer content", object: right.line() + "text!"},
+		{name: "other size", object: long.line() + "text!"},
+		{name: "negative size", object: negative.line()},
+		{name: "huge size", object: huge.line() + "text"},
+		{name: "other action", object: other.line() + "text"},
+		{name: "other format", object: strings.Replace(right.line(), "gocache1", "gocache2", 1) + "text"},
+		{name: "no line", object: strings.TrimSuffix(right.line(), "\n")},
+		{name: "path", object: "gocache1 ../../../../etc/passwd ../../x 4 0\ntext"},
+		{name: "long line", object: strings.Repeat("x", 1<<20) + "\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New()
+			_, err := bucket.Upload(t.Context(), key(right.action), strings.NewReader(tt.object))
+			require.NoError(t, err)
+			dir := t.TempDir()
+			b := start(t, dir, bucket, defaultSettings())
+			b.misses("a")
+			b.misses("a")
+			b.put("a", "text")
+			warnings := b.close()
+			require.Len(t, warnings, 1)
+			require.Contains(t, warnings[0], "an output of the build cache was refused and is built again")
+			require.Empty(t, temporaryFiles(t, dir))
+
+			b = start(t, t.TempDir(), bucket, defaultSettings())
+			b.hits("a", "text")
+			require.Empty(t, b.close())
+		})
+	}
+}
+
+// However a store fails, the build loses at most the patience, and there is one warning.
+func TestStoreFailures(t *testing.T) {
+	const gets = 20
+	for _, tt := range []struct {
+		name  string
+		rules []faults.Rule
+		limit time.Duration
+		says  string
+	}{
+		{name: "down", rules: []faults.Rule{faults.Fail(faults.Any)}, limit: 2 * time.Second, says: "continues without"},
+		{name: "hangs", rules: []faults.Rule{faults.Stall(faults.Any)}, limit: 2 * time.Second, says: "in time"},
+		{name: "hangs in bodies", rules: []faults.Rule{faults.StallBody(100)}, limit: 2 * time.Second, says: "in time"},
+		{name: "trickles", rules: []faults.Rule{faults.SlowBody(100)}, limit: 3 * time.Second, says: "in time"},
+		{name: "slow", rules: []faults.Rule{faults.Delay(faults.Get, time.Second)}, limit: 4 * time.Second, says: "in time"},
+		{name: "damages", rules: []faults.Rule{faults.Corrupt(faults.Get, 300)}, limit: 2 * time.Second, says: "refused"},
+		{
+			name:  "denies",
+			rules: []faults.Rule{faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.PermissionDenied})},
+			limit: 2 * time.Second,
+			says:  "permission denied",
+		},
+		{name: "takes nothing", rules: []faults.Rule{faults.Fail(faults.Put)}, limit: time.Minute, says: "no more outputs"},
+		{name: "hangs in writes", rules: []faults.Rule{faults.Stall(faults.Put)}, limit: 2 * time.Second, says: "not all outputs"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				injector := faults.New(tt.rules...)
+				bucket := memstore.New(driver.WithLayer(injector.Layer()))
+				injector.Set()
+				content := strings.Repeat("x", 1000)
+				first := start(t, t.TempDir(), bucket, defaultSettings())
+				for i := range gets {
+					first.put(fmt.Sprint(i), content)
+				}
+				require.Empty(t, first.close())
+
+				injector.Set(tt.rules...)
+				begin := time.Now()
+				b := start(t, t.TempDir(), bucket, defaultSettings())
+				for i := range gets {
+					b.request("get", action(fmt.Sprint(i)), nil, "")
+					b.put("new"+fmt.Sprint(i), content)
+				}
+				warnings := b.close()
+				require.LessOrEqual(t, time.Since(begin), tt.limit)
+				require.NotEmpty(t, warnings)
+				require.LessOrEqual(t, len(warnings), 2)
+				require.Contains(t, strings.Join(warnings, "\n"), tt.says)
+			})
+		})
+	}
+}
+
+// Hits return patience, so that a store that is slow now and then stays in use.
+func TestPatienceIsReturnedByHits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatience(2 * time.Second)
+		wait := func(d time.Duration, size int64) bool {
+			begin := time.Now()
+			time.Sleep(d)
+			return p.answered(begin, size)
+		}
+		for range 100 {
+			require.False(t, wait(usualWait+400*time.Millisecond, 10))
+			for range 8 {
+				require.False(t, wait(100*time.Millisecond, 10))
+			}
+		}
+		require.False(t, wait(time.Minute, 60<<20), "a large body takes its time")
+		require.False(t, wait(usualWait+1900*time.Millisecond, 0))
+		for range 100 {
+			require.False(t, wait(100*time.Millisecond, 0), "a miss returns nothing")
+		}
+		require.True(t, wait(usualWait+200*time.Millisecond, 10))
+	})
+}
+
+func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatience(2 * time.Second)
+		begin := time.Now()
+		time.Sleep(time.Second)
+		require.False(t, p.failed(begin))
+		require.False(t, p.failed(begin))
+		require.False(t, p.failed(begin.Add(100*time.Millisecond)))
+		require.Equal(t, time.Second, p.remaining())
+	})
+}
+
+func TestCloseTimeoutDropsUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		injector := faults.New(faults.Delay(faults.Put, time.Second))
+		bucket := memstore.New(driver.WithLayer(injector.Layer()))
+		set := defaultSettings()
+		set.uploads = 1
+		set.closeTimeout = 10 * time.Second
+		b := start(t, t.TempDir(), bucket, set)
+		for i := range 100 {
+			b.put(fmt.Sprint(i), "text")
+		}
+		begin := time.Now()
+		warnings := b.close()
+		require.Equal(t, 10*time.Second, time.Since(begin).Round(time.Second))
+		require.Len(t, warnings, 1)
+		require.Contains(t, warnings[0], "--close-timeout")
+		stats := &b.server.stats
+		require.EqualValues(t, 100, stats.uploads.Load()+stats.dropped.Load())
+		require.NotZero(t, stats.dropped.Load())
+	})
+}
+
+// After an interrupt, the go command still ends its build, and needs answers from the directory.
+func TestInterruptEndsOnlyTheUseOfTheStore(t *testing.T) {
+	injector := faults.New()
+	bucket := memstore.New(driver.WithLayer(injector.Layer()))
+	ctx, cancel := context.WithCancel(t.Context())
+	b := startContext(ctx, t, t.TempDir(), bucket, defaultSettings())
+	cancel()
+	b.misses("a")
+	b.put("a", "text")
+	b.hits("a", "text")
+	require.Empty(t, b.close())
+	require.Zero(t, injector.Count(faults.Any))
+}
+
+// "go list -export" ends without a request close.
+func TestEndOfInputIsLikeClose(t *testing.T) {
+	bucket := memstore.New()
+	b := start(t, t.TempDir(), bucket, defaultSettings())
+	b.put("a", "text")
+	require.NoError(t, b.in.Close())
+	require.NoError(t, <-b.ended)
+	require.Len(t, keys(t, bucket), 1)
+}
+
+func TestDamagedFilesAreMisses(t *testing.T) {
+	bucket := memstore.New()
+	set := defaultSettings()
+	set.readOnly = true
+	a := id(action("a"))
+	for _, tt := range []struct {
+		name   string
+		damage func(t *testing.T, d *disk, index, output string)
+	}{
+		{name: "output is missing", damage: func(t *testing.T, _ *disk, _, output string) { require.NoError(t, os.Remove(output)) }},
+		{name: "output is empty", damage: func(t *testing.T, _ *disk, _, output string) { require.NoError(t, os.Truncate(output, 0)) }},
+		{name: "index is empty", damage: func(t *testing.T, _ *disk, index, _ string) { require.NoError(t, os.Truncate(index, 0)) }},
+		{name: "index is cut", damage: func(t *testing.T, _ *disk, index, _ string) { require.NoError(t, os.Truncate(index, 100)) }},
+		{name: "index of another action", damage: func(t *testing.T, d *disk, index, _ string) {
+			require.NoError(t, os.Rename(d.indexPath(id(action("b"))), index))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := start(t, dir, bucket, set)
+			b.put("a", "text")
+			b.put("b", "other")
+			d := b.server.disk
+			tt.damage(t, d, d.indexPath(a), d.outputPath(sha256.Sum256([]byte("text"))))
+			b.misses("a")
+			b.put("a", "text")
+			b.hits("a", "text")
+			require.Empty(t, b.close())
+		})
+	}
+}
+
+func TestInvalidRequests(t *testing.T) {
+	get := func(fields string) string { return `{"ID":1,"Command":"get",` + fields + "}\n" }
+	valid := base64.StdEncoding.EncodeToString(action("a"))
+	put := func(size, body string) string {
+		return `{"ID":1,"Command":"put","ActionID":"` + valid + `","OutputID":"` + valid + `","BodySize":` + size + "}\n" + body
+	}
+	for _, tt := range []struct {
+		name string
+		text string
+		says string // part of the Err of the response, or of the error that ends the program
+		ends bool   // the program ends, because the beginning of the next request is unknown
+	}{
+		{name: "unknown command", text: `{"ID":1,"Command":"get2"}` + "\n", says: "unknown command"},
+		{name: "no id", text: get(`"BodySize":0`), says: "ActionID: id must have 32 bytes"},
+		{name: "short id", text: get(`"ActionID":"AAAA"`), says: "ActionID: id must have 32 bytes"},
+		{name: "long id", text: get(`"ActionID":"` + strings.Repeat("AAAA", 1000) + `"`), says: "ActionID: id must have 32 bytes"},
+		{name: "path as an id", text: get(`"ActionID":"../../etc/passwd"`), says: "line of JSON", ends: true},
+		{name: "number as an id", text: get(`"ActionID":7`), says: "line of JSON", ends: true},
+		{name: "no JSON", text: "GET / HTTP/1.1\r\n\r\n", says: "line of JSON", ends: true},
+		{name: "nested JSON", text: strings.Repeat("[", 10_000) + "\n", says: "line of JSON", ends: true},
+		{name: "long line", text: strings.Repeat("x", 1<<20) + "\n", says: "more than", ends: true},
+		{name: "long line of JSON", text: get(`"ActionID":"` + strings.Repeat("AAAA", 8000) + `"`), says: "more than", ends: true},
+		{name: "half a line", text: `{"ID":1`, says: "unexpected EOF", ends: true},
+		{name: "body of a get", text: get(`"BodySize":1`), says: "invalid BodySize", ends: true},
+		{name: "negative size", text: put("-1", ""), says: "invalid BodySize", ends: true},
+		{name: "size above all integers", text: put("99999999999999999999", ""), says: "line of JSON", ends: true},
+		{name: "short body", text: put("5", "\"dGV4dA==\"\n"), says: "BodySize", ends: true},
+		{name: "long body", text: put("3", "\"dGV4dA==\"\n"), says: "BodySize", ends: true},
+		{name: "empty body", text: put("3", "\"\"\n"), says: "BodySize", ends: true},
+		{name: "body with two paddings", text: put("4", "\"dGV4dA==dGV4dA==\"\n"), says: "BodySize", ends: true},
+		{name: "body in two lines", text: put("4", "\"dGV4\ndA==\"\n"), says: "BodySize", ends: true},
+		{name: "body with an escape", text: put("4", "\"dGV4\\u0041\"\n"), says: "BodySize", ends: true},
+		{name: "body without quotes", text: put("4", "dGV4dA==\n"), says: "BodySize", ends: true},
+		{name: "body without an end", text: put("4", "\"dGV4dA=="), says: "BodySize", ends: true},
+		{name: "body is missing", text: put("4", ""), says: "BodySize", ends: true},
+		{name: "huge body that ends", text: put("9223372036854775807", "\"dGV4dA==\"\n"), says: "BodySize", ends: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := start(t, dir, memstore.New(), defaultSettings())
+			go func() { // the server may stop reading
+				_, _ = io.WriteString(b.in, tt.text)
+				if tt.ends {
+					_ = b.in.Close()
+				}
+			}()
+			if !tt.ends {
+				require.Contains(t, b.response().Err, tt.says)
+				b.hitsAfterPut()
+				require.Empty(t, b.close())
+				return
+			}
+			err := <-b.ended
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, tt.says)
+			require.Empty(t, temporaryFiles(t, dir))
+		})
+	}
+}
+
+func (b *build) hitsAfterPut() {
+	b.t.Helper()
+	b.put("next", "text")
+	b.hits("next", "text")
+}
+
+// A go command whose ids are other hashes works, but its outputs could not be checked on another
+// machine.
+func TestOutputsWithOtherIDsAreNotShared(t *testing.T) {
+	bucket := memstore.New()
+	b := start(t, t.TempDir(), bucket, defaultSettings())
+	resp := b.request("put", action("a"), action("not the hash"), "text")
+	require.Equal(t, "text", readText(t, resp.DiskPath))
+	require.False(t, b.request("get", action("a"), nil, "").Miss)
+	warnings := b.close()
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0], "SHA-256")
+	require.Empty(t, keys(t, bucket))
+}
+
+// Eight builds share a directory and a store.
+func TestBuildsAtOnceShareADirectory(t *testing.T) {
+	const builds, actions = 8, 30
+	dir := t.TempDir()
+	bucket := memstore.New()
+	var all sync.WaitGroup
+	for range builds {
+		b := start(t, dir, bucket, defaultSettings())
+		all.Go(func() {
+			for i := range actions {
+				name := fmt.Sprint(i)
+				content := strings.Repeat(name, 5000)
+				if b.request("get", action(name), nil, "").Miss {
+					b.put(name, content)
+				}
+				b.hits(name, content)
+			}
+			require.Empty(t, b.close())
+		})
+	}
+	all.Wait()
+	require.Len(t, keys(t, bucket), actions)
+	require.Empty(t, temporaryFiles(t, dir))
+}
+
+func TestTrimRemovesUnusedFiles(t *testing.T) {
+	dir := t.TempDir()
+	bucket := memstore.New()
+	b := start(t, dir, bucket, defaultSettings())
+	b.put("old", "old")
+	b.put("used", "used")
+	d := b.server.disk
+	require.Empty(t, b.close())
+	files := func(name string) []string {
+		return []string{d.indexPath(id(action(name))), d.outputPath(sha256.Sum256([]byte(name)))}
+	}
+	leftover := filepath.Join(d.temporary(), "new-killed")
+	require.NoError(t, os.WriteFile(leftover, nil, 0o600))
+	long := time.Now().Add(-6 * 24 * time.Hour)
+	for _, path := range append(append(files("old"), files("used")...), leftover) {
+		require.NoError(t, os.Chtimes(path, long, long))
+	}
+
+	b = start(t, dir, bucket, defaultSettings())
+	b.hits("used", "used") // sets the time of its files
+	require.Empty(t, b.close())
+	require.FileExists(t, files("old")[0], "the last trim was less than a day ago")
+
+	require.NoError(t, os.Chtimes(filepath.Join(d.dir, "trimmed"), long, long))
+	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
+	for _, path := range append(files("old"), leftover) {
+		require.NoFileExists(t, path)
+	}
+	for _, path := range files("used") {
+		require.FileExists(t, path)
+	}
+}

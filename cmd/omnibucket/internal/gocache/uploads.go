@@ -1,0 +1,153 @@
+package gocache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// defaultUploads is the number of uploads at once.
+	defaultUploads = 16
+	// maxWaiting limits the outputs that wait to be uploaded.
+	maxWaiting = 1 << 16
+	// stallChecks is how often the end looks for progress in the time that a store may be silent.
+	stallChecks = 8
+)
+
+// uploads stores outputs in the background.
+type uploads struct {
+	remote *remote
+	limit  int // number of uploads at once
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	moved   atomic.Int64 // time of the last progress, in nanoseconds
+	workers sync.WaitGroup
+
+	mu       sync.Mutex
+	waiting  []entry
+	running  int // number of workers
+	failures int // in a row
+	ended    bool
+}
+
+func newUploads(r *remote, limit int) *uploads {
+	u := &uploads{remote: r, limit: limit}
+	u.ctx, u.cancel = context.WithCancel(r.ctx)
+	return u
+}
+
+// add uploads an output later.
+func (u *uploads) add(e entry) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ended || u.ctx.Err() != nil || e.size > maxOutput || len(u.waiting) == maxWaiting {
+		u.remote.stats.dropped.Add(1)
+		return
+	}
+	u.waiting = append(u.waiting, e)
+	if u.running < u.limit {
+		u.running++
+		u.workers.Go(u.work)
+	}
+}
+
+// work uploads outputs until none waits.
+func (u *uploads) work() {
+	for {
+		e, ok := u.next()
+		if !ok {
+			return
+		}
+		u.progress()
+		err := u.remote.upload(u.ctx, e, u.progress)
+		u.progress()
+		u.judge(err)
+	}
+}
+
+func (u *uploads) progress() { u.moved.Store(time.Now().UnixNano()) }
+
+func (u *uploads) next() (entry, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.waiting) == 0 || u.ctx.Err() != nil {
+		u.running--
+		return entry{}, false
+	}
+	e := u.waiting[0]
+	u.waiting = u.waiting[1:]
+	return e, true
+}
+
+// judge counts the result of an upload. After too many failures it drops what waits.
+func (u *uploads) judge(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err == nil {
+		u.failures = 0
+		return
+	}
+	u.remote.stats.dropped.Add(1)
+	if u.ctx.Err() != nil {
+		return
+	}
+	u.failures++
+	u.remote.stats.failures.Add(1)
+	if u.failures < maxFailures && !isPermanent(err) && !errors.Is(err, storage.PermissionDenied) {
+		return
+	}
+	u.remote.warn("no more outputs of this build are uploaded", err)
+	u.cancel()
+}
+
+// finish waits until all outputs are uploaded. If that takes longer than limit, or if nothing moves
+// for the time silence, it drops the rest.
+func (u *uploads) finish(limit, silence time.Duration) {
+	u.mu.Lock()
+	u.ended = true
+	u.mu.Unlock()
+	idle := make(chan struct{})
+	go func() {
+		u.workers.Wait()
+		close(idle)
+	}()
+	u.wait(idle, limit, silence)
+	u.cancel()
+	select {
+	case <-idle:
+	case <-time.After(silence / stallChecks): // a driver may ignore its context
+	}
+
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.remote.stats.dropped.Add(int64(len(u.waiting)))
+	u.waiting = nil
+}
+
+func (u *uploads) wait(idle chan struct{}, limit, silence time.Duration) {
+	end := time.NewTimer(limit)
+	defer end.Stop()
+	check := time.NewTicker(max(silence/stallChecks, time.Millisecond))
+	defer check.Stop()
+	for u.ctx.Err() == nil {
+		select {
+		case <-idle:
+			return
+		case <-u.ctx.Done(): // the workers end
+		case <-end.C:
+			u.remote.warn("not all outputs of this build were uploaded", errors.New("--close-timeout is over"))
+			return
+		case <-check.C:
+			if time.Since(time.Unix(0, u.moved.Load())) >= silence {
+				u.remote.warn("not all outputs of this build were uploaded", errSlow)
+				return
+			}
+		}
+	}
+}
