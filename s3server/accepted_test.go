@@ -19,9 +19,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// TestHeadersThatTheServerLacksAreNotImplemented sends headers to which AWS gives a meaning, or may
-// give one some day.
-func TestHeadersThatTheServerLacksAreNotImplemented(t *testing.T) {
+// Headers to which AWS gives a meaning, or may give one some day, are NotImplemented if the server lacks them.
+func TestHeadersNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	upload := s.begin(t, "u")
@@ -69,7 +68,7 @@ func TestHeadersThatTheServerLacksAreNotImplemented(t *testing.T) {
 
 // A server that is not strict ignores headers that AWS does not know, but no header to which AWS
 // gives a meaning.
-func TestUnknownHeadersAreIgnoredUnlessStrict(t *testing.T) {
+func TestHeadersUnknown(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "k", "content")
 	for _, row := range []struct {
@@ -97,7 +96,8 @@ func TestUnknownHeadersAreIgnoredUnlessStrict(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-func TestSubresourcesThatTheServerLacksAreNotImplemented(t *testing.T) {
+// Subresources that the server lacks are NotImplemented.
+func TestSubresourcesNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	for _, test := range []struct{ method, path, name string }{
@@ -138,8 +138,8 @@ func TestSubresourcesThatTheServerLacksAreNotImplemented(t *testing.T) {
 	}
 }
 
-// TestParametersOfAPresignedURLAreHeaders tests what SDKs make of headers that they sign into a URL.
-func TestParametersOfAPresignedURLAreHeaders(t *testing.T) {
+// Parameters of a presigned URL are headers: SDKs sign headers into a URL so.
+func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	send := func(method string, more url.Values, content string) (*http.Response, string) {
 		t.Helper()
@@ -177,6 +177,7 @@ func TestParametersOfAPresignedURLAreHeaders(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
+// Listings show restored copies.
 func TestListingsShowRestoredCopies(t *testing.T) {
 	s := start(t, s3server.Config{RestoreTime: 10 * time.Minute})
 	input := putInput("k", "x")
@@ -214,7 +215,8 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 	require.Equal(t, "InvalidArgument", errorIn(t, body).Code)
 }
 
-func TestConditionsOfDirectoryBucketsAreNotImplemented(t *testing.T) {
+// Conditions of directory buckets are NotImplemented.
+func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
@@ -227,7 +229,8 @@ func TestConditionsOfDirectoryBucketsAreNotImplemented(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-func TestFieldsOfAFormThatAreRefused(t *testing.T) {
+// These fields of a form are refused.
+func TestFormRefusesFields(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for field, want := range map[string]struct {
 		value  string

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/policy"
 )
 
-func TestEveryOperationHasAnAction(t *testing.T) {
+// Every operation has an action.
+func TestActionOfEachOperation(t *testing.T) {
 	names := []string{"CopyObject", "UploadPartCopy", "ListObjects", "ListObjectsV2"}
 	for _, o := range operations {
 		if o.name != "AssumeRole" { // no policy of a bucket or session is about STS

@@ -22,7 +22,8 @@ func anonymously(s *store, t *testing.T, key string) int {
 	return response.StatusCode
 }
 
-func TestAPolicyMakesABucketPublic(t *testing.T) {
+// A policy makes a bucket public.
+func TestPolicyMakesBucketPublic(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	put := func(document string) error {
@@ -59,8 +60,9 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchBucketPolicy")
 }
 
-// A policy that allows everyone to store objects does not allow tags, locks and lists.
-func TestHeadersThatNeedAnActionOfTheirOwn(t *testing.T) {
+// Some headers need an action of their own. A policy that allows everyone to store objects does not allow tags,
+// locks and lists.
+func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -87,7 +89,7 @@ func TestHeadersThatNeedAnActionOfTheirOwn(t *testing.T) {
 
 // A list that gives others permissions needs s3:PutObjectAcl, also if the server is not strict,
 // except for the account that owns the bucket.
-func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
+func TestPolicyActionOfAccessList(t *testing.T) {
 	const other, other2 = "210987654321", "310987654321"
 	s := startLenient(t, s3server.Config{Credentials: []s3server.Credential{
 		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey},
@@ -137,7 +139,8 @@ func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
+// Access lists are refused unless allowed.
+func TestACLRefusedUnlessAllowed(t *testing.T) {
 	public := putInput("k", "content")
 	public.ACL = types.ObjectCannedACLPublicRead
 	s := start(t, s3server.Config{})
@@ -167,7 +170,8 @@ func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-func TestOwnership(t *testing.T) {
+// The ownership controls of a bucket are kept, and removed.
+func TestOwnershipControls(t *testing.T) {
 	s := start(t, s3server.Config{})
 	own := func(ownership types.ObjectOwnership) error {
 		_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{

@@ -55,7 +55,8 @@ func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []stri
 	return shown(output.Grants)
 }
 
-func TestListsOfBucketsDecide(t *testing.T) {
+// Lists of buckets decide.
+func TestACLOfBucketDecides(t *testing.T) {
 	const list, put, remove, readList, setList = "GET /photos?list-type=2", "PUT /photos/new", "DELETE /photos/k", "GET /photos?acl", "PUT /photos?acl"
 	s, _, otherID := withLists(t)
 	grant := func(permission string) map[string]string {
@@ -103,7 +104,8 @@ func TestListsOfBucketsDecide(t *testing.T) {
 	}
 }
 
-func TestListsOfObjectsDecide(t *testing.T) {
+// Lists of objects decide.
+func TestACLOfObjectDecides(t *testing.T) {
 	const get, head, put, readList, setList = "GET /photos/k", "HEAD /photos/k", "PUT /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"
 	s, _, otherID := withLists(t)
 	grant := func(permission string) map[string]string {
@@ -146,7 +148,8 @@ func TestListsOfObjectsDecide(t *testing.T) {
 	}
 }
 
-func TestListsAreShown(t *testing.T) {
+// Access lists are shown.
+func TestACLIsShown(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	mineFull := myID + " FULL_CONTROL"
 	for acl, grants := range map[types.BucketCannedACL][]string{
@@ -199,7 +202,8 @@ func TestListsAreShown(t *testing.T) {
 	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}, s.objectGrants(t, s.Client, "granted"))
 }
 
-func TestListsComeInDocuments(t *testing.T) {
+// Access lists come in documents.
+func TestACLInDocument(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	s.put(t, "k", "content")
 	document := func(owner string, grants ...types.Grant) *types.AccessControlPolicy {
@@ -245,7 +249,8 @@ func TestListsComeInDocuments(t *testing.T) {
 	require.Equal(t, []string{otherID + " WRITE"}, s.bucketGrants(t))
 }
 
-func TestListsThatAreRefused(t *testing.T) {
+// These access lists are refused.
+func TestACLRefused(t *testing.T) {
 	s, _, otherID := withLists(t)
 	s.put(t, "k", "content")
 	document := "<AccessControlPolicy><Owner><ID>x</ID></Owner><AccessControlList/></AccessControlPolicy>"
@@ -277,7 +282,8 @@ func TestListsThatAreRefused(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-func TestOwnershipDecidesWhoOwnsAnObject(t *testing.T) {
+// The ownership controls decide who owns an object.
+func TestOwnershipDecidesOwner(t *testing.T) {
 	for _, test := range []struct {
 		ownership types.ObjectOwnership
 		acl       types.ObjectCannedACL
@@ -334,7 +340,8 @@ func TestOwnershipDecidesWhoOwnsAnObject(t *testing.T) {
 	}
 }
 
-func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
+// The public access block stops public lists.
+func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	s, _, otherID := withLists(t)
 	public := func(key string) *s3.PutObjectInput {
 		input := putInput(key, "content")
@@ -374,7 +381,8 @@ func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
 	}
 }
 
-func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
+// A bucket that is created again keeps its rules.
+func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 	for name, test := range map[string]struct {
 		block     bool
 		ownership types.ObjectOwnership
@@ -407,7 +415,8 @@ func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
 	}
 }
 
-func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
+// A new bucket has the list of its headers.
+func TestCreateBucketWithACL(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("new"),
@@ -430,7 +439,8 @@ func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
 	failsWith(t, err, 400, "InvalidArgument")
 }
 
-func TestAFormWithoutASignatureIsAnAnonymousWrite(t *testing.T) {
+// A form without a signature is an anonymous write.
+func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 	s, myID, _ := withLists(t)
 	post := func() int {
 		var body bytes.Buffer
@@ -456,7 +466,7 @@ func TestAFormWithoutASignatureIsAnAnonymousWrite(t *testing.T) {
 }
 
 // A drop box is a bucket to which everybody may write, and which only its owner reads.
-func TestADropBoxIsReadByItsOwner(t *testing.T) {
+func TestACLOfDropBox(t *testing.T) {
 	for _, ownership := range []types.ObjectOwnership{"", "ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"} {
 		t.Run(string(ownership), func(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
@@ -493,7 +503,8 @@ func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
 	require.NoError(t, err)
 }
 
-func TestAnUploadBelongsToWhoHasBegunIt(t *testing.T) {
+// An upload belongs to the account that has begun it.
+func TestCreateMultipartUploadOwner(t *testing.T) {
 	s, _, _ := withLists(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
 	require.NoError(t, err)

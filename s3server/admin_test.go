@@ -26,7 +26,8 @@ func (s *store) administer(t *testing.T, method, path, body string) (status int,
 	return answer.StatusCode, strings.TrimSpace(text)
 }
 
-func TestTheAdminAPI(t *testing.T) {
+// The admin API serves each request.
+func TestAdminAPI(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	status, text := s.administer(t, "GET", "faults", "")
 	require.Equal(t, 200, status)
@@ -77,7 +78,8 @@ func TestTheAdminAPI(t *testing.T) {
 	require.Equal(t, "x", s.get(t, "tmp/a/b"))
 }
 
-func TestRequestsInTheAdminAPIHaveNoSecret(t *testing.T) {
+// Requests in the admin API have no secret.
+func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	s.send(t, "GET", s.server.URL+"/"+bucket+"/k?Signature=hidden&x-amz-security-token=hidden", nil, http.Header{
 		"Authorization":        {"AWS key:hidden"},
@@ -92,7 +94,8 @@ func TestRequestsInTheAdminAPIHaveNoSecret(t *testing.T) {
 	require.NotContains(t, text, "hidden")
 }
 
-func TestTheAdminAPIRefuses(t *testing.T) {
+// The admin API refuses these requests.
+func TestAdminAPIRefuses(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for name, row := range map[string]struct {
 		method, path, body string
@@ -128,7 +131,8 @@ func TestTheAdminAPIRefuses(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-func TestTheAdminAPINeedsItsToken(t *testing.T) {
+// The admin API needs its token.
+func TestAdminAPINeedsToken(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for _, header := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
 		answer, text := s.send(t, "POST", s.server.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{"Authorization": {header}})
@@ -145,7 +149,8 @@ func TestTheAdminAPINeedsItsToken(t *testing.T) {
 	require.Equal(t, 400, answer.StatusCode, "S3 answers")
 }
 
-func TestFaultsHaveJSON(t *testing.T) {
+// Faults have JSON.
+func TestFaultJSON(t *testing.T) {
 	all := s3server.Fault{
 		Operation:      "Put*",
 		Bucket:         "b",
@@ -182,7 +187,8 @@ func TestFaultsHaveJSON(t *testing.T) {
 	require.Equal(t, all, read)
 }
 
-func TestTheAdminAPIShowsUploadsInProgress(t *testing.T) {
+// The admin API shows uploads in progress.
+func TestAdminAPIShowsUploads(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for i := range 120 {
 		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(fmt.Sprintf("key %03d", i))})

@@ -46,8 +46,8 @@ func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.
 	return r
 }
 
-// TestClientsThatReadNothingHoldLittleMemory has more clients than may hold a document.
-func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
+// Clients that read nothing hold little memory. There are more of them than may hold a document.
+func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 	const keys, clients = 100, 2 * listers
 	h := New(Config{Buckets: []string{"photos"}})
 	h.answers.most = 4 << 20

@@ -37,7 +37,7 @@ func (s *askedStore) Put(ctx context.Context, w *state.Write, b *state.Body) (*s
 }
 
 // Behind a gateway, each question may be a request to the provider: what is known is not asked again.
-func TestARequestAsksTheStoreOnlyWhatItDoesNotKnow(t *testing.T) {
+func TestRequestAsksStoreOnce(t *testing.T) {
 	h := New(Config{})
 	require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::photos/*"}]}`,

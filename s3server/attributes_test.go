@@ -18,7 +18,8 @@ func attributesInput(key string) *s3.GetObjectAttributesInput {
 	return &s3.GetObjectAttributesInput{Bucket: aws.String(bucket), Key: &key, ObjectAttributes: types.ObjectAttributes("").Values()}
 }
 
-func TestAttributesOfAnObject(t *testing.T) {
+// GetObjectAttributes returns the attributes of an object.
+func TestAttributesOfObject(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "hello")
 	input.ChecksumCRC32C = aws.String(crc32c("hello"))
@@ -49,7 +50,8 @@ func TestAttributesOfAnObject(t *testing.T) {
 	require.Contains(t, body, "<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
 }
 
-func TestAttributesListThePartsOfACompositeChecksum(t *testing.T) {
+// GetObjectAttributes lists the parts of a composite checksum.
+func TestAttributesOfCompositeChecksum(t *testing.T) {
 	s := start(t, s3server.Config{})
 	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
 	made := s.upload(t, "composite", compositeCRC32C, contents...)
@@ -100,7 +102,8 @@ func TestAttributesListThePartsOfACompositeChecksum(t *testing.T) {
 	require.Nil(t, got.ObjectParts.IsTruncated)
 }
 
-func TestAttributesOfVersions(t *testing.T) {
+// GetObjectAttributes returns the attributes of a version.
+func TestAttributesOfVersion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	first, err := s.PutObject(t.Context(), putInput("k", "first"))
@@ -126,7 +129,8 @@ func TestAttributesOfVersions(t *testing.T) {
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 }
 
-func TestAttributesThatAreRefused(t *testing.T) {
+// These requests for attributes are refused.
+func TestAttributesRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	_, err := s.PutObject(t.Context(), key.put("hello"))

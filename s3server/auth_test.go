@@ -36,7 +36,8 @@ func signed(t *testing.T, s *store, as aws.Credentials, service, region string, 
 	return r
 }
 
-func TestHeaderSignatures(t *testing.T) {
+// Signatures in headers are verified.
+func TestSignatureInHeader(t *testing.T) {
 	s := start(t, s3server.Config{})
 	owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
 	with := func(access, secret, token string) aws.Credentials {
@@ -114,7 +115,7 @@ func TestHeaderSignatures(t *testing.T) {
 
 // A plus sign in a path is a space. A signature for the key "a+b", whose plus sign is escaped, must
 // not be one for "a b".
-func TestASignatureIsForOneKey(t *testing.T) {
+func TestSignatureIsForOneKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "secret")
 	s.put(t, "a+b", "public")
@@ -130,7 +131,8 @@ func TestASignatureIsForOneKey(t *testing.T) {
 	}
 }
 
-func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
+// A wrong region returns the right one.
+func TestSignatureOfOtherRegion(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
 	})
@@ -140,7 +142,8 @@ func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
 	require.Empty(t, s.server.Requests()[0].Query.Get("X-Amz-Signature"))
 }
 
-func TestASessionTokenIsRequired(t *testing.T) {
+// A session token is required.
+func TestSignatureNeedsSessionToken(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: []s3server.Credential{
 		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, SessionToken: "token"},
 	}})
@@ -153,7 +156,8 @@ func TestASessionTokenIsRequired(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTheHashOfTheBodyIsChecked(t *testing.T) {
+// The hash of the body is checked.
+func TestSignatureChecksHashOfBody(t *testing.T) {
 	s := start(t, s3server.Config{})
 	owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
 	r := signed(t, s, owner, "s3", "us-east-1", time.Now(), func(r *http.Request) {
@@ -165,7 +169,8 @@ func TestTheHashOfTheBodyIsChecked(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-func TestPresignedURLs(t *testing.T) {
+// Presigned URLs are verified.
+func TestPresignedURL(t *testing.T) {
 	type shaped = func(u url.Values, r *http.Request)
 	set := func(name, value string) shaped { return func(q url.Values, _ *http.Request) { q.Set(name, value) } }
 	for name, test := range map[string]struct {
@@ -230,7 +235,7 @@ func TestPresignedURLs(t *testing.T) {
 
 // The SDK for JavaScript, version 2, signs headers of AWS and has them as parameters, too. The client may omit the
 // headers: https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674
-func TestASignedHeaderMayBeAParameter(t *testing.T) {
+func TestPresignedURLHeaderAsParameter(t *testing.T) {
 	for name, test := range map[string]struct {
 		header, parameter string // sent
 		status            int
@@ -287,7 +292,8 @@ func withBody(r *http.Request, body string) *http.Request {
 	return second
 }
 
-func TestTheBucketInTheHost(t *testing.T) {
+// The bucket may be in the host.
+func TestBucketInHost(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	at := s.client(func(o *s3.Options) {

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestBucketsAreCreated(t *testing.T) {
+// Buckets are created.
+func TestCreateBucket(t *testing.T) {
 	located := func(region string) *types.CreateBucketConfiguration {
 		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
@@ -70,7 +71,8 @@ func TestBucketsAreCreated(t *testing.T) {
 	}
 }
 
-func TestBucketsAreListedAndRemoved(t *testing.T) {
+// Buckets are listed and removed.
+func TestListBuckets(t *testing.T) {
 	s := start(t, s3server.Config{Buckets: []string{bucket, "aaa", "zzz", "mmm"}})
 	var names []string
 	pages := s3.NewListBucketsPaginator(s.Client, &s3.ListBucketsInput{MaxBuckets: aws.Int32(3)})
@@ -123,7 +125,8 @@ func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create b
 	return s.ServiceDriver.(driver.PrivateDriver).PrivateDriver(ctx, bucket, create)
 }
 
-func TestCallsThatMakeAndRemoveABucketAtTheSameTimeConflict(t *testing.T) {
+// Calls that make and remove a bucket at the same time conflict.
+func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = directory.Close() })

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
+// A bucket of Server.Bucket passes the conformance suite.
 func TestBucketConformance(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		c := s3server.Config{Buckets: []string{bucket}}
@@ -22,7 +23,8 @@ func TestBucketConformance(t *testing.T) {
 	})
 }
 
-func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
+// Server.Bucket and clients see the same objects.
+func TestBucketShowsObjectsOfClients(t *testing.T) {
 	s := start(t, s3server.Config{})
 	b := s.server.Bucket(bucket)
 	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{"by": "Zoë"}))
@@ -57,7 +59,8 @@ func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
 	require.Equal(t, requests, s.server.Count(""))
 }
 
-func TestBucketOfAServerWithoutIt(t *testing.T) {
+// Server.Bucket of a name that the server does not have returns a bucket whose calls fail with BucketNotFound.
+func TestBucketMissing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.server.Bucket("none").Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.BucketNotFound)

@@ -27,7 +27,8 @@ func sumMD5(data string) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-func TestChecksumsOf2026AreChecked(t *testing.T) {
+// Checksums of 2026 are checked.
+func TestChecksumsOf2026(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for name, test := range map[string]struct {
 		header, value string
@@ -71,7 +72,8 @@ func TestChecksumsOf2026AreChecked(t *testing.T) {
 	}
 }
 
-func TestTrailersThatAreRefused(t *testing.T) {
+// These trailers are refused.
+func TestTrailersRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for trailers, lines := range map[string]string{
 		"x-amz-meta-a": "x-amz-meta-a:b\r\n",
@@ -88,7 +90,8 @@ func TestTrailersThatAreRefused(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-func TestAlgorithmsOfUploadsAndCopies(t *testing.T) {
+// Uploads and copies take the algorithms of the server.
+func TestChecksumAlgorithms(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "hello")
 	for algorithm, status := range map[string]int{
@@ -110,7 +113,8 @@ func TestAlgorithmsOfUploadsAndCopies(t *testing.T) {
 	require.Equal(t, "InvalidRequest", errorIn(t, body).Code)
 }
 
-func TestAnUploadWithSHA512(t *testing.T) {
+// An upload has parts with SHA-512.
+func TestUploadPartWithSHA512(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k", func(input *s3.CreateMultipartUploadInput) {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmSha512

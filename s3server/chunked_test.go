@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
+// Bodies in chunks are verified.
 func TestBodiesInChunks(t *testing.T) {
 	const hello = "5\r\nhello\r\n0\r\n"
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"
@@ -72,7 +73,7 @@ func TestBodiesInChunks(t *testing.T) {
 }
 
 // The AWS SDK for Java v2 sends the checksum in a header, and announces the same in a trailer that does not come.
-func TestAChecksumInTheHeaderOfSignedChunks(t *testing.T) {
+func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	const right, wrong = "mnG7TA==", "AAAAAA=="
 	for _, c := range []struct {
 		name, value, trailer, comes string
@@ -110,7 +111,8 @@ func TestAChecksumInTheHeaderOfSignedChunks(t *testing.T) {
 	}
 }
 
-func TestAnUnsignedBodyWithoutATrailerHasTheDefaultChecksum(t *testing.T) {
+// An unsigned body without a trailer has the default checksum.
+func TestChunkedBodyWithoutTrailer(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.sendChunks(t, "5\r\nhello\r\n0\r\n\r\n", "5", "")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)

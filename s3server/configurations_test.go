@@ -27,7 +27,8 @@ func (s *store) vouched(t *testing.T, path, document string) (*http.Response, st
 	return s.signedSend(t, "PUT", path, document, map[string]string{"Content-Md5": md5Of(document)})
 }
 
-func TestANewBucketHasDefaultConfigurations(t *testing.T) {
+// A new bucket has default configurations.
+func TestBucketHasDefaultConfigurations(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for query, test := range map[string]struct {
 		status int
@@ -59,7 +60,8 @@ func TestANewBucketHasDefaultConfigurations(t *testing.T) {
 	}
 }
 
-func TestConfigurationsThatAreNotThereAreRefused(t *testing.T) {
+// Configurations that are not there are refused.
+func TestBucketConfigurationsMissing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, query := range []string{"analytics&id=x", "intelligent-tiering&id=x", "inventory&id=x", "metrics&id=x", "replication"} {
 		response, body := s.vouched(t, "/photos?"+query, "<x/>")
@@ -76,6 +78,7 @@ func TestConfigurationsThatAreNotThereAreRefused(t *testing.T) {
 	}
 }
 
+// The tags of a bucket are kept, and removed.
 func TestBucketTags(t *testing.T) {
 	s := start(t, s3server.Config{})
 	put := func(tags ...types.Tag) error {
@@ -138,7 +141,8 @@ func byDefault(algorithm types.ServerSideEncryption, key string, bucketKey bool)
 	return rule
 }
 
-func TestTheEncryptionOfABucketIsThatOfItsObjects(t *testing.T) {
+// The encryption of a bucket is that of its objects.
+func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	s := start(t, s3server.Config{})
 	rule := byDefault(types.ServerSideEncryptionAwsKms, "key-1", true)
 	require.NoError(t, s.encryptBy(t, rule))
@@ -175,7 +179,8 @@ func TestTheEncryptionOfABucketIsThatOfItsObjects(t *testing.T) {
 	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption)
 }
 
-func TestRefusedEncryptionsOfABucket(t *testing.T) {
+// These encryptions of a bucket are refused.
+func TestBucketEncryptionRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	aes := byDefault(types.ServerSideEncryptionAes256, "", false)
 	failsWith(t, s.encryptBy(t, aes, aes), 400, "MalformedXML")
@@ -183,7 +188,8 @@ func TestRefusedEncryptionsOfABucket(t *testing.T) {
 	failsWith(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400, "InvalidArgument")
 }
 
-func TestABucketThatBlocksCustomerKeys(t *testing.T) {
+// A bucket may block customer keys.
+func TestBucketBlocksCustomerKeys(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	rule := types.ServerSideEncryptionRule{BlockedEncryptionTypes: &types.BlockedEncryptionTypes{EncryptionType: []types.EncryptionType{types.EncryptionTypeSseC}}}
 	require.NoError(t, s.encryptBy(t, rule))
@@ -197,7 +203,8 @@ func TestABucketThatBlocksCustomerKeys(t *testing.T) {
 	require.NoError(t, put())
 }
 
-func TestTheRequesterOfABucketPays(t *testing.T) {
+// The requester of a bucket pays.
+func TestRequesterPays(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	input := putInput("k", "x")
@@ -228,7 +235,8 @@ func TestTheRequesterOfABucketPays(t *testing.T) {
 	require.Equal(t, 200, anonymous(nil))
 }
 
-func TestAnotherAccountPaysForItsRequests(t *testing.T) {
+// Another account pays for its requests.
+func TestRequesterPaysOtherAccount(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
 		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
@@ -259,7 +267,8 @@ func TestAnotherAccountPaysForItsRequests(t *testing.T) {
 	require.Equal(t, types.RequestChargedRequester, charged.RequestCharged)
 }
 
-func TestLogsStayWithTheirOwner(t *testing.T) {
+// Logs stay with their owner.
+func TestLoggingStaysWithOwner(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.clientOf(1).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
@@ -269,7 +278,8 @@ func TestLogsStayWithTheirOwner(t *testing.T) {
 	failsWith(t, err, 400, "InvalidTargetBucketForLogging")
 }
 
-func TestUnknownElementsOfConfigurationsAreRefused(t *testing.T) {
+// Unknown elements of configurations are refused.
+func TestBucketConfigurationUnknownElements(t *testing.T) {
 	s := start(t, s3server.Config{})
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
 	for path, document := range map[string]string{
@@ -291,7 +301,8 @@ func TestUnknownElementsOfConfigurationsAreRefused(t *testing.T) {
 	require.Equal(t, "NotImplemented", errorIn(t, body).Code)
 }
 
-func TestAccelerationAndLoggingAreKept(t *testing.T) {
+// Acceleration and logging are kept.
+func TestBucketAccelerationAndLogging(t *testing.T) {
 	s := start(t, s3server.Config{Buckets: []string{bucket, "logs", "a.b"}})
 	accelerate := func(bucket string, status types.BucketAccelerateStatus) error {
 		_, err := s.PutBucketAccelerateConfiguration(t.Context(), &s3.PutBucketAccelerateConfigurationInput{

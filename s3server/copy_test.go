@@ -18,7 +18,8 @@ func copyInput(src, dst string) *s3.CopyObjectInput {
 	return &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: &dst, CopySource: &source}
 }
 
-func TestEveryKeyIsCopied(t *testing.T) {
+// Every key is copied.
+func TestCopyEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "content of "+key)
@@ -28,6 +29,7 @@ func TestEveryKeyIsCopied(t *testing.T) {
 	}
 }
 
+// A copy keeps or replaces the properties.
 func TestCopyKeepsOrReplaces(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("from", "content")
@@ -64,7 +66,8 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestConditionsOfACopy(t *testing.T) {
+// The conditions of a copy hold.
+func TestConditionsOfCopy(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(in *s3.CopyObjectInput, etag string)
 		status int
@@ -128,7 +131,8 @@ func TestConditionsOfACopy(t *testing.T) {
 	}
 }
 
-func TestPartsAreCopied(t *testing.T) {
+// Parts are copied.
+func TestUploadPartCopy(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "0123456789abcdef")
 	s.put(t, "short", "0123456789")

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// A preflight and a response follow the rules.
 func TestCORS(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func() (*s3.GetBucketCorsOutput, error) {
@@ -87,8 +88,8 @@ func TestCORS(t *testing.T) {
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-// minio-go's tests found this on S3.
-func TestCORSGoesByTheAskedMethodInEveryRequest(t *testing.T) {
+// CORS depends on the requested method in every request. minio-go's tests found this on S3.
+func TestCORSOfEachRequest(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{
 		CORSRules: []types.CORSRule{{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PUT"}, AllowedHeaders: []string{"x-known"}}},

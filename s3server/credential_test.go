@@ -33,7 +33,8 @@ func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
 	return s.client(append(options, signed)...)
 }
 
-func TestAnAccountHasItsOwnBuckets(t *testing.T) {
+// An account has its own buckets.
+func TestAccountHasItsOwnBuckets(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	other := s.clientOf(1)
 	s.put(t, "k", "content")
@@ -68,8 +69,8 @@ func TestAnAccountHasItsOwnBuckets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The answers of S3 are those in LocalStack's tests.
-func TestAnExpectedOwnerIsAnAccount(t *testing.T) {
+// An expected owner is an account. The answers of S3 are those in LocalStack's tests.
+func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	for owner, want := range map[string]struct {
@@ -103,7 +104,8 @@ func TestAnExpectedOwnerIsAnAccount(t *testing.T) {
 	}
 }
 
-func TestAReadOnlyKeyOnlyReads(t *testing.T) {
+// A read-only key only reads.
+func TestAccountWithReadOnlyKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	reader := s.clientOf(2)
@@ -129,7 +131,8 @@ func TestAReadOnlyKeyOnlyReads(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-func TestNobodyCreatesABucketAnonymously(t *testing.T) {
+// Nobody creates a bucket anonymously.
+func TestCreateBucketAnonymously(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, name := range []string{"new", bucket} {
 		response, body := s.send(t, "PUT", s.server.URL+"/"+name, nil, nil)
@@ -138,7 +141,8 @@ func TestNobodyCreatesABucketAnonymously(t *testing.T) {
 	}
 }
 
-func TestALenientServerTakesAnyRegion(t *testing.T) {
+// A lenient server takes any region.
+func TestLenientTakesAnyRegion(t *testing.T) {
 	s := startLenient(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
 	})
@@ -168,7 +172,8 @@ func TestALenientServerTakesAnyRegion(t *testing.T) {
 	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
 }
 
-func TestALenientServerCopiesARangeOfASmallSource(t *testing.T) {
+// A lenient server copies a range of a small source.
+func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	copyTo := func(s *store) error {
 		s.put(t, "k", "0123456789")
 		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("l")})
@@ -187,7 +192,8 @@ func TestALenientServerCopiesARangeOfASmallSource(t *testing.T) {
 	failsWith(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
 }
 
-func TestASecondKeySignsURLs(t *testing.T) {
+// A second key signs URLs.
+func TestAccountSecondKeySignsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	s.put(t, "k", "content")
@@ -213,7 +219,8 @@ func TestASecondKeySignsURLs(t *testing.T) {
 	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
 }
 
-func TestASecondKeySignsForms(t *testing.T) {
+// A second key signs forms.
+func TestAccountSecondKeySignsForms(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	post := func(key int) int {
@@ -233,7 +240,7 @@ func TestASecondKeySignsForms(t *testing.T) {
 }
 
 // A page's token does not depend on the key that asked for the page before.
-func TestATokenContinuesAListingOfAnotherKey(t *testing.T) {
+func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	for _, key := range []string{"a", "b", "c"} {
 		s.put(t, key, "x")
@@ -248,7 +255,8 @@ func TestATokenContinuesAListingOfAnotherKey(t *testing.T) {
 	require.Equal(t, "c", *page.Contents[0].Key)
 }
 
-func TestTemporaryKeysNeedTheirOwnToken(t *testing.T) {
+// Temporary keys need their own token.
+func TestAccountTemporaryKeysNeedToken(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: append([]s3server.Credential{
 		{AccessKeyID: "ASIAONEONEONEONEONEO", SecretKey: "one", SessionToken: "first"},
 		{AccessKeyID: "ASIATWOTWOTWOTWOTWOT", SecretKey: "two", SessionToken: "second"},

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// TestCurl sends a signed request with a client that does not know S3.
+// The server takes a request that curl has signed, which does not know S3.
 func TestCurl(t *testing.T) {
 	path := testserver.Program(t, "curl")
 	s := start(t, s3server.Config{})

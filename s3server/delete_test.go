@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestConditionsOfADelete(t *testing.T) {
+// The conditions of a removal hold.
+func TestConditionsOfDelete(t *testing.T) {
 	for name, test := range map[string]struct {
 		key, match string
 		status     int
@@ -49,7 +50,8 @@ func TestConditionsOfADelete(t *testing.T) {
 	}
 }
 
-func TestABatchReturnsAResultForEachKey(t *testing.T) {
+// A batch returns a result for each key.
+func TestDeleteObjectsResults(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
@@ -110,8 +112,9 @@ func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return d.Driver.Delete(ctx, r)
 }
 
-// If the keys of a batch were deleted one after the other, this test would not end.
-func TestABatchIsDeletedSeveralKeysAtATime(t *testing.T) {
+// A batch is deleted several keys at a time. If the keys of a batch were deleted one after the other, this test
+// would not end.
+func TestDeleteObjectsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	s := start(t, s3server.Config{Service: meetingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}})
 	var batch []types.ObjectIdentifier

@@ -41,7 +41,8 @@ func (k customerKey) head() *s3.HeadObjectInput {
 	return &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5}
 }
 
-func TestACustomersKeyGuardsItsObject(t *testing.T) {
+// A customer's key guards its object.
+func TestEncryptionByCustomerKey(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	other := newCustomerKey('b')
@@ -86,7 +87,8 @@ func TestACustomersKeyGuardsItsObject(t *testing.T) {
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
 }
 
-func TestCustomersKeysThatAreRefused(t *testing.T) {
+// These customer's keys are refused.
+func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	plain := start(t, s3server.Config{})
 	good := newCustomerKey('a')
@@ -118,7 +120,8 @@ func TestCustomersKeysThatAreRefused(t *testing.T) {
 	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
 }
 
-func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
+// All parts have the key of their upload.
+func TestEncryptionOfParts(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	other := newCustomerKey('b')
@@ -226,7 +229,8 @@ func TestEncryptionByKMS(t *testing.T) {
 	require.Equal(t, types.ServerSideEncryptionAes256, plain.ServerSideEncryption)
 }
 
-func TestAnotherOwnerThanExpectedIsRefused(t *testing.T) {
+// Another owner than expected is refused.
+func TestExpectedOwnerIsOther(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.ExpectedBucketOwner = aws.String("210987654321")
@@ -237,7 +241,8 @@ func TestAnotherOwnerThanExpectedIsRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestACopyOntoItselfChangesTheKey(t *testing.T) {
+// A copy onto itself changes the key.
+func TestEncryptionOfCopyOntoItself(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	_, err := s.PutObject(t.Context(), key.put("hello"))
@@ -254,7 +259,8 @@ func TestACopyOntoItselfChangesTheKey(t *testing.T) {
 	require.Equal(t, "hello", s.get(t, "k"))
 }
 
-func TestALenientServerTakesTheAlgorithmOfTheUploadWithItsParts(t *testing.T) {
+// A lenient server takes the algorithm of the upload with its parts.
+func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 	for _, test := range []struct {
 		server    *store
 		algorithm string

@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// boto3 sends "Expect: 100-continue" with every upload, and over TLS 1.3 it does not send
-// the body before it has read a response.
-func TestARefusedUploadIsAnsweredBeforeItsBody(t *testing.T) {
+// A refused upload is answered before its body. boto3 sends "Expect: 100-continue" with every upload, and over TLS
+// 1.3 it does not send the body before it has read a response.
+func TestExpectContinueRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
@@ -31,8 +31,9 @@ func TestARefusedUploadIsAnsweredBeforeItsBody(t *testing.T) {
 	require.NoError(t, answer.Body.Close())
 }
 
-// boto3 misreads the responses of a connection after one that came instead of "100 Continue".
-func TestAnUploadWithoutBytesMayContinue(t *testing.T) {
+// An upload without bytes may continue. boto3 misreads the responses of a connection after one that came instead
+// of "100 Continue".
+func TestExpectContinueWithoutBytes(t *testing.T) {
 	s := start(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)

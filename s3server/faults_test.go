@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestInjectedErrors(t *testing.T) {
+// Injected errors are the responses of the requests that they select.
+func TestFaultErrors(t *testing.T) {
 	for code, status := range map[string]int{
 		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
 	} {
@@ -40,7 +41,8 @@ func TestInjectedErrors(t *testing.T) {
 	}
 }
 
-func TestAnErrorInsideA200(t *testing.T) {
+// An error may be inside of a response with status 200.
+func TestFaultErrorIn200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
 	s.server.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
@@ -56,7 +58,8 @@ func TestAnErrorInsideA200(t *testing.T) {
 	require.NoError(t, err, "the first request must have no effect")
 }
 
-func TestARedirectToAnotherRegion(t *testing.T) {
+// A request may be redirected to another region.
+func TestFaultRedirect(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
@@ -68,7 +71,8 @@ func TestARedirectToAnotherRegion(t *testing.T) {
 	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
 }
 
-func TestDroppedResponses(t *testing.T) {
+// Responses are dropped before or after the request had its effect.
+func TestFaultDropsResponse(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
@@ -85,7 +89,8 @@ func TestDroppedResponses(t *testing.T) {
 	require.Zero(t, s.server.Requests()[0].Status)
 }
 
-func TestBrokenBodies(t *testing.T) {
+// A body is cut off, damaged, stalled or slow.
+func TestFaultBreaksBody(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
@@ -125,7 +130,8 @@ func TestBrokenBodies(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
+// A batch may name its failures differently.
+func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
@@ -139,8 +145,8 @@ func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
-// TestCloseEndsStalledRequests would wait for ever if it did not.
-func TestCloseEndsStalledRequests(t *testing.T) {
+// Close ends stalled requests. The test would wait for ever if it did not.
+func TestFaultStallEndsWithClose(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
@@ -150,7 +156,8 @@ func TestCloseEndsStalledRequests(t *testing.T) {
 	require.Equal(t, 1, s.server.Busy())
 }
 
-func TestACarelessServer(t *testing.T) {
+// A careless server ignores and hides headers.
+func TestFaultIgnoresHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "0123456789")
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
@@ -179,6 +186,7 @@ func TestACarelessServer(t *testing.T) {
 	require.Equal(t, []string{"l"}, s.keys(t))
 }
 
+// Requests are recorded.
 func TestRequestsAreRecorded(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
@@ -194,7 +202,8 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Zero(t, s.server.Count("GetObject"))
 }
 
-func TestAServerThatThrottles(t *testing.T) {
+// A server throttles.
+func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
@@ -216,7 +225,8 @@ func TestAServerThatThrottles(t *testing.T) {
 	require.Equal(t, "x", s.get(t, "k"), "others are not throttled")
 }
 
-func TestFaultsSelectByPatternAndCount(t *testing.T) {
+// Faults select requests by pattern and count.
+func TestFaultPatternsAndCounts(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault s3server.Fault
 		keys  []string // that fail, of those below
@@ -247,7 +257,8 @@ func TestFaultsSelectByPatternAndCount(t *testing.T) {
 	}
 }
 
-func TestUndoRemovesAFault(t *testing.T) {
+// Undo removes a fault.
+func TestFaultUndo(t *testing.T) {
 	s := start(t, s3server.Config{})
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
 	s.server.Inject(s3server.Fail("GetObject", "SlowDown"))
@@ -262,7 +273,8 @@ func TestUndoRemovesAFault(t *testing.T) {
 	failsWith(t, err, 503, "SlowDown")
 }
 
-func TestConstructorsOfFaults(t *testing.T) {
+// Each constructor of a fault makes what its name says.
+func TestFaultConstructors(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -317,7 +329,8 @@ func TestConstructorsOfFaults(t *testing.T) {
 	failsWith(t, err, 503, "SlowDown")
 }
 
-func TestBandwidthIsThatOfTheBodies(t *testing.T) {
+// The bandwidth is that of the bodies.
+func TestFaultBandwidth(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Bandwidth: 100_000})
 	content := strings.Repeat("x", 10_000)
@@ -329,7 +342,8 @@ func TestBandwidthIsThatOfTheBodies(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(before), 90*time.Millisecond)
 }
 
-func TestWrongETags(t *testing.T) {
+// A response has a wrong entity tag.
+func TestFaultWrongETag(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
 	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
@@ -346,7 +360,8 @@ func TestWrongETags(t *testing.T) {
 	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
 }
 
-func TestASkewedClockRefusesSignatures(t *testing.T) {
+// A skewed clock refuses signatures.
+func TestFaultSkewedClock(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
@@ -356,7 +371,8 @@ func TestASkewedClockRefusesSignatures(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestStaleListings(t *testing.T) {
+// A listing is stale.
+func TestFaultStaleListing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range []string{"b", "d", "e/1"} {
 		s.put(t, key, "x")

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyTheLatestCompletionsAreRemembered(t *testing.T) {
+// Only the latest completions are remembered.
+func TestCompleteRemembersLatest(t *testing.T) {
 	f := newFinishedUploads()
 	known := func(id int) bool {
 		u, err := f.find("photos", "k", strconv.Itoa(id), [32]byte{})

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestACompletionThatIsRepeatedReturnsTheSameResult(t *testing.T) {
+// A completion that is repeated returns the same result.
+func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	upload := s.begin(t, "k", compositeCRC32C)
@@ -62,7 +63,8 @@ func TestACompletionThatIsRepeatedReturnsTheSameResult(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchUpload")
 }
 
-func TestACompletionWithoutAnIDIsRefused(t *testing.T) {
+// A completion without an ID is refused.
+func TestCompleteWithoutID(t *testing.T) {
 	s := start(t, s3server.Config{})
 	put := s.put(t, "k", "content")
 	response, body := s.signedSend(t, "POST", "/photos/k?uploadId=", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
@@ -70,7 +72,8 @@ func TestACompletionWithoutAnIDIsRefused(t *testing.T) {
 	require.Equal(t, "NoSuchUpload", errorIn(t, body).Code)
 }
 
-func TestAClientWhoseCompletionWasLostSucceeds(t *testing.T) {
+// A client whose completion was lost succeeds.
+func TestCompleteAfterLostResponse(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
 	})
@@ -80,7 +83,8 @@ func TestAClientWhoseCompletionWasLostSucceeds(t *testing.T) {
 	require.Equal(t, "0123456789last", s.get(t, "k"))
 }
 
-func TestCompletionsAtTheSameTimeAllSucceed(t *testing.T) {
+// Completions at the same time all succeed.
+func TestCompleteAtOnce(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
@@ -98,7 +102,8 @@ func TestCompletionsAtTheSameTimeAllSucceed(t *testing.T) {
 	}
 }
 
-func TestADeletedBucketForgetsItsUploads(t *testing.T) {
+// A deleted bucket forgets its uploads.
+func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))

@@ -50,7 +50,8 @@ func smallDisk(t *testing.T) string {
 	return path
 }
 
-func TestNoAnswerHasAPath(t *testing.T) {
+// No response has a path.
+func TestFullDiskHidesPath(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
 	}
@@ -127,7 +128,8 @@ func TestNoAnswerHasAPath(t *testing.T) {
 	}
 }
 
-func TestABucketThatFindsTheDiskFullIsNotThere(t *testing.T) {
+// A bucket that finds the disk full is not there.
+func TestFullDiskCreateBucket(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
 	}

@@ -25,7 +25,8 @@ func (s *store) upload(t *testing.T, key string, change func(*s3.CreateMultipart
 	return output
 }
 
-func TestAPartOfAnObjectIsReadByItsNumber(t *testing.T) {
+// A part of an object is read by its number.
+func TestGetObjectPart(t *testing.T) {
 	s := start(t, s3server.Config{})
 	made := map[string]*string{
 		"full":      s.upload(t, "full", fullCRC32C, "0123456789", "abcdefghij", "end").ETag,
@@ -74,7 +75,8 @@ func TestAPartOfAnObjectIsReadByItsNumber(t *testing.T) {
 	require.Nil(t, whole.PartsCount, "only a read by number shows the count")
 }
 
-func TestPartsThatCannotBeRead(t *testing.T) {
+// These parts cannot be read.
+func TestGetObjectPartRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.upload(t, "k", fullCRC32C, "0123456789", "end").ETag
 	s.put(t, "put", "x")

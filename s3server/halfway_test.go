@@ -64,7 +64,8 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 	return nil, d.service.full
 }
 
-func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
+// A bucket whose settings cannot be written is removed again.
+func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		full      error
@@ -91,9 +92,9 @@ func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
 	}
 }
 
-// A directory refuses the condition before it reads the body. The client sends the whole body before
-// it reads the response.
-func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
+// The response to a refused condition reaches a client that sends its body. A directory refuses the condition
+// before it reads the body. The client sends the whole body before it reads the response.
+func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
 	d.store.put(t, "k", "old")
 	input := putInput("k", "")
@@ -145,7 +146,7 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 }
 
 // A server that is killed at the end of a completion or an abortion leaves records.
-func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
+func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ended := d.store.begin(t, "ended")
 	aborted := d.store.begin(t, "aborted")
@@ -195,7 +196,8 @@ func (d replacingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storag
 	return a, struct{ io.ReadCloser }{body}, err
 }
 
-func TestAReadOverALayerFindsAnObjectThatIsReplacedMeanwhile(t *testing.T) {
+// A read over a layer finds an object that is replaced meanwhile.
+func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	armed := false
 	layer := func(d driver.Driver) driver.Driver { return replacingDriver{d, &armed} }
 	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer)})

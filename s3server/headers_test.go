@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
+// Names of metadata are in lower case.
+func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.Metadata = map[string]string{"Foo": "1", "two-Words": "2", "under_Score": "3"}
@@ -63,7 +64,8 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 	return ""
 }
 
-func TestContentEncodingIsKeptAsItWasSent(t *testing.T) {
+// Content-Encoding is kept as it was sent.
+func TestHeadersKeepContentEncoding(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for sent, want := range map[string]string{
 		"gzip":                       "gzip",
@@ -84,7 +86,8 @@ func TestContentEncodingIsKeptAsItWasSent(t *testing.T) {
 	}
 }
 
-func TestAnEmptyContentMD5IsInvalid(t *testing.T) {
+// An empty Content-MD5 is invalid.
+func TestHeadersEmptyContentMD5(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for path, method := range map[string]string{"/photos/k": "PUT", "/photos?delete": "POST"} {
 		response, body := s.signedSend(t, method, path, "<Delete/>", map[string]string{"Content-MD5": ""})
@@ -93,7 +96,8 @@ func TestAnEmptyContentMD5IsInvalid(t *testing.T) {
 	}
 }
 
-func TestFormsOfTheDateOfASignature(t *testing.T) {
+// The date of a signature has several forms.
+func TestSignatureDateForms(t *testing.T) {
 	s := start(t, s3server.Config{})
 	now := time.Now().UTC()
 	for form, status := range map[string]int{
@@ -109,9 +113,9 @@ func TestFormsOfTheDateOfASignature(t *testing.T) {
 	}
 }
 
-// minio-go, minio-js, minio-java and Bun do not sign Content-Type, and Evaporate does not sign the
-// hash of the body, which is part of the signature anyway.
-func TestHeadersThatNeedNotBeSigned(t *testing.T) {
+// Some headers need not be signed. minio-go, minio-js, minio-java and Bun do not sign Content-Type, and Evaporate
+// does not sign the hash of the body, which is part of the signature anyway.
+func TestSignatureWithoutSomeHeaders(t *testing.T) {
 	for _, strict := range []bool{true, false} {
 		s := open(t, s3server.Config{Strict: strict})
 		now := time.Now().UTC()
@@ -174,7 +178,8 @@ func signedWithDate(method, path, host string, t time.Time, date string, hashHea
 	}
 }
 
-func TestARangedCopyOfASmallSourceIntoAPart(t *testing.T) {
+// A range of a small source is copied into a part.
+func TestUploadPartCopyOfSmallSource(t *testing.T) {
 	for strict, want := range map[bool]string{true: "InvalidRequest", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})
 		s.put(t, "short", "0123456789")
@@ -195,7 +200,8 @@ func TestARangedCopyOfASmallSourceIntoAPart(t *testing.T) {
 	}
 }
 
-func TestTheLimitsOfHeadersMayBeLarger(t *testing.T) {
+// The limits of headers may be larger.
+func TestHeadersLimitMayBeLarger(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxHeader: 40 << 10, MaxMetadata: 30 << 10}})
 	input := putInput("k", "x")
 	input.Metadata = map[string]string{"a": strings.Repeat("x", 20<<10)}
@@ -203,8 +209,9 @@ func TestTheLimitsOfHeadersMayBeLarger(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Amazon S3 answers so to the file names of a program that does not encode them.
-func TestHeadersThatAReadAsksForAreInLatin1(t *testing.T) {
+// Headers that a read asks for are in Latin-1. Amazon S3 answers so to the file names of a program that does not
+// encode them.
+func TestHeadersOfReadAreInLatin1(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	for value, code := range map[string]string{

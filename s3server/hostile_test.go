@@ -58,7 +58,8 @@ func (s *store) presigned(t *testing.T, key string) string {
 	return strings.TrimPrefix(presigned.URL, s.server.URL)
 }
 
-func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
+// A client that stops sending is cut off.
+func TestHostileClientStopsSending(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
 	connection := dial(t, s)
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
@@ -71,7 +72,8 @@ func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-func TestASlowButSteadyClientIsServed(t *testing.T) {
+// A slow but steady client is served.
+func TestHostileClientSendsSlowly(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
 	connection := dial(t, s)
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
@@ -85,7 +87,8 @@ func TestASlowButSteadyClientIsServed(t *testing.T) {
 	require.Equal(t, "01234", s.get(t, "k"))
 }
 
-func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
+// A client that reads nothing is cut off.
+func TestHostileClientReadsNothing(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20}})
 	b := s.server.Bucket(bucket)
 	defer func() { require.NoError(t, storage.Close(b)) }()
@@ -104,7 +107,8 @@ func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	require.Less(t, rest, int64(32<<20))
 }
 
-func TestAResponseDoesNotWaitForAnEndlessBody(t *testing.T) {
+// A response does not wait for an endless body.
+func TestHostileEndlessBody(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
 	for name, request := range map[string]string{
 		"a GET with a body":       "GET /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
@@ -121,7 +125,8 @@ func TestAResponseDoesNotWaitForAnEndlessBody(t *testing.T) {
 	}
 }
 
-func TestHugeHeadsAreRefused(t *testing.T) {
+// Huge heads are refused.
+func TestHostileHugeHead(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for name, row := range map[string]struct {
 		path   string
@@ -154,7 +159,8 @@ func manyHeaders(n int) http.Header {
 	return header
 }
 
-func TestXMLThatTakesMuchMemoryIsRefused(t *testing.T) {
+// XML that takes much memory is refused.
+func TestHostileXML(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for name, document := range map[string]string{
 		"nested":          strings.Repeat("<a>", 100_000),
@@ -176,7 +182,8 @@ func TestXMLThatTakesMuchMemoryIsRefused(t *testing.T) {
 	require.EqualError(t, s.postDelete(t, strings.Repeat(" ", 5<<20)), "400 EntityTooLarge")
 }
 
-func TestOnlyAFewLargeDocumentsAreReadAtATime(t *testing.T) {
+// Only a few large documents are read at a time.
+func TestHostileLargeDocuments(t *testing.T) {
 	s := start(t, s3server.Config{})
 	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>", 900) + "</Delete>"
 	failed := make(chan error)
@@ -189,8 +196,8 @@ func TestOnlyAFewLargeDocumentsAreReadAtATime(t *testing.T) {
 	}
 }
 
-// postDelete sends a document to DeleteObjects.
-func TestAnonymousClientsDoNotHoldUpOthers(t *testing.T) {
+// Anonymous clients do not hold up others.
+func TestHostileAnonymousClients(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Hour}})
 	const slow = 10
 	for range slow {
@@ -201,6 +208,7 @@ func TestAnonymousClientsDoNotHoldUpOthers(t *testing.T) {
 	require.NoError(t, s.postDelete(t, "<Delete>"+strings.Repeat(" ", 100<<10)+"<Object><Key>k</Key></Object></Delete>"))
 }
 
+// postDelete sends a document to DeleteObjects.
 func (s *store) postDelete(t *testing.T, document string) error {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.server.URL+"/photos?delete", strings.NewReader(document))
@@ -221,7 +229,8 @@ func (s *store) postDelete(t *testing.T, document string) error {
 	return nil
 }
 
-func TestAFormHasABoundBeforeItsFile(t *testing.T) {
+// A form has a bound before its file.
+func TestHostileFormFields(t *testing.T) {
 	s := start(t, s3server.Config{})
 	const boundary = "b"
 	field := "--" + boundary + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n"
@@ -239,7 +248,8 @@ func TestAFormHasABoundBeforeItsFile(t *testing.T) {
 	}
 }
 
-func TestTheNumberOfBucketsIsLimited(t *testing.T) {
+// The number of buckets is limited.
+func TestHostileManyBuckets(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxBuckets: 2}})
 	create := func(name string) error {
 		_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
@@ -250,7 +260,8 @@ func TestTheNumberOfBucketsIsLimited(t *testing.T) {
 	require.NoError(t, create("second"), "it is there")
 }
 
-func TestMoreRequestsThanTheLimitWait(t *testing.T) {
+// More requests than the limit wait.
+func TestHostileManyRequests(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
 	first := dial(t, s)
 	second := dial(t, s)
@@ -271,9 +282,8 @@ func TestMoreRequestsThanTheLimitWait(t *testing.T) {
 	require.Equal(t, 403, status)
 }
 
-// TestIdleConnectionsKeepNobodyWaiting has connections that have sent nothing, a part of a head,
-// or a whole request.
-func TestIdleConnectionsKeepNobodyWaiting(t *testing.T) {
+// Idle connections keep nobody waiting. They have sent nothing, a part of a head, or a whole request.
+func TestHostileIdleConnections(t *testing.T) {
 	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	for name, c := range map[string]s3server.Config{"HTTP": {}, "TLS": {TLS: &tls.Config{}}} {
 		t.Run(name, func(t *testing.T) {

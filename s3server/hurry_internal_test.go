@@ -23,8 +23,8 @@ func (r *timedReader) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// Clients that send a byte a minute would else keep all connections.
-func TestNobodyTakesLongForADocumentOrAForm(t *testing.T) {
+// Nobody takes long for a document or a form. Clients that send a byte a minute would else keep all connections.
+func TestHostileSlowDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := New(Config{Limits: Limits{IdleTimeout: time.Hour}})
 		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(

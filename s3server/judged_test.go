@@ -57,7 +57,8 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	return err
 }
 
-func TestAnObjectIsReadAsItWasJudged(t *testing.T) {
+// An object is read as it was judged.
+func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	public := allowing("s3:GetObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
 	inMemory := func(*testing.T) driver.ServiceDriver {
 		return gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}

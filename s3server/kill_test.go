@@ -39,7 +39,7 @@ const (
 // operating system.
 var limitDescriptors func(maximum uint64) error
 
-// serveUntilKilled is the child process of TestNothingAcknowledgedIsLostByAKill: a server over the
+// serveUntilKilled is the child process of TestDirectoryKilledLosesNothing: a server over the
 // directory in the environment.
 func serveUntilKilled(path string) error {
 	if maximum, err := strconv.ParseUint(os.Getenv(descriptorsVariable), 10, 64); err == nil && limitDescriptors != nil {
@@ -186,7 +186,8 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 	require.Equal(t, want.String(), read(t, output.Body))
 }
 
-func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
+// Nothing acknowledged is lost by a kill.
+func TestDirectoryKilledLosesNothing(t *testing.T) {
 	kills := testserver.Sample(1, 4)
 	if text := os.Getenv(killsVariable); text != "" {
 		var err error

@@ -127,7 +127,7 @@ const (
 )
 
 // Each row has what the listing knows, and then what it does not know: the rules remove nothing.
-func TestALaggingListingIsNoReasonToRemove(t *testing.T) {
+func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	for _, c := range []struct {
 		name, rule    string
 		versioned     bool
@@ -186,7 +186,8 @@ func TestALaggingListingIsNoReasonToRemove(t *testing.T) {
 	}
 }
 
-func TestALaggingListingIsNoReasonToArchive(t *testing.T) {
+// A lagging listing is no reason to archive.
+func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	for name, directory := range map[string]bool{"memory": false, "directory": true} {
 		t.Run(name, func(t *testing.T) {
 			s := startLagging(t, directory, false, transitionsAfterDay)
@@ -202,8 +203,9 @@ func TestALaggingListingIsNoReasonToArchive(t *testing.T) {
 	}
 }
 
-// The listing has another time than the upload, as that of a store whose clock was wrong.
-func TestALaggingListingIsNoReasonToAbortAnUpload(t *testing.T) {
+// A lagging listing is no reason to abort an upload. The listing has another time than the upload, as that of a
+// store whose clock was wrong.
+func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	for name, directory := range map[string]bool{"memory": false, "directory": true} {
 		t.Run(name, func(t *testing.T) {
 			s := startLagging(t, directory, false, "<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")

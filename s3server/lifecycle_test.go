@@ -45,6 +45,7 @@ func (s *store) midnight(t *testing.T, key string) time.Time {
 // inHours has days without midnights, so that a test does not depend on the time of day.
 var inHours = s3server.Config{LifecycleDay: time.Hour}
 
+// Lifecycle rules are kept.
 func TestLifecycleRulesAreKept(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
@@ -100,7 +101,8 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
 }
 
-func TestRefusedLifecycleRules(t *testing.T) {
+// These lifecycle rules are refused.
+func TestLifecycleRulesRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	document := "<LifecycleConfiguration>" + rule("", "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
 	response, body := s.vouched(t, "/photos?lifecycle", document)
@@ -111,7 +113,8 @@ func TestRefusedLifecycleRules(t *testing.T) {
 	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", errorIn(t, body).Message)
 }
 
-func TestObjectsExpireAtMidnight(t *testing.T) {
+// Objects expire at midnight.
+func TestLifecycleExpiresAtMidnight(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a/1", "x")
 	midnight := s.midnight(t, "a/1")
@@ -132,7 +135,8 @@ func TestObjectsExpireAtMidnight(t *testing.T) {
 	}
 }
 
-func TestFiltersOfLifecycleRules(t *testing.T) {
+// Filters select the objects of lifecycle rules.
+func TestLifecycleFilters(t *testing.T) {
 	const expire = "<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>"
 	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
 	for name, test := range map[string]struct {
@@ -165,7 +169,8 @@ func TestFiltersOfLifecycleRules(t *testing.T) {
 	}
 }
 
-func TestVersionsExpire(t *testing.T) {
+// Versions expire.
+func TestLifecycleExpiresVersions(t *testing.T) {
 	s := start(t, inHours)
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.live(t, rule("a", "<Expiration><Days>2</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
@@ -182,7 +187,8 @@ func TestVersionsExpire(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 5, "a marker, and two more versions are kept")
 }
 
-func TestDeleteMarkersExpire(t *testing.T) {
+// Delete markers expire.
+func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	s := start(t, inHours)
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	for _, key := range []string{"a", "b", "c"} {
@@ -200,7 +206,8 @@ func TestDeleteMarkersExpire(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 2)
 }
 
-func TestASweepKeepsWhatReplacedAVersionMeanwhile(t *testing.T) {
+// A sweep keeps a version that has replaced another one meanwhile.
+func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
 	suspended := types.BucketVersioningStatusSuspended
@@ -240,7 +247,8 @@ func TestASweepKeepsWhatReplacedAVersionMeanwhile(t *testing.T) {
 	}
 }
 
-func TestASweepEndsWithItsRules(t *testing.T) {
+// A sweep ends with its rules.
+func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	var s *store
 	s = start(t, s3server.Config{LifecycleDay: time.Hour, Notify: func(e s3server.Event) {
 		if e.Key == "a" {
@@ -258,7 +266,8 @@ func TestASweepEndsWithItsRules(t *testing.T) {
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
-func TestLockedVersionsDoNotExpire(t *testing.T) {
+// Locked versions do not expire.
+func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
@@ -274,7 +283,8 @@ func TestLockedVersionsDoNotExpire(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 2)
 }
 
-func TestObjectsAreTransitioned(t *testing.T) {
+// Objects are transitioned.
+func TestLifecycleTransitions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
 	class := func(key string) types.ObjectStorageClass {
 		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &key})
@@ -309,7 +319,8 @@ func TestObjectsAreTransitioned(t *testing.T) {
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"), "a rule with a size has no other")
 }
 
-func TestUploadsExpire(t *testing.T) {
+// Uploads expire.
+func TestLifecycleAbortsUploads(t *testing.T) {
 	s := start(t, inHours)
 	s.live(t, rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
 	output, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("a")})
@@ -327,7 +338,8 @@ func TestUploadsExpire(t *testing.T) {
 	require.Equal(t, "b", *left.Uploads[0].Key)
 }
 
-func TestResponsesTellWhenAnObjectExpires(t *testing.T) {
+// Responses have the time when an object expires.
+func TestLifecycleExpirationHeader(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour})
 	s.live(t, rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
@@ -345,7 +357,8 @@ func TestResponsesTellWhenAnObjectExpires(t *testing.T) {
 	require.Nil(t, put.Expiration)
 }
 
-func TestAServerRunsLifecycleRulesByItself(t *testing.T) {
+// A server runs lifecycle rules by itself.
+func TestLifecycleRunsByItself(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
 	s.put(t, "a", "x")
 	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))

@@ -45,7 +45,8 @@ func decoded(t *testing.T, name string) string {
 	return name
 }
 
-func TestListings(t *testing.T) {
+// Listings have prefixes, delimiters and pages.
+func TestListObjects(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
@@ -75,7 +76,8 @@ func TestListings(t *testing.T) {
 	}
 }
 
-func TestListingsHaveTheStorageClass(t *testing.T) {
+// Listings have the storage class.
+func TestListObjectsStorageClass(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	input := putInput("b", "x")
@@ -89,7 +91,8 @@ func TestListingsHaveTheStorageClass(t *testing.T) {
 	require.Equal(t, types.ObjectStorageClassStandardIa, page.Contents[1].StorageClass)
 }
 
-func TestEveryKeyIsListed(t *testing.T) {
+// Every key is listed.
+func TestListObjectsEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
@@ -101,7 +104,8 @@ func TestEveryKeyIsListed(t *testing.T) {
 	require.ErrorContains(t, err, "illegal character code", "one control character spoils a page without encoding, as on AWS")
 }
 
-func TestArgumentsOfAList(t *testing.T) {
+// These arguments of a listing are refused or corrected.
+func TestListObjectsArguments(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for range 3 {
 		s.put(t, "k", "x")
@@ -129,7 +133,7 @@ func TestArgumentsOfAList(t *testing.T) {
 }
 
 // These listings follow the source of SeaweedFS 4.44.
-func TestListingsLikeADirectoryTree(t *testing.T) {
+func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
@@ -170,7 +174,8 @@ func TestListingsLikeADirectoryTree(t *testing.T) {
 	}
 }
 
-func TestListingsNameTheRegionOfTheBucket(t *testing.T) {
+// Listings name the region of the bucket.
+func TestListObjectsRegion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "")
 	head, _ := s.signedSend(t, "HEAD", "/photos", "", nil)

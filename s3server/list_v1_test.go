@@ -46,7 +46,8 @@ func (s *store) listV1(t *testing.T, input s3.ListObjectsInput, n int32) (names 
 	}
 }
 
-func TestListingsOfVersion1(t *testing.T) {
+// Listings of version 1 have prefixes, delimiters and pages.
+func TestListObjectsV1(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
@@ -75,7 +76,8 @@ func TestListingsOfVersion1(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsListedByVersion1(t *testing.T) {
+// Every key is listed by version 1.
+func TestListObjectsV1EachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
@@ -83,7 +85,8 @@ func TestEveryKeyIsListedByVersion1(t *testing.T) {
 	require.Equal(t, slices.Sorted(slices.Values(everyKey)), s.listV1(t, s3.ListObjectsInput{}, 7))
 }
 
-func TestAPageOfVersion1(t *testing.T) {
+// A page of version 1 has its own elements.
+func TestListObjectsV1Page(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
 	response, body := s.signedSend(t, "GET", "/photos?encoding-type=url&prefix=a%20&marker=A%20B&max-keys=5000", "", nil)
@@ -123,7 +126,7 @@ func TestAPageOfVersion1(t *testing.T) {
 }
 
 // These listings follow the source of SeaweedFS 4.44.
-func TestListingsOfVersion1LikeADirectoryTree(t *testing.T) {
+func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")

@@ -43,7 +43,8 @@ func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *strin
 	return output.VersionId
 }
 
-func TestRetentionKeepsAVersion(t *testing.T) {
+// A retention keeps a version.
+func TestRetentionKeepsVersion(t *testing.T) {
 	s := startLocking(t)
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		key := string(mode)
@@ -74,8 +75,9 @@ func TestRetentionKeepsAVersion(t *testing.T) {
 	}
 }
 
-// Programs that empty any bucket send the header to other servers, which ignore it in a bucket without object lock.
-func TestABypassNeedsABucketWithObjectLock(t *testing.T) {
+// A bypass needs a bucket with object lock. Programs that empty any bucket send the header to other servers, which
+// ignore it in a bucket without object lock.
+func TestBypassNeedsObjectLock(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		for _, bypass := range []bool{false, true} {
 			t.Run(fmt.Sprintf("strict %t, bypass %t", strict, bypass), func(t *testing.T) {
@@ -99,6 +101,7 @@ func TestABypassNeedsABucketWithObjectLock(t *testing.T) {
 	}
 }
 
+// A retention can be extended.
 func TestRetentionCanBeExtended(t *testing.T) {
 	s := startLocking(t)
 	hours := func(n int) *time.Time { return aws.Time(s.clock.now().Add(time.Duration(n) * time.Hour)) }
@@ -136,7 +139,8 @@ func TestRetentionCanBeExtended(t *testing.T) {
 	}
 }
 
-func TestALegalHoldKeepsAVersion(t *testing.T) {
+// A legal hold keeps a version.
+func TestLegalHoldKeepsVersion(t *testing.T) {
 	s := startLocking(t)
 	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn})
 	require.NoError(t, err)
@@ -154,7 +158,8 @@ func TestALegalHoldKeepsAVersion(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchKey")
 }
 
-func TestRefusedLocks(t *testing.T) {
+// These locks are refused.
+func TestLocksRefused(t *testing.T) {
 	s := startLocking(t)
 	s.put(t, "k", "x")
 	s.lock(t, "k", types.ObjectLockModeGovernance)
@@ -218,7 +223,8 @@ func TestRefusedLocks(t *testing.T) {
 	failsWith(t, err, 400, "MalformedXML")
 }
 
-func TestADefaultRetentionLocksNewObjects(t *testing.T) {
+// A default retention locks new objects.
+func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	s := startLocking(t)
 	year := &types.ObjectLockConfiguration{
 		ObjectLockEnabled: types.ObjectLockEnabledEnabled,
@@ -241,7 +247,8 @@ func TestADefaultRetentionLocksNewObjects(t *testing.T) {
 	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
 }
 
-func TestBoto3WritesTrueWithACapital(t *testing.T) {
+// boto3 writes True with a capital.
+func TestLocksTakeTrueOfBoto3(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(o *s3.Options) {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Bucket-Object-Lock-Enabled", "True"))
@@ -250,7 +257,8 @@ func TestBoto3WritesTrueWithACapital(t *testing.T) {
 	s.lock(t, "k", types.ObjectLockModeGovernance)
 }
 
-func TestABucketWithoutLocksHasNoRetentions(t *testing.T) {
+// A bucket without locks has no retentions.
+func TestRetentionOfBucketWithoutLocks(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(bucket), Key: aws.String("k")})

@@ -65,7 +65,8 @@ func completeInput(key, upload string, parts ...types.CompletedPart) *s3.Complet
 	}
 }
 
-func TestPartsBecomeAnObject(t *testing.T) {
+// Parts become an object.
+func TestMultipartUpload(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
@@ -95,7 +96,8 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchUpload")
 }
 
-func TestRefusedCompletions(t *testing.T) {
+// These completions are refused.
+func TestCompleteRefuses(t *testing.T) {
 	var third types.CompletedPart // it is there, and not asked for
 	for name, test := range map[string]struct {
 		change func(*s3.CompleteMultipartUploadInput)
@@ -193,6 +195,7 @@ func TestRefusedCompletions(t *testing.T) {
 	}
 }
 
+// The checksums of parts are verified, and returned.
 func TestChecksumsOfParts(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "full", fullCRC32C)
@@ -234,6 +237,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	failsWith(t, err, 400, "InvalidRequest")
 }
 
+// A range has a checksum only if it is the whole object or a part.
 func TestChecksumsOfRanges(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -269,7 +273,8 @@ func TestChecksumsOfRanges(t *testing.T) {
 	}
 }
 
-func TestRefusedParts(t *testing.T) {
+// These parts are refused.
+func TestUploadPartRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
 	for name, test := range map[string]struct {
@@ -309,7 +314,8 @@ func TestRefusedParts(t *testing.T) {
 	}
 }
 
-func TestPartsAndUploadsAreListed(t *testing.T) {
+// Parts and uploads are listed.
+func TestListPartsAndUploads(t *testing.T) {
 	s := start(t, s3server.Config{})
 	var uploads []string
 	for _, key := range []string{"a/1", "a/2", "b", "b", "c d"} {
@@ -369,7 +375,8 @@ func TestPartsAndUploadsAreListed(t *testing.T) {
 	require.Equal(t, uploads[3], *rest.Uploads[0].UploadId)
 }
 
-func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
+// Parts with checksums have all numbers.
+func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	for strict, code := range map[bool]string{true: "InvalidPartOrder", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})
 		upload := s.begin(t, "k", compositeCRC32C)
@@ -392,7 +399,8 @@ func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
 	require.Equal(t, "last", read(t, two.Body), "a read counts the parts")
 }
 
-func TestTheChecksumOfAnUploadWithoutAnAlgorithmIsThatOfItsBytes(t *testing.T) {
+// The checksum of an upload without an algorithm is that of its bytes.
+func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})

@@ -61,7 +61,8 @@ func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 	return err
 }
 
-func TestNotificationConfigurationsAreKept(t *testing.T) {
+// Notification configurations are kept.
+func TestNotificationConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
 		output, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: aws.String(bucket)})
@@ -79,7 +80,8 @@ func TestNotificationConfigurationsAreKept(t *testing.T) {
 	require.Empty(t, get().TopicConfigurations)
 }
 
-func TestRefusedNotificationConfigurations(t *testing.T) {
+// These notification configurations are refused.
+func TestNotificationConfigurationRefused(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}, EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"}})
 	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
 	with := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
@@ -117,6 +119,7 @@ func TestRefusedNotificationConfigurations(t *testing.T) {
 	failsWith(t, s.notify(t, topic("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
 }
 
+// Requests have their events.
 func TestEventsOfRequests(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add})
@@ -185,6 +188,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Empty(t, box.take(), "a request that fails has no event")
 }
 
+// Events are filtered.
 func TestEventsAreFiltered(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add})
@@ -196,6 +200,7 @@ func TestEventsAreFiltered(t *testing.T) {
 	require.Equal(t, []string{"ObjectCreated:Put in/a.jpg", "ObjectCreated:Put in/a.png"}, box.take())
 }
 
+// Lifecycle rules have their events.
 func TestEventsOfLifecycleRules(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
@@ -212,7 +217,8 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
-func TestAnEventInJSON(t *testing.T) {
+// An event has its form in JSON.
+func TestEventJSON(t *testing.T) {
 	text, err := json.Marshal(s3server.Event{
 		Name:          "ObjectCreated:Put",
 		Time:          time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC),
@@ -252,7 +258,8 @@ func hook(t *testing.T, accept func(body string) int) string {
 	return server.URL
 }
 
-func TestAWebhookReceivesEvents(t *testing.T) {
+// A webhook receives events.
+func TestWebhookReceivesEvents(t *testing.T) {
 	bodies := make(chan string, 10)
 	s := start(t, s3server.Config{WebhookURL: hook(t, func(body string) int {
 		bodies <- body
@@ -272,7 +279,8 @@ func TestAWebhookReceivesEvents(t *testing.T) {
 	require.Zero(t, s.server.LostEvents())
 }
 
-func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
+// Events that wait are sent at the end.
+func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	var mu sync.Mutex
 	var bodies []string
 	started := make(chan bool, 10)
@@ -299,7 +307,8 @@ func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
 	require.Zero(t, server.LostEvents())
 }
 
-func TestAWebhookMustBeAURL(t *testing.T) {
+// A webhook must be a URL.
+func TestWebhookMustBeURL(t *testing.T) {
 	for _, address := range []string{"localhost:80", "ftp://localhost/", "http://", "http://[", "/events"} {
 		_, err := s3server.Start(s3server.Config{WebhookURL: address})
 		require.ErrorContains(t, err, "must be an http or https URL", address)

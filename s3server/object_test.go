@@ -21,7 +21,8 @@ var everyKey = []string{
 	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s", 300), strings.Repeat("k", 1024), "a\x01b", "a~b", "*", "(1)",
 }
 
-func TestEveryKeyIsReturnedUnchanged(t *testing.T) {
+// Every key is returned unchanged.
+func TestPutObjectEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "content of "+key)
@@ -31,7 +32,8 @@ func TestEveryKeyIsReturnedUnchanged(t *testing.T) {
 	}
 }
 
-func TestKeysThatS3Refuses(t *testing.T) {
+// These keys are refused, as S3 does.
+func TestPutObjectRefusesKeys(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for key, want := range map[string]string{
 		strings.Repeat("k", 1025): "KeyTooLongError",
@@ -46,7 +48,8 @@ func TestKeysThatS3Refuses(t *testing.T) {
 	require.Equal(t, []string{"a/../b"}, s.keys(t), "the key must stay in the bucket")
 }
 
-func TestAReadReturnsWhatWasWritten(t *testing.T) {
+// A read returns what was written.
+func TestGetObjectReturnsWrite(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "hello")
 	input.ContentType = aws.String("text/plain")
@@ -75,7 +78,8 @@ func TestAReadReturnsWhatWasWritten(t *testing.T) {
 	require.Nil(t, head.VersionId)
 }
 
-func TestLimitsOfAPut(t *testing.T) {
+// An object has limits.
+func TestPutObjectLimits(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "")
 	input.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
@@ -93,7 +97,8 @@ func TestLimitsOfAPut(t *testing.T) {
 	failsWith(t, err, 400, "InvalidStorageClass")
 }
 
-func TestConditionsOfAPut(t *testing.T) {
+// The conditions of a write hold.
+func TestConditionsOfPut(t *testing.T) {
 	for name, test := range map[string]struct {
 		key, none, match string
 		status           int
@@ -130,7 +135,8 @@ func TestConditionsOfAPut(t *testing.T) {
 	}
 }
 
-func TestOneOfManyCreatorsWins(t *testing.T) {
+// One of many creators wins.
+func TestPutObjectByManyCreators(t *testing.T) {
 	s := start(t, s3server.Config{})
 	var group sync.WaitGroup
 	won := make(chan string, 16)
@@ -149,7 +155,8 @@ func TestOneOfManyCreatorsWins(t *testing.T) {
 	require.Equal(t, <-won, s.get(t, "k"))
 }
 
-func TestConditionsOfARead(t *testing.T) {
+// The conditions of a read hold.
+func TestConditionsOfRead(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "content")
 	past := time.Now().Add(-time.Hour)
@@ -190,7 +197,8 @@ func TestConditionsOfARead(t *testing.T) {
 	}
 }
 
-func TestRanges(t *testing.T) {
+// A read has the bytes of its range.
+func TestGetObjectRanges(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	s.put(t, "empty", "")
@@ -228,7 +236,8 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestRangesOfAReplacedObject(t *testing.T) {
+// A range is that of one object, also if another one replaces it meanwhile.
+func TestGetObjectRangesOfReplacedObject(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -271,6 +280,7 @@ func TestRangesOfAReplacedObject(t *testing.T) {
 	}
 }
 
+// The checksums of an object are verified, and returned.
 func TestChecksums(t *testing.T) {
 	const content, crc32c = "123456789", "4waSgw=="
 	for name, test := range map[string]struct {
@@ -331,7 +341,8 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-func TestAnArchivedObjectIsNotRead(t *testing.T) {
+// An archived object is not read.
+func TestGetObjectArchived(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.StorageClass = types.StorageClassGlacier

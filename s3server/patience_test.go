@@ -41,8 +41,8 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 	}
 }
 
-// A client waits for a minute, and joining encrypted parts may take longer.
-func TestACompletionOutlivesItsClient(t *testing.T) {
+// A completion outlives its client. A client waits for a minute, and joining encrypted parts may take longer.
+func TestCompleteOutlivesClient(t *testing.T) {
 	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
@@ -74,7 +74,8 @@ func TestACompletionOutlivesItsClient(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestACompletionWithoutClientEndsWithItsServer(t *testing.T) {
+// A completion without a client ends with its server.
+func TestCompleteEndsWithServer(t *testing.T) {
 	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
@@ -103,7 +104,8 @@ func (d versionless) Describe() driver.Description {
 	return desc
 }
 
-func TestVersionsThatALayerHidesAreNotEnabled(t *testing.T) {
+// Versions that a layer hides are not enabled.
+func TestVersioningHiddenByLayer(t *testing.T) {
 	below := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(below, withoutVersions)})
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{

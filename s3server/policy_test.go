@@ -79,7 +79,8 @@ func statement(effect, action, resource, condition string) string {
 	return fmt.Sprintf(`{"Effect":%q,"Principal":"*","Action":%q,"Resource":%s%s}`, effect, action, resource, condition)
 }
 
-func TestPoliciesDecide(t *testing.T) {
+// Policies decide.
+func TestPolicyDecides(t *testing.T) {
 	type row struct {
 		statements   string // without the list's brackets
 		as           int
@@ -210,8 +211,8 @@ func TestPoliciesDecide(t *testing.T) {
 	}
 }
 
-// TestTheAgeOfASignatureIsJudged has signatures that are valid for longer than the policy wants.
-func TestTheAgeOfASignatureIsJudged(t *testing.T) {
+// The age of a signature is judged. The signatures are valid for longer than the policy wants.
+func TestPolicyJudgesSignatureAge(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
@@ -240,7 +241,8 @@ func TestTheAgeOfASignatureIsJudged(t *testing.T) {
 	}
 }
 
-func TestAHashInTheQueryIsNoHeaderForPolicies(t *testing.T) {
+// A hash in the query is no header for policies.
+func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
@@ -255,14 +257,16 @@ func TestAHashInTheQueryIsNoHeaderForPolicies(t *testing.T) {
 	require.Equal(t, 200, response.StatusCode, body)
 }
 
-func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
+// Policies that are not understood are refused.
+func TestPolicyRefused(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowing("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
 }
 
-func TestABucketWithoutAPolicyHasNoStatusOfOne(t *testing.T) {
+// A bucket without a policy has no status of one.
+func TestPolicyStatusMissing(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
@@ -271,7 +275,8 @@ func TestABucketWithoutAPolicyHasNoStatusOfOne(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchBucketPolicy")
 }
 
-func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
+// A policy is public by AWS's rule.
+func TestPolicyStatusIsAWSsRule(t *testing.T) {
 	s := start(t, s3server.Config{})
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowGet+`]}`), 403, "AccessDenied") // of the default public access block
 	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:GetObject", inKeys, "")+`]}`))
@@ -280,7 +285,8 @@ func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
 	require.False(t, *status.PolicyStatus.IsPublic)
 }
 
-func TestTagsOfADocumentAreJudged(t *testing.T) {
+// The tags in a document are judged.
+func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	s.put(t, "k", "content")
@@ -300,7 +306,8 @@ func TestTagsOfADocumentAreJudged(t *testing.T) {
 	failsWith(t, put(s.Client, "secret"), 403, "AccessDenied")
 }
 
-func TestTheLockInADocumentIsJudged(t *testing.T) {
+// The lock in a document is judged.
+func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	s := startLocking(t)
 	s.lock(t, "k", types.ObjectLockModeGovernance)
 	retain := func(mode types.ObjectLockRetentionMode, days int) error {
@@ -329,7 +336,8 @@ func TestTheLockInADocumentIsJudged(t *testing.T) {
 	failsWith(t, hold(types.ObjectLockLegalHoldStatusOff), 403, "AccessDenied")
 }
 
-func TestABatchIsJudgedByKey(t *testing.T) {
+// A batch is judged by key.
+func TestPolicyJudgesBatchByKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	for _, key := range []string{"a/1", "b/1"} {
@@ -354,7 +362,8 @@ func TestABatchIsJudgedByKey(t *testing.T) {
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 }
 
-func TestARestrictedBucketIsNotPublic(t *testing.T) {
+// A restricted bucket is not public.
+func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	s.put(t, "k", "content")
@@ -374,8 +383,8 @@ func TestARestrictedBucketIsNotPublic(t *testing.T) {
 	}
 }
 
-// The parts of an upload do not have the headers that began it.
-func TestAnUploadIsJudgedWhereItBegins(t *testing.T) {
+// An upload is judged where it begins. The parts of an upload do not have the headers that began it.
+func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	for name, statements := range map[string]string{
 		"encryption": allowing("s3:PutObject", inKeys, "") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
 		"a list":     allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),

@@ -37,7 +37,8 @@ func postNamed(t *testing.T, s *store, url string, fields map[string]string, fil
 	return s.send(t, "POST", url, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 }
 
-func TestFormsOfOtherAccountsPay(t *testing.T) {
+// Forms of other accounts pay.
+func TestFormOfOtherAccountPays(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
 		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
@@ -64,7 +65,8 @@ func TestFormsOfOtherAccountsPay(t *testing.T) {
 	require.Equal(t, 204, response.StatusCode, "the owner is not asked: %s", body)
 }
 
-func TestForms(t *testing.T) {
+// A form stores its file.
+func TestForm(t *testing.T) {
 	set := func(name, value string) func(map[string]string) {
 		return func(fields map[string]string) {
 			fields[name] = value
@@ -142,7 +144,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-func TestTheNameOfTheFileIsPutIntoEveryField(t *testing.T) {
+// The name of the file is put into every field.
+func TestFormReplacesFilename(t *testing.T) {
 	for name, test := range map[string]struct {
 		filename, field string
 		want            string // in the key and the metadata
@@ -177,7 +180,8 @@ func TestTheNameOfTheFileIsPutIntoEveryField(t *testing.T) {
 	}
 }
 
-func TestAFormWithAKeyThatIsNotUTF8IsRefused(t *testing.T) {
+// A form with a key that is not UTF-8 is refused.
+func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -192,7 +196,8 @@ func TestAFormWithAKeyThatIsNotUTF8IsRefused(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-func TestAFormHasItsChecksumAnswered(t *testing.T) {
+// The response to a form has its checksum.
+func TestFormReturnsChecksum(t *testing.T) {
 	s := start(t, s3server.Config{})
 	form := func(sum string) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},

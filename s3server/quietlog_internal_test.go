@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFailedAcceptsAreOneLineAMinute(t *testing.T) {
+// Failed accepts are one line a minute.
+func TestQuietLogOfFailedAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer
 		l := log.New(&quietLog{to: &buf}, "", 0)

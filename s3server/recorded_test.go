@@ -34,7 +34,7 @@ const emptyType = "the request had an empty Content-Type, which the recording do
 
 // The server gets the requests that others have sent to Amazon, in the same order, and responds as
 // Amazon did.
-func TestAmazonsRecordedRequests(t *testing.T) {
+func TestRecordedRequestsOfAmazon(t *testing.T) {
 	recording := recorded.GoCloud(t, recorded.Amazon)
 	var server *s3server.Handler
 	tokens := map[string]string{} // the server's continuation tokens, by Amazon's

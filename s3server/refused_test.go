@@ -37,7 +37,8 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	return response, read(t, response.Body)
 }
 
-// Amazon's errors have no element Resource, and a response to HEAD has the media type of the document that it lacks.
+// Errors are those of Amazon. Amazon's errors have no element Resource, and a response to HEAD has the media type
+// of the document that it lacks.
 func TestErrorsAreAmazons(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "GET", "/photos/missing", "", nil)
@@ -50,7 +51,8 @@ func TestErrorsAreAmazons(t *testing.T) {
 	require.Empty(t, body)
 }
 
-func TestRefusedRequests(t *testing.T) {
+// These requests are refused.
+func TestRequestsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	for name, test := range map[string]struct {
@@ -110,8 +112,8 @@ func TestRefusedRequests(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
-// s3cmd sends these settings without a digest, and AWS takes them.
-func TestSettingsThatNeedNoDigest(t *testing.T) {
+// These settings need no digest. s3cmd sends these settings without a digest, and AWS takes them.
+func TestSettingsWithoutDigest(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for path, document := range map[string]string{
 		"/photos?website":        "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>",
@@ -123,8 +125,9 @@ func TestSettingsThatNeedNoDigest(t *testing.T) {
 	}
 }
 
-// s3fs ends a document with a line break, and so does "curl --data-binary @file" with most files.
-func TestADocumentMayEndInWhatXMLAllows(t *testing.T) {
+// A document may end in white space. s3fs ends a document with a line break, and so does "curl --data-binary
+// @file" with most files.
+func TestDocumentMayEndInWhitespace(t *testing.T) {
 	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 	for end, status := range map[string]int{
 		"\n":                         200,
@@ -149,8 +152,8 @@ func TestADocumentMayEndInWhatXMLAllows(t *testing.T) {
 	}
 }
 
-// TestAPlusInAPathIsASpace tests a rule of S3 that differs from RFC 3986.
-func TestAPlusInAPathIsASpace(t *testing.T) {
+// A plus sign in a path is a space. This rule of S3 differs from RFC 3986.
+func TestKeyWithPlusIsSpace(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
 	require.Equal(t, 200, response.StatusCode, body)
@@ -161,6 +164,7 @@ func TestAPlusInAPathIsASpace(t *testing.T) {
 	require.Equal(t, "c d", s.server.Requests()[0].Key)
 }
 
+// Settings are returned unchanged.
 func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
@@ -192,7 +196,8 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	failsWith(t, err, 404, "OwnershipControlsNotFoundError")
 }
 
-func TestAFormRedirectsItsSender(t *testing.T) {
+// A form redirects its sender.
+func TestFormRedirectsSender(t *testing.T) {
 	s := start(t, s3server.Config{})
 	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
 		func(o *s3.PresignPostOptions) {

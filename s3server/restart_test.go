@@ -52,7 +52,8 @@ func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 	return inDirectory(t, d.path, c)
 }
 
-func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
+// A directory keeps everything for the next server.
+func TestDirectoryKeepsEverything(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ctx := t.Context()
 	_, err := d.store.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
@@ -138,7 +139,8 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	require.Equal(t, done.ChecksumCRC32C, second.ChecksumCRC32C)
 }
 
-func TestADirectoryKeepsLocks(t *testing.T) {
+// A directory keeps locks.
+func TestDirectoryKeepsLocks(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
@@ -166,7 +168,7 @@ func TestADirectoryKeepsLocks(t *testing.T) {
 }
 
 // Objects are files with their keys, in both directions, and records are not among them.
-func TestObjectsAreFiles(t *testing.T) {
+func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	etag := d.store.put(t, "folder/photo.jpg", "a photo")
 	upload := d.store.begin(t, "large")
@@ -212,7 +214,8 @@ func TestObjectsAreFiles(t *testing.T) {
 	}
 }
 
-func TestAnyKeyOfS3IsKept(t *testing.T) {
+// Any key of S3 is kept.
+func TestDirectoryKeepsAnyKey(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{
 		"a", "a/", "a//", "a//b", "a/b", "a/./b", "a/b/../c", "a/b.", "/", "//", "/a", " ", " a", "a ", "!%", "!%%s3server/bucket.json", "!%x",
@@ -247,7 +250,8 @@ func TestAnyKeyOfS3IsKept(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(d.path, bucket))
 }
 
-func TestPrefixesOfEscapedKeysAreListed(t *testing.T) {
+// Prefixes of escaped keys are listed.
+func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
 		d.store.put(t, key, "")
@@ -282,7 +286,8 @@ func unescape(t *testing.T, text string) string {
 	return plain
 }
 
-func TestADirectoryHasTheSettingsOfANewBucket(t *testing.T) {
+// A directory has the settings of a new bucket.
+func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	path := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
 	service, err := local.NewServiceDriver(path, local.Config{NoSync: true})
@@ -303,7 +308,8 @@ func TestADirectoryHasTheSettingsOfANewBucket(t *testing.T) {
 	}
 }
 
-func TestADirectoryKeepsVersionsForAllServers(t *testing.T) {
+// A directory keeps versions for all servers.
+func TestDirectoryKeepsVersions(t *testing.T) {
 	path := t.TempDir()
 	one := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
 	two := inDirectory(t, path, s3server.Config{})
@@ -337,7 +343,8 @@ func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (na
 	return names
 }
 
-func TestADirectoryListsAllKeysInPages(t *testing.T) {
+// A directory lists all keys in pages.
+func TestDirectoryListsPages(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{"//x", "/a", "/b", "...", "a .", "a//x", "a//y", "a/b", "tab\t", "tab\tb", "z"}
 	for _, key := range keys {
@@ -358,7 +365,7 @@ func TestADirectoryListsAllKeysInPages(t *testing.T) {
 }
 
 // Like the drivers, the server drops uploads that nobody continues for a week.
-func TestADirectoryDropsOldUploads(t *testing.T) {
+func TestDirectoryDropsOldUploads(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	d.store.Client = d.store.client(func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
@@ -387,7 +394,7 @@ func TestADirectoryDropsOldUploads(t *testing.T) {
 }
 
 // A server that is killed may leave the records of an upload whose object is there.
-func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
+func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	upload := d.store.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
 	part := d.store.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
@@ -421,7 +428,8 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 	require.Empty(t, left.Uploads)
 }
 
-func TestALockedVersionIsRestoredOnce(t *testing.T) {
+// A locked version is restored once.
+func TestRestoreObjectLockedVersion(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})

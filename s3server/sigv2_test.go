@@ -39,7 +39,7 @@ func serveAt(t *testing.T, c s3server.Config, at string, method, url string, hea
 
 // The signatures are those of the examples in AWS's manual, "Signing and authenticating
 // REST requests (signature version 2)".
-func TestHeaderSignaturesOfVersion2(t *testing.T) {
+func TestSignatureV2InHeader(t *testing.T) {
 	const host = "http://awsexamplebucket1.us-west-1.s3.amazonaws.com"
 	lenient := s3server.Config{Buckets: []string{"awsexamplebucket1"}, Domains: []string{"us-west-1.s3.amazonaws.com"}}
 	strict := lenient
@@ -84,7 +84,7 @@ func TestHeaderSignaturesOfVersion2(t *testing.T) {
 }
 
 // HTTP permits more than letters in the name of a header. It is signed as it is.
-func TestANameWithSignsIsSignedOfVersion2(t *testing.T) {
+func TestSignatureV2OfHeaderName(t *testing.T) {
 	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
 	mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 	mac.Write([]byte("PUT\n\n\n" + at + "\nx-amz-meta-a+b!:1\n/photos/k"))
@@ -96,7 +96,8 @@ func TestANameWithSignsIsSignedOfVersion2(t *testing.T) {
 	require.Equal(t, 200, w.Code, w.Body)
 }
 
-func TestASkewedClockRefusesSignaturesOfVersion2(t *testing.T) {
+// A skewed clock refuses signatures of version 2.
+func TestSignatureV2SkewedClock(t *testing.T) {
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	server := s3server.New(s3server.Config{Credentials: manualKeys, Now: func() time.Time { return when }, Buckets: []string{"photos"}})
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
@@ -127,7 +128,7 @@ func TestASkewedClockRefusesSignaturesOfVersion2(t *testing.T) {
 }
 
 // The URLs are those that boto3 1.37.9 makes at the start of 2026.
-func TestPresignedURLsOfVersion2(t *testing.T) {
+func TestPresignedURLV2(t *testing.T) {
 	const (
 		host = "http://127.0.0.1:9000"
 		get  = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
@@ -172,7 +173,8 @@ func TestPresignedURLsOfVersion2(t *testing.T) {
 	}
 }
 
-func TestAPolicyKnowsTheVersionOfASignature(t *testing.T) {
+// A policy knows the version of a signature.
+func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
 	now, err := time.Parse(time.RFC1123Z, at)
 	require.NoError(t, err)
@@ -205,7 +207,7 @@ func TestAPolicyKnowsTheVersionOfASignature(t *testing.T) {
 }
 
 // The policy of the form and its signature are those that boto3 makes.
-func TestFormsOfVersion2(t *testing.T) {
+func TestFormV2(t *testing.T) {
 	fields := func() map[string]string {
 		return map[string]string{
 			"key": "k", "AWSAccessKeyId": "AKIAIOSFODNN7EXAMPLE", "signature": "S6sQO6aBtUmuMBsdIffRWNASOcw=",

@@ -37,7 +37,8 @@ func setEnv(t *testing.T, server *s3server.Server) {
 	}
 }
 
-func TestTheEnvironmentIsAllThatAnSDKNeeds(t *testing.T) {
+// The environment is all that an SDK needs.
+func TestStartEnvironment(t *testing.T) {
 	for name, c := range map[string]s3server.Config{
 		"HTTP":                   {},
 		"TLS":                    {TLS: &tls.Config{}},
@@ -69,13 +70,15 @@ func TestTheEnvironmentIsAllThatAnSDKNeeds(t *testing.T) {
 	}
 }
 
-func TestTheAddressHasNoSecret(t *testing.T) {
+// The address has no secret.
+func TestStartURLHasNoSecret(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	require.NotContains(t, server.Address(bucket), server.Credentials().SecretKey)
 	require.NotContains(t, server.Address(bucket), server.Credentials().AccessKeyID)
 }
 
-func TestTheOwnCertificateIsForItsHosts(t *testing.T) {
+// The server's own certificate is for its hosts.
+func TestStartCertificateIsForHosts(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3.test"}, Addr: "127.0.0.1:0"})
 	for _, host := range []string{"127.0.0.1", "::1", "localhost", "photos.localhost", "s3.test", "photos.s3.test"} {
 		require.NoError(t, server.Certificate().VerifyHostname(host), host)
@@ -93,9 +96,9 @@ func TestTheOwnCertificateIsForItsHosts(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Clients with rustls refuse a server's certificate that may sign others, and those with OpenSSL and Node.js a wildcard
-// directly below a name without a dot.
-func TestAConnectionHasACertificateForItsHost(t *testing.T) {
+// A connection has a certificate for its host. Clients with rustls refuse a server's certificate that may sign
+// others, and those with OpenSSL and Node.js a wildcard directly below a name without a dot.
+func TestStartCertificateForHostOfConnection(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3"}, Addr: "127.0.0.1:0"})
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
@@ -117,7 +120,8 @@ func TestAConnectionHasACertificateForItsHost(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAGivenCertificateIsUsed(t *testing.T) {
+// A given certificate is used.
+func TestStartWithGivenCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
@@ -136,7 +140,8 @@ func TestAGivenCertificateIsUsed(t *testing.T) {
 	}
 }
 
-func TestStartFailsIfThePortIsTaken(t *testing.T) {
+// Start fails if the port is taken.
+func TestStartFailsIfPortIsTaken(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
@@ -156,7 +161,8 @@ func (*failedTest) Cleanup(func()) {}
 
 func (f *failedTest) Fatalf(format string, args ...any) { f.message = fmt.Sprintf(format, args...) }
 
-func TestAnUnspecifiedAddressHasALoopbackURL(t *testing.T) {
+// An unspecified address has a loopback URL.
+func TestStartUnspecifiedAddress(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Addr: ":0"})
 	require.True(t, strings.HasPrefix(server.URL, "http://127.0.0.1:"), server.URL)
 	response, err := server.Client().Get(server.URL)
@@ -164,7 +170,8 @@ func TestAnUnspecifiedAddressHasALoopbackURL(t *testing.T) {
 	read(t, response.Body)
 }
 
-func TestCloseEndsEveryConnection(t *testing.T) {
+// Close ends every connection.
+func TestCloseEndsConnections(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	silent, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
@@ -177,6 +184,7 @@ func TestCloseEndsEveryConnection(t *testing.T) {
 	require.Error(t, err)
 }
 
+// Shutdown waits for requests.
 func TestShutdownWaitsForRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Delay("PutObject", time.Second)) // on a busy machine, too, Busy is seen
@@ -210,7 +218,8 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	<-done
 }
 
-func TestTheRecordKeepsTheLatest(t *testing.T) {
+// The record keeps the latest requests.
+func TestRecordKeepsLatest(t *testing.T) {
 	s := start(t, s3server.Config{Record: 3})
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		s.put(t, key, "x")
@@ -234,8 +243,8 @@ func TestTheRecordKeepsTheLatest(t *testing.T) {
 	require.Equal(t, 1, none.Count("ListBuckets"))
 }
 
-// A test may call the handler with a request that no server has read.
-func TestARequestWithoutABodyIsLogged(t *testing.T) {
+// A request without a body is recorded. A test may call the handler with a request that no server has read.
+func TestRecordOfRequestWithoutBody(t *testing.T) {
 	var entries []s3server.Entry
 	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) {
 		entries = append(entries, e)
@@ -249,7 +258,8 @@ func TestARequestWithoutABodyIsLogged(t *testing.T) {
 	require.Nil(t, request.Body, "a handler does not change a request")
 }
 
-func TestTheServersClockIsItsDate(t *testing.T) {
+// The server's clock is its date.
+func TestDateIsServersClock(t *testing.T) {
 	now := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
 	response, _ := s.send(t, "GET", s.server.URL, nil, nil)

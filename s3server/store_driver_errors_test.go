@@ -88,8 +88,9 @@ func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) er
 	return d.Driver.SetTags(ctx, r)
 }
 
-// The permission may depend on the object. AccessDenied would end what the client may repeat.
-func TestAStoreThatFailsIsNotTakenForARefusal(t *testing.T) {
+// A store that fails is not taken for a refusal. The permission may depend on the object. AccessDenied would end
+// what the client may repeat.
+func TestStoreFailureIsNoRefusal(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service, Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -102,7 +103,8 @@ func TestAStoreThatFailsIsNotTakenForARefusal(t *testing.T) {
 	}
 }
 
-func TestAChangeOfAnObjectThatIsReplacedMeanwhileIsTriedAgain(t *testing.T) {
+// A change of an object that is replaced meanwhile is tried again.
+func TestStoreChangeOfReplacedObjectIsRepeated(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
@@ -116,7 +118,7 @@ func TestAChangeOfAnObjectThatIsReplacedMeanwhileIsTriedAgain(t *testing.T) {
 }
 
 // The log has the text of an SDK. A client gets the message of S3, without hosts and ids of the store.
-func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
+func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	logged := make(chan s3server.Entry, 100)
 	s := start(t, s3server.Config{Service: service, Log: func(e s3server.Entry) { logged <- e }})
@@ -157,7 +159,8 @@ func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
 	require.ErrorContains(t, err, "key must not be long (use a short one)", "the driver's own text stays")
 }
 
-func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
+// Errors of a store have codes of S3.
+func TestStoreErrorsHaveCodes(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
@@ -198,9 +201,9 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// The client of a completion whose response was lost asks again, this server or another one: the object may be another,
-// or removed, by now.
-func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
+// A completion is not repeated if the upload cannot be removed. The client of a completion whose response was lost
+// asks again, this server or another one: the object may be another, or removed, by now.
+func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	for _, row := range []struct {
 		name                string
 		fixedParts, another bool
@@ -251,7 +254,7 @@ func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
 }
 
 // Another client writes the object while staged parts become it, or the store's response is lost.
-func TestACompletionOfStagedPartsAmongOtherWrites(t *testing.T) {
+func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
@@ -283,8 +286,9 @@ func TestACompletionOfStagedPartsAmongOtherWrites(t *testing.T) {
 	}
 }
 
-// A restarted server knows from the object that an upload was completed.
-func TestARepeatedCompletionFailsIfTheObjectCannotBeRead(t *testing.T) {
+// A repeated completion fails if the object cannot be read. A restarted server knows from the object that an
+// upload was completed.
+func TestStoreCannotReadCompletedObject(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
@@ -329,7 +333,8 @@ func (d *overwritingDriver) Get(ctx context.Context, r *driver.GetRequest) (*sto
 	return d.Driver.Get(ctx, r)
 }
 
-func TestANullVersionThatIsReplacedMeanwhileIsFound(t *testing.T) {
+// A null version that is replaced meanwhile is found.
+func TestVersionNullReplacedIsFound(t *testing.T) {
 	service := &overwritingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)

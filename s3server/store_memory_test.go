@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestMemoryIsBoundedByMaxBytes(t *testing.T) {
+// Memory is bounded by MaxBytes.
+func TestMaxBytesBoundsMemory(t *testing.T) {
 	s := start(t, s3server.Config{MaxBytes: 100})
 	s.put(t, "a", strings.Repeat("a", 60))
 	_, err := s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 60)))

@@ -66,7 +66,8 @@ func allows(action, resource string) string {
 
 const inFolder = "arn:aws:s3:::photos/folder/*"
 
-func TestASessionHasTheRightsOfItsCallerAndItsPolicy(t *testing.T) {
+// A session has the rights of its caller and its policy.
+func TestSessionRights(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
@@ -109,7 +110,7 @@ func TestASessionHasTheRightsOfItsCallerAndItsPolicy(t *testing.T) {
 }
 
 // A session cannot use what the policy of the bucket permits to everybody.
-func TestTheSessionPolicyBindsEverywhere(t *testing.T) {
+func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "other", "content")
 	client := as(s, sessionOf(t, s, 0, allows("s3:PutObject", inFolder)))
@@ -142,7 +143,8 @@ func TestTheSessionPolicyBindsEverywhere(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestMissingKeysAreDeniedToASessionThatCannotList(t *testing.T) {
+// Missing keys are denied to a session that cannot list.
+func TestSessionMissingKeysAreDenied(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func(policy string) error {
 		_, err := as(
@@ -157,7 +159,8 @@ func TestMissingKeysAreDeniedToASessionThatCannotList(t *testing.T) {
 		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`), 404, "NoSuchKey")
 }
 
-func TestPresignedURLsAndFormsOfASession(t *testing.T) {
+// A session signs URLs and forms.
+func TestSessionPresignedURLsAndForms(t *testing.T) {
 	now := &clock{}
 	s := start(t, s3server.Config{Now: now.now})
 	s.put(t, "folder/k", "content")
@@ -229,7 +232,8 @@ func withoutPolicy(t *testing.T, content string) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-func TestAnAlteredSessionIsInvalid(t *testing.T) {
+// An altered session is invalid.
+func TestSessionAltered(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
 	valid := sessionOf(t, s, 0, allows("s3:GetObject", inFolder))
@@ -299,7 +303,7 @@ func TestAnAlteredSessionIsInvalid(t *testing.T) {
 }
 
 // Sessions are not stored: each server with the credential knows them.
-func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
+func TestSessionWorksInEachServer(t *testing.T) {
 	c := s3server.Config{Credentials: []s3server.Credential{twoAccounts[0]}}
 	first := start(t, c)
 	transport := sessionOf(t, first, 0, "")
@@ -339,6 +343,7 @@ func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
 	}
 }
 
+// AssumeRole refuses these requests.
 func TestAssumeRoleRefuses(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	transport := sessionOf(t, s, 0, "")
@@ -416,7 +421,8 @@ func TestAssumeRoleRefuses(t *testing.T) {
 	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
 }
 
-func TestTheResponseOfAssumeRole(t *testing.T) {
+// The response of AssumeRole has the elements of AWS.
+func TestAssumeRoleResponse(t *testing.T) {
 	now := &clock{}
 	s := start(t, s3server.Config{Now: now.now})
 	output, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{

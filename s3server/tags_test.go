@@ -23,6 +23,7 @@ func (s *store) tags(t *testing.T, key string) map[string]string {
 	return tags
 }
 
+// The tags of an object are kept, and removed.
 func TestTags(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=1&b%20c=%C3%A9+/&empty"})
@@ -51,7 +52,7 @@ func TestTags(t *testing.T) {
 }
 
 // A tag with the name of the server is nothing but a tag.
-func TestATagNamedLikeTheServerIsATag(t *testing.T) {
+func TestTagsNamedLikeServer(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	input := putInput("k", "content")
@@ -73,7 +74,8 @@ func TestATagNamedLikeTheServerIsATag(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-func TestRefusedTags(t *testing.T) {
+// These tags are refused.
+func TestTagsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "x")
 	const document = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
+// Buckets are in the names of hosts.
+func TestHostNamesBucket(t *testing.T) {
 	several := s3server.Config{Domains: []string{"s3.example.com", "example.org", "storage.internal"}}
 	for name, test := range map[string]struct {
 		config      s3server.Config
@@ -54,7 +55,8 @@ func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
 	}
 }
 
-func TestLocationsHaveTheSchemeAndTheStyleOfTheRequest(t *testing.T) {
+// Locations have the scheme and the style of the request.
+func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 	for name, test := range map[string]struct {
 		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
 		inHost   bool

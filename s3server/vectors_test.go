@@ -37,7 +37,8 @@ func answerTo(h http.Handler, method, url string, body io.Reader, header map[str
 	return w
 }
 
-func TestDocumentedHeaderSignature(t *testing.T) {
+// The signature of a header is that of AWS's documentation.
+func TestSignatureInHeaderAsDocumented(t *testing.T) {
 	w := answerTo(documented(), "GET", "http://examplebucket.s3.amazonaws.com/test.txt", nil, map[string]string{
 		"Range":                "bytes=0-9",
 		"X-Amz-Content-Sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -48,7 +49,8 @@ func TestDocumentedHeaderSignature(t *testing.T) {
 	require.Equal(t, "NoSuchKey", errorIn(t, w.Body.String()).Code, "the signature is right, the object is not there")
 }
 
-func TestDocumentedQuerySignature(t *testing.T) {
+// The signature of a query is that of AWS's documentation.
+func TestSignatureInQueryAsDocumented(t *testing.T) {
 	w := answerTo(documented(), "GET", "http://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256"+
 		"&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"+
 		"&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404", nil, nil)
@@ -68,7 +70,8 @@ func chunks(signatures ...string) string {
 	return b.String()
 }
 
-func TestDocumentedChunks(t *testing.T) {
+// The signatures of chunks are those of AWS's documentation.
+func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	body := chunks("ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
 		"0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
 		"b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9") + "\r\n"
@@ -90,7 +93,8 @@ func TestDocumentedChunks(t *testing.T) {
 	require.Equal(t, "SignatureDoesNotMatch", errorIn(t, send(changed).Body.String()).Code, "a byte that was not signed")
 }
 
-func TestDocumentedTrailer(t *testing.T) {
+// The signature of a trailer is that of AWS's documentation.
+func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 	body := chunks("b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
 		"1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
 		"2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992") +

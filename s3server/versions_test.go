@@ -66,6 +66,7 @@ func (s *store) versions(t *testing.T, n int32) (ids []string) {
 	return ids
 }
 
+// Versions are kept.
 func TestVersionsAreKept(t *testing.T) {
 	s := start(t, s3server.Config{})
 	require.Empty(t, s.putVersion(t, "k", "before"))
@@ -106,7 +107,8 @@ func TestVersionsAreKept(t *testing.T) {
 	s.remove(t, "k", two) // again
 }
 
-func TestSuspendedVersioning(t *testing.T) {
+// Suspended versioning replaces the null version.
+func TestVersioningSuspended(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	kept := s.putVersion(t, "k", "kept")
@@ -136,7 +138,8 @@ func TestSuspendedVersioning(t *testing.T) {
 	require.Equal(t, []string{newest, kept}, s.versions(t, 1))
 }
 
-func TestABucketThatIsSuspendedAtOnce(t *testing.T) {
+// A bucket may be suspended at once.
+func TestVersioningSuspendedAtOnce(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "before")
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
@@ -147,7 +150,8 @@ func TestABucketThatIsSuspendedAtOnce(t *testing.T) {
 	require.Equal(t, []string{"!null"}, s.versions(t, 9))
 }
 
-func TestDeleteMarkersAreVersions(t *testing.T) {
+// Delete markers are versions.
+func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	lone := *s.remove(t, "missing", "").VersionId
@@ -168,7 +172,8 @@ func TestDeleteMarkersAreVersions(t *testing.T) {
 	require.Equal(t, []string{"!" + first}, s.versions(t, 1))
 }
 
-func TestCreateOverAMarker(t *testing.T) {
+// A create over a delete marker succeeds.
+func TestPutObjectIfNoneMatchOverMarker(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.putVersion(t, "k", "one")
@@ -180,7 +185,8 @@ func TestCreateOverAMarker(t *testing.T) {
 	require.Equal(t, "two", s.get(t, "k"))
 }
 
-func TestAListingContinuesAfterAMissingVersion(t *testing.T) {
+// A listing continues after a missing version.
+func TestListVersionsAfterMissingVersion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	one := s.putVersion(t, "k", "1")
@@ -200,7 +206,8 @@ func TestAListingContinuesAfterAMissingVersion(t *testing.T) {
 	require.Equal(t, one, *page.Versions[0].VersionId)
 }
 
-func TestVersionsAreRolledUp(t *testing.T) {
+// Versions are rolled up.
+func TestListVersionsCommonPrefixes(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	for _, key := range []string{"a/1", "a/1", "a/2", "b", "b"} {
@@ -218,7 +225,8 @@ func TestVersionsAreRolledUp(t *testing.T) {
 	require.Equal(t, 2, versions)
 }
 
-func TestTheMarkerBelowARemovedVersionIsCurrent(t *testing.T) {
+// The marker below a removed version is current.
+func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	one := s.putVersion(t, "k", "one")
@@ -229,7 +237,8 @@ func TestTheMarkerBelowARemovedVersionIsCurrent(t *testing.T) {
 	require.Empty(t, s.keys(t), "the removed object is not back")
 }
 
-func TestRemovalsBesideWritesTellTheirMarkers(t *testing.T) {
+// Removals beside writes return their markers.
+func TestDeleteObjectBesideWrites(t *testing.T) {
 	for _, status := range []types.BucketVersioningStatus{types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
 		s := start(t, s3server.Config{})
 		s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -264,7 +273,8 @@ func TestRemovalsBesideWritesTellTheirMarkers(t *testing.T) {
 	}
 }
 
-func TestAListingBesideOverwritesHasTheNullVersion(t *testing.T) {
+// A listing beside overwrites has the null version.
+func TestListVersionsBesideOverwrites(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)

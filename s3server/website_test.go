@@ -38,7 +38,8 @@ func (s *store) visit(t *testing.T, method, path string) (*http.Response, string
 	return s.send(t, method, s.server.URL+path, nil, http.Header{"Host": {websiteHost}})
 }
 
-func TestAWebsite(t *testing.T) {
+// A website has an index and an error document.
+func TestWebsite(t *testing.T) {
 	const index, whenMissing = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "<ErrorDocument><Key>error.html</Key></ErrorDocument>"
 	rules := func(all string) string { return index + "<RoutingRules>" + all + "</RoutingRules>" }
 	ruled := func(condition, redirect string) string {
@@ -80,7 +81,8 @@ func TestAWebsite(t *testing.T) {
 	}
 }
 
-func TestObjectsOfAWebsiteRedirect(t *testing.T) {
+// Objects of a website redirect.
+func TestWebsiteObjectRedirects(t *testing.T) {
 	s := site(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>")
 	moved := putInput("old", "")
 	moved.WebsiteRedirectLocation = aws.String("/new")
@@ -99,7 +101,8 @@ func TestObjectsOfAWebsiteRedirect(t *testing.T) {
 	}
 }
 
-func TestARedirectionIsNotCopied(t *testing.T) {
+// A redirection is not copied.
+func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	s := start(t, s3server.Config{})
 	moved := putInput("old", "")
 	moved.WebsiteRedirectLocation = aws.String("/new")
@@ -123,7 +126,8 @@ func TestARedirectionIsNotCopied(t *testing.T) {
 	require.Equal(t, "/new", *output.WebsiteRedirectLocation, "that of the source stays")
 }
 
-func TestAWebsiteIsForEveryone(t *testing.T) {
+// A website is for everyone.
+func TestWebsiteIsForEveryone(t *testing.T) {
 	s := site(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
 	_, err := s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -142,7 +146,8 @@ func TestAWebsiteIsForEveryone(t *testing.T) {
 	require.Contains(t, body, "<li>Code: NoSuchBucket</li>")
 }
 
-func TestWebsiteConfigurations(t *testing.T) {
+// Website configurations are kept, or refused.
+func TestWebsiteConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration><ErrorDocument><Key>e</Key></ErrorDocument></WebsiteConfiguration>")
 	require.Equal(t, 400, response.StatusCode, body)

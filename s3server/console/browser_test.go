@@ -17,7 +17,8 @@ import (
 // A key may be anything.
 var hostile = []string{"<img src=x onerror=document.title='run'>", "a\u202egpj.exe", "javascript:alert(1)", "Größe & \"Form\" 'ä' ☕"}
 
-func TestTheConsoleInABrowser(t *testing.T) {
+// The console works in a browser.
+func TestConsoleInBrowser(t *testing.T) {
 	var requests console.Record
 	server := s3server.ForTest(t, s3server.Config{
 		Buckets:     []string{"empty", "many", "photos"},

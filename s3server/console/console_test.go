@@ -73,7 +73,8 @@ func (f *fixture) get(t *testing.T, target string, dst any) {
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), dst))
 }
 
-func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
+// Only the page of a caller with the credential is served.
+func TestConsoleNeedsCredential(t *testing.T) {
 	const fault = `{"error":"SlowDown"}`
 	readOnly := []s3server.Credential{{AccessKeyID: "root", SecretKey: secret, ReadOnly: true}}
 	host := func(name string) func(*http.Request) {
@@ -123,7 +124,8 @@ func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
 	}
 }
 
-func TestTheViewsShowWhatTheServerHas(t *testing.T) {
+// The views show the objects, uploads and requests of the server.
+func TestConsoleViews(t *testing.T) {
 	f := start(t, s3server.Config{})
 	b := f.server.Bucket("photos", storage.WithVersioning(true))
 	for _, key := range []string{"a/1", "a/2", "b", "<img src=x onerror=alert(1)>"} {
@@ -155,7 +157,8 @@ func TestTheViewsShowWhatTheServerHas(t *testing.T) {
 	require.Zero(t, f.server.Count(""), "looking is no request")
 }
 
-func TestListingsArePaged(t *testing.T) {
+// Listings are paged.
+func TestConsoleListingPages(t *testing.T) {
 	f := start(t, s3server.Config{})
 	b := f.server.Bucket("photos")
 	for i := range 250 {
@@ -192,8 +195,8 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 	return "/" + object.Download
 }
 
-// A browser keeps a file whose response ended as it should.
-func TestAnObjectThatCannotBeReadToItsEndIsNoFile(t *testing.T) {
+// An object that cannot be read to its end is no file. A browser keeps a file whose response ended as it should.
+func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	damage := faults.Corrupt(faults.Get, 0)
 	f := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), faults.New(damage).Layer())})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a", strings.NewReader("a text"))
@@ -210,7 +213,8 @@ func TestAnObjectThatCannotBeReadToItsEndIsNoFile(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 }
 
-func TestAnObjectIsAFileThatRunsNowhere(t *testing.T) {
+// An object is a file that runs nowhere.
+func TestConsoleFileRunsNowhere(t *testing.T) {
 	f := start(t, s3server.Config{})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
@@ -237,7 +241,8 @@ func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string
 	return list.Requests, w.Body.String()
 }
 
-func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
+// A failure is explained without secrets.
+func TestConsoleExplainsFailure(t *testing.T) {
 	f := start(t, s3server.Config{})
 	req := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
 	date := time.Now().UTC().Format("20060102T150405Z")
@@ -271,7 +276,8 @@ func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
 	require.Empty(t, all)
 }
 
-func TestARequestSaysThatAFaultSelectsIt(t *testing.T) {
+// A request says that a fault selects it.
+func TestConsoleRequestNamesFault(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, row := range []struct {
 		name  string
@@ -294,8 +300,9 @@ func TestARequestSaysThatAFaultSelectsIt(t *testing.T) {
 	}
 }
 
-// A policy of a form has the token of temporary credentials, and S3's message has the condition.
-func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
+// A failed condition of a form is explained without secrets. A policy of a form has the token of temporary
+// credentials, and S3's message has the condition.
+func TestConsoleExplainsFormCondition(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, condition := range []string{
 		`{"x-amz-security-token":"hidden-1"}`, `["eq","$X-Amz-Security-Token","hidden-2"]`,
@@ -329,8 +336,9 @@ func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
 	}
 }
 
-// The path and the method of a request are parts of its first line, which may be long.
-func TestTheRecordKeepsNoLineOfARequest(t *testing.T) {
+// The record keeps no line of a request. The path and the method of a request are parts of its first line, which
+// may be long.
+func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	line := "GET /photos/a?" + strings.Repeat("x", 1<<20)
 	var requests console.Record
 	freed := make(chan struct{})
@@ -348,8 +356,8 @@ func TestTheRecordKeepsNoLineOfARequest(t *testing.T) {
 	runtime.KeepAlive(&requests)
 }
 
-// A form of a GET could fill memory and disk.
-func TestLookingReadsNoBody(t *testing.T) {
+// The record keeps no body of a request. A form of a GET could fill memory and disk.
+func TestRecordKeepsNoBody(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, target := range []string{
 		"/api/buckets", "/api/list?bucket=photos", "/api/versions?bucket=photos", "/api/x/uploads?bucket=photos",
@@ -374,7 +382,8 @@ func (u unread) Read([]byte) (int, error) {
 
 func (unread) Close() error { return nil }
 
-func TestTheRecordIsBounded(t *testing.T) {
+// The record is bounded.
+func TestRecordIsBounded(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for i := range 150 {
 		f.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+strings.Repeat("ä", 5000), nil))
@@ -385,7 +394,8 @@ func TestTheRecordIsBounded(t *testing.T) {
 	require.Less(t, len(text), 100*2500)
 }
 
-func TestFaultsAreAddedAndRemoved(t *testing.T) {
+// Faults are added and removed.
+func TestConsoleAddsAndRemovesFaults(t *testing.T) {
 	f := start(t, s3server.Config{})
 	w := f.ask("POST", "/api/x/faults", `{"operation":"GetObject","error":"SlowDown"}`, nil)
 	require.Equal(t, 201, w.Code)

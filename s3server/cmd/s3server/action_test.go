@@ -42,7 +42,8 @@ func readAction(t *testing.T) (a action) {
 	return a
 }
 
-func TestTheActionUsesEachInputAndNoOther(t *testing.T) {
+// The action uses each input, and no other.
+func TestActionUsesEachInput(t *testing.T) {
 	a := readAction(t)
 	input := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
 	used := map[string]bool{}
@@ -115,7 +116,8 @@ func stopServer(t *testing.T, temporary string) {
 	}
 }
 
-func TestLaterStepsFindTheServerOfTheAction(t *testing.T) {
+// Later steps find the server of the action.
+func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	exported, output, err := runAction(t, map[string]string{"address": "127.0.0.1:0", "buckets": "photos"})
 	require.NoError(t, err, output)
 	require.Contains(t, output, "::add-mask::"+exported["AWS_SECRET_ACCESS_KEY"])
@@ -137,7 +139,8 @@ func TestLaterStepsFindTheServerOfTheAction(t *testing.T) {
 	require.Contains(t, string(log), "operation=ListBuckets")
 }
 
-func TestTheActionTellsWhyTheServerDoesNotStart(t *testing.T) {
+// The log of the action has the reason if the server does not start.
+func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
 	_, output, err := runAction(t, map[string]string{"address": "256.0.0.1:0"})
 	require.Error(t, err)
 	require.Contains(t, output, "::error::s3server: listen tcp")
@@ -147,7 +150,7 @@ func TestTheActionTellsWhyTheServerDoesNotStart(t *testing.T) {
 }
 
 // The documentation starts the program by a make rule.
-func TestTheMakefileOfTheManualIsARule(t *testing.T) {
+func TestMakefileOfManual(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
 	rule := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(text))

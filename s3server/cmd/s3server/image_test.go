@@ -45,7 +45,8 @@ func words(t *testing.T, list string) (all []string) {
 	return all
 }
 
-func TestTheImageHasOnlyFilesOfAPinnedBase(t *testing.T) {
+// The image has only files of a pinned base.
+func TestImageHasPinnedBase(t *testing.T) {
 	var bases []string
 	for _, i := range instructions(t) {
 		if i[0] == "FROM" {
@@ -57,7 +58,8 @@ func TestTheImageHasOnlyFilesOfAPinnedBase(t *testing.T) {
 	require.Equal(t, "scratch", bases[1])
 }
 
-func TestTheImageRunsAsNobody(t *testing.T) {
+// The image runs as nobody.
+func TestImageRunsAsNobody(t *testing.T) {
 	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, last(t, "USER"), "a number, which Kubernetes can check")
 	for _, i := range instructions(t) {
 		if i[0] == "COPY" && (strings.HasSuffix(i[1], " /data") || strings.HasSuffix(i[1], " /tmp")) {
@@ -66,7 +68,8 @@ func TestTheImageRunsAsNobody(t *testing.T) {
 	}
 }
 
-func TestTheProgramTakesTheArgumentsOfTheImage(t *testing.T) {
+// The program takes the arguments of the image.
+func TestImageArguments(t *testing.T) {
 	entry := words(t, last(t, "ENTRYPOINT"))
 	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entry)
 	require.Contains(t, strings.Fields(last(t, "EXPOSE")), "9000")
@@ -81,8 +84,9 @@ func TestTheProgramTakesTheArgumentsOfTheImage(t *testing.T) {
 	}
 }
 
-// The release names its tag, and docker warns of an argument that a Dockerfile does not have.
-func TestTheImageHasTheVersionOfTheRelease(t *testing.T) {
+// The image has the version of the release. The release names its tag, and docker warns of an argument that a
+// Dockerfile does not have.
+func TestImageVersion(t *testing.T) {
 	require.Contains(t, instructions(t), [2]string{"ARG", "VERSION="})
 	for _, i := range instructions(t) {
 		if strings.Contains(i[1], "go build") {
@@ -99,7 +103,8 @@ type step struct {
 	With map[string]any
 }
 
-func TestTheReleaseBuildsTheImages(t *testing.T) {
+// The release builds the images.
+func TestImageIsBuiltByRelease(t *testing.T) {
 	text, err := os.ReadFile("../../../.github/workflows/release.yml")
 	require.NoError(t, err)
 	var workflow struct {

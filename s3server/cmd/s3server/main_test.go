@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 
 func unset(string) (string, bool) { return "", false }
 
-func TestTheServerServesUntilItIsInterrupted(t *testing.T) {
+// The server serves until it is interrupted.
+func TestMainServesUntilInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	out, printed := io.Pipe()
 	var errs bytes.Buffer
@@ -46,7 +47,8 @@ func TestTheServerServesUntilItIsInterrupted(t *testing.T) {
 	require.Equal(t, exitFailure, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 }
 
-func TestTheVersionIsThatOfTheRelease(t *testing.T) {
+// The version is that of the release.
+func TestMainVersion(t *testing.T) {
 	release = "v1.2.3"
 	t.Cleanup(func() {
 		release = ""
@@ -56,7 +58,8 @@ func TestTheVersionIsThatOfTheRelease(t *testing.T) {
 	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, buf.String())
 }
 
-func TestExitCodes(t *testing.T) {
+// Each kind of failure has its exit code.
+func TestMainExitCodes(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		code int
@@ -82,8 +85,9 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// The image does not run as root: a folder of the host that it mounts belongs to another user.
-func TestADirectoryOfAnotherUserIsNamed(t *testing.T) {
+// The error names a directory of another user. The image does not run as root: a folder of the host that it mounts
+// belongs to another user.
+func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	closed := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
 	denied := &storage.Error{Code: storage.PermissionDenied, Err: closed}
 	require.ErrorContains(t, named(denied, "/data"), fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
@@ -92,7 +96,8 @@ func TestADirectoryOfAnotherUserIsNamed(t *testing.T) {
 	require.NoError(t, named(nil, "/data"))
 }
 
-func TestNamesOfTheProgramInTheImage(t *testing.T) {
+// The image starts the program by each name that MinIO's images have.
+func TestMainNamesInImage(t *testing.T) {
 	const live = "http://localhost:9000/minio/health/live"
 	health := func(url string) []string { return []string{"--health", url} }
 	for _, row := range []struct {
@@ -126,7 +131,7 @@ func TestNamesOfTheProgramInTheImage(t *testing.T) {
 
 // The modules of Testcontainers for MinIO start an image with these arguments and variables, and wait for a
 // line or for /minio/health/live.
-func TestTestcontainersForMinIOStartsTheProgram(t *testing.T) {
+func TestMainInTestcontainersForMinIO(t *testing.T) {
 	online := regexp.MustCompile(`(?m)^.*Status:         1 Online, 0 Offline..*$`)
 	for _, row := range []struct{ name, args, user, password string }{
 		{"Go", "server DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},

@@ -21,7 +21,8 @@ func known(canonicalID string) (string, bool) {
 	return "", false
 }
 
-func TestListsOfHeaders(t *testing.T) {
+// Access lists come in headers.
+func TestParseHeaders(t *testing.T) {
 	second := accounts.OwnerOf("2").ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 	for name, test := range map[string]struct {
@@ -67,7 +68,8 @@ func TestListsOfHeaders(t *testing.T) {
 	}
 }
 
-func TestABlockIgnoresPublicGrants(t *testing.T) {
+// A block ignores public grants.
+func TestBlockIgnoresPublicGrants(t *testing.T) {
 	list := acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}}
 	require.True(t, list.Public() && list.GrantsOthers("1"))
 	require.True(t, list.Gives(acl.PermitRead, "", &acl.Block{BlockPublicAcls: true}))

@@ -29,7 +29,8 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 	}
 }
 
-func TestOneMD5IsThatOfBothChecksums(t *testing.T) {
+// One MD5 is that of both checksums.
+func TestDigestAlsoSharesMD5(t *testing.T) {
 	d := NewDigest(ByName("CRC32"), true)
 	other := d.Also(ByName("CRC64NVME"))
 	for _, text := range []string{"", "hello, ", "world"} {

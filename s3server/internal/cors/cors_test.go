@@ -27,7 +27,8 @@ func parsed(document string) (*cors.Configuration, error) {
 
 func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>" }
 
-func TestRefusedConfigurations(t *testing.T) {
+// These configurations are refused.
+func TestConfigurationRefused(t *testing.T) {
 	for name, test := range map[string]struct{ document, code string }{
 		"no rule":                {"", "MalformedXML"},
 		"too many rules":         {strings.Repeat(rule(anyGet), 101), "MalformedXML"},
@@ -49,7 +50,8 @@ func TestRefusedConfigurations(t *testing.T) {
 	}
 }
 
-func TestRules(t *testing.T) {
+// A rule matches its origins, methods and headers.
+func TestRulesMatch(t *testing.T) {
 	c := parse(t, rule("<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>")+
 		rule("<ID>all</ID>"+anyGet))
 	require.NoError(t, c.Check())
@@ -77,7 +79,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
+// A response has the headers of its rule.
+func TestRuleHeaders(t *testing.T) {
 	for name, test := range map[string]struct {
 		rule   string
 		header http.Header

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// A new field of an object that a driver does not get would be forgotten.
-func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
+// Every field of an object is kept. A new field of an object that a driver does not get would be forgotten.
+func TestObjectKeepsEachField(t *testing.T) {
 	ctx := t.Context()
 	s := storeOfPhotos(t)
 	require.NoError(t, s.ChangeBucket(ctx, "photos", func(b *state.Bucket) error {

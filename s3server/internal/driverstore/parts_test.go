@@ -31,8 +31,9 @@ func (r *waitingReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// If clients of other parts waited for each other, this test would not end.
-func TestPartsOfSlowClientsHoldUpNoOthers(t *testing.T) {
+// Parts of slow clients hold up no others. If clients of other parts waited for each other, this test would not
+// end.
+func TestPutPartOfSlowClients(t *testing.T) {
 	s := storeOfPhotos(t)
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	require.NoError(t, s.BeginUpload(t.Context(), u))
@@ -78,8 +79,9 @@ func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error
 	return d.Driver.Delete(ctx, r)
 }
 
-// If the records of parts were removed one after the other, this test would not end.
-func TestRecordsOfPartsAreRemovedSeveralAtATime(t *testing.T) {
+// The records of parts are removed several at a time. If the records of parts were removed one after the other,
+// this test would not end.
+func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	s := New(Config{Service: pairedRemovals{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}, Now: time.Now, Account: "1", Region: "us-east-1"})
 	t.Cleanup(s.Close)
@@ -118,8 +120,8 @@ func (d stagingDriver) Describe() driver.Description {
 	return desc
 }
 
-// The driver does not know an upload whose parts are staged.
-func TestASweepLeavesUploadsWhosePartsAreStaged(t *testing.T) {
+// A sweep leaves uploads whose parts are staged. The driver does not know an upload whose parts are staged.
+func TestSweepLeavesStagedUploads(t *testing.T) {
 	s := New(Config{Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})}, Now: time.Now, Account: "1", Region: "us-east-1"})
 	t.Cleanup(s.Close)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})

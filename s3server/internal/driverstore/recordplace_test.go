@@ -109,7 +109,8 @@ func copyRecords(t *testing.T, from, to *records) {
 	}
 }
 
-func TestRecordsOfACopiedBucketMeanNothing(t *testing.T) {
+// Records of a copied bucket mean nothing.
+func TestRecordsOfCopiedBucket(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
 			s := storeOf(t, place(t), "photos", "archive")
@@ -136,7 +137,8 @@ func TestRecordsOfACopiedBucketMeanNothing(t *testing.T) {
 	}
 }
 
-func TestASweepRemovesOnlyRecords(t *testing.T) {
+// A sweep removes only records.
+func TestSweepRemovesOnlyRecords(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
 			s := storeOf(t, place(t), "photos", "other")
@@ -163,8 +165,9 @@ func TestASweepRemovesOnlyRecords(t *testing.T) {
 	}
 }
 
-// The prefix of the records is no proof that another program did not write there.
-func TestABucketWithMoreThanRecordsIsNotEmpty(t *testing.T) {
+// A bucket with more than records is not empty. The prefix of the records is no proof that another program did not
+// write there.
+func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	for name, versioned := range map[string]bool{"without versions": false, "with versions": true} {
 		t.Run(name, func(t *testing.T) {
 			s := storeOf(t, onlyObjects{memstore.NewServiceDriver(memstore.ServiceConfig{})}, "photos")
@@ -187,7 +190,8 @@ func TestABucketWithMoreThanRecordsIsNotEmpty(t *testing.T) {
 	}
 }
 
-func TestTheRulesOfACopiedBucketRemoveNothing(t *testing.T) {
+// The rules of a copied bucket remove nothing.
+func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	for name, place := range placesOfRecords {
 		if name == "staged parts" { // a gateway takes no rules
 			continue
@@ -223,7 +227,8 @@ func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage
 	return page, err
 }
 
-func TestAnUploadIsNotDroppedBecauseAListingLags(t *testing.T) {
+// An upload is not dropped because a listing lags.
+func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 	ahead := time.Duration(0)
 	now := func() time.Time { return time.Now().UTC().Add(ahead) }
 	for name, service := range map[string]driver.ServiceDriver{

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A request uses it while another one enables versioning.
-func TestADescriptionDoesNotChangeWhileItIsUsed(t *testing.T) {
+// A description does not change while it is used. A request uses it while another one enables versioning.
+func TestDescribeDoesNotChangeWhileUsed(t *testing.T) {
 	s := storeOfPhotos(t)
 	b, settings, err := s.bucketOf(t.Context(), "photos")
 	require.NoError(t, err)
@@ -26,8 +26,9 @@ func TestADescriptionDoesNotChangeWhileItIsUsed(t *testing.T) {
 	require.Equal(t, features, used.Features)
 }
 
-// A mirror has the objects in a second store. That lacks the settings of a bucket that the server did not make.
-func TestABucketKeepsItsSettingsWhileTheStoreIsDown(t *testing.T) {
+// A bucket keeps its settings while the store is down. A mirror has the objects in a second store. That lacks the
+// settings of a bucket that the server did not make.
+func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	ctx := t.Context()
 	s := storeOfPhotos(t)
 	b, settings, err := s.bucketOf(ctx, "photos")

@@ -136,8 +136,9 @@ func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return c.Driver.List(ctx, r)
 }
 
-// A server asks a directory for the attributes of each entry, and a provider sends each entry.
-func TestAFullPageDoesNotListAnotherOne(t *testing.T) {
+// A full page does not list another one. A server asks a directory for the attributes of each entry, and a
+// provider sends each entry.
+func TestListFullPage(t *testing.T) {
 	var keys []string
 	for i := range 3 * pageLimit {
 		keys = append(keys, fmt.Sprintf("%04d", i))
@@ -173,7 +174,8 @@ func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*stor
 	return c.Driver.Head(ctx, r)
 }
 
-func TestOnlyAnEventAsksWhatARemovalRemoves(t *testing.T) {
+// Only an event asks what a removal removes.
+func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
 	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
@@ -202,7 +204,8 @@ func (c *countedVersions) ListVersions(ctx context.Context, r *driver.ListReques
 	return page, err
 }
 
-func TestAListingOfVersionsPassesOverFolders(t *testing.T) {
+// A listing of versions passes over folders.
+func TestListVersionsPassesOverFolders(t *testing.T) {
 	keys := []string{"x//y", "z"}
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
@@ -253,7 +256,8 @@ func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return d.Driver.ListVersions(ctx, r)
 }
 
-func TestADriverNeedNotTakeADelimiterOrAStartInListVersions(t *testing.T) {
+// A driver need not take a delimiter or a start in ListVersions.
+func TestListVersionsWithoutDelimiterOrStart(t *testing.T) {
 	service := plainService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := storeOfKeys(t, service, true, []string{"a", "b/1", "b/2", "c"})
 	for _, delimiter := range []string{"", "/"} {
@@ -277,7 +281,8 @@ func hostileKey(random *rand.Rand) string {
 	return key
 }
 
-func TestListingsOfHostileKeysAreInByteOrder(t *testing.T) {
+// Listings of hostile keys are in byte order.
+func TestListHostileKeysInByteOrder(t *testing.T) {
 	services := map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": func(t *testing.T) driver.ServiceDriver {
 			service, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
@@ -341,8 +346,8 @@ func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) 
 	}
 }
 
-// MinIO refuses to start after the others.
-func TestAListingStartsAfterWhatADriverCanHave(t *testing.T) {
+// A listing starts after a key that a driver can have. MinIO refuses to start after the others.
+func TestListStartsAfterPossibleKey(t *testing.T) {
 	for key, want := range map[string]string{
 		"a/b.": "a/b.", "..a/.b/...": "..a/.b/...", "a/..": "a/", "a/./b": "a/", "..": "", "./a": "", "a\x01b": "a", "a/\xff": "a/",
 	} {

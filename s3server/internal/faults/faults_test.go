@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/faults"
 )
 
-func TestTriggers(t *testing.T) {
+// A trigger selects requests.
+func TestTriggerMatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		trigger                faults.Trigger
 		operation, bucket, key string
@@ -41,7 +42,8 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
-func TestTheFirstFaultApplies(t *testing.T) {
+// The first fault applies.
+func TestSelectFirstFault(t *testing.T) {
 	l := faults.New[string](time.Now)
 	first := l.Add(faults.Trigger{Operation: "GetObject"}, "first")
 	second := l.Add(faults.Trigger{}, "second")

@@ -12,7 +12,8 @@ import (
 
 func encoded(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }
 
-func TestRefusedPolicies(t *testing.T) {
+// These policies are refused.
+func TestParseRefuses(t *testing.T) {
 	for name, policy := range map[string]string{
 		"no base64":     "{}",
 		"no JSON":       encoded("policy"),
@@ -28,7 +29,8 @@ func TestRefusedPolicies(t *testing.T) {
 	}
 }
 
-func TestConditions(t *testing.T) {
+// The conditions of a policy hold for the fields of a form.
+func TestPolicyConditions(t *testing.T) {
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
 	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
@@ -61,7 +63,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestATypeMayBeAList(t *testing.T) {
+// A type may be a list.
+func TestPolicyTypeMayBeList(t *testing.T) {
 	for name, test := range map[string]struct {
 		value   string
 		allowed bool
@@ -81,7 +84,8 @@ func TestATypeMayBeAList(t *testing.T) {
 	}
 }
 
-func TestTheSmallestRangeOfSizesCounts(t *testing.T) {
+// The smallest range of sizes counts.
+func TestPolicySmallestRangeOfSizes(t *testing.T) {
 	p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",1,50],["content-length-range",5,200]]}`))
 	require.NoError(t, err)
 	sizes, err := p.Check(nil, nil, "photos", formpolicy.Sizes{Most: 100})

@@ -34,7 +34,8 @@ func check(t *testing.T, code string, err error) {
 	require.True(t, s3error.Is(err, code), err)
 }
 
-func TestConditionsOfReads(t *testing.T) {
+// The headers of a read have conditions.
+func TestReadConditions(t *testing.T) {
 	before := written.Add(-time.Hour).Format(http.TimeFormat)
 	after := written.Add(time.Hour).Format(http.TimeFormat)
 	for name, test := range map[string]struct {
@@ -66,7 +67,8 @@ func TestConditionsOfReads(t *testing.T) {
 	}
 }
 
-func TestConditionsOfWrites(t *testing.T) {
+// The headers of a write have conditions.
+func TestWriteConditions(t *testing.T) {
 	for name, test := range map[string]struct {
 		header    http.Header
 		condition state.WriteCondition
@@ -93,7 +95,8 @@ func TestConditionsOfWrites(t *testing.T) {
 	}
 }
 
-func TestNoConditionsOfWrites(t *testing.T) {
+// An operation that takes no condition refuses one.
+func TestNoWriteCondition(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
 		code   string
@@ -108,7 +111,8 @@ func TestNoConditionsOfWrites(t *testing.T) {
 	}
 }
 
-func TestLocks(t *testing.T) {
+// The headers have a lock, or are refused.
+func TestLockOfHeaders(t *testing.T) {
 	later := "2026-03-02T00:00:00Z"
 	now := written
 	for name, test := range map[string]struct {
@@ -161,7 +165,8 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-func TestHeadersOfOperations(t *testing.T) {
+// Each operation has its headers.
+func TestOperationHeaders(t *testing.T) {
 	for name, test := range map[string]struct {
 		operation, header string
 		code, strict      string // of the error, if the server is lenient or strict

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestALockIsHeldOnceAndTakesNoMemoryAfterwards(t *testing.T) {
+// A lock is held once, and takes no memory afterwards.
+func TestLockIsHeldOnce(t *testing.T) {
 	var locks Locks
 	var group sync.WaitGroup
 	held := map[string]*int{"a": new(0), "b": new(0)}
@@ -29,8 +30,8 @@ func TestALockIsHeldOnceAndTakesNoMemoryAfterwards(t *testing.T) {
 	require.Empty(t, locks.all)
 }
 
-// If the names shared a lock, this test would not end.
-func TestOtherNamesAreNotHeldUp(t *testing.T) {
+// Other names are not held up. If the names shared a lock, this test would not end.
+func TestLockOfOtherName(t *testing.T) {
 	var locks Locks
 	for _, name := range []string{"a", "b"} {
 		unlock, err := locks.Lock(t.Context(), name)

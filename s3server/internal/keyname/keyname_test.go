@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestKeysAreEscapedReversibly(t *testing.T) {
+// Keys are escaped reversibly.
+func TestEscapeIsReversible(t *testing.T) {
 	for key, want := range map[string]string{
 		"a/b.txt":     "a/b.txt",
 		"100%.txt":    "100%.txt",
@@ -42,7 +43,7 @@ func TestKeysAreEscapedReversibly(t *testing.T) {
 }
 
 // A gateway has the names that other tools give, as far as the provider can have them.
-func TestAGatewayEscapesOnlyWhatAProviderCannotHave(t *testing.T) {
+func TestEscapeOfGateway(t *testing.T) {
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}
 	azure := Naming{Empty: true, Slash: true}

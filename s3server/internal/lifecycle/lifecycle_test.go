@@ -31,7 +31,8 @@ func parse(rules string) (*lifecycle.Configuration, error) {
 	return c, c.Check()
 }
 
-func TestRefusedRules(t *testing.T) {
+// These rules are refused.
+func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
 	for name, test := range map[string]struct{ rules, code, message string }{
@@ -80,7 +81,8 @@ func at(d time.Duration) lifecycle.Clock {
 	return lifecycle.Clock{Now: written.Add(d), Day: lifecycle.FullDay}
 }
 
-func TestFilters(t *testing.T) {
+// A filter selects objects.
+func TestRuleFilters(t *testing.T) {
 	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
 	versions := map[string]lifecycle.Version{
 		"large":        {Size: 6},
@@ -120,7 +122,8 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestActions(t *testing.T) {
+// The actions are those of the rules.
+func TestRuleActions(t *testing.T) {
 	const kib = 1 << 10
 	current := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written}
 	older := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written.Add(-time.Hour)}
@@ -163,7 +166,8 @@ func TestActions(t *testing.T) {
 	}
 }
 
-func TestTheEarliestRuleEndsAnUpload(t *testing.T) {
+// The earliest rule ends an upload.
+func TestRulesEarliestEndsUpload(t *testing.T) {
 	abort := func(days string) string {
 		return "<AbortIncompleteMultipartUpload><DaysAfterInitiation>" + days + "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
 	}

@@ -25,7 +25,8 @@ func textBody(text string, size int64) *state.Body {
 	return b
 }
 
-func TestALongBodyIsStoredInPieces(t *testing.T) {
+// A long body is stored in pieces.
+func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	for _, row := range []struct {
 		name       string
 		sent, size int64

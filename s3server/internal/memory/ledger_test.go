@@ -31,7 +31,8 @@ func emptyBody() *state.Body {
 	return &state.Body{From: http.NoBody, Digest: d, Check: func() error { return nil }}
 }
 
-func TestEntriesWithoutBytesAreBounded(t *testing.T) {
+// Entries without bytes are bounded.
+func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Repeat("x", 1000)
 	for name, make := range map[string]func(s *Store) error{
@@ -96,7 +97,8 @@ func TestEntriesWithoutBytesAreBounded(t *testing.T) {
 	}
 }
 
-func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
+// The ledger is empty after everything is removed.
+func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	ctx := context.Background()
 	s := memoryOf(t, 0)
 	remove := func(key, id string) {

@@ -65,7 +65,8 @@ func expected(l state.Listing, keys []string) (all []string) {
 	return all
 }
 
-func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
+// The pages of a listing show each entry once.
+func TestListPages(t *testing.T) {
 	ctx := context.Background()
 	const seed = 7
 	random := rand.New(rand.NewPCG(seed, seed))
@@ -127,7 +128,7 @@ func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
 }
 
 // A listing that read another key below a common prefix than the first would panic: it has no version.
-func TestAListingReadsOneKeyOfACommonPrefix(t *testing.T) {
+func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 	s := memoryOf(t, 0)
 	require.NoError(t, s.locked("photos", func(b *memoryBucket) error {
 		for i := range 1000 {

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// TestUnusedBlobsAreReleased counts the bytes that the store holds.
-func TestUnusedBlobsAreReleased(t *testing.T) {
+// Unused blobs are released. The test counts the bytes that the store holds.
+func TestBlobsUnusedAreReleased(t *testing.T) {
 	ctx := t.Context()
 	s := memoryOf(t, 0)
 	put := func(key, text string) error {

@@ -29,7 +29,8 @@ func parse(document string) (*notification.Configuration, error) {
 	return c, c.Check()
 }
 
-func TestRefusedConfigurations(t *testing.T) {
+// These configurations are refused.
+func TestConfigurationRefused(t *testing.T) {
 	for name, test := range map[string]struct{ document, code, message string }{
 		"an unknown element":  {"<X/>", "MalformedXML", ""},
 		"EventBridge":         {"<EventBridgeConfiguration/>", "NotImplemented", ""},
@@ -52,7 +53,8 @@ func TestRefusedConfigurations(t *testing.T) {
 	}
 }
 
-func TestMatches(t *testing.T) {
+// A rule matches events.
+func TestRuleMatches(t *testing.T) {
 	const both = "<FilterRule><Name>PREFIX</Name><Value>a/</Value></FilterRule><FilterRule><Name>suffix</Name><Value>.txt</Value></FilterRule>"
 	for name, test := range map[string]struct {
 		document, event, key string
@@ -78,7 +80,8 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-func TestARuleWithoutAnIDGetsOne(t *testing.T) {
+// A rule without an ID gets one.
+func TestParseAddsID(t *testing.T) {
 	c, err := parse(with(arn + event))
 	require.NoError(t, err)
 	require.NotEmpty(t, c.All()[0].ID)

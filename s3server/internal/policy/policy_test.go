@@ -41,7 +41,8 @@ func document(statements string) []byte {
 	return []byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`)
 }
 
-func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
+// Policies that are not understood are refused.
+func TestParseRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ statements, code string }{
 		"an unknown key":               {denying("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`), "MalformedPolicy"},
 		"an unknown operator":          {denying("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`), "MalformedPolicy"},
@@ -99,7 +100,8 @@ func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
 	}
 }
 
-func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
+// A policy is public by AWS's rule.
+func TestPublicIsAWSsRule(t *testing.T) {
 	for name, test := range map[string]struct {
 		statement string
 		public    bool
@@ -123,7 +125,7 @@ func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
 	}
 }
 
-// TestConditions asks whether an Allow with a condition applies to a request.
+// An Allow with a condition applies to some requests.
 func TestConditions(t *testing.T) {
 	request := func(change func(r *policy.Request)) *policy.Request {
 		r := &policy.Request{
@@ -192,7 +194,8 @@ func TestConditions(t *testing.T) {
 	require.False(t, allowed || denied)
 }
 
-func TestTheAgeOfASignature(t *testing.T) {
+// A condition limits the age of a signature.
+func TestConditionOfSignatureAge(t *testing.T) {
 	for name, test := range map[string]struct {
 		algorithm, at, condition string
 		applies                  bool
@@ -218,6 +221,7 @@ func TestTheAgeOfASignature(t *testing.T) {
 	}
 }
 
+// Versions have actions of their own.
 func TestActionsOfVersions(t *testing.T) {
 	for from, to := range policy.VersionActions {
 		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)

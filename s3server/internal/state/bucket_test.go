@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// A setting that has no JSON would be forgotten by a restart.
-func TestEverySettingIsStored(t *testing.T) {
+// Every setting is stored. A setting that has no JSON would be forgotten by a restart.
+func TestBucketStoresEachSetting(t *testing.T) {
 	b := &Bucket{Name: "photos", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	parse := func(document string, v any) {
 		require.NoError(t, xml.Unmarshal([]byte(document), v))

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAWebhookIsRetried(t *testing.T) {
+// A webhook is retried.
+func TestWebhookRetries(t *testing.T) {
 	for name, test := range map[string]struct {
 		failures  int // of the first attempts
 		events    int
@@ -45,7 +46,8 @@ func TestAWebhookIsRetried(t *testing.T) {
 	}
 }
 
-func TestAWebhookIsNotRedirected(t *testing.T) {
+// A webhook is not redirected.
+func TestWebhookIsNotRedirected(t *testing.T) {
 	elsewhere := 0
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		elsewhere++
@@ -62,7 +64,8 @@ func TestAWebhookIsNotRedirected(t *testing.T) {
 	}
 }
 
-func TestTheQueueOfAWebhookIsBounded(t *testing.T) {
+// The queue of a webhook is bounded.
+func TestWebhookQueueIsBounded(t *testing.T) {
 	w := New("http://127.0.0.1:1")
 	for range webhookQueue + 5 {
 		w.Push([]byte("x"))

@@ -28,7 +28,8 @@ func parsed(document string) (*website.Configuration, error) {
 	return c, xmldoc.Parse([]byte("<WebsiteConfiguration>"+document+"</WebsiteConfiguration>"), c)
 }
 
-func TestRefusedConfigurations(t *testing.T) {
+// These configurations are refused.
+func TestConfigurationRefused(t *testing.T) {
 	for name, test := range map[string]struct{ document, code string }{
 		"a slash in the index":      {"<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>", "InvalidArgument"},
 		"an empty index":            {"<IndexDocument><Suffix></Suffix></IndexDocument>", "InvalidArgument"},
@@ -53,7 +54,8 @@ func TestRefusedConfigurations(t *testing.T) {
 	}
 }
 
-func TestRules(t *testing.T) {
+// Each rule redirects.
+func TestRulesRedirect(t *testing.T) {
 	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
 	on := func(condition, redirect string) string {
 		return ruled("<Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect>")

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-func TestEscapedWildcardsStandForThemselves(t *testing.T) {
+// Escaped wildcards stand for themselves.
+func TestMatchEscapedWildcards(t *testing.T) {
 	for _, test := range []struct {
 		pattern, value string
 		matches        bool
@@ -32,7 +33,8 @@ func TestEscapedWildcardsStandForThemselves(t *testing.T) {
 	}
 }
 
-func TestPatternsMatch(t *testing.T) {
+// Patterns match.
+func TestMatchPatterns(t *testing.T) {
 	for _, test := range []struct {
 		pattern, value string
 		matches        bool

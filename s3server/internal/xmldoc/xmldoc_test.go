@@ -24,7 +24,8 @@ type document struct {
 	Kept string `xml:"-"`
 }
 
-func TestDocuments(t *testing.T) {
+// A document is decoded strictly.
+func TestDecodeDocuments(t *testing.T) {
 	for name, row := range map[string]struct {
 		content string
 		refused bool

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheAccessLogHasALineForEachRequestAndNoSecret(t *testing.T) {
+// The access log has a line for each request, and no secret.
+func TestAccessLogLines(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "log")
 	server := start(t, environment(), "--create", "photos", "--access-log", name)
 	exported := server.export()
@@ -42,7 +43,8 @@ func TestTheAccessLogHasALineForEachRequestAndNoSecret(t *testing.T) {
 	require.EqualValues(t, 0o600, info.Mode().Perm())
 }
 
-func TestTheAccessLogMayBeStandardError(t *testing.T) {
+// The access log may be standard error.
+func TestAccessLogToStandardError(t *testing.T) {
 	server := start(t, environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), "--access-log", "-")
 	ask(t, http.MethodGet, server.url+"/")
 	server.stop()

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAClientTrustsTheCertificateThatIsWritten(t *testing.T) {
+// A client trusts the certificate that is written.
+func TestCertificateFileIsTrusted(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "it's a ca.pem")
 	server := start(t, environment(), "--create", "photos", "--tls", "--ca-file", ca)
 	require.True(t, strings.HasPrefix(server.url, "https://127.0.0.1:"), server.url)
@@ -32,7 +33,8 @@ func TestAClientTrustsTheCertificateThatIsWritten(t *testing.T) {
 	require.ErrorContains(t, err, "unknown authority")
 }
 
-func TestAClientTrustsTheCertificateWithoutAFileOfOnesOwn(t *testing.T) {
+// A client trusts the certificate without a file of its own.
+func TestCertificateIsTrustedWithoutFile(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--tls")
 	bundle := server.export()["AWS_CA_BUNDLE"]
 	put(t, client(t), "photos", "a", "hello")
@@ -40,7 +42,8 @@ func TestAClientTrustsTheCertificateWithoutAFileOfOnesOwn(t *testing.T) {
 	require.NoFileExists(t, bundle)
 }
 
-func TestACertificateOfOnesOwn(t *testing.T) {
+// The server has the certificate of the flags.
+func TestCertificateOfUser(t *testing.T) {
 	other := httptest.NewTLSServer(http.NotFoundHandler())
 	other.Close()
 	key, err := x509.MarshalPKCS8PrivateKey(other.TLS.Certificates[0].PrivateKey)

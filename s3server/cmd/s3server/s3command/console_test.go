@@ -14,7 +14,8 @@ import (
 
 var consoleLine = regexp.MustCompile(`# The console is at (\S+)/ with`)
 
-func TestTheConsoleIsOnForDevelopmentOnly(t *testing.T) {
+// The console is on for development only.
+func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 	for _, row := range []struct {
 		name, listen, console string
 		lookup                []string
@@ -37,7 +38,8 @@ func TestTheConsoleIsOnForDevelopmentOnly(t *testing.T) {
 	}
 }
 
-func TestTheConsoleShowsRequestsAndEndsWithTheServer(t *testing.T) {
+// The console shows requests, and ends with the server.
+func TestConsoleEndsWithServer(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	exported := server.export()
 	put(t, client(t), "photos", "a", "hello")
@@ -62,7 +64,8 @@ func TestTheConsoleShowsRequestsAndEndsWithTheServer(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAConsoleForOthersHasTheCertificateOfAFile(t *testing.T) {
+// A console for others has the certificate of a file.
+func TestConsoleForOthersHasCertificate(t *testing.T) {
 	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "--console-address")

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-func TestGarbageIsCollectedLessOftenOverAStore(t *testing.T) {
+// Garbage is collected less often over a store.
+func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	directory := func() driver.ServiceDriver {
 		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Create: true})
 		require.NoError(t, err)

@@ -28,7 +28,8 @@ func TestHealthNeedsNoSignature(t *testing.T) {
 	}
 }
 
-func TestABucketMayHaveTheNameOfAHealthCheck(t *testing.T) {
+// A bucket may have the name of a health check.
+func TestHealthIsBucketName(t *testing.T) {
 	server := start(t, environment(), "--create", "healthz", "--create", "minio")
 	server.export()
 	c := client(t)
@@ -38,7 +39,8 @@ func TestABucketMayHaveTheNameOfAHealthCheck(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAWebsiteMayHaveAnIcon(t *testing.T) {
+// A website may have an icon.
+func TestHealthLeavesIconToWebsite(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--domain", "s3.localhost")
 	for host, status := range map[string]int{
 		"photos.localhost:9000": 403, "photos.s3-website.localhost": 404, "PHOTOS.S3.localhost": 403, "s3.localhost:9000": 200, "localhost": 200,

@@ -34,7 +34,8 @@ func documented(t *testing.T) string {
 	return block[1]
 }
 
-func TestTheServerHasTheUsersAndBucketsOfTheManifest(t *testing.T) {
+// The server has the users and buckets of the manifest.
+func TestManifestUsersAndBuckets(t *testing.T) {
 	for _, row := range []struct{ name, dir string }{{"memory", ""}, {"a directory", t.TempDir()}} {
 		t.Run(row.name, func(t *testing.T) {
 			var server *running
@@ -74,7 +75,8 @@ func TestTheServerHasTheUsersAndBucketsOfTheManifest(t *testing.T) {
 	}
 }
 
-func TestAManifestIsReadStrictly(t *testing.T) {
+// A manifest is read strictly.
+func TestManifestIsReadStrictly(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
 		{"an unknown field", `{"bukets": []}`, `the manifest has no field "bukets": it can have users, buckets`},
 		{"another case", `{"Buckets": []}`, `no field "Buckets"`},

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestArgumentsOfMinIO(t *testing.T) {
+// The server takes the arguments of MinIO.
+func TestMinIOArguments(t *testing.T) {
 	for _, row := range []struct {
 		name, args, listen, console string
 		rest                        []string
@@ -52,7 +53,8 @@ func TestArgumentsOfMinIO(t *testing.T) {
 	}
 }
 
-func TestVariablesOfMinIOWorkAndAreNamedOnce(t *testing.T) {
+// Variables of MinIO work, and are named once.
+func TestMinIOVariables(t *testing.T) {
 	server := start(t, environment("MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password", "MINIO_DOMAIN", "s3.test,other.test",
 		"MINIO_SITE_REGION", "eu-west-1", "MINIO_DEFAULT_BUCKETS", "photos:download, private"))
 	text := server.errs.String()
@@ -84,7 +86,8 @@ func TestVariablesOfMinIOWorkAndAreNamedOnce(t *testing.T) {
 	require.ErrorContains(t, err, "eu-west-1")
 }
 
-func TestFlagsCountMoreThanVariablesOfMinIO(t *testing.T) {
+// Flags count more than variables of MinIO.
+func TestMinIOVariablesYieldToFlags(t *testing.T) {
 	f := parse(t, "--region", "eu-west-1", "--domain", "mine.test")
 	_, _, err := f.takeMinIO(environment("MINIO_REGION", "us-west-2", "MINIO_DOMAIN", "other.test"))
 	require.NoError(t, err)
@@ -92,13 +95,15 @@ func TestFlagsCountMoreThanVariablesOfMinIO(t *testing.T) {
 	require.Equal(t, names{"mine.test"}, f.domains)
 }
 
-func TestAnUnknownPermissionOfADefaultBucketIsRefused(t *testing.T) {
+// An unknown permission of a default bucket is refused.
+func TestMinIODefaultBucketUnknownPermission(t *testing.T) {
 	err := parse(t).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment("MINIO_DEFAULT_BUCKETS", "photos:write")}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `none, download, upload or public, but is "write"`)
 }
 
-func TestMinIOsOwnCredentialsAreTheDefaultOfItsArguments(t *testing.T) {
+// MinIO's own credentials are the default of its arguments.
+func TestMinIODefaultCredentials(t *testing.T) {
 	c := &command{flags: &Flags{minio: true, Listen: ":9000"}, env: Environment{Lookup: environment()}}
 	require.NoError(t, c.read())
 	require.Equal(t, "minioadmin", c.found.AccessKeyID)
@@ -106,7 +111,8 @@ func TestMinIOsOwnCredentialsAreTheDefaultOfItsArguments(t *testing.T) {
 	require.Empty(t, c.consoleAddress(), "everybody knows them")
 }
 
-func TestCertificatesOfMinIO(t *testing.T) {
+// The server finds certificates where MinIO does.
+func TestMinIOCertificates(t *testing.T) {
 	dir := t.TempDir()
 	f := &Flags{certsDir: dir}
 	f.takeCertificates()
@@ -131,8 +137,9 @@ func TestVolumes(t *testing.T) {
 	}
 }
 
-// A server whose credentials are in files must not take those that everybody knows.
-func TestFilesWithCredentialsAreRefused(t *testing.T) {
+// Files with credentials are refused. A server whose credentials are in files must not take those that everybody
+// knows.
+func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
 		_, err := findCredential(environment(name, "secret"))
 		require.ErrorIs(t, err, storage.InvalidArgument)

@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
+// A client needs only the printed lines.
+func TestServePrintsWhatClientNeeds(t *testing.T) {
 	server := start(t, environment(), "--create", "photos,other", "--create", "third")
 	exported := server.export()
 	require.Equal(t, server.url, exported["AWS_ENDPOINT_URL"])
@@ -40,7 +41,8 @@ func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
 	require.Contains(t, body, "<Code>AccessDenied</Code>")
 }
 
-func TestConfigurationsForMinIOReachTheWebhook(t *testing.T) {
+// Configurations for MinIO reach the webhook.
+func TestServeMinIOWebhook(t *testing.T) {
 	received := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -63,7 +65,8 @@ func TestConfigurationsForMinIOReachTheWebhook(t *testing.T) {
 	require.Contains(t, <-received, "ObjectCreated:Put")
 }
 
-func TestGeneratedCredentialsDiffer(t *testing.T) {
+// Generated credentials differ.
+func TestServeGeneratesCredentials(t *testing.T) {
 	one, err := findCredential(environment())
 	require.NoError(t, err)
 	require.True(t, one.generated)
@@ -73,7 +76,8 @@ func TestGeneratedCredentialsDiffer(t *testing.T) {
 	require.NotEqual(t, one.SecretKey, other.SecretKey)
 }
 
-func TestCredentialsOfTheEnvironment(t *testing.T) {
+// The server has the credentials of the environment.
+func TestServeCredentialsOfEnvironment(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		lookup  func(string) (string, bool)
@@ -106,7 +110,8 @@ func TestCredentialsOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestCredentialsOfTheEnvironmentAreNotPrinted(t *testing.T) {
+// Credentials of the environment are not printed.
+func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	server := start(t, environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine"), "--create", "photos")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-mine")
@@ -117,7 +122,8 @@ func TestCredentialsOfTheEnvironmentAreNotPrinted(t *testing.T) {
 	require.Empty(t, server.errs.String())
 }
 
-func TestTheReadyFileHasTheURLWhileTheServerRuns(t *testing.T) {
+// The ready file has the URL while the server runs.
+func TestServeReadyFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	server := start(t, environment(), "--ready-file", name)
 	text, err := os.ReadFile(name)
@@ -133,7 +139,8 @@ func TestTheReadyFileHasTheURLWhileTheServerRuns(t *testing.T) {
 	require.NoFileExists(t, name)
 }
 
-func TestARequestInProgressEndsBeforeTheServer(t *testing.T) {
+// A request in progress ends before the server.
+func TestServeEndsAfterRequests(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	server.export()
 	presigned, err := s3.NewPresignClient(client(t)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("slow")})
@@ -172,7 +179,8 @@ func TestARequestInProgressEndsBeforeTheServer(t *testing.T) {
 	server.stop()
 }
 
-func TestFlagsThatContradictEachOther(t *testing.T) {
+// Flags that contradict each other are refused.
+func TestServeContradictoryFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"--create", "No_Name"}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"}, {"--event-target", "arn:aws:sns:*:events"}, {"--webhook", "http://localhost", "--lifecycle-day", "-1s"},
 	} {
@@ -183,7 +191,8 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 	}
 }
 
-func TestAFailureOfTheSecondAddressClosesTheFirst(t *testing.T) {
+// A failure of the second address closes the first.
+func TestServeSecondAddressFails(t *testing.T) {
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -198,7 +207,8 @@ func TestAFailureOfTheSecondAddressClosesTheFirst(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
-func TestMemoryHasALimit(t *testing.T) {
+// Memory has a limit.
+func TestServeMemoryLimit(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--max-bytes", "1KiB")
 	server.export()
 	c := client(t)
@@ -207,7 +217,8 @@ func TestMemoryHasALimit(t *testing.T) {
 	require.ErrorContains(t, err, "XMinioStorageFull")
 }
 
-func TestSizes(t *testing.T) {
+// A size has a unit.
+func TestSizeSet(t *testing.T) {
 	for text, want := range map[string]size{"1": 1, "7B": 7, "2KiB": 2048, "3 MiB": 3 << 20, "1GiB": 1 << 30, "5MB": 5e6, "1kB": 1000} {
 		var got size
 		require.NoError(t, got.Set(text), text)
@@ -218,13 +229,15 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestQuotedIsOneWordOfAShell(t *testing.T) {
+// A quoted text is one word of a shell.
+func TestQuotedIsOneWordOfShell(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:9000", quoted("http://127.0.0.1:9000"))
 	require.Equal(t, `'it'\''s'`, quoted("it's"))
 	require.Equal(t, `'$(a)'`, quoted("$(a)"))
 }
 
-func TestADirectorySurvivesARestart(t *testing.T) {
+// A directory survives a restart.
+func TestServeDirectorySurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	pair := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
@@ -247,7 +260,8 @@ func TestADirectorySurvivesARestart(t *testing.T) {
 	require.Equal(t, "hello", read(t, client(t), "photos", "a/b.txt"))
 }
 
-func TestABucketThatCannotBeCreatedIsAnError(t *testing.T) {
+// A bucket that cannot be created is an error.
+func TestServeBucketCannotBeCreated(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
 	service, err := local.NewServiceDriver(dir, local.Config{})
@@ -256,7 +270,8 @@ func TestABucketThatCannotBeCreatedIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "photos")
 }
 
-func TestTheAdminAPINeedsTheToken(t *testing.T) {
+// The admin API needs the token.
+func TestServeAdminAPINeedsToken(t *testing.T) {
 	generated := start(t, environment(), "--create", "photos", "--admin")
 	token := generated.export()["S3_ADMIN_TOKEN"]
 	require.Len(t, token, 26)
