@@ -85,12 +85,12 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 // ask marks the object once, so that the holder learns that another process waits. This write
 // changes the revision of the object. ask stores the new revision in w.seen, so that the waiter
 // does not take it for a renewal by the holder.
-func (w *waiter) ask(ctx context.Context, found state) {
-	if !w.lease.handover || found.record.Wanted {
+func (w *waiter) ask(ctx context.Context, current state) {
+	if !w.lease.handover || current.record.Wanted {
 		return
 	}
-	found.record.Wanted = true
-	if asked, err := w.lease.write(ctx, found, found.record); err == nil {
+	current.record.Wanted = true
+	if asked, err := w.lease.write(ctx, current, current.record); err == nil {
 		w.seen = asked.revision
 	}
 }
@@ -100,28 +100,28 @@ func (w *waiter) ask(ctx context.Context, found state) {
 // acquisition and the last write has certainly passed. untilDue therefore subtracts that time from
 // the interval. The time since the last write is unknown, so the result may be too long. A later
 // call may return less. If the store reports no times, the interval begins now.
-func (w *waiter) untilDue(found state, now time.Time) time.Duration {
+func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	interval := w.lease.interval
-	start := found.record.Began
-	if interval == 0 || start.IsZero() && found.record.Token == 0 {
+	start := current.record.Began
+	if interval == 0 || start.IsZero() && current.record.Token == 0 {
 		return 0
 	}
 	due := now.Add(interval)
 	if !start.IsZero() {
-		due = due.Add(-min(max(0, found.modified.Sub(start)), interval))
+		due = due.Add(-min(max(0, current.modified.Sub(start)), interval))
 	}
-	if w.due.IsZero() || found.record.Token != w.token || due.Before(w.due) {
+	if w.due.IsZero() || current.record.Token != w.token || due.Before(w.due) {
 		w.due = due
-		w.token = found.record.Token
+		w.token = current.record.Token
 	}
 	return w.due.Sub(now)
 }
 
 // take tries to acquire the lease. If another process was faster, it returns how long to wait.
-func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait time.Duration, err error) {
+func (w *waiter) take(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	sent := time.Now()
-	l.state, err = l.write(ctx, found, record{Holder: l.holder, Token: found.record.Token + 1, TTL: l.ttl})
+	l.state, err = l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
 	if err == nil && (l.interval == 0 || !l.state.modified.IsZero()) {
 		l.state.record.Began = l.state.modified
 		return true, 0, nil
