@@ -289,13 +289,13 @@ func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 	if before != "" && !strings.HasSuffix(before, "/") {
 		before += "/"
 	}
-	return fs.WalkDir(o.files(), pathOf(key), func(at string, entry fs.DirEntry, err error) error {
+	return fs.WalkDir(o.files(), pathOf(key), func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && entry.Name() == Marker {
 			return nil
 		}
-		if at == "." {
+		if name == "." {
 			return fn(location, entry, err)
 		}
-		return fn(before+at, entry, err)
+		return fn(before+name, entry, err)
 	})
 }
