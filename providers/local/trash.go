@@ -128,12 +128,12 @@ func (t *trash) open(ctx context.Context, name string, c Config) (b *bucketstore
 // remove removes the lock file of the open bucket b, and then everything that is not an object.
 // Another process that had the bucket open may still write a file. The call that writes the file
 // fails with BucketNotFound. A sweep removes the file later.
-func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, done func()) {
+func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, release func()) {
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.Remove(bucketdir.LockPath) })
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.RemoveAll(bucketdir.Reserved) })
 	_ = b.Tree.RemoveEmpty("")
 	if runtime.GOOS == "windows" {
-		done()
+		release()
 	}
 	top, err := osdir.Open(t.account.root, nil, t.claim.Path)
 	if err != nil {

@@ -128,9 +128,9 @@ func (t *turns) End() {
 	<-t.taken
 }
 
-// EndIf ends the turn of TakeOrPass, if taken is true.
-func (t *turns) EndIf(taken bool) {
-	if taken {
+// EndIf ends the turn of TakeOrPass, if ok is true.
+func (t *turns) EndIf(ok bool) {
+	if ok {
 		t.End()
 	}
 }

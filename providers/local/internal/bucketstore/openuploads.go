@@ -75,8 +75,8 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 }
 
 // partNumbers returns the part numbers of an upload, in ascending order. It omits numbers that are
-// not greater than the parameter after.
-func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
+// not greater than marker.
+func (u *Uploads) partNumbers(upload string, marker int) ([]int, error) {
 	d, err := u.tree.OpenToRead(uploadPath(upload))
 	if err != nil {
 		return nil, u.tree.PathLostError(err)
@@ -86,7 +86,7 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 	err = d.Each(func(e osdir.Entry) bool {
 		_, text, _ := strings.Cut(e.Name, "-")
 		number, err := strconv.Atoi(text)
-		if err == nil && number > after && (e.Name == partName(number) || e.Name == placedName(number)) {
+		if err == nil && number > marker && (e.Name == partName(number) || e.Name == placedName(number)) {
 			numbers = append(numbers, number)
 		}
 		return true

@@ -183,10 +183,10 @@ func isFree(d *osdir.Dir, base string) bool {
 
 // fillSlot writes the body into the slot and flushes it. Then it renames slotName to placedName, so
 // that the part exists.
-func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
+func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest) error {
 	body := &bodylimit.Reader{
 		Body:     r.Body,
-		Left:     at.size,
+		Left:     s.size,
 		TooLarge: errPartSize,
 	} // a longer body would overwrite the next part
 	if err := u.staging.Fill(ctx, f, body); err != nil {
@@ -195,15 +195,15 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, a
 	if body.Left != 0 {
 		return errPartSize
 	}
-	err := f.SetTime(dst, at.file, u.tree.Clock.Now())
+	err := f.SetTime(dst, s.file, u.tree.Clock.Now())
 	if err == nil && u.tree.Sync {
 		err = f.Sync()
 	}
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	if err = u.recordSlot(dst, at, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
-		err = dst.Rename(placedName(at.number), dst, slotName(at.number))
+	if err = u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
+		err = dst.Rename(placedName(s.number), dst, slotName(s.number))
 	}
 	if osdir.IsNotExist(err) {
 		return uploadEndedError(u.tree)
@@ -213,14 +213,14 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, a
 
 // recordSlot writes the tag and the checksum of a part into the file slotName, for ListParts. If
 // flush is true, ListParts finds the part even after a power failure.
-func (u *Uploads) recordSlot(dst *osdir.Dir, at slot, crc storage.CRC32C, flush bool) error {
-	f, err := dst.Edit(slotName(at.number))
+func (u *Uploads) recordSlot(dst *osdir.Dir, s slot, crc storage.CRC32C, flush bool) error {
+	f, err := dst.Edit(slotName(s.number))
 	if err != nil {
 		return err
 	}
-	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
+	_, err = f.OSFile(slotName(s.number)).WriteString(sumRecord(s.tag(), crc))
 	if err == nil {
-		err = f.SetTime(dst, slotName(at.number), u.tree.Clock.Now())
+		err = f.SetTime(dst, slotName(s.number), u.tree.Clock.Now())
 	}
 	if err == nil && flush {
 		err = f.Sync()

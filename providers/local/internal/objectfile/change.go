@@ -44,10 +44,9 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 }
 
 // ChangeFile calls the function change with the attributes of a file. Then it stores the changed
-// attributes. If the last parameter is not nil, ChangeFile calls it just before the attributes are
-// stored.
+// attributes. If check is not nil, ChangeFile calls it just before the attributes are stored.
 func (s *Staging) ChangeFile(
-	ctx context.Context, f *osdir.File, change func(*Attrs) error, before func(*Attrs) error,
+	ctx context.Context, f *osdir.File, change func(*Attrs) error, check func(*Attrs) error,
 ) error {
 	a, err := s.Reader.AttrsOfFile(f)
 	if err != nil {
@@ -60,8 +59,8 @@ func (s *Staging) ChangeFile(
 		return err
 	}
 	a.fit(f.Meta)
-	if before != nil {
-		if err := before(a); err != nil {
+	if check != nil {
+		if err := check(a); err != nil {
 			return err
 		}
 	}

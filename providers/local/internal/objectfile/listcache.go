@@ -47,7 +47,7 @@ const (
 
 // find returns a part of a cached window: the entries from a given name to the end of the window.
 // If the name belongs to a directory, it must end with "/".
-func (c *listCache) find(key windowKey, m osdir.Meta, from string) (window, bool) {
+func (c *listCache) find(key windowKey, m osdir.Meta, begin string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.Items {
@@ -55,17 +55,17 @@ func (c *listCache) find(key windowKey, m osdir.Meta, from string) (window, bool
 			continue
 		}
 		w := item.window
-		segment, isDir := strings.CutSuffix(from, "/")
+		segment, isDir := strings.CutSuffix(begin, "/")
 		start, startIsDir := strings.CutSuffix(w.from, "/")
 		if compareSegments(segment, isDir, start, startIsDir) < 0 {
 			continue
 		}
-		first := sort.Search(len(w.entries), func(i int) bool { return !before(w.entries[i], from) })
+		first := sort.Search(len(w.entries), func(i int) bool { return !before(w.entries[i], begin) })
 		if first == len(w.entries) && !w.whole {
 			continue
 		}
 		c.Items = append(append(c.Items[:i:i], c.Items[i+1:]...), item)
-		return window{entries: w.entries[first:], from: from, whole: w.whole}, true
+		return window{entries: w.entries[first:], from: begin, whole: w.whole}, true
 	}
 	return window{}, false
 }
@@ -102,9 +102,9 @@ func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
 
 // windowOf returns a window from the cache. If the cache does not have it, windowOf reads it with
 // readWindow.
-func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
+func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, begin, match string) (window, error) {
 	if len(dirs) != 1 {
-		return r.readWindow(ctx, dirs, noncurrent, from, match)
+		return r.readWindow(ctx, dirs, noncurrent, begin, match)
 	}
 	key := windowKey{dirs[0].Path, match, noncurrent}
 	start := time.Now()
@@ -112,10 +112,10 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	if err != nil {
 		return window{}, bucketdir.Failure(err)
 	}
-	if w, ok := r.Cache.find(key, m, from); ok {
+	if w, ok := r.Cache.find(key, m, begin); ok {
 		return w, nil
 	}
-	w, err := r.readWindow(ctx, dirs, noncurrent, from, match)
+	w, err := r.readWindow(ctx, dirs, noncurrent, begin, match)
 	if err != nil {
 		return w, err
 	}

@@ -241,11 +241,11 @@ func (s *Staging) stamp(st *StagedFile) (err error) {
 	return s.Tree.StagedFileError(s.writeSidecar(st, value))
 }
 
-// Restamp gives a sealed file a new time, which is later than the parameter after.
-func (s *Staging) Restamp(st *StagedFile, after int64) (err error) {
+// Restamp gives a sealed file a new time, which is later than stamp.
+func (s *Staging) Restamp(st *StagedFile, stamp int64) (err error) {
 	if st.File, err = st.Dir.Edit(st.Name); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	s.Tree.Clock.Advance(after)
+	s.Tree.Clock.Advance(stamp)
 	return s.Seal(st)
 }

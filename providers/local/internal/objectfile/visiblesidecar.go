@@ -47,15 +47,15 @@ func (r *Reader) WritesVisible() bool { return r.Visible || r.Forgets() }
 // another file with the same size and time.
 func (r *Reader) Forgets() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
 
-// VisibleOr returns the attributes in the visible sidecar, with the revision from the parameter
-// own. If the object has no visible sidecar, VisibleOr returns own, which may be nil.
-func (r *Reader) VisibleOr(own *Attrs, l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
+// VisibleOr returns the attributes in the visible sidecar, with the revision from attrs.
+// If the object has no visible sidecar, VisibleOr returns attrs, which may be nil.
+func (r *Reader) VisibleOr(attrs *Attrs, l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
 	a, err := r.visibleAttrs(l, m)
 	if a == nil || err != nil {
-		return own, err
+		return attrs, err
 	}
-	if own != nil {
-		a.Unique = own.Unique
+	if attrs != nil {
+		a.Unique = attrs.Unique
 	}
 	return a, nil
 }

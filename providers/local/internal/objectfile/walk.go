@@ -122,13 +122,13 @@ func (w *Walker) from(prefix string) string {
 	return rest
 }
 
-func (w *Walker) read(f *frame, from string) (err error) {
+func (w *Walker) read(f *frame, start string) (err error) {
 	match, ok := strings.CutPrefix(w.Prefix, f.prefix)
 	if !ok {
 		match = ""
 	}
 	f.next = 0
-	f.window, err = w.Reader.windowOf(w.Ctx, f.dirs, w.Noncurrent, from, match)
+	f.window, err = w.Reader.windowOf(w.Ctx, f.dirs, w.Noncurrent, start, match)
 	return err
 }
 

@@ -90,14 +90,14 @@ type windowReader struct {
 
 // readWindow reads a window of a logical directory, which consists of the directories dirs.
 func (r *Reader) readWindow(
-	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string,
+	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
 ) (window, error) {
 	w := &windowReader{
 		tree:       r.Tree,
 		ctx:        ctx,
 		noncurrent: noncurrent,
 		match:      match,
-		window:     window{from: from, whole: true},
+		window:     window{from: start, whole: true},
 	}
 	for i, d := range dirs {
 		if err := w.read(d, "", i == 0); err != nil {
@@ -201,8 +201,8 @@ func (r *windowReader) keep(e entry) {
 
 // before reports whether e sorts before a name. The name ends with "/" if it belongs to a
 // directory.
-func before(e entry, from string) bool {
-	segment, isDir := strings.CutSuffix(from, "/")
+func before(e entry, start string) bool {
+	segment, isDir := strings.CutSuffix(start, "/")
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
 }
 

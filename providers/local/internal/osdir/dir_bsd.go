@@ -16,8 +16,8 @@ func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 // is faster than Rename.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }
 
-func setFileTime(d *Dir, _ int, base string, at time.Time) error {
-	stamp, err := unix.TimeToTimespec(at)
+func setFileTime(d *Dir, _ int, base string, t time.Time) error {
+	stamp, err := unix.TimeToTimespec(t)
 	if err != nil {
 		return err
 	}

@@ -65,8 +65,8 @@ func (f *File) Write(p []byte) (int, error) { return f.os.Write(p) }
 
 // SetTime sets the time of the file. It uses the handle that wrote the file. If another handle set
 // the time, closing the handle that wrote the file would replace the time.
-func (f *File) SetTime(_ *Dir, _ string, at time.Time) error {
-	stamp := windows.NsecToFiletime(at.UnixNano())
+func (f *File) SetTime(_ *Dir, _ string, t time.Time) error {
+	stamp := windows.NsecToFiletime(t.UnixNano())
 	return windows.SetFileTime(windows.Handle(f.os.Fd()), nil, &stamp, &stamp)
 }
 

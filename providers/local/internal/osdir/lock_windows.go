@@ -21,24 +21,24 @@ func unlock(f *os.File) error { return UnlockRange(f, 0, 1) }
 // RangesWork always returns true.
 func RangesWork(*os.File) bool { return true }
 
-// TryLockRange locks n bytes of f. The parameter at is the offset of the first byte.
-func TryLockRange(f *os.File, at, n int64) error {
-	return lockBytes(f, windows.LOCKFILE_EXCLUSIVE_LOCK, at, n)
+// TryLockRange locks n bytes of f. offset is that of the first byte.
+func TryLockRange(f *os.File, offset, n int64) error {
+	return lockBytes(f, windows.LOCKFILE_EXCLUSIVE_LOCK, offset, n)
 }
 
-func lockBytes(f *os.File, flags uint32, at, n int64) error {
+func lockBytes(f *os.File, flags uint32, offset, n int64) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0,
-		lockedFrom(at))
+		lockedFrom(offset))
 }
 
 // UnlockRange ends a lock of TryLockRange.
-func UnlockRange(f *os.File, at, n int64) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
+func UnlockRange(f *os.File, offset, n int64) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(offset))
 }
 
 // lockedFrom returns the offset that is locked in place of the given offset. It is far after the
 // end of every file. Windows does not let other handles read locked bytes, so the lock must not be
 // on bytes of the file.
-func lockedFrom(at int64) *windows.Overlapped {
-	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}
+func lockedFrom(offset int64) *windows.Overlapped {
+	return &windows.Overlapped{Offset: uint32(offset), OffsetHigh: 1 << 30}
 }
