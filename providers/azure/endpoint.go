@@ -16,9 +16,9 @@ func accountInPath(host string) bool {
 }
 
 // parseEndpoint returns the root URL of the blob service, and the account's name if the URL
-// contains it. The parameter known is the account's name from the Config, or "". If the path has
-// another name, that is probably a container's name, and parseEndpoint fails.
-func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) {
+// contains it. account is the name from the Config, or "". If the path has another name, that is
+// probably a container's name, and parseEndpoint fails.
+func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
 		return nil, "", argument.Invalid(
@@ -43,7 +43,7 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 		}
 		return u, name, nil
 	case name != "": // only an emulator or a gateway may have the account in the path
-		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
+		if azureHost(host) || strings.Contains(name, "/") || account != "" && name != account {
 			return nil, "", argument.Invalid(
 				"endpoint",
 				"must not have a path, except the account's name on a server that is not Azure: the container is not part of it",

@@ -37,9 +37,9 @@ func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) 
 
 // decodeMetadata returns the metadata for the engine, including the engine's own
 // entries, and the checksum.
-func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]string, crc storage.CRC32C) {
-	metadata = make(map[string]string, len(stored))
-	for name, value := range stored {
+func decodeMetadata(values map[string]*string, size int64) (metadata map[string]string, crc storage.CRC32C) {
+	metadata = make(map[string]string, len(values))
+	for name, value := range values {
 		if value == nil {
 			continue
 		}

@@ -150,10 +150,10 @@ func (n *natives) accessTier(class string) *blob.AccessTier {
 
 // apply changes the SDK's options of a request. It calls the functions that WithOptions has for
 // this kind of request, and reports whether there were any. Options has one field for each kind of
-// request. The last argument returns the function in the right field, which may be nil.
-func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
+// request. pick returns the function in the right field, which may be nil.
+func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
-		if change := of(options); change != nil {
+		if change := pick(options); change != nil {
 			change(o)
 			applied = true
 		}
@@ -163,8 +163,8 @@ func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 
 // mustApply calls apply for the main request of an operation. If WithOptions has no function for
 // that request, mustApply fails, because the option would have no effect.
-func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O)) error {
-	if !apply(n, o, of) && len(n.options) > 0 {
+func mustApply[O any](n *natives, o *O, field string, pick func(Options) func(*O)) error {
+	if !apply(n, o, pick) && len(n.options) > 0 {
 		return lacksFunction(field)
 	}
 	return nil
