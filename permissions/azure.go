@@ -56,8 +56,8 @@ func (g Grant) azureDocuments() ([]Document, error) {
 
 // azureRole returns the role for the operations that the given function selects. If they need no
 // permission, it returns nil.
-func (g Grant) azureRole(name string, of func(Operation) bool) *azureRole {
-	needs := g.all(Azure, of)
+func (g Grant) azureRole(name string, filter func(Operation) bool) *azureRole {
+	needs := g.all(Azure, filter)
 	if len(needs) == 0 {
 		return nil
 	}

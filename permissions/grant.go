@@ -223,10 +223,10 @@ func (o Operation) isWide(p Provider) bool {
 // at the top of the bucket.
 var outsidePrefix = []Operation{"open-upload", "abort-upload", "list-uploads"}
 
-// This method returns the sorted permissions of the operations that the given function selects.
-func (g Grant) all(p Provider, of func(Operation) bool) (all []string) {
+// This method returns the sorted permissions of the operations that filter selects.
+func (g Grant) all(p Provider, filter func(Operation) bool) (all []string) {
 	for _, o := range g.Operations {
-		if of(o) {
+		if filter(o) {
 			needs, _ := o.Needs(p) // cannot fail, because check was called before
 			all = append(all, needs...)
 		}
