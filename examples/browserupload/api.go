@@ -98,10 +98,10 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 }
 
 // readJSON decodes a JSON document of at most 4 KiB. It refuses unknown fields.
-func readJSON(r *http.Request, to any) error {
+func readJSON(r *http.Request, dst any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, 4<<10))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(to); err != nil {
+	if err := decoder.Decode(dst); err != nil {
 		return &failure{http.StatusBadRequest, "The request is not understood."}
 	}
 	return nil

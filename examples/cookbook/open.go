@@ -57,11 +57,11 @@ func openLogged(ctx context.Context, address string, log *slog.Logger, now func(
 	return storage.Open(ctx, address, storage.WithHook(
 		func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			began := now()
-			return ctx, func(out storage.Outcome) {
-				if out.Err != nil {
+			return ctx, func(outcome storage.Outcome) {
+				if outcome.Err != nil {
 					log.ErrorContext(
-						ctx, op.Name, "key", op.Key, "err", out.Err,
-						"took", now().Sub(began), "requests", out.Requests,
+						ctx, op.Name, "key", op.Key, "err", outcome.Err,
+						"took", now().Sub(began), "requests", outcome.Requests,
 					)
 				}
 			}, nil

@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, w io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -45,13 +45,13 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	_, err = bucket.Upload(ctx, "notes/1.txt", strings.NewReader("again"), storage.IfAbsent())
-	fmt.Fprintln(out, storage.CodeOf(err)) // code of the error that the store returned
+	fmt.Fprintln(w, storage.CodeOf(err)) // code of the error that the store returned
 	_, err = storage.Tags(ctx, bucket, "notes/1.txt")
-	fmt.Fprintln(out, storage.CodeOf(err)) // Unsupported, because the store has no tags
+	fmt.Fprintln(w, storage.CodeOf(err)) // Unsupported, because the store has no tags
 	text, attrs, err := storage.ReadAll(ctx, bucket, "notes/1.txt")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s (%s)\n", text, attrs.ContentType)
+	fmt.Fprintf(w, "%s (%s)\n", text, attrs.ContentType)
 	return nil
 }

@@ -149,9 +149,9 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		&m.resume, "resume", "",
 		"`directory` for the state of large uploads, so that they can be resumed (default: one for this job in the user's cache)",
 	)
-	patterns := func(name, usage string, with func(...string) transfer.Option) {
+	patterns := func(name, usage string, newOption func(...string) transfer.Option) {
 		flags.Func(name, usage, func(pattern string) error {
-			m.options = append(m.options, with(pattern))
+			m.options = append(m.options, newOption(pattern))
 			return nil
 		})
 	}

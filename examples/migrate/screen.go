@@ -31,9 +31,9 @@ type screen struct {
 	last     time.Duration
 }
 
-func newScreen(out io.Writer) *screen {
-	s := &screen{out: out}
-	if f, ok := out.(*os.File); ok {
+func newScreen(w io.Writer) *screen {
+	s := &screen{out: w}
+	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
 		s.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 	}

@@ -28,16 +28,16 @@ func (s *site) use(do func(b storage.Bucket) error) error {
 
 // replace replaces the bucket when no goroutine uses it. If between is not nil,
 // replace calls it first. If that call fails, the bucket is not replaced.
-func (s *site) replace(by storage.Bucket, between func() error) error {
+func (s *site) replace(next storage.Bucket, between func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if between != nil {
 		if err := between(); err != nil {
-			return errors.Join(err, storage.Close(by))
+			return errors.Join(err, storage.Close(next))
 		}
 	}
 	s.former = append(s.former, s.bucket)
-	s.bucket = by
+	s.bucket = next
 	return nil
 }
 

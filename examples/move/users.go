@@ -116,9 +116,9 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 		return s.use(func(b storage.Bucket) error { return b.Remove(ctx, key) })
 	}
 	return s.use(func(b storage.Bucket) error {
-		_, err := storage.Update(ctx, b, key, func(found []byte, _ *storage.Attrs) ([]byte, error) {
-			if string(found) != was {
-				return nil, fmt.Errorf("%s is %q, and must be %q", key, found, was)
+		_, err := storage.Update(ctx, b, key, func(content []byte, _ *storage.Attrs) ([]byte, error) {
+			if string(content) != was {
+				return nil, fmt.Errorf("%s is %q, and must be %q", key, content, was)
 			}
 			n, err := strconv.Atoi(was)
 			mine[key] = strconv.Itoa(n + 1)

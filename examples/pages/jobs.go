@@ -44,8 +44,8 @@ func cleanUp(ctx context.Context, bucket storage.Bucket, options ...transfer.Eve
 }
 
 // undo restores all objects to their content at a time in the past. The bucket must keep versions.
-func undo(ctx context.Context, bucket storage.Bucket, at time.Time) (*transfer.Report, error) {
-	return transfer.RestoreAt(ctx, bucket, at, transfer.WithDelete())
+func undo(ctx context.Context, bucket storage.Bucket, t time.Time) (*transfer.Report, error) {
+	return transfer.RestoreAt(ctx, bucket, t, transfer.WithDelete())
 }
 
 // cleanUpListed removes objects that are older than a year from the bucket photos. The bucket may

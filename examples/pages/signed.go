@@ -42,8 +42,8 @@ func allowUpload(
 
 // send sends a signed request with its method and all of its headers. It returns the status of the
 // response.
-func send(ctx context.Context, signed *storage.SignedURL, size int64, body io.Reader) (int, error) {
-	request, err := signed.Request(ctx, body)
+func send(ctx context.Context, signedURL *storage.SignedURL, size int64, body io.Reader) (int, error) {
+	request, err := signedURL.Request(ctx, body)
 	if err != nil {
 		return 0, err
 	}

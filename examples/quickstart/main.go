@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address string, out io.Writer) error {
+func run(ctx context.Context, address string, w io.Writer) error {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {
 		return err
@@ -37,21 +37,21 @@ func run(ctx context.Context, address string, out io.Writer) error {
 	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // the object may exist already
 		return err
 	}
-	fmt.Fprintln(out, "uploaded", key)
+	fmt.Fprintln(w, "uploaded", key)
 	for entry, err := range bucket.List(ctx, storage.WithPrefix("quickstart/")) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "listed", entry.Key, entry.Size, "bytes")
+		fmt.Fprintln(w, "listed", entry.Key, entry.Size, "bytes")
 	}
 	text, attrs, err := storage.ReadAll(ctx, bucket, key)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "read %q (%s)\n", text, attrs.ContentType)
+	fmt.Fprintf(w, "read %q (%s)\n", text, attrs.ContentType)
 	if err := bucket.Remove(ctx, key); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "removed", key)
+	fmt.Fprintln(w, "removed", key)
 	return nil
 }

@@ -29,7 +29,7 @@ func main() {
 }
 
 // run starts four writers that move money at the same time. Each writer has its own table.
-func run(ctx context.Context, address string, out io.Writer) (result error) {
+func run(ctx context.Context, address string, w io.Writer) (result error) {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func run(ctx context.Context, address string, out io.Writer) (result error) {
 	if err := t.snapshot(ctx); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "version %d: alice has %d, bob has %d\n", t.version, t.balances["alice"], t.balances["bob"])
+	_, err = fmt.Fprintf(w, "version %d: alice has %d, bob has %d\n", t.version, t.balances["alice"], t.balances["bob"])
 	return err
 }
 

@@ -85,15 +85,15 @@ func (t *table) apply(ctx context.Context, last int64) error {
 
 // transfer moves an amount from one account to another. If another process appends an entry first,
 // transfer checks the balance again, so that no balance falls below zero.
-func (t *table) transfer(ctx context.Context, from, to string, amount int) error {
+func (t *table) transfer(ctx context.Context, payer, payee string, amount int) error {
 	_, err := t.log.Append(ctx, func(last int64) ([]byte, error) {
 		if err := t.catchUp(ctx, last); err != nil {
 			return nil, err
 		}
-		if from != "bank" && t.balances[from] < amount {
-			return nil, fmt.Errorf("%s has only %d", from, t.balances[from])
+		if payer != "bank" && t.balances[payer] < amount {
+			return nil, fmt.Errorf("%s has only %d", payer, t.balances[payer])
 		}
-		return json.Marshal(map[string]int{from: -amount, to: amount})
+		return json.Marshal(map[string]int{payer: -amount, payee: amount})
 	})
 	return err
 }

@@ -32,10 +32,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address string, out io.Writer) error {
+func run(ctx context.Context, address string, w io.Writer) error {
 	// A real program would send spans and metrics to a collector with the exporters of
 	// OpenTelemetry.
-	spans := sdktrace.NewTracerProvider(sdktrace.WithSyncer(printer{out}))
+	spans := sdktrace.NewTracerProvider(sdktrace.WithSyncer(printer{w}))
 	reader := sdkmetric.NewManualReader()
 	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	bucket, err := storage.Open(ctx, address, storage.WithTelemetry(spans, metrics), storage.WithAttemptSpans())
@@ -44,7 +44,7 @@ func run(ctx context.Context, address string, out io.Writer) error {
 	}
 	defer storage.Close(bucket)
 
-	fmt.Fprintln(out, "spans:")
+	fmt.Fprintln(w, "spans:")
 	if _, err := bucket.Upload(ctx, "telemetry/a.txt", strings.NewReader("hello")); err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func run(ctx context.Context, address string, out io.Writer) error {
 	if err := bucket.Remove(ctx, "telemetry/a.txt"); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "metrics:")
-	return printMetrics(ctx, reader, out)
+	fmt.Fprintln(w, "metrics:")
+	return printMetrics(ctx, reader, w)
 }
 
 // A printer is an exporter that prints spans when they end.
@@ -70,7 +70,7 @@ func (p printer) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) e
 
 func (printer) Shutdown(context.Context) error { return nil }
 
-func printMetrics(ctx context.Context, reader *sdkmetric.ManualReader, out io.Writer) error {
+func printMetrics(ctx context.Context, reader *sdkmetric.ManualReader, w io.Writer) error {
 	var all metricdata.ResourceMetrics
 	if err := reader.Collect(ctx, &all); err != nil {
 		return err
@@ -80,11 +80,11 @@ func printMetrics(ctx context.Context, reader *sdkmetric.ManualReader, out io.Wr
 			switch data := m.Data.(type) {
 			case metricdata.Histogram[float64]:
 				for _, point := range data.DataPoints {
-					fmt.Fprintf(out, "  %s: %d%s\n", m.Name, point.Count, text(point.Attributes.ToSlice()))
+					fmt.Fprintf(w, "  %s: %d%s\n", m.Name, point.Count, text(point.Attributes.ToSlice()))
 				}
 			case metricdata.Sum[int64]:
 				for _, point := range data.DataPoints {
-					fmt.Fprintf(out, "  %s: %d%s\n", m.Name, point.Value, text(point.Attributes.ToSlice()))
+					fmt.Fprintf(w, "  %s: %d%s\n", m.Name, point.Value, text(point.Attributes.ToSlice()))
 				}
 			}
 		}

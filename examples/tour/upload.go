@@ -104,12 +104,12 @@ func (t *tour) uploadFile(ctx context.Context, path string) (*storage.Attrs, err
 
 // preferred returns which of two files the tour uses as its example. It prefers README.md.
 // Otherwise it prefers the first file by name that is not empty.
-func preferred(known, path string, size int64) string {
+func preferred(best, path string, size int64) string {
 	switch {
-	case path == "README.md" || known == "":
+	case path == "README.md" || best == "":
 		return path
-	case known == "README.md" || size == 0 || known < path:
-		return known
+	case best == "README.md" || size == 0 || best < path:
+		return best
 	default:
 		return path
 	}

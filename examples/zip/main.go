@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address string, files int, out io.Writer) error {
+func run(ctx context.Context, address string, files int, w io.Writer) error {
 	const key = "examples/archive.zip"
 	var seen traffic
 	bucket, err := storage.Open(ctx, address, storage.WithHook(seen.hook))
@@ -53,8 +53,8 @@ func run(ctx context.Context, address string, files int, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d files of %d bytes in an archive of %d bytes\n", listed, total, attrs.Size)
-	fmt.Fprintf(out, "listed by %d requests and %d bytes\n", requests, bytes)
+	fmt.Fprintf(w, "%d files of %d bytes in an archive of %d bytes\n", listed, total, attrs.Size)
+	fmt.Fprintf(w, "listed by %d requests and %d bytes\n", requests, bytes)
 	return nil
 }
 

@@ -11,9 +11,9 @@ import (
 type traffic struct{ requests, bytes atomic.Int64 }
 
 func (t *traffic) hook(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-	return nil, func(out storage.Outcome) {
-		t.requests.Add(int64(out.Requests))
-		t.bytes.Add(out.Bytes)
+	return nil, func(outcome storage.Outcome) {
+		t.requests.Add(int64(outcome.Requests))
+		t.bytes.Add(outcome.Bytes)
 	}, nil
 }
 

@@ -69,11 +69,11 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 }
 
 // write sends a request that makes an object, for Put or CompleteParts.
-func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, out request) (*storage.Attrs, error) {
-	out.key, out.header = r.Key, headerOf(r)
+func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, req request) (*storage.Attrs, error) {
+	req.key, req.header = r.Key, headerOf(r)
 	var attrs *storage.Attrs
 	err := driver.SendWrite(ctx, func(ctx context.Context) error {
-		response, err := d.send(ctx, out)
+		response, err := d.send(ctx, req)
 		if err != nil {
 			return err
 		}
@@ -129,10 +129,10 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 }
 
 // remove deletes an object or an upload. If there is none, it returns nil.
-func (d *objectDriver) remove(ctx context.Context, out request) error {
-	out.method = http.MethodDelete
+func (d *objectDriver) remove(ctx context.Context, req request) error {
+	req.method = http.MethodDelete
 	return driver.SendWrite(ctx, func(ctx context.Context) error {
-		response, err := d.send(ctx, out)
+		response, err := d.send(ctx, req)
 		if storage.CodeOf(err) == storage.ObjectNotFound && !errors.Is(err, storage.OutcomeUnknown) {
 			return nil // the response is from a shelf and not from a gateway, so the object does not exist
 		}

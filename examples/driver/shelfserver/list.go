@@ -39,7 +39,7 @@ func (s *Server) list(w http.ResponseWriter, query url.Values) {
 	writeJSON(w, s.page(query.Get("prefix"), query.Get("delimiter"), query.Get("after"), min(limit, maxPage)))
 }
 
-func (s *Server) page(prefix, delimiter, after string, limit int) page {
+func (s *Server) page(prefix, delimiter, startAfter string, limit int) page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := page{Entries: []entry{}}
@@ -53,15 +53,15 @@ func (s *Server) page(prefix, delimiter, after string, limit int) page {
 		if name, _, below := strings.Cut(rest, delimiter); below && delimiter != "" {
 			e = entry{Key: prefix + name + delimiter, IsPrefix: true}
 		}
-		if e.Key <= after {
+		if e.Key <= startAfter {
 			continue
 		}
 		if len(p.Entries) == limit {
-			p.Next = after
+			p.Next = startAfter
 			break
 		}
 		p.Entries = append(p.Entries, e)
-		after = e.Key
+		startAfter = e.Key
 	}
 	return p
 }

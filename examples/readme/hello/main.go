@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-func hello(ctx context.Context, address string, out io.Writer) error {
+func hello(ctx context.Context, address string, w io.Writer) error {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func hello(ctx context.Context, address string, out io.Writer) error {
 
 	_, err = bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent())
 	if errors.Is(err, storage.PreconditionFailed) {
-		fmt.Fprintln(out, "hello.txt exists, and stays as it is")
+		fmt.Fprintln(w, "hello.txt exists, and stays as it is")
 	} else if err != nil {
 		return err
 	}
@@ -38,6 +38,6 @@ func hello(ctx context.Context, address string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, %s, %d bytes\n", text, attrs.ContentType, attrs.Size)
+	fmt.Fprintf(w, "%s, %s, %d bytes\n", text, attrs.ContentType, attrs.Size)
 	return nil
 }
