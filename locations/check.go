@@ -182,7 +182,7 @@ func invalid(rule, hint string) error {
 // all names differ, it returns "".
 func twice(layers []Layer) string {
 	for i, layer := range layers {
-		if slices.ContainsFunc(layers[:i], func(before Layer) bool { return before.Name == layer.Name }) {
+		if slices.ContainsFunc(layers[:i], func(other Layer) bool { return other.Name == layer.Name }) {
 			return layer.Name
 		}
 	}
