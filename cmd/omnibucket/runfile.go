@@ -227,10 +227,10 @@ type batchLine struct {
 
 // report prints the output of a line, and then its result.
 func (b *batch) report(
-	stop func(), number int, text string, code int, out *lineOutput, errs string, took time.Duration,
+	stop func(), number int, text string, code int, output *lineOutput, errs string, took time.Duration,
 ) {
-	if out != nil {
-		out.flush()
+	if output != nil {
+		output.flush()
 	} else {
 		b.mu.Lock()
 	}
@@ -259,7 +259,7 @@ func (b *batch) report(
 			stop()
 		}
 	}
-	if out == nil {
+	if output == nil {
 		b.mu.Unlock()
 	}
 }

@@ -262,13 +262,13 @@ func (r *response) Write(p []byte) (int, error) {
 // shortenedJSON shortens the error in a response to maxError bytes. It does not change a response
 // with the field "result", because such a response has no error. To find the field, it searches for
 // "result" in quotation marks. A text inside JSON cannot match, because JSON escapes quotation
-// marks there. If failed is true, the response may also be plain text.
-func shortenedJSON(p []byte, failed bool) []byte {
+// marks there. If isError is true, the response may also be plain text.
+func shortenedJSON(p []byte, isError bool) []byte {
 	if len(p) <= maxError || bytes.Contains(p, []byte(`"result":`)) {
 		return p
 	}
 	message, err := jsonrpc.DecodeMessage(p)
-	if err != nil && failed {
+	if err != nil && isError {
 		return []byte(beginning(string(p)))
 	}
 	if err != nil {

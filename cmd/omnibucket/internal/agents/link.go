@@ -30,18 +30,18 @@ func (s *server) addLink(b storage.SignedDownloader) {
 		Annotations: hints("Sign a link", true, false, false),
 		Description: "Returns a link with which anyone can read one object until it expires. It is a secret: give it " +
 			"only to the user. It also works for content that is too large or not text.",
-	}, func(ctx context.Context, in linkIn) (*mcp.CallToolResult, linkOut, error) {
-		if err := checkKey("key", in.Key); err != nil {
+	}, func(ctx context.Context, args linkIn) (*mcp.CallToolResult, linkOut, error) {
+		if err := checkKey("key", args.Key); err != nil {
 			return nil, linkOut{}, err
 		}
-		ttl := time.Duration(in.Seconds) * time.Second
-		if in.Seconds < 0 || in.Seconds > int(maxLink/time.Second) {
+		ttl := time.Duration(args.Seconds) * time.Second
+		if args.Seconds < 0 || args.Seconds > int(maxLink/time.Second) {
 			return nil, linkOut{}, refusal("seconds must be from 1 to 3600")
 		}
-		if in.Seconds == 0 {
+		if args.Seconds == 0 {
 			ttl = defaultLink
 		}
-		signedURL, err := b.SignedDownloadURL(ctx, in.Key, storage.WithTTL(ttl))
+		signedURL, err := b.SignedDownloadURL(ctx, args.Key, storage.WithTTL(ttl))
 		if err != nil {
 			return nil, linkOut{}, err
 		}

@@ -44,24 +44,24 @@ func (s *server) addList(b storage.Lister) {
 		Annotations: hints("List objects", true, false, true),
 		Description: "Lists objects and folders, one level or with recursive everything below a prefix, a page at a " +
 			"time. " + untrusted,
-	}, func(ctx context.Context, in listIn) (*mcp.CallToolResult, listOut, error) {
-		size := in.Limit
+	}, func(ctx context.Context, args listIn) (*mcp.CallToolResult, listOut, error) {
+		size := args.Limit
 		switch {
-		case in.Limit < 0 || in.Limit > maxPage:
+		case args.Limit < 0 || args.Limit > maxPage:
 			return nil, listOut{}, refusal("limit must be from 1 to 1000")
-		case len(in.Cursor) > maxCursor:
+		case len(args.Cursor) > maxCursor:
 			return nil, listOut{}, refusal(foreignCursor)
-		case in.Limit == 0:
+		case args.Limit == 0:
 			size = defaultPage
 		}
 		// checkKey would refuse the prefix ".", which is no valid key. But the prefix is useful,
 		// because keys such as ".a" begin with it. With "-" added, checkKey accepts the prefix. It
 		// still refuses the prefix "./", because no valid key begins with "./".
-		if err := checkKey("prefix", in.Prefix+"-"); err != nil {
+		if err := checkKey("prefix", args.Prefix+"-"); err != nil {
 			return nil, listOut{}, err
 		}
-		page, err := pageOf(ctx, b, in, size)
-		if in.Cursor != "" && storage.CodeOf(err) == storage.InvalidArgument {
+		page, err := pageOf(ctx, b, args, size)
+		if args.Cursor != "" && storage.CodeOf(err) == storage.InvalidArgument {
 			err = refusal(foreignCursor)
 		}
 		if err != nil {
@@ -75,13 +75,13 @@ const foreignCursor = "cursor must be the nextCursor of a page with the same pre
 
 // pageOf lists a page whose keys have at most maxListed bytes in total. A page has at least one
 // entry, even if its key is longer.
-func pageOf(ctx context.Context, b storage.Lister, in listIn, size int) (*storage.Page, error) {
-	opts := []storage.ListOption{storage.WithPrefix(in.Prefix)}
-	if !in.Recursive {
+func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*storage.Page, error) {
+	opts := []storage.ListOption{storage.WithPrefix(args.Prefix)}
+	if !args.Recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
 	for {
-		page, err := storage.ListPage(ctx, b, in.Cursor, append(opts, storage.WithPageSize(size))...)
+		page, err := storage.ListPage(ctx, b, args.Cursor, append(opts, storage.WithPageSize(size))...)
 		if err != nil {
 			return nil, err
 		}

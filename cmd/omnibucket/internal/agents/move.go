@@ -32,24 +32,24 @@ func (s *server) addMove(b storage.ReadWriter) {
 		Annotations: hints("Move an object", false, true, false),
 		Description: about,
 		InputSchema: schemaOf[moveIn](s.rules.overwrite, "overwrite"),
-	}, func(ctx context.Context, in moveIn) (*mcp.CallToolResult, moveOut, error) {
-		if err := checkKey("from", in.From); err != nil {
+	}, func(ctx context.Context, args moveIn) (*mcp.CallToolResult, moveOut, error) {
+		if err := checkKey("from", args.From); err != nil {
 			return nil, moveOut{}, err
 		}
-		if err := checkNewKey("to", in.To); err != nil {
+		if err := checkNewKey("to", args.To); err != nil {
 			return nil, moveOut{}, err
 		}
-		if in.From == in.To {
+		if args.From == args.To {
 			return nil, moveOut{}, refusal("to must be another key than from")
 		}
 		var opts []storage.CopyOption
-		if !s.rules.overwrite || !in.Overwrite {
+		if !s.rules.overwrite || !args.Overwrite {
 			opts = append(opts, storage.IfAbsent())
 		}
-		attrs, err := storage.Move(ctx, b, in.From, in.To, opts...)
+		attrs, err := storage.Move(ctx, b, args.From, args.To, opts...)
 		if err != nil {
 			return nil, moveOut{}, err
 		}
-		return nil, moveOut{in.To, attrs.Size, attrs.Revision}, nil
+		return nil, moveOut{args.To, attrs.Size, attrs.Revision}, nil
 	})
 }

@@ -54,40 +54,40 @@ func (s *server) addRead(b storage.Downloader) {
 		Annotations: hints("Read text", true, false, true),
 		Description: "Reads text in UTF-8 from an object, by default its first 64 KiB. Binary content is not sent. " +
 			untrusted,
-	}, func(ctx context.Context, in readIn) (*mcp.CallToolResult, readOut, error) {
-		if err := checkKey("key", in.Key); err != nil {
+	}, func(ctx context.Context, args readIn) (*mcp.CallToolResult, readOut, error) {
+		if err := checkKey("key", args.Key); err != nil {
 			return nil, readOut{}, err
 		}
 		switch {
-		case in.Offset < 0:
+		case args.Offset < 0:
 			return nil, readOut{}, refusal("offset must not be negative")
-		case in.Length < 0 || in.Length > maxRead:
+		case args.Length < 0 || args.Length > maxRead:
 			return nil, readOut{}, refusal("length must be from 1 to " + strconv.Itoa(maxRead))
-		case in.Length == 0:
-			in.Length = defaultRead
+		case args.Length == 0:
+			args.Length = defaultRead
 		}
-		in.Length = max(in.Length, minRead)
-		attrs, data, err := readRange(ctx, b, in)
+		args.Length = max(args.Length, minRead)
+		attrs, data, err := readRange(ctx, b, args)
 		if err != nil {
 			return nil, readOut{}, err
 		}
-		out := in.result(attrs, data)
+		out := args.result(attrs, data)
 		return out.content(), out, nil
 	})
 }
 
 // readRange reads at most in.Length bytes, and requests no more from the store.
-func readRange(ctx context.Context, b storage.Downloader, in readIn) (*storage.Attrs, []byte, error) {
-	opts := []storage.DownloadOption{storage.WithRange(in.Offset, in.Length), storage.WithConcurrency(1)}
-	if in.IfRevision != "" {
-		opts = append(opts, storage.IfRevision(in.IfRevision))
+func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage.Attrs, []byte, error) {
+	opts := []storage.DownloadOption{storage.WithRange(args.Offset, args.Length), storage.WithConcurrency(1)}
+	if args.IfRevision != "" {
+		opts = append(opts, storage.IfRevision(args.IfRevision))
 	}
-	r, err := b.Download(ctx, in.Key, opts...)
+	r, err := b.Download(ctx, args.Key, opts...)
 	if err != nil {
-		return nil, nil, orForeign(err, in.IfRevision)
+		return nil, nil, orForeign(err, args.IfRevision)
 	}
 	defer r.Close()
-	data := make([]byte, max(0, min(in.Length, r.Attrs().Size-in.Offset)))
+	data := make([]byte, max(0, min(args.Length, r.Attrs().Size-args.Offset)))
 	n, err := io.ReadFull(r, data)
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = nil

@@ -22,14 +22,14 @@ func (s *server) addRemove(b storage.Remover) {
 		Name:        toolRemove,
 		Annotations: hints("Remove an object", false, true, true),
 		Description: "Removes one object. It succeeds if there is none. A folder cannot be removed.",
-	}, func(ctx context.Context, in removeIn) (*mcp.CallToolResult, removeOut, error) {
-		if err := checkKey("key", in.Key); err != nil {
+	}, func(ctx context.Context, args removeIn) (*mcp.CallToolResult, removeOut, error) {
+		if err := checkKey("key", args.Key); err != nil {
 			return nil, removeOut{}, err
 		}
 		var opts []storage.RemoveOption
-		if in.IfRevision != "" {
-			opts = append(opts, storage.IfRevision(in.IfRevision))
+		if args.IfRevision != "" {
+			opts = append(opts, storage.IfRevision(args.IfRevision))
 		}
-		return nil, removeOut{in.Key}, orForeign(b.Remove(ctx, in.Key, opts...), in.IfRevision)
+		return nil, removeOut{args.Key}, orForeign(b.Remove(ctx, args.Key, opts...), args.IfRevision)
 	})
 }

@@ -148,13 +148,13 @@ func (s *server) inSlot(ctx context.Context, do func() (*mcp.CallToolResult, err
 	}
 }
 
-// resultOf sets the structured content of a result to the value out. If the result is nil, resultOf
+// resultOf sets the structured content of a result to output. If the result is nil, resultOf
 // makes a new result, which also has the value as text.
-func resultOf(result *mcp.CallToolResult, out any, err error) (*mcp.CallToolResult, error) {
+func resultOf(result *mcp.CallToolResult, output any, err error) (*mcp.CallToolResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	structured, err := json.Marshal(out)
+	structured, err := json.Marshal(output)
 	if err != nil {
 		return nil, err
 	}

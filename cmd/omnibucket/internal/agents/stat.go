@@ -41,11 +41,11 @@ func (s *server) addStat(b storage.AttrsReader) {
 		Name:        toolStat,
 		Annotations: hints("Describe an object", true, false, true),
 		Description: "Reads the attributes of an object, such as size, content type and revision. " + untrusted,
-	}, func(ctx context.Context, in statIn) (*mcp.CallToolResult, statOut, error) {
-		if err := checkKey("key", in.Key); err != nil {
+	}, func(ctx context.Context, args statIn) (*mcp.CallToolResult, statOut, error) {
+		if err := checkKey("key", args.Key); err != nil {
 			return nil, statOut{}, err
 		}
-		attrs, err := b.Attrs(ctx, in.Key)
+		attrs, err := b.Attrs(ctx, args.Key)
 		if err != nil {
 			return nil, statOut{}, err
 		}

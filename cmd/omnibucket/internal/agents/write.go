@@ -39,31 +39,31 @@ func (s *server) addWrite(b storage.Uploader) {
 		Annotations: hints("Write an object", false, s.rules.overwrite, false),
 		Description: about,
 		InputSchema: schemaOf[writeIn](s.rules.overwrite, "overwrite", "ifRevision"),
-	}, func(ctx context.Context, in writeIn) (*mcp.CallToolResult, writeOut, error) {
-		if err := checkNewKey("key", in.Key); err != nil {
+	}, func(ctx context.Context, args writeIn) (*mcp.CallToolResult, writeOut, error) {
+		if err := checkNewKey("key", args.Key); err != nil {
 			return nil, writeOut{}, err
 		}
-		content, err := in.content(s.rules.maxWrite)
+		content, err := args.content(s.rules.maxWrite)
 		if err != nil {
 			return nil, writeOut{}, err
 		}
 		var opts []storage.UploadOption
-		if s.rules.overwrite && in.IfRevision != "" {
-			opts = append(opts, storage.IfRevision(in.IfRevision))
-		} else if !s.rules.overwrite || !in.Overwrite {
+		if s.rules.overwrite && args.IfRevision != "" {
+			opts = append(opts, storage.IfRevision(args.IfRevision))
+		} else if !s.rules.overwrite || !args.Overwrite {
 			opts = append(opts, storage.IfAbsent())
 		}
-		if in.ContentType != "" {
-			opts = append(opts, storage.WithContentType(in.ContentType))
+		if args.ContentType != "" {
+			opts = append(opts, storage.WithContentType(args.ContentType))
 		}
-		attrs, err := b.Upload(ctx, in.Key, bytes.NewReader(content), opts...)
-		if err != nil && in.ContentType == "" {
-			err = orForeign(err, in.IfRevision)
+		attrs, err := b.Upload(ctx, args.Key, bytes.NewReader(content), opts...)
+		if err != nil && args.ContentType == "" {
+			err = orForeign(err, args.IfRevision)
 		}
 		if err != nil {
 			return nil, writeOut{}, err
 		}
-		return nil, writeOut{in.Key, int64(len(content)), attrs.Revision}, nil
+		return nil, writeOut{args.Key, int64(len(content)), attrs.Revision}, nil
 	})
 }
 

@@ -40,7 +40,7 @@ type form struct {
 
 // parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
 // and text after the rules, because a mistake in the input must not remove rules from a bucket.
-func parse[Own, S3, Rule any](src io.Reader, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
+func parse[Own, S3, Rule any](src io.Reader, f form, ofOwn func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
 	decoder := json.NewDecoder(argument.WithoutMark(src))
 	var document json.RawMessage
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
@@ -63,7 +63,7 @@ func parse[Own, S3, Rule any](src io.Reader, f form, own func(Own) Rule, ofS3 fu
 	}
 	rules := make([]Rule, 0, len(texts))
 	for i, text := range texts {
-		rule, err := parseRule(text, f, own, ofS3)
+		rule, err := parseRule(text, f, ofOwn, ofS3)
 		if err != nil {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
@@ -72,7 +72,7 @@ func parse[Own, S3, Rule any](src io.Reader, f form, own func(Own) Rule, ofS3 fu
 	return rules, nil
 }
 
-func parseRule[Own, S3, Rule any](text []byte, f form, own func(Own) Rule,
+func parseRule[Own, S3, Rule any](text []byte, f form, ofOwn func(Own) Rule,
 	ofS3 func(S3) (Rule, error)) (rule Rule, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
@@ -93,7 +93,7 @@ func parseRule[Own, S3, Rule any](text []byte, f form, own func(Own) Rule,
 	if err := strictly(text, &line); err != nil {
 		return rule, err
 	}
-	return own(line), nil
+	return ofOwn(line), nil
 }
 
 func strictly(text []byte, line any) error {

@@ -90,13 +90,13 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 // matching key would be written into the source, keepApart returns no option. Without an option,
 // the job fails, because the source and the destination overlap.
 func keepApart(
-	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
+	ctx context.Context, p *program.Program, dst, src location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
 	target, err := place(ctx, p, dst)
 	if err != nil {
 		return nil, err
 	}
-	source, err := place(ctx, p, from)
+	source, err := place(ctx, p, src)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func keepApart(
 	if !ok {
 		folder, ok = serving.Below(source, target)
 		if ok && folder != "" {
-			exists, err := anyBelow(ctx, p, from, folder, start, matches)
+			exists, err := anyBelow(ctx, p, src, folder, start, matches)
 			if exists || err != nil {
 				return nil, err
 			}
@@ -119,19 +119,19 @@ func keepApart(
 // anyBelow reports whether a folder of a location has a matching key. matches is the
 // function that selects keys.
 func anyBelow(
-	ctx context.Context, p *program.Program, from location.Location, folder, start string,
+	ctx context.Context, p *program.Program, src location.Location, folder, start string,
 	matches func(key string) bool,
 ) (bool, error) {
 	if !strings.HasPrefix(folder, start) && !strings.HasPrefix(start, folder) {
 		return false, nil
 	}
-	if from.Kind == location.LocalPath {
+	if src.Kind == location.LocalPath {
 		var err error
-		if from, err = from.AsBucket(); err != nil {
+		if src, err = src.AsBucket(); err != nil {
 			return false, err
 		}
 	}
-	bucket, err := p.Stores.OpenFolder(ctx, from)
+	bucket, err := p.Stores.OpenFolder(ctx, src)
 	if err != nil {
 		return false, err
 	}

@@ -124,7 +124,7 @@ func treeName(src location.Location) string {
 
 // syncTrees runs a job of package transfer from src to dst.
 func syncTrees(
-	ctx context.Context, p *program.Program, dst, src location.Location, own []transfer.Option,
+	ctx context.Context, p *program.Program, dst, src location.Location, extra []transfer.Option,
 ) (*transfer.Report, error) {
 	if dst.Kind == location.LocalPath {
 		if err := checkDirectory(dst.Path); err != nil {
@@ -140,7 +140,7 @@ func syncTrees(
 		return nil, err
 	}
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Sync(ctx, to, from, append(opts, own...)...)
+		return transfer.Sync(ctx, to, from, append(opts, extra...)...)
 	})
 	err = program.InLines(err)
 	return report, err

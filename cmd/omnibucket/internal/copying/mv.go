@@ -123,7 +123,7 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 
 // checkOther refuses a destination that seems to be the source at a second address of the same bucket. It compares
 // the key, the ETag, the revision and the time.
-func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, src, dst location.Location) error {
+func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src, dst location.Location) error {
 	if dst.Kind != location.InBucket || src.Scheme != dst.Scheme || src.Prefix+src.Key != dst.Prefix+dst.Key {
 		return nil
 	}
@@ -132,8 +132,8 @@ func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, 
 		return err
 	}
 	attrs, err := bucket.Attrs(ctx, dst.Key)
-	if err == nil && before.ETag != "" && attrs.ETag == before.ETag && attrs.Revision == before.Revision &&
-		attrs.Modified.Equal(before.Modified) {
+	if err == nil && old.ETag != "" && attrs.ETag == old.ETag && attrs.Revision == old.Revision &&
+		attrs.Modified.Equal(old.Modified) {
 		return argument.Invalid("source and destination seem to be one object",
 			"check that they are not two addresses of one bucket")
 	}
@@ -142,15 +142,15 @@ func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, 
 
 var errMoving = errors.New("source changed while it was copied, and was not removed")
 
-// removeFile removes a file. The parameter before has the attributes that the file must still have.
-// If the file has changed, removeFile fails with Changed.
-func removeFile(path string, before fs.FileInfo) error {
+// removeFile removes a file. old has the attributes that the file must still have. If the file has
+// changed, removeFile fails with Changed.
+func removeFile(path string, old fs.FileInfo) error {
 	changed := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 	same := func(current fs.FileInfo) bool {
 		// A download may replace the file and set the old modification time. So the time of the
 		// last write, which no program can set back, is compared, too.
-		return current.Size() == before.Size() && current.ModTime().Equal(before.ModTime()) &&
-			localfile.Written(current).Equal(localfile.Written(before))
+		return current.Size() == old.Size() && current.ModTime().Equal(old.ModTime()) &&
+			localfile.Written(current).Equal(localfile.Written(old))
 	}
 	named, err := os.Lstat(path)
 	if err == nil && named.Mode()&fs.ModeSymlink != 0 {
@@ -185,12 +185,12 @@ func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
 	return os.Remove(path)
 }
 
-// removeCopied removes an object. The parameter before has the attributes that the object must
-// still have. If the object has changed, removeCopied fails with Changed.
-func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.Attrs) error {
-	err := unchanged.Remove(ctx, bucket, before.Key, before)
+// removeCopied removes an object. old has the attributes that the object must still have. If the
+// object has changed, removeCopied fails with Changed.
+func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs) error {
+	err := unchanged.Remove(ctx, bucket, old.Key, old)
 	if errors.Is(err, storage.Changed) {
-		return &storage.Error{Code: storage.Changed, Op: "Remove", Key: before.Key, Err: errMoving}
+		return &storage.Error{Code: storage.Changed, Op: "Remove", Key: old.Key, Err: errMoving}
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func InventoryFlag(flags *pflag.FlagSet, text *string) {
 
 // OpenInventory opens the inventory of a bucket. text is the location of the inventory's manifest.
 // If text is "", OpenInventory returns nil.
-func (s *Stores) OpenInventory(ctx context.Context, text string, of storage.ReadWriter) (*transfer.Inventory, error) {
+func (s *Stores) OpenInventory(ctx context.Context, text string, bucket storage.ReadWriter) (*transfer.Inventory, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -40,12 +40,12 @@ func (s *Stores) OpenInventory(ctx context.Context, text string, of storage.Read
 	if err != nil {
 		return nil, err
 	}
-	return transfer.OpenInventory(ctx, of, reports, l.Key, nil)
+	return transfer.OpenInventory(ctx, bucket, reports, l.Key, nil)
 }
 
 // InventoryOption returns the inventory as options of a job.
-func (s *Stores) InventoryOption(ctx context.Context, text string, of storage.ReadWriter) ([]transfer.Option, error) {
-	i, err := s.OpenInventory(ctx, text, of)
+func (s *Stores) InventoryOption(ctx context.Context, text string, bucket storage.ReadWriter) ([]transfer.Option, error) {
+	i, err := s.OpenInventory(ctx, text, bucket)
 	if i == nil {
 		return nil, err
 	}

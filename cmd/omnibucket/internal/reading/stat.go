@@ -54,11 +54,11 @@ bucket. Unknown attributes are omitted.
 // stat prints the attributes of what an argument names. It prints an empty line between two
 // results.
 func stat(
-	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int,
+	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, count *int,
 ) error {
 	separate := func() {
-		*shown++
-		if *shown > 1 && !p.Global.JSON {
+		*count++
+		if *count > 1 && !p.Global.JSON {
 			p.Out.Printf("\n")
 		}
 	}

@@ -65,14 +65,14 @@ type removedCount struct{ objects, bytes atomic.Int64 }
 // removeGroup removes a group of objects and reports each result. It returns the failures.
 func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
-	removed *removedCount,
+	count *removedCount,
 ) []error {
 	errs, early := removeeach.Of(ctx, bucket, group, false)
 	var failures []error
 	for i, err := range errs {
 		if err == nil {
-			removed.objects.Add(1)
-			removed.bytes.Add(group[i].Size)
+			count.objects.Add(1)
+			count.bytes.Add(group[i].Size)
 			emitRemoved(p, group[i].Key, group[i].Size)
 		} else if err != early { // err == early means that the entry was not tried
 			failures = append(failures, err)

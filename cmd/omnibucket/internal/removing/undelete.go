@@ -127,7 +127,7 @@ stat shows when they can be read.
 func revert(
 	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
 	substitutes storage.Features,
-	own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
+	extra []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
 ) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -145,7 +145,7 @@ func revert(
 	if err != nil {
 		return err
 	}
-	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
+	opts = append(append(opts, extra...), transfer.WithPrefix(start), transfer.WithKeys(match))
 	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
 		return job(scope, append(extra, opts...))
 	})
