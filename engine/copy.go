@@ -207,10 +207,10 @@ func (d *download) sourceRequest() *driver.GetRequest {
 
 // checkSource fails with Changed if the source was replaced after its content was opened. Tags are
 // read without a condition. If the source was replaced, the tags may belong to the newer object.
-func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
+func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	d := c.source
 	current, e := head(d.ctx, &d.op, d.sourceRequest())
-	if e == nil && changed(read, d.op.toUser(d.ctx, current)) {
+	if e == nil && changed(attrs, d.op.toUser(d.ctx, current)) {
 		e = &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its tags were read")}
 	}
 	if e != nil {

@@ -109,9 +109,9 @@ func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storag
 // replacesSource reports whether the source and the destination are the same object. Such a copy
 // needs a write id. A copy can succeed although its response is lost. The next attempt finds the
 // object with a new revision. Only the write id shows that this copy made that revision.
-func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
+func (c *copyOp) replacesSource(src *driver.ObjectRef) bool {
 	dst := c.op.engine.driver.Locate(c.op.key)
-	return from.Version == "" && from.Bucket == dst.Bucket && from.Key == dst.Key
+	return src.Version == "" && src.Bucket == dst.Bucket && src.Key == dst.Key
 }
 
 // copiesWithoutAttrs reports whether the copy can be made without reading the attributes of the

@@ -179,7 +179,7 @@ func (f *fetch) start(s *section) {
 // connections. If WithConcurrency set the number of connections, fill fails. If the download opened
 // the connections on its own, fill waits until all earlier sections have ended, and tries again. If
 // the store refuses the section although no other section has a connection, fill fails.
-func (f *fetch) fill(s *section, before <-chan struct{}) error {
+func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()
 	f.active.Add(1)
@@ -202,7 +202,7 @@ func (f *fetch) fill(s *section, before <-chan struct{}) error {
 			return e
 		}
 		f.limit.Refused()
-		if final, err = f.waitForTurn(before); err != nil {
+		if final, err = f.waitForTurn(prev); err != nil {
 			return asError(f.ctx, err)
 		}
 		s.tried = backoff.Tries{}
@@ -212,13 +212,13 @@ func (f *fetch) fill(s *section, before <-chan struct{}) error {
 
 // waitForTurn waits until the earlier sections have ended. It returns true if no other section has
 // or requests a connection. Otherwise it waits a short time and returns false.
-func (f *fetch) waitForTurn(before <-chan struct{}) (serial bool, err error) {
+func (f *fetch) waitForTurn(prev <-chan struct{}) (serial bool, err error) {
 	const moment = 100 * time.Millisecond
 	f.active.Add(-1)
 	defer f.active.Add(1)
-	if before != nil {
+	if prev != nil {
 		select {
-		case <-before:
+		case <-prev:
 		case <-f.ctx.Done():
 			return false, f.ctx.Err()
 		}

@@ -48,10 +48,10 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 // bodyTo lets the body write itself to w. It counts and hashes the bytes only if there is a
 // checksum to verify or progress to report, because counting and hashing prevent the kernel's
 // sendfile.
-func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
+func (d *download) bodyTo(w io.Writer, src io.WriterTo) (n int64, err error) {
 	to := &destWriter{Writer: w, d: d, accounts: d.hashing || d.progress != nil}
 	before := d.remaining
-	n, err = from.WriteTo(to.withReaderFrom())
+	n, err = src.WriteTo(to.withReaderFrom())
 	if !to.accounts && n <= d.remaining {
 		d.remaining -= n
 		d.count(n)

@@ -33,19 +33,19 @@ type visit func(storage.ListEntry) *storage.Error
 
 // derive visits the requested entries in byte order. It begins at the start of the prefix and
 // ignores tokens.
-func (l *listOp) derive(ctx context.Context, to visit) *storage.Error {
+func (l *listOp) derive(ctx context.Context, fn visit) *storage.Error {
 	deep := l.req.Delimiter != folderDelimiter
 	if l.rolls() {
-		to = l.rollingUp(to)
+		fn = l.rollingUp(fn)
 	}
 	if l.op.engine.desc.FolderOrder {
-		return l.folder(ctx, l.req.Prefix, deep, to)
+		return l.folder(ctx, l.req.Prefix, deep, fn)
 	}
-	return l.flat(ctx, to)
+	return l.flat(ctx, fn)
 }
 
 // flat visits all objects with the prefix, for a store that lists in byte order.
-func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
+func (l *listOp) flat(ctx context.Context, fn visit) *storage.Error {
 	r := l.req
 	r.Delimiter = ""
 	for {
@@ -60,7 +60,7 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 			return e
 		}
 		for _, entry := range page.Entries {
-			if e := to(entry); e != nil {
+			if e := fn(entry); e != nil {
 				return e
 			}
 		}
@@ -74,7 +74,7 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 
 // rollingUp returns a visit that groups keys by the delimiter. It passes each common prefix once to
 // the given visit. It does not pass the objects below a common prefix.
-func (l *listOp) rollingUp(to visit) visit {
+func (l *listOp) rollingUp(fn visit) visit {
 	last := ""
 	return func(entry storage.ListEntry) *storage.Error {
 		if common, rolled := keyrule.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter); rolled {
@@ -84,13 +84,13 @@ func (l *listOp) rollingUp(to visit) visit {
 			entry = storage.ListEntry{Key: common, IsPrefix: true}
 			last = common
 		}
-		return to(entry)
+		return fn(entry)
 	}
 }
 
 // folder visits the entries of one folder. The key of each entry begins with prefix. If deep is
 // true, folder also visits the entries of subfolders, but not the subfolders themselves.
-func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
+func (l *listOp) folder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
 	r := l.req
 	r.Prefix = prefix
 	r.Delimiter = folderDelimiter
@@ -99,12 +99,12 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 	r.Entries = nil
 	level := &level{engine: l.op.engine, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
 		if deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)) {
-			return l.folder(ctx, entry.Key, deep, to)
+			return l.folder(ctx, entry.Key, deep, fn)
 		}
 		if deep && entry.IsPrefix || !l.wants(&entry) {
 			return nil
 		}
-		return to(entry)
+		return fn(entry)
 	}}
 	// Each folder needs its own progress, because the pages of its subfolders come between its own
 	// pages.

@@ -71,16 +71,16 @@ type moveOp struct {
 }
 
 // open checks the options and keys, and completes the request.
-func (m *moveOp) open(c *engine, from, to string, opts *storage.CopyOptions) *storage.Error {
-	m.op.keys = []string{from}
-	if e := m.op.prepareWrite(c, "Move", to); e != nil {
+func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *storage.Error {
+	m.op.keys = []string{src}
+	if e := m.op.prepareWrite(c, "Move", dst); e != nil {
 		return e
 	}
-	m.req = driver.MoveRequest{From: from, Key: to, Condition: opts.Condition}
+	m.req = driver.MoveRequest{From: src, Key: dst, Condition: opts.Condition}
 	p := opts.Properties
 	w := opts.Controls
-	e := c.resolveWrite(to, written{&p, opts.Set, &w, &m.req.Condition, new([]any), opts.Native})
-	return cmp.Or(e, c.checkReadKey(from))
+	e := c.resolveWrite(dst, written{&p, opts.Set, &w, &m.req.Condition, new([]any), opts.Native})
+	return cmp.Or(e, c.checkReadKey(src))
 }
 
 func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {

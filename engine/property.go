@@ -180,8 +180,8 @@ func (c *engine) dropProperties(p *storage.Properties) {
 
 // foldMetadata checks metadata, and folds its keys to lower case (rule W8). It returns a new map,
 // because the caller may change its own.
-func foldMetadata(given map[string]string) (map[string]string, *storage.Error) {
-	folded, rule, hint := metadata.Fold(given)
+func foldMetadata(pairs map[string]string) (map[string]string, *storage.Error) {
+	folded, rule, hint := metadata.Fold(pairs)
 	if rule == "" {
 		return folded, nil
 	}

@@ -154,8 +154,8 @@ func withoutEffect(e *storage.Error) {
 
 // This function sets Unknown in the error of a request, if Unknown is set in the error of an
 // earlier request of the same write. Both errors may be nil.
-func after(e, before *storage.Error) {
-	if e != nil && before != nil && before.Unknown {
+func after(e, prev *storage.Error) {
+	if e != nil && prev != nil && prev.Unknown {
 		e.Unknown = true
 	}
 }

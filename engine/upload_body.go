@@ -314,11 +314,11 @@ func hashesWhileSending(c *engine) bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 
-// hashSection returns the CRC32C of a section. If the caller knows it already (known.Known),
+// hashSection returns the CRC32C of a section. If the caller knows it already (sum.Known),
 // nothing is read.
-func hashSection(section *io.SectionReader, known storage.CRC32C) (storage.CRC32C, *storage.Error) {
-	if known.Known {
-		return known, nil
+func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C, *storage.Error) {
+	if sum.Known {
+		return sum, nil
 	}
 	chunk := chunks.Get()
 	defer chunks.Put(chunk)

@@ -211,7 +211,7 @@ func (m *multipart) sendPart(
 // part ensures that the store has the part with the given number, and returns the part. If an
 // earlier call of Upload has sent the part, this method does not send the part again.
 func (m *multipart) part(
-	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
+	ctx context.Context, number int, last bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
 	if m.resumed {
 		part, ok, e := m.storedPart(number, section, crc)
@@ -235,7 +235,7 @@ func (m *multipart) part(
 			return driver.Part{}, e
 		}
 	}
-	part, e := m.putPart(ctx, number, ends, offset, section, crc)
+	part, e := m.putPart(ctx, number, last, offset, section, crc)
 	if e == nil {
 		e = m.record(part)
 	}
@@ -244,9 +244,9 @@ func (m *multipart) part(
 
 // putPart sends one part, with retries.
 func (m *multipart) putPart(
-	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
+	ctx context.Context, number int, last bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
-	r, content, e := m.partRequest(number, ends, offset, section, crc)
+	r, content, e := m.partRequest(number, last, offset, section, crc)
 	if e != nil {
 		return driver.Part{}, e
 	}
@@ -283,7 +283,7 @@ func (o *operation) requestPart(
 // partRequest returns the request that sends a part. If the driver needs the checksum before the
 // bytes, partRequest first reads the part to compute the checksum.
 func (m *multipart) partRequest(
-	number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
+	number int, last bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (*driver.PartRequest, *sectionBody, *storage.Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
@@ -306,7 +306,7 @@ func (m *multipart) partRequest(
 		Native:    m.w.req.Native,
 		AnyOrder:  m.w.req.AnyOrder,
 		Unchecked: m.w.req.UncheckedParts,
-		Final:     ends,
+		Final:     last,
 	}
 	if !crc.Known {
 		content.body.sum = &r.CRC32C

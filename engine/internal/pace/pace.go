@@ -166,10 +166,10 @@ func (p *Pace) take(now time.Duration) time.Duration {
 	return 0
 }
 
-func (p *Pace) setMark(done int64) {
+func (p *Pace) setMark(n int64) {
 	now := p.now()
 	if last := p.mark.Load(); last == nil || now-last.at >= round {
-		p.mark.CompareAndSwap(last, &mark{now, done})
+		p.mark.CompareAndSwap(last, &mark{now, n})
 	}
 }
 
