@@ -133,122 +133,122 @@ func typeName(t types.Type) string {
 
 type checker struct{ pass *analysis.Pass }
 
-// block checks statements. It changes held, which has the locks that are held, and reports whether the statements
+// block checks statements. It changes locks, which has the locks that are held, and reports whether the statements
 // end with a jump out of the block.
-func (c *checker) block(list []ast.Stmt, held map[string]bool) (jumps bool) {
+func (c *checker) block(list []ast.Stmt, locks map[string]bool) (jumps bool) {
 	for _, s := range list {
-		if c.statement(s, held) {
+		if c.statement(s, locks) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *checker) statement(s ast.Stmt, held map[string]bool) (jumps bool) {
+func (c *checker) statement(s ast.Stmt, locks map[string]bool) (jumps bool) {
 	switch s := s.(type) {
 	case *ast.ReturnStmt:
-		c.calls(s, held)
+		c.calls(s, locks)
 		return true
 	case *ast.BranchStmt:
 		return true
 	case *ast.BlockStmt:
-		return c.block(s.List, held)
+		return c.block(s.List, locks)
 	case *ast.LabeledStmt:
-		return c.statement(s.Stmt, held)
+		return c.statement(s.Stmt, locks)
 	case *ast.IfStmt:
-		c.optional(s.Init, held)
-		c.calls(s.Cond, held)
-		c.branch(s.Body.List, held)
+		c.optional(s.Init, locks)
+		c.calls(s.Cond, locks)
+		c.branch(s.Body.List, locks)
 		if s.Else != nil {
-			c.branch([]ast.Stmt{s.Else}, held)
+			c.branch([]ast.Stmt{s.Else}, locks)
 		}
 	case *ast.ForStmt:
-		c.optional(s.Init, held)
+		c.optional(s.Init, locks)
 		if s.Cond != nil {
-			c.calls(s.Cond, held)
+			c.calls(s.Cond, locks)
 		}
-		c.branch(s.Body.List, held)
-		c.optional(s.Post, held)
+		c.branch(s.Body.List, locks)
+		c.optional(s.Post, locks)
 	case *ast.RangeStmt:
-		c.calls(s.X, held)
-		c.branch(s.Body.List, held)
+		c.calls(s.X, locks)
+		c.branch(s.Body.List, locks)
 	case *ast.SwitchStmt:
-		c.optional(s.Init, held)
+		c.optional(s.Init, locks)
 		if s.Tag != nil {
-			c.calls(s.Tag, held)
+			c.calls(s.Tag, locks)
 		}
-		c.clauses(s.Body, held)
+		c.clauses(s.Body, locks)
 	case *ast.TypeSwitchStmt:
-		c.optional(s.Init, held)
-		c.clauses(s.Body, held)
+		c.optional(s.Init, locks)
+		c.clauses(s.Body, locks)
 	case *ast.SelectStmt:
-		c.clauses(s.Body, held)
+		c.clauses(s.Body, locks)
 	case *ast.DeferStmt, *ast.GoStmt:
 		// A deferred Unlock comes at the end. Other deferred calls come at the end, too, in an order that is not known here.
 	default:
-		c.calls(s, held)
+		c.calls(s, locks)
 	}
 	return false
 }
 
-func (c *checker) optional(s ast.Stmt, held map[string]bool) {
+func (c *checker) optional(s ast.Stmt, locks map[string]bool) {
 	if s != nil {
-		c.statement(s, held)
+		c.statement(s, locks)
 	}
 }
 
 // branch checks statements that may not run. If they jump out, their locks do not matter afterwards.
-func (c *checker) branch(list []ast.Stmt, held map[string]bool) {
-	inside := maps.Clone(held)
+func (c *checker) branch(list []ast.Stmt, locks map[string]bool) {
+	inside := maps.Clone(locks)
 	if c.block(list, inside) {
 		return
 	}
-	clear(held)
-	maps.Copy(held, inside)
+	clear(locks)
+	maps.Copy(locks, inside)
 }
 
-func (c *checker) clauses(body *ast.BlockStmt, held map[string]bool) {
+func (c *checker) clauses(body *ast.BlockStmt, locks map[string]bool) {
 	for _, s := range body.List {
 		switch s := s.(type) {
 		case *ast.CaseClause:
-			c.branch(s.Body, held)
+			c.branch(s.Body, locks)
 		case *ast.CommClause:
-			c.branch(s.Body, held)
+			c.branch(s.Body, locks)
 		}
 	}
 }
 
 // calls checks the calls of a statement or an expression, in their order.
-func (c *checker) calls(n ast.Node, held map[string]bool) {
+func (c *checker) calls(n ast.Node, locks map[string]bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncLit:
 			return false
 		case *ast.CallExpr:
-			c.call(n, held)
+			c.call(n, locks)
 		}
 		return true
 	})
 }
 
-func (c *checker) call(call *ast.CallExpr, held map[string]bool) {
+func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	f := called(c.pass, call)
 	if lock := lockOf(call, f); lock != "" {
 		switch f.Name() {
 		case "Lock", "RLock":
-			held[lock] = true
+			locks[lock] = true
 		case "Unlock", "RUnlock":
-			delete(held, lock)
+			delete(locks, lock)
 		}
 		return
 	}
-	if len(held) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
+	if len(locks) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
 		return
 	}
 	if allowed[fullName(f)] != "" || f != nil && f.Pkg() != nil && f.Pkg().Path() == "context" {
 		return
 	}
-	for _, lock := range slices.Sorted(maps.Keys(held)) {
+	for _, lock := range slices.Sorted(maps.Keys(locks)) {
 		c.pass.Reportf(call.Pos(), "%s is held during a call that takes a context: use package ctxlock", lock)
 	}
 }

@@ -70,7 +70,7 @@ func (c *command) supported(
 		}
 		_, err := c.grant(b, o).Documents(provider)
 		if b.place.Prefix != "" && o != "sign" && storage.CodeOf(err) == storage.Unsupported {
-			i := slices.IndexFunc(b.Operations, func(own operation) bool { return own.Name == string(o) })
+			i := slices.IndexFunc(b.Operations, func(op operation) bool { return op.Name == string(o) })
 			left = append(left, b.Operations[i])
 			continue
 		}

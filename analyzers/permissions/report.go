@@ -28,11 +28,11 @@ type operation struct {
 	Calls []string `json:"calls"`
 }
 
-func newReport(program string, all []rights.Right, known addresses) report {
+func newReport(program string, all []rights.Right, names addresses) report {
 	r := report{Program: program}
 	for _, right := range all {
 		place := right.Place
-		if address := known[place.Name]; address != "" {
+		if address := names[place.Name]; address != "" {
 			place = rights.AtAddress(address, place.Prefix)
 		}
 		b := r.bucket(place)

@@ -77,8 +77,8 @@ func isInherited(t types.Type) bool {
 	return types.NewMethodSet(types.NewPointer(named)).Len() > 0 && !isRecord(named)
 }
 
-func isRecord(named *types.Named) bool {
-	s, ok := named.Underlying().(*types.Struct)
+func isRecord(t *types.Named) bool {
+	s, ok := t.Underlying().(*types.Struct)
 	if !ok {
 		return false
 	}

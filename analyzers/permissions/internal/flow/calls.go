@@ -8,81 +8,81 @@ import (
 )
 
 // call continues a trace from the result of a call to the values that the called function returns.
-func (t *trace) call(v *ssa.Call, to path, from stack) {
+func (t *trace) call(v *ssa.Call, sub path, calls stack) {
 	call := v.Common()
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
-		t.builtin(v, builtin, to, from)
+		t.builtin(v, builtin, sub, calls)
 		return
 	}
 	if call.IsInvoke() {
-		t.invoke(v, to, from)
+		t.invoke(v, sub, calls)
 		return
 	}
 	if callee := call.StaticCallee(); callee != nil {
-		t.static(v, callee, to, from)
+		t.static(v, callee, sub, calls)
 		return
 	}
 	for _, o := range t.g.pointsTo(call.Value) {
 		switch callee := o.Value.(type) {
 		case *ssa.Function:
-			t.static(v, callee, to, from)
+			t.static(v, callee, sub, calls)
 		case *ssa.MakeClosure:
-			t.static(v, callee.Fn.(*ssa.Function), to, from)
+			t.static(v, callee.Fn.(*ssa.Function), sub, calls)
 		case *ssa.Const: // nil
 		default:
-			t.unknown(v, from)
+			t.unknown(v, calls)
 		}
 	}
 }
 
-func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, to path, from stack) {
+func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, sub path, calls stack) {
 	if builtin.Name() != "append" {
-		t.unknown(v, from)
+		t.unknown(v, calls)
 		return
 	}
 	for _, arg := range v.Call.Args {
-		t.visit(arg, to, from)
+		t.visit(arg, sub, calls)
 	}
 }
 
-func (t *trace) static(v *ssa.Call, callee *ssa.Function, to path, from stack) {
+func (t *trace) static(v *ssa.Call, callee *ssa.Function, sub path, calls stack) {
 	if !t.g.Code.Has(callee) {
-		_, rest := cutResult(to)
+		_, rest := cutResult(sub)
 		through := t.g.Through(callee, v.Call.Args)
 		for _, arg := range through {
-			t.visit(arg, rest, from)
+			t.visit(arg, rest, calls)
 		}
 		if len(through) == 0 {
 			object, _ := callee.Object().(*types.Func)
-			t.outside(v, object, rest, from)
+			t.outside(v, object, rest, calls)
 		}
 		return
 	}
-	index, rest := cutResult(to)
+	index, rest := cutResult(sub)
 	for _, r := range t.g.returns[callee] {
 		if index < len(r.Results) {
-			t.visit(r.Results[index], rest, push(t.g.siteOf[v], from))
+			t.visit(r.Results[index], rest, push(t.g.siteOf[v], calls))
 		}
 	}
 }
 
 // invoke continues a trace from the result of an interface method to the results of the methods
 // that the call can run.
-func (t *trace) invoke(v *ssa.Call, to path, from stack) {
+func (t *trace) invoke(v *ssa.Call, sub path, calls stack) {
 	known := false
 	for _, o := range t.g.pointsTo(v.Call.Value) {
 		switch receiver := o.Value.(type) {
 		case *ssa.MakeInterface:
 			if f := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method); f != nil && t.g.Code.Has(f) {
-				t.static(v, f, to, from)
+				t.static(v, f, sub, calls)
 				known = true
 			}
 		case *ssa.Const: // nil
 		}
 	}
 	if !known {
-		_, rest := cutResult(to)
-		t.outside(v, v.Call.Method, rest, from)
+		_, rest := cutResult(sub)
+		t.outside(v, v.Call.Method, rest, calls)
 	}
 }
 
@@ -90,35 +90,35 @@ func (t *trace) invoke(v *ssa.Call, to path, from stack) {
 // the result of the call, or for a value inside the result. If the path is "", the trace searches
 // for the result itself, and the call is the origin. For a value inside the result, the origin is
 // unknown. If [Graph].Own shows that this value cannot exist, outside adds an origin with Zero.
-func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, from stack) {
+func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, calls stack) {
 	switch {
 	case inside == "":
-		t.origin(v, from)
+		t.origin(v, calls)
 	case inside[0] == '!' && callee != nil && t.g.Own(callee):
 		t.add(Origin{Value: v, Zero: true})
 	default:
-		t.unknown(v, from)
+		t.unknown(v, calls)
 	}
 }
 
 // parameter continues a trace from a parameter to the arguments of calls. If the stack is empty,
 // the trace continues to the arguments of all calls. Otherwise it continues only to the arguments
 // of the innermost call in the stack.
-func (t *trace) parameter(p *ssa.Parameter, to path, from stack) {
+func (t *trace) parameter(p *ssa.Parameter, sub path, calls stack) {
 	f := p.Parent()
 	index := indexOf(f, p)
-	if from != "" {
-		number, rest := pop(from)
-		t.argument(t.g.sites[number], f, index, to, rest)
+	if calls != "" {
+		number, rest := pop(calls)
+		t.argument(t.g.sites[number], f, index, sub, rest)
 		return
 	}
 	before := t.visits
 	for _, site := range t.g.static[f] {
-		t.argument(site, f, index, to, "")
+		t.argument(site, f, index, sub, "")
 	}
-	t.invokedParameter(f, index, to)
-	t.dynamicParameter(f, index, to)
-	t.foreignParameter(f, index, to)
+	t.invokedParameter(f, index, sub)
+	t.dynamicParameter(f, index, sub)
+	t.foreignParameter(f, index, sub)
 	if t.visits == before || t.g.Code.Exported[f] || t.g.Code.Foreign[f] && index > 0 || t.g.IsHanded(f) {
 		t.unknown(p, "")
 	}
@@ -135,19 +135,19 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 
 // argument continues a trace from a parameter of f. The trace continues with the argument that one
 // call of f passes for this parameter.
-func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, to path, from stack) {
+func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, sub path, calls stack) {
 	call := site.Common()
 	if !call.IsInvoke() {
 		if arg := argumentOf(call, index); arg != nil {
-			t.visit(arg, to, from)
+			t.visit(arg, sub, calls)
 		}
 		return
 	}
 	if index == 0 {
-		t.visit(call.Value, t.g.assert(f.Params[0].Type())+to, from)
+		t.visit(call.Value, t.g.assert(f.Params[0].Type())+sub, calls)
 		return
 	}
-	t.visit(call.Args[index-1], to, from)
+	t.visit(call.Args[index-1], sub, calls)
 }
 
 func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
@@ -159,13 +159,13 @@ func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 
 // invokedParameter continues a trace from a parameter of f to the arguments of calls. It finds the
 // calls of interface methods that may run f.
-func (t *trace) invokedParameter(f *ssa.Function, index int, to path) {
+func (t *trace) invokedParameter(f *ssa.Function, index int, sub path) {
 	if f.Signature.Recv() == nil {
 		return
 	}
 	for _, site := range t.g.invoked[f.Name()] {
 		if t.g.Code.Implementation(f.Params[0].Type(), site.Common().Method) == f {
-			t.argument(site, f, index, to, "")
+			t.argument(site, f, index, sub, "")
 		}
 	}
 	if index > 0 {
@@ -173,14 +173,14 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, to path) {
 	}
 	for _, site := range t.g.outside {
 		if value := t.g.Calls(site.Common(), f.Name()); value != nil {
-			t.visit(value, t.g.assert(f.Params[0].Type())+to, "")
+			t.visit(value, t.g.assert(f.Params[0].Type())+sub, "")
 		}
 	}
 }
 
 // dynamicParameter continues a trace from a parameter of f to the arguments of calls. It finds the
 // calls of function values that may run f.
-func (t *trace) dynamicParameter(f *ssa.Function, index int, to path) {
+func (t *trace) dynamicParameter(f *ssa.Function, index int, sub path) {
 	if !t.g.Code.Values[f] && len(t.g.closures[f]) == 0 {
 		return
 	}
@@ -188,12 +188,12 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, to path) {
 		call := site.Common()
 		signature, ok := call.Value.Type().Underlying().(*types.Signature)
 		if ok && types.Identical(signature, f.Signature) && t.g.mayCall(call, f) {
-			t.argument(site, f, index, to, "")
+			t.argument(site, f, index, sub, "")
 		}
 	}
 	for _, site := range t.g.outside {
 		if fed := t.g.Feeds(site.Common()); fed != nil && t.g.passes(site.Common(), f) {
-			t.visit(fed, to, "")
+			t.visit(fed, sub, "")
 		}
 	}
 }
@@ -216,13 +216,13 @@ func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 
 // foreignParameter continues a trace from the receiver of f, if code that is not analyzed may call
 // f. It visits all values of the receiver's type that the program converts to an interface type.
-func (t *trace) foreignParameter(f *ssa.Function, index int, to path) {
+func (t *trace) foreignParameter(f *ssa.Function, index int, sub path) {
 	if index > 0 || !t.g.Code.Foreign[f] {
 		return
 	}
 	for _, box := range t.g.Code.Boxes {
 		if types.Identical(box.X.Type(), f.Params[0].Type()) {
-			t.visit(box.X, to, "")
+			t.visit(box.X, sub, "")
 		}
 	}
 }

@@ -220,8 +220,8 @@ func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 // elements, maps and pointers, at most maxInside levels below v. It leaves out unexported fields:
 // code of another package reaches them only through methods.
 func (g *Graph) Parts(v ssa.Value, stack string) (all []Part) {
-	g.parts(v.Type(), "", maxInside, func(t types.Type, to path) {
-		all = append(all, Part{t, g.search(v, to, stack)})
+	g.parts(v.Type(), "", maxInside, func(t types.Type, sub path) {
+		all = append(all, Part{t, g.search(v, sub, stack)})
 	})
 	return all
 }
@@ -234,9 +234,9 @@ type Part struct {
 
 const maxInside = 4
 
-func (g *Graph) parts(t types.Type, to path, levels int, found func(types.Type, path)) {
+func (g *Graph) parts(t types.Type, sub path, levels int, yield func(types.Type, path)) {
 	if types.IsInterface(t) {
-		found(t, to)
+		yield(t, sub)
 		return
 	}
 	if levels == 0 {
@@ -245,17 +245,17 @@ func (g *Graph) parts(t types.Type, to path, levels int, found func(types.Type, 
 	levels--
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:
-		g.parts(u.Elem(), to+deref, levels, found)
+		g.parts(u.Elem(), sub+deref, levels, yield)
 	case *types.Slice:
-		g.parts(u.Elem(), to+element, levels, found)
+		g.parts(u.Elem(), sub+element, levels, yield)
 	case *types.Array:
-		g.parts(u.Elem(), to+element, levels, found)
+		g.parts(u.Elem(), sub+element, levels, yield)
 	case *types.Map:
-		g.parts(u.Elem(), to+mapped, levels, found)
+		g.parts(u.Elem(), sub+mapped, levels, yield)
 	case *types.Struct:
 		for i := range u.NumFields() {
 			if f := u.Field(i); f.Exported() || f.Embedded() {
-				g.parts(f.Type(), to+g.field(t, i), levels, found)
+				g.parts(f.Type(), sub+g.field(t, i), levels, yield)
 			}
 		}
 	}

@@ -10,13 +10,13 @@ import (
 
 // contents continues a trace to the values that were stored inside an object. The object is a
 // variable, slice, map or channel. The given path leads from the object to these values.
-func (t *trace) contents(object ssa.Value, to path, from stack) {
+func (t *trace) contents(object ssa.Value, sub path, calls stack) {
 	shapes := []struct {
 		shape int
 		to    path
-	}{{t.g.shape(object.Type()), to}}
+	}{{t.g.shape(object.Type()), sub}}
 	if of, ok := arrayOf(object.Type()); ok { // an assignment through a slice of the array changes the array, too
-		if rest, ok := strings.CutPrefix(to, deref); ok && rest != "" {
+		if rest, ok := strings.CutPrefix(sub, deref); ok && rest != "" {
 			shapes = append(shapes, shapes[0])
 			shapes[1].shape = t.g.number(types.NewSlice(of.Elem()))
 			shapes[1].to = rest
@@ -26,20 +26,20 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 	for _, s := range shapes {
 		for _, stored := range t.g.stores[s.shape] {
 			if rest, ok := strings.CutPrefix(s.to, stored.to); ok && t.g.mayBe(stored.root, object) {
-				t.visitStored(stored, stored.of+rest, object, from)
+				t.visitStored(stored, stored.of+rest, object, calls)
 			}
 		}
 		if t.text || t.value && t.visits == before {
-			t.addEscaped(object, s.shape, s.to, from)
+			t.addEscaped(object, s.shape, s.to, calls)
 		}
 	}
-	t.inner(object, to)
+	t.inner(object, sub)
 	global, ok := object.(*ssa.Global)
 	switch {
 	// Code that is not analyzed may set the variables of its own package. The linker may set a
 	// string variable. In both cases, the value is unknown.
 	case ok && !t.g.hasCode(global) || ok && t.text && t.visits == before:
-		t.unknown(object, from)
+		t.unknown(object, calls)
 	case t.visits > before:
 	default:
 		t.add(Origin{Value: object, Zero: true})
@@ -49,14 +49,14 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 // visitStored continues a trace to a stored value. If the function that made the object also stored
 // the value, the stack stays the same. Another function may have received the object as an argument
 // and stored the value. In this case, visitStored adds the call of that function to the stack.
-func (t *trace) visitStored(s store, to path, object ssa.Value, from stack) {
+func (t *trace) visitStored(s store, sub path, object ssa.Value, calls stack) {
 	if s.in == object.Parent() {
-		t.visit(s.from, to, from)
+		t.visit(s.from, sub, calls)
 		return
 	}
 	p, ok := s.root.(*ssa.Parameter)
 	if !ok || t.g.Code.Values[s.in] || t.g.isInvoked(s.in) {
-		t.visit(s.from, to, "")
+		t.visit(s.from, sub, "")
 		return
 	}
 	for _, site := range t.g.static[s.in] {
@@ -64,9 +64,9 @@ func (t *trace) visitStored(s store, to path, object ssa.Value, from stack) {
 		switch {
 		case arg == nil || !t.g.mayBe(arg, object):
 		case site.Parent() == object.Parent():
-			t.visit(s.from, to, push(t.g.siteOf[site], from))
+			t.visit(s.from, sub, push(t.g.siteOf[site], calls))
 		default:
-			t.visit(s.from, to, push(t.g.siteOf[site], ""))
+			t.visit(s.from, sub, push(t.g.siteOf[site], ""))
 		}
 	}
 }
@@ -85,18 +85,18 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 // addEscaped adds an unknown origin if a pointer to a variable was passed to a function whose code
 // is not analyzed. That function may change the variable. The variable is inside the object. The
 // given path leads from the object to the variable.
-func (t *trace) addEscaped(object ssa.Value, shape int, to path, from stack) {
+func (t *trace) addEscaped(object ssa.Value, shape int, sub path, calls stack) {
 	for _, e := range t.g.escapes[shape] {
-		if strings.HasPrefix(to, e.to) && t.g.mayBe(e.root, object) {
-			t.unknown(object, from)
+		if strings.HasPrefix(sub, e.to) && t.g.mayBe(e.root, object) {
+			t.unknown(object, calls)
 		}
 	}
 }
 
 // inner continues a trace from a field of the object to the values that were stored in the field.
 // It finds only assignments through a pointer to the field.
-func (t *trace) inner(object ssa.Value, to path) {
-	rest, ok := strings.CutPrefix(to, deref+"f")
+func (t *trace) inner(object ssa.Value, sub path) {
+	rest, ok := strings.CutPrefix(sub, deref+"f")
 	if !ok {
 		return
 	}
@@ -132,9 +132,9 @@ func (g *Graph) mayBe(root, object ssa.Value) bool {
 }
 
 // mayBeField reports whether root may point to field number index of a struct type.
-func (g *Graph) mayBeField(root ssa.Value, of types.Type, index int) bool {
+func (g *Graph) mayBeField(root ssa.Value, typ types.Type, index int) bool {
 	for _, o := range g.pointsTo(root) {
-		if f, ok := o.Value.(*ssa.FieldAddr); ok && f.Field == index && types.Identical(pointed(f.X.Type()), of) {
+		if f, ok := o.Value.(*ssa.FieldAddr); ok && f.Field == index && types.Identical(pointed(f.X.Type()), typ) {
 			return true
 		}
 	}

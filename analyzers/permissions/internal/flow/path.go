@@ -29,8 +29,8 @@ const (
 
 // field returns the step from a struct to its field number i. For a pointer to a struct, it returns
 // the same step.
-func (g *Graph) field(of types.Type, i int) path {
-	return "f" + strconv.Itoa(i) + "." + strconv.Itoa(g.number(pointed(of))) + ";"
+func (g *Graph) field(typ types.Type, i int) path {
+	return "f" + strconv.Itoa(i) + "." + strconv.Itoa(g.number(pointed(typ))) + ";"
 }
 
 func result(i int) path { return "#" + strconv.Itoa(i) + ";" }

@@ -75,30 +75,30 @@ func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v
 // an unknown origin.
 const maxStates = 20_000
 
-func (g *Graph) search(v ssa.Value, to path, from stack) []Origin {
-	t := &trace{g: g, text: isText(v.Type(), to), seen: map[Origin]bool{}, found: map[Origin]bool{}}
-	t.value = to == "" && types.IsInterface(v.Type())
-	t.visit(v, to, from)
+func (g *Graph) search(v ssa.Value, sub path, calls stack) []Origin {
+	t := &trace{g: g, text: isText(v.Type(), sub), seen: map[Origin]bool{}, found: map[Origin]bool{}}
+	t.value = sub == "" && types.IsInterface(v.Type())
+	t.visit(v, sub, calls)
 	for len(t.work) > 0 {
 		next := t.work[len(t.work)-1]
 		t.work = t.work[:len(t.work)-1]
 		t.step(next.Value, next.path, next.Stack)
 		if len(t.seen) > maxStates {
-			t.unknown(v, from)
+			t.unknown(v, calls)
 			return t.origins
 		}
 	}
 	if t.cut != nil && len(t.origins) == 0 {
-		t.unknown(t.cut, from)
+		t.unknown(t.cut, calls)
 	}
 	return t.origins
 }
 
 // isText reports whether the given path leads from a value of type t to a string.
-func isText(t types.Type, to path) bool {
-	for to != "" && t != nil {
+func isText(t types.Type, sub path) bool {
+	for sub != "" && t != nil {
 		var at string
-		at, to, _ = strings.Cut(to, ";")
+		at, sub, _ = strings.Cut(sub, ";")
 		switch u := t.Underlying().(type) {
 		case *types.Pointer:
 			t = u.Elem()
@@ -118,22 +118,24 @@ func isText(t types.Type, to path) bool {
 	return t != nil && isString(t)
 }
 
-func (t *trace) visit(v ssa.Value, to path, from stack) {
+func (t *trace) visit(v ssa.Value, sub path, calls stack) {
 	t.visits++
-	if isEndless(to) {
+	if isEndless(sub) {
 		t.cut = v
 		return
 	}
-	state := Origin{Value: v, path: to, Stack: from}
+	state := Origin{Value: v, path: sub, Stack: calls}
 	if !t.seen[state] {
 		t.seen[state] = true
 		t.work = append(t.work, state)
 	}
 }
 
-func (t *trace) origin(v ssa.Value, from stack) { t.add(Origin{Value: v, Stack: from}) }
+func (t *trace) origin(v ssa.Value, calls stack) { t.add(Origin{Value: v, Stack: calls}) }
 
-func (t *trace) unknown(v ssa.Value, from stack) { t.add(Origin{Value: v, Stack: from, Unknown: true}) }
+func (t *trace) unknown(v ssa.Value, calls stack) {
+	t.add(Origin{Value: v, Stack: calls, Unknown: true})
+}
 
 func (t *trace) add(o Origin) {
 	if !t.found[o] {
@@ -144,168 +146,168 @@ func (t *trace) add(o Origin) {
 
 // step continues a trace for a value inside v. The given path leads from v to that value. If the
 // path is "", the value is v itself. step visits all values that the value can come from.
-func (t *trace) step(v ssa.Value, to path, from stack) {
+func (t *trace) step(v ssa.Value, sub path, calls stack) {
 	switch v := v.(type) {
 	case *ssa.Const:
-		if to == "" {
-			t.origin(v, from)
+		if sub == "" {
+			t.origin(v, calls)
 		}
 	case *ssa.Phi:
 		for _, edge := range v.Edges {
-			t.visit(edge, to, from)
+			t.visit(edge, sub, calls)
 		}
 	case *ssa.ChangeType:
-		t.visit(v.X, to, from)
+		t.visit(v.X, sub, calls)
 	case *ssa.ChangeInterface:
-		t.visit(v.X, to, from)
+		t.visit(v.X, sub, calls)
 	case *ssa.Convert:
-		t.visit(v.X, to, from)
+		t.visit(v.X, sub, calls)
 	case *ssa.MultiConvert:
-		t.visit(v.X, to, from)
+		t.visit(v.X, sub, calls)
 	case *ssa.MakeInterface:
-		t.stepBox(v, to, from)
+		t.stepBox(v, sub, calls)
 	case *ssa.TypeAssert:
-		t.stepAssert(v, to, from)
+		t.stepAssert(v, sub, calls)
 	case *ssa.Extract:
-		t.stepExtract(v, to, from)
+		t.stepExtract(v, sub, calls)
 	case *ssa.Field:
-		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+to, from)
+		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+sub, calls)
 	case *ssa.Parameter:
-		t.parameter(v, to, from)
+		t.parameter(v, sub, calls)
 	case *ssa.FreeVar:
-		t.freeVar(v, to)
+		t.freeVar(v, sub)
 	case *ssa.Call:
-		t.call(v, to, from)
+		t.call(v, sub, calls)
 	default:
-		t.stepMemory(v, to, from)
+		t.stepMemory(v, sub, calls)
 	}
 }
 
 // stepMemory is the part of step for values that are read from variables, slices, maps and
 // channels.
-func (t *trace) stepMemory(v ssa.Value, to path, from stack) {
+func (t *trace) stepMemory(v ssa.Value, sub path, calls stack) {
 	switch v := v.(type) {
 	case *ssa.UnOp:
-		t.stepUnary(v, to, from)
+		t.stepUnary(v, sub, calls)
 	case *ssa.FieldAddr:
-		if rest, ok := strings.CutPrefix(to, deref); ok {
-			t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, from)
+		if rest, ok := strings.CutPrefix(sub, deref); ok {
+			t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, calls)
 			return
 		}
-		t.origin(v, from)
+		t.origin(v, calls)
 	case *ssa.IndexAddr:
-		rest, ok := strings.CutPrefix(to, deref)
+		rest, ok := strings.CutPrefix(sub, deref)
 		switch {
 		case !ok:
-			t.origin(v, from)
+			t.origin(v, calls)
 		case isPointer(v.X.Type()):
-			t.visit(v.X, deref+element+rest, from)
+			t.visit(v.X, deref+element+rest, calls)
 		default:
-			t.visit(v.X, element+rest, from)
+			t.visit(v.X, element+rest, calls)
 		}
 	case *ssa.Index:
-		t.visit(v.X, element+to, from)
+		t.visit(v.X, element+sub, calls)
 	case *ssa.Lookup:
-		_, to = cutResult(to)
-		t.visit(v.X, mapped+to, from)
+		_, sub = cutResult(sub)
+		t.visit(v.X, mapped+sub, calls)
 	case *ssa.Slice:
-		if isPointer(v.X.Type()) && to != "" {
-			to = deref + to
+		if isPointer(v.X.Type()) && sub != "" {
+			sub = deref + sub
 		}
-		t.visit(v.X, to, from)
+		t.visit(v.X, sub, calls)
 	case *ssa.Alloc, *ssa.MakeMap, *ssa.MakeSlice, *ssa.MakeChan, *ssa.Global:
-		if to == "" {
-			t.origin(v, from)
+		if sub == "" {
+			t.origin(v, calls)
 			return
 		}
-		t.contents(v, to, from)
+		t.contents(v, sub, calls)
 	case *ssa.Function, *ssa.MakeClosure, *ssa.Builtin:
-		t.origin(v, from)
+		t.origin(v, calls)
 	default:
-		t.unknown(v, from)
+		t.unknown(v, calls)
 	}
 }
 
-func (t *trace) stepUnary(v *ssa.UnOp, to path, from stack) {
+func (t *trace) stepUnary(v *ssa.UnOp, sub path, calls stack) {
 	switch v.Op {
 	case token.MUL:
-		t.visit(v.X, deref+to, from)
+		t.visit(v.X, deref+sub, calls)
 	case token.ARROW:
-		_, to = cutResult(to)
-		t.visit(v.X, sent+to, from)
+		_, sub = cutResult(sub)
+		t.visit(v.X, sent+sub, calls)
 	default:
-		t.unknown(v, from)
+		t.unknown(v, calls)
 	}
 }
 
-func (t *trace) stepBox(v *ssa.MakeInterface, to path, from stack) {
-	number, asserted := strings.CutPrefix(to, "!")
+func (t *trace) stepBox(v *ssa.MakeInterface, sub path, calls stack) {
+	number, asserted := strings.CutPrefix(sub, "!")
 	switch {
-	case to == "":
-		t.origin(v, from)
+	case sub == "":
+		t.origin(v, calls)
 	case asserted:
 		number, rest, _ := strings.Cut(number, ";")
 		if number == strconv.Itoa(t.g.number(v.X.Type())) {
-			t.visit(v.X, rest, from)
+			t.visit(v.X, rest, calls)
 		} else {
 			t.add(Origin{Value: v, Zero: true})
 		}
 	default:
-		t.visit(v.X, to, from)
+		t.visit(v.X, sub, calls)
 	}
 }
 
-func (t *trace) stepAssert(v *ssa.TypeAssert, to path, from stack) {
+func (t *trace) stepAssert(v *ssa.TypeAssert, sub path, calls stack) {
 	if v.CommaOk {
-		_, to = cutResult(to)
+		_, sub = cutResult(sub)
 	}
-	t.visit(v.X, t.g.assert(v.AssertedType)+to, from)
+	t.visit(v.X, t.g.assert(v.AssertedType)+sub, calls)
 }
 
 // assert returns the step from an interface value to the value in it, if that value has the given
 // type.
-func (g *Graph) assert(of types.Type) path {
-	if types.IsInterface(of) {
+func (g *Graph) assert(typ types.Type) path {
+	if types.IsInterface(typ) {
 		return ""
 	}
-	return "!" + strconv.Itoa(g.number(of)) + ";"
+	return "!" + strconv.Itoa(g.number(typ)) + ";"
 }
 
-func (t *trace) stepExtract(v *ssa.Extract, to path, from stack) {
+func (t *trace) stepExtract(v *ssa.Extract, sub path, calls stack) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Next:
 		of, ok := tuple.Iter.(*ssa.Range)
 		switch {
 		case !ok || tuple.IsString:
-			t.unknown(v, from)
+			t.unknown(v, calls)
 		case v.Index == 1:
-			t.visit(of.X, mapKey+to, from)
+			t.visit(of.X, mapKey+sub, calls)
 		case v.Index == 2:
-			t.visit(of.X, mapped+to, from)
+			t.visit(of.X, mapped+sub, calls)
 		}
 	case *ssa.Select:
 		receives := 2 // the first two results of a select are its case and whether it received a value
 		for _, state := range tuple.States {
 			if state.Dir == types.RecvOnly {
 				if receives == v.Index {
-					t.visit(state.Chan, sent+to, from)
+					t.visit(state.Chan, sent+sub, calls)
 				}
 				receives++
 			}
 		}
 	default:
-		t.visit(tuple, result(v.Index)+to, from)
+		t.visit(tuple, result(v.Index)+sub, calls)
 	}
 }
 
 // freeVar continues a trace from a captured variable of a function. It visits the values that the
 // closures of that function have captured for the variable.
-func (t *trace) freeVar(v *ssa.FreeVar, to path) {
+func (t *trace) freeVar(v *ssa.FreeVar, sub path) {
 	f := v.Parent()
 	for i, own := range f.FreeVars {
 		if own == v {
 			for _, closure := range t.g.closures[f] {
-				t.visit(closure.Bindings[i], to, "")
+				t.visit(closure.Bindings[i], sub, "")
 			}
 		}
 	}

@@ -37,8 +37,8 @@ func textInterfaces() map[string]*types.Interface {
 	variable := func(t types.Type) *types.Var { return types.NewVar(0, nil, "", t) }
 	text := variable(types.NewSlice(types.Typ[types.Byte]))
 	failure := variable(types.Universe.Lookup("error").Type())
-	plain := func(in, out *types.Tuple) *types.Signature {
-		return types.NewSignatureType(nil, nil, nil, in, out, false)
+	plain := func(params, results *types.Tuple) *types.Signature {
+		return types.NewSignatureType(nil, nil, nil, params, results, false)
 	}
 	all := map[string]*types.Interface{}
 	for _, kind := range []string{"Text", "Binary"} {

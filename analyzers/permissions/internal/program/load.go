@@ -111,9 +111,9 @@ func baseOf(e packages.Error) string {
 // users returns the packages that import the library, directly or indirectly. Other packages cannot
 // call the library. The packages of the library that implement buckets are left out. Their code
 // need not be analyzed, because tables in package rights describe their functions.
-func users(named []*packages.Package) (paths []string) {
+func users(pkgs []*packages.Package) (paths []string) {
 	uses := map[string]bool{}
-	packages.Visit(named, nil, func(p *packages.Package) {
+	packages.Visit(pkgs, nil, func(p *packages.Package) {
 		for _, imported := range p.Imports {
 			if imported.PkgPath == Storage || uses[imported.PkgPath] {
 				uses[p.PkgPath] = true
@@ -140,7 +140,7 @@ func implements(path string) bool {
 }
 
 func programs(
-	c Config, named []*packages.Package, prog *ssa.Program, built []*ssa.Package,
+	c Config, pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Package,
 ) (all []*Program, err error) {
 	byPath := map[string]*ssa.Package{}
 	for _, p := range built {
@@ -149,8 +149,8 @@ func programs(
 		}
 		byPath[p.Pkg.Path()] = p
 	}
-	library := &Program{SSA: prog, All: built, Dir: moduleDir(named)}
-	for _, p := range named {
+	library := &Program{SSA: prog, All: built, Dir: moduleDir(pkgs)}
+	for _, p := range pkgs {
 		root := byPath[p.PkgPath]
 		switch {
 		case root == nil: // the package does not import the library
@@ -174,8 +174,8 @@ func programs(
 	return all, nil
 }
 
-func moduleDir(named []*packages.Package) string {
-	for _, p := range named {
+func moduleDir(pkgs []*packages.Package) string {
+	for _, p := range pkgs {
 		if p.Module != nil && p.Module.Dir != "" {
 			return p.Module.Dir
 		}

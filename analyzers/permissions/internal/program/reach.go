@@ -230,17 +230,17 @@ func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
 
 // addForeignInterface records an interface whose methods are called by code that is not analyzed.
 // It adds the methods of all types that implement it.
-func (c *Code) addForeignInterface(of *types.Interface) {
-	first := of.Method(0).Name()
+func (c *Code) addForeignInterface(iface *types.Interface) {
+	first := iface.Method(0).Name()
 	for _, known := range c.foreign[first] {
-		if types.Identical(known, of) {
+		if types.Identical(known, iface) {
 			return
 		}
 	}
-	c.foreign[first] = append(c.foreign[first], of)
+	c.foreign[first] = append(c.foreign[first], iface)
 	add := func(t types.Type, _ any) {
-		if types.Implements(t, of) {
-			c.addForeign(t, of)
+		if types.Implements(t, iface) {
+			c.addForeign(t, iface)
 		}
 	}
 	c.types.Iterate(add)
@@ -375,8 +375,8 @@ func (c *Code) addForeignMethods(t types.Type) {
 	}
 }
 
-func (c *Code) addForeign(t types.Type, of *types.Interface) {
-	for method := range of.Methods() {
+func (c *Code) addForeign(t types.Type, iface *types.Interface) {
+	for method := range iface.Methods() {
 		if f := c.Implementation(t, method); f != nil {
 			c.Foreign[f] = true
 			c.add(f)

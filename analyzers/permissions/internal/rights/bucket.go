@@ -12,8 +12,8 @@ import (
 // places returns the buckets that v can be. The second parameter holds the calls that led to v. The
 // third parameter is the name of a method that is called on v. If the name is "", places leaves out
 // values of types that the program declares.
-func (d *deriver) places(v ssa.Value, from, method string) (all []Place) {
-	origins := d.graph.Trace(v, from)
+func (d *deriver) places(v ssa.Value, calls, method string) (all []Place) {
+	origins := d.graph.Trace(v, calls)
 	for _, o := range origins {
 		all = append(all, d.placesOf(o, method)...)
 	}
@@ -52,7 +52,7 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 // ownType returns the embedded bucket that implements the given method of a value. The type of the
 // value is declared in the program. If the type declares the method itself, ownType returns nil.
 // The buckets of that method are found elsewhere, because the code of the method is analyzed.
-func (d *deriver) ownType(box *ssa.MakeInterface, from, method string) []Place {
+func (d *deriver) ownType(box *ssa.MakeInterface, calls, method string) []Place {
 	if box.X.Type().String() == "untyped nil" {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (d *deriver) ownType(box *ssa.MakeInterface, from, method string) []Place {
 	if len(index) == 1 {
 		return nil
 	}
-	embedded := d.graph.Fields(v, index[:len(index)-1], from)
+	embedded := d.graph.Fields(v, index[:len(index)-1], calls)
 	var all []Place
 	for _, o := range embedded {
 		all = append(all, d.placesOf(o, method)...)

@@ -223,8 +223,8 @@ const maxBoxes = 4
 
 // inside returns the buckets in the fields, elements and pointers of a value, and of the values in
 // its interface values.
-func (d *deriver) inside(v ssa.Value, from string, boxes int) (all []Place) {
-	for _, part := range d.graph.Parts(v, from) {
+func (d *deriver) inside(v ssa.Value, calls string, boxes int) (all []Place) {
+	for _, part := range d.graph.Parts(v, calls) {
 		if d.types.isBucket(part.Type) && len(part.Origins) == 0 {
 			all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
 		}

@@ -13,8 +13,8 @@ type layer struct {
 }
 
 // layersOf finds the layers with which a bucket is opened, and the second buckets of these layers.
-func (d *deriver) layersOf(of Place) {
-	options := optionsOf(of.open.Call.Signature(), of.open.Call.Args)
+func (d *deriver) layersOf(place Place) {
+	options := optionsOf(place.open.Call.Signature(), place.open.Call.Args)
 	if options == nil {
 		return
 	}
@@ -24,12 +24,12 @@ func (d *deriver) layersOf(of Place) {
 			continue
 		}
 		for _, made := range d.graph.Trace(call.Call.Args[0], o.Stack) {
-			d.layer(of, made.Value, made.Stack)
+			d.layer(place, made.Value, made.Stack)
 		}
 	}
 }
 
-func (d *deriver) layer(of Place, v ssa.Value, from string) {
+func (d *deriver) layer(place Place, v ssa.Value, calls string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
 		return
@@ -38,8 +38,8 @@ func (d *deriver) layer(of Place, v ssa.Value, from string) {
 	if !isPassing(name) {
 		return
 	}
-	for _, to := range d.places(call.Call.Args[0], from, "") {
-		d.second = append(d.second, layer{of, to, name == "storage/layers/overlay.New"})
+	for _, to := range d.places(call.Call.Args[0], calls, "") {
+		d.second = append(d.second, layer{place, to, name == "storage/layers/overlay.New"})
 	}
 }
 

@@ -45,13 +45,13 @@ func (t libraryTypes) isCore(method *types.Func) bool {
 	return hasMethod(t.core, method) && !hasMethod(t.bucket, method)
 }
 
-func hasMethod(of *types.Interface, method *types.Func) bool {
-	own := methodOf(of, method.Name())
+func hasMethod(iface *types.Interface, method *types.Func) bool {
+	own := methodOf(iface, method.Name())
 	return own != nil && types.Identical(own.Signature(), method.Signature())
 }
 
-func methodOf(of *types.Interface, name string) *types.Func {
-	for method := range of.Methods() {
+func methodOf(iface *types.Interface, name string) *types.Func {
+	for method := range iface.Methods() {
 		if method.Name() == name {
 			return method
 		}
@@ -61,8 +61,8 @@ func methodOf(of *types.Interface, name string) *types.Func {
 
 // isBucket reports whether a type is Core, Service, Bucket, or an interface with some of the
 // methods of Bucket.
-func (t libraryTypes) isBucket(of types.Type) bool {
-	own, ok := of.Underlying().(*types.Interface)
+func (t libraryTypes) isBucket(typ types.Type) bool {
+	own, ok := typ.Underlying().(*types.Interface)
 	if !ok || own.NumMethods() == 0 {
 		return false
 	}

@@ -97,25 +97,25 @@ var fieldOptions = map[string]string{
 
 // setFields returns names of options, such as WithTags, for a struct of options. The result has an
 // option if the corresponding field of the struct is set.
-func (d *deriver) setFields(v ssa.Value, fields *types.Struct, from string) (all []string) {
+func (d *deriver) setFields(v ssa.Value, fields *types.Struct, calls string) (all []string) {
 	for i := range fields.NumFields() {
 		if embedded, ok := fields.Field(i).Type().Underlying().(*types.Struct); ok && fields.Field(i).Embedded() {
 			for j := range embedded.NumFields() {
-				all = d.setField(all, embedded.Field(j), v, []int{i, j}, from)
+				all = d.setField(all, embedded.Field(j), v, []int{i, j}, calls)
 			}
 			continue
 		}
-		all = d.setField(all, fields.Field(i), v, []int{i}, from)
+		all = d.setField(all, fields.Field(i), v, []int{i}, calls)
 	}
 	return all
 }
 
-func (d *deriver) setField(all []string, field *types.Var, v ssa.Value, indexes []int, from string) []string {
+func (d *deriver) setField(all []string, field *types.Var, v ssa.Value, indexes []int, calls string) []string {
 	option := fieldOptions[field.Name()]
 	if option == "" {
 		return all
 	}
-	for _, o := range d.graph.Fields(v, indexes, from) {
+	for _, o := range d.graph.Fields(v, indexes, calls) {
 		if !o.Zero && !isEmpty(o.Value) {
 			return append(all, option)
 		}

@@ -55,40 +55,40 @@ func (p Place) withPrefix(separator string) string {
 
 // opened returns the buckets that a call of the library can open. It returns more than one if the
 // address is not constant.
-func (d *deriver) opened(call *ssa.Call, from string) []Place {
+func (d *deriver) opened(call *ssa.Call, calls string) []Place {
 	name := calleeName(call.Common())
 	args := call.Call.Args
 	switch name {
 	case "storage.Open":
-		return d.addressed(call, args[1], from, "")
+		return d.addressed(call, args[1], calls, "")
 	case "storage/locations.Open":
-		return d.addressed(call, args[1], from, LocationPrefix)
+		return d.addressed(call, args[1], calls, LocationPrefix)
 	case "(*storage/locations.Config).Open":
-		return d.addressed(call, args[2], from, LocationPrefix)
+		return d.addressed(call, args[2], calls, LocationPrefix)
 	case "storage.OpenService":
-		return d.addressed(call, args[1], from, "")
+		return d.addressed(call, args[1], calls, "")
 	case "storage/locations.OpenService":
-		return d.addressed(call, args[1], from, LocationPrefix)
+		return d.addressed(call, args[1], calls, LocationPrefix)
 	case "(*storage/locations.Config).OpenService":
-		return d.addressed(call, args[2], from, LocationPrefix)
+		return d.addressed(call, args[2], calls, LocationPrefix)
 	case "storage/memstore.New", "storage/memstore.NewDriver", "storage/memstore.NewService",
 		"storage/memstore.NewServiceDriver":
 		return []Place{{Name: "memory in " + functionName(call.Parent()), open: call}}
 	case "storage/providers/local.Open", "storage/providers/local.NewDriver", "storage/providers/local.NewService",
 		"storage/providers/local.NewServiceDriver":
-		return d.text(call, args[0], from, func(text string) Place { return Place{Name: "file://" + text} })
+		return d.text(call, args[0], calls, func(text string) Place { return Place{Name: "file://" + text} })
 	case "(storage.Service).Bucket":
-		return d.ofService(call, from)
+		return d.ofService(call, calls)
 	case "storage/transfer.Dir":
 		return nil
 	case "storage.Prefixed":
-		return d.prefixed(call, from)
+		return d.prefixed(call, calls)
 	}
 	if account := accounts[name]; account != "" {
 		return []Place{{Name: account, open: call}}
 	}
 	if scheme := schemes[name]; scheme != "" {
-		return d.configured(call, args[1], from, scheme)
+		return d.configured(call, args[1], calls, scheme)
 	}
 	return []Place{unknownCall(call)}
 }
@@ -140,7 +140,7 @@ func hasText(call *ssa.Call) bool {
 // function that opens the addresses of its callers. Each call of that function then has a bucket of
 // its own, and the name of the bucket has the position of the call. The first such bucket has the
 // name of unknownCall. address returns the origins of the address, by the calls that led to it.
-func (d *deriver) unknownOpen(call *ssa.Call, from string, address func(from string) []flow.Origin) (all []Place) {
+func (d *deriver) unknownOpen(call *ssa.Call, calls string, address func(from string) []flow.Origin) (all []Place) {
 	place := unknownCall(call)
 	number := 0
 	for _, site := range d.graph.Sites(call.Parent()) {
@@ -148,7 +148,7 @@ func (d *deriver) unknownOpen(call *ssa.Call, from string, address func(from str
 			continue
 		}
 		number++
-		if from != "" && !strings.HasPrefix(from, site.Stack) {
+		if calls != "" && !strings.HasPrefix(calls, site.Stack) {
 			continue
 		}
 		opened := place
@@ -175,32 +175,32 @@ func isVariable(o flow.Origin) bool {
 // text returns the places for the values that arg can have. For each constant text, it calls the
 // given function, which makes a place from the text. For a value that is not constant, it adds an
 // unknown place.
-func (d *deriver) text(call *ssa.Call, arg ssa.Value, from string, of func(string) Place) (all []Place) {
-	return d.texts(call, from, func(from string) []flow.Origin { return d.graph.Trace(arg, from) }, of)
+func (d *deriver) text(call *ssa.Call, arg ssa.Value, calls string, newPlace func(string) Place) (all []Place) {
+	return d.texts(call, calls, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
 }
 
 func (d *deriver) texts(
-	call *ssa.Call, from string, trace func(from string) []flow.Origin, of func(string) Place,
+	call *ssa.Call, calls string, trace func(stack string) []flow.Origin, newPlace func(string) Place,
 ) (all []Place) {
-	origins := trace(from)
+	origins := trace(calls)
 	unknown := len(origins) == 0
 	for _, o := range origins {
 		if isVariable(o) {
 			unknown = true
 		} else if !o.Zero && !isEmpty(o.Value) { // an empty name opens no bucket
-			place := of(constant.StringVal(o.Value.(*ssa.Const).Value))
+			place := newPlace(constant.StringVal(o.Value.(*ssa.Const).Value))
 			place.open = call
 			all = append(all, place)
 		}
 	}
 	if unknown {
-		all = append(all, d.unknownOpen(call, from, trace)...)
+		all = append(all, d.unknownOpen(call, calls, trace)...)
 	}
 	return all
 }
 
-func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, from, kind string) []Place {
-	return d.text(call, arg, from, func(text string) Place {
+func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, calls, kind string) []Place {
+	return d.text(call, arg, calls, func(text string) Place {
 		if kind != "" && !strings.Contains(text, "://") {
 			return Place{Name: kind + text}
 		}
@@ -220,15 +220,15 @@ func fromAddress(text string) Place {
 	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
-func (d *deriver) configured(call *ssa.Call, config ssa.Value, from, scheme string) []Place {
+func (d *deriver) configured(call *ssa.Call, config ssa.Value, calls, scheme string) []Place {
 	index := fieldIndex(config.Type(), "Bucket")
 	if index < 0 {
 		return []Place{unknownCall(call)}
 	}
-	trace := func(from string) []flow.Origin { return d.graph.Field(config, index, from) }
-	places := d.texts(call, from, trace, func(name string) Place { return Place{Name: scheme + name} })
+	trace := func(stack string) []flow.Origin { return d.graph.Field(config, index, stack) }
+	places := d.texts(call, calls, trace, func(name string) Place { return Place{Name: scheme + name} })
 	if key := fieldIndex(config.Type(), "KMSKey"); key >= 0 {
-		for _, o := range d.graph.Field(config, key, from) {
+		for _, o := range d.graph.Field(config, key, calls) {
 			for i := range places {
 				places[i].kms = places[i].kms || !o.Zero && !isEmpty(o.Value)
 			}
@@ -257,9 +257,9 @@ func fieldIndex(t types.Type, name string) int {
 }
 
 // ofService returns the buckets that a call of Service.Bucket can open.
-func (d *deriver) ofService(call *ssa.Call, from string) (all []Place) {
-	for _, account := range d.places(call.Call.Value, from, "") {
-		all = append(all, d.text(call, call.Call.Args[0], from, func(name string) Place {
+func (d *deriver) ofService(call *ssa.Call, calls string) (all []Place) {
+	for _, account := range d.places(call.Call.Value, calls, "") {
+		all = append(all, d.text(call, call.Call.Args[0], calls, func(name string) Place {
 			if account.Unknown {
 				return Place{Name: name + " of " + account.Name, Unknown: true}
 			}
@@ -277,9 +277,9 @@ func slashes(account string) string {
 	return " bucket "
 }
 
-func (d *deriver) prefixed(call *ssa.Call, from string) (all []Place) {
-	prefixes := d.text(call, call.Call.Args[1], from, func(text string) Place { return Place{Prefix: text} })
-	for _, whole := range d.places(call.Call.Args[0], from, "") {
+func (d *deriver) prefixed(call *ssa.Call, calls string) (all []Place) {
+	prefixes := d.text(call, call.Call.Args[1], calls, func(text string) Place { return Place{Prefix: text} })
+	for _, whole := range d.places(call.Call.Args[0], calls, "") {
 		for _, p := range prefixes {
 			view := whole
 			if !p.Unknown { // if the prefix is not known, the view counts as the whole bucket
