@@ -27,8 +27,8 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 // not change.
 func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
 	var b *managed
-	err := s.inBucketRegion(info.Name, func(found *managed) (err error) {
-		b = found
+	err := s.inBucketRegion(info.Name, func(m *managed) (err error) {
+		b = m
 		info.Region, err = b.head(ctx)
 		return err
 	})
@@ -45,10 +45,10 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 	return parallel.Each(ctx, len(reads), len(reads), func(ctx context.Context, i int) error { return reads[i](ctx) })
 }
 
-// ifPermitted sets *value to the result of the function read. If read fails with PermissionDenied,
+// ifPermitted sets *value to the result of get. If get fails with PermissionDenied,
 // ifPermitted leaves *value as it is, and returns nil.
-func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx context.Context) error {
-	v, err := read(ctx)
+func ifPermitted[V any](value *V, get func(context.Context) (V, error), ctx context.Context) error {
+	v, err := get(ctx)
 	if err == nil {
 		*value = v
 	} else if storage.CodeOf(err) == storage.PermissionDenied {
@@ -104,8 +104,8 @@ func (b *managed) setVersioning(ctx context.Context, enabled bool) error {
 
 // readSetting asks for a setting of a bucket. If the server returns one of the given error codes, or does
 // not support the request, the bucket does not have the setting. The output is then empty.
-func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, codes ...string) (*Out, error) {
-	out, err := send(ctx, in)
+func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], input *In, codes ...string) (*Out, error) {
+	out, err := send(ctx, input)
 	if err == nil {
 		return out, nil
 	}

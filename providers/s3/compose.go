@@ -66,8 +66,8 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	output, err := write(ctx, d.account.client.PutObject, input, func(out *awss3.PutObjectOutput) bool {
-		return out.ETag != nil && out.Size != nil && *out.Size == r.Size
+	output, err := write(ctx, d.account.client.PutObject, input, func(o *awss3.PutObjectOutput) bool {
+		return o.ETag != nil && o.Size != nil && *o.Size == r.Size
 	}, d.bucket.withBody)
 	if err == nil {
 		return &storage.Attrs{

@@ -158,8 +158,8 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	}
 	output, err := write(
 		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input,
-		func(out *awss3.CopyObjectOutput) bool {
-			return out.CopyObjectResult != nil && out.CopyObjectResult.ETag != nil
+		func(o *awss3.CopyObjectOutput) bool {
+			return o.CopyObjectResult != nil && o.CopyObjectResult.ETag != nil
 		},
 		expires,
 	)
@@ -261,14 +261,14 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*aws
 // sendToSource sends a request to the bucket of a source, which may be in another region. The response to
 // a request in the wrong region names the right one.
 func sendToSource[In, Out any](
-	ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], in *In,
+	ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], input *In,
 ) (*Out, error) {
-	out, err := send(ctx, in)
+	out, err := send(ctx, input)
 	region := headerOf(err, "X-Amz-Bucket-Region")
 	if err == nil || bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
 		return out, err
 	}
-	return send(ctx, in, func(o *awss3.Options) {
+	return send(ctx, input, func(o *awss3.Options) {
 		o.Region = region
 	})
 }

@@ -94,21 +94,21 @@ func sharedFiles(o *config.LoadSharedConfigOptions) {
 
 // fromChain loads the default chain from the environment and files. It sends no request
 // until a request must be signed.
-func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
+func fromChain(ctx context.Context, c Config, opts ...func(*config.LoadOptions) error) (awss3.Options, error) {
 	// DefaultsModeStandard replaces a mode that the environment has set. With the mode "auto", the
 	// SDK would request the region from the metadata service immediately.
-	with = append(
-		with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
+	opts = append(
+		opts, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
 		config.WithLogger(logging.Nop{}),
 	) // a library must print nothing, and the errors say everything
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
-		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	bundle, err := chainWithCABundle()
 	if err != nil {
 		return awss3.Options{}, err
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, append(with, bundle...)...)
+	loaded, err := config.LoadDefaultConfig(ctx, append(opts, bundle...)...)
 	if err != nil {
 		return awss3.Options{}, &storage.Error{
 			Code: storage.InvalidArgument,

@@ -127,8 +127,8 @@ func (rm *remover) sendBatch(
 	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
 	errs []error,
 ) error {
-	output, err := write(ctx, rm.bucket.account.client.DeleteObjects, input, func(out *awss3.DeleteObjectsOutput) bool {
-		return len(out.Deleted)+len(out.Errors) > 0
+	output, err := write(ctx, rm.bucket.account.client.DeleteObjects, input, func(o *awss3.DeleteObjectsOutput) bool {
+		return len(o.Deleted)+len(o.Errors) > 0
 	}, rm.bucket.account.withBatch)
 	if err != nil {
 		return batchError(err)

@@ -42,10 +42,10 @@ type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (
 // write sends one request that changes something. It fails if isWhole returns false for the
 // response: isWhole checks the fields that every S3 server returns after a success.
 func write[In, Out any](
-	ctx context.Context, send sendFunc[In, Out], in *In, isWhole func(*Out) bool, options ...func(*awss3.Options),
+	ctx context.Context, send sendFunc[In, Out], input *In, isWhole func(*Out) bool, options ...func(*awss3.Options),
 ) (out *Out, err error) {
 	err = writes(ctx, func(ctx context.Context) (err error) {
-		if out, err = send(ctx, in, options...); err == nil && !isWhole(out) {
+		if out, err = send(ctx, input, options...); err == nil && !isWhole(out) {
 			err = noEvidence()
 		}
 		return err
@@ -55,9 +55,9 @@ func write[In, Out any](
 
 // sendWrite is like write, for a request whose response has no fields.
 func sendWrite[In, Out any](
-	ctx context.Context, send sendFunc[In, Out], in *In, options ...func(*awss3.Options),
+	ctx context.Context, send sendFunc[In, Out], input *In, options ...func(*awss3.Options),
 ) error {
-	_, err := write(ctx, send, in, func(*Out) bool { return true }, options...)
+	_, err := write(ctx, send, input, func(*Out) bool { return true }, options...)
 	return err
 }
 

@@ -199,11 +199,11 @@ func checkFunctions(input any, native []any) error {
 	return nil
 }
 
-func unfit(given, typ reflect.Type) error {
+func unfit(got, typ reflect.Type) error {
 	operation := strings.TrimSuffix(typ.Name(), "Input")
 	return &storage.Error{
 		Code: storage.Unsupported,
-		Err:  fmt.Errorf("s3.WithRequest for %s does not fit %s", given.Name(), operation),
+		Err:  fmt.Errorf("s3.WithRequest for %s does not fit %s", got.Name(), operation),
 		Hint: "add s3.WithRequest with a func(*s3." + typ.Name() + "): this operation sends " + operation,
 	}
 }

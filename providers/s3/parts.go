@@ -163,8 +163,8 @@ func (m *multipart) complete(
 	}
 	output, err := write(
 		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, input,
-		func(out *awss3.CompleteMultipartUploadOutput) bool {
-			return out.ETag != nil
+		func(o *awss3.CompleteMultipartUploadOutput) bool {
+			return o.ETag != nil
 		},
 	)
 	if err != nil {

@@ -36,8 +36,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	output, err := write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(out *awss3.PutObjectOutput) bool {
-		return out.ETag != nil
+	output, err := write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(o *awss3.PutObjectOutput) bool {
+		return o.ETag != nil
 	}, d.bucket.withBody)
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)

@@ -105,15 +105,15 @@ func (r *renewer) see(response *http.Response) {
 }
 
 // drop makes the provider forget credentials that were refused.
-func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
+func (r *renewer) drop(ctx context.Context, creds *usedCredentials) {
 	if r.reloading.Lock(ctx) != nil {
 		return
 	}
 	defer r.reloading.Unlock()
-	if refused.dropped {
+	if creds.dropped {
 		return
 	}
-	refused.dropped = true
+	creds.dropped = true
 	if r.reload != nil {
 		if p, err := r.reload(ctx); err == nil { // an error may mean that the files are incomplete now
 			r.provider.Store(&p)

@@ -81,16 +81,16 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return change(ctx, d, r, d.account.client.PutObjectTagging, input, d.account.withBodyChecksum()...)
 }
 
-// change sends a request that changes an object's tags or locks. The parameter in is the SDK's
-// input of the request.
+// change sends a request that changes an object's tags or locks. input is the SDK's input of
+// the request.
 func change[In, Out any](
-	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In,
+	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], input *In,
 	options ...func(*awss3.Options),
 ) error {
-	if err := d.account.customize(in, r.Native); err != nil {
+	if err := d.account.customize(input, r.Native); err != nil {
 		return err
 	}
-	err := sendWrite(ctx, send, in, options...)
+	err := sendWrite(ctx, send, input, options...)
 	if err == nil {
 		return nil
 	}

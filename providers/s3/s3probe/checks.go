@@ -33,7 +33,7 @@ func conditionCheck(
 		func(p *s3.Profile, enforced bool) {
 			*field(&p.Conditions) = enforced
 		},
-		func(known s3.Conditions) bool { return *field(&known) },
+		func(c s3.Conditions) bool { return *field(&c) },
 	}
 }
 
@@ -168,7 +168,7 @@ var checks = []check{
 		set: func(p *s3.Profile, ok bool) {
 			p.SignedUploads.IfAbsent = ok && p.Conditions.Create
 		},
-		racy: func(known s3.Conditions) bool { return known.Create },
+		racy: func(c s3.Conditions) bool { return c.Create },
 	},
 	{
 		name: "tags of writes, copies and their own calls",
@@ -290,15 +290,15 @@ func expectRefusal(name string, call func() error) step {
 	return expectFailure(name, name+" succeeded", call, storage.PreconditionFailed)
 }
 
-// expectAttrs returns a step that checks the attributes of an object. The function wrong describes
+// expectAttrs returns a step that checks the attributes of an object. The function check describes
 // an attribute that is wrong. If all are right, it returns "".
-func (p *probe) expectAttrs(ctx context.Context, key string, wrong func(*storage.Attrs) string) step {
+func (p *probe) expectAttrs(ctx context.Context, key string, check func(*storage.Attrs) string) step {
 	return func() (Verdict, string) {
 		attrs, err := p.head(ctx, key)
 		if err != nil {
 			return inconclusive("reading the attributes", err)
 		}
-		if detail := wrong(attrs); detail != "" {
+		if detail := check(attrs); detail != "" {
 			return Ignored, detail
 		}
 		return Enforced, ""
@@ -314,13 +314,13 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 }
 
 // expectMissing returns a step that succeeds if there is no object with the given key. The key
-// includes the prefix. If there is an object, the last parameter is the detail of the verdict.
-func (p *probe) expectMissing(ctx context.Context, full, there string) step {
+// includes the prefix. If there is an object, detail is the detail of the verdict.
+func (p *probe) expectMissing(ctx context.Context, full, detail string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: full, Length: -1})
 		return err
 	}
-	return expectFailure("reading the attributes", there, head, storage.ObjectNotFound)
+	return expectFailure("reading the attributes", detail, head, storage.ObjectNotFound)
 }
 
 // checkLeadingSlash checks that the server keeps "/key" and "key" as different objects.

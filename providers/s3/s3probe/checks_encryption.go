@@ -52,6 +52,6 @@ func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-func expectNoRead(name string, read func() error) step {
-	return expectFailure(name, name+" succeeded", read, storage.InvalidArgument, storage.PermissionDenied)
+func expectNoRead(name string, fn func() error) step {
+	return expectFailure(name, name+" succeeded", fn, storage.InvalidArgument, storage.PermissionDenied)
 }

@@ -26,15 +26,15 @@ type reader struct {
 
 var errUnusual = errors.New("the document is not one that S3 servers write")
 
-// readDocument calls read with a reader of the document. If the document is unusual, it calls read
+// readDocument calls parse with a reader of the document. If the document is unusual, it calls parse
 // once more, with a reader that uses encoding/xml.
-func readDocument(doc []byte, read func(x reader) error) error {
-	err := read(reader{doc: doc})
+func readDocument(doc []byte, parse func(x reader) error) error {
+	err := parse(reader{doc: doc})
 	if err != errUnusual {
 		return err
 	}
 	doc = bytes.TrimPrefix(doc, []byte("\ufeff"))
-	return read(reader{doc: doc, decoder: xml.NewDecoder(bytes.NewReader(doc))})
+	return parse(reader{doc: doc, decoder: xml.NewDecoder(bytes.NewReader(doc))})
 }
 
 func (x *reader) root() ([]byte, error) {

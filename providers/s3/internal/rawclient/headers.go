@@ -46,11 +46,11 @@ const (
 
 // SetLock calls the given function for each header of object lock, if the header has a value.
 func SetLock(
-	set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus,
+	set func(name, value string), mode types.ObjectLockMode, retainUntil *time.Time, hold types.ObjectLockLegalHoldStatus,
 ) {
-	if mode != "" && until != nil {
+	if mode != "" && retainUntil != nil {
 		set(lockModeHeader, string(mode))
-		set(lockUntilHeader, until.UTC().Format(lockUntilTime))
+		set(lockUntilHeader, retainUntil.UTC().Format(lockUntilTime))
 	}
 	if hold != "" {
 		set(legalHoldHeader, string(hold))
