@@ -170,8 +170,8 @@ func prepare(c *certification) error {
 }
 
 // agreed asks the user whether to begin, and reports whether the user agrees.
-func agreed(in io.Reader, out io.Writer) bool {
-	fmt.Fprint(out, "Begin? Type yes: ")
-	answer, _ := bufio.NewReader(in).ReadString('\n')
+func agreed(r io.Reader, w io.Writer) bool {
+	fmt.Fprint(w, "Begin? Type yes: ")
+	answer, _ := bufio.NewReader(r).ReadString('\n')
 	return strings.TrimSpace(answer) == "yes"
 }
