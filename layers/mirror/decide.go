@@ -149,7 +149,7 @@ func (n noteSet) has(key string) bool {
 // notedIn returns the keys that the notes in b are about. Only notes about the given pair of stores
 // count. Notes of an earlier version of this package name no pair. They count only if the last
 // parameter is true.
-func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (noteSet, error) {
+func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
 	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
 	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, e storage.ListEntry) error {
@@ -159,7 +159,7 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if n.Pair == pair || also && n.Pair == "" {
+		if n.Pair == pair || unpaired && n.Pair == "" {
 			set.names[e.Key] = true
 			made := e.Modified
 			if !n.Made.IsZero() && n.Made.Before(made) {

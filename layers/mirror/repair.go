@@ -119,10 +119,10 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes makes both stores equal for each key that has a note in the primary. The last
-// parameter is true if the primary is known to have the last write. In this case, repairNotes
-// ignores notes in the second store.
-func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
+// repairNotes makes both stores equal for each key that has a note in the primary. primaryIsLast
+// is true if the primary is known to have the last write. In this case, repairNotes ignores notes in
+// the second store.
+func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 		if errors.Is(err, storage.ObjectNotFound) { // the writer of the note, or another Repair, has removed it
 			return nil
 		}
-		if err == nil && !later {
+		if err == nil && !primaryIsLast {
 			err = s.refuseBoth(ctx, former, n.Key)
 		}
 		if err == nil {
