@@ -39,39 +39,39 @@ func Copy(t *testing.T, module string, parts ...string) *Judge {
 	return j
 }
 
-func copyPart(t *testing.T, from, to string) {
+func copyPart(t *testing.T, src, dst string) {
 	t.Helper()
-	info, err := os.Stat(from)
+	info, err := os.Stat(src)
 	require.NoError(t, err)
 	if info.IsDir() {
-		require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+		require.NoError(t, os.CopyFS(dst, os.DirFS(src)))
 		return
 	}
-	require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
-	copyFile(t, from, to, "")
+	require.NoError(t, os.MkdirAll(filepath.Dir(dst), 0o755))
+	copyFile(t, src, dst, "")
 }
 
-func copyFile(t *testing.T, from, to, more string) {
+func copyFile(t *testing.T, src, dst, extra string) {
 	t.Helper()
-	text, err := os.ReadFile(from)
+	text, err := os.ReadFile(src)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(to, append(text, more...), 0o600))
+	require.NoError(t, os.WriteFile(dst, append(text, extra...), 0o600))
 }
 
 // Add copies a file of this repository into the copy of the module.
-func (j *Judge) Add(t *testing.T, from, to string) {
+func (j *Judge) Add(t *testing.T, src, dst string) {
 	t.Helper()
-	copyFile(t, from, filepath.Join(j.Dir, to), "")
+	copyFile(t, src, filepath.Join(j.Dir, dst), "")
 }
 
 // Replace replaces a text in a file of the copy. The text must occur exactly once.
-func (j *Judge) Replace(t *testing.T, path, old, by string) {
+func (j *Judge) Replace(t *testing.T, path, old, repl string) {
 	t.Helper()
 	path = filepath.Join(j.Dir, path)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(text), old), "%s in %s", old, path)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, by, 1)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, repl, 1)), 0o600))
 }
 
 // Run runs the tests of a package in the copy three times: with a store in memory, in a directory,
