@@ -270,16 +270,16 @@ func (s *Service) record(ctx context.Context, f *File) error {
 }
 
 // useRecord uses the record that an earlier call has created for the file. If there is none, it fails
-// with the error missing. It never creates a record, for one of two reasons:
+// with notFound. It never creates a record, for one of two reasons:
 //
 //   - The file was counted, so it has had its record. If the record is missing, the file was removed.
 //   - The file has expired, or is in the last eighth of its lifetime. Sweep may have removed the
 //     record, and may be removing the bytes now. A process with another clock may do so already in
 //     the last eighth.
-func (s *Service) useRecord(ctx context.Context, f *File, missing *Error) error {
+func (s *Service) useRecord(ctx context.Context, f *File, notFound *Error) error {
 	known, err := s.config.Records.Record(ctx, f.ID)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return missing
+		return notFound
 	}
 	if err != nil {
 		return err

@@ -203,8 +203,8 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 
 // checkLimit fails if there are so many orphans that the bucket and the records probably do not
 // belong together.
-func (w *sweeper) checkLimit(found *orphans) error {
-	if w.noOrphanLimit || found.bytes.withinLimit() && found.records.withinLimit() {
+func (w *sweeper) checkLimit(o *orphans) error {
+	if w.noOrphanLimit || o.bytes.withinLimit() && o.records.withinLimit() {
 		return nil
 	}
 	return &storage.Error{
@@ -212,7 +212,7 @@ func (w *sweeper) checkLimit(found *orphans) error {
 		Op:   "Sweep",
 		Key:  w.keeper.config.Key,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
-			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
+			o.bytes.orphaned, o.bytes.total, o.records.orphaned, o.records.total),
 		Hint: "check that the service has its own bucket and its own records; if so, as after a change of Config.Key, call Sweep with WithoutOrphanLimit",
 	}
 }

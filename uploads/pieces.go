@@ -332,13 +332,13 @@ func (s *session) checkSame(p *Piece) *Error {
 	return nil
 }
 
-// confirm returns the current state of the upload. If the last argument is true, confirm first
-// reads the state from the store. If the upload was aborted, confirm fails with NotFound.
+// confirm returns the current state of the upload. If reload is true, confirm first reads the
+// state from the store. If the upload was aborted, confirm fails with NotFound.
 //
 // A Sweep sets Asked in the state of an idle upload before it removes the upload. If Asked is set,
 // confirm clears Asked. The Sweep then knows that the upload is in use.
-func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
-	if read {
+func (u *putPiece) confirm(ctx context.Context, s *session, reload bool) (_ *session, err error) {
+	if reload {
 		if s, err = u.service.keeper.reload(ctx, s); err != nil {
 			return nil, err
 		}

@@ -83,8 +83,8 @@ func (s *session) done() completedUpload {
 
 // completeOpen completes an open upload. If another request has completed it first, completeOpen
 // returns the session of that request.
-func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session, error) {
-	parts, err := asked.ordered()
+func (h *handler) completeOpen(c *call, s *session, reqParts namedParts) (*session, error) {
+	parts, err := reqParts.ordered()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session,
 		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
 			return h.completedOr(c, err)
 		}
-		s.PartsSum = asked.sum()
+		s.PartsSum = reqParts.sum()
 	}
 	return h.finishParts(c.Context(), s)
 }

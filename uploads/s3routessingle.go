@@ -129,13 +129,13 @@ func (h *handler) putSingle(c *call) error {
 //   - The upload was done before this request, and the store has no CRC32C of the file. The body
 //     could then be another file.
 //
-// The argument earlier is the phase of the session before this request.
-func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
+// phase is that of the session before this request.
+func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, phase string) error {
 	attrs, err := h.bucket.Attrs(ctx, s.Target.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // the application has removed the file
 		return s.completed()
 	}
-	if err == nil && earlier == phaseDone && !attrs.CRC32C.Known {
+	if err == nil && phase == phaseDone && !attrs.CRC32C.Known {
 		return s.completed()
 	}
 	if err == nil {

@@ -74,7 +74,7 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 }
 
 // store stores a file, but does not end its upload. The lease l keeps its reservation.
-func (s *Service) store(ctx context.Context, u Upload, of *form, l *lease) (*File, *Error) {
+func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *Error) {
 	if e := s.checkUser(u.User); e != nil {
 		return nil, e
 	}
@@ -86,7 +86,7 @@ func (s *Service) store(ctx context.Context, u Upload, of *form, l *lease) (*Fil
 	if e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, form: of, held: l, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
+	t := &storeOp{service: s, upload: u, form: fm, held: l, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}

@@ -90,8 +90,8 @@ type Target struct {
 
 func (t *Target) options() []storage.WriteOption {
 	opts := []storage.WriteOption{}
-	add := func(asked bool, o storage.WriteOption) {
-		if asked {
+	add := func(isSet bool, o storage.WriteOption) {
+		if isSet {
 			opts = append(opts, o)
 		}
 	}

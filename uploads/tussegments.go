@@ -78,12 +78,12 @@ func (r *receiver) load() error {
 }
 
 // readSegments reads all segments into the buffer of the caller, one segment after the other.
-func (r *receiver) readSegments(to []byte) error {
+func (r *receiver) readSegments(buf []byte) error {
 	for _, segment := range r.next.Tail {
-		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
+		if err := r.readSegment(buf[:segment.Size], segment.Name); err != nil {
 			return uploadFailed(err)
 		}
-		to = to[segment.Size:]
+		buf = buf[segment.Size:]
 	}
 	return nil
 }
@@ -93,16 +93,16 @@ var errSegment = &storage.Error{
 	Err:  errors.New("a segment of an upload has another size than its state says"),
 }
 
-func (r *receiver) readSegment(to []byte, name string) error {
+func (r *receiver) readSegment(buf []byte, name string) error {
 	reader, err := r.tus.handler.bucket.Download(r.ctx, r.tus.handler.keeper.objectKey(r.s, name))
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	if reader.Attrs().Size != int64(len(to)) {
+	if reader.Attrs().Size != int64(len(buf)) {
 		return errSegment
 	}
-	_, err = io.ReadFull(reader, to)
+	_, err = io.ReadFull(reader, buf)
 	return err
 }
 

@@ -69,15 +69,15 @@ const maxRedirects = 10
 // succeeds and does nothing. The caller's client is not changed.
 func withoutMethodChange(client *http.Client) *http.Client {
 	own := *client
-	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+	own.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		switch {
-		case next.Method != before[0].Method:
+		case next.Method != via[0].Method:
 			// return the redirect itself, which becomes an error because it is not a response of
 			// the API
 			return http.ErrUseLastResponse
 		case client.CheckRedirect != nil:
-			return client.CheckRedirect(next, before)
-		case len(before) >= maxRedirects:
+			return client.CheckRedirect(next, via)
+		case len(via) >= maxRedirects:
 			return errors.New("stopped after " + strconv.Itoa(maxRedirects) + " redirects")
 		}
 		return nil
@@ -134,24 +134,24 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 const maxDocument = 32 << 20
 
 // ask sends a request, and calls the function read to decode the JSON response.
-func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*T, error) {
+func ask[T any](ctx context.Context, c *Client, r request, isOurs func(T) bool) (*T, error) {
 	response, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	return read(response, ours)
+	return read(response, isOurs)
 }
 
-// read decodes a JSON response. The function ours reports whether this API can have sent the
+// read decodes a JSON response. The function isOurs reports whether this API can have sent the
 // decoded value. A response with status 200 may also be a login page, or come from another server.
-func read[T any](response *http.Response, ours func(T) bool) (*T, error) {
+func read[T any](response *http.Response, isOurs func(T) bool) (*T, error) {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
 		return nil, err
 	}
 	var found T
-	if json.Unmarshal(document, &found) != nil || !ours(found) {
+	if json.Unmarshal(document, &found) != nil || !isOurs(found) {
 		return nil, foreignResponse(response)
 	}
 	return &found, nil

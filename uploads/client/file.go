@@ -178,8 +178,8 @@ func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
 }
 
-func (c *Client) content(ctx context.Context, method, under, id, byteRange string) (*Content, error) {
-	r := request{method: method, path: under + url.PathEscape(id) + "/content", header: http.Header{}, success: ok}
+func (c *Client) content(ctx context.Context, method, base, id, byteRange string) (*Content, error) {
+	r := request{method: method, path: base + url.PathEscape(id) + "/content", header: http.Header{}, success: ok}
 	if byteRange != "" {
 		r.success = []int{http.StatusOK, http.StatusPartialContent}
 		r.header.Set("Range", byteRange)

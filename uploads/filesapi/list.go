@@ -126,11 +126,11 @@ const markBytes = 8
 
 // sealToken makes the token of the next page from the filter and the ID after which that page
 // starts. The token is not secret, because changing it can only change the start of the page.
-func sealToken(f uploads.Filter, after string) string {
-	if after == "" {
+func sealToken(f uploads.Filter, startAfter string) string {
+	if startAfter == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(mark(f, after) + after))
+	return base64.RawURLEncoding.EncodeToString([]byte(mark(f, startAfter) + startAfter))
 }
 
 func openToken(f uploads.Filter, token string) (after string, err error) {
@@ -144,14 +144,14 @@ func openToken(f uploads.Filter, token string) (after string, err error) {
 	return string(raw[markBytes:]), validateID(string(raw[markBytes:]))
 }
 
-func mark(f uploads.Filter, after string) string {
+func mark(f uploads.Filter, startAfter string) string {
 	f.From, f.To = f.From.UTC(), f.To.UTC()
 	// If JSON cannot hold the year of a time, Marshal fails. The result is then the hash of an empty
 	// text.
 	text, _ := json.Marshal(struct {
 		uploads.Filter
 		After string
-	}{f, after})
+	}{f, startAfter})
 	sum := sha256.Sum256(text)
 	return string(sum[:markBytes])
 }

@@ -51,10 +51,10 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 // childBoxes returns all boxes with this name inside the boxes of the parameter outer. At the top
 // level it returns only the first such box. It does not search further there, because the picture
 // data follows.
-func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
+func childBoxes(h *head, outer []box, name string, budget *int) (found []box) {
 	for _, o := range outer {
-		for i := o.from; i < o.to && *left > 0; {
-			*left--
+		for i := o.from; i < o.to && *budget > 0; {
+			*budget--
 			b, ok := boxAt(h, i, o.to)
 			if !ok {
 				break

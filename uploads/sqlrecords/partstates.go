@@ -70,9 +70,9 @@ func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 func (r *records) ListStates(ctx context.Context, startAfter string, limit int) ([]uploads.ListedState, string, error) {
 	statement := "SELECT state_key, " + terms[r.dialect].idle +
 		" FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
-	scan := func(from row) (one uploads.ListedState, err error) {
+	scan := func(src row) (one uploads.ListedState, err error) {
 		var seconds int64
-		err = from.Scan(&one.Key, &seconds)
+		err = src.Scan(&one.Key, &seconds)
 		one.Idle = time.Duration(seconds) * time.Second
 		return one, err
 	}

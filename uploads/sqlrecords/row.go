@@ -59,12 +59,12 @@ func (d Dialect) values(f *uploads.File) []any {
 // A row is a *sql.Row or *sql.Rows.
 type row interface{ Scan(to ...any) error }
 
-func scan(from row) (*uploads.File, error) {
+func scan(src row) (*uploads.File, error) {
 	var f uploads.File
 	var extension string   // extension of the key, for people who read the table
 	var created storedTime // the same time as in the ID
 	var crc32c sql.NullInt64
-	err := from.Scan(
+	err := src.Scan(
 		&f.ID, &f.Key, &extension, &f.ContentType, &f.Name, &f.Size,
 		&f.User.ID, &f.Purpose, &created, &crc32c, (*storedTime)(&f.Expires),
 	)

@@ -218,7 +218,7 @@ func (r *records) List(
 }
 
 func (r *records) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
-	scan := func(from row) (id string, err error) { return id, from.Scan(&id) }
+	scan := func(src row) (id string, err error) { return id, src.Scan(&id) }
 	return query(ctx, r, "IDs", selectAfter("id", ""), []any{startAfter}, limit, scan, func(id string) string { return id })
 }
 
