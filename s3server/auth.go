@@ -154,32 +154,32 @@ func headerTime(r *request) (time.Time, error) {
 
 // credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
 // key and the scope. It also checks the scope's service. It makes errors with the given function.
-func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Error) error {
+func (c *claim) credential(value string, malformed func(string, ...any) *s3error.Error) error {
 	// The last four parts are the scope. The access key may have slashes itself.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
 	if n < 1 {
-		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+		return malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
 	c.accessKey = strings.Join(parts[:n], "/")
 	c.scope = sign.Scope{Date: parts[n], Region: parts[n+1], Service: parts[n+2]}
 	if c.scope.Service != c.service {
-		return wrong("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
+		return malformed("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
 	}
 	if parts[n+3] != sign.Terminator {
-		return wrong("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
+		return malformed("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
 	}
 	return nil
 }
 
 // checkScope refuses a credential scope whose date is not that of the signature, or whose region is
-// not the server's. wrong is the function that makes the error.
-func checkScope(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
+// not the server's. malformed makes the error.
+func checkScope(r *request, c *claim, malformed func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
-		return wrong("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
+		return malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
 	}
 	if want := r.server.config.Region; c.scope.Region != want && !r.server.anyRegion {
-		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
+		e := malformed("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
 		e.Fields = append(e.Fields, "Region", want)
 		return e.WithHeader("X-Amz-Bucket-Region", want)
 	}

@@ -183,16 +183,16 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 // wantedKind returns the kind of checksum that S3 stores for an object that is not a multipart
 // upload. The second argument is the kind of the checksum in the request, or nil if the request has
 // no checksum.
-func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error) {
+func wantedKind(header http.Header, preset *checksum.Kind) (*checksum.Kind, error) {
 	if covers := header.Get(checksum.TypeHeader); covers != "" && covers != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	name := header.Get(checksum.AlgorithmHeader)
 	if name == "" {
-		return cmp.Or(given, checksum.Default), nil
+		return cmp.Or(preset, checksum.Default), nil
 	}
 	kind, err := checksum.Named(name)
-	if err == nil && given != nil && given != kind {
+	if err == nil && preset != nil && preset != kind {
 		err = s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-algorithm header is invalid.")
 	}
 	return kind, err

@@ -167,7 +167,7 @@ func copyObject(r *request) error {
 	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.Modified), copied.Object.ETag, copied.Object.Sum)
 }
 
-func directive(r *request, header, of string) (replace bool, err error) {
+func directive(r *request, header, name string) (replace bool, err error) {
 	switch value := r.in.Header.Get(header); value {
 	case "", "COPY":
 		return false, nil
@@ -175,7 +175,7 @@ func directive(r *request, header, of string) (replace bool, err error) {
 		return true, nil
 	default:
 		return false, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue",
-			value).WithMessage("Unknown %s directive.", of)
+			value).WithMessage("Unknown %s directive.", name)
 	}
 }
 

@@ -87,9 +87,9 @@ func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
 
 // checkOwner fails if the request names an expected owner in x-amz-expected-bucket-owner, and
 // another account owns the bucket.
-func checkOwner(r *request, in http.Header) error {
+func checkOwner(r *request, h http.Header) error {
 	const header = "x-amz-expected-bucket-owner"
-	expected := []string{in.Get(header), r.query.Get(header)}
+	expected := []string{h.Get(header), r.query.Get(header)}
 	if expected[0]+expected[1] == "" || r.target.bucket == "" {
 		return nil
 	}

@@ -255,12 +255,12 @@ func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 func (l *lifecycleRun) setClass(v *state.Version, class string) {
 	version, versionID, err := l.server.store.Change(
 		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
-		func(_ *state.Bucket, changed *state.Version) error {
-			if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
+		func(_ *state.Bucket, current *state.Version) error {
+			if current.Object.ETag != v.Object.ETag || !current.Modified.Equal(v.Modified) {
 				return s3error.New("PreconditionFailed")
 			}
-			changed.Object.Properties.Class = class
-			changed.Object.Restored = state.Restored{}
+			current.Object.Properties.Class = class
+			current.Object.Restored = state.Restored{}
 			return nil
 		},
 	)

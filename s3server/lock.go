@@ -162,9 +162,9 @@ func putRetention(r *request) error {
 
 // changeLock changes the lock of a version. The policies are applied as if the request were a
 // PutObject with the given headers, which describe the new lock.
-func changeLock(r *request, asked http.Header, change func(*state.Lock) error) error {
+func changeLock(r *request, changes http.Header, change func(*state.Lock) error) error {
 	header := r.in.Header.Clone()
-	maps.Copy(header, asked)
+	maps.Copy(header, changes)
 	if err := r.authorizeWith(header, nil); err != nil {
 		return err
 	}

@@ -75,12 +75,12 @@ func (c *recorder) begin(r *request) *Request {
 	return kept
 }
 
-func (c *recorder) end(kept *Request, status int) {
+func (c *recorder) end(req *Request, status int) {
 	c.busy.Add(-1)
-	if kept != nil {
+	if req != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		kept.Status = status
+		req.Status = status
 	}
 }
 

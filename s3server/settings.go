@@ -45,10 +45,10 @@ func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 
 // configure returns a handler that decodes the request's document and stores it in the bucket's
 // settings.
-func configure[T any](read func(*request, any) error, set func(*state.Bucket, *T)) handler {
+func configure[T any](decode func(*request, any) error, set func(*state.Bucket, *T)) handler {
 	return func(r *request) error {
 		var asked T
-		if err := read(r, &asked); err != nil {
+		if err := decode(r, &asked); err != nil {
 			return err
 		}
 		return r.setting(http.StatusOK, func(b *state.Bucket) error {

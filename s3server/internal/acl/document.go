@@ -30,7 +30,7 @@ type shownGrantee struct {
 
 // ResponseOf returns the XML document that shows an ACL. account is the owner of the bucket or
 // object.
-func ResponseOf(list List, account string, known Accounts) any {
+func ResponseOf(list List, account string, lookup Accounts) any {
 	response := response{Owner: accounts.OwnerOf(account)}
 	for _, g := range list.shown(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
@@ -39,7 +39,7 @@ func ResponseOf(list List, account string, known Accounts) any {
 				Xsi:         schemaInstance,
 				Type:        "CanonicalUser",
 				ID:          g.Grantee,
-				DisplayName: displayName(known, g.Grantee),
+				DisplayName: displayName(lookup, g.Grantee),
 			}
 		}
 		response.AccessControlList.Grant = append(response.AccessControlList.Grant, shownGrant{grantee, g.Permission})
@@ -49,8 +49,8 @@ func ResponseOf(list List, account string, known Accounts) any {
 
 // displayName returns the display name of the account with a canonical id. It returns "" if the
 // account is unknown.
-func displayName(known Accounts, canonicalID string) string {
-	account, ok := known(canonicalID)
+func displayName(lookup Accounts, canonicalID string) string {
+	account, ok := lookup(canonicalID)
 	if !ok {
 		return ""
 	}
@@ -72,7 +72,7 @@ type Document struct {
 }
 
 // List converts the document to an ACL. account owns the bucket or object.
-func (d *Document) List(known Accounts, account string) (List, error) {
+func (d *Document) List(lookup Accounts, account string) (List, error) {
 	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
 		return nil, s3error.New("MalformedACLError")
 	}
@@ -95,7 +95,7 @@ func (d *Document) List(known Accounts, account string) (List, error) {
 		default:
 			return nil, s3error.New("MalformedACLError")
 		}
-		grantee, err := known.grantee(kind, name)
+		grantee, err := lookup.grantee(kind, name)
 		if err != nil {
 			return nil, err
 		}

@@ -63,7 +63,7 @@ func SetsGrants(header http.Header) bool {
 }
 
 // ReadGrants reads the grants in the headers X-Amz-Grant-*.
-func ReadGrants(known Accounts, header http.Header) (List, error) {
+func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 	list := List{}
 	for _, granting := range grantHeaders {
 		value := header.Get(granting.name)
@@ -76,7 +76,7 @@ func ReadGrants(known Accounts, header http.Header) (List, error) {
 				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(granting.name),
 					"ArgumentValue", value).WithMessage("Argument format not recognized")
 			}
-			grantee, err := known.grantee(kind, strings.Trim(name, `"`))
+			grantee, err := lookup.grantee(kind, strings.Trim(name, `"`))
 			if err != nil {
 				return nil, err
 			}
@@ -91,10 +91,10 @@ func ReadGrants(known Accounts, header http.Header) (List, error) {
 
 // grantee returns the grantee that a header names. kind is id, uri or emailAddress. The grantee
 // must be a known account or one of the groups.
-func (known Accounts) grantee(kind, name string) (string, error) {
+func (lookup Accounts) grantee(kind, name string) (string, error) {
 	switch strings.ToLower(kind) {
 	case "id":
-		if _, ok := known(name); ok {
+		if _, ok := lookup(name); ok {
 			return strings.ToLower(name), nil
 		}
 		return "", s3error.New("InvalidArgument", "ArgumentName", "id", "ArgumentValue", name).WithMessage("Invalid id")
@@ -117,7 +117,7 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 // an object, and false for the ACL of a bucket. account is the owner. If the headers
 // have no ACL, OfHeader returns nil, and given is false.
 func OfHeader(
-	known Accounts, header http.Header, account, bucketAccount string, object bool,
+	lookup Accounts, header http.Header, account, bucketAccount string, object bool,
 ) (list List, given bool, err error) {
 	canned := header.Get("X-Amz-Acl")
 	grants := SetsGrants(header)
@@ -128,7 +128,7 @@ func OfHeader(
 		return nil, true, s3error.New("InvalidRequest").
 			WithMessage("Specifying both Canned ACLs and Header Grants is not allowed")
 	case grants:
-		list, err = ReadGrants(known, header)
+		list, err = ReadGrants(lookup, header)
 	default:
 		list, err = listNamed(canned, account, bucketAccount, object)
 	}

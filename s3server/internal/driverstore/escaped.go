@@ -128,11 +128,11 @@ func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
 // flush shows the escaped names that sort before an S3 key. If the key is "", flush shows all
 // escaped names. It returns false if the page is full.
-func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err error) {
+func (w *nameWalk) flush(ctx context.Context, end string) (more bool, err error) {
 	for len(w.escaped) > 0 {
 		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })
 		item := first.items[0]
-		if before != "" && item.key >= before {
+		if end != "" && item.key >= end {
 			return true, nil
 		}
 		first.items = first.items[1:]

@@ -245,17 +245,17 @@ func (b *driverBucket) owner() string {
 
 // restoreChanges sets the properties of o that were changed after the object was written. The
 // reserved tag has these properties.
-func restoreChanges(o *state.Object, later url.Values) {
-	if value := later.Get(keptACL); value != "" {
+func restoreChanges(o *state.Object, changes url.Values) {
+	if value := changes.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
 	}
-	if class := later.Get(keptClass); class != "" {
+	if class := changes.Get(keptClass); class != "" {
 		o.Properties.Class = class
 	}
-	if later.Has(keptHold) && o.Lock.Hold != "ON" {
-		o.Lock.Hold = later.Get(keptHold)
+	if changes.Has(keptHold) && o.Lock.Hold != "ON" {
+		o.Lock.Hold = changes.Get(keptHold)
 	}
-	if from, until, ok := strings.Cut(later.Get(keptRestored), " "); ok {
+	if from, until, ok := strings.Cut(changes.Get(keptRestored), " "); ok {
 		o.Restored.From, _ = time.Parse(time.RFC3339Nano, from)
 		o.Restored.Until, _ = time.Parse(time.RFC3339Nano, until)
 	}

@@ -159,7 +159,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 
 // uncreate removes a new bucket whose settings could not be stored. It removes the bucket even if
 // the client has disconnected. The bucket stays if it has a record or an object by then.
-func (s *Store) uncreate(ctx context.Context, b *driverBucket, asked *state.Bucket) {
+func (s *Store) uncreate(ctx context.Context, b *driverBucket, bucket *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	if b.changing.Lock(ctx) != nil {
@@ -167,7 +167,7 @@ func (s *Store) uncreate(ctx context.Context, b *driverBucket, asked *state.Buck
 	}
 	defer b.changing.Unlock()
 	if found, err := b.read(ctx, true); err == nil && found.revision == "" {
-		_ = s.removeBucket(ctx, b, asked) // return the first error, not this one
+		_ = s.removeBucket(ctx, b, bucket) // return the first error, not this one
 	}
 }
 

@@ -127,8 +127,8 @@ func hasMeaning(name string) bool {
 		}
 	}
 	name = strings.ToLower(name)
-	return slices.ContainsFunc(missingHeaders, func(missing string) bool {
-		family, all := strings.CutSuffix(missing, "*")
+	return slices.ContainsFunc(missingHeaders, func(pattern string) bool {
+		family, all := strings.CutSuffix(pattern, "*")
 		return name == family || all && strings.HasPrefix(name, family)
 	})
 }

@@ -57,9 +57,9 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 }
 
 // Sendable fails if value has a character that a header cannot have, or a character with a greater
-// code point than the parameter most. The error names the argument.
-func Sendable(argument, value string, most rune) error {
-	if strings.ContainsFunc(value, func(c rune) bool { return c > most || c < ' ' && c != '\t' || c == 0x7F }) {
+// code point than limit. The error names the argument.
+func Sendable(argument, value string, limit rune) error {
+	if strings.ContainsFunc(value, func(c rune) bool { return c > limit || c < ' ' && c != '\t' || c == 0x7F }) {
 		return s3error.New("InvalidArgument", "ArgumentName", argument).
 			WithMessage("Header value cannot be represented using ISO-8859-1.")
 	}
@@ -69,9 +69,9 @@ func Sendable(argument, value string, most rune) error {
 // readMetadata copies the user metadata from the headers of a request to those of an object.
 // Responses must have the names in lower case, as on S3. It therefore does not use
 // [http.Header.Set], which changes the case.
-func readMetadata(from, header http.Header, limit int) error {
+func readMetadata(src, header http.Header, limit int) error {
 	total := 0
-	for name, values := range from {
+	for name, values := range src {
 		value := strings.Join(values, ",")
 		if !strings.HasPrefix(name, MetadataPrefix) {
 			continue

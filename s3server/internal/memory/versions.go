@@ -122,13 +122,13 @@ func (s *Store) Copy(_ context.Context, w *state.Write, src *state.Version) (*st
 // commit makes the written object the current version of its key. If the object comes from a
 // completed upload, commit gets the upload and ends it. For any other write, the upload is nil. If
 // commit fails, it releases the object's content.
-func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
+func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, string, error) {
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
 	versionID := ""
 	var unused []piece
 	err := s.locked(w.Bucket, func(b *memoryBucket) (err error) {
-		if from != nil && b.uploads[from.upload.ID] != from {
-			return s3error.New("NoSuchUpload", "UploadId", from.upload.ID)
+		if upload != nil && b.uploads[upload.upload.ID] != upload {
+			return s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
 		}
 		if err := w.Condition.Check(w.Key, b.version(w.Key, "")); err != nil {
 			return err
@@ -139,9 +139,9 @@ func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, stri
 		if unused, err = b.add(v); err != nil {
 			return err
 		}
-		if from != nil {
-			b.end(from)
-			unused = append(unused, from.pieces()...)
+		if upload != nil {
+			b.end(upload)
+			unused = append(unused, upload.pieces()...)
 		}
 		versionID = b.bucket.Shown(v)
 		return nil

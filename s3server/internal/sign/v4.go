@@ -61,13 +61,13 @@ func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 
 // CanonicalRequest returns AWS's canonical form of a request. The signature covers the hash of this
 // form.
-func CanonicalRequest(r *http.Request, query url.Values, signed []string, payload string) string {
+func CanonicalRequest(r *http.Request, query url.Values, names []string, payload string) string {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n" + canonicalPath(r.URL) + "\n" + canonicalQuery(query) + "\n")
-	for _, name := range signed {
+	for _, name := range names {
 		b.WriteString(name + ":" + canonicalHeader(r, query, name) + "\n")
 	}
-	b.WriteString("\n" + strings.Join(signed, ";") + "\n" + payload)
+	b.WriteString("\n" + strings.Join(names, ";") + "\n" + payload)
 	return b.String()
 }
 

@@ -80,16 +80,16 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 // Standard returns the encryption for a write that requests no algorithm. keyed is
 // true if the write has the header BucketKeyHeader. The header then decides whether the encryption
 // uses a bucket key. Otherwise the rule of the bucket decides.
-func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {
-	asked.Algorithm = ByStore
+func (e *EncryptionRule) Standard(enc Encryption, keyed bool) Encryption {
+	enc.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {
-		return asked
+		return enc
 	}
 	d := e.ApplyServerSideEncryptionByDefault
-	asked.Algorithm = d.SSEAlgorithm
-	asked.KMSKey = d.KMSMasterKeyID
+	enc.Algorithm = d.SSEAlgorithm
+	enc.KMSKey = d.KMSMasterKeyID
 	if !keyed {
-		asked.BucketKey = e.BucketKeyEnabled && d.SSEAlgorithm == ByKMS
+		enc.BucketKey = e.BucketKeyEnabled && d.SSEAlgorithm == ByKMS
 	}
-	return asked
+	return enc
 }

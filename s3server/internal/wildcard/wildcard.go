@@ -79,16 +79,16 @@ func match(wanted []rune, value string) bool {
 	return strings.Trim(string(wanted[p:]), "*") == ""
 }
 
-func matchesOne(wanted, given rune) bool {
+func matchesOne(wanted, c rune) bool {
 	switch wanted {
 	case '?':
 		return true
 	case star:
-		return given == '*'
+		return c == '*'
 	case questionMark:
-		return given == '?'
+		return c == '?'
 	}
-	return wanted == given
+	return wanted == c
 }
 
 // MatchOneStar reports whether value matches a pattern of a CORS rule or of an event name. The

@@ -28,16 +28,16 @@ func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 // elements maps the names of the XML elements of a struct to the types of their fields.
 type elements map[string]reflect.Type
 
-func checkContent(decoder *xml.Decoder, typ reflect.Type, known map[reflect.Type]elements) error {
+func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type]elements) error {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 		typ = typ.Elem()
 	}
 	if typ.Kind() == reflect.Struct && typ.NumField() == 0 {
 		return decoder.Skip()
 	}
-	if known[typ] == nil {
-		known[typ] = elements{}
-		known[typ].add(typ)
+	if cache[typ] == nil {
+		cache[typ] = elements{}
+		cache[typ].add(typ)
 	}
 	seen := map[string]bool{}
 	for {
@@ -50,12 +50,12 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, known map[reflect.Type
 			return nil
 		case xml.StartElement:
 			name := token.Name.Local
-			element := known[typ][name]
+			element := cache[typ][name]
 			if element == nil || seen[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}
 			seen[name] = true
-			if err := checkContent(decoder, element, known); err != nil {
+			if err := checkContent(decoder, element, cache); err != nil {
 				return err
 			}
 		}
