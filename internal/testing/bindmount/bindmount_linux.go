@@ -15,15 +15,15 @@ import (
 // (see package powercut). There, a test fails if it cannot mount, and is not skipped.
 const requiredVariable = "OMNIBUCKET_POWERCUT"
 
-// Make creates a second directory, and makes the content of dir appear there until the test ends.
-// The parameter at is the path of the second directory.
-func Make(t *testing.T, dir, at string) {
+// Make creates a second directory, and makes the content of dir appear there until the test ends. target
+// is the path of the second directory.
+func Make(t *testing.T, dir, target string) {
 	t.Helper()
-	require.NoError(t, os.MkdirAll(at, 0o777))
-	err := syscall.Mount(dir, at, "", syscall.MS_BIND, "")
+	require.NoError(t, os.MkdirAll(target, 0o777))
+	err := syscall.Mount(dir, target, "", syscall.MS_BIND, "")
 	if errors.Is(err, syscall.EPERM) && os.Getenv(requiredVariable) == "" {
 		t.Skip("only root may mount a directory")
 	}
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(at, syscall.MNT_DETACH)) })
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(target, syscall.MNT_DETACH)) })
 }

@@ -12,10 +12,10 @@ import (
 // schedules, as "make interleavings" does.
 func All() bool { return os.Getenv("OMNIBUCKET_INTERLEAVINGS") == "all" }
 
-// Sample returns the parameter whole with [All], and otherwise the parameter sample.
-func Sample[T any](sample, whole T) T {
+// Sample returns full with [All], and otherwise sample.
+func Sample[T any](sample, full T) T {
 	if All() {
-		return whole
+		return full
 	}
 	return sample
 }

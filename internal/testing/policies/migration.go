@@ -8,13 +8,13 @@ import (
 )
 
 // Migration moves all objects. It is run again if it was interrupted.
-func Migration(ctx context.Context, from, to string) error {
-	src, err := storage.Open(ctx, from)
+func Migration(ctx context.Context, srcAddress, dstAddress string) error {
+	src, err := storage.Open(ctx, srcAddress)
 	if err != nil {
 		return err
 	}
 	defer storage.Close(src)
-	dst, err := storage.Open(ctx, to)
+	dst, err := storage.Open(ctx, dstAddress)
 	if err != nil {
 		return err
 	}

@@ -8,13 +8,13 @@ import (
 )
 
 // Mirror copies what is new, and removes what the first bucket does not have.
-func Mirror(ctx context.Context, from, to string) error {
-	src, err := storage.Open(ctx, from)
+func Mirror(ctx context.Context, srcAddress, dstAddress string) error {
+	src, err := storage.Open(ctx, srcAddress)
 	if err != nil {
 		return err
 	}
 	defer storage.Close(src)
-	dst, err := storage.Open(ctx, to)
+	dst, err := storage.Open(ctx, dstAddress)
 	if err != nil {
 		return err
 	}

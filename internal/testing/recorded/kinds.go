@@ -217,10 +217,10 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	return kind, bucket, key
 }
 
-// conditional returns whenSet if the condition is not "", and otherwise plain.
-func conditional(plain, whenSet Kind, condition string) Kind {
+// conditional returns whenSet if the condition is not "", and otherwise base.
+func conditional(base, whenSet Kind, condition string) Kind {
 	if condition == "" {
-		return plain
+		return base
 	}
 	return whenSet
 }

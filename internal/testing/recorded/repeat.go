@@ -66,8 +66,8 @@ const (
 	writeLacks = "the object, or the bucket, is not of a repeated request of the same file"
 )
 
-// repeat adds the differences to found, with the sources of the exchanges.
-func (s *StandIn) repeat(t *testing.T, r Recording, found map[string][]string) RequestSummary {
+// repeat adds the differences to diffs, with the sources of the exchanges.
+func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) RequestSummary {
 	t.Helper()
 	require.NotEmpty(t, r.Exchanges, "%s has no exchange", r.Name)
 	var c *comparison
@@ -101,7 +101,7 @@ func (s *StandIn) repeat(t *testing.T, r Recording, found map[string][]string) R
 		summary.Repeated++
 		c.keep(x, &own)
 		for _, difference := range c.differences(x, &own) {
-			found[difference] = append(found[difference], x.Source)
+			diffs[difference] = append(diffs[difference], x.Source)
 			differing[x.Source] = true
 		}
 	}
@@ -171,12 +171,12 @@ func listed(x *Exchange) []string {
 }
 
 // keep learns from the response to a repeated request.
-func (c *comparison) keep(x *Exchange, own *Response) {
-	if own.Status < http.StatusMultipleChoices && x.isWrite() {
+func (c *comparison) keep(x *Exchange, resp *Response) {
+	if resp.Status < http.StatusMultipleChoices && x.isWrite() {
 		c.written[x.Bucket+"/"+x.Key] = true
 	}
 	want := fields(x.Response.Body)
-	got := fields(own.Body)
+	got := fields(resp.Body)
 	for _, path := range []string{"/nextPageToken", "/EnumerationResults/NextMarker", "/generation", "/resource/generation"} {
 		if len(want[path]) > 0 && len(got[path]) > 0 {
 			c.own[want[path][0]] = got[path][0]
@@ -184,7 +184,7 @@ func (c *comparison) keep(x *Exchange, own *Response) {
 	}
 	for _, name := range []string{"Etag", "X-Goog-Generation"} {
 		if value := x.Response.Header.Get(name); value != "" {
-			c.own[value] = own.Header.Get(name)
+			c.own[value] = resp.Header.Get(name)
 		}
 	}
 }
@@ -234,34 +234,34 @@ func related(t *testing.T, parts [][]byte) (body []byte, contentType string) {
 // ignored are the headers of the connection and of the front ends.
 var ignored = strings.Fields("Date Server Expires Alt-Svc Connection Keep-Alive Transfer-Encoding Content-Length")
 
-// differences returns the differences between the response of the provider and own. Values that
+// differences returns the differences between the response of the provider and resp. Values that
 // vary must be there in both.
-func (c *comparison) differences(x *Exchange, own *Response) []string {
+func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	what := fmt.Sprintf("%s, status %d", x.Kind, x.Response.Status)
-	if own.Status != x.Response.Status {
-		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, own.Status)}
+	if resp.Status != x.Response.Status {
+		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, resp.Status)}
 	}
-	isBytes := x.Request.Method == http.MethodGet && own.Status < http.StatusMultipleChoices && (x.Kind == Get || x.Kind == GetRange)
+	isBytes := x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices && (x.Kind == Get || x.Kind == GetRange)
 	if c.standIn.OnlyStatus {
-		if isBytes && !bytes.Equal(x.Response.Body, own.Body) {
+		if isBytes && !bytes.Equal(x.Response.Body, resp.Body) {
 			return []string{what + ": other bytes"}
 		}
 		return nil
 	}
-	if len(own.Body) == 0 && len(x.Response.Body) > 0 {
+	if len(resp.Body) == 0 && len(x.Response.Body) > 0 {
 		return []string{what + ": the stand-in sends no document"}
 	}
 	var all []string
 	for name, values := range x.Response.Header {
 		switch {
 		case slices.Contains(ignored, name):
-		case len(own.Header[name]) == 0:
+		case len(resp.Header[name]) == 0:
 			all = append(all, "header "+name+" is missing")
-		case !c.varies(name, values) && !slices.Equal(values, own.Header[name]):
-			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", what, name, own.Header[name], values))
+		case !c.varies(name, values) && !slices.Equal(values, resp.Header[name]):
+			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", what, name, resp.Header[name], values))
 		}
 	}
-	for name := range own.Header {
+	for name := range resp.Header {
 		if len(x.Response.Header[name]) == 0 && !slices.Contains(ignored, name) {
 			all = append(all, "header "+name+" is one that the provider does not send")
 		}
@@ -270,13 +270,13 @@ func (c *comparison) differences(x *Exchange, own *Response) []string {
 		return all
 	}
 	if isBytes {
-		if !bytes.Equal(x.Response.Body, own.Body) {
+		if !bytes.Equal(x.Response.Body, resp.Body) {
 			all = append(all, what+": other bytes")
 		}
 		return all
 	}
 	want := fields(x.Response.Body)
-	got := fields(own.Body)
+	got := fields(resp.Body)
 	for path, values := range want {
 		name := path[strings.LastIndex(path, "/")+1:]
 		switch {

@@ -52,9 +52,9 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
-func run(from io.Reader, to io.Writer, dir string, ran *table) error {
+func run(r io.Reader, w io.Writer, dir string, ran *table) error {
 	packages := map[string]*output{}
-	lines := bufio.NewReader(from)
+	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
 		if line == "" && errors.Is(err, io.EOF) {
@@ -68,14 +68,14 @@ func run(from io.Reader, to io.Writer, dir string, ran *table) error {
 			e = event{Output: line} // not JSON, so the line is a message of the go command
 		}
 		if e.Package == "" {
-			_, _ = io.WriteString(to, e.Output)
+			_, _ = io.WriteString(w, e.Output)
 			continue
 		}
 		ran.count(e)
 		if packages[e.Package] == nil {
 			packages[e.Package] = &output{tests: map[string]string{}}
 		}
-		if err := packages[e.Package].add(e, to, dir, ran); err != nil {
+		if err := packages[e.Package].add(e, w, dir, ran); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ type output struct {
 	tests map[string]string
 }
 
-func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
+func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	switch {
 	case strings.HasPrefix(e.Output, "=== "): // go test prints these lines only with -v
 	case e.Action == "output" && e.Test == "":
@@ -117,11 +117,11 @@ func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 		})
 	case e.Test == "" && e.Action == "fail":
 		for _, test := range o.order {
-			_, _ = io.WriteString(to, o.tests[test])
+			_, _ = io.WriteString(w, o.tests[test])
 		}
-		_, _ = io.WriteString(to, o.own)
+		_, _ = io.WriteString(w, o.own)
 	case e.Test == "" && (e.Action == "pass" || e.Action == "skip"):
-		_, _ = io.WriteString(to, summary(o.own))
+		_, _ = io.WriteString(w, summary(o.own))
 	}
 	return nil
 }

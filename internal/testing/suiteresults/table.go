@@ -52,19 +52,19 @@ func (t *table) skip(output string) {
 	t.skipped[reason]++
 }
 
-func (t *table) print(to io.Writer) {
-	_, _ = fmt.Fprintf(to, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed)
-	t.printSuites(to)
-	t.printSkipped(to)
+func (t *table) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed)
+	t.printSuites(w)
+	t.printSkipped(w)
 }
 
-func (t *table) printSuites(to io.Writer) {
-	_, _ = fmt.Fprintf(to, "\nthe conformance suite ran on           cases passed   left out\n")
+func (t *table) printSuites(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "\nthe conformance suite ran on           cases passed   left out\n")
 	slices.SortFunc(t.suites, func(a, b suite) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	for _, s := range t.suites {
-		_, _ = fmt.Fprintf(to, "  %-36s %12d %10d\n", s.Name+", as a "+s.Kind, s.Passed, len(s.Without))
+		_, _ = fmt.Fprintf(w, "  %-36s %12d %10d\n", s.Name+", as a "+s.Kind, s.Passed, len(s.Without))
 	}
 	reasons := map[string]int{}
 	for _, s := range t.suites {
@@ -72,12 +72,12 @@ func (t *table) printSuites(to io.Writer) {
 			reasons[reason]++
 		}
 	}
-	printReasons(to, "cases left out, because", reasons)
+	printReasons(w, "cases left out, because", reasons)
 }
 
 // printSkipped prints the number of skipped tests for each reason. Tests that run with another
 // command, such as "make test-all", come first.
-func (t *table) printSkipped(to io.Writer) {
+func (t *table) printSkipped(w io.Writer) {
 	elsewhere := map[string]int{}
 	here := map[string]int{}
 	for reason, n := range t.skipped {
@@ -87,18 +87,18 @@ func (t *table) printSkipped(to io.Writer) {
 			here[reason] = n
 		}
 	}
-	printReasons(to, "tests and rows that another command runs, because", elsewhere)
-	printReasons(to, "tests and rows that did not run, because", here)
+	printReasons(w, "tests and rows that another command runs, because", elsewhere)
+	printReasons(w, "tests and rows that did not run, because", here)
 }
 
-func printReasons(to io.Writer, title string, reasons map[string]int) {
+func printReasons(w io.Writer, title string, reasons map[string]int) {
 	if len(reasons) == 0 {
 		return
 	}
-	_, _ = fmt.Fprintf(to, "\n%s\n", title)
+	_, _ = fmt.Fprintf(w, "\n%s\n", title)
 	for _, reason := range slices.SortedFunc(maps.Keys(reasons), func(a, b string) int {
 		return cmp.Or(reasons[b]-reasons[a], cmp.Compare(a, b))
 	}) {
-		_, _ = fmt.Fprintf(to, "%6d  %s\n", reasons[reason], reason)
+		_, _ = fmt.Fprintf(w, "%6d  %s\n", reasons[reason], reason)
 	}
 }

@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-func run(dir string, to io.Writer) error {
+func run(dir string, dst io.Writer) error {
 	columns, err := read(dir)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func run(dir string, to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(to)
+	w := bufio.NewWriter(dst)
 	render(w, columns)
 	renderRecordings(w, recordings)
 	renderRepetitions(w, repetitions)

@@ -76,14 +76,14 @@ func Slow(t *testing.T) {
 	}
 }
 
-// Sample returns the values for a test that takes long with all values. The parameter whole has all
-// values. The parameter sample has some of them. If the environment variable [Required] is set,
-// Sample returns the parameter whole. Otherwise it returns the parameter sample.
-func Sample[T any](sample, whole T) T {
+// Sample returns the values for a test that takes long with all values. full has all
+// values, and sample has some of them. If the environment variable [Required] is set,
+// Sample returns full. Otherwise it returns sample.
+func Sample[T any](sample, full T) T {
 	if os.Getenv(Required) == "" {
 		return sample
 	}
-	return whole
+	return full
 }
 
 // Nightly skips the test unless OMNIBUCKET_NIGHTLY is set. It is for a test that takes minutes on

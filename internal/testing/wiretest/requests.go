@@ -82,7 +82,7 @@ type recorder struct {
 	into *driver.BucketRequest
 }
 
-func (r *recorder) UpdateBucket(_ context.Context, asked *driver.BucketRequest) (*storage.BucketInfo, error) {
-	*r.into = *asked
+func (r *recorder) UpdateBucket(_ context.Context, req *driver.BucketRequest) (*storage.BucketInfo, error) {
+	*r.into = *req
 	return &storage.BucketInfo{}, nil
 }
