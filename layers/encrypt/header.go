@@ -131,13 +131,13 @@ func checkStanzas(stanzas []*age.Stanza) error {
 }
 
 // writeStanza writes s as age does: the lines of its body have 64 characters, and the last line has fewer.
-func writeStanza(to *strings.Builder, s *age.Stanza) {
-	to.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
+func writeStanza(b *strings.Builder, s *age.Stanza) {
+	b.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
 	body := base64.RawStdEncoding.EncodeToString(s.Body)
 	for ; len(body) >= 64; body = body[64:] {
-		to.WriteString(body[:64] + "\n")
+		b.WriteString(body[:64] + "\n")
 	}
-	to.WriteString(body + "\n")
+	b.WriteString(body + "\n")
 }
 
 // splitHeader splits an object's header into two parts. The first part is a header as in an age

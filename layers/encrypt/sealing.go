@@ -36,9 +36,9 @@ type sealingBody struct {
 	crc      uint32
 }
 
-func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
+func (k *dataKey) body(src io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
 	return &sealingBody{
-		plain:    plain,
+		plain:    src,
 		key:      k,
 		first:    first,
 		size:     size,

@@ -10,12 +10,12 @@ const (
 )
 
 // sealedSize returns the size in the store of an object or part with the given number of plain
-// bytes. It returns -1, for an unknown size, if plain is -1.
-func sealedSize(plain int64) int64 {
-	if plain < 0 {
-		return plain
+// bytes. It returns -1, for an unknown size, if size is -1.
+func sealedSize(size int64) int64 {
+	if size < 0 {
+		return size
 	}
-	return plain + max(1, (plain+chunkSize-1)/chunkSize)*tagSize
+	return size + max(1, (size+chunkSize-1)/chunkSize)*tagSize
 }
 
 // plainSize returns the number of plain bytes of an object. sealed is the size of the

@@ -101,14 +101,14 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 
 // watched replaces a client of the SDK or of net/http with the result of [kms.Client]. It returns a
 // client of any other type unchanged.
-func watched(given awssdk.HTTPClient) awssdk.HTTPClient {
-	switch c := given.(type) {
+func watched(client awssdk.HTTPClient) awssdk.HTTPClient {
+	switch c := client.(type) {
 	case *awshttp.BuildableClient:
 		return kms.Client(&http.Client{Transport: c.GetTransport()})
 	case *http.Client:
 		return kms.Client(c)
 	}
-	return given
+	return client
 }
 
 type key struct {

@@ -19,10 +19,10 @@ type authorized struct {
 
 // finder returns a function that returns the given credentials. If they are nil, the function looks
 // up the application default credentials once.
-func finder(given *auth.Credentials) func() (*auth.Credentials, error) {
+func finder(creds *auth.Credentials) func() (*auth.Credentials, error) {
 	return sync.OnceValues(func() (*auth.Credentials, error) {
-		if given != nil {
-			return given, nil
+		if creds != nil {
+			return creds, nil
 		}
 		// An asynchronous refresh would be a goroutine that outlives the request.
 		return credentials.DetectDefault(

@@ -13,10 +13,10 @@ const maxResponse = 1 << 20
 // Client returns a client for a service. It is a copy of the given client or, if that is nil, a new
 // client. The client follows no redirect, because a redirect would send the token of a session to
 // another host. It reads at most maxResponse bytes of a response.
-func Client(given *http.Client) *http.Client {
+func Client(base *http.Client) *http.Client {
 	client := http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
-	if given != nil {
-		client = *given
+	if base != nil {
+		client = *base
 		client.Transport = driver.WrapTransport(client.Transport)
 	}
 	client.Transport = bounded{client.Transport}
