@@ -24,7 +24,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // commit stores the object of a write, or fails and changes nothing. If o was made by a multipart
 // upload, that upload is the last parameter, and commit ends it.
-func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, from *upload) (*storage.Attrs, error) {
+func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up *upload) (*storage.Attrs, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -34,12 +34,12 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 	}
 	versioned := b.info.Versioning
 	var err error
-	if from != nil && b.uploads[from.name] != from {
+	if up != nil && b.uploads[up.name] != up {
 		err = storage.ObjectNotFound // the upload was completed or aborted meanwhile
 	} else if err = b.lockNew(o); err != nil {
 		// If the condition does not hold, swap writes nothing.
-	} else if err = b.swap(o, c); err == nil && from != nil {
-		delete(b.uploads, from.name)
+	} else if err = b.swap(o, c); err == nil && up != nil {
+		delete(b.uploads, up.name)
 	}
 	b.mu.Unlock()
 	if err != nil {
