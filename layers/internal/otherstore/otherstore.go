@@ -155,10 +155,10 @@ func (s Store) listsInOrder() bool {
 //     store also has them.
 //
 // Options to keep versions or removed objects still apply to the layer's own store.
-func (s Store) Describe(also storage.Features) driver.Description {
+func (s Store) Describe(extra storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
-	for _, f := range [...]storage.Features{also, storage.StoredChecksums, storage.ObjectTags} {
+	for _, f := range [...]storage.Features{extra, storage.StoredChecksums, storage.ObjectTags} {
 		if !storage.Supports(s.Bucket, f) {
 			desc.Features &^= f
 		}
