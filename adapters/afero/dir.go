@@ -128,11 +128,11 @@ func (d *dir) ReadDir(count int) ([]fs.DirEntry, error) {
 
 func (d *dir) Readdirnames(count int) ([]string, error) { return readEach(d, count, fs.FileInfo.Name) }
 
-func readEach[T any](d *dir, count int, of func(fs.FileInfo) T) ([]T, error) {
+func readEach[T any](d *dir, count int, convert func(fs.FileInfo) T) ([]T, error) {
 	infos, err := d.Readdir(count)
 	all := make([]T, len(infos))
 	for i, info := range infos {
-		all[i] = of(info)
+		all[i] = convert(info)
 	}
 	return all, err
 }

@@ -253,11 +253,11 @@ func (b *bucketFs) Rename(src, dst string) error {
 
 // replaces fails if source, which is a file or a directory, cannot be renamed to this path by the
 // rules of a local disk.
-func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
-	if keyOf(to) == "" || path.Base(keyOf(to)) == Marker {
+func (b *bucketFs) replaces(source fs.FileInfo, dst string) error {
+	if keyOf(dst) == "" || path.Base(keyOf(dst)) == Marker {
 		return fs.ErrInvalid
 	}
-	target, err := b.stat(to)
+	target, err := b.stat(dst)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -273,7 +273,7 @@ func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
 	if !source.IsDir() {
 		return syscall.EISDIR
 	}
-	return b.checkEmpty(to)
+	return b.checkEmpty(dst)
 }
 
 func (b *bucketFs) move(src, dst string) error {
