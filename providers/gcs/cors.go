@@ -34,9 +34,9 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 
 // parseCORSRules returns the bucket's rules. Google has one list of headers, which a web page may
 // both send and read. So AllowedHeaders and ExposedHeaders are both that list.
-func parseCORSRules(written []gcs.CORS) []storage.CORSRule {
+func parseCORSRules(cors []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
-	for _, r := range written {
+	for _, r := range cors {
 		rules = append(rules, storage.CORSRule{
 			Origins:        r.Origins,
 			Methods:        r.Methods,

@@ -154,11 +154,11 @@ func (c *credentials) get() (*auth.Credentials, error) {
 // credentials before, the token is probably too old. In that case, renew drops the credentials, so
 // that the next call obtains a new token. If Google has never accepted these credentials, renew
 // returns false.
-func (c *credentials) renew(refused *auth.Credentials) bool {
-	if c.accepted.Load() == refused {
-		c.found.CompareAndSwap(refused, nil)
+func (c *credentials) renew(creds *auth.Credentials) bool {
+	if c.accepted.Load() == creds {
+		c.found.CompareAndSwap(creds, nil)
 	}
-	return c.found.Load() != refused
+	return c.found.Load() != creds
 }
 
 // token returns an access token of the credentials, and their quota project. It may send requests

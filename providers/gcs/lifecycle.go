@@ -154,11 +154,11 @@ func lastStep(r *storage.LifecycleRule) int {
 	return 0
 }
 
-func merge(into, from *storage.LifecycleRule) {
-	into.ExpireOldVersionsAfterDays = max(into.ExpireOldVersionsAfterDays, from.ExpireOldVersionsAfterDays)
-	into.AbortUploadsAfterDays = max(into.AbortUploadsAfterDays, from.AbortUploadsAfterDays)
-	if from.TransitionAfterDays > 0 {
-		into.TransitionAfterDays = from.TransitionAfterDays
-		into.TransitionTo = from.TransitionTo
+func merge(dst, src *storage.LifecycleRule) {
+	dst.ExpireOldVersionsAfterDays = max(dst.ExpireOldVersionsAfterDays, src.ExpireOldVersionsAfterDays)
+	dst.AbortUploadsAfterDays = max(dst.AbortUploadsAfterDays, src.AbortUploadsAfterDays)
+	if src.TransitionAfterDays > 0 {
+		dst.TransitionAfterDays = src.TransitionAfterDays
+		dst.TransitionTo = src.TransitionTo
 	}
 }

@@ -73,13 +73,13 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 
 // newestFirst sorts the versions of each key from the newest to the oldest. Google lists the oldest
 // first. The keys stay in the server's order, so that the engine can check that order (rule K4).
-func newestFirst(found []*gcs.ObjectAttrs) {
-	for len(found) > 0 {
-		end := slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name != found[0].Name })
+func newestFirst(objects []*gcs.ObjectAttrs) {
+	for len(objects) > 0 {
+		end := slices.IndexFunc(objects, func(o *gcs.ObjectAttrs) bool { return o.Name != objects[0].Name })
 		if end < 0 {
-			end = len(found)
+			end = len(objects)
 		}
-		slices.SortFunc(found[:end], func(a, b *gcs.ObjectAttrs) int { return cmp.Compare(b.Generation, a.Generation) })
-		found = found[end:]
+		slices.SortFunc(objects[:end], func(a, b *gcs.ObjectAttrs) int { return cmp.Compare(b.Generation, a.Generation) })
+		objects = objects[end:]
 	}
 }
