@@ -61,7 +61,7 @@ func (b *body) missing(first, last int64) int64 {
 // fetch sends a request for a run of blocks. Both parameters are numbers of blocks: the first block
 // of the run, and the block after the run. If the second parameter is -1, the run ends at the end
 // of the object.
-func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
+func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
 		Key:       b.object.key,
 		Version:   b.object.version,
@@ -69,8 +69,8 @@ func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 		Length:    -1,
 		Condition: storage.Condition{Revision: b.object.revision},
 	}
-	if until >= 0 {
-		r.Length = min((until-first)*b.blockBytes(), math.MaxInt64-r.Offset)
+	if end >= 0 {
+		r.Length = min((end-first)*b.blockBytes(), math.MaxInt64-r.Offset)
 	}
 	attrs, fetched, err := b.d.Driver.Get(b.ctx, r)
 	if err != nil {
@@ -90,7 +90,7 @@ func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	b.d.trust(b.object.key, b.object.version, attrs)
 	b.fetched = fetched
 	b.next = first
-	b.until = until
+	b.until = end
 	return attrs, nil
 }
 
