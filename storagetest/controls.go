@@ -68,8 +68,8 @@ var lockCases = []Case{
 		run: func(t *T) {
 			b := t.openLocking()
 			retainUntil := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			governed := func(until time.Time) storage.Retention {
-				return storage.Retention{Mode: storage.Governance, Until: until}
+			governed := func(end time.Time) storage.Retention {
+				return storage.Retention{Mode: storage.Governance, Until: end}
 			}
 			attrs := t.put(b, "a", "x", storage.WithRetention(retainUntil, storage.Governance))
 			longer := retainUntil.Add(lockTime)

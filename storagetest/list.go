@@ -362,7 +362,7 @@ func (t *T) remote() bool {
 	return t.desc.Provider != "memory" && t.desc.Provider != "local"
 }
 
-func model(keys []string, prefix, delimiter, after string) []string {
+func model(keys []string, prefix, delimiter, startAfter string) []string {
 	listed := []string{}
 	for _, key := range keys {
 		if !strings.HasPrefix(key, prefix) {
@@ -375,7 +375,7 @@ func model(keys []string, prefix, delimiter, after string) []string {
 				shown = ">" + name
 			}
 		}
-		if name > after && !slices.Contains(listed, shown) {
+		if name > startAfter && !slices.Contains(listed, shown) {
 			listed = append(listed, shown)
 		}
 	}

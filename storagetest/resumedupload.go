@@ -34,7 +34,7 @@ var bodies = map[string]func(text string) io.Reader{
 
 // interruptUpload begins an upload to "a" and cancels it. It then resets the record of calls, so
 // that a case counts only its own calls.
-func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
+func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -44,7 +44,7 @@ func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.Op
 		text:   body(2*t.unit+1, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
-	_, err := t.upload(ctx, h, from(h.text))
+	_, err := t.upload(ctx, h, newReader(h.text))
 	t.requireCode(err, storage.Canceled)
 	t.requireMissing(h.bucket, "a")
 	info, err := os.Stat(h.path)
@@ -431,9 +431,9 @@ var uploadJournalCases = []Case{
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			for name, tear := range map[string]func(kept string) string{
-				"the last line torn":   func(kept string) string { return kept[:len(kept)-7] },
-				"the first line torn":  func(kept string) string { return kept[:len(kept)/4] },
-				"half a line too many": func(kept string) string { return kept + `{"Part":{"Num` },
+				"the last line torn":   func(text string) string { return text[:len(text)-7] },
+				"the first line torn":  func(text string) string { return text[:len(text)/4] },
+				"half a line too many": func(text string) string { return text + `{"Part":{"Num` },
 				"empty":                func(string) string { return "" },
 			} {
 				h := t.interruptUpload(bodies["in place"])

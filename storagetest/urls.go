@@ -274,7 +274,7 @@ var laterExpiries = []tampering{
 //
 // Azure's URLs have a date in the query parameter "se". All other URLs have a number, in a query
 // parameter such as X-Amz-Expires.
-func withExpiry(pairs []string, before, twice bool) []string {
+func withExpiry(pairs []string, first, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
@@ -289,7 +289,7 @@ func withExpiry(pairs []string, before, twice bool) []string {
 		switch {
 		case !twice:
 			altered = append(altered, later)
-		case before:
+		case first:
 			altered = append(altered, later, pair)
 		default:
 			altered = append(altered, pair, later)

@@ -32,9 +32,9 @@ func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
 }
 
 // wrap calls storage.Wrap, and requires that it succeeds.
-func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage.Bucket {
+func (t *T) wrap(b storage.Bucket, wrapper func(storage.Core) storage.Core) storage.Bucket {
 	t.Helper()
-	wrapped, err := storage.Wrap(b, with)
+	wrapped, err := storage.Wrap(b, wrapper)
 	require.NoError(t, err)
 	return wrapped
 }

@@ -342,10 +342,10 @@ func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.Ver
 	return entries
 }
 
-func limitedBy(without storage.Features) storage.OpenOption {
+func limitedBy(features storage.Features) storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver {
 		desc := next.Describe()
-		desc.Features &^= without
+		desc.Features &^= features
 		return &describeOnce{Driver: next, desc: desc}
 	})
 }

@@ -50,11 +50,11 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	return nil
 }
 
-func (o *partOrder) set(upload string, at sequence) {
+func (o *partOrder) set(upload string, seq sequence) {
 	if o.uploads == nil {
 		o.uploads = map[string]sequence{}
 	}
-	o.uploads[upload] = at
+	o.uploads[upload] = seq
 }
 
 func (o *partOrder) leave(upload string) {

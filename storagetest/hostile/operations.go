@@ -264,16 +264,16 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 // replaced returns a function for the field done. The function returns false if the object has the
 // old content, and true if the object has the new content. The content "" stands for a missing
 // object.
-func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
+func replaced(key, oldText, newText string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)
 		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return false, err
 		}
-		if string(content) == to {
+		if string(content) == newText {
 			return true, nil
 		}
-		if string(content) == from {
+		if string(content) == oldText {
 			return false, nil
 		}
 		return false, fmt.Errorf("the object has %d bytes, which are neither of the two contents", len(content))

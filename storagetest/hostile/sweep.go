@@ -112,8 +112,8 @@ func isRead(line string) bool {
 // statuses returns the status codes to try for one request of an operation. It returns every code
 // only for the request that completes the operation. Even for that request, it returns fewer codes
 // if the bucket retries, or if the fault breaks more than one response.
-func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
-	if o.large || read || !f.once {
+func (s *suite) statuses(f *fault, o *operation, isRead, commits bool) []int {
+	if o.large || isRead || !f.once {
 		return few
 	}
 	if !commits || !o.every || f.attempts > 1 || !s.store.Statuses {

@@ -256,9 +256,9 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 }
 
 // compare lets the run fail if another run of the same schedule had other requests.
-func (s *schedule) compare(again *schedule) {
+func (s *schedule) compare(other *schedule) {
 	first := s.lines()
-	second := again.lines()
+	second := other.lines()
 	for i := range max(len(first), len(second)) {
 		var a, b string
 		if i < len(first) {

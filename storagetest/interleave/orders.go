@@ -15,14 +15,14 @@ type Effect[S any] struct {
 }
 
 // SomeOrder reports whether the operations of the actors could have run one after the other, each wholly, from
-// the state before to the state after. An operation that returned nil took effect. One whose process died or
+// the state start to the state end. An operation that returned nil took effect. One whose process died or
 // whose outcome is unknown may have. Any other one had no effect. An operation that ended before another one
 // began is also before it in that order.
 //
 // SomeOrder does not ask whether an operation that failed had a reason to fail: the scene should check Err.
-func SomeOrder[S comparable](before, after S, effects ...Effect[S]) bool {
+func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 	if len(effects) == 0 {
-		return before == after
+		return start == end
 	}
 	for i, e := range effects {
 		others := slices.Delete(slices.Clone(effects), i, i+1)
@@ -31,12 +31,12 @@ func SomeOrder[S comparable](before, after S, effects ...Effect[S]) bool {
 		}
 		took, perhaps := e.Actor.outcome()
 		if took {
-			next, done := e.Apply(before)
-			if done && SomeOrder(next, after, others...) {
+			next, done := e.Apply(start)
+			if done && SomeOrder(next, end, others...) {
 				return true
 			}
 		}
-		if (!took || perhaps) && SomeOrder(before, after, others...) {
+		if (!took || perhaps) && SomeOrder(start, end, others...) {
 			return true
 		}
 	}
