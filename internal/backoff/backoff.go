@@ -73,7 +73,7 @@ type Tries struct {
 // delay. The delay is random below a limit that doubles with each retry (full jitter). If the store
 // asked for a longer delay, Allow returns that delay, up to MaxDelay. throttled is true if the
 // store throttled the attempt.
-func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay time.Duration, ok bool) {
+func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
 	maximum := p.Attempts
 	first := FirstDelay
@@ -95,7 +95,7 @@ func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay tim
 	if doubled < 16 {
 		bound = min(bound, first<<doubled)
 	}
-	delay = max(Jitter(bound), min(asked, p.MaxDelay))
+	delay = max(Jitter(bound), min(retryAfter, p.MaxDelay))
 	delay = min(delay, p.maxWait-t.Waited)
 	t.Waited += delay
 	return delay, true

@@ -52,17 +52,17 @@ type Buffer struct {
 
 // New returns an empty Buffer. If the limit grants more memory than it has, the Buffer adds 1 to
 // the given counter.
-func New(limit *Limit, over *atomic.Int32) *Buffer {
+func New(limit *Limit, excess *atomic.Int32) *Buffer {
 	b := &Buffer{}
-	b.Init(limit, over)
+	b.Init(limit, excess)
 	return b
 }
 
 // Init makes b an empty Buffer in place, so that b can be a field of another value. The arguments
 // are those of [New].
-func (b *Buffer) Init(limit *Limit, over *atomic.Int32) {
+func (b *Buffer) Init(limit *Limit, excess *atomic.Int32) {
 	b.limit = limit
-	b.over = over
+	b.over = excess
 	b.chunks = b.inline[:0]
 }
 

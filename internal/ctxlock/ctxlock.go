@@ -39,9 +39,9 @@ type Once[T any] struct {
 	err   error
 }
 
-// NewOnce returns a Once whose value is made by read.
-func NewOnce[T any](read func(ctx context.Context) (T, error)) *Once[T] {
-	return &Once[T]{lock: New(), read: read}
+// NewOnce returns a Once whose value is made by fn.
+func NewOnce[T any](fn func(ctx context.Context) (T, error)) *Once[T] {
+	return &Once[T]{lock: New(), read: fn}
 }
 
 // Get returns the value. If ctx is done before another call has made it, Get fails with the error of ctx.

@@ -17,10 +17,10 @@ import (
 // lists the rest folder by folder. It yields each unreadable folder as a common prefix together
 // with its error. Any other error ends Continue.
 func Continue(
-	ctx context.Context, bucket storage.Lister, prefix, after string, list iter.Seq2[storage.ListEntry, error],
+	ctx context.Context, bucket storage.Lister, prefix, startAfter string, list iter.Seq2[storage.ListEntry, error],
 ) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		last := after
+		last := startAfter
 		for entry, err := range list {
 			if e, ok := errors.AsType[*storage.Error](err); ok && e.Provider == "local" &&
 				e.Code == storage.PermissionDenied {
@@ -38,7 +38,7 @@ func Continue(
 // folder lists one folder, and calls itself for each subfolder. It yields only the entries that
 // follow the given key in the order of keys. It returns false if the whole walk must end.
 func folder(
-	ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool,
+	ctx context.Context, bucket storage.Lister, name, startAfter string, yield func(storage.ListEntry, error) bool,
 ) bool {
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")) {
 		if storage.CodeOf(err) == storage.PermissionDenied {
@@ -49,11 +49,11 @@ func folder(
 			return false
 		}
 		if entry.IsPrefix {
-			if (entry.Key > after || strings.HasPrefix(after, entry.Key)) &&
-				!folder(ctx, bucket, entry.Key, after, yield) {
+			if (entry.Key > startAfter || strings.HasPrefix(startAfter, entry.Key)) &&
+				!folder(ctx, bucket, entry.Key, startAfter, yield) {
 				return false
 			}
-		} else if entry.Key > after && !yield(entry, nil) {
+		} else if entry.Key > startAfter && !yield(entry, nil) {
 			return false
 		}
 	}

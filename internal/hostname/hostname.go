@@ -25,7 +25,7 @@ func IsKnown(host string, names []string) bool {
 	host = strings.Trim(Of(host), "[]")
 	_, err := netip.ParseAddr(host)
 	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(names, func(known string) bool { return strings.EqualFold(known, host) })
+		slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) })
 }
 
 // WithOwn returns names, preceded by the name of this machine if the machine has one.

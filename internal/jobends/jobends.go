@@ -23,8 +23,8 @@ type bucket struct {
 
 // OfBucket returns an [evidence.End] that stores its object in a bucket. Both parameters must give
 // access to the same bucket. If the second parameter is nil, Put fails with Unsupported.
-func OfBucket(read storage.AttrsReader, write storage.ReadWriter) evidence.End {
-	return &bucket{read: read, write: write}
+func OfBucket(reader storage.AttrsReader, writer storage.ReadWriter) evidence.End {
+	return &bucket{read: reader, write: writer}
 }
 
 func (b *bucket) Put(ctx context.Context, key string) error {

@@ -173,9 +173,9 @@ func (s *scrubber) body(body []byte, mediaType string, isFailed bool) ([]byte, e
 var chunkSignature = regexp.MustCompile(`(?i)(chunk-signature=|x-amz-trailer-signature:)[0-9a-f]+`)
 
 // withoutSignature replaces a signature by one of the same length.
-func withoutSignature(found []byte) []byte {
-	at := bytes.LastIndexAny(found, "=:") + 1
-	return append(slices.Clone(found[:at]), bytes.Repeat([]byte("0"), len(found)-at)...)
+func withoutSignature(match []byte) []byte {
+	at := bytes.LastIndexAny(match, "=:") + 1
+	return append(slices.Clone(match[:at]), bytes.Repeat([]byte("0"), len(match)-at)...)
 }
 
 // address replaces the host, the bucket and the parameters of a URL. The result has the form of the
@@ -242,9 +242,9 @@ func (s *scrubber) header(h http.Header) http.Header {
 }
 
 func isKept(header string) bool {
-	return slices.ContainsFunc(keptHeaders, func(kept string) bool {
-		prefix, isPrefix := strings.CutSuffix(kept, "*")
-		return header == kept || isPrefix && strings.HasPrefix(header, prefix)
+	return slices.ContainsFunc(keptHeaders, func(pattern string) bool {
+		prefix, isPrefix := strings.CutSuffix(pattern, "*")
+		return header == pattern || isPrefix && strings.HasPrefix(header, prefix)
 	})
 }
 

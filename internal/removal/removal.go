@@ -15,10 +15,10 @@ const (
 )
 
 // Map calls the given function for each entry, and yields the results.
-func Map[T, R any](entries iter.Seq[T], to func(T) R) iter.Seq[R] {
+func Map[T, R any](entries iter.Seq[T], convert func(T) R) iter.Seq[R] {
 	return func(yield func(R) bool) {
 		for entry := range entries {
-			if !yield(to(entry)) {
+			if !yield(convert(entry)) {
 				return
 			}
 		}

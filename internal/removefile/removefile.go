@@ -184,20 +184,20 @@ func putBack(root *os.Root, aside, name string) error {
 
 // link renames a file, but replaces none. It succeeds if the file has no longer its old name,
 // because another job has renamed it.
-func link(root *os.Root, from, to string) error {
-	err := root.Link(from, to)
+func link(root *os.Root, src, dst string) error {
+	err := root.Link(src, dst)
 	if err == nil {
-		return remove(root, from)
+		return remove(root, src)
 	}
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return ignoreMissing(err)
 	}
 	// The file system has no hard links.
-	_, statErr := root.Lstat(to)
+	_, statErr := root.Lstat(dst)
 	if statErr == nil {
 		return fs.ErrExist
 	}
-	return ignoreMissing(root.Rename(from, to))
+	return ignoreMissing(root.Rename(src, dst))
 }
 
 func remove(root *os.Root, name string) error { return ignoreMissing(root.Remove(name)) }

@@ -78,20 +78,20 @@ func Reach(b any) (engine Engine, prefix string, complete bool) {
 // Places returns where the objects of a bucket or [Directory] are stored. It returns several places
 // if a layer has a second store. If the bucket or its Core is a user's own type, the place is
 // unknown. In this case, the result contains that bucket or Core in the field Account.
-func Places(of any) []evidence.Place {
-	if of == nil {
+func Places(location any) []evidence.Place {
+	if location == nil {
 		return nil
 	}
-	if dir, ok := of.(Directory); ok {
+	if dir, ok := location.(Directory); ok {
 		return []evidence.Place{{Directory: string(dir), Direct: true}}
 	}
-	if v, ok := ViewOf(of); ok {
+	if v, ok := ViewOf(location); ok {
 		return v.places()
 	}
-	if reflect.TypeOf(of).NumMethod() == 0 {
+	if reflect.TypeOf(location).NumMethod() == 0 {
 		return nil // a value without methods is not a bucket
 	}
-	return []evidence.Place{{Account: of}}
+	return []evidence.Place{{Account: location}}
 }
 
 func (v View) places() []evidence.Place {

@@ -24,18 +24,18 @@ const Alphabet = "0123456789abcdefghijklmnopqrstuv"
 var Text = base32.NewEncoding(Alphabet).WithPadding(base32.NoPadding)
 
 // New returns the identifier for a time and random bytes.
-func New(at time.Time, random [Random]byte) string {
+func New(t time.Time, random [Random]byte) string {
 	var raw [timeBytes + Random]byte
-	putTime(raw[:], at)
+	putTime(raw[:], t)
 	copy(raw[timeBytes:], random[:])
 	return Text.EncodeToString(raw[:])
 }
 
 // Newest returns an identifier that sorts in reverse order: the identifier of a later time comes
 // first.
-func Newest(at time.Time, random [Random]byte) string {
+func Newest(t time.Time, random [Random]byte) string {
 	last := int64(1<<(8*timeBytes) - 1)
-	return New(time.UnixMilli(last-min(max(at.UnixMilli(), 0), last)), random)
+	return New(time.UnixMilli(last-min(max(t.UnixMilli(), 0), last)), random)
 }
 
 // Floor returns the lowest text for the time t. It sorts after the identifiers of all earlier

@@ -49,9 +49,9 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 	return content, nil
 }
 
-func replace(out *http.Request, content []byte) {
-	out.Body = io.NopCloser(bytes.NewReader(content))
-	if out.GetBody != nil {
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+func replace(req *http.Request, content []byte) {
+	req.Body = io.NopCloser(bytes.NewReader(content))
+	if req.GetBody != nil {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 	}
 }

@@ -189,13 +189,13 @@ func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBo
 
 // wrapBody lets the watchdog observe the request's body. If net/http repeats the request on another
 // connection, the watchdog also observes the new body.
-func (x *exchange) wrapBody(out *http.Request) {
-	if !hasBody(out) {
+func (x *exchange) wrapBody(req *http.Request) {
+	if !hasBody(req) {
 		return
 	}
-	out.Body = x.watchBody(out.Body)
-	if again := out.GetBody; again != nil {
-		out.GetBody = func() (io.ReadCloser, error) {
+	req.Body = x.watchBody(req.Body)
+	if again := req.GetBody; again != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
 			body, err := again()
 			if err != nil {
 				return nil, err

@@ -17,11 +17,11 @@ func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendBut(
 
 // appendBut percent-encodes text, and appends the result to dst. It encodes neither the unreserved
 // characters nor the character in its first argument.
-func appendBut[T string | []byte](kept byte, dst []byte, text T) []byte {
+func appendBut[T string | []byte](safe byte, dst []byte, text T) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-			c == '-' || c == '.' || c == '_' || c == '~' || c == kept {
+			c == '-' || c == '.' || c == '_' || c == '~' || c == safe {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', hexadecimal[c>>4], hexadecimal[c&15])
