@@ -58,16 +58,16 @@ func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
 	return dir != "" && d.underObject(ctx, dir+"/x")
 }
 
-// appendEntry appends found if it is a folder or an object. It leaves out an object whose name ends
+// appendEntry appends entry if it is a folder or an object. It leaves out an object whose name ends
 // in a slash, because such an object could not be read. Other tools store such objects to mark
 // folders.
-func appendEntry(ctx context.Context, entries []storage.ListEntry, found fs.DirEntry) []storage.ListEntry {
-	switch found := found.(type) {
+func appendEntry(ctx context.Context, entries []storage.ListEntry, entry fs.DirEntry) []storage.ListEntry {
+	switch e := entry.(type) {
 	case fs.Directory:
-		return append(entries, storage.ListEntry{Key: found.Remote() + "/", IsPrefix: true})
+		return append(entries, storage.ListEntry{Key: e.Remote() + "/", IsPrefix: true})
 	case fs.Object:
-		if found.Size() >= 0 && found.Storable() && mayBe(found.Remote()) {
-			a := attrsOf(ctx, found.Remote(), found)
+		if e.Size() >= 0 && e.Storable() && mayBe(e.Remote()) {
+			a := attrsOf(ctx, e.Remote(), e)
 			return append(entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
 		}
 	}

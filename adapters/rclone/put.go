@@ -186,7 +186,7 @@ func (d *remoteDriver) uploadPartial(
 
 // The method later gives an object a later time. It waits for a quarter of a second, and then
 // writes the object again.
-func (d *remoteDriver) later(ctx context.Context, name string, made fs.Object) (fs.Object, error) {
+func (d *remoteDriver) later(ctx context.Context, name string, obj fs.Object) (fs.Object, error) {
 	timer := time.NewTimer(time.Second / 4)
 	defer timer.Stop()
 	select {
@@ -194,11 +194,11 @@ func (d *remoteDriver) later(ctx context.Context, name string, made fs.Object) (
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	content, err := made.Open(ctx)
+	content, err := obj.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	again, err := d.upload(ctx, name+"-", content, made.Size(), time.Now())
+	again, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
 	if err = errors.Join(err, content.Close()); err != nil {
 		return nil, err
 	}
