@@ -132,12 +132,12 @@ var commonParameters = []string{
 	"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size", "prefix",
 }
 
-func checkParams(u *url.URL, own []string) *Error {
+func checkParams(u *url.URL, params []string) *Error {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return invalid("address", "has a query that cannot be read")
 	}
-	names := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
+	names := slices.Sorted(slices.Values(slices.Concat(params, commonParameters)))
 	for name, values := range query {
 		if !slices.Contains(names, name) {
 			return invalid(

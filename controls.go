@@ -26,11 +26,11 @@ func WithTags(tags map[string]string) WriteOption {
 	})
 }
 
-// WithRetention keeps the object from being removed or overwritten until a future time, rounded up
+// WithRetention keeps the object from being removed or overwritten retainUntil a future time, rounded up
 // to a second, in a bucket made with [WithObjectLock].
-func WithRetention(until time.Time, mode RetentionMode) WriteOption {
+func WithRetention(retainUntil time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
-		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(until)}
+		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(retainUntil)}
 		if rule := retentionrule.Check(string(mode), w.controls.Retention.Until, time.Now()); rule != "" {
 			fail(w.err, "WithRetention", rule)
 		}

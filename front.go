@@ -166,10 +166,10 @@ func (p *optionPool[T]) get() *T {
 }
 
 // put returns an options struct to the pool. The caller must not use the struct after that.
-func (p *optionPool[T]) put(given *T) {
+func (p *optionPool[T]) put(opts *T) {
 	var none T
-	*given = none
-	p.free.Put(given)
+	*opts = none
+	p.free.Put(opts)
 }
 
 func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {

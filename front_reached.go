@@ -30,7 +30,7 @@ func init() {
 	}
 	serving.MoveInOneStep = moveInOneStep
 	seam.LimitOf = func(limit any) *buffer.Limit { return limit.(*BufferLimit).bounded() }
-	seam.SourceCore = func(from any) any { return from.(*CopySource).core }
+	seam.SourceCore = func(src any) any { return src.(*CopySource).core }
 }
 
 // probedKey is a key that engine passes to Core.Source. It has two segments and both cases, so that

@@ -152,11 +152,11 @@ type ResumeOption interface {
 
 type resumeOption string
 
-func (o resumeOption) set(to *Transfer, failed *error) {
+func (o resumeOption) set(dst *Transfer, err *error) {
 	if o == "" {
-		fail(failed, "WithResume", "must name a file")
+		fail(err, "WithResume", "must name a file")
 	}
-	to.ResumeFile = string(o)
+	dst.ResumeFile = string(o)
 }
 
 func (o resumeOption) applyUpload(r *UploadOptions) { o.set(&r.Transfer, &r.err) }

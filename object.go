@@ -47,13 +47,13 @@ type Attrs struct {
 }
 
 // Same reports whether both Attrs describe the same object: they have the same size and revision.
-// If earlier has no revision, both must have the same time instead. The size is compared because
+// If old has no revision, both must have the same time instead. The size is compared because
 // some servers send a new object with the old ETag.
-func (a *Attrs) Same(earlier *Attrs) bool {
-	if earlier.Revision != "" && a.Revision != earlier.Revision {
+func (a *Attrs) Same(old *Attrs) bool {
+	if old.Revision != "" && a.Revision != old.Revision {
 		return false
 	}
-	return a.Size == earlier.Size && (earlier.Revision != "" || a.Modified.Equal(earlier.Modified))
+	return a.Size == old.Size && (old.Revision != "" || a.Modified.Equal(old.Modified))
 }
 
 // AttrsAs returns the provider's own response to a read with [WithNativeAttrs], without a body. On

@@ -87,7 +87,7 @@ func (o *OpenOptions) Fail(err error) {
 
 type openOption func(*OpenOptions)
 
-func (o openOption) ApplyOpen(to *OpenOptions) { o(to) }
+func (o openOption) ApplyOpen(opts *OpenOptions) { o(opts) }
 
 // baseURL checks base, and returns it with exactly one slash at its end.
 func baseURL(o *OpenOptions, option, base string) string {

@@ -108,14 +108,14 @@ type (
 	}
 )
 
-// guard stores a condition in *c. If *c already has a condition, guard stores an error in *failed
+// guard stores a condition in *c. If *c already has a condition, guard stores an error in *err
 // instead.
-func guard(c *Condition, failed *error, to Condition) {
+func guard(c *Condition, err *error, value Condition) {
 	if *c != (Condition{}) {
-		fail(failed, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
+		fail(err, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
 		return
 	}
-	*c = to
+	*c = value
 }
 
 // IfAbsent makes a write fail with PreconditionFailed (also fs.ErrExist) if the object exists. If
@@ -126,11 +126,11 @@ func IfAbsent() WriteOption {
 
 type revisionOption string
 
-func (o revisionOption) guard(c *Condition, failed *error) {
+func (o revisionOption) guard(c *Condition, err *error) {
 	if o == "" {
-		fail(failed, "IfRevision", `must not be "": that is not "no condition"`)
+		fail(err, "IfRevision", `must not be "": that is not "no condition"`)
 	}
-	guard(c, failed, Condition{Revision: string(o)})
+	guard(c, err, Condition{Revision: string(o)})
 }
 func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.err) }
 func (o revisionOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }

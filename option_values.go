@@ -181,35 +181,35 @@ type Condition struct {
 
 // fail sets the error of an operation for a bad option. If an earlier option was bad, its error
 // stays.
-func fail(to *error, argument, rule string) {
-	if *to == nil {
-		*to = invalid(argument, rule)
+func fail(err *error, argument, rule string) {
+	if *err == nil {
+		*err = invalid(argument, rule)
 	}
 }
 
-// atLeast sets the error of an operation if value is below the parameter least, which is 0 or 1.
-// The first parameter points to that error.
-func atLeast[N ~int | ~int64](to *error, option string, value, least N) {
+// atLeast sets the error of an operation if value is below least, which is 0 or 1. err
+// points to that error.
+func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 	switch {
 	case value >= least:
 	case least == 0:
-		fail(to, option, "must not be negative")
+		fail(err, option, "must not be negative")
 	default:
-		fail(to, option, "must be at least 1")
+		fail(err, option, "must be at least 1")
 	}
 }
 
 // This function passes every option to the parameter apply. It refuses a nil option, and returns
 // the first failure.
-func each[O any](failed *error, opts []O, apply func(O)) error {
+func each[O any](err *error, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
-			fail(failed, "option", "must not be nil")
+			fail(err, "option", "must not be nil")
 			continue
 		}
 		apply(o)
 	}
-	return *failed
+	return *err
 }
 
 // Apply sets r from opts, and returns the error of the first bad option, as all methods Apply do.

@@ -115,8 +115,8 @@ func (o sizeOption) applySignedUpload(r *SignOptions) { o(&r.Size, &r.CRC32C, &r
 // WithSize declares the length of the body in bytes. If the body has another length, nothing is stored, and the upload
 // fails with BodyFailed.
 func WithSize(bytes int64) SizeOption {
-	return sizeOption(func(size *int64, _ *CRC32C, failed *error) {
-		atLeast(failed, "WithSize", bytes, 0)
+	return sizeOption(func(size *int64, _ *CRC32C, err *error) {
+		atLeast(err, "WithSize", bytes, 0)
 		*size = bytes
 	})
 }
@@ -124,14 +124,14 @@ func WithSize(bytes int64) SizeOption {
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. If the body has another checksum, nothing is stored, and the
 // upload fails with ChecksumMismatch.
 func WithCRC32C(sum uint32) SizeOption {
-	return sizeOption(func(_ *int64, to *CRC32C, _ *error) {
-		*to = CRC32C{Sum: sum, Known: true}
+	return sizeOption(func(_ *int64, dst *CRC32C, _ *error) {
+		*dst = CRC32C{Sum: sum, Known: true}
 	})
 }
 
 type nativeOption NativeValue
 
-func (o nativeOption) add(to *[]NativeValue)              { *to = append(*to, NativeValue(o)) }
+func (o nativeOption) add(dst *[]NativeValue)             { *dst = append(*dst, NativeValue(o)) }
 func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.Native) }
 func (o nativeOption) applyMultipart(r *UploadOptions)    { o.applyUpload(r) }
 func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.Native) }
@@ -192,9 +192,9 @@ func (o uploadOption) applyUpload(r *UploadOptions) { o(r) }
 
 type writeIDOption string
 
-func (o writeIDOption) set(id *string, failed *error) {
-	if bytes, err := hex.DecodeString(string(o)); err != nil || len(bytes) != metadata.WriteIDLength/2 {
-		fail(failed, "WithWriteID", "must have 32 hexadecimal digits")
+func (o writeIDOption) set(id *string, err *error) {
+	if bytes, hexErr := hex.DecodeString(string(o)); hexErr != nil || len(bytes) != metadata.WriteIDLength/2 {
+		fail(err, "WithWriteID", "must have 32 hexadecimal digits")
 	}
 	*id = string(o)
 }
@@ -230,9 +230,9 @@ func WithPartSize(bytes int64) UploadOption {
 
 type concurrencyOption int
 
-func (o concurrencyOption) set(to *int, failed *error) {
-	atLeast(failed, "WithConcurrency", o, 1)
-	*to = int(o)
+func (o concurrencyOption) set(dst *int, err *error) {
+	atLeast(err, "WithConcurrency", o, 1)
+	*dst = int(o)
 }
 func (o concurrencyOption) applyUpload(r *UploadOptions)     { o.set(&r.Concurrency, &r.err) }
 func (o concurrencyOption) applyPart(r *PartOptions)         { o.set(new(int), &r.err) } // checks the number only
@@ -335,11 +335,11 @@ func WithBlockCache(bytes int64) ReaderAtOption {
 
 type versionOption string
 
-func (o versionOption) set(to *string, failed *error) {
+func (o versionOption) set(dst *string, err *error) {
 	if o == "" {
-		fail(failed, "WithVersion", "must not be empty")
+		fail(err, "WithVersion", "must not be empty")
 	}
-	*to = string(o)
+	*dst = string(o)
 }
 func (o versionOption) applyDownload(r *DownloadOptions)   { o.set(&r.Version, &r.err) }
 func (o versionOption) applyAttrs(r *DownloadOptions)      { o.set(&r.Version, &r.err) }

@@ -22,9 +22,9 @@ const (
 
 type ttlOption time.Duration
 
-func (o ttlOption) check(failed *error) time.Duration {
+func (o ttlOption) check(err *error) time.Duration {
 	if d := time.Duration(o); d < minTTL || d > maxTTL {
-		fail(failed, "WithTTL", "must be from 1 second to 7 days")
+		fail(err, "WithTTL", "must be from 1 second to 7 days")
 	}
 	return time.Duration(o)
 }

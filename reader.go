@@ -57,10 +57,10 @@ func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
 // initReader sets the fields of reader for an open download. reader is a *Reader, and attrs is an
 // *Attrs.
-func initReader(reader any, from seam.ReadSource, attrs any, offset, length int64) {
+func initReader(reader any, src seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
 	r.attrs = attrs.(*Attrs)
-	r.from = from
+	r.from = src
 	r.offset = offset
 	r.length = length
 }
@@ -76,8 +76,8 @@ type pinnedObject struct {
 
 // pinObject returns an object whose reads all use the revision of attrs. attrs is the response to a
 // read with the options r. If the bucket has no revisions, the options stay as they are.
-func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
-	o := pinnedObject{from: from, key: key, op: op, attrs: attrs}
+func pinObject(src Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
+	o := pinnedObject{from: src, key: key, op: op, attrs: attrs}
 	if r.Version != "" {
 		o.reads = append(o.reads, WithVersion(r.Version))
 	} else if attrs.Revision != "" {
@@ -126,15 +126,15 @@ func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	return nil
 }
 
-// fetch makes one request for length bytes from offset, and calls read with a reader of these
-// bytes.
-func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read func(io.Reader) error) error {
+// fetch makes one request for length bytes from offset, and calls consume with a reader of
+// these bytes.
+func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, consume func(io.Reader) error) error {
 	r, err := o.open(ctx, o.op, offset, length)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	if err := read(r); err != nil {
+	if err := consume(r); err != nil {
 		return err
 	}
 	return o.checkEnd(r)

@@ -127,7 +127,7 @@ type settingOption struct {
 }
 
 func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
-func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
+func (o settingOption) ApplyOpen(opts *OpenOptions)  { o.declare(opts) }
 
 // WithPublicAccess sets whether anyone can read every object of the bucket. PublicURL of a bucket
 // that is opened with true returns the provider's address of an object, or for a local or memory
