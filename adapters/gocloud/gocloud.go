@@ -223,8 +223,8 @@ func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 	if err := runCallback(o.BeforeCopy, &opts); err != nil {
 		return err
 	}
-	_, err := stored(ctx, b.Bucket, src, func(from string) (*storage.Attrs, error) {
-		return storage.Copy(ctx, b.Bucket, escapeKey(dst), b.Bucket, from, opts...)
+	_, err := stored(ctx, b.Bucket, src, func(key string) (*storage.Attrs, error) {
+		return storage.Copy(ctx, b.Bucket, escapeKey(dst), b.Bucket, key, opts...)
 	})
 	return err
 }
