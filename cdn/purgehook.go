@@ -87,8 +87,8 @@ func (h *purgeHook) run(
 	if len(keys) == 0 {
 		return nil, nil, nil
 	}
-	return nil, func(out storage.Outcome) {
-		if mayHaveChanged(op, out) {
+	return nil, func(outcome storage.Outcome) {
+		if mayHaveChanged(op, outcome) {
 			h.purge(context.WithoutCancel(ctx), keys)
 		}
 	}, nil
@@ -110,11 +110,11 @@ func changed(op storage.Operation) []string {
 // mayHaveChanged reports whether an operation with this outcome may have changed an object. If a
 // removal of several objects fails, some objects may have been removed. If a move fails, it may have
 // copied the object. Without a request, nothing has changed.
-func mayHaveChanged(op storage.Operation, out storage.Outcome) bool {
-	if out.Err == nil || errors.Is(out.Err, storage.OutcomeUnknown) {
+func mayHaveChanged(op storage.Operation, outcome storage.Outcome) bool {
+	if outcome.Err == nil || errors.Is(outcome.Err, storage.OutcomeUnknown) {
 		return true
 	}
-	return out.Requests > 0 && (op.Name == "Move" || op.Name == "RemoveAll" || op.Name == "RemoveVersions")
+	return outcome.Requests > 0 && (op.Name == "Move" || op.Name == "RemoveAll" || op.Name == "RemoveVersions")
 }
 
 // purge purges the URLs of keys in batches. If a batch fails, purge continues with the next one.
