@@ -114,10 +114,10 @@ func (l *Log) forget() {
 // look reports whether an entry that this Log has seen still exists. It returns false if the entry
 // was trimmed. If the entry has vanished in another way, or has been replaced by another entry,
 // look fails with Changed: this is no longer the log that was read before.
-func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
-	attrs, err := l.bucket.Attrs(ctx, l.key(seen.number))
+func (l *Log) look(ctx context.Context, last *known) (there bool, err error) {
+	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
 	text := "entry %d is another one than was in the log"
-	if err == nil && (seen.id == "" || seen.id == attrs.Metadata[idName]) {
+	if err == nil && (last.id == "" || last.id == attrs.Metadata[idName]) {
 		return true, nil
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -126,14 +126,14 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 		return false, err
 	}
 	trimmed, err := l.Trimmed(ctx)
-	if err != nil || seen.number <= trimmed {
+	if err != nil || last.number <= trimmed {
 		return false, err
 	}
 	return false, &storage.Error{
 		Code: storage.Changed,
 		Op:   "Append",
-		Key:  l.key(seen.number),
-		Err:  fmt.Errorf(text, seen.number),
+		Key:  l.key(last.number),
+		Err:  fmt.Errorf(text, last.number),
 		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and call New",
 	}
 }
