@@ -28,12 +28,12 @@ func IsForeign(key string) bool {
 
 // ForeignObject adds an object of another program to the listings of the buckets that the given
 // function selects. The object is in the first page of a listing without a prefix.
-func ForeignObject(in func(bucket string) bool) Kind {
+func ForeignObject(inBucket func(bucket string) bool) Kind {
 	return Kind{"a key with a control character", "aws/aws-sdk-java#3112", rewriting(func(r *http.Request) bool {
 		query := r.URL.Query()
 		bucket, _ := AmazonKind(r)
 		lists := query.Has("list-type") || query.Has("versions")
-		return lists && in(bucket) && !query.Has("prefix") && !query.Has("continuation-token") &&
+		return lists && inBucket(bucket) && !query.Has("prefix") && !query.Has("continuation-token") &&
 			!query.Has("start-after") &&
 			!query.Has("key-marker")
 	}, func(page string) string {

@@ -39,7 +39,7 @@ func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http
 
 // watching returns a wrap function for a Peculiarity. After each successful request other than GET
 // and HEAD, the wrapped handler calls the given function. Only then does it send the response.
-func watching(done func(r *http.Request)) func(next http.Handler) http.Handler {
+func watching(fn func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -49,7 +49,7 @@ func watching(done func(r *http.Request)) func(next http.Handler) http.Handler {
 			response := httptest.NewRecorder()
 			next.ServeHTTP(response, r)
 			if response.Code < http.StatusMultipleChoices {
-				done(r)
+				fn(r)
 			}
 			for name, values := range response.Header() {
 				w.Header()[name] = values

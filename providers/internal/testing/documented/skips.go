@@ -177,14 +177,14 @@ func SkipCore() storagetest.Option {
 // Skips returns options that skip test cases. Some test cases fail if the Server sends any Answer.
 // Skips skips these cases, and the cases in the given map. A key of the map is the name of a case.
 // The value is the reason for skipping the case.
-func Skips(also map[string]string) []storagetest.Option {
+func Skips(extra map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {
 		if e.spared == nil {
 			opts = append(opts, storagetest.Skip(name, e.reason))
 		}
 	}
-	for name, reason := range also {
+	for name, reason := range extra {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	return opts

@@ -95,9 +95,9 @@ func completion(
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("over %q, after the effect: %v", before, after), func(t *testing.T) {
 				t.Parallel()
-				run(t, func(t *testing.T, over http.RoundTripper) {
+				run(t, func(t *testing.T, base http.RoundTripper) {
 					killed := 0
-					for i := 1; complete(t, open, before, &death{over: over, at: i, after: after}); i++ {
+					for i := 1; complete(t, open, before, &death{over: base, at: i, after: after}); i++ {
 						require.Less(t, i, mostRequests)
 						killed++
 					}
