@@ -75,20 +75,19 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 }
 
 // redirectIf asks a function whether the target of a redirect exists. If the function returns true,
-// redirectIf redirects to the given address. If the function returns false, redirectIf returns the
-// given error.
+// redirectIf redirects to the given address. If look returns false, redirectIf returns notFound.
 func (f *fileServer) redirectIf(
-	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string,
-	missing error,
+	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, target string,
+	notFound error,
 ) error {
 	exists, err := look(r, key)
 	if err != nil {
 		return err
 	}
 	if !exists {
-		return missing
+		return notFound
 	}
-	redirect(w, r, to)
+	redirect(w, r, target)
 	return nil
 }
 
@@ -141,10 +140,10 @@ func missing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFo
 
 // redirect redirects to an address that is relative to the request, because the file server does
 // not know its own path.
-func redirect(w http.ResponseWriter, r *http.Request, to string) {
+func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	if query := r.URL.RawQuery; query != "" {
-		to += "?" + query
+		target += "?" + query
 	}
-	w.Header().Set("Location", to)
+	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusMovedPermanently)
 }

@@ -13,7 +13,7 @@ type Option interface{ apply(*options) }
 
 type option func(*options)
 
-func (o option) apply(to *options) { o(to) }
+func (o option) apply(opts *options) { o(opts) }
 
 // options holds the options of all functions of this package.
 type options struct {

@@ -14,9 +14,9 @@ type parts struct {
 }
 
 // writeTo writes the parts in the order of the request.
-func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, r byteRange) error) error {
+func (p parts) writeTo(mw *multipart.Writer, each func(w io.Writer, r byteRange) error) error {
 	for _, r := range p.ranges {
-		part, err := to.CreatePart(textproto.MIMEHeader{
+		part, err := mw.CreatePart(textproto.MIMEHeader{
 			"Content-Range": {r.contentRange(p.size)},
 			"Content-Type":  {p.contentType},
 		})
@@ -27,7 +27,7 @@ func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, r byteRange)
 			return err
 		}
 	}
-	return to.Close()
+	return mw.Close()
 }
 
 // length returns how many bytes writeTo writes. It does not depend on the boundary, because all

@@ -168,7 +168,7 @@ func (a *archive) write(
 }
 
 func (f *zippedFile) write(
-	ctx context.Context, to *zip.Writer, b storage.Downloader, opts []storage.DownloadOption,
+	ctx context.Context, zw *zip.Writer, b storage.Downloader, opts []storage.DownloadOption,
 ) error {
 	if f.revision != "" {
 		opts = append(opts[:len(opts):len(opts)], storage.IfRevision(f.revision))
@@ -180,7 +180,7 @@ func (f *zippedFile) write(
 	defer body.Close()
 	header := &zip.FileHeader{Name: f.name, Modified: f.modified, Method: zip.Store}
 	header.SetMode(0o644)
-	file, err := to.CreateHeader(header)
+	file, err := zw.CreateHeader(header)
 	if err != nil {
 		return err
 	}

@@ -181,8 +181,8 @@ func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content,
 // contentPolicy returns the content security policy for an object's bytes. A PDF gets no sandbox,
 // because browsers do not show a PDF in a sandbox. The PDF is harmless without a sandbox, because
 // browsers run no code of a PDF in the origin of its address.
-func contentPolicy(shown, frame string) string {
-	if shown != typePDF {
+func contentPolicy(contentType, frame string) string {
+	if contentType != typePDF {
 		return "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 	}
 	return "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors " + frame
