@@ -146,10 +146,10 @@ func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
 
 // do makes a request to the handler. It cancels the context of the request at the end, as an HTTP
 // server does.
-func (s tusServer) do(ctx context.Context, method, at string, body io.Reader, name, value string) (http.Header, error) {
+func (s tusServer) do(ctx context.Context, method, target string, body io.Reader, name, value string) (http.Header, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	request := httptest.NewRequestWithContext(ctx, method, at, body)
+	request := httptest.NewRequestWithContext(ctx, method, target, body)
 	request.Header.Set("Tus-Resumable", "1.0.0")
 	request.Header.Set(name, value)
 	if body != nil {
@@ -158,7 +158,7 @@ func (s tusServer) do(ctx context.Context, method, at string, body io.Reader, na
 	response := httptest.NewRecorder()
 	s.handler.ServeHTTP(response, request)
 	if response.Code/100 != 2 {
-		return nil, fmt.Errorf("%s %s: %d: %s", method, at, response.Code, response.Body)
+		return nil, fmt.Errorf("%s %s: %d: %s", method, target, response.Code, response.Body)
 	}
 	return response.Header(), nil
 }

@@ -21,9 +21,9 @@ var (
 )
 
 // encryptedUpload returns a case that compares an encrypted upload with a plain one. A third
-// contender is the code that programs write if they encrypt with the library age themselves. The
-// parameter most is the largest number of bytes of memory that the encrypted upload may take.
-func encryptedUpload(name, body string, most float64, do func(context.Context, client, int) error) clientCase {
+// contender is the code that programs write if they encrypt with the library age themselves. limit
+// is the largest number of bytes of memory that the encrypted upload may take.
+func encryptedUpload(name, body string, limit float64, do func(context.Context, client, int) error) clientCase {
 	return clientCase{
 		provider:   amazon,
 		name:       name,
@@ -32,7 +32,7 @@ func encryptedUpload(name, body string, most float64, do func(context.Context, c
 		do:         do,
 		amount:     4 * large,
 		contenders: []contender{s3Encrypted, s3Ours, s3Age},
-		goals:      []goal{memoryAtMost(oursEncrypted, most)},
+		goals:      []goal{memoryAtMost(oursEncrypted, limit)},
 	}
 }
 

@@ -85,12 +85,12 @@ func lessCPU(one, other string, factor float64) goal {
 
 // memoryAtMost limits the growth of the resident memory of the row with the given name. The limit
 // is in bytes. The row must run in a child process.
-func memoryAtMost(one string, most float64) goal {
+func memoryAtMost(one string, limit float64) goal {
 	return goal{
-		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)),
+		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(limit)),
 		func(rows map[string]*result) (string, bool) {
 			seen := median(rows[one].resident)
-			return record.Size(seen), seen >= 0 && seen <= most
+			return record.Size(seen), seen >= 0 && seen <= limit
 		},
 	}
 }
@@ -117,23 +117,23 @@ func noRequest(one, operation string) goal {
 	}}
 }
 
-// requestsAtMost limits the number of requests that a row sends per operation. The parameter one is
-// the name of the row, and the parameter most is the limit.
-func requestsAtMost(one string, most float64) goal {
-	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
+// requestsAtMost limits the number of requests that a row sends per operation. one is the name of the
+// row.
+func requestsAtMost(one string, limit float64) goal {
+	return goal{fmt.Sprintf("%s: at most %g requests", one, limit), func(rows map[string]*result) (string, bool) {
 		seen := rows[one].sent()
-		return fmt.Sprintf("%g", seen), seen <= most
+		return fmt.Sprintf("%g", seen), seen <= limit
 	}}
 }
 
 // heapAtMost limits the growth of this library's heap. The first argument explains the limit in the
 // report, such as "the buffers". The second argument is the limit in bytes.
-func heapAtMost(what string, most float64) goal {
+func heapAtMost(what string, limit float64) goal {
 	return goal{
-		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)),
+		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(limit)),
 		func(rows map[string]*result) (string, bool) {
 			seen := rows[ours].peak
-			return record.Size(seen), seen > 0 && seen <= most
+			return record.Size(seen), seen > 0 && seen <= limit
 		},
 	}
 }

@@ -81,9 +81,9 @@ func syncNothing(ctx context.Context, c client, n int) error {
 	return expectKeys(report.Skipped, n)
 }
 
-func expectKeys(seen int64, n int) error {
-	if seen != int64(n) {
-		return fmt.Errorf("%d keys of %d", seen, n)
+func expectKeys(count int64, n int) error {
+	if count != int64(n) {
+		return fmt.Errorf("%d keys of %d", count, n)
 	}
 	return nil
 }

@@ -183,10 +183,10 @@ func (r *result) runCounted(e *env, op func(int) error, n int) error {
 
 // since returns the number of requests per operation of the benchmark. Its arguments are the counts
 // of requests before and after n operations.
-func since(before, after map[string]int, n int) map[string]float64 {
+func since(start, end map[string]int, n int) map[string]float64 {
 	requests := map[string]float64{}
-	for operation := range after {
-		if sent := after[operation] - before[operation]; sent > 0 {
+	for operation := range end {
+		if sent := end[operation] - start[operation]; sent > 0 {
 			requests[operation] = float64(sent) / float64(n)
 		}
 	}

@@ -19,15 +19,15 @@ const (
 func programs() []contender {
 	var all []contender
 	if os.Getenv(rcloneVariable) != "" {
-		all = append(all, program(rcloneFile, func(ctx context.Context, s jobServer, from, to string) *exec.Cmd {
+		all = append(all, program(rcloneFile, func(ctx context.Context, s jobServer, src, dst string) *exec.Cmd {
 			// rclone would compare the ETag with the MD5 of the object, but the null server sends a
 			// fixed ETag.
-			return rcloneCommand(ctx, s, "copyto", from, to, "--ignore-checksum")
+			return rcloneCommand(ctx, s, "copyto", src, dst, "--ignore-checksum")
 		}, "peer:"))
 	}
 	if os.Getenv(s5cmdVariable) != "" {
-		all = append(all, program(s5cmdFile, func(ctx context.Context, s jobServer, from, to string) *exec.Cmd {
-			return s5cmdCommand(ctx, s, "cp", from, to)
+		all = append(all, program(s5cmdFile, func(ctx context.Context, s jobServer, src, dst string) *exec.Cmd {
+			return s5cmdCommand(ctx, s, "cp", src, dst)
 		}, "s3://"))
 	}
 	return all
@@ -39,8 +39,8 @@ func program(
 	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,
 ) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		run := func(ctx context.Context, from, to string) error {
-			said, err := command(ctx, jobServer{server, accessKey, secretKey}, from, to).CombinedOutput()
+		run := func(ctx context.Context, src, dst string) error {
+			said, err := command(ctx, jobServer{server, accessKey, secretKey}, src, dst).CombinedOutput()
 			if err != nil {
 				err = fmt.Errorf("%s: %w: %s", name, err, said)
 			}

@@ -67,10 +67,10 @@ func moreThan(one, other string, allocs, bytes float64) goal {
 }
 
 // bytesAtMost requires that this library allocates at most that many bytes per operation.
-func bytesAtMost(most float64) goal {
-	return goal{fmt.Sprintf("allocates at most %s", record.Size(most)), func(rows map[string]*result) (string, bool) {
+func bytesAtMost(limit float64) goal {
+	return goal{fmt.Sprintf("allocates at most %s", record.Size(limit)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].bytes)
-		return record.Size(seen), seen <= most
+		return record.Size(seen), seen <= limit
 	}}
 }
 

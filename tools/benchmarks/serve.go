@@ -56,10 +56,10 @@ func (a serveCase) name(store string) string {
 	return name
 }
 
-func (a serveCase) title(from string) string {
+func (a serveCase) title(origin string) string {
 	return fmt.Sprintf(
 		"%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged],
-		record.Size(float64(a.size)), from,
+		record.Size(float64(a.size)), origin,
 	)
 }
 

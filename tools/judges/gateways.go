@@ -60,7 +60,7 @@ const cacheAndEncrypt = "{diskcache: {dir: DIR/cache}}, {encrypt: {identity_vari
 // gateway returns a function that runs "omnibucket serve --s3" in front of a store, with layers and
 // one account. others lists the additional stores that the layers need, such as the
 // second store of a mirror. If others is not empty, the gateway has only one bucket.
-func gateway(of store, layers string, others ...store) func(overTLS bool) (running, error) {
+func gateway(s store, layers string, others ...store) func(overTLS bool) (running, error) {
 	return func(overTLS bool) (r running, err error) {
 		dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 		if err != nil {
@@ -69,7 +69,7 @@ func gateway(of store, layers string, others ...store) func(overTLS bool) (runni
 		if len(others) > 0 {
 			r.bucket = "judged-" + strings.ToLower(rand.Text())
 		}
-		c, err := gatewayCommand(dir, layers, r.bucket, append([]store{of}, others...))
+		c, err := gatewayCommand(dir, layers, r.bucket, append([]store{s}, others...))
 		if err != nil {
 			return r, err
 		}

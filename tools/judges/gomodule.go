@@ -206,15 +206,15 @@ func copyTree(src, dst string) error {
 	})
 }
 
-// goCommand runs the go command. It writes the output to out, or to standard error if out is nil.
-func goCommand(ctx context.Context, dir string, out *bytes.Buffer, args ...string) error {
+// goCommand runs the go command. It writes the output to out, or to standard error if stdout is nil.
+func goCommand(ctx context.Context, dir string, stdout *bytes.Buffer, args ...string) error {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = dir
 	c.Env = append(c.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
 	c.Stdout = os.Stderr
 	c.Stderr = os.Stderr
-	if out != nil {
-		c.Stdout = out
+	if stdout != nil {
+		c.Stdout = stdout
 	}
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("go %s: %w", args[0], err)

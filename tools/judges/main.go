@@ -150,10 +150,10 @@ func run(ctx context.Context, c chosen) error {
 }
 
 // judgeAll runs one suite on all chosen servers. It returns an error if our server has faults.
-func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, dir string) error {
+func judgeAll(ctx context.Context, s suite, prepared string, servers []server, scheme, dir string) error {
 	var wrong []error
 	judged := map[string][]result{}
-	for _, server := range on {
+	for _, server := range servers {
 		if ctx.Err() != nil {
 			break
 		}
@@ -181,14 +181,14 @@ var errLacksScheme = errors.New("not over this scheme")
 
 // judge runs a suite on a server, and returns the results. It writes the log and the results to a
 // directory below dir.
-func judge(ctx context.Context, s suite, prepared string, on server, scheme, dir string) ([]result, error) {
+func judge(ctx context.Context, s suite, prepared string, srv server, scheme, dir string) ([]result, error) {
 	overTLS := s.tls || s.needsTLS
-	column := on.name
+	column := srv.name
 	if scheme != "" {
 		overTLS = scheme == "https"
-		column = on.name + " " + scheme
+		column = srv.name + " " + scheme
 	}
-	running, err := on.start(overTLS)
+	running, err := srv.start(overTLS)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, scheme, dir
 	}
 	defer log.Close()
 	start := time.Now()
-	results, err := s.run(ctx, task{prepared: prepared, on: running, server: on.name, dir: dir, log: log})
+	results, err := s.run(ctx, task{prepared: prepared, on: running, server: srv.name, dir: dir, log: log})
 	if err != nil {
 		return nil, fmt.Errorf("%w; see %s", err, log.Name())
 	}

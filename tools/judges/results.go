@@ -178,8 +178,8 @@ func (c cells) table() string {
 		rows[place[0]] = true
 		columns[place[1]] = true
 	}
-	ordered := func(of map[string]bool, names []string) []string {
-		return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+	ordered := func(set map[string]bool, names []string) []string {
+		return slices.SortedFunc(maps.Keys(set), func(a, b string) int {
 			name := func(s string) string {
 				before, _, _ := strings.Cut(s, " ")
 				return before
@@ -276,7 +276,7 @@ func readExceptions(suite string) (map[string]string, error) {
 // reason passed. A reason that begins with "Sometimes" permits both. The reasons are in the
 // exceptions of the suite, of its version and of the server. In the exceptions of the server, the
 // name of a test begins with the name of the suite.
-func compare(s suite, on server, results []result) error {
+func compare(s suite, srv server, results []result) error {
 	reasons, err := readExceptions(s.name)
 	if err != nil {
 		return err
@@ -285,7 +285,7 @@ func compare(s suite, on server, results []result) error {
 	if err != nil {
 		return err
 	}
-	ofServer, err := readExceptions(on.name)
+	ofServer, err := readExceptions(srv.name)
 	if err != nil {
 		return err
 	}
@@ -293,19 +293,18 @@ func compare(s suite, on server, results []result) error {
 	for _, r := range results {
 		reason := cmp.Or(ofServer[s.name+"/"+r.test], further[r.test], reasons[r.test])
 		if r.status == failed && reason == "" {
-			wrong = append(wrong, fmt.Errorf("%s on %s: %s failed: %s", s.title(), on.name, r.test, r.reason))
+			wrong = append(wrong, fmt.Errorf("%s on %s: %s failed: %s", s.title(), srv.name, r.test, r.reason))
 		} else if r.status == passed && reason != "" && !strings.HasPrefix(reason, "Sometimes") {
-			wrong = append(wrong, fmt.Errorf("%s on %s: %s passed: remove it from exceptions", s.title(), on.name, r.test))
+			wrong = append(wrong, fmt.Errorf("%s on %s: %s passed: remove it from exceptions", s.title(), srv.name, r.test))
 		}
 	}
 	return errors.Join(wrong...)
 }
 
-// compareBeside returns an error if a test passes without layers and fails with layers. The first
-// slice holds the results without layers, and the second slice holds the results with layers. The
-// difference is permitted if exceptions/layers.tsv lists the test. It is also permitted if the
+// compareBeside returns an error if a test passes without layers and fails with layers. direct has the
+// results without layers, and layered the results with layers. The difference is permitted if exceptions/layers.tsv lists the test. It is also permitted if the
 // suite's own file of exceptions lists the test with a reason that begins with "Sometimes".
-func compareBeside(suite string, s server, there, here []result) error {
+func compareBeside(suite string, s server, direct, layered []result) error {
 	reasons, err := readExceptions("layers")
 	if err != nil {
 		return err
@@ -315,11 +314,11 @@ func compareBeside(suite string, s server, there, here []result) error {
 		return err
 	}
 	passes := map[string]bool{}
-	for _, r := range there {
+	for _, r := range direct {
 		passes[r.test] = r.status == passed
 	}
 	var wrong []error
-	for _, r := range here {
+	for _, r := range layered {
 		unreliable := strings.HasPrefix(ours[r.test], "Sometimes")
 		if r.status == failed && passes[r.test] && !unreliable && reasons[suite+"/"+r.test] == "" {
 			wrong = append(wrong, fmt.Errorf("%s: %s failed on %s, and not on %s: %s", suite, r.test, s.name, s.like, r.reason))

@@ -46,15 +46,15 @@ var suites = slices.Concat([]suite{
 )
 
 // versions returns a copy of the suite for each version of its module.
-func versions(all []goModule, of suite) []suite {
+func versions(all []goModule, s suite) []suite {
 	made := make([]suite, len(all))
 	for i, m := range all {
-		made[i] = of
+		made[i] = s
 		made[i].version = strings.TrimPrefix(m.version, "v")
 		made[i].prepare = m.build
 		made[i].run = func(ctx context.Context, t task) ([]result, error) {
 			t.module = m
-			return of.run(ctx, t)
+			return s.run(ctx, t)
 		}
 	}
 	return made

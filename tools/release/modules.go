@@ -24,7 +24,7 @@ const library = "github.com/omnibucket/storage"
 var unpublished = []string{"tools"}
 
 func isPublished(dir string) bool {
-	return !slices.ContainsFunc(unpublished, func(own string) bool { return dir == own || strings.HasPrefix(dir, own+"/") })
+	return !slices.ContainsFunc(unpublished, func(name string) bool { return dir == name || strings.HasPrefix(dir, name+"/") })
 }
 
 // moduleDirs returns the directories that contain a go.mod, relative to the root of the repository.

@@ -152,8 +152,8 @@ const firstPort, lastPort = 10000, 32767
 // an environment variable. The Go command reuses the result of a test only if the variable has not
 // changed. The address changes if the program of the server changes. It also changes if this
 // program changes, because this program contains the settings of the servers.
-func usualHost(own []byte, name string, program []string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q", own, name, program))
+func usualHost(seed []byte, name string, program []string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q", seed, name, program))
 	return hostOf(int(binary.BigEndian.Uint32(sum[:]) % (lastPort - firstPort + 1)))
 }
 

@@ -72,8 +72,8 @@ func usage() {
 }
 
 // run starts the servers, runs the command, and returns the exit code of the command.
-func run(only, dir string, command []string) (code int, err error) {
-	chosen, err := choose(only)
+func run(filter, dir string, command []string) (code int, err error) {
+	chosen, err := choose(filter)
 	if err != nil {
 		return 1, err
 	}

@@ -65,11 +65,11 @@ func names() []string {
 
 // choose returns the named servers, in the order of the table servers. The names are separated by
 // commas. If no name is given, choose returns all servers.
-func choose(only string) ([]server, error) {
-	if only == "" {
+func choose(filter string) ([]server, error) {
+	if filter == "" {
 		return servers, nil
 	}
-	wanted := strings.Split(only, ",")
+	wanted := strings.Split(filter, ",")
 	for _, name := range wanted {
 		if !slices.Contains(names(), name) {
 			return nil, fmt.Errorf("unknown server %q; the servers are %s", name, strings.Join(names(), ", "))

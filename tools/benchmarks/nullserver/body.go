@@ -22,15 +22,15 @@ var pattern = sync.OnceValue(func() []byte {
 })
 
 // writePattern writes the bytes of an object between two offsets. It stops if w fails.
-func writePattern(w io.Writer, from, end int64) {
+func writePattern(w io.Writer, offset, end int64) {
 	const most = 256 << 10
-	for from < end {
-		start := from % patternBytes
-		n, err := w.Write(pattern()[start:min(start+most, patternBytes, start+end-from)])
+	for offset < end {
+		start := offset % patternBytes
+		n, err := w.Write(pattern()[start:min(start+most, patternBytes, start+end-offset)])
 		if err != nil {
 			return
 		}
-		from += int64(n)
+		offset += int64(n)
 	}
 }
 

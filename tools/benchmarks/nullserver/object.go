@@ -21,14 +21,14 @@ func Size(key string) int64 {
 	return size
 }
 
-// ServeObject sends an object of size bytes, or the requested range of it. asked is the value of
-// the Range header. header contains the headers that the provider adds.
-func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int64, header map[string]string) {
+// ServeObject sends an object of size bytes, or the requested range of it. byteRange is the value
+// of the Range header. header contains the headers that the provider adds.
+func ServeObject(w http.ResponseWriter, r *http.Request, byteRange string, size int64, header map[string]string) {
 	if size < 0 {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	start, end, ok := parseRange(asked, size)
+	start, end, ok := parseRange(byteRange, size)
 	all := w.Header()
 	if !ok {
 		all.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
@@ -42,7 +42,7 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 	all.Set("Accept-Ranges", "bytes")
 	all.Set("Content-Type", "application/octet-stream")
 	all.Set("Content-Length", strconv.FormatInt(end-start, 10))
-	if asked != "" {
+	if byteRange != "" {
 		all.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
 		w.WriteHeader(http.StatusPartialContent)
 	}
@@ -53,9 +53,9 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 
 // parseRange parses the value of a Range header. The result end is the offset after the last byte
 // of the range.
-func parseRange(asked string, size int64) (from, end int64, ok bool) {
-	first, last, _ := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
-	if asked == "" {
+func parseRange(byteRange string, size int64) (from, end int64, ok bool) {
+	first, last, _ := strings.Cut(strings.TrimPrefix(byteRange, "bytes="), "-")
+	if byteRange == "" {
 		return 0, size, true
 	}
 	if first == "" {
@@ -80,8 +80,8 @@ func Page(keys int64, token string, limit int64) (from, end int64) {
 
 // PageSize returns the number of objects on a page: the number that the client asked for, but at
 // most limit.
-func PageSize(asked string, limit int64) int64 {
-	if n, err := strconv.ParseInt(asked, 10, 64); err == nil && n > 0 {
+func PageSize(text string, limit int64) int64 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
 		return min(n, limit)
 	}
 	return limit

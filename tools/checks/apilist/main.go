@@ -58,16 +58,16 @@ func run(write bool) error {
 	return nil
 }
 
-// difference compares two sorted lists. It returns the lines that are only in before, and the lines
-// that are only in after.
-func difference(before, after []string) (removed, added []string) {
-	for _, line := range before {
-		if _, ok := slices.BinarySearch(after, line); !ok {
+// difference compares two sorted lists. It returns the lines that are only in old, and the lines that
+// are only in current.
+func difference(old, current []string) (removed, added []string) {
+	for _, line := range old {
+		if _, ok := slices.BinarySearch(current, line); !ok {
 			removed = append(removed, line)
 		}
 	}
-	for _, line := range after {
-		if _, ok := slices.BinarySearch(before, line); !ok {
+	for _, line := range current {
+		if _, ok := slices.BinarySearch(old, line); !ok {
 			added = append(added, line)
 		}
 	}

@@ -39,10 +39,10 @@ func main() {
 	fmt.Println(strings.Join(reached, "\n"))
 }
 
-func run(since string) (reached, without []string, err error) {
+func run(base string) (reached, without []string, err error) {
 	var files []string
 	for _, args := range [][]string{
-		{"diff", "--name-only", since}, {"ls-files", "--others", "--exclude-standard"},
+		{"diff", "--name-only", base}, {"ls-files", "--others", "--exclude-standard"},
 	} {
 		command := exec.Command("git", args...)
 		command.Stderr = os.Stderr

@@ -141,12 +141,12 @@ func (h handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 // A listing holds the files for one response to a client.
 type listing []fs.FileInfo
 
-func (l listing) ListAt(to []fs.FileInfo, offset int64) (int, error) {
+func (l listing) ListAt(dst []fs.FileInfo, offset int64) (int, error) {
 	if offset >= int64(len(l)) {
 		return 0, io.EOF
 	}
-	n := copy(to, l[offset:])
-	if n < len(to) {
+	n := copy(dst, l[offset:])
+	if n < len(dst) {
 		return n, io.EOF
 	}
 	return n, nil
