@@ -85,19 +85,19 @@ const (
 
 // encodeVersion appends all fields of an entry except its key. The bytes of a newer version compare
 // as less than those of an older one.
-func encodeVersion(to []byte, v *storage.VersionEntry) []byte {
+func encodeVersion(dst []byte, v *storage.VersionEntry) []byte {
 	kind := oldVersion
 	if v.Current {
 		kind = currentVersion
 	} else if v.IsDeleteMarker {
 		kind = deleteMarker
 	}
-	to = append(binary.BigEndian.AppendUint64(to, ^uint64(nanoseconds(v.Modified))), kind)
-	to = binary.AppendUvarint(binary.AppendVarint(to, nanoseconds(v.NoncurrentSince)), uint64(v.Size))
+	dst = append(binary.BigEndian.AppendUint64(dst, ^uint64(nanoseconds(v.Modified))), kind)
+	dst = binary.AppendUvarint(binary.AppendVarint(dst, nanoseconds(v.NoncurrentSince)), uint64(v.Size))
 	for _, text := range []string{v.ETag, v.Revision, v.Version} {
-		to = append(binary.AppendUvarint(to, uint64(len(text))), text...)
+		dst = append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 	}
-	return to
+	return dst
 }
 
 func decodeVersion(r keysort.Record) storage.VersionEntry {

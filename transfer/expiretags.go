@@ -47,7 +47,7 @@ func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier)
 
 func (s tagSelector) matches(tags map[string]string) bool {
 	return hasAll(tags, s.tags) &&
-		!slices.ContainsFunc(s.earlier, func(earlier map[string]string) bool { return hasAll(tags, earlier) })
+		!slices.ContainsFunc(s.earlier, func(old map[string]string) bool { return hasAll(tags, old) })
 }
 
 func hasAll(tags, want map[string]string) bool {

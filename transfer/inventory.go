@@ -236,10 +236,10 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 
 // sorted yields the current objects of a range of keys with the prefix, in the order of keys. Each
 // object comes once.
-func (i *Inventory) sorted(ctx context.Context, prefix string, in *keyRange) iter.Seq2[storage.ListEntry, error] {
+func (i *Inventory) sorted(ctx context.Context, prefix string, bounds *keyRange) iter.Seq2[storage.ListEntry, error] {
 	return sorted(ctx, func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range i.objects(ctx, prefix) {
-			if (err != nil || in.contains(e.Key)) && !yield(e, err) {
+			if (err != nil || bounds.contains(e.Key)) && !yield(e, err) {
 				return
 			}
 		}

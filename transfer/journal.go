@@ -142,12 +142,12 @@ type journalCounts struct {
 	Bytes       int64 `json:"bytes"`
 }
 
-func (c *journalCounts) add(more journalCounts) {
-	c.Transferred += more.Transferred
-	c.Skipped += more.Skipped
-	c.Ignored += more.Ignored
-	c.Changed += more.Changed
-	c.Bytes += more.Bytes
+func (c *journalCounts) add(other journalCounts) {
+	c.Transferred += other.Transferred
+	c.Skipped += other.Skipped
+	c.Ignored += other.Ignored
+	c.Changed += other.Changed
+	c.Bytes += other.Bytes
 }
 
 // A journalStep is one file of the source, or several adjacent files that are done.
@@ -272,33 +272,33 @@ func (l *journal) begin(key string) *list.Element {
 
 // end records that a file is done. It merges adjacent steps that are done into one step. So the
 // list never has more finished steps than files in progress.
-func (l *journal) end(at *list.Element, counts journalCounts) {
-	if l == nil || at == nil {
+func (l *journal) end(elem *list.Element, counts journalCounts) {
+	if l == nil || elem == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	step := at.Value.(*journalStep)
+	step := elem.Value.(*journalStep)
 	step.done = true
 	step.journalCounts = counts
-	if next := at.Next(); next != nil && next.Value.(*journalStep).done {
-		l.merge(at, next)
+	if next := elem.Next(); next != nil && next.Value.(*journalStep).done {
+		l.merge(elem, next)
 	}
-	if previous := at.Prev(); previous == nil {
+	if previous := elem.Prev(); previous == nil {
 		l.state.After = []byte(step.key)
 		l.state.add(step.journalCounts)
-		l.steps.Remove(at)
+		l.steps.Remove(elem)
 	} else if previous.Value.(*journalStep).done {
-		l.merge(previous, at)
+		l.merge(previous, elem)
 	}
 }
 
-func (l *journal) merge(into, from *list.Element) {
-	step := from.Value.(*journalStep)
-	all := into.Value.(*journalStep)
+func (l *journal) merge(dst, src *list.Element) {
+	step := src.Value.(*journalStep)
+	all := dst.Value.(*journalStep)
 	all.key = step.key
 	all.add(step.journalCounts)
-	l.steps.Remove(from)
+	l.steps.Remove(src)
 }
 
 // fail records that a file failed, so that a repeated job begins at or before that file.

@@ -20,23 +20,22 @@ type cursor struct {
 	more  bool
 }
 
-// open starts to iterate over entries. The keys of all entries are greater than the parameter
-// after.
-func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
-	*c = cursor{entry: entry{key: after}}
+// open starts to iterate over entries. The keys of all entries are greater than startAfter.
+func (c *cursor) open(entries iter.Seq2[entry, error], startAfter string) {
+	*c = cursor{entry: entry{key: startAfter}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
 
 // openAfter starts to iterate over the entries after a key. The directory or bucket may be unable
 // to start its listing after a key. openAfter then reads and skips the earlier entries.
-func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, after string) {
+func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, startAfter string) {
 	if end.startsAnywhere() {
-		c.open(end.entries(ctx, s, after), after)
+		c.open(end.entries(ctx, s, startAfter), startAfter)
 		return
 	}
 	c.open(end.entries(ctx, s, ""), "")
-	for c.more && c.err == nil && c.entry.key <= after {
+	for c.more && c.err == nil && c.entry.key <= startAfter {
 		c.step()
 	}
 }

@@ -290,20 +290,20 @@ func errManyFolders() *storage.Error {
 	}
 }
 
-// oneObject reports whether a key of the first end and a key of the second end name the same object
-// under two addresses. It is used if no test object can be stored at either end. It compares size,
+// oneObject reports whether aKey of one end and bKey of the other end name the same object under
+// two addresses. It is used if no test object can be stored at either end. It compares size,
 // ETag and time. A copy of the object would have a later time.
-func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here string) (bool, error) {
+func oneObject(ctx context.Context, a openedEnd, aKey string, b openedEnd, bKey string) (bool, error) {
 	outer, isBucket := a.(*objects)
 	inner, both := b.(*objects)
 	if !isBucket || !both {
 		return false, nil
 	}
-	first, err := outer.from.Attrs(ctx, there)
+	first, err := outer.from.Attrs(ctx, aKey)
 	if err != nil {
 		return false, err
 	}
-	second, err := inner.from.Attrs(ctx, here)
+	second, err := inner.from.Attrs(ctx, bKey)
 	if err != nil {
 		return false, err
 	}

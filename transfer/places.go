@@ -60,8 +60,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 
 // meet reports whether the mounts of this machine make a directory appear in both ends. It ignores
 // folders that WithExclude excludes.
-func (j *job) meet(written, other End) bool {
-	meetings := evidence.Meetings(serving.Places(written.location()), serving.Places(other.location()))
+func (j *job) meet(dst, other End) bool {
+	meetings := evidence.Meetings(serving.Places(dst.location()), serving.Places(other.location()))
 	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
 		return !j.settings.inExcludedDir(m.A) && (m.A != "" || !j.settings.inExcludedDir(m.B))
 	})

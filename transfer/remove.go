@@ -65,12 +65,12 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 }
 
 // remove removes files, and directories that become empty.
-func (t *tree) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter) {
+func (t *tree) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], rep *reporter) {
 	for file := range files {
 		if err := t.removeFile(file.Key); err != nil {
-			to.destinationFailed(ctx, file.Key, fileError("Remove", file.Key, err))
+			rep.destinationFailed(ctx, file.Key, fileError("Remove", file.Key, err))
 		} else {
-			to.removed(file.Key, file.Size)
+			rep.removed(file.Key, file.Size)
 		}
 	}
 }
@@ -92,21 +92,21 @@ func (t *tree) removeEmptyDirs(dir string) error {
 }
 
 // remove removes objects in the provider's batches.
-func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter) {
+func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], rep *reporter) {
 	parallel.Groups(files, removeeach.Most, 1, func(group []storage.VersionEntry) ([]error, bool) {
-		removeGroup(ctx, o.bucket, group, false, to)
+		removeGroup(ctx, o.bucket, group, false, rep)
 		return nil, ctx.Err() == nil
 	})
 }
 
 // removeGroup removes a batch of objects or versions, and reports the result for each.
-func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, to *reporter) {
+func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, rep *reporter) {
 	errs, _ := removeeach.Of(ctx, b, group, ofVersions)
 	for i, err := range errs {
 		if err != nil {
-			to.destinationFailed(ctx, group[i].Key, err)
+			rep.destinationFailed(ctx, group[i].Key, err)
 		} else {
-			to.removed(group[i].Key, group[i].Size)
+			rep.removed(group[i].Key, group[i].Size)
 		}
 	}
 }
