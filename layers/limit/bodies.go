@@ -98,8 +98,8 @@ type peekableBody struct {
 	driver.BodyPeeker
 }
 
-func seekable(sent uploadBody, again io.Seeker, original any) io.ReadSeeker {
-	s := &seekableBody{&sent, again}
+func seekable(body uploadBody, seeker io.Seeker, original any) io.ReadSeeker {
+	s := &seekableBody{&body, seeker}
 	if peeker, ok := original.(driver.BodyPeeker); ok {
 		return &peekableBody{s, peeker}
 	}
