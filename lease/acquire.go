@@ -54,12 +54,12 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 		w.since = now
 	}
 	if found.record.Holder != "" {
-		left := found.ttl() - now.Sub(w.since)
-		if left <= 0 { // the holder has not renewed the lease for a whole TTL, so it has died
+		remaining := found.ttl() - now.Sub(w.since)
+		if remaining <= 0 { // the holder has not renewed the lease for a whole TTL, so it has died
 			return w.take(ctx, found)
 		}
 		w.ask(ctx, found)
-		return false, min(left, found.ttl()/looks), nil
+		return false, min(remaining, found.ttl()/looks), nil
 	}
 	wait = w.untilDue(found, now)
 	if wait <= 0 {
@@ -120,7 +120,7 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 // take tries to acquire the lease. If another process was faster, it returns how long to wait.
 func (w *waiter) take(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
-	sent := time.Now()
+	start := time.Now()
 	l.state, err = l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
 	if err == nil && (l.interval == 0 || !l.state.modified.IsZero()) {
 		l.state.record.Began = l.state.modified
@@ -132,7 +132,7 @@ func (w *waiter) take(ctx context.Context, current state) (acquired bool, wait t
 	is, unread := l.read(within)
 	if unread == nil && is.record.Holder == l.holder {
 		l.state = is
-		l.state.sent = sent
+		l.state.sent = start
 		l.state.record.Began = is.modified
 		if ctx.Err() == nil {
 			return true, 0, nil

@@ -48,10 +48,10 @@ func (l *Lease) beat(ctx context.Context) {
 	if time.Since(l.state.sent) < l.ttl/5 {
 		return
 	}
-	written, err := l.write(ctx, l.state, l.state.record)
+	current, err := l.write(ctx, l.state, l.state.record)
 	l.unsure = err != nil
 	if err == nil {
-		l.state = written
+		l.state = current
 		l.expiry.Reset(l.left())
 	}
 }

@@ -89,10 +89,10 @@ func (l *Lease) write(ctx context.Context, was state, r record) (state, error) {
 	if was.revision != "" {
 		opts[0] = storage.IfRevision(was.revision)
 	}
-	sent := time.Now()
+	start := time.Now()
 	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text), opts...)
 	if err != nil {
 		return state{}, err
 	}
-	return state{r, attrs.Revision, attrs.Modified, sent}, nil
+	return state{r, attrs.Revision, attrs.Modified, start}, nil
 }
