@@ -24,15 +24,15 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err := s.Settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
-	from := s
+	src := s
 	if r.Source.Bucket != bucket {
 		var done func()
-		if from, done, err = openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})); err != nil {
+		if src, done, err = openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})); err != nil {
 			return nil, bucketstore.MissingSource(r.Source, err)
 		}
 		defer done()
 	}
-	return s.Objects.Copy(ctx, r, from.Objects)
+	return s.Objects.Copy(ctx, r, src.Objects)
 }
 
 // Move renames the file of an object to a key without an object. The object keeps its attributes,

@@ -143,20 +143,20 @@ func (d *objectDriver) release(s *bucketstore.Store) {
 // releaseNow.
 func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, err error) {
 	err = bucketdir.Retry(ctx, func() error {
-		found, opened, err := d.use()
+		store, opened, err := d.use()
 		if err != nil || opened {
-			s = found
+			s = store
 			return err
 		}
-		err = found.Tree.CheckPlace()
+		err = store.Tree.CheckPlace()
 		switch {
 		case err == nil:
-			s = found
+			s = store
 		case err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound:
-			d.forget(found)
+			d.forget(store)
 			return bucketdir.ErrAgain
 		default:
-			d.releaseNow(found)
+			d.releaseNow(store)
 		}
 		return err
 	})

@@ -15,13 +15,13 @@ func (t *Tree) ExistsExactly(path string) (bool, error) {
 		if err != nil {
 			return false, UnlessAbsent(err)
 		}
-		seen := false
+		exists := false
 		err = d.Each(func(e osdir.Entry) bool {
-			seen = e.Name == base
-			return !seen
+			exists = e.Name == base
+			return !exists
 		})
 		d.Close()
-		if err != nil || !seen {
+		if err != nil || !exists {
 			return false, Failure(err)
 		}
 		path = dir

@@ -92,14 +92,14 @@ func (n Names) Locate(key string) (Location, bool) {
 // DirPath returns the path of the directory that contains the keys under key + "/". If no directory
 // can hold such keys, it returns false.
 func (n Names) DirPath(key string) (string, bool) {
-	plain := true
+	isPlain := true
 	for segment := range strings.SplitSeq(key, "/") {
 		if !validSegment(segment) {
 			return "", false
 		}
-		plain = plain && n.isPlain(segment)
+		isPlain = isPlain && n.isPlain(segment)
 	}
-	if plain {
+	if isPlain {
 		return key, true
 	}
 	path := ""

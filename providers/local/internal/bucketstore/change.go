@@ -63,7 +63,7 @@ func (o *Objects) change(
 // initializeFor creates the reserved directory if the bucket has the object at l. If the object
 // does not exist, it fails with ObjectNotFound.
 func (o *Objects) initializeFor(l bucketdir.Location) error {
-	if written, err := o.tree.IsInitialized(); written || err != nil {
+	if ok, err := o.tree.IsInitialized(); ok || err != nil {
 		return err
 	}
 	f, err := o.reader.OpenCurrent(l)

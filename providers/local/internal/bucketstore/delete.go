@@ -42,11 +42,11 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	}
 	closePlain := sync.OnceFunc(func() { o.tree.CloseDir(dir) })
 	defer closePlain()
-	removed, err := o.deleteLocked(ctx, dir, l, r)
+	ok, err := o.deleteLocked(ctx, dir, l, r)
 	if err != nil {
 		return err
 	}
-	if !removed {
+	if !ok {
 		return o.tree.CheckPlace()
 	}
 	if dir != nil {

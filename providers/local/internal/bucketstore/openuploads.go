@@ -46,14 +46,14 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 
 // ListParts returns a page of the parts of an upload.
 func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	opened, err := u.Use(ctx, r.Key, r.Upload)
+	upload, err := u.Use(ctx, r.Key, r.Upload)
 	if errors.Is(err, ErrUpload) {
 		return nil, storage.ObjectNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer opened.Close()
+	defer upload.Close()
 	numbers, err := u.partNumbers(r.Upload, r.After)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return nil, err
 		}
-		part, ok, err := u.describePart(ctx, opened.Dir, r.Upload, number)
+		part, ok, err := u.describePart(ctx, upload.Dir, r.Upload, number)
 		if err != nil {
 			return nil, err
 		}

@@ -78,19 +78,19 @@ func (u *Uploads) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if r.Number < 1 || r.Number > MaxParts {
 		return driver.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
 	}
-	to, err := u.Use(ctx, r.Key, r.Upload)
+	dst, err := u.Use(ctx, r.Key, r.Upload)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	defer to.Close()
+	defer dst.Close()
 	mode, err := u.privateMode(r.Key)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	if part, done, err := u.putInSlot(ctx, to.Dir, r, mode); done || err != nil {
+	if part, done, err := u.putInSlot(ctx, dst.Dir, r, mode); done || err != nil {
 		return part, err
 	}
-	return u.putInFile(ctx, to.Dir, r, mode)
+	return u.putInFile(ctx, dst.Dir, r, mode)
 }
 
 // putInFile stores a part in a file of its own. If mode is not 0, the file has that mode.
@@ -166,22 +166,22 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 }
 
 func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *storage.Attrs, err error) {
-	from, err := u.Use(ctx, r.Put.Key, r.Upload)
+	src, err := u.Use(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
 	}
-	defer from.Close()
+	defer src.Close()
 	defer func() {
 		if err == nil {
 			return
 		}
-		if _, ended := from.Dir.Stat(uploadKeyName); osdir.IsNoFile(ended) {
+		if _, statErr := src.Dir.Stat(uploadKeyName); osdir.IsNoFile(statErr) {
 			// Another call has ended the upload. That call could not remove the directory, because it contained
 			// files of this call.
 			_ = u.RemoveUpload(ctx, r.Upload)
 		}
 	}()
-	st, run := u.sharedRun(from.Dir, r.Parts)
+	st, run := u.sharedRun(src.Dir, r.Parts)
 	if st == nil {
 		if st, err = u.staging.Stage(ctx); err != nil {
 			return nil, err
@@ -189,12 +189,12 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 	}
 	defer u.staging.Discard(st)
 	for _, part := range r.Parts[run:] {
-		if err := appendPart(ctx, st, from.Dir, part); err != nil {
+		if err := appendPart(ctx, st, src.Dir, part); err != nil {
 			return nil, err
 		}
 	}
 	st.Attrs = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
-	st.Upload = from.Dir
+	st.Upload = src.Dir
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 

@@ -58,8 +58,8 @@ func (s *Settings) current() (BucketSettings, error) {
 	if err != nil {
 		return BucketSettings{}, bucketdir.Failure(err)
 	}
-	if known := s.known.Load(); known != nil && known.meta == m {
-		return known.settings, nil
+	if cached := s.known.Load(); cached != nil && cached.meta == m {
+		return cached.settings, nil
 	}
 	b, err := s.Read()
 	if err == nil {

@@ -34,8 +34,8 @@ func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
 	if !s.configKeys.Empty() {
 		return s.configKeys, nil
 	}
-	if known := s.ownKeys.Load(); known != nil {
-		return *known, nil
+	if cached := s.ownKeys.Load(); cached != nil {
+		return *cached, nil
 	}
 	content, err := s.tree.Root.ReadFile(signingKeyPath)
 	if osdir.IsNotExist(err) {

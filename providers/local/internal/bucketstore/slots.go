@@ -107,7 +107,7 @@ func validShared(file string) bool {
 func (u *Uploads) putInSlot(
 	ctx context.Context, dst *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
-	f, at := u.openSlot(ctx, dst, r)
+	f, s := u.openSlot(ctx, dst, r)
 	if f == nil {
 		return part, false, nil
 	}
@@ -117,14 +117,14 @@ func (u *Uploads) putInSlot(
 	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(dst, r.Number) {
 		return part, false, nil
 	}
-	if err := u.fillSlot(ctx, dst, f, at, r); err != nil {
+	if err := u.fillSlot(ctx, dst, f, s, r); err != nil {
 		_ = dst.Unlink(slotName(r.Number))
 		return part, true, err
 	}
 	return driver.Part{
 		Number: r.Number,
-		Tag:    at.tag(),
-		Size:   at.size,
+		Tag:    s.tag(),
+		Size:   s.size,
 		CRC32C: r.CRC32C,
 	}, true, bucketdir.Failure(u.tree.Flush(dst))
 }
@@ -144,21 +144,21 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 		return nil, slot{}
 	}
 	f.Meta, err = f.Stat()
-	at := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
-	usable := err == nil && at.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(at.file)) == nil
+	s := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
+	usable := err == nil && s.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(s.file)) == nil
 	if usable { // CompleteParts may have renamed the file before it was locked
-		named, err := dst.Stat(l.file)
-		usable = err == nil && named.Ino == f.Meta.Ino && named.Ino == l.ino && named.Links <= 1
+		info, err := dst.Stat(l.file)
+		usable = err == nil && info.Ino == f.Meta.Ino && info.Ino == l.ino && info.Links <= 1
 	}
 	if usable {
-		_, err = f.OSFile(at.file).Seek(at.offset, io.SeekStart)
+		_, err = f.OSFile(s.file).Seek(s.offset, io.SeekStart)
 		usable = err == nil
 	}
 	if !usable {
 		_ = f.Close()
 		return nil, slot{}
 	}
-	return f, at
+	return f, s
 }
 
 // claimSlot reserves the slot of a part for this writer. If another writer has reserved it, or if a
@@ -297,14 +297,14 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 	if !ok {
 		return nil, 0
 	}
-	held, err := src.Edit(first.file)
+	f, err := src.Edit(first.file)
 	if err != nil {
 		return nil, 0
 	}
 	run, size := countRun(src, first, parts)
-	st := &objectfile.StagedFile{Dir: src, Name: first.file, Held: held.OSFile(first.file)}
+	st := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
 	if osdir.TryLock(st.Held) == nil { // without the lock, the file could still grow
-		m, err := held.Stat()
+		m, err := f.Stat()
 		if err == nil && m.Ino == first.ino && m.Links <= 1 && m.Size == size {
 			st.File, err = src.Edit(first.file)
 		}
@@ -323,12 +323,12 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 // the file of the given slot. The result size is the number of bytes in these parts.
 func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
-		at, ok := SlotOf(part)
-		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(src, part.Number) {
+		s, ok := SlotOf(part)
+		if !ok || s.file != first.file || s.ino != first.ino || s.offset != size || !isPlaced(src, part.Number) {
 			break
 		}
 		run++
-		size += at.size
+		size += s.size
 	}
 	return run, size
 }
@@ -347,11 +347,11 @@ func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok b
 		return part, false
 	}
 	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
-	at, ok := SlotOf(part)
+	s, ok := SlotOf(part)
 	if !ok {
 		return part, false
 	}
-	part.Size = at.size
+	part.Size = s.size
 	return part, true
 }
 
@@ -359,9 +359,9 @@ func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok b
 // in bytes.
 func openPart(src *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
 	base := partName(part.Number)
-	at, shared := SlotOf(part)
+	s, shared := SlotOf(part)
 	if shared {
-		base = at.file
+		base = s.file
 	}
 	f, err := src.Open(base)
 	if osdir.IsNotExist(err) {
@@ -371,8 +371,8 @@ func openPart(src *osdir.Dir, part driver.Part) (opened *os.File, offset, size i
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
 	opened = f.OSFile(base)
-	if shared && f.Meta.Ino == at.ino && isPlaced(src, part.Number) {
-		return opened, at.offset, at.size, nil
+	if shared && f.Meta.Ino == s.ino && isPlaced(src, part.Number) {
+		return opened, s.offset, s.size, nil
 	}
 	if !shared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
 		return opened, 0, f.Meta.Size, nil

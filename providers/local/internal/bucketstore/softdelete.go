@@ -39,9 +39,9 @@ func parseRemoved(name string) (f removedFile, ok bool) {
 	if len(parts) != 3 || !objectfile.ValidVersion(parts[0]) {
 		return f, false
 	}
-	since, err1 := strconv.ParseInt(parts[1], 16, 64)
-	until, err2 := strconv.ParseInt(parts[2], 16, 64)
-	return removedFile{name, parts[0], time.Unix(0, since).UTC(), time.Unix(0, until).UTC()}, cmp.Or(err1, err2) == nil
+	begin, err1 := strconv.ParseInt(parts[1], 16, 64)
+	end, err2 := strconv.ParseInt(parts[2], 16, 64)
+	return removedFile{name, parts[0], time.Unix(0, begin).UTC(), time.Unix(0, end).UTC()}, cmp.Or(err1, err2) == nil
 }
 
 // keeps reports whether the bucket has soft delete.
@@ -105,8 +105,8 @@ func (m *removed) list(ctx context.Context, r *driver.ListRequest, pos Position)
 				return nil, err
 			}
 			all, err := m.entries(next.Key)
-			if left := pos.after(next.Key, all); err != nil || len(left) > 0 {
-				return left, err
+			if rest := pos.after(next.Key, all); err != nil || len(rest) > 0 {
+				return rest, err
 			}
 		}
 	})
@@ -130,24 +130,24 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
 	defer m.tree.CloseDir(d)
-	kept, _, err := m.files(d)
+	files, _, err := m.files(d)
 	if err != nil {
 		return nil, err
 	}
 	var all []versionEntry
-	for _, f := range kept {
+	for _, f := range files {
 		e, ok, err := m.reader.EntryIn(d, f.name, key)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			shown := storage.VersionEntry{
+			entry := storage.VersionEntry{
 				ListEntry:        e,
 				Version:          f.version,
 				NoncurrentSince:  f.since,
 				SoftDeletedUntil: f.until,
 			}
-			all = append(all, versionEntry{shown, f.name})
+			all = append(all, versionEntry{entry, f.name})
 		}
 	}
 	return all, nil
@@ -161,11 +161,11 @@ func (m *removed) open(key, version string) (*osdir.File, error) {
 		return nil, cmp.Or(bucketdir.UnlessAbsent(err), m.tree.NotFoundError())
 	}
 	defer m.tree.CloseDir(d)
-	kept, _, err := m.files(d)
+	files, _, err := m.files(d)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range kept {
+	for _, f := range files {
 		if version == "" || f.version == version {
 			if file, err := m.reader.OpenIn(path, f.name); file != nil || err != nil {
 				return file, err
@@ -181,8 +181,8 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := objectfile.CheckVersion(r.Version); err != nil {
 		return err
 	}
-	if there, _, err := s.Objects.OpenObject(ctx, r.Key, ""); err == nil {
-		_ = there.Close()
+	if current, _, err := s.Objects.OpenObject(ctx, r.Key, ""); err == nil {
+		_ = current.Close()
 		return storage.PreconditionFailed
 	} else if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
@@ -226,15 +226,15 @@ func (m *removed) sweep(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		_, over, _ := m.files(d)
-		for _, f := range over {
+		_, expired, _ := m.files(d)
+		for _, f := range expired {
 			if file, err := m.reader.StatObject(d, f.name); err == nil && file.Found() &&
 				osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
 				m.reader.DropSidecar(file.Meta)
 			}
 		}
 		m.tree.CloseDir(d)
-		if len(over) > 0 {
+		if len(expired) > 0 {
 			m.tree.Prune(ctx, path, bucketdir.RemovedPath)
 		}
 	}

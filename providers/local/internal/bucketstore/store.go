@@ -160,9 +160,9 @@ func (s *Store) Close() {
 // isSweepDue reports whether the last sweep was long enough ago. If several calls ask at the same
 // time, it returns true to only one of them.
 func isSweepDue(last *atomic.Int64, now time.Time) bool {
-	before := last.Load()
+	prev := last.Load()
 	offset := now.UnixNano()
-	return (offset < before || offset-before >= int64(staleupload.Period)) && last.CompareAndSwap(before, offset)
+	return (offset < prev || offset-prev >= int64(staleupload.Period)) && last.CompareAndSwap(prev, offset)
 }
 
 // Sweep removes abandoned uploads, soft-deleted files whose time has ended, and files that killed

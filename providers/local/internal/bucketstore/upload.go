@@ -109,11 +109,11 @@ func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
 // CheckKey fails with ErrUpload if f, the locked key file in d, contains another key or was
 // removed.
 func CheckKey(d *osdir.Dir, f *os.File, key string) error {
-	of, err := readKey(f)
+	content, err := readKey(f)
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	if _, err = d.Stat(uploadKeyName); osdir.IsNoFile(err) || err == nil && !bytes.Equal(of, []byte(key)) {
+	if _, err = d.Stat(uploadKeyName); osdir.IsNoFile(err) || err == nil && !bytes.Equal(content, []byte(key)) {
 		return ErrUpload
 	}
 	return bucketdir.Failure(err)

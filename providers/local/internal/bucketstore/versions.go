@@ -157,11 +157,11 @@ func (h *history) entries(head objectfile.Item, onlyNoncurrent bool) ([]versionE
 		if err != nil {
 			return nil, err
 		}
-		shown := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, objectfile.VersionOf(current.Meta)}
+		entry := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, objectfile.VersionOf(current.Meta)}
 		if h.tree.KeepsVersions() {
-			shown.Version = shown.id
+			entry.Version = entry.id
 		}
-		all = append(all, shown)
+		all = append(all, entry)
 	}
 	noncurrent, err := h.noncurrentEntries(head.Key, current)
 	if err != nil {

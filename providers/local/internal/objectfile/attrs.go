@@ -153,11 +153,11 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 		return nil, nil
 	}
 	flags := b[1]
-	from := &decoder{rest: b[2:]}
+	d := &decoder{rest: b[2:]}
 	a := &Attrs{PublicRead: flags&flagPublic != 0, LegalHold: flags&flagHold != 0}
-	a.Size, a.MTime = int64(from.uvarint()), int64(binary.LittleEndian.Uint64(from.cut(8)))
+	a.Size, a.MTime = int64(d.uvarint()), int64(binary.LittleEndian.Uint64(d.cut(8)))
 	if flags&flagCRC != 0 {
-		a.CRC32C = storage.CRC32C{Sum: binary.LittleEndian.Uint32(from.cut(4)), Known: true}
+		a.CRC32C = storage.CRC32C{Sum: binary.LittleEndian.Uint32(d.cut(4)), Known: true}
 	}
 	if flags&flagGovernance != 0 {
 		a.Retention.Mode = storage.Governance
@@ -165,25 +165,25 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 		a.Retention.Mode = storage.Compliance
 	}
 	if a.Retention.Mode != "" {
-		a.Retention.Until = time.Unix(from.varint(), 0).UTC()
+		a.Retention.Until = time.Unix(d.varint(), 0).UTC()
 	}
 	if flags&flagTags != 0 {
-		for count := from.uvarint(); count > 0 && !from.failed; count-- {
-			from.pair(&a.Tags)
+		for count := d.uvarint(); count > 0 && !d.failed; count-- {
+			d.pair(&a.Tags)
 		}
 	}
 	for _, field := range [...]*string{
 		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
 		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.Unique,
 	} {
-		if len(from.rest) > 0 {
-			*field = from.text()
+		if len(d.rest) > 0 {
+			*field = d.text()
 		}
 	}
-	for len(from.rest) > 0 {
-		from.pair(&a.Metadata)
+	for len(d.rest) > 0 {
+		d.pair(&a.Metadata)
 	}
-	if from.failed {
+	if d.failed {
 		return nil, nil
 	}
 	return a, nil

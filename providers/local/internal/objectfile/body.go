@@ -28,17 +28,17 @@ func (b *body) Close() error { return b.file.Close() }
 // WriteTo writes the bytes that have not been read.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	file, begin, length := b.Outer()
-	done, err := b.Seek(0, io.SeekCurrent)
+	offset, err := b.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := file.(*os.File).Seek(begin+done, io.SeekStart); err != nil {
+	if _, err := file.(*os.File).Seek(begin+offset, io.SeekStart); err != nil {
 		return 0, err
 	}
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
-	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - done}, *buffer)
-	_, seeking := b.Seek(done+n, io.SeekStart)
+	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - offset}, *buffer)
+	_, seeking := b.Seek(offset+n, io.SeekStart)
 	if err == nil {
 		err = seeking
 	}

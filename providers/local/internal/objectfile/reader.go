@@ -76,12 +76,12 @@ func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
 // sidecar may have been removed together with the object. The caller must then open the object
 // again.
 func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
-	again, err := r.OpenCurrent(l)
-	if err != nil || again == nil {
+	current, err := r.OpenCurrent(l)
+	if err != nil || current == nil {
 		return false
 	}
-	defer again.Close()
-	return again.Meta.Ino == f.Meta.Ino && again.Meta.MTime == f.Meta.MTime && again.Meta.Size == f.Meta.Size
+	defer current.Close()
+	return current.Meta.Ino == f.Meta.Ino && current.Meta.MTime == f.Meta.MTime && current.Meta.Size == f.Meta.Size
 }
 
 // OpenCurrent opens the current object. If the object does not exist, it returns nil. It tries the

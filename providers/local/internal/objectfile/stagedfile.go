@@ -187,8 +187,8 @@ func (st *StagedFile) Append(ctx context.Context, f *os.File, offset, n int64) e
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return err
 		}
-		copied, err := io.CopyN(st.File.OSFile(st.Name), f, min(n, step))
-		n -= copied
+		k, err := io.CopyN(st.File.OSFile(st.Name), f, min(n, step))
+		n -= k
 		if err == io.EOF {
 			return storage.Changed // another program has truncated the file
 		}

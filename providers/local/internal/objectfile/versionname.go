@@ -19,8 +19,8 @@ func IsMarker(version string) bool { return strings.HasSuffix(version, deletedSu
 // VersionTime returns the time in a valid version, as Unix time in nanoseconds.
 func VersionTime(version string) int64 {
 	digits, _, _ := strings.Cut(version, "-")
-	at, _ := strconv.ParseUint(digits, 16, 64)
-	return int64(at)
+	stamp, _ := strconv.ParseUint(digits, 16, 64)
+	return int64(stamp)
 }
 
 // VersionOf returns the version of the file with the stat result m.
@@ -59,13 +59,13 @@ func ValidVersion(version string) bool {
 	if !ok || len(digits) != 16 {
 		return false
 	}
-	at, err := strconv.ParseUint(digits, 16, 64)
+	stamp, err := strconv.ParseUint(digits, 16, 64)
 	if err != nil {
 		return false
 	}
 	if IsMarker(version) {
-		return MarkerOf(int64(at)) == version
+		return MarkerOf(int64(stamp)) == version
 	}
 	number, err := strconv.ParseUint(ino, 16, 64)
-	return err == nil && VersionOf(osdir.Meta{MTime: int64(at), Ino: number}) == version
+	return err == nil && VersionOf(osdir.Meta{MTime: int64(stamp), Ino: number}) == version
 }

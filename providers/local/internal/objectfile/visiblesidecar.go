@@ -199,12 +199,12 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 		return err
 	}
 	defer f.Close()
-	own, err := s.reader.AttrsOfFile(f)
-	if err != nil || own != nil && !s.reader.Forgets() {
+	attrs, err := s.reader.AttrsOfFile(f)
+	if err != nil || attrs != nil && !s.reader.Forgets() {
 		return err
 	}
-	a, err := s.reader.VisibleOr(own, s.Location, f.Meta)
-	if a == own || err != nil {
+	a, err := s.reader.VisibleOr(attrs, s.Location, f.Meta)
+	if a == attrs || err != nil {
 		return err
 	}
 	if !a.Matches(f.Meta) {

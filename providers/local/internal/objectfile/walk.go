@@ -162,11 +162,11 @@ func (w *Walker) Next() (Item, bool, error) {
 // NUL byte. No other name can lie between the two, because names contain no NUL.
 func (w *Walker) nextWindow(f *frame) error {
 	last := f.window.entries[len(f.window.entries)-1]
-	from := last.segment + "\x00"
+	start := last.segment + "\x00"
 	if last.isDir {
-		from = last.segment + "/\x00"
+		start = last.segment + "/\x00"
 	}
-	return w.read(f, from)
+	return w.read(f, start)
 }
 
 func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {

@@ -161,28 +161,28 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main 
 		}
 		e.Kind = m.Kind
 	}
-	out := entry{segment: f.Segment, isDir: e.Kind == osdir.KindDir}
-	if e.Kind == osdir.KindOther || f.Mark == bucketdir.MarkAlternate && out.isDir {
+	item := entry{segment: f.Segment, isDir: e.Kind == osdir.KindDir}
+	if e.Kind == osdir.KindOther || f.Mark == bucketdir.MarkAlternate && item.isDir {
 		return
 	}
 	if f.Mark == bucketdir.MarkAlternate {
-		out.rank = rankAlternate
+		item.rank = rankAlternate
 	} else if f.Literal {
-		out.rank = rankLiteral
+		item.rank = rankLiteral
 	}
 	if !main || f.Mark != 0 || f.Literal {
-		out.diskName = &diskName{dir: d.Path, base: e.Name}
+		item.diskName = &diskName{dir: d.Path, base: e.Name}
 	}
 	if !r.noncurrent {
-		r.keep(out)
+		r.keep(item)
 		return
 	}
 	// In the tree of versions, a directory can belong to one key that has versions. It can also
 	// contain further keys. So add an entry for the key and an entry for the directory.
-	if out.isDir {
-		r.keep(out)
-		out.isDir = false
-		r.keep(out)
+	if item.isDir {
+		r.keep(item)
+		item.isDir = false
+		r.keep(item)
 	}
 }
 
@@ -214,17 +214,17 @@ func (r *windowReader) compact() {
 		}
 		return int(a.rank) - int(b.rank)
 	})
-	out := r.window.entries[:0]
+	merged := r.window.entries[:0]
 	for _, e := range r.window.entries {
-		if n := len(out); n > 0 && out[n-1].order(e) == 0 {
+		if n := len(merged); n > 0 && merged[n-1].order(e) == 0 {
 			if e.isDir {
-				out[n-1].merge(e)
+				merged[n-1].merge(e)
 			}
 			continue
 		}
-		out = append(out, e)
+		merged = append(merged, e)
 	}
-	r.window.entries = out
+	r.window.entries = merged
 	if len(r.window.entries) > maxWindow {
 		r.window.entries = r.window.entries[:maxWindow]
 		r.window.whole = false

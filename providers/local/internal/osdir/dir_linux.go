@@ -101,8 +101,8 @@ func (d *Dir) appends(start time.Time) bool {
 func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
-	for _, to := range []int64{0, offset} { // the first seek makes Btrfs determine the end again
-		if _, err := unix.Seek(d.fd(), to, 0); err != nil && to == 0 {
+	for _, pos := range []int64{0, offset} { // the first seek makes Btrfs determine the end again
+		if _, err := unix.Seek(d.fd(), pos, 0); err != nil && pos == 0 {
 			return offset, false, err
 		} else if err != nil {
 			return offset, false, nil // only an overlay that is not on Btrfs refuses this offset

@@ -78,9 +78,9 @@ func (f *File) Stat() (Meta, error) { return metaOfOpen(f.fd) }
 func (f *File) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		err = retryEINTR(func() error {
-			done, err := unix.Write(f.fd, p[n:])
-			n += max(0, done)
-			if err == nil && done == 0 {
+			nn, err := unix.Write(f.fd, p[n:])
+			n += max(0, nn)
+			if err == nil && nn == 0 {
 				err = io.ErrShortWrite
 			}
 			return err
