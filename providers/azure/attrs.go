@@ -101,11 +101,11 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 // "policy_rule".
 func replicationStatus(rules map[string]*string) string {
 	status := ""
-	for name, of := range rules {
+	for name, state := range rules {
 		switch {
 		case strings.EqualFold(name, "policy-id"): // not a rule: it names the policy that made this replica
-		case status == "" || strings.EqualFold(status, "complete") || strings.EqualFold(deref(of), "failed"):
-			status = deref(of)
+		case status == "" || strings.EqualFold(status, "complete") || strings.EqualFold(deref(state), "failed"):
+			status = deref(state)
 		}
 	}
 	return status

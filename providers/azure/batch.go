@@ -52,8 +52,8 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	}
 	e := asError(err)
 	if isAccepted(response) {
-		if whole := batchError(err, response); whole != nil {
-			return nil, whole
+		if failure := batchError(err, response); failure != nil {
+			return nil, failure
 		}
 		if e.Code == storage.Internal { // replace this error, because the SDK's text contains the response
 			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}

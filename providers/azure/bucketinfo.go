@@ -32,10 +32,10 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	}
 	info.Public = public(p.BlobPublicAccess)
 	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
-	cors, kept, err := s.account.settings(ctx)
+	cors, retention, err := s.account.settings(ctx)
 	if err == nil {
 		info.CORS = cors
-		info.SoftDelete = kept
+		info.SoftDelete = retention
 	} else if storage.CodeOf(err) != storage.PermissionDenied {
 		return err
 	}

@@ -106,8 +106,8 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	passes := sdkerror.IsType[net.Error](err)
-	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && refused.RawResponse != nil {
-		status := refused.RawResponse.StatusCode
+	if authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && authErr.RawResponse != nil {
+		status := authErr.RawResponse.StatusCode
 		passes = status == http.StatusNotFound || status == http.StatusGone ||
 			sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
 	}

@@ -70,8 +70,8 @@ func (bc *blobContainer) properties(
 
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
-	if missing := bc.missing(ctx, e, r.Key, r.Version, r.Condition); missing != nil {
-		return bc.notFound(ctx, missing)
+	if notFound := bc.missing(ctx, e, r.Key, r.Version, r.Condition); notFound != nil {
+		return bc.notFound(ctx, notFound)
 	}
 	return e
 }

@@ -24,10 +24,10 @@ const (
 )
 
 func checkConfig(c Config) error {
-	given := 0
+	count := 0
 	for _, exists := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous, c.Credentials != ""} {
 		if exists {
-			given++
+			count++
 		}
 	}
 	if c.EncryptionScope != "" {
@@ -47,7 +47,7 @@ func checkConfig(c Config) error {
 	case !validVersion(c.APIVersion):
 		return argument.Invalid("Config.APIVersion (api_version=)",
 			"must be a service version from "+oldestVersion+" to "+sasVersion, "")
-	case given > 1:
+	case count > 1:
 		return argument.Invalid(
 			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous",
 			"must not be set together", "",
@@ -82,14 +82,14 @@ func (a *account) resolve(c Config) error {
 		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
 	}
 	if c.ConnectionString != "" {
-		from, err := parseConnectionString(c.ConnectionString)
+		conn, err := parseConnectionString(c.ConnectionString)
 		if err != nil {
 			return err
 		}
-		a.name = from.name
-		a.key = from.key
-		a.sas = from.sas
-		endpoint = from.endpoint
+		a.name = conn.name
+		a.key = conn.key
+		a.sas = conn.sas
+		endpoint = conn.endpoint
 	}
 	silent := !a.anonymous && a.key == "" && a.sas == "" && a.token == nil && c.Client == nil
 	if silent {
@@ -169,21 +169,21 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		}
 	}
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
-		from, err := parseConnectionString(text)
+		conn, err := parseConnectionString(text)
 		if err != nil {
 			return "", err
 		}
-		isOwn := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(from.endpoint, "/")
-		if (name == "" || name == from.name) && (from.sas == "" || receives || isOwn) {
-			a.name = from.name
-			a.key = from.key
-			a.sas = from.sas
-			endpoint = cmp.Or(endpoint, from.endpoint)
+		isOwn := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(conn.endpoint, "/")
+		if (name == "" || name == conn.name) && (conn.sas == "" || receives || isOwn) {
+			a.name = conn.name
+			a.key = conn.key
+			a.sas = conn.sas
+			endpoint = cmp.Or(endpoint, conn.endpoint)
 			return endpoint, nil
 		}
 	}
-	if own := get("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
-		a.name = own
+	if accountName := get("AZURE_STORAGE_ACCOUNT"); accountName != "" && (name == "" || name == accountName) {
+		a.name = accountName
 		a.key = get("AZURE_STORAGE_KEY")
 		if a.key == "" && receives {
 			a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")

@@ -115,10 +115,10 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, req
 		u.mu.Unlock()
 		close(r.done)
 	}()
-	asked, cancel := context.WithTimeout(ctx, userKeyTime)
+	reqCtx, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
 	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
-	r.key, r.err = request(asked, start, start.Add(userKeyLife))
+	r.key, r.err = request(reqCtx, start, start.Add(userKeyLife))
 	r.abandoned = r.err != nil && ctx.Err() != nil
 	if r.err != nil && valid && !r.abandoned && !isDenied(r.err) {
 		return old, nil
@@ -142,10 +142,10 @@ const userKeyHint = "to sign with a token credential, grant it generateUserDeleg
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
 	var response *http.Response
-	from := start.Format(sasTime)
-	until := end.Format(sasTime)
+	startText := start.Format(sasTime)
+	endText := end.Format(sasTime)
 	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response),
-		service.KeyInfo{Start: &from, Expiry: &until}, nil)
+		service.KeyInfo{Start: &startText, Expiry: &endText}, nil)
 	err = reads(verify(response, err))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, sdkerror.WithHint(err, userKeyHint)

@@ -54,8 +54,8 @@ var evidences = map[[3]string]evidence{
 // send makes one request with the SDK. It verifies that a successful response is the service's.
 func send[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (T, error) {
 	var response *http.Response
-	out, err := request(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), o)
-	return out, verify(response, err)
+	output, err := request(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), o)
+	return output, verify(response, err)
 }
 
 // write makes one request that changes something. It calls send for the request, and translates the

@@ -71,7 +71,7 @@ func (ls *lister) inByteOrder(
 ) error {
 	var followed markers
 	for merging := false; ; {
-		before := len(l.entries)
+		n := len(l.entries)
 		if err := ls.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
 			return err
 		}
@@ -95,7 +95,7 @@ func (ls *lister) inByteOrder(
 				Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix",
 			}
 		}
-		if err := followed.check(l.marker, len(l.entries)-before); err != nil {
+		if err := followed.check(l.marker, len(l.entries)-n); err != nil {
 			return err
 		}
 		o.Marker = httpheader.Optional(l.marker)

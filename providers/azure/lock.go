@@ -93,13 +93,13 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if err := objectlock.CheckChange(old, r, now); err != nil {
 		return err
 	}
-	ends := r.Retention == (storage.Retention{})
+	clears := r.Retention == (storage.Retention{})
 	// To end an expired retention, no request is needed. Azure would even refuse a request to
 	// remove a locked policy that has expired.
-	if ends && !now.Before(old.Until) {
+	if clears && !now.Before(old.Until) {
 		return d.container.canLock(ctx)
 	}
-	if ends {
+	if clears {
 		_, err = write(ctx, d.account, b.DeleteImmutabilityPolicy, nil)
 	} else {
 		_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetImmutabilityPolicyOptions) (blob.SetImmutabilityPolicyResponse, error) {

@@ -65,8 +65,8 @@ func (a *account) useNamed(name named.Credentials) error {
 func (a *account) noneFor(name named.Credentials) error {
 	e := noneNamed(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
-	if from, err := parseConnectionString(name.Get("AZURE_STORAGE_CONNECTION_STRING")); err == nil {
-		account = cmp.Or(from.name, account)
+	if conn, err := parseConnectionString(name.Get("AZURE_STORAGE_CONNECTION_STRING")); err == nil {
+		account = cmp.Or(conn.name, account)
 	}
 	if account != "" && account != a.name {
 		e.Err = fmt.Errorf("the credentials named %s are for the account %s, not for %s", name, account, a.name)

@@ -23,8 +23,8 @@ func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
 	if p.DeletedTime == nil {
 		return now.UTC().Add(remaining)
 	}
-	over := max(0, now.Sub(*p.DeletedTime)).Truncate(day)
-	return p.DeletedTime.UTC().Add(over + remaining)
+	excess := max(0, now.Sub(*p.DeletedTime)).Truncate(day)
+	return p.DeletedTime.UTC().Add(excess + remaining)
 }
 
 // undelete restores a soft-deleted blob. If a blob with the key exists, undelete returns
@@ -36,23 +36,23 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
 	}
-	kept, exists, err := d.lister.removed(ctx, r)
+	item, exists, err := d.lister.removed(ctx, r)
 	if err != nil {
 		return err
 	}
 	if exists {
 		return storage.PreconditionFailed
 	}
-	if kept == nil {
+	if item == nil {
 		return storage.ObjectNotFound
 	}
-	if isSoftDeleted(kept) {
+	if isSoftDeleted(item) {
 		_, err = write(ctx, d.account, d.container.blob(r.Key).Undelete, nil)
 	}
-	if err != nil || deref(kept.VersionID) == "" {
+	if err != nil || deref(item.VersionID) == "" {
 		return d.container.changeError(ctx, err)
 	}
-	return d.copyVersion(ctx, r.Key, *kept.VersionID)
+	return d.copyVersion(ctx, r.Key, *item.VersionID)
 }
 
 // copyVersion makes a version the current blob, unless a current blob exists.
@@ -63,20 +63,20 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	if err != nil {
 		return err
 	}
-	copied := &driver.CopyRequest{
+	req := &driver.CopyRequest{
 		Source:     src,
 		Key:        key,
 		Properties: attrs.Properties,
 		Condition:  storage.Condition{Absent: true},
 	}
-	copied.Source.Revision = attrs.Revision
-	copied.Source.Attrs = attrs
+	req.Source.Revision = attrs.Revision
+	req.Source.Attrs = attrs
 	if attrs.TagCount > 0 {
-		if copied.Tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1}); err != nil {
+		if req.Tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1}); err != nil {
 			return err
 		}
 	}
-	_, err = d.Copy(ctx, copied)
+	_, err = d.Copy(ctx, req)
 	return err
 }
 

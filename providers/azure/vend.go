@@ -78,12 +78,12 @@ func (d *objectDriver) vend(
 // vendedPermissions returns the letters of rights, in Azure's order.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#permissions-for-a-directory-container-or-blob
 func vendedPermissions(r storage.Rights) (letters string) {
-	for _, of := range []struct {
+	for _, p := range []struct {
 		given   bool
 		letters string
 	}{{r.Read, mayRead}, {r.Write, mayOverwrite}, {r.Remove, "d"}, {r.List, "l"}} {
-		if of.given {
-			letters += of.letters
+		if p.given {
+			letters += p.letters
 		}
 	}
 	return letters

@@ -24,9 +24,9 @@ import (
 // Some of them may remain after their upload. This listing finds them, so that they can be removed
 // later.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	shown := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
+	include := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
 	if r.SoftDeleted {
-		shown = isSoftDeleted
+		include = isSoftDeleted
 	}
 	marker, start, err := pagetoken.Parse(r.Token)
 	if err != nil {
@@ -41,7 +41,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, start) < 0 || !shown(item) ||
+			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, start) < 0 || !include(item) ||
 				isPlaceholder(item) ||
 				isReserved(*item.Name) && !isReserved(r.Prefix) {
 				continue
