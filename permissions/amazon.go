@@ -149,9 +149,9 @@ var partitions = []struct{ regions, name string }{
 }
 
 func partition(p Provider, region string) string {
-	for _, of := range partitions {
-		if p == AWS && strings.HasPrefix(region, of.regions) {
-			return of.name
+	for _, row := range partitions {
+		if p == AWS && strings.HasPrefix(region, row.regions) {
+			return row.name
 		}
 	}
 	return "aws"

@@ -170,20 +170,20 @@ func (g Grant) accountSignature() []Document {
 	types := map[string]bool{}
 	letters := []string{}
 	for _, need := range g.all(AzureSAS, each) {
-		letter, of, _ := strings.Cut(strings.TrimSuffix(need, ")"), "(")
-		if of == "" {
-			of = "o"
+		letter, resource, _ := strings.Cut(strings.TrimSuffix(need, ")"), "(")
+		if resource == "" {
+			resource = "o"
 			if letter == "l" { // listing blobs is an operation on the container
-				of = "c"
+				resource = "c"
 			}
 		}
-		types[of] = true
+		types[resource] = true
 		letters = append(letters, letter)
 	}
 	resources := ""
-	for _, of := range []string{"s", "c", "o"} {
-		if types[of] {
-			resources += of
+	for _, resource := range []string{"s", "c", "o"} {
+		if types[resource] {
+			resources += resource
 		}
 	}
 	return []Document{{

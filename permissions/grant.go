@@ -103,12 +103,12 @@ func (g Grant) OnlyAfterFailures(p Provider) (all []string) {
 	var always []string
 	for _, o := range g.Operations {
 		needs, _ := o.Needs(p)
-		failed, follows := afterFailures[o]
+		prerequisite, follows := afterFailures[o]
 		if !follows {
 			always = append(always, needs...)
 			continue
 		}
-		before, _ := failed.Needs(p)
+		before, _ := prerequisite.Needs(p)
 		always = append(always, before...)
 		all = append(all, needs...)
 	}

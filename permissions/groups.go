@@ -50,7 +50,7 @@ func groupNames() (names []string) {
 // operation is left.
 func Parse(names ...string) ([]Operation, error) {
 	added := map[Operation]bool{}
-	taken := map[Operation]bool{}
+	denied := map[Operation]bool{}
 	for _, name := range names {
 		wanted, takes := strings.CutPrefix(name, "-")
 		operations, err := named(wanted)
@@ -59,13 +59,13 @@ func Parse(names ...string) ([]Operation, error) {
 		}
 		for _, o := range operations {
 			if takes {
-				taken[o] = true
+				denied[o] = true
 			} else {
 				added[o] = true
 			}
 		}
 	}
-	operations := slices.DeleteFunc(Operations(), func(o Operation) bool { return !added[o] || taken[o] })
+	operations := slices.DeleteFunc(Operations(), func(o Operation) bool { return !added[o] || denied[o] })
 	if len(operations) == 0 {
 		return nil, argument.Invalid("operations", "must not be empty", "")
 	}

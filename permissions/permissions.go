@@ -114,14 +114,14 @@ func (o Operation) Detail() string { return places()[o].detail }
 // Needs fails with InvalidArgument if the operation or the provider is unknown. It fails with
 // Unsupported if the provider does not support the operation.
 func (o Operation) Needs(p Provider) ([]string, error) {
-	at, known := places()[o]
-	if !known {
+	pl, ok := places()[o]
+	if !ok {
 		return nil, unknown(string(o))
 	}
 	if !slices.Contains(Providers(), p) {
 		return nil, argument.Invalid("provider", "must be one of "+joined(Providers()), "")
 	}
-	all := at.needs.inFull(o, p)
+	all := pl.needs.inFull(o, p)
 	if slices.Contains(all, unsupported) || p == MinIO && slices.Contains(minioLacks, o) {
 		return nil, unsupportedError(p, "does not support these operations", o)
 	}
