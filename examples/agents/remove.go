@@ -22,6 +22,6 @@ func clean(ctx context.Context, bucket storage.ReadWriter, keys []string, prefix
 	if err != nil {
 		return removed, err // one *storage.Error for each key that failed, joined
 	}
-	more, err := storage.RemoveMatching(ctx, bucket, nil, storage.WithPrefix(prefix)) // nil: all of them
-	return removed + more, err
+	n, err := storage.RemoveMatching(ctx, bucket, nil, storage.WithPrefix(prefix)) // nil: all of them
+	return removed + n, err
 }

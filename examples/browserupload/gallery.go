@@ -63,15 +63,15 @@ func (s *site) listImages(r *http.Request) (any, error) {
 		})
 	}
 	group.Wait()
-	shown := gallery{Images: []galleryImage{}, Next: page.Token}
+	g := gallery{Images: []galleryImage{}, Next: page.Token}
 	for i, img := range images {
 		if errs[i] == nil {
-			shown.Images = append(shown.Images, *img)
+			g.Images = append(g.Images, *img)
 		} else if !errors.Is(errs[i], storage.ObjectNotFound) { // an image that another visitor has deleted is left out
 			return nil, errs[i]
 		}
 	}
-	return shown, nil
+	return g, nil
 }
 
 func isImage(key string) bool {
@@ -111,22 +111,22 @@ func (s *site) linkTo(ctx context.Context, id string, ttl time.Duration) (*link,
 	if !errors.Is(err, storage.NotPublic) {
 		return nil, err
 	}
-	signed, err := s.images.SignedDownloadURL(ctx, id, storage.WithTTL(ttl))
+	signedURL, err := s.images.SignedDownloadURL(ctx, id, storage.WithTTL(ttl))
 	if err != nil {
 		return nil, err
 	}
-	return &link{URL: signed.URL, ExpiresAt: &signed.ExpiresAt}, nil
+	return &link{URL: signedURL.URL, ExpiresAt: &signedURL.ExpiresAt}, nil
 }
 
 // shareImage returns a link that the user can copy. The page also calls it if the URL of an image
 // has expired.
 func (s *site) shareImage(r *http.Request) (any, error) {
 	id := r.PathValue("id")
-	there, err := s.images.Exists(r.Context(), id)
+	exists, err := s.images.Exists(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	if !there {
+	if !exists {
 		return nil, storage.ObjectNotFound
 	}
 	return s.linkTo(r.Context(), id, linkTTL)

@@ -55,11 +55,11 @@ func (s *site) beginLarge(_ *http.Request, _ uploads.User, file uploads.Request)
 
 // linkLarge sets the URL at which the page finds the complete file.
 func (s *site) linkLarge(ctx context.Context, u *uploads.File) error {
-	signed, err := s.bucket.SignedDownloadURL(ctx, u.Key, storage.WithTTL(linkTTL))
+	link, err := s.bucket.SignedDownloadURL(ctx, u.Key, storage.WithTTL(linkTTL))
 	if err != nil {
 		return err
 	}
-	u.Location = signed.URL
+	u.Location = link.URL
 	return nil
 }
 

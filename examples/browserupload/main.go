@@ -112,8 +112,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	own := originsOf(listener.Addr())
-	s.origins = append(s.origins, own...)
+	origins := originsOf(listener.Addr())
+	s.origins = append(s.origins, origins...)
 
 	site, err := open(ctx, s)
 	if err != nil {
@@ -127,7 +127,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 	_, _ = fmt.Fprintf(stdout, "bucket  %s\nstore   %s\nCORS    %s\nOpen %s/ and stop with Ctrl-C.\n",
-		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, own[0])
+		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, origins[0])
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
 	ctx, stop := context.WithCancel(ctx)

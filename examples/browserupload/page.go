@@ -16,13 +16,13 @@ var files embed.FS
 
 // routePage adds the routes of the pages, and of the script of package uploads.
 func (s *site) routePage(mux *http.ServeMux) error {
-	own, err := fs.Sub(files, "page")
+	fsys, err := fs.Sub(files, "page")
 	if err != nil {
 		return err
 	}
 	handler, err := pages.Handler(pages.Site{
 		Example: "browserupload",
-		Files:   own,
+		Files:   fsys,
 		Links:   []pages.Link{{Address: ".", Name: "Images"}, {Address: "large.html", Name: "Large files"}},
 		Data: map[string]string{
 			"Bucket":      s.name,

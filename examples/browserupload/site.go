@@ -133,13 +133,13 @@ func (s *site) Close() error {
 }
 
 func (s *site) handler() (http.Handler, error) {
-	own := http.NewServeMux()
-	if err := s.routePage(own); err != nil {
+	routes := http.NewServeMux()
+	if err := s.routePage(routes); err != nil {
 		return nil, err
 	}
-	s.routeAPI(own)
+	s.routeAPI(routes)
 	mux := http.NewServeMux()
-	mux.Handle("/", own)
+	mux.Handle("/", routes)
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.large))
 	// A form or script on another site must not delete images in the name of the visitor.
 	return http.NewCrossOriginProtection().Handler(mux), nil

@@ -46,8 +46,8 @@ func (s *site) startUpload(r *http.Request) (any, error) {
 	if err := readJSON(r, &file); err != nil {
 		return nil, err
 	}
-	extension, known := types[file.Type]
-	if !known {
+	extension, ok := types[file.Type]
+	if !ok {
 		return nil, &failure{http.StatusUnsupportedMediaType, "Only JPEG, PNG, GIF and WebP images can be uploaded."}
 	}
 	if file.Size < 1 {

@@ -54,11 +54,11 @@ func putPhoto(r *http.Request, bucket storage.Bucket, key string) (*storage.Attr
 // redirectToReport redirects the client to the store. The browser saves the report with a name that
 // people understand.
 func redirectToReport(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownloader) {
-	signed, err := bucket.SignedDownloadURL(r.Context(), "reports/2026-11.pdf",
+	link, err := bucket.SignedDownloadURL(r.Context(), "reports/2026-11.pdf",
 		storage.WithTTL(5*time.Minute), storage.WithDownloadName("Report November.pdf"))
 	if err != nil {
 		http.Error(w, "the report is not available", http.StatusBadGateway)
 		return
 	}
-	http.Redirect(w, r, signed.URL, http.StatusSeeOther)
+	http.Redirect(w, r, link.URL, http.StatusSeeOther)
 }

@@ -56,12 +56,12 @@ func clientBelow(bucket storage.Bucket) (*awss3.Client, bool) {
 func openLogged(ctx context.Context, address string, log *slog.Logger, now func() time.Time) (storage.Bucket, error) {
 	return storage.Open(ctx, address, storage.WithHook(
 		func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			began := now()
+			start := now()
 			return ctx, func(outcome storage.Outcome) {
 				if outcome.Err != nil {
 					log.ErrorContext(
 						ctx, op.Name, "key", op.Key, "err", outcome.Err,
-						"took", now().Sub(began), "requests", outcome.Requests,
+						"took", now().Sub(start), "requests", outcome.Requests,
 					)
 				}
 			}, nil

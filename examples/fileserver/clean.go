@@ -13,15 +13,15 @@ import (
 // then regularly, until ctx ends. Then it closes done. If several servers share a bucket, all of
 // them may run it.
 func clean(ctx context.Context, service *uploads.Service, every time.Duration) (done <-chan struct{}) {
-	ended := make(chan struct{})
+	finished := make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(finished)
 		_ = transfer.Every(ctx, every, func(ctx context.Context) error {
 			sweep(ctx, service)
 			return nil
 		})
 	}()
-	return ended
+	return finished
 }
 
 func sweep(ctx context.Context, service *uploads.Service) {

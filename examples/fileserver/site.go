@@ -29,13 +29,13 @@ func site(service *uploads.Service, s settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := fs.Sub(page, "page")
+	fsys, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
 	}
 	handler, err := pages.Handler(pages.Site{
 		Example: "fileserver",
-		Files:   own,
+		Files:   fsys,
 		Data:    map[string]float64{"TempSeconds": s.tempAge.Seconds()},
 	})
 	if err != nil {

@@ -96,21 +96,21 @@ func (s *screen) draw(bar string) {
 // bar returns a line with a progress bar, the amount, the rate and the current file.
 func bar(p transfer.Progress) string {
 	const width = 20
-	done := fraction(p)
-	filled := int(done * width)
+	share := fraction(p)
+	filled := int(share * width)
 	text := fmt.Sprintf("[%s%s] %3.0f%%  %s  ", strings.Repeat("#", filled), strings.Repeat(".", width-filled),
-		done*100, plain(p))
+		share*100, plain(p))
 	return cut(text+printable(p.Current), columns)
 }
 
 // plain returns the progress as text, without a bar.
 func plain(p transfer.Progress) string {
-	more := "+" // the total is not known yet, because the directory is still being read
+	suffix := "+" // the total is not known yet, because the directory is still being read
 	if p.Listed {
-		more = ""
+		suffix = ""
 	}
 	text := fmt.Sprintf(
-		"%d/%d%s files, %s/%s%s, %s/s", p.Files, p.TotalFiles, more, size(p.Bytes), size(p.TotalBytes), more,
+		"%d/%d%s files, %s/%s%s, %s/s", p.Files, p.TotalFiles, suffix, size(p.Bytes), size(p.TotalBytes), suffix,
 		size(int64(p.Rate)),
 	)
 	if p.Failed > 0 {

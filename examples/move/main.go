@@ -110,8 +110,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 	err = moveAll(ctx, page, s, stdout)
-	if failed := errors.Join(err, users.end()); failed != nil {
-		return failed
+	if failure := errors.Join(err, users.end()); failure != nil {
+		return failure
 	}
 	objects, err := users.check(ctx, page.bucket)
 	if err != nil {

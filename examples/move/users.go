@@ -162,16 +162,16 @@ func (u *users) check(ctx context.Context, b storage.Bucket) (objects int, err e
 		if err != nil {
 			return objects, err
 		}
-		text, there := want[object.Key]
-		if !there {
+		text, ok := want[object.Key]
+		if !ok {
 			return objects, fmt.Errorf("%s was removed, and is there", object.Key)
 		}
-		found, _, err := storage.ReadAll(ctx, b, object.Key)
+		content, _, err := storage.ReadAll(ctx, b, object.Key)
 		if err != nil {
 			return objects, err
 		}
-		if string(found) != text {
-			return objects, fmt.Errorf("%s is %q, and must be %q", object.Key, found, text)
+		if string(content) != text {
+			return objects, fmt.Errorf("%s is %q, and must be %q", object.Key, content, text)
 		}
 		objects++
 	}

@@ -29,12 +29,12 @@ func (d daily) BeginUpload(
 
 // forOneDay returns a changed copy, because options belong to the caller.
 func forOneDay(o *storage.UploadOptions) *storage.UploadOptions {
-	changed := *o
-	if changed.Set&storage.CacheControlSet == 0 {
-		changed.CacheControl = "max-age=86400"
-		changed.Set |= storage.CacheControlSet
+	clone := *o
+	if clone.Set&storage.CacheControlSet == 0 {
+		clone.CacheControl = "max-age=86400"
+		clone.Set |= storage.CacheControlSet
 	}
-	return &changed
+	return &clone
 }
 
 func keepForOneDay(bucket storage.Bucket) (storage.Bucket, error) {

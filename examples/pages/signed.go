@@ -14,21 +14,21 @@ import (
 // linkReport returns a URL that lets anyone read one report for ten minutes. A browser saves the report with a name for
 // people.
 func linkReport(ctx context.Context, bucket storage.SignedDownloader) (string, error) {
-	signed, err := bucket.SignedDownloadURL(ctx, "reports/2026-11.pdf",
+	link, err := bucket.SignedDownloadURL(ctx, "reports/2026-11.pdf",
 		storage.WithTTL(10*time.Minute), storage.WithDownloadName("Report November.pdf"))
 	if err != nil {
 		return "", err
 	}
-	return signed.URL, nil
+	return link.URL, nil
 }
 
 // linkPicture returns a URL that stays the same for a day, and that is valid for an hour more.
 func linkPicture(ctx context.Context, bucket storage.SignedDownloader, key string) (string, error) {
-	signed, err := bucket.SignedDownloadURL(ctx, key, storage.WithStableFor(24*time.Hour), storage.WithTTL(time.Hour))
+	link, err := bucket.SignedDownloadURL(ctx, key, storage.WithStableFor(24*time.Hour), storage.WithTTL(time.Hour))
 	if err != nil {
 		return "", err
 	}
-	return signed.URL, nil
+	return link.URL, nil
 }
 
 // allowUpload returns a request that stores one picture with this key and size, and only once. Send it to the client as

@@ -56,12 +56,12 @@ func download(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownl
 		http.Error(w, "There is no such file.", http.StatusNotFound)
 		return
 	}
-	signed, err := bucket.SignedDownloadURL(r.Context(), key, storage.WithTTL(time.Minute))
+	link, err := bucket.SignedDownloadURL(r.Context(), key, storage.WithTTL(time.Minute))
 	if err != nil {
 		http.Error(w, "The store does not respond.", http.StatusBadGateway)
 		return
 	}
-	http.Redirect(w, r, signed.URL, http.StatusSeeOther)
+	http.Redirect(w, r, link.URL, http.StatusSeeOther)
 }
 
 // avatars keeps one picture for each user. An object below current/ has its key. A new picture has

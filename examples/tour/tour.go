@@ -135,17 +135,17 @@ func (t *tour) readBack(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	read := crc32.Checksum(data, castagnoli)
-	if read != original {
-		return fmt.Errorf("%s: read back with checksum %08x, but its file has %08x", key, read, original)
+	sum := crc32.Checksum(data, castagnoli)
+	if sum != original {
+		return fmt.Errorf("%s: read back with checksum %08x, but its file has %08x", key, sum, original)
 	}
 	facts := []fact{
-		{"bytes read", fmt.Sprintf("%s, crc32c %08x", grouped(int64(len(data))), read)},
+		{"bytes read", fmt.Sprintf("%s, crc32c %08x", grouped(int64(len(data))), sum)},
 		{"file", fmt.Sprintf("crc32c %08x: equal", original)},
 	}
 	if attrs.CRC32C.Known {
-		if attrs.CRC32C.Sum != read {
-			return fmt.Errorf("%s: stored with checksum %08x, but read back with %08x", key, attrs.CRC32C.Sum, read)
+		if attrs.CRC32C.Sum != sum {
+			return fmt.Errorf("%s: stored with checksum %08x, but read back with %08x", key, attrs.CRC32C.Sum, sum)
 		}
 		facts = append(facts, fact{"stored", fmt.Sprintf("crc32c %08x: equal", attrs.CRC32C.Sum)})
 	}
@@ -205,12 +205,12 @@ func (t *tour) narrow(ctx context.Context, key string) error {
 func (t *tour) remove(ctx context.Context, want int) error {
 	t.out.section("Remove", "storage.RemoveMatching(ctx, bucket, nil)")
 	start := time.Now()
-	removed, err := storage.RemoveMatching(ctx, t.bucket, nil)
+	n, err := storage.RemoveMatching(ctx, t.bucket, nil)
 	if err != nil {
 		return err
 	}
-	if removed != want {
-		return fmt.Errorf("uploaded %d objects, but removed %d", want, removed)
+	if n != want {
+		return fmt.Errorf("uploaded %d objects, but removed %d", want, n)
 	}
 	left := 0
 	for _, err := range t.bucket.List(ctx) {
@@ -223,7 +223,7 @@ func (t *tour) remove(ctx context.Context, want int) error {
 		return fmt.Errorf("%d objects are still there after the removal", left)
 	}
 	t.out.facts("",
-		fact{"removed", fmt.Sprintf("%s in %s", count(removed, "object"), duration(time.Since(start)))},
+		fact{"removed", fmt.Sprintf("%s in %s", count(n, "object"), duration(time.Since(start)))},
 		fact{"left", "none"})
 	return nil
 }

@@ -72,13 +72,13 @@ func authorize(*http.Request) (uploads.User, error) {
 }
 
 func (s *site) handler() (http.Handler, error) {
-	own, err := fs.Sub(page, "page")
+	fsys, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
 	}
 	handler, err := pages.Handler(pages.Site{
 		Example: "uploadservice",
-		Files:   own,
+		Files:   fsys,
 		Data:    map[string]string{"LargestFile": fmt.Sprintf("%d MiB", maxSize>>20)},
 		Origins: s.storeOrigins,
 	})

@@ -60,9 +60,9 @@ func run(ctx context.Context, address string, files int, w io.Writer) error {
 
 // upload creates an archive, and uploads it while it is being created.
 func upload(ctx context.Context, b storage.Uploader, key string, files int) (*storage.Attrs, error) {
-	to := storage.NewWriter(ctx, b, key)
-	defer to.Close()
-	archive := zip.NewWriter(to)
+	w := storage.NewWriter(ctx, b, key)
+	defer w.Close()
+	archive := zip.NewWriter(w)
 	content := make([]byte, fileBytes)
 	random := rand.NewChaCha8([32]byte{1})
 	for i := range files {
@@ -78,7 +78,7 @@ func upload(ctx context.Context, b storage.Uploader, key string, files int) (*st
 	if err := archive.Close(); err != nil {
 		return nil, err
 	}
-	return to.Commit()
+	return w.Commit()
 }
 
 // list returns the number of files in an archive, and their total size in bytes.

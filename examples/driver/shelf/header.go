@@ -78,8 +78,8 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 		},
 	}
 	for name := range header {
-		if own, found := strings.CutPrefix(name, metaPrefix); found {
-			attrs.Metadata[strings.ToLower(own)] = header.Get(name)
+		if field, ok := strings.CutPrefix(name, metaPrefix); ok {
+			attrs.Metadata[strings.ToLower(field)] = header.Get(name)
 		}
 	}
 	return attrs, nil
@@ -102,7 +102,7 @@ func readHeaderOf(r *driver.GetRequest) http.Header {
 // checkRange fails if the response has another range of bytes than r asks for. A proxy may have
 // dropped the header Range.
 func checkRange(r *driver.GetRequest, size int64, response *http.Response) error {
-	from, to, err := r.Span(size)
+	start, end, err := r.Span(size)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func checkRange(r *driver.GetRequest, size int64, response *http.Response) error
 	if response.StatusCode == http.StatusPartialContent {
 		_, err = fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &total)
 	}
-	if err != nil || first != from || last != to-1 || total != size {
+	if err != nil || first != start || last != end-1 || total != size {
 		return &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the response has other bytes than the request asked for"),

@@ -28,21 +28,21 @@ type page struct {
 
 // List returns one page as the store sends it. The token is the last key of the page before.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	after := r.StartAfter
+	startAfter := r.StartAfter
 	if r.Token != "" {
-		after = r.Token
+		startAfter = r.Token
 	}
-	found, err := d.page(ctx, url.Values{
+	p, err := d.page(ctx, url.Values{
 		"prefix":    {r.Prefix},
 		"delimiter": {r.Delimiter},
-		"after":     {after},
+		"after":     {startAfter},
 		"limit":     {strconv.Itoa(r.Limit)},
 	})
 	if err != nil {
 		return nil, err
 	}
-	result := &storage.Page{Entries: r.Entries[:0], Token: found.Next}
-	for _, e := range found.Entries {
+	result := &storage.Page{Entries: r.Entries[:0], Token: p.Next}
+	for _, e := range p.Entries {
 		entry := storage.ListEntry{Key: e.Key, IsPrefix: e.IsPrefix}
 		if !e.IsPrefix {
 			entry.Size = e.Size
@@ -64,9 +64,9 @@ func (d *objectDriver) page(ctx context.Context, query url.Values) (*page, error
 	if err != nil {
 		return nil, driver.NetworkError(err)
 	}
-	found := &page{}
-	if err := json.Unmarshal(text, found); err != nil {
+	p := &page{}
+	if err := json.Unmarshal(text, p); err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
-	return found, nil
+	return p, nil
 }

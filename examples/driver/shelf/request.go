@@ -23,17 +23,17 @@ type request struct {
 // send returns it, and the caller must close its body.
 func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, error) {
 	address := url.URL{Scheme: "http", Host: d.host, Path: "/" + r.key, RawQuery: r.query.Encode()}
-	out, err := http.NewRequestWithContext(ctx, r.method, address.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, r.method, address.String(), nil)
 	if err != nil {
 		return nil, driver.NetworkError(err)
 	}
 	if r.header != nil {
-		out.Header = r.header
+		req.Header = r.header
 	}
 	if r.body != nil {
-		out.Body, out.ContentLength = io.NopCloser(struct{ io.Reader }{r.body}), r.size // hides all methods except Read
+		req.Body, req.ContentLength = io.NopCloser(struct{ io.Reader }{r.body}), r.size // hides all methods except Read
 	}
-	response, err := d.client.Do(out)
+	response, err := d.client.Do(req)
 	if err != nil {
 		return nil, driver.NetworkError(err)
 	}

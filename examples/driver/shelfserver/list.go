@@ -44,8 +44,8 @@ func (s *Server) page(prefix, delimiter, startAfter string, limit int) page {
 	defer s.mu.Unlock()
 	p := page{Entries: []entry{}}
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-		rest, found := strings.CutPrefix(key, prefix)
-		if !found {
+		rest, ok := strings.CutPrefix(key, prefix)
+		if !ok {
 			continue
 		}
 		o := s.objects[key]

@@ -112,8 +112,8 @@ func (s *Server) joined(key, name string, names []partName) ([]byte, int) {
 	}
 	content := []byte{}
 	for _, n := range names {
-		p, found := u.parts[n.Number]
-		if !found || p.etag != n.ETag {
+		p, ok := u.parts[n.Number]
+		if !ok || p.etag != n.ETag {
 			return nil, http.StatusBadRequest
 		}
 		content = append(content, p.content...)

@@ -56,12 +56,12 @@ type file struct {
 // JavaScript or SVG, Handler fails.
 func Handler(s Site) (http.Handler, error) {
 	files := map[string]file{}
-	for _, from := range []fs.FS{common, s.Files} {
-		err := fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
+	for _, fsys := range []fs.FS{common, s.Files} {
+		err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || name == "layout.html" {
 				return err
 			}
-			content, err := fs.ReadFile(from, name)
+			content, err := fs.ReadFile(fsys, name)
 			if err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ func (s *Site) guard(files map[string]file) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-cache")
-		found, ok := files[r.URL.Path]
+		f, ok := files[r.URL.Path]
 		switch {
 		case !ok:
 			http.NotFound(w, r)
@@ -124,23 +124,23 @@ func (s *Site) guard(files map[string]file) http.Handler {
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		default:
-			h.Set("Content-Type", found.contentType)
-			_, _ = w.Write(found.content)
+			h.Set("Content-Type", f.contentType)
+			_, _ = w.Write(f.content)
 		}
 	})
 }
 
 func (s *Site) policy(ctx context.Context) string {
-	own := "'self'"
+	sources := "'self'"
 	if s.Origins != nil {
-		own = strings.Join(append([]string{own}, s.Origins(ctx)...), " ")
+		sources = strings.Join(append([]string{sources}, s.Origins(ctx)...), " ")
 	}
 	return strings.Join([]string{
 		"default-src 'none'",
 		"script-src 'self'",
 		"style-src 'self'",
-		"img-src " + own,
-		"connect-src " + own,
+		"img-src " + sources,
+		"connect-src " + sources,
 		"base-uri 'none'",
 		"form-action 'none'",
 		"frame-ancestors 'none'",
