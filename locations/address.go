@@ -26,8 +26,8 @@ func (l *Location) written() (string, error) {
 		}
 		parameters["credentials"] = l.Credentials
 	}
-	before, fragment, hasFragment := strings.Cut(l.Address, "#")
-	_, query, separated := strings.Cut(before, "?")
+	base, fragment, hasFragment := strings.Cut(l.Address, "#")
+	_, query, separated := strings.Cut(base, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
@@ -37,7 +37,7 @@ func (l *Location) written() (string, error) {
 		separator = "&"
 	}
 	var b strings.Builder
-	b.WriteString(before)
+	b.WriteString(base)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		if values.Has(name) { // the error does not quote the name, which may be a secret in the wrong place
 			return "", invalid("no parameter must be given twice, in the address and beside it", "")

@@ -75,7 +75,7 @@ func (c *Config) checkForms() error {
 		if err := c.checkName(name); err != nil {
 			return err
 		}
-		if other, taken := variables[Variable(name)]; taken {
+		if other, exists := variables[Variable(name)]; exists {
 			return c.wrong(c.Locations[name].line,
 				"there must not be both "+other+" and "+name+", which are one name", "give one of them another name")
 		}
@@ -152,8 +152,8 @@ func featureOf(name string) (f storage.Features, known bool) {
 func (c *Config) of(name string, line int, err error, hint string) error {
 	e := &storage.Error{Code: storage.InvalidArgument}
 	if inner, isOurs := errors.AsType[*storage.Error](err); isOurs {
-		copied := *inner
-		e = &copied
+		clone := *inner
+		e = &clone
 		err = inner.Err
 		if err == nil {
 			err = errors.New(string(inner.Code))

@@ -77,17 +77,17 @@ func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer,
 	var configured []*driver.ConfiguredLayer
 	others := map[string]bool{}
 	for i, layer := range l.location.Layers {
-		made, err := driver.ConfigureLayer(layer.Name, c.settings(layer))
-		if err == nil && made.Other != "" && !IsName(made.Other) {
+		conf, err := driver.ConfigureLayer(layer.Name, c.settings(layer))
+		if err == nil && conf.Other != "" && !IsName(conf.Other) {
 			err = invalid("the second store must be the name of a location", "")
 		}
 		if err == nil && relations {
-			err = c.checkLayer(l, made, others)
+			err = c.checkLayer(l, conf, others)
 		}
 		if err != nil {
 			return nil, c.inLayer(l, i, err)
 		}
-		configured = append(configured, made)
+		configured = append(configured, conf)
 	}
 	if name := twice(l.location.Layers); name != "" {
 		return nil, c.of(l.name, 0, fmt.Errorf("layers must have %s only once", name), "remove one of them")
@@ -154,7 +154,7 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if err != nil {
 		return err
 	}
-	own := l.directory()
+	local := l.directory()
 	dir := other.directory()
 	if len(other.location.Layers) > 0 {
 		return invalid("the second store must be a location of a whole bucket without layers", "")
@@ -162,7 +162,7 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if hasPrefix(other.address) {
 		return invalid("the second store must be a location of a whole bucket without layers", "leave its prefix out")
 	}
-	if other.address == l.address || own != "" && dir != "" && overlaps(own, dir) {
+	if other.address == l.address || local != "" && dir != "" && overlaps(local, dir) {
 		return invalid("the two stores must not be the same bucket, nor one in the other", "")
 	}
 	if others[other.address] {
@@ -215,11 +215,11 @@ func (c *Config) openLayer(ctx context.Context, layer *driver.ConfiguredLayer, o
 			return err
 		}
 	}
-	made, closer, err := layer.Open(ctx, parts)
+	drv, closer, err := layer.Open(ctx, parts)
 	if err != nil {
 		return err
 	}
-	open.Layers = append(open.Layers, made)
+	open.Layers = append(open.Layers, drv)
 	if closer != nil {
 		open.closers = append(open.closers, closer)
 	}

@@ -143,8 +143,8 @@ func (c *Config) Names() []string { return slices.Sorted(maps.Keys(c.Locations))
 // name, Find returns a location with the same environment variable ([Variable]). For example, the
 // names a-b and A_B have the same variable. Find ignores addresses in the environment.
 func (c *Config) Find(name string) (l Location, known bool) {
-	found, known := c.own(name)
-	return found.location, known
+	f, known := c.own(name)
+	return f.location, known
 }
 
 // Address returns the address of a location. If the environment has an address for the location,

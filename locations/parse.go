@@ -122,17 +122,17 @@ func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) 
 	if mapping.Kind != yaml.MappingNode || mapping.Anchor != "" {
 		return c.wrong(mapping.Line, "there must be names and values, without anchors", "")
 	}
-	seen := map[string]bool{}
+	keys := map[string]bool{}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key := mapping.Content[i]
 		value := mapping.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" || key.Anchor != "" {
 			return c.wrong(key.Line, "a name must be text, without anchors", "")
 		}
-		if seen[key.Value] {
+		if keys[key.Value] {
 			return c.wrong(key.Line, "a name must not be there twice", "remove one of them")
 		}
-		seen[key.Value] = true
+		keys[key.Value] = true
 		if err := do(key, value); err != nil {
 			return err
 		}

@@ -39,8 +39,8 @@ type parsed struct{ node *yaml.Node }
 // nodeOf returns settings as a YAML node. Settings that do not come from Parse are first encoded as
 // YAML.
 func nodeOf(settings any) (*yaml.Node, error) {
-	if read, isOurs := settings.(parsed); isOurs {
-		return read.node, nil
+	if p, isOurs := settings.(parsed); isOurs {
+		return p.node, nil
 	}
 	node := &yaml.Node{}
 	if settings == nil {

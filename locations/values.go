@@ -18,17 +18,17 @@ func (c Config) String() string { return "locations " + strings.Join(c.Names(), 
 // String returns the address without its parameters, and the names of the layers. If a Location is
 // in an unexported field of another struct, package fmt does not call String for it, and shows all.
 func (l Location) String() string {
-	shown := l.Address
-	if i := strings.IndexAny(shown, "?#"); i >= 0 {
-		shown = shown[:i]
+	address := l.Address
+	if i := strings.IndexAny(address, "?#"); i >= 0 {
+		address = address[:i]
 	}
-	if !IsAddress(shown) || strings.Contains(l.Address, "@") { // the text may be a secret
-		shown = "…"
+	if !IsAddress(address) || strings.Contains(l.Address, "@") { // the text may be a secret
+		address = "…"
 	}
 	for _, layer := range l.Layers {
-		shown += " " + layer.String()
+		address += " " + layer.String()
 	}
-	return shown
+	return address
 }
 
 // String returns the name of the layer, without its settings.
