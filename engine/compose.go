@@ -75,16 +75,16 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // these attributes name.
 func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
-	failed := make([]*storage.Error, len(c.srcKeys))
+	errs := make([]*storage.Error, len(c.srcKeys))
 	parallel.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
-		c.sources[i], failed[i] = head(ctx, &c.op, &driver.GetRequest{
+		c.sources[i], errs[i] = head(ctx, &c.op, &driver.GetRequest{
 			Key:    c.srcKeys[i],
 			Length: -1,
 			Native: c.req.Source.Native,
 		})
 		return nil
 	})
-	for i, e := range failed {
+	for i, e := range errs {
 		if e != nil {
 			return keyError(&c.op, e, c.srcKeys[i])
 		}
@@ -161,11 +161,11 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 // headSources has seen.
 func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
 	d := &download{ctx: ctx}
-	seen := c.sources[i]
+	want := c.sources[i]
 	d.first.req = driver.GetRequest{
 		Key:       c.srcKeys[i],
 		Length:    -1,
-		Condition: storage.Condition{Revision: seen.Revision},
+		Condition: storage.Condition{Revision: want.Revision},
 		Native:    c.req.Source.Native,
 	}
 	d.op.engine = c.op.engine
@@ -173,7 +173,7 @@ func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error
 	d.op.key = c.srcKeys[i]
 	e := d.open()
 	switch {
-	case e == nil && !changed(seen, d.reader.Attrs()):
+	case e == nil && !changed(want, d.reader.Attrs()):
 		return d, nil
 	case e == nil:
 		_ = d.Close()

@@ -107,10 +107,10 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		onServer = c.op.engine.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
 	if onServer {
-		from := src.driver.Locate(c.source.op.key)
+		srcRef := src.driver.Locate(c.source.op.key)
 		dst := c.op.engine.driver.Locate(c.op.key)
-		if equal.Values(from.Account, dst.Account) {
-			a, e := c.serverCopy(ctx, from)
+		if equal.Values(srcRef.Account, dst.Account) {
+			a, e := c.serverCopy(ctx, srcRef)
 			return orStream(ctx, a, e, &c.req, c.streamCopy)
 		}
 	}
@@ -267,11 +267,11 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	body := sourcebody.One(src, c.tail())
 	ontoItself := c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 	if ontoItself && c.tail() == nil && source.Revision != "" {
-		read, e := c.op.engine.untagged(source.Revision)
+		untagged, e := c.op.engine.untagged(source.Revision)
 		if e != nil {
 			return nil, e
 		}
-		return replaceRead(ctx, &c.op, r, c.req.Source.Version, read, c.given.Transfer, body)
+		return replaceRead(ctx, &c.op, r, c.req.Source.Version, untagged, c.given.Transfer, body)
 	}
 	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
 }

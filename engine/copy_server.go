@@ -18,7 +18,7 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	}
 	d := c.source
 	set := c.given
-	to := c.op.engine
+	engine := c.op.engine
 	req := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
 	req.NativeAttrs = true
@@ -30,10 +30,10 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 		c.req.Condition.Revision = source.Revision
 	}
 	r := c.req
-	stored := *source // stored keeps the reserved metadata, which a layer may need
+	clone := *source // clone keeps the reserved metadata, which a layer may need
 	src.Version = r.Source.Version
 	src.Revision = source.Revision
-	src.Attrs = &stored
+	src.Attrs = &clone
 	src.Native = d.first.req.Native
 	r.Source = src
 	r.ReplaceTags = set.Tags != nil
@@ -48,17 +48,17 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	source.Metadata = d.op.engine.metadata.Decode(d.ctx, source.Metadata)
 	r.Properties = source.Properties
 	c.replaceProperties(&r.Properties)
-	to.dropProperties(&r.Properties)
-	if !to.has(storage.ContentProperties) {
+	engine.dropProperties(&r.Properties)
+	if !engine.has(storage.ContentProperties) {
 		r.ContentType = contentType("", c.op.key, nil)
 	}
 	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&src) {
-		in.writeID = to.newWriteID(name)
+		in.writeID = engine.newWriteID(name)
 	}
 	in.properties = r.Properties
 	in.controls = r.Controls
-	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
-	r.Replace = set.Set != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
+	r.Metadata = engine.metadata.Encode(r.Metadata, in.writeID)
+	r.Replace = set.Set != 0 || marked || in.writeID != "" || !engine.has(storage.Metadata|storage.ContentProperties)
 	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &r, in)
 	}
@@ -66,7 +66,7 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	if c.replacesSource(&src) {
 		replaced = source.Revision
 	}
-	call := func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }
+	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Copy(ctx, &r) }
 	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, in)
 }
 

@@ -167,11 +167,11 @@ func (f *fetch) run() {
 
 // start reads a section in a goroutine.
 func (f *fetch) start(s *section) {
-	before := f.last
+	prev := f.last
 	f.last = s.fetched.done
 	f.group.Go(func() {
 		defer close(s.fetched.done)
-		f.group.Do(func() { f.sink.end(s, f.fill(s, before)) }, func() { f.sink.end(s, errPanicked()) })
+		f.group.Do(func() { f.sink.end(s, f.fill(s, prev)) }, func() { f.sink.end(s, errPanicked()) })
 	}, nil)
 }
 

@@ -35,8 +35,8 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	}
 	if d.fetch == nil && d.remaining > 0 && d.failure() == nil {
 		body, _ := d.first.opened()
-		if from, ok := body.(io.WriterTo); ok {
-			return d.bodyTo(w, from)
+		if src, ok := body.(io.WriterTo); ok {
+			return d.bodyTo(w, src)
 		}
 	}
 	if file := d.fileTarget(w); file != nil {
@@ -49,18 +49,18 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 // checksum to verify or progress to report, because counting and hashing prevent the kernel's
 // sendfile.
 func (d *download) bodyTo(w io.Writer, src io.WriterTo) (n int64, err error) {
-	to := &destWriter{Writer: w, d: d, accounts: d.hashing || d.progress != nil}
-	before := d.remaining
-	n, err = src.WriteTo(to.withReaderFrom())
-	if !to.accounts && n <= d.remaining {
+	dst := &destWriter{Writer: w, d: d, accounts: d.hashing || d.progress != nil}
+	remaining := d.remaining
+	n, err = src.WriteTo(dst.withReaderFrom())
+	if !dst.accounts && n <= d.remaining {
 		d.remaining -= n
 		d.count(n)
 	}
-	d.first.advance(before - d.remaining)
+	d.first.advance(remaining - d.remaining)
 	switch {
-	case to.failed != nil:
+	case dst.failed != nil:
 		d.first.drop() // it is unknown how far the body was read, so the rest is requested again
-		return n, to.failed
+		return n, dst.failed
 	case err == nil && d.remaining == 0:
 		if err = d.finish(); err == io.EOF {
 			err = nil
@@ -221,7 +221,7 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
-	to := &fileSink{f: f, file: file, start: d.first.req.Offset}
+	sink := &fileSink{f: f, file: file, start: d.first.req.Offset}
 	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
 	// count chunks, so the number of sections depends only on WithConcurrency.
 	if n := min(int64(d.concurrency), maxConcurrency); n > 0 {
@@ -229,20 +229,20 @@ func (d *download) fetchTo(file io.WriterAt) error {
 		f.size = min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
 	d.mu.Lock()
-	ended := d.ended
-	f.sink = to
+	isEnd := d.ended
+	f.sink = sink
 	f.maxSize = 2 * maxSectionBytes
 	d.mu.Unlock()
-	if ended {
+	if isEnd {
 		return d.located(errClosed)
 	}
 	if f.limit.Acquire(f.ctx) == nil {
-		_ = to.add(&d.first)
+		_ = sink.add(&d.first)
 		f.start(&d.first)
 		f.run()
 	}
 	f.group.Wait()
-	return to.result()
+	return sink.result()
 }
 
 // A fileSink writes sections to their places in a file.

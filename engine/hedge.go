@@ -79,9 +79,9 @@ func (l *latencies) add(took time.Duration) {
 	l.count++
 	if l.count%hedgeSample == 0 {
 		all := l.recent
-		known := all[:min(l.count, hedgeRecent)]
-		slices.Sort(known)
-		l.slow.Store(int64(max(1, known[len(known)*hedgePercentile/100])))
+		recent := all[:min(l.count, hedgeRecent)]
+		slices.Sort(recent)
+		l.slow.Store(int64(max(1, recent[len(recent)*hedgePercentile/100])))
 	}
 }
 

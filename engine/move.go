@@ -104,9 +104,9 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // have moved the object, the outcome is unknown. Neither a missing source nor an object at the
 // destination then proves that the move failed.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
-	refused := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
+	refusal := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
 	switch {
-	case refused && (e.Unknown || state(e).Repeated):
+	case refusal && (e.Unknown || state(e).Repeated):
 		e.Code = storage.OutcomeUnknown
 		e.Unknown = true
 		e.Hint = "a response was lost: the object is at its old key or at the new one"

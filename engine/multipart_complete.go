@@ -80,13 +80,13 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 		}
 		return listed, nil
 	}
-	stored := make(map[int]driver.Part, len(listed))
+	byNumber := make(map[int]driver.Part, len(listed))
 	for _, part := range listed {
-		stored[part.Number] = part
+		byNumber[part.Number] = part
 	}
 	chosen := make([]driver.Part, len(c.options.Parts))
 	for i, want := range c.options.Parts {
-		part, ok := stored[want.Number]
+		part, ok := byNumber[want.Number]
 		argument := fmt.Sprintf("part %d", want.Number)
 		if !ok {
 			return nil, invalid(argument, "must not be missing: the store has none")

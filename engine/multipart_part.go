@@ -132,9 +132,9 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	}
 	content := newBuffer(w.op)
 	defer content.Free() // deferred, because the body may panic
-	if ended, e := p.fill(ctx, content); e != nil {
+	if atEnd, e := p.fill(ctx, content); e != nil {
 		return driver.Part{}, e
-	} else if !ended {
+	} else if !atEnd {
 		return p.stream(ctx, content)
 	}
 	limit := w.op.engine.bufferLimit
@@ -235,7 +235,7 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 // orGone returns e, the error of a request for the upload. If the upload no longer exists, it
 // returns an error that says so.
 func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
-	gone := e.Code == storage.ObjectNotFound
+	isGone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
 		_, failure := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
 			return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
@@ -245,9 +245,9 @@ func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.E
 				Native: u.put.Native,
 			})
 		})
-		gone = failure != nil && failure.Code == storage.ObjectNotFound
+		isGone = failure != nil && failure.Code == storage.ObjectNotFound
 	}
-	if gone {
+	if isGone {
 		return errUploadGone(e)
 	}
 	return e

@@ -181,9 +181,9 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i := range parts {
-		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag &&
-			sent.Size == parts[i].Size {
-			parts[i].CRC32C = sent.CRC32C
+		if part, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && part.Tag == parts[i].Tag &&
+			part.Size == parts[i].Size {
+			parts[i].CRC32C = part.CRC32C
 		}
 	}
 	return parts, nil

@@ -86,8 +86,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	if e.Unknown && e.Code == storage.PreconditionFailed && cond == (storage.Condition{}) {
 		e.Code = storage.Unavailable // the request has no condition, so a gateway sent the 412, not the store
 	}
-	refused := state(e).Repeated && (!e.Retryable || mustRestart(e))
-	if !e.Unknown && !refused || want.writeID == "" {
+	refusal := state(e).Repeated && (!e.Retryable || mustRestart(e))
+	if !e.Unknown && !refusal || want.writeID == "" {
 		return nil, unresolved(e)
 	}
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
@@ -96,7 +96,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
 		return attrs, nil
 	}
-	if refused && ownEffect(e) && failure != nil && failure.Code != storage.ObjectNotFound {
+	if refusal && ownEffect(e) && failure != nil && failure.Code != storage.ObjectNotFound {
 		e.Unknown = true // the earlier attempt may be what this attempt conflicts with
 	}
 	// If the object is not there or has no such id, nothing shows that our write took effect. The

@@ -46,13 +46,13 @@ func Register(scheme string, o driver.Opener) {
 // public=true, fail with InvalidArgument.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
 	const op = "OpenServiceDriver"
-	opened, err := storage.OpenService(ctx, address)
+	svc, err := storage.OpenService(ctx, address)
 	if err != nil {
 		e := ownError(err)
 		e.Op = op
 		return nil, e
 	}
-	s, isOurs := opened.(*service)
+	s, isOurs := svc.(*service)
 	switch {
 	case !isOurs:
 		err = unsupported("the scheme of the address is not registered by engine.Register", "")
@@ -61,7 +61,7 @@ func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDrive
 	default:
 		return s.driver, nil
 	}
-	_ = opened.Close() // the service has opened no bucket
+	_ = svc.Close() // the service has opened no bucket
 	e := ownError(err)
 	e.Op = op
 	return nil, e

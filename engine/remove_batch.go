@@ -153,9 +153,9 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	for i := range all {
 		if e := all[i].failed; e != nil {
 			last = e
-			named := keyError(o, e, all[i].request.Key)
-			named.Version = all[i].request.Version
-			errs[i] = named
+			clone := keyError(o, e, all[i].request.Key)
+			clone.Version = all[i].request.Version
+			errs[i] = clone
 		}
 	}
 	_ = o.end(last)
@@ -205,12 +205,12 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 			return nil
 		}
 		errs := sendBatch(ctx, o, pending)
-		again, why := sortBatch(ctx, errs, pending)
+		retries, why := sortBatch(ctx, errs, pending)
 		if allUnsupported(errs) {
 			return pending
 		}
 		o.endAttempt(why)
-		if len(again) == 0 || ctx.Err() != nil {
+		if len(retries) == 0 || ctx.Err() != nil {
 			return nil
 		}
 		delay, another := o.engine.retry.allow(&tried, why)
@@ -218,10 +218,10 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 			return nil
 		}
 		if ctxtime.Sleep(ctx, delay) != nil {
-			waitErrors(ctx, o, again)
+			waitErrors(ctx, o, retries)
 			return nil
 		}
-		pending = again
+		pending = retries
 	}
 }
 

@@ -65,11 +65,11 @@ type partPlan struct {
 // plan returns the plan by which the body is divided into parts.
 func (w *write) plan() partPlan {
 	c := w.op.engine
-	given := w.transfer.PartSize
+	partSize := w.transfer.PartSize
 	inPlace := w.src.readerAt != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
-	case given > 0 || c.has(driver.EqualParts) || inPlace:
+	case partSize > 0 || c.has(driver.EqualParts) || inPlace:
 	case c.has(driver.SequentialParts) && c.partSize > 0:
 	case c.has(driver.SequentialParts):
 		p.doubleAfter = sequentialStep
@@ -79,7 +79,7 @@ func (w *write) plan() partPlan {
 		p.doublings = 20
 	}
 	p.concurrency = w.maxConcurrency()
-	if w.transfer.Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
+	if w.transfer.Concurrency == 0 && !inPlace && partSize == 0 && p.concurrency > 1 {
 		p.memory = streamBuffers
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
@@ -132,8 +132,8 @@ func (w *write) firstPart() int64 {
 	if w.journal.Begun() {
 		return w.journal.Header().PartSize
 	}
-	if given := w.transfer.PartSize; given > 0 {
-		return given
+	if partSize := w.transfer.PartSize; partSize > 0 {
+		return partSize
 	}
 	c := w.op.engine
 	body := w.src.size

@@ -22,10 +22,10 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	number := 1
 	for off := int64(0); off < src.size; off += size {
 		section := src.section(off, min(size, src.size-off))
-		ends := off+size >= src.size
-		if ends && m.sequential() {
+		last := off+size >= src.size
+		if last && m.sequential() {
 			m.final = &finalPart{number: number, section: section, done: func() {}}
-		} else if !m.sendPart(running, number, ends, section, storage.CRC32C{}, func() {}) {
+		} else if !m.sendPart(running, number, last, section, storage.CRC32C{}, func() {}) {
 			break
 		}
 		number++

@@ -180,12 +180,12 @@ func (j *Journal) read() error {
 // isLater reports whether the beginning of a journal has the number of a later form. The rest of such
 // a journal may be of any kind, so it need not be a line of JSON.
 func isLater(head []byte) bool {
-	after, _ := strings.CutPrefix(string(head), magic)
-	end := strings.IndexFunc(after, func(r rune) bool { return r < '0' || r > '9' })
+	rest, _ := strings.CutPrefix(string(head), magic)
+	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
 	if end < 0 { // the number is not complete, because the process was killed, or because it is very large
-		end = len(after)
+		end = len(rest)
 	}
-	number, err := strconv.Atoi(after[:end])
+	number, err := strconv.Atoi(rest[:end])
 	return err == nil && number > format
 }
 
@@ -307,14 +307,14 @@ func (j *Journal) Forget() error {
 	if !filelock.RemovesOpenFiles() {
 		j.Close()
 	}
-	removed := os.Remove(j.path)
+	removeErr := os.Remove(j.path)
 	// Sync the directory, so that the file does not return after a power failure. If the file
 	// returned, a later upload would wrongly take the existing object for its own.
-	if removed == nil {
-		removed = durable.SyncDir(filepath.Dir(j.path))
+	if removeErr == nil {
+		removeErr = durable.SyncDir(filepath.Dir(j.path))
 	}
-	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-		err = errors.Join(err, removed)
+	if removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
+		err = errors.Join(err, removeErr)
 	}
 	j.Close()
 	return err

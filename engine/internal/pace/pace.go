@@ -110,8 +110,8 @@ func (p *Pace) Wait(ctx context.Context) error {
 // Succeeded counts a request that has succeeded.
 func (p *Pace) Succeeded() {
 	if p.counts {
-		if done := p.done.Add(1); done%sample == 0 {
-			p.setMark(done)
+		if n := p.done.Add(1); n%sample == 0 {
+			p.setMark(n)
 		}
 	}
 	p.Answered()
