@@ -43,14 +43,14 @@ func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, 
 		} else if !ok {
 			refusal = errForeign
 		}
-		refused := driver.Intercept(
+		denying := driver.Intercept(
 			d,
 			func(context.Context, string, func(context.Context) error) error { return refusal },
 		)
 		if refusal != error(errDenied) {
-			return refused
+			return denying
 		}
-		return &objectDriver{Driver: refused, next: d, ask: ask, origin: origin}
+		return &objectDriver{Driver: denying, next: d, ask: ask, origin: origin}
 	}
 }
 
@@ -108,7 +108,7 @@ func (d *objectDriver) Native() any { return nil }
 
 // rights returns what the credentials for a key permit, or an error.
 func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
-	given, err := d.ask(ctx, key)
+	vended, err := d.ask(ctx, key)
 	if err != nil && ctx.Err() != nil {
 		return storage.Rights{}, ctx.Err()
 	}
@@ -118,7 +118,7 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 		}
 		return storage.Rights{}, &storage.Error{Code: storage.Unauthenticated, Err: err}
 	}
-	if given == nil {
+	if vended == nil {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  errors.New("there are no credentials for the key"),
@@ -128,7 +128,7 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 	if err != nil {
 		return storage.Rights{}, err
 	}
-	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, given.Token, d.origin.Now())
+	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, vended.Token, d.origin.Now())
 	switch {
 	case status == signedurl.Expired:
 		return storage.Rights{}, &storage.Error{
