@@ -177,8 +177,8 @@ func (b *bucket) publicURL() string {
 		region := b.account.region
 		if b.account.endpoint != nil {
 			// The URL needs the region in the host. Signatures may need another region.
-			if own, ok := b.account.profile.regionOf(b.account.endpoint.Hostname()); ok {
-				region = own
+			if r, ok := b.account.profile.regionOf(b.account.endpoint.Hostname()); ok {
+				region = r
 			}
 		}
 		return strings.NewReplacer("{bucket}", b.name, "{region}", region).Replace(pattern)
@@ -204,9 +204,9 @@ func (d *objectDriver) Profile() Profile { return d.account.profile }
 
 // WithProfile returns a driver with another profile and the same connections.
 func (d *objectDriver) WithProfile(p Profile) driver.Driver {
-	changed := *d.account
-	changed.profile = p
-	return newDriver(&changed, d.bucket.name)
+	clone := *d.account
+	clone.profile = p
+	return newDriver(&clone, d.bucket.name)
 }
 
 // AnswersAs returns the name of the profile that fits the server according to its responses so far.

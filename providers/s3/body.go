@@ -24,8 +24,8 @@ import (
 // docs/maintainers/decisions/s3-bodies-without-a-profile.md.
 func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	p := &a.profile
-	plain := e == nil || e.url.Scheme != "https"
-	return p.Checksum == ChecksumNone && (p.ContentMD5 || plain)
+	insecure := e == nil || e.url.Scheme != "https"
+	return p.Checksum == ChecksumNone && (p.ContentMD5 || insecure)
 }
 
 // hashesNothing reports whether bodies are sent without any checksum in a header.

@@ -105,9 +105,9 @@ func (b *managed) setVersioning(ctx context.Context, enabled bool) error {
 // readSetting asks for a setting of a bucket. If the server returns one of the given error codes, or does
 // not support the request, the bucket does not have the setting. The output is then empty.
 func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], input *In, codes ...string) (*Out, error) {
-	out, err := send(ctx, input)
+	output, err := send(ctx, input)
 	if err == nil {
-		return out, nil
+		return output, nil
 	}
 	if isCode(err, codes...) || storage.CodeOf(translate(err)) == storage.Unsupported {
 		return new(Out), nil

@@ -55,9 +55,9 @@ func isSkewed(response *http.Response) bool {
 	if response.Request == nil {
 		return false
 	}
-	signed, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
+	date, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
 	t, ok := serverTime(response)
-	return err == nil && ok && t.Sub(signed).Abs() >= maxSkew
+	return err == nil && ok && t.Sub(date).Abs() >= maxSkew
 }
 
 // isOfSession reports whether the request of a response was signed with temporary credentials.

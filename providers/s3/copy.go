@@ -181,8 +181,8 @@ func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 		if source.Attrs == nil {
 			return
 		}
-		if own, is := source.Attrs.Native.(*awss3.HeadObjectOutput); is && own.ExpiresString != nil {
-			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("Expires", *own.ExpiresString))
+		if head, is := source.Attrs.Native.(*awss3.HeadObjectOutput); is && head.ExpiresString != nil {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("Expires", *head.ExpiresString))
 		}
 	}
 }

@@ -62,8 +62,8 @@ func withNamed(ctx context.Context, c Config) (Config, error) {
 		return c, nil
 	}
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, sharedFiles)
-	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok ||
-		missing.Profile != c.Credentials {
+	if missingErr, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok ||
+		missingErr.Profile != c.Credentials {
 		return c, nil // fromChain reports the error in the files
 	}
 	name := named.Credentials(c.Credentials)
@@ -129,8 +129,8 @@ func replaceEarly(o *aws.CredentialsCacheOptions) {
 // for S3. It keeps the user's HTTP client as it is. The SDK would add timeouts to a
 // BuildableClient, and hide whether the user had set any.
 func fromConfig(c aws.Config) awss3.Options {
-	given := c.HTTPClient
-	if _, standard := isDefaultExceptTLS(given); standard {
+	client := c.HTTPClient
+	if _, standard := isDefaultExceptTLS(client); standard {
 		c.HTTPClient = nil
 	}
 	var made *awshttp.BuildableClient
@@ -140,7 +140,7 @@ func fromConfig(c aws.Config) awss3.Options {
 	o := awss3.NewFromConfig(c).Options()
 	if final, _ := o.HTTPClient.(*awshttp.BuildableClient); final != nil &&
 		final == made { // no service option has replaced the client that the SDK made
-		o.HTTPClient = given
+		o.HTTPClient = client
 	}
 	return o
 }

@@ -104,16 +104,16 @@ type batchObject struct{ key, version string }
 // If no request has the key, slotsFor returns nil.
 func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	name := batchObject{aws.ToString(key), aws.ToString(version)}
-	if at := slots[name]; at != nil {
-		return at
+	if s := slots[name]; s != nil {
+		return s
 	}
-	if at := slots[batchObject{name.key, ""}]; at != nil && name.version == "null" {
-		return at
+	if s := slots[batchObject{name.key, ""}]; s != nil && name.version == "null" {
+		return s
 	}
 	var all []int
-	for other, at := range slots {
+	for other, s := range slots {
 		if other.key == name.key {
-			all = append(all, at...)
+			all = append(all, s...)
 		}
 	}
 	return all
@@ -142,23 +142,23 @@ func (rm *remover) sendBatch(
 	for i := range output.Errors {
 		failure := &output.Errors[i]
 		e := objectError(failure)
-		failed := slotsFor(failure.Key, failure.VersionId, slots)
-		if e != nil && len(failed) == 0 {
+		failedSlots := slotsFor(failure.Key, failure.VersionId, slots)
+		if e != nil && len(failedSlots) == 0 {
 			return &storage.Error{
 				Code: storage.Unsupported,
 				Err:  e.Err,
 				Hint: "the server reported failures of objects that the batch did not contain",
 			}
 		}
-		for _, slot := range failed {
+		for _, slot := range failedSlots {
 			told[slot] = true
 			if e != nil {
 				errs[slot] = e
 			}
 		}
 	}
-	for _, at := range slots {
-		for _, slot := range at {
+	for _, indexes := range slots {
+		for _, slot := range indexes {
 			if !told[slot] {
 				errs[slot] = rm.objects.Delete(ctx, &r[slot])
 			}

@@ -34,8 +34,8 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 			return e, err
 		}
 	}
-	own := s.EndpointResolverV2 // a resolver other than the SDK's may send requests anywhere
-	e.resolved = own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
+	resolver := s.EndpointResolverV2 // a resolver other than the SDK's may send requests anywhere
+	e.resolved = resolver != nil && reflect.TypeOf(resolver) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 	name = cmp.Or(name, aws.ToString(s.BaseEndpoint))
 	if name != "" {
 		e.url, err = parseEndpoint(name)
@@ -54,17 +54,17 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 	if resolver == nil {
 		return "", e, nil
 	}
-	found, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
+	ep, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
 	if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
 		return "", e, nil
 	}
 	if err != nil {
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 	}
-	if found.URL == "" || found.SigningName != "" && found.SigningName != signature.Service {
+	if ep.URL == "" || ep.SigningName != "" && ep.SigningName != signature.Service {
 		return "", e, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
-	return found.URL, endpoint{region: found.SigningRegion, pathStyle: found.HostnameImmutable}, nil
+	return ep.URL, endpoint{region: ep.SigningRegion, pathStyle: ep.HostnameImmutable}, nil
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {

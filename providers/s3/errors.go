@@ -126,9 +126,9 @@ func otherRegion(err error) string {
 		return ""
 	}
 	region := response.Response.Header.Get("X-Amz-Bucket-Region")
-	if found := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" &&
-		found != nil {
-		region = found[1] // from the text of AuthorizationHeaderMalformed
+	if match := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" &&
+		match != nil {
+		region = match[1] // from the text of AuthorizationHeaderMalformed
 	}
 	if region == signedRegion(response.Response.Response) {
 		return ""
@@ -186,8 +186,8 @@ func withoutResponse(err error) *storage.Error {
 
 // isCode reports whether the provider's own code is one of codes.
 func isCode(err error, codes ...string) bool {
-	own, _ := codeAndMessage(err)
-	return slices.Contains(codes, own)
+	got, _ := codeAndMessage(err)
+	return slices.Contains(codes, got)
 }
 
 // statusOf returns the status of the response that err contains, or 0.
@@ -227,17 +227,17 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	if seen := b.seen.Load(); seen != nil && b.account.clock.now().Sub(*seen) < bucketRemembered {
+	if t := b.seen.Load(); t != nil && b.account.clock.now().Sub(*t) < bucketRemembered {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
 	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
-	missing := sdkerror.NotFound(e, reads(err), b.missingHint())
-	if missing.Code == storage.ObjectNotFound {
+	notFoundErr := sdkerror.NotFound(e, reads(err), b.missingHint())
+	if notFoundErr.Code == storage.ObjectNotFound {
 		now := b.account.clock.now()
 		b.seen.Store(&now)
 	}
-	return missing
+	return notFoundErr
 }
 
 const bucketRemembered = time.Minute

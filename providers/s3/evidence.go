@@ -111,8 +111,8 @@ var evidenceOf = map[string]expected{
 // last parameter is true if the server is known to send a header of the S3 protocol with every
 // response.
 func checkEvidence(operation string, response *http.Response, always bool) error {
-	want, asked := evidenceOf[operation]
-	if asked && response.StatusCode/100 == 2 && !want.isIn(response, always) {
+	want, ok := evidenceOf[operation]
+	if ok && response.StatusCode/100 == 2 && !want.isIn(response, always) {
 		return noEvidence()
 	}
 	return nil

@@ -47,9 +47,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if !r.NativeAttrs {
 		return attrs, output.Body, nil
 	}
-	own := *output
-	own.Body = nil
-	attrs.Native = &own
+	clone := *output
+	clone.Body = nil
+	attrs.Native = &clone
 	return attrs, output.Body, nil
 }
 
@@ -172,7 +172,7 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (*awss3.GetObjectOutput, any, error) {
-	if refused := d.noChecksums.Load(); refused != nil && d.account.clock.now().Sub(*refused) < checksumsRemembered {
+	if since := d.noChecksums.Load(); since != nil && d.account.clock.now().Sub(*since) < checksumsRemembered {
 		input.ChecksumMode = ""
 	}
 	output, native, err := d.headObject(ctx, input, r)
@@ -200,11 +200,11 @@ func (d *objectDriver) headObject(
 		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, input)
 		return out, nil, err
 	}
-	own, err := d.account.client.HeadObject(ctx, input)
+	output, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
 		return nil, nil, err
 	}
-	return rawclient.HeadOutput(own), own, nil
+	return rawclient.HeadOutput(output), output, nil
 }
 
 // readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,

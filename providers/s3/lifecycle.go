@@ -30,7 +30,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	if aborts+tags == 0 || b.account.amazon() {
 		return b.putLifecycle(ctx, configured)
 	}
-	before, err := b.lifecycleRules(ctx)
+	old, err := b.lifecycleRules(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,13 +44,13 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		}
 		return err
 	}
-	after, err := b.lifecycleRules(ctx)
+	current, err := b.lifecycleRules(ctx)
 	if err != nil {
 		e := *asError(err)
 		e.Unknown = true // the new rules are active, but maybe not all of them
 		return &e
 	}
-	keptAborts, keptTags := droppable(after)
+	keptAborts, keptTags := droppable(current)
 	hint := ""
 	switch {
 	case keptTags < tags:
@@ -60,7 +60,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	default:
 		return nil
 	}
-	if err := b.putLifecycle(ctx, before); err != nil {
+	if err := b.putLifecycle(ctx, old); err != nil {
 		return err
 	}
 	return &storage.Error{Code: storage.Unsupported, Hint: hint}
@@ -171,8 +171,8 @@ func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, er
 // readLifecycleRule returns the rules that together have the effect of one S3 rule. An S3 rule may
 // have several transitions, but a LifecycleRule has only one.
 func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
-	prefix, tags, only := readLifecycleFilter(r)
-	if r.Status != types.ExpirationStatusEnabled || !only {
+	prefix, tags, ok := readLifecycleFilter(r)
+	if r.Status != types.ExpirationStatusEnabled || !ok {
 		return nil
 	}
 	rule := storage.LifecycleRule{ID: aws.ToString(r.ID), Prefix: prefix, Tags: tags}

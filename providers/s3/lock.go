@@ -51,7 +51,7 @@ func retentionOf(output *awss3.GetObjectOutput) storage.Retention {
 // signLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
 // checksum.
 func signLock(h http.Header, r *driver.SignRequest) error {
-	mode, until, hold := lockOf(&r.Controls)
+	mode, retainUntil, hold := lockOf(&r.Controls)
 	if mode == "" && hold == "" {
 		return nil
 	}
@@ -61,7 +61,7 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 			Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too",
 		}
 	}
-	rawclient.SetLock(h.Set, mode, until, hold)
+	rawclient.SetLock(h.Set, mode, retainUntil, hold)
 	return nil
 }
 
@@ -120,23 +120,23 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 // unlike a HEAD, need no customer's key.
 func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
-	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{
+	hold, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{
 		Bucket:    &rm.bucket.name,
 		Key:       &r.Key,
 		VersionId: &r.Version,
 	})
-	if err == nil && held.LegalHold != nil {
-		attrs.LegalHold = held.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
+	if err == nil && hold.LegalHold != nil {
+		attrs.LegalHold = hold.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	}
-	kept, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{
+	retention, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{
 		Bucket:    &rm.bucket.name,
 		Key:       &r.Key,
 		VersionId: &r.Version,
 	})
-	if err == nil && kept.Retention != nil {
+	if err == nil && retention.Retention != nil {
 		attrs.Retention = storage.Retention{
-			Mode:  retentionMode(string(kept.Retention.Mode)),
-			Until: modified(kept.Retention.RetainUntilDate),
+			Mode:  retentionMode(string(retention.Retention.Mode)),
+			Until: modified(retention.Retention.RetainUntilDate),
 		}
 	}
 	return attrs

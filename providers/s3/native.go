@@ -119,8 +119,8 @@ func (o *requestOption[I]) check(*bucket) error {
 }
 
 func (o *requestOption[I]) apply(input any) error {
-	if in, ok := input.(*I); ok {
-		o.change(in)
+	if typed, ok := input.(*I); ok {
+		o.change(typed)
 	}
 	return nil
 }
@@ -380,17 +380,17 @@ func signedValues(native []any) (values []signedValue, others []any) {
 // add adds the values to the request for which a URL is signed.
 func (p *presigning) add(values []signedValue) error {
 	for _, v := range values {
-		taken := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
+		conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
 		if v.option == "WithSignedHeader" {
 			if p.request.Header.Get(v.name) != "" {
-				return taken
+				return conflict
 			}
 			p.request.Header.Set(v.name, v.value)
 			continue
 		}
 		query := strings.FieldsFunc(p.request.Query, func(c rune) bool { return c == '&' })
 		if slices.ContainsFunc(query, func(one string) bool { return strings.HasPrefix(one, v.name+"=") }) {
-			return taken
+			return conflict
 		}
 		p.request.Query = strings.Join(append(query, v.name+"="+urlpath.EscapeAll(v.value)), "&")
 	}

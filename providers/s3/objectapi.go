@@ -69,8 +69,8 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 			a.clock.see(response)
 		},
 		Check: func(response *http.Response) error {
-			read := response.Request.Method != http.MethodPut
-			if want := (expected{tag: true}); read && want.isIn(response, false) || !read && hasEvidence(response) {
+			isRead := response.Request.Method != http.MethodPut
+			if want := (expected{tag: true}); isRead && want.isIn(response, false) || !isRead && hasEvidence(response) {
 				return nil
 			}
 			return noEvidence()

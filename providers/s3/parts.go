@@ -121,9 +121,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	checked := !r.Put.UncheckedParts
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
 		input.ChecksumType = types.ChecksumTypeFullObject
-		whole := r.Put.CRC32C
-		whole.Known = whole.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
-		input.ChecksumCRC32C = d.account.crcHeader(whole)
+		sum := r.Put.CRC32C
+		sum.Known = sum.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
+		input.ChecksumCRC32C = d.account.crcHeader(sum)
 		input.MpuObjectSize = &r.Put.Size
 	}
 	for _, part := range r.Parts {
@@ -146,12 +146,12 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 	}
 	input := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key}
 	_ = d.account.customize(input, r.Native) // an error is about an option that HeadObject does not need
-	found, err := d.account.client.HeadObject(ctx, input)
+	head, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
 		return c.Revision != "" && statusOf(err) == http.StatusNotFound &&
 			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 	}
-	return quoteETag(found.ETag) != c.Revision
+	return quoteETag(head.ETag) != c.Revision
 }
 
 func (m *multipart) complete(
@@ -193,13 +193,13 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		if err != nil {
 			return uploadError(err)
 		}
-		left, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
+		listed, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
 			Bucket:   &d.bucket.name,
 			Key:      &key,
 			UploadId: &upload,
 			MaxParts: aws.Int32(1),
 		})
-		if err != nil || len(left.Parts) == 0 {
+		if err != nil || len(listed.Parts) == 0 {
 			return nil // the abort succeeded; an error only means that the parts could not be listed
 		}
 	}

@@ -58,11 +58,11 @@ func (p *bucketPolicy) String() string {
 	if len(p.statements) == 0 {
 		return ""
 	}
-	whole := map[string]any{"Statement": p.statements}
+	doc := map[string]any{"Statement": p.statements}
 	for name, value := range p.rest {
-		whole[name] = value
+		doc[name] = value
 	}
-	document, err := json.Marshal(whole)
+	document, err := json.Marshal(doc)
 	if err != nil {
 		return "" // unreachable: parsed raw messages are valid
 	}
@@ -93,13 +93,13 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 // removeAnonymousRead removes each statement that allows everyone to read objects or
 // versions, with or without a condition. It reports whether there was one.
 func (p *bucketPolicy) removeAnonymousRead() bool {
-	before := len(p.statements)
+	n := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
 		return ok && s.Effect == "Allow" && s.matchesEveryone() &&
 			(s.matchesAction(readObject) || s.matchesAction(readVersion))
 	})
-	return len(p.statements) != before
+	return len(p.statements) != n
 }
 
 // allowsPublicRead reports whether everyone can read every object.

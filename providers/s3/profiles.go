@@ -457,8 +457,8 @@ func profileAt(profile *Profile, host string) (p Profile, region string, ordered
 	ordered = ok && p.OrderedListing && !p.unsorted
 	switch {
 	case profile != nil:
-		if own, matched := profile.regionOf(host); matched {
-			region = own
+		if r, matched := profile.regionOf(host); matched {
+			region = r
 		}
 		p = *profile
 	case host == "":

@@ -172,14 +172,14 @@ func (b *managed) setAccessBlock(
 			RestrictPublicBuckets: aws.Bool(true),
 		})
 	}
-	before, err := b.accessBlock(ctx)
-	if err != nil || !aws.ToBool(before.BlockPublicPolicy) && !aws.ToBool(before.RestrictPublicBuckets) {
+	old, err := b.accessBlock(ctx)
+	if err != nil || !aws.ToBool(old.BlockPublicPolicy) && !aws.ToBool(old.RestrictPublicBuckets) {
 		return nil, err
 	}
-	after := *before
-	after.BlockPublicPolicy = aws.Bool(false)
-	after.RestrictPublicBuckets = aws.Bool(false)
-	return before, b.putAccessBlock(ctx, &after)
+	config := *old
+	config.BlockPublicPolicy = aws.Bool(false)
+	config.RestrictPublicBuckets = aws.Bool(false)
+	return old, b.putAccessBlock(ctx, &config)
 }
 
 func (b *managed) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {

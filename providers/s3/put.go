@@ -65,9 +65,9 @@ func writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	missing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
+	isMissing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
 		!isKMSError(e.Err)
-	if missing || e.Code == storage.NotModified {
+	if isMissing || e.Code == storage.NotModified {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
 	}

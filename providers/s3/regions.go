@@ -16,14 +16,14 @@ func (a *account) inRegion(region string) *account {
 	if !a.spansRegions() || region == a.region {
 		return a
 	}
-	changed := *a
-	changed.region = region
-	changed.keys = &signature.Keys{}
-	changed.givenClient = nil
-	changed.client = cloneClient(a.client, func(o *awss3.Options) {
+	clone := *a
+	clone.region = region
+	clone.keys = &signature.Keys{}
+	clone.givenClient = nil
+	clone.client = cloneClient(a.client, func(o *awss3.Options) {
 		o.Region = region
 	})
-	return &changed
+	return &clone
 }
 
 // cloneClient returns a copy of a client with changed options. The copy has its own cache of

@@ -52,20 +52,20 @@ func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 
 // Retrieve returns the credentials for the next request.
 func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	before := r.last.Load()
-	isRefused := before != nil && before.refused.Load() // read only once: another request may be refused meanwhile
+	prev := r.last.Load()
+	isRefused := prev != nil && prev.refused.Load() // read only once: another request may be refused meanwhile
 	if isRefused {
-		r.drop(ctx, before)
+		r.drop(ctx, prev)
 	}
 	c, err := (*r.provider.Load()).Retrieve(ctx)
-	if err != nil || before != nil && !isRefused && before.isSame(&c) {
+	if err != nil || prev != nil && !isRefused && prev.isSame(&c) {
 		return c, err
 	}
 	next := &usedCredentials{value: c}
-	if before != nil && before.value.AccessKeyID == c.AccessKeyID && before.value.SessionToken == c.SessionToken {
-		next.replaced = &usedCredentials{value: before.value}
+	if prev != nil && prev.value.AccessKeyID == c.AccessKeyID && prev.value.SessionToken == c.SessionToken {
+		next.replaced = &usedCredentials{value: prev.value}
 	}
-	r.last.CompareAndSwap(before, next)
+	r.last.CompareAndSwap(prev, next)
 	return c, nil
 }
 
@@ -234,7 +234,7 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 	now := a.clock.now()
-	if seen := a.denied.Load(); status == http.StatusForbidden && seen != nil && now.Sub(*seen) < deniedRemembered {
+	if t := a.denied.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
 		return nil
 	}
 	if refusal := get(); refusal != nil {

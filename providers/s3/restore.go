@@ -72,11 +72,11 @@ func restoreState(value *string) (s storage.RestoreState) {
 	text := aws.ToString(value)
 	s.InProgress = strings.Contains(text, `ongoing-request="true"`)
 	_, rest, ok := strings.Cut(text, `expiry-date="`)
-	until, _, closed := strings.Cut(rest, `"`)
+	date, _, closed := strings.Cut(rest, `"`)
 	if !ok || !closed {
 		return s
 	}
-	if t, err := time.Parse(http.TimeFormat, until); err == nil {
+	if t, err := time.Parse(http.TimeFormat, date); err == nil {
 		s.Until = t.UTC()
 	}
 	return s

@@ -95,14 +95,14 @@ func change[In, Out any](
 		return nil
 	}
 	e := asError(err)
-	read := &driver.GetRequest{Key: r.Key, Version: r.Version}
+	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
 	if e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed {
 		return e
 	}
-	failure := d.bucket.readError(ctx, e.Err, read)
+	failure := d.bucket.readError(ctx, e.Err, get)
 	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(failure) != storage.ObjectNotFound {
 		// The response of versitygw does not show that the newest version is a delete marker.
-		if _, err := d.Head(ctx, read); storage.CodeOf(err) == storage.ObjectNotFound {
+		if _, err := d.Head(ctx, get); storage.CodeOf(err) == storage.ObjectNotFound {
 			return err
 		}
 	}

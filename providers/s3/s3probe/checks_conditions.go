@@ -45,7 +45,7 @@ func (p *probe) revisions(ctx context.Context, key string) (right, wrong string,
 }
 
 func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
-	right, wrong, err := p.revisions(ctx, "update")
+	right, stale, err := p.revisions(ctx, "update")
 	if err != nil {
 		return inconclusive("writing", err)
 	}
@@ -56,7 +56,7 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 		}
 	}
 	return runRaces(writeRaces,
-		expectRefusal("an update of another revision", update("update", "new", wrong)),
+		expectRefusal("an update of another revision", update("update", "new", stale)),
 		p.expectObject(ctx, "update", "old"),
 		expectRefusal("an update of a missing object", update("update-missing", "new", right)),
 		p.expectNoObject(ctx, "update-missing"),
@@ -75,7 +75,7 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 func (p *probe) checkBoth(
 	ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step,
 ) (Verdict, string) {
-	right, wrong, err := p.revisions(ctx, key)
+	right, stale, err := p.revisions(ctx, key)
 	if err != nil {
 		return inconclusive("writing", err)
 	}
@@ -85,7 +85,7 @@ func (p *probe) checkBoth(
 	return runRaces(writeRaces, append([]step{
 		expectRefusal("a create of an existing object", to(key, storage.Condition{Absent: true})),
 		p.expectObject(ctx, key, "old"),
-		expectRefusal("an update of another revision", to(key, storage.Condition{Revision: wrong})),
+		expectRefusal("an update of another revision", to(key, storage.Condition{Revision: stale})),
 		p.expectObject(ctx, key, "old"),
 		expectSuccess("a create of a missing object", to(key+"-new", storage.Condition{Absent: true})),
 		expectSuccess("an update of this revision", to(key, storage.Condition{Revision: right})),
@@ -133,7 +133,7 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
-	right, wrong, err := p.revisions(ctx, "remove")
+	right, stale, err := p.revisions(ctx, "remove")
 	if err != nil {
 		return inconclusive("writing", err)
 	}
@@ -144,7 +144,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 		})
 	}
 	return runRaces(deleteRaces,
-		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
+		expectRefusal("a delete of another revision", func() error { return remove("remove", stale) }),
 		p.expectObject(ctx, "remove", "old"),
 		expectSuccess("a delete of this revision", func() error { return remove("remove", right) }),
 		p.expectNoObject(ctx, "remove"),
@@ -170,8 +170,8 @@ func checkCopy(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
-	onto := func(key string, condition storage.Condition) error { return p.writeAndCopy(ctx, key, condition) }
-	return p.checkBoth(ctx, "copy-onto", onto, func() (Verdict, string) { return p.raceCopies(ctx) })
+	write := func(key string, condition storage.Condition) error { return p.writeAndCopy(ctx, key, condition) }
+	return p.checkBoth(ctx, "copy-onto", write, func() (Verdict, string) { return p.raceCopies(ctx) })
 }
 
 // checkCompose copies an object as a part. The part may be small, because it is the last part.
@@ -195,11 +195,11 @@ func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 // checkPinnedParts copies an object as a part, but names a revision that the object does not have.
 // The server must refuse.
 func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
-	_, wrong, err := p.revisions(ctx, "source")
+	_, stale, err := p.revisions(ctx, "source")
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	compose := func() error { return p.compose(ctx, wrong) }
+	compose := func() error { return p.compose(ctx, stale) }
 	return expectFailure("a part of another revision", "a part was copied of another revision", compose, storage.Changed)()
 }
 

@@ -33,9 +33,9 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "customer-key"
-	own := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32))
+	keyOpt := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32))
 	other := s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
-	read := func(opts ...storage.DownloadOption) func() error {
+	readWith := func(opts ...storage.DownloadOption) func() error {
 		return func() error {
 			_, _, err := storage.ReadAll(ctx, b, key, opts...)
 			return err
@@ -43,12 +43,12 @@ func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	return runSteps(
 		expectSuccess("a write with a customer's key", func() error {
-			_, err := b.Upload(ctx, key, strings.NewReader("customer-key"), own)
+			_, err := b.Upload(ctx, key, strings.NewReader("customer-key"), keyOpt)
 			return err
 		}),
-		expectNoRead("a read without the key", read()),
-		expectSuccess("a read with the key", read(own)),
-		expectNoRead("a read with another key", read(other)),
+		expectNoRead("a read without the key", readWith()),
+		expectSuccess("a read with the key", readWith(keyOpt)),
+		expectNoRead("a read with another key", readWith(other)),
 	)
 }
 

@@ -17,19 +17,19 @@ var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 // Otherwise nobody could find the uploads that a crash has left. checkUploads requests only one
 // page. Some servers, such as versitygw, fail at the second page, but do not hide uploads.
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
-	begun := map[string]string{}
+	names := map[string]string{}
 	for _, name := range uploadNames {
 		upload, err := p.driver.BeginParts(ctx, p.request(name, "", storage.Condition{}))
 		if err != nil {
 			return inconclusive("beginning an upload", err)
 		}
-		begun[upload] = name
+		names[upload] = name
 		p.uploads.Store(upload, p.prefix+name)
 	}
 	return runSteps(
 		p.expectUploads(ctx, uploadNames, "the listing omits uploads in progress"),
 		func() (Verdict, string) {
-			for upload, name := range begun {
+			for upload, name := range names {
 				if err := p.driver.AbortParts(ctx, p.prefix+name, upload); err != nil {
 					return inconclusive("aborting an upload", err)
 				}

@@ -70,8 +70,8 @@ func (r *Report) String() string {
 	}
 	if profile, ok := s3.NamedProfile(r.Answers); ok {
 		fmt.Fprintf(&b, "The server answers as %s", profile.Name)
-		if missing := without(&profile, &r.Profile); len(missing) > 0 {
-			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", profile.Name, strings.Join(missing, ", "))
+		if absent := without(&profile, &r.Profile); len(absent) > 0 {
+			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", profile.Name, strings.Join(absent, ", "))
 		} else {
 			fmt.Fprintf(&b, ": open it with profile=%s.\n", profile.Name)
 		}

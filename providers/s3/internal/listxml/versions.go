@@ -117,8 +117,8 @@ func (p *VersionsPage) finish() (err error) {
 func (p *VersionsPage) readTimes() {
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		if written, ok := ulidTime(e.Version); ok && !e.Current && written.Before(e.Modified) {
-			e.Modified = written
+		if created, ok := ulidTime(e.Version); ok && !e.Current && created.Before(e.Modified) {
+			e.Modified = created
 		}
 	}
 }

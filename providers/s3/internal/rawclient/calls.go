@@ -48,12 +48,12 @@ func (c *Client) PutObject(
 	for name, value := range input.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
-	response, failed, err := c.sendBody(ctx, r)
+	response, failure, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if failed != nil {
-		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failed.replay)
+	if failure != nil {
+		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}
 	received := response.Header
 	output := &awss3.PutObjectOutput{
@@ -88,15 +88,15 @@ func (c *Client) UploadPart(
 		t.setHeaders(r)
 	}
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
-	response, failed, err := c.sendBody(ctx, r)
+	response, failure, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if failed != nil {
+	if failure != nil {
 		return c.SDK.UploadPart(
 			ctx,
 			&awss3.UploadPartInput{Bucket: input.Bucket, Key: input.Key, UploadId: input.UploadId, PartNumber: input.PartNumber},
-			failed.replay,
+			failure.replay,
 		)
 	}
 	return &awss3.UploadPartOutput{
@@ -123,12 +123,12 @@ func (c *Client) GetObject(
 	r.header.setOptional("Range", input.Range)
 	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
-	response, failed, err := c.send(ctx, r)
+	response, failure, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if failed != nil {
-		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: input.Bucket, Key: input.Key}, failed.replay)
+	if failure != nil {
+		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}
 	output := outputOf(response)
 	output.Body = response.Body
@@ -145,15 +145,15 @@ func (c *Client) HeadObject(
 	}
 	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
-	response, failed, err := c.send(ctx, r)
+	response, failure, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if failed != nil && failed.response != nil && failed.response.StatusCode == http.StatusNotFound {
-		return nil, missing(failed.response)
+	if failure != nil && failure.response != nil && failure.response.StatusCode == http.StatusNotFound {
+		return nil, missing(failure.response)
 	}
-	if failed != nil {
-		output, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}, failed.replay)
+	if failure != nil {
+		output, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 		if err != nil {
 			return nil, err
 		}

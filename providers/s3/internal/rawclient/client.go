@@ -115,7 +115,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 	if err := c.authorize(ctx, r, path); err != nil {
 		return nil, nil, err
 	}
-	sent := &http.Request{
+	req := &http.Request{
 		Method:        r.method,
 		URL:           u,
 		Host:          c.Host,
@@ -126,9 +126,9 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		ProtoMinor:    1,
 	}
 	if r.size != 0 && r.body != nil {
-		sent.Body = io.NopCloser(r.body) // Close must not close the body, which the engine may read again
+		req.Body = io.NopCloser(r.body) // Close must not close the body, which the engine may read again
 	}
-	response, err = c.Transport.Send(ctx, sent)
+	response, err = c.Transport.Send(ctx, req)
 	if err != nil {
 		return nil, &failure{err: err}, nil
 	}
@@ -169,12 +169,12 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 		if err != nil {
 			return err
 		}
-		at := c.Now()
-		h.set("X-Amz-Date", at.Format(signature.TimeFormat))
+		t := c.Now()
+		h.set("X-Amz-Date", t.Format(signature.TimeFormat))
 		if credentials.SessionToken != "" {
 			h.set("X-Amz-Security-Token", credentials.SessionToken)
 		}
-		h.set("Authorization", c.Keys.Get(&credentials, c.Region, at).Authorization(&signature.Request{
+		h.set("Authorization", c.Keys.Get(&credentials, c.Region, t).Authorization(&signature.Request{
 			Method: r.method,
 			Host:   c.Host,
 			Path:   path,
@@ -182,7 +182,7 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 			Header: h.Header,
 			Length: r.size,
 			SHA256: r.sha256,
-			At:     at,
+			At:     t,
 		}))
 	}
 	h.set("User-Agent", "omnibucket")
