@@ -211,11 +211,11 @@ func (i *inquiry) cleanUp(ctx context.Context) error {
 // printAnswers prints which questions were answered.
 func (c *certification) printAnswers() {
 	for _, q := range c.all {
-		at := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })
-		if at < 0 || q.provider != c.driver.Provider() {
+		i := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })
+		if i < 0 || q.provider != c.driver.Provider() {
 			continue
 		}
-		a := c.answers[at]
+		a := c.answers[i]
 		switch {
 		case a.Answer != "" && a.Detail != "":
 			fmt.Printf("answered: %s\n  %s (%s)\n", q.text, a.Answer, a.Detail)

@@ -197,11 +197,11 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
-	signed, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
+	link, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
 	if err != nil {
 		return "", err
 	}
-	status, _, err := i.get(ctx, signed.Method, signed.URL, signed.Header, "")
+	status, _, err := i.get(ctx, link.Method, link.URL, link.Header, "")
 	if err != nil {
 		return "", err
 	}
@@ -221,14 +221,14 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "source"); err != nil {
 		return "", err
 	}
-	signed, err := b.SignedDownloadURL(ctx, "source")
+	link, err := b.SignedDownloadURL(ctx, "source")
 	if storage.CodeOf(err) == storage.Unsupported {
 		return "", notHere("the credentials sign nothing")
 	}
 	if err != nil {
 		return "", err
 	}
-	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, signed.URL, nil)
+	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, link.URL, nil)
 	var refused *azcore.ResponseError
 	if err == nil {
 		return "the service reads its sources", nil
@@ -283,33 +283,33 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 		if err != nil {
 			return false, err
 		}
-		out, err := client.NewBlobClient(key).GetProperties(ctx, nil)
+		props, err := client.NewBlobClient(key).GetProperties(ctx, nil)
 		if err != nil {
 			return false, err
 		}
-		return out.TagCount != nil && *out.TagCount > 0, nil
+		return props.TagCount != nil && *props.TagCount > 0, nil
 	}
-	found := false
-	for began := time.Now(); !found && time.Since(began) < verdictTime; {
+	ok := false
+	for start := time.Now(); !ok && time.Since(start) < verdictTime; {
 		if i.c.interrupted.Load() {
 			return "", storage.Canceled
 		}
 		time.Sleep(2 * time.Second)
-		if found, err = tagged("a"); err != nil {
+		if ok, err = tagged("a"); err != nil {
 			return "", err
 		}
 	}
-	if !found {
+	if !ok {
 		return "", notHere("no scanner tagged an object")
 	}
 	if _, err := storage.Copy(ctx, b, "copy", b, "a"); err != nil {
 		i.note("%s", storage.CodeOf(err))
 		return "no, it fails", nil
 	}
-	if found, err = tagged("copy"); err != nil {
+	if ok, err = tagged("copy"); err != nil {
 		return "", err
 	}
-	if found {
+	if ok {
 		return "no, it has the verdict", nil
 	}
 	return "yes", nil

@@ -91,14 +91,14 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := client.GetProperties(ctx, nil)
+	props, err := client.GetProperties(ctx, nil)
 	if err != nil {
 		return "", err
 	}
-	if found.IsImmutableStorageWithVersioningEnabled == nil {
+	if props.IsImmutableStorageWithVersioningEnabled == nil {
 		return "no", nil
 	}
-	if *found.IsImmutableStorageWithVersioningEnabled {
+	if *props.IsImmutableStorageWithVersioningEnabled {
 		return "yes, it has it", nil
 	}
 	return "yes, it has none", nil

@@ -18,11 +18,11 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := stage(ctx, client, "MDAwMQ==")
+	resp, err := stage(ctx, client, "MDAwMQ==")
 	if err != nil {
 		return "", err
 	}
-	if len(out.ContentCRC64) > 0 {
+	if len(resp.ContentCRC64) > 0 {
 		return "yes", nil
 	}
 	return "no", nil
@@ -64,11 +64,11 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
-	left, err := client.NewBlockBlobClient("a").GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
+	blocks, err := client.NewBlockBlobClient("a").GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
 	if err != nil {
 		return "", err
 	}
-	if len(left.UncommittedBlocks) > 0 {
+	if len(blocks.UncommittedBlocks) > 0 {
 		return "no", nil
 	}
 	return "yes", nil
@@ -112,7 +112,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := completed(ctx, b); err != nil {
 		return "", err
 	}
-	left := 0
+	count := 0
 	pages := client.NewListBlobsFlatPager(
 		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
 	)
@@ -123,12 +123,12 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 		}
 		for _, item := range page.Segment.BlobItems {
 			if item.Name != nil && strings.HasPrefix(*item.Name, ".omnibucket") {
-				left++
+				count++
 			}
 		}
 	}
-	i.note("%d", left)
-	if left > 0 {
+	i.note("%d", count)
+	if count > 0 {
 		return "yes", nil
 	}
 	return "no", nil

@@ -241,12 +241,12 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := completed(ctx, b); err != nil {
 		return "", err
 	}
-	left, err := service.Folders.List(name).Context(ctx).Do()
+	folders, err := service.Folders.List(name).Context(ctx).Do()
 	if err != nil {
 		return "", err
 	}
-	if len(left.Items) > 0 {
-		i.note("%d folders", len(left.Items))
+	if len(folders.Items) > 0 {
+		i.note("%d folders", len(folders.Items))
 		return "yes", nil
 	}
 	return "no", nil
@@ -261,12 +261,12 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	err = service.Buckets.Delete(name).Context(ctx).Do()
-	refused, ok := errors.AsType[*googleapi.Error](err)
+	apiErr, ok := errors.AsType[*googleapi.Error](err)
 	if err == nil {
 		return "yes", nil
 	}
 	if ok {
-		i.note("status %d", refused.Code)
+		i.note("status %d", apiErr.Code)
 		return "no", nil
 	}
 	return "", err
@@ -326,16 +326,16 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 
 // removeFolders removes the folders of a bucket, the deepest first.
 func removeFolders(ctx context.Context, service *raw.Service, bucket string) error {
-	left, err := service.Folders.List(bucket).Context(ctx).Do()
+	folders, err := service.Folders.List(bucket).Context(ctx).Do()
 	if e, ok := errors.AsType[*googleapi.Error](err); ok && e.Code == http.StatusNotFound {
 		return nil // the bucket is gone
 	}
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(left.Items, func(a, b *raw.Folder) int { return cmp.Compare(len(b.Name), len(a.Name)) })
+	slices.SortFunc(folders.Items, func(a, b *raw.Folder) int { return cmp.Compare(len(b.Name), len(a.Name)) })
 	var failures []error
-	for _, folder := range left.Items {
+	for _, folder := range folders.Items {
 		failures = append(failures, service.Folders.Delete(bucket, folder.Name).Context(ctx).Do())
 	}
 	return errors.Join(failures...)
@@ -397,11 +397,11 @@ func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	o := &raw.Object{Name: "a", ForceSendFields: []string{"EventBasedHold"}}
-	stored, err := service.Objects.Insert(i.name(), o).Media(strings.NewReader("text")).Context(ctx).Do()
+	object, err := service.Objects.Insert(i.name(), o).Media(strings.NewReader("text")).Context(ctx).Do()
 	if err != nil {
 		return "", err
 	}
-	if stored.EventBasedHold {
+	if object.EventBasedHold {
 		return "no", nil
 	}
 	return "yes", nil

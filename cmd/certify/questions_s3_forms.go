@@ -77,11 +77,11 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	i.note("status %d", status)
-	found, err := b.Exists(ctx, key)
+	exists, err := b.Exists(ctx, key)
 	if err != nil {
 		return "", err
 	}
-	if found {
+	if exists {
 		return "yes", nil
 	}
 	return "no", nil

@@ -25,15 +25,15 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 			return "", err
 		}
 	}
-	found := 0
+	count := 0
 	for _, err := range storage.Versions(ctx, b) {
 		if err != nil {
 			return "", err
 		}
-		found++
+		count++
 	}
-	i.note("%d of %d", found, keys*writes)
-	if found < keys*writes {
+	i.note("%d of %d", count, keys*writes)
+	if count < keys*writes {
 		return "some lost", nil
 	}
 	return "all kept", nil
@@ -83,16 +83,16 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 }
 
 func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
-	began := time.Now()
+	start := time.Now()
 	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
-	i.note("%.1f s", time.Since(began).Seconds())
+	i.note("%.1f s", time.Since(start).Seconds())
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "the account blocks it", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	if time.Since(began) > 5*time.Second {
+	if time.Since(start) > 5*time.Second {
 		return "longer", nil
 	}
 	return "at most 5 seconds", nil

@@ -42,9 +42,9 @@ type result struct {
 
 // finish deletes the buckets that still exist, and writes the recording and the result.
 func (c *certification) finish(t *testing.T) {
-	left := c.sweep(context.WithoutCancel(t.Context()))
-	if left != nil {
-		fmt.Fprintln(os.Stderr, "certify:", left)
+	sweepErr := c.sweep(context.WithoutCancel(t.Context()))
+	if sweepErr != nil {
+		fmt.Fprintln(os.Stderr, "certify:", sweepErr)
 	}
 	if c.recorder != nil {
 		c.writeRecording(t)
@@ -58,7 +58,7 @@ func (c *certification) finish(t *testing.T) {
 	}
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
-	if left != nil && !c.locks {
+	if sweepErr != nil && !c.locks {
 		// A bucket could not be deleted. Without -locks, this is a failure. With -locks, the reason
 		// may be a locked object.
 		t.Fail()
@@ -121,13 +121,13 @@ func (c *certification) write(t *testing.T) {
 
 // writable returns an error if a file cannot be written. It changes no file and leaves no new one.
 func writable(path string) error {
-	_, missing := os.Stat(path)
+	_, statErr := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	err = f.Close()
-	if errors.Is(missing, fs.ErrNotExist) {
+	if errors.Is(statErr, fs.ErrNotExist) {
 		err = errors.Join(err, os.Remove(path))
 	}
 	return err

@@ -126,9 +126,9 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 		)
 	}
 	if c.asksQuestions() {
-		asked := c.asked()
-		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(asked), c.name)
-		for _, q := range asked {
+		questions := c.asked()
+		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(questions), c.name)
+		for _, q := range questions {
 			fmt.Fprintf(&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost,
 				q.account)
 		}
@@ -168,8 +168,8 @@ func knownRules(list string) error {
 
 // cases returns the cases that the flags select.
 func (c *certification) cases() []storagetest.Case {
-	out := c.leftOut()
-	return slices.DeleteFunc(storagetest.Cases(), func(k storagetest.Case) bool { return slices.Contains(out, k.Rule) })
+	names := c.leftOut()
+	return slices.DeleteFunc(storagetest.Cases(), func(k storagetest.Case) bool { return slices.Contains(names, k.Rule) })
 }
 
 // leftOut returns the rules that the flags exclude. Their cases do not run.

@@ -66,26 +66,26 @@ func (c *certification) measure(t *testing.T) {
 	}
 	large := make([]byte, largeBytes)
 	_, _ = rand.Read(large)
-	began := time.Now()
+	start := time.Now()
 	_, err := bucket.Upload(ctx, "large", bytes.NewReader(large))
 	require.NoError(t, err)
-	c.speed.UploadMBps = megabytesASecond(time.Since(began))
-	began = time.Now()
+	c.speed.UploadMBps = megabytesASecond(time.Since(start))
+	start = time.Now()
 	reader, err := bucket.Download(ctx, "large")
 	require.NoError(t, err)
 	_, err = io.Copy(io.Discard, reader)
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
-	c.speed.DownloadMBps = megabytesASecond(time.Since(began))
+	c.speed.DownloadMBps = megabytesASecond(time.Since(start))
 }
 
 func timed(t *testing.T, call func(i int) error) quantiles {
 	t.Helper()
 	took := make([]float64, smallCalls)
 	for i := range took {
-		began := time.Now()
+		start := time.Now()
 		require.NoError(t, call(i))
-		took[i] = float64(time.Since(began).Microseconds()) / 1000
+		took[i] = float64(time.Since(start).Microseconds()) / 1000
 	}
 	slices.Sort(took)
 	return quantiles{Median: took[smallCalls/2], P90: took[smallCalls*9/10]}
