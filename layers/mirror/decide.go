@@ -40,17 +40,17 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 // write may have a note that is newer than those that decide has read. So decide does the keys that
 // are still doubtful once more, with the notes of that time. Most of the rest becomes undecided.
 func (c *comparison) decide(ctx context.Context) error {
-	again := keysort.New(sortMemory)
-	defer again.Close() // removes its temporary files
+	retries := keysort.New(sortMemory)
+	defer retries.Close() // removes its temporary files
 	err := c.decideEach(ctx, c.doubtful, func(key string) error {
 		c.job.mu.Lock()
 		defer c.job.mu.Unlock()
-		return again.Add(ctx, []byte(key), nil)
+		return retries.Add(ctx, []byte(key), nil)
 	})
 	if err != nil {
 		return err
 	}
-	return c.decideEach(ctx, again, func(key string) error {
+	return c.decideEach(ctx, retries, func(key string) error {
 		c.addUndecided(key)
 		return nil
 	})
@@ -161,11 +161,11 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 		defer mu.Unlock()
 		if n.Pair == pair || unpaired && n.Pair == "" {
 			set.names[e.Key] = true
-			made := e.Modified
-			if !n.Made.IsZero() && n.Made.Before(made) {
-				made = n.Made
+			begin := e.Modified
+			if !n.Made.IsZero() && n.Made.Before(begin) {
+				begin = n.Made
 			}
-			if end := made.Add(n.For); !set.has(n.Key) || end.After(set.keys[n.Key]) {
+			if end := begin.Add(n.For); !set.has(n.Key) || end.After(set.keys[n.Key]) {
 				set.keys[n.Key] = end
 			}
 		}
@@ -188,12 +188,12 @@ func (c *comparison) readClocks(ctx context.Context) error {
 	if c.dryRun || len(c.noted.keys) == 0 {
 		return nil
 	}
-	ours, err := storeclock.Now(ctx, c.stores.primary, clockKey)
+	local, err := storeclock.Now(ctx, c.stores.primary, clockKey)
 	if err != nil {
 		return err
 	}
 	theirs, err := c.stores.secondNow(ctx, time.Time{})
-	c.ahead = theirs.Sub(ours)
+	c.ahead = theirs.Sub(local)
 	return err
 }
 

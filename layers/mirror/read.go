@@ -35,8 +35,8 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		return s.bounded(ctx, second)
 	}
 	var err error
-	asked := s.ofPrimary.allows()
-	if asked {
+	isAllowed := s.ofPrimary.allows()
+	if isAllowed {
 		if err = s.askPrimary(ctx, primary); !down(err) || ctx.Err() != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
 		return failure
 	}
-	if asked {
+	if isAllowed {
 		return both(err, failure)
 	}
 	return s.askPrimary(ctx, primary)
@@ -96,10 +96,10 @@ func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
 	c := r.Condition
-	own := s.second.Condition(c)
+	cond := s.second.Condition(c)
 	switch {
-	case own != nil:
-		return own, "", nil
+	case cond != nil:
+		return cond, "", nil
 	case c.Revision != "":
 		attrs, err := s.copyOf(ctx, r.Key, c.Revision)
 		if err != nil {

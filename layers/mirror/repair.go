@@ -275,8 +275,8 @@ func (j *job) run(
 // have the marker of a folder. If the key is such a marker and the second store refuses it, repair
 // returns false without an error.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
-	removed, err := s.equalize(ctx, key, true)
-	if removed {
+	ok, err := s.equalize(ctx, key, true)
+	if ok {
 		j.removed.Add(1)
 	}
 	if errors.Is(err, errNeedsNo) {

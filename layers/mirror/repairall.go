@@ -262,8 +262,8 @@ func (s *stores) putTime(key string, modified time.Time) time.Time {
 		if err != nil {
 			continue // the key has another file name
 		}
-		if written := localfile.Written(info); written.After(modified) {
-			modified = written
+		if mtime := localfile.Written(info); mtime.After(modified) {
+			modified = mtime
 		}
 	}
 	return modified

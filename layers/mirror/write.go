@@ -207,8 +207,8 @@ var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 // true.
 func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
-		gone, err := s.equalizeOnce(ctx, key, look)
-		removed = removed || gone
+		ok, err := s.equalizeOnce(ctx, key, look)
+		removed = removed || ok
 		if !errors.Is(err, errAgain) {
 			return removed, err
 		}
