@@ -65,7 +65,7 @@ type counter struct {
 // notReserved returns the response for an upload that failed because [ledger.Book.Reserve] returned
 // err.
 func notReserved(a Allowance, err error) *Error {
-	over, isOver := errors.AsType[*ledger.OverError](err)
+	overErr, isOver := errors.AsType[*ledger.OverError](err)
 	if errors.Is(err, ledger.ErrBusy) {
 		return &Error{
 			Field:   fileField,
@@ -80,10 +80,10 @@ func notReserved(a Allowance, err error) *Error {
 	}
 	message := "There is no room for this file."
 	files := max(a.Files, 0)
-	if a.Files != 0 && over.Files >= files {
-		message = fmt.Sprintf("There is no room for another file: %d of %d are used.", over.Files, files)
+	if a.Files != 0 && overErr.Files >= files {
+		message = fmt.Sprintf("There is no room for another file: %d of %d are used.", overErr.Files, files)
 	} else if a.Bytes > 0 {
-		used := words.Bytes(over.Bytes) + " of " + words.Bytes(a.Bytes)
+		used := words.Bytes(overErr.Bytes) + " of " + words.Bytes(a.Bytes)
 		message = "There is no room for this file: " + used + " are used."
 	}
 	return refuseFile(OverAllowance, message)

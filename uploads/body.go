@@ -117,12 +117,12 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 
 // others returns the total size of the other pieces in bytes.
 func (u *putPiece) others(ctx context.Context) (size int64, err error) {
-	own := u.key(u.piece.Number)
+	key := u.key(u.piece.Number)
 	for entry, err := range u.service.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
 		if err != nil {
 			return 0, err
 		}
-		if entry.Key != own {
+		if entry.Key != key {
 			size += entry.Size
 		}
 	}

@@ -192,9 +192,9 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 			return nil, err
 		}
 		name := strings.TrimPrefix(entry.Key, expiryPrefix)
-		at := name[:min(timeid.Length, len(name))]
+		prefix := name[:min(timeid.Length, len(name))]
 		id := name[min(timeid.Length, len(name)):]
-		f := &File{ID: id, Expires: timeid.Time(at)}
+		f := &File{ID: id, Expires: timeid.Time(prefix)}
 		if !timeid.Valid(id) || entry.Key != expiryKey(f) {
 			continue // this package did not write the object
 		}

@@ -361,11 +361,11 @@ func (c *Config) problem() (field, rule string) {
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
-	if _, here := c.Records.(bucketRecords); here &&
+	if _, ok := c.Records.(bucketRecords); ok &&
 		(strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
 		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
 	}
-	if _, here := c.States.(bucketStates); here && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.OldPrefix) {
+	if _, ok := c.States.(bucketStates); ok && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.OldPrefix) {
 		return "Config.Key", `must not begin with "files/usage/", where older versions kept the usage of users`
 	}
 	if c.reserves(c.Key) {

@@ -162,19 +162,19 @@ func (c *counter) count(ctx context.Context, f *File) error {
 	if c == nil || f.reserved == "" {
 		return nil
 	}
-	done, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
+	settlement, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
 	if err != nil {
 		return storeFailed(err)
 	}
-	if done.Counted {
+	if settlement.Counted {
 		f.stage = stageCounted
 		return nil
 	}
-	if done.Canceled {
+	if settlement.Canceled {
 		c.service.takeBack(ctx, f)
 		return canceled()
 	}
-	if f.ledger != "" && f.ledger != done.Ledger { // so nobody can have counted the file
+	if f.ledger != "" && f.ledger != settlement.Ledger { // so nobody can have counted the file
 		f.origin = originFirst
 	}
 	switch f.origin.withoutReservation() {
@@ -196,7 +196,7 @@ func (c *counter) count(ctx context.Context, f *File) error {
 		}
 		// The file may have been removed since another call counted it. This call has then created
 		// its record again.
-		if removed, err := c.service.removeEmpty(ctx, f); removed || err != nil {
+		if isRemoved, err := c.service.removeEmpty(ctx, f); isRemoved || err != nil {
 			return storeFailed(cmp.Or(err, error(fileRemoved())))
 		}
 	}
@@ -236,10 +236,10 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	err := records.Create(ctx, f)
 	exists := storage.CodeOf(err) == storage.PreconditionFailed
 	if exists || errors.Is(err, storage.OutcomeUnknown) {
-		known, look := records.Record(ctx, f.ID)
+		current, look := records.Record(ctx, f.ID)
 		switch {
 		case look == nil:
-			f.Expires, err = known.Expires, nil // a transaction may have made the file permanent
+			f.Expires, err = current.Expires, nil // a transaction may have made the file permanent
 		// the record was created and has been removed since
 		case exists && storage.CodeOf(look) == storage.ObjectNotFound:
 			err = nil
@@ -263,7 +263,7 @@ func (s *Service) record(ctx context.Context, f *File) error {
 		return nil
 	}
 	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
-	if removed, err := s.removeEmpty(ctx, f); !removed {
+	if isRemoved, err := s.removeEmpty(ctx, f); !isRemoved {
 		return err
 	}
 	return tookTooLong(f)
@@ -277,14 +277,14 @@ func (s *Service) record(ctx context.Context, f *File) error {
 //     record, and may be removing the bytes now. A process with another clock may do so already in
 //     the last eighth.
 func (s *Service) useRecord(ctx context.Context, f *File, notFound *Error) error {
-	known, err := s.config.Records.Record(ctx, f.ID)
+	current, err := s.config.Records.Record(ctx, f.ID)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound
 	}
 	if err != nil {
 		return err
 	}
-	f.Expires = known.Expires
+	f.Expires = current.Expires
 	f.stage = stageRecorded
 	return nil
 }

@@ -179,9 +179,9 @@ func noFile() *Error { return refuseFile(NoFile, "There is no file.") }
 // about returns a copy of e with the name of the file. It makes a copy because the application may
 // return the same *Error for many files.
 func (e *Error) about(name string) *Error {
-	named := *e
-	named.Name = name
-	return &named
+	clone := *e
+	clone.Name = name
+	return &clone
 }
 
 // saying returns e with a code and a message. The arguments code and message are used only where

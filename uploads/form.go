@@ -43,13 +43,13 @@ func (h *handler) storeForm(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	of := &form{length: c.ContentLength, held: h.service.counter.newLease(c.user.ID)}
-	defer of.held.end()
+	fm := &form{length: c.ContentLength, held: h.service.counter.newLease(c.user.ID)}
+	defer fm.held.end()
 	telling := false
 	defer func() {
 		// If err is nil and telling is false, a function of the application has panicked.
 		if err != nil || !telling {
-			for _, f := range of.stored {
+			for _, f := range fm.stored {
 				h.service.takeBack(c.Context(), f)
 			}
 		}
@@ -62,29 +62,29 @@ func (h *handler) storeForm(c *call) (err error) {
 		if err != nil {
 			return err
 		}
-		if len(of.stored) == h.config.MaxFiles {
+		if len(fm.stored) == h.config.MaxFiles {
 			return refuseFile(TooManyFiles, "There are too many files: send fewer at once.")
 		}
-		f, err := h.service.storePart(c.Context(), part, c.user, of)
+		f, err := h.service.storePart(c.Context(), part, c.user, fm)
 		if err != nil {
 			return err
 		}
-		of.stored = append(of.stored, f)
+		fm.stored = append(fm.stored, f)
 	}
-	if len(of.stored) == 0 {
+	if len(fm.stored) == 0 {
 		return noFile()
 	}
 	telling = true
-	for _, f := range of.stored {
+	for _, f := range fm.stored {
 		if err = h.service.end(c.Context(), f); err != nil {
 			// the application may have recorded the files, so they must stay
 			if errors.Is(err, storage.OutcomeUnknown) {
-				of.stored = nil
+				fm.stored = nil
 			}
 			return err
 		}
 	}
-	return c.json(http.StatusCreated, map[string]any{"files": of.stored})
+	return c.json(http.StatusCreated, map[string]any{"files": fm.stored})
 }
 
 func (h *handler) maxBody() int64 {

@@ -80,19 +80,19 @@ func (w *sweeper) expired(ctx context.Context) error {
 // orphans removes bytes without records, and records without bytes. Keys and IDs were listed at
 // different times, so it checks each orphan again before it removes it.
 func (w *sweeper) orphans(ctx context.Context) error {
-	found, err := w.findOrphans(ctx)
+	o, err := w.findOrphans(ctx)
 	if err == nil {
-		err = w.checkLimit(found)
+		err = w.checkLimit(o)
 	}
 	if err != nil {
 		return err
 	}
-	for key := range found.bytes.found {
+	for key := range o.bytes.found {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanBytes(ctx, key))
 		}
 	}
-	for id := range found.records.found {
+	for id := range o.records.found {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanRecord(ctx, id))
 		}
@@ -116,8 +116,8 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 }
 
 func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
-	_, removed, err := w.keeper.service.whole(ctx, id)
-	if removed {
+	_, ok, err := w.keeper.service.whole(ctx, id)
+	if ok {
 		w.report.Records++
 	}
 	return err
@@ -127,48 +127,48 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // objects and the IDs of records in parallel, because both lists are sorted by ID. An object that
 // is younger than Config.Grace is not an orphan, because its record may not be created yet.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
-	found := &orphans{
+	o := &orphans{
 		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
 	}
 	pattern := w.keeper.service.pattern
-	before, _ := pattern.Ordered()
+	prefix, _ := pattern.Ordered()
 	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
 	defer stop()
 	id, failure, hasMore := pull()
 	next := func() {
-		found.records.total++
+		o.records.total++
 		id, failure, hasMore = pull()
 	}
-	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(before)) {
+	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return nil, err
 		}
-		of := pattern.ID(entry.Key)
-		if of == "" {
+		owner := pattern.ID(entry.Key)
+		if owner == "" {
 			continue
 		}
-		found.bytes.total++
-		for ; hasMore && failure == nil && id < of; next() {
-			found.records.add(id)
+		o.bytes.total++
+		for ; hasMore && failure == nil && id < owner; next() {
+			o.records.add(id)
 		}
 		switch {
 		case failure != nil:
 			// The remaining IDs are not known, so nothing shows whether the next objects have
 			// records.
 			return nil, failure
-		case hasMore && id == of:
+		case hasMore && id == owner:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
-			found.bytes.add(entry.Key)
+			o.bytes.add(entry.Key)
 		}
 	}
 	for ; hasMore && failure == nil; next() {
-		found.records.add(id)
+		o.records.add(id)
 	}
 	if failure != nil {
 		return nil, failure
 	}
-	return found, w.dropClaimed(ctx, &found.bytes)
+	return o, w.dropClaimed(ctx, &o.bytes)
 }
 
 // dropClaimed removes the objects of unfinished uploads from the tally. An upload stores its object

@@ -118,11 +118,11 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if e != nil {
 		return nil, e
 	}
-	made, err := (&putPiece{service: s, piece: p}).put(ctx)
-	if made == nil {
+	current, err := (&putPiece{service: s, piece: p}).put(ctx)
+	if current == nil {
 		return nil, err
 	}
-	f := made.file()
+	f := current.file()
 	var failure error
 	if s.config.Records != nil {
 		f, _, failure = s.whole(ctx, keypattern.IDIn(f.Key))
@@ -130,10 +130,10 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	switch {
 	case failure == nil && f == nil: // the file has been removed
 		return nil, completedToken()
-	case failure == nil && made.Location == "":
+	case failure == nil && current.Location == "":
 		failure = s.link(ctx, f)
 	case failure == nil:
-		f.Location = made.Location
+		f.Location = current.Location
 	}
 	if failure != nil {
 		return nil, storeFailed(failure)
@@ -274,7 +274,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 		Run:    rand.Text(),
 	}
 	if e := service.keeper.reserve(ctx, s); e != nil {
-		if begun, err := u.begunByAnother(ctx, s); begun || err != nil {
+		if ok, err := u.begunByAnother(ctx, s); ok || err != nil {
 			return nil, err
 		}
 		return nil, e
@@ -347,9 +347,9 @@ func (u *putPiece) confirm(ctx context.Context, s *session, reload bool) (_ *ses
 		if s.Phase == phaseAborted {
 			return false, notFound()
 		}
-		asked := s.Pieces.Asked != ""
+		wasAsked := s.Pieces.Asked != ""
 		s.Pieces.Asked = ""
-		return asked, nil
+		return wasAsked, nil
 	})
 }
 

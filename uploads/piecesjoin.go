@@ -72,10 +72,10 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			waited += poll
 			continue
 		}
-		earlier := s.Target.Key // an earlier call may have stored the file under this key
+		oldKey := s.Target.Key // an earlier call may have stored the file under this key
 		s.overdue = seen
-		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-			if key == earlier {
+		final, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+			if key == oldKey {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
 					return u.checkJoined(ctx, s, attrs, err)
 				}
@@ -84,7 +84,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			return u.checkJoined(ctx, s, attrs, err)
 		})
 		if err == nil {
-			return done, nil
+			return final, nil
 		}
 		current, failure := u.service.keeper.reload(ctx, s)
 		switch { // retry if another call took over or finished, or if several calls block each other

@@ -90,8 +90,8 @@ func (s *Service) removeCounted(ctx context.Context, f *File) error {
 		return s.counter.countOff(ctx, s.counter.lookAt(f.Key, f.User), remove, nothing)
 	}
 	remove := func(ctx context.Context) error { return s.removeRecorded(ctx, f) }
-	left := func(ctx context.Context) error { return s.removeContent(ctx, f) }
-	return s.counter.countOff(ctx, s.counter.lookUp(f.ID), remove, left)
+	leave := func(ctx context.Context) error { return s.removeContent(ctx, f) }
+	return s.counter.countOff(ctx, s.counter.lookUp(f.ID), remove, leave)
 }
 
 // errKept means that a file was not removed, because a transaction has made the file permanent. The
@@ -115,8 +115,8 @@ func (s *Service) removeContent(ctx context.Context, f *File) error {
 	if f.Key != "" {
 		return s.removeBytes(ctx, f.Key)
 	}
-	before, _ := s.pattern.Ordered()
-	for entry, err := range s.bucket.List(ctx, storage.WithPrefix(before+f.ID), storage.WithAnyOrder()) {
+	prefix, _ := s.pattern.Ordered()
+	for entry, err := range s.bucket.List(ctx, storage.WithPrefix(prefix+f.ID), storage.WithAnyOrder()) {
 		if err == nil {
 			err = s.removeBytes(ctx, entry.Key)
 		}

@@ -62,9 +62,9 @@ func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Us
 			u = usageOf(t)
 			// The key of a file in pieces or of a joined file may have been chosen since, and the
 			// file made. Then count again, without this file.
-			earlier := pending
+			old := pending
 			pending, err = c.livingStems(ctx, t, now)
-			if err == nil && maps.Equal(earlier, pending) {
+			if err == nil && maps.Equal(old, pending) {
 				return nil
 			}
 		}

@@ -91,7 +91,7 @@ func (h *handler) beginParts(c *call) (err error) {
 		abandon(c.Context(), upload)
 		return err
 	}
-	begun := begunUpload{
+	resp := begunUpload{
 		Key:         s.key(),
 		UploadID:    s.id,
 		PartSize:    s.PartSize,
@@ -101,9 +101,9 @@ func (h *handler) beginParts(c *call) (err error) {
 		ExpiresAt:   s.Expires,
 	}
 	if s.Checked {
-		begun.Checksum = req.Checksum
+		resp.Checksum = req.Checksum
 	}
-	return c.json(http.StatusOK, begun)
+	return c.json(http.StatusOK, resp)
 }
 
 // beginSignable begins a multipart upload in the store, and signs one part as a trial. If the store

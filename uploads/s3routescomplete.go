@@ -74,11 +74,11 @@ func (h *handler) completeParts(c *call) error {
 }
 
 func (s *session) done() completedUpload {
-	done := completedUpload{Location: s.location(), Key: s.Target.Key, Size: s.Size}
+	result := completedUpload{Location: s.location(), Key: s.Target.Key, Size: s.Size}
 	if s.Random != nil {
-		done.Type = s.Target.ContentType
+		result.Type = s.Target.ContentType
 	}
-	return done
+	return result
 }
 
 // completeOpen completes an open upload. If another request has completed it first, completeOpen
@@ -105,8 +105,8 @@ func (h *handler) completeOpen(c *call, s *session, reqParts namedParts) (*sessi
 // completed the upload, the parts no longer exist, and completedOr returns the session. Otherwise
 // it returns an error.
 func (h *handler) completedOr(c *call, err error) (*session, error) {
-	gone := storage.CodeOf(err) == storage.ObjectNotFound
-	if !gone && CodeOf(err) != Completed {
+	isGone := storage.CodeOf(err) == storage.ObjectNotFound
+	if !isGone && CodeOf(err) != Completed {
 		return nil, err
 	}
 	s, failure := h.loadParts(c)
@@ -115,7 +115,7 @@ func (h *handler) completedOr(c *call, err error) (*session, error) {
 		return nil, failure
 	case s.Phase == phaseDone:
 		return s, nil
-	case gone && s.Phase != phaseOpen:
+	case isGone && s.Phase != phaseOpen:
 		return nil, beingCompleted()
 	}
 	return nil, err
@@ -194,31 +194,31 @@ func (h *handler) checkParts(
 		return nil, uploadFailed(err)
 	}
 	etags = make([]string, len(parts))
-	stored := make(map[int]storage.UploadedPart, len(listed))
+	byNumber := make(map[int]storage.UploadedPart, len(listed))
 	for _, p := range listed {
-		stored[p.Number] = p
+		byNumber[p.Number] = p
 	}
 	limits := upload.Limits()
 	total := int64(0)
 	for i, p := range parts {
-		there, ok := stored[p.Number]
+		part, ok := byNumber[p.Number]
 		field := fmt.Sprintf("parts[%d]", i)
 		if !ok {
 			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		}
-		if !sameETag(p.ETag, there.ETag) {
+		if !sameETag(p.ETag, part.ETag) {
 			return nil, refuse(field+".ETag", PartsChanged,
 				fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
 		}
-		if i < len(parts)-1 && there.Size < limits.MinSize {
+		if i < len(parts)-1 && part.Size < limits.MinSize {
 			return nil, refuse(
 				field, WrongSize,
 				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),
 			)
 		}
-		total += there.Size
+		total += part.Size
 		if p.ETag != "" {
-			etags[i] = there.ETag
+			etags[i] = part.ETag
 		}
 	}
 	maximum := s.Target.MaxSize

@@ -177,11 +177,11 @@ func (h *handler) signPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	signed, err := h.sign(c, s, upload, "partNumber", c.PathValue("part"))
+	req, err := h.sign(c, s, upload, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, signed)
+	return c.json(http.StatusOK, req)
 }
 
 // signParts signs requests for several parts. It does not support checksums.
@@ -197,12 +197,12 @@ func (h *handler) signParts(c *call) error {
 	urls := map[string]string{}
 	headers := map[string]map[string]string{}
 	for _, number := range numbers {
-		signed, err := h.sign(c, s, upload, "partNumbers", number)
+		req, err := h.sign(c, s, upload, "partNumbers", number)
 		if err != nil {
 			return err
 		}
-		urls[number] = signed.URL
-		headers[number] = signed.Headers
+		urls[number] = req.URL
+		headers[number] = req.Headers
 	}
 	return c.json(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
@@ -210,11 +210,11 @@ func (h *handler) signParts(c *call) error {
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || limits.MaxParts > 0 && number > limits.MaxParts || strconv.Itoa(number) != text {
-		most := ""
+		limit := ""
 		if limits.MaxParts > 0 {
-			most = fmt.Sprintf(" to %d", limits.MaxParts)
+			limit = fmt.Sprintf(" to %d", limits.MaxParts)
 		}
-		return 0, invalid(field, "Parts are numbered from 1"+most+".")
+		return 0, invalid(field, "Parts are numbered from 1"+limit+".")
 	}
 	return number, nil
 }

@@ -21,7 +21,7 @@ import (
 func (h *handler) beginSingle(c *call) error {
 	// A page can make a browser send a GET with the user's cookies: a page of any site by a script,
 	// and a page of the same site also by an image or a link that a user has put there.
-	if to := c.Header.Get("Sec-Fetch-Dest"); to != "" && to != "empty" {
+	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
 		return refuse("Sec-Fetch-Dest", NotAllowed, "Only a script may do this.")
 	}
 	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
@@ -70,11 +70,11 @@ func (h *handler) putSingle(c *call) error {
 	if s.Kind != kindSingle {
 		return notFound()
 	}
-	held := int64(intake.FileHeld)
+	bytes := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
-		held = min(held, s.Target.MaxSize)
+		bytes = min(bytes, s.Target.MaxSize)
 	}
-	release, err := c.share(held)
+	release, err := c.share(bytes)
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func (h *handler) putSingle(c *call) error {
 	arriving := &arrival{size: size}
 	s.arrival = arriving
 	summed := &summedBody{from: body}
-	earlier := s.Phase
-	if earlier != phaseDone {
+	phase := s.Phase
+	if phase != phaseDone {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
 			maximum := arriving.most
@@ -105,8 +105,8 @@ func (h *handler) putSingle(c *call) error {
 			return attrs, summed.compare(attrs, exists())
 		})
 	}
-	if err == nil && earlier != phaseOpen {
-		err = h.repeatSingle(c.Context(), s, summed, earlier)
+	if err == nil && phase != phaseOpen {
+		err = h.repeatSingle(c.Context(), s, summed, phase)
 	}
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 	etags := s.ETags
 	sum := s.PartsSum
 	size := s.Size
-	overdue := s.overdue
+	revision := s.overdue
 	complete := s.Tus != nil && s.Tus.Whole
 	file := s.arrival
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -34,7 +34,7 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 		if s.Phase == phaseDone {
 			return false, s.completed()
 		}
-		if k.claimedAt(s, now) && s.Claim != callID && s.revision != overdue ||
+		if k.claimedAt(s, now) && s.Claim != callID && s.revision != revision ||
 			s.Phase == phaseCompleting && s.PartsSum != sum { // another call completed the upload with other parts
 			return false, beingCompleted()
 		}

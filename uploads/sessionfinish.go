@@ -54,12 +54,12 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 			k.release(ctx, s, claim)
 		}
 	}()
-	done, err := k.finishClaimed(claimed, s, make)
+	final, err := k.finishClaimed(claimed, s, make)
 	if lost := stop(); lost && err != nil {
 		return nil, beingCompleted()
 	}
 	finished = err == nil
-	return done, err
+	return final, err
 }
 
 // A sessionEnd is the end of a session's upload, by the call that has claimed the session. ending.go
@@ -182,7 +182,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session, error) {
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	done, err := k.advance(ctx, s, nil, func(s *session) {
+	final, err := k.advance(ctx, s, nil, func(s *session) {
 		s.Target = e.target
 		s.link = e.linked
 		s.stored(phaseDone, f.Size)
@@ -206,7 +206,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session, error) {
 	if !e.known() {
 		_ = k.removeJoined(ctx, s) // if it fails, Sweep removes the pieces later
 	}
-	return done, nil
+	return final, nil
 }
 
 // stored sets the phase of a session whose object exists. The argument size is the size of that
@@ -377,10 +377,10 @@ func (e sendAgain) Error() string { return e.refusal.Error() }
 // complete, it removes the session. If a part was replaced, it opens the session again. It returns
 // the error for the client.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
-	if failed, ok := err.(inspectError); ok {
-		return unauthorized(failed.error)
+	if inspectErr, ok := err.(inspectError); ok {
+		return unauthorized(inspectErr.error)
 	}
-	if again, ok := err.(sendAgain); ok {
+	if resend, ok := err.(sendAgain); ok {
 		_, _ = k.advance(ctx, s, nil, func(s *session) {
 			s.Phase = phaseOpen
 			s.ETags = nil
@@ -389,10 +389,10 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 				s.Random = nil
 			}
 		})
-		return again.refusal
+		return resend.refusal
 	}
-	e, refused := errors.AsType[*Error](err)
-	if !refused {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		if s.Pieces != nil {
 			return storeFailed(err)
 		}

@@ -149,8 +149,8 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) { // after OutcomeUnknown, the object may exist
 		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
 	}
-	if failed, ok := err.(inspectError); ok {
-		return nil, unauthorized(failed.error)
+	if inspectErr, ok := err.(inspectError); ok {
+		return nil, unauthorized(inspectErr.error)
 	}
 	if err != nil {
 		return nil, storeFailed(err)
@@ -195,16 +195,16 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 
 func (t *storeOp) target(random keypattern.Random) Target {
 	s := t.service
-	asked := t.upload.Target
+	target := t.upload.Target
 	extension := t.verdict.Extension
-	if asked != nil && !s.judge.LooksAtContent() {
+	if target != nil && !s.judge.LooksAtContent() {
 		extension = extensionOf(t.upload.Name)
 	}
 	usual := s.target(s.pattern.Key(t.upload.User.values(), t.began, random, extension), t.verdict)
-	if asked == nil {
+	if target == nil {
 		return usual
 	}
-	return s.mergeTarget(*asked, usual)
+	return s.mergeTarget(*target, usual)
 }
 
 // keep stores the file. With Config.Inspect, it first stores the content under Config.Prefix, and
@@ -275,7 +275,7 @@ func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, 
 	if f.ContentType != value {
 		t.ContentType = f.ContentType
 	}
-	if e, refused := errors.AsType[*Error](err); refused {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.saying(Refused, "This file cannot be uploaded here.")
 	}
 	if err != nil {

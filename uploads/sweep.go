@@ -147,8 +147,8 @@ func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bo
 	}
 	_, errs := parallel.Groups(listed, readConcurrency, maxFailures, func(some []group) ([]error, bool) {
 		return parallel.All(len(some), readConcurrency, func(i int) error {
-			gone, err := f(some[i])
-			if gone {
+			ok, err := f(some[i])
+			if ok {
 				removed.Add(1)
 			}
 			return err
@@ -406,10 +406,10 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 //     than the given time.
 func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
-	if asked, err := w.save(ctx, s); !asked {
+	if ok, err := w.save(ctx, s); !ok {
 		return false, err
 	}
-	if found, err := w.newest(ctx, s); err != nil || found.After(newest) {
+	if latest, err := w.newest(ctx, s); err != nil || latest.After(newest) {
 		return false, err
 	}
 	s.Pieces.Asked = ""

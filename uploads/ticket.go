@@ -148,17 +148,17 @@ func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 func (t *ticketOp) sign(ctx context.Context, limit int64) (*Ticket, error) {
 	s := t.service
 	limits := t.service.judge.Rules()
-	signed := &Ticket{MaxSize: limit, Token: t.token()}
+	ticket := &Ticket{MaxSize: limit, Token: t.token()}
 	opts := []storage.SignedUploadOption{
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending),
 	}
 	if t.usesForm() {
 		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), min(limits.MinSize, limit), limit, opts...)
 		if err == nil {
-			signed.Form = form
-			signed.ExpiresAt = form.ExpiresAt
+			ticket.Form = form
+			ticket.ExpiresAt = form.ExpiresAt
 		}
-		return signed, err
+		return ticket, err
 	}
 	if t.said.Size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(t.said.Size))
@@ -168,10 +168,10 @@ func (t *ticketOp) sign(ctx context.Context, limit int64) (*Ticket, error) {
 	}
 	put, err := s.bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
 	if err == nil {
-		signed.Put = put
-		signed.ExpiresAt = put.ExpiresAt
+		ticket.Put = put
+		ticket.ExpiresAt = put.ExpiresAt
 	}
-	return signed, err
+	return ticket, err
 }
 
 // A ticket is the content of a token, which permits finishing one upload. It does not contain the

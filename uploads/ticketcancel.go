@@ -55,7 +55,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 	if e.Canceled {
 		return errors.Join(t.removeSent(ctx), t.removeUncounted(ctx))
 	}
-	sent, err := t.wasSent(ctx)
+	arrived, err := t.wasSent(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return t.checkUnfinished(ctx)
 	}
 	withdrawn, err := t.withdraw(ctx)
-	if err := errors.Join(err, t.removeUncounted(ctx)); err != nil || sent || withdrawn {
+	if err := errors.Join(err, t.removeUncounted(ctx)); err != nil || arrived || withdrawn {
 		return err // another call may copy the file now
 	}
 	_, err = s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, false, s.counter.leaseUntil())

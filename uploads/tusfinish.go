@@ -27,7 +27,7 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 		state.CRC = crc32c.Sum(content)
 		s.Tus.Whole = true
 	}
-	done, err := t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	final, err := t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || state.Parts == 0 {
 			return t.storeWhole(ctx, s, key, content, state.CRC)
 		}
@@ -47,7 +47,7 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 			abandon(ctx, upload)
 		}
 	}
-	return done, err
+	return final, err
 }
 
 func (t *tus) storeWhole(

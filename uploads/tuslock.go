@@ -82,18 +82,18 @@ func (t *tus) settledTus(c *call) (*session, error) {
 			return nil, err
 		}
 		now := t.handler.config.Now()
-		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !keeper.calls.ended(s.Tus.Holder)
+		isHeld := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !keeper.calls.ended(s.Tus.Holder)
 		claimed := keeper.claimedAt(s, now)
 		late := !time.Now().Before(deadline)
 		if late && claimed {
 			return nil, beingCompleted()
 		}
-		if late || s.Tus.Holder == "" && s.Claim == "" || !held && !claimed && s.revision == seen {
+		if late || s.Tus.Holder == "" && s.Claim == "" || !isHeld && !claimed && s.revision == seen {
 			return s, nil
 		}
 		// The request that held or claimed the session has ended. It may have changed the state
 		// after this read, so read the state again.
-		if !held && !claimed {
+		if !isHeld && !claimed {
 			seen = s.revision
 			continue
 		}

@@ -110,13 +110,13 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 			f.close()
 		}
 	}()
-	done, err := t.receiveHeld(ctx, c, f, s, sum)
+	final, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.handler.keeper.release(ctx, s, c.name)
 		c.refused = f // f is closed later, before handler.respond writes the response
 		return nil, err
 	}
-	return done, nil
+	return final, nil
 }
 
 func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
@@ -215,8 +215,8 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled := now.Sub(lastByte) > pace.checkpoint
-			held := now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.memory.Parts.Contended(r.owner) {
+			age := now.Sub(lastStored)
+			if stalled || age > pace.slow || age > pace.checkpoint && r.tus.handler.memory.Parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}

@@ -56,19 +56,19 @@ func (r *receiver) load() error {
 	if r.start == 0 {
 		return nil
 	}
-	more := max(0, r.n-len(r.buf))
-	if !r.tus.handler.memory.Parts.Try(r.owner, int64(more)) {
+	n := max(0, r.n-len(r.buf))
+	if !r.tus.handler.memory.Parts.Try(r.owner, int64(n)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
 		if err := r.waitFor(r.n); err != nil {
 			return err
 		}
-		more = r.n
+		n = r.n
 	}
-	data := make([]byte, len(r.buf)+more)
+	data := make([]byte, len(r.buf)+n)
 	if err := r.readSegments(data[:r.start]); err != nil {
-		r.tus.handler.memory.Parts.Release(r.owner, int64(more))
+		r.tus.handler.memory.Parts.Release(r.owner, int64(n))
 		return err
 	}
 	copy(data[r.start:], r.buf[:r.n-r.start])

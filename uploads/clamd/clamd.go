@@ -84,7 +84,7 @@ type Scanner struct {
 func New(config Config) (*Scanner, error) {
 	config.MaxSize = cmp.Or(config.MaxSize, DefaultMaxSize)
 	config.Timeout = cmp.Or(config.Timeout, DefaultTimeout)
-	to, rule := parseAddress(config.Address)
+	addr, rule := parseAddress(config.Address)
 	field := "Config.Address"
 	switch {
 	case rule != "":
@@ -107,7 +107,7 @@ func New(config Config) (*Scanner, error) {
 	if rule != "" {
 		return nil, webapi.Misconfigured("clamd.New", field, rule, "")
 	}
-	return &Scanner{config, to, 10 * time.Second}, nil
+	return &Scanner{config, addr, 10 * time.Second}, nil
 }
 
 // Inspect scans a file. Set it as [uploads.Config.Inspect]. It returns nil if clamd reports the
@@ -126,8 +126,8 @@ func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage
 	if err == nil {
 		return s.judge(ctx, f, reply)
 	}
-	if failed, ok := err.(contentError); ok {
-		return failed.error
+	if contentErr, ok := err.(contentError); ok {
+		return contentErr.error
 	}
 	if err := ended(ctx, inspect, err); storage.CodeOf(err) != storage.Unavailable {
 		return err

@@ -48,30 +48,30 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.prompt)
 	defer cancel()
 	var dialer net.Dialer
-	to, err := dialer.DialContext(ctx, s.address.network, s.address.name)
+	c, err := dialer.DialContext(ctx, s.address.network, s.address.name)
 	for isBusy(err) && ctxtime.Sleep(ctx, pause) == nil {
-		again, failure := dialer.DialContext(ctx, s.address.network, s.address.name)
+		second, failure := dialer.DialContext(ctx, s.address.network, s.address.name)
 		if isTimeout(failure) {
 			break // return the earlier error, which says that the queue is full
 		}
-		to = again
+		c = second
 		err = failure
 	}
-	return to, err
+	return c, err
 }
 
 // connect returns a connection. timeout limits each read and each write.
 func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, error) {
-	to, err := s.dial(ctx)
+	nc, err := s.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
-		_ = to.Close() // makes a Read or Write in progress fail
+		_ = nc.Close() // makes a Read or Write in progress fail
 	})
-	return &conn{to, bufio.NewReader(to), timeout, func() {
+	return &conn{nc, bufio.NewReader(nc), timeout, func() {
 		if !stop() {
 			<-closed
 		}

@@ -68,8 +68,8 @@ const maxRedirects = 10
 // method. 301, 302 and 303 would turn an upload or a deletion into a GET, which
 // succeeds and does nothing. The caller's client is not changed.
 func withoutMethodChange(client *http.Client) *http.Client {
-	own := *client
-	own.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+	clone := *client
+	clone.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		switch {
 		case next.Method != via[0].Method:
 			// return the redirect itself, which becomes an error because it is not a response of
@@ -82,7 +82,7 @@ func withoutMethodChange(client *http.Client) *http.Client {
 		}
 		return nil
 	}
-	return &own
+	return &clone
 }
 
 // A request is one request to the handler. path is escaped, and relative to the base URL.
@@ -110,15 +110,15 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	}
 	address := *c.base
 	address.RawQuery = r.query.Encode()
-	made, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)
+	req, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)
 	if err != nil {
 		return nil, err
 	}
 	if r.body != nil {
-		made.ContentLength = r.length
+		req.ContentLength = r.length
 	}
-	maps.Copy(made.Header, r.header)
-	response, err := c.client.Do(made)
+	maps.Copy(req.Header, r.header)
+	response, err := c.client.Do(req)
 	if err != nil {
 		return nil, err
 	}

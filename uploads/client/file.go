@@ -103,12 +103,12 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 		Items         []*filesapi.Record
 		NextPageToken string
 	}
-	ours := func(p page) bool { return p.Items != nil } // a response of the API has Items even if it is empty
-	found, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, ours)
+	isOurs := func(p page) bool { return p.Items != nil } // a response of the API has Items even if it is empty
+	p, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, isOurs)
 	if err != nil {
 		return nil, err
 	}
-	return &Page{Records: found.Items, Token: found.NextPageToken}, nil
+	return &Page{Records: p.Items, Token: p.NextPageToken}, nil
 }
 
 func timeText(t time.Time) string {

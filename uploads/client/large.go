@@ -113,24 +113,24 @@ func upTo(count int) (parts []int) {
 }
 
 func (f *LargeFile) complete() error {
-	wrong := func(rule string) error {
+	invalid := func(rule string) error {
 		return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}
 	}
 	if f.Body == nil {
-		return wrong("Body must not be nil")
+		return invalid("Body must not be nil")
 	}
 	if f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0 {
-		return wrong("Size, PartSize, Concurrency and Attempts must not be negative")
+		return invalid("Size, PartSize, Concurrency and Attempts must not be negative")
 	}
 	if f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts {
-		return wrong("PartSize must be larger: at most 10,000 parts are allowed")
+		return invalid("PartSize must be larger: at most 10,000 parts are allowed")
 	}
 	f.Token = cmp.Or(f.Token, rand.Text())
 	f.PartSize = cmp.Or(f.PartSize, max(defaultPartSize, (f.Size+maxParts-1)/maxParts))
 	f.Concurrency = cmp.Or(f.Concurrency, defaultConcurrency)
 	f.Attempts = cmp.Or(f.Attempts, defaultAttempts)
 	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {
-		return wrong("Only must have numbers of parts, beginning with 1")
+		return invalid("Only must have numbers of parts, beginning with 1")
 	}
 	return nil
 }
@@ -171,8 +171,8 @@ func (u *largeUpload) sum(part int) (uint32, error) {
 func (u *largeUpload) changed(part int, sum uint32) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	earlier, ok := u.sums[part]
-	if ok && earlier == sum {
+	old, ok := u.sums[part]
+	if ok && old == sum {
 		return false
 	}
 	delete(u.sums, part)

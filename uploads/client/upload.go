@@ -106,10 +106,10 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		_ = form.WriteField(f.name, f.value)
 	}
 	_, _ = form.CreateFormFile("file", name)
-	before := frame.Len()
+	n := frame.Len()
 	_ = form.Close()
-	head := frame.Bytes()[:before]
-	tail := frame.Bytes()[before:]
+	head := frame.Bytes()[:n]
+	tail := frame.Bytes()[n:]
 	r := request{
 		method:  http.MethodPost,
 		path:    path,

@@ -50,11 +50,11 @@ func (h *handler) list(c *call) error {
 			return invalid(fieldPageSize, "This must be a number.")
 		}
 	}
-	found, err := h.page(c.Context(), f, query.Get(fieldPageToken), size)
+	p, err := h.page(c.Context(), f, query.Get(fieldPageToken), size)
 	if err != nil {
 		return renameField(renameField(err, fieldPurpose, queryPurpose), fieldUser, fieldUploader)
 	}
-	return c.json(http.StatusOK, found)
+	return c.json(http.StatusOK, p)
 }
 
 // readQuery parses the query. It refuses unknown parameters, because with a misspelled filter the
@@ -106,20 +106,20 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	if err := validateLabel(fieldUser, f.User); err != nil {
 		return nil, err
 	}
-	after, err := openToken(f, token)
+	startAfter, err := openToken(f, token)
 	if err != nil {
 		return nil, err
 	}
-	files, next, err := h.service.Records().List(ctx, f, after, min(size, maxPage))
+	files, next, err := h.service.Records().List(ctx, f, startAfter, min(size, maxPage))
 	if err != nil {
 		return nil, told(err)
 	}
 	// an empty slice, because nil would become null in JSON instead of []
-	found := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)}
+	p := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)}
 	for _, f := range files {
-		found.Items = append(found.Items, recordOf(f))
+		p.Items = append(p.Items, recordOf(f))
 	}
-	return found, nil
+	return p, nil
 }
 
 const markBytes = 8

@@ -51,8 +51,8 @@ func told(err error) error {
 	case e.Code == uploads.Interrupted:
 		e.Status = 0
 	}
-	if here, ok := fields[e.Field]; ok {
-		e.Field = here
+	if field, ok := fields[e.Field]; ok {
+		e.Field = field
 	}
 	return &e
 }

@@ -33,20 +33,20 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 		return nil, "must be nil or have a type"
 	}
 	for _, t := range types {
-		known := mimetype.Lookup(t)
-		if known != nil && known.Is(typeAPNG) {
-			known = known.Parent()
+		m := mimetype.Lookup(t)
+		if m != nil && m.Is(typeAPNG) {
+			m = m.Parent()
 		}
-		if known == nil {
+		if m == nil {
 			return nil, fmt.Sprintf("has %q, which cannot be detected by content", t)
 		}
-		if known.Parent() == nil {
+		if m.Parent() == nil {
 			return nil, fmt.Sprintf("has %q, which is the type of unknown content", t)
 		}
-		if isActive(known) {
+		if isActive(m) {
 			return nil, fmt.Sprintf("has %q, which browsers run", t)
 		}
-		allowed = append(allowed, mediaTypeOf(known))
+		allowed = append(allowed, mediaTypeOf(m))
 	}
 	return allowed, ""
 }
@@ -116,8 +116,8 @@ func claimedType(claimed string) string {
 	if other, ok := aliases[name]; ok {
 		return other
 	}
-	if known := mimetype.Lookup(name); known != nil {
-		return mediaTypeOf(known)
+	if m := mimetype.Lookup(name); m != nil {
+		return mediaTypeOf(m)
 	}
 	return name
 }
@@ -142,9 +142,9 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 	if look == nil {
 		return nil
 	}
-	width, height, refused := look(h)
-	if refused != nil {
-		return refused.refusal(v.MediaType)
+	width, height, problem := look(h)
+	if problem != nil {
+		return problem.refusal(v.MediaType)
 	}
 	if int64(width) > j.rules.MaxPixels/int64(max(height, 1)) {
 		return &Refusal{

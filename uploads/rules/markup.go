@@ -43,17 +43,17 @@ const shortTagText = 8
 // hasShortTag reports whether the text contains <?=, which runs PHP code, followed by text.
 func hasShortTag(text []byte) bool {
 	for {
-		_, after, ok := bytes.Cut(text, []byte("<?="))
+		_, rest, ok := bytes.Cut(text, []byte("<?="))
 		if !ok {
 			return false
 		}
 		typed := 0
-		for typed < min(len(after), shortTagText) && (after[typed] >= ' ' && after[typed] <= '~' || bytes.IndexByte([]byte("\t\r\n"), after[typed]) >= 0) {
+		for typed < min(len(rest), shortTagText) && (rest[typed] >= ' ' && rest[typed] <= '~' || bytes.IndexByte([]byte("\t\r\n"), rest[typed]) >= 0) {
 			typed++
 		}
-		if typed == min(len(after), shortTagText) {
+		if typed == min(len(rest), shortTagText) {
 			return true
 		}
-		text = after
+		text = rest
 	}
 }

@@ -137,12 +137,12 @@ type Verdict struct {
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h := &head{ctx: ctx, src: content}
 	v := &Verdict{}
-	refused := j.look(h, claimed, v)
+	refusal := j.look(h, claimed, v)
 	if h.failure() != nil { // the file could not be read, so nothing is known about it
 		return nil, h.failure()
 	}
-	if refused != nil {
-		return nil, refused
+	if refusal != nil {
+		return nil, refusal
 	}
 	v.Head, v.Whole = h.buf, h.whole()
 	return v, nil
@@ -189,7 +189,7 @@ func (j *Judge) CheckSize(n int64) error {
 // content decides.
 func (j *Judge) CheckClaim(claimed string) error {
 	claimed = claimedType(claimed)
-	if known := mimetype.Lookup(claimed); j.LooksAtContent() && known != nil && isActive(known) {
+	if m := mimetype.Lookup(claimed); j.LooksAtContent() && m != nil && isActive(m) {
 		return j.notAllowed(claimed, "")
 	}
 	return nil

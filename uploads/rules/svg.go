@@ -33,8 +33,8 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 		if err != nil {
 			return 0, 0, damaged
 		}
-		if refused := v.visit(token); refused != nil {
-			return 0, 0, refused
+		if problem := v.visit(token); problem != nil {
+			return 0, 0, problem
 		}
 		v.first = false
 	}
@@ -99,12 +99,12 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 	if strings.EqualFold(e.Name.Local, "style") {
 		v.styleDepth = len(v.open)
 	}
-	seen := make(map[xml.Name]bool, len(e.Attr))
+	names := make(map[xml.Name]bool, len(e.Attr))
 	for _, a := range e.Attr {
-		if seen[a.Name] {
+		if names[a.Name] {
 			return damaged
 		}
-		seen[a.Name] = true
+		names[a.Name] = true
 	}
 	return elementReason(e)
 }

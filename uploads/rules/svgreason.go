@@ -33,8 +33,8 @@ func elementReason(e xml.StartElement) *reason {
 		return activeContent
 	}
 	for _, a := range e.Attr {
-		if refused := attributeReason(a); refused != nil {
-			return refused
+		if problem := attributeReason(a); problem != nil {
+			return problem
 		}
 	}
 	return nil
@@ -154,8 +154,8 @@ func styleReason(text string, style bool) *reason {
 	if strings.Contains(tight, "@import") {
 		return externalReference
 	}
-	if refused := urlReason(tight); refused != nil || !style {
-		return refused
+	if problem := urlReason(tight); problem != nil || !style {
+		return problem
 	}
 	for _, names := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
 		if name, bareWords := names[1], names[2] != ""; !bareWords && !harmlessFunctions[name] {

@@ -66,11 +66,11 @@ func checkWebPFrame(h *head, i, width, height int) *reason {
 }
 
 func checkSize(h *head, i, width, height int) *reason {
-	w, hgt, refused := webpPictureSize(h, i)
-	if refused == nil && (w != width || hgt != height) {
+	w, hgt, problem := webpPictureSize(h, i)
+	if problem == nil && (w != width || hgt != height) {
 		return damaged
 	}
-	return refused
+	return problem
 }
 
 // webpPictureSize returns the size of the picture in this chunk, as its own header says.

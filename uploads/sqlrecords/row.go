@@ -21,13 +21,13 @@ func (d Dialect) bind(statement string) string {
 	}
 	var b strings.Builder
 	for number := 1; ; number++ {
-		before, after, ok := strings.Cut(statement, "?")
-		b.WriteString(before)
+		head, tail, ok := strings.Cut(statement, "?")
+		b.WriteString(head)
 		if !ok {
 			return b.String()
 		}
 		b.WriteString("$" + strconv.Itoa(number))
-		statement = after
+		statement = tail
 	}
 }
 

@@ -164,8 +164,8 @@ func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 	if !f.Expires.IsZero() {
 		statement += " AND expires IS NOT NULL" // do not remove a file that a transaction has kept
 	}
-	removed, err := r.exec(ctx, "Remove", statement, f.ID)
-	if err != nil || removed > 0 || f.Expires.IsZero() {
+	n, err := r.exec(ctx, "Remove", statement, f.ID)
+	if err != nil || n > 0 || f.Expires.IsZero() {
 		return err
 	}
 	switch _, err := r.Record(ctx, f.ID); storage.CodeOf(err) {
@@ -181,9 +181,9 @@ func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 // exec executes a statement that writes, and returns how many rows it changed.
 func (r *records) exec(ctx context.Context, op, statement string, values ...any) (rows int64, err error) {
 	err = write(ctx, op, values, func() error {
-		done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
+		result, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
 		if err == nil {
-			rows, err = done.RowsAffected()
+			rows, err = result.RowsAffected()
 		}
 		return err
 	})

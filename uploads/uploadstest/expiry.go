@@ -96,14 +96,14 @@ func removedUnexpired(t *testing.T, r uploads.Records) {
 func staysUnremoved(t *testing.T, r uploads.Records) {
 	stays := record(1)
 	create(t, r, stays)
-	read := *stays
-	read.Expires = day
-	require.ErrorIs(t, r.Remove(t.Context(), &read), storage.PreconditionFailed)
+	file := *stays
+	file.Expires = day
+	require.ErrorIs(t, r.Remove(t.Context(), &file), storage.PreconditionFailed)
 	got, err := r.Record(t.Context(), stays.ID)
 	require.NoError(t, err)
 	same(t, stays, got)
 	require.NoError(t, r.Remove(t.Context(), stays))
-	require.NoError(t, r.Remove(t.Context(), &read), "again")
+	require.NoError(t, r.Remove(t.Context(), &file), "again")
 }
 
 func purposeOfExpiring(t *testing.T, r uploads.Records) {

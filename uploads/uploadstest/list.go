@@ -72,17 +72,17 @@ func orderedList(t *testing.T, r uploads.Records) {
 
 func listAfter(t *testing.T, r uploads.Records) {
 	records := stock(t, r, 5, unchanged)
-	after := func(id string) []string {
+	list := func(id string) []string {
 		page, next, err := r.List(t.Context(), uploads.Filter{}, id, 1000)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		return idsOf(page, uploads.Filter{})
 	}
 	want := idsOf(records, uploads.Filter{})
-	require.Equal(t, want[3:], after(want[2]))
+	require.Equal(t, want[3:], list(want[2]))
 	require.NoError(t, r.Remove(t.Context(), &uploads.File{ID: want[2]}))
-	require.Equal(t, want[3:], after(want[2]), "a page continues after a record that was removed meanwhile")
-	require.Empty(t, after(want[4]))
+	require.Equal(t, want[3:], list(want[2]), "a page continues after a record that was removed meanwhile")
+	require.Empty(t, list(want[4]))
 }
 
 func boundedPage(t *testing.T, r uploads.Records) {
@@ -108,19 +108,19 @@ func filteredList(t *testing.T, r uploads.Records) {
 			r.Expires = day.Add(time.Hour)
 		}
 	})
-	at := func(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
+	atTime := func(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
 	for _, f := range []uploads.Filter{
 		{},
 		{Purpose: "reports"}, {Purpose: "Reports"}, {Purpose: "100%"}, {Purpose: "none"},
 		{User: "user-1"}, {User: "user"},
-		{From: at(5)}, {To: at(5)}, {From: at(5), To: at(6)}, {From: at(5), To: at(20)},
-		{From: at(5).Add(time.Nanosecond)}, {To: at(5).Add(time.Nanosecond)},
-		{From: at(-1000)}, {To: at(-1000)}, {From: at(1000)}, {To: at(1000)},
-		{From: at(5).In(time.FixedZone("elsewhere", -5*3600))},
+		{From: atTime(5)}, {To: atTime(5)}, {From: atTime(5), To: atTime(6)}, {From: atTime(5), To: atTime(20)},
+		{From: atTime(5).Add(time.Nanosecond)}, {To: atTime(5).Add(time.Nanosecond)},
+		{From: atTime(-1000)}, {To: atTime(-1000)}, {From: atTime(1000)}, {To: atTime(1000)},
+		{From: atTime(5).In(time.FixedZone("elsewhere", -5*3600))},
 		{From: lastYear}, {To: lastYear}, {From: lastYear.AddDate(1, 0, 0)}, {To: lastYear.AddDate(1, 0, 0)},
 		{From: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)}, {To: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)},
-		{Purpose: "reports", User: "user-2", From: at(1), To: at(23)},
-		{Expiring: true}, {User: "user-1", Expiring: true}, {Purpose: "reports", From: at(5), Expiring: true},
+		{Purpose: "reports", User: "user-2", From: atTime(1), To: atTime(23)},
+		{Expiring: true}, {User: "user-1", Expiring: true}, {Purpose: "reports", From: atTime(5), Expiring: true},
 	} {
 		for _, limit := range []int{1, 4, 1000} {
 			require.Equal(t, idsOf(records, f), all(t, r, f, limit), "%+v, pages of %d", f, limit)
@@ -145,15 +145,15 @@ func listedIDs(t *testing.T, r uploads.Records) {
 	want := idsOf(stock(t, r, 7, unchanged), uploads.Filter{})
 	for limit := 1; limit <= 8; limit++ {
 		var got []string
-		for after := ""; ; {
-			ids, next, err := r.IDs(t.Context(), after, limit)
+		for startAfter := ""; ; {
+			ids, next, err := r.IDs(t.Context(), startAfter, limit)
 			require.NoError(t, err)
 			got = append(got, ids...)
 			if next == "" {
 				break
 			}
-			require.Greater(t, next, after)
-			after = next
+			require.Greater(t, next, startAfter)
+			startAfter = next
 		}
 		require.Equal(t, want, got, "pages of %d", limit)
 	}

@@ -154,15 +154,15 @@ func statesListed(t *testing.T, s uploads.States) {
 		{want[2], 2, want[3:]}, {"files/parts/client/0", 10, want[2:]}, {want[6], 10, nil},
 	} {
 		var got []string
-		for after, hasMore := row.after, true; hasMore; hasMore = after != "" {
-			states, next, err := s.ListStates(t.Context(), after, row.limit)
+		for startAfter, hasMore := row.after, true; hasMore; hasMore = startAfter != "" {
+			states, next, err := s.ListStates(t.Context(), startAfter, row.limit)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(states), row.limit)
 			for _, one := range states {
 				got = append(got, one.Key)
 			}
-			require.True(t, next == "" || next > after, "the pages have no end")
-			after = next
+			require.True(t, next == "" || next > startAfter, "the pages have no end")
+			startAfter = next
 		}
 		require.Equal(t, row.want, got, "after %q, %d at a time", row.after, row.limit)
 	}

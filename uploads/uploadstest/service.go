@@ -63,9 +63,9 @@ func counted(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 		u, err := s.Usage(t.Context(), alice.ID)
 		require.NoError(t, err)
 		require.Zero(t, u.ReservedBytes)
-		again, err := s.Recount(t.Context(), alice.ID)
+		second, err := s.Recount(t.Context(), alice.ID)
 		require.NoError(t, err)
-		require.Equal(t, u, again)
+		require.Equal(t, u, second)
 		return []int64{u.Bytes, u.Files}
 	}
 	first, err := store("123456", nil)
@@ -157,7 +157,7 @@ var serviceCases = []struct {
 	{"a file that expires is read, is not listed, and goes", func(t *testing.T, s *uploads.Service) {
 		stays := put(t, s, "stays", nil)
 		goes := put(t, s, "goes", &uploads.Target{Lifetime: time.Millisecond})
-		later := put(t, s, "later", &uploads.Target{Lifetime: time.Hour})
+		temporary := put(t, s, "later", &uploads.Target{Lifetime: time.Hour})
 		require.Equal(t, "goes", content(t, s, goes.ID))
 		require.Equal(t, []string{stays.ID}, all(t, s.Records(), uploads.Filter{}, 10))
 		require.Eventually(t, func() bool { // expiry is by the clock of the store
@@ -168,7 +168,7 @@ var serviceCases = []struct {
 		_, _, err := s.Download(t.Context(), goes.ID)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 		require.Equal(t, "stays", content(t, s, stays.ID))
-		require.Equal(t, "later", content(t, s, later.ID))
+		require.Equal(t, "later", content(t, s, temporary.ID))
 	}},
 	{"pieces in any order make a file", func(t *testing.T, s *uploads.Service) {
 		for i, number := range []int{3, 1, 4, 5, 2} {
@@ -223,7 +223,7 @@ var serviceCases = []struct {
 }
 
 func storedFile(t *testing.T, s *uploads.Service) {
-	before := time.Now().UTC().Truncate(time.Millisecond)
+	start := time.Now().UTC().Truncate(time.Millisecond)
 	f, err := s.Store(t.Context(), uploads.Upload{
 		Body:     strings.NewReader("%PDF-1.7 all is well"),
 		Name:     "Rechnung №7.PDF",
@@ -239,7 +239,7 @@ func storedFile(t *testing.T, s *uploads.Service) {
 	require.EqualValues(t, 20, f.Size)
 	require.Equal(t, "user-1", f.User.ID)
 	require.Equal(t, "invoices", f.Purpose)
-	require.True(t, uploads.Filter{From: before, To: time.Now().Add(time.Second)}.Matches(f), "the ID has its time")
+	require.True(t, uploads.Filter{From: start, To: time.Now().Add(time.Second)}.Matches(f), "the ID has its time")
 	require.True(t, f.CRC32C.Known)
 	got, err := s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)

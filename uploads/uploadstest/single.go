@@ -70,8 +70,8 @@ func givenBack(t *testing.T, r uploads.Records) {
 }
 
 func unstorable(t *testing.T, r uploads.Records) {
-	kept := record(1)
-	create(t, r, kept)
+	file := record(1)
+	create(t, r, file)
 	for _, text := range []string{"a\x00b", "a\xffb"} {
 		for name, change := range map[string]func(*uploads.File){
 			"Name": func(r *uploads.File) {
@@ -96,7 +96,7 @@ func unstorable(t *testing.T, r uploads.Records) {
 			_, err = r.Record(t.Context(), one.ID)
 			absent(t, err)
 		}
-		_, err := r.SetPurpose(t.Context(), kept.ID, text)
+		_, err := r.SetPurpose(t.Context(), file.ID, text)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		for _, q := range []uploads.Filter{{Purpose: text}, {User: text}} {
@@ -104,9 +104,9 @@ func unstorable(t *testing.T, r uploads.Records) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
 	}
-	got, err := r.Record(t.Context(), kept.ID)
+	got, err := r.Record(t.Context(), file.ID)
 	require.NoError(t, err)
-	same(t, kept, got)
+	same(t, file, got)
 	expired, err := r.Expired(t.Context(), day.Add(time.Hour), 10)
 	require.NoError(t, err)
 	require.Empty(t, expired)
@@ -188,14 +188,14 @@ func purposeOfNothing(t *testing.T, r uploads.Records) {
 }
 
 func removed(t *testing.T, r uploads.Records) {
-	gone := record(1)
+	file := record(1)
 	stays := record(2)
-	create(t, r, gone, stays)
-	require.NoError(t, r.Remove(t.Context(), gone))
-	require.NoError(t, r.Remove(t.Context(), gone), "again")
-	_, err := r.Record(t.Context(), gone.ID)
+	create(t, r, file, stays)
+	require.NoError(t, r.Remove(t.Context(), file))
+	require.NoError(t, r.Remove(t.Context(), file), "again")
+	_, err := r.Record(t.Context(), file.ID)
 	absent(t, err)
-	_, err = r.SetPurpose(t.Context(), gone.ID, "back")
+	_, err = r.SetPurpose(t.Context(), file.ID, "back")
 	absent(t, err)
 	require.Equal(t, []string{stays.ID}, all(t, r, uploads.Filter{}, 10))
 }

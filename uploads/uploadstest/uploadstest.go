@@ -75,22 +75,22 @@ func same(t *testing.T, want, got *uploads.File) {
 func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string {
 	t.Helper()
 	var ids []string
-	after := ""
+	startAfter := ""
 	for range 10_000 {
-		page, next, err := r.List(t.Context(), f, after, limit)
+		page, next, err := r.List(t.Context(), f, startAfter, limit)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page), limit)
 		for _, one := range page {
 			require.True(t, f.Matches(one), "%+v is not meant", one)
-			require.Greater(t, one.ID, after, "in ascending order, after the given ID")
+			require.Greater(t, one.ID, startAfter, "in ascending order, after the given ID")
 			ids = append(ids, one.ID)
-			after = one.ID
+			startAfter = one.ID
 		}
 		if next == "" {
 			return ids
 		}
-		require.GreaterOrEqual(t, next, after, "continues after the returned IDs")
-		after = next
+		require.GreaterOrEqual(t, next, startAfter, "continues after the returned IDs")
+		startAfter = next
 	}
 	require.Fail(t, "the pages have no end")
 	return nil

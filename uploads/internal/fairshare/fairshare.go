@@ -143,12 +143,12 @@ func (m *Pool) grant() {
 // of an owner would delay an older, large request of that owner. The caller must hold m.mu.
 func (m *Pool) next() int {
 	next := -1
-	seen := map[string]bool{}
+	owners := map[string]bool{}
 	for i, w := range m.waiting {
-		if !seen[w.owner] && m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
+		if !owners[w.owner] && m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
 			next = i
 		}
-		seen[w.owner] = true
+		owners[w.owner] = true
 	}
 	return next
 }

@@ -82,32 +82,32 @@ func Parse(text string) (*Pattern, string) {
 	p := &Pattern{Text: text}
 	length, expression := 0, ""
 	for rest := text; rest != ""; {
-		literal, named, opened := strings.Cut(rest, "{")
+		literal, inner, ok := strings.Cut(rest, "{")
 		if literal != "" {
 			p.places = append(p.places, place{literal: literal})
 			length += len(literal)
 			expression += regexp.QuoteMeta(literal)
 		}
-		if !opened {
+		if !ok {
 			break
 		}
-		name, after, closed := strings.Cut(named, "}")
+		name, tail, closed := strings.Cut(inner, "}")
 		if !closed || !names.MatchString(name) {
 			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
 		}
-		known, isOwn := ownNames[name]
+		variable, isOwn := ownNames[name]
 		if !isOwn {
-			known.width = maxValue
-			known.texts = "([^/]*)"
+			variable.width = maxValue
+			variable.texts = "([^/]*)"
 			if slices.Contains(p.Values, name) {
 				return nil, fmt.Sprintf("has {%s} twice", name)
 			}
 			p.Values = append(p.Values, name)
 		}
 		p.places = append(p.places, place{name: name})
-		length += known.width
-		expression += known.texts
-		rest = after
+		length += variable.width
+		expression += variable.texts
+		rest = tail
 	}
 	if length > maxKey {
 		return nil, "may make keys of more than 1,024 bytes"
@@ -143,11 +143,11 @@ func (p *Pattern) problem() string {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
 			return `must not have a segment that is empty or begins or ends with "."`
 		}
-		named := 0
+		count := 0
 		for _, name := range p.Values {
-			named += strings.Count(segment, "{"+name+"}")
+			count += strings.Count(segment, "{"+name+"}")
 		}
-		if named > 1 {
+		if count > 1 {
 			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}

@@ -355,15 +355,15 @@ func (r Removal) Name() string { return "remove " + r.Key }
 func (b *Book) BeginRemoval(
 	ctx context.Context, user, key string, e Entry, upload func(*Text) (name string, err error),
 ) (Removal, error) {
-	own := rand.Text()
+	id := rand.Text()
 	r := Removal{User: user, Key: key}
 	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		r.ID = own
+		r.ID = id
 		r.Joined = false
 		r.Uncounted = false
 		if other, exists := t.Entries[r.Name()]; exists {
 			r.ID = other.Removal
-			r.Joined = other.Removal != own
+			r.Joined = other.Removal != id
 			return false, nil
 		}
 		name, err := upload(t)
@@ -384,7 +384,7 @@ func (b *Book) BeginRemoval(
 		if removal.Bytes < e.Bytes || removal.Files < e.Files {
 			b.doubt(t)
 		}
-		removal.Removal, removal.At = own, b.now()
+		removal.Removal, removal.At = id, b.now()
 		t.Entries[r.Name()] = removal
 		t.Bytes = t.Bytes - removal.Bytes
 		t.Files = t.Files - removal.Files

@@ -103,12 +103,12 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 				return err
 			}
 		}
-		before := t
+		old := t
 		t = t.clone(user)
 		s.text = nil
 		save, err := change(t, lost)
 		if err == errFound {
-			s.text = before
+			s.text = old
 			return nil
 		}
 		if !save && ok {
