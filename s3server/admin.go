@@ -126,7 +126,7 @@ func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 // withoutSecrets returns a copy of headers or query parameters, without signatures, tokens and
 // keys.
 func withoutSecrets[M ~map[string][]string](m M) M {
-	shown := M{}
+	result := M{}
 	for name, values := range m {
 		lower := strings.ToLower(name)
 		secret := slices.ContainsFunc(
@@ -136,10 +136,10 @@ func withoutSecrets[M ~map[string][]string](m M) M {
 			},
 		)
 		if !secret {
-			shown[name] = values
+			result[name] = values
 		}
 	}
-	return shown
+	return result
 }
 
 // plainFault is a Fault without the methods MarshalJSON and UnmarshalJSON, which would otherwise

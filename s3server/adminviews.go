@@ -61,10 +61,10 @@ func (h *Handler) handleViews(mux *http.ServeMux) {
 
 func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
 	page := []bucketView{}
-	after := r.URL.Query().Get("after")
+	startAfter := r.URL.Query().Get("after")
 	next := ""
-	err := h.store.ListBuckets(r.Context(), after, func(b *state.Bucket) bool {
-		if b.Name == after {
+	err := h.store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
+		if b.Name == startAfter {
 			return true
 		}
 		if len(page) == viewPage {

@@ -48,7 +48,7 @@ type attributePart struct {
 }
 
 func getAttributes(r *request) error {
-	asked, err := askedAttributes(r.in.Header)
+	names, err := askedAttributes(r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func getAttributes(r *request) error {
 		}
 		var response attributes
 		r.w.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
-		for _, name := range asked {
+		for _, name := range names {
 			switch name {
 			case "ETag":
 				response.ETag = strings.Trim(v.Object.ETag, `"`)

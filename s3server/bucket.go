@@ -105,13 +105,13 @@ func addBucket(r *request, b *state.Bucket) error {
 // checkBuckets fails if the account already has Limits.MaxBuckets buckets.
 func checkBuckets(r *request) error {
 	buckets := 0
-	here := false
+	exists := false
 	err := r.server.store.ListBuckets(r.in.Context(), "", func(b *state.Bucket) bool {
 		buckets++
-		here = here || b.Name == r.target.bucket
+		exists = exists || b.Name == r.target.bucket
 		return true
 	})
-	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
+	if err == nil && !exists && buckets >= r.server.limits.MaxBuckets {
 		err = s3error.New("TooManyBuckets")
 	}
 	return err
@@ -213,16 +213,16 @@ func listBuckets(r *request) error {
 			WithMessage("max-buckets must be between 1 and 10000")
 	}
 	token := r.query.Get("continuation-token")
-	after, err := base64.StdEncoding.DecodeString(token)
+	startAfter, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "continuation-token").
 			WithMessage("The continuation token provided is incorrect")
 	}
 	result := bucketList{Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
-	only := r.query.Get("bucket-region")
+	region := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
-	err = r.server.store.ListBuckets(r.in.Context(), max(string(after), result.Prefix), func(b *state.Bucket) bool {
-		if token != "" && b.Name == string(after) || b.Account != r.caller.account || only != "" && b.Region != only {
+	err = r.server.store.ListBuckets(r.in.Context(), max(string(startAfter), result.Prefix), func(b *state.Bucket) bool {
+		if token != "" && b.Name == string(startAfter) || b.Account != r.caller.account || region != "" && b.Region != region {
 			return true
 		}
 		if !strings.HasPrefix(b.Name, result.Prefix) {

@@ -113,13 +113,13 @@ func storageError(err error) error {
 	if !ok {
 		return err
 	}
-	known, exists := storageCodes[e.Code]
+	code, exists := storageCodes[e.Code]
 	switch {
 	case exists:
 	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
-		known = storage.Unavailable
+		code = storage.Unavailable
 	default:
-		known = storage.InvalidArgument
+		code = storage.InvalidArgument
 	}
-	return &storage.Error{Code: known, Status: e.Status, Err: e}
+	return &storage.Error{Code: code, Status: e.Status, Err: e}
 }

@@ -68,11 +68,11 @@ func putLogging(r *request) error {
 	if err := xmldoc.Parse(document, &asked); err != nil {
 		return err
 	}
-	if to := asked.LoggingEnabled; to == nil {
+	if target := asked.LoggingEnabled; target == nil {
 		document = nil
-	} else if to.TargetBucket == "" || to.TargetPrefix == nil {
+	} else if target.TargetBucket == "" || target.TargetPrefix == nil {
 		return s3error.New("MalformedXML")
-	} else if err := checkLogTarget(r, to.TargetBucket); err != nil {
+	} else if err := checkLogTarget(r, target.TargetBucket); err != nil {
 		return err
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {

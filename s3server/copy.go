@@ -18,17 +18,17 @@ const copySource = "X-Amz-Copy-Source"
 // origin reads the bucket, key and version in the header x-amz-copy-source. The client must
 // percent-encode them as a path.
 func origin(r *request) (state.VersionName, error) {
-	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue",
+	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue",
 		r.in.Header.Get(copySource)).
 		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, versioned := strings.Cut(r.in.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
-		return state.VersionName{}, wrong
+		return state.VersionName{}, invalid
 	}
 	bucket, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if !ok || bucket == "" || key == "" {
-		return state.VersionName{}, wrong
+		return state.VersionName{}, invalid
 	}
 	if err := checkKey(key); err != nil {
 		return state.VersionName{}, err
@@ -159,12 +159,12 @@ func copyObject(r *request) error {
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
-	copied, versionID, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
+	version, versionID, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
 	if err != nil {
 		return err
 	}
-	written(r, copied, versionID)
-	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.Modified), copied.Object.ETag, copied.Object.Sum)
+	written(r, version, versionID)
+	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(version.Modified), version.Object.ETag, version.Object.Sum)
 }
 
 func directive(r *request, header, name string) (replace bool, err error) {
@@ -257,9 +257,9 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	first, last, _ := strings.Cut(span, "-")
 	start, isFrom := rangeOffset(first)
 	end, isTo := rangeOffset(last)
-	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
+	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
 	if !ok || !isFrom || !isTo || end < start {
-		return 0, 0, wrong.WithMessage(
+		return 0, 0, invalid.WithMessage(
 			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
 		)
 	}
@@ -268,7 +268,7 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 			WithMessage("The specified copy range is invalid for the source object size")
 	}
 	if end >= size {
-		return 0, 0, wrong.WithMessage("Range specified is not valid for source object of size: %d", size)
+		return 0, 0, invalid.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
 		return 0, 0, s3error.New("InvalidRequest").

@@ -27,8 +27,8 @@ func (r *request) corsHeaders() {
 	// S3 obeys Access-Control-Request-Method and Access-Control-Request-Headers even if the request
 	// is not a preflight request.
 	method := r.in.Method
-	if asked := r.in.Header.Get("Access-Control-Request-Method"); asked != "" {
-		method = asked
+	if requested := r.in.Header.Get("Access-Control-Request-Method"); requested != "" {
+		method = requested
 	}
 	if rule := matchingRule(r, origin, method, requestedHeaders(r)); rule != nil {
 		rule.Write(r.w.Header(), origin)

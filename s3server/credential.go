@@ -38,12 +38,12 @@ func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c
 // credentials returns c.Credentials, or the default credential if the list is empty. A credential
 // without an account gets the default account.
 func (c *Config) credentials() []Credential {
-	given := c.Credentials
-	if len(given) == 0 {
-		given = []Credential{{AccessKeyID: DefaultAccessKeyID, SecretKey: DefaultSecretKey}}
+	creds := c.Credentials
+	if len(creds) == 0 {
+		creds = []Credential{{AccessKeyID: DefaultAccessKeyID, SecretKey: DefaultSecretKey}}
 	}
-	all := make([]Credential, len(given))
-	for i, credential := range given {
+	all := make([]Credential, len(creds))
+	for i, credential := range creds {
 		setDefault(&credential.Account, DefaultAccountID)
 		all[i] = credential
 	}

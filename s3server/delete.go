@@ -91,9 +91,9 @@ func deleteObjects(r *request) error {
 	var result deleteResult
 	for i, o := range asked.Object {
 		removal := outcomes[i].gone
-		refused := outcomes[i].refused
-		if refused != nil {
-			result.Error = append(result.Error, *refused)
+		failure := outcomes[i].refused
+		if failure != nil {
+			result.Error = append(result.Error, *failure)
 			continue
 		}
 		noteRemoval(r, o.Key, o.VersionID, removal)

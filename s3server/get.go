@@ -20,14 +20,14 @@ import (
 func getObject(r *request) error {
 	const most = 10
 	header := r.w.Header()
-	before := maps.Clone(header)
+	head := maps.Clone(header)
 	for attempt := 1; ; attempt++ {
 		replaced, err := getVersion(r)
 		if !replaced || attempt == most {
 			return err
 		}
 		clear(header)
-		maps.Copy(header, before)
+		maps.Copy(header, head)
 		if err := mayRead(r); err != nil {
 			return err
 		}
@@ -211,11 +211,11 @@ func wantedPart(r *request) (int, error) {
 // another object, the Range header does not apply, and the result is the whole object.
 func (r *request) span(v *state.Version, number int) (span, error) {
 	if number == 0 {
-		asked := r.in.Header.Get("Range")
+		byteRange := r.in.Header.Get("Range")
 		if !headertext.RangeApplies(r.in.Header, v.Object.ETag, v.Modified) {
-			asked = ""
+			byteRange = ""
 		}
-		offset, length, partial, err := parseRange(asked, v.Object.Size)
+		offset, length, partial, err := parseRange(byteRange, v.Object.Size)
 		return span{offset: offset, length: length, partial: partial, sum: v.SumOf(offset, length, partial)}, err
 	}
 	count := max(1, len(v.Object.Parts))

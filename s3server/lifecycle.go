@@ -21,19 +21,19 @@ func putLifecycle(r *request) error {
 	if err := needDigest(r); err != nil {
 		return err
 	}
-	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
+	config := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
 	if value := r.in.Header.Get(leastSizeHeader); value != "" {
-		asked.Least = value
+		config.Least = value
 		if value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
 			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}
 	}
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readXML(&config); err != nil {
 		return err
 	}
-	r.w.Header().Set(leastSizeHeader, asked.Least)
+	r.w.Header().Set(leastSizeHeader, config.Least)
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Lifecycle = &asked
+		b.Lifecycle = &config
 		return nil
 	})
 }

@@ -141,20 +141,20 @@ func putRetention(r *request) error {
 	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
-	changed, err := asked.lock(r.server.now())
+	lock, err := asked.lock(r.server.now())
 	if err != nil {
 		return err
 	}
 	return changeLock(
 		r, http.Header{state.LockMode: {asked.Mode}, state.LockUntil: {asked.RetainUntilDate}},
 		func(l *state.Lock) error {
-			extends := changed.Mode == l.Mode && !changed.Until.Before(l.Until)
+			extends := lock.Mode == l.Mode && !lock.Until.Before(l.Until)
 			bypassed := l.Mode == state.Governance && isTrue(r.in.Header, bypassHeader)
 			if r.server.now().Before(l.Until) && !extends && !bypassed {
 				return state.Protected()
 			}
-			l.Mode = changed.Mode
-			l.Until = changed.Until
+			l.Mode = lock.Mode
+			l.Until = lock.Until
 			return nil
 		},
 	)
@@ -248,8 +248,8 @@ func getLegalHold(l state.Lock) (any, error) {
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func writeLock(r *request, v *state.Version) error {
-	shown := v.Object.Lock
-	if shown == (state.Lock{}) {
+	lock := v.Object.Lock
+	if lock == (state.Lock{}) {
 		return nil
 	}
 	b, err := r.bucket()
@@ -258,10 +258,10 @@ func writeLock(r *request, v *state.Version) error {
 	}
 	for action, hide := range map[string]func(){
 		"s3:GetObjectRetention": func() {
-			shown.Mode = ""
+			lock.Mode = ""
 		},
 		"s3:GetObjectLegalHold": func() {
-			shown.Hold = ""
+			lock.Hold = ""
 		},
 	} {
 		a := r.access(b, action, v.Key, r.query.Get("versionId"))
@@ -272,6 +272,6 @@ func writeLock(r *request, v *state.Version) error {
 			return err
 		}
 	}
-	shown.Write(r.w.Header())
+	lock.Write(r.w.Header())
 	return nil
 }

@@ -158,9 +158,9 @@ func checkKind(u *state.Upload, p *expectedBody) error {
 	if p.given != nil {
 		value = p.given.Label()
 	}
-	wrong := u.Asked &&
+	mismatch := u.Asked &&
 		(p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
-	if wrong {
+	if mismatch {
 		return s3error.New("InvalidRequest").WithMessage(
 			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
 			value,

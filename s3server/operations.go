@@ -231,8 +231,8 @@ func chooseOperation(r *request) (string, handler) {
 	if r.in.Method == http.MethodOptions {
 		return "Preflight", preflight
 	}
-	if missing := missingSubresource(r); missing != "" {
-		return missing, nil
+	if name := missingSubresource(r); name != "" {
+		return name, nil
 	}
 	subresource := ""
 	for _, name := range subresources {

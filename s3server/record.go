@@ -55,7 +55,7 @@ func (c *recorder) begin(r *request) *Request {
 	if c.limit <= 0 {
 		return nil
 	}
-	kept := &Request{
+	req := &Request{
 		Operation: r.operation,
 		Method:    r.in.Method,
 		Host:      r.in.Host,
@@ -71,8 +71,8 @@ func (c *recorder) begin(r *request) *Request {
 		// the remaining requests to a new array.
 		c.latest = c.latest[1:]
 	}
-	c.latest = append(c.latest, kept)
-	return kept
+	c.latest = append(c.latest, req)
+	return req
 }
 
 func (c *recorder) end(req *Request, status int) {
@@ -225,9 +225,9 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	message = e.Message
 	// The message names the failed condition of a form's policy with its value, which may be
 	// secret.
-	if before, condition, ok := strings.Cut(message, "Condition"); ok &&
+	if prefix, condition, ok := strings.Cut(message, "Condition"); ok &&
 		len(withoutSecrets(url.Values{condition: nil})) == 0 {
-		message = before + "Condition " + hidden
+		message = prefix + "Condition " + hidden
 	}
 	for i := 0; i+1 < len(e.Fields); i += 2 {
 		switch name, value := e.Fields[i], e.Fields[i+1]; name {

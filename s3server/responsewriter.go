@@ -68,18 +68,18 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 }
 
 func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
-	if remaining, ends := w.left(fault.CutAfter, block); ends {
+	if remaining, isEnd := w.left(fault.CutAfter, block); isEnd {
 		w.flush(block[:remaining])
 		cutConnection()
 	}
-	if remaining, ends := w.left(fault.StallAfter, block); ends {
+	if remaining, isEnd := w.left(fault.StallAfter, block); isEnd {
 		w.flush(block[:remaining])
 		w.request.wait(0)
 		cutConnection()
 	}
-	if at := fault.FlipAt; at != nil && *at >= w.sent && *at < w.sent+int64(len(block)) {
+	if offset := fault.FlipAt; offset != nil && *offset >= w.sent && *offset < w.sent+int64(len(block)) {
 		block = append([]byte(nil), block...)
-		block[*at-w.sent] ^= 0xFF
+		block[*offset-w.sent] ^= 0xFF
 	}
 	w.expectReader()
 	n, err := w.ResponseWriter.Write(block)

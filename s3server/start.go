@@ -219,8 +219,8 @@ func urlOf(address net.Addr, encrypted bool) string {
 	if encrypted {
 		scheme = "https://"
 	}
-	if at, err := netip.ParseAddrPort(host); err == nil && at.Addr().IsUnspecified() {
-		host = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
+	if addr, err := netip.ParseAddrPort(host); err == nil && addr.Addr().IsUnspecified() {
+		host = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addr.Port()).String()
 	}
 	return scheme + host
 }

@@ -86,12 +86,12 @@ func answerSTS(r *request) error {
 	}
 	parent, _ := r.server.parent(r.caller.accessKey)
 	expires := r.now().Add(lasts).Truncate(time.Second)
-	given, token := session.New(parent.AccessKeyID, parent.SecretKey, document, expires)
+	s, token := session.New(parent.AccessKeyID, parent.SecretKey, document, expires)
 	response := assumeRoleResponse{Namespace: stsNamespace, RequestID: r.id}
-	response.Result.User.ID = given.AccessKeyID
-	response.Result.User.ARN = "arn:aws:sts::" + parent.Account + ":assumed-role/session/" + given.AccessKeyID
+	response.Result.User.ID = s.AccessKeyID
+	response.Result.User.ARN = "arn:aws:sts::" + parent.Account + ":assumed-role/session/" + s.AccessKeyID
 	response.Result.Credentials = stsCredentials{
-		AccessKeyID:  given.AccessKeyID,
+		AccessKeyID:  s.AccessKeyID,
 		SecretKey:    session.SecretKey(token, parent.SecretKey),
 		SessionToken: token,
 		Expiration:   expires.Format(time.RFC3339),
@@ -115,7 +115,7 @@ func readSTS(r *request) (url.Values, error) {
 	}
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
-	if sent := r.in.Header.Get("X-Amz-Content-Sha256"); sent != "" && sent != digest {
+	if hash := r.in.Header.Get("X-Amz-Content-Sha256"); hash != "" && hash != digest {
 		return nil, s3error.New("XAmzContentSHA256Mismatch")
 	}
 	r.in.Header = r.in.Header.Clone()

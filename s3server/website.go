@@ -59,14 +59,14 @@ func serveWebsite(r *request) error {
 	if err != nil {
 		return writeHTML(r, asAPIError(err), nil)
 	}
-	asked := r.target.key
-	if to := c.RedirectAllRequestsTo; to != nil {
-		return redirect(r, http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
+	key := r.target.key
+	if target := c.RedirectAllRequestsTo; target != nil {
+		return redirect(r, http.StatusMovedPermanently, target.Protocol, target.HostName, key)
 	}
-	if rule := c.Rule(asked, 0); rule != nil {
-		return follow(r, rule, asked)
+	if rule := c.Rule(key, 0); rule != nil {
+		return follow(r, rule, key)
 	}
-	if asked == "" || strings.HasSuffix(asked, "/") {
+	if key == "" || strings.HasSuffix(key, "/") {
 		r.target.key += string(c.IndexDocument.Suffix)
 	}
 	if err = serveDocument(r); err == nil {
@@ -76,12 +76,12 @@ func serveWebsite(r *request) error {
 	if failure.Status < http.StatusBadRequest {
 		return failure // not modified
 	}
-	if folder := asked + "/"; r.target.key == asked && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
+	if folder := key + "/"; r.target.key == key && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
 		r.w.Header().Set("Location", encodePath(folder))
 		return r.done(http.StatusFound)
 	}
-	if rule := c.Rule(asked, failure.Status); rule != nil {
-		return follow(r, rule, asked)
+	if rule := c.Rule(key, failure.Status); rule != nil {
+		return follow(r, rule, key)
 	}
 	if c.ErrorDocument == nil {
 		return writeHTML(r, failure, nil)

@@ -98,15 +98,15 @@ func (l List) shown(account string) []Grant {
 	if l == nil {
 		return []Grant{{accounts.OwnerOf(account).ID, PermitAll}}
 	}
-	shown := slices.Clone(l)
+	grants := slices.Clone(l)
 	rank := func(g Grant) int {
 		if strings.HasPrefix(g.Grantee, groupPrefix) {
 			return 0
 		}
 		return 1
 	}
-	slices.SortStableFunc(shown, func(a, b Grant) int { return rank(a) - rank(b) })
-	return shown
+	slices.SortStableFunc(grants, func(a, b Grant) int { return rank(a) - rank(b) })
+	return grants
 }
 
 // A Block is a public access block. It limits the permissions that ACLs and policies can give to

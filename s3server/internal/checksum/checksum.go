@@ -115,9 +115,9 @@ func (k *Kind) Valid(value string) bool {
 // Missing returns NotImplemented if name is an algorithm of S3 that this server does not implement.
 // name may also be the name of the algorithm's header.
 func Missing(name string) error {
-	for _, missing := range missingKinds {
-		if strings.EqualFold(name, missing) || strings.EqualFold(name, Prefix+missing) {
-			return s3error.New("NotImplemented", "Header", strings.ToLower(Prefix+missing))
+	for _, kind := range missingKinds {
+		if strings.EqualFold(name, kind) || strings.EqualFold(name, Prefix+kind) {
+			return s3error.New("NotImplemented", "Header", strings.ToLower(Prefix+kind))
 		}
 	}
 	return nil

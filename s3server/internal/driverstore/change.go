@@ -86,9 +86,9 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 		is.Del(keptHold)
 	}
 	tags := tagging.Map(v.Object.Properties.Tags)
-	before := tagging.Map(old.Object.Properties.Tags)
+	current := tagging.Map(old.Object.Properties.Tags)
 	rest := is.Encode()
-	if rest == was.Encode() && maps.Equal(tags, before) {
+	if rest == was.Encode() && maps.Equal(tags, current) {
 		return nil
 	}
 	if err := b.need(storage.ObjectTags, "tagging"); err != nil {

@@ -232,8 +232,8 @@ func (l *driverListing) rest(ctx context.Context, pos state.VersionPosition) err
 	ok := false
 	ordered := l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
-		gone := ordered && pos.ID != state.NullVersion && e.Version < pos.ID && e.id != pos.ID
-		if ok || gone {
+		isGone := ordered && pos.ID != state.NullVersion && e.Version < pos.ID && e.id != pos.ID
+		if ok || isGone {
 			ok = true
 			return l.add(ctx, e)
 		}

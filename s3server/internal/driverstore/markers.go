@@ -71,7 +71,7 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 			if isRecord(e.Key) {
 				continue
 			}
-			shown := listedEntry{
+			entry := listedEntry{
 				VersionEntry: e,
 				id:           n.bucket.shownVersion(e.Version, e.Modified),
 				marker:       e.IsDeleteMarker,
@@ -79,9 +79,9 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 				latest:       newer == nil,
 				account:      n.bucket.owner(),
 			}
-			shown.replaced = null && shown.id == state.NullVersion
-			null = null || shown.id == state.NullVersion
-			if hasMore, err := showVersions(&shown, newer, f); err != nil || !hasMore {
+			entry.replaced = null && entry.id == state.NullVersion
+			null = null || entry.id == state.NullVersion
+			if hasMore, err := showVersions(&entry, newer, f); err != nil || !hasMore {
 				return err
 			}
 			newer = e

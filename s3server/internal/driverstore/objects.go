@@ -73,12 +73,12 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	kept = url.Values{}
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
-		if own, ok := strings.CutPrefix(strings.ToLower(name), metadataName); ok {
-			if hides(b, own) {
+		if meta, ok := strings.CutPrefix(strings.ToLower(name), metadataName); ok {
+			if hides(b, meta) {
 				return p, nil, s3error.New("NotImplemented", "Header", name).
 					WithMessage("This name of metadata is the server's own")
 			}
-			p.Metadata[own] = value
+			p.Metadata[meta] = value
 		} else if field := NativeHeaders[name]; field != nil {
 			*field(&p) = value
 		} else {
@@ -182,9 +182,9 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	}
 	slices.SortFunc(o.Properties.Tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
 	values, _ := url.ParseQuery(a.Metadata[reservedName]) // clients cannot write this metadata, so the error is ignored
-	later, _ := url.ParseQuery(tags[reservedTag])
+	changes, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, values)
-	restoreChanges(o, later)
+	restoreChanges(o, changes)
 	return v
 }
 
@@ -255,22 +255,22 @@ func restoreChanges(o *state.Object, changes url.Values) {
 	if changes.Has(keptHold) && o.Lock.Hold != "ON" {
 		o.Lock.Hold = changes.Get(keptHold)
 	}
-	if from, until, ok := strings.Cut(changes.Get(keptRestored), " "); ok {
-		o.Restored.From, _ = time.Parse(time.RFC3339Nano, from)
-		o.Restored.Until, _ = time.Parse(time.RFC3339Nano, until)
+	if start, end, ok := strings.Cut(changes.Get(keptRestored), " "); ok {
+		o.Restored.From, _ = time.Parse(time.RFC3339Nano, start)
+		o.Restored.Until, _ = time.Parse(time.RFC3339Nano, end)
 	}
 }
 
 // changesOf encodes the properties that restoreChanges decodes.
 func changesOf(o *state.Object) url.Values {
-	later := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
+	values := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
 	if o.Lock.Hold == "OFF" {
-		later.Set(keptHold, "OFF")
+		values.Set(keptHold, "OFF")
 	}
 	if o.Restored != (state.Restored{}) {
-		later.Set(keptRestored, o.Restored.From.Format(time.RFC3339Nano)+" "+o.Restored.Until.Format(time.RFC3339Nano))
+		values.Set(keptRestored, o.Restored.From.Format(time.RFC3339Nano)+" "+o.Restored.Until.Format(time.RFC3339Nano))
 	}
-	return later
+	return values
 }
 
 // hides reports whether metadata with this name is hidden: clients can neither see nor set it.

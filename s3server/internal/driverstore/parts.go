@@ -78,8 +78,8 @@ func (s *Store) writePart(
 	code := storage.CodeOf(err)
 	// These codes mean that the upload is missing or, for a copied part, that the source is
 	// missing.
-	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument
-	if missing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
+	isMissing := code == storage.ObjectNotFound || code == storage.InvalidArgument
+	if isMissing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
 		return nil, state.NoUpload(u.ID)
 	}
 	if err != nil {

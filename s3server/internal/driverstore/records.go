@@ -61,7 +61,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if r := b.openedRecords(); r != nil {
 		return r, nil
 	}
-	opened := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
+	r := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
 		drv, err := private.PrivateDriver(ctx, b.name, create)
 		if storage.CodeOf(err) == storage.BucketNotFound && !create {
@@ -70,14 +70,14 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		if err != nil {
 			return nil, ErrorOf(err, b.name)
 		}
-		opened = &records{driver: drv, bucket: b.name}
+		r = &records{driver: drv, bucket: b.name}
 	}
-	desc := opened.driver.Describe()
-	opened.page = pageOf(&desc)
+	desc := r.driver.Describe()
+	r.page = pageOf(&desc)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.records = opened
-	return opened, nil
+	b.records = r
+	return r, nil
 }
 
 // openedRecords returns the records, or nil if openRecords has not opened them.

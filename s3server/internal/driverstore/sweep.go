@@ -65,16 +65,16 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 // that were copied from another bucket. It also keeps objects that are not records.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
-	last, ended := "", false // last is the id of the previous upload, and ended is true if it has no record
+	last, isEnded := "", false // last is the id of the previous upload, and isEnded is true if it has no record
 	err := r.each(ctx, "parts/", "", func(name string) (bool, error) {
 		if id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/"); id != last {
 			_, err := r.revision(ctx, uploadName(id))
-			last, ended = id, storage.CodeOf(err) == storage.ObjectNotFound
-			if err != nil && !ended {
+			last, isEnded = id, storage.CodeOf(err) == storage.ObjectNotFound
+			if err != nil && !isEnded {
 				return false, err
 			}
 		}
-		if ended {
+		if isEnded {
 			orphans = append(orphans, name)
 		}
 		return true, nil

@@ -254,11 +254,11 @@ func (s *Store) Complete(
 	r.Metadata[reservedName] = values.Encode()
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil {
-		made, _ := b.uploads.made(ctx, u)
-		if made != nil && mayBeMade(err) { // only the response of the driver was lost
-			attrs = made
+		existing, _ := b.uploads.made(ctx, u)
+		if existing != nil && mayBeMade(err) { // only the response of the driver was lost
+			attrs = existing
 			err = nil
-		} else if made != nil || b.uploads.isLost(ctx, u) {
+		} else if existing != nil || b.uploads.isLost(ctx, u) {
 			// Another server has completed the upload, or another program has removed the upload.
 			return nil, "", state.NoUpload(u.ID)
 		}

@@ -106,7 +106,7 @@ func (s *Store) Release(v *state.Version) {
 
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
 	h := held(v)
-	if _, opened := h.body.(io.ReaderAt); !opened && length > 0 {
+	if _, ok := h.body.(io.ReaderAt); !ok && length > 0 {
 		h.next, err = h.open(ctx, offset, length)
 	}
 	return err

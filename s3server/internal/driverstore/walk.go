@@ -175,8 +175,8 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool
 				return false, err
 			}
 			if escaped {
-				if to := folder + keyname.Mark + lastName; w.seeks && e.Key < to && len(to) <= maxName {
-					seek = to
+				if target := folder + keyname.Mark + lastName; w.seeks && e.Key < target && len(target) <= maxName {
+					seek = target
 				}
 				return seek == "", nil
 			}

@@ -66,9 +66,9 @@ func (l *List[F]) Add(t Trigger, f F) (id int) {
 func (l *List[F]) Remove(id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := len(l.rules)
+	n := len(l.rules)
 	l.rules = slices.DeleteFunc(l.rules, func(r *rule[F]) bool { return r.entry.ID == id })
-	return len(l.rules) < before
+	return len(l.rules) < n
 }
 
 // Clear removes all faults.

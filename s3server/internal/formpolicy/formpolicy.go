@@ -101,7 +101,7 @@ func (c condition) begins(value string) bool {
 
 // parseCondition decodes a condition of the form {"field": "value"} or [match, "$field", "value"].
 func parseCondition(raw json.RawMessage) (c condition, err error) {
-	wrong := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
+	invalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
 		for field, value := range exact {
@@ -113,7 +113,7 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 			}
 		}
 		if len(exact) != 1 {
-			err = wrong.WithMessage(
+			err = invalid.WithMessage(
 				"Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.",
 			)
 		}
@@ -121,24 +121,24 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	}
 	var list []any
 	if json.Unmarshal(raw, &list) != nil || len(list) != 3 {
-		return c, wrong
+		return c, invalid
 	}
 	match, _ := list[0].(string)
 	c.match = strings.ToLower(match)
 	if c.match == "content-length-range" {
 		least, ok := list[1].(float64)
-		most, also := list[2].(float64)
-		if !ok || !also || least < 0 || most < least {
-			return c, wrong
+		upper, isNumber := list[2].(float64)
+		if !ok || !isNumber || least < 0 || upper < least {
+			return c, invalid
 		}
-		c.sizes = Sizes{int64(least), int64(most)}
+		c.sizes = Sizes{int64(least), int64(upper)}
 		return c, nil
 	}
 	field, _ := list[1].(string)
 	value, isText := list[2].(string)
 	field, dollar := strings.CutPrefix(field, "$")
 	if c.match != "eq" && c.match != "starts-with" || !dollar || !isText {
-		return c, wrong
+		return c, invalid
 	}
 	c.field = strings.ToLower(field)
 	c.value = value

@@ -78,8 +78,8 @@ func CheckRead(header http.Header, v *state.Version) error {
 func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
 	wanted, unwanted := failing(header, prefix, v)
-	if failed := cmp.Or(unwanted, wanted); failed != "" {
-		return s3error.New("PreconditionFailed", "Condition", strings.ToLower(prefix+failed))
+	if name := cmp.Or(unwanted, wanted); name != "" {
+		return s3error.New("PreconditionFailed", "Condition", strings.ToLower(prefix+name))
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 			p.Header.Set(name, value)
 		}
 	}
-	if to := p.Header.Get(state.Redirection); to != "" && !redirection.MatchString(to) {
+	if target := p.Header.Get(state.Redirection); target != "" && !redirection.MatchString(target) {
 		return p, s3error.New("InvalidRedirectLocation")
 	}
 	p.KeepEncoding(strings.Join(header.Values("Content-Encoding"), ","))

@@ -128,13 +128,13 @@ func (r *Rule) checkExpiration() error {
 	if e == nil {
 		return nil
 	}
-	given := 0
+	count := 0
 	for _, is := range []bool{e.Days != nil, e.Date != "", e.ExpiredObjectDeleteMarker != nil} {
 		if is {
-			given++
+			count++
 		}
 	}
-	if given != 1 {
+	if count != 1 {
 		return s3error.New("MalformedXML")
 	}
 	if scope := r.scope(); e.ExpiredObjectDeleteMarker != nil && len(scope.tags) > 0 {

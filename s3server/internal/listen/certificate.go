@@ -83,11 +83,11 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 	template.IsCA = false
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	return authority, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		own := template
+		clone := template
 		if authority.VerifyHostname(hello.ServerName) == nil {
-			own.DNSNames = append([]string{hello.ServerName}, own.DNSNames...)
+			clone.DNSNames = append([]string{hello.ServerName}, clone.DNSNames...)
 		}
-		der, err := x509.CreateCertificate(rand.Reader, &own, authority, &key.PublicKey, key)
+		der, err := x509.CreateCertificate(rand.Reader, &clone, authority, &key.PublicKey, key)
 		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 	}, err
 }

@@ -28,7 +28,7 @@ func walk(
 	l state.Listing, b *memoryBucket, pos state.Position, show func(v *state.Version, common string),
 ) (more bool) {
 	keys := b.keys.Iter()
-	shown, last := 0, ""
+	count, last := 0, ""
 	if pos.Prefix {
 		last = pos.Key
 	}
@@ -38,10 +38,10 @@ func walk(
 		if v.Marker || key <= pos.Key || isBelow(key, last) {
 			continue
 		}
-		if shown == l.Max {
+		if count == l.Max {
 			return l.Max > 0
 		}
-		shown++
+		count++
 		if common, rolled := l.CommonPrefix(key); rolled {
 			last = common
 			show(nil, common)
@@ -80,7 +80,7 @@ func walkVersions(
 	show func(v *state.Version, latest bool, common string),
 ) (more bool) {
 	keys := b.keys.Iter()
-	shown, last := 0, ""
+	count, last := 0, ""
 	if common, _ := l.CommonPrefix(pos.Key); common == pos.Key {
 		last = common
 	}
@@ -91,10 +91,10 @@ func walkVersions(
 		common, rolled := l.CommonPrefix(keys.Key())
 		versions := keys.Value()
 		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
-			if shown == l.Max {
+			if count == l.Max {
 				return l.Max > 0
 			}
-			shown++
+			count++
 			if rolled {
 				last = common
 				show(nil, false, common)

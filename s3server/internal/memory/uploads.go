@@ -27,20 +27,20 @@ func (u *memoryUpload) pieces() (all []piece) {
 func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 	return s.locked(u.Bucket, func(b *memoryBucket) error {
 		u.Begin(s.now())
-		begun := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
-		if err := s.ledger.add(begun.cost()); err != nil {
+		upload := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
+		if err := s.ledger.add(upload.cost()); err != nil {
 			return err
 		}
-		b.uploads[u.ID] = begun
+		b.uploads[u.ID] = upload
 		return nil
 	})
 }
 
 func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Upload, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
-		found, err := b.upload(key, id)
+		upload, err := b.upload(key, id)
 		if err == nil {
-			u = &found.upload
+			u = &upload.upload
 		}
 		return err
 	})
@@ -82,16 +82,16 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	p.Data = pieces
 	var replaced []piece
 	err := s.locked(u.Bucket, func(b *memoryBucket) error {
-		of, err := b.upload(u.Key, u.ID) // fails if the upload has ended in the meantime
+		upload, err := b.upload(u.Key, u.ID) // fails if the upload has ended in the meantime
 		if err != nil {
 			return err
 		}
-		if old := of.parts[number]; old != nil {
+		if old := upload.parts[number]; old != nil {
 			replaced = piecesOf(old.Data)
 		} else if err := s.ledger.add(entryCost); err != nil {
 			return err
 		}
-		of.parts[number] = p
+		upload.parts[number] = p
 		return nil
 	})
 	if err != nil {
@@ -104,17 +104,17 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 
 func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, more bool, err error) {
 	err = s.viewed(u.Bucket, func(b *memoryBucket) error {
-		of, err := b.upload(u.Key, u.ID)
+		upload, err := b.upload(u.Key, u.ID)
 		if err != nil {
 			return err
 		}
-		for _, n := range slices.Sorted(maps.Keys(of.parts)) {
+		for _, n := range slices.Sorted(maps.Keys(upload.parts)) {
 			switch {
 			case n <= marker:
 			case len(parts) == limit:
 				more = true
 			default:
-				parts = append(parts, of.parts[n])
+				parts = append(parts, upload.parts[n])
 			}
 		}
 		return nil
@@ -150,12 +150,12 @@ func (s *Store) Complete(
 func (s *Store) Abort(_ context.Context, u *state.Upload) error {
 	var unused []piece
 	err := s.locked(u.Bucket, func(b *memoryBucket) error {
-		of, err := b.upload(u.Key, u.ID)
+		upload, err := b.upload(u.Key, u.ID)
 		if err != nil {
 			return err
 		}
-		b.end(of)
-		unused = of.pieces()
+		b.end(upload)
+		unused = upload.pieces()
 		return nil
 	})
 	s.blobs.release(unused)

@@ -147,7 +147,7 @@ func (n *Rule) check() error {
 	if n.Filter == nil {
 		return nil
 	}
-	given := map[string]bool{}
+	ids := map[string]bool{}
 	for i := range n.Filter.S3Key.FilterRule {
 		rule := &n.Filter.S3Key.FilterRule[i]
 		name := strings.ToLower(rule.Name)
@@ -158,11 +158,11 @@ func (n *Rule) check() error {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("filter rule name must be either prefix or suffix")
 		}
-		if given[name] {
+		if ids[name] {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("Cannot specify more than one %s rule in a filter.", name)
 		}
-		given[name] = true
+		ids[name] = true
 		rule.Name = strings.ToUpper(name[:1]) + name[1:]
 	}
 	return nil

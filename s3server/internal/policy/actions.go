@@ -79,8 +79,8 @@ var OperationActions = func() map[string]string {
 // ActionOn returns the action that a policy must allow. For a request that names a version,
 // VersionActions may have a different action. Otherwise the result is action.
 func ActionOn(action string, versioned bool) string {
-	if of := VersionActions[action]; of != "" && versioned {
-		return of
+	if versionAction := VersionActions[action]; versionAction != "" && versioned {
+		return versionAction
 	}
 	return action
 }

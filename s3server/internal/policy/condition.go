@@ -207,8 +207,8 @@ func isNumber(text string) bool {
 func numeric(compare func(value, wanted float64) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, err := strconv.ParseFloat(value, 64)
-		w, wrong := strconv.ParseFloat(wanted, 64)
-		return err == nil && wrong == nil && compare(v, w)
+		w, parseErr := strconv.ParseFloat(wanted, 64)
+		return err == nil && parseErr == nil && compare(v, w)
 	}
 }
 

@@ -129,8 +129,8 @@ func (r *Request) values(key string) (values []string, present bool) {
 // has, such as the storage class. The policy was applied to this property when the upload was
 // begun. Later requests of the upload do not have the property.
 func (r *Request) judgedBefore(key string) bool {
-	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
-	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
+	isLater := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
+	return isLater && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
 		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption",
 		"s3:x-amz-storage-class",
 		"s3:x-amz-website-redirect-location", "s3:object-lock-",

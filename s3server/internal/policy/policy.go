@@ -163,9 +163,9 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 		type plain Policy // without UnmarshalJSON
 		err = strictJSON(document, (*plain)(p))
 	}
-	refused, isRefused := errors.AsType[*s3error.Error](err)
+	e, isRefused := errors.AsType[*s3error.Error](err)
 	if isRefused {
-		return nil, refused
+		return nil, e
 	}
 	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) {
 		return nil, s3error.New("MalformedPolicy")

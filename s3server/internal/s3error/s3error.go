@@ -40,11 +40,11 @@ func (e *Error) WithHeader(name, value string) *Error {
 // New returns an error with this code, and AWS's status and message. fields has names
 // and values of further XML elements, alternating.
 func New(code string, fields ...string) *Error {
-	known, ok := catalog[code]
+	e, ok := catalog[code]
 	if !ok {
-		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
+		e = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
 	}
-	return &Error{Code: code, Status: known.status, Message: known.message, Fields: fields}
+	return &Error{Code: code, Status: e.status, Message: e.message, Fields: fields}
 }
 
 // Is reports whether err is an S3 error with this code.

@@ -48,8 +48,8 @@ type uploadItem struct {
 
 // Add adds an upload to the page, if the upload belongs there.
 func (p *UploadPage) Add(u *Upload) {
-	later := u.Key > p.After.Key || p.After.ID != "" && u.Key == p.After.Key && u.ID > p.After.ID
-	if !later || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
+	isLater := u.Key > p.After.Key || p.After.ID != "" && u.Key == p.After.Key && u.ID > p.After.ID
+	if !isLater || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
 		return
 	}
 	item := uploadItem{u, u.Key, u.ID}

@@ -41,15 +41,15 @@ type RoutingRule struct {
 
 // Check fails if AWS would refuse the configuration.
 func (c *Configuration) Check() error {
-	if to := c.RedirectAllRequestsTo; to != nil {
+	if target := c.RedirectAllRequestsTo; target != nil {
 		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
 			return s3error.New("InvalidArgument", "ArgumentName", "RedirectAllRequestsTo", "ArgumentValue", "not null").
 				WithMessage("RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
 		}
-		if to.HostName == "" {
+		if target.HostName == "" {
 			return s3error.New("MalformedXML")
 		}
-		return checkProtocol(to.Protocol)
+		return checkProtocol(target.Protocol)
 	}
 	if c.IndexDocument == nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", "null").
@@ -140,15 +140,15 @@ func (r *RoutingRule) matches(key string, status int) bool {
 
 // Target returns the key to which the rule redirects a request for this key.
 func (r *RoutingRule) Target(key string) string {
-	to := r.Redirect
-	if to.ReplaceKeyWith != nil {
-		return string(*to.ReplaceKeyWith)
+	redirect := r.Redirect
+	if redirect.ReplaceKeyWith != nil {
+		return string(*redirect.ReplaceKeyWith)
 	}
-	if to.ReplaceKeyPrefixWith != nil {
+	if redirect.ReplaceKeyPrefixWith != nil {
 		if r.Condition != nil && r.Condition.KeyPrefixEquals != nil {
 			key = strings.TrimPrefix(key, string(*r.Condition.KeyPrefixEquals))
 		}
-		return string(*to.ReplaceKeyPrefixWith) + key
+		return string(*redirect.ReplaceKeyPrefixWith) + key
 	}
 	return key
 }

@@ -54,18 +54,18 @@ func Unescape(text string) string { return unescaped.Replace(text) }
 var unescaped = strings.NewReplacer("${*}", "*", "${?}", "?", "${$}", "$")
 
 func match(wanted []rune, value string) bool {
-	given := []rune(value)
+	text := []rune(value)
 	last := -1
 	mark := 0
 	p := 0
 	v := 0
-	for v < len(given) {
+	for v < len(text) {
 		switch {
 		case p < len(wanted) && wanted[p] == '*':
 			last = p
 			mark = v
 			p++
-		case p < len(wanted) && matchesOne(wanted[p], given[v]):
+		case p < len(wanted) && matchesOne(wanted[p], text[v]):
 			p++
 			v++
 		case last >= 0: // the last star matches one character more

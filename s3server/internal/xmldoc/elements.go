@@ -39,7 +39,7 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 		cache[typ] = elements{}
 		cache[typ].add(typ)
 	}
-	seen := map[string]bool{}
+	names := map[string]bool{}
 	for {
 		token, err := decoder.Token()
 		if err != nil {
@@ -51,10 +51,10 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 		case xml.StartElement:
 			name := token.Name.Local
 			element := cache[typ][name]
-			if element == nil || seen[name] && element.Kind() != reflect.Slice {
+			if element == nil || names[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}
-			seen[name] = true
+			names[name] = true
 			if err := checkContent(decoder, element, cache); err != nil {
 				return err
 			}

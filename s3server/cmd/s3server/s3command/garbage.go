@@ -15,6 +15,6 @@ func collectGarbage(env Environment, overStore bool) (restore func()) {
 	if overStore {
 		percent = 200
 	}
-	before := debug.SetGCPercent(percent)
-	return func() { debug.SetGCPercent(before) }
+	old := debug.SetGCPercent(percent)
+	return func() { debug.SetGCPercent(old) }
 }

@@ -107,17 +107,17 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 	keys := []string{root}
 	var names []string
 	for i, u := range m.Users {
-		wrong := ""
+		rule := ""
 		switch {
 		case u.AccessKeyID == "" || u.SecretKey == "":
-			wrong = "have accessKeyId and secretKey"
+			rule = "have accessKeyId and secretKey"
 		case slices.Contains(keys, u.AccessKeyID):
-			wrong = fmt.Sprintf("have an accessKeyId of its own, but %q is that of another user or of the server", u.AccessKeyID)
+			rule = fmt.Sprintf("have an accessKeyId of its own, but %q is that of another user or of the server", u.AccessKeyID)
 		case !account.MatchString(u.Account):
-			wrong = fmt.Sprintf("be right: account must have 12 digits, but is %q", u.Account)
+			rule = fmt.Sprintf("be right: account must have 12 digits, but is %q", u.Account)
 		}
-		if wrong != "" {
-			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, wrong), "")
+		if rule != "" {
+			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, rule), "")
 		}
 		keys = append(keys, u.AccessKeyID)
 		credentials = append(credentials, s3server.Credential(u))
