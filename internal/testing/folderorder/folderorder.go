@@ -118,12 +118,12 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true
 	}
-	after := p.key
+	last := p.key
 	if delimiter != "" {
-		after = strings.TrimSuffix(after, delimiter)
+		last = strings.TrimSuffix(last, delimiter)
 	}
-	return strings.HasPrefix(p.key, prefix) && treePath(key) > treePath(after) &&
-		(!p.prefix || !strings.HasPrefix(key, after+"/"))
+	return strings.HasPrefix(p.key, prefix) && treePath(key) > treePath(last) &&
+		(!p.prefix || !strings.HasPrefix(key, last+"/"))
 }
 
 // treePath replaces each slash in key with a character that sorts before all others. The results
@@ -159,8 +159,8 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		EncodingType: query.Get("encoding-type"),
 		MaxKeys:      l.most,
 	}
-	if asked, err := strconv.Atoi(query.Get("max-keys")); err == nil {
-		page.MaxKeys = min(asked, l.most)
+	if n, err := strconv.Atoi(query.Get("max-keys")); err == nil {
+		page.MaxKeys = min(n, l.most)
 	}
 	var last position
 	for _, e := range all {

@@ -289,7 +289,7 @@ func (g *gateway) foreign() {
 	d, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
 	defer func() { require.NoError(g, d.Close()) }()
-	own := g.keys()
+	names := g.keys()
 	keys := []string{"by-others/", "by-others//b", "by-others/c/"}
 	if d.Describe().Features&storage.LeadingSlashes != 0 {
 		keys = append(keys, "/by-others")
@@ -307,7 +307,7 @@ func (g *gateway) foreign() {
 		)
 		require.NoError(g, err, "%q", key)
 	}
-	require.ElementsMatch(g, append(slices.Clone(own), keys...), g.keys())
+	require.ElementsMatch(g, append(slices.Clone(names), keys...), g.keys())
 	page, err := g.ListObjectsV2(
 		g.Context(),
 		&s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")},
@@ -325,21 +325,21 @@ func (g *gateway) foreign() {
 		_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: &key})
 		require.NoError(g, err, "%q", key)
 	}
-	require.ElementsMatch(g, own, g.keys())
+	require.ElementsMatch(g, names, g.keys())
 }
 
 // refused requires the right error code in the response if the provider refuses a request.
 func (g *gateway) refused() {
 	ctx := g.Context()
-	missing := aws.String("missing")
+	absent := aws.String("missing")
 	none := aws.String(*g.bucket + "-none")
-	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
+	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: absent})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
-	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing, VersionId: aws.String("a-version")})
+	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: absent, VersionId: aws.String("a-version")})
 	g.fails(err, http.StatusNotFound, "NoSuchVersion")
-	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: none, Key: missing})
+	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: none, Key: absent})
 	g.fails(err, http.StatusNotFound, "NoSuchBucket")
-	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: none, Key: missing, Body: strings.NewReader("x")})
+	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: none, Key: absent, Body: strings.NewReader("x")})
 	g.fails(err, http.StatusNotFound, "NoSuchBucket")
 	_, err = g.CopyObject(
 		ctx,
@@ -376,7 +376,7 @@ func (g *gateway) refused() {
 	g.fails(err, http.StatusNotImplemented, "NotImplemented") // refused, because the provider would not apply the rule
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
+	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: absent})
 	require.Error(g, err)
 }
 

@@ -146,15 +146,15 @@ func (g *gateway) partsInAnyOrder() {
 
 	_, err := g.complete("large", upload, replaced, second, third)
 	g.fails(err, http.StatusBadRequest, "InvalidPart")
-	made, err := g.complete("large", upload, first, second, third)
+	output, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err)
 	text, got := g.get("large")
 	require.Equal(g, content("1")+content("2")+"3", text)
-	require.Equal(g, []string{"text/x-test", "blue", *made.ETag},
+	require.Equal(g, []string{"text/x-test", "blue", *output.ETag},
 		[]string{*got.ContentType, got.Metadata["color"], *got.ETag})
 	again, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err, "the first response may have been lost")
-	require.Equal(g, *made.ETag, *again.ETag)
+	require.Equal(g, *output.ETag, *again.ETag)
 	g.isGone("large", upload)
 }
 
@@ -185,7 +185,7 @@ func (g *gateway) copiedParts() {
 		CopySourceRange: aws.String("bytes=0-2047"),
 	})
 	require.NoError(g, err)
-	copied := types.CompletedPart{
+	part := types.CompletedPart{
 		PartNumber:    aws.Int32(1),
 		ETag:          output.CopyPartResult.ETag,
 		ChecksumCRC32: output.CopyPartResult.ChecksumCRC32,
@@ -198,7 +198,7 @@ func (g *gateway) copiedParts() {
 		CopySource: aws.String(*g.bucket + "/missing"),
 	})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
-	_, err = g.complete("copied", upload, copied, g.part("copied", upload, 2, "end"))
+	_, err = g.complete("copied", upload, part, g.part("copied", upload, 2, "end"))
 	require.NoError(g, err)
 	text, _ := g.get("copied")
 	require.Equal(g, content("1")+content("2")+"end", text)
@@ -242,17 +242,17 @@ func (g *gateway) refusedCompletions() {
 	first := g.part("refused", upload, 1, content("1"))
 	small := g.part("refused", upload, 2, "2")
 	last := g.part("refused", upload, 3, "3")
-	wrong := first
-	missing := last
-	wrong.ETag = small.ETag
-	missing.PartNumber = aws.Int32(4)
+	bad := first
+	absent := last
+	bad.ETag = small.ETag
+	absent.PartNumber = aws.Int32(4)
 	for name, test := range map[string]struct {
 		parts []types.CompletedPart
 		code  string
 	}{
 		"no parts":                        {nil, "MalformedXML"},
-		"the ETag of another part":        {[]types.CompletedPart{wrong, last}, "InvalidPart"},
-		"a part that is missing":          {[]types.CompletedPart{first, missing}, "InvalidPart"},
+		"the ETag of another part":        {[]types.CompletedPart{bad, last}, "InvalidPart"},
+		"a part that is missing":          {[]types.CompletedPart{first, absent}, "InvalidPart"},
 		"a descending order":              {[]types.CompletedPart{last, first}, "InvalidPartOrder"},
 		"a part twice":                    {[]types.CompletedPart{first, first}, "InvalidPartOrder"},
 		"a small part that is not a last": {[]types.CompletedPart{first, small, last}, "EntityTooSmall"},

@@ -42,12 +42,12 @@ type Recorded func() (string, Step)
 
 // Do makes a call, and records it with the times of its beginning and end.
 func (h *History) Do(call Recorded) {
-	begun := h.tick()
+	start := h.tick()
 	name, result := call()
 	end := h.tick()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.calls = append(h.calls, &pastCall{name, begun, end, result})
+	h.calls = append(h.calls, &pastCall{name, start, end, result})
 }
 
 func (h *History) tick() int {

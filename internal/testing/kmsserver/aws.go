@@ -42,14 +42,14 @@ type awsRequest struct {
 
 func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	region, signed := signedRegion(r, body)
+	region, isSigned := signedRegion(r, body)
 	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
 	var in awsRequest
 	if r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ok || json.Unmarshal(body, &in) != nil {
 		refuseAWS(w, "SerializationException")
 		return
 	}
-	if !signed {
+	if !isSigned {
 		refuseAWS(w, "InvalidSignatureException")
 		return
 	}

@@ -97,7 +97,7 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 	state, versions, answered := s.begin(w, r, parts[4], parts[2])
 	var in struct{ Alg, Value string }
 	err := json.NewDecoder(r.Body).Decode(&in)
-	value, wrong := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.Value, "="))
+	value, decodeErr := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.Value, "="))
 	n := len(versions)
 	for i := range versions {
 		if parts[3] == version(i+1) {
@@ -114,7 +114,7 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
 	case state == "denied":
 		RefuseAzure(w, http.StatusForbidden, "Forbidden", "ForbiddenByRbac")
-	case err != nil || wrong != nil || in.Alg != "RSA-OAEP-256":
+	case err != nil || decodeErr != nil || in.Alg != "RSA-OAEP-256":
 		RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
 	default:
 		key := vaultKeys()[n-1]

@@ -18,11 +18,11 @@ func Avatar(ctx context.Context, address string) error {
 	defer storage.Close(bucket)
 	pictures := storage.Prefixed(bucket, "users/")
 
-	found, err := pictures.Exists(ctx, "eva.png")
+	exists, err := pictures.Exists(ctx, "eva.png")
 	if err != nil {
 		return err
 	}
-	if found {
+	if exists {
 		return errors.New("the user has a picture")
 	}
 

@@ -30,18 +30,18 @@ import (
 func Break(t *testing.T, s Store, r Recording, all bool) {
 	t.Helper()
 	others := bodies(r)
-	seen := map[string]bool{}
+	groups := map[string]bool{}
 	runs := 0
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
 		group := fmt.Sprint(x.Kind, " ", x.Response.Status)
-		if s.unplayed(x) != "" || !all && seen[group] {
+		if s.unplayed(x) != "" || !all && groups[group] {
 			continue
 		}
 		if x.Response.Header.Get("Warning") != "" {
 			continue // the recorder's own response to a lost connection
 		}
-		seen[group] = true
+		groups[group] = true
 		for _, m := range mutations(x, others) {
 			if !s.breakOne(t, x, &m) {
 				break // the key is refused
@@ -49,7 +49,7 @@ func Break(t *testing.T, s Store, r Recording, all bool) {
 			runs++
 		}
 	}
-	t.Logf("%s: %d broken responses of %d kinds", r.Name, runs, len(seen))
+	t.Logf("%s: %d broken responses of %d kinds", r.Name, runs, len(groups))
 	require.Positive(t, runs)
 }
 
@@ -85,15 +85,15 @@ func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 
 // judge makes the call of x, and returns what is wrong with its result, or "".
 func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, failure string) {
-	began := time.Now()
+	start := time.Now()
 	w := &wire{store: s, x: x, answer: m.wire}
 	got, err := s.call(t, w, 0)
 	if len(w.all) == 0 && isKeyRefused(err) {
 		return false, ""
 	}
 	what := fmt.Sprintf("%s (%s, status %d); %d requests; error %v", x.Source, x.Kind, x.Response.Status, len(w.all), err)
-	if len(w.all) > maxBrokenRequests || time.Since(began) > maxBrokenTime {
-		return true, fmt.Sprintf("the call had no end after %s: %s", time.Since(began), what)
+	if len(w.all) > maxBrokenRequests || time.Since(start) > maxBrokenTime {
+		return true, fmt.Sprintf("the call had no end after %s: %s", time.Since(start), what)
 	}
 	if err != nil {
 		return true, ""
@@ -115,16 +115,16 @@ func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, fail
 // mutations returns the broken versions of the response of x.
 func mutations(x *Exchange, others []Response) []mutation {
 	method := x.Request.Method
-	whole := x.Response.Wire(method)
-	head := bytes.Index(whole, []byte("\r\n\r\n"))
+	wire := x.Response.Wire(method)
+	head := bytes.Index(wire, []byte("\r\n\r\n"))
 	var all []mutation
-	for at := 0; at < head; {
-		next := bytes.Index(whole[at:], []byte("\r\n"))
-		at += next + 2
-		all = append(all, mutation{name: fmt.Sprintf("cut after byte %d of the header", at), wire: whole[:at], visible: true})
+	for pos := 0; pos < head; {
+		next := bytes.Index(wire[pos:], []byte("\r\n"))
+		pos += next + 2
+		all = append(all, mutation{name: fmt.Sprintf("cut after byte %d of the header", pos), wire: wire[:pos], visible: true})
 	}
-	if body := whole[head+4:]; len(body) > 1 {
-		all = append(all, mutation{name: "cut in the body", wire: whole[:head+4+len(body)/2], visible: true})
+	if body := wire[head+4:]; len(body) > 1 {
+		all = append(all, mutation{name: "cut in the body", wire: wire[:head+4+len(body)/2], visible: true})
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.Response.Header)) {
 		all = append(all, withoutHeader(x, name))
@@ -212,7 +212,7 @@ func withBody(x *Exchange, body []byte, name string) mutation {
 // crc32cOf returns the checksum in the headers of a response with an object.
 func crc32cOf(x *Exchange) storage.CRC32C {
 	for _, sums := range x.Response.Header.Values("X-Goog-Hash") {
-		if _, text, found := strings.Cut(sums, "crc32c="); found {
+		if _, text, ok := strings.Cut(sums, "crc32c="); ok {
 			raw, err := base64.StdEncoding.DecodeString(text)
 			if err == nil && len(raw) == 4 {
 				return storage.CRC32C{Sum: binary.BigEndian.Uint32(raw), Known: true}
@@ -251,17 +251,17 @@ func documentKind(body []byte) string {
 
 // bodies returns one body of each kind of document, and one of an object.
 func bodies(r Recording) []Response {
-	found := map[string]Response{}
+	byKind := map[string]Response{}
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
 		kind := documentKind(x.Response.Body)
-		if _, known := found[kind]; !known && len(x.Response.Body) > 0 && len(x.Response.Body) < 1<<16 {
-			found[kind] = x.Response
+		if _, ok := byKind[kind]; !ok && len(x.Response.Body) > 0 && len(x.Response.Body) < 1<<16 {
+			byKind[kind] = x.Response
 		}
 	}
 	var all []Response
-	for _, kind := range slices.Sorted(maps.Keys(found)) {
-		all = append(all, found[kind])
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		all = append(all, byKind[kind])
 	}
 	return all
 }

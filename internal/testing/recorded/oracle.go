@@ -90,8 +90,8 @@ var statuses = map[int]storage.Code{
 }
 
 func (x *Exchange) expectedCode() storage.Code {
-	code, known := codes[x.errorCode()]
-	if !known {
+	code, ok := codes[x.errorCode()]
+	if !ok {
 		code = statuses[x.Response.Status]
 	}
 	if x.isLocked() {
@@ -103,13 +103,13 @@ func (x *Exchange) expectedCode() storage.Code {
 	if x.isHidden() {
 		return storage.Unauthenticated
 	}
-	missing := code == storage.ObjectNotFound
+	isMissing := code == storage.ObjectNotFound
 	switch {
-	case missing && (x.Kind == Delete || x.Kind == DeleteIf):
+	case isMissing && (x.Kind == Delete || x.Kind == DeleteIf):
 		return "" // a removal of a missing object succeeds
-	case missing && (x.Kind == Copy || x.Kind == CopyIf):
+	case isMissing && (x.Kind == Copy || x.Kind == CopyIf):
 		return storage.Changed // the source existed when its attributes were read
-	case missing && (x.Kind == List || x.Kind == ListVersions || isOfBucket(x.Kind)):
+	case isMissing && (x.Kind == List || x.Kind == ListVersions || isOfBucket(x.Kind)):
 		return storage.BucketNotFound
 	}
 	return code
@@ -182,7 +182,7 @@ func (x *Exchange) expectedObject() Result {
 	a.Modified = headerTime(h.Get("Last-Modified"))
 	metadata := map[Provider]string{Amazon: "X-Amz-Meta-", Google: "X-Goog-Meta-", Azure: "X-Ms-Meta-"}[x.Provider]
 	for name := range h {
-		if key, found := strings.CutPrefix(name, metadata); found {
+		if key, ok := strings.CutPrefix(name, metadata); ok {
 			if a.Metadata == nil {
 				a.Metadata = map[string]string{}
 			}
@@ -281,22 +281,22 @@ func azureSums(a *storage.Attrs, h http.Header) {
 // size returns the size of the whole object.
 func size(h http.Header) int64 {
 	text := h.Get("Content-Length")
-	if stored := h.Get("X-Goog-Stored-Content-Length"); stored != "" {
-		text = stored
+	if value := h.Get("X-Goog-Stored-Content-Length"); value != "" {
+		text = value
 	}
-	if _, whole, isRange := strings.Cut(h.Get("Content-Range"), "/"); isRange {
-		text = whole
+	if _, total, isRange := strings.Cut(h.Get("Content-Range"), "/"); isRange {
+		text = total
 	}
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
 }
 
 func headerTime(text string) time.Time {
-	at, err := http.ParseTime(text)
+	t, err := http.ParseTime(text)
 	if err != nil {
 		return time.Time{}
 	}
-	return at.UTC()
+	return t.UTC()
 }
 
 func crc32C(text string) storage.CRC32C {
@@ -383,8 +383,8 @@ func (x *Exchange) expectedWrite() *storage.Attrs {
 		if x.Kind == Copy || x.Kind == CopyIf {
 			var result struct{ ETag, LastModified string }
 			_ = xml.Unmarshal(x.Response.Body, &result)
-			at, _ := time.Parse(time.RFC3339Nano, result.LastModified)
-			return &storage.Attrs{ETag: result.ETag, Revision: result.ETag, Modified: at.UTC().Truncate(time.Second)}
+			t, _ := time.Parse(time.RFC3339Nano, result.LastModified)
+			return &storage.Attrs{ETag: result.ETag, Revision: result.ETag, Modified: t.UTC().Truncate(time.Second)}
 		}
 		return &storage.Attrs{ETag: tag, Revision: tag}
 	}
@@ -441,8 +441,8 @@ func amazonPage(document []byte) Result {
 		if e.StorageClass == "STANDARD" {
 			e.StorageClass = ""
 		}
-		if at, err := time.Parse(time.RFC3339Nano, o.LastModified); err == nil {
-			e.Modified = at.UTC().Truncate(time.Second)
+		if t, err := time.Parse(time.RFC3339Nano, o.LastModified); err == nil {
+			e.Modified = t.UTC().Truncate(time.Second)
 		}
 		r.Entries = append(r.Entries, e)
 	}

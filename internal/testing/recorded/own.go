@@ -63,14 +63,14 @@ func PlayOwn(t *testing.T, s Store, server Server) {
 			return server.Open(t, client, bucket)
 		}, opts...)
 	})
-	written, left, err := recorder.Write()
+	count, skipped, err := recorder.Write()
 	require.NoError(t, err)
 
 	r := ReadFolder(t, s.Provider, dir)
-	require.Len(t, r.Exchanges, written)
-	require.Greater(t, written, 100)
+	require.Len(t, r.Exchanges, count)
+	require.Greater(t, count, 100)
 	r.Name = server.Name
-	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, written, left)
+	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, count, skipped)
 	requireHidden(t, dir, r, append(server.Hidden, "omnibucket-certify-"))
 	Play(t, s, r)
 }

@@ -78,11 +78,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // canonical returns h with canonical names. The SDK of Azure sends other names.
 func canonical(h http.Header) http.Header {
-	out := http.Header{}
+	result := http.Header{}
 	for name, values := range h {
-		out[http.CanonicalHeaderKey(name)] = values
+		result[http.CanonicalHeaderKey(name)] = values
 	}
-	return out
+	return result
 }
 
 // unconditional maps the kinds that one operation may send to one of them.
@@ -161,12 +161,12 @@ func rangeOf(x *Exchange) storage.DownloadOption {
 		n, _ := strconv.ParseInt(last, 10, 64)
 		return storage.WithRange(-n, -1)
 	}
-	from, _ := strconv.ParseInt(first, 10, 64)
-	to, err := strconv.ParseInt(last, 10, 64)
+	start, _ := strconv.ParseInt(first, 10, 64)
+	end, err := strconv.ParseInt(last, 10, 64)
 	if err != nil {
-		return storage.WithRange(from, -1)
+		return storage.WithRange(start, -1)
 	}
-	return storage.WithRange(from, to-from+1)
+	return storage.WithRange(start, end-start+1)
 }
 
 func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {

@@ -72,8 +72,8 @@ type Response struct {
 
 // Recorded returns the date of the response, or the zero time.
 func (x *Exchange) Recorded() time.Time {
-	at, _ := http.ParseTime(x.Response.Header.Get("Date"))
-	return at
+	date, _ := http.ParseTime(x.Response.Header.Get("Date"))
+	return date
 }
 
 // Content returns the content of the object in an upload request.
@@ -141,8 +141,8 @@ func GoogleClient(t testing.TB) Recording {
 // requires the module.
 func read(t testing.TB, module, dir string, p Provider, path string) Recording {
 	t.Helper()
-	at, version := moduleDir(t, module, dir)
-	return readFiles(t, module+" "+version, p, filepath.Join(at, path))
+	root, version := moduleDir(t, module, dir)
+	return readFiles(t, module+" "+version, p, filepath.Join(root, path))
 }
 
 // ReadFolder reads the files with the extension .replay below a folder, such as one that "certify
@@ -171,8 +171,8 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 		if err != nil {
 			return err
 		}
-		found, err := parse(data, p, name+"/"+filepath.ToSlash(relative))
-		r.Exchanges = append(r.Exchanges, found...)
+		exchanges, err := parse(data, p, name+"/"+filepath.ToSlash(relative))
+		r.Exchanges = append(r.Exchanges, exchanges...)
 		return err
 	}))
 	return r
@@ -251,11 +251,11 @@ func moduleDir(t testing.TB, module, dir string) (folder, version string) {
 	var stdout, stderr bytes.Buffer
 	command.Stdout = &stdout
 	command.Stderr = &stderr
-	failed := command.Run()
+	runErr := command.Run()
 	var found struct{ Dir, Version, Error string }
-	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Dir == "" || failed != nil {
+	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Dir == "" || runErr != nil {
 		t.Fatalf("the recordings of %s are missing: run \"go mod download %s\" in %s (%v %s %s)",
-			module, module, command.Dir, failed, found.Error, strings.TrimSpace(stderr.String()))
+			module, module, command.Dir, runErr, found.Error, strings.TrimSpace(stderr.String()))
 	}
 	return found.Dir, found.Version
 }

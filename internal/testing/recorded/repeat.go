@@ -41,18 +41,18 @@ type StandIn struct {
 // with those of the provider.
 func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 	t.Helper()
-	found := map[string][]string{}
+	diffs := map[string][]string{}
 	var summaries []RequestSummary
 	for _, r := range recordings {
-		summaries = append(summaries, s.repeat(t, r, found))
+		summaries = append(summaries, s.repeat(t, r, diffs))
 	}
-	for _, difference := range slices.Sorted(maps.Keys(found)) {
+	for _, difference := range slices.Sorted(maps.Keys(diffs)) {
 		if s.Differences[difference] == "" {
-			t.Errorf("%s, in %d responses, such as %s", difference, len(found[difference]), found[difference][0])
+			t.Errorf("%s, in %d responses, such as %s", difference, len(diffs[difference]), diffs[difference][0])
 		}
 	}
 	for difference := range s.Differences {
-		require.Contains(t, found, difference, "a row that no response needs")
+		require.Contains(t, diffs, difference, "a row that no response needs")
 	}
 	for i := range summaries {
 		summaries[i].Report(t)
@@ -97,10 +97,10 @@ func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) R
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
-		own := Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
+		response := Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
 		summary.Repeated++
-		c.keep(x, &own)
-		for _, difference := range c.differences(x, &own) {
+		c.keep(x, &response)
+		for _, difference := range c.differences(x, &response) {
 			diffs[difference] = append(diffs[difference], x.Source)
 			differing[x.Source] = true
 		}
@@ -144,8 +144,8 @@ func (c *comparison) unrepeatable(x *Exchange) string {
 		return writeLacks
 	}
 	for _, key := range listed(x) {
-		there := func(name string) bool { return strings.HasPrefix(name, x.Bucket+"/"+key) }
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(c.written)), there) {
+		exists := func(name string) bool { return strings.HasPrefix(name, x.Bucket+"/"+key) }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(c.written)), exists) {
 			return writeLacks
 		}
 	}
@@ -222,9 +222,9 @@ func related(t *testing.T, parts [][]byte) (body []byte, contentType string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for _, part := range parts {
-		to, err := w.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/octet-stream"}})
+		pw, err := w.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/octet-stream"}})
 		require.NoError(t, err)
-		_, err = to.Write(part)
+		_, err = pw.Write(part)
 		require.NoError(t, err)
 	}
 	require.NoError(t, w.Close())

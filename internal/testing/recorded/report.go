@@ -68,11 +68,11 @@ type Summary struct {
 func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 	s := Summary{Kind: "recording", Name: r.Name, Provider: p, Binary: r.Binary}
 	for i := range r.Exchanges {
-		at := r.Exchanges[i].Recorded()
-		if at.IsZero() {
+		date := r.Exchanges[i].Recorded()
+		if date.IsZero() {
 			continue
 		}
-		month := at.Format("2006-01")
+		month := date.Format("2006-01")
 		if s.First == "" || month < s.First {
 			s.First = month
 		}

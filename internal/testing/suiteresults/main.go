@@ -95,7 +95,7 @@ func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	case e.Action == "output" && e.Test == "":
 		o.own += e.Output
 	case e.Action == "output":
-		if _, found := o.tests[e.Test]; !found {
+		if _, ok := o.tests[e.Test]; !ok {
 			o.order = append(o.order, e.Test)
 		}
 		o.tests[e.Test] += e.Output
@@ -141,11 +141,11 @@ func summary(output string) string {
 // passes each result to the given function.
 func eachResult(text string, do func(result string) error) error {
 	for {
-		_, after, found := strings.Cut(text, suitelog.Mark)
-		if !found {
+		_, tail, ok := strings.Cut(text, suitelog.Mark)
+		if !ok {
 			return nil
 		}
-		result, rest, _ := strings.Cut(after, "\n")
+		result, rest, _ := strings.Cut(tail, "\n")
 		if err := do(result); err != nil {
 			return err
 		}

@@ -79,16 +79,16 @@ func (t *table) printSuites(w io.Writer) {
 // command, such as "make test-all", come first.
 func (t *table) printSkipped(w io.Writer) {
 	elsewhere := map[string]int{}
-	here := map[string]int{}
+	local := map[string]int{}
 	for reason, n := range t.skipped {
 		if strings.Contains(reason, "make ") {
 			elsewhere[reason] = n
 		} else {
-			here[reason] = n
+			local[reason] = n
 		}
 	}
 	printReasons(w, "tests and rows that another command runs, because", elsewhere)
-	printReasons(w, "tests and rows that did not run, because", here)
+	printReasons(w, "tests and rows that did not run, because", local)
 }
 
 func printReasons(w io.Writer, title string, reasons map[string]int) {

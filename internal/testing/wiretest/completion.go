@@ -77,8 +77,8 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 				_, err := bucket.Upload(t.Context(), key, strings.NewReader(row.then))
 				require.NoError(t, err)
 			}
-			for _, on := range []storage.Bucket{b, bucket} {
-				same, err := storage.ContinueUpload(t.Context(), on, u.Token())
+			for _, opened := range []storage.Bucket{b, bucket} {
+				same, err := storage.ContinueUpload(t.Context(), opened, u.Token())
 				require.NoError(t, err)
 				_, err = same.Complete(t.Context())
 				require.ErrorIs(t, err, storage.ObjectNotFound)

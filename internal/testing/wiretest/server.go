@@ -92,15 +92,15 @@ func (s *Server) Respond(replies ...Reply) {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	asked := Request{
+	req := Request{
 		r.Method, strings.TrimPrefix(r.URL.EscapedPath(), s.Root), r.URL.RawQuery, r.Header.Clone(), string(body),
 	}
-	a := s.next(asked)
+	a := s.next(req)
 	if s.Before != nil {
 		s.Before(r)
 	}
 	if s.Answer != nil {
-		a = s.Answer(asked)
+		a = s.Answer(req)
 	}
 	if a.Cut {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {

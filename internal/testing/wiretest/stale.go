@@ -118,8 +118,8 @@ func StaleConnections(t *testing.T, server string, open OpenAt) {
 		_, err := b.Exists(t.Context(), "other") // leaves an idle connection
 		require.NoError(t, err, row.name)
 		proxy.age.Add(1)
-		before := proxy.resets.Load()
+		n := proxy.resets.Load()
 		require.NoError(t, row.do(t.Context()), row.name)
-		require.Greater(t, proxy.resets.Load(), before, "%s: no connection was reset", row.name)
+		require.Greater(t, proxy.resets.Load(), n, "%s: no connection was reset", row.name)
 	}
 }

@@ -31,9 +31,9 @@ type InfiniteBody struct {
 }
 
 func (e *InfiniteBody) Read(p []byte) (int, error) {
-	before := e.read
+	pos := e.read
 	e.read += int64(len(p))
-	if before < e.At && e.read >= e.At {
+	if pos < e.At && e.read >= e.At {
 		e.Then()
 	}
 	return len(p), nil
