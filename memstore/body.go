@@ -30,14 +30,14 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 		return data, err
 	}
 	data := make([]byte, size)
-	n, ended, err := fill(ctx, body, data)
-	if err == nil && !ended {
-		ended, err = hasEnded(ctx, body)
+	n, atEnd, err := fill(ctx, body, data)
+	if err == nil && !atEnd {
+		atEnd, err = hasEnded(ctx, body)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !ended || n < len(data) {
+	if !atEnd || n < len(data) {
 		return nil, wrongSize(size)
 	}
 	return data, nil
@@ -52,13 +52,13 @@ func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	defer func() { giveBlocks(chunks) }()
 	for {
 		chunk := takeChunk(total)
-		n, ended, err := fill(ctx, body, chunk)
+		n, atEnd, err := fill(ctx, body, chunk)
 		chunks = append(chunks, chunk[:n])
 		total += n
 		if err != nil {
 			return nil, err
 		}
-		if ended {
+		if atEnd {
 			return join(chunks, total), nil
 		}
 	}

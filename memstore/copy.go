@@ -10,18 +10,18 @@ import (
 // Copy makes an object that shares the bytes of its source. If the source is in another
 // account, it fails with Unsupported.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	if from, isOurs := r.Source.Account.(*account); !isOurs || from != d.account {
+	if src, isOurs := r.Source.Account.(*account); !isOurs || src != d.account {
 		return nil, storage.Unsupported
 	}
-	to, err := d.open(ctx)
+	dst, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	from, err := d.account.find(r.Source.Bucket)
+	src, err := d.account.find(r.Source.Bucket)
 	if err != nil {
 		return nil, missingSource(r.Source, err)
 	}
-	sources, err := from.sources([]driver.ObjectRef{r.Source})
+	sources, err := src.sources([]driver.ObjectRef{r.Source})
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if r.Replace {
 		o.Properties = r.Properties
 	}
-	return to.commit(ctx, o, r.Condition, nil)
+	return dst.commit(ctx, o, r.Condition, nil)
 }
 
 // Move changes the key of an object in one step: each reader sees exactly one of the two keys.

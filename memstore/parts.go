@@ -66,7 +66,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err := interrupted(ctx); err != nil {
 		return driver.Part{}, err
 	}
-	stored := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
+	p := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
 	now := b.account.time()
 	if _, err := lock(b, nil); err != nil {
 		return driver.Part{}, err
@@ -75,11 +75,11 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if _, err := b.findUpload(r.Key, r.Upload); err != nil {
 		return driver.Part{}, err // the upload was completed or aborted while the body was read
 	}
-	u.parts[r.Number] = stored
+	u.parts[r.Number] = p
 	if now.After(u.last) {
 		u.last = now
 	}
-	return stored.describe(r.Number), nil
+	return p.describe(r.Number), nil
 }
 
 func (p part) describe(number int) driver.Part {
@@ -155,15 +155,15 @@ func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, tota
 	defer b.mu.RUnlock()
 	chunks = make([][]byte, len(parts))
 	for i, requested := range parts {
-		stored, ok := u.parts[requested.Number]
-		if !ok || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
+		p, ok := u.parts[requested.Number]
+		if !ok || p.tag != requested.Tag || int64(len(p.data)) != requested.Size {
 			return nil, 0, &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  fmt.Errorf("part %d is not the one that was stored", requested.Number),
 			}
 		}
-		chunks[i] = stored.data
-		total += len(stored.data)
+		chunks[i] = p.data
+		total += len(p.data)
 	}
 	return chunks, total, nil
 }

@@ -37,13 +37,13 @@ func (b *bucket) discard(o *object, now time.Time) {
 
 // sweep drops the objects whose time to be kept has ended.
 func (s *softDeleted) sweep(now time.Time) {
-	over := 0
-	for over < len(s.order) && !now.Before(s.order[over].until) {
-		s.objects.Delete(s.order[over])
-		s.order[over] = version{}
-		over++
+	expired := 0
+	for expired < len(s.order) && !now.Before(s.order[expired].until) {
+		s.objects.Delete(s.order[expired])
+		s.order[expired] = version{}
+		expired++
 	}
-	s.order = s.order[over:]
+	s.order = s.order[expired:]
 }
 
 // find returns the newest removed object of the key that is still kept at the time now. If revision
@@ -98,16 +98,16 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 	if b.removed == nil {
 		return page
 	}
-	from := pos
+	start := pos
 	if pos.key < r.Prefix {
-		from = beforeKey(r.Prefix)
+		start = beforeKey(r.Prefix)
 	}
 	var last position
-	b.removed.objects.Ascend(version{position: from}, func(v version) bool {
+	b.removed.objects.Ascend(version{position: start}, func(v version) bool {
 		if !strings.HasPrefix(v.position.key, r.Prefix) {
 			return false
 		}
-		if v.position == from || !now.Before(v.until) {
+		if v.position == start || !now.Before(v.until) {
 			return true
 		}
 		if len(page.Entries) == r.Limit {

@@ -11,7 +11,7 @@ import (
 // that a call is using. The caller holds the write lock, so no call can begin to use an upload
 // meanwhile.
 func (b *bucket) sweepUploads(now time.Time) {
-	if since := now.Sub(b.swept); since >= 0 && since < staleupload.Period {
+	if elapsed := now.Sub(b.swept); elapsed >= 0 && elapsed < staleupload.Period {
 		return
 	}
 	b.swept = now
