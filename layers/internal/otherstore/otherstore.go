@@ -297,18 +297,18 @@ func NamedCopy(revision string) storage.CopyOption {
 
 // attrs returns the other store's attributes in the form that a driver returns.
 func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
-	own := *attrs
-	own.Version = ""
-	own.Native = nil
-	own.Revision = s.Revision(attrs.Revision)
+	clone := *attrs
+	clone.Version = ""
+	clone.Native = nil
+	clone.Revision = s.Revision(attrs.Revision)
 	// If ASCIIMetadata is set, the engine decodes the values. They must therefore be encoded here.
 	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 {
-		own.Metadata = make(map[string]string, len(attrs.Metadata))
+		clone.Metadata = make(map[string]string, len(attrs.Metadata))
 		for name, value := range attrs.Metadata {
-			own.Metadata[name] = metadata.EncodeValue(value)
+			clone.Metadata[name] = metadata.EncodeValue(value)
 		}
 	}
-	return &own
+	return &clone
 }
 
 // contextOf returns the context of a read of the other store. The other store may be a mirror. If a
