@@ -49,7 +49,7 @@ type adder struct {
 // RoundTrip adds the headers and parameters that the request's context carries, and sends the
 // request.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
-	more, ok := r.Context().Value(additionKey{}).(addition)
+	a, ok := r.Context().Value(additionKey{}).(addition)
 	bills := t.userProject != "" && r.URL.Host == t.host
 	if !ok && !bills {
 		return t.base.RoundTrip(r)
@@ -59,13 +59,13 @@ func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	if bills {
 		req.Header.Set(userProjectHeader, t.userProject)
 	}
-	maps.Copy(req.Header, more.header)
-	if len(more.query) > 0 {
+	maps.Copy(req.Header, a.header)
+	if len(a.query) > 0 {
 		address := *r.URL
 		if address.RawQuery != "" {
 			address.RawQuery += "&"
 		}
-		address.RawQuery += more.query.Encode()
+		address.RawQuery += a.query.Encode()
 		req.URL = &address
 	}
 	return t.base.RoundTrip(&req)

@@ -163,13 +163,13 @@ func (c *composition) step(ctx context.Context, level int) error {
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType = componentType
 		composer.StorageClass = c.attrs.StorageClass
-		made, err := composer.Run(ctx)
+		object, err := composer.Run(ctx)
 		if err != nil {
 			return err
 		}
 		// The next composition needs a handle without the customer's key, because the SDK refuses a source
 		// with a key.
-		next[i] = c.bucket.handle().Object(o.ObjectName()).Generation(made.Generation)
+		next[i] = c.bucket.handle().Object(o.ObjectName()).Generation(object.Generation)
 		return nil
 	})
 	for _, o := range next {

@@ -96,12 +96,12 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 	c := callOf(r.Native)
-	whole, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	want, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	stored, err := cs.bucket.put(with(ctx, c), &objectUpload{
+	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: want.KMSKeyName})
+	res, err := cs.bucket.put(with(ctx, c), &objectUpload{
 		query:  query,
 		object: object,
 		body:   r.Body,
@@ -111,7 +111,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if err != nil {
 		return driver.Part{}, err
 	}
-	attrs := stored.attrs()
+	attrs := res.attrs()
 	if name.open {
 		isOpen := func(ctx context.Context) (bool, error) { return cs.hasMarker(ctx, &name) }
 		if err := components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {

@@ -67,20 +67,20 @@ func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {
 		return
 	}
-	if own, is := source.Attrs.Native.(*gcs.ObjectAttrs); is {
-		attrs.CustomTime = cmp.Or(attrs.CustomTime, own.CustomTime)
+	if object, is := source.Attrs.Native.(*gcs.ObjectAttrs); is {
+		attrs.CustomTime = cmp.Or(attrs.CustomTime, object.CustomTime)
 	}
 }
 
 // Move makes one request. Its only condition is the condition on the destination. So a response
 // with status 412 means that this condition is false.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	to, err := conditionsOf(r.Condition)
+	conds, err := conditionsOf(r.Condition)
 	if err != nil {
 		return nil, err
 	}
 	moved, err := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
-		return d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: to})
+		return d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: conds})
 	})
 	if err == nil {
 		return attrsOf(moved), nil
@@ -102,17 +102,17 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server may work on one request for half a minute
 	unknown := false
 	for tries := 1; ; tries++ {
-		at := copier.RewriteToken
-		copied, err := write(ctx, copier.Run)
+		token := copier.RewriteToken
+		attrs, err := write(ctx, copier.Run)
 		if err == nil {
-			return copied, nil
+			return attrs, nil
 		}
 		e := translate(err)
 		unknown = unknown || e.Unknown
 		if e.Status == http.StatusGone {
 			copier.RewriteToken = "" // the token has expired, so the rewrite begins again
 		}
-		if tries == maxRewrites || copier.RewriteToken == at || e.Code != storage.Unavailable || e.RetryAfter > 0 {
+		if tries == maxRewrites || copier.RewriteToken == token || e.Code != storage.Unavailable || e.RetryAfter > 0 {
 			e.Unknown = unknown
 			return nil, e
 		}
@@ -124,11 +124,11 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 // means a failed condition on the destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := a.handleOf(source.Bucket).Object(source.Key)
-	at := cmp.Or(source.Version, source.Revision)
-	if at == "" {
+	id := cmp.Or(source.Version, source.Revision)
+	if id == "" {
 		return o, nil
 	}
-	n, err := parseGeneration("revision", at)
+	n, err := parseGeneration("revision", id)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // those that it may read.
 // https://cloud.google.com/storage/docs/cross-origin
 func corsRules(rules []storage.CORSRule) []gcs.CORS {
-	written := make([]gcs.CORS, 0, len(rules))
+	list := make([]gcs.CORS, 0, len(rules))
 	for _, rule := range rules {
 		headers := slices.Clone(rule.AllowedHeaders)
 		for _, name := range rule.ExposedHeaders {
@@ -22,14 +22,14 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 				headers = append(headers, name)
 			}
 		}
-		written = append(written, gcs.CORS{
+		list = append(list, gcs.CORS{
 			MaxAge:          rule.MaxAge.Truncate(time.Second),
 			Methods:         rule.Methods,
 			Origins:         rule.Origins,
 			ResponseHeaders: headers,
 		})
 	}
-	return written
+	return list
 }
 
 // parseCORSRules returns the bucket's rules. Google has one list of headers, which a web page may

@@ -26,11 +26,11 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if r.BypassGovernance && e.Code == storage.Locked {
 		return d.deleteGoverned(ctx, r, e)
 	}
-	missing := d.bucket.missing(ctx, e, r.Key, r.Version, r.Condition)
-	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
+	notFound := d.bucket.missing(ctx, e, r.Key, r.Version, r.Condition)
+	if notFound == nil || notFound.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
-	if failure := d.bucket.notFound(ctx, missing); failure.Code != storage.ObjectNotFound {
+	if failure := d.bucket.notFound(ctx, notFound); failure.Code != storage.ObjectNotFound {
 		return failure
 	}
 	return nil

@@ -57,15 +57,15 @@ func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials
 	if c.universe == "" || c.checked.Load() {
 		return nil
 	}
-	own, err := creds.UniverseDomain(ctx)
+	universe, err := creds.UniverseDomain(ctx)
 	if err != nil {
 		return tokenError(ctx, err)
 	}
-	if own != c.universe {
+	if universe != c.universe {
 		return &storage.Error{
 			Code: storage.Unauthenticated,
-			Err:  errors.New("the credentials belong to the universe " + own + ", the endpoint to " + c.universe),
-			Hint: "set endpoint=https://storage." + own + ", or use credentials of " + c.universe,
+			Err:  errors.New("the credentials belong to the universe " + universe + ", the endpoint to " + c.universe),
+			Hint: "set endpoint=https://storage." + universe + ", or use credentials of " + c.universe,
 		}
 	}
 	c.checked.Store(true)

@@ -111,8 +111,8 @@ func withoutResponse(err error) *storage.Error {
 }
 
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	if missing := b.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
-		return b.notFound(ctx, missing)
+	if notFound := b.missing(ctx, translate(err), r.Key, r.Version, r.Condition); notFound != nil {
+		return b.notFound(ctx, notFound)
 	}
 	return translate(err)
 }

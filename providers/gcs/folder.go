@@ -36,8 +36,8 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 // because the layout never changes.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
-	if known := cs.hierarchical.Load(); known != nil {
-		return *known, nil
+	if cached := cs.hierarchical.Load(); cached != nil {
+		return *cached, nil
 	}
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
 	request, err := cs.bucket.account.request(ctx, http.MethodGet,

@@ -172,13 +172,13 @@ func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 // Head makes one request to the JSON API, which returns all attributes and supports every
 // condition.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	found, err := d.bucket.find(ctx, r)
+	object, err := d.bucket.find(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	attrs := attrsOf(found)
+	attrs := attrsOf(object)
 	if r.NativeAttrs {
-		attrs.Native = found
+		attrs.Native = object
 	}
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
 		return nil, storage.NotModified // the server may ignore the condition

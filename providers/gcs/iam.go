@@ -96,16 +96,16 @@ func (b *bucket) addPublicRead(ctx context.Context) error {
 
 func (b *bucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
-		changed := false
+		modified := false
 		for _, binding := range policy.Bindings {
 			result := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
-			changed = changed || len(result) < len(binding.Members)
+			modified = modified || len(result) < len(binding.Members)
 			binding.Members = result
 		}
 		policy.Bindings = slices.DeleteFunc(policy.Bindings, func(binding *iampb.Binding) bool {
 			return len(binding.Members) == 0
 		})
-		return changed
+		return modified
 	})
 }
 

@@ -80,19 +80,19 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, versioned bool) []storage.Life
 		if len(prefixes) == 0 || isPartsRule(&lifecycle.Rules[i]) {
 			prefixes = []string{""}
 		}
-		read, step, representable := parseLifecycleRule(&lifecycle.Rules[i], versioned)
+		rule, step, representable := parseLifecycleRule(&lifecycle.Rules[i], versioned)
 		for _, prefix := range prefixes {
-			read.Prefix = prefix
+			rule.Prefix = prefix
 			last := len(rules) - 1
 			switch {
 			case !representable:
-			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
+			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == rule.AbortUploadsAfterDays:
 				// lifecycleRules writes AbortUploadsAfterDays as two actions. The first action has
 				// already set the field, so the second action adds nothing.
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
-				merge(&rules[last], &read)
+				merge(&rules[last], &rule)
 			default:
-				rules = append(rules, read)
+				rules = append(rules, rule)
 			}
 		}
 	}

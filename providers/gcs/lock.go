@@ -94,8 +94,8 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 		return err
 	}
 	bucket, failure := b.handle().Attrs(ctx)
-	if later := passing(failure); later != nil {
-		return later
+	if passErr := passing(failure); passErr != nil {
+		return passErr
 	}
 	if failure != nil || bucket.ObjectRetentionMode == retentionEnabled {
 		return err
@@ -117,8 +117,8 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 			&storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
 		attrs, failure := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-		if later := passing(failure); later != nil {
-			return later
+		if passErr := passing(failure); passErr != nil {
+			return passErr
 		}
 		if failure == nil && objectlock.CheckChange(retentionOf(attrs.Retention), r, time.Now()) != nil {
 			return sdkerror.WithCode(err, storage.Locked, governanceHint)
@@ -169,9 +169,9 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	if err != nil {
 		return err
 	}
-	own := attrs.Retention
-	if own == nil || own.Mode != unlocked || attrs.TemporaryHold || attrs.EventBasedHold ||
-		attrs.RetentionExpirationTime.After(own.RetainUntil) {
+	retention := attrs.Retention
+	if retention == nil || retention.Mode != unlocked || attrs.TemporaryHold || attrs.EventBasedHold ||
+		attrs.RetentionExpirationTime.After(retention.RetainUntil) {
 		return refusal
 	}
 	c := callOf(r.Native)
@@ -184,7 +184,7 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	if err != nil {
 		return err
 	}
-	plain := *r
-	plain.BypassGovernance = false
-	return d.Delete(ctx, &plain)
+	clone := *r
+	clone.BypassGovernance = false
+	return d.Delete(ctx, &clone)
 }

@@ -37,11 +37,11 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 		EventBasedHold: new(bool),
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
-	stored, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
+	res, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
 	if err != nil {
 		return "", err
 	}
-	if stored.KeptUntil != "" {
+	if res.KeptUntil != "" {
 		return "", &storage.Error{Code: storage.Unsupported, Hint: keptPartsHint}
 	}
 	return upload, nil

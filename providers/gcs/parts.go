@@ -123,13 +123,13 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
 	ctx = adding(ctx, callOf(r.Put.Native).header, nil)
-	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
+	res, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		return s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 	})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Put.Condition, &r.Put.Controls)
 	}
-	return stored.attrs(), nil
+	return res.attrs(), nil
 }
 
 // AbortParts removes the session and its bytes.
@@ -151,8 +151,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		_ = response.Body.Close()
 		return nil
 	}
-	if ended := responseOf(err); ended != nil && isEnded(ended.Code) &&
-		!isForeign(ended) { // a gateway's 404 proves nothing
+	if apiErr := responseOf(err); apiErr != nil && isEnded(apiErr.Code) &&
+		!isForeign(apiErr) { // a gateway's 404 proves nothing
 		return nil
 	}
 	return translate(s.sessionError(err))
@@ -178,27 +178,27 @@ func (s *session) sendPart(
 	start := r.Offset
 	end := r.Offset + r.Size
 	for range maxResends {
-		stored, kept, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
+		res, persisted, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
 		if err != nil {
 			return nil, s.sessionError(err)
 		}
-		if stored != nil {
-			return stored, nil
+		if res != nil {
+			return res, nil
 		}
-		if total < 0 && kept >= end {
+		if total < 0 && persisted >= end {
 			return nil, nil
 		}
-		if kept < r.Offset {
+		if persisted < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		if kept <= start && kept < end {
+		if persisted <= start && persisted < end {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,
 				Err:       errors.New("the server keeps none of the bytes sent"),
 			}
 		}
-		start = min(kept, end)
+		start = min(persisted, end)
 		if _, err := r.Body.Seek(start-r.Offset, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -232,14 +232,14 @@ func (s *session) sendChunk(
 			_ = response.Body.Close()
 			return nil, 0, sessionLostError(errors.New("the server has completed the upload before its last part"))
 		}
-		stored, err := readWriteResponse(response)
-		return stored, 0, err
+		res, err := readWriteResponse(response)
+		return res, 0, err
 	}
 	// Read the body, so that the connection can be reused.
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody))
 	_ = response.Body.Close()
-	kept, err := keptBytes(response.Header.Get("Range"))
-	return nil, kept, err
+	persisted, err := keptBytes(response.Header.Get("Range"))
+	return nil, persisted, err
 }
 
 // chunkRange returns the Content-Range of a chunk. total is the object's size, which only the last

@@ -36,11 +36,11 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
-	stored, err := d.bucket.put(with(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
+	res, err := d.bucket.put(with(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 	}
-	return stored.attrs(), nil
+	return res.attrs(), nil
 }
 
 // uploadQuery returns the query of an upload's URL, to which uploadPath adds the fields.
@@ -76,9 +76,9 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
-		whole := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
-		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), whole,
+	res, err := write(ctx, func(ctx context.Context) (*resource, error) {
+		body := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
+		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), body,
 			int64(len(head))+u.size+int64(len(tail)))
 		if err != nil {
 			return nil, err
@@ -97,7 +97,7 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	if err != nil {
 		return nil, listError(err)
 	}
-	return stored, nil
+	return res, nil
 }
 
 // frame returns the text of the multipart body before and after the object's bytes.

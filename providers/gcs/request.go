@@ -73,9 +73,9 @@ func errorFromResponse(response *http.Response) error {
 	if response.StatusCode < http.StatusMultipleChoices {
 		return noEvidence(response.StatusCode, "the status was not expected")
 	}
-	whole := *response
-	whole.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
-	err := googleapi.CheckResponse(&whole)
+	clone := *response
+	clone.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
+	err := googleapi.CheckResponse(&clone)
 	if e, ok := errors.AsType[*googleapi.Error](err); ok && e.Message == "" {
 		addXMLError(e)
 	}

@@ -99,7 +99,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	b := s.bucket(r.Name)
 	attrs := newBucketAttrs(r)
-	if made, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(made, *r) {
+	if pending, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(pending, *r) {
 		handle := b.handle()
 		if r.ObjectLock {
 			handle = handle.SetObjectRetention(true)

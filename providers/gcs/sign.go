@@ -35,7 +35,7 @@ func signFeatures(a *account) storage.Features {
 	features := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent |
 		storage.SignedForms | storage.SignedHead | storage.SignedLocks | storage.SignedParts |
 		storage.SignedPartChecksums | storage.SignedRemovals | storage.StableURLs
-	if found := a.signerFinder.found.Load(); found != nil && !hasKey(*found) {
+	if s := a.signerFinder.found.Load(); s != nil && !hasKey(*s) {
 		features &^= storage.StableURLs
 	}
 	return features
@@ -127,11 +127,11 @@ func (us *urlSigner) signRequest(
 	if err != nil {
 		return nil, err
 	}
-	signed, err := term.signURL(ctx, request)
+	address, err := term.signURL(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	return &storage.SignedURL{URL: signed, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
+	return &storage.SignedURL{URL: address, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
 // signAt returns the signer and the time for which its signature is valid. That time is at least

@@ -66,8 +66,8 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
 		return nil, noSignerError()
 	}
-	if known := s.found.Load(); known != nil {
-		return *known, nil
+	if cached := s.found.Load(); cached != nil {
+		return *cached, nil
 	}
 	found, err := s.find(ctx)
 	if err != nil {
@@ -127,12 +127,12 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 	if err != nil {
 		return nil, err
 	}
-	own := f.account()
-	account = cmp.Or(account, own)
+	email := f.account()
+	account = cmp.Or(account, email)
 	if account == "" {
 		return nil, nil
 	}
-	if f.PrivateKey != "" && account == own {
+	if f.PrivateKey != "" && account == email {
 		return newKeySigner(credentials, account)
 	}
 	return newIAMSigner(account, a), nil
@@ -148,11 +148,11 @@ func defaultSigner(
 		return nil, err
 	}
 	if text := credentials.JSON(); len(text) > 0 {
-		found, err := signerFromJSON(text, account, a)
-		if err == nil && found == nil {
+		s, err := signerFromJSON(text, account, a)
+		if err == nil && s == nil {
 			err = noSignerError()
 		}
-		return found, err
+		return s, err
 	}
 	if account == "" {
 		if account, err = machine(ctx); err != nil {

@@ -54,11 +54,11 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, bad
 	}
-	own, ok := key.(*rsa.PrivateKey)
+	rsaKey, ok := key.(*rsa.PrivateKey)
 	if !ok {
 		return nil, bad
 	}
-	return own, nil
+	return rsaKey, nil
 }
 
 func (s *keySigner) email() string { return s.name }

@@ -56,9 +56,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return &vended.Grant[string]{Prefix: creds.Prefix, Expires: creds.Expires, Credentials: creds.AccessToken}, err
 	})}
 	d.(*objectDriver).account.vended = true
-	own := d.(*objectDriver).account.credentials
-	own.found.Store(nil)
-	own.find = func() (*auth.Credentials, error) {
+	creds := d.(*objectDriver).account.credentials
+	creds.found.Store(nil)
+	creds.find = func() (*auth.Credentials, error) {
 		return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: tokens}), nil
 	}
 	return vended.New(d, tokens.keys), nil
@@ -116,13 +116,13 @@ func (d *objectDriver) vend(
 	if err != nil {
 		return nil, err
 	}
-	given, err := d.account.restrict(ctx, token.Value, rules)
+	restricted, err := d.account.restrict(ctx, token.Value, rules)
 	if err != nil {
 		return nil, err
 	}
 	end := token.Expiry
-	if given.Seconds > 0 { // 0 unless the token is of a service account
-		end = now.Add(time.Duration(given.Seconds) * time.Second)
+	if restricted.Seconds > 0 { // 0 unless the token is of a service account
+		end = now.Add(time.Duration(restricted.Seconds) * time.Second)
 	}
 	const margin = 10 * time.Second // permitted difference between Google's clock and this machine's
 	if end.IsZero() || end.After(now.Add(r.TTL+margin)) {
@@ -133,7 +133,7 @@ func (d *objectDriver) vend(
 				"use a ttl of an hour or more",
 		}
 	}
-	return &storage.VendedCredentials{Token: given.Token, Expires: end}, nil
+	return &storage.VendedCredentials{Token: restricted.Token, Expires: end}, nil
 }
 
 // A boundaryRule is a rule of a credential access boundary. A token has the permissions that any of

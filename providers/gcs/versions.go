@@ -34,14 +34,14 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	var found []*gcs.ObjectAttrs
 	token := ""
 	for {
-		more, next, err := d.bucket.page(ctx, query, fields, r.Limit+1, token)
+		objects, next, err := d.bucket.page(ctx, query, fields, r.Limit+1, token)
 		if err != nil {
 			return nil, err
 		}
 		if next != "" && next == token {
 			return nil, errRepeatedPage
 		}
-		found = append(found, more...)
+		found = append(found, objects...)
 		token = next
 		if token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
 			break
