@@ -106,13 +106,13 @@ func removeFormer(root *os.Root) {
 			continue
 		}
 		files, _ := fs.ReadDir(root.FS(), dir.Name())
-		removed := false
+		ok := false
 		for _, file := range files {
 			if !isBlock(file.Name()) || !file.Type().IsRegular() || !strings.HasPrefix(file.Name(), dir.Name()) {
 				continue
 			}
 			if name := path.Join(dir.Name(), file.Name()); isFormer(root, name) {
-				removed = root.Remove(name) == nil || removed
+				ok = root.Remove(name) == nil || ok
 				continue
 			}
 			foreign++
@@ -120,7 +120,7 @@ func removeFormer(root *os.Root) {
 				return
 			}
 		}
-		if removed {
+		if ok {
 			_ = root.Remove(dir.Name()) // fails if the folder is not empty
 		}
 	}

@@ -100,8 +100,8 @@ func (d *objectDriver) read(
 	if b.pos == 0 && b.end == b.size {
 		b.want = attrs.CRC32C
 	}
-	own := *attrs // a copy, because the engine may change it
-	return &own, b, nil
+	clone := *attrs // a copy, because the engine may change it
+	return &clone, b, nil
 }
 
 // confirm returns the attributes of the revision in r. The store must confirm the revision in one
@@ -141,13 +141,13 @@ func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
-	own := *attrs
+	clone := *attrs
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.trusted) >= maxTrusted {
 		clear(d.trusted)
 	}
-	d.trusted[object{d.bucket, key, version, attrs.Revision}] = confirmed{&own, d.cache.now()}
+	d.trusted[object{d.bucket, key, version, attrs.Revision}] = confirmed{&clone, d.cache.now()}
 }
 
 func (d *objectDriver) lately(o object) *storage.Attrs {
