@@ -167,9 +167,9 @@ var growingObjects = []appendCase{
 			text := t.get(b, "log")
 			require.Len(t, text, rounds*(1+2+3+4))
 			n := 0
-			for from, p := range at.Range {
+			for start, p := range at.Range {
 				n++
-				require.Equal(t, p, text[from.(int64):from.(int64)+int64(len(p.(string)))])
+				require.Equal(t, p, text[start.(int64):start.(int64)+int64(len(p.(string)))])
 			}
 			require.Equal(t, writers*rounds, n)
 		},

@@ -246,10 +246,10 @@ var metadataCases = []Case{
 			for _, coding := range []string{"identity", "gzip, br", "gzip,br"} {
 				t.put(b, "plain", "x", storage.WithContentEncoding(coding))
 				require.Equal(t, coding, t.attrs(b, "plain").ContentEncoding)
-				_, read, err := storage.ReadAll(t.Context(), b, "plain")
+				_, attrs, err := storage.ReadAll(t.Context(), b, "plain")
 				require.NoError(t, err)
-				if read.ContentEncoding != "" || coding != "identity" {
-					require.Equal(t, coding, read.ContentEncoding)
+				if attrs.ContentEncoding != "" || coding != "identity" {
+					require.Equal(t, coding, attrs.ContentEncoding)
 				}
 			}
 		},
@@ -380,8 +380,8 @@ var leftOutCases = []Case{
 		Explanation: "what the source has is dropped, inside the provider as when streamed; what an option sets is Unsupported",
 		run: func(t *T) {
 			const kept = storage.Metadata | storage.ContentProperties
-			for path, without := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
-				b, parent := t.openTwice(limitedBy(without))
+			for path, excluded := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
+				b, parent := t.openTwice(limitedBy(excluded))
 				t.put(parent, "a.txt", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
 					t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")))
 				for name, dst := range map[string]storage.Uploader{"ours": b, "a user's Core": t.wrapped(b)} {

@@ -250,27 +250,27 @@ var bodyCases = []Case{
 			b := t.open()
 			t.put(b, "a", "new")
 			dir := t.TempDir()
-			to := filepath.Join(dir, "to")
+			path := filepath.Join(dir, "to")
 			link := filepath.Join(dir, "link")
-			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
+			require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
-				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only one bit of the mode
-				before, err := os.Stat(to)
+				require.NoError(t, os.Chmod(path, mode)) // Windows keeps only one bit of the mode
+				before, err := os.Stat(path)
 				require.NoError(t, err)
-				_, err = storage.DownloadFile(t.Context(), b, "a", to)
+				_, err = storage.DownloadFile(t.Context(), b, "a", path)
 				require.NoError(t, err)
-				after, err := os.Stat(to)
+				after, err := os.Stat(path)
 				require.NoError(t, err)
 				require.Equal(t, before.Mode(), after.Mode())
 			}
-			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
-			if err := os.Symlink(to, link); err != nil {
+			require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+			if err := os.Symlink(path, link); err != nil {
 				return // on Windows, few users may create links
 			}
 			_, err := storage.DownloadFile(t.Context(), b, "a", link)
 			require.NoError(t, err)
 			require.Equal(t, "new", readFile(t, link))
-			require.Equal(t, "old", readFile(t, to))
+			require.Equal(t, "old", readFile(t, path))
 			info, err := os.Lstat(link)
 			require.NoError(t, err)
 			require.True(t, info.Mode().IsRegular())
@@ -408,7 +408,7 @@ type failedUpload struct {
 
 func failedUploads(t *T, size int64) map[string]failedUpload {
 	text := body(size, 2)
-	whole := func() io.Reader { return strings.NewReader(text) }
+	full := func() io.Reader { return strings.NewReader(text) }
 	past, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	t.Cleanup(cancel)
 	return map[string]failedUpload{
@@ -439,17 +439,17 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 			code: storage.BodyFailed,
 		},
 		"a reader in place shorter than declared": {
-			body: whole,
+			body: full,
 			opts: []storage.UploadOption{storage.WithSize(size + 1)},
 			code: storage.BodyFailed,
 		},
 		"a reader in place longer than declared": {
-			body: whole,
+			body: full,
 			opts: []storage.UploadOption{storage.WithSize(size - 1)},
 			code: storage.BodyFailed,
 		},
 		"a wrong checksum": {
-			body: whole,
+			body: full,
 			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
 			code: storage.ChecksumMismatch,
 		},
@@ -459,7 +459,7 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 			code: storage.ChecksumMismatch,
 		},
 		"a condition that fails": {
-			body:  whole,
+			body:  full,
 			opts:  []storage.UploadOption{storage.IfAbsent()},
 			needs: storage.ConditionalCreate,
 			code:  storage.PreconditionFailed,
@@ -470,7 +470,7 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 			needs: storage.ConditionalCreate,
 			code:  storage.PreconditionFailed,
 		},
-		"a cancelled ctx":     {ctx: canceled(t), body: whole, code: storage.Canceled},
-		"an expired deadline": {ctx: past, body: whole, code: storage.DeadlineExceeded},
+		"a cancelled ctx":     {ctx: canceled(t), body: full, code: storage.Canceled},
+		"an expired deadline": {ctx: past, body: full, code: storage.DeadlineExceeded},
 	}
 }

@@ -107,10 +107,10 @@ var checksumCases = []Case{
 				return
 			}
 			t.faults.Set(faults.Corrupt(faults.Get, 2))
-			to := t.TempDir() + "/to"
-			_, err := storage.DownloadFile(t.Context(), b, "a", to)
+			path := t.TempDir() + "/to"
+			_, err := storage.DownloadFile(t.Context(), b, "a", path)
 			t.requireCode(err, storage.ChecksumMismatch)
-			require.NoFileExists(t, to)
+			require.NoFileExists(t, path)
 		},
 	},
 }

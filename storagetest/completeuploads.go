@@ -24,22 +24,22 @@ var completeUploadCases = []Case{
 			b := t.open()
 			u := t.begin(b, "a", storage.WithSize(4))
 			second := t.putPart(u, 2, "dropped")
-			refused := func(text string, opts ...storage.CompleteOption) {
+			refuses := func(text string, opts ...storage.CompleteOption) {
 				t.Helper()
 				_, err := u.Complete(t.Context(), opts...)
 				require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), text)
 			}
-			refused("part 1 must")
+			refuses("part 1 must")
 			short := t.putPart(u, 1, "x")
-			refused("parts must have the 4 bytes", storage.WithParts(*short))
+			refuses("parts must have the 4 bytes", storage.WithParts(*short))
 			first := t.putPart(u, 1, "text")
-			refused("WithParts must", storage.WithParts())
-			refused("WithParts must", storage.WithParts(*second, *first))
-			refused("WithParts must", storage.WithParts(*first, *first))
-			refused("WithParts must", storage.WithParts(*second))
-			refused("part 3 must", storage.WithParts(*first, *second, storage.UploadedPart{Number: 3}))
-			refused("part 1 must", storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"other"`}))
-			refused("parts must have the 5 bytes", storage.WithParts(*first), storage.WithSize(5))
+			refuses("WithParts must", storage.WithParts())
+			refuses("WithParts must", storage.WithParts(*second, *first))
+			refuses("WithParts must", storage.WithParts(*first, *first))
+			refuses("WithParts must", storage.WithParts(*second))
+			refuses("part 3 must", storage.WithParts(*first, *second, storage.UploadedPart{Number: 3}))
+			refuses("part 1 must", storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"other"`}))
+			refuses("parts must have the 5 bytes", storage.WithParts(*first), storage.WithSize(5))
 			t.requireMissing(b, "a")
 			_, err := u.Complete(t.Context(), storage.WithParts(*first))
 			require.NoError(t, err)
@@ -150,18 +150,18 @@ var completeUploadCases = []Case{
 				t.putPart(u, 2, "end")
 				var group sync.WaitGroup
 				callers := []storage.MultipartUpload{u, u, t.continued(b, u), t.continued(b, u)}
-				made := make([]*storage.Attrs, len(callers))
+				results := make([]*storage.Attrs, len(callers))
 				errs := make([]error, len(callers))
 				for i, caller := range callers {
 					group.Go(func() {
-						made[i], errs[i] = caller.Complete(t.Context())
+						results[i], errs[i] = caller.Complete(t.Context())
 					})
 				}
 				group.Wait()
 				require.NoError(t, errors.Join(errs...))
 				existing, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
-				for _, attrs := range made {
+				for _, attrs := range results {
 					require.Equal(t, existing.Revision, attrs.Revision, "the object was made again")
 				}
 				require.NoError(t, b.Remove(t.Context(), "new"))
@@ -231,10 +231,10 @@ func (t *T) runCompletionsBeside(completions int) {
 	for round := range besideRounds {
 		key := fmt.Sprint("key", round)
 		h := &history.History{}
-		before := history.KeyState{}
+		initial := history.KeyState{}
 		if round%2 == 1 {
-			before.Content = "before"
-			t.put(b, key, before.Content)
+			initial.Content = "before"
+			t.put(b, key, initial.Content)
 		}
 		u := t.begin(b, key)
 		t.putPart(u, 1, "upload")
@@ -242,7 +242,7 @@ func (t *T) runCompletionsBeside(completions int) {
 		h.Do(t.recordRead(b, key))
 		h.Do(t.recordComplete(t.continued(b, u)))
 		h.Do(t.recordRead(b, key))
-		require.True(t, h.Explained(before), "no order explains this:\n%v", h)
+		require.True(t, h.Explained(initial), "no order explains this:\n%v", h)
 	}
 }
 
@@ -261,15 +261,15 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	}
 	write := t.recordWrite(b, u.Key(), fmt.Sprint("write", round))
 	remove := t.recordRemove(b, u.Key())
-	read := t.recordRead(b, u.Key())
+	readOp := t.recordRead(b, u.Key())
 	switch round % 3 {
 	case 0:
-		run(read, remove, read)
+		run(readOp, remove, readOp)
 	case 1:
-		run(read, write, read)
+		run(readOp, write, readOp)
 	default:
-		run(write, read)
-		run(remove, read)
+		run(write, readOp)
+		run(remove, readOp)
 	}
 	group.Wait()
 }

@@ -91,11 +91,11 @@ var conditionCases = []Case{
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
-				read := t.put(b, "a", "old")
+				attrs := t.put(b, "a", "old")
 				t.requireOneWinner(8, func(i int) error {
 					_, err := b.Upload(
 						t.Context(), "a", strings.NewReader(body(path.size, byte(i))),
-						storage.IfRevision(read.Revision),
+						storage.IfRevision(attrs.Revision),
 					)
 					return err
 				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
@@ -279,14 +279,14 @@ var conditionCases = []Case{
 			b := t.open()
 			first := t.put(b, "a", "one").Revision
 			second := t.put(b, "a", "two").Revision
-			again := t.put(b, "a", "two").Revision
+			third := t.put(b, "a", "two").Revision
 			require.NotEmpty(t, first, "a write must return a Revision")
 			require.NotEqual(t, first, second, "other content must have another Revision")
 			if t.has(storage.UniqueRevisions) {
-				require.NotEqual(t, second, again)
+				require.NotEqual(t, second, third)
 				require.NoError(t, b.Remove(t.Context(), "a"))
 				require.NotContains(
-					t, []string{first, second, again}, t.put(b, "a", "one").Revision,
+					t, []string{first, second, third}, t.put(b, "a", "one").Revision,
 					"also if the key was removed in between",
 				)
 			}
@@ -370,11 +370,11 @@ var updateCases = []Case{
 			var all sync.WaitGroup
 			for range workers {
 				all.Go(func() {
-					for done := 0; done < each; {
+					for n := 0; n < each; {
 						_, err := storage.Update(t.Context(), b, "counter", increment)
 						switch storage.CodeOf(err) {
 						case "":
-							done++
+							n++
 						case storage.PreconditionFailed: // all attempts of Update lost to other writers; try again
 						default:
 							t.Errorf("update: %v", err)

@@ -114,12 +114,12 @@ var copyCases = []Case{
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(old.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, path)
-				changed, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(current.Revision))
+				updated, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(current.Revision))
 				require.NoError(t, err, path)
 				t.requireContent(b, "a", "now")
 				attrs := t.attrs(b, "a")
 				require.Equal(t, map[string]string{"k": "new"}, attrs.Metadata, path)
-				require.Equal(t, changed.Revision, attrs.Revision, path)
+				require.Equal(t, updated.Revision, attrs.Revision, path)
 				require.Equal(t, t.keptType("text/x-test"), attrs.ContentType, path)
 				if t.has(storage.UniqueRevisions) {
 					_, err = storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(current.Revision))
@@ -383,7 +383,7 @@ func classed(attrs *storage.Attrs) *storage.Attrs {
 	if attrs == nil {
 		return nil
 	}
-	changed := *attrs
-	changed.StorageClass = anotherClass
-	return &changed
+	clone := *attrs
+	clone.StorageClass = anotherClass
+	return &clone
 }

@@ -129,8 +129,8 @@ func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	for _, other := range codes {
 		// If a context ended the call, the error also wraps the error of the last attempt, which
 		// has another code.
-		ended := code == storage.Canceled || code == storage.DeadlineExceeded
-		if other != code && !ended && (other != storage.OutcomeUnknown || !failure.Unknown) {
+		interrupted := code == storage.Canceled || code == storage.DeadlineExceeded
+		if other != code && !interrupted && (other != storage.OutcomeUnknown || !failure.Unknown) {
 			require.NotErrorIs(t, err, other, "an error has one Code")
 		}
 	}

@@ -153,19 +153,19 @@ var fsCases = []Case{
 				_, err = fs.ReadDir(files, longest)
 				require.Error(t, err, path)
 				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: this is a file and no directory", path)
-				for _, missing := range []string{longest[:len(longest)-1] + "z", longest + "k", longest + "/k", strings.Repeat("y", 2000)} {
-					_, err = files.Open(missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
-					_, err = fs.Stat(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
-					_, err = fs.ReadFile(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
-					_, err = fs.ReadDir(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
+				for _, name := range []string{longest[:len(longest)-1] + "z", longest + "k", longest + "/k", strings.Repeat("y", 2000)} {
+					_, err = files.Open(name)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(name))
+					_, err = fs.Stat(files, name)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(name))
+					_, err = fs.ReadFile(files, name)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(name))
+					_, err = fs.ReadDir(files, name)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(name))
 					response := httptest.NewRecorder()
 					http.FileServerFS(files).ServeHTTP(response,
-						httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
-					require.Equal(t, http.StatusNotFound, response.Code, "%s, %d bytes", path, len(missing))
+						httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+name, nil))
+					require.Equal(t, http.StatusNotFound, response.Code, "%s, %d bytes", path, len(name))
 				}
 			}
 		},

@@ -149,11 +149,11 @@ var hookCases = []Case{
 		run: func(t *T) {
 			l := &hookRecorder{hookWith: "mark"}
 			var mu sync.Mutex
-			seen := map[string]bool{}
+			calls := map[string]bool{}
 			b := t.open(storage.WithHook(l.hook), driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					mu.Lock()
-					seen[call] = ctx.Value(l) == "mark"
+					calls[call] = ctx.Value(l) == "mark"
 					mu.Unlock()
 					return next(ctx)
 				})
@@ -162,7 +162,7 @@ var hookCases = []Case{
 			t.requireContent(b, "a", "x")
 			t.keys(b)
 			require.NoError(t, b.Remove(t.Context(), "a"))
-			require.Equal(t, map[string]bool{"Put": true, "Get": true, "List": true, "Delete": true}, seen)
+			require.Equal(t, map[string]bool{"Put": true, "Get": true, "List": true, "Delete": true}, calls)
 		},
 	},
 }

@@ -49,30 +49,30 @@ var keyCases = []Case{
 			b := t.open()
 			t.put(b, "source", "x")
 			for _, bad := range badKeys {
-				refused := func(name string, err error) {
+				refuses := func(name string, err error) {
 					t.Helper()
 					failure := t.requireNothingDone(err, storage.InvalidArgument)
 					require.Contains(t, failure.Error(), "key", "%s of a key with %s", name, bad.why)
 				}
 				t.requireNoRequests(func() {
 					_, err := b.Upload(t.Context(), bad.key, strings.NewReader("x"))
-					refused("Upload", err)
+					refuses("Upload", err)
 					_, err = b.Upload(t.Context(), bad.key, stream("x"))
-					refused("Upload of a stream", err)
+					refuses("Upload of a stream", err)
 					w := storage.NewWriter(t.Context(), b, bad.key)
 					_, _ = w.Write([]byte("x"))
 					_, err = w.Commit()
-					refused("Commit", err)
+					refuses("Commit", err)
 					require.NoError(t, w.Close())
 					if t.has(storage.SignedURLs) {
 						_, err = b.SignedUploadURL(t.Context(), bad.key)
-						refused("SignedUploadURL", err)
+						refuses("SignedUploadURL", err)
 					}
 				})
 				_, err := storage.Copy(t.Context(), b, bad.key, b, "source")
-				refused("Copy", err)
+				refuses("Copy", err)
 				_, err = storage.Compose(t.Context(), b, bad.key, []string{"source"})
-				refused("Compose", err)
+				refuses("Compose", err)
 			}
 			require.Equal(t, []string{"source"}, t.keys(b))
 		},

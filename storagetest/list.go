@@ -84,14 +84,14 @@ var listCases = []Case{
 			all := slices.Collect(firsts(b.List(t.Context(), t.anyOrder()...)))
 			listing := b.List(t.Context(), t.anyOrder(storage.WithPageSize(2))...)
 			for stop := range 5 {
-				seen := 0
+				i := 0
 				for entry, err := range listing {
 					require.NoError(t, err)
-					require.Equal(t, all[seen], entry, "each range must list again")
-					if seen == stop {
+					require.Equal(t, all[i], entry, "each range must list again")
+					if i == stop {
 						break
 					}
-					seen++
+					i++
 				}
 			}
 			next, stop := pull(listing)
@@ -326,8 +326,8 @@ func listingTable(t *T) {
 	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
 			turn++
-			for _, after := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
-				want := model(all, prefix, delimiter, after)
+			for _, startAfter := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
+				want := model(all, prefix, delimiter, startAfter)
 				sizes := []int{1, 3, 1000}
 				// For a remote store, each listing has one page size, because more requests would
 				// prove nothing new.
@@ -343,10 +343,10 @@ func listingTable(t *T) {
 					if delimiter != "" {
 						opts = append(opts, storage.WithDelimiter(delimiter))
 					}
-					if after != "" {
-						opts = append(opts, storage.WithStartAfter(after))
+					if startAfter != "" {
+						opts = append(opts, storage.WithStartAfter(startAfter))
 					}
-					name := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
+					name := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, startAfter, size)
 					require.Equal(t, want, t.keys(b, opts...), name)
 					if len(want) > 1 {
 						require.Equal(t, want[:2], t.keys(b, append(opts, storage.WithLimit(2))...), "%s, limit 2", name)
@@ -368,15 +368,15 @@ func model(keys []string, prefix, delimiter, startAfter string) []string {
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		name, shown := key, key
+		name, entry := key, key
 		if delimiter != "" {
 			if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
 				name = key[:len(prefix)+i+len(delimiter)]
-				shown = ">" + name
+				entry = ">" + name
 			}
 		}
-		if name > startAfter && !slices.Contains(listed, shown) {
-			listed = append(listed, shown)
+		if name > startAfter && !slices.Contains(listed, entry) {
+			listed = append(listed, entry)
 		}
 	}
 	slices.SortFunc(listed, func(a, b string) int {

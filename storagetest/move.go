@@ -104,8 +104,8 @@ var moveCases = []Case{
 				_, err = storage.Move(t.Context(), storage.Prefixed(b, "p/"), "missing", "b")
 				require.Equal(t, "missing", t.requireNothingDone(err, storage.ObjectNotFound).Key, path)
 				t.requireNoRequests(func() {
-					for _, to := range []string{"a", "", "b/", "../b"} {
-						_, err := storage.Move(t.Context(), b, "a", to)
+					for _, dst := range []string{"a", "", "b/", "../b"} {
+						_, err := storage.Move(t.Context(), b, "a", dst)
 						require.Equal(t, "Move", t.requireNothingDone(err, storage.InvalidArgument).Op, path)
 					}
 					_, err = storage.Move(t.Context(), b, "a", "c", storage.WithVersion("1"))

@@ -90,12 +90,12 @@ var refCases = []Case{
 				_, exists := storage.As[any](widened)
 				require.False(t, exists, g.name)
 				require.NoError(t, storage.Close(widened), g.name)
-				for path, again := range map[string]storage.Bucket{
+				for path, other := range map[string]storage.Bucket{
 					"Prefixed":        storage.Prefixed(widened, "p/"),
 					"Ref":             storage.Ref[storage.Bucket](widened),
 					"Ref of Prefixed": storage.Ref[storage.Bucket](storage.Prefixed(widened, "p/")),
 				} {
-					for name, err := range everyOperation(t, again, "missing") {
+					for name, err := range everyOperation(t, other, "missing") {
 						if !slices.Contains(g.methods, name) {
 							require.Equal(
 								t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name,
@@ -184,10 +184,10 @@ var refCases = []Case{
 			n, err := storage.RemoveMatching(t.Context(), ref, nil)
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
-			whole := storage.Ref[storage.ReadWriter](b)
-			t.put(whole, "b", "y")
-			t.requireContent(whole, "b", "y")
-			require.Equal(t, storage.Supports(b, driver.StreamingPut), storage.Supports(whole, driver.StreamingPut))
+			parent := storage.Ref[storage.ReadWriter](b)
+			t.put(parent, "b", "y")
+			t.requireContent(parent, "b", "y")
+			require.Equal(t, storage.Supports(b, driver.StreamingPut), storage.Supports(parent, driver.StreamingPut))
 		},
 	},
 	{

@@ -194,11 +194,11 @@ func uploadingParts(
 	source func(string) io.Reader, opts ...storage.UploadOption,
 ) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
-		own := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
+		options := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
 		if attrs, ok := value.(*storage.Attrs); ok && len(opts) == 0 {
-			own = append(own, storage.IfRevision(attrs.Revision))
+			options = append(options, storage.IfRevision(attrs.Revision))
 		}
-		_, err := b.Upload(ctx, "a", source(body(t.unit+1, 1)), own...)
+		_, err := b.Upload(ctx, "a", source(body(t.unit+1, 1)), options...)
 		return "", err
 	}
 }
@@ -372,7 +372,7 @@ func readOperations() []operation {
 		t.puts(b, "b", "c/d", "c/e")
 		return nil
 	}
-	read := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) func(context.Context, *T, storage.Bucket, any) (string, error) {
+	reading := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) func(context.Context, *T, storage.Bucket, any) (string, error) {
 		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			got, err := do(ctx, t, b)
 			if err != nil {
@@ -388,13 +388,13 @@ func readOperations() []operation {
 		}
 	}
 	return []operation{
-		{name: "a download", setUp: content, do: read(readAll())},
-		{name: "a download of a range", setUp: content, do: read(readAll(storage.WithRange(100, 1000)))},
-		{name: "a download in parallel", setUp: content, do: read(readAll(storage.WithConcurrency(3)))},
+		{name: "a download", setUp: content, do: reading(readAll())},
+		{name: "a download of a range", setUp: content, do: reading(readAll(storage.WithRange(100, 1000)))},
+		{name: "a download in parallel", setUp: content, do: reading(readAll(storage.WithConcurrency(3)))},
 		{
 			name:  "a download to a file",
 			setUp: content,
-			do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				path := filepath.Join(t.TempDir(), "to")
 				if _, err := storage.DownloadFile(ctx, b, "a", path); err != nil {
 					require.NoFileExists(t, path)
@@ -403,22 +403,22 @@ func readOperations() []operation {
 				return readFile(t, path), nil
 			}),
 		},
-		{name: "Attrs", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		{name: "Attrs", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			attrs, err := b.Attrs(ctx, "a")
 			if err != nil {
 				return nil, err
 			}
 			return attrs.Size, nil
 		})},
-		{name: "Exists", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		{name: "Exists", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			exists, err := b.Exists(ctx, "a")
 			if err != nil {
 				return nil, err
 			}
-			missing, err := b.Exists(ctx, "missing")
-			return []bool{exists, missing}, err
+			isMissing, err := b.Exists(ctx, "missing")
+			return []bool{exists, isMissing}, err
 		})},
-		{name: "a listing", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		{name: "a listing", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			var keys []string
 			for entry, err := range b.List(ctx, t.anyOrder(storage.WithPageSize(1), storage.WithDelimiter("/"))...) {
 				if err != nil {
@@ -428,14 +428,14 @@ func readOperations() []operation {
 			}
 			return t.sorted(keys), nil
 		})},
-		{name: "a page", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		{name: "a page", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			page, err := storage.ListPage(ctx, b, "", t.anyOrder(storage.WithPageSize(2))...)
 			if err != nil {
 				return nil, err
 			}
 			return len(page.Entries), nil
 		})},
-		{name: "a ReaderAt", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		{name: "a ReaderAt", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			r, err := storage.NewReaderAt(ctx, b, "a")
 			if err != nil {
 				return nil, err
@@ -445,7 +445,7 @@ func readOperations() []operation {
 			_, err = r.ReadAt(p, 4000)
 			return string(p), err
 		})},
-		{name: "ReadRanges", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		{name: "ReadRanges", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			got, _, err := storage.ReadRanges(
 				ctx, b, "a",
 				[]storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
@@ -456,7 +456,7 @@ func readOperations() []operation {
 		{
 			name:  "a file system",
 			setUp: content,
-			do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
 				return string(data), err
 			}),

@@ -45,11 +45,11 @@ var pageCases = []Case{
 					var got []string
 					pages := 0
 					for token := ""; ; {
-						given := append([]storage.ListOption{storage.WithPageSize(size)}, opts...)
+						options := append([]storage.ListOption{storage.WithPageSize(size)}, opts...)
 						if token != "" {
-							given = withoutStart(opts, size)
+							options = withoutStart(opts, size)
 						}
-						page, err := storage.ListPage(t.Context(), b, token, t.anyOrder(given...)...)
+						page, err := storage.ListPage(t.Context(), b, token, t.anyOrder(options...)...)
 						require.NoError(t, err)
 						require.LessOrEqual(t, len(page.Entries), size)
 						for _, entry := range page.Entries {
@@ -216,14 +216,14 @@ func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 // withoutStart returns options for the next page: the page size, and opts without WithStartAfter,
 // because a token replaces that option.
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
-	kept := []storage.ListOption{storage.WithPageSize(size)}
+	rest := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {
 		var r storage.ListOptions
 		if r.Apply(opt) == nil && r.StartAfter == "" {
-			kept = append(kept, opt)
+			rest = append(rest, opt)
 		}
 	}
-	return kept
+	return rest
 }
 
 var anyOrderCases = []Case{

@@ -40,7 +40,7 @@ var partCases = []Case{
 					continue
 				}
 				ctx, cancel := context.WithCancel(t.Context())
-				begun, aborted := 0, 0
+				count, aborted := 0, 0
 				b := t.openForParts(driver.WithLayer(func(d driver.Driver) driver.Driver {
 					return driver.Intercept(
 						d,
@@ -50,7 +50,7 @@ var partCases = []Case{
 								aborted++
 							case "BeginParts": // the upload begins, but the response is lost
 								err := next(context.WithoutCancel(ctx))
-								begun++
+								count++
 								cancel()
 								if ctx.Err() != nil {
 									return ctx.Err()
@@ -62,7 +62,7 @@ var partCases = []Case{
 					)
 				}))
 				t.requireCode(do(ctx, b), storage.Canceled)
-				require.Equal(t, []int{1, 1}, []int{begun, aborted}, name)
+				require.Equal(t, []int{1, 1}, []int{count, aborted}, name)
 				require.Zero(t, t.countPendingUploads(), name)
 			}
 		},
@@ -131,9 +131,9 @@ var partCases = []Case{
 				}
 			}
 			for _, size := range []int64{-1, 0, t.unit - 1, 4*t.unit + 1} {
-				wrong := t.openLimited(limits, storage.WithDefaultPartSize(size))
+				other := t.openLimited(limits, storage.WithDefaultPartSize(size))
 				t.requireNoRequests(func() {
-					_, err := wrong.Upload(t.Context(), "b", strings.NewReader(""))
+					_, err := other.Upload(t.Context(), "b", strings.NewReader(""))
 					t.requireCode(err, storage.InvalidArgument)
 				})
 			}

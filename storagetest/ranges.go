@@ -185,10 +185,10 @@ var readRangesCases = []Case{
 				{"the end alone", nil, []storage.Range{{Offset: -10, Length: -1}}, 1},
 				{"the same range again", nil, []storage.Range{{Offset: 5, Length: 9}, {Offset: 5, Length: 9}, {Offset: 6, Length: 1}}, 1},
 			} {
-				before := t.faults.Count(faults.Get)
+				n := t.faults.Count(faults.Get)
 				got, _, err := storage.ReadRanges(t.Context(), b, "a", row.ranges, row.opts...)
 				require.NoError(t, err, row.name)
-				require.Equal(t, row.requests, t.faults.Count(faults.Get)-before, row.name)
+				require.Equal(t, row.requests, t.faults.Count(faults.Get)-n, row.name)
 				for i, one := range row.ranges {
 					start := one.Offset
 					if start < 0 {
@@ -230,22 +230,22 @@ var readRangesCases = []Case{
 func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
 	t.Helper()
 	name := fmt.Sprintf("%s %+v", key, row)
-	read := func() ([][]byte, error) {
+	readAll := func() ([][]byte, error) {
 		got, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}})
 		return got, err
 	}
 	switch row.code {
 	case "":
-		got, err := read()
+		got, err := readAll()
 		require.NoError(t, err, name)
 		require.Equal(t, []string{row.want}, texts(got), name)
 	case storage.InvalidArgument:
 		t.requireNoRequests(func() {
-			_, err := read()
+			_, err := readAll()
 			t.requireNothingDone(err, row.code)
 		})
 	default:
-		_, err := read()
+		_, err := readAll()
 		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
 	}
 }

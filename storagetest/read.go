@@ -181,10 +181,10 @@ var readCases = []Case{
 				}
 				requireSame(t, text, t.get(b, "in place", storage.WithConcurrency(bound)))
 				requireSame(t, text[1:], t.get(b, "a stream", storage.WithConcurrency(bound), storage.WithRange(1, -1)))
-				to := filepath.Join(t.TempDir(), "to")
-				_, err := storage.DownloadFile(t.Context(), b, "a stream", to, storage.WithConcurrency(bound))
+				path := filepath.Join(t.TempDir(), "to")
+				_, err := storage.DownloadFile(t.Context(), b, "a stream", path, storage.WithConcurrency(bound))
 				require.NoError(t, err)
-				requireSame(t, text, readFile(t, to))
+				requireSame(t, text, readFile(t, path))
 			}
 		},
 	},
@@ -220,14 +220,14 @@ var readCases = []Case{
 			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			text := body(3<<20, 1)
 			t.put(b, "a", text)
-			for _, read := range []int64{0, 1, 100_000, 2 << 20, 3 << 20} {
+			for _, size := range []int64{0, 1, 100_000, 2 << 20, 3 << 20} {
 				for _, n := range []int{1, 4} {
 					reader, err := b.Download(t.Context(), "a", storage.WithConcurrency(n))
 					require.NoError(t, err)
-					_, err = io.CopyN(io.Discard, onlyReader{reader}, read)
+					_, err = io.CopyN(io.Discard, onlyReader{reader}, size)
 					require.NoError(t, err)
 					require.NoError(t, reader.Close())
-					require.Zero(t, t.faults.OpenBodies(), "after %d bytes with concurrency %d", read, n)
+					require.Zero(t, t.faults.OpenBodies(), "after %d bytes with concurrency %d", size, n)
 				}
 			}
 			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(4)))
@@ -251,12 +251,12 @@ var readCases = []Case{
 			require.NoError(t, err)
 			_, err = storage.Move(t.Context(), b, "copy", "moved")
 			require.NoError(t, err)
-			at, err := storage.NewReaderAt(t.Context(), b, "moved")
+			ra, err := storage.NewReaderAt(t.Context(), b, "moved")
 			require.NoError(t, err)
 			last := make([]byte, 100)
-			_, err = at.ReadAt(last, int64(len(text)-len(last)))
+			_, err = ra.ReadAt(last, int64(len(text)-len(last)))
 			require.NoError(t, err)
-			require.NoError(t, at.Close())
+			require.NoError(t, ra.Close())
 			requireSame(t, text[len(text)-len(last):], string(last))
 			requireSame(t, text, t.get(b, "a"))
 		},
@@ -308,8 +308,8 @@ var canceledReads = map[string]func(r *storage.Reader, cancel func()) (int64, er
 			return int64(n), err
 		}
 		cancel()
-		more, err := io.ReadFull(r, all[n:])
-		return int64(n + more), err
+		k, err := io.ReadFull(r, all[n:])
+		return int64(n + k), err
 	},
 }
 

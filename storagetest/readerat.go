@@ -118,11 +118,11 @@ var readerAtCases = []Case{
 			} {
 				r, err := storage.NewReaderAt(t.Context(), b, "a", row.opts...)
 				require.NoError(t, err)
-				before := t.faults.Count(faults.Get)
+				n := t.faults.Count(faults.Get)
 				for i := range int64(100) {
 					requireReadAt(t, r, text, row.at+64*i, 64)
 				}
-				require.Equal(t, row.requests, t.faults.Count(faults.Get)-before, "%+v", row)
+				require.Equal(t, row.requests, t.faults.Count(faults.Get)-n, "%+v", row)
 				require.NoError(t, r.Close())
 			}
 		},
@@ -134,7 +134,7 @@ var readerAtCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			text, r := t.openReaderAt(b, 50_000)
-			before := t.faults.Count(faults.Get)
+			n := t.faults.Count(faults.Get)
 			var all sync.WaitGroup
 			for i := range int64(16) {
 				all.Go(func() {
@@ -145,7 +145,7 @@ var readerAtCases = []Case{
 				})
 			}
 			all.Wait()
-			require.Equal(t, 1, t.faults.Count(faults.Get)-before)
+			require.Equal(t, 1, t.faults.Count(faults.Get)-n)
 			require.NoError(t, r.Close())
 		},
 	},
@@ -156,12 +156,12 @@ var readerAtCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			text, r := t.openReaderAt(b, 300_000, storage.WithBlockSize(1000))
-			before := t.faults.Count(faults.Get)
+			n := t.faults.Count(faults.Get)
 			requireReadAt(t, r, text, 150_500, 149_500)
-			require.Equal(t, 1, t.faults.Count(faults.Get)-before)
+			require.Equal(t, 1, t.faults.Count(faults.Get)-n)
 			requireReadAt(t, r, text, 10, 10)
 			requireReadAt(t, r, text, 100, 100_000)
-			require.Equal(t, 3, t.faults.Count(faults.Get)-before)
+			require.Equal(t, 3, t.faults.Count(faults.Get)-n)
 			require.NoError(t, r.Close())
 		},
 	},
@@ -177,7 +177,7 @@ var readerAtCases = []Case{
 				r, err := storage.NewReaderAt(t.Context(), b, "a", storage.WithBlockSize(1000),
 					storage.WithBlockCache(140_000))
 				require.NoError(t, err)
-				before := t.faults.Count(faults.Get)
+				n := t.faults.Count(faults.Get)
 				half := int64(len(text)) / 2
 				for offset := int64(0); offset < half; offset += step {
 					requireReadAt(t, r, text, offset, min(step, half-offset))
@@ -185,7 +185,7 @@ var readerAtCases = []Case{
 				}
 				// The object has 200 blocks. Without reading ahead, at least 200 requests would be
 				// made.
-				require.LessOrEqual(t, t.faults.Count(faults.Get)-before, 26, "steps of %d", step)
+				require.LessOrEqual(t, t.faults.Count(faults.Get)-n, 26, "steps of %d", step)
 				require.NoError(t, r.Close())
 			}
 		},

@@ -297,13 +297,13 @@ var refusalCases = []Case{
 		Explanation: "Supports reports the features of the bucket as it was opened",
 		run: func(t *T) {
 			b := t.open()
-			in := t.desc.Features &^ storage.Versioning
-			require.True(t, storage.Supports(b, in))
+			inside := t.desc.Features &^ storage.Versioning
+			require.True(t, storage.Supports(b, inside))
 			for f := range eachFeature {
 				if f == storage.Versioning {
 					continue
 				}
-				require.Equal(t, in&f != 0, storage.Supports(b, f), f)
+				require.Equal(t, inside&f != 0, storage.Supports(b, f), f)
 			}
 			if t.has(storage.Versioning) {
 				require.True(t, storage.Supports(t.openVersioned(), storage.Versioning))

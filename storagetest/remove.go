@@ -103,8 +103,8 @@ var removeCases = []Case{
 		Explanation: "if a store that declares batches refuses them, at once or on a retry, keys are removed one by one",
 		run: func(t *T) {
 			keys := []string{"a", "b", "c", "d"}
-			refused := faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported)
-			for _, rules := range [][]faults.Rule{{refused}, {faults.Fail(faults.DeleteBatch).Nth(1), refused}} {
+			refusal := faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported)
+			for _, rules := range [][]faults.Rule{{refusal}, {faults.Fail(faults.DeleteBatch).Nth(1), refusal}} {
 				b := t.open()
 				t.puts(b, keys...)
 				t.faults.Set(rules...)
@@ -122,21 +122,21 @@ var removeCases = []Case{
 		run: func(t *T) {
 			b := t.openWithoutRetry()
 			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).WithError(storage.PermissionDenied))
-			asked := 0
+			tries := 0
 			n, err := storage.RemoveAll(t.Context(), b, func(yield func(string) bool) {
-				for asked = 0; asked < 100_000; asked++ {
-					if !yield(fmt.Sprintf("k%d", asked)) {
+				for tries = 0; tries < 100_000; tries++ {
+					if !yield(fmt.Sprintf("k%d", tries)) {
 						return
 					}
 				}
 			})
 			require.Zero(t, n)
 			require.ErrorIs(t, err, storage.PermissionDenied)
-			require.Less(t, asked, 10_000, "keys must be taken only as needed")
+			require.Less(t, tries, 10_000, "keys must be taken only as needed")
 			failures := errorsOf(err)
 			require.LessOrEqual(t, len(failures), 5000)
 			require.GreaterOrEqual(t, len(failures), 1000)
-			require.Len(t, failures, asked+1, "a key that was tried must have an error")
+			require.Len(t, failures, tries+1, "a key that was tried must have an error")
 		},
 	},
 	{

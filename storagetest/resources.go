@@ -201,10 +201,10 @@ var slowReadCases = []Case{
 					return got.String(), err
 				},
 				"DownloadFile": func() (string, error) {
-					to := filepath.Join(t.TempDir(), "to")
-					_, err := storage.DownloadFile(t.Context(), b, "a", to)
+					path := filepath.Join(t.TempDir(), "to")
+					_, err := storage.DownloadFile(t.Context(), b, "a", path)
 					require.NoError(t, err)
-					return readFile(t, to), nil
+					return readFile(t, path), nil
 				},
 				"a range": func() (string, error) {
 					got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(1, -1))
@@ -260,13 +260,13 @@ var slowReadCases = []Case{
 			if b == nil {
 				return
 			}
-			for _, read := range []int64{1 << 20, 3 << 20, 5 << 20} {
+			for _, size := range []int64{1 << 20, 3 << 20, 5 << 20} {
 				reader, err := b.Download(t.Context(), "a")
 				require.NoError(t, err)
-				_, err = io.CopyN(io.Discard, onlyReader{reader}, read)
+				_, err = io.CopyN(io.Discard, onlyReader{reader}, size)
 				require.NoError(t, err)
 				require.NoError(t, reader.Close())
-				require.Zero(t, t.faults.OpenBodies(), "after %d bytes", read)
+				require.Zero(t, t.faults.OpenBodies(), "after %d bytes", size)
 			}
 			requireSame(t, text, t.get(b, "a"))
 		},

@@ -112,10 +112,10 @@ var resumedUploadCases = []Case{
 		Explanation: "with WithResume the same call sends only the parts that are missing",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			for name, from := range bodies {
-				h := t.interruptUpload(from)
+			for name, newReader := range bodies {
+				h := t.interruptUpload(newReader)
 				var told int64
-				attrs, err := t.upload(t.Context(), h, from(h.text),
+				attrs, err := t.upload(t.Context(), h, newReader(h.text),
 					storage.WithProgress(func(done, _ int64) {
 						told = done
 					}))
@@ -134,10 +134,10 @@ var resumedUploadCases = []Case{
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := t.interruptUpload(bodies["in place"])
-			changed := changedAt(h.text, 0)
-			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
+			text := changedAt(h.text, 0)
+			attrs, err := t.upload(t.Context(), h, strings.NewReader(text))
 			require.NoError(t, err)
-			t.requireCompleted(h, attrs, changed)
+			t.requireCompleted(h, attrs, text)
 		},
 	},
 	{
@@ -225,19 +225,19 @@ var resumedUploadCases = []Case{
 		Explanation: "a body that is read in place starts over; for a stream the next call does",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			for name, from := range bodies {
-				h := t.interruptUpload(from)
+			for name, newReader := range bodies {
+				h := t.interruptUpload(newReader)
 				data, err := os.ReadFile(h.path)
 				require.NoError(t, err)
 				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
 				require.NoFileExists(t, h.path)
 				require.NoError(t, os.WriteFile(h.path, data, 0o600))
 
-				attrs, err := t.upload(t.Context(), h, from(h.text))
+				attrs, err := t.upload(t.Context(), h, newReader(h.text))
 				if name == "a stream" && err != nil { // Azure removes parts of an abandoned upload only after a delay
 					require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
 					t.requireMissing(h.bucket, "a")
-					attrs, err = t.upload(t.Context(), h, from(h.text))
+					attrs, err = t.upload(t.Context(), h, newReader(h.text))
 				}
 				require.NoError(t, err, name)
 				t.requireCompleted(h, attrs, h.text)
@@ -302,10 +302,10 @@ var resumedUploadCases = []Case{
 		run: func(t *T) {
 			h := t.loseCompletion(faults.Fail(faults.Reads))
 			t.faults.Set()
-			changed := changedAt(h.text, len(h.text)-1)
-			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
+			text := changedAt(h.text, len(h.text)-1)
+			attrs, err := t.upload(t.Context(), h, strings.NewReader(text))
 			require.NoError(t, err)
-			t.requireCompleted(h, attrs, changed)
+			t.requireCompleted(h, attrs, text)
 		},
 	},
 	{
@@ -384,13 +384,13 @@ var resumedUploadCases = []Case{
 				observe.BeforeCall("PutPart", 2, cancel),
 			)
 			path := filepath.Join(t.TempDir(), "upload")
-			copied := func(ctx context.Context) error {
+			copyObject := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))
 				return err
 			}
-			t.requireCode(copied(ctx), storage.Canceled)
+			t.requireCode(copyObject(ctx), storage.Canceled)
 			require.FileExists(t, path)
-			require.NoError(t, copied(t.Context()))
+			require.NoError(t, copyObject(t.Context()))
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
 			t.requireContent(b, "a", text)
 			require.NoFileExists(t, path)

@@ -227,14 +227,14 @@ func listingOfATree(t *T) {
 	}
 	for _, prefix := range prefixes {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
-			for _, after := range starts {
-				want := model(aroundAFolder, prefix, delimiter, after)
+			for _, startAfter := range starts {
+				want := model(aroundAFolder, prefix, delimiter, startAfter)
 				opts := []storage.ListOption{
-					storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithStartAfter(after),
+					storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithStartAfter(startAfter),
 				}
 				for _, size := range sizes {
 					require.Equal(t, want, t.keys(b, append(opts, storage.WithPageSize(size))...),
-						"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
+						"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, startAfter, size)
 				}
 			}
 			opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter)}
@@ -290,10 +290,10 @@ func listingFromTheStart(t *T) {
 	tree := t.open(driver.WithLayer(listers.TreeOrder(listers.Unproven)))
 	t.puts(tree, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
-		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
-			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported)
+		for _, startAfter := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
+			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(startAfter)), storage.Unsupported)
 			t.requireCode(
-				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/")),
+				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(startAfter), storage.WithDelimiter("/")),
 				storage.Unsupported,
 			)
 		}
@@ -317,13 +317,13 @@ func listingFromTheStart(t *T) {
 	} {
 		var r storage.ListOptions
 		require.NoError(t, r.Apply(opts...))
-		for _, after := range []string{"a", "a-", "a-b", "a.c", "a/2", "a0", "z"} {
-			want := model(aroundAFolder, r.Prefix, r.Delimiter, after)
-			started := append(slices.Clip(opts), storage.WithStartAfter(after))
-			require.Equal(t, want, t.keys(b, append(started, storage.WithPageSize(2))...), "%+v after %q", r, after)
+		for _, startAfter := range []string{"a", "a-", "a-b", "a.c", "a/2", "a0", "z"} {
+			want := model(aroundAFolder, r.Prefix, r.Delimiter, startAfter)
+			started := append(slices.Clip(opts), storage.WithStartAfter(startAfter))
+			require.Equal(t, want, t.keys(b, append(started, storage.WithPageSize(2))...), "%+v after %q", r, startAfter)
 			want = want[:min(2, len(want))]
 			if len(want) > 0 {
-				require.Equal(t, want, t.keys(b, append(started, storage.WithLimit(2))...), "%+v after %q", r, after)
+				require.Equal(t, want, t.keys(b, append(started, storage.WithLimit(2))...), "%+v after %q", r, startAfter)
 			}
 		}
 		want := model(aroundAFolder, r.Prefix, r.Delimiter, "")

@@ -75,14 +75,14 @@ var signedPartCases = []Case{
 			other := t.begin(b, "a", storage.WithUncheckedParts())
 			signedURL, err := u.SignPart(t.Context(), 1)
 			require.NoError(t, err)
-			of, err := other.SignPart(t.Context(), 2)
+			link, err := other.SignPart(t.Context(), 2)
 			require.NoError(t, err)
 			changes := append([]tampering{
 				{"another part with this signature", func(t *T, s *storage.SignedURL) {
-					own := querySignature(t, s.URL)
-					s.URL = of.URL
+					sig := querySignature(t, s.URL)
+					s.URL = link.URL
 					tamperQuery(func(pairs []string, signature int) []string {
-						pairs[signature] = own
+						pairs[signature] = sig
 						return pairs
 					})(t, s)
 				}},
@@ -109,24 +109,24 @@ var signedPartCases = []Case{
 			b := t.open()
 			u := t.begin(b, "a")
 			crc := storage.WithCRC32C(sum([]byte("text")))
-			refused := func(code storage.Code, u storage.MultipartUpload, number int, opts ...storage.SignedPartOption) {
+			refuses := func(code storage.Code, u storage.MultipartUpload, number int, opts ...storage.SignedPartOption) {
 				t.Helper()
 				t.requireNoRequests(func() {
 					_, err := u.SignPart(t.Context(), number, opts...)
 					t.requireCode(err, code)
 				})
 			}
-			refused(storage.InvalidArgument, u, 0, crc)
-			refused(storage.InvalidArgument, u, 1)
-			refused(storage.InvalidArgument, u, 1, crc, storage.WithTTL(0))
-			refused(storage.InvalidArgument, u, 1, crc, storage.WithSize(-1))
-			refused(storage.PermissionDenied, t.continued(storage.Ref[storage.Uploader](b), u), 1, crc)
+			refuses(storage.InvalidArgument, u, 0, crc)
+			refuses(storage.InvalidArgument, u, 1)
+			refuses(storage.InvalidArgument, u, 1, crc, storage.WithTTL(0))
+			refuses(storage.InvalidArgument, u, 1, crc, storage.WithSize(-1))
+			refuses(storage.PermissionDenied, t.continued(storage.Ref[storage.Uploader](b), u), 1, crc)
 			for _, feature := range []storage.Features{storage.SignedParts, storage.SignedPartChecksums} {
 				limited := t.openLimited(faults.Limits{Disable: feature})
-				refused(storage.Unsupported, t.begin(limited, "a"), 1, crc)
+				refuses(storage.Unsupported, t.begin(limited, "a"), 1, crc)
 			}
 			limited := t.openLimited(faults.Limits{Disable: storage.SignedSize})
-			refused(storage.Unsupported, t.begin(limited, "a", storage.WithUncheckedParts()), 1, storage.WithSize(4))
+			refuses(storage.Unsupported, t.begin(limited, "a", storage.WithUncheckedParts()), 1, storage.WithSize(4))
 			if t.has(storage.SignedSize) {
 				u := t.begin(b, "s", storage.WithUncheckedParts())
 				signedURL, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
@@ -136,7 +136,7 @@ var signedPartCases = []Case{
 			}
 
 			u = t.begin(b, "b", storage.WithUncheckedParts(), storage.WithMaxSize(10))
-			refused(storage.InvalidArgument, u, 1, crc)
+			refuses(storage.InvalidArgument, u, 1, crc)
 			signedURL, err := u.SignPart(t.Context(), 1)
 			require.NoError(t, err)
 			response := t.do(signedURL, strings.NewReader("text"), nil)
@@ -282,17 +282,17 @@ func withExpiry(pairs []string, first, twice bool) []string {
 			altered = append(altered, pair)
 			continue
 		}
-		later := name + "=9" + value
+		expiry := name + "=9" + value
 		if rest, date := strings.CutPrefix(value, "20"); date && name == "se" {
-			later = name + "=21" + rest
+			expiry = name + "=21" + rest
 		}
 		switch {
 		case !twice:
-			altered = append(altered, later)
+			altered = append(altered, expiry)
 		case first:
-			altered = append(altered, later, pair)
+			altered = append(altered, expiry, pair)
 		default:
-			altered = append(altered, pair, later)
+			altered = append(altered, pair, expiry)
 		}
 	}
 	return altered

@@ -317,7 +317,7 @@ var userCoreCases = []Case{
 			b := t.wrap(t.open(), func(c storage.Core) storage.Core { return cores.Empty{Core: c} })
 			for name, b := range map[string]storage.Bucket{"whole": b, "view": storage.Prefixed(b, "p/")} {
 				_, uploaded := b.Upload(t.Context(), "a", strings.NewReader("x"))
-				_, opened := b.Download(t.Context(), "a")
+				_, openErr := b.Download(t.Context(), "a")
 				_, described := b.Attrs(t.Context(), "a")
 				_, paged := storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 				var listed error
@@ -325,7 +325,7 @@ var userCoreCases = []Case{
 				}
 				for op, err := range map[string]error{
 					"Upload":   uploaded,
-					"Download": opened,
+					"Download": openErr,
 					"Attrs":    described,
 					"ListPage": paged,
 					"List":     listed,

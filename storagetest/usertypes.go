@@ -135,21 +135,21 @@ var userTypeCases = []Case{
 			t.put(b, "p/key", "x")
 			mine := &embedding{Bucket: b}
 			t.requireNoRequests(func() {
-				for made, op := range map[storage.Bucket]string{
+				for view, op := range map[storage.Bucket]string{
 					storage.Prefixed(mine, "p/"):                              "Prefixed",
 					storage.Ref[storage.Bucket](mine):                         "Ref",
 					storage.Ref[storage.Bucket](storage.Prefixed(mine, "p/")): "Prefixed",
 					storage.Prefixed(storage.Ref[storage.Bucket](mine), "p/"): "Ref",
 				} {
-					for name, err := range everyOperation(t, made, "key") {
+					for name, err := range everyOperation(t, view, "key") {
 						e := t.requireNothingDone(err, storage.Unsupported)
 						require.Contains(
 							t, e.Error(),
 							op+" needs a bucket of this library, and the value is a *storagetest.embedding", name,
 						)
 					}
-					require.NoError(t, storage.Close(made), "of a result of Ref or Prefixed it does nothing")
-					require.False(t, storage.Supports(made, storage.Metadata))
+					require.NoError(t, storage.Close(view), "of a result of Ref or Prefixed it does nothing")
+					require.False(t, storage.Supports(view, storage.Metadata))
 				}
 				narrowed := storage.Ref[storage.Downloader](mine).(storage.Bucket)
 				t.requireCode(narrowed.Remove(t.Context(), "p/key"), storage.PermissionDenied)

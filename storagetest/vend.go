@@ -65,16 +65,16 @@ var vendCases = []Case{
 		Needs: storage.Vending,
 		run: func(t *T) {
 			b := t.open()
-			read := storage.Rights{Read: true}
+			rights := storage.Rights{Read: true}
 			count := t.countRequests(func() {
 				for _, prefix := range []string{"users/1", "/", "/a/", "a//", "../", "a/../", "a\x00/", "a\\/"} {
-					_, err := storage.Vend(t.Context(), b, prefix, read, time.Hour)
+					_, err := storage.Vend(t.Context(), b, prefix, rights, time.Hour)
 					require.ErrorIs(t, err, storage.InvalidArgument, "%q", prefix)
 				}
 				_, err := storage.Vend(t.Context(), b, "", storage.Rights{}, time.Hour)
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				for _, ttl := range []time.Duration{-time.Hour, 0, 15*time.Minute - 1, 12*time.Hour + 1} {
-					_, err := storage.Vend(t.Context(), b, "", read, ttl)
+					_, err := storage.Vend(t.Context(), b, "", rights, ttl)
 					require.ErrorIs(t, err, storage.InvalidArgument, ttl)
 				}
 			})

@@ -262,8 +262,8 @@ var versionCases = []Case{
 		Explanation: "Copy with WithVersion copies that version of the source, with its attributes, inside the provider and streamed",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
-			for path, without := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
-				b := t.openVersioned(limitedBy(without))
+			for path, excluded := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
+				b := t.openVersioned(limitedBy(excluded))
 				one := t.put(b, "a", "one", t.contentType("text/x-one"))
 				t.put(b, "a", "two")
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(one.Version))

@@ -235,8 +235,8 @@ var writeCases = []Case{
 				require.Nil(t, attrs, path.name)
 				t.requireNothingDone(err, storage.BodyFailed)
 				require.ErrorIs(t, err, errBoom)
-				_, again := w.Commit()
-				require.Equal(t, err, again)
+				_, second := w.Commit()
+				require.Equal(t, err, second)
 				require.NoError(t, w.Close())
 				t.requireContent(b, "a", "old")
 			}
@@ -432,7 +432,7 @@ func writeReturnsAttrs(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
 		text := body(path.size, 1)
-		before := t.faults.Count(faults.Reads)
+		n := t.faults.Count(faults.Reads)
 		returned, err := b.Upload(t.Context(), "a.png", strings.NewReader(text),
 			t.optional(storage.ContentProperties, storage.WithCacheControl("max-age=60")),
 			t.optional(storage.ContentProperties, storage.WithContentDisposition(`attachment; filename="x"`)),
@@ -440,7 +440,7 @@ func writeReturnsAttrs(t *T) {
 			t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
 			t.metadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name,
+		require.Equal(t, n, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name,
 			t.faults)
 		require.Equal(t, "a.png", returned.Key)
 		require.Equal(t, path.size, returned.Size)

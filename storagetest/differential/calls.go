@@ -50,17 +50,17 @@ var calls = []call{
 // view compares calls on a prefixed bucket.
 func (p *player) view() string {
 	prefix := one(p, "b/", "b/c/", "d/", "new/")
-	from := one(p, "1", "2", "c/1", ".e", "", "x")
-	to := one(p, "1", "x", "c/3")
+	src := one(p, "1", "2", "c/1", ".e", "", "x")
+	dst := one(p, "1", "x", "c/3")
 	body := p.body()
 	return p.compare(
-		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, to, len(body), from),
-		prefix+to,
+		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, dst, len(body), src),
+		prefix+dst,
 		func(b storage.Bucket, _ bool) result {
 			view := storage.Prefixed(b, prefix)
-			uploaded, err := view.Upload(p.ctx, to, bytes.NewReader(body), storage.IfAbsent())
+			uploaded, err := view.Upload(p.ctx, dst, bytes.NewReader(body), storage.IfAbsent())
 			text := result{err: err, text: describe(uploaded)}.describe()
-			dstAttrs, err := storage.Copy(p.ctx, view, to, view, from)
+			dstAttrs, err := storage.Copy(p.ctx, view, dst, view, src)
 			text += "; " + result{err: err, text: describe(dstAttrs)}.describe() + "; "
 			for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
 				if err != nil {
@@ -68,7 +68,7 @@ func (p *player) view() string {
 				}
 				text += describeEntry(entry)
 			}
-			attrs, err := view.Attrs(p.ctx, to)
+			attrs, err := view.Attrs(p.ctx, dst)
 			return result{text, attrs, err}
 		},
 	)

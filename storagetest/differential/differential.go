@@ -43,8 +43,8 @@ const callsOfASeed = 300
 func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket) {
 	t.Helper()
 	seeds := cmp.Or(c.Seeds, 2)
-	if given, err := strconv.Atoi(os.Getenv("OMNIBUCKET_RANDOM_SEEDS")); err == nil {
-		seeds = given
+	if n, err := strconv.Atoi(os.Getenv("OMNIBUCKET_RANDOM_SEEDS")); err == nil {
+		seeds = n
 	}
 	kinds := []kind{{calls: calls}}
 	if c.Versions {

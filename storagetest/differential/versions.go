@@ -56,14 +56,14 @@ func (r revision) version(inMemory bool) storage.VersionOption {
 }
 
 func downloadVersion(p *player) string {
-	seen, ok := p.version()
+	rev, ok := p.version()
 	if !ok {
 		return ""
 	}
 	return p.compare(
-		fmt.Sprintf("Download %q, version %s or %s", seen.key, seen.memoryVersion, seen.otherVersion), seen.key,
+		fmt.Sprintf("Download %q, version %s or %s", rev.key, rev.memoryVersion, rev.otherVersion), rev.key,
 		func(b storage.Bucket, inMemory bool) result {
-			content, attrs, err := storage.ReadAll(p.ctx, b, seen.key, seen.version(inMemory))
+			content, attrs, err := storage.ReadAll(p.ctx, b, rev.key, rev.version(inMemory))
 			return result{
 				fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs,
 				err,
@@ -73,15 +73,15 @@ func downloadVersion(p *player) string {
 }
 
 func copyVersion(p *player) string {
-	seen, ok := p.version()
+	rev, ok := p.version()
 	if !ok {
 		return ""
 	}
-	to := one(p, seen.key, one(p, keys...))
+	dst := one(p, rev.key, one(p, keys...))
 	return p.compare(
-		fmt.Sprintf("Copy %q, version %s or %s, to %q", seen.key, seen.memoryVersion, seen.otherVersion, to), to,
+		fmt.Sprintf("Copy %q, version %s or %s, to %q", rev.key, rev.memoryVersion, rev.otherVersion, dst), dst,
 		func(b storage.Bucket, inMemory bool) result {
-			attrs, err := storage.Copy(p.ctx, b, to, b, seen.key, seen.version(inMemory))
+			attrs, err := storage.Copy(p.ctx, b, dst, b, rev.key, rev.version(inMemory))
 			return result{describe(attrs), attrs, err}
 		},
 	)
@@ -92,19 +92,19 @@ func removeVersion(p *player) string { return p.removeSeen(false) }
 // removeSeen removes a version that is not current. Stores differ in which version is current after
 // the current one was removed.
 func (p *player) removeSeen(bypass bool) string {
-	seen, ok := p.version()
-	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
+	rev, ok := p.version()
+	if current, err := p.memory.Attrs(p.ctx, rev.key); !ok || err == nil && current.Version == rev.memoryVersion {
 		return ""
 	}
 	return p.compare(
-		fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass),
+		fmt.Sprintf("Remove %q, version %s or %s, bypass %v", rev.key, rev.memoryVersion, rev.otherVersion, bypass),
 		"",
 		func(b storage.Bucket, inMemory bool) result {
-			opts := []storage.RemoveOption{seen.version(inMemory)}
+			opts := []storage.RemoveOption{rev.version(inMemory)}
 			if bypass {
 				opts = append(opts, storage.WithGovernanceBypass())
 			}
-			return result{err: b.Remove(p.ctx, seen.key, opts...)}
+			return result{err: b.Remove(p.ctx, rev.key, opts...)}
 		},
 	)
 }

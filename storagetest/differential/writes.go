@@ -115,11 +115,11 @@ func (p *player) removeMatching() string {
 // copyOptions sometimes returns random properties, and otherwise nothing.
 func (p *player) copyOptions() (opts []storage.CopyOption, text string) {
 	if p.sometimes(2) {
-		properties, with := p.properties()
+		properties, desc := p.properties()
 		for _, o := range properties {
 			opts = append(opts, o)
 		}
-		text = with
+		text = desc
 	}
 	return opts, text
 }
@@ -139,31 +139,31 @@ func (p *player) move() string {
 func (p *player) copyBy(
 	name string, call func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error),
 ) string {
-	from := one(p, keys...)
-	to := one(p, keys...)
+	src := one(p, keys...)
+	dst := one(p, keys...)
 	opts, text := p.copyOptions()
-	c := p.lateCondition(to)
+	c := p.lateCondition(dst)
 	return p.compare(
-		fmt.Sprintf("%s %q to %q%s%s", name, from, to, text, c.text), to,
+		fmt.Sprintf("%s %q to %q%s%s", name, src, dst, text, c.text), dst,
 		func(b storage.Bucket, inMemory bool) result {
-			attrs, err := call(b, from, to, append(of[storage.CopyOption](c, inMemory), opts...))
+			attrs, err := call(b, src, dst, append(of[storage.CopyOption](c, inMemory), opts...))
 			return result{describe(attrs), attrs, err}
 		},
 	)
 }
 
 func (p *player) compose() string {
-	to := one(p, keys...)
-	from := make([]string, 1+p.random.IntN(4))
-	for i := range from {
-		from[i] = one(p, keys...)
+	dst := one(p, keys...)
+	srcs := make([]string, 1+p.random.IntN(4))
+	for i := range srcs {
+		srcs[i] = one(p, keys...)
 	}
 	opts, text := p.copyOptions()
-	c := p.lateCondition(to)
+	c := p.lateCondition(dst)
 	return p.compare(
-		fmt.Sprintf("Compose %q to %q%s%s", from, to, text, c.text), to,
+		fmt.Sprintf("Compose %q to %q%s%s", srcs, dst, text, c.text), dst,
 		func(b storage.Bucket, inMemory bool) result {
-			attrs, err := storage.Compose(p.ctx, b, to, from, append(of[storage.CopyOption](c, inMemory), opts...)...)
+			attrs, err := storage.Compose(p.ctx, b, dst, srcs, append(of[storage.CopyOption](c, inMemory), opts...)...)
 			return result{describe(attrs), attrs, err}
 		},
 	)

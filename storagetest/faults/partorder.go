@@ -30,20 +30,20 @@ type sequence struct {
 func (o *partOrder) enter(r *driver.PartRequest) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	at := o.uploads[r.Upload]
-	retry := r.Number == at.number && r.Offset == at.offset
-	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
+	seq := o.uploads[r.Upload]
+	retry := r.Number == seq.number && r.Offset == seq.offset
+	next := r.Number == seq.number+1 && r.Offset == seq.offset+seq.size
 	// A process that resumes an upload may not know that the latest part was sent. It may then
 	// begin with the part before the latest one.
-	before := r.Number == at.number-1 && r.Offset+r.Size == at.offset
-	if at.busy {
-		return broken("part %d during part %d", r.Number, at.number)
+	isPrevious := r.Number == seq.number-1 && r.Offset+r.Size == seq.offset
+	if seq.busy {
+		return broken("part %d during part %d", r.Number, seq.number)
 	}
-	if !retry && !next && !before {
+	if !retry && !next && !isPrevious {
 		return broken(
-			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number,
-			at.size,
-			at.offset,
+			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, seq.number,
+			seq.size,
+			seq.offset,
 		)
 	}
 	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})
@@ -60,9 +60,9 @@ func (o *partOrder) set(upload string, seq sequence) {
 func (o *partOrder) leave(upload string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	at := o.uploads[upload]
-	at.busy = false
-	o.set(upload, at)
+	seq := o.uploads[upload]
+	seq.busy = false
+	o.set(upload, seq)
 }
 
 func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.PartRequest) (driver.Part, error) {

@@ -58,9 +58,9 @@ func framings() []fault {
 		}},
 		{name: "an encoding that nobody asked for", respond: func(x *exchange) {
 			var packed bytes.Buffer
-			to := gzip.NewWriter(&packed)
-			_, _ = to.Write(x.truth.body.Bytes())
-			_ = to.Close()
+			zw := gzip.NewWriter(&packed)
+			_, _ = zw.Write(x.truth.body.Bytes())
+			_ = zw.Close()
 			if x.truth.hasBody(x.request) {
 				x.truth.body = packed
 				x.truth.header.Set("Content-Encoding", "gzip")
@@ -114,10 +114,10 @@ func framings() []fault {
 // error pages.
 func sizes() []fault {
 	const size = 4 << 60
-	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
+	isRead := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
 	all := []fault{{
 		name:  "an object of 4 EiB",
-		only:  asked,
+		only:  isRead,
 		codes: unavailable,
 		respond: func(x *exchange) {
 			if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {

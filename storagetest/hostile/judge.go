@@ -44,9 +44,9 @@ func (r *tried) judge(t *testing.T) {
 	require.Less(t, r.took, r.fault.maxTime(), "it takes too long. %v", r)
 	require.LessOrEqual(t, len(r.server.lines()), r.fault.maxRequests(), "too many requests. The error is: %v", r.err)
 	require.LessOrEqual(t, r.server.taken.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
-	shown := texts(r.err)
+	messages := texts(r.err)
 	for _, secret := range r.server.secrets() {
-		for _, text := range shown {
+		for _, text := range messages {
 			require.NotContains(t, text, secret, "a secret of the request is shown. %v", r)
 		}
 	}
@@ -79,7 +79,7 @@ func (r *tried) judgeEffect(t *testing.T) {
 		require.Equal(t, newer, string(content), "it replaced what another writer has stored meanwhile. %v", r)
 		return
 	}
-	done, err := r.operation.done(ctx, r.bucket)
+	took, err := r.operation.done(ctx, r.bucket)
 	require.NoError(t, err, "%v", r)
 	// A broken response to a read may look as if another writer had changed the object. A broken
 	// response to a write must not look like that, because nobody else writes.
@@ -88,8 +88,8 @@ func (r *tried) judgeEffect(t *testing.T) {
 	}
 	switch {
 	case r.err == nil:
-		require.True(t, done, "it returned nil and has no effect. %v", r)
-	case done:
+		require.True(t, took, "it returned nil and has no effect. %v", r)
+	case took:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "it took effect. %v", r)
 	case r.fault.success && r.first == 1 && r.operation.single:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "only a true response tells. %v", r)

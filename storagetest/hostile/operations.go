@@ -284,29 +284,29 @@ func replaced(key, oldText, newText string) func(context.Context, storage.Bucket
 // exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
-		gone := 0
+		count := 0
 		for _, key := range keys {
 			exists, err := b.Exists(ctx, key)
 			if err != nil {
 				return false, err
 			}
 			if !exists {
-				gone++
+				count++
 			}
 		}
-		return gone == len(keys), nil
+		return count == len(keys), nil
 	}
 }
 
 func tagged(ctx context.Context, b storage.Bucket) (bool, error) {
-	found, err := storage.Tags(ctx, b, "a")
-	return maps.Equal(found, tags), err
+	got, err := storage.Tags(ctx, b, "a")
+	return maps.Equal(got, tags), err
 }
 
 func readTags(ctx context.Context, b storage.Bucket) error {
-	found, err := storage.Tags(ctx, b, "a")
-	if err == nil && len(found) != 0 {
-		return lie(fmt.Sprintf("the object has the tags %v", found))
+	got, err := storage.Tags(ctx, b, "a")
+	if err == nil && len(got) != 0 {
+		return lie(fmt.Sprintf("the object has the tags %v", got))
 	}
 	return err
 }

@@ -205,18 +205,18 @@ type recorded struct {
 
 // record passes a request to the true server, and returns the recorded response.
 func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
-	to := &recorded{under: w, header: http.Header{}}
-	truth.ServeHTTP(to, r)
+	rec := &recorded{under: w, header: http.Header{}}
+	truth.ServeHTTP(rec, r)
 	_, _ = io.Copy(io.Discard, r.Body)
-	to.WriteHeader(http.StatusOK)
-	if to.hasBody(r) {
-		to.header.Set("Content-Length", fmt.Sprint(to.body.Len()))
+	rec.WriteHeader(http.StatusOK)
+	if rec.hasBody(r) {
+		rec.header.Set("Content-Length", fmt.Sprint(rec.body.Len()))
 	}
-	if to.header.Get("Date") == "" {
-		to.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	if rec.header.Get("Date") == "" {
+		rec.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
-	to.header.Set("Connection", "close")
-	return to
+	rec.header.Set("Connection", "close")
+	return rec
 }
 
 func (r *recorded) hasBody(req *http.Request) bool {

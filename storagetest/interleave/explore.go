@@ -192,9 +192,9 @@ type exploration struct {
 // explore runs all schedules of a budget, each after the one that has the same beginning and then only zeros.
 func (e *exploration) explore(b Budget) {
 	var choices []int
-	begun := e.report.Schedules
+	base := e.report.Schedules
 	for e.report.Failure == nil {
-		if e.report.Schedules-begun >= e.limit {
+		if e.report.Schedules-base >= e.limit {
 			e.report.Limited = true
 			return
 		}
@@ -241,13 +241,13 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	if len(r.failures) == 0 {
 		return r
 	}
-	made := slices.Clone(r.choices)
-	for len(made) > 0 && made[len(made)-1] == 0 {
-		made = made[:len(made)-1]
+	choices := slices.Clone(r.choices)
+	for len(choices) > 0 && choices[len(choices)-1] == 0 {
+		choices = choices[:len(choices)-1]
 	}
 	e.report.Failure = &Failure{
 		Message:  r.failures[0],
-		Schedule: made,
+		Schedule: choices,
 		Number:   e.report.Schedules,
 		Trace:    r.lines(),
 		test:     e.t.Name(),
@@ -389,6 +389,6 @@ func stack() string {
 		last = max(last, number)
 		stacks[number] = append(stacks[number], g)
 	}
-	shown := stacks[last]
-	return strings.Join(shown[:min(len(shown), maxStacks)], "\n\n")
+	lines := stacks[last]
+	return strings.Join(lines[:min(len(lines), maxStacks)], "\n\n")
 }

@@ -276,9 +276,9 @@ func (d *processDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRe
 
 // Copy reads the source in one moment, and writes the copy in another.
 func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	whole := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
+	req := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
 	if d.free() || r.Source.Account != d.Locate(r.Key).Account || r.Source.Bucket != d.Locate(r.Key).Bucket {
-		return result(ctx, d, whole, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
+		return result(ctx, d, req, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}
 	src, err := d.source(ctx, "Copy", r.Source)
 	if err != nil {

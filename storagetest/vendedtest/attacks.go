@@ -129,11 +129,11 @@ var attacks = []attempt{
 		if err != nil {
 			return err // Unsupported
 		}
-		own, err := storage.ContinueUpload(t.Context(), client, upload.Token())
+		u, err := storage.ContinueUpload(t.Context(), client, upload.Token())
 		if err != nil {
 			return err
 		}
-		_, err = own.PutPart(t.Context(), 1, strings.NewReader("x"))
+		_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
 		return err
 	}},
 	{"ending the upload of a neighbour", func(
@@ -143,11 +143,11 @@ var attacks = []attempt{
 		if err != nil {
 			return err // Unsupported
 		}
-		own, err := storage.ContinueUpload(t.Context(), client, upload.Token())
+		u, err := storage.ContinueUpload(t.Context(), client, upload.Token())
 		if err != nil {
 			return err
 		}
-		return own.Abort(t.Context())
+		return u.Abort(t.Context())
 	}},
 	{"credentials for another prefix", func(
 		t *testing.T, s Store, _ *storage.VendedCredentials, _ storage.Bucket,

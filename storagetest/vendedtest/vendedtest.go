@@ -146,10 +146,10 @@ func (s Store) client(t *testing.T, v *storage.VendedCredentials) storage.Bucket
 
 func requireRefused(t *testing.T, err error, what ...any) {
 	t.Helper()
-	refused := []storage.Code{
+	codes := []storage.Code{
 		storage.PermissionDenied, storage.Unauthenticated, storage.Unsupported, storage.InvalidArgument,
 	}
-	require.Contains(t, refused, storage.CodeOf(err), fmt.Sprint(append(what, err)...))
+	require.Contains(t, codes, storage.CodeOf(err), fmt.Sprint(append(what, err)...))
 }
 
 // calls maps the name of a right to a call that the right permits.

@@ -57,10 +57,10 @@ func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.
 		return nil, err
 	}
 	slices.SortFunc(all, func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
-	after := cmp.Or(r.Token, r.StartAfter)
+	startAfter := cmp.Or(r.Token, r.StartAfter)
 	page := &storage.Page{}
 	for _, entry := range all {
-		if after != "" && treePath(entry.Key) <= treePath(after) {
+		if startAfter != "" && treePath(entry.Key) <= treePath(startAfter) {
 			continue
 		}
 		if len(page.Entries) == r.Limit {
