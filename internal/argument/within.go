@@ -14,7 +14,7 @@ func Within(what string, err error) error {
 	if !isOurs {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	named := *e
-	named.Err = fmt.Errorf("%s: %w", what, e.Err)
-	return &named
+	clone := *e
+	clone.Err = fmt.Errorf("%s: %w", what, e.Err)
+	return &clone
 }

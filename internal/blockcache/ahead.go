@@ -16,8 +16,8 @@ func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
 // window returns how many blocks to fetch for a ReadAt, beginning with the given block. For
 // sequential access, this is twice the number of blocks of the previous request. Otherwise it is 0.
 func (c *Cache) window(number int64, s *scan) int64 {
-	if before := c.blocks[number-1]; before != nil {
-		return 2 * before.run
+	if prev := c.blocks[number-1]; prev != nil {
+		return 2 * prev.run
 	}
 	return 2 * s.direct
 }

@@ -33,11 +33,11 @@ func (r *Reader) Ask() error {
 	if r.More == nil {
 		return nil
 	}
-	more, err := r.More()
+	extra, err := r.More()
 	if err != nil {
 		return err
 	}
-	r.Left += more
+	r.Left += extra
 	r.More = nil
 	return nil
 }

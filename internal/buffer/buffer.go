@@ -127,11 +127,11 @@ func (b *Buffer) grow(ctx context.Context, size int64) error {
 		total += int64(size)
 	}
 	least := min(total, secondChunk)
-	granted, over, err := b.limit.Acquire(ctx, b, total, least)
+	granted, exceeded, err := b.limit.Acquire(ctx, b, total, least)
 	if err != nil {
 		return err
 	}
-	if over {
+	if exceeded {
 		b.over.Add(1)
 	}
 	if granted < total {

@@ -223,7 +223,7 @@ func (m *Limit) watchForStall() {
 	if m.watch != nil {
 		return
 	}
-	seen := m.epoch
+	epoch := m.epoch
 	m.watch = time.AfterFunc(stallAfter, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -231,7 +231,7 @@ func (m *Limit) watchForStall() {
 		if len(m.waiting) == 0 {
 			return
 		}
-		if m.inFlight == 0 && m.epoch == seen {
+		if m.inFlight == 0 && m.epoch == epoch {
 			w := m.waiting[0]
 			m.waiting = m.waiting[1:]
 			m.giveOver(w)

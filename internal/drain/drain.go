@@ -50,26 +50,26 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	conn := http.NewResponseController(w)
 	end := time.Now().Add(limit)
 	first := begin(rest, max, end)
-	over := first.waitWhileBytesCome(ctx)
+	expired := first.waitWhileBytesCome(ctx)
 	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
 	// cancels ctx. A later check could not tell whether ctx was done before.
-	gone := ctx.Err() != nil
-	stopped := !over && first.stop(conn)
-	if !over && !stopped {
-		over = first.wait(ctx, time.Until(end))
+	isDone := ctx.Err() != nil
+	stopped := !expired && first.stop(conn)
+	if !expired && !stopped {
+		expired = first.wait(ctx, time.Until(end))
 	}
-	if stopped || !over || !first.whole {
+	if stopped || !expired || !first.whole {
 		w.Header().Set("Connection", "close")
 	}
 	if stopped {
 		_ = conn.EnableFullDuplex() // so that the body can be read after the response
 	}
 	respond()
-	if !over && !stopped {
+	if !expired && !stopped {
 		return
 	}
 	first.caught.Raise()
-	if gone {
+	if isDone {
 		return
 	}
 	last := first

@@ -38,14 +38,14 @@ func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == 
 func OfFile(err error, path string) error {
 	var op, name string
 	var cause error
-	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		op = failed.Op
-		name = failed.Path
-		cause = failed.Err
-	} else if failed, ok := errors.AsType[*os.LinkError](err); ok {
-		op = failed.Op
-		name = failed.Old
-		cause = failed.Err
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		op = pathErr.Op
+		name = pathErr.Path
+		cause = pathErr.Err
+	} else if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
+		op = linkErr.Op
+		name = linkErr.Old
+		cause = linkErr.Err
 	}
 	if !IsTempName(filepath.Base(name)) {
 		return err

@@ -30,11 +30,11 @@ func sameAbove(dir, outer string) (rel string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	for at := dir; ; at = filepath.Dir(at) {
-		if info, err := os.Stat(at); err == nil && os.SameFile(info, want) {
-			return pathFrom(at, dir)
+	for parent := dir; ; parent = filepath.Dir(parent) {
+		if info, err := os.Stat(parent); err == nil && os.SameFile(info, want) {
+			return pathFrom(parent, dir)
 		}
-		if at == filepath.Dir(at) {
+		if parent == filepath.Dir(parent) {
 			return "", false
 		}
 	}

@@ -38,39 +38,39 @@ func viewsOf(a, b string) (first, second []view, known bool) {
 // itself; the others are mounted in dir. It returns false if no mount shows dir.
 func views(dir string, all []mount) ([]view, bool) {
 	dir = resolved(dir)
-	at, ok := mountOf(dir, all)
+	m, ok := mountOf(dir, all)
 	if !ok {
 		return nil, false
 	}
-	rest, _ := pathFrom(at.point, dir)
-	shown := []view{{"", at.device, filepath.Join(at.root, rest)}}
+	rest, _ := pathFrom(m.point, dir)
+	result := []view{{"", m.device, filepath.Join(m.root, rest)}}
 	for _, m := range all {
 		folder, below := pathFrom(dir, m.point)
 		if !below || folder == "" {
 			continue
 		}
 		if visible, _ := mountOf(m.point, all); visible == m {
-			shown = append(shown, view{folder, m.device, m.root})
+			result = append(result, view{folder, m.device, m.root})
 		}
 	}
-	return shown, true
+	return result, true
 }
 
 // mountOf returns the mount that shows path. If several mounts with the same parent contain path,
 // the mount with the shortest mount point hides the others. It was made after the others. If it
 // were older, it would be their parent.
 func mountOf(path string, all []mount) (at mount, found bool) {
-	known := map[string]bool{}
+	ids := map[string]bool{}
 	for _, m := range all {
-		known[m.id] = true
+		ids[m.id] = true
 	}
 	parent := ""
 	for {
 		next := mount{}
 		hasMore := false
 		for _, m := range all {
-			mounted := m.parent == parent && m.id != parent || !found && (!known[m.parent] || m.parent == m.id)
-			if _, in := pathFrom(m.point, path); in && mounted && (!hasMore || len(m.point) < len(next.point)) {
+			mounted := m.parent == parent && m.id != parent || !found && (!ids[m.parent] || m.parent == m.id)
+			if _, inside := pathFrom(m.point, path); inside && mounted && (!hasMore || len(m.point) < len(next.point)) {
 				next = m
 				hasMore = true
 			}
@@ -87,12 +87,12 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 // mountedIn reports whether a mount makes dir appear in outer. rel is the path at which dir
 // appears, relative to outer.
 func mountedIn(dir, outer string) (rel string, ok bool) {
-	inner, shown, _ := viewsOf(dir, outer)
+	inner, views, _ := viewsOf(dir, outer)
 	if len(inner) == 0 {
 		return "", false
 	}
-	for _, v := range shown {
-		if rest, in := v.holds(inner[0]); in {
+	for _, v := range views {
+		if rest, inside := v.holds(inner[0]); inside {
 			return filepath.Join(v.folder, rest), true
 		}
 	}
@@ -121,9 +121,9 @@ func mountsApart(a, b string) bool {
 	}
 	for _, v := range first {
 		for _, w := range second {
-			_, in := v.holds(w)
+			_, inside := v.holds(w)
 			_, around := w.holds(v)
-			if in || around || v.device != w.device {
+			if inside || around || v.device != w.device {
 				return false
 			}
 		}
@@ -153,7 +153,7 @@ func meetings(a, b string) (all []Meeting) {
 	first, second, _ := viewsOf(a, b)
 	for _, v := range first {
 		for _, w := range second {
-			if rest, in := v.holds(w); in {
+			if rest, inside := v.holds(w); inside {
 				all = append(all, Meeting{asFolder(filepath.Join(v.folder, rest)), asFolder(w.folder)})
 			} else if rest, in := w.holds(v); in {
 				all = append(all, Meeting{asFolder(v.folder), asFolder(filepath.Join(w.folder, rest))})

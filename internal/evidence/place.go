@@ -37,7 +37,7 @@ func Opaque(places []Place) []Place {
 	hidden := slices.Clone(places)
 	for i := range hidden {
 		account := &hidden[i].Account
-		if _, done := (*account).(opaque); *account != nil && !done {
+		if _, isOpaque := (*account).(opaque); *account != nil && !isOpaque {
 			*account = opaque{*account}
 		}
 	}
@@ -60,12 +60,12 @@ func In(places []Place, prefix string) []Place {
 	if prefix == "" {
 		return places
 	}
-	in := make([]Place, len(places))
+	result := make([]Place, len(places))
 	for i, p := range places {
 		p.Prefix += prefix
-		in[i] = p
+		result[i] = p
 	}
-	return in
+	return result
 }
 
 // Below reports whether a Place in the list inner is known to be inside a Place in the list outer.

@@ -30,8 +30,8 @@ func IsKnown(host string, names []string) bool {
 
 // WithOwn returns names, preceded by the name of this machine if the machine has one.
 func WithOwn(names []string) []string {
-	if own, err := os.Hostname(); err == nil {
-		return append([]string{own}, names...)
+	if host, err := os.Hostname(); err == nil {
+		return append([]string{host}, names...)
 	}
 	return names
 }

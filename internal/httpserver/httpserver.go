@@ -38,7 +38,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 // could use a name that points to 127.0.0.1, and read the responses. If the server listens on any
 // other address, Guard returns the parameter next unchanged.
 func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
-	if at, ok := listening.(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+	if addr, ok := listening.(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -44,7 +44,7 @@ func Fits(key string) bool {
 func checkKeyBytes(key string) string {
 	segments := 1
 	ascii := true
-	before := byte(0)
+	prev := byte(0)
 	for i := range len(key) {
 		c := key[i]
 		switch {
@@ -52,17 +52,17 @@ func checkKeyBytes(key string) string {
 			return ruleCharacter
 		case c >= utf8.RuneSelf:
 			ascii = false
-		case c == '/' && before == '/':
+		case c == '/' && prev == '/':
 			return `must not have an empty segment ("//")`
-		case c == '/' && before == '.':
+		case c == '/' && prev == '.':
 			return ruleDot
 		case c == '/':
 			segments++
 		}
-		before = c
+		prev = c
 	}
 	switch {
-	case before == '.':
+	case prev == '.':
 		return ruleDot
 	case segments > maxKeySegments:
 		return "must have at most 254 segments"

@@ -167,8 +167,8 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := f.Stat()
-	if err != nil || !os.SameFile(info, opened) || !ownedAlone(opened) {
+	fileInfo, err := f.Stat()
+	if err != nil || !os.SameFile(info, fileInfo) || !ownedAlone(fileInfo) {
 		_ = f.Close()
 		return nil, errForeign
 	}
@@ -208,8 +208,8 @@ func (m *mark) locksDead() bool {
 // isThere reports whether the path of the mark still leads to the open file.
 func (m *mark) isThere() bool {
 	info, err := m.file.Stat()
-	there, failure := m.dir.Lstat(m.path)
-	return err == nil && failure == nil && os.SameFile(info, there)
+	current, failure := m.dir.Lstat(m.path)
+	return err == nil && failure == nil && os.SameFile(info, current)
 }
 
 // read reads the header and all complete lines of the mark file. The next call of write continues

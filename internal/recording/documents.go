@@ -206,12 +206,12 @@ func scrubJSON(document []byte) ([]byte, error) {
 func scrubValue(name string, value any, isKept bool) any {
 	switch value := value.(type) {
 	case map[string]any:
-		for field, of := range value {
-			value[field] = scrubValue(field, of, name == "metadata" || keptElements[field])
+		for field, v := range value {
+			value[field] = scrubValue(field, v, name == "metadata" || keptElements[field])
 		}
 	case []any:
-		for i, of := range value {
-			value[i] = scrubValue(name, of, isKept)
+		for i, v := range value {
+			value[i] = scrubValue(name, v, isKept)
 		}
 	case string:
 		return keptText(name, value, isKept)

@@ -86,11 +86,11 @@ func (r *Recorder) Begin() error {
 	if !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	found, err := os.ReadDir(r.dir)
+	entries, err := os.ReadDir(r.dir)
 	if err != nil {
 		return err
 	}
-	if len(found) > 0 {
+	if len(entries) > 0 {
 		return fmt.Errorf("the folder %s must be new, or empty", r.dir)
 	}
 	return nil
@@ -166,8 +166,8 @@ func (r *Recorder) add(request *http.Request, sent []byte, response *http.Respon
 // parts splits a body of multipart/related, which uploads to Google have, and otherwise returns it
 // as one part.
 func parts(header http.Header, body []byte) [][]byte {
-	_, boundary, found := strings.Cut(header.Get("Content-Type"), "multipart/related; boundary=")
-	if !found {
+	_, boundary, ok := strings.Cut(header.Get("Content-Type"), "multipart/related; boundary=")
+	if !ok {
 		return [][]byte{body}
 	}
 	boundary, _, _ = strings.Cut(boundary, ";")
@@ -203,11 +203,11 @@ func (t *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) 
 	if err != nil || !ownBucket.MatchString(address) {
 		return t.base.RoundTrip(r)
 	}
-	sent := &limitedCopy{}
+	reqBody := &limitedCopy{}
 	if r.Body != nil && r.Body != http.NoBody {
 		body := r.Body
 		r = r.Clone(r.Context())
-		r.Body = copyingBody{io.TeeReader(body, sent), body.Close}
+		r.Body = copyingBody{io.TeeReader(body, reqBody), body.Close}
 	}
 	response, err := t.base.RoundTrip(r)
 	if err != nil {
@@ -217,7 +217,7 @@ func (t *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) 
 	body := response.Body
 	var once sync.Once
 	response.Body = copyingBody{io.TeeReader(body, received), func() error {
-		once.Do(func() { t.finish(r, sent, response, received) })
+		once.Do(func() { t.finish(r, reqBody, response, received) })
 		return body.Close()
 	}}
 	return response, nil

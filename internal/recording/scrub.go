@@ -174,8 +174,8 @@ var chunkSignature = regexp.MustCompile(`(?i)(chunk-signature=|x-amz-trailer-sig
 
 // withoutSignature replaces a signature by one of the same length.
 func withoutSignature(match []byte) []byte {
-	at := bytes.LastIndexAny(match, "=:") + 1
-	return append(slices.Clone(match[:at]), bytes.Repeat([]byte("0"), len(match)-at)...)
+	i := bytes.LastIndexAny(match, "=:") + 1
+	return append(slices.Clone(match[:i]), bytes.Repeat([]byte("0"), len(match)-i)...)
 }
 
 // address replaces the host, the bucket and the parameters of a URL. The result has the form of the
@@ -196,17 +196,17 @@ func (s *scrubber) address(text string) (string, error) {
 			values[i] = s.withoutBuckets(value)
 		}
 	}
-	out := &url.URL{Scheme: "https", RawQuery: query.Encode()}
+	address := &url.URL{Scheme: "https", RawQuery: query.Encode()}
 	path := u.EscapedPath()
 	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 3)
 	switch s.cloud {
 	case "gs":
-		out.Host = "storage.googleapis.com"
+		address.Host = "storage.googleapis.com"
 		if ownBucket.MatchString(u.Host) {
 			path = "/" + ownBucket.FindString(u.Host) + path
 		}
 	case "azblob":
-		out.Host = "account.blob.core.windows.net"
+		address.Host = "account.blob.core.windows.net"
 		if !ownBucket.MatchString(segments[0]) && len(segments) > 1 {
 			path = "/" + strings.Join(segments[1:], "/")
 		}
@@ -216,29 +216,29 @@ func (s *scrubber) address(text string) (string, error) {
 			bucket = segments[0]
 			path = "/" + strings.Join(segments[1:], "/")
 		}
-		out.Host = s.bucket(bucket) + ".s3.us-east-1.amazonaws.com"
+		address.Host = s.bucket(bucket) + ".s3.us-east-1.amazonaws.com"
 	}
 	path = s.withoutBuckets(path)
-	if out.Path, err = url.PathUnescape(path); err != nil {
+	if address.Path, err = url.PathUnescape(path); err != nil {
 		return "", err
 	}
-	out.RawPath = path
-	return out.String(), nil
+	address.RawPath = path
+	return address.String(), nil
 }
 
 // header replaces the values of headers.
 func (s *scrubber) header(h http.Header) http.Header {
-	out := http.Header{}
+	result := http.Header{}
 	for name, values := range h {
 		name = http.CanonicalHeaderKey(name)
 		for _, value := range values {
 			if !isKept(name) {
 				value = withoutValue(value)
 			}
-			out.Add(name, s.copySource(name, value))
+			result.Add(name, s.copySource(name, value))
 		}
 	}
-	return out
+	return result
 }
 
 func isKept(header string) bool {

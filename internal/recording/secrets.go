@@ -197,18 +197,18 @@ func (s *scrubber) learn(x *Exchange) (own secrets) {
 // learnAuthorization adds the secrets of an Authorization header. Its signature is that of one
 // request, and is added to own.
 func (s *scrubber) learnAuthorization(value string, own secrets) {
-	for _, found := range credential.FindAllStringSubmatch(value, -1) {
-		s.know(found[1])
+	for _, match := range credential.FindAllStringSubmatch(value, -1) {
+		s.know(match[1])
 	}
 	signatures := signature.FindAllStringSubmatch(value, -1)
-	for _, found := range signatures {
-		own.add(found[1])
+	for _, match := range signatures {
+		own.add(match[1])
 	}
 	if len(signatures) > 0 {
 		return
 	}
-	scheme, token, found := strings.Cut(value, " ")
-	if !found {
+	scheme, token, ok := strings.Cut(value, " ")
+	if !ok {
 		token = scheme // the scheme is in a header of its own
 	}
 	account, sum, isShared := strings.Cut(token, ":")

@@ -172,9 +172,9 @@ func putBack(root *os.Root, aside, name string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	kept, statErr := root.Lstat(aside)
+	info, statErr := root.Lstat(aside)
 	other, otherErr := root.Lstat(name)
-	if statErr == nil && otherErr == nil && os.SameFile(kept, other) {
+	if statErr == nil && otherErr == nil && os.SameFile(info, other) {
 		return remove(root, aside)
 	}
 	dir, base := path.Split(name)

@@ -54,8 +54,8 @@ func RetryAfter(h http.Header) time.Duration {
 		return time.Duration(seconds) * time.Second
 	}
 	if t, err := http.ParseTime(value); err == nil {
-		if sent, err := http.ParseTime(h.Get("Date")); err == nil && t.After(sent) {
-			return t.Sub(sent) // both times come from the server's clock, so the client's clock does not matter
+		if date, err := http.ParseTime(h.Get("Date")); err == nil && t.After(date) {
+			return t.Sub(date) // both times come from the server's clock, so the client's clock does not matter
 		}
 	}
 	return 0

@@ -78,10 +78,10 @@ func (h *held) otherKeys() (keys []string) {
 // Directory. It only compares the known places of both. If a bucket has several stores, the object
 // may have several keys.
 func KeysIn(bucket any, key string, input any) (keys []string) {
-	ends := Places(input)
-	for _, of := range Places(bucket) {
-		for _, end := range ends {
-			if value, ok := of.KeyIn(key, end); ok && !slices.Contains(keys, value) {
+	places := Places(input)
+	for _, place := range Places(bucket) {
+		for _, end := range places {
+			if value, ok := place.KeyIn(key, end); ok && !slices.Contains(keys, value) {
 				keys = append(keys, value)
 			}
 		}

@@ -152,8 +152,8 @@ func Prefix(b any) string {
 // that contains it. But a different Place does not prove a copy. A bucket with two addresses may
 // have two Places.
 func Place(b any) string {
-	identity, known := Identity(b)
-	if !known {
+	identity, ok := Identity(b)
+	if !ok {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(identity))
@@ -164,8 +164,8 @@ func Place(b any) string {
 // the layers of b, because a layer may change the bytes of the object. Every process gets the same
 // text, unless the bucket is in memory. If b is a user's own type, Source returns "".
 func Source(b any, key string) string {
-	identity, known := Identity(b)
-	if !known {
+	identity, ok := Identity(b)
+	if !ok {
 		return ""
 	}
 	return identity + key

@@ -37,11 +37,11 @@ type ServedBucket struct {
 // the store serves its own signed URLs, or if b was opened without WithSigningBaseURL. It also
 // returns false if b is a result of Ref or Prefixed, or if a user has implemented the type of b.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
-	own, _, complete := serving.Reach(b)
-	if own == nil || !complete {
+	e, _, complete := serving.Reach(b)
+	if e == nil || !complete {
 		return ServedBucket{}, false
 	}
-	served := own.Served()
+	served := e.Served()
 	o, ok := served.Origin.(Origin)
 	return ServedBucket{Origin: o, Name: served.Bucket, BaseURL: served.BaseURL}, ok && served.BaseURL != ""
 }

@@ -100,9 +100,9 @@ func parseQuery(query string) (g *Grant, keyID string) {
 }
 
 func parseSize(text string) (least, most int64, err error) {
-	from, to, _ := strings.Cut(text, "-")
-	if least, err = strconv.ParseInt(from, 10, 64); err == nil {
-		most, err = strconv.ParseInt(to, 10, 64)
+	first, last, _ := strings.Cut(text, "-")
+	if least, err = strconv.ParseInt(first, 10, 64); err == nil {
+		most, err = strconv.ParseInt(last, 10, 64)
 	}
 	return least, most, err
 }

@@ -93,13 +93,13 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 		err = nil // the status of the response is enough
 	}
 	_ = response.Body.Close()
-	ends := failingReader{io.EOF}
+	tail := failingReader{io.EOF}
 	if err != nil {
-		ends.err = x.fail(err)
+		tail.err = x.fail(err)
 	}
 	x.end()
 	mask(content, secrets)
-	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), ends))
+	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), tail))
 	if response.ContentLength >= 0 {
 		response.ContentLength = int64(len(content))
 	}

@@ -57,6 +57,6 @@ func Stalled(err error) bool { return errors.Is(err, ErrStalled) }
 
 // Unconnected reports whether err means that no connection could be made.
 func Unconnected(err error) bool {
-	failed, ok := errors.AsType[*net.OpError](err)
-	return ok && failed.Op == "dial"
+	opErr, ok := errors.AsType[*net.OpError](err)
+	return ok && opErr.Op == "dial"
 }

@@ -15,21 +15,21 @@ import (
 // text follows. In this case, text may end before the secret is complete. An incomplete secret
 // matches if it has at least shortestSecret characters.
 func matchSecret(text, secret []byte, end bool) int {
-	at := 0
+	pos := 0
 	for i, c := range secret {
-		if at == len(text) && end && i >= shortestSecret {
-			return at
+		if pos == len(text) && end && i >= shortestSecret {
+			return pos
 		}
-		n := matchChar(text[at:], c)
+		n := matchChar(text[pos:], c)
 		if n == 0 {
 			return 0
 		}
-		at += n
-		if at < len(text) && text[at] == 0 { // skip the second byte of a character in UTF-16
-			at++
+		pos += n
+		if pos < len(text) && text[pos] == 0 { // skip the second byte of a character in UTF-16
+			pos++
 		}
 	}
-	return at
+	return pos
 }
 
 // matchChar reports whether text begins with the character c, possibly escaped. It returns the
@@ -46,11 +46,11 @@ func matchChar(text []byte, c byte) int {
 	case '+':
 		return isTrue(c == ' ')
 	case '%':
-		at := 1
-		for at+2 <= len(text) && string(text[at:at+2]) == "25" && c != '%' { // the percent sign is escaped, too: %252F
-			at += 2
+		width := 1
+		for width+2 <= len(text) && string(text[width:width+2]) == "25" && c != '%' { // the percent sign is escaped, too: %252F
+			width += 2
 		}
-		n = matchCode(text, at, 2, 16, c)
+		n = matchCode(text, width, 2, 16, c)
 	case '&':
 		n = matchEntity(text, c)
 	case '\\':

@@ -211,11 +211,11 @@ func (x *exchange) fail(err error) *Error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	sent := x.headed && x.whole
+	isSent := x.headed && x.whole
 	if x.foreign { // a user's transport may read the body before it has a connection
-		sent = x.whole && (x.headed || !x.traced) && !Unconnected(err)
+		isSent = x.whole && (x.headed || !x.traced) && !Unconnected(err)
 	}
-	return &Error{Sent: sent, Err: err}
+	return &Error{Sent: isSent, Err: err}
 }
 
 // finish stops the timer for good and releases the context.

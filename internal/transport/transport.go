@@ -104,8 +104,8 @@ func New(o Options) *Transport {
 // http.DefaultTransport. The Transport does not change base, and does not watch requests that the
 // engine did not make.
 func Over(base http.RoundTripper) *Transport {
-	if own, ok := base.(*Transport); ok {
-		return own
+	if t, ok := base.(*Transport); ok {
+		return t
 	}
 	return &Transport{base: base, foreign: true, stall: DefaultStall, answer: DefaultAnswer}
 }
@@ -138,18 +138,18 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	stall, answer := t.patience(call, small != nil || !hasBody(r))
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
 	x.foreign = t.foreign
-	out := r.WithContext(x.requestContext())
+	req := r.WithContext(x.requestContext())
 	if small != nil {
-		replace(out, small)
+		replace(req, small)
 	} else {
-		x.wrapBody(out)
+		x.wrapBody(req)
 	}
 
 	if call != nil {
 		call.Requests.Add(1)
 	}
 	x.begin()
-	response, err := t.next().RoundTrip(out)
+	response, err := t.next().RoundTrip(req)
 	if err != nil {
 		failure := x.fail(err)
 		failure.Err = maskError(failure.Err, r)
@@ -194,9 +194,9 @@ func (x *exchange) wrapBody(req *http.Request) {
 		return
 	}
 	req.Body = x.watchBody(req.Body)
-	if again := req.GetBody; again != nil {
+	if getBody := req.GetBody; getBody != nil {
 		req.GetBody = func() (io.ReadCloser, error) {
-			body, err := again()
+			body, err := getBody()
 			if err != nil {
 				return nil, err
 			}

@@ -22,7 +22,7 @@ var errReplaced = errors.New("the source was replaced while it was copied, and w
 func Remove(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
-	changed := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
+	conflict := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
 	conditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
 	if !conditional || !storage.Supports(b, storage.UniqueRevisions) {
 		current, err := b.Attrs(ctx, key, reads...)
@@ -34,7 +34,7 @@ func Remove(
 		case err != nil:
 			return err
 		case !current.Same(source) || writtenAgain(b, current, source):
-			return changed
+			return conflict
 		}
 	}
 	if !conditional {
@@ -42,7 +42,7 @@ func Remove(
 	}
 	err := b.Remove(ctx, key, storage.IfRevision(source.Revision))
 	if storage.CodeOf(err) == storage.PreconditionFailed {
-		return changed
+		return conflict
 	}
 	return err
 }
