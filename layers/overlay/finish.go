@@ -91,10 +91,10 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		if err = ctxtime.Sleep(ctx, wait); err != nil {
 			break
 		}
-		later := f.later
+		leftovers := f.later
 		f.later = nil
 		f.round++
-		err = parallel.Each(ctx, len(later), limit, func(ctx context.Context, i int) error { return f.end(ctx, later[i]) })
+		err = parallel.Each(ctx, len(leftovers), limit, func(ctx context.Context, i int) error { return f.end(ctx, leftovers[i]) })
 	}
 	f.report.Left += int64(len(f.later))
 	if err = errors.Join(append(f.failures, err)...); err == nil {

@@ -168,11 +168,11 @@ func (m *merger) run() {
 // knowsRemoved reports whether the page of tombstones reaches far enough to show whether a key has
 // one.
 func (m *merger) knowsRemoved(key string) bool {
-	removed := m.ofRemoved
-	for len(removed.Entries) > 0 && removed.Entries[0].Key < key {
-		removed.Entries = removed.Entries[1:]
+	page := m.ofRemoved
+	for len(page.Entries) > 0 && page.Entries[0].Key < key {
+		page.Entries = page.Entries[1:]
 	}
-	return len(removed.Entries) > 0 || removed.Token == ""
+	return len(page.Entries) > 0 || page.Token == ""
 }
 
 // take adds the entry of a key to the page. If only one store has the key, the other argument is

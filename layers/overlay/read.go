@@ -74,11 +74,11 @@ func (s *stores) read(
 	if !errors.Is(err, errLookInOld) {
 		return f, err
 	}
-	gone, failure := s.isRemoved(ctx, r.Key)
+	isGone, failure := s.isRemoved(ctx, r.Key)
 	switch {
 	case failure != nil:
 		return found{}, failure
-	case gone:
+	case isGone:
 		err = storage.ObjectNotFound
 	default:
 		var c storage.ReadOption

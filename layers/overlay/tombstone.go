@@ -96,7 +96,7 @@ func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*stora
 	if err != nil {
 		return nil, err
 	}
-	if gone, err := s.isRemoved(ctx, key); gone || err != nil {
+	if isGone, err := s.isRemoved(ctx, key); isGone || err != nil {
 		return nil, err
 	}
 	return attrs, nil
@@ -111,17 +111,17 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	return func(yield func(storage.ListEntry, error) bool) {
 		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
 		defer stop()
-		gone, failure, hasMore := next()
+		entry, failure, hasMore := next()
 		for e, err := range all {
 			name, ordered := nameOf(e.Key)
-			for ordered && hasMore && failure == nil && gone.Key < name {
-				gone, failure, hasMore = next()
+			for ordered && hasMore && failure == nil && entry.Key < name {
+				entry, failure, hasMore = next()
 			}
-			removed := ordered && hasMore && gone.Key == name
+			isRemoved := ordered && hasMore && entry.Key == name
 			if !ordered && err == nil && failure == nil {
-				removed, failure = s.isRemoved(ctx, e.Key)
+				isRemoved, failure = s.isRemoved(ctx, e.Key)
 			}
-			if err = cmp.Or(err, failure); err == nil && removed {
+			if err = cmp.Or(err, failure); err == nil && isRemoved {
 				continue
 			}
 			if !yield(e, err) || err != nil {
@@ -149,8 +149,8 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 		}
 	}
 	if remove {
-		gone, failure := storage.RemoveAll(ctx, s.new, keys)
-		return left - int64(gone), errors.Join(failure, err)
+		n, failure := storage.RemoveAll(ctx, s.new, keys)
+		return left - int64(n), errors.Join(failure, err)
 	}
 	for range keys {
 	}
@@ -226,12 +226,12 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 	}
 	// The value have[key] is true if the page of the new store has this key as a common prefix.
 	have := map[string]bool{}
-	gone := map[entry]bool{}
+	tombstones := map[entry]bool{}
 	for _, e := range ofNew {
 		have[e.Key] = e.IsPrefix
 	}
 	for _, e := range ofRemoved {
-		gone[entry{e.Key, e.IsPrefix}] = true
+		tombstones[entry{e.Key, e.IsPrefix}] = true
 	}
 	hidden := map[string]bool{}
 	var unsure []entry // entries that need a request
@@ -240,26 +240,26 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		_, ordered := nameOf(e.Key)
 		switch {
 		case have[e.Key]:
-		case gone[this] && e.IsPrefix || !ordered && !e.IsPrefix:
+		case tombstones[this] && e.IsPrefix || !ordered && !e.IsPrefix:
 			unsure = append(unsure, this)
-		case gone[this]:
+		case tombstones[this]:
 			hidden[e.Key] = true
 		}
 	}
-	removed := make([]bool, len(unsure))
+	isRemoved := make([]bool, len(unsure))
 	err := parallel.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
 		if !unsure[i].isPrefix {
-			removed[i], err = s.isRemoved(ctx, unsure[i].key)
+			isRemoved[i], err = s.isRemoved(ctx, unsure[i].key)
 			return err
 		}
 		for _, err := range s.oldEntries(ctx, unsure[i].key) {
 			return err
 		}
-		removed[i] = true
+		isRemoved[i] = true
 		return nil
 	})
 	for i, e := range unsure {
-		hidden[e.key] = removed[i]
+		hidden[e.key] = isRemoved[i]
 	}
 	return hidden, err
 }

@@ -318,8 +318,8 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, err
 	}
-	gone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
-	if gone {
+	isGone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
+	if isGone {
 		err = errAgain
 	}
 	if err != nil {
