@@ -79,9 +79,9 @@ func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	if e != nil {
 		return nil, e
 	}
-	shown := f.view(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
-	shown.owner = f.closes()
-	return shown, nil
+	view := f.view(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
+	view.owner = f.closes()
+	return view, nil
 }
 
 // openService opens the account of the address.

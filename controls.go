@@ -51,22 +51,22 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 	if e != nil {
 		return nil, e
 	}
-	given := readPool.get()
-	defer readPool.put(given)
-	if err := f.check(ctx, scope.Attrs, "Tags", key, given.ApplyAttrs(opts...)); err != nil {
+	o := readPool.get()
+	defer readPool.put(o)
+	if err := f.check(ctx, scope.Attrs, "Tags", key, o.ApplyAttrs(opts...)); err != nil {
 		return nil, err
 	}
-	tags, err := f.core.Tags(ctx, f.scope.Key(key), given)
+	tags, err := f.core.Tags(ctx, f.scope.Key(key), o)
 	return tags, f.outward(err)
 }
 
 // SetTags replaces the object's tags, by the rules of [WithTags]. An empty map removes all tags.
 // The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
-	var given ChangeOptions
-	err := given.Apply(opts...)
+	var o ChangeOptions
+	err := o.Apply(opts...)
 	return changeObject(ctx, b, "SetTags", key, err, func(c Core, key string) error {
-		return c.SetTags(ctx, key, tags, &given)
+		return c.SetTags(ctx, key, tags, &o)
 	})
 }
 
@@ -84,19 +84,19 @@ func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 // object may also extend its retention. Ending or shortening a retention, or changing its mode,
 // needs [WithGovernanceBypass] under [Governance], and fails with Locked under [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
-	var given ChangeOptions
-	err := given.ApplyRetention(opts...)
+	var o ChangeOptions
+	err := o.ApplyRetention(opts...)
 	return changeObject(ctx, b, "SetRetention", key, err, func(c Core, key string) error {
-		return c.SetRetention(ctx, key, r, &given)
+		return c.SetRetention(ctx, key, r, &o)
 	})
 }
 
 // SetLegalHold begins or ends a legal hold; see [WithLegalHold].
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
-	var given ChangeOptions
-	err := given.Apply(opts...)
+	var o ChangeOptions
+	err := o.Apply(opts...)
 	return changeObject(ctx, b, "SetLegalHold", key, err, func(c Core, key string) error {
-		return c.SetLegalHold(ctx, key, hold, &given)
+		return c.SetLegalHold(ctx, key, hold, &o)
 	})
 }
 
@@ -130,9 +130,9 @@ func WithRestoreTier(tier string) RestoreOption {
 // Restore returns, the object exists, but is not public. If the key already has an object, Restore
 // fails with PreconditionFailed.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
-	var given ChangeOptions
-	err := given.ApplyRestore(opts...)
-	return changeObject(ctx, b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
+	var o ChangeOptions
+	err := o.ApplyRestore(opts...)
+	return changeObject(ctx, b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &o) })
 }
 
 // changeObject changes an object's tags, locks or archive state. It calls the function change,

@@ -26,8 +26,8 @@ func Copy(
 	if e != nil {
 		return nil, e
 	}
-	given := copyPool.get()
-	defer copyPool.put(given)
+	o := copyPool.get()
+	defer copyPool.put(o)
 	source, ok := src.(*front)
 	refuse := func(e *Error) (*Attrs, error) {
 		op := Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}
@@ -36,15 +36,15 @@ func Copy(
 		}
 		return nil, f.refuse(ctx, op, e)
 	}
-	if e := f.refused(scope.Upload, given.Apply(opts...)); e != nil {
+	if e := f.refused(scope.Upload, o.Apply(opts...)); e != nil {
 		return refuse(located(f, "Copy", dstKey, e))
 	}
-	given.state.View = f.scope.Prefix
+	o.state.View = f.scope.Prefix
 	if src == nil {
 		return refuse(located(f, "Copy", dstKey, invalid("src", "must not be nil")))
 	}
 	if !ok {
-		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, given)
+		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
 		return f.copied(a, err, "Copy", dstKey, nil, "")
 	}
 	if e := source.refused(scope.Download, nil); e != nil {
@@ -52,7 +52,7 @@ func Copy(
 		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
 		return refuse(e)
 	}
-	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), given)
+	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), o)
 	return f.copied(a, err, "Copy", dstKey, source, srcKey)
 }
 
@@ -66,9 +66,9 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 	if e != nil {
 		return nil, e
 	}
-	given := copyPool.get()
-	defer copyPool.put(given)
-	applied := given.ApplyCompose(srcKeys, opts...)
+	o := copyPool.get()
+	defer copyPool.put(o)
+	applied := o.ApplyCompose(srcKeys, opts...)
 	sources := make([]string, len(srcKeys))
 	for i, key := range srcKeys {
 		sources[i] = f.scope.Key(key)
@@ -77,7 +77,7 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 		op := Operation{Name: "Compose", Key: f.scope.Key(dstKey), Keys: sources}
 		return nil, f.refuse(ctx, op, located(f, "Compose", dstKey, e))
 	}
-	given.state.View = f.scope.Prefix
-	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, given)
+	o.state.View = f.scope.Prefix
+	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, o)
 	return f.answer(a, err, "Compose", dstKey)
 }

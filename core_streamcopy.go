@@ -41,11 +41,11 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	body := &copyBody{reader: reader}
 	defer reader.Close() // the Upload has read it to its end, or has failed
 
-	read := reader.Attrs()
-	properties, set := copiedProperties(c, &read.Properties, o)
+	attrs := reader.Attrs()
+	properties, set := copiedProperties(c, &attrs.Properties, o)
 	put := &UploadOptions{
-		Size:       read.Size,
-		CRC32C:     read.CRC32C,
+		Size:       attrs.Size,
+		CRC32C:     attrs.CRC32C,
 		Properties: properties,
 		Set:        set,
 		Controls:   o.Controls,
@@ -61,15 +61,15 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 		put.state.Taken = nil
 		put.Size += int64(len(tail))
 		put.CRC32C = CRC32C{}
-		if read.CRC32C.Known {
-			put.CRC32C = CRC32C{Known: true, Sum: crc32c.Join(read.CRC32C.Sum, crc32c.Sum(tail), int64(len(tail)))}
+		if attrs.CRC32C.Known {
+			put.CRC32C = CRC32C{Known: true, Sum: crc32c.Join(attrs.CRC32C.Sum, crc32c.Sum(tail), int64(len(tail)))}
 		}
 		content = io.MultiReader(body, bytes.NewReader(tail))
 	}
 	replaces := tail != nil || src.names(c, key) && o.Version == "" && c.Supports(ConditionalUpdate)
-	replaces = replaces && o.Condition == (Condition{}) && read.Revision != ""
+	replaces = replaces && o.Condition == (Condition{}) && attrs.Revision != ""
 	if replaces {
-		put.Condition.Revision = read.Revision
+		put.Condition.Revision = attrs.Revision
 	}
 	a, err := c.Upload(ctx, key, content, put)
 	if err == nil {
@@ -85,8 +85,8 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 
 // names reports whether the source is the object with this key of c.
 func (s CopySource) names(c Core, key string) bool {
-	own := c.Source(key)
-	return own.key == s.key && equal.Values(own.core, s.core)
+	src := c.Source(key)
+	return src.key == s.key && equal.Values(src.core, s.core)
 }
 
 // copiedProperties returns the properties of a copy: those of the source that c can keep, replaced by
@@ -106,18 +106,18 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 	}
 
 	set = o.Set
-	given := &o.Properties
+	values := &o.Properties
 	for _, property := range []struct {
 		bit   PropertySet
 		value *string
 		given string
 	}{
-		{ContentTypeSet, &p.ContentType, given.ContentType},
-		{ContentEncodingSet, &p.ContentEncoding, given.ContentEncoding},
-		{ContentDispositionSet, &p.ContentDisposition, given.ContentDisposition},
-		{ContentLanguageSet, &p.ContentLanguage, given.ContentLanguage},
-		{CacheControlSet, &p.CacheControl, given.CacheControl},
-		{StorageClassSet, &p.StorageClass, given.StorageClass},
+		{ContentTypeSet, &p.ContentType, values.ContentType},
+		{ContentEncodingSet, &p.ContentEncoding, values.ContentEncoding},
+		{ContentDispositionSet, &p.ContentDisposition, values.ContentDisposition},
+		{ContentLanguageSet, &p.ContentLanguage, values.ContentLanguage},
+		{CacheControlSet, &p.CacheControl, values.CacheControl},
+		{StorageClassSet, &p.StorageClass, values.StorageClass},
 	} {
 		if o.Set&property.bit != 0 {
 			*property.value = property.given
@@ -131,7 +131,7 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 		}
 	}
 	if o.Set&MetadataSet != 0 {
-		p.Metadata = given.Metadata
+		p.Metadata = values.Metadata
 	} else if len(p.Metadata) > 0 {
 		set |= MetadataSet
 	}

@@ -43,11 +43,11 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	if e := checkTarget(path); e != nil {
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
 	}
-	var given DownloadOptions
-	complete := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 &&
-		given.Version == "" &&
-		given.Condition == Condition{}
-	d := &fileDownload{b: orFailing(b), key: key, path: path, opts: opts, sync: !given.NoSync, progress: given.Progress}
+	var o DownloadOptions
+	complete := o.Apply(opts...) == nil && o.Offset == 0 && o.Length < 0 && o.Suffix == 0 &&
+		o.Version == "" &&
+		o.Condition == Condition{}
+	d := &fileDownload{b: orFailing(b), key: key, path: path, opts: opts, sync: !o.NoSync, progress: o.Progress}
 	if complete {
 		d.source = serving.Source(b, key)
 	}
@@ -197,7 +197,7 @@ func setMode(file *os.File, mode os.FileMode, replaces bool) error {
 	if !replaces {
 		return nil
 	}
-	if made, err := file.Stat(); err == nil && made.Mode().Perm() == mode {
+	if info, err := file.Stat(); err == nil && info.Mode().Perm() == mode {
 		return nil // some file systems refuse Chmod
 	}
 	return file.Chmod(mode)

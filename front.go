@@ -159,8 +159,8 @@ var (
 
 // get returns options with no option set.
 func (p *optionPool[T]) get() *T {
-	if given, ok := p.free.Get().(*T); ok {
-		return given
+	if v, ok := p.free.Get().(*T); ok {
+		return v
 	}
 	return new(T)
 }
@@ -173,23 +173,23 @@ func (p *optionPool[T]) put(opts *T) {
 }
 
 func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
-	given := uploadPool.get()
-	defer uploadPool.put(given)
-	if err := f.check(ctx, scope.Upload, "Upload", key, given.Apply(opts...)); err != nil {
+	o := uploadPool.get()
+	defer uploadPool.put(o)
+	if err := f.check(ctx, scope.Upload, "Upload", key, o.Apply(opts...)); err != nil {
 		return nil, err
 	}
-	given.state.View = f.scope.Prefix
-	a, err := f.core.Upload(ctx, f.scope.Key(key), body, given)
+	o.state.View = f.scope.Prefix
+	a, err := f.core.Upload(ctx, f.scope.Key(key), body, o)
 	return f.answer(a, err, "Upload", key)
 }
 
 func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	given := readPool.get()
-	defer readPool.put(given)
-	if err := f.check(ctx, scope.Download, "Download", key, given.Apply(opts...)); err != nil {
+	o := readPool.get()
+	defer readPool.put(o)
+	if err := f.check(ctx, scope.Download, "Download", key, o.Apply(opts...)); err != nil {
 		return nil, err
 	}
-	r, err := f.core.Download(ctx, f.scope.Key(key), given)
+	r, err := f.core.Download(ctx, f.scope.Key(key), o)
 	if err != nil {
 		return nil, f.outward(err)
 	}
@@ -207,44 +207,44 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 }
 
 func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	given := readPool.get()
-	defer readPool.put(given)
-	if err := f.check(ctx, scope.Attrs, "Attrs", key, given.ApplyAttrs(opts...)); err != nil {
+	o := readPool.get()
+	defer readPool.put(o)
+	if err := f.check(ctx, scope.Attrs, "Attrs", key, o.ApplyAttrs(opts...)); err != nil {
 		return nil, err
 	}
-	a, err := f.core.Attrs(ctx, f.scope.Key(key), given)
+	a, err := f.core.Attrs(ctx, f.scope.Key(key), o)
 	return f.answer(a, err, "Attrs", key)
 }
 
 func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
-	given := readPool.get()
-	defer readPool.put(given)
-	if err := f.check(ctx, scope.Exists, "Exists", key, given.ApplyAttrs(opts...)); err != nil {
+	o := readPool.get()
+	defer readPool.put(o)
+	if err := f.check(ctx, scope.Exists, "Exists", key, o.ApplyAttrs(opts...)); err != nil {
 		return false, err
 	}
-	exists, err := f.core.Exists(ctx, f.scope.Key(key), given)
+	exists, err := f.core.Exists(ctx, f.scope.Key(key), o)
 	return exists, f.outward(err)
 }
 
 func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
-	given := removePool.get()
-	defer removePool.put(given)
-	if err := f.check(ctx, scope.Remove, "Remove", key, given.Apply(opts...)); err != nil {
+	o := removePool.get()
+	defer removePool.put(o)
+	if err := f.check(ctx, scope.Remove, "Remove", key, o.Apply(opts...)); err != nil {
 		return err
 	}
-	return f.outward(f.core.Remove(ctx, f.scope.Key(key), given))
+	return f.outward(f.core.Remove(ctx, f.scope.Key(key), o))
 }
 
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
-	given := &ListOptions{}
-	err := given.Apply(opts...)
+	o := &ListOptions{}
+	err := o.Apply(opts...)
 	if e := f.refused(scope.List, err); e != nil {
-		return refusedListing[ListEntry](ctx, f, "List", given.Prefix, e)
+		return refusedListing[ListEntry](ctx, f, "List", o.Prefix, e)
 	}
-	f.inward(given)
-	list := f.core.List(ctx, given)
+	f.inward(o)
+	list := f.core.List(ctx, o)
 	if list == nil {
-		return failing[ListEntry](f.noAnswer("List", strings.TrimPrefix(given.Prefix, f.scope.Prefix)))
+		return failing[ListEntry](f.noAnswer("List", strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
 	if f.scope.Prefix == "" {
 		return list
@@ -261,22 +261,22 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 }
 
 func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	given := signPool.get()
-	defer signPool.put(given)
-	if err := f.check(ctx, scope.SignUpload, "SignedUploadURL", key, given.ApplyUpload(opts...)); err != nil {
+	o := signPool.get()
+	defer signPool.put(o)
+	if err := f.check(ctx, scope.SignUpload, "SignedUploadURL", key, o.ApplyUpload(opts...)); err != nil {
 		return nil, err
 	}
-	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), given)
+	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), o)
 	return answered(f, u, err, "SignedUploadURL", key)
 }
 
 func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	given := signPool.get()
-	defer signPool.put(given)
-	if err := f.check(ctx, scope.SignDownload, "SignedDownloadURL", key, given.ApplyDownload(opts...)); err != nil {
+	o := signPool.get()
+	defer signPool.put(o)
+	if err := f.check(ctx, scope.SignDownload, "SignedDownloadURL", key, o.ApplyDownload(opts...)); err != nil {
 		return nil, err
 	}
-	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
+	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), o)
 	return answered(f, u, err, "SignedDownloadURL", key)
 }
 
@@ -333,12 +333,12 @@ func (f *front) show(op string, key *string) (marker bool, err error) {
 	if f.scope.Prefix == "" {
 		return false, nil
 	}
-	shown, below := strings.CutPrefix(*key, f.scope.Prefix)
+	rest, below := strings.CutPrefix(*key, f.scope.Prefix)
 	if !below {
 		return false, located(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
 	}
-	*key = shown
-	return shown == "", nil
+	*key = rest
+	return rest == "", nil
 }
 
 // answer returns the attributes and the error of a Core, as the caller of the bucket sees them. The
@@ -377,8 +377,8 @@ func (f *front) attrs(a *Attrs, key string) *Attrs {
 		return a
 	}
 	if serving.EngineOf(f.core) == nil {
-		shown := *a
-		a = &shown
+		clone := *a
+		a = &clone
 	}
 	a.Key = key
 	return a

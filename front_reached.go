@@ -65,9 +65,9 @@ func moveInOneStep(
 	if !ok || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
-	given := copyPool.get()
-	defer copyPool.put(given)
-	applied := given.ApplyMove(source.scope.Key(from), f.scope.Key(to), opts.([]CopyOption)...)
+	o := copyPool.get()
+	defer copyPool.put(o)
+	applied := o.ApplyMove(source.scope.Key(from), f.scope.Key(to), opts.([]CopyOption)...)
 	e := f.refused(scope.Upload|scope.Remove, applied)
 	if e == nil {
 		e = source.refused(scope.Download|scope.Remove, nil)
@@ -78,10 +78,10 @@ func moveInOneStep(
 		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{source.scope.Key(from)}}
 		return nil, false, f.refuse(ctx, op, located(f, "Move", to, e))
 	}
-	if !given.MovesOnly() {
+	if !o.MovesOnly() {
 		return nil, false, nil
 	}
-	a, err := f.core.Move(ctx, source.scope.Key(from), f.scope.Key(to), given)
+	a, err := f.core.Move(ctx, source.scope.Key(from), f.scope.Key(to), o)
 	if a, err = f.copied(a, err, "Move", to, source, from); err != nil {
 		return nil, false, err
 	}
@@ -104,8 +104,8 @@ func (f *front) eitherOutward(err error, dst string, source *front, src string) 
 	if err == nil || !errors.As(err, &e) {
 		return err
 	}
-	of := f.scope.Key(dst)
-	if e.Key == of && (source == nil || source.scope.Key(src) != of || e.Bucket == f.core.Place().Bucket) {
+	dstKey := f.scope.Key(dst)
+	if e.Key == dstKey && (source == nil || source.scope.Key(src) != dstKey || e.Bucket == f.core.Place().Bucket) {
 		return f.outward(err)
 	}
 	if source != nil && e.Key == source.scope.Key(src) {

@@ -78,11 +78,11 @@ func PutSignedPart(
 	if e != nil {
 		return nil, e
 	}
-	given := &PartOptions{}
-	if err := f.check(ctx, scope.Upload, "PutPart", key, given.Apply(opts...)); err != nil {
+	o := &PartOptions{}
+	if err := f.check(ctx, scope.Upload, "PutPart", key, o.Apply(opts...)); err != nil {
 		return nil, err
 	}
-	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, given)
+	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, o)
 	return answered(f, part, err, "PutPart", key)
 }
 
@@ -112,13 +112,13 @@ func openUpload(
 	if e != nil {
 		return nil, e
 	}
-	given := uploadPool.get()
-	defer uploadPool.put(given)
-	if err := f.check(ctx, scope.Upload, op, key, given.ApplyMultipart(opts...)); err != nil {
+	o := uploadPool.get()
+	defer uploadPool.put(o)
+	if err := f.check(ctx, scope.Upload, op, key, o.ApplyMultipart(opts...)); err != nil {
 		return nil, err
 	}
-	given.state.View = f.scope.Prefix
-	u, err := open(f, given)
+	o.state.View = f.scope.Prefix
+	u, err := open(f, o)
 	if err != nil {
 		return nil, f.outward(err)
 	}

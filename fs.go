@@ -65,11 +65,11 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return true, nil
 	}
 	prefix := f.root + name + "/"
-	over := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes
-	if over > 1 {
+	excess := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes
+	if excess > 1 {
 		return false, fs.ErrNotExist // no key can be as long as this name
 	}
-	if over == 1 {
+	if excess == 1 {
 		// The name is not a directory, because a key below it would be too long.
 		return false, nil
 	}

@@ -21,15 +21,15 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	if e != nil {
 		return nil, e
 	}
-	given := &ListOptions{}
-	err := given.ApplyPage(token, opts...)
+	o := &ListOptions{}
+	err := o.ApplyPage(token, opts...)
 	if e := f.refused(scope.List, err); e != nil {
-		op := Operation{Name: "ListPage", Key: f.scope.Prefix + given.Prefix}
-		return nil, f.refuse(ctx, op, located(f, "ListPage", given.Prefix, e))
+		op := Operation{Name: "ListPage", Key: f.scope.Prefix + o.Prefix}
+		return nil, f.refuse(ctx, op, located(f, "ListPage", o.Prefix, e))
 	}
-	f.inward(given)
+	f.inward(o)
 	for {
-		page, err := f.core.ListPage(ctx, token, given)
+		page, err := f.core.ListPage(ctx, token, o)
 		if err != nil {
 			return nil, f.outward(err)
 		}
@@ -57,7 +57,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if err := ctx.Err(); err != nil {
 			return nil, located(f, "ListPage", "", AsError(ctx, err))
 		}
-		token, given.StartAfter = page.Token, "" // the page had only the view's folder marker: read the next one
+		token, o.StartAfter = page.Token, "" // the page had only the view's folder marker: read the next one
 	}
 }
 
@@ -97,15 +97,15 @@ func listWith[E any](
 	if e != nil {
 		return failing[E](e)
 	}
-	given := &ListOptions{}
-	err := given.Apply(opts...)
+	o := &ListOptions{}
+	err := o.Apply(opts...)
 	if e := f.refused(scope.List, err); e != nil {
-		return refusedListing[E](ctx, f, op, given.Prefix, e)
+		return refusedListing[E](ctx, f, op, o.Prefix, e)
 	}
-	f.inward(given)
-	listed := list(f.core, given)
+	f.inward(o)
+	listed := list(f.core, o)
 	if listed == nil {
-		return failing[E](f.noAnswer(op, strings.TrimPrefix(given.Prefix, f.scope.Prefix)))
+		return failing[E](f.noAnswer(op, strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
 	if f.scope.Prefix == "" {
 		return listed

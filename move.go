@@ -29,14 +29,14 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	if e != nil {
 		return nil, e
 	}
-	given := copyPool.get()
-	defer copyPool.put(given)
-	applied := given.ApplyMove(from, to, opts...)
+	o := copyPool.get()
+	defer copyPool.put(o)
+	applied := o.ApplyMove(from, to, opts...)
 	if e := f.refused(scope.Upload|scope.Download|scope.Remove, applied); e != nil {
 		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{f.scope.Key(from)}}
 		return nil, f.refuse(ctx, op, located(f, "Move", to, e))
 	}
-	given.state.View = f.scope.Prefix
-	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), given)
+	o.state.View = f.scope.Prefix
+	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), o)
 	return f.answer(a, err, "Move", to)
 }

@@ -12,19 +12,19 @@ func prefixRemoved(err error, prefix string) error {
 	if e, bare := err.(*Error); bare {
 		return e.inView(prefix)
 	}
-	shown := &prefixedError{original: err}
-	shown.add(err, prefix)
-	if len(shown.errs) == 0 {
+	p := &prefixedError{original: err}
+	p.add(err, prefix)
+	if len(p.errs) == 0 {
 		return err
 	}
-	return shown
+	return p
 }
 
 // inView returns a copy of e whose Key does not have the prefix.
 func (e *Error) inView(prefix string) *Error {
-	shown := *e
-	shown.Key = strings.TrimPrefix(e.Key, prefix)
-	return &shown
+	clone := *e
+	clone.Key = strings.TrimPrefix(e.Key, prefix)
+	return &clone
 }
 
 // A prefixedError wraps an error that contains errors of this package. It shows the errors of this
@@ -53,8 +53,8 @@ func (e *prefixedError) add(err error, prefix string) {
 
 func (e *prefixedError) Error() string {
 	var texts []string
-	for i, from := range e.from {
-		texts = append(texts, from.Error(), e.errs[i].Error())
+	for i, cause := range e.from {
+		texts = append(texts, cause.Error(), e.errs[i].Error())
 	}
 	return strings.NewReplacer(texts...).Replace(e.original.Error())
 }

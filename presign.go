@@ -168,12 +168,12 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 	if e != nil {
 		return nil, e
 	}
-	given := signPool.get()
-	defer signPool.put(given)
-	if err := f.check(ctx, scope.Remove, "SignedRemoveURL", key, given.ApplyRemove(opts...)); err != nil {
+	o := signPool.get()
+	defer signPool.put(o)
+	if err := f.check(ctx, scope.Remove, "SignedRemoveURL", key, o.ApplyRemove(opts...)); err != nil {
 		return nil, err
 	}
-	u, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), given)
+	u, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), o)
 	return answered(f, u, err, "SignedRemoveURL", key)
 }
 
@@ -188,12 +188,12 @@ func SignedUploadForm(
 	if e != nil {
 		return nil, e
 	}
-	given := signPool.get()
-	defer signPool.put(given)
-	if err := f.check(ctx, scope.SignUpload, "SignedUploadForm", key, given.ApplyUpload(opts...)); err != nil {
+	o := signPool.get()
+	defer signPool.put(o)
+	if err := f.check(ctx, scope.SignUpload, "SignedUploadForm", key, o.ApplyUpload(opts...)); err != nil {
 		return nil, err
 	}
-	form, err := f.core.SignedUploadForm(ctx, f.scope.Key(key), minSize, maxSize, given)
+	form, err := f.core.SignedUploadForm(ctx, f.scope.Key(key), minSize, maxSize, o)
 	return answered(f, form, err, "SignedUploadForm", key)
 }
 

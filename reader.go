@@ -146,8 +146,8 @@ func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op,
 // instead. err would be misleading in this case: a caller can cancel ctx with a cause (see
 // [context.Cause]), and err may be that cause.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
-	if ended := ctx.Err(); ended != nil {
-		err = ended
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		err = ctxErr
 	} else if _, coded := findCode(err); coded {
 		return err
 	}

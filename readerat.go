@@ -43,18 +43,18 @@ func NewReaderAt(ctx context.Context, b interface {
 		return nil, err
 	}
 	limit := defaultBufferLimit.bounded()
-	if own := engineOf(b); own != nil {
-		limit = own.BufferLimit()
+	if engine := engineOf(b); engine != nil {
+		limit = engine.BufferLimit()
 	}
-	at := &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs)}
-	at.blocks.Init(ctx, blockcache.Config{
-		Fetch:     at.object.fetch,
+	ra := &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs)}
+	ra.blocks.Init(ctx, blockcache.Config{
+		Fetch:     ra.object.fetch,
 		Size:      attrs.Size,
 		BlockSize: r.blockSize,
 		Max:       r.cacheBytes,
 		Limit:     limit,
 	})
-	return at, nil
+	return ra, nil
 }
 
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {

@@ -72,14 +72,14 @@ func RemoveMatching(ctx context.Context, b interface {
 	}
 	var listed error
 	ctx = evidence.WithoutFailover(ctx)
-	held := serving.HeldIn(ctx, b)
+	keys := serving.HeldIn(ctx, b)
 	matching := func(yield func(ListEntry) bool) {
 		for entry, failure := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {
 			if failure != nil {
 				listed = failure
 				return
 			}
-			if entry.IsPrefix || slices.Contains(held, entry.Key) || match != nil && !match(entry) {
+			if entry.IsPrefix || slices.Contains(keys, entry.Key) || match != nil && !match(entry) {
 				continue
 			}
 			if !yield(entry) {

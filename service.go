@@ -207,27 +207,27 @@ func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 // WithCORS sets all CORS rules of the bucket. Without an argument, it has none.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
-		kept := append([]CORSRule{}, rules...)
-		for i := range kept {
-			rule := &kept[i]
+		clone := append([]CORSRule{}, rules...)
+		for i := range clone {
+			rule := &clone[i]
 			for _, list := range []*[]string{
 				&rule.Origins, &rule.Methods, &rule.AllowedHeaders, &rule.ExposedHeaders,
 			} {
 				*list = slices.Clone(*list)
 			}
 		}
-		r.CORS = &kept
+		r.CORS = &clone
 	})
 }
 
 // WithLifecycle sets all lifecycle rules of the bucket. Without an argument, it has none.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
-		kept := append([]LifecycleRule{}, rules...)
-		for i := range kept {
-			kept[i].Tags = maps.Clone(kept[i].Tags)
+		clone := append([]LifecycleRule{}, rules...)
+		for i := range clone {
+			clone[i].Tags = maps.Clone(clone[i].Tags)
 		}
-		r.Lifecycle = &kept
+		r.Lifecycle = &clone
 	})
 }
 

@@ -106,10 +106,10 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 	if _, e := need(b, "Append", key); e != nil {
 		return nil, e
 	}
-	var given CopyOptions
+	var o CopyOptions
 	r := &rounds{b: b, op: "Append", key: key}
-	e := ownError(given.Apply(opts...))
-	if e == nil && given.Version != "" {
+	e := ownError(o.Apply(opts...))
+	if e == nil && o.Version != "" {
 		e = invalid("WithVersion", "does not fit Append: a version stays as it is")
 	}
 	if e == nil {
@@ -118,25 +118,25 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 	if e != nil {
 		return nil, refuseFunction(ctx, b, "Append", "Copy", key, e)
 	}
-	taken := false
-	add := append(opts[:len(opts):len(opts)], tailOption{p, &taken})
-	create := given.creating()
+	applied := false
+	add := append(opts[:len(opts):len(opts)], tailOption{p, &applied})
+	create := o.creating()
 	try := func(ctx context.Context) (attrs *Attrs, err error) {
-		if !given.Condition.Absent {
+		if !o.Condition.Absent {
 			attrs, err = Copy(ctx, b, key, b, key, add...)
-			if err == nil && !taken {
+			if err == nil && !applied {
 				return nil, r.located(unsupported(
 					"the Core copied the object without the bytes of Append",
 					"its CopyFrom must call CopyFrom of the embedded Core with the same options",
 				))
 			}
 		}
-		if given.Condition.Absent || CodeOf(err) == ObjectNotFound {
+		if o.Condition.Absent || CodeOf(err) == ObjectNotFound {
 			attrs, err = b.Upload(ctx, key, bytes.NewReader(p), create)
 		}
 		return attrs, err
 	}
-	r.once = given.Condition != (Condition{})
+	r.once = o.Condition != (Condition{})
 	attrs, err := r.repeat(evidence.WithoutFailover(ctx), try)
 	if e := ownError(err); e != nil {
 		e.Op = r.op
@@ -179,11 +179,11 @@ func (r *rounds) located(e *Error) *Error { return located(r.b, r.op, r.key, e) 
 // check refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
 func (r *rounds) check() (e *Error) {
 	r.policy = backoff.New(0, 0, 0)
-	if own := engineOf(r.b); own != nil {
-		r.policy = own.RetryPolicy()
-		e = own.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,")
+	if engine := engineOf(r.b); engine != nil {
+		r.policy = engine.RetryPolicy()
+		e = engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,")
 		if e == nil {
-			e = own.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
+			e = engine.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
 		}
 	}
 	return e
