@@ -35,18 +35,18 @@ func (s *BunnySigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 
 // NewBunnySigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
 func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
-	at, err := newSite("bunny", c.BaseURL)
+	s, err := newSite("bunny", c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	if urlpath.Escape(at.path) != at.path {
+	if urlpath.Escape(s.path) != s.path {
 		return nil, argument.Invalid("Config.BaseURL", "must not have an escaped path", "")
 	}
 	if c.Key == "" {
 		return nil, argument.Invalid("Config.Key", "must not be empty", "")
 	}
-	at.unescaped = true
-	return &BunnySigner{at, c.Key}, nil
+	s.unescaped = true
+	return &BunnySigner{s, c.Key}, nil
 }
 
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request.

@@ -47,11 +47,11 @@ func (s *CloudCDNSigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 
 // NewCloudCDNSigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
 func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
-	at, err := newSite("cloudcdn", c.BaseURL)
+	s, err := newSite("cloudcdn", c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	domain, err := at.cookieDomain(c.CookieDomain)
+	domain, err := s.cookieDomain(c.CookieDomain)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 	if err != nil || len(key) != 16 { // err is dropped, because it would quote a part of the key
 		return nil, argument.Invalid("Config.Key", "must be base64url of 16 bytes", "")
 	}
-	return &CloudCDNSigner{at, c.KeyName, key, domain}, nil
+	return &CloudCDNSigner{s, c.KeyName, key, domain}, nil
 }
 
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request.

@@ -58,12 +58,12 @@ func (s *CloudFrontSigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 
 // NewCloudFrontSigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
 func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
-	at, err := newSite(providerCloudFront, c.BaseURL)
+	s, err := newSite(providerCloudFront, c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	at.forwardHint = "if the distribution passes query strings to S3, set CloudFrontConfig.ForwardsQuery"
-	domain, err := at.cookieDomain(c.CookieDomain)
+	s.forwardHint = "if the distribution passes query strings to S3, set CloudFrontConfig.ForwardsQuery"
+	domain, err := s.cookieDomain(c.CookieDomain)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 	if c.Addresses != (netip.Prefix{}) && (!c.Addresses.IsValid() || !c.Addresses.Addr().Is4()) {
 		return nil, argument.Invalid("Config.Addresses", "must be a range of IPv4 addresses", "")
 	}
-	return &CloudFrontSigner{at, key, c.Addresses, c.ForwardsQuery, domain}, nil
+	return &CloudFrontSigner{s, key, c.Addresses, c.ForwardsQuery, domain}, nil
 }
 
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request. The

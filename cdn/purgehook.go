@@ -53,7 +53,7 @@ type PurgeConfig struct {
 //
 // If a field of c is not valid, NewPurgeHook fails with InvalidArgument.
 func NewPurgeHook(c PurgeConfig) (storage.Hook, error) {
-	at, err := newSite("", c.BaseURL)
+	s, err := newSite("", c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func NewPurgeHook(c PurgeConfig) (storage.Hook, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultPurgeTimeout
 	}
-	h := &purgeHook{config: c, site: at, policy: backoff.New(purgeAttempts, maxPurgeDelay, c.Timeout)}
+	h := &purgeHook{config: c, site: s, policy: backoff.New(purgeAttempts, maxPurgeDelay, c.Timeout)}
 	return h.run, nil
 }
 
@@ -149,8 +149,8 @@ func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
 		if ctx.Err() != nil || !storage.IsTemporary(e) {
 			return e
 		}
-		delay, again := h.policy.Allow(&tried, e.Code == storage.RateLimited, e.RetryAfter)
-		if !again || ctxtime.Sleep(ctx, delay) != nil {
+		delay, retry := h.policy.Allow(&tried, e.Code == storage.RateLimited, e.RetryAfter)
+		if !retry || ctxtime.Sleep(ctx, delay) != nil {
 			return e
 		}
 	}
