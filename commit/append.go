@@ -90,16 +90,16 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 // Log has seen an entry in the last minute, and that entry still exists, the result is its number.
 // Otherwise predecessor searches for the last entry of the log.
 func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
-	seen := l.known.Load()
-	if seen == nil || start.Sub(seen.at) > fresh {
+	k := l.known.Load()
+	if k == nil || start.Sub(k.at) > fresh {
 		return l.last(ctx, start)
 	}
-	exists, err := l.look(ctx, seen)
+	exists, err := l.look(ctx, k)
 	if err != nil {
 		return 0, err
 	}
 	if exists {
-		return seen.number, nil
+		return k.number, nil
 	}
 	l.forget()
 	return l.last(ctx, time.Time{}) // the entry was trimmed
@@ -117,7 +117,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
 			storage.WithMetadata(map[string]string{idName: id}),
 		)
-		taken := storage.CodeOf(err) == storage.PreconditionFailed
+		isTaken := storage.CodeOf(err) == storage.PreconditionFailed
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
 		if err == nil {
 			return true, l.confirm(ctx, number, id)
@@ -125,21 +125,21 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		// Another writer has stored an entry with this number. If the log was trimmed up to this
 		// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
 		// entry of this call, and that entry may have been trimmed.
-		if taken && !unsure {
+		if isTaken && !unsure {
 			return false, l.confirm(ctx, number, "")
 		}
 		if !unsure {
 			return false, err
 		}
-		stored, by, unread := l.writer(ctx, number)
+		exists, author, unread := l.writer(ctx, number)
 		if unread != nil {
 			return false, l.unknown(number, errors.Join(err, unread))
 		}
 		// An entry with this number is stored, perhaps by another writer. Even so, an earlier
 		// attempt may have stored the entry of this call, and Trim may have removed that entry. If
 		// the log was trimmed up to this number, confirm fails.
-		if stored {
-			return by == id, l.confirm(ctx, number, by)
+		if exists {
+			return author == id, l.confirm(ctx, number, author)
 		}
 		delay, retry := policy.Allow(&tries, false, 0)
 		if !retry || ctxtime.Sleep(ctx, delay) != nil {

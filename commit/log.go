@@ -148,10 +148,10 @@ func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time
 // gone. In this case, the method first checks that the entry still exists.
 func (l *Log) last(ctx context.Context, start time.Time) (int64, error) {
 	low := int64(0)
-	if seen := l.known.Load(); seen != nil {
-		low = seen.number
-		if !seen.at.After(start) {
-			if _, err := l.look(ctx, seen); err != nil {
+	if k := l.known.Load(); k != nil {
+		low = k.number
+		if !k.at.After(start) {
+			if _, err := l.look(ctx, k); err != nil {
 				return 0, err
 			}
 		}

@@ -91,21 +91,21 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		if err != nil {
 			return mark{}, err
 		}
-		to := mark{removed: current.next, next: number, id: attrs.Metadata[idName]}
+		next := mark{removed: current.next, next: number, id: attrs.Metadata[idName]}
 		_, err = storage.Update(ctx, l.bucket, l.markKey(), func(old []byte, attrs *storage.Attrs) ([]byte, error) {
-			there := mark{}
+			m := mark{}
 			var err error
 			if attrs != nil {
-				there, err = l.parseMark(old)
+				m, err = l.parseMark(old)
 			}
-			if err == nil && there != current {
+			if err == nil && m != current {
 				err = errMoved
 			}
-			return []byte(to.String()), err
+			return []byte(next.String()), err
 		})
 		switch {
 		case err == nil:
-			return to, nil
+			return next, nil
 		case errors.Is(err, errMoved):
 		case !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == 3:
 			return mark{}, err
@@ -133,8 +133,8 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 		if failure != nil && storage.CodeOf(failure) != storage.ObjectNotFound {
 			return mark{}, failure
 		}
-		before := current
-		if current, err = l.mark(ctx); err == nil && current == before {
+		old := current
+		if current, err = l.mark(ctx); err == nil && current == old {
 			return mark{}, &storage.Error{
 				Code: storage.Changed,
 				Op:   "Trim",
@@ -168,8 +168,8 @@ func (l *Log) mark(ctx context.Context) (mark, error) {
 
 func (l *Log) parseMark(text []byte) (mark, error) {
 	m := mark{former: bytes.Count(text, []byte(" ")) == 1}
-	read, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
-	if read < 2 || m.removed < 0 || m.next <= m.removed || string(text) != m.String() {
+	n, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
+	if n < 2 || m.removed < 0 || m.next <= m.removed || string(text) != m.String() {
 		return mark{}, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "Trimmed",
