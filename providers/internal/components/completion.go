@@ -170,12 +170,12 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 // other call takes too long, await replaces its decision by a decision of this call.
 func (c *Completion) await(ctx context.Context) (*marker, error) {
 	var start time.Time
-	seen := ""
+	revision := ""
 	pause := firstPause
 	for {
 		m, err := c.read(ctx)
-		if err == nil && m.revision != seen {
-			seen = m.revision
+		if err == nil && m.revision != revision {
+			revision = m.revision
 			start = time.Now()
 		}
 		if err != nil {
@@ -264,22 +264,22 @@ func (c *Completion) afterFailure(
 ) (*storage.Attrs, bool, error) {
 	e, ok := errors.AsType[*storage.Error](failure)
 	maybe := ok && (e.Unknown || e.Retryable)
-	refused := storage.CodeOf(failure) == storage.PreconditionFailed
+	conflict := storage.CodeOf(failure) == storage.PreconditionFailed
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	attrs, made, err := c.look(ctx)
-	if made {
+	attrs, exists, err := c.look(ctx)
+	if exists {
 		c.dropMade(ctx, m)
 		return attrs, false, nil
 	}
-	if !first && refused {
+	if !first && conflict {
 		return nil, false, errEndedUnknown
 	}
 	if (maybe || !first) && (err != nil || !m.isOf(attrs)) {
 		return nil, false, failure
 	}
 	released := c.release(ctx, m)
-	retry := refused && c.request.Put.Condition == (storage.Condition{})
+	retry := conflict && c.request.Put.Condition == (storage.Condition{})
 	if retry && released != nil {
 		return nil, false, released
 	}

@@ -33,8 +33,8 @@ type Key struct {
 
 // New returns a Key for the option with this name.
 func New(option string, key []byte) *Key {
-	own := slices.Clone(key)
-	return &Key{option: option, reveal: func() []byte { return own }}
+	clone := slices.Clone(key)
+	return &Key{option: option, reveal: func() []byte { return clone }}
 }
 
 // In finds the Key among the values of WithNative. If several values are a Key, In returns the last

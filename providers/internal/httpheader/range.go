@@ -33,8 +33,8 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 // with Internal if the header is malformed.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
-	from, _, dashed := strings.Cut(span, "-")
-	start, badStart := strconv.ParseUint(from, 10, 63)
+	first, _, dashed := strings.Cut(span, "-")
+	start, badStart := strconv.ParseUint(first, 10, 63)
 	size, badSize := strconv.ParseUint(total, 10, 63)
 	if !dashed || badStart != nil || badSize != nil {
 		return 0, &storage.Error{
@@ -42,17 +42,17 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
 		}
 	}
-	asked := r.Offset
+	want := r.Offset
 	if r.Suffix > 0 {
-		asked = max(int64(size)-r.Suffix, 0)
+		want = max(int64(size)-r.Suffix, 0)
 	}
-	if r.Suffix == 0 && asked >= int64(size) {
+	if r.Suffix == 0 && want >= int64(size) {
 		return 0, storage.RangeNotSatisfiable
 	}
-	if int64(start) != asked {
+	if int64(start) != want {
 		return 0, &storage.Error{
 			Code: storage.Internal,
-			Err:  fmt.Errorf("the response begins at byte %d and not at %d", start, asked),
+			Err:  fmt.Errorf("the response begins at byte %d and not at %d", start, want),
 		}
 	}
 	return int64(size), nil

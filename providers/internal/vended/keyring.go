@@ -93,14 +93,14 @@ type question struct {
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()
-		found, ending, topic := k.find(key)
+		grant, ending, topic := k.find(key)
 		q, waiting := k.asked[topic]
 		if waiting {
-			found = cmp.Or(found, ending)
+			grant = cmp.Or(grant, ending)
 		}
-		if found != nil {
+		if grant != nil {
 			k.mu.Unlock()
-			return found, nil
+			return grant, nil
 		}
 		if !waiting {
 			q = &question{answered: make(chan struct{})}
@@ -145,7 +145,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
 	valid := -1
-	ended := -1
+	longest := -1
 	for prefix, grant := range k.kept {
 		switch {
 		case !strings.HasPrefix(key, prefix):
@@ -154,8 +154,8 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 				valid = len(prefix)
 				found = grant
 			}
-		case len(prefix) > ended:
-			ended = len(prefix)
+		case len(prefix) > longest:
+			longest = len(prefix)
 			topic = prefix
 			ending = nil
 			if grant.left() > 0 {
@@ -214,9 +214,9 @@ func (o *operation[C]) judge(err error) error {
 		used.served.Store(true)
 	case ok && e.Code == storage.Unauthenticated && !e.Unknown:
 		used.refused.Store(true)
-		again := *e
-		again.Retryable = e.Retryable || used.served.Load()
-		return &again
+		clone := *e
+		clone.Retryable = e.Retryable || used.served.Load()
+		return &clone
 	}
 	return err
 }

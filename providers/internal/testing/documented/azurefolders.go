@@ -35,8 +35,8 @@ type hierarchicalAccount struct {
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	query := r.URL.Query()
-	if refused := a.refuses(r, container, key); refused != nil {
-		refused.give(w, r)
+	if refusal := a.refuses(r, container, key); refusal != nil {
+		refusal.give(w, r)
 		return
 	}
 	if key == "" && query.Get("comp") == "list" && r.Method == http.MethodGet {
@@ -142,12 +142,12 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 // This function inserts an entry into an XML listing. The new entry comes before the first entry
 // with a greater name, or otherwise at the end.
 func before(list, name, entry string) string {
-	at := azureItems.FindAllStringSubmatchIndex(list, -1)
-	i := slices.IndexFunc(at, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })
+	items := azureItems.FindAllStringSubmatchIndex(list, -1)
+	i := slices.IndexFunc(items, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })
 	if i < 0 {
 		return strings.Replace(list, "</Blobs>", entry+"</Blobs>", 1)
 	}
-	return list[:at[i][0]] + entry + list[at[i][0]:]
+	return list[:items[i][0]] + entry + list[items[i][0]:]
 }
 
 // AzurePremium is an account for premium block blobs, which has no access tiers.

@@ -116,13 +116,13 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
 	// waits for this response.
-	written := h.writing.TryLock()
-	if written {
+	ok := h.writing.TryLock()
+	if ok {
 		defer h.writing.Unlock()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if id := a.ids[path][etag]; id != "" || !written {
+	if id := a.ids[path][etag]; id != "" || !ok {
 		return id
 	}
 	return h.current
@@ -259,8 +259,8 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 		}
 		a.ServeHTTP(w, r)
 	case i < 0:
-		missing := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
-		missing.give(w, r)
+		notFound := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
+		notFound.give(w, r)
 	case r.Method == http.MethodDelete || comp == "tags" && r.Method == http.MethodPut:
 		a.changeVersion(w, r, h, id)
 	case comp == "tags":
@@ -281,18 +281,18 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	match := r.Header.Get("If-Match")
 	switch {
 	case i >= 0 && match != "" && match != h.old[i].header.Get("Etag"):
-		failed := azureRefusal(
+		refusal := azureRefusal(
 			"ConditionNotMet", http.StatusPreconditionFailed,
 			"The condition specified using HTTP conditional header(s) is not met.", azureBlobs,
 		)
-		failed.give(w, r)
+		refusal.give(w, r)
 		return
 	case i >= 0 && r.Method == http.MethodDelete:
 		h.old = slices.Delete(h.old, i, i+1)
 	case i >= 0:
-		changed := *h.old[i]
-		changed.tags = body
-		h.old[i] = &changed
+		clone := *h.old[i]
+		clone.tags = body
+		h.old[i] = &clone
 	}
 	w.Header().Set("X-Ms-Request-Id", "R1")
 	if r.Method == http.MethodDelete {
@@ -314,8 +314,8 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	if count := bytes.Count(v.tags, []byte("<Tag>")); count > 0 {
 		w.Header().Set("X-Ms-Tag-Count", fmt.Sprint(count))
 	}
-	if asked := r.Header.Get("X-Ms-Range"); asked != "" {
-		r.Header.Set("Range", asked)
+	if byteRange := r.Header.Get("X-Ms-Range"); byteRange != "" {
+		r.Header.Set("Range", byteRange)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.body))
 }

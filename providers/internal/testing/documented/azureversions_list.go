@@ -27,15 +27,15 @@ var (
 func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	prefix := query.Get("prefix")
-	all, refused := a.current(r, container, query)
-	if refused != nil {
-		refused(w)
+	all, refuse := a.current(r, container, query)
+	if refuse != nil {
+		refuse(w)
 		return
 	}
 	all = append(all, a.noncurrent(container, prefix)...)
 	slices.SortFunc(all, func(x, y listedVersion) int {
-		if by := slices.Compare(utf16.Encode([]rune(x.key)), utf16.Encode([]rune(y.key))); by != 0 {
-			return by
+		if order := slices.Compare(utf16.Encode([]rune(x.key)), utf16.Encode([]rune(y.key))); order != 0 {
+			return order
 		}
 		return strings.Compare(x.id, y.id)
 	})
@@ -64,12 +64,12 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 func (a *versionedAccount) current(
 	r *http.Request, container string, query url.Values,
 ) (all []listedVersion, refused func(http.ResponseWriter)) {
-	asked := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {query.Get("prefix")}}
+	params := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {query.Get("prefix")}}
 	if strings.Contains(query.Get("include"), "metadata") {
-		asked.Set("include", "metadata")
+		params.Set("include", "metadata")
 	}
 	for {
-		page := a.ask(r, http.MethodGet, asked)
+		page := a.ask(r, http.MethodGet, params)
 		if page.Code != http.StatusOK {
 			return nil, func(w http.ResponseWriter) { relay(w, page) }
 		}
@@ -94,7 +94,7 @@ func (a *versionedAccount) current(
 		if next == nil {
 			return all, nil
 		}
-		asked.Set("marker", html.UnescapeString(next[1]))
+		params.Set("marker", html.UnescapeString(next[1]))
 	}
 }
 

@@ -233,24 +233,24 @@ func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left, seen := b.left[kind]
-	if !seen {
-		left = s.shuffled(r.Method, b, kind)
-		b.left[kind] = left
+	answers, ok := b.left[kind]
+	if !ok {
+		answers = s.shuffled(r.Method, b, kind)
+		b.left[kind] = answers
 	}
 	query := r.URL.Query()
 	for _, name := range differing {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
-	if len(left) == 0 || b.made[request] == b.limit {
+	if len(answers) == 0 || b.made[request] == b.limit {
 		return nil
 	}
 	b.made[request]++
-	b.left[kind] = left[1:]
-	b.history = append(b.history, fmt.Sprintf("%s: %s", request, left[0].Name))
-	s.given[pair{kind, left[0].Name}]++
-	return left[0]
+	b.left[kind] = answers[1:]
+	b.history = append(b.history, fmt.Sprintf("%s: %s", request, answers[0].Name))
+	s.given[pair{kind, answers[0].Name}]++
+	return answers[0]
 }
 
 // shuffled returns the answers for a kind of request, in random order.

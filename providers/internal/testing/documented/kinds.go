@@ -174,7 +174,7 @@ var R2Conditions = Kind{
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			upload := r.URL.Query().Get("uploadId")
 			// The server behind this handler still has the upload, so pass its abort on.
-			if _, gone := aborted.Load(upload); gone && r.Method != http.MethodDelete {
+			if _, ok := aborted.Load(upload); ok && r.Method != http.MethodDelete {
 				refuse(w, http.StatusNotFound, "NoSuchUpload", "The specified multipart upload does not exist.")
 				return
 			}

@@ -37,8 +37,8 @@ func ForeignObject(inBucket func(bucket string) bool) Kind {
 			!query.Has("start-after") &&
 			!query.Has("key-marker")
 	}, func(page string) string {
-		at := entryOfListing.FindStringIndex(page)
-		if at == nil {
+		loc := entryOfListing.FindStringIndex(page)
+		if loc == nil {
 			return page // the response is an error, not a page
 		}
 		key := "&#x1; of another+program"
@@ -50,7 +50,7 @@ func ForeignObject(inBucket func(bucket string) bool) Kind {
 			entry = "<Version><Key>%s</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>%s</Version>"
 		}
 		const fields = `<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>`
-		return page[:at[0]] + fmt.Sprintf(entry, key, fields) + page[at[0]:]
+		return page[:loc[0]] + fmt.Sprintf(entry, key, fields) + page[loc[0]:]
 	})}
 }
 

@@ -134,10 +134,10 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	if !d.reached() {
 		require.NoError(t, dead, row)
 	}
-	seen := content(ctx, t, alive, key)
-	require.Contains(t, []string{before, whole}, seen, row)
+	got := content(ctx, t, alive, key)
+	require.Contains(t, []string{before, whole}, got, row)
 	if dead == nil {
-		require.Equal(t, whole, seen, row)
+		require.Equal(t, whole, got, row)
 	}
 
 	continued, err := storage.ContinueUpload(ctx, alive, upload.Token())

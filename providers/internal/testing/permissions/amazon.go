@@ -206,13 +206,13 @@ func (a *amazonAccount) copied(x *Exchange) []string {
 	}
 	path, query, _ := strings.Cut(strings.TrimPrefix(source, "/"), "?")
 	path, _ = url.PathUnescape(path)
-	read := "s3:GetObject"
+	action := "s3:GetObject"
 	tags := "s3:GetObjectTagging"
 	if query != "" {
-		read = "s3:GetObjectVersion"
+		action = "s3:GetObjectVersion"
 		tags = "s3:GetObjectVersionTagging"
 	}
-	all := []string{read}
+	all := []string{action}
 	if !x.Query.Has("uploadId") && x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" && a.tagged[path] {
 		all = append(all, tags, "s3:PutObjectTagging")
 	}

@@ -136,9 +136,9 @@ func read(opts ...storage.ReadOption) func(*env) error {
 			attrs = append(attrs, o)
 		}
 		_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", download...)
-		found, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
+		head, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
 		if attrsErr == nil {
-			e.saw = []any{found.Retention.Mode, found.LegalHold}
+			e.saw = []any{head.Retention.Mode, head.LegalHold}
 		}
 		_, existsErr := e.bucket.Exists(e.ctx(), "a", attrs...)
 		return errors.Join(err, attrsErr, existsErr)

@@ -92,12 +92,12 @@ func Least(t *testing.T, j Judge, prefix string) {
 		require.NoError(t, err)
 		var judged []string
 		for _, action := range needs {
-			here := string(o) + " " + action
-			if j.Unjudged[action]+j.Unjudged[here] == "" {
+			use := string(o) + " " + action
+			if j.Unjudged[action]+j.Unjudged[use] == "" {
 				judged = append(judged, action)
 			}
 			delete(unused, action)
-			delete(unused, here)
+			delete(unused, use)
 		}
 		t.Run(string(o), func(t *testing.T) { j.least(t, o, prefix, judged) })
 	}
@@ -113,8 +113,8 @@ func (j Judge) least(t *testing.T, o permissions.Operation, prefix string, actio
 	require.NoError(t, err)
 	for _, action := range actions {
 		t.Run("without "+action, func(t *testing.T) {
-			trial, whole := j.trial(t, o, prefix)
-			trial.Policy = whole.without(action).text(t)
+			trial, full := j.trial(t, o, prefix)
+			trial.Policy = full.without(action).text(t)
 			account := j.Open(t, trial)
 			sawLess, err := perform(t, o, account)
 			if err == nil && !account.Recorder.denied() {

@@ -160,7 +160,7 @@ func policies() string {
 		{Full, "A program that does everything with objects, except for locks, keys and access lists"},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n", p.title)
-		for _, of := range []struct {
+		for _, row := range []struct {
 			provider permissions.Provider
 			heading  string
 		}{
@@ -168,7 +168,7 @@ func policies() string {
 			{permissions.Google, "Google, for `gcloud iam roles create --file`"},
 			{permissions.Azure, "Azure, for `az role definition create --role-definition`"},
 		} {
-			fmt.Fprintf(&b, "\n%s:\n\n```json\n%s\n```\n", of.heading, Policy(of.provider, p.operations))
+			fmt.Fprintf(&b, "\n%s:\n\n```json\n%s\n```\n", row.heading, Policy(row.provider, p.operations))
 		}
 		_, letters, _ := strings.Cut(Policy(permissions.AzureSAS, p.operations), "sp=")
 		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", letters)
