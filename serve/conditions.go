@@ -12,7 +12,7 @@ import (
 // 13.2.2. It ignores malformed conditions, as http.ServeContent does. It returns the status of the
 // response, or 0 to send the object.
 func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
-	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if list := r.Header.Get("If-Match"); list != "" {
 		if !matches(list, etag, headertext.StrongMatch) {
 			return http.StatusPreconditionFailed
@@ -24,12 +24,12 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 		if !matches(list, etag, weakMatch) {
 			return 0
 		}
-		if read {
+		if isRead {
 			return http.StatusNotModified
 		}
 		return http.StatusPreconditionFailed
 	}
-	if start, ok := headerDate(r, "If-Modified-Since", modified); ok && read && !isAfter(modified, start) {
+	if start, ok := headerDate(r, "If-Modified-Since", modified); ok && isRead && !isAfter(modified, start) {
 		return http.StatusNotModified
 	}
 	return 0
@@ -38,8 +38,8 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 // rangeApplies returns false if the header If-Range names another revision of the object. The range
 // must then be ignored.
 func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
-	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	return !read || headertext.RangeApplies(r.Header, etag, modified)
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return !isRead || headertext.RangeApplies(r.Header, etag, modified)
 }
 
 // headerDate returns the date in a header. If the header has no valid date, or the object's

@@ -80,14 +80,14 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	if a.requested == nil {
 		return a.attempt(b, key)
 	}
-	before := w.Header().Clone()
+	header := w.Header().Clone()
 	for attempt := 1; ; attempt++ {
 		err := a.attempt(b, key)
 		if storage.CodeOf(err) != storage.Changed || attempt == maxAttempts {
 			return err
 		}
 		clear(w.Header())
-		maps.Copy(w.Header(), before)
+		maps.Copy(w.Header(), header)
 	}
 }
 
@@ -126,11 +126,11 @@ func (a *response) attempt(b storage.Downloader, key string) (err error) {
 		a.stop(status, key)
 		return nil
 	}
-	asked := a.requested
-	if asked != nil && !rangeApplies(a.r, etag, attrs.Modified) {
-		asked = nil
+	requested := a.requested
+	if requested != nil && !rangeApplies(a.r, etag, attrs.Modified) {
+		requested = nil
 	}
-	ranges, ok := asked.resolve(attrs.Size)
+	ranges, ok := requested.resolve(attrs.Size)
 	if !ok {
 		h.Set("Content-Range", "bytes */"+strconv.FormatInt(attrs.Size, 10))
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Op: "Download", Key: key, Err: errNoOverlap}

@@ -158,13 +158,13 @@ func (a *archive) length() int64 {
 func (a *archive) write(
 	ctx context.Context, w io.Writer, b storage.Downloader, opts []storage.DownloadOption,
 ) error {
-	to := zip.NewWriter(w)
+	zw := zip.NewWriter(w)
 	for i := range a.files {
-		if err := a.files[i].write(ctx, to, b, opts); err != nil {
+		if err := a.files[i].write(ctx, zw, b, opts); err != nil {
 			return err
 		}
 	}
-	return to.Close()
+	return zw.Close()
 }
 
 func (f *zippedFile) write(

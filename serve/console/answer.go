@@ -31,14 +31,14 @@ func respond(w http.ResponseWriter, r *http.Request, answer func(*http.Request) 
 func inWords(e *storage.Error) string {
 	text := string(e.Code)
 	if e.Err != nil && e.Err.Error() != string(e.Code) {
-		shown := *e
-		shown.Op = ""
-		shown.Key = ""
-		shown.Version = ""
-		shown.Provider = ""
-		shown.Bucket = ""
-		shown.Hint = ""
-		text = strings.TrimPrefix(shown.Error(), "storage: ") // without secrets
+		clone := *e
+		clone.Op = ""
+		clone.Key = ""
+		clone.Version = ""
+		clone.Provider = ""
+		clone.Bucket = ""
+		clone.Hint = ""
+		text = strings.TrimPrefix(clone.Error(), "storage: ") // without secrets
 	}
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"

@@ -28,12 +28,12 @@ func (h *Handler) move(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := strings.HasSuffix(asked.From, "/")
-	to := strings.HasSuffix(asked.To, "/")
-	if from != to {
+	fromFolder := strings.HasSuffix(asked.From, "/")
+	toFolder := strings.HasSuffix(asked.To, "/")
+	if fromFolder != toFolder {
 		return nil, misused("from and to", "must both be objects, or both folders that end in /")
 	}
-	if from {
+	if fromFolder {
 		return moveFolder(r.Context(), b, asked.From, asked.To, asked.Merge)
 	}
 	if err := mustBeShown(r.Context(), b, asked.From, asked.Revision); err != nil {

@@ -23,7 +23,7 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
 		w.Header().Set("Content-Security-Policy", policy)
-		asked := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/uploads/")
+		isCall := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/uploads/")
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case !hostname.IsKnown(r.Host, h.config.Hosts):
@@ -36,7 +36,7 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 		case foreign(r):
 			hangUp(w, r)
 			refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")
-		case (asked || !reads) && r.Header.Get(header) == "" && !isPart(r):
+		case (isCall || !reads) && r.Header.Get(header) == "" && !isPart(r):
 			refuse(w, http.StatusForbidden, storage.PermissionDenied, "the header "+header+" is needed")
 		default:
 			next.ServeHTTP(w, r)

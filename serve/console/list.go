@@ -40,14 +40,14 @@ func (h *Handler) buckets(r *http.Request) (any, error) {
 		Buckets []bucketView `json:"buckets"`
 		Next    string       `json:"next"`
 	}{Buckets: []bucketView{}}
-	after := r.URL.Query().Get("after")
-	skip := after != ""
+	startAfter := r.URL.Query().Get("after")
+	skip := startAfter != ""
 	for b, err := range h.source.Buckets(r.Context()) {
 		if err != nil {
 			return nil, err
 		}
 		if skip {
-			skip = b.Name != after
+			skip = b.Name != startAfter
 			continue
 		}
 		if len(page.Buckets) == maxPage {

@@ -52,7 +52,7 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 		answer.most = maxAnswer
 	}
 	service.ServeHTTP(answer, r)
-	ended := action == "complete" || action == "" && r.Method == http.MethodDelete
+	isFinal := action == "complete" || action == "" && r.Method == http.MethodDelete
 	succeeded := answer.status < http.StatusBadRequest
 	if begins && succeeded {
 		var begun struct{ UploadID string }
@@ -64,7 +64,7 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 			) // failed aborts are repeated at the next upload
 		}
 	} else if inUpload && id != "" {
-		o.note(openUpload{service, id, key}, ended && succeeded)
+		o.note(openUpload{service, id, key}, isFinal && succeeded)
 	}
 }
 
