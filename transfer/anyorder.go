@@ -106,8 +106,8 @@ func decodeVersion(r keysort.Record) storage.VersionEntry {
 	v.Current = r.Value[8] == currentVersion
 	v.IsDeleteMarker = r.Value[8] == deleteMarker
 	rest := r.Value[9:]
-	since, n := binary.Varint(rest)
-	v.NoncurrentSince = timeOf(since)
+	ns, n := binary.Varint(rest)
+	v.NoncurrentSince = timeOf(ns)
 	rest = rest[n:]
 	size, n := binary.Uvarint(rest)
 	v.Size = int64(size)

@@ -84,11 +84,11 @@ func (j *job) openBackup(dst, src End) error {
 	if err != nil {
 		return err
 	}
-	plain := *j.settings
-	plain.rule = nil
-	plain.resume = ""
-	plain.cache = nil
-	j.saved = &backup{end, newTransferrer(end, j.dst, &plain)}
+	clone := *j.settings
+	clone.rule = nil
+	clone.resume = ""
+	clone.cache = nil
+	j.saved = &backup{end, newTransferrer(end, j.dst, &clone)}
 	return nil
 }
 

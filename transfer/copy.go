@@ -34,11 +34,11 @@ func (c *bucketCopier) compare(src, dst entry) comparison {
 // compareDeep compares checksums. If the source seems to be younger, it also compares attributes,
 // unless a rule of WithRule may have changed them.
 func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
-	from, err := c.from.Attrs(ctx, src.key)
+	srcAttrs, err := c.from.Attrs(ctx, src.key)
 	if err != nil {
 		return false, err
 	}
-	to, err := c.to.Attrs(ctx, src.key)
+	dstAttrs, err := c.to.Attrs(ctx, src.key)
 	younger := src.modified.After(dst.modified) || c.settings.future(dst.modified)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
 		return false, nil
@@ -46,16 +46,16 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 	if err != nil {
 		return false, err
 	}
-	if from.Size != to.Size {
+	if srcAttrs.Size != dstAttrs.Size {
 		return false, nil
 	}
-	if !from.CRC32C.Known || !to.CRC32C.Known {
+	if !srcAttrs.CRC32C.Known || !dstAttrs.CRC32C.Known {
 		return !younger, nil
 	}
-	if from.CRC32C.Sum != to.CRC32C.Sum {
+	if srcAttrs.CRC32C.Sum != dstAttrs.CRC32C.Sum {
 		return false, nil
 	}
-	return !younger || c.settings.rule != nil || properties.Same(&from.Properties, &to.Properties), nil
+	return !younger || c.settings.rule != nil || properties.Same(&srcAttrs.Properties, &dstAttrs.Properties), nil
 }
 
 func (c *bucketCopier) transfer(
@@ -107,8 +107,8 @@ func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyO
 		return nil, err
 	}
 	var extra map[string]string
-	if kept, ok := source.Metadata[mtimeKey]; ok && given.Metadata != nil {
-		extra = map[string]string{mtimeKey: kept}
+	if mtime, ok := source.Metadata[mtimeKey]; ok && given.Metadata != nil {
+		extra = map[string]string{mtimeKey: mtime}
 	}
 	opts, err := ruleOptions[storage.CopyOption](c.settings.rule, key, extra)
 	if c.settings.locks {

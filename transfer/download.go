@@ -61,8 +61,8 @@ func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, err
 // fileTime returns the modification time for a file that is downloaded: the object's mtime, or
 // otherwise the time at which the object was written.
 func fileTime(attrs *storage.Attrs, src entry) time.Time {
-	if kept := parseMtime(attrs.Metadata[mtimeKey]); !kept.IsZero() {
-		return kept
+	if t := parseMtime(attrs.Metadata[mtimeKey]); !t.IsZero() {
+		return t
 	}
 	if attrs.Revision == src.revision {
 		return src.modified // in a listing, some stores return this time more precisely

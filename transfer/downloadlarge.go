@@ -71,10 +71,10 @@ func (d *downloader) finishContinued(src entry, listed bool, part *partfile.File
 		part.Remove()
 		return 0, err
 	}
-	ended := false
+	finished := false
 	open := func(fs.FileMode) (temporary, error) {
 		return temporary{part.OS(), part.Path(), func(renamed bool, _ error) {
-			ended = true
+			finished = true
 			if renamed {
 				part.Renamed()
 			} else {
@@ -85,7 +85,7 @@ func (d *downloader) finishContinued(src entry, listed bool, part *partfile.File
 	err = d.to.writeFile(src.key, listed, defaultPermissions, open, func(*os.File) (time.Time, error) {
 		return fileTime(attrs, src), nil
 	})
-	if !ended {
+	if !finished {
 		part.Remove()
 	}
 	return attrs.Size, downloadError(src.key, err)

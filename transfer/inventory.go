@@ -68,14 +68,14 @@ func OpenInventory(
 	}
 	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
 	engine, prefix, _ := serving.Reach(b)
-	own, ok := engine.(interface {
+	located, ok := engine.(interface {
 		Located() (provider, location, bucket string)
 	})
 	if !ok {
 		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
 	}
 	i.prefix = prefix
-	provider, location, name := own.Located()
+	provider, location, name := located.Located()
 	switch {
 	case m.provider != provider:
 		return nil, inventoryError(

@@ -134,12 +134,12 @@ func (s *csvSource) Read(p []byte) (int, error) {
 // csvRows yields the rows of a CSV file.
 func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
-		plain, err := uncompressed(f)
+		r, err := uncompressed(f)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		source := &csvSource{from: plain}
+		source := &csvSource{from: r}
 		src := csv.NewReader(source)
 		src.Comma = i.manifest.delimiter
 		src.ReuseRecord = true
@@ -189,14 +189,14 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 // positions returns, for each column in wanted, its index in a row of the file. The index is -1 if
 // the file does not have the column.
 func (i *Inventory) positions(columns []string) []int {
-	at := make([]int, numColumns)
+	indexes := make([]int, numColumns)
 	for c, name := range wanted[i.manifest.provider] {
-		at[c] = -1
+		indexes[c] = -1
 		if name != "" {
-			at[c] = slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
+			indexes[c] = slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
 		}
 	}
-	return at
+	return indexes
 }
 
 // uncompressed returns the content of a file. If the file is compressed with gzip, it decompresses

@@ -63,11 +63,11 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		e.compareListed(ctx, group[start:ends[i]], failures[start:ends[i]])
 		return nil
 	})
-	kept := group[:0]
+	rest := group[:0]
 	for i, v := range group {
 		switch failures[i] {
 		case nil:
-			kept = append(kept, v)
+			rest = append(rest, v)
 		case storage.Changed:
 			e.reporter.passed(func(r *Report) {
 				r.Changed++
@@ -76,7 +76,7 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 			e.reporter.destinationFailed(ctx, v.Key, failures[i])
 		}
 	}
-	return kept
+	return rest
 }
 
 // compareListed lists the versions of one key. For each version that must not be removed, it stores

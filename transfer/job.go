@@ -239,8 +239,8 @@ func (j *job) skipDirs() error {
 			kept[option] = info
 		}
 	}
-	ends := [...]openedEnd{j.src, j.dst}
-	for i, end := range ends {
+	opened := [...]openedEnd{j.src, j.dst}
+	for i, end := range opened {
 		t, ok := end.(*tree)
 		if !ok || t.root == nil {
 			continue
@@ -255,7 +255,7 @@ func (j *job) skipDirs() error {
 			}
 			t.skipped = append(t.skipped, dir)
 		}
-		if other, ok := ends[1-i].(*tree); ok && !j.comparing {
+		if other, ok := opened[1-i].(*tree); ok && !j.comparing {
 			other.skipped = append(other.skipped, info)
 		}
 	}
@@ -267,9 +267,9 @@ func (j *job) skipDirs() error {
 // ignore the folder. The reason is that a file system may have several names for a folder.
 func (j *job) overlap(dst, src End) bool {
 	target := dst.location()
-	from := src.location()
-	for _, ends := range [...][2]any{{target, from}, {from, target}} {
-		if prefix, ok := serving.Below(ends[0], ends[1]); ok &&
+	source := src.location()
+	for _, pair := range [...][2]any{{target, source}, {source, target}} {
+		if prefix, ok := serving.Below(pair[0], pair[1]); ok &&
 			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
 			return true
 		}
@@ -359,9 +359,9 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 	if j.sourceHasFiles || j.settings.emptySource || j.settings.ranges == nil {
 		return nil
 	}
-	whole := *j.settings
-	whole.ranges = nil
-	for e, err := range j.src.entries(ctx, &whole, "") {
+	clone := *j.settings
+	clone.ranges = nil
+	for e, err := range j.src.entries(ctx, &clone, "") {
 		if err != nil || e.kind == regular {
 			j.sourceHasFiles = err == nil
 			return err
@@ -373,18 +373,18 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 // transferJournaled transfers the files after the key at which an earlier job stopped. It records
 // in the journal where this job stops.
 func (j *job) transferJournaled(ctx context.Context) error {
-	after, done, err := j.settings.journal.load(ctx, j.settings)
+	startAfter, counts, err := j.settings.journal.load(ctx, j.settings)
 	if err != nil {
 		return err
 	}
-	j.after = after
-	j.sourceHasFiles = j.sourceHasFiles || after != ""
+	j.after = startAfter
+	j.sourceHasFiles = j.sourceHasFiles || startAfter != ""
 	r := &j.reporter.report
-	r.Transferred = done.Transferred
-	r.Skipped = done.Skipped
-	r.Ignored = done.Ignored
-	r.Changed = done.Changed
-	r.Bytes = done.Bytes
+	r.Transferred = counts.Transferred
+	r.Skipped = counts.Skipped
+	r.Ignored = counts.Ignored
+	r.Changed = counts.Changed
+	r.Bytes = counts.Bytes
 	stop := j.settings.journal.keep(ctx, j.dst)
 	err = j.transfer(ctx)
 	stop()

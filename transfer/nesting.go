@@ -201,19 +201,19 @@ func (p *places) lookThrough(ctx context.Context, removal bool) error {
 		if !n.unseen(removal) {
 			continue
 		}
-		of := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer != n.outer })
+		group := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer != n.outer })
 		wide := n.settings.everything()
 		wide.prefix = n.settings.prefix
 		wide.ranges = n.settings.ranges
 		for file, err := range n.outer.entries(ctx, wide, "") {
 			if err == nil && file.kind == regular {
-				err = see(ctx, of, file)
+				err = see(ctx, group, file)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		for _, seen := range of {
+		for _, seen := range group {
 			seen.read = true
 		}
 	}

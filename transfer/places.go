@@ -36,9 +36,9 @@ func apart(a, b End) bool {
 // overlap. If their addresses do not show that they are apart, checkPlaces stores a small object in
 // one place, and looks for the object in the other.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
-	to := serving.Places(dst.location())
-	from := serving.Places(src.location())
-	j.places.apart, j.places.beside = evidence.Apart(to, from), evidence.Beside(to, from)
+	dsts := serving.Places(dst.location())
+	srcs := serving.Places(src.location())
+	j.places.apart, j.places.beside = evidence.Apart(dsts, srcs), evidence.Beside(dsts, srcs)
 	removes := j.settings.move || j.settings.remove
 	if j.comparing {
 		return nil

@@ -122,8 +122,8 @@ func (m *meter) ticker(report func(Progress)) func(context.Context) {
 		n++
 		// The sample in this slot is rateTicks ticks old. In the first ticks of the job, the slot
 		// has no sample. In this case, the rate is the average since the start of the job.
-		since := min(n, rateTicks)
-		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
+		ticks := min(n, rateTicks)
+		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(ticks) * progressEvery).Seconds()
 		samples[slot] = p.Bytes
 		news := p
 		news.Elapsed = last.Elapsed

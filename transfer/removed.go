@@ -20,11 +20,11 @@ func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.
 	if !storage.Supports(b, storage.SoftDelete) {
 		return keptVersions(ctx, b, prefix)
 	}
-	kept := storage.Versions(ctx, b, storage.WithPrefix(prefix))
+	versions := storage.Versions(ctx, b, storage.WithPrefix(prefix))
 	if !storage.Supports(b, storage.Versioning) {
-		kept = currentOnly(listInOrder(ctx, b, prefix))
+		versions = currentOnly(listInOrder(ctx, b, prefix))
 	}
-	return byKey(together(kept, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
+	return byKey(together(versions, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
 }
 
 func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {

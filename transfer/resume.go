@@ -72,8 +72,8 @@ func (b resumeDir) sweep(ctx context.Context, dst storage.Uploader, now time.Tim
 	if b == "" {
 		return
 	}
-	kept, _ := os.ReadDir(string(b)) // after an error, the list is incomplete
-	for _, entry := range kept {
+	entries, _ := os.ReadDir(string(b)) // after an error, the list is incomplete
+	for _, entry := range entries {
 		if !isResumeFile(entry.Name()) {
 			continue
 		}

@@ -24,7 +24,7 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 }
 
 func (j *job) tryTask(ctx context.Context, t task, n *int) error {
-	if changed, err := j.changedSince(ctx, t); changed || err != nil {
+	if isChanged, err := j.changedSince(ctx, t); isChanged || err != nil {
 		return err
 	}
 	if marker, err := j.passMarker(ctx, t); marker || err != nil {

@@ -50,8 +50,8 @@ func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error
 	if attrs.Size != src.size {
 		return false, nil
 	}
-	kept, ok := attrs.Metadata[mtimeKey]
-	if ok && sameTime(src.modified, parseMtime(kept)) {
+	mtime, ok := attrs.Metadata[mtimeKey]
+	if ok && sameTime(src.modified, parseMtime(mtime)) {
 		return true, nil
 	}
 	if attrs.CRC32C.Known {

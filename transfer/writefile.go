@@ -233,19 +233,19 @@ func (t *tree) makeDirs(key, dir string, p permissions) error {
 		if i < len(dir) && dir[i] != '/' {
 			continue
 		}
-		at := dir[:i]
-		err := t.root.Mkdir(at, p.forDir(at))
+		parent := dir[:i]
+		err := t.root.Mkdir(parent, p.forDir(parent))
 		if err == nil {
-			err = t.noteChange(path.Dir(at))
+			err = t.noteChange(path.Dir(parent))
 		}
 		if err == nil {
 			continue
 		}
-		if info, failure := t.root.Stat(at); failure == nil && info.IsDir() {
+		if info, failure := t.root.Stat(parent); failure == nil && info.IsDir() {
 			continue
 		}
-		if _, failure := t.root.Lstat(at); failure == nil {
-			return collision(key, at)
+		if _, failure := t.root.Lstat(parent); failure == nil {
+			return collision(key, parent)
 		}
 		return err
 	}
