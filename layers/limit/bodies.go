@@ -20,11 +20,11 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	defer func() {
 		r.Body = body
 	}()
-	sent := uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
-	if again, ok := body.(io.Seeker); ok {
-		r.Body = seekable(sent, again, body)
+	upload := uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
+	if seeker, ok := body.(io.Seeker); ok {
+		r.Body = seekable(upload, seeker, body)
 	} else {
-		r.Body = &sent
+		r.Body = &upload
 	}
 	return d.Driver.Put(ctx, r)
 }

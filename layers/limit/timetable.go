@@ -85,7 +85,7 @@ func Parse(text string) (Timetable, error) {
 // daily is false, addSlot adds only a field with a day, such as Mon-08:00,512K. It checks the
 // syntax of each field, even if it does not add the field.
 func addSlot(week map[int]Rates, field string, daily bool) error {
-	at, limit, ok := strings.Cut(field, ",")
+	start, limit, ok := strings.Cut(field, ",")
 	if !ok {
 		return malformed(`must have the form "HH:MM,RATE" or "Mon-HH:MM,RATE", separated by spaces`)
 	}
@@ -93,9 +93,9 @@ func addSlot(week map[int]Rates, field string, daily bool) error {
 	if err != nil {
 		return err
 	}
-	day, clock, dated := strings.Cut(at, "-")
+	day, clock, dated := strings.Cut(start, "-")
 	if !dated {
-		clock = at
+		clock = start
 	}
 	hours, minutes, _ := strings.Cut(clock, ":")
 	hour, err1 := strconv.Atoi(hours)
