@@ -7,7 +7,7 @@
 // upload or download without credentials. A multi-cloud program changes only an address, and moves
 // between clouds with zero downtime.
 //
-//	func hello(ctx context.Context, address string, out io.Writer) error {
+//	func hello(ctx context.Context, address string, w io.Writer) error {
 //		bucket, err := storage.Open(ctx, address)
 //		if err != nil {
 //			return err
@@ -16,7 +16,7 @@
 //
 //		_, err = bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent())
 //		if errors.Is(err, storage.PreconditionFailed) {
-//			fmt.Fprintln(out, "hello.txt exists, and stays as it is")
+//			fmt.Fprintln(w, "hello.txt exists, and stays as it is")
 //		} else if err != nil {
 //			return err
 //		}
@@ -24,7 +24,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		fmt.Fprintf(out, "%s, %s, %d bytes\n", text, attrs.ContentType, attrs.Size)
+//		fmt.Fprintf(w, "%s, %s, %d bytes\n", text, attrs.ContentType, attrs.Size)
 //		return nil
 //	}
 //
