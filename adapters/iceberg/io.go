@@ -285,9 +285,9 @@ func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 	if err != nil {
 		return failed("walk", location, err)
 	}
-	before := strings.TrimSuffix(location, key)
-	if before != "" && !strings.HasSuffix(before, "/") {
-		before += "/"
+	base := strings.TrimSuffix(location, key)
+	if base != "" && !strings.HasSuffix(base, "/") {
+		base += "/"
 	}
 	return fs.WalkDir(o.files(), pathOf(key), func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && entry.Name() == Marker {
@@ -296,6 +296,6 @@ func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 		if name == "." {
 			return fn(location, entry, err)
 		}
-		return fn(before+name, entry, err)
+		return fn(base+name, entry, err)
 	})
 }

@@ -63,13 +63,13 @@ func (o *IO) openWhole(key string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole := &download{Bucket: o.bucket, attrs: content.Attrs(), content: content}
-	r, err := storage.NewReaderAt(o.ctx, whole, key)
+	d := &download{Bucket: o.bucket, attrs: content.Attrs(), content: content}
+	r, err := storage.NewReaderAt(o.ctx, d, key)
 	if err != nil {
-		whole.close()
+		d.close()
 		return nil, err
 	}
-	return &file{r, whole}, nil
+	return &file{r, d}, nil
 }
 
 // A download is a bucket with one file whose content has been requested already. The first Read of

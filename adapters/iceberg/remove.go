@@ -18,8 +18,8 @@ const together = 1000
 func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []string, err error) {
 	var errs []error
 	for some := range slices.Chunk(locations, together) {
-		gone, err := o.deleteSome(ctx, some)
-		deleted = append(deleted, gone...)
+		names, err := o.deleteSome(ctx, some)
+		deleted = append(deleted, names...)
 		errs = append(errs, err)
 	}
 	return deleted, errors.Join(errs...)
