@@ -86,11 +86,11 @@ func completeNames(p *program.Program, text string) []string {
 // completePaths returns the files that begin with text. Directories end in a slash.
 func completePaths(text string) []string {
 	dir, base := filepath.Split(text)
-	in := dir
-	if in == "" {
-		in = "."
+	parent := dir
+	if parent == "" {
+		parent = "."
 	}
-	entries, _ := os.ReadDir(in) // if the directory cannot be read to its end, entries has what could be read
+	entries, _ := os.ReadDir(parent) // if the directory cannot be read to its end, entries has what could be read
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
@@ -100,7 +100,7 @@ func completePaths(text string) []string {
 		if !isCompletable(filepath.ToSlash(dir+name)) || strings.HasPrefix(dir+name, "-") { // unsafe, or like a flag
 			continue
 		}
-		if entry.IsDir() || location.IsDirectory(filepath.Join(in, name)) {
+		if entry.IsDir() || location.IsDirectory(filepath.Join(parent, name)) {
 			name += "/"
 		}
 		names = append(names, dir+name)

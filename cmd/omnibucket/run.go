@@ -29,11 +29,11 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 	defer cancel()
 	p := program.New(around, console.NewOutput(around.Out, cancel), shared)
 	p.InBatch = shared != nil
-	only := ""
+	name := ""
 	if shared != nil {
-		only = commandOf(args)
+		name = commandOf(args)
 	}
-	root := rootWith(p, only)
+	root := rootWith(p, name)
 	// If the arguments were nil, cobra would read those of the process.
 	root.SetArgs(append([]string{}, args...))
 	root.SetIn(around.In)

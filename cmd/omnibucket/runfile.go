@@ -189,13 +189,13 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	if words[0] == "omnibucket" {
 		words = words[1:]
 	}
-	out := &lineOutput{batch: b}
-	defer out.end()
+	output := &lineOutput{batch: b}
+	defer output.end()
 	var errs bytes.Buffer
 	start := time.Now()
-	around := program.Environment{In: noInput{}, Out: out, Err: &errs, Lookup: b.program.Around.Lookup}
+	around := program.Environment{In: noInput{}, Out: output, Err: &errs, Lookup: b.program.Around.Lookup}
 	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.program.Stores.Buckets)
-	b.report(stop, number, text, code, out, errs.String(), time.Since(start))
+	b.report(stop, number, text, code, output, errs.String(), time.Since(start))
 }
 
 // commandOf returns the first argument that is not a flag. It relies on flags before the command

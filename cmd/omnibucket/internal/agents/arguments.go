@@ -25,7 +25,7 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 	if len(raw) > 0 && json.Unmarshal(raw, &given) != nil {
 		return refusal("arguments must be an object")
 	}
-	changed := false
+	isChanged := false
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		property, ok := schema.Properties[name]
 		if !ok {
@@ -35,7 +35,7 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 		if rule != "" {
 			return refusal(name + " " + rule)
 		}
-		changed = changed || len(value) != len(given[name])
+		isChanged = isChanged || len(value) != len(given[name])
 		given[name] = value
 	}
 	for _, name := range schema.Required {
@@ -43,7 +43,7 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 			return refusal(name + " must be given")
 		}
 	}
-	if changed {
+	if isChanged {
 		raw, _ = json.Marshal(given) // cannot fail, because all values were decoded from JSON
 	}
 	if len(raw) > 0 && json.Unmarshal(raw, input) != nil {

@@ -68,7 +68,7 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 			tokenVariable, token,
 		)
 	}
-	if at, ok := listener.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
 		_, _ = fmt.Fprintln(
 			p.Around.Err,
 			"# The token travels without TLS: put a proxy with TLS in front of this server.",

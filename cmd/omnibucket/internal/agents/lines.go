@@ -235,8 +235,8 @@ func (l *lines) writeLine(line []byte) error {
 func (l *lines) Close() error {
 	l.closing.Do(func() {
 		close(l.closed)
-		if in, ok := l.in.(io.Closer); ok {
-			_ = in.Close() // if the input is a pipe, this ends a blocked read
+		if closer, ok := l.in.(io.Closer); ok {
+			_ = closer.Close() // if the input is a pipe, this ends a blocked read
 		}
 	})
 	return nil

@@ -48,11 +48,11 @@ func (s *server) addLink(b storage.SignedDownloader) {
 		if len(signedURL.Header) > 0 {
 			return nil, linkOut{}, refusal("this location cannot sign links that work without headers; use read")
 		}
-		out := linkOut{signedURL.URL, signedURL.ExpiresAt}
+		output := linkOut{signedURL.URL, signedURL.ExpiresAt}
 		// The URL is also sent as plain text, because JSON escapes each "&" in it.
 		return &mcp.CallToolResult{Content: []mcp.Content{
-			&mcp.TextContent{Text: out.URL},
-			&mcp.TextContent{Text: "The link works until " + out.ExpiresAt.Format(time.RFC3339) + "."},
-		}}, out, nil
+			&mcp.TextContent{Text: output.URL},
+			&mcp.TextContent{Text: "The link works until " + output.ExpiresAt.Format(time.RFC3339) + "."},
+		}}, output, nil
 	})
 }

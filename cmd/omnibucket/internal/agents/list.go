@@ -97,13 +97,13 @@ func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*stor
 }
 
 func listing(page *storage.Page) listOut {
-	out := listOut{Folders: []string{}, Objects: []listed{}, NextCursor: page.Token}
+	output := listOut{Folders: []string{}, Objects: []listed{}, NextCursor: page.Token}
 	for _, entry := range page.Entries {
 		if entry.IsPrefix {
-			out.Folders = append(out.Folders, entry.Key)
+			output.Folders = append(output.Folders, entry.Key)
 		} else {
-			out.Objects = append(out.Objects, listed{entry.Key, entry.Size, entry.Modified})
+			output.Objects = append(output.Objects, listed{entry.Key, entry.Size, entry.Modified})
 		}
 	}
-	return out
+	return output
 }

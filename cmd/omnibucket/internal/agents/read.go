@@ -71,8 +71,8 @@ func (s *server) addRead(b storage.Downloader) {
 		if err != nil {
 			return nil, readOut{}, err
 		}
-		out := args.result(attrs, data)
-		return out.content(), out, nil
+		output := args.result(attrs, data)
+		return output.content(), output, nil
 	})
 }
 
@@ -98,7 +98,7 @@ func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage
 // result returns the result of a read whose data begins at in.Offset. Text is cut so that it has
 // only whole characters. Other data is left out.
 func (in readIn) result(a *storage.Attrs, data []byte) readOut {
-	out := readOut{readAbout: readAbout{
+	output := readOut{readAbout: readAbout{
 		Key:             a.Key,
 		Size:            a.Size,
 		ContentType:     a.ContentType,
@@ -108,18 +108,18 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 		Offset:          in.Offset,
 	}}
 	end := in.Offset + int64(len(data))
-	start, to := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
-	if isText(data[start:to]) {
-		to = start + fitting(data[start:to], maxJSON)
-		out.Offset, end = in.Offset+int64(start), in.Offset+int64(to)
-		out.Text = string(data[start:to])
+	start, stop := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
+	if isText(data[start:stop]) {
+		stop = start + fitting(data[start:stop], maxJSON)
+		output.Offset, end = in.Offset+int64(start), in.Offset+int64(stop)
+		output.Text = string(data[start:stop])
 	} else {
-		out.Binary = true
+		output.Binary = true
 	}
 	if end < a.Size {
-		out.NextOffset = end
+		output.NextOffset = end
 	}
-	return out
+	return output
 }
 
 // content returns the result for clients that do not read structured results. The text follows the

@@ -11,8 +11,8 @@ import (
 // ParseTime parses a time, or a duration, which is subtracted from now. A time without a zone is
 // local.
 func ParseTime(flag, text string, now time.Time) (time.Time, error) {
-	if before, err := quantity.Duration(flag, text); err == nil {
-		return now.Add(-before), nil
+	if age, err := quantity.Duration(flag, text); err == nil {
+		return now.Add(-age), nil
 	}
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t, nil

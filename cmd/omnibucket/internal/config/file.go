@@ -41,26 +41,26 @@ func ReadFile(path string) (*File, error) {
 // Set sets a value in a section, which is created if necessary.
 func (f *File) Set(section, name, value string) {
 	top := f.document.Content[0]
-	in := valueOf(top, section)
-	if in == nil || in.Kind != yaml.MappingNode { // an empty section is null
+	node := valueOf(top, section)
+	if node == nil || node.Kind != yaml.MappingNode { // an empty section is null
 		removeKey(top, section)
-		in = &yaml.Node{Kind: yaml.MappingNode}
-		top.Content = append(top.Content, text(section), in)
+		node = &yaml.Node{Kind: yaml.MappingNode}
+		top.Content = append(top.Content, text(section), node)
 	}
-	if was := valueOf(in, name); was != nil {
+	if was := valueOf(node, name); was != nil {
 		if address := valueOf(was, "address"); was.Kind == yaml.MappingNode && address != nil {
 			was = address // only the address changes: the location keeps its credentials and layers
 		}
 		was.SetString(value)
 		return
 	}
-	in.Content = append(in.Content, text(name), text(value))
+	node.Content = append(node.Content, text(name), text(value))
 }
 
 // Remove removes a name from a section. It reports whether the section had that name.
 func (f *File) Remove(section, name string) bool {
-	in := valueOf(f.document.Content[0], section)
-	return in != nil && removeKey(in, name)
+	node := valueOf(f.document.Content[0], section)
+	return node != nil && removeKey(node, name)
 }
 
 func text(value string) *yaml.Node {

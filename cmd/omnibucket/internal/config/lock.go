@@ -44,12 +44,12 @@ func waitForLock(ctx context.Context, f *os.File) error {
 }
 
 func isAt(f *os.File, path string) bool {
-	own, err := f.Stat()
+	current, err := f.Stat()
 	if err != nil {
 		return false
 	}
 	info, err := os.Stat(path)
-	return err == nil && os.SameFile(own, info)
+	return err == nil && os.SameFile(current, info)
 }
 
 // removeLocked removes the lock file before unlocking it, so that a waiting process sees that the

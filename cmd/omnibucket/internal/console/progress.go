@@ -33,12 +33,12 @@ const assumedWidth = 80
 // NewProgressBar returns a bar on a terminal.
 func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBar {
 	b := &ProgressBar{}
-	own := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
+	options := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
 	if !hasSize(terminal) { // mpb would draw nothing in 0 columns
-		own = append(own, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth),
+		options = append(options, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth),
 			mpb.WithAutoRefresh())
 	}
-	b.Screen = mpb.New(append(own, opts...)...)
+	b.Screen = mpb.New(append(options, opts...)...)
 	b.Bar = b.Screen.New(
 		0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
 		mpb.BarWidth(22),
@@ -89,14 +89,14 @@ func (b *ProgressBar) Bytes() storage.TransferOption {
 // show moves the bar by bytes. If nothing has to be transferred, it moves the bar by files. The
 // total is always one too large, so that mpb does not remove the bar before the job ends.
 func (b *ProgressBar) show(state transfer.Progress) {
-	done := state.Bytes
+	n := state.Bytes
 	total := state.TotalBytes
 	if total == 0 {
-		done = state.Files
+		n = state.Files
 		total = state.TotalFiles
 	}
 	b.Bar.SetTotal(total+1, false)
-	b.Bar.SetCurrent(min(done, total))
+	b.Bar.SetCurrent(min(n, total))
 }
 
 // text returns the numbers to the right of the bar.
@@ -133,9 +133,9 @@ func remaining(s transfer.Progress) string {
 	if seconds > 99*3600 {
 		return "-"
 	}
-	left := time.Duration(seconds * float64(time.Second)).Round(time.Second)
-	if left >= time.Hour {
-		return fmt.Sprintf("%d:%02d:%02d", int(left.Hours()), int(left.Minutes())%60, int(left.Seconds())%60)
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+	if d >= time.Hour {
+		return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
 	}
-	return fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }

@@ -106,7 +106,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	if err != nil {
 		return err
 	}
-	ends, err := compareEnds(ctx, p, [2]string{first, second})
+	pair, err := compareEnds(ctx, p, [2]string{first, second})
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 		opts = append(opts, transfer.WithConcurrency(p.Global.Concurrency))
 	}
 	different := false
-	result, err := transfer.Compare(ctx, ends[0], ends[1], func(d transfer.Difference) {
+	result, err := transfer.Compare(ctx, pair[0], pair[1], func(d transfer.Difference) {
 		if f.oneWay && d.Kind == transfer.OnlySecond {
 			return
 		}

@@ -26,11 +26,11 @@ type oneObject struct {
 func (o oneObject) Source(key string) storage.CopySource { return storage.NewCopySource(o, key) }
 
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	after := r.StartAfter
+	startAfter := r.StartAfter
 	return func(yield func(storage.ListEntry, error) bool) {
 		entry := program.EntryOf(o.found)
 		entry.Key = o.name
-		if after < o.name {
+		if startAfter < o.name {
 			yield(entry, nil)
 		}
 	}
@@ -94,17 +94,17 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 		if err != nil {
 			return ends, err
 		}
-		found, err := bucket.Attrs(ctx, l.Key)
+		attrs, err := bucket.Attrs(ctx, l.Key)
 		if err != nil {
 			return ends, err
 		}
-		shown, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
-			return oneObject{c, found, path.Base(at[0].Key)}
+		wrapped, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
+			return oneObject{c, attrs, path.Base(at[0].Key)}
 		})
 		if err != nil {
 			return ends, err
 		}
-		ends[i] = transfer.Bucket(shown)
+		ends[i] = transfer.Bucket(wrapped)
 	}
 	return ends, nil
 }

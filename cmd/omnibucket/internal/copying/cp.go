@@ -162,11 +162,11 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 	}
 	if f.missing {
-		own, exists, err := f.ifMissing(ctx, p, dst)
+		clone, exists, err := f.ifMissing(ctx, p, dst)
 		if exists || err != nil {
 			return err
 		}
-		f = &own
+		f = &clone
 	}
 	if f.move {
 		err = mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
@@ -265,7 +265,7 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 // It also refuses a link to a device, such as /dev/stdout, which is a link through /proc. A
 // download would replace that link, and would not write to the device.
 func checkFile(dst location.Location) error {
-	if to, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(to, "/proc/") {
+	if target, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(target, "/proc/") {
 		return errNotRegular
 	}
 	if info, err := os.Stat(dst.Path); err == nil && !info.Mode().IsRegular() {
@@ -310,16 +310,16 @@ func makeDirectory(
 }
 
 func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	from, err := p.Stores.Open(ctx, src)
+	srcBucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
-	to, err := p.Stores.Open(ctx, dst)
+	dstBucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
 	opts := program.With(f.write.ForCopy(), f.version)
 	return one(ctx, p, f, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-		return storage.Copy(ctx, to, dst.Key, from, src.Key, program.With(opts, moving)...)
+		return storage.Copy(ctx, dstBucket, dst.Key, srcBucket, src.Key, program.With(opts, moving)...)
 	})
 }

@@ -50,7 +50,7 @@ func checkContent(source, destination string) error {
 	if !info.Mode().IsRegular() { // opening a pipe may block
 		return argument.Invalid("source must be a regular file", `for standard input, use "-" as the source`)
 	}
-	if there, err := os.Stat(destination); err == nil && os.SameFile(there, info) {
+	if existing, err := os.Stat(destination); err == nil && os.SameFile(existing, info) {
 		return errSame
 	}
 	return nil

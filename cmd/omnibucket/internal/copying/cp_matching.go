@@ -22,7 +22,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	if !location.IsFolderTarget(dst) {
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
-	from, rest := location.WildFolder(src)
+	root, rest := location.WildFolder(src)
 	matches, err := location.Matcher(rest, f.recursive)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return err
 	}
 	start, _ := location.LiteralStart(rest)
-	apart, err := keepApart(ctx, p, dst, from, start, matches)
+	apart, err := keepApart(ctx, p, dst, root, start, matches)
 	if err != nil {
 		return err
 	}
@@ -44,9 +44,9 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 			return err
 		}
 	}
-	report, err := syncTrees(ctx, p, dst, from,
+	report, err := syncTrees(ctx, p, dst, root,
 		append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
-	summarizeCopy(p, from, report, err)
+	summarizeCopy(p, root, report, err)
 	if report != nil && program.IsEmpty(report) && err == nil {
 		return mustMatch(ctx, p, src, f.recursive) // the filter may have skipped all objects
 	}

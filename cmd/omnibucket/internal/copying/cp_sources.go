@@ -28,8 +28,8 @@ type cpSource struct {
 func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	sources := make([]cpSource, len(args))
 	for i, arg := range args {
-		at, err := p.Stores.Locate(arg)
-		sources[i] = cpSource{at, err == nil && at.IsWild() && !f.literal, err}
+		loc, err := p.Stores.Locate(arg)
+		sources[i] = cpSource{loc, err == nil && loc.IsWild() && !f.literal, err}
 	}
 	return sources
 }
@@ -37,7 +37,7 @@ func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 // checkNames refuses two sources with the same base name. The second would replace the first at the
 // destination, and mv would lose the first.
 func checkNames(sources []cpSource) error {
-	named := map[string]bool{}
+	names := map[string]bool{}
 	for _, source := range sources {
 		if source.err != nil || source.wild {
 			continue
@@ -49,13 +49,13 @@ func checkNames(sources []cpSource) error {
 		} else if src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path) {
 			name = filepath.Base(src.Path)
 		}
-		if name != "" && named[name] {
+		if name != "" && names[name] {
 			return argument.Invalid(
 				"sources must not have one name, "+console.Printable(name)+": one would replace the other",
 				"copy them one after the other, to different destinations",
 			)
 		}
-		named[name] = true
+		names[name] = true
 	}
 	return nil
 }
@@ -155,15 +155,15 @@ func (f *cpFlags) treeHint() string {
 // ofMissing adds a hint to err if src is not an object but a folder. It adds the hint only if err
 // has the Code ObjectNotFound. Otherwise it returns err unchanged.
 func (f *cpFlags) ofMissing(ctx context.Context, p *program.Program, src location.Location, err error) error {
-	missing, ok := errors.AsType[*storage.Error](err)
-	if !ok || missing.Code != storage.ObjectNotFound || missing.Hint != "" || src.Kind != location.InBucket {
+	notFound, ok := errors.AsType[*storage.Error](err)
+	if !ok || notFound.Code != storage.ObjectNotFound || notFound.Hint != "" || src.Kind != location.InBucket {
 		return err
 	}
 	bucket, failure := p.Stores.Open(ctx, src)
 	if failure != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
 		return err
 	}
-	hinted := *missing
+	hinted := *notFound
 	hinted.Hint = f.treeHint() + ": a folder has this name"
 	return &hinted
 }

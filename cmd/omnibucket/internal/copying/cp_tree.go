@@ -131,16 +131,16 @@ func syncTrees(
 			return nil, err
 		}
 	}
-	to, err := end(ctx, p, dst)
+	dstEnd, err := end(ctx, p, dst)
 	if err != nil {
 		return nil, err
 	}
-	from, err := end(ctx, p, src)
+	srcEnd, err := end(ctx, p, src)
 	if err != nil {
 		return nil, err
 	}
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Sync(ctx, to, from, append(opts, extra...)...)
+		return transfer.Sync(ctx, dstEnd, srcEnd, append(opts, extra...)...)
 	})
 	err = program.InLines(err)
 	return report, err

@@ -70,33 +70,33 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 	}
 	if src.Kind == location.LocalPath {
-		before, err := os.Stat(src.Path)
+		info, err := os.Stat(src.Path)
 		if err != nil {
 			return argument.OfPath(src.Path, err)
 		}
-		if !before.Mode().IsRegular() { // a device or a pipe cannot be moved by reading it
+		if !info.Mode().IsRegular() { // a device or a pipe cannot be moved by reading it
 			return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
 		}
 		if err := cp(); err != nil || p.Global.DryRun {
 			return err
 		}
-		return removeFile(src.Path, before)
+		return removeFile(src.Path, info)
 	}
 	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
-	before, err := bucket.Attrs(ctx, src.Key)
+	attrs, err := bucket.Attrs(ctx, src.Key)
 	if err != nil {
 		return err
 	}
-	if err := checkOther(ctx, p, before, src, dst); err != nil {
+	if err := checkOther(ctx, p, attrs, src, dst); err != nil {
 		return err
 	}
 	if err := cp(); err != nil || p.Global.DryRun {
 		return err
 	}
-	return removeCopied(ctx, bucket, before)
+	return removeCopied(ctx, bucket, attrs)
 }
 
 var errSeveralSteps = errors.New("the object cannot be moved in one step")
@@ -104,16 +104,16 @@ var errSeveralSteps = errors.New("the object cannot be moved in one step")
 // mvInOneStep moves an object within one bucket if the store can do so in one step. Otherwise it
 // fails with errSeveralSteps.
 func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	from, err := p.Stores.Open(ctx, src)
+	srcBucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
-	to, err := p.Stores.Open(ctx, dst)
+	dstBucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
 	return one(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
-		attrs, done, err := serving.MoveInOneStep(ctx, to, dst.Key, from, src.Key, f.write.ForCopy())
+		attrs, done, err := serving.MoveInOneStep(ctx, dstBucket, dst.Key, srcBucket, src.Key, f.write.ForCopy())
 		if !done {
 			return nil, cmp.Or(err, errSeveralSteps)
 		}
@@ -145,16 +145,16 @@ var errMoving = errors.New("source changed while it was copied, and was not remo
 // removeFile removes a file. old has the attributes that the file must still have. If the file has
 // changed, removeFile fails with Changed.
 func removeFile(path string, old fs.FileInfo) error {
-	changed := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
+	conflict := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 	same := func(current fs.FileInfo) bool {
 		// A download may replace the file and set the old modification time. So the time of the
 		// last write, which no program can set back, is compared, too.
 		return current.Size() == old.Size() && current.ModTime().Equal(old.ModTime()) &&
 			localfile.Written(current).Equal(localfile.Written(old))
 	}
-	named, err := os.Lstat(path)
-	if err == nil && named.Mode()&fs.ModeSymlink != 0 {
-		return removeLink(path, same, changed)
+	link, err := os.Lstat(path)
+	if err == nil && link.Mode()&fs.ModeSymlink != 0 {
+		return removeLink(path, same, conflict)
 	}
 	dir, name := filepath.Split(path)
 	root, err := os.OpenRoot(cmp.Or(dir, "."))
@@ -164,7 +164,7 @@ func removeFile(path string, old fs.FileInfo) error {
 	defer root.Close() // nothing was written through it
 	err = removefile.Unchanged(root, name, same)
 	if err == removefile.ErrChanged {
-		return changed
+		return conflict
 	}
 	return err
 }
@@ -210,17 +210,17 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	if err != nil || p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
 		return err
 	}
-	there, folder, name, err := openEnd(ctx, p, dst)
+	dstEnd, folder, name, err := openEnd(ctx, p, dst)
 	if err != nil {
 		return err
 	}
-	here, ofSource, from, err := openEnd(ctx, p, src)
+	srcEnd, ofSource, srcName, err := openEnd(ctx, p, src)
 	// Two objects with different base names are different objects, so the move is permitted and err
 	// is nil.
-	if err != nil || name != from {
+	if err != nil || name != srcName {
 		return err
 	}
-	ok, err := evidence.Appears(ctx, there, folder, here, ofSource)
+	ok, err := evidence.Appears(ctx, dstEnd, folder, srcEnd, ofSource)
 	if ok {
 		return errors.Join(errSame, err)
 	}

@@ -46,11 +46,11 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 		}
 	}
 	index, err := strconv.ParseUint(first, 10, 31) // ParseUint accepts no sign
-	of, failure := strconv.ParseUint(second, 10, 31)
-	if err != nil || failure != nil || index >= of {
+	count, failure := strconv.ParseUint(second, 10, 31)
+	if err != nil || failure != nil || index >= count {
 		return 0, 0, argument.Invalid(shardRule, "")
 	}
-	return int(index), int(of), nil
+	return int(index), int(count), nil
 }
 
 // The function scheduled returns the index of this task and the number of tasks. If counted is

@@ -192,7 +192,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	if !f.verify && !f.watch { // a watch syncs one folder at a time, and each would have a file in the cache
 		opts = append(opts, cached(p)...)
 	}
-	once := func(extra ...transfer.Option) (*transfer.Report, error) {
+	run := func(extra ...transfer.Option) (*transfer.Report, error) {
 		report, err := syncTrees(ctx, p, dst, src, append(slices.Clone(opts), extra...))
 		p.Summarize(report, err)
 		return report, err
@@ -202,9 +202,9 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		if err != nil {
 			return err
 		}
-		return w.run(ctx, p, once)
+		return w.run(ctx, p, run)
 	}
-	report, err := once()
+	report, err := run()
 	return errors.Join(err, m.recordEnd(ctx, report, err))
 }
 

@@ -174,7 +174,7 @@ func (w *watch) next(ctx context.Context) (string, error) {
 
 // take handles an event of the watcher: it notes the changed folder and watches new folders.
 func (w *watch) take(event fsnotify.Event) error {
-	removed := event.Has(fsnotify.Remove | fsnotify.Rename)
+	isRemoval := event.Has(fsnotify.Remove | fsnotify.Rename)
 	switch {
 	case event.Op == fsnotify.Chmod:
 		return nil // permissions are not synced
@@ -182,9 +182,9 @@ func (w *watch) take(event fsnotify.Event) error {
 		// This program made the file for a check. Each sync with --delete makes such a file. The
 		// file must not cause another sync.
 		return nil
-	case event.Name == w.root && removed:
+	case event.Name == w.root && isRemoval:
 		return watchError(w.root, fs.ErrNotExist)
-	case removed && w.folders[event.Name]:
+	case isRemoval && w.folders[event.Name]:
 		w.moved = w.moved || event.Has(fsnotify.Rename)
 		delete(w.folders, event.Name)
 	case event.Has(fsnotify.Create):

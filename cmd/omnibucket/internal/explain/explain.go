@@ -144,8 +144,8 @@ func translateNames(command *cobra.Command, text string) string {
 // translateHint returns a hint of the library for users of command. It leaves out alternatives that
 // need Go. If the first alternative needs Go, it returns "".
 func translateHint(command *cobra.Command, hint string) string {
-	if own, ok := shellHints[hint]; ok {
-		return own
+	if text, ok := shellHints[hint]; ok {
+		return text
 	}
 	hint = translateNames(command, hint)
 	count := 0
@@ -234,8 +234,8 @@ func withoutNoise(e *storage.Error, text string) string {
 		}
 	}
 	if !strings.Contains(text, cause) { // the text masks a part of the cause
-		head, shown, _ := strings.Cut(text, string(e.Code)+": ")
-		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(shown, ""), ": ")
+		head, tail, _ := strings.Cut(text, string(e.Code)+": ")
+		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(tail, ""), ": ")
 	}
 	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
 }

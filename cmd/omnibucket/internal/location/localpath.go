@@ -29,9 +29,9 @@ func (l Location) AsBucket() (Location, error) {
 	if EndsAsFolder(l.Path) {
 		key = AsFolder(key)
 	}
-	in, err := l.InDirectory(dir, filepath.ToSlash(key))
-	in.HasWildcard = in.HasWildcard && !exact
-	return in, err
+	loc, err := l.InDirectory(dir, filepath.ToSlash(key))
+	loc.HasWildcard = loc.HasWildcard && !exact
+	return loc, err
 }
 
 // AsEntry returns the location of a path. The bucket is the parent directory of the path. If the
@@ -45,9 +45,9 @@ func (l Location) AsEntry() (Location, error) {
 	if IsDirectory(path) || EndsAsFolder(l.Path) {
 		key = AsFolder(key)
 	}
-	in, err := l.InDirectory(filepath.Dir(path), key)
-	in.HasWildcard = false // characters such as "*" are literal here
-	return in, err
+	loc, err := l.InDirectory(filepath.Dir(path), key)
+	loc.HasWildcard = false // characters such as "*" are literal here
+	return loc, err
 }
 
 // splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard. It

@@ -72,8 +72,8 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	if !ok {
 		return Location{Kind: LocalPath, Path: text}, nil
 	}
-	named := locations.IsName(name)
-	if named {
+	isName := locations.IsName(name)
+	if isName {
 		if address, set := lookup(locations.Variable(name)); set {
 			return parseName(name, address, key)
 		}
@@ -81,7 +81,7 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	if schemeForm.MatchString(text) {
 		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	}
-	if named {
+	if isName {
 		return Location{}, argument.Invalid(locations.Variable(name)+
 			" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint)
 	}

@@ -33,18 +33,18 @@ func (p *Program) LoadConfig() error {
 	if path == "" {
 		return nil
 	}
-	read, err := locations.ReadFile(path)
-	missing := errors.Is(err, fs.ErrNotExist)
-	if missing && !p.namesConfig() {
+	cfg, err := locations.ReadFile(path)
+	isMissing := errors.Is(err, fs.ErrNotExist)
+	if isMissing && !p.namesConfig() {
 		return nil
 	}
-	if missing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config" {
+	if isMissing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config" {
 		return nil // "config add" creates the file
 	}
 	if err != nil {
 		return err
 	}
-	p.Stores.Config = read
+	p.Stores.Config = cfg
 	return p.checkSettings(path)
 }
 
@@ -56,12 +56,12 @@ func (p *Program) namesConfig() bool {
 
 // checkSettings refuses settings in the configuration file that are not names of flags.
 func (p *Program) checkSettings(path string) error {
-	known := map[string]bool{}
+	names := map[string]bool{}
 	Settings(p.Command.Root(), func(flag *pflag.Flag) {
-		known[flag.Name] = true
+		names[flag.Name] = true
 	})
 	for name := range p.Stores.Config.Settings {
-		if !known[name] {
+		if !names[name] {
 			return argument.Invalid(
 				path+" must have only settings that are global flags, but has "+console.Printable(name),
 				"\"omnibucket config show\" lists the settings",

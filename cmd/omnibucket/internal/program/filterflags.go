@@ -30,28 +30,28 @@ type FilterFlags struct {
 // Register adds the flags to a command.
 func (f *FilterFlags) Register(c *cobra.Command) {
 	f.Flags = c.Flags()
-	own := pflag.NewFlagSet("", pflag.ContinueOnError)
-	own.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
-	own.StringArrayVar(
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	set.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
+	set.StringArrayVar(
 		&f.includeFrom, "include-from", nil,
 		"select only keys that match a pattern in this `file`; may be repeated",
 	)
-	own.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
-	own.StringArrayVar(
+	set.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
+	set.StringArrayVar(
 		&f.excludeFrom, "exclude-from", nil,
 		"skip keys that match a pattern in this `file`; may be repeated",
 	)
-	own.StringVar(&f.minSize, "min-size", "", "select only files of at least this `size`, such as 10M")
-	own.StringVar(&f.maxSize, "max-size", "", "select only files of at most this `size`")
-	own.StringVar(
+	set.StringVar(&f.minSize, "min-size", "", "select only files of at least this `size`, such as 10M")
+	set.StringVar(&f.maxSize, "max-size", "", "select only files of at most this `size`")
+	set.StringVar(
 		&f.newer, "newer", "",
 		"select only files that were modified since this `time`, such as 7d or 2026-11-21",
 	)
-	own.StringVar(&f.older, "older", "", "select only files that were modified before this `time`")
-	own.VisitAll(func(flag *pflag.Flag) {
+	set.StringVar(&f.older, "older", "", "select only files that were modified before this `time`")
+	set.VisitAll(func(flag *pflag.Flag) {
 		f.names = append(f.names, flag.Name)
 	})
-	f.Flags.AddFlagSet(own)
+	f.Flags.AddFlagSet(set)
 }
 
 // Given reports whether a flag of the filter was given.
@@ -85,8 +85,8 @@ func (f *FilterFlags) countsFromNow() bool {
 	now := time.Now()
 	for _, value := range []string{f.older, f.newer} {
 		t, err := argument.ParseTime("", value, now)
-		later, laterErr := argument.ParseTime("", value, now.Add(time.Hour))
-		if err == nil && laterErr == nil && !t.Equal(later) {
+		shifted, laterErr := argument.ParseTime("", value, now.Add(time.Hour))
+		if err == nil && laterErr == nil && !t.Equal(shifted) {
 			return true
 		}
 	}

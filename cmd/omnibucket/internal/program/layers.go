@@ -49,8 +49,8 @@ func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 }
 
 func (s *Stores) layersInFile(l location.Location) []locations.Layer {
-	found, _ := s.Config.Find(l.Name)
-	return slices.Clone(found.Layers)
+	loc, _ := s.Config.Find(l.Name)
+	return slices.Clone(loc.Layers)
 }
 
 // openOther opens the second store of a mirror, or the old store of an overlay.
@@ -110,40 +110,40 @@ func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.La
 	if err := s.checkOneBucket(l); err != nil {
 		return nil, err
 	}
-	made, err := s.madeLayers(ctx, l)
-	return slices.Concat(s.layers, made), err
+	layers, err := s.madeLayers(ctx, l)
+	return slices.Concat(s.layers, layers), err
 }
 
 func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	name := s.hasLayers(l)
-	own := &s.Buckets.layers
+	cache := &s.Buckets.layers
 	if name == "" {
 		return nil, nil
 	}
-	if made, ok := own.by[name]; ok {
-		return made, nil
+	if layers, ok := cache.by[name]; ok {
+		return layers, nil
 	}
-	of := *s.Config
-	of.Lookup = s.Lookup
-	of.OpenBucket = s.openOther
+	cfg := *s.Config
+	cfg.Lookup = s.Lookup
+	cfg.OpenBucket = s.openOther
 	layered := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
 	if l.Kind == location.LocalPath {
-		in, err := l.InDirectory(l.Path, "")
+		dir, err := l.InDirectory(l.Path, "")
 		if err != nil {
 			return nil, err
 		}
-		layered.Address = in.Address()
+		layered.Address = dir.Address()
 	}
-	opened, err := of.OpenLayers(ctx, l.Name, layered)
+	result, err := cfg.OpenLayers(ctx, l.Name, layered)
 	if err != nil {
 		return nil, err
 	}
-	own.closers = append(own.closers, opened)
-	if own.by == nil {
-		own.by = map[string][]driver.Layer{}
+	cache.closers = append(cache.closers, result)
+	if cache.by == nil {
+		cache.by = map[string][]driver.Layer{}
 	}
-	own.by[name] = opened.Layers
-	return opened.Layers, nil
+	cache.by[name] = result.Layers
+	return result.Layers, nil
 }
 
 // ErrReadOnly is the error of a change in a location with the layer readonly.

@@ -33,11 +33,11 @@ func (p *Program) EachMatch(
 			continue
 		}
 		ok = true
-		at := l
-		at.Key = entry.Key
-		at.HasWildcard = false
-		at.Pattern = ""
-		if err := do(bucket, at); err != nil {
+		loc := l
+		loc.Key = entry.Key
+		loc.HasWildcard = false
+		loc.Pattern = ""
+		if err := do(bucket, loc); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}

@@ -47,8 +47,8 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
 	key := s.bucketKey(l)
-	bucket, opened := s.Buckets.by[key]
-	if !opened {
+	bucket, ok := s.Buckets.by[key]
+	if !ok {
 		layers, err := s.layersOf(ctx, l)
 		if err != nil {
 			return nil, err
@@ -60,8 +60,8 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 		if err != nil {
 			return nil, err
 		}
-		found, _ := s.Config.Find(l.Name)
-		if err := storage.Require(bucket, found.Features()); err != nil {
+		loc, _ := s.Config.Find(l.Name)
+		if err := storage.Require(bucket, loc.Features()); err != nil {
 			_ = storage.Close(bucket)
 			return nil, err
 		}

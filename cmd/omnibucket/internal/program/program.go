@@ -70,13 +70,13 @@ func (p *Program) WantsJSON(args []string) bool {
 // Each calls the given function for each argument. If the function fails, Each prints the error and
 // continues. Each returns the first error.
 func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argument T) error) error {
-	failed := failures{program: p}
+	f := failures{program: p}
 	for _, argument := range arguments {
-		if err := failed.add(ctx, do(argument)); err != nil {
+		if err := f.add(ctx, do(argument)); err != nil {
 			return err
 		}
 	}
-	return failed.first
+	return f.first
 }
 
 // EachAtOnce calls the function work for each argument in parallel. Each of these calls returns a

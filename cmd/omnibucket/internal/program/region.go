@@ -24,15 +24,15 @@ var RegionServer = "https://s3.amazonaws.com"
 // InRegion calls open with a location. If that fails because the address lacks a region, it asks
 // Amazon for the region and calls open again.
 func InRegion[T any](ctx context.Context, l location.Location, open func(l location.Location) (T, error)) (T, error) {
-	opened, err := open(l)
+	result, err := open(l)
 	if err == nil {
-		return opened, nil
+		return result, nil
 	}
-	with, ok := withRegion(ctx, l, err)
+	regional, ok := withRegion(ctx, l, err)
 	if !ok {
-		return opened, err
+		return result, err
 	}
-	return open(with)
+	return open(regional)
 }
 
 // withRegion adds the bucket's region, which Amazon returns, to a location's address. If err does

@@ -84,8 +84,8 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 	last := r.Name()
 	folders[last] = usage{Key: last}
 	printAll := func(complete func(folder string) bool) error {
-		after := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
-		for _, key := range slices.SortedFunc(maps.Keys(folders), after) {
+		compare := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
+		for _, key := range slices.SortedFunc(maps.Keys(folders), compare) {
 			if !complete(key) {
 				continue
 			}

@@ -39,10 +39,10 @@ bucket. Unknown attributes are omitted.
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			shown := 0
+			count := 0
 			return program.Each(
 				c.Context(), p, args,
-				func(text string) error { return stat(c.Context(), p, text, literal, opts, &shown) },
+				func(text string) error { return stat(c.Context(), p, text, literal, opts, &count) },
 			)
 		},
 	}

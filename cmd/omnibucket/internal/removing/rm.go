@@ -107,8 +107,8 @@ func rmArgument(
 				"use the path of the directory, which shows what is removed"),
 		)
 	}
-	bucket, plain, err := openPlain(ctx, p, l)
-	if err == nil && plain == nil && !p.Global.DryRun {
+	bucket, dir, err := openPlain(ctx, p, l)
+	if err == nil && dir == nil && !p.Global.DryRun {
 		f, filter, err = byStoreClock(ctx, f, filter, bucket, l)
 	}
 	if err != nil {
@@ -126,14 +126,14 @@ func rmArgument(
 	if f.inventory != "" {
 		return done(rmListed(ctx, p, f, l))
 	}
-	if f.recursive && !f.filter.Given() && plain.isLink(l) {
+	if f.recursive && !f.filter.Given() && dir.isLink(l) {
 		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
 	}
 	if f.recursive {
 		folder := location.AsFolder(l.Key)
 		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
 		if err == nil && !f.filter.Given() {
-			plain.printLeft(p, folder)
+			dir.printLeft(p, folder)
 		}
 		return done(err)
 	}
@@ -192,7 +192,7 @@ func rmOne(
 	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
 ) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
-	missing := err == nil && !exists
+	isMissing := err == nil && !exists
 	if failure := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); failure != nil || !p.Global.DryRun {
 		err = failure
 	}
@@ -200,8 +200,8 @@ func rmOne(
 		switch {
 		case err != nil:
 			return err
-		case missing && f.force:
-		case missing:
+		case isMissing && f.force:
+		case isMissing:
 			printNothingRemoved(ctx, p, bucket, key)
 		default:
 			emitRemoved(p, key, 0)

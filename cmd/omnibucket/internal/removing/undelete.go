@@ -69,23 +69,23 @@ stat shows when they can be read.
   omnibucket restore --days 7 's3://archive/2019.tar?region=eu-west-1'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			given := c.Flags().Changed
-			if given("at") == given("days") {
+			isSet := c.Flags().Changed
+			if isSet("at") == isSet("days") {
 				return argument.Invalid("one of --at and --days must be set", "")
 			}
-			if given("days") && (remove || filter.Given()) {
+			if isSet("days") && (remove || filter.Given()) {
 				return argument.Invalid("--delete and flags that select files must be used with --at", "")
 			}
-			if given("at") && (given("tier") || given("version")) {
+			if isSet("at") && (isSet("tier") || isSet("version")) {
 				return argument.Invalid("--tier and --version must be used with --days", "")
 			}
-			if given("days") {
+			if isSet("days") {
 				opts := []storage.RestoreOption{storage.WithRestoreDays(days)}
 				var attrs []storage.AttrsOption
-				if given("tier") {
+				if isSet("tier") {
 					opts = append(opts, storage.WithRestoreTier(tier))
 				}
-				if given("version") {
+				if isSet("version") {
 					opts, attrs = append(opts, storage.WithVersion(version)),
 						append(attrs, storage.WithVersion(version))
 				}
@@ -94,7 +94,7 @@ stat shows when they can be read.
 			if len(args) != 1 {
 				return argument.Invalid("--at must be used with one address", "")
 			}
-			then, err := argument.ParseTime("--at", at, time.Now())
+			t, err := argument.ParseTime("--at", at, time.Now())
 			if err != nil {
 				return err
 			}
@@ -105,7 +105,7 @@ stat shows when they can be read.
 			return revert(
 				c.Context(), p, args[0], &filter, literal, 0, own,
 				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
-					return transfer.RestoreAt(c.Context(), b, then, opts...)
+					return transfer.RestoreAt(c.Context(), b, t, opts...)
 				},
 			)
 		},
@@ -222,11 +222,11 @@ func versionScope(
 	} else if !l.IsFolder() {
 		folder, rest = location.ParentOf(l.Key)
 	}
-	at := l
-	at.Key = folder
-	at.HasWildcard = false
-	at.Pattern = ""
-	if bucket, err = p.Stores.OpenFolder(ctx, at); err != nil {
+	loc := l
+	loc.Key = folder
+	loc.HasWildcard = false
+	loc.Pattern = ""
+	if bucket, err = p.Stores.OpenFolder(ctx, loc); err != nil {
 		return nil, "", nil, err
 	}
 	if wild {

@@ -37,18 +37,18 @@ func (f *uiFlags) register(c *cobra.Command) {
 
 // check refuses combinations of flags that have no meaning.
 func (f *uiFlags) check(c *cobra.Command) error {
-	given := c.Flags().Changed
+	isSet := c.Flags().Changed
 	switch {
 	case f.write && !f.ui:
 		return argument.Invalid("--write must be used with --ui", "")
-	case f.ui && given("listing"):
+	case f.ui && isSet("listing"):
 		return argument.Invalid("--ui must not be used with --listing", "")
-	case f.ui && (given("s3") || given("health")):
+	case f.ui && (isSet("s3") || isSet("health")):
 		return argument.Invalid(
 			"--ui must not be used with --s3: that server has the same page, at --console-address",
 			"",
 		)
-	case f.write && given("read-only"):
+	case f.write && isSet("read-only"):
 		return argument.Invalid("--write must not be used with --read-only", "")
 	}
 	return nil
@@ -63,14 +63,14 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	}
 	defer listener.Close()
 	base := "http://" + addressFor(listener.Addr(), names)
-	shown, err := openForUI(ctx, p, text, base)
+	t, err := openForUI(ctx, p, text, base)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, shown.close())
+		err = errors.Join(err, t.close())
 	}()
-	c := console.Config{Title: shown.title, Write: write && !shown.readOnly, Token: rand.Text(), Hosts: names}
+	c := console.Config{Title: t.title, Write: write && !t.readOnly, Token: rand.Text(), Hosts: names}
 	content, err := listenForContent(ctx, listener.Addr())
 	if err != nil {
 		return err
@@ -79,13 +79,13 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 		defer content.Close()
 		c.ContentURL = "http://" + content.Addr().String()
 	}
-	page, err := console.New(shown.source, c)
+	page, err := console.New(t.source, c)
 	if err != nil {
 		return err
 	}
 	var all http.Handler = page
-	if shown.signed != nil {
-		all = atMount(defaultMount, shown.signed, page)
+	if t.signed != nil {
+		all = atMount(defaultMount, t.signed, page)
 	}
 	p.PrintURL(base + "/" + c.Token + "/")
 	err = serveBoth(ctx, listener, all, content, page.Content())
@@ -98,8 +98,8 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 // is the first name of --domain, so that links also work on these machines. The first name of
 // --domain is names[1]. names[0] is the name of this machine.
 func addressFor(listening net.Addr, names []string) string {
-	if at, ok := listening.(*net.TCPAddr); ok && at.IP.IsUnspecified() && len(names) > 1 {
-		return net.JoinHostPort(names[1], strconv.Itoa(at.Port))
+	if addr, ok := listening.(*net.TCPAddr); ok && addr.IP.IsUnspecified() && len(names) > 1 {
+		return net.JoinHostPort(names[1], strconv.Itoa(addr.Port))
 	}
 	return httpserver.ReachableAddress(listening)
 }
@@ -136,14 +136,14 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 		return nil, err
 	}
 	info := infoOf(ctx, p, l)
-	files, signed, err := openFolderForUI(ctx, p, l, base, info.Versioning)
+	files, links, err := openFolderForUI(ctx, p, l, base, info.Versioning)
 	if err != nil {
 		return nil, err
 	}
 	return &target{
 		source:   console.One(info, files),
 		readOnly: p.Stores.IsReadOnly(l),
-		signed:   signed,
+		signed:   links,
 		close:    func() error { return nil }, // the program closes its buckets
 	}, nil
 }
@@ -172,13 +172,13 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 	if versions {
 		opts = append(opts, storage.WithVersioning(true))
 	}
-	whole := l
-	whole.Prefix = ""
-	whole.Key = ""
+	parent := l
+	parent.Prefix = ""
+	parent.Key = ""
 	if p.Stores.ReadOnly && l.Scheme == "file" {
-		_, err = p.Stores.Open(ctx, whole, opts...)
+		_, err = p.Stores.Open(ctx, parent, opts...)
 	} else {
-		signed, err = openSigned(ctx, p, whole, base, opts...)
+		signed, err = openSigned(ctx, p, parent, base, opts...)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -208,10 +208,10 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	l.Prefix = ""
 	l.Key = ""
 	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
-		found, err := s.BucketInfo(ctx, bucket)
+		b, err := s.BucketInfo(ctx, bucket)
 		if err == nil {
-			info.Versioning = found.Versioning
-			info.SoftDelete = found.SoftDelete
+			info.Versioning = b.Versioning
+			info.SoftDelete = b.SoftDelete
 		}
 		return err
 	})
@@ -225,11 +225,11 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 // program does not know, so the page could not link to the second port. For IPv6, the result is
 // also nil, because the content policy of a page cannot name an IPv6 address.
 func listenForContent(ctx context.Context, page net.Addr) (net.Listener, error) {
-	at, ok := page.(*net.TCPAddr)
-	if !ok || !at.IP.IsLoopback() || at.IP.To4() == nil {
+	addr, ok := page.(*net.TCPAddr)
+	if !ok || !addr.IP.IsLoopback() || addr.IP.To4() == nil {
 		return nil, nil
 	}
-	return (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(at.IP.String(), "0"))
+	return (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(addr.IP.String(), "0"))
 }
 
 // serveBoth serves the page, and the bytes of objects if content is not nil. If one of them fails, it ends the other.
