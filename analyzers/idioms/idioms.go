@@ -127,13 +127,13 @@ func (c *checker) checkCall(call *ast.CallExpr) {
 	if c.file.Line(call.Rparen) != first+2 || first+2 > len(c.lines) {
 		return
 	}
-	before := c.lines[first-1]
+	head := c.lines[first-1]
 	inner := strings.TrimSpace(c.lines[first])
 	behind := strings.TrimSpace(c.lines[first+1])
-	if !strings.HasSuffix(before, "(") || !strings.HasPrefix(behind, ")") || strings.Contains(before+inner, "//") {
+	if !strings.HasSuffix(head, "(") || !strings.HasPrefix(behind, ")") || strings.Contains(head+inner, "//") {
 		return
 	}
-	if width(before+strings.TrimSuffix(inner, ",")+behind) <= columns {
+	if width(head+strings.TrimSuffix(inner, ",")+behind) <= columns {
 		c.pass.Reportf(call.Rparen, "a broken call that fits on one line")
 	}
 }

@@ -71,11 +71,11 @@ func run(pass *analysis.Pass) (any, error) {
 // lock is not nil.
 func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
 	c := &checker{pass: pass}
-	held := make(map[string]bool)
+	locks := make(map[string]bool)
 	if lock != nil {
-		held[types.ExprString(lock)] = true
+		locks[types.ExprString(lock)] = true
 	}
-	c.block(body.List, held)
+	c.block(body.List, locks)
 }
 
 // checkOnce checks the function literal that a method or function of package sync calls once.

@@ -20,8 +20,8 @@ func printMermaid(w io.Writer, all []report) {
 			if b.Unknown { // two programs may have the same name for different buckets
 				key += " of " + r.Program
 			}
-			number, seen := numbers[key]
-			if !seen {
+			number, exists := numbers[key]
+			if !exists {
 				number = len(numbers) + 1
 				numbers[key] = number
 				fmt.Fprintf(w, "  b%d[(%s)]\n", number, mermaidText(b.Name))

@@ -40,9 +40,9 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 	}
 	for _, r := range all {
 		for _, b := range r.Buckets {
-			operations, left := b.grantable(provider)
-			operations, more := c.supported(provider, b, operations)
-			for _, o := range append(left, more...) {
+			operations, ungranted := b.grantable(provider)
+			operations, unsupported := c.supported(provider, b, operations)
+			for _, o := range append(ungranted, unsupported...) {
 				status = statusFound
 				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)
 			}

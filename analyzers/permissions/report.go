@@ -62,10 +62,10 @@ func (r *report) bucket(place rights.Place) *bucket {
 }
 
 func (b *bucket) add(name, call string) {
-	i, found := slices.BinarySearchFunc(b.Operations, name, func(o operation, name string) int {
+	i, ok := slices.BinarySearchFunc(b.Operations, name, func(o operation, name string) int {
 		return strings.Compare(o.Name, name)
 	})
-	if !found {
+	if !ok {
 		b.Operations = slices.Insert(b.Operations, i, operation{Name: name})
 	}
 	if calls := &b.Operations[i].Calls; !slices.Contains(*calls, call) {

@@ -69,18 +69,18 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, sub path, calls stack)
 // invoke continues a trace from the result of an interface method to the results of the methods
 // that the call can run.
 func (t *trace) invoke(v *ssa.Call, sub path, calls stack) {
-	known := false
+	ok := false
 	for _, o := range t.g.pointsTo(v.Call.Value) {
 		switch receiver := o.Value.(type) {
 		case *ssa.MakeInterface:
 			if f := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method); f != nil && t.g.Code.Has(f) {
 				t.static(v, f, sub, calls)
-				known = true
+				ok = true
 			}
 		case *ssa.Const: // nil
 		}
 	}
-	if !known {
+	if !ok {
 		_, rest := cutResult(sub)
 		t.outside(v, v.Call.Method, rest, calls)
 	}
@@ -112,21 +112,21 @@ func (t *trace) parameter(p *ssa.Parameter, sub path, calls stack) {
 		t.argument(t.g.sites[number], f, index, sub, rest)
 		return
 	}
-	before := t.visits
+	visits := t.visits
 	for _, site := range t.g.static[f] {
 		t.argument(site, f, index, sub, "")
 	}
 	t.invokedParameter(f, index, sub)
 	t.dynamicParameter(f, index, sub)
 	t.foreignParameter(f, index, sub)
-	if t.visits == before || t.g.Code.Exported[f] || t.g.Code.Foreign[f] && index > 0 || t.g.IsHanded(f) {
+	if t.visits == visits || t.g.Code.Exported[f] || t.g.Code.Foreign[f] && index > 0 || t.g.IsHanded(f) {
 		t.unknown(p, "")
 	}
 }
 
 func indexOf(f *ssa.Function, p *ssa.Parameter) int {
-	for i, own := range f.Params {
-		if own == p {
+	for i, param := range f.Params {
+		if param == p {
 			return i
 		}
 	}

@@ -88,8 +88,8 @@ func New(code *program.Code) *Graph {
 func (g *Graph) collect(f *ssa.Function, instruction ssa.Instruction) {
 	switch i := instruction.(type) {
 	case *ssa.Store:
-		root, to := g.location(i.Addr)
-		g.addStore(store{root, to, i.Val, "", f})
+		root, sub := g.location(i.Addr)
+		g.addStore(store{root, sub, i.Val, "", f})
 	case *ssa.MapUpdate:
 		g.addStore(store{i.Map, mapped, i.Value, "", f})
 		g.addStore(store{i.Map, mapKey, i.Key, "", f})
@@ -152,9 +152,9 @@ func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 			arg = box.X
 		}
 		if isPointer(arg.Type()) {
-			root, to := g.location(arg)
+			root, sub := g.location(arg)
 			n := g.shape(root.Type())
-			g.escapes[n] = append(g.escapes[n], store{root: root, to: to, in: f})
+			g.escapes[n] = append(g.escapes[n], store{root: root, to: sub, in: f})
 		}
 	}
 }

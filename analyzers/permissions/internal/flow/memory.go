@@ -15,21 +15,21 @@ func (t *trace) contents(object ssa.Value, sub path, calls stack) {
 		shape int
 		to    path
 	}{{t.g.shape(object.Type()), sub}}
-	if of, ok := arrayOf(object.Type()); ok { // an assignment through a slice of the array changes the array, too
+	if array, ok := arrayOf(object.Type()); ok { // an assignment through a slice of the array changes the array, too
 		if rest, ok := strings.CutPrefix(sub, deref); ok && rest != "" {
 			shapes = append(shapes, shapes[0])
-			shapes[1].shape = t.g.number(types.NewSlice(of.Elem()))
+			shapes[1].shape = t.g.number(types.NewSlice(array.Elem()))
 			shapes[1].to = rest
 		}
 	}
-	before := t.visits
+	visits := t.visits
 	for _, s := range shapes {
-		for _, stored := range t.g.stores[s.shape] {
-			if rest, ok := strings.CutPrefix(s.to, stored.to); ok && t.g.mayBe(stored.root, object) {
-				t.visitStored(stored, stored.of+rest, object, calls)
+		for _, st := range t.g.stores[s.shape] {
+			if rest, ok := strings.CutPrefix(s.to, st.to); ok && t.g.mayBe(st.root, object) {
+				t.visitStored(st, st.of+rest, object, calls)
 			}
 		}
-		if t.text || t.value && t.visits == before {
+		if t.text || t.value && t.visits == visits {
 			t.addEscaped(object, s.shape, s.to, calls)
 		}
 	}
@@ -38,9 +38,9 @@ func (t *trace) contents(object ssa.Value, sub path, calls stack) {
 	switch {
 	// Code that is not analyzed may set the variables of its own package. The linker may set a
 	// string variable. In both cases, the value is unknown.
-	case ok && !t.g.hasCode(global) || ok && t.text && t.visits == before:
+	case ok && !t.g.hasCode(global) || ok && t.text && t.visits == visits:
 		t.unknown(object, calls)
-	case t.visits > before:
+	case t.visits > visits:
 	default:
 		t.add(Origin{Value: object, Zero: true})
 	}
@@ -103,13 +103,13 @@ func (t *trace) inner(object ssa.Value, sub path) {
 	number, rest, _ := strings.Cut(rest, ";")
 	number, _, _ = strings.Cut(number, ".")
 	index, _ := strconv.Atoi(number)
-	whole := pointed(object.Type())
-	fields, ok := whole.Underlying().(*types.Struct)
+	typ := pointed(object.Type())
+	fields, ok := typ.Underlying().(*types.Struct)
 	if !ok {
 		return
 	}
 	for _, s := range t.g.stores[t.g.number(types.NewPointer(fields.Field(index).Type()))] {
-		if below, ok := strings.CutPrefix(deref+rest, s.to); ok && t.g.mayBeField(s.root, whole, index) {
+		if below, ok := strings.CutPrefix(deref+rest, s.to); ok && t.g.mayBeField(s.root, typ, index) {
 			t.visit(s.from, s.of+below, "")
 		}
 	}
@@ -142,14 +142,14 @@ func (g *Graph) mayBeField(root ssa.Value, typ types.Type, index int) bool {
 }
 
 func (g *Graph) pointsTo(root ssa.Value) []Origin {
-	known, ok := g.points[root]
+	origins, ok := g.points[root]
 	if !ok && !g.busy[root] {
 		g.busy[root] = true
-		known = g.search(root, "", "")
-		g.points[root] = known
+		origins = g.search(root, "", "")
+		g.points[root] = origins
 		delete(g.busy, root)
 	}
-	return known
+	return origins
 }
 
 func pointed(t types.Type) types.Type {

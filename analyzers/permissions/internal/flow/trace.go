@@ -56,16 +56,16 @@ func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 // lead to the nested field, from the outermost.
 func (g *Graph) Fields(v ssa.Value, indexes []int, stack string) []Origin {
 	t := v.Type()
-	to := ""
+	p := ""
 	for _, index := range indexes {
 		if isPointer(t) {
-			to += deref
+			p += deref
 			t = pointed(t)
 		}
-		to += g.field(t, index)
+		p += g.field(t, index)
 		t = t.Underlying().(*types.Struct).Field(index).Type()
 	}
-	return g.search(v, to, stack)
+	return g.search(v, p, stack)
 }
 
 // Elements returns the origins of the elements of a slice.

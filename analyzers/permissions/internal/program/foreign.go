@@ -11,13 +11,13 @@ import (
 // each function of the library calls.
 func foreignInterfaces(p *Program) map[string][]*types.Interface {
 	analyzed := map[*ssa.Package]bool{}
-	for _, own := range p.All {
-		analyzed[own] = true
+	for _, pkg := range p.All {
+		analyzed[pkg] = true
 	}
 	byMethod := map[string][]*types.Interface{}
 	addInterface(byMethod, types.Universe.Lookup("error"), nil)
-	for name, of := range textInterfaces() {
-		byMethod[name] = append(byMethod[name], of)
+	for name, iface := range textInterfaces() {
+		byMethod[name] = append(byMethod[name], iface)
 	}
 	for _, other := range p.SSA.AllPackages() {
 		if analyzed[other] {
@@ -61,12 +61,12 @@ func addInterface(byMethod map[string][]*types.Interface, object types.Object, b
 	if named, ok := name.Type().(*types.Named); ok && named.TypeParams().Len() > 0 {
 		return
 	}
-	of, ok := name.Type().Underlying().(*types.Interface)
-	if !ok || of.NumMethods() == 0 || bucket != nil && types.Implements(bucket, of) {
+	iface, ok := name.Type().Underlying().(*types.Interface)
+	if !ok || iface.NumMethods() == 0 || bucket != nil && types.Implements(bucket, iface) {
 		return
 	}
-	first := of.Method(0).Name()
-	byMethod[first] = append(byMethod[first], of)
+	first := iface.Method(0).Name()
+	byMethod[first] = append(byMethod[first], iface)
 }
 
 // bucketType returns the type storage.Bucket if p is the library's root package, and otherwise nil.

@@ -40,11 +40,11 @@ type Config struct {
 // becomes a program. Otherwise all packages together become one program, which can run each
 // exported function. If a package does not compile, Load fails.
 func Load(c Config) ([]*Program, error) {
-	named, err := graph(c)
+	pkgs, err := graph(c)
 	if err != nil {
 		return nil, err
 	}
-	paths := users(named)
+	paths := users(pkgs)
 	if len(paths) == 0 {
 		return nil, errors.New("no package of " + strings.Join(c.Patterns, " ") + " imports " + Storage)
 	}
@@ -57,7 +57,7 @@ func Load(c Config) ([]*Program, error) {
 	}
 	prog, built := ssautil.Packages(loaded, ssa.InstantiateGenerics)
 	prog.Build()
-	return programs(c, named, prog, built)
+	return programs(c, pkgs, prog, built)
 }
 
 func (c Config) packages(mode packages.LoadMode) *packages.Config {
@@ -71,14 +71,14 @@ func (c Config) packages(mode packages.LoadMode) *packages.Config {
 // graph loads the packages of the patterns and the packages they import, without types.
 func graph(c Config) ([]*packages.Package, error) {
 	mode := packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedFiles | packages.NeedModule
-	named, err := packages.Load(c.packages(mode), c.Patterns...)
+	pkgs, err := packages.Load(c.packages(mode), c.Patterns...)
 	if err != nil {
 		return nil, err
 	}
-	if len(named) == 0 {
+	if len(pkgs) == 0 {
 		return nil, errors.New("no packages match " + strings.Join(c.Patterns, " "))
 	}
-	return named, firstError(c, named)
+	return pkgs, firstError(c, pkgs)
 }
 
 func firstError(c Config, all []*packages.Package) (first error) {
@@ -134,9 +134,9 @@ var implementing = []string{
 
 // implements reports whether a package is in one of the folders that implement buckets.
 func implements(path string) bool {
-	below, ours := strings.CutPrefix(path, Storage+"/")
+	below, isOurs := strings.CutPrefix(path, Storage+"/")
 	folder, _, _ := strings.Cut(below, "/")
-	return ours && slices.Contains(implementing, folder)
+	return isOurs && slices.Contains(implementing, folder)
 }
 
 func programs(

@@ -150,7 +150,7 @@ func (c *Code) scan(f *ssa.Function) {
 			if box, ok := instruction.(*ssa.MakeInterface); ok {
 				c.Boxes = append(c.Boxes, box)
 				c.addType(box.X.Type())
-				if of, ok := box.Type().Underlying().(*types.Interface); ok && of.NumMethods() == 0 {
+				if iface, ok := box.Type().Underlying().(*types.Interface); ok && iface.NumMethods() == 0 {
 					c.addAny(box.X.Type())
 				}
 			}
@@ -195,15 +195,15 @@ func isLibrary(f *ssa.Function) bool {
 // function may call on its arguments.
 func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	for param := range callee.Signature.Params().Variables() {
-		if of, ok := param.Type().Underlying().(*types.Interface); ok && of.NumMethods() > 0 {
-			c.addForeignInterface(of)
+		if iface, ok := param.Type().Underlying().(*types.Interface); ok && iface.NumMethods() > 0 {
+			c.addForeignInterface(iface)
 		}
 	}
-	for i, of := range callee.TypeArgs() {
+	for i, typ := range callee.TypeArgs() {
 		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
 		for method := range constraint.Methods() {
-			if ok && !types.IsInterface(of) {
-				c.addMethods(of, func(f *types.Func) bool { return f.Name() == method.Name() })
+			if ok && !types.IsInterface(typ) {
+				c.addMethods(typ, func(f *types.Func) bool { return f.Name() == method.Name() })
 			}
 		}
 	}
@@ -232,8 +232,8 @@ func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
 // It adds the methods of all types that implement it.
 func (c *Code) addForeignInterface(iface *types.Interface) {
 	first := iface.Method(0).Name()
-	for _, known := range c.foreign[first] {
-		if types.Identical(known, iface) {
+	for _, other := range c.foreign[first] {
+		if types.Identical(other, iface) {
 			return
 		}
 	}
@@ -319,8 +319,8 @@ func (c *Code) addParts(t types.Type) {
 
 // invoke records that an interface method is called. It adds the methods that the call may run.
 func (c *Code) invoke(method *types.Func) {
-	for _, known := range c.invoked[method.Name()] {
-		if known == method {
+	for _, other := range c.invoked[method.Name()] {
+		if other == method {
 			return
 		}
 	}
@@ -367,9 +367,9 @@ func (c *Code) addType(t types.Type) {
 // calls a method through an interface that t implements.
 func (c *Code) addForeignMethods(t types.Type) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
-		for _, of := range c.foreign[selection.Obj().Name()] {
-			if types.Implements(t, of) {
-				c.addForeign(t, of)
+		for _, iface := range c.foreign[selection.Obj().Name()] {
+			if types.Implements(t, iface) {
+				c.addForeign(t, iface)
 			}
 		}
 	}

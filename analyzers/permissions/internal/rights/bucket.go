@@ -42,11 +42,11 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	case *ssa.Parameter:
 		return []Place{{Name: "parameter " + v.Name() + " of " + functionName(v.Parent()), Unknown: true}}
 	}
-	in := ""
+	suffix := ""
 	if f := o.Value.Parent(); f != nil {
-		in = " in " + functionName(f)
+		suffix = " in " + functionName(f)
 	}
-	return []Place{{Name: "a value" + in, Unknown: true}}
+	return []Place{{Name: "a value" + suffix, Unknown: true}}
 }
 
 // ownType returns the embedded bucket that implements the given method of a value. The type of the
@@ -77,10 +77,10 @@ func (d *deriver) ownType(box *ssa.MakeInterface, calls, method string) []Place 
 }
 
 func compactPlaces(all []Place) []Place {
-	seen := map[Place]bool{}
+	places := map[Place]bool{}
 	return slices.DeleteFunc(all, func(p Place) bool {
-		known := seen[p]
-		seen[p] = true
-		return known
+		ok := places[p]
+		places[p] = true
+		return ok
 	})
 }

@@ -100,9 +100,9 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	name := nameOf(callee)
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
-	uses, known := functions[name]
+	uses, ok := functions[name]
 	switch {
-	case known:
+	case ok:
 		for _, u := range uses {
 			if u.arg < len(call.Args) {
 				d.add(f, site, call.Args[u.arg], u.does, u.method, options)
@@ -148,8 +148,8 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 		unknown = unknown || len(all) == 0
 	}
 	for i, arg := range callee.TypeArgs() {
-		of, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
-		unknown = unknown || ok && of.NumMethods() > 0 && d.hasBucketMethod(arg)
+		iface, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
+		unknown = unknown || ok && iface.NumMethods() > 0 && d.hasBucketMethod(arg)
 	}
 	if unknown {
 		place := Place{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
@@ -171,12 +171,12 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 // Between buckets, the source is read and the destination is written.
 func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	args := site.Common().Args
-	to := d.places(args[1], "", "")
-	from := d.places(args[3], "", "")
-	if slices.ContainsFunc(to, func(p Place) bool { return containsPlace(from, p) }) {
+	dst := d.places(args[1], "", "")
+	src := d.places(args[3], "", "")
+	if slices.ContainsFunc(dst, func(p Place) bool { return containsPlace(src, p) }) {
 		d.add(f, site, args[1], copyInside, "", options)
 	}
-	if len(to) == 1 && len(from) == 1 && to[0].Name == from[0].Name {
+	if len(dst) == 1 && len(src) == 1 && dst[0].Name == src[0].Name {
 		return
 	}
 	d.add(f, site, args[1], copyTo, "", options)

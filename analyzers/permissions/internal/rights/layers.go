@@ -23,8 +23,8 @@ func (d *deriver) layersOf(place Place) {
 		if !ok || calleeName(call.Common()) != "storage/driver.WithLayer" {
 			continue
 		}
-		for _, made := range d.graph.Trace(call.Call.Args[0], o.Stack) {
-			d.layer(place, made.Value, made.Stack)
+		for _, origin := range d.graph.Trace(call.Call.Args[0], o.Stack) {
+			d.layer(place, origin.Value, origin.Stack)
 		}
 	}
 }
@@ -38,8 +38,8 @@ func (d *deriver) layer(place Place, v ssa.Value, calls string) {
 	if !isPassing(name) {
 		return
 	}
-	for _, to := range d.places(call.Call.Args[0], calls, "") {
-		d.second = append(d.second, layer{place, to, name == "storage/layers/overlay.New"})
+	for _, target := range d.places(call.Call.Args[0], calls, "") {
+		d.second = append(d.second, layer{place, target, name == "storage/layers/overlay.New"})
 	}
 }
 
@@ -117,8 +117,8 @@ func (d *deriver) addReads() {
 		keys[r.Place] = keys[r.Place] || r.Place.kms
 	}
 	for r := range d.rights {
-		for _, more := range more(r.Operation, retentions[r.Place], holds[r.Place], keys[r.Place]) {
-			d.rights[Right{r.Place, more, r.Call}] = true
+		for _, operation := range more(r.Operation, retentions[r.Place], holds[r.Place], keys[r.Place]) {
+			d.rights[Right{r.Place, operation, r.Call}] = true
 		}
 	}
 }

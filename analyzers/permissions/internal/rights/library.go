@@ -46,8 +46,8 @@ func (t libraryTypes) isCore(method *types.Func) bool {
 }
 
 func hasMethod(iface *types.Interface, method *types.Func) bool {
-	own := methodOf(iface, method.Name())
-	return own != nil && types.Identical(own.Signature(), method.Signature())
+	m := methodOf(iface, method.Name())
+	return m != nil && types.Identical(m.Signature(), method.Signature())
 }
 
 func methodOf(iface *types.Interface, name string) *types.Func {
@@ -62,16 +62,16 @@ func methodOf(iface *types.Interface, name string) *types.Func {
 // isBucket reports whether a type is Core, Service, Bucket, or an interface with some of the
 // methods of Bucket.
 func (t libraryTypes) isBucket(typ types.Type) bool {
-	own, ok := typ.Underlying().(*types.Interface)
-	if !ok || own.NumMethods() == 0 {
+	iface, ok := typ.Underlying().(*types.Interface)
+	if !ok || iface.NumMethods() == 0 {
 		return false
 	}
-	for method := range own.Methods() {
+	for method := range iface.Methods() {
 		if hasMethod(t.bucket, method) || hasMethod(t.core, method) && method.Name() != "Close" {
 			return true
 		}
 	}
-	return types.Identical(own, t.service)
+	return types.Identical(iface, t.service)
 }
 
 // methodsOf returns methods of a bucket. A function of this library gets the bucket as an argument,

@@ -151,11 +151,11 @@ func (d *deriver) unknownOpen(call *ssa.Call, calls string, address func(from st
 		if calls != "" && !strings.HasPrefix(calls, site.Stack) {
 			continue
 		}
-		opened := place
+		clone := place
 		if number > 1 {
-			opened.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
+			clone.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
 		}
-		all = append(all, opened)
+		all = append(all, clone)
 	}
 	if len(all) == 0 {
 		return []Place{place}
@@ -211,8 +211,8 @@ func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, calls, kind string) [
 // fromAddress returns the place of an address. The name of that place does not have the parameters
 // of the address, because parameters may be secrets.
 func fromAddress(text string) Place {
-	before, query, _ := strings.Cut(text, "?")
-	scheme, rest, _ := strings.Cut(before, "://")
+	base, query, _ := strings.Cut(text, "?")
+	scheme, rest, _ := strings.Cut(base, "://")
 	if _, host, ok := strings.Cut(rest, "@"); ok {
 		rest = host
 	}
@@ -279,9 +279,9 @@ func slashes(account string) string {
 
 func (d *deriver) prefixed(call *ssa.Call, calls string) (all []Place) {
 	prefixes := d.text(call, call.Call.Args[1], calls, func(text string) Place { return Place{Prefix: text} })
-	for _, whole := range d.places(call.Call.Args[0], calls, "") {
+	for _, base := range d.places(call.Call.Args[0], calls, "") {
 		for _, p := range prefixes {
-			view := whole
+			view := base
 			if !p.Unknown { // if the prefix is not known, the view counts as the whole bucket
 				view.Prefix += p.Prefix
 			}

@@ -15,30 +15,30 @@ import (
 // a package of another module, it begins with the import path.
 func (d *deriver) position(f *ssa.Function, pos token.Pos) string {
 	if f.Synthetic != "" { // for a method value, use the position where the value is made
-		if made := d.graph.Made(f); made.IsValid() {
-			pos = made
+		if p := d.graph.Made(f); p.IsValid() {
+			pos = p
 		}
 	}
 	if !pos.IsValid() {
 		pos = f.Pos()
 	}
-	at := f.Prog.Fset.Position(pos)
-	if !at.IsValid() {
+	p := f.Prog.Fset.Position(pos)
+	if !p.IsValid() {
 		return "in " + f.Name()
 	}
-	return d.relative(f, at.Filename) + ":" + strconv.Itoa(at.Line)
+	return d.relative(f, p.Filename) + ":" + strconv.Itoa(p.Line)
 }
 
 func (d *deriver) relative(f *ssa.Function, file string) string {
 	if below, err := filepath.Rel(d.program.Dir, file); err == nil && !strings.HasPrefix(below, "..") {
 		return filepath.ToSlash(below)
 	}
-	of := packageOf(f)
-	for of == "" && f.Parent() != nil {
+	pkg := packageOf(f)
+	for pkg == "" && f.Parent() != nil {
 		f = f.Parent()
-		of = packageOf(f)
+		pkg = packageOf(f)
 	}
-	return path.Join(of, filepath.Base(file))
+	return path.Join(pkg, filepath.Base(file))
 }
 
 // comparePositions compares two positions by file, and then by line.

@@ -84,16 +84,16 @@ var (
 // directory, which needs no rights.
 func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	args := site.Common().Args
-	to := transferTo
-	from := transferFrom
+	dst := transferTo
+	src := transferFrom
 	if d.isDirectory(args[1]) {
-		from = transferDown
+		src = transferDown
 	}
 	if d.isDirectory(args[2]) {
-		to = transferUp
+		dst = transferUp
 	}
-	d.add(f, site, args[1], to, "", options)
-	d.add(f, site, args[2], from, "", options)
+	d.add(f, site, args[1], dst, "", options)
+	d.add(f, site, args[2], src, "", options)
 }
 
 // isDirectory reports whether an end of a transfer is always a directory.
