@@ -14,13 +14,13 @@ import (
 func Loop(b *testing.B, f func() error) {
 	b.Helper()
 	b.ReportAllocs()
-	began := used(b)
+	start := used(b)
 	for b.Loop() {
 		if err := f(); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(used(b)-began)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(used(b)-start)/float64(b.N), "cpu-ns/op")
 }
 
 // used returns the CPU time of this process in nanoseconds.

@@ -125,16 +125,16 @@ var (
 func listed(t *testing.T, row string) map[string]string {
 	t.Helper()
 	needs := map[string]string{}
-	known := false
-	for _, found := range table.FindAllStringSubmatch(list, -1) {
-		if found[1] != row {
+	exists := false
+	for _, match := range table.FindAllStringSubmatch(list, -1) {
+		if match[1] != row {
 			continue
 		}
-		known = true
-		for _, feature := range need.FindAllStringSubmatch(found[2], -1) {
+		exists = true
+		for _, feature := range need.FindAllStringSubmatch(match[2], -1) {
 			needs[feature[1]] = feature[2]
 		}
 	}
-	require.True(t, known, "needs.txt has no row for %s", row)
+	require.True(t, exists, "needs.txt has no row for %s", row)
 	return needs
 }

@@ -29,12 +29,12 @@ func Copy(t *testing.T, module string, parts ...string) *Judge {
 	require.NoError(t, err)
 	work := t.TempDir()
 	j := &Judge{Dir: filepath.Join(work, "judge"), module: module, work: work}
-	from := strings.TrimSpace(string(output))
+	dir := strings.TrimSpace(string(output))
 	if len(parts) == 0 {
-		require.NoError(t, os.CopyFS(j.Dir, os.DirFS(from)))
+		require.NoError(t, os.CopyFS(j.Dir, os.DirFS(dir)))
 	}
 	for _, part := range parts {
-		copyPart(t, filepath.Join(from, part), filepath.Join(j.Dir, part))
+		copyPart(t, filepath.Join(dir, part), filepath.Join(j.Dir, part))
 	}
 	return j
 }
