@@ -32,17 +32,17 @@ type configured struct {
 }
 
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
-	given := &configured{}
-	if err := settings(given); err != nil {
+	cfg := &configured{}
+	if err := settings(cfg); err != nil {
 		return nil, err
 	}
-	recipients, err := given.check()
+	recipients, err := cfg.check()
 	if err != nil {
 		return nil, err
 	}
 	return &driver.ConfiguredLayer{
 		Open: func(ctx context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {
-			layer, err := given.open(ctx, p.Lookup, recipients)
+			layer, err := cfg.open(ctx, p.Lookup, recipients)
 			return layer, nil, err
 		},
 	}, nil

@@ -183,29 +183,29 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 	name := obj.Bucket + "\x00" + obj.Key + "\x00" + header
 	for {
 		d.mu.Lock()
-		known := d.known[name]
-		begun := d.opening[name]
-		if known == nil && begun == nil {
+		key := d.known[name]
+		o := d.opening[name]
+		if key == nil && o == nil {
 			break
 		}
 		d.mu.Unlock()
-		if known != nil {
-			return known, nil
+		if key != nil {
+			return key, nil
 		}
 		select {
-		case <-begun.done:
+		case <-o.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if !begun.ended {
-			return begun.key, begun.err
+		if !o.ended {
+			return o.key, o.err
 		}
 	}
-	own := &opening{done: make(chan struct{})}
-	d.opening[name] = own
+	o := &opening{done: make(chan struct{})}
+	d.opening[name] = o
 	d.mu.Unlock()
 	// If unwrap panics, this value makes the waiting calls try again.
-	own.ended = true
+	o.ended = true
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -213,14 +213,14 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 		if len(d.known) >= maxKnown {
 			clear(d.known)
 		}
-		if own.key != nil {
-			d.known[name] = own.key
+		if o.key != nil {
+			d.known[name] = o.key
 		}
-		close(own.done)
+		close(o.done)
 	}()
-	own.key, own.err = d.unwrap(ctx, obj, header)
-	own.ended = ctx.Err() != nil
-	return own.key, own.err
+	o.key, o.err = d.unwrap(ctx, obj, header)
+	o.ended = ctx.Err() != nil
+	return o.key, o.err
 }
 
 // unwrap decrypts the data key in an object's header, and checks that the key belongs to the

@@ -69,11 +69,11 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 }
 
 func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	in := *r
-	if !sealRange(&in) {
+	req := *r
+	if !sealRange(&req) {
 		return nil, nil, storage.RangeNotSatisfiable
 	}
-	attrs, body, err := d.Driver.Get(ctx, &in)
+	attrs, body, err := d.Driver.Get(ctx, &req)
 	if errors.Is(err, storage.RangeNotSatisfiable) && d.layer.config.AllowPlain {
 		return d.getPlain(ctx, r, storage.RangeNotSatisfiable)
 	}
@@ -83,7 +83,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	sealed := attrs.Size
 	header, err := toPlain(d, attrs)
 	if err == nil && header == "" {
-		if in.Offset == r.Offset && in.Length == r.Length && in.Suffix == r.Suffix {
+		if req.Offset == r.Offset && req.Length == r.Length && req.Suffix == r.Suffix {
 			return attrs, body, nil
 		}
 		_ = body.Close()
@@ -91,7 +91,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 	var plain io.ReadCloser
 	if err == nil {
-		plain, err = d.decrypt(ctx, r, &in, header, attrs, sealed, body)
+		plain, err = d.decrypt(ctx, r, &req, header, attrs, sealed, body)
 	}
 	if err != nil {
 		_ = body.Close()
@@ -168,7 +168,7 @@ func (d *objectDriver) decrypt(
 			return nil, again(err)
 		}
 	}
-	plain := &openingBody{
+	ob := &openingBody{
 		sealed: body,
 		key:    key,
 		index:  first,
@@ -179,9 +179,9 @@ func (d *objectDriver) decrypt(
 	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
 	// chunk, and fails if the chunk was changed.
 	if size == 0 {
-		err = plain.fill()
+		err = ob.fill()
 	}
-	return plain, err
+	return ob, err
 }
 
 // List returns a page with the sizes of plain bytes. List reads no headers, so it computes each

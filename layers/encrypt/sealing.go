@@ -77,15 +77,15 @@ func (b *sealingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = newChunk()
 	}
-	n, ends, err := b.read()
+	n, last, err := b.read()
 	if err != nil {
 		return err
 	}
 	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
-	if ends && b.whole && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
+	if last && b.whole && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return damaged("the body does not have the checksum that was given")
 	}
-	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, ends && b.final)
+	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, last && b.final)
 	if b.sent != nil && !b.sent.checkChunk(b.index, sealed) {
 		return bodyChanged()
 	}
@@ -95,7 +95,7 @@ func (b *sealingBody) fill() error {
 	}
 	b.unread = sealed[min(b.skip, len(sealed)):]
 	b.skip = 0
-	if !ends {
+	if !last {
 		return nil
 	}
 	if b.whole && b.sum != nil {
@@ -167,14 +167,14 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += sealedSize(b.size)
 	}
-	from, ok := b.plain.(io.Seeker)
+	seeker, ok := b.plain.(io.Seeker)
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
 	}
 	b.position = offset
 	b.index = offset / sealedChunk
 	b.skip = int(offset % sealedChunk)
-	if _, err := from.Seek(min(b.index*chunkSize, b.size), io.SeekStart); err != nil {
+	if _, err := seeker.Seek(min(b.index*chunkSize, b.size), io.SeekStart); err != nil {
 		return 0, err
 	}
 	b.unread = nil
@@ -230,9 +230,9 @@ func (b *sealingBody) hash() error {
 		if _, err := io.Copy(io.Discard, struct{ io.Reader }{b}); err != nil {
 			return err
 		}
-		known := *sum
+		want := *sum
 		_, err := b.Seek(0, io.SeekStart)
-		*sum, b.sum = known, nil
+		*sum, b.sum = want, nil
 		return err
 	}
 	chunk := newChunk()

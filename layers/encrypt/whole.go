@@ -23,7 +23,7 @@ func (d *objectDriver) requireWhole(
 		return damaged("the object was cut off")
 	}
 	last := (sealed - 1) / sealedChunk
-	found, body, err := d.Driver.Get(ctx, &driver.GetRequest{
+	current, body, err := d.Driver.Get(ctx, &driver.GetRequest{
 		Key:       r.Key,
 		Version:   r.Version,
 		Offset:    last * sealedChunk,
@@ -40,7 +40,7 @@ func (d *objectDriver) requireWhole(
 		return err
 	}
 	defer body.Close()
-	if found.Metadata[headerName] != key.header || found.Size != sealed {
+	if current.Metadata[headerName] != key.header || current.Size != sealed {
 		return again(errors.New("the object was replaced"))
 	}
 	tail := &openingBody{sealed: body, key: key, index: last, left: sealed - last*sealedChunk}

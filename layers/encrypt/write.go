@@ -29,21 +29,21 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, err
 	}
-	in := *r
-	if in.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
+	req := *r
+	if req.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
 		return nil, err
 	}
-	in.CRC32C = storage.CRC32C{}
-	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &in.CRC32C)
-	in.Body, in.Size = body.shown(), sealedSize(r.Size)
+	req.CRC32C = storage.CRC32C{}
+	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &req.CRC32C)
+	req.Body, req.Size = body.shown(), sealedSize(r.Size)
 	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
-	attrs, err := d.Driver.Put(ctx, &in)
+	attrs, err := d.Driver.Put(ctx, &req)
 	if err == nil {
-		d.rememberSize(key.header, in.Size)
+		d.rememberSize(key.header, req.Size)
 	}
-	return written(attrs, err, in.CRC32C)
+	return written(attrs, err, req.CRC32C)
 }
 
 // withHeader returns a copy of metadata with an object's header. It fails if the result is too
@@ -94,9 +94,9 @@ func written(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attr
 	if attrs.CRC32C.Known && sum.Known && attrs.CRC32C != sum {
 		return nil, damaged("the store has received other bytes than were sent")
 	}
-	own := *attrs
-	own.CRC32C, own.MD5, own.ETag = storage.CRC32C{}, nil, encryptedETag(own.ETag)
-	return &own, nil
+	clone := *attrs
+	clone.CRC32C, clone.MD5, clone.ETag = storage.CRC32C{}, nil, encryptedETag(clone.ETag)
+	return &clone, nil
 }
 
 // BeginParts begins an upload. The name that it returns contains the header, so that any process
@@ -106,13 +106,13 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err != nil {
 		return "", err
 	}
-	in := *r
-	if in.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
+	req := *r
+	if req.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
 		return "", err
 	}
-	in.Size = sealedSize(r.Size)
-	in.CRC32C = storage.CRC32C{}
-	upload, err := d.Driver.BeginParts(ctx, &in)
+	req.Size = sealedSize(r.Size)
+	req.CRC32C = storage.CRC32C{}
+	upload, err := d.Driver.BeginParts(ctx, &req)
 	upload = key.header + "\n" + upload
 	if err == nil {
 		d.begun.Store(upload, key)
@@ -153,14 +153,14 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // two chunks must not have the same nonce
 		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
-	in := *r
-	in.Upload, in.Size, in.CRC32C = upload, sealedSize(r.Size), storage.CRC32C{}
-	in.Offset = r.Offset / chunkSize * sealedChunk
+	req := *r
+	req.Upload, req.Size, req.CRC32C = upload, sealedSize(r.Size), storage.CRC32C{}
+	req.Offset = r.Offset / chunkSize * sealedChunk
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
-	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &in.CRC32C)
+	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &req.CRC32C)
 	body.sent = key.sentPart(r.Number)
-	in.Body = body.shown().(io.ReadSeeker)
-	return &in, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
+	req.Body = body.shown().(io.ReadSeeker)
+	return &req, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
 }
 
 // PutPart encrypts a part. The Tag of the result contains the checksum of the encrypted bytes,
@@ -191,11 +191,11 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	in := *r
+	req := *r
 	put := *r.Put
-	in.Upload = upload
-	in.Put = &put
-	in.Parts = make([]driver.Part, len(r.Parts))
+	req.Upload = upload
+	req.Put = &put
+	req.Parts = make([]driver.Part, len(r.Parts))
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
@@ -203,22 +203,22 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	put.CRC32C = storage.CRC32C{Sum: 0, Known: true}
 	for i, part := range r.Parts {
 		sum, tag, _ := strings.Cut(part.Tag, " ")
-		known, err := strconv.ParseUint(sum, 16, 32)
+		crc, err := strconv.ParseUint(sum, 16, 32)
 		if err != nil {
 			// The tag has no checksum, because the part was sent without this layer.
 			return nil, storage.ObjectNotFound
 		}
-		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.CRC32C{Sum: uint32(known), Known: true}
+		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.CRC32C{Sum: uint32(crc), Known: true}
 		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
-		in.Parts[i] = part
+		req.Parts[i] = part
 	}
 	if r.Last != nil {
-		if in.Last, err = sealPart(d, key, upload, r.Last); err != nil {
+		if req.Last, err = sealPart(d, key, upload, r.Last); err != nil {
 			return nil, err
 		}
-		put.Size, put.CRC32C = put.Size+in.Last.Size, driver.JoinCRC32C(put.CRC32C, in.Last.CRC32C, in.Last.Size)
+		put.Size, put.CRC32C = put.Size+req.Last.Size, driver.JoinCRC32C(put.CRC32C, req.Last.CRC32C, req.Last.Size)
 	}
-	attrs, err := d.Driver.CompleteParts(ctx, &in)
+	attrs, err := d.Driver.CompleteParts(ctx, &req)
 	if err == nil {
 		d.begun.Delete(r.Upload)
 		d.rememberSize(key.header, put.Size)
@@ -248,7 +248,7 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 // Copy copies the encrypted bytes inside the store. It encrypts the data key again, with the
 // current keys and for the name of the copy.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	from, ok := r.Source.Account.(account)
+	src, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
 		return nil, storage.Unsupported // the engine then copies through the layer
 	}
@@ -261,16 +261,16 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	in := *r
-	in.Source.Account = from.below
-	in.Source.Attrs = &source
-	in.Replace = true
+	req := *r
+	req.Source.Account = src.below
+	req.Source.Attrs = &source
+	req.Replace = true
 	source.Size = sealedSize(source.Size)
 	source.Metadata = maps.Clone(source.Metadata)
-	if in.Metadata, err = withHeader(r.Metadata, header); err != nil {
+	if req.Metadata, err = withHeader(r.Metadata, header); err != nil {
 		return nil, err
 	}
-	attrs, err := d.Driver.Copy(ctx, &in)
+	attrs, err := d.Driver.Copy(ctx, &req)
 	return written(attrs, err, storage.CRC32C{})
 }
 

@@ -15,11 +15,11 @@ import (
 type credentials struct{ from aws.CredentialsProvider }
 
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	found, err := c.from.Retrieve(ctx)
+	creds, err := c.from.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
-		return found, err
+		return creds, err
 	}
 	response, responded := errors.AsType[*smithyhttp.ResponseError](err)
 	passes := responded && kms.MayPass(response.HTTPStatusCode())
-	return found, kms.NoCredentials(err, passes, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+	return creds, kms.NoCredentials(err, passes, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
 }

@@ -37,8 +37,8 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	}
 	var network net.Error
 	passes := errors.As(err, &network)
-	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && refused.RawResponse != nil {
-		passes = kms.MayPass(refused.RawResponse.StatusCode)
+	if authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && authErr.RawResponse != nil {
+		passes = kms.MayPass(authErr.RawResponse.StatusCode)
 	}
 	return token, kms.NoCredentials(err, passes, hint)
 }

@@ -45,16 +45,16 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		if ended := r.Context().Err(); ended != nil {
-			return nil, ended
+		if ctxErr := r.Context().Err(); ctxErr != nil {
+			return nil, ctxErr
 		}
-		refused, ok := errors.AsType[*auth.Error](err)
+		authErr, ok := errors.AsType[*auth.Error](err)
 		return nil, kms.NoCredentials(
-			err, ok && refused.Temporary(),
+			err, ok && authErr.Temporary(),
 			"set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud auth application-default login",
 		)
 	}
-	own := r.Clone(r.Context())
-	own.Header.Set("Authorization", "Bearer "+token.Value)
-	return a.over.RoundTrip(own)
+	req := r.Clone(r.Context())
+	req.Header.Set("Authorization", "Bearer "+token.Value)
+	return a.over.RoundTrip(req)
 }

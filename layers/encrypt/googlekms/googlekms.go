@@ -112,11 +112,11 @@ func boundTo(obj encrypt.Object) text { return textOf([]byte(obj.Bucket + "\x00"
 
 // Encrypt implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
-	plain := textOf(dataKey)
+	t := textOf(dataKey)
 	bound := boundTo(obj)
-	out, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
-		Plaintext:                         plain.base64,
-		PlaintextCrc32c:                   plain.crc,
+	resp, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
+		Plaintext:                         t.base64,
+		PlaintextCrc32c:                   t.crc,
 		AdditionalAuthenticatedData:       bound.base64,
 		AdditionalAuthenticatedDataCrc32c: bound.crc,
 		ForceSendFields:                   []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"}, // a checksum may be 0
@@ -124,13 +124,13 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
 	}
-	body, ok := text{out.Ciphertext, out.CiphertextCrc32c}.bytes()
+	body, ok := text{resp.Ciphertext, resp.CiphertextCrc32c}.bytes()
 	switch {
-	case !out.VerifiedPlaintextCrc32c || !out.VerifiedAdditionalAuthenticatedDataCrc32c:
+	case !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c:
 		return nil, nil, kms.Damaged(service, "the request was damaged on its way")
 	case !ok || len(body) == 0:
 		return nil, nil, kms.Damaged(service, "the response was damaged on its way")
-	case !strings.HasPrefix(out.Name, k.name+"/cryptoKeyVersions/"):
+	case !strings.HasPrefix(resp.Name, k.name+"/cryptoKeyVersions/"):
 		return nil, nil, kms.Damaged(service, "the response is of another key")
 	}
 	return body, nil, nil
@@ -140,7 +140,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.Object) ([]byte, error) {
 	sealed := textOf(body)
 	bound := boundTo(obj)
-	out, err := k.sdk.Decrypt(k.name, &cloudkms.DecryptRequest{
+	resp, err := k.sdk.Decrypt(k.name, &cloudkms.DecryptRequest{
 		Ciphertext:                        sealed.base64,
 		CiphertextCrc32c:                  sealed.crc,
 		AdditionalAuthenticatedData:       bound.base64,
@@ -150,7 +150,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.O
 	if err != nil {
 		return nil, failed(err)
 	}
-	dataKey, ok := text{out.Plaintext, out.PlaintextCrc32c}.bytes()
+	dataKey, ok := text{resp.Plaintext, resp.PlaintextCrc32c}.bytes()
 	if !ok || len(dataKey) == 0 {
 		return nil, kms.Damaged(service, "the response was damaged on its way")
 	}
