@@ -27,12 +27,12 @@ type readFile struct {
 
 // read opens an object for reading. It makes one request, for the attributes of the object.
 func (b *bucketFs) read(name string) (afero.File, error) {
-	at, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
+	ra, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
-	info := fileInfo{at.Attrs().FileInfo()}
-	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), fs: b, name: name, info: info, object: at}, nil
+	info := fileInfo{ra.Attrs().FileInfo()}
+	return &readFile{SectionReader: io.NewSectionReader(ra, 0, ra.Size()), fs: b, name: name, info: info, object: ra}, nil
 }
 
 func (f *readFile) Name() string                       { return f.name }
@@ -194,8 +194,8 @@ func (f *writeFile) discard() {
 
 // named replaces the name of the temporary file in err by the name of the object.
 func (f *writeFile) named(err error) error {
-	if of, ok := errors.AsType[*fs.PathError](err); ok && of.Path == f.temp.Name() {
-		return &fs.PathError{Op: of.Op, Path: f.name, Err: of.Err}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok && pathErr.Path == f.temp.Name() {
+		return &fs.PathError{Op: pathErr.Op, Path: f.name, Err: pathErr.Err}
 	}
 	return err
 }

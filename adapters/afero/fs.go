@@ -167,8 +167,8 @@ func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
 // MkdirAll stores a marker in the last directory only. The directories above it exist because of
 // that marker.
 func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
-	for at := keyOf(name); at != "" && at != "."; at = path.Dir(at) {
-		info, err := b.stat(at)
+	for dir := keyOf(name); dir != "" && dir != "."; dir = path.Dir(dir) {
+		info, err := b.stat(dir)
 		if err == nil && !info.IsDir() {
 			return failed("mkdir", name, syscall.ENOTDIR)
 		}
