@@ -22,13 +22,13 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if dir != "" && !mayBe(dir) {
 		return page, nil
 	}
-	found, err := d.remote.List(ctx, dir)
+	entries, err := d.remote.List(ctx, dir)
 	if err = told(err); storage.CodeOf(err) == storage.ObjectNotFound || err != nil && d.isObject(ctx, dir) {
 		return page, nil
 	} else if err != nil {
 		return nil, err
 	}
-	for _, entry := range found {
+	for _, entry := range entries {
 		if strings.HasPrefix(entry.Remote(), folder+name) && entry.Remote() != partials {
 			page.Entries = appendEntry(ctx, page.Entries, entry)
 		}

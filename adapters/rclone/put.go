@@ -36,11 +36,11 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		}
 	}
 	if d.features.BucketBased || d.features.Move == nil {
-		made, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))
+		obj, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))
 		if err != nil {
 			return nil, body.failed(err, true)
 		}
-		return attrsOf(ctx, r.Key, made), nil
+		return attrsOf(ctx, r.Key, obj), nil
 	}
 	partial, err := d.uploadPartial(ctx, body, r.Size, replaced)
 	if err != nil {
@@ -57,9 +57,9 @@ const renames = 10
 func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
 	var failure error
 	for range renames {
-		made, err := d.features.Move(ctx, partial, key)
+		obj, err := d.features.Move(ctx, partial, key)
 		if err == nil {
-			return attrsOf(ctx, key, made), nil
+			return attrsOf(ctx, key, obj), nil
 		}
 		failure = written(err)
 		if conflict := d.inTheWay(ctx, key, err); conflict != nil {
@@ -69,9 +69,9 @@ func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string
 		// the source is gone, so the rename may have taken effect
 		if _, lost := d.remote.NewObject(ctx, partial.Remote()); lost != nil {
 			failure = &storage.Error{Code: storage.CodeOf(failure), Err: err, Unknown: true}
-			if there, _, e := d.object(ctx, key); e == nil && there.Size() == partial.Size() &&
-				there.ModTime(ctx).Equal(partial.ModTime(ctx)) {
-				return attrsOf(ctx, key, there), nil
+			if current, _, e := d.object(ctx, key); e == nil && current.Size() == partial.Size() &&
+				current.ModTime(ctx).Equal(partial.ModTime(ctx)) {
+				return attrsOf(ctx, key, current), nil
 			}
 			break
 		}
@@ -149,17 +149,17 @@ func (d *remoteDriver) upload(
 	if size < 0 {
 		put = d.features.PutStream
 	}
-	made, err := put(ctx, body, object.NewStaticObjectInfo(key, modified, size, true, nil, d.remote))
+	obj, err := put(ctx, body, object.NewStaticObjectInfo(key, modified, size, true, nil, d.remote))
 	if err != nil {
 		return nil, err
 	}
-	if size >= 0 && made.Size() != size {
+	if size >= 0 && obj.Size() != size {
 		return nil, &storage.Error{
 			Code: storage.Unavailable,
-			Err:  fmt.Errorf("the store has %d of %d bytes", made.Size(), size),
+			Err:  fmt.Errorf("the store has %d of %d bytes", obj.Size(), size),
 		}
 	}
-	return made, nil
+	return obj, nil
 }
 
 // uploadPartial uploads a body into the folder of unfinished objects. The result differs in time or
@@ -168,20 +168,20 @@ func (d *remoteDriver) uploadPartial(
 	ctx context.Context, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
 	name := partials + "/" + rand.Text()
-	made, err := d.upload(ctx, name, body, size, d.timeAfter(replaced))
+	obj, err := d.upload(ctx, name, body, size, d.timeAfter(replaced))
 	if err == nil {
 		err = body.check()
 	}
-	for err == nil && replaced != nil && made.Size() == replaced.Size() && made.ModTime(ctx).Equal(replaced.ModTime(ctx)) {
-		made, err = d.later(ctx, name, made)
+	for err == nil && replaced != nil && obj.Size() == replaced.Size() && obj.ModTime(ctx).Equal(replaced.ModTime(ctx)) {
+		obj, err = d.later(ctx, name, obj)
 	}
 	if err != nil {
-		if there, e := d.remote.NewObject(context.WithoutCancel(ctx), name); e == nil {
-			_ = there.Remove(context.WithoutCancel(ctx))
+		if partial, e := d.remote.NewObject(context.WithoutCancel(ctx), name); e == nil {
+			_ = partial.Remove(context.WithoutCancel(ctx))
 		}
 		return nil, err
 	}
-	return made, nil
+	return obj, nil
 }
 
 // The method later gives an object a later time. It waits for a quarter of a second, and then
@@ -198,11 +198,11 @@ func (d *remoteDriver) later(ctx context.Context, name string, obj fs.Object) (f
 	if err != nil {
 		return nil, err
 	}
-	again, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
+	second, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
 	if err = errors.Join(err, content.Close()); err != nil {
 		return nil, err
 	}
-	return d.features.Move(ctx, again, name)
+	return d.features.Move(ctx, second, name)
 }
 
 // A checkedBody is the body of a Put. It returns the last bytes only if the checksum is right. Some
