@@ -102,9 +102,9 @@ func decoded(key string) string {
 // callback a second time, with the unescaped key. If the second run also fails, the result is the
 // error of the first run.
 func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error)) (T, error) {
-	own := escapeKey(key)
-	result, err := do(own)
-	if own != key && storage.CodeOf(err) == storage.ObjectNotFound && listed(ctx, b, key) {
+	escaped := escapeKey(key)
+	result, err := do(escaped)
+	if escaped != key && storage.CodeOf(err) == storage.ObjectNotFound && listed(ctx, b, key) {
 		if other, err := do(key); err == nil {
 			return other, nil
 		}

@@ -119,19 +119,19 @@ func (b *bucket) As(target any) bool {
 		return true
 	}
 	client, ok := storage.As[any](b.Bucket)
-	to := reflect.ValueOf(target)
-	if !ok || to.Kind() != reflect.Pointer || !reflect.TypeOf(client).AssignableTo(to.Type().Elem()) {
+	value := reflect.ValueOf(target)
+	if !ok || value.Kind() != reflect.Pointer || !reflect.TypeOf(client).AssignableTo(value.Type().Elem()) {
 		return false
 	}
-	to.Elem().Set(reflect.ValueOf(client))
+	value.Elem().Set(reflect.ValueOf(client))
 	return true
 }
 
 // ErrorAs sets target to the *storage.Error in err, or to the provider's error that it wraps.
 func (b *bucket) ErrorAs(err error, target any) bool {
-	to := reflect.TypeOf(target) // errors.As panics if target is not a pointer to an error type
-	if to.Kind() != reflect.Pointer ||
-		to.Elem().Kind() != reflect.Interface && !to.Elem().Implements(reflect.TypeFor[error]()) {
+	typ := reflect.TypeOf(target) // errors.As panics if target is not a pointer to an error type
+	if typ.Kind() != reflect.Pointer ||
+		typ.Elem().Kind() != reflect.Interface && !typ.Elem().Implements(reflect.TypeFor[error]()) {
 		return false
 	}
 	return errors.As(err, target)

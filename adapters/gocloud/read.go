@@ -29,7 +29,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if err != nil {
 		return nil, err
 	}
-	out := &driver.ListPage{
+	list := &driver.ListPage{
 		Objects:       make([]*driver.ListObject, 0, len(page.Entries)),
 		NextPageToken: []byte(page.Token),
 	}
@@ -38,7 +38,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 		if !strings.HasPrefix(key, o.Prefix) {
 			continue // the prefix only matched a part of an escape, and not the key itself
 		}
-		out.Objects = append(out.Objects, &driver.ListObject{
+		list.Objects = append(list.Objects, &driver.ListObject{
 			Key:     key,
 			ModTime: entry.Modified,
 			Size:    entry.Size,
@@ -52,7 +52,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 			},
 		})
 	}
-	return out, nil
+	return list, nil
 }
 
 // NewRangeReader opens length bytes of an object from offset. If length is negative, it opens the
