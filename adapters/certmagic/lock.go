@@ -52,14 +52,14 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 func (s *Storage) oldest(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	held := s.held[name]
-	if len(held) == 0 {
+	leases := s.held[name]
+	if len(leases) == 0 {
 		return nil
 	}
-	if len(held) == 1 {
+	if len(leases) == 1 {
 		delete(s.held, name)
 	} else {
-		s.held[name] = held[1:]
+		s.held[name] = leases[1:]
 	}
-	return held[0]
+	return leases[0]
 }
