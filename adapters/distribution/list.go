@@ -104,10 +104,10 @@ func ordered(path string) string { return strings.ReplaceAll(path, "/", "\x00") 
 
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
-		at := ordered(child.Path())
+		dir := ordered(child.Path())
 		// the path after which Walk begins is this child or is below it
-		around := strings.HasPrefix(startAfter+"\x00", at+"\x00")
-		if at <= startAfter && !around {
+		around := strings.HasPrefix(startAfter+"\x00", dir+"\x00")
+		if dir <= startAfter && !around {
 			continue
 		}
 		if !around {
@@ -121,7 +121,7 @@ func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAf
 			continue
 		}
 		below, err := d.children(ctx, child.Path())
-		if _, removed := errors.AsType[registry.PathNotFoundError](err); removed {
+		if _, ok := errors.AsType[registry.PathNotFoundError](err); ok {
 			continue
 		} else if err == nil {
 			err = d.walk(ctx, below, startAfter, f)
