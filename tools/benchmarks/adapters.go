@@ -224,8 +224,8 @@ var (
 	})
 	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		exists, err := s.exists(ctx, adapterKey)
-		missing, missingErr := s.exists(ctx, "folder/none")
-		if !exists || missing {
+		isMissing, missingErr := s.exists(ctx, "folder/none")
+		if !exists || isMissing {
 			err = errors.Join(err, errors.New("exists is wrong"))
 		}
 		return errors.Join(err, missingErr)

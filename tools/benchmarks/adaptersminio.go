@@ -37,7 +37,7 @@ func onMinIO[S closer](adapters []adapter[S]) []adapterRow[S] {
 
 // minioRow returns a row that opens a new bucket on MinIO with the given library.
 func minioRow[S closer](name string, open minioOpener[S]) adapterRow[S] {
-	in := func(e *env, server jobServer) (s S, err error) {
+	start := func(e *env, server jobServer) (s S, err error) {
 		bucket, err := e.jobBucket()
 		if err != nil {
 			return s, err
@@ -48,7 +48,7 @@ func minioRow[S closer](name string, open minioOpener[S]) adapterRow[S] {
 		name: name,
 		open: func(e *env) (S, error) {
 			endpoint, key, secret := e.jobServer()
-			return in(e, jobServer{endpoint, key, secret})
+			return start(e, jobServer{endpoint, key, secret})
 		},
 		count: func(e *env) (s S, counts func() traffic, err error) {
 			endpoint, key, secret := e.jobServer()
@@ -56,7 +56,7 @@ func minioRow[S closer](name string, open minioOpener[S]) adapterRow[S] {
 			if err != nil {
 				return s, nil, err
 			}
-			s, err = in(e, jobServer{counting, key, secret})
+			s, err = start(e, jobServer{counting, key, secret})
 			return s, counts, err
 		},
 	}

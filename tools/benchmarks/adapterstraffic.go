@@ -43,12 +43,12 @@ func countedOp[S closer](
 	if err := counted(1); err != nil { // not counted: the first operation may make additional requests
 		return nil, err
 	}
-	before := counts()
+	base := counts()
 	if err := counted(1); err != nil {
 		return nil, err
 	}
 	one := counts()
-	one.add(before, -1)
+	one.add(base, -1)
 	const name = "adapters-traffic"
 	total, ok := e.shared[name].(*traffic)
 	if !ok {
@@ -66,25 +66,25 @@ func countedOp[S closer](
 // countingProxy starts a proxy in front of target. It returns the address of the proxy, and a
 // function that returns the traffic so far.
 func (e *env) countingProxy(target string) (address string, counts func() traffic, err error) {
-	to, err := url.Parse(target)
+	u, err := url.Parse(target)
 	if err != nil {
 		return "", nil, err
 	}
 	var mu sync.Mutex
-	seen := traffic{requests: map[string]int{}}
+	t := traffic{requests: map[string]int{}}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(to)
+			r.SetURL(u)
 			r.Out.Host = r.In.Host // unchanged, because the signature covers it
 			mu.Lock()
 			defer mu.Unlock()
-			seen.requests[r.In.Method]++
+			t.requests[r.In.Method]++
 		},
 		ModifyResponse: func(r *http.Response) error {
 			r.Body = countedBody{r.Body, func(n int) {
 				mu.Lock()
 				defer mu.Unlock()
-				seen.received += n
+				t.received += n
 			}}
 			return nil
 		},
@@ -97,7 +97,7 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 	return server.URL, func() traffic {
 		mu.Lock()
 		defer mu.Unlock()
-		return traffic{maps.Clone(seen.requests), seen.received}
+		return traffic{maps.Clone(t.requests), t.received}
 	}, nil
 }
 

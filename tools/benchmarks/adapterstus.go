@@ -132,10 +132,10 @@ func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
 	if err != nil {
 		return err
 	}
-	at := header.Get("Location")
+	location := header.Get("Location")
 	offset := 0
 	for p := range slices.Chunk(data, piece) {
-		_, err := s.do(ctx, http.MethodPatch, at, bytes.NewReader(p), "Upload-Offset", strconv.Itoa(offset))
+		_, err := s.do(ctx, http.MethodPatch, location, bytes.NewReader(p), "Upload-Offset", strconv.Itoa(offset))
 		if err != nil {
 			return err
 		}

@@ -77,8 +77,8 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 				return err
 			},
 			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				out, err := c.DownloadStream(ctx, azureContainer, key, nil)
-				return out.Body, err
+				resp, err := c.DownloadStream(ctx, azureContainer, key, nil)
+				return resp.Body, err
 			},
 			list: func(ctx context.Context, prefix string, each func()) error {
 				pages := blobs.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{

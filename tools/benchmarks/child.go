@@ -145,7 +145,7 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 	defer func() {
 		err = errors.Join(err, e.close())
 	}()
-	opened, err := contender.open(e, order.URL)
+	connected, err := contender.open(e, order.URL)
 	if err != nil {
 		return err
 	}
@@ -154,11 +154,11 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 		watch = watchResident
 		// The first operation is not measured, because it also opens connections and initializes
 		// the SDK.
-		if err := c.do(e.ctx, opened, kilobyte); err != nil {
+		if err := c.do(e.ctx, connected, kilobyte); err != nil {
 			return fmt.Errorf("the first, small operation: %w", err)
 		}
 	}
-	op := func() error { return c.do(e.ctx, opened, c.amount) }
+	op := func() error { return c.do(e.ctx, connected, c.amount) }
 	if order.Profile != "" {
 		op = profiled(order.Profile, op)
 	}

@@ -76,7 +76,7 @@ func (c contender) beside(measured contender) contender {
 		if err != nil {
 			return client{}, err
 		}
-		opened, err := measured.open(e, server)
+		connected, err := measured.open(e, server)
 		return client{file: func(ctx context.Context, key, name string) error {
 			busy, cancel := context.WithCancel(ctx)
 			var again sync.WaitGroup
@@ -87,7 +87,7 @@ func (c contender) beside(measured contender) contender {
 			})
 			defer again.Wait()
 			defer cancel()
-			return opened.file(ctx, key, name)
+			return connected.file(ctx, key, name)
 		}}, err
 	}}
 }
@@ -224,8 +224,8 @@ func (c clientCase) setup(e *env, contender contender) (func(int) error, error) 
 			)
 		}, nil
 	}
-	opened, err := contender.open(e, url)
-	return func(n int) error { return c.do(e.ctx, opened, n) }, err
+	connected, err := contender.open(e, url)
+	return func(n int) error { return c.do(e.ctx, connected, n) }, err
 }
 
 func (c clientCase) serverURL(e *env) (string, error) {

@@ -15,8 +15,8 @@ func allocationsOver(one, other string, n float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other),
 		func(rows map[string]*result) (string, bool) {
-			seen := median(rows[one].allocs) - median(rows[other].allocs)
-			return fmt.Sprintf("%+.1f", seen), seen < n+0.5
+			value := median(rows[one].allocs) - median(rows[other].allocs)
+			return fmt.Sprintf("%+.1f", value), value < n+0.5
 		},
 	}
 }
@@ -25,8 +25,8 @@ func allocationsOver(one, other string, n float64) goal {
 // operation.
 func allocationsAtMost(one string, n float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g allocations", one, n), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[one].allocs)
-		return fmt.Sprintf("%.1f", seen), seen < n+0.5
+		value := median(rows[one].allocs)
+		return fmt.Sprintf("%.1f", value), value < n+0.5
 	}}
 }
 
@@ -36,8 +36,8 @@ func faster(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other),
 		func(rows map[string]*result) (string, bool) {
-			seen := ratio(rows[other].nanos, rows[one].nanos)
-			return fmt.Sprintf("%.3g ×", seen), seen >= factor
+			value := ratio(rows[other].nanos, rows[one].nanos)
+			return fmt.Sprintf("%.3g ×", value), value >= factor
 		},
 	}
 }
@@ -48,8 +48,8 @@ func faster(one, other string, factor float64) goal {
 func notSlower(one, other string) goal {
 	const noise = 0.05
 	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {
-		seen := ratio(rows[other].nanos, rows[one].nanos)
-		return fmt.Sprintf("%.3g × as fast", seen), seen >= 1-noise
+		value := ratio(rows[other].nanos, rows[one].nanos)
+		return fmt.Sprintf("%.3g × as fast", value), value >= 1-noise
 	}}
 }
 
@@ -57,9 +57,9 @@ func notSlower(one, other string) goal {
 // one and other are the names of the rows.
 func noMoreRequests(one, other string) goal {
 	return goal{fmt.Sprintf("%s: no more requests than %s", one, other), func(rows map[string]*result) (string, bool) {
-		seen := rows[one].sent()
-		most := rows[other].sent()
-		return fmt.Sprintf("%g and %g", seen, most), seen <= most
+		value := rows[one].sent()
+		limit := rows[other].sent()
+		return fmt.Sprintf("%g and %g", value, limit), value <= limit
 	}}
 }
 
@@ -77,8 +77,8 @@ func lessCPU(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other),
 		func(rows map[string]*result) (string, bool) {
-			seen := ratio(rows[one].cpu, rows[other].cpu)
-			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+			value := ratio(rows[one].cpu, rows[other].cpu)
+			return fmt.Sprintf("%.3g ×", value), value <= factor
 		},
 	}
 }
@@ -89,8 +89,8 @@ func memoryAtMost(one string, limit float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(limit)),
 		func(rows map[string]*result) (string, bool) {
-			seen := median(rows[one].resident)
-			return record.Size(seen), seen >= 0 && seen <= limit
+			value := median(rows[one].resident)
+			return record.Size(value), value >= 0 && value <= limit
 		},
 	}
 }
@@ -102,8 +102,8 @@ func lessMemory(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other),
 		func(rows map[string]*result) (string, bool) {
-			seen := median(rows[one].resident) / median(rows[other].resident)
-			return fmt.Sprintf("%.3g ×", seen), seen >= 0 && seen <= factor
+			value := median(rows[one].resident) / median(rows[other].resident)
+			return fmt.Sprintf("%.3g ×", value), value >= 0 && value <= factor
 		},
 	}
 }
@@ -112,8 +112,8 @@ func lessMemory(one, other string, factor float64) goal {
 // the name of the row.
 func noRequest(one, operation string) goal {
 	return goal{fmt.Sprintf("%s: no %s", one, operation), func(rows map[string]*result) (string, bool) {
-		seen := rows[one].requests[operation]
-		return fmt.Sprintf("%g", seen), seen == 0
+		value := rows[one].requests[operation]
+		return fmt.Sprintf("%g", value), value == 0
 	}}
 }
 
@@ -121,8 +121,8 @@ func noRequest(one, operation string) goal {
 // row.
 func requestsAtMost(one string, limit float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g requests", one, limit), func(rows map[string]*result) (string, bool) {
-		seen := rows[one].sent()
-		return fmt.Sprintf("%g", seen), seen <= limit
+		value := rows[one].sent()
+		return fmt.Sprintf("%g", value), value <= limit
 	}}
 }
 
@@ -132,8 +132,8 @@ func heapAtMost(what string, limit float64) goal {
 	return goal{
 		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(limit)),
 		func(rows map[string]*result) (string, bool) {
-			seen := rows[ours].peak
-			return record.Size(seen), seen > 0 && seen <= limit
+			value := rows[ours].peak
+			return record.Size(value), value > 0 && value <= limit
 		},
 	}
 }

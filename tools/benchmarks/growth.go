@@ -175,9 +175,9 @@ func steepness(points []record.Case, row string) (exponent float64, measured boo
 	if len(points) < 2 {
 		return 0, false
 	}
-	from := points[0]
-	to := points[len(points)-1]
-	return math.Log(cpuOf(to, row)/cpuOf(from, row)) / math.Log(float64(to.Growth.At)/float64(from.Growth.At)), true
+	first := points[0]
+	last := points[len(points)-1]
+	return math.Log(cpuOf(last, row)/cpuOf(first, row)) / math.Log(float64(last.Growth.At)/float64(first.Growth.At)), true
 }
 
 // cpuOf returns the CPU time of a row, or 0 if the case has no such row.

@@ -22,14 +22,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 const unconfigured = "with telemetry, not set up"
 
 func layerCases() []benchCase {
-	known := func(data []byte) io.Reader { return bytes.NewReader(data) }
+	seekable := func(data []byte) io.Reader { return bytes.NewReader(data) }
 	return []benchCase{
 		{
 			name:  "layer-put-1k",
 			title: "what the engine adds to a driver's put of 1 KiB",
 			rows: []row{
-				{name: ours, setup: bucketPut(known, noTelemetry())},
-				{name: unconfigured, setup: bucketPut(known)},
+				{name: ours, setup: bucketPut(seekable, noTelemetry())},
+				{name: unconfigured, setup: bucketPut(seekable)},
 				{name: bareDriver, setup: driverPut},
 			},
 			goals: []goal{moreThan(ours, bareDriver, 3, 512), moreThan(unconfigured, ours, 3, 512)},

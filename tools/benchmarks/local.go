@@ -108,7 +108,7 @@ func localPut(name, title string, bytes int, goals ...goal) benchCase {
 }
 
 func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
-	own := func(e *env) (func(int) error, error) {
+	setup := func(e *env) (func(int) error, error) {
 		dir, err := e.dir()
 		if err != nil {
 			return nil, err
@@ -122,7 +122,7 @@ func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 	return benchCase{
 		name:  name,
 		title: title + ", synced to the disk with its directory",
-		rows:  []row{{name: ours, setup: own}, {name: tempRename, setup: renameOp(bytes, true)}},
+		rows:  []row{{name: ours, setup: setup}, {name: tempRename, setup: renameOp(bytes, true)}},
 		goals: goals,
 	}
 }

@@ -186,8 +186,8 @@ func (r *result) runCounted(e *env, op func(int) error, n int) error {
 func since(start, end map[string]int, n int) map[string]float64 {
 	requests := map[string]float64{}
 	for operation := range end {
-		if sent := end[operation] - start[operation]; sent > 0 {
-			requests[operation] = float64(sent) / float64(n)
+		if count := end[operation] - start[operation]; count > 0 {
+			requests[operation] = float64(count) / float64(n)
 		}
 	}
 	return requests

@@ -26,8 +26,8 @@ func asFast(other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("at least %g × as fast as %s", factor, other),
 		func(rows map[string]*result) (string, bool) {
-			seen := ratio(rows[other].nanos, rows[ours].nanos)
-			return fmt.Sprintf("%.3g ×", seen), seen >= factor
+			value := ratio(rows[other].nanos, rows[ours].nanos)
+			return fmt.Sprintf("%.3g ×", value), value >= factor
 		},
 	}
 }
@@ -38,8 +38,8 @@ func within(other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("at most %g × the time of %s", factor, other),
 		func(rows map[string]*result) (string, bool) {
-			seen := ratio(rows[ours].nanos, rows[other].nanos)
-			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+			value := ratio(rows[ours].nanos, rows[other].nanos)
+			return fmt.Sprintf("%.3g ×", value), value <= factor
 		},
 	}
 }
@@ -47,8 +47,8 @@ func within(other string, factor float64) goal {
 // allocations requires that this library makes at most n allocations per operation.
 func allocations(n float64) goal {
 	return goal{fmt.Sprintf("at most %g allocations", n), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[ours].allocs)
-		return fmt.Sprintf("%.1f", seen), seen < n+0.5
+		value := median(rows[ours].allocs)
+		return fmt.Sprintf("%.1f", value), value < n+0.5
 	}}
 }
 
@@ -69,8 +69,8 @@ func moreThan(one, other string, allocs, bytes float64) goal {
 // bytesAtMost requires that this library allocates at most that many bytes per operation.
 func bytesAtMost(limit float64) goal {
 	return goal{fmt.Sprintf("allocates at most %s", record.Size(limit)), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[ours].bytes)
-		return record.Size(seen), seen <= limit
+		value := median(rows[ours].bytes)
+		return record.Size(value), value <= limit
 	}}
 }
 
@@ -80,8 +80,8 @@ func bytesOf(bytes, factor float64) goal {
 	return goal{
 		fmt.Sprintf("allocates at most %g × its %s", factor, record.Size(bytes)),
 		func(rows map[string]*result) (string, bool) {
-			seen := median(rows[ours].bytes) / bytes
-			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+			value := median(rows[ours].bytes) / bytes
+			return fmt.Sprintf("%.3g ×", value), value <= factor
 		},
 	}
 }
@@ -121,13 +121,13 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		}
 	}
 	for _, g := range c.goals {
-		seen, met := g.check(byName)
+		value, met := g.check(byName)
 		verdict := "met"
 		if !met {
 			verdict = "MISSED"
 			missed++
 		}
-		fmt.Fprintf(w, "  goal: %s; seen: %s: %s\n", g.text, seen, verdict)
+		fmt.Fprintf(w, "  goal: %s; seen: %s: %s\n", g.text, value, verdict)
 	}
 	return missed
 }
@@ -193,15 +193,15 @@ var peers = []string{
 }
 
 func versions() map[string]string {
-	found := map[string]string{}
+	modules := map[string]string{}
 	info, _ := debug.ReadBuildInfo()
 	if info == nil {
-		return found
+		return modules
 	}
 	for _, m := range info.Deps {
 		if slices.ContainsFunc(peers, func(peer string) bool { return strings.HasPrefix(m.Path, peer) }) {
-			found[m.Path] = m.Version
+			modules[m.Path] = m.Version
 		}
 	}
-	return found
+	return modules
 }

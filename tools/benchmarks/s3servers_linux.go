@@ -357,8 +357,8 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 // parameter limit is its longest time.
 func timeAtMost(one string, limit time.Duration) goal {
 	return goal{fmt.Sprintf("%s: at most %s", one, limit), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[one].nanos)
-		return record.Nanos(seen), seen <= float64(limit)
+		value := median(rows[one].nanos)
+		return record.Nanos(value), value <= float64(limit)
 	}}
 }
 

@@ -35,9 +35,9 @@ func tailRow(c contender) row {
 		if err != nil {
 			return nil, err
 		}
-		opened, err := c.open(e, url)
+		connected, err := c.open(e, url)
 		return func(int) (err error) {
-			e.reports[c.name], err = e.slowest(opened)
+			e.reports[c.name], err = e.slowest(connected)
 			return err
 		}, err
 	}}

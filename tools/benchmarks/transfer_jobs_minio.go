@@ -19,8 +19,8 @@ type jobServer struct{ endpoint, key, secret string }
 
 // jobServer returns the server of the jobs: the one that the case has started, or otherwise MinIO.
 func (e *env) jobServer() (endpoint, key, secret string) {
-	if own, ok := e.shared[jobServerName].(jobServer); ok {
-		return own.endpoint, own.key, own.secret
+	if s, ok := e.shared[jobServerName].(jobServer); ok {
+		return s.endpoint, s.key, s.secret
 	}
 	return os.Getenv(minioVariable), os.Getenv(minioVariable + "_KEY"), os.Getenv(minioVariable + "_SECRET")
 }
@@ -90,11 +90,11 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 	if ok {
 		return program, nil
 	}
-	in, err := e.dir()
+	dir, err := e.dir()
 	if err != nil {
 		return "", err
 	}
-	program = filepath.Join(in, name)
+	program = filepath.Join(dir, name)
 	build := exec.CommandContext(
 		e.ctx, "go",
 		slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)

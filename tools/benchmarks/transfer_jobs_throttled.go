@@ -66,14 +66,14 @@ func throttledRow(name string, make job) row {
 			if e.reports[name], err = e.runJob(make, dir, bucket); err != nil {
 				return err
 			}
-			stored := map[string]bool{}
+			keys := map[string]bool{}
 			for _, r := range server.Requests() {
 				if r.Operation == "PutObject" && r.Status == 200 {
-					stored[r.Key] = true
+					keys[r.Key] = true
 				}
 			}
-			if len(stored) != throttledFiles {
-				return fmt.Errorf("%s stored %d of %d files", name, len(stored), throttledFiles)
+			if len(keys) != throttledFiles {
+				return fmt.Errorf("%s stored %d of %d files", name, len(keys), throttledFiles)
 			}
 			return nil
 		}, nil

@@ -81,7 +81,7 @@ func gateway(s store, layers string, others ...store) func(overTLS bool) (runnin
 			r.certificate = filepath.Join(dir, "certificate.pem")
 			c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
 		}
-		out, err := c.StdoutPipe()
+		stdout, err := c.StdoutPipe()
 		if err != nil {
 			return r, err
 		}
@@ -93,7 +93,7 @@ func gateway(s store, layers string, others ...store) func(overTLS bool) (runnin
 			_ = c.Wait()
 			_ = os.RemoveAll(dir)
 		}
-		line, err := bufio.NewReader(out).ReadString('\n')
+		line, err := bufio.NewReader(stdout).ReadString('\n')
 		if err != nil {
 			r.stop()
 			return r, errors.New("the gateway has not started")
@@ -123,15 +123,15 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 		c.Env = env
 		return c
 	}
-	for i, of := range stores {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + of.name)
+	for i, s := range stores {
+		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
 		if endpoint == "" {
 			return nil, fmt.Errorf("the store is not running: start judges with testservers -only %s",
-				strings.ToLower(of.name))
+				strings.ToLower(s.name))
 		}
-		address, own := of.address(endpoint)
+		address, vars := s.address(endpoint)
 		address = strings.Replace(address, "://", "://"+bucket, 1)
-		env = append(env, own...)
+		env = append(env, vars...)
 		if bucket != "" {
 			if err := command("mb", address).Run(); err != nil {
 				return nil, err

@@ -93,13 +93,13 @@ func names[T named](all []T) []string {
 func choose[T named](all []T, wanted []string) ([]T, error) {
 	var chosen []T
 	for _, name := range wanted {
-		before := len(chosen)
+		n := len(chosen)
 		for _, one := range all {
 			if name == one.title() || name == one.called() {
 				chosen = append(chosen, one)
 			}
 		}
-		if len(chosen) == before {
+		if len(chosen) == n {
 			return nil, fmt.Errorf("unknown name %q; the names are %s", name, strings.Join(names(all), ", "))
 		}
 	}

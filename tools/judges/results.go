@@ -181,8 +181,8 @@ func (c cells) table() string {
 	ordered := func(set map[string]bool, names []string) []string {
 		return slices.SortedFunc(maps.Keys(set), func(a, b string) int {
 			name := func(s string) string {
-				before, _, _ := strings.Cut(s, " ")
-				return before
+				head, _, _ := strings.Cut(s, " ")
+				return head
 			}
 			return cmp.Or(cmp.Compare(slices.Index(names, name(a)), slices.Index(names, name(b))), cmp.Compare(a, b))
 		})
@@ -234,8 +234,8 @@ func writeTable(page string, measured cells) error {
 		return err
 	}
 	before, rest, ok := strings.Cut(string(content), begin)
-	old, after, ended := strings.Cut(rest, end)
-	if !ok || !ended {
+	old, after, hasEnd := strings.Cut(rest, end)
+	if !ok || !hasEnd {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
 	all := parseCells(old)

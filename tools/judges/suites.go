@@ -47,17 +47,17 @@ var suites = slices.Concat([]suite{
 
 // versions returns a copy of the suite for each version of its module.
 func versions(all []goModule, s suite) []suite {
-	made := make([]suite, len(all))
+	suites := make([]suite, len(all))
 	for i, m := range all {
-		made[i] = s
-		made[i].version = strings.TrimPrefix(m.version, "v")
-		made[i].prepare = m.build
-		made[i].run = func(ctx context.Context, t task) ([]result, error) {
+		suites[i] = s
+		suites[i].version = strings.TrimPrefix(m.version, "v")
+		suites[i].prepare = m.build
+		suites[i].run = func(ctx context.Context, t task) ([]result, error) {
 			t.module = m
 			return s.run(ctx, t)
 		}
 	}
-	return made
+	return suites
 }
 
 func (s suite) title() string {

@@ -37,20 +37,20 @@ func sections(changelog string) []section {
 // checkChangelog checks that the changelog describes the release or, without -version, the next
 // release.
 func checkChangelog(r *repository) error {
-	found, err := r.entry()
+	latest, err := r.entry()
 	if err == nil {
-		fmt.Printf("%s has %d lines\n", found.name, strings.Count(found.text, "\n")+1)
+		fmt.Printf("%s has %d lines\n", latest.name, strings.Count(latest.text, "\n")+1)
 	}
 	return err
 }
 
 // writeNotes writes the section of the release to the file that the flag -notes names.
 func writeNotes(r *repository) error {
-	found, err := r.entry()
+	latest, err := r.entry()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.notes, []byte(found.text+"\n"), 0o600)
+	return os.WriteFile(r.notes, []byte(latest.text+"\n"), 0o600)
 }
 
 func (r *repository) entry() (section, error) {

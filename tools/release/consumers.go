@@ -84,10 +84,10 @@ func (p *proxy) export() string { return filepath.Join(p.work, "export") }
 // publish adds a module to the proxy. The module is the one in the directory dir of the last
 // commit.
 func (p *proxy) publish(dir string) error {
-	own := path.Join(library, dir)
-	from := filepath.Join(p.export(), dir)
-	to := filepath.Join(p.work, "proxy", own, "@v")
-	name := filepath.Join(from, "go.mod")
+	modulePath := path.Join(library, dir)
+	src := filepath.Join(p.export(), dir)
+	dst := filepath.Join(p.work, "proxy", modulePath, "@v")
+	name := filepath.Join(src, "go.mod")
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
@@ -101,26 +101,26 @@ func (p *proxy) publish(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(from, "LICENSE"), license, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(src, "LICENSE"), license, 0o600); err != nil {
 		return err
 	}
 	info, err := json.Marshal(map[string]any{"Version": p.version, "Time": time.Now().UTC()})
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
+	if err := os.MkdirAll(dst, 0o755); err != nil {
 		return err
 	}
-	archive, err := os.Create(filepath.Join(to, p.version+".zip"))
+	archive, err := os.Create(filepath.Join(dst, p.version+".zip"))
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		os.WriteFile(name, text, 0o600),
-		os.WriteFile(filepath.Join(to, p.version+".mod"), text, 0o600),
-		os.WriteFile(filepath.Join(to, p.version+".info"), info, 0o600),
-		os.WriteFile(filepath.Join(to, "list"), []byte(p.version+"\n"), 0o600),
-		zip.CreateFromDir(archive, module.Version{Path: own, Version: p.version}, from),
+		os.WriteFile(filepath.Join(dst, p.version+".mod"), text, 0o600),
+		os.WriteFile(filepath.Join(dst, p.version+".info"), info, 0o600),
+		os.WriteFile(filepath.Join(dst, "list"), []byte(p.version+"\n"), 0o600),
+		zip.CreateFromDir(archive, module.Version{Path: modulePath, Version: p.version}, src),
 		archive.Close(),
 	)
 }
@@ -152,7 +152,7 @@ func released(text []byte, version string) ([]byte, error) {
 // the other commands in this repository, so that the other dependencies are already in the build
 // cache.
 func (p *proxy) build(dir string) error {
-	own := path.Join(library, dir)
+	modulePath := path.Join(library, dir)
 	program := filepath.Join(p.work, "program", dir)
 	if err := os.MkdirAll(program, 0o755); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (p *proxy) build(dir string) error {
 	}
 	env = append(env, "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod")
 	for _, args := range [][]string{
-		{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", own},
+		{"mod", "init", "example.com/program"}, {"get", modulePath + "@" + p.version}, {"build", modulePath},
 	} {
 		cmd := exec.Command(p.r.golang, args...)
 		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)

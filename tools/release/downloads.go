@@ -103,11 +103,11 @@ func (p *proxy) downloadEnv(cache string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := exec.Command(p.r.golang, "env", "GOMODCACHE").Output()
+	output, err := exec.Command(p.r.golang, "env", "GOMODCACHE").Output()
 	if err != nil {
 		return nil, err
 	}
-	downloaded := filepath.Join(strings.TrimSpace(string(own)), "cache", "download")
+	downloaded := filepath.Join(strings.TrimSpace(string(output)), "cache", "download")
 	first, others, _ := strings.Cut(strings.TrimPrefix(env[0], "GOPROXY="), ",")
 	return append(
 		env,

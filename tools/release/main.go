@@ -74,16 +74,16 @@ func main() {
 	if *program {
 		checks = []check{{"program", programModule}}
 	}
-	failed := false
+	hasFailed := false
 	start := time.Now()
 	for _, c := range checks {
 		fmt.Printf("== %s (%.0fs)\n", c.name, time.Since(start).Seconds())
 		if err := c.run(r); err != nil {
 			fmt.Fprintf(os.Stderr, "release: %s: %v\n", c.name, err)
-			failed = true
+			hasFailed = true
 		}
 	}
-	if failed {
+	if hasFailed {
 		os.Exit(1)
 	}
 }

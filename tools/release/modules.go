@@ -75,12 +75,12 @@ func (r *repository) checkArchive(export, dir string) error {
 	if err != nil {
 		return err
 	}
-	own := path.Join(library, dir)
-	if file.Module.Mod.Path != own {
-		return fmt.Errorf("%s/go.mod: the module must be %s", dir, own)
+	modulePath := path.Join(library, dir)
+	if file.Module.Mod.Path != modulePath {
+		return fmt.Errorf("%s/go.mod: the module must be %s", dir, modulePath)
 	}
 	var size counter
-	version := module.Version{Path: own, Version: cmp.Or(r.version, "v0.0.1-check")}
+	version := module.Version{Path: modulePath, Version: cmp.Or(r.version, "v0.0.1-check")}
 	if err := zip.CreateFromDir(&size, version, filepath.Dir(name)); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}

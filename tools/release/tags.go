@@ -92,12 +92,12 @@ func (r *repository) readyForTags(dirs []string) error {
 	if err := checkChangelog(r); err != nil {
 		return err
 	}
-	changed, err := r.git(nil, "status", "--porcelain")
+	status, err := r.git(nil, "status", "--porcelain")
 	if err != nil {
 		return err
 	}
-	if changed != "" {
-		return fmt.Errorf("commit or remove first:\n%s", changed)
+	if status != "" {
+		return fmt.Errorf("commit or remove first:\n%s", status)
 	}
 	for _, dir := range append([]string{"."}, dirs...) {
 		name := path.Join(dir, r.version)

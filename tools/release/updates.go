@@ -27,9 +27,9 @@ func checkUpdates(r *repository) error {
 	if err != nil {
 		return err
 	}
-	missing, err := withoutUpdates(text, dirs)
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf(".github/dependabot.yml must name the modules %v", missing)
+	absent, err := withoutUpdates(text, dirs)
+	if err == nil && len(absent) > 0 {
+		err = fmt.Errorf(".github/dependabot.yml must name the modules %v", absent)
 	}
 	return err
 }
@@ -41,7 +41,7 @@ func withoutUpdates(config []byte, dirs []string) (missing []string, err error) 
 	if err := yaml.Unmarshal(config, &d); err != nil {
 		return nil, err
 	}
-	named := func(dir string) bool {
+	isNamed := func(dir string) bool {
 		for _, u := range d.Updates {
 			for _, pattern := range u.Directories {
 				if ok, _ := path.Match(pattern, path.Join("/", dir)); ok && u.Ecosystem == "gomod" {
@@ -52,7 +52,7 @@ func withoutUpdates(config []byte, dirs []string) (missing []string, err error) 
 		return false
 	}
 	for _, dir := range dirs {
-		if !named(dir) {
+		if !isNamed(dir) {
 			missing = append(missing, dir)
 		}
 	}

@@ -79,20 +79,20 @@ func buildInto(ctx context.Context, t tool, path string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	made := filepath.Join(work, "made", t.dir())
+	output := filepath.Join(work, "made", t.dir())
 	source := filepath.Join(work, "source")
-	for _, dir := range []string{filepath.Dir(made), source} {
+	for _, dir := range []string{filepath.Dir(output), source} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
 	logf("building %s, which may take some minutes the first time", t.dir())
 	started := time.Now()
-	if err := t.build(ctx, source, made); err != nil {
+	if err := t.build(ctx, source, output); err != nil {
 		return fmt.Errorf("building %s: %w", t.dir(), errors.Join(err, ctx.Err()))
 	}
 	logf("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
-	return os.Rename(made, path)
+	return os.Rename(output, path)
 }
 
 // hashPins adds the content of the files that pin a tool to a hash.

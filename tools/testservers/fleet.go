@@ -64,12 +64,12 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 		}
 		waiting = append(waiting, &pendingServer{server: s, program: program})
 	}
-	own, err := ownHash()
+	hash, err := ownHash()
 	if err != nil {
 		return err
 	}
 	for _, s := range waiting {
-		s.host = usualHost(own, s.server.name, s.program)
+		s.host = usualHost(hash, s.server.name, s.program)
 	}
 	for range startAttempts {
 		if err := f.launchAll(ctx, waiting); err != nil {

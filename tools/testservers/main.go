@@ -48,7 +48,7 @@ func init() {
 }
 
 func main() {
-	only := flag.String("only", "", "start only these servers: `names`, separated by commas")
+	filter := flag.String("only", "", "start only these servers: `names`, separated by commas")
 	dir := flag.String("dir", filepath.Join("..", ".."), "run the command in this `directory`")
 	flag.Usage = usage
 	flag.Parse()
@@ -56,7 +56,7 @@ func main() {
 		usage()
 		os.Exit(2)
 	}
-	code, err := run(*only, *dir, flag.Args())
+	code, err := run(*filter, *dir, flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testservers:", err)
 	}

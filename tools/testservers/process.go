@@ -156,8 +156,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = append(t.last, p...)
-	if over := len(t.last) - tailSize; over > 0 {
-		t.last = append(t.last[:0], t.last[over:]...)
+	if excess := len(t.last) - tailSize; excess > 0 {
+		t.last = append(t.last[:0], t.last[excess:]...)
 	}
 	return len(p), nil
 }

@@ -78,8 +78,8 @@ func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string)
 		w.WriteHeader(http.StatusCreated)
 	case GetBlob, GetBlobProperties:
 		size := nullserver.Size(key(r.URL.Path))
-		asked := cmp.Or(r.Header.Get("X-Ms-Range"), r.Header.Get("Range"))
-		nullserver.ServeObject(w, r, asked, size, objectHeader(size))
+		byteRange := cmp.Or(r.Header.Get("X-Ms-Range"), r.Header.Get("Range"))
+		nullserver.ServeObject(w, r, byteRange, size, objectHeader(size))
 	case ListBlobs:
 		serveList(w, r.URL.Query())
 	case DeleteBlob:

@@ -61,17 +61,17 @@ func answer(w http.ResponseWriter, format string, args ...any) {
 // serveObject sends a generated object, with the headers of an object that was stored with one
 // request.
 func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
-	asked := r.Header.Get("Range")
-	complete := asked == ""
+	byteRange := r.Header.Get("Range")
+	complete := byteRange == ""
 	if complete && r.URL.Query().Has("partNumber") && size > 0 {
-		asked = "bytes=0-"
+		byteRange = "bytes=0-"
 	}
 	header := map[string]string{"Etag": etag}
 	if r.Header.Get("X-Amz-Checksum-Mode") != "" && complete && size >= 0 {
 		header["X-Amz-Checksum-Crc32c"] = checksum(size)
 		header["X-Amz-Checksum-Type"] = "FULL_OBJECT"
 	}
-	nullserver.ServeObject(w, r, asked, size, header)
+	nullserver.ServeObject(w, r, byteRange, size, header)
 }
 
 // checksum returns the CRC32C of an object with the given size, in the format of S3.

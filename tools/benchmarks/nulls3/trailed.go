@@ -25,8 +25,8 @@ var trailer = regexp.MustCompile(`x-amz-checksum-crc32c:([^\r]*)\r\n\r\n$`)
 
 // checksum returns the CRC32C in the trailer, or "".
 func (t *trailed) checksum() string {
-	if found := trailer.FindSubmatch(t.end); found != nil {
-		return string(found[1])
+	if match := trailer.FindSubmatch(t.end); match != nil {
+		return string(match[1])
 	}
 	return ""
 }

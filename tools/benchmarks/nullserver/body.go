@@ -42,8 +42,8 @@ var (
 // CRC32C returns the checksum of an object with the given size. All objects of that size have the
 // same content.
 func CRC32C(size int64) uint32 {
-	if known, ok := checksums.Load(size); ok {
-		return known.(uint32)
+	if sum, ok := checksums.Load(size); ok {
+		return sum.(uint32)
 	}
 	hash := crc32.New(castagnoli)
 	writePattern(hash, 0, size)

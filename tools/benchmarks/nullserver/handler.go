@@ -90,6 +90,6 @@ func Counts(client *http.Client, server string) (map[string]int, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
-	of := map[string]int{}
-	return of, json.NewDecoder(response.Body).Decode(&of)
+	counts := map[string]int{}
+	return counts, json.NewDecoder(response.Body).Decode(&counts)
 }

@@ -77,8 +77,8 @@ func plot(k Case) string {
 }
 
 func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
-	most := m.of(slices.MaxFunc(k.Rows, func(a, b Row) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
-	if most <= 0 {
+	limit := m.of(slices.MaxFunc(k.Rows, func(a, b Row) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
+	if limit <= 0 {
 		return y
 	}
 	y += 8
@@ -90,7 +90,7 @@ func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 			class = "bar ours"
 		}
 		if value := m.of(row); value > 0 {
-			long := max(1, value/most*(plotWidth-2*plotMargin-nameWidth-valueWidth))
+			long := max(1, value/limit*(plotWidth-2*plotMargin-nameWidth-valueWidth))
 			fmt.Fprintf(
 				w,
 				"<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",

@@ -49,10 +49,10 @@ var notRules = map[string]bool{"V4": true}
 func (l *linter) checkRules(p paragraph, prose bool) {
 	for _, m := range citation.FindAllStringSubmatchIndex(p.text, -1) {
 		id := p.text[m[4]:m[5]]
-		named := m[2] >= 0
+		isNamed := m[2] >= 0
 		bare := prose && len(id) <= 3 && l.rules.families[id[0]] && id[1] <= '9' && isFree(p.text, m[4], m[5]) &&
 			!notRules[id]
-		if !l.rules.rules[id] && (named && id != "ID" || bare) {
+		if !l.rules.rules[id] && (isNamed && id != "ID" || bare) {
 			l.report(p.file, p.lineAt(m[4]), fmt.Sprintf("docs/maintainers/contract.md defines no rule %s", id))
 		}
 	}

@@ -16,12 +16,12 @@ const maxWords = 35
 
 // docComments checks the links and the length of the sentences in the doc comments of a file.
 func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) error {
-	own, err := l.packages.load(filepath.Dir(file))
+	pkg, err := l.packages.load(filepath.Dir(file))
 	if err != nil {
 		return err
 	}
 	if strings.HasSuffix(file, "_test.go") {
-		own = own.withImports(tree)
+		pkg = pkg.withImports(tree)
 	}
 	for _, doc := range docsOf(tree) {
 		number := files.Position(doc.Pos()).Line
@@ -33,7 +33,7 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 				if name == tree.Name.Name {
 					return "", true
 				}
-				if p, ok := own.imports[name]; ok {
+				if p, ok := pkg.imports[name]; ok {
 					return p, true
 				}
 				if p, ok := comment.DefaultLookupPackage(name); ok {
@@ -45,7 +45,7 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 				return "", false
 			},
 			LookupSym: func(recv, name string) bool {
-				if !own.has(recv, name) {
+				if !pkg.has(recv, name) {
 					unresolved(joinName(recv, name))
 				}
 				return true

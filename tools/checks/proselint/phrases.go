@@ -50,9 +50,9 @@ func (l *linter) checkPhrases(p paragraph) {
 	if l.clean[p.text] {
 		return
 	}
-	before := len(l.findings)
+	n := len(l.findings)
 	defer func() {
-		l.clean[p.text] = len(l.findings) == before
+		l.clean[p.text] = len(l.findings) == n
 	}()
 	for _, phrase := range l.phrases {
 		for _, m := range phrase.pattern.FindAllStringIndex(p.text, -1) {

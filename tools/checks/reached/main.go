@@ -21,12 +21,12 @@ import (
 )
 
 func main() {
-	since := flag.String("since", "HEAD", "the commit with which the working tree is compared")
+	base := flag.String("since", "HEAD", "the commit with which the working tree is compared")
 	flag.Parse()
 	var reached, without []string
 	err := repository.Enter()
 	if err == nil {
-		reached, without, err = run(*since)
+		reached, without, err = run(*base)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "reached:", err)

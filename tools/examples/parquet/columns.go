@@ -150,9 +150,9 @@ func sumPages(pages parquet.Pages) (sum float64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		for from := page.Values(); err != io.EOF; {
+		for reader := page.Values(); err != io.EOF; {
 			var n int
-			if n, err = from.ReadValues(values); err != nil && err != io.EOF {
+			if n, err = reader.ReadValues(values); err != nil && err != io.EOF {
 				return 0, err
 			}
 			for _, v := range values[:n] {

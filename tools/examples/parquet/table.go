@@ -26,9 +26,9 @@ type trip struct {
 
 // upload generates a table of random trips, and uploads it while it is being generated.
 func upload(ctx context.Context, b storage.Uploader, key string, rows int) (*storage.Attrs, error) {
-	to := storage.NewWriter(ctx, b, key)
-	defer to.Close()
-	table := parquet.NewGenericWriter[trip](to, parquet.MaxRowsPerRowGroup(rowsPerGroup))
+	w := storage.NewWriter(ctx, b, key)
+	defer w.Close()
+	table := parquet.NewGenericWriter[trip](w, parquet.MaxRowsPerRowGroup(rowsPerGroup))
 	random := rand.New(rand.NewPCG(1, 2))
 	batch := make([]trip, 0, 1000)
 	for i := range rows {
@@ -53,5 +53,5 @@ func upload(ctx context.Context, b storage.Uploader, key string, rows int) (*sto
 	if err := table.Close(); err != nil {
 		return nil, err
 	}
-	return to.Commit()
+	return w.Commit()
 }

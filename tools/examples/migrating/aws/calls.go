@@ -113,9 +113,9 @@ func ours(
 
 // opening shows how to open a bucket on a server with a known profile.
 func opening(ctx context.Context, c *s3.Client, bucket string) (storage.Bucket, bool, error) {
-	profile, known := ours3.NamedProfile("minio")
+	profile, ok := ours3.NamedProfile("minio")
 	b, err := ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c, Profile: &profile})
-	return b, known, err
+	return b, ok, err
 }
 
 func accounts(ctx context.Context, service storage.Service, c *s3.Client, bucket string) {

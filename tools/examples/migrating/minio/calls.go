@@ -119,10 +119,10 @@ func ours(
 
 // opening shows how to open a bucket on a server with a known profile.
 func opening(ctx context.Context, bucket, endpoint, region, id, secret string) (storage.Bucket, bool, error) {
-	profile, known := s3.NamedProfile("minio")
+	profile, ok := s3.NamedProfile("minio")
 	b, err := s3.Open(ctx, s3.Config{
 		Bucket: bucket, Endpoint: endpoint, Region: region, Profile: &profile,
 		AccessKeyID: id, SecretKey: secret,
 	}, storage.WithVersioning(true)) // only if the bucket keeps versions
-	return b, known, err
+	return b, ok, err
 }
