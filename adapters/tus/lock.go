@@ -44,17 +44,17 @@ type lock struct {
 // If ctx ends before the lock is acquired, the error is handler.ErrLockTimeout. An ID that cannot
 // be a key belongs to no upload. For such an ID, the error is handler.ErrNotFound.
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
-	held, err := l.locker.acquire(ctx, l.key)
+	acquired, err := l.locker.acquire(ctx, l.key)
 	if err != nil {
 		return l.failure(ctx, err)
 	}
-	l.lease = held
+	l.lease = acquired
 	go func() {
 		select {
-		case <-held.Wanted():
+		case <-acquired.Wanted():
 			requestUnlock()
-		case <-held.Context().Done():
-			if errors.Is(context.Cause(held.Context()), storage.Changed) {
+		case <-acquired.Context().Done():
+			if errors.Is(context.Cause(acquired.Context()), storage.Changed) {
 				requestUnlock()
 			}
 		}

@@ -179,11 +179,11 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 		if failure != nil {
 			return failure
 		}
-		there, _ := strconv.Atoi(found.Metadata[tailPart])
-		if there > part {
+		last, _ := strconv.Atoi(found.Metadata[tailPart])
+		if last > part {
 			return err
 		}
-		if there == part && found.Size >= b.n {
+		if last == part && found.Size >= b.n {
 			u.state.TailRevision = found.Revision
 			return nil
 		}

@@ -155,12 +155,12 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // Terminate can be repeated. If other programs may write to the key of the content, Terminate
 // removes the content only if this upload has made it.
 func (u *upload) Terminate(ctx context.Context) error {
-	made := u.state.Done
+	exists := u.state.Done
 	var err error
-	if !made && !u.state.OwnKey {
-		made, err = u.isMade(ctx)
+	if !exists && !u.state.OwnKey {
+		exists, err = u.isMade(ctx)
 	}
-	if err == nil && !made && u.state.Token != "" {
+	if err == nil && !exists && u.state.Token != "" {
 		if err = u.open(ctx); err == nil {
 			err = u.parts.Abort(ctx)
 		}
@@ -172,7 +172,7 @@ func (u *upload) Terminate(ctx context.Context) error {
 	keys := []string{u.tailKey()}
 	// If the key is random, the object belongs to this upload. The object may exist even if the
 	// state does not say so, because a server may have died before it saved the state.
-	if made || u.state.OwnKey {
+	if exists || u.state.OwnKey {
 		keys = append(keys, u.key())
 	}
 	for _, key := range append(keys, u.stateKey()) {
@@ -231,16 +231,16 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 			return ErrIncomplete
 		}
 	}
-	at, err := storage.NewReaderAt(ctx, u.store.bucket, key)
+	ra, err := storage.NewReaderAt(ctx, u.store.bucket, key)
 	if err != nil {
 		return err
 	}
-	defer at.Close()
-	attrs := at.Attrs()
+	defer ra.Close()
+	attrs := ra.Attrs()
 	if u.state.Done && attrs.ETag != "" {
 		w.Header().Set("ETag", attrs.ETag)
 	}
-	http.ServeContent(w, r, "", attrs.Modified, io.NewSectionReader(at, 0, min(size, at.Size())))
+	http.ServeContent(w, r, "", attrs.Modified, io.NewSectionReader(ra, 0, min(size, ra.Size())))
 	return nil
 }
 
