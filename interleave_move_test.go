@@ -125,7 +125,7 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 						require.Contains(s, have, "first")
 					}
 					weak := other.weak && !storage.Supports(outside, storage.ConditionalRemove)
-					if other.stored != "" && a.Err() == nil && !a.Died() && !weak {
+					if other.stored != "" && explored.Succeeded(a) && !weak {
 						require.Contains(s, have, other.stored)
 					}
 					if a.Err() != nil && !a.Died() {

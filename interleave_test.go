@@ -155,7 +155,7 @@ func (c change) effects(s *interleave.Scene, a *interleave.Actor, firstText stri
 
 // checkFailure checks that an operation failed only as it may.
 func (c change) checkFailure(s *interleave.Scene, a *interleave.Actor) {
-	if a.Err() == nil || a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown) {
+	if a.Err() == nil || explored.Unknown(a) {
 		return
 	}
 	require.Contains(s, c.mayFail, storage.CodeOf(a.Err()), "%s: %v", c.name, a.Err())
@@ -283,8 +283,8 @@ func TestExploredOpenUploads(t *testing.T) {
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
-					completed := completes.Err() == nil && !completes.Died()
-					done := other.Err() == nil && !other.Died()
+					completed := explored.Succeeded(completes)
+					done := explored.Succeeded(other)
 					if completed && done && !completes.Lost() && !other.Lost() {
 						require.Contains(s, tt.after, string(data))
 					}
@@ -320,7 +320,7 @@ func TestExploredRemoveMatching(t *testing.T) {
 			return err
 		})
 		s.Check(func() {
-			if writes.Err() == nil && !writes.Died() && storage.Supports(outside, storage.ConditionalRemove) {
+			if explored.Succeeded(writes) && storage.Supports(outside, storage.ConditionalRemove) {
 				data, _, err := storage.ReadAll(s.Context(), outside, "k")
 				require.NoError(s, err)
 				require.Equal(s, "new", string(data))

@@ -2,7 +2,6 @@ package transfer_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -77,9 +76,6 @@ func removing(key string) func(ctx context.Context, b storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, key) }
 }
 
-// succeeded reports whether an operation was acknowledged.
-func succeeded(a *interleave.Actor) bool { return a.Err() == nil && !a.Died() }
-
 // A layout is what the stores have when a scene begins.
 type layout struct {
 	name  string
@@ -151,7 +147,7 @@ func TestExploredMoveAndTheSameMove(t *testing.T) {
 		e.job("b", e.q, e.p, transfer.WithMove())
 		e.Check(func() {
 			require.True(e, e.has("first"), "nobody has the file")
-			if succeeded(a) {
+			if explored.Succeeded(a) {
 				require.Equal(e, "first", e.contents(e.q)["k"])
 			}
 		})
@@ -164,7 +160,7 @@ func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 		e.job("moves", e.q, e.p, transfer.WithMove())
 		writes := e.writer(e.p, uploading("k", "new"))
 		e.Check(func() {
-			if succeeded(writes) && storage.Supports(e.p.Bucket(), storage.ConditionalRemove) {
+			if explored.Succeeded(writes) && storage.Supports(e.p.Bucket(), storage.ConditionalRemove) {
 				require.True(e, e.has("new"), "nobody has the new file")
 			}
 			require.True(e, e.has("new") || e.has("first"), "nobody has a file")
@@ -185,10 +181,10 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 				moves := e.job("moves", e.q, e.p, transfer.WithMove())
 				writes := e.writer(e.q, do)
 				e.Check(func() {
-					if !succeeded(writes) && !errors.Is(writes.Err(), storage.OutcomeUnknown) && !writes.Died() {
+					if !explored.Succeeded(writes) && !explored.Unknown(writes) {
 						require.True(e, e.has("first"))
 					}
-					if first && !succeeded(moves) {
+					if first && !explored.Succeeded(moves) {
 						require.True(e, e.has("first") || e.has("new") || name == "removes")
 					}
 				})
@@ -208,7 +204,7 @@ func TestExploredSyncAndTheSameSync(t *testing.T) {
 		b := e.job("b", e.q, e.p, transfer.WithDelete())
 		e.Check(func() {
 			require.Equal(e, map[string]string{"k": "first", "l": "second"}, e.contents(e.p))
-			if succeeded(a) || succeeded(b) {
+			if explored.Succeeded(a) || explored.Succeeded(b) {
 				require.Equal(e, e.contents(e.p), e.contents(e.q))
 			}
 		})
@@ -285,7 +281,7 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 		})
 		writes := e.writer(e.p, uploading("k", "new"))
 		e.Check(func() {
-			if succeeded(writes) {
+			if explored.Succeeded(writes) {
 				require.Equal(e, "new", e.contents(e.p)["k"])
 			}
 		})
@@ -314,11 +310,11 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 				removes := p.Go("job", func(ctx context.Context) error { return job(ctx, b) })
 				writes := e.writer(e.p, uploading("l", "new"))
 				e.Check(func() {
-					if succeeded(removes) {
+					if explored.Succeeded(removes) {
 						require.Empty(e, e.contents(e.p)["k"])
 					}
 					// The job has seen a new file of Remove only if it came before the listing.
-					if succeeded(writes) && name == "expire" {
+					if explored.Succeeded(writes) && name == "expire" {
 						require.Equal(e, "new", e.contents(e.p)["l"])
 					}
 				})
@@ -345,7 +341,7 @@ func TestExploredRestoreAtAndAWriter(t *testing.T) {
 		writes := e.writer(e.p, uploading("l", "new"))
 		e.Check(func() {
 			require.Contains(e, []string{"first", "second"}, e.contents(e.p)["k"])
-			if succeeded(writes) {
+			if explored.Succeeded(writes) {
 				require.Equal(e, "new", e.contents(e.p)["l"])
 			}
 			_, err := transfer.RestoreAt(e.Context(), e.p.Bucket(), when)

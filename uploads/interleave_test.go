@@ -164,7 +164,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 		a := e.run("a", do)
 		b := e.run("b", do)
 		e.check(func() {
-			if a.Err() == nil && !a.Died() || b.Err() == nil && !b.Died() {
+			if explored.Succeeded(a) || explored.Succeeded(b) {
 				keys, _ := e.files()
 				require.Len(e, keys, 1)
 			}
@@ -190,7 +190,7 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 			return codeOfError(p.service.Delete(p.ctx, f.Key, uploads.User{ID: alice}))
 		})
 		e.check(func() {
-			if removes.Err() == nil && !removes.Died() {
+			if explored.Succeeded(removes) {
 				keys, _ := e.files()
 				require.Empty(e, keys)
 			}
@@ -218,7 +218,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 				e.check(func() {
 					stored := 0
 					for _, actor := range []*interleave.Actor{a, b} {
-						if actor.Err() == nil && !actor.Died() {
+						if explored.Succeeded(actor) {
 							stored++
 						}
 					}
@@ -246,7 +246,7 @@ func TestExploredFinishAndSweep(t *testing.T) {
 		})
 		e.check(func() {
 			keys, _ := e.files()
-			if finishes.Err() == nil && !finishes.Died() {
+			if explored.Succeeded(finishes) {
 				require.Len(e, keys, 1)
 			}
 		})
@@ -274,7 +274,7 @@ func TestExploredPieces(t *testing.T) {
 		e.check(func() {
 			keys, _ := e.files()
 			require.LessOrEqual(e, len(keys), 1)
-			if a.Err() == nil && b.Err() == nil && !a.Died() && !b.Died() {
+			if explored.Succeeded(a) && explored.Succeeded(b) {
 				require.Len(e, keys, 1)
 			}
 			// A process that died may have reserved all room, until Sweep.
@@ -343,7 +343,7 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 		})
 		e.check(func() {
 			keys, _ := e.files()
-			if completes.Err() == nil && !completes.Died() {
+			if explored.Succeeded(completes) {
 				require.Len(e, keys, 1)
 			}
 		})
@@ -363,11 +363,11 @@ func TestExploredFinishAndCancel(t *testing.T) {
 		})
 		e.check(func() {
 			keys, _ := e.files()
-			finished := finishes.Err() == nil && !finishes.Died()
+			finished := explored.Succeeded(finishes)
 			if finished {
 				require.Len(e, keys, 1)
 			}
-			if cancels.Err() == nil && !cancels.Died() {
+			if explored.Succeeded(cancels) {
 				require.False(e, finished, "both succeed")
 				if !finishes.Died() { // Sweep removes what it has left
 					require.Empty(e, keys)

@@ -55,7 +55,7 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
-					done := a.Err() == nil && !a.Died()
+					done := explored.Succeeded(a)
 					switch {
 					case name == "upload" && done:
 						require.Equal(s, "new", string(data))

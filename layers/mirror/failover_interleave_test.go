@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,66 +45,72 @@ func newLagging(s *interleave.Scene) *lagging {
 	return l
 }
 
+// A laggingCall is a call that changes the key "k", or moves it away.
+type laggingCall struct {
+	name  string
+	do    func(ctx context.Context, b, other storage.Bucket) error
+	after string // text of "k" if the call succeeds; "" means that it is gone
+}
+
+// laggingCalls are those that need no other bucket.
+var laggingCalls = []laggingCall{
+	{
+		name: "append",
+		do: func(ctx context.Context, b, _ storage.Bucket) error {
+			_, err := storage.Append(ctx, b, "k", []byte("+"))
+			return err
+		},
+		after: recent + "+",
+	},
+	{
+		name: "update",
+		do: func(ctx context.Context, b, _ storage.Bucket) error {
+			_, err := storage.Update(ctx, b, "k", func(text []byte, _ *storage.Attrs) ([]byte, error) {
+				return append(text, '+'), nil
+			})
+			return err
+		},
+		after: recent + "+",
+	},
+	{
+		name: "copy onto itself",
+		do: func(ctx context.Context, b, _ storage.Bucket) error {
+			_, err := storage.Copy(ctx, b, "k", b, "k", storage.WithMetadata(map[string]string{"by": "copy"}))
+			return err
+		},
+		after: recent,
+	},
+	{
+		name: "move there and back",
+		do: func(ctx context.Context, b, _ storage.Bucket) error {
+			if _, err := storage.Move(ctx, b, "k", "l"); err != nil {
+				return err
+			}
+			_, err := storage.Move(ctx, b, "l", "k")
+			return err
+		},
+		after: recent,
+	},
+	{
+		name: "set tags",
+		do: func(ctx context.Context, b, _ storage.Bucket) error {
+			return storage.SetTags(ctx, b, "k", map[string]string{"t": "t"})
+		},
+		after: recent,
+	},
+}
+
 // A write that reads, or a job that removes because of a listing, never builds on what the second store has.
 func TestExploredWritesDuringFailover(t *testing.T) {
 	to := transfer.Bucket
-	for _, tt := range []struct {
-		name string
-		do   func(ctx context.Context, b, other storage.Bucket) error
-		// after are the texts that the key "k" may have. "" means that it has none.
-		after []string
-	}{
-		{
-			name: "append",
-			do: func(ctx context.Context, b, _ storage.Bucket) error {
-				_, err := storage.Append(ctx, b, "k", []byte("+"))
-				return err
-			},
-			after: []string{recent + "+"},
-		},
-		{
-			name: "update",
-			do: func(ctx context.Context, b, _ storage.Bucket) error {
-				_, err := storage.Update(ctx, b, "k", func(text []byte, _ *storage.Attrs) ([]byte, error) {
-					return append(text, '+'), nil
-				})
-				return err
-			},
-			after: []string{recent + "+"},
-		},
+	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
 			name: "compose",
 			do: func(ctx context.Context, b, _ storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "k", []string{"k", "k"})
 				return err
 			},
-			after: []string{recent + recent},
-		},
-		{
-			name: "copy onto itself",
-			do: func(ctx context.Context, b, _ storage.Bucket) error {
-				_, err := storage.Copy(ctx, b, "k", b, "k", storage.WithMetadata(map[string]string{"by": "copy"}))
-				return err
-			},
-			after: []string{recent},
-		},
-		{
-			name: "move there and back",
-			do: func(ctx context.Context, b, _ storage.Bucket) error {
-				if _, err := storage.Move(ctx, b, "k", "l"); err != nil {
-					return err
-				}
-				_, err := storage.Move(ctx, b, "l", "k")
-				return err
-			},
-			after: []string{recent},
-		},
-		{
-			name: "set tags",
-			do: func(ctx context.Context, b, _ storage.Bucket) error {
-				return storage.SetTags(ctx, b, "k", map[string]string{"t": "t"})
-			},
-			after: []string{recent},
+			after: recent + recent,
 		},
 		{
 			name: "remove what matches",
@@ -111,7 +118,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 				_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Size == int64(len("old")) })
 				return err
 			},
-			after: []string{recent},
+			after: recent,
 		},
 		{
 			name: "expire",
@@ -119,7 +126,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{Age: 24 * time.Hour}})
 				return err
 			},
-			after: []string{recent},
+			after: recent,
 		},
 		{
 			name: "sync with delete",
@@ -127,7 +134,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 				_, err := transfer.Sync(ctx, to(other), to(b), transfer.WithDelete(), transfer.WithConcurrency(1))
 				return err
 			},
-			after: []string{recent},
+			after: recent,
 		},
 		{
 			name: "move to another bucket",
@@ -135,9 +142,10 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 				_, err := transfer.Sync(ctx, to(other), to(b), transfer.WithMove(), transfer.WithConcurrency(1))
 				return err
 			},
-			after: []string{""},
+			after: "",
 		},
-	} {
+	})
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.RunBudgets(t, failing, func(s *interleave.Scene) {
 				l := newLagging(s)
@@ -157,11 +165,11 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 					require.Contains(s, k+moved, recent)
 					require.NotEmpty(s, l.text(l.primary.Bucket(), "only")+l.text(third.Bucket(), "only"))
 					require.NotEmpty(s, l.text(third.Bucket(), "only"), "removed because the second store lacks it")
-					if a.Err() == nil && !a.Died() {
-						require.Contains(s, tt.after, k)
+					if explored.Succeeded(a) {
+						require.Equal(s, tt.after, k)
 						return
 					}
-					unknown := a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown)
+					unknown := explored.Unknown(a)
 					require.True(s, unknown || storage.IsTemporary(a.Err()), "%v", a.Err())
 				})
 			})
@@ -171,58 +179,10 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 
 // An overlay whose old store is a mirror never builds on what the second store has, either.
 func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		do    func(ctx context.Context, b storage.Bucket) error
-		after string
-	}{
-		{
-			name: "append",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.Append(ctx, b, "k", []byte("+"))
-				return err
-			},
-			after: recent + "+",
-		},
-		{
-			name: "update",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.Update(ctx, b, "k", func(text []byte, _ *storage.Attrs) ([]byte, error) {
-					return append(text, '+'), nil
-				})
-				return err
-			},
-			after: recent + "+",
-		},
-		{
-			name: "move there and back",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				if _, err := storage.Move(ctx, b, "k", "l"); err != nil {
-					return err
-				}
-				_, err := storage.Move(ctx, b, "l", "k")
-				return err
-			},
-			after: recent,
-		},
-		{
-			name: "copy onto itself",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.Copy(ctx, b, "k", b, "k", storage.WithMetadata(map[string]string{"by": "copy"}))
-				return err
-			},
-			after: recent,
-		},
-		{
-			name: "set tags",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				return storage.SetTags(ctx, b, "k", map[string]string{"t": "t"})
-			},
-			after: recent,
-		},
+	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
 			name: "read with a copy",
-			do: func(ctx context.Context, b storage.Bucket) error {
+			do: func(ctx context.Context, b, _ storage.Bucket) error {
 				_, _, err := storage.ReadAll(ctx, b, "k")
 				return err
 			},
@@ -230,13 +190,14 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 		},
 		{
 			name: "finish",
-			do: func(ctx context.Context, b storage.Bucket) error {
+			do: func(ctx context.Context, b, _ storage.Bucket) error {
 				_, err := overlay.Finish(ctx, b, overlay.FinishConfig{Concurrency: 1})
 				return err
 			},
 			after: recent,
 		},
-	} {
+	})
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.RunBudgets(t, failing, func(s *interleave.Scene) {
 				l := newLagging(s)
@@ -248,18 +209,18 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 				}
 				p := s.Process("x")
 				b := p.Bucket(moved, over(p.Bucket(l.primary, l.layer(p.Bucket(l.second)))))
-				a := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b) })
+				a := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b, nil) })
 				s.Check(func() {
 					outside := moved.Bucket(over(l.open()))
 					k := l.text(outside, "k")
 					other := l.text(outside, "l")
 					require.NotContains(s, k+other, "old")
 					require.Contains(s, k+other, recent)
-					if a.Err() == nil && !a.Died() {
+					if explored.Succeeded(a) {
 						require.Equal(s, tt.after, k)
 						return
 					}
-					unknown := a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown)
+					unknown := explored.Unknown(a)
 					// Without conditional removal, a move compares revisions, and the overlay has given the object
 					// a new one.
 					copied := errors.Is(a.Err(), storage.Changed) && !storage.Supports(moved.Bucket(), provenRemoval)

@@ -145,7 +145,7 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 								effects = append(effects, effects[n])
 							}
 							created := o.name == "create" && errors.Is(a.Err(), storage.PreconditionFailed)
-							unknown := a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown)
+							unknown := explored.Unknown(a)
 							require.True(s, a.Err() == nil || unknown || created, "%s: %v", o.name, a.Err())
 						}
 						after := p.text(p.primary.Bucket(), "k")

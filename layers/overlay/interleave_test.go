@@ -183,7 +183,7 @@ func (e *exploredMove) explore(operations ...exploredOperation) {
 			if o.repeats && a.Lost() {
 				effects = append(effects, effect)
 			}
-			unknown := a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown)
+			unknown := explored.Unknown(a)
 			permitted := a.Err() == nil || unknown || o.mayFail != "" && errors.Is(a.Err(), o.mayFail)
 			require.True(e, permitted, "%s: %v", o.name, a.Err())
 		}

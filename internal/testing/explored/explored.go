@@ -2,9 +2,11 @@
 package explored
 
 import (
+	"errors"
 	"os"
 	"testing"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
@@ -48,6 +50,13 @@ func onSome(c interleave.Config) interleave.Config {
 	}
 	return c
 }
+
+// Succeeded reports whether the function of an actor was acknowledged.
+func Succeeded(a *interleave.Actor) bool { return a.Err() == nil && !a.Died() }
+
+// Unknown reports whether nobody knows if the function of an actor took effect: its process died, or
+// it failed with OutcomeUnknown.
+func Unknown(a *interleave.Actor) bool { return a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown) }
 
 // Config returns the configuration of Run.
 func Config() interleave.Config {
