@@ -162,13 +162,21 @@ func (p *proxy) build(dir string) error {
 		return err
 	}
 	env = append(env, "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod")
-	for _, args := range [][]string{
-		{"mod", "init", "example.com/program"}, {"get", modulePath + "@" + p.version}, {"build", modulePath},
-	} {
+	return p.run(program, env, [][]string{
+		{"mod", "init", "example.com/program"},
+		{"get", modulePath + "@" + p.version},
+		{"build", modulePath},
+	})
+}
+
+// run runs Go commands in a directory, one after another, with env added to the environment.
+func (p *proxy) run(dir string, env []string, commands [][]string) error {
+	for _, args := range commands {
 		cmd := exec.Command(p.r.golang, args...)
-		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), env...)
 		if data, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", args[0], err, data)
+			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, data)
 		}
 	}
 	return nil

@@ -63,17 +63,13 @@ func (p *proxy) download(d download) error {
 	if err != nil {
 		return err
 	}
-	for _, args := range [][]string{
+	err = p.run(program, env, [][]string{
 		{"mod", "init", "example.com/program"},
 		{"mod", "edit", "-require", library + "@" + p.version},
 		{"mod", "tidy"},
-	} {
-		cmd := exec.Command(p.r.golang, args...)
-		cmd.Dir = program
-		cmd.Env = append(os.Environ(), env...)
-		if data, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, data)
-		}
+	})
+	if err != nil {
+		return err
 	}
 	modules, size, err := archives(cache)
 	if err != nil {
