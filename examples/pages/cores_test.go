@@ -1,0 +1,122 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// The quota counts uploads and parts, and denies each write that it cannot count.
+func TestQuotaDenies(t *testing.T) {
+	const mib = 1 << 20
+	b := memstore.New(storage.WithHook(quota(6*mib)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
+	put(t, b, "a", "text")
+	u, err := storage.BeginUpload(t.Context(), b, "b")
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, bytes.NewReader(make([]byte, 6*mib)))
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 2, strings.NewReader("more"))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "c", strings.NewReader("more"))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "6291460 bytes were uploaded")
+	_, err = storage.Copy(t.Context(), b, "d", b, "b")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	_, err = b.SignedUploadURL(t.Context(), "e")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.NoError(t, b.Remove(t.Context(), "b"))
+}
+
+// A zipped bucket stores fewer bytes than it returns, and refuses what it does not have.
+func TestZippedCore(t *testing.T) {
+	store := memstore.New()
+	b, err := storage.Wrap(store, func(c storage.Core) storage.Core { return zipped{core: c} })
+	require.NoError(t, err)
+	text := strings.Repeat("text ", 1000)
+	attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithSize(int64(len(text))))
+	require.NoError(t, err)
+	require.EqualValues(t, len(text), attrs.Size)
+	stored, err := store.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.Less(t, stored.Size, int64(200))
+	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	require.NoError(t, err)
+	for _, key := range []string{"a", "b"} {
+		data, attrs, err := storage.ReadAll(t.Context(), b, key)
+		require.NoError(t, err)
+		require.Equal(t, text, string(data))
+		require.EqualValues(t, len(text), attrs.Size)
+	}
+	data, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(-5, -1))
+	require.NoError(t, err)
+	require.Equal(t, "text ", string(data))
+	_, err = b.Upload(t.Context(), "c", strings.NewReader("text"), storage.WithCRC32C(1))
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+	_, err = b.Upload(t.Context(), "c", strings.NewReader("text"), storage.WithSize(5))
+	require.ErrorIs(t, err, storage.BodyFailed)
+	_, err = storage.Append(t.Context(), b, "b", []byte("more"))
+	require.NoError(t, err)
+	data, _, err = storage.ReadAll(t.Context(), b, "b")
+	require.NoError(t, err)
+	require.Equal(t, text+"more", string(data))
+	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
+	require.ErrorIs(t, err, storage.Unsupported)
+	for _, err := range b.List(t.Context()) {
+		require.ErrorIs(t, err, storage.Unsupported)
+	}
+	require.NoError(t, b.Remove(t.Context(), "a"))
+}
+
+// A counting Core counts the bytes that the store delivers.
+type counting struct {
+	storage.Core
+	bytes *int64
+}
+
+func (c counting) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	r, err := c.Core.Download(ctx, key, o)
+	if err == nil {
+		_, length := r.Range()
+		*c.bytes += length
+	}
+	return r, err
+}
+
+// A cached bucket reads unchanged objects from memory, and changed ones from the store.
+func TestCachedCore(t *testing.T) {
+	var delivered int64
+	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return counting{c, &delivered} })
+	require.NoError(t, err)
+	b, err = inMemory(b)
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"k": "v"}))
+	require.NoError(t, err)
+	for range 3 {
+		data, attrs, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(data))
+		require.Equal(t, "v", attrs.Metadata["k"])
+		attrs.Metadata["k"] = "changed by the caller"
+	}
+	r, err := b.Download(t.Context(), "a", storage.WithRange(1, 2))
+	require.NoError(t, err)
+	data, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, "ex", string(data))
+	require.EqualValues(t, 4, delivered)
+	put(t, b, "a", "other")
+	data, _, err = storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "other", string(data))
+	require.EqualValues(t, 9, delivered)
+}
