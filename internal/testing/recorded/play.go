@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
@@ -341,7 +343,7 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 		t.Errorf("no request had the recorded kind %q: %s", x.Kind, explain)
 		return "", false
 	}
-	return "", assertEqual(t, want, got, explain)
+	return "", assert.Equal(t, want, got, "%s", explain)
 }
 
 // isKeyRefused reports whether the engine refused the key.

@@ -1,9 +1,10 @@
 // Package recorded reads exchanges that others have recorded with accounts of Amazon, Google and
-// Microsoft, and publish inside Go modules. Tests give the recorded responses to the drivers, and
-// send the recorded requests to the servers of this repository.
+// Microsoft, and publish inside Go modules, and those that package recording has written. Tests give
+// the recorded responses to the drivers, and send the recorded requests to the servers of this
+// repository.
 //
-// The files stay in the module cache, and go.sum pins their bytes. If the cache lacks a module,
-// the go command downloads it.
+// The files of others stay in the module cache, and go.sum pins their bytes. If the cache lacks a
+// module, the go command downloads it.
 package recorded
 
 import (

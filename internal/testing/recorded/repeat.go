@@ -159,15 +159,16 @@ func (x *Exchange) isWrite() bool {
 
 // listed returns the keys and the prefixes of a listing.
 func listed(x *Exchange) []string {
-	document := fields(x.Response.Body)
-	var all []string
-	for _, path := range []string{"/items/name", "/prefixes", "/EnumerationResults/Blobs/Blob/Name", "/EnumerationResults/Blobs/BlobPrefix/Name"} {
-		all = append(all, document[path]...)
-	}
 	if x.Kind != List && x.Kind != ListVersions {
 		return nil
 	}
-	return all
+	document := fields(x.Response.Body)
+	return slices.Concat(
+		document["/items/name"],
+		document["/prefixes"],
+		document["/EnumerationResults/Blobs/Blob/Name"],
+		document["/EnumerationResults/Blobs/BlobPrefix/Name"],
+	)
 }
 
 // keep learns from the response to a repeated request.

@@ -10,16 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
-
-func assertEqual(t *testing.T, want, got Result, explain string) bool {
-	t.Helper()
-	return assert.Equal(t, want, got, "%s", explain)
-}
 
 // text returns a Result for a message.
 func (r *Result) text() string {
