@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/permissions"
+	"github.com/omnibucket/storage/providers/s3"
 )
 
 // policyFlags are the flags of policy.
@@ -199,7 +200,7 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 		return permissions.Azure, nil
 	}
 	endpoint, _ := url.Parse(parameters.Get("endpoint"))
-	if parameters.Get("profile") == "minio" {
+	if profile, _ := s3.NamedProfile(parameters.Get("profile")); profile.Name == "minio" {
 		return permissions.MinIO, nil
 	}
 	if parameters.Get("profile") == "aws" || parameters.Get("endpoint") == "" && parameters.Get("profile") == "" ||

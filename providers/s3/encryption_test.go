@@ -306,6 +306,8 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 	for profile, source := range map[string]string{
 		"spaces":   "https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/",
 		"r2":       "https://developers.cloudflare.com/r2/api/s3/api/",
+		"rustfs":   "https://github.com/rustfs/rustfs/blob/main/docs/architecture/s3-compatibility-matrix.md",
+		"ovh":      "https://help.ovhcloud.com/csm/en-ie-reversibility-object-storage?id=kb_article_view&sysparm_article=KB0071180",
 		"scaleway": "https://www.scaleway.com/en/docs/object-storage/api-cli/enable-sse-c/",
 	} {
 		t.Run(profile, func(t *testing.T) {

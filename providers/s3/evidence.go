@@ -208,9 +208,10 @@ var (
 	// kindsOfServers lists the servers that name themselves in the header Server. Tests have shown
 	// this header for MinIO, versitygw and our own server. By their source code, Ceph since Reef
 	// (ceph/ceph pull request 50510) and most releases of SeaweedFS also name themselves there.
-	// Garage is not known to name itself. "AmazonS3" is missing, because emulators send it too.
+	// By its documents of August 2026, silo names itself, too. Garage is not known to name itself. "AmazonS3" is missing, because emulators send it too.
 	kindsOfServers = []*kindOfServer{
 		{"MinIO", "MinIO", "minio"},
+		{"Silo", "silo, which keeps MinIO's protocol", "minio"},
 		{"VERSITYGW", "versitygw", "versitygw"},
 		{"SeaweedFS", "SeaweedFS", "seaweedfs"},
 		{"Garage", "Garage", "garage"},

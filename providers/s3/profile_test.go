@@ -37,6 +37,8 @@ func TestProfileFeatures(t *testing.T) {
 		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
 		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
+		"rustfs":    all&^storage.ListedUploads | compose | versions | forms | tags,
+		"ovh":       all&^storage.ServerCopy | versions | acls | classes | tags,
 		"scaleway":  all | compose | versions | acls | classes | forms,
 		"tigris":    all&^storage.ListedUploads | compose | versions | forms,
 		"unknown":   all&^storage.ListedUploads | compose | versions | forms,

@@ -343,10 +343,56 @@ var profiles = []Profile{
 		OrderedListing:   true,
 	},
 	{
+		// The sources are the code of RustFS 1.0.0-rc.3 of August 2026 (rustfs/rustfs, commit
+		// 20d126649, docs/architecture/s3-compatibility-matrix.md) and the conformance tests that
+		// it runs (scripts/s3-tests). They have SSE-C, tags, forms, versions, policies, CORS and
+		// lifecycle rules. ACLs authorize nobody, the listing of uploads is outside of the tests,
+		// and If-Match of DeleteObject, too. PutObject has conditions since August 2025. Until
+		// January 2026, several nodes of a cluster let several writers win (issue 1659). The release
+		// at an endpoint is unknown, and RustFS does not name itself in the header Server. So this
+		// profile declares no conditions: s3probe must confirm them.
+		Name:           "rustfs",
+		unsorted:       true,
+		Batch:          BatchMD5,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		HidesUploads:   true,
+		Copy:           true,
+		CopyParts:      true,
+		CustomerKeys:   true,
+		SignedForms:    true,
+		Tags:           true,
+		Versioning:     true,
+		BucketPolicy:   true,
+		CORS:           true,
+		Lifecycle:      true,
+		OrderedListing: true,
+	},
+	{
+		// OVHcloud documents its endpoints (ovh/docs, s3_location, February 2026) and its operations
+		// (s3_s3_compliancy, November 2024). The table of operations has no CopyObject, no policies
+		// and, outside of Local Zones, no forms. Its conditions of writes are as new as June 2026,
+		// and s3probe must confirm them. Object locks need a checksum of the body, and no document
+		// says which one the server checks. The hosts are those of regions: Local Zones have other
+		// operations.
+		Name:           "ovh",
+		unsorted:       true,
+		Batch:          BatchMD5,
+		Hosts:          []string{"s3.{region}.io.cloud.ovh.net", "s3.{region}.perf.cloud.ovh.net"},
+		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		CustomerKeys:   true,
+		ObjectACLs:     true,
+		StorageClasses: true,
+		Tags:           true,
+		Versioning:     true,
+		CORS:           true,
+		VirtualHost:    true,
+		OrderedListing: true,
+	},
+	{
 		// Scaleway documents at most 1,000 parts for an upload, and policies in a form of its own
-		// (scaleway/docs-content, pages/object-storage/api-cli). It documents conditions since July
-		// 2026, but s3probe must confirm these conditions first. All other fields are those of the
-		// profile "unknown".
+		// (scaleway/docs-content, pages/object-storage/api-cli). It documents conditions of PutObject,
+		// CopyObject and CompleteMultipartUpload since July 2026, and not that they are atomic, so
+		// that s3probe must confirm them. All other fields are those of the profile "unknown".
 		Name:           "scaleway",
 		unsorted:       true,
 		Batch:          BatchMD5,
@@ -420,9 +466,17 @@ var profiles = []Profile{
 	},
 }
 
-// NamedProfile returns the profile with a name: aws, spaces, r2, b2, wasabi, minio, ceph,
-// garage, seaweedfs, versitygw, omnibucket, gcs, scaleway, tigris, accesspoint or unknown.
+// silo is the name of a fork of MinIO. By its own audit of August 2026, it keeps MinIO's S3 protocol
+// (https://silo.pigsty.io/compatibility/server/), so it has MinIO's profile.
+const silo = "silo"
+
+// NamedProfile returns the profile with a name: aws, spaces, r2, b2, wasabi, minio, ceph, garage,
+// seaweedfs, versitygw, omnibucket, gcs, rustfs, ovh, scaleway, tigris, accesspoint or unknown. The
+// name silo returns the profile minio.
 func NamedProfile(name string) (Profile, bool) {
+	if name == silo {
+		name = "minio"
+	}
 	for _, p := range profiles {
 		if p.Name == name {
 			return p, true
@@ -440,7 +494,7 @@ func (p *Profile) row() Profile {
 
 // ProfileNames returns the names that [NamedProfile] knows, sorted.
 func ProfileNames() []string {
-	var names []string
+	names := []string{silo}
 	for _, p := range profiles {
 		names = append(names, p.Name)
 	}

@@ -15,6 +15,7 @@ func TestServerKindHint(t *testing.T) {
 	for _, row := range []struct{ name, header, value, hint string }{
 		{"MinIO", "Server", "MinIO", "this endpoint answers as MinIO: open it with profile=minio "},
 		{"an old MinIO", "Server", "Minio/RELEASE.2018-01-02T23-07-00Z (linux; amd64)", "this endpoint answers as MinIO: open it with profile=minio "},
+		{"silo", "Server", "Silo", "profile=minio "},
 		{"versitygw", "Server", "VERSITYGW", "profile=versitygw "},
 		{"SeaweedFS", "Server", "SeaweedFS S3 30GB 2.68", "profile=seaweedfs "},
 		{"Ceph", "Server", "Ceph Object Gateway (reef)", "this endpoint answers as Ceph: open it with profile=ceph "},

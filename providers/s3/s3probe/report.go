@@ -76,6 +76,10 @@ func (r *Report) String() string {
 			fmt.Fprintf(&b, ": open it with profile=%s.\n", profile.Name)
 		}
 	}
+	if r.Answers == "" && r.Profile.Name == "unknown"+s3.ProbedSuffix {
+		b.WriteString("The server does not name itself. If you know its kind, add profile= to the address: " +
+			strings.Join(s3.ProfileNames(), ", ") + ". In Go, give Report.Profile to s3.Open.\n")
+	}
 	if r.Left != "" {
 		fmt.Fprintf(&b, "Not everything could be removed. See the objects under %q.\n", r.Left)
 	}

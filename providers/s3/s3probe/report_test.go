@@ -34,6 +34,8 @@ func TestReportNamesProvenProfile(t *testing.T) {
 		})
 	}
 	require.NotContains(t, (&Report{}).String(), "answers")
+	unknown := &Report{Profile: s3.Profile{Name: "unknown" + s3.ProbedSuffix}}
+	require.Contains(t, unknown.String(), "add profile= to the address: accesspoint, ")
 }
 
 // A server cannot write lines of the report.
