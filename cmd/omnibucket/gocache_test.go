@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/internal/testing/testserver"
@@ -111,6 +112,33 @@ func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 			require.Equal(t, report.Gets, report.LocalHits)
 		}
 		require.Empty(t, warnings)
+	}
+}
+
+// Outputs pass through the layers of a configured location.
+func TestGocacheEncryptedLocation(t *testing.T) {
+	testserver.Further(t)
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	store := t.TempDir()
+	for _, want := range []int{3, 0} {
+		b := newGoBuild(t, t.TempDir(), "ci:folder")
+		writeFiles(t, b.clone, map[string]string{
+			"key.txt": identity.String(),
+			"omnibucket/config.yaml": "locations:\n  ci:\n    address: file://" + filepath.ToSlash(store) +
+				"\n    layers:\n      - encrypt: {identity_file: " + filepath.Join(b.clone, "key.txt") + "}\n",
+		})
+		require.NoError(t, os.Chmod(filepath.Join(b.clone, "key.txt"), 0o600))
+		compiled, report, warnings := b.build()
+		require.Equal(t, want, compiled)
+		require.Empty(t, warnings)
+		require.Zero(t, report.Failures)
+	}
+	objects, err := filepath.Glob(filepath.Join(store, "folder", "gocache-v1", "*", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, objects)
+	for _, path := range objects {
+		require.NotContains(t, readFile(t, path), "gocache1")
 	}
 }
 
