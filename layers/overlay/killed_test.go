@@ -36,7 +36,7 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, alone, old s
 
 // A process runs Finish and is killed, again and again, until one has moved everything. Meanwhile, and
 // beside a second such process, objects are written, removed and read.
-func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
+func TestFinishKilledLosesNothing(t *testing.T) {
 	testserver.Slow(t)
 	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {
 		both, _, _ := openDirectories(t, dir, os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != "")
@@ -66,7 +66,7 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 	for range 2 {
 		moved.Go(func() {
 			for ended := false; !ended && !t.Failed(); {
-				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestProcessesThatAreKilledLoseNothing$", "-test.timeout", "1m")
+				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestFinishKilledLosesNothing$", "-test.timeout", "1m")
 				child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
 				var buf bytes.Buffer
 				child.Stdout = &buf
