@@ -29,8 +29,8 @@ const (
 	cacheMemory = 16 << 20
 	// cacheAge is the time after which a file of the cache is removed if no job has used it.
 	cacheAge = 90 * 24 * time.Hour
-	// settled is the time that must have passed since a file was written. A file system may give two
-	// writes shortly after each other the same time.
+	// settled is the time that must have passed since a file was written, when the job begins. A file
+	// system may give two writes shortly after each other the same time.
 	settled = 2 * time.Second
 )
 
@@ -63,10 +63,10 @@ func WithCache(dir string) Option {
 // A cache remembers pairs of files that were the same: a digest of each pair. The methods of a nil
 // cache do nothing.
 type cache struct {
-	path string
-	now  func() time.Time
-	old  *os.File // sorted digests of the last job; nil if there was none
-	n    int      // number of digests in old
+	path  string
+	began time.Time // when the job began
+	old   *os.File  // sorted digests of the last job; nil if there was none
+	n     int       // number of digests in old
 
 	mu     sync.Mutex
 	sorter *keysort.Sorter // digests of this job; nil in a dry run
@@ -87,7 +87,7 @@ func openCache(s *settings, dst, src End) *cache {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(from + "\n" + to + "\n" + s.job()))
-	c := &cache{path: filepath.Join(s.cacheDir, hex.EncodeToString(sum[:16])+cacheSuffix), now: s.now}
+	c := &cache{path: filepath.Join(s.cacheDir, hex.EncodeToString(sum[:16])+cacheSuffix), began: s.now()}
 	c.openOld()
 	if !s.dryRun {
 		c.sorter = keysort.New(cacheMemory)
@@ -142,15 +142,14 @@ func (c *cache) at(i int) (d digest, err error) {
 	return d, err
 }
 
-// note records that two files are the same. It does not record a file that was written only now: a
-// later write could have the same time.
+// note records that two files are the same. It does not record a file that was written shortly before
+// the job began, or later: a write after the job has read the file could have the same time.
 func (c *cache) note(src, dst entry) {
 	if c == nil || c.sorter == nil {
 		return
 	}
-	now := c.now()
 	for _, e := range []entry{src, dst} {
-		if e.revision == "" && now.Sub(e.written) < settled {
+		if e.revision == "" && c.began.Sub(e.written) < settled {
 			return
 		}
 	}

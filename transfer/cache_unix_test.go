@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +189,27 @@ func TestWithCacheFileJustWritten(t *testing.T) {
 		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache))
 		require.NoError(t, err)
 	}
+	require.Equal(t, 1, seen.count("Head"))
+}
+
+// A file that is written while a long job runs is not remembered, although it was written long before
+// the end of the upload: a write after the job has read it may have the same time.
+func TestWithCacheFileWrittenDuringJob(t *testing.T) {
+	var seen calls
+	var passed atomic.Int64 // ns
+	b := memstore.New(seen.layer(), storage.WithHook(
+		func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+			passed.Store(int64(time.Minute))
+			return nil, nil, nil
+		},
+	))
+	dir := tree(t, map[string]string{"a.txt": "before"})
+	cache := t.TempDir()
+	clock := transfer.WithNow(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock, transfer.WithConcurrency(1))
+	require.NoError(t, err)
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	require.NoError(t, err)
 	require.Equal(t, 1, seen.count("Head"))
 }
 
