@@ -620,6 +620,7 @@ func functionsOfBuckets(t *testing.T) []string {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	interfaces := map[string]bool{}
+	parts := map[string][]string{} // the interfaces that an interface embeds
 	var functions []*ast.FuncDecl
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
@@ -636,6 +637,9 @@ func functionsOfBuckets(t *testing.T) []string {
 			case *ast.TypeSpec:
 				if of, ok := n.Type.(*ast.InterfaceType); ok {
 					for _, m := range of.Methods.List {
+						if embedded, ok := m.Type.(*ast.Ident); ok {
+							parts[n.Name.Name] = append(parts[n.Name.Name], embedded.Name)
+						}
 						for _, method := range m.Names {
 							_, isOwn := bucket.MethodByName(method.Name)
 							interfaces[n.Name.Name] = interfaces[n.Name.Name] || isOwn && n.Name.Name != "Core"
@@ -646,7 +650,9 @@ func functionsOfBuckets(t *testing.T) []string {
 			return true
 		})
 	}
-	interfaces["ReadWriter"] = true
+	for name, embedded := range parts {
+		interfaces[name] = interfaces[name] || slices.ContainsFunc(embedded, func(part string) bool { return interfaces[part] })
+	}
 	found := map[string]bool{}
 	for _, f := range functions {
 		for _, p := range f.Type.Params.List {
