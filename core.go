@@ -142,8 +142,9 @@ func NewBucket(c Core) Bucket {
 	return f
 }
 
-// Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. Both buckets
-// work, and Close of either closes the Core of b. A result of [Ref] or [Prefixed], or a bucket
+// Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. A Core that
+// overrides only Remove does not see all removals: [Core] lists them, and [WithHook] sees them all.
+// b works on, and Close of either bucket closes the Core of b. A result of [Ref] or [Prefixed], or a bucket
 // opened with prefix=, cannot be wrapped, because the caller must not reach the rest of the bucket.
 // If b is a type of your own, Wrap fails with Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {

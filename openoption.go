@@ -226,9 +226,9 @@ type RetryPolicy struct {
 	Stall time.Duration
 }
 
-// A Hook is called before every operation of a bucket or account, to see or deny it. An operation
-// that is refused before any request is no exception, such as one that [Ref] forbids or the store
-// does not support. A listing begins each time that it is ranged over. Names, effects and keys are
+// A Hook is called before every operation of a bucket or account, to see or deny it. It is also
+// called for operations that are refused without a request, such as one that [Ref] forbids or that
+// the store does not support. A listing begins each time that it is ranged over. Names, effects and keys are
 // the same for every store. The operation runs with hookCtx. When it has ended, done is called; for
 // a download, that is at Close. hookCtx and done may be nil.
 //
@@ -248,8 +248,8 @@ type Operation struct {
 	Provider, Bucket string
 	Effects          Effects
 	Key              string // whole key that is read, written or removed, or prefix of a listing or of Vend
-	// Keys has the keys that Compose, Copy and Move read, or the keys that RemoveAll and
-	// RemoveVersions remove. For all other operations, it is nil.
+	// Keys has the keys that Compose and Copy read, the key that Move removes, or the keys that
+	// RemoveAll and RemoveVersions remove. For all other operations, it is nil.
 	Keys []string
 }
 

@@ -30,7 +30,7 @@ type (
 	// A CopyOption fits [Copy], [Compose], [Move] and [Append]: a [WriteOption], [TransferOption],
 	// [IfRevision], [WithVersion], [WithResume] or one below.
 	CopyOption interface{ applyCopy(*CopyOptions) }
-	// A SignedUploadOption fits SignedUploadURL. It is a [WriteOption], a [SizeOption] or [WithTTL].
+	// A SignedUploadOption fits SignedUploadURL and [SignedUploadForm]. It is a [WriteOption], a [SizeOption] or [WithTTL].
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
 	// A SignedDownloadOption fits SignedDownloadURL: [WithTTL], [WithVersion], [WithNative] or one below.
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }

@@ -233,8 +233,9 @@ func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, 
 	return r, nil
 }
 
-// A SignedForm is an HTML form (POST policy) by which a browser uploads one object. Its JSON form
-// is for the client. Its text form for logs shows neither policy nor signature.
+// A SignedForm is an HTML form (POST policy) by which a browser uploads one object. The browser sends
+// all Fields, and then the content as the last field, with the name "file". A script also needs a
+// CORS rule of the bucket. The JSON form is for the client. Its text form for logs shows neither policy nor signature.
 type SignedForm struct {
 	URL       string            `json:"url"`
 	Fields    map[string]string `json:"fields"`

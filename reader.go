@@ -158,7 +158,7 @@ func (o *pinnedObject) failure(ctx context.Context, err error) error {
 // server may report a wrong size. More memory is allocated as bytes come.
 const claimedBytes = 256 << 20
 
-// ReadAll downloads a whole object into memory.
+// ReadAll downloads an object, or the part that [WithRange] names, into memory.
 func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOption) ([]byte, *Attrs, error) {
 	r, err := orFailing(b).Download(ctx, key, opts...)
 	if err != nil {

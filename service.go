@@ -204,7 +204,7 @@ func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	})
 }
 
-// WithCORS sets all CORS rules of the bucket. Without an argument, it has none.
+// WithCORS replaces all CORS rules of the bucket. Without an argument, it removes them.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		clone := append([]CORSRule{}, rules...)
@@ -220,7 +220,9 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	})
 }
 
-// WithLifecycle sets all lifecycle rules of the bucket. Without an argument, it has none.
+// WithLifecycle replaces all lifecycle rules of the bucket. Without an argument, it removes them. To
+// add a rule, give those of BucketInfo, too. With credentials that may not read the rules,
+// BucketInfo has none.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		clone := append([]LifecycleRule{}, rules...)

@@ -45,9 +45,9 @@
 //   - Read: [Bucket.Download], [ReadAll], [DownloadFile], [ReadRanges], [NewReaderAt], [FS],
 //     [Bucket.Attrs], [Bucket.Exists]. Options: [WithRange], [WithMaxGap], [WithNoSync],
 //     [WithBlockSize], [WithBlockCache].
-//   - List: [Bucket.List], [ListPage]. Options: [WithPrefix], [WithDelimiter], [WithStartAfter],
+//   - List, such as one folder: [Bucket.List], [ListPage]. Options: [WithPrefix], [WithDelimiter], [WithStartAfter],
 //     [WithLimit], [WithPageSize], [WithAnyOrder].
-//   - Copy, move and remove: [Copy], [Compose], [Move], [WithoutAttrs], [Bucket.Remove],
+//   - Copy, move (rename) and remove: [Copy], [Compose], [Move], [WithoutAttrs], [Bucket.Remove],
 //     [RemoveAll], [RemoveMatching].
 //   - Conditions: [IfAbsent], [IfRevision], [IfRevisionNot], [WithWriteID].
 //   - Sign: [Bucket.SignedUploadURL], [Bucket.SignedDownloadURL], [SignedUploadForm],
@@ -58,7 +58,8 @@
 //     [WithProgress]. Parts from several processes: [BeginUpload], [ContinueUpload],
 //     [ContinueListedUpload], [ListUploads], [AbortUpload], [PutSignedPart], [WithParts],
 //     [WithMaxSize], [WithUncheckedParts].
-//   - Versions, locks, tags and archives: [Versions], [WithVersion], [RemoveVersions],
+//   - Lock between processes: package lease.
+//   - Versions, object locks, tags and archives: [Versions], [WithVersion], [RemoveVersions],
 //     [SetRetention], [SetLegalHold], [WithRetention], [WithLegalHold], [WithGovernanceBypass],
 //     [Tags], [SetTags], [WithTags], [Restore], [WithRestoreDays], [WithRestoreTier],
 //     [WithSoftDeleted].
@@ -134,7 +135,8 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 	return open(ctx, "Open", a, e, f)
 }
 
-// OpenService opens an account by an address that has no bucket's name, and no prefix=.
+// OpenService opens an account by an address without a bucket's name and prefix=, such as
+// s3://?region=eu-west-1, gs://?project=PROJECT or azblob://?account=ACCOUNT.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
 	a, e := parseAddress(address, opts)
 	var f func(context.Context) (Service, error)

@@ -21,7 +21,8 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	return w
 }
 
-// A Writer is an upload for code that writes the content, by one goroutine at a time. From the
+// A Writer uploads the content that the caller writes to it. Only one goroutine at a time may use it.
+// From the
 // first Write until Commit or Close, a goroutine of the Writer sends the content.
 type Writer struct {
 	ctx    context.Context
