@@ -1,0 +1,45 @@
+package gocache
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+)
+
+// Whatever is on standard input, the program ends without a panic, and leaves no temporary file.
+func FuzzServe(f *testing.F) {
+	id := strings.Repeat("A", 43) + "="
+	put := `{"ID":1,"Command":"put","ActionID":"` + id + `","OutputID":"` + id + `","BodySize":4}` + "\n\n\"dGV4dA==\"\n"
+	get := `{"ID":2,"Command":"get","ActionID":"` + id + `"}` + "\n"
+	f.Add([]byte(put + get + `{"ID":3,"Command":"close"}` + "\n"))
+	f.Add([]byte(get + put))
+	f.Add([]byte(put[:len(put)-4]))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		dir := t.TempDir()
+		d, err := openDisk(dir)
+		require.NoError(t, err)
+		s := newServer(t.Context(), d, memstore.New(), defaultSettings(), func(error) {})
+		_ = s.serve(bytes.NewReader(input), io.Discard)
+		require.Empty(t, temporaryFiles(t, dir))
+	})
+}
+
+// An entry that is read is one that line writes.
+func FuzzEntry(f *testing.F) {
+	a := id(action("a"))
+	f.Add(entry{action: a, size: 4}.line())
+	f.Add("gocache1 \n")
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := parseEntry(text, a)
+		if err == nil {
+			again, err := parseEntry(e.line(), a)
+			require.NoError(t, err)
+			require.Equal(t, e, again)
+		}
+	})
+}
