@@ -29,7 +29,7 @@ type BucketSettings struct {
 	SoftDelete       *time.Duration           `json:"softDelete,omitempty"` // nil means that the option of Open applies
 }
 
-// A settingsFile holds the settings from the last read of the settings file. The field meta is the
+// A settingsFile holds the settings from the last read of the settings file. meta is the
 // file's stat result from that time.
 type settingsFile struct {
 	meta     osdir.Meta

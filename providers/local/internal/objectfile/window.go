@@ -28,7 +28,7 @@ type entry struct {
 }
 
 // A diskName has the paths of an entry. It is needed if the entry is not at its usual path, or if
-// the entry has several paths. The usual path ends with the field segment of the entry. In strict
+// the entry has several paths. The usual path ends with the segment of the entry. In strict
 // mode, a directory may have several paths. This package creates the directory with an encoded
 // name. A different program may have created the same directory with the name that is in the keys.
 type diskName struct {
