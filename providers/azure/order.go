@@ -64,7 +64,7 @@ func sharedBytes(a, b string) int {
 // mixedOrderPrefixes returns prefixes of keys, shortest first. For each of these prefixes, a later
 // page may have a key that belongs before a key of this page in byte order. After the prefix, the
 // key of this page has a character from U+10000 on. The key of the later page has a character from
-// U+E000 to U+FFFF at the same position. The parameter last is the last key of this page in Azure's
+// U+E000 to U+FFFF at the same position. last is the last key of this page in Azure's
 // order.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
