@@ -113,7 +113,7 @@ func (c *Config) addLocation(name, value *yaml.Node) error {
 	return err
 }
 
-// This method calls the parameter do for each key and value of a mapping. If a key occurs twice, it
+// This method calls do for each key and value of a mapping. If a key occurs twice, it
 // fails.
 func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) error {
 	if isNull(mapping) {
@@ -140,7 +140,7 @@ func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) 
 	return nil
 }
 
-// This method calls the parameter do for each item of a list.
+// This method calls do for each item of a list.
 func (c *Config) list(node *yaml.Node, name string, do func(item *yaml.Node) error) error {
 	if isNull(node) {
 		return nil
