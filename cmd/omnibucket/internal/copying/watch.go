@@ -40,7 +40,7 @@ type watch struct {
 
 	changed   bool
 	scope     string    // folder that contains all changes: "" or ending in "/"
-	due       time.Time // time of the next sync; at most the value of the field latest
+	due       time.Time // time of the next sync; at most latest
 	latest    time.Time
 	notBefore time.Time // no sync before this time, after a failed one
 	moved     bool      // true if watcher may have lost a renamed folder
