@@ -58,7 +58,7 @@ type changeOp struct {
 }
 
 // run checks the options, and then calls the function send, which makes the request. The caller has
-// already checked its own argument, such as the tags of SetTags. The parameter argErr is the error
+// already checked its own argument, such as the tags of SetTags. argErr is the error
 // of that check, or nil.
 func (c *changeOp) run(
 	ctx context.Context, b *engine, name, key string, need storage.Features, argErr *storage.Error,

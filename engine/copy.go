@@ -166,7 +166,7 @@ func sourceError(err error) *storage.Error {
 }
 
 // keepsTags reports whether the copy gets the tags of its source. That is so if no option sets
-// other tags, both buckets support tags, and the source is from package engine. The parameter
+// other tags, both buckets support tags, and the source is from package engine.
 // mayHave is false if the source is known to have no tags.
 func (c *copyOp) keepsTags(mayHave bool) bool {
 	return mayHave && c.given.Tags == nil && c.source != nil &&

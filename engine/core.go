@@ -223,7 +223,7 @@ func isRevision(bare string) bool {
 }
 
 // condition checks that the driver supports cond, and removes the provider's prefix from the
-// revision in cond. The parameter update is the feature that the call needs for IfRevision, or 0
+// revision in cond. update is the feature that the call needs for IfRevision, or 0
 // for a read.
 func (c *engine) condition(cond *storage.Condition, update storage.Features) *storage.Error {
 	switch {

@@ -57,7 +57,7 @@ func (c *engine) Hooks() []storage.Hook { return c.hooks }
 
 func (c *engine) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
-// Need returns Unsupported, with a hint, if the bucket does not have the features f. The parameter
+// Need returns Unsupported, with a hint, if the bucket does not have the features f.
 // what is the name of the call or option that needs the features.
 func (c *engine) Need(f storage.Features, what string) *storage.Error {
 	if f&signing != 0 && !c.has(storage.SignedURLs) {

@@ -330,7 +330,7 @@ var errRepeats = &storage.Error{
 }
 
 // check fails if the listing repeats pages, or has too many pages without a new entry. token is the
-// token of the page. The parameter next is the token of the page after it. last identifies the last
+// token of the page. next is the token of the page after it. last identifies the last
 // entry of the page, or is "" if the page has no entry.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	if next == "" {

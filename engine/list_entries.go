@@ -16,8 +16,8 @@ func (b bucket) List(ctx context.Context, opts *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-// iterate begins the operation, calls the parameter each, and ends the operation. If the operation
-// fails, iterate yields the error last. The parameter e is the error of an earlier check, or nil.
+// iterate begins the operation, calls each, and ends the operation. If the operation
+// fails, iterate yields the error last. e is the error of an earlier check, or nil.
 // If e is not nil, iterate only calls the hooks and yields an error.
 func iterate[E any](
 	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,

@@ -79,7 +79,7 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	return nil
 }
 
-// finishRequest sets the size and the metadata in the field put. The values come from the record.
+// finishRequest sets the size and the metadata in put. The values come from the record.
 // They have the form that the driver expects.
 func (u *multipartUpload) finishRequest() {
 	r := &u.put

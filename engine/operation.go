@@ -188,7 +188,7 @@ func request[T any](
 	return result, e
 }
 
-// run begins the operation, calls its parameter do, and ends the operation. The parameter e is an
+// run begins the operation, calls its parameter do, and ends the operation. e is an
 // error of earlier checks. If e is not nil, run only calls the hooks. If run returns an error, it
 // returns no result.
 func run[T any](
@@ -205,7 +205,7 @@ func run[T any](
 	return result, o.end(nil)
 }
 
-// do begins the operation, calls the parameter of the same name, and ends the operation. The
+// do begins the operation, calls the function of the same name, and ends the operation. The
 // function run does the same for operations that have a result.
 func (o *operation) do(ctx context.Context, e *storage.Error, do func(context.Context) *storage.Error) error {
 	_, err := run(ctx, o, e, func(ctx context.Context) (struct{}, *storage.Error) { return struct{}{}, do(ctx) })

@@ -124,7 +124,7 @@ func (w *write) open(body io.Reader) *storage.Error {
 	return nil
 }
 
-// checkPartSize checks the size of parts in bytes. The parameter option is the name of the option
+// checkPartSize checks the size of parts in bytes. option is the name of the option
 // that set the size. If the size is 0, the option was not given.
 func (c *engine) checkPartSize(option string, size int64) *storage.Error {
 	d := &c.desc

@@ -226,7 +226,7 @@ type multipart struct {
 }
 
 // storeParts stores the body in parts. A random-access body is read in place. For a stream, the
-// parameters first and next are the buffers that were already read. The parameter next is nil if
+// parameters first and next are the buffers that were already read. next is nil if
 // the stream ends after the first buffer.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tried backoff.Tries

@@ -277,7 +277,7 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 
 // reconcileResumed determines whether an earlier call completed the upload. The current call could
 // not complete it. The error e says that the upload is missing, or that the condition of the call
-// does not hold. The parameter completing is true if an earlier call had begun to complete the
+// does not hold. completing is true if an earlier call had begun to complete the
 // upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,

@@ -129,7 +129,7 @@ func (p *Pace) Answered() {
 	p.served++
 }
 
-// Refused counts a request that the store has refused. The parameter why is the error of that request.
+// Refused counts a request that the store has refused. why is the error of that request.
 func (p *Pace) Refused(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

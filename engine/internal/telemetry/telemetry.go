@@ -50,7 +50,7 @@ type Reporter struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	// The field unset is OpenTelemetry's placeholder for the global TracerProvider. It is nil if
+	// unset is OpenTelemetry's placeholder for the global TracerProvider. It is nil if
 	// New got a real TracerProvider, from the Config or from OpenTelemetry.
 	unset trace.TracerProvider
 	local bool
@@ -228,7 +228,7 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	}
 }
 
-// Attempt calls the parameter next in a span of its own. next makes one call of a driver. failure
+// Attempt calls next in a span of its own. next makes one call of a driver. failure
 // describes the error that next returned.
 func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
