@@ -67,7 +67,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// check checks one function, without the function literals in it. A lock is held from its beginning if the parameter
+// check checks one function, without the function literals in it. A lock is held from its beginning if
 // lock is not nil.
 func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
 	c := &checker{pass: pass}

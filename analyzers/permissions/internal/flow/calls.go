@@ -198,7 +198,7 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, sub path) {
 	}
 }
 
-// mayCall reports whether a call may run f. The parameter call must be the call of a function
+// mayCall reports whether a call may run f. call must be the call of a function
 // value.
 func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
 	unknown := func(o Origin) bool { return o.Unknown }

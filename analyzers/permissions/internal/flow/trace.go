@@ -30,7 +30,7 @@ type trace struct {
 	// text is true if the search is for a string. A function without code may change the string if
 	// it gets a pointer to the variable.
 	text bool
-	// The field value is true if the search is for an interface value. A function without code may
+	// value is true if the search is for an interface value. A function without code may
 	// set an interface variable if it gets a pointer to the variable. The search considers such a
 	// function only if no analyzed code sets the variable.
 	value   bool
@@ -42,11 +42,11 @@ type trace struct {
 	cut     ssa.Value // a value whose path was too long to follow (isEndless), or nil
 }
 
-// Trace returns the origins of a value. The parameter stack has the calls that led to the value. If
+// Trace returns the origins of a value. stack has the calls that led to the value. If
 // the stack is "", Trace follows all callers.
 func (g *Graph) Trace(v ssa.Value, stack string) []Origin { return g.search(v, "", stack) }
 
-// Field returns the origins of a field of v. The parameter index is the number of the field. v is a
+// Field returns the origins of a field of v. index is the number of the field. v is a
 // struct or a pointer to a struct.
 func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 	return g.Fields(v, []int{index}, stack)

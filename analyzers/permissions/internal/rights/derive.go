@@ -281,9 +281,9 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	}
 }
 
-// add records the operations of a call, for each bucket that v can be. The parameter method is the
+// add records the operations of a call, for each bucket that v can be. method is the
 // name of the method that is called on v. If the called function accepts only buckets of the
-// library, the parameter method is "".
+// library, method is "".
 func (d *deriver) add(
 	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
 ) {

@@ -3,7 +3,7 @@ package rights
 import "slices"
 
 // A family has the operations that one kind of call needs, by their names in package permissions.
-// Options of the call may add operations. They may also replace the operations in the field plain.
+// Options of the call may add operations. They may also replace the operations in plain.
 type family struct {
 	plain   []string            // operations of a call without a condition
 	always  []string            // operations of every call
