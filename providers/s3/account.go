@@ -52,7 +52,7 @@ type account struct {
 	profile            Profile
 	profileGiven       bool                 // Config has a profile
 	http               *http.Client         // nil if the SDK's configuration or client has its own
-	ownsHTTP           bool                 // true if newAccount made the field http; the method close closes it
+	ownsHTTP           bool                 // true if newAccount made http; the method close closes it
 	rawTransport       *transport.Transport // transport of http; nil if only the SDK may send requests
 	givenClient        *awss3.Client        // Config.Client
 	identity           any                  // accounts with equal identities can copy from one another on the server

@@ -102,7 +102,7 @@ func checkTrailer(input *awss3.UploadPartInput, output *awss3.UploadPartOutput) 
 	return nil
 }
 
-// A checkedBody is a body that must have the CRC32C in the field want. If the CRC32C differs, Read
+// A checkedBody is a body that must have the CRC32C want. If the CRC32C differs, Read
 // does not return the last bytes, so that the server stores nothing.
 type checkedBody struct {
 	body       io.ReadSeeker

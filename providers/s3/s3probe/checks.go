@@ -206,7 +206,7 @@ var checks = []check{
 }
 
 // setAtLeast sets a level of support to zero if ok is false. If ok is true and the level is zero,
-// the level becomes the one in the parameter least.
+// the level becomes least.
 func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, least T, ok bool) {
 	if !ok {
 		*level = 0

@@ -250,9 +250,9 @@ func hexDigit(c byte) int {
 
 func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
-// hasNext reports whether another page follows. The parameter next is the token or the key for the
+// hasNext reports whether another page follows. next is the token or the key for the
 // next page, or "" if this page has none. If the page says whether it is truncated, the page
-// decides. If it does not say so, another page follows unless the parameter next is "".
+// decides. If it does not say so, another page follows unless next is "".
 func (p *fields) hasNext(next string) (bool, error) {
 	if p.truncated == yes && next == "" {
 		return false, errNoToken
