@@ -136,14 +136,14 @@ type comparison struct {
 
 	mark               mark // mark of the primary
 	ourText, theirText string
-	// The field proven is true if the primary has a valid mark. A valid mark proves that both
+	// proven is true if the primary has a valid mark. A valid mark proves that both
 	// stores were once equal, and that each had the same role as now.
 	proven bool
-	// The field swapped is true if the second store has a mark from the time when it was the
+	// swapped is true if the second store has a mark from the time when it was the
 	// primary.
 	swapped bool
-	// A note announces a write. The field former has the notes in the second store, which was the
-	// primary when these notes were written. The field noted has the notes in the present primary.
+	// A note announces a write. former has the notes in the second store, which was the
+	// primary when these notes were written. noted has the notes in the present primary.
 	former, noted noteSet
 	ahead         time.Duration // time by which the clock of the second store is ahead of the primary's
 
