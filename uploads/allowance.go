@@ -244,7 +244,7 @@ func (c *counter) countAgain(ctx context.Context, f *File, remove func(context.C
 	return c.book.EndRemoval(ctx, r, false)
 }
 
-// beginRemoval begins the removal of a file. The argument e is the entry of the removal in the ledger.
+// beginRemoval begins the removal of a file. e is the entry of the removal in the ledger.
 func (c *counter) beginRemoval(ctx context.Context, f *File, e ledger.Entry) (ledger.Removal, error) {
 	e.Until = c.leaseUntil()
 	return c.book.BeginRemoval(ctx, f.User.ID, f.Key, e, func(t *ledger.Text) (string, error) {

@@ -23,7 +23,7 @@ const (
 )
 
 // A tally counts orphans of one kind. An orphan is either an object without a record, or a record
-// without an object. The field total counts all objects or all records.
+// without an object. total counts all objects or all records.
 type tally struct {
 	total, orphaned int
 	found           map[string]bool // keys or IDs of the first orphans, at most maxRemembered

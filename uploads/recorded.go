@@ -204,7 +204,7 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 }
 
 // checkTarget checks the Target that the application has set, and returns a copy. The copy has only
-// the properties that the bucket can keep. The argument name is the client's name for the file. If
+// the properties that the bucket can keep. name is the client's name for the file. If
 // the application has set no Target, checkTarget returns nil.
 func (s *Service) checkTarget(target *Target, name string) (*Target, *Error) {
 	if target == nil {

@@ -40,12 +40,12 @@ type Records interface {
 	// read.
 	Remove(ctx context.Context, f *File) error
 	// List returns at most limit records (1 to 1,000) that match q. It returns only records with an
-	// ID that is greater than the parameter after. The records are sorted by ID, byte by byte. To
+	// ID that is greater than startAfter. The records are sorted by ID, byte by byte. To
 	// limit its work, List may return fewer records, or none, although more follow. next is the ID
 	// after which to continue. It is "" only at the end.
-	List(ctx context.Context, q Filter, after string, limit int) (files []*File, next string, err error)
+	List(ctx context.Context, q Filter, startAfter string, limit int) (files []*File, next string, err error)
 	// IDs returns the IDs of all records in pages, with the same parameters as List. Sweep uses it.
-	IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error)
+	IDs(ctx context.Context, startAfter string, limit int) (ids []string, next string, err error)
 	// Expired returns at most limit files whose Expires is now or earlier. At least ID and Expires
 	// of each file are set.
 	Expired(ctx context.Context, now time.Time, limit int) ([]*File, error)

@@ -167,7 +167,7 @@ func (t *tus) createDraft(c *call) error {
 	return t.writeDraft(c, s)
 }
 
-// draftLength returns the length of the file, or -1 if it is not known. The argument offset is the
+// draftLength returns the length of the file, or -1 if it is not known. offset is the
 // number of bytes that arrived before this request.
 func (c *call) draftLength(offset int64) (int64, error) {
 	size, ok := c.structuredNumber("Upload-Length")

@@ -219,7 +219,7 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-// mergeTarget completes the Target t, which the application has set for a file. The argument base
+// mergeTarget completes the Target t, which the application has set for a file. base
 // is the Target that the file would have without t. The result has the key of base. If Rules look
 // at the content and t has no type or no disposition, the result has that of base.
 func (s *Service) mergeTarget(t, base Target) Target {

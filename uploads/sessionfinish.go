@@ -209,7 +209,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session, error) {
 	return final, nil
 }
 
-// stored sets the phase of a session whose object exists. The argument size is the size of that
+// stored sets the phase of a session whose object exists. size is the size of that
 // object in bytes.
 func (s *session) stored(phase string, size int64) {
 	s.Phase = phase

@@ -25,22 +25,22 @@ type States interface {
 	// State returns a state and its revision. If there is no state with this key, it fails with
 	// [storage.ObjectNotFound].
 	State(ctx context.Context, key string) (state []byte, revision string, err error)
-	// SetState stores a state, and returns its new revision. If the parameter revision is "", it
+	// SetState stores a state, and returns its new revision. If revision is "", it
 	// creates the state. If a state with this key already exists, it then fails with
 	// [storage.PreconditionFailed]. For any other revision, it replaces the stored state. If the
 	// stored state has another revision or does not exist, SetState fails with PreconditionFailed,
 	// too.
 	//
 	// The new revision is never "", and differs from the revision of every other write. SetState
-	// must not keep the bytes that it receives in the parameter state.
+	// must not keep the bytes that it receives in state.
 	SetState(ctx context.Context, key string, state []byte, revision string) (string, error)
 	// RemoveState removes the state that has this revision. If the state has another revision or
 	// does not exist, it changes nothing and returns nil.
 	RemoveState(ctx context.Context, key, revision string) error
-	// ListStates returns at most limit states (1 to 1,000) whose key is greater than after. They
+	// ListStates returns at most limit states (1 to 1,000) whose key is greater than startAfter. They
 	// are sorted by key, byte by byte. It may return fewer states, or none, although more follow.
 	// next is the key after which to continue. It is "" only at the end.
-	ListStates(ctx context.Context, after string, limit int) (states []ListedState, next string, err error)
+	ListStates(ctx context.Context, startAfter string, limit int) (states []ListedState, next string, err error)
 }
 
 // A ListedState is one entry in a list of [States].

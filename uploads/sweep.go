@@ -184,7 +184,7 @@ func (w *sweeper) beside() bool {
 }
 
 // sessions lists all sessions that have a state, sorted by name. The list begins after the name in
-// the argument start. At the end of all names, it continues with the first name, up to start. If
+// start. At the end of all names, it continues with the first name, up to start. If
 // the states are in the bucket of the objects, the list also has sessions that have only objects.
 func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
 	if w.beside() {

@@ -208,7 +208,7 @@ func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-// findFinished returns the file that an earlier call has finished. The argument cause is the error
+// findFinished returns the file that an earlier call has finished. cause is the error
 // that made the caller look for a finished file. If there is no finished file, findFinished returns
 // an error that depends on cause.
 func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Error) {

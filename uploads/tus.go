@@ -325,7 +325,7 @@ func (t *tus) patchTus(c *call) error {
 }
 
 // continueTus receives the body of a request. If the file is complete after that, continueTus makes
-// the object. The argument offset is where the bytes begin in the file. The argument size is the
+// the object. offset is where the bytes begin in the file. size is the
 // length of the file that the client announces, or -1.
 func (t *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
 	s, err := t.acquire(c, offset, size)

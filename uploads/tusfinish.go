@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// finishTus makes the object when all bytes have arrived. The argument content is the whole file if
+// finishTus makes the object when all bytes have arrived. content is the whole file if
 // the file is only in memory, and nil otherwise.
 func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {

@@ -104,8 +104,8 @@ func (t *tus) settledTus(c *call) (*session, error) {
 	}
 }
 
-// acquire makes this request the holder of the session. The argument offset is where the bytes of
-// the request begin. The argument size is the length of the file that the request announces, or -1.
+// acquire makes this request the holder of the session. offset is where the bytes of
+// the request begin. size is the length of the file that the request announces, or -1.
 // If all bytes have arrived already, acquire returns the session without a holder.
 func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 	for range maxConflicts {

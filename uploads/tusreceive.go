@@ -19,8 +19,8 @@ type pace struct {
 	// If a client sends nothing for the time in checkpoint, the bytes in memory are stored. If the
 	// client still sends, bytes stay in memory for at most the time in slow.
 	checkpoint, slow time.Duration
-	// In each period as long as the field idle, a client must send at least the number of bytes in
-	// the field minimum. Otherwise the client is disconnected.
+	// In each period as long as idle, a client must send at least minimum bytes.
+	// Otherwise the client is disconnected.
 	idle    time.Duration
 	minimum int64
 }

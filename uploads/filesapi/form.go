@@ -63,7 +63,7 @@ func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	return f, nil
 }
 
-// next reads one field. If the field is the file, next does not read its content. It returns io.EOF
+// next reads one field. If that is the file, next does not read its content. It returns io.EOF
 // at the end of the form.
 func (f *form) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()

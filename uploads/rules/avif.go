@@ -48,7 +48,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 	return width, height, nil
 }
 
-// childBoxes returns all boxes with this name inside the boxes of the parameter outer. At the top
+// childBoxes returns all boxes with this name inside the boxes of outer. At the top
 // level it returns only the first such box. It does not search further there, because the picture
 // data follows.
 func childBoxes(h *head, outer []box, name string, budget *int) (found []box) {

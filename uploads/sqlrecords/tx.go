@@ -36,7 +36,7 @@ type Tx struct {
 	query   func(ctx context.Context, statement string, values ...any) row
 }
 
-// In returns a Tx for a transaction in the database of the records. The parameter query is the
+// In returns a Tx for a transaction in the database of the records. query is the
 // method of the transaction that returns one row:
 //
 //	sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRowContext) // *sql.Tx of database/sql

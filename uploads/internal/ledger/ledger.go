@@ -453,7 +453,7 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	return old, nil
 }
 
-// Migrate moves the ledger with this key to the key that it has now. The argument key is the key that
+// Migrate moves the ledger with this key to the key that it has now. key is the key that
 // an older version of this package has given it. If there is a ledger with the new key, too, a process
 // of the older version may have counted since. Migrate then marks the new ledger for a recount.
 func (b *Book) Migrate(ctx context.Context, key string) error {

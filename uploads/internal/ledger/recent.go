@@ -83,7 +83,7 @@ var errFound = errors.New("found")
 // The ledger may come from the memory of this process, and may be outdated. If the callback returns
 // false for such a ledger, update reads the stored ledger and calls the callback again.
 //
-// If the response to an earlier write was lost, the callback gets the argument lost = true. That
+// If the response to an earlier write was lost, the callback gets lost = true. That
 // write may have changed the ledger already.
 func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (bool, error)) error {
 	s, err := b.recent.enter(ctx, user)
