@@ -246,7 +246,7 @@ func badChecksum(kind *checksum.Kind) *s3error.Error {
 }
 
 // An impatientBody is the body of a request. It fails with RequestTimeout if the client sends
-// nothing for the time in the field idle.
+// nothing for the time idle.
 type impatientBody struct {
 	io.ReadCloser
 	control *http.ResponseController

@@ -193,7 +193,7 @@ const acceptPause = time.Minute
 // file descriptors are exhausted, net/http writes such a line for each connection.
 type quietLog struct {
 	to io.Writer
-	// The field later is the earliest time at which the next line about Accept is passed on. It
+	// later is the earliest time at which the next line about Accept is passed on. It
 	// needs no lock, because a log.Logger writes one line at a time.
 	later time.Time
 }

@@ -110,7 +110,7 @@ func (b *driverBucket) keepsVersions() bool {
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
 // need returns NotImplemented if the driver does not have the feature f. The error names the
-// feature with the text in the parameter what.
+// feature with the text in what.
 func (b *driverBucket) need(f storage.Features, what string) error {
 	if b.has(f) {
 		return nil

@@ -19,7 +19,7 @@ type escapedNames struct {
 	more      bool // true if the folder has further items, which the method fill reads later
 }
 
-// An escapedName is an object or a folder whose name is escaped. For a folder, the field entry is
+// An escapedName is an object or a folder whose name is escaped. For a folder, entry is
 // the first entry in the folder.
 type escapedName struct {
 	key, name string // the S3 key, and the driver's key for it; both end with a slash for a folder

@@ -142,7 +142,7 @@ func (s *Store) write(
 }
 
 // put sends a request with a body. When it has read the body, and before the object exists, it
-// calls the function in the parameter ended.
+// calls the function in ended.
 func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, src io.Reader, ended func(storage.CRC32C),
 ) (*storage.Attrs, error) {

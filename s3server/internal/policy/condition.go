@@ -26,7 +26,7 @@ type condition struct {
 type conditionOperator struct {
 	match func(value, wanted string) bool
 	// A policy may have variables such as "${*}". For these policies, this function replaces the
-	// one in the field match. It is nil if the operator does not compare with patterns.
+	// one in match. It is nil if the operator does not compare with patterns.
 	escaped func(value, wanted string) bool
 	valid   func(wanted string) bool
 	negated bool // true if the condition holds when no value matches
