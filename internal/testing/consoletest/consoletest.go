@@ -115,8 +115,8 @@ type Features struct {
 	Metadata   bool `json:"metadata"`
 }
 
-// Browse runs a browser script on the page at url. The parameter flow is the path of the script.
-// The parameter steps says which steps the script takes. The bucket of the page must contain the
+// Browse runs a browser script on the page at url. flow is the path of the script.
+// steps says which steps the script takes. The bucket of the page must contain the
 // objects of [Fill]. The last parameter contains more values for the script.
 func Browse(t *testing.T, flow, steps string, has Features, url string, further map[string]any) {
 	t.Helper()

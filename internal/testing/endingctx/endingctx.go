@@ -14,7 +14,7 @@ type Context struct {
 	asked atomic.Int64
 }
 
-// New returns a Context that is canceled after some calls of Err. The parameter asks is the number
+// New returns a Context that is canceled after some calls of Err. asks is the number
 // of calls that return nil. All later calls return context.Canceled.
 func New(parent context.Context, asks int64) *Context {
 	return &Context{Context: parent, asks: asks}

@@ -103,7 +103,7 @@ func Saw(content string) Step {
 	return func(s KeyState) []KeyState { return s.only(s.Content == content) }
 }
 
-// CompletedWith returns the Step of a successful call of Complete. The parameter content is the
+// CompletedWith returns the Step of a successful call of Complete. content is the
 // content of the object, which was made by this call or by an earlier call of Complete.
 func CompletedWith(content string) Step {
 	return func(s KeyState) []KeyState {

@@ -84,7 +84,7 @@ func landscape(w, h, number int) image.Image {
 	return img
 }
 
-// mix returns a mixture of the colors a and b. The parameter share is a number from 0 to 1. With 0
+// mix returns a mixture of the colors a and b. share is a number from 0 to 1. With 0
 // the result is a, and with 1 it is b.
 func mix(a, b color.RGBA, share float64) color.RGBA {
 	share = min(1, max(0, share))

@@ -87,7 +87,7 @@ func Sample[T any](sample, full T) T {
 }
 
 // Nightly skips the test unless OMNIBUCKET_NIGHTLY is set. It is for a test that takes minutes on
-// servers. The parameter command is the command that runs the test. CI runs it each night.
+// servers. command is the command that runs the test. CI runs it each night.
 func Nightly(t *testing.T, command string) {
 	t.Helper()
 	if os.Getenv("OMNIBUCKET_NIGHTLY") == "" {

@@ -51,7 +51,7 @@ func SignedUpload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// RequireEscapedPath requires that the unescaped path of a URL equals the parameter path. In the
+// RequireEscapedPath requires that the unescaped path of a URL equals path. In the
 // URL itself, every byte must be escaped, except "/" and the unreserved characters.
 func RequireEscapedPath(t testing.TB, address, path string) {
 	t.Helper()
