@@ -256,7 +256,7 @@ func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dat
 }
 
 // An unwrapper is an age.Identity for one object. Its method Unwrap calls keys.Unwrap, and stores
-// the error in the field failed.
+// the error in failed.
 type unwrapper struct {
 	ctx    context.Context
 	keys   Keys

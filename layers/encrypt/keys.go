@@ -35,7 +35,7 @@ type Keys interface {
 	// Wrap returns the data key, which has 16 bytes, in encrypted form. The type and each argument
 	// of a stanza must be ASCII, without spaces and "|".
 	Wrap(ctx context.Context, dataKey []byte, obj Object) ([]*age.Stanza, error)
-	// Unwrap returns the data key of an object that was encrypted by Wrap. The parameter stanzas
+	// Unwrap returns the data key of an object that was encrypted by Wrap. stanzas
 	// has all encrypted forms of the data key. If these Keys cannot decrypt any of them, the error
 	// matches [age.ErrIncorrectIdentity].
 	Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Object) (dataKey []byte, err error)
