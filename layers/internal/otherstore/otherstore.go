@@ -273,7 +273,7 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 }
 
 // CopyID returns the write id of a copy that a layer makes. The write id tells which revision was
-// copied. The argument is that revision, as the source bucket returned it.
+// copied. It is that revision, as the source bucket returned it.
 func CopyID(revision string) string {
 	sum := sha256.Sum256([]byte(revision))
 	return hex.EncodeToString(sum[:16])
