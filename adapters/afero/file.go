@@ -145,7 +145,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 }
 
 // propertiesOf returns options that give a new object the properties and metadata of another
-// object, as far as the store supports them. The argument a has the attributes of that other
+// object, as far as the store supports them. a has the attributes of that other
 // object.
 func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 	var opts []storage.UploadOption
