@@ -35,7 +35,7 @@ type body struct {
 	fetched io.ReadCloser
 	closed  bool
 	next    int64 // number of the next block in the response of the store
-	// The field until is the number of the block after the last block of the response. It is -1 if
+	// until is the number of the block after the last block of the response. It is -1 if
 	// the response ends with the object.
 	until int64
 }
@@ -46,7 +46,7 @@ func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// missing returns the end of a run of blocks that the cache lacks. The parameter first is the
+// missing returns the end of a run of blocks that the cache lacks. first is the
 // number of the first block of the run. The run ends before the next block in the cache, after the
 // block with the number last, or after maxRun blocks. The result is the number of the first block
 // after the run.
