@@ -60,7 +60,7 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 	)
 }
 
-// A sameAs is a writer that compares the written bytes with the field want. A test can copy a large
+// A sameAs is a writer that compares the written bytes with want. A test can copy a large
 // content to a sameAs without a second copy of the content in memory.
 type sameAs struct {
 	want    string

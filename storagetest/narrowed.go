@@ -19,7 +19,7 @@ import (
 )
 
 // A grant is one permission on a bucket. The function narrow returns a reference to the bucket with
-// only that permission. The field methods lists the methods that the permission includes.
+// only that permission. methods lists the methods that the permission includes.
 type grant struct {
 	name    string
 	narrow  func(storage.Bucket) any

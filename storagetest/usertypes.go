@@ -82,7 +82,7 @@ func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
 }
 
-// requireRefusal requires that a function has refused a value because of its type. The parameter op
+// requireRefusal requires that a function has refused a value because of its type. op
 // is the name of the function, and err is its error.
 func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 	t.Helper()

@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// listOptions returns random options of a listing. If the parameter limit is true, the options may
-// include a start and a limit. For a call of ListPage the parameter is false, because a token sets
+// listOptions returns random options of a listing. If limit is true, the options may
+// include a start and a limit. For a call of ListPage, limit is false, because a token sets
 // the start of a page.
 func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string) {
 	add := func(name string, option func(string) storage.ListOption, values ...string) {

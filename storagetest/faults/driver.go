@@ -59,7 +59,7 @@ func withFault[T any](
 	return next()
 }
 
-// callWithBody makes a call that sends a body, and applies the fault. The parameter body points to
+// callWithBody makes a call that sends a body, and applies the fault. body points to
 // a field of the caller's request. callWithBody does not copy the request, because the engine may set
 // the request's checksum while the body is read.
 func callWithBody[T any, B io.Reader](

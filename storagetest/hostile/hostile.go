@@ -50,7 +50,7 @@ type Store struct {
 	// is nil, operations with such a key are not tested. Server need not support such keys.
 	CustomerKey storage.NativeOption
 	// EmptyPage returns the store's response to the listing request r. The response is a page
-	// without entries, and the parameter token is its next token. If r is not a listing request,
+	// without entries, and token is its next token. If r is not a listing request,
 	// EmptyPage returns "". If EmptyPage is nil, endless listings are not tested.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
 	// Statuses enables more tests of writes. They replace the response that completes a write by an

@@ -47,7 +47,7 @@ func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 	return s
 }
 
-// begin starts to break responses. The parameter first is the number of the first request that gets
+// begin starts to break responses. first is the number of the first request that gets
 // a broken response.
 func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
