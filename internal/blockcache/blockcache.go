@@ -72,7 +72,7 @@ type block struct {
 	isRead bool  // true if a ReadAt has read the block
 	since  int64 // value of Cache.used when the block arrived
 	run    int64 // number of blocks that the request for this block fetched in total
-	ahead  int64 // number of blocks to read ahead when this block is first read; the field next is the first of them
+	ahead  int64 // number of blocks to read ahead when this block is first read; next is the first of them
 	next   int64
 
 	inCache, inLimit *list.Element // places of the block in Cache.idle and in the Limit; nil while it is being fetched

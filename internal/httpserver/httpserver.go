@@ -36,7 +36,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 // Guard protects a server that listens only on a loopback address. It refuses requests if their
 // Host is not a name of this machine. Without this check, a website in a browser on this machine
 // could use a name that points to 127.0.0.1, and read the responses. If the server listens on any
-// other address, Guard returns the parameter next unchanged.
+// other address, Guard returns next unchanged.
 func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 	if addr, ok := listening.(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
 		return next

@@ -173,11 +173,11 @@ func Source(b any, key string) string {
 
 // Continue resumes a download into the given temporary file. It downloads only the bytes that the
 // file lacks. If the object has changed or the file is damaged, the second result is false. The
-// caller must then download the whole object. The parameter b is a Downloader, opts is a
+// caller must then download the whole object. b is a Downloader, opts is a
 // []DownloadOption, and the result attrs is an *Attrs. The root package sets Continue.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
 // Record starts a record of the bytes that were downloaded into a temporary file. A later call can
 // use the record to continue the download. If no later call can continue the download, Record
-// returns false. The parameter attrs is an *Attrs. The root package sets Record.
+// returns false. attrs is an *Attrs. The root package sets Record.
 var Record func(part *partfile.File, source string, attrs any, sync bool) bool

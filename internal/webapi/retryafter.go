@@ -26,7 +26,7 @@ func RetryLater(h http.Header, status int, err error) {
 }
 
 // SetRetryAfter sets the header Retry-After to the time that the store asked to wait, in whole
-// seconds. The parameter least is the shortest time that it sets. If least is zero and the store
+// seconds. least is the shortest time that it sets. If least is zero and the store
 // did not ask to wait, it does not set the header.
 func SetRetryAfter(h http.Header, err error, least time.Duration) {
 	wait := least
