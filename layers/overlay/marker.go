@@ -29,7 +29,7 @@ type place struct {
 func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
 
 // condition returns the condition for a write to the new store. The write must replace the object
-// or marker in the field attrs. If attrs is nil, the write must create the object.
+// or marker in attrs. If attrs is nil, the write must create the object.
 func (p place) condition() storage.Condition {
 	if p.attrs == nil {
 		return storage.Condition{Absent: true}
