@@ -136,7 +136,7 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 }
 
 // changeObject changes an object's tags, locks or archive state. It calls the function change,
-// which makes the change by a method of the Core. The parameter optionsErr is the error of reading
+// which makes the change by a method of the Core. optionsErr is the error of reading
 // the options. It is nil if the options are valid.
 func changeObject(
 	ctx context.Context, b Uploader, op, key string, optionsErr error, change func(c Core, key string) error,

@@ -8,7 +8,7 @@ import (
 )
 
 // record begins to record which bytes are written to a temporary file. With this record, a later
-// call can continue the download. The argument part is the temporary file. If a later call cannot
+// call can continue the download. part is the temporary file. If a later call cannot
 // continue, or if the object is too small, record returns false.
 func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	a := attrs.(*Attrs)
@@ -22,7 +22,7 @@ func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	return part.Record(obj, sync) == nil
 }
 
-// continueDownload completes the unfinished download in the temporary file. The parameter part is
+// continueDownload completes the unfinished download in the temporary file. part is
 // that file. Only missing bytes are downloaded, and they must be of the same revision. If done is
 // false, the caller must download the whole object instead.
 func continueDownload(

@@ -76,7 +76,7 @@ func located(b any, op, key string, e *Error) *Error {
 }
 
 // refused returns an error if the scope does not permit the operation, or if an option is wrong.
-// The parameter applied is the error of reading the options, or nil.
+// applied is the error of reading the options, or nil.
 func (f *front) refused(may scope.Permission, applied error) *Error {
 	switch {
 	case !f.scope.Permits(may):

@@ -199,7 +199,7 @@ func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 	}
 }
 
-// This function passes every option to the parameter apply. It refuses a nil option, and returns
+// This function passes every option to apply. It refuses a nil option, and returns
 // the first failure.
 func each[O any](err *error, opts []O, apply func(O)) error {
 	for _, o := range opts {

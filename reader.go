@@ -177,7 +177,7 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 }
 
 // readWhole reads all bytes of r into memory. The reported size may be wrong, so readWhole first
-// allocates only a part of it. The parameter claimed is the maximum size of that part, in bytes.
+// allocates only a part of it. claimed is the maximum size of that part, in bytes.
 func readWhole(b Downloader, op, key string, r *Reader, claimed int64) ([]byte, error) {
 	_, length := r.Range()
 	data, err := readClaimed(r, length, claimed)

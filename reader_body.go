@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/chunks"
 )
 
-// NewReader makes a Reader, for a [Core] or [Downloader] of your own. The parameter body must
+// NewReader makes a Reader, for a [Core] or [Downloader] of your own. body must
 // deliver length bytes of the object, from offset on, and the Reader closes it. A nil body is
 // empty. If body delivers fewer bytes, reading fails with Unavailable (also io.ErrUnexpectedEOF),
 // and if it delivers more, with Internal.

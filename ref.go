@@ -71,7 +71,7 @@ func Prefixed(b Bucket, prefix string) Bucket {
 	return inScope(b, "Prefixed", s)
 }
 
-// inScope returns b with its scope narrowed by the parameter outer. If b is a type of the user's
+// inScope returns b with its scope narrowed by outer. If b is a type of the user's
 // own, all methods of the result fail.
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, e := need(b, op, "")

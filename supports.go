@@ -23,7 +23,7 @@ func Supports(b any, features Features) bool {
 	return b != nil && ordinary&features == features
 }
 
-// Require returns nil if b has all of the given features. The argument b is a [Bucket], or one of
+// Require returns nil if b has all of the given features. b is a [Bucket], or one of
 // its permissions such as a [Downloader]. Require makes no request. If a program calls it after
 // Open, the program fails at its start, and not at the first call that needs a feature.
 //
