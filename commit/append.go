@@ -191,7 +191,7 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	return nil
 }
 
-// persist calls the parameter do until that function succeeds, or fails with an error that is not
+// persist calls do until that function succeeds, or fails with an error that is not
 // temporary. It tries for at most ten seconds, even if ctx has ended.
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)

@@ -58,7 +58,7 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 	}
 }
 
-// This method yields the entries up to the last entry. The parameter next is the number of the
+// This method yields the entries up to the last entry. next is the number of the
 // first entry to yield. The result after is the number that follows the last entry. The result more
 // is false after an error, or if the caller stops the iteration.
 func (l *Log) yield(
@@ -82,7 +82,7 @@ func (l *Log) yield(
 	}
 }
 
-// batch reads at most size entries. The parameter first is the number of the first of these
+// batch reads at most size entries. first is the number of the first of these
 // entries. If an entry does not exist yet, batch stops before that entry. If a read fails, batch
 // returns the error together with the entries before it.
 func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {

@@ -16,10 +16,10 @@ import (
 type mark struct {
 	removed int64 // entries up to this number may have been removed
 	next    int64 // the next call of Trim removes the entries up to this number; 0 if never trimmed
-	// The field id is the id of the last entry that the next call of Trim removes. It shows to
+	// id is the id of the last entry that the next call of Trim removes. It shows to
 	// which log the mark belongs: in another log, the entry with the same number has another id.
 	id string
-	// The field former is true for a mark in the first stored form, which has no id.
+	// former is true for a mark in the first stored form, which has no id.
 	former bool
 }
 
