@@ -171,7 +171,7 @@ func (s *source) close() {
 	}
 }
 
-// A lastByteWriter writes all bytes except the last. The field left is the number of bytes that are
+// A lastByteWriter writes all bytes except the last. left is the number of bytes that are
 // still expected. The method release writes the last byte.
 type lastByteWriter struct {
 	to   io.Writer
