@@ -108,7 +108,7 @@ func lessMemory(one, other string, factor float64) goal {
 	}
 }
 
-// noRequest requires that a row never sends a request for the given operation. The parameter one is
+// noRequest requires that a row never sends a request for the given operation. one is
 // the name of the row.
 func noRequest(one, operation string) goal {
 	return goal{fmt.Sprintf("%s: no %s", one, operation), func(rows map[string]*result) (string, bool) {

@@ -353,7 +353,7 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 	return errors.Join(err, file.Close())
 }
 
-// timeAtMost limits the time of an operation. The parameter one is the name of the row, and the
+// timeAtMost limits the time of an operation. one is the name of the row, and the
 // parameter limit is its longest time.
 func timeAtMost(one string, limit time.Duration) goal {
 	return goal{fmt.Sprintf("%s: at most %s", one, limit), func(rows map[string]*result) (string, bool) {

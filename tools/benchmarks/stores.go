@@ -49,7 +49,7 @@ type store interface {
 	close() error
 }
 
-// own implements the interface store with a bucket of this library. The field opts holds the
+// own implements the interface store with a bucket of this library. opts holds the
 // options of its uploads.
 type own struct {
 	bucket storage.Bucket

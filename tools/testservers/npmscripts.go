@@ -9,7 +9,7 @@ import (
 )
 
 // An npmScripts is a set of packages for browsers. Each package is bundled into a script NAME.js,
-// and all scripts are in one directory. The field entry of npmTool is not used.
+// and all scripts are in one directory. entry of npmTool is not used.
 type npmScripts struct {
 	npmTool
 	entries []string // each has the form NAME=PACKAGE

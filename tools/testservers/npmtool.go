@@ -24,7 +24,7 @@ type npmTool struct {
 }
 
 // An edit changes a file of node_modules before the bundle is made. It replaces the text in the
-// field old by the text in the field new.
+// field old by the text in new.
 type edit struct{ file, old, new string }
 
 var _ tool = npmTool{}

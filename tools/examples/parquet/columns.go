@@ -119,7 +119,7 @@ func idealCost(footer int64, chunks []storage.Range) cost {
 	return ideal
 }
 
-// The type fetched is a part of the file in memory. The field offset is the position in the file at
+// The type fetched is a part of the file in memory. offset is the position in the file at
 // which the part begins.
 type fetched struct {
 	data   []byte
