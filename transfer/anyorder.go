@@ -23,7 +23,7 @@ func listInOrder(ctx context.Context, src storage.Lister, prefix string) iter.Se
 	return sorted(ctx, src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
 }
 
-// sorted yields entries in the order of their keys, each key once. The parameter memory is the
+// sorted yields entries in the order of their keys, each key once. memory is the
 // largest number of bytes in memory; the rest is in files.
 func sorted(
 	ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int,
@@ -42,7 +42,7 @@ func sorted(
 	}
 }
 
-// inKeyOrder sorts rows by their keys. The parameter memory is the largest number of bytes in
+// inKeyOrder sorts rows by their keys. memory is the largest number of bytes in
 // memory; the rest is in files. The rows of one key are in order from the newest to the oldest. If
 // two have the same time, the current version comes first.
 func inKeyOrder(

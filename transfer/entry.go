@@ -15,7 +15,7 @@ type entry struct {
 	kind     entryKind
 	size     int64 // bytes
 	modified time.Time
-	// The field written is the time at which the file was written, by a clock that no program can
+	// written is the time at which the file was written, by a clock that no program can
 	// set. It is zero if the time is not known.
 	written  time.Time
 	inode    uint64 // of a file of a directory; 0 if not known
@@ -59,10 +59,10 @@ const (
 
 // An openedEnd is a directory or bucket that a job has opened.
 type openedEnd interface {
-	// entries yields the entries with keys greater than the parameter after, in ascending order. If
+	// entries yields the entries with keys greater than startAfter, in ascending order. If
 	// there is an error, it comes last. If startsAnywhere returns false, the caller must pass ""
-	// for the parameter after.
-	entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error]
+	// for startAfter.
+	entries(ctx context.Context, s *settings, startAfter string) iter.Seq2[entry, error]
 	// startsAnywhere reports whether a listing can start after any key, without reading the entries
 	// before.
 	startsAnywhere() bool

@@ -24,8 +24,8 @@ type tagSelector struct {
 	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns the tagSelector for an object and a rule. The parameter key is the key of the
-// object, and the parameter rule is the index of the rule. The function old reports whether the
+// selector returns the tagSelector for an object and a rule. key is the key of the
+// object, and rule is the index of the rule. The function old reports whether the
 // object is old enough for a given rule.
 func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}

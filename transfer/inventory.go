@@ -30,7 +30,7 @@ type Inventory struct {
 }
 
 // A TableReader yields the rows of a table in a file, such as a Parquet file. The file has the
-// given size in bytes. Each row has one value for each name in the parameter columns, in the same
+// given size in bytes. Each row has one value for each name in columns, in the same
 // order. A missing value is "", and a time has the format [time.RFC3339Nano]. The names of columns
 // are compared by their letters and digits only, without regard to case. If the file has no such
 // column, its values are "". A row is valid until the next row is yielded. If there is an error, it

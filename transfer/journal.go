@@ -312,7 +312,7 @@ func (l *journal) fail() {
 }
 
 // keep starts to save the journal from time to time. The caller must call the function stop at the
-// end of the job. The parameter dst is the job's destination.
+// end of the job. dst is the job's destination.
 func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	if l == nil {
 		return func() {}

@@ -116,7 +116,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// skipExtraneous skips an entry that only the destination has. The parameter passed is the number
+// skipExtraneous skips an entry that only the destination has. passed is the number
 // of such entries directly before this one. The result is the number including this one. If passed
 // reaches relistAfter, skipExtraneous lists the destination again from shortly before key, and
 // returns 0.
@@ -159,7 +159,7 @@ func predecessor(key string) string {
 
 // destinationOnly handles an entry that only the destination has. With WithDelete, the job will
 // remove the file of the destination. The file stays if the source may have it in a directory that
-// was skipped or could not be read. The parameter unknown holds the keys of these directories.
+// was skipped or could not be read. unknown holds the keys of these directories.
 func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
 	_, hidden := unknown.ancestor(dst.key)
 	if dst.kind == unlisted {

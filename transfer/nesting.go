@@ -28,7 +28,7 @@ import (
 type nesting struct {
 	outer, inner openedEnd
 	outerIs      role
-	at           End // the End from which the field outer was opened
+	at           End // the End from which outer was opened
 	refused      *storage.Error
 	settings     *settings
 	first        map[string]entry // the first files of the inner end, by key
@@ -193,8 +193,8 @@ func (n *nesting) unseen(removal bool) bool {
 }
 
 // lookThrough fails if one end of the job, such as the source, is a folder of another end. To find
-// such a folder, it lists the field outer of each nesting for which unseen returns true. It
-// compares the listed files with the first files of the field inner. If the job has a prefix or a
+// such a folder, it lists outer of each nesting for which unseen returns true. It
+// compares the listed files with the first files of inner. If the job has a prefix or a
 // range of keys, lookThrough lists only these keys.
 func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
@@ -263,7 +263,7 @@ func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	if ok || !cannotWrite(err) {
 		return onePlace(ok, err, n.refused)
 	}
-	// The field outer may have several stores, each with its own time and ETag for one object. If
+	// outer may have several stores, each with its own time and ETag for one object. If
 	// so, times and ETags prove nothing.
 	if len(serving.Places(n.at.location())) > 1 {
 		return unanswered(err)

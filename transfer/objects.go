@@ -15,7 +15,7 @@ import (
 
 var _ openedEnd = (*objects)(nil)
 
-// An objects is a bucket that a job has opened. The field bucket is nil if the job only reads from
+// An objects is a bucket that a job has opened. bucket is nil if the job only reads from
 // the bucket.
 type objects struct {
 	from           Source

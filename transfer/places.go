@@ -209,7 +209,7 @@ func onePlace(ok bool, err error, refusal *storage.Error) error {
 }
 
 // unanswered returns the error of a job that could not test whether two directories or buckets are
-// different places. The argument err is the error of that test. The hint says what the user can do.
+// different places. err is the error of that test. The hint says what the user can do.
 func unanswered(err error) error {
 	failure, ok := fileError("", "", err).(*storage.Error)
 	if !ok || failure.Code == storage.Canceled || failure.Code == storage.DeadlineExceeded {

@@ -184,7 +184,7 @@ func formatBytes(n float64) string {
 	return fmt.Sprintf("%.1f %ciB", n, units[unit])
 }
 
-// err returns the error of the job. The parameter early is the reason why the job ended early, or
+// err returns the error of the job. early is the reason why the job ended early, or
 // nil. err joins that reason with the failures. If there is neither, it returns nil.
 func (r *Report) err(early error) error {
 	if early == nil && r.Failed == 0 {

@@ -10,7 +10,7 @@ import (
 // A task is a file of the source that may have to be transferred.
 type task struct {
 	src, dst   entry
-	known      bool // whether the destination has a file with this key; if so, the field dst is that file
+	known      bool // whether the destination has a file with this key; if so, dst is that file
 	comparison comparison
 	step       *list.Element // the step of this file in the journal
 }
