@@ -38,7 +38,7 @@ func (u *upload) begin(ctx context.Context) error {
 }
 
 // partSize returns the size of the parts for an upload. size is the length of the
-// upload in bytes. The argument least is the smallest result. The result is larger if there would
+// upload in bytes. least is the smallest result. The result is larger if there would
 // be more parts than the store permits.
 func partSize(limits storage.PartLimits, least, size int64) int64 {
 	part := max(least, limits.MinSize)
