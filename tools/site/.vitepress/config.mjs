@@ -12,8 +12,12 @@ const repository = 'https://github.com/omnibucket/storage';
 
 const start = [
   ['Getting started', 'getting-started'],
-  ['Testing your backend', 'testing-your-backend'],
   ['Stores', 'stores'],
+  ['Files of users', 'files-of-users'],
+  ['Jobs: copy, back up, expire', 'jobs'],
+  ['Testing your backend', 'testing-your-backend'],
+];
+const tasks = [
   ['Permissions', 'permissions'],
   ['Options and functions', 'options'],
   ['Cookbook', 'cookbook'],
@@ -29,10 +33,8 @@ const start = [
   ['Signed URLs', 'signed-urls'],
   ['Behind a CDN', 'cdn'],
   ['Vended credentials', 'vend'],
-  ['Files of users', 'files-of-users'],
   ['Objects and your database', 'objects-and-your-database'],
   ['Least privilege', 'least-privilege'],
-  ['Jobs: copy, back up, expire', 'jobs'],
   ['Errors and troubleshooting', 'troubleshooting'],
   ['Observability', 'observability'],
 ];
@@ -133,7 +135,8 @@ export default {
     sidebar: {
       '/maintainers/': [group('Maintain it', maintainers)],
       '/': [
-        group('Use it', start),
+        group('Start', start),
+        group('By task', tasks),
         group('Tools', tools),
         group('Choose it', choosing),
         group('Trust it', trust),
