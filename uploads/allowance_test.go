@@ -362,7 +362,7 @@ func (a *account) isExactAfterASweep(p *process, about ...any) {
 	require.Equal(a.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
-// Allowances hold for all ways in.
+// Config.Allowance limits each way of uploading.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
@@ -422,7 +422,8 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 	})
 }
 
-// A file is removed by a process that is killed at each of its calls, and by another one at the same time.
+// If a process is killed at any call of a Delete, the count stays within the allowance. A second Delete and one
+// Sweep make it exact.
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
@@ -449,7 +450,7 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	})
 }
 
-// The response of each call to the store is lost in turn, and the process goes on.
+// If the response to any one call to the store is lost, the count still stays within the allowance.
 func TestAllowanceSurvivesLostResponses(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
@@ -500,7 +501,7 @@ func meddler(i int, act func()) (layer driver.Layer, reached func() bool) {
 	}, func() bool { return int(calls.Load()) >= i }
 }
 
-// While a process removes a file, another one removes it between each two of its calls.
+// If another process removes a file at any moment of a Delete of that file, the file is subtracted once.
 func TestAllowanceFileRemovedTwice(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, meddled := 1, true; meddled; i++ {
@@ -524,7 +525,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 	})
 }
 
-// While a process counts again, another one takes a file or removes one between each two of its calls.
+// If another process stores or removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFilesComeAndGo(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, removes := range []bool{false, true} {
@@ -555,7 +556,7 @@ func TestRecountWhileFilesComeAndGo(t *testing.T) {
 	})
 }
 
-// While a process takes a file, another one counts again between each two of its calls.
+// If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
 func TestRecountDuringUpload(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
@@ -651,8 +652,8 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	}
 }
 
-// Most uploads cost two small requests more than one that is not counted, if the process has taken a file of the user
-// before.
+// With Config.Allowance, an upload in most ways costs two more requests to the store, once the process knows the
+// user's ledger.
 func TestAllowanceCostsTwoRequests(t *testing.T) {
 	for _, w := range everyWay {
 		t.Run(w.name, func(t *testing.T) {
@@ -692,7 +693,8 @@ func TestAllowanceCostsTwoRequests(t *testing.T) {
 	}
 }
 
-// Allowances need a place for the user in Config.Key, and conditions.
+// New refuses Config.Allowance unless Config.Key has {user}. Without Allowance, Usage and Recount fail with
+// NotAllowed.
 func TestAllowanceNeedsUserInKey(t *testing.T) {
 	allowance := func(context.Context, uploads.User) (uploads.Allowance, error) { return uploads.Allowance{}, nil }
 	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
@@ -710,7 +712,7 @@ func TestAllowanceNeedsUserInKey(t *testing.T) {
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 }
 
-// Errors of Allowance are those of the upload.
+// If Allowance returns an error or too small an Allowance, the upload fails with the matching code.
 func TestAllowanceErrors(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -739,7 +741,7 @@ func TestAllowanceErrors(t *testing.T) {
 	}
 }
 
-// The length of its request bounds a form, whose files say no size.
+// The files of a form do not say their sizes, so a form reserves no more than the length of its request.
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	var during uploads.Usage
 	a := &account{t: t, open: accounts[0].open}
@@ -763,7 +765,7 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	require.Contains(t, string(text), "There is no room for this file: 3.9 KiB are left.")
 }
 
-// Two services in one bucket count apart.
+// Two services in one bucket with different Config.Key count the files of the same user separately.
 func TestAllowancesOfTwoServices(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
@@ -781,7 +783,7 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 	}
 }
 
-// A user whose files come and go all the time does not hold up a Sweep.
+// If a user's files change during each listing, Recount fails with Unavailable after ten attempts.
 func TestSweepRecountOfRestlessUserEnds(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()

@@ -42,7 +42,8 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 	require.NoError(t, err)
 }
 
-// The sender replaces the file of a ticket by a larger one while the ticket is finished.
+// If the sender replaces the file of a ticket by a larger one at any moment of Finish, the stored bytes stay
+// within the allowance.
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		var ticket *uploads.Ticket
@@ -63,7 +64,8 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	})
 }
 
-// The sender replaces the file of a ticket by a larger one, and kills the process. The larger file does not stay.
+// If the sender replaces a ticket's file by a larger one, and the process that runs Finish is killed, the larger
+// file does not stay.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
@@ -92,7 +94,8 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	})
 }
 
-// Without IfAbsent, two calls that finish a ticket make the same object. Neither removes it.
+// On a bucket without conditional writes, two Finish calls for one ticket make the same object. Neither call
+// removes it, and it counts once.
 func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	states := memstore.New()
 	a := &account{
@@ -145,7 +148,8 @@ func put(p *process, number, bytesOf int) error {
 	return err
 }
 
-// The first piece to come reserves all room, because the size of the file is not known.
+// If pieces of a file of unknown size arrive at the same time, the first one reserves all of the room. The others
+// succeed, at the latest when sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		retry := true
@@ -169,7 +173,8 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	})
 }
 
-// A call that began before the set was complete replaces a piece while the pieces are joined.
+// If a piece is replaced by a larger one while PutPiece joins the pieces, the stored bytes stay within the
+// allowance.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.inTurn(func(other *process) {
@@ -193,7 +198,8 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	})
 }
 
-// A process is killed while it takes a file in one request, and the client sends another one to the same address.
+// If a process is killed during an upload in one request, and the client sends another file to the same URL, the
+// count stays right.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, inspects := range []bool{false, true} {
@@ -224,7 +230,8 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	})
 }
 
-// A process is killed while it completes an upload, the file is removed, and the client completes the upload again.
+// If a process is killed while it completes an upload, Delete removes the file, and the client completes the
+// upload again, the count stays right.
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
@@ -264,7 +271,7 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	})
 }
 
-// Sweep takes an upload or a removal for dead that only is slow.
+// If Sweep takes a slow upload or a slow Delete for one that died, the next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.change = func(c *uploads.Config) {
@@ -315,7 +322,7 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	})
 }
 
-// Files without a user share an allowance.
+// All files that are stored without a user share one allowance, that of the user "".
 func TestAllowanceWithoutUser(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open, record: true}
 	a.renew()
@@ -328,8 +335,8 @@ func TestAllowanceWithoutUser(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, u)
 }
 
-// The user of a key is the one whose files are counted. Otherwise the files of all users would be counted for
-// nobody.
+// If Config.Key takes the user from User.Values instead of User.ID, Store fails with InvalidValue. Otherwise the
+// files of all users would count for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
@@ -340,7 +347,8 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), "%v", err)
 }
 
-// A file whose reservation is lost counts. A lifecycle rule removes the ledger while it has a reservation.
+// If a lifecycle rule removes the ledger while it has a reservation, the file of that reservation is counted
+// nevertheless.
 func TestAllowanceLostReservation(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
@@ -361,8 +369,7 @@ func TestAllowanceLostReservation(t *testing.T) {
 	})
 }
 
-// A file that began without an allowance counts. The upload of some pieces began before the service had
-// allowances.
+// If the service gets an allowance after an upload has begun, the file of that upload is counted.
 func TestAllowanceOfOpenUpload(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()

@@ -73,7 +73,7 @@ func (a *account) live(random *rand.Rand) {
 	}
 }
 
-// A process is killed at each of its calls to a server in turn, as in memory.
+// The tests that kill a process at each of its calls in turn also pass against real servers.
 func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 	testserver.Further(t)
 	for _, store := range append(furtherBackends, backends[2]) { // our S3 server and MinIO

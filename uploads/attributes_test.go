@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// Finish keeps no attribute that the sender set.
+// Finish keeps no attribute, such as a disposition or metadata, that the sender set on the file.
 func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{CacheControl: map[string]string{}})
@@ -36,7 +36,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	})
 }
 
-// Finish keeps no header that was not signed.
+// Some stores accept headers that the ticket's URL did not sign. Finish does not copy them to the file.
 func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	b := onAmazonsRules(t)
 	s := newService(t, b, uploads.Config{})
@@ -114,7 +114,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 	}
 }
 
-// Stored files have the tags of Config.
+// Each stored file gets the tags of Config.Tags.
 func TestTagsOfStoredFiles(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
 		b := inMemory(t)
@@ -138,7 +138,7 @@ func TestTagsOfStoredFiles(t *testing.T) {
 	}
 }
 
-// Tags of Config are checked.
+// New refuses invalid Config.Tags, and tags for a bucket without ObjectTags.
 func TestTagsAreChecked(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -157,7 +157,7 @@ func TestPublicReadNeedsObjectACL(t *testing.T) {
 	require.ErrorContains(t, err, "PublicRead")
 }
 
-// A bucket without content types is refused.
+// New refuses a bucket that keeps no content types.
 func TestNewRefusesBucketWithoutContentTypes(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
 	_, err := uploads.New(b, uploads.Config{})

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A browser tells a page only that there was no response. The script finds out why, and which host to look at.
+// A browser tells a page only that there was no response. upload.js finds out why, and names the host to look at.
 func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	b := startBrowser(t)
 	for _, row := range []struct {
@@ -84,7 +84,7 @@ func handlerElsewhere(t *testing.T, s *browserSite) string {
 	return serveWire(t, &wire{next: s.toServer.next}) + "/uploads"
 }
 
-// A page learns that it is offline.
+// If the browser is offline, the error of upload.js says so.
 func TestScriptTellsThatPageIsOffline(t *testing.T) {
 	b := startBrowser(t)
 	s := newBrowserSite(t, browserStores[0], uploads.Config{})

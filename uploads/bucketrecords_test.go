@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A record that cannot be read stays. A record of a file that expires is removed only if it is known that the file
-// was not kept.
+// If BucketRecords cannot read a record, Remove fails and the record stays.
 func TestSweepKeepsUnreadableRecord(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	f := &uploads.File{

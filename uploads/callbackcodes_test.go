@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// The error of a function of the application becomes a response that says whether to try again, and
-// nothing of its text.
+// The code of a callback's error decides the HTTP status and Retry-After. The response hides the text of other
+// errors than *uploads.Error.
 func TestCodeOfApplicationErrors(t *testing.T) {
 	busy := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New("the database is at 10.0.0.7")}
 	saysNothing := &uploads.Error{}

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// The file of a ticket arrives just before a write of Cancel. Another call may copy the file already, so the room stays
-// reserved.
+// If the file of a ticket arrives just before Cancel writes, the room stays reserved, because another call may
+// already copy the file.
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	for _, write := range []string{"the mark in the ledger", "what replaces the file"} {
 		t.Run(write, func(t *testing.T) {

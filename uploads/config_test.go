@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// These configurations are invalid.
+// New refuses an invalid Config.
 func TestNewRefusesConfig(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -61,7 +61,8 @@ func (d overwriting) Describe() driver.Description {
 	return desc
 }
 
-// A bucket that may overwrite is refused unless asked for.
+// New refuses a bucket without IfAbsent, in which an upload could overwrite a file, unless Config.Unguarded is
+// set.
 func TestNewRefusesOverwritingBucket(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
 	_, err := uploads.New(b, uploads.Config{})
@@ -73,14 +74,14 @@ func TestNewRefusesOverwritingBucket(t *testing.T) {
 	require.Len(t, keys(t, b), 1)
 }
 
-// A bucket of another type is refused.
+// New refuses a storage.Bucket that another package implements.
 func TestNewRefusesOtherBucketType(t *testing.T) {
 	_, err := uploads.New(struct{ storage.Bucket }{memstore.New()}, uploads.Config{Unguarded: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "needs a bucket of this library")
 }
 
-// Links that the bucket does not support are refused.
+// New refuses Config.Link of a kind that the bucket does not support.
 func TestNewRefusesUnsupportedLinks(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -88,7 +89,7 @@ func TestNewRefusesUnsupportedLinks(t *testing.T) {
 	require.ErrorIs(t, err, storage.NotPublic)
 }
 
-// Public links are those of the CDN.
+// With PublicLink, a file's Location is below the bucket's public base URL, such as that of a CDN.
 func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	b := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
 	r, err := newService(t, b, uploads.Config{Link: uploads.PublicLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
@@ -100,7 +101,7 @@ func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
 }
 
-// Cache-Control is that of the closest match.
+// The most specific match in Config.CacheControl decides a file's Cache-Control.
 func TestCacheControlOfClosestMatch(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{
@@ -116,7 +117,7 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 	}
 }
 
-// A value cannot name what is reserved.
+// Store refuses a value of the key, such as a user's ID, that would put the file under a reserved prefix.
 func TestStoreRefusesReservedValue(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})

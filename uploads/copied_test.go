@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A bucket is copied while uploads are open, such as for a test system. A Sweep there removes what the copy has of them
-// when they have expired, and touches no upload of the original.
+// If a bucket is copied while uploads are open, a Sweep of the copy removes the copied uploads when they have
+// expired. It touches none of the original.
 func TestSweepOfCopiedBucket(t *testing.T) {
 	b := memstore.New()
 	dst := memstore.New()

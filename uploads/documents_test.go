@@ -17,7 +17,8 @@ import (
 
 var documentHeaders = headers{"Content-Type": "application/json"}
 
-// A JSON document is in memory until all of it is there, so slow ones are within Config.MemoryLimit, too.
+// The service holds a JSON document in memory until it is complete, so documents that arrive slowly count against
+// Config.MemoryLimit.
 func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	const length = 4 << 20
 	synctest.Test(t, func(t *testing.T) {
@@ -43,8 +44,7 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	})
 }
 
-// A list of too many parts is refused before it is in memory. A document of the longest length may have more parts
-// than any store takes.
+// A completion that lists more parts than a store takes is refused before the whole list is decoded into memory.
 func TestCompleteRefusesTooManyParts(t *testing.T) {
 	s := newSessionSite(t, memstore.New(), uploads.Config{})
 	var numbered strings.Builder

@@ -52,9 +52,8 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	}}
 }
 
-// A process is killed while it completes an upload. The user removes the file that exists already, and stores as much
-// as he is allowed to. Then his client completes the upload again. Nothing is subtracted that was not added, so there
-// is never more than is allowed.
+// A process is killed while it completes an upload. The user deletes the file, uses the whole allowance, and
+// completes the upload again. The stored bytes stay within the allowance.
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {
@@ -84,8 +83,8 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 	})
 }
 
-// A process is killed while it completes pieces, and the user removes the file that exists already. Nothing is
-// subtracted that was not added. The key of pieces is not known before they are joined.
+// A process is killed while it joins pieces, and the user deletes the file. When the client sends the last piece
+// again, the stored bytes stay within the allowance.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
@@ -113,8 +112,8 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 	})
 }
 
-// A client finishes its ticket again while the file is removed. The removed file does not come back, and the count
-// never falls below nothing.
+// If a client calls Finish again at any moment of a Delete of the file, the file does not come back. The count is
+// zero.
 func TestFinishBesideDelete(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
@@ -145,7 +144,8 @@ func TestFinishBesideDelete(t *testing.T) {
 	})
 }
 
-// An older version has left a record without its file, and a count below nothing.
+// If an older version has left a negative count in the ledger, Usage reports zero, and a Sweep makes the count
+// exact.
 func TestSweepMendsNegativeCount(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open, record: true}
 	a.renew()
@@ -166,7 +166,8 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
 }
 
-// An older version has counted under files/usage/. Its counts are read there, and go on beside the state.
+// An older version kept its ledgers under files/usage/. Usage reads them there, and the next write or Sweep moves
+// them.
 func TestUsageOfOlderVersion(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, sweeps := range []bool{false, true} {
@@ -195,7 +196,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 	})
 }
 
-// A process is killed while it stores a file of unknown size. The next Sweep gives everything back that it reserved.
+// If a process is killed while it stores a file of unknown size, the next Sweep gives back all that it reserved.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay[:3] {
@@ -217,7 +218,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	})
 }
 
-// An upload of an hour keeps its reservation, although a Sweep runs every ten minutes.
+// An upload that takes an hour keeps its reservation, although a Sweep runs every ten minutes.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -264,8 +265,8 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	})
 }
 
-// A GET changes nothing for the user, so a picture with its address on a page uses up nothing. Room is reserved when
-// the bytes arrive, once for all requests with the same URL.
+// GET /s3/params reserves nothing. Room is reserved when the bytes arrive, once for all requests with the same
+// URL.
 func TestS3ParamsReserveNothing(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -298,8 +299,8 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 	})
 }
 
-// Pieces that were joined are removed before the file is counted. So joining again and again stores no more than is
-// allowed, even if each joined file is removed, or its process is killed.
+// A joined tus upload removes its pieces before its file is counted. So a user cannot store more than the
+// allowance by joining repeatedly, even if processes are killed.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		stored := func() (bytes int64) {
@@ -337,7 +338,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	})
 }
 
-// A sender who gives up gives the ticket back, and has all room again.
+// After Cancel, all room that the ticket reserved is free again. After Finish, Cancel fails with Completed.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -367,8 +368,8 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	})
 }
 
-// While a ticket is finished, another call cancels it, and also the other way round. Either both agree that the file
-// is there, or that it is not.
+// If Finish and Cancel of one ticket run at the same time, exactly one succeeds. The file exists only if Finish
+// succeeded.
 func TestCancelBesideFinish(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
@@ -406,7 +407,7 @@ func TestCancelBesideFinish(t *testing.T) {
 	})
 }
 
-// Sweep removes what was sent with a ticket that expires while it is finished.
+// If a ticket expires during Finish, Sweep removes what was sent with it.
 func TestFinishOfExpiringTicket(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The table in the documentation matches the code.
+// The table of codes in the documentation matches the code.
 func TestCodesMatchDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	}
 }
 
-// Errors match both kinds of codes.
+// An uploads.Error has an uploads.Code, and also matches the storage.Code of its cause.
 func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	refusal := fmt.Errorf("taking the avatar: %w", refuseFile(TooManyPixels, "The picture is too large.").about("me.png"))
 	require.Equal(t, TooManyPixels, CodeOf(refusal))
@@ -65,7 +65,8 @@ func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(nil))
 }
 
-// The ID of a request is in its response, in its problem, and in what the application gets.
+// Each request has an ID, which is in the response's header, in its problem document, and in the request that
+// OnError gets.
 func TestRequestIDs(t *testing.T) {
 	var logged string
 	s, err := New(memstore.New(), Config{
@@ -100,7 +101,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// A long field name in an error ends with a whole character.
+// If an error shortens a long field name, it does not cut through a character.
 func TestErrorCutsLongFieldName(t *testing.T) {
 	s, err := New(memstore.New(), Config{Authorize: func(*http.Request) (User, error) {
 		return User{}, &Error{Field: strings.Repeat("x", 63) + "é and more", Code: InvalidValue, Message: "No."}

@@ -92,7 +92,7 @@ func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 	return usage
 }
 
-// Two calls use the ledger of an older version, which the first of them moves. Nothing is counted twice.
+// If Finish moves an older version's ledger while another call uses it, nothing is counted twice.
 func TestExploredOldLedger(t *testing.T) {
 	user := uploads.User{ID: alice}
 	for _, tt := range []struct {
@@ -144,7 +144,7 @@ func TestExploredOldLedger(t *testing.T) {
 	}
 }
 
-// A user's files are counted again while a file is made whose key was not known when its room was reserved. It is
+// If Recount runs while PutPiece makes a file whose key was not known when its room was reserved, the file is
 // counted once.
 func TestExploredRecount(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
@@ -200,8 +200,8 @@ func (e exploredService) makeOldLedger(s *interleave.Scene) {
 	require.NoError(s, e.bucket.Remove(s.Context(), keys[0]))
 }
 
-// One process completes an upload by the S3 routes, and another one removes the file, aborts the upload or completes it,
-// too. Then the client completes it again. Nothing is subtracted that was not added.
+// A client completes an upload over the S3 routes while another process deletes the file, or aborts or completes
+// the upload. After a second completion, the count is exact.
 func TestExploredCompletion(t *testing.T) {
 	user := uploads.User{ID: alice}
 	for _, tt := range []struct {

@@ -45,8 +45,8 @@ var slowWays = []slowWay{
 	}},
 }
 
-// A user with 512 slow connections leaves connections and memory for others, by every way whose bytes
-// pass the server, and loses the slow ones.
+// A user with 512 slow connections leaves connections and memory for other users, and loses the slow connections.
+// This holds for each way whose bytes pass through the server.
 func TestFairShareOfSlowConnections(t *testing.T) {
 	const connections = 512
 	start := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n" + strings.Repeat("some text\n", 10)

@@ -19,7 +19,7 @@ var me = uploads.User{ID: "42"}
 
 const ofMe = "users/{user}/{random}{ext}"
 
-// A signed upload is finished.
+// Sign, an upload by the client, and Finish store a file.
 func TestFinishSignedUpload(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
@@ -54,7 +54,7 @@ func TestFinishSignedUpload(t *testing.T) {
 
 // A service needs only the methods of Bucket.
 
-// A narrowed bucket is enough.
+// Sign and Finish work on a bucket that storage.Prefixed narrows.
 func TestFinishInNarrowedBucket(t *testing.T) {
 	b := inMemory(t)
 	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
@@ -72,7 +72,7 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 	require.Empty(t, published(t, b))
 }
 
-// Finishing at once makes one file.
+// If eight Finish calls for one ticket run at the same time, all succeed and make one file.
 func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
@@ -97,7 +97,8 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
-// A Finish may run during another one.
+// If another Finish of the same ticket runs meanwhile, both succeed. If the sender replaces the file meanwhile,
+// Finish fails with Damaged.
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -141,7 +142,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	}
 }
 
-// A signed upload that breaks a rule is removed.
+// Finish removes a signed upload that breaks a rule.
 func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
@@ -170,7 +171,7 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	}
 }
 
-// A signed SVG is inspected whole or refused.
+// Finish inspects an SVG as a whole, or refuses it.
 func TestFinishInspectsWholeSVG(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
@@ -193,7 +194,8 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 
 // A sender may write to the pending key again after the file was inspected.
 
-// A file that is replaced during inspection is refused.
+// If the sender replaces the file just before Finish copies it, Finish judges the new content, or fails with
+// Damaged.
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	var b storage.Bucket
 	var swap func()
@@ -227,7 +229,8 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	}
 }
 
-// An error of the application, such as that of a hook, says nothing about a file that was not read. The file stays.
+// If a hook of the application fails when Finish reads the file, Finish returns that error, and the file stays for
+// a second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -248,7 +251,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A store that fails loses no upload.
+// If the store fails during Finish, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
 	var refuse string
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {

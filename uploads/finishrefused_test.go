@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A call refuses an object, and is slow to remove it. Meanwhile another call removes the object, the client sends a
-// good file, and a third call acknowledges it. The slow call does not remove that file.
+// A slow Finish refuses an object and is about to remove it. Meanwhile the client sends a good file, which another
+// Finish acknowledges. The slow Finish does not remove that file.
 func TestFinishRefusesBesideOtherCall(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A double click: before each call that one Finish makes to the store, another Finish of the same ticket runs. The
-// file that either acknowledges stays, and counts once.
+// If a second Finish of the same ticket runs before any call of the first, as after a double click, one file
+// stays. It counts once.
 func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// The application knows of the file if its write took effect after all, and would have a link to nothing.
+// If Stored fails with OutcomeUnknown, the application may have saved a link to the file, so the form's files
+// stay.
 func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 	for _, row := range []struct {
 		name string

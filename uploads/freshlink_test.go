@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A client that lost the response of a completion asks again when the first link does not work any more.
+// If a client completes an upload again after the first link has expired, it gets a new link.
 func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 	own := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name

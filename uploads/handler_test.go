@@ -102,7 +102,7 @@ func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, "/", contentType, body)
 }
 
-// Files of a form are stored and deleted.
+// Files can be stored by a form over HTTP, and deleted.
 func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newSite(t, b, uploads.Config{Link: uploads.SignedLink})
@@ -130,7 +130,7 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 	})
 }
 
-// A form is stored whole or not at all.
+// A form stores all of its files or none.
 func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{"photo", "good.png", "image/png", aPNG()}
 	for _, row := range []struct {
@@ -167,7 +167,7 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A form is read to its end if a file is refused. A browser whose connection is closed while it sends shows no
+// If a file of a form is refused, the handler still reads the form to its end. Otherwise a browser would show no
 // response.
 func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
@@ -184,7 +184,7 @@ func TestFormRefusedIsReadToEnd(t *testing.T) {
 	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
 }
 
-// The rest of a form is read for the browser's sake after a refusal, up to a limit.
+// After a refusal, the handler reads the rest of a form only up to a limit.
 func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	h := newService(t, memstore.New(), uploads.Config{
 		Rules:     rules.Rules{MaxSize: 1 << 30},
@@ -201,7 +201,8 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	require.Equal(t, "close", w.Header().Get("Connection"))
 }
 
-// mime/multipart would hold 10 MiB of a part's header, several times over.
+// The handler refuses a form whose part has a header of megabytes, without holding it in memory as mime/multipart
+// would.
 func TestFormPartHeaderLimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	for _, row := range []struct {
@@ -233,14 +234,14 @@ func TestFormPartHeaderLimit(t *testing.T) {
 	}
 }
 
-// Long fields beside a file are not its header.
+// The limit for headers of parts does not apply to long text fields beside a file.
 func TestFormLongFields(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{})
 	status, answer := s.form("42", formFile{"text", "", "text/plain", strings.Repeat("x", 500<<10)}, formFile{"photo", "me.png", "image/png", aPNG()})
 	require.Equal(t, http.StatusCreated, status, answer)
 }
 
-// Deleting over HTTP needs a key with an owner. Without a value in the key, nothing says whose a file is.
+// DELETE over HTTP is forbidden if Config.Key has no owner, unless Config.DeleteShared is set.
 func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -297,7 +298,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	}
 }
 
-// The error of Authorize decides the status of the response.
+// The code of Authorize's error decides the status of the response.
 func TestHandlerAuthorize(t *testing.T) {
 	for _, row := range []struct {
 		user   string
@@ -325,7 +326,7 @@ func TestHandlerAuthorize(t *testing.T) {
 	}
 }
 
-// A ticket is signed and finished over HTTP.
+// A ticket can be signed and finished over HTTP.
 func TestHandlerTickets(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	content := aPNG()

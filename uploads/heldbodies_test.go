@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A bucket may hold a part until all of it is there, and the beginning of a file. Slow senders share that memory: a
-// user takes half of it at most.
+// While slow senders send parts or forms, the service holds their bytes in memory. One user gets at most half of
+// that memory.
 func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	const memory, connections = 16 << 20, 100
 	for _, way := range slowWays[:3] { // by tus, the service holds the bytes
@@ -54,7 +54,7 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	}
 }
 
-// A part that passes through the service is held whole, so it has at most twice Config.MemoryLimit.
+// The service holds a proxied part as a whole, so such a part has at most twice Config.MemoryLimit.
 func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	const most = 2 * 16 << 20
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: 16 << 20})

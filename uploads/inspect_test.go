@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Results have the size of pictures.
+// The File that Store returns has the width and height of a picture.
 func TestResultHasSizeOfPicture(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
@@ -43,7 +43,7 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 	}
 }
 
-// GIFs of any size are accepted.
+// Store accepts GIFs of any width and height.
 func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for width := 1; width < 400; width++ {
@@ -56,7 +56,7 @@ func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 	}
 }
 
-// Contradictory headers are refused.
+// Store refuses pictures whose headers are incomplete or contradict each other.
 func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	full := aGIF(3, 2)
 	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
@@ -95,7 +95,7 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	}
 }
 
-// Inspection must be cheap for files that are made to take long.
+// Inspection takes little time even for files that are made to take long.
 func TestInspectHostileFilesQuickly(t *testing.T) {
 	j := aJPEG()
 	segment := "\xff\xfe\xff\xff" + strings.Repeat("*/", 0x7FFE) + "*"
@@ -117,7 +117,7 @@ func TestInspectHostileFilesQuickly(t *testing.T) {
 	}
 }
 
-// An application may return the same error for all files.
+// If Config.Inspect returns the same *Error for all files, the service does not modify it.
 func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 	unwanted := &uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}
 	s, err := uploads.New(memstore.New(), uploads.Config{

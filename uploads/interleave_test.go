@@ -153,7 +153,7 @@ func finish(p *process, ticket *uploads.Ticket) (*uploads.File, string) {
 	return f, codeOfError(err)
 }
 
-// Two calls that finish a ticket make one file, and both may say so.
+// If two Finish calls for one ticket run at the same time, they make one file, and both may succeed.
 func TestExploredFinishAndFinish(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -176,7 +176,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 	})
 }
 
-// A file that is removed while it is finished again does not come back.
+// If Delete removes a file while Finish runs again, the file does not come back.
 func TestExploredFinishAgainAndDelete(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -199,7 +199,7 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 	})
 }
 
-// Two files that do not fit together are not both stored.
+// If two files that exceed the allowance together are uploaded at the same time, not both are stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	for _, w := range everyWay {
 		if w.name == "pieces" { // their token is the time
@@ -230,7 +230,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	}
 }
 
-// A ticket that is finished while Sweep removes what has expired is either finished or gone.
+// If Finish and a Sweep of expired uploads run at the same time, the ticket is either finished or gone.
 func TestExploredFinishAndSweep(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -265,7 +265,7 @@ func putPiece(p *process, number int, data []byte) string {
 	return codeOfError(err)
 }
 
-// Pieces of one file that arrive at once make it once.
+// If the pieces of one file arrive at the same time, the file is made once.
 func TestExploredPieces(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
@@ -310,7 +310,7 @@ func (e *exploredSite) parts(data []byte) (complete, abort string, body []byte) 
 	return at + "/complete" + key, at + key, body
 }
 
-// An upload in parts that is completed twice at once makes one file.
+// If an upload in parts is completed twice at the same time, it makes one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		complete, _, body := e.parts(content(6000))
@@ -329,7 +329,7 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 	})
 }
 
-// An upload in parts that is completed and aborted at once is one or the other.
+// If an upload in parts is completed and aborted at the same time, only one of them succeeds.
 func TestExploredCompleteAndAbort(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		complete, abort, body := e.parts(content(6000))
@@ -350,7 +350,7 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 	})
 }
 
-// A ticket that is finished and canceled at once is one or the other.
+// If Finish and Cancel of a ticket run at the same time, only one of them succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -377,7 +377,7 @@ func TestExploredFinishAndCancel(t *testing.T) {
 	})
 }
 
-// A count that runs while a file is stored counts it once.
+// If Recount runs while a file is stored, the file is counted once.
 func TestExploredRecountAndStore(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		e.run("stores", func(p *process) string { return everyWay[0].send(t, p, content(3000)) })

@@ -154,8 +154,8 @@ func sendPieces(s *sessionSite, data []byte) *answer {
 	return nil
 }
 
-// Each way in has the same rules. A file that breaks one has no key at any time, and nothing of it
-// is left.
+// Config.Rules apply to each way of uploading. A file that breaks a rule never appears under a key, and nothing of
+// it is left.
 func TestRulesHoldForEachWay(t *testing.T) {
 	const most = 5 * part
 	filmOf := func(n int, extra string) []byte {
@@ -220,8 +220,8 @@ func recorded(told *[]*uploads.File) func(context.Context, *uploads.File) error 
 	}
 }
 
-// Until the content is known, an upload in parts is called by its ID. The completion tells the key,
-// and the address where Config.Link says so.
+// Until the content is known, an upload in parts has no key, only an ID. The completion returns the key, and the
+// address if Config.Link asks for one.
 func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}", Link: uploads.SignedLink})
 	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(aPNG())})
@@ -243,7 +243,7 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	}
 }
 
-// Config.Inspect sees the content of every way in before the file exists.
+// In each way of uploading, Config.Inspect sees the content before the file exists.
 func TestInspectSeesEachWay(t *testing.T) {
 	for _, way := range waysIn {
 		t.Run(way.name, func(t *testing.T) {

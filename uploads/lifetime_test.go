@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A file that came by any way waits for a transaction that keeps it.
+// A file with a lifetime, uploaded in any way, expires unless a transaction of the application keeps it.
 func TestLifetimeHoldsForAllWays(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	var stored []*uploads.File
@@ -95,7 +95,7 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 	}
 }
 
-// A lifetime of the Config is longer than uploads.
+// New refuses a Config.Lifetime that is not longer than uploads last, and one without Records.
 func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	b := memstore.New()
 	for _, c := range []uploads.Config{
@@ -109,7 +109,8 @@ func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	}
 }
 
-// Sweep has removed the record, and is about to remove the bytes. A record would stay without them.
+// If Finish runs again after Sweep has removed an expired file's record, and before it removes the bytes, no
+// record without bytes is left.
 func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	now := time.Now()
 	told := 0
@@ -147,7 +148,8 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	require.Equal(t, 2, told)
 }
 
-// A transaction has kept the file after its removal has begun.
+// If a transaction keeps a file after Remove has begun, Remove fails with PreconditionFailed, and the file still
+// counts.
 func TestRemoveKeptFileCounts(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{

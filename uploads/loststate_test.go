@@ -31,7 +31,8 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 	return text, err
 }
 
-// A write of the state that took effect is none that failed: its claim would keep all others away.
+// If the response to a write of the upload's state is lost, the completion still succeeds. Its own claim does not
+// keep it away.
 func TestStateWriteLosesResponse(t *testing.T) {
 	for lost := 1; ; lost++ {
 		b := memstore.New()
@@ -48,7 +49,7 @@ func TestStateWriteLosesResponse(t *testing.T) {
 	}
 }
 
-// A call whose write of the state failed, also the last one, does not keep the next call away.
+// If a write of the upload's state fails, at whichever step, the next completion succeeds at once.
 func TestStateWriteFails(t *testing.T) {
 	for lost := 1; ; lost++ {
 		b := memstore.New()

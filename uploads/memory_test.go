@@ -44,7 +44,7 @@ func (s *sessionSite) sendAndStall(at, checksum string, data []byte) (stop func(
 	}
 }
 
-// A slow client holds little more than it has sent, so that others need not wait.
+// A slow tus client takes little more memory than it has sent, so that other clients need not wait.
 func TestTusMemoryOfSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slow, sent = 8, 100 << 10
@@ -64,7 +64,7 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 	})
 }
 
-// The bytes of a client that sends nothing for a while are stored, and their memory is free.
+// If a tus client sends nothing for a while, the service stores its bytes and frees their memory.
 func TestTusMemoryOfStalledClient(t *testing.T) {
 	for _, row := range []struct {
 		name, checksum string
@@ -95,7 +95,8 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 	}
 }
 
-// Uploads whose parts do not fit into the memory together store what they have, and wait.
+// If the parts of several tus uploads do not fit into memory together, the service stores the bytes that it has,
+// and the uploads wait.
 func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	s.handler.SetBasePart(1 << 20)
@@ -127,8 +128,8 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	}
 }
 
-// Requests that send bytes take memory, too. One for which there is none gets 503, and its client
-// continues later.
+// Each PATCH request takes some memory. If none is left, the client gets 503 with Retry-After, and can continue
+// later.
 func TestTusMemoryOfConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
@@ -160,7 +161,8 @@ func TestTusMemoryOfConnections(t *testing.T) {
 	})
 }
 
-// Slow connections of one user, or of one client if there are no users, leave some for others.
+// Slow connections of one user leave some connections for others. If there are no users, this holds for each
+// client address.
 func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	const connections = 32
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
@@ -209,8 +211,8 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	}
 }
 
-// The uploads of one user, or of one client if there are no users, that fill their parts and then stall leave
-// memory for others.
+// If one user's uploads fill their parts and then stall, memory is left for others. If there are no users, this
+// holds for each client address.
 func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 	const partSize, uploadsOfOne = 1 << 20, 64
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {

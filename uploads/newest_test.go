@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// One page of a listing has the last files.
+// Keys with Newest are listed newest first, so the first page of a listing has the last files.
 func TestNewestFirstOnOnePage(t *testing.T) {
 	b := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -33,7 +33,7 @@ func TestNewestFirstOnOnePage(t *testing.T) {
 	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
 }
 
-// Files are stored newest first.
+// With {newest} in Config.Key, later files have smaller keys. New refuses {newest} together with Records.
 func TestNewestFirstOfStoredFiles(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{Key: "albums/{newest}{ext}"})

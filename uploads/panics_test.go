@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A form stores all of its files or none, also if the application's judge panics.
+// If Config.Inspect panics, the form stores none of its files.
 func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 	judged := 0
 	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
@@ -45,7 +45,8 @@ func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string
 	return s.States.State(ctx, key)
 }
 
-// A panic while a claim is renewed reaches the caller, which can recover from it. It does not end the process.
+// If a panic occurs while a claim is being renewed, it reaches the caller, who can recover from it. It does not
+// end the process.
 func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
 	beat := make(chan struct{})
@@ -72,7 +73,8 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 }
 
-// Another process need not wait until the claim of the one that panicked is over.
+// If Inspect panics in one process, another process can complete the upload at once, without waiting for the
+// claim's end.
 func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 	bucket := memstore.New()
 	panics := true
@@ -102,7 +104,7 @@ type panickingBody struct{}
 func (panickingBody) Read([]byte) (int, error) { panic("a broken middleware") }
 func (panickingBody) Close() error             { return nil }
 
-// A panic of a body reaches the server.
+// A panic of the request's body reaches the HTTP server.
 func TestPanicOfBodyReachesServer(t *testing.T) {
 	s := unserved(t, memstore.New(), uploads.Config{})
 	ask := func(method, path string, body io.Reader, h headers) http.Header {

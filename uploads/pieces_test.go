@@ -45,7 +45,7 @@ func takesPieces(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Serv
 	return s
 }
 
-// Many services race for the last piece.
+// If many services send the last piece at the same time, they make one file.
 func TestPutPieceRaceOfServices(t *testing.T) {
 	const racers = 32
 	onStores(t, func(t *testing.T, open opener) {
@@ -80,7 +80,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 	})
 }
 
-// A process is killed at each of its calls. The next one makes the file, and calls the application for it.
+// If a process is killed at any call of PutPiece, the next PutPiece makes the file and calls Stored.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
@@ -114,8 +114,8 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 	}
 }
 
-// A process is killed while it makes the file, and a proxy ends each request after a minute. The next requests do not
-// wait as long as the first one again.
+// If a process is killed while it makes the file, and a proxy ends each request after a minute, the second
+// repeated PutPiece succeeds.
 func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
@@ -157,7 +157,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	require.EqualValues(t, 3, f.Size)
 }
 
-// These pieces are refused.
+// PutPiece refuses invalid pieces.
 func TestPutPieceRefuses(t *testing.T) {
 	long := strings.Repeat("x", 129)
 	for _, row := range []struct {
@@ -237,7 +237,7 @@ type breaks struct{}
 
 func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
 
-// Each call for a complete file returns an address that works.
+// Each PutPiece for a complete file returns an address that works at that time.
 func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	own := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name
@@ -274,7 +274,7 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	}
 }
 
-// Pieces need a place for states.
+// If the bucket has no conditional updates, and Config.States is not set, PutPiece fails with Unsupported.
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
 	_, err := takesPieces(t, b, uploads.Config{Unguarded: true}).PutPiece(t.Context(), piece(1, 1, "x"))
@@ -284,7 +284,8 @@ func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	require.EqualValues(t, 1, f.Size)
 }
 
-// A user is an ID and the values of the key. Two that share one of them share no upload.
+// A token belongs to one user, which is the ID and the values of the key. Two users who share only one of these
+// can use the same token.
 func TestPutPieceTokenIsOfOneUser(t *testing.T) {
 	s, err := uploads.New(engine.New(memstore.NewDriver(memstore.Config{})), uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
 	require.NoError(t, err)

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A sweep of bytes without a record must know these bytes, wherever the states are.
+// Orphans does not report the bytes of pieces that have no record yet, whether the states are in the same bucket
+// or in another.
 func TestSweepKnowsBytesOfPieces(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -42,8 +43,8 @@ func TestSweepKnowsBytesOfPieces(t *testing.T) {
 	}
 }
 
-// A process is killed at each of its calls. A day later, the client continues during each call of a Sweep,
-// which takes nothing of it for bytes without a record.
+// A process is killed at any call of PutPiece, and a day later the client continues during a Sweep. The Sweep
+// removes nothing of this upload as an orphan.
 func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	for name, rule := range map[string]rules.Rules{"any file": rules.Any(0), "by content": {Types: []string{"text/plain"}}} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +93,8 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 }
 
-// A call continues an idle upload after a Sweep has listed it. It sends no piece, because the set is complete.
+// If PutPiece continues an idle upload after Sweep has listed it, Sweep leaves it, even if PutPiece has no piece
+// to send.
 func TestSweepLeavesClaimedPieces(t *testing.T) {
 	now := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: now.Now})
@@ -142,7 +144,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// The clocks of two buckets need not agree.
+// Sweep works if the clocks of the bucket and of the states' bucket differ.
 func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{
 		"the same time":               0,
@@ -175,7 +177,8 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	}
 }
 
-// Other objects of the bucket make pages shorter, and the store's clock leaves nothing.
+// ListStates pages through all states, although other objects make its pages shorter. Reading the store's clock
+// leaves no object behind.
 func TestBucketStatesListStatesPages(t *testing.T) {
 	now := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))

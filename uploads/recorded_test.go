@@ -85,7 +85,7 @@ func onEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s
 	}
 }
 
-// A file has a record whichever way it came.
+// A file gets a record in each way of uploading.
 func TestRecordsHoldEachWay(t *testing.T) {
 	var told *uploads.File
 	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -118,7 +118,7 @@ func TestRecordsHoldEachWay(t *testing.T) {
 	})
 }
 
-// A file that Stored refuses has no record.
+// If Stored refuses a file, the file has no record.
 func TestRecordsWithoutFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
 	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
@@ -136,7 +136,7 @@ func TestRecordsWithoutFileThatStoredRefuses(t *testing.T) {
 	})
 }
 
-// Records need keys in their order.
+// New refuses Records with a Config.Key whose keys do not sort like their IDs.
 func TestRecordsNeedOrderedKeys(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{uploads.DefaultKey, "users/{user}/{id}{ext}", "files/{yyyy}/{id}"} {
@@ -145,7 +145,7 @@ func TestRecordsNeedOrderedKeys(t *testing.T) {
 	}
 }
 
-// A lifetime needs records.
+// Store fails with InvalidValue for a Target.Lifetime without Config.Records.
 func TestLifetimeNeedsRecords(t *testing.T) {
 	s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0)})
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestLifetimeNeedsRecords(t *testing.T) {
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 }
 
-// Begin must return no Target if there are records: the key of a Target would have no ID.
+// With Records, Begin may not return a Target with a key, because such a key would have no ID.
 func TestBeginTargetWithRecords(t *testing.T) {
 	b := memstore.New()
 	var hidden error
@@ -206,7 +206,7 @@ func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, erro
 	return r.Records.Record(ctx, id)
 }
 
-// No record of a form stays without its bytes.
+// If the response to the creation of a form's record is lost, no record without bytes is left.
 func TestRecordsOfFormHaveBytes(t *testing.T) {
 	b := memstore.New()
 	records := &lostCreate{uploads.BucketRecords(b), true}
@@ -242,7 +242,7 @@ func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 	return r.Records.Create(ctx, f)
 }
 
-// A client that lost the response finishes its ticket again, while the application cannot be reached.
+// If the client repeats Finish while the records or Stored fail, that Finish fails, but the file stays.
 func TestFinishAgainKeepsFile(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
 	records := &failedCreate{Records: uploads.BucketRecords(b)}
@@ -280,7 +280,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	}
 }
 
-// Files that another Config.Key has stored look like records without bytes. A Sweep says what to do, and keeps them.
+// Files that were stored with another Config.Key look like records without bytes. Sweep keeps them, and its error
+// says what to do.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"files/content/{id}{ext}", "media/{id}{ext}"} {
@@ -301,7 +302,8 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	require.Len(t, published(t, b), 44)
 }
 
-// The client of a tus upload may ask again as long as the upload lasts, which is longer than Grace.
+// If the record of a tus upload cannot be created, Sweep keeps the bytes while the upload lasts, which is longer
+// than Grace.
 func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
@@ -381,7 +383,8 @@ func (pass slow) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// A file that expires while it arrives has no record without bytes.
+// If a file's lifetime ends while Store still reads it, Sweep removes its record, Store fails, and no object is
+// left.
 func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
@@ -408,7 +411,7 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	}
 }
 
-// A lifetime of a Target of Begin needs records.
+// If Begin returns a Target with a Lifetime, but there are no Records, the upload fails.
 func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 	var hidden error
 	s, err := uploads.New(memstore.New(), uploads.Config{
@@ -427,7 +430,8 @@ func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 	require.ErrorContains(t, hidden, "Lifetime")
 }
 
-// No file may be where records are. A file there could be taken for a record, with a key of its sender's choice.
+// New refuses a Config.Key under the prefix of the records, where a sender could choose a key that counts as a
+// record.
 func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"files/records/{id}{ext}", "files/expiry/{id}"} {

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A thumbnail goes before the bytes of its file, whichever way the file goes: else it stays for ever.
+// Config.Removed is called before a file's bytes are removed, in whichever way. Otherwise a thumbnail that depends
+// on them would stay forever.
 func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 	eva := uploads.User{ID: "eva"}
 	for _, row := range []struct {
@@ -91,7 +92,7 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 
 var errBusy = errors.New("the thumbnails are busy")
 
-// Removed is called for a file that Stored refuses.
+// If Stored refuses a file, Removed is called for it.
 func TestRemovedIsCalledIfStoredRefuses(t *testing.T) {
 	b := memstore.New()
 	var value, removed string
@@ -113,7 +114,7 @@ func TestRemovedIsCalledIfStoredRefuses(t *testing.T) {
 	require.Equal(t, value, removed)
 }
 
-// Content that is judged waits under another key, and was no file yet.
+// If Inspect refuses the content, Removed is not called, because there was no file yet.
 func TestRemovedIsNotCalledForRefusedContent(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{

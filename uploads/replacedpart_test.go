@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A part is sent again after the parts were compared and before they are joined. The file has what
-// the client named, or the client learns that it has to name the new part.
+// A client sends a part again after the completion has compared the parts, and before it joins them. Either the
+// file has the listed parts, or the completion fails.
 func TestCompletePartReplaced(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -79,8 +79,8 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// Another request completes the upload when this one has read its state: the store has no parts any more,
-// and the client learns that the file is there.
+// If another request completes the upload after this request has read its state, this request reports that the
+// file exists.
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	for _, row := range []struct {
 		name string

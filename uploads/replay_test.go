@@ -14,7 +14,7 @@ import (
 
 // A ticket is for one file, and nothing that its sender does later changes it.
 
-// A ticket's address does not work again.
+// The URL of a ticket accepts one file, even after Finish and Delete.
 func TestTicketAddressWorksOnce(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
@@ -51,7 +51,7 @@ func (o overwritten) Supports(f storage.Features) bool {
 	return f&(storage.ConditionalCreate|storage.SignedForms|storage.SignedIfAbsent) == 0 && o.Core.Supports(f)
 }
 
-// Sending again changes nothing.
+// If the sender sends another file with a finished ticket, the finished file does not change.
 func TestStoreAgainChangesNothing(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {

@@ -76,8 +76,8 @@ func TestDraftUpload(t *testing.T) {
 	})
 }
 
-// The address of an upload comes before its bytes are sent, to clients of iterations that are known. The
-// standard does not say what others do with it.
+// The draft's handler sends the upload's address in an early response, but only to clients whose version of the
+// draft it knows.
 func TestDraftSendsAddressEarly(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	for _, row := range []struct {
@@ -112,7 +112,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 	}
 }
 
-// iOS 17 speaks draft -01.
+// An upload works as a client of iOS 17 sends it, by draft version -01.
 func TestDraftOfIOS17(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	old := func(method, at string, body io.Reader, pairs ...string) *answer {
@@ -126,7 +126,7 @@ func TestDraftOfIOS17(t *testing.T) {
 	s.stored("files/alice/file", []byte("text"))
 }
 
-// A connection that breaks does not complete a file, whatever its request says.
+// If the connection breaks, the upload is not complete, even if the request says Upload-Complete.
 func TestDraftContinuesAfterCut(t *testing.T) {
 	for _, row := range []struct{ name, length string }{{"of a known length", size(content(2 * part))}, {"of an unknown length", ""}} {
 		t.Run(row.name, func(t *testing.T) {
@@ -225,8 +225,8 @@ func TestDraftRefuses(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
 
-// A client that lost the response of the last request, and sends from an older offset, learns that it is done. Since
-// draft -12, the response says that it does not come from the processing of the file.
+// If a client lost the last response and sends from an older offset, it learns that the upload is complete. Since
+// draft -12, the response marks that.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	for _, tt := range []struct{ version, want string }{
 		{"8", "409 ?1 4"},
@@ -262,7 +262,7 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 	}
 }
 
-// A client does not send a file again that was refused when all of it was there.
+// If a file was refused after its last byte, the response tells the client not to send it again.
 func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})
 	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")

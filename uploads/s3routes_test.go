@@ -146,7 +146,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 	})
 }
 
-// A client that says more gets more: a part size that fits, and checks by the store.
+// If a client declares the size and a checksum, it gets a part size that fits, and the store verifies each part.
 func TestS3EnforcesDeclaredSize(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -193,7 +193,7 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 	})
 }
 
-// A client that sends another size than it said is refused.
+// If a client sends more bytes than it declared, or than the rules allow, the upload fails.
 func TestS3RefusesWrongSize(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		c.Rules = rules.Any(2000)
@@ -312,8 +312,7 @@ func TestS3Expires(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// As an address of the store, that of a part that passes through the handler is for this
-// part only, and expires.
+// The address of a proxied part is valid for one part, size and checksum, and it expires.
 func TestS3AddressesOfProxiedParts(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
 	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
@@ -456,7 +455,7 @@ func TestS3FileInAForm(t *testing.T) {
 	})
 }
 
-// The application fails after the file is stored. Then the address takes only that file, as after a success.
+// If Stored fails after a file is stored in one request, the address accepts only the same file again.
 func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	for other, want := range map[string]string{"abc": "", "abd": "409 completed uploadId", "a": "409 completed uploadId", "": "409 completed uploadId"} {
 		told := 0
@@ -483,7 +482,8 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	}
 }
 
-// A browser sends a GET of any page with the user's cookies, and a CrossOriginProtection lets it pass.
+// The handler refuses a GET that another site or a link causes. http.CrossOriginProtection would let it pass, with
+// the user's cookies.
 func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	for _, row := range []struct {
@@ -509,7 +509,7 @@ func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	}
 }
 
-// Pages of the origins in Config may send requests, and others may not.
+// Only pages of the origins in Config.Origins may send requests.
 func TestHandlerCORS(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	preflight := headers{"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}

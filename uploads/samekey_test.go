@@ -67,8 +67,8 @@ func (s *shared) killAtPut(number int) {
 	}
 }
 
-// Two users upload the same bytes to one key, by each way. One of them has the file, and the other is
-// told that the key is taken.
+// If two users upload the same bytes to one key, in any way, one gets the file, and the other is told that the key
+// exists.
 func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(1000)
@@ -120,7 +120,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	}
 }
 
-// Another user's file appears after the key was found free, and before the pieces are joined.
+// If another user's file appears after the key was found free, and before the pieces are joined, the join fails
+// with "exists".
 func TestPutPieceSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
@@ -144,8 +145,8 @@ func TestPutPieceSameBytesAsOtherUser(t *testing.T) {
 	require.Equal(t, []string{alice}, s.told)
 }
 
-// A server is killed before it stores a file, another user stores the same bytes, and the first user
-// gives up: the application is not told that this user's file is there.
+// A process is killed before it stores a file, another user stores the same bytes, and the first user aborts.
+// Stored is not called for the other user's file.
 func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
@@ -165,7 +166,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s.sessionSite.stored(sharedKey, data)
 }
 
-// A server is killed after it stored a file in one request. Then the address takes only that file.
+// If a process is killed after it stored a file in one request, the address then accepts only the same file.
 func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 	for _, other := range []string{"abd", "a", "abcd", "abc"} {
 		s := newShared(t, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A picture that is also a program is served as a picture.
+// A picture that is also valid as a program is served with the type of a picture.
 func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	for _, row := range polyglots() {
 		t.Run(row.name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	}
 }
 
-// Other files are served as attachments.
+// Files that are not pictures are served as attachments.
 func TestDownloadOthersAsAttachments(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}}, Link: uploads.SignedLink})

@@ -40,8 +40,8 @@ func refusalOf(a *answer) error {
 	return &uploads.Error{Status: a.StatusCode}
 }
 
-// Config changes when a program is updated, while uploads are open. Each of them is completed by the new one, so that
-// the application gets to know of the file that is there, or it must start again. Nothing appears that is not judged.
+// If Config changes while uploads are open, each upload is completed under the new Config, or must start again. No
+// file appears that the rules did not judge.
 func TestConfigChangesDuringUploads(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	film := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)

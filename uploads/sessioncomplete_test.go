@@ -91,8 +91,8 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 	}
 }
 
-// A second request may claim the upload while Inspect looks at the content of the first one:
-// if the clocks of two processes differ. The content that Inspect has seen is what is stored.
+// If the clocks of two processes differ, a second request may claim an upload during Inspect. The file has the
+// content that Inspect saw.
 func TestInspectedContentIsNotReplaced(t *testing.T) {
 	single := func(s *sessionSite) string {
 		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
@@ -150,7 +150,7 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 	}
 }
 
-// A call that makes an object may take longer than a claim lasts: it renews the claim.
+// A call that takes longer than a claim lasts, as it makes an object, renews its claim.
 func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := make(chan struct{})
@@ -231,8 +231,8 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
 }
 
-// A file whose upload failed in Stored may be removed before the client asks again: the application is not told
-// of a file that is not there.
+// If Stored fails and the file is removed before the client asks again, the client gets an error. Stored is not
+// called again.
 func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -287,8 +287,8 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	}
 }
 
-// If a process is killed in Stored, whatever the client asks next makes it be called again:
-// a client takes an upload for done that is said to be complete.
+// If Stored failed after the file was stored, each later request of the client calls Stored again, whatever its
+// route is.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	for _, row := range []struct{ name, route string }{
 		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
@@ -319,7 +319,7 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	}
 }
 
-// Many requests complete one upload at once, in two processes: the object is made once.
+// If many requests in two processes complete one upload at the same time, its object is made once.
 func TestCompleteByManyMakesOneObject(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	var told atomic.Int64
@@ -356,8 +356,8 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	sites[0].stored("files/alice/file", content(1000))
 }
 
-// Two requests complete one upload at once with different lists of parts. The first one fails in the
-// middle: the object is still made of its parts.
+// Two requests complete one upload at the same time with different lists of parts, and the first one fails midway.
+// The object has the parts of the first list.
 func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	layered := func(each func(call string, next func() error) error) *sessionSite {
@@ -405,8 +405,8 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	s.stored("files/alice/file", content(part))
 }
 
-// Two tabs send one file by one upload at once, in two processes. Each continues where
-// HEAD says.
+// Two tabs in two processes send one file by the same tus upload at the same time. Each continues at the offset of
+// HEAD, and the file is whole.
 func TestTusTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
@@ -436,8 +436,8 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	require.Empty(t, sites[0].pending())
 }
 
-// The library tries each call to the store again. If all fail, the error is a 5xx that
-// shows nothing of the store, and the application gets to know the cause.
+// The service repeats each failed call to the store. If all attempts fail, the response is a 5xx that hides the
+// store's error, and OnError gets the cause.
 func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
 	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
@@ -459,8 +459,7 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	}
 }
 
-// A client that sends nothing is let go, and what it sent counts. Another that waits for
-// memory meanwhile gets 503, or its turn.
+// If a tus client sends nothing for a while, the service ends its request, and keeps the bytes that it sent.
 func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
@@ -533,8 +532,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A request that completes an upload has its response if an equal one is faster, at whichever of its calls to the
-// store, and there is one file.
+// If an equal request overtakes the completion at any of its calls to the store, both succeed, and there is one
+// file.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	for _, row := range []struct {
 		name     string

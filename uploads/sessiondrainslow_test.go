@@ -17,14 +17,14 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A refused client of an S3 route that sends slowly is cut off.
+// A client of an S3 route that is refused, and sends slowly, is cut off.
 func TestS3EndsSlowRefusedClient(t *testing.T) {
 	handler, err := uploads.New(memstore.New(), configured(uploads.Config{}))
 	require.NoError(t, err)
 	wiretest.RefusesSlowBody(t, handler, "/s3/multipart")
 }
 
-// A client that sends some bytes to an upload that is not there, and then nothing, is not kept waiting.
+// If a client sends some bytes to a missing upload, and then nothing, the response does not wait for more.
 func TestTusRefusedClientThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
@@ -37,8 +37,8 @@ func TestTusRefusedClientThatStalls(t *testing.T) {
 	})
 }
 
-// A limit of the application, in front of the handler, changes the header of the response when a
-// Read reaches it. That is not at the same time as the response. The race detector sees it.
+// An http.MaxBytesHandler in front of the handler writes a response header during a Read. The race detector sees
+// that the handler writes none at the same time.
 func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, 20)))

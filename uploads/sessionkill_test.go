@@ -290,7 +290,7 @@ func (s *sessionSite) storedOnce(key string, want []byte) {
 	s.stored(files[0], want)
 }
 
-// A judged file survives a kill as any other, and is never there twice.
+// If a server is killed at any call while it takes a judged file, the file is not lost, and is not stored twice.
 func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	stores := []struct {
 		name string
@@ -319,9 +319,8 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	}
 }
 
-// A server is killed at each of its calls to the store in turn. Another process continues,
-// nothing that was acknowledged is lost, the application gets to know of the file, and nothing
-// is left behind.
+// A server is killed at each of its calls in turn, and another process continues. No acknowledged bytes are lost,
+// Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
 	for _, j := range journeys {
 		for _, after := range []bool{false, true} {
@@ -338,8 +337,8 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
-// A server whose clock is ahead is killed, and its claim keeps others away only as long as any other: from when they
-// see it.
+// If a server whose clock is an hour ahead is killed, other processes wait for its claim no longer than for any
+// other.
 func TestKilledServerWithFastClock(t *testing.T) {
 	for _, j := range journeys {
 		if strings.Contains(j.name, "tus") { // which waits for five seconds
@@ -387,7 +386,8 @@ func (s *sessionSite) tidy() []string {
 	return append(append(objects, states...), s.pending()...)
 }
 
-// A file in one request is sent again after a kill, and the application gets to know of it.
+// If a server is killed while it takes a file in one request, the client sends the file again, and Stored is
+// called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for i := 1; ; i++ {
@@ -419,8 +419,8 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	}
 }
 
-// A server is killed at each of its calls while it completes an upload, and the client gives up. If
-// the object is there, the application gets to know of it, and the client too.
+// A server is killed at any call while it completes an upload, and the client aborts. If the object exists, Stored
+// is called and the client is told.
 func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	small := content(300)
 	large := content(part + 5000)

@@ -104,7 +104,8 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session) (*session, error
 	return s, nil
 }
 
-// beginEnding sets what the call that has claimed a session knows of other calls.
+// beginEnding sets f.origin: what this call, which has claimed the session s, knows of other calls
+// that end s. If an earlier call may have tried, the reservation in the ledger decides.
 func (k *keeper) beginEnding(ctx context.Context, s *session, f *File) error {
 	if !s.again {
 		f.origin = originFirst

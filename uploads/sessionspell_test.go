@@ -57,7 +57,8 @@ func (s *spell) begin(start int) (seen int) {
 	return seen
 }
 
-// A call that cannot write that it has ended keeps nobody waiting in its process, which knows that it has.
+// If a call cannot write to the store that it has ended, later calls in the same process nevertheless do not wait
+// for its claim.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	for _, j := range append(judgedJourneys(), journeys...) {
 		for _, executed := range []bool{false, true} {
@@ -85,7 +86,8 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
-// If a read breaks while a file is copied or joined, the store has failed, and not the sender.
+// If a read from the store fails while a file is copied or joined, the error is StoreFailed and does not blame the
+// sender.
 func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	for _, row := range []struct {

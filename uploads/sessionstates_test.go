@@ -24,7 +24,7 @@ func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*u
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 
-// A bucket without conditions needs another one for states.
+// New refuses a bucket without conditional writes, unless Config.States is elsewhere.
 func TestStatesNeedConditions(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
@@ -71,7 +71,8 @@ func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, err
 	return data, revision, err
 }
 
-// A state from before the last bytes of a request that has ended meanwhile is not believed.
+// If a request ends while HEAD reads the upload's state, HEAD reads the state again, so that its offset includes
+// the request's last bytes.
 func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
@@ -95,7 +96,7 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	})
 }
 
-// A call that fails ends its hold, so that a client that continues in another process does not wait for it.
+// If a call fails, it releases its claim, so that a client can continue in another process without waiting.
 func TestStatesReleaseAfterFailure(t *testing.T) {
 	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
 		for n, hits := 1, 1; hits > 0; n++ {
@@ -116,7 +117,8 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 	}
 }
 
-// A client whose upload failed because the database was restarted may complete it at once.
+// If Stored and one write of the state fail, as when a database restarts, the client can complete the upload again
+// at once.
 func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
 	told := 0
@@ -181,7 +183,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 	}
 }
 
-// S3 refuses parts outside of the limits.
+// The S3 routes refuse a part outside of the bucket's limits for parts.
 func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
@@ -195,7 +197,7 @@ func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	require.Equal(t, http.StatusOK, u.complete(parts...).StatusCode)
 }
 
-// A tus upload that needs larger parts than the memory is refused before it begins.
+// If a tus upload needs parts that are larger than the memory limit, it is refused when it is created.
 func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
 	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: 16 << 20})
@@ -205,7 +207,7 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	require.Empty(t, s.tidy())
 }
 
-// Uploads that do not fit into the memory together wait for one another.
+// If several tus uploads do not fit into memory together, some wait until others have finished.
 func TestTusUploadsShareMemory(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(uploads.BasePart)

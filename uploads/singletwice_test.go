@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client sends a file twice with the same URL. Before each call that the slow request makes to the store, the other
-// request runs and is killed after one of its calls, and then its claim ends. The file counts once.
+// Two requests send the same file to one URL. The second runs before any call of the first, and is killed at any
+// of its own calls. The file counts once.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for kill, killed := 1, true; killed; kill++ {

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A sender can derive where its content waits. Whatever the content and its type are, no browser runs it there.
+// A sender may guess the key where content waits for judgement. A browser that opens that key never runs the
+// content.
 func TestStagedContentHasInertType(t *testing.T) {
 	page := []byte("<html><script>alert(1)</script></html>")
 	for _, way := range []struct {

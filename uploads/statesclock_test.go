@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// ListStates asks the bucket for the time under the prefix of the states that it finds. So a service with another
-// Config.Prefix needs no right to write under DefaultPrefix.
+// ListStates reads the store's clock by an object under the prefix of the states that it finds. So it needs no
+// right to write under DefaultPrefix.
 func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	var written []string
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -37,8 +37,8 @@ func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	require.Len(t, keys(t, b), 2)
 }
 
-// An application may have objects that are named like a state. ListStates takes none of them for a state, and leaves
-// what is beside them as it is.
+// If the application's own objects have names like a state, ListStates returns none of them and changes none of
+// them.
 func TestBucketStatesListStatesLeavesOtherObjects(t *testing.T) {
 	b := inMemory(t)
 	for _, key := range []string{"terraform/prod/state.json", "terraform/clock", "a/state.json", "clock"} {

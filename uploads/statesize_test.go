@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The largest state has at most one mebibyte. The size is that in the documentation of States, and in its suite.
+// The largest possible state has at most 1 MiB, the size that the documentation and the test suite of States name.
 func TestStatesLargestState(t *testing.T) {
 	s := newSession(kindParts, User{ID: strings.Repeat("u", 1000)}, Request{
 		Name:     strings.Repeat("\x01", maxMetadataBytes),

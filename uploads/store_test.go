@@ -24,7 +24,8 @@ import (
 // onlyRead hides all methods of a reader but Read.
 type onlyRead struct{ io.Reader }
 
-// A file is stored by its content.
+// Store derives a file's extension and type from its content, not from the name or the type that the sender
+// claims.
 func TestStoreNamesFileByContent(t *testing.T) {
 	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
 	for _, row := range []struct{ what, content, extension, contentType string }{
@@ -199,13 +200,13 @@ func (h *hesitant) Read(p []byte) (int, error) {
 	return h.from.Read(p[:min(1, len(p))])
 }
 
-// A slow reader is waited for.
+// If the reader returns no bytes for a while, Store waits.
 func TestStoreWaitsForSlowReader(t *testing.T) {
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(aPNG())}})
 	require.NoError(t, err)
 }
 
-// An error of the store is reported.
+// If the bucket fails, Store fails with StoreFailed, which also matches the bucket's error code.
 func TestStoreReportsErrorOfBucket(t *testing.T) {
 	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {
@@ -229,7 +230,7 @@ func (c cancels) Read(p []byte) (int, error) {
 	return copy(p, "GIF89a\x01\x00\x01\x00\x00\x00\x00"+strings.Repeat("\x21\xfe\x00", 100)), nil
 }
 
-// Store ends with its context while it judges.
+// While Store inspects a file, it ends when its context ends.
 func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// Uploads that cannot be removed do not keep a Sweep from the others for ever.
+// If 149 of 150 uploads cannot be removed, repeated Sweeps nevertheless reach the other one.
 func TestSweepReachesEachUpload(t *testing.T) {
 	failing := faults.New()
 	s := newSessionSite(t, memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
@@ -46,7 +46,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	require.Fail(t, "no Sweep reached the last upload")
 }
 
-// A Sweep reads the states of several uploads at once: each takes a request.
+// Sweep reads the states of several uploads at the same time, because each takes a request.
 func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var readers atomic.Int32
@@ -80,7 +80,7 @@ type incomparable struct {
 	_ []string
 }
 
-// Sweep works on a bucket whose values cannot be compared.
+// Sweep works on a wrapped bucket whose Go type cannot be compared with ==.
 func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return incomparable{Core: c} })
 	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
@@ -91,8 +91,7 @@ func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 	require.Equal(t, 1, report.Uploads)
 }
 
-// A client may send a part after the completion, at an address that was signed before. Some
-// stores keep it.
+// If a client sends a part to a signed address after the completion, and the store keeps it, Sweep removes it.
 func TestSweepRemovesLateParts(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -105,7 +104,7 @@ func TestSweepRemovesLateParts(t *testing.T) {
 	})
 }
 
-// The clock of the store decides, and not that of the process.
+// The store's clock, not that of the process, tells Sweep which uploads have expired.
 func TestSweepWithFastClock(t *testing.T) {
 	b := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})

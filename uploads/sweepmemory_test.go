@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// However many uploads are open, a Sweep remembers nothing of them.
+// The memory that Orphans needs does not grow with the number of open uploads.
 func TestSweepMemoryOfOpenUploads(t *testing.T) {
 	const open, most = 20_000, 2 << 20
 	var reads atomic.Int64

@@ -41,7 +41,7 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 	},
 }
 
-// A name that makes no key is refused before any byte.
+// If a filename makes no valid key, the upload is refused before any byte is sent.
 func TestStoreRefusesNameEarly(t *testing.T) {
 	for name, bad := range map[string]string{
 		"a backslash":              `a\b`,
@@ -72,7 +72,7 @@ func TestStoreRefusesNameEarly(t *testing.T) {
 	}
 }
 
-// The attributes are the application's, which is told before any byte.
+// If the Target that Begin returns is invalid, OnError gets the error before any byte is sent.
 func TestTargetIsCheckedEarly(t *testing.T) {
 	for name, target := range map[string]uploads.Target{
 		"a type":                     {ContentType: "text"},

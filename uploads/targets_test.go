@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Target says how a file is stored, and leaves the key and a type that it does not name to the rules.
+// A Target decides the attributes with which a file is stored. The rules decide its key and its type if the Target
+// does not.
 func TestTargetDecidesHowFileIsStored(t *testing.T) {
 	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: 100}
 	for name, send := range map[string]func(s *uploads.Service, body string) (*uploads.File, error){

@@ -27,7 +27,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 	return address[strings.Index(address, ".uploads/"):]
 }
 
-// The store enforces the size, and accepts a file once.
+// The store enforces a ticket's size, and accepts one file.
 func TestTicketSizeAndSingleUse(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
@@ -67,7 +67,7 @@ func post(t *testing.T, form *storage.SignedForm, content string) int {
 	return statusOf(t, r)
 }
 
-// A ticket is valid for one user, place and time.
+// A ticket is valid only for one user, one Config.Key, one TokenKey, and until it expires.
 func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	b := inMemory(t)
 	now := time.Now()
@@ -112,7 +112,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	})
 }
 
-// Another process with the key finishes the ticket.
+// Another process with the same TokenKey can finish the ticket.
 func TestFinishInOtherProcess(t *testing.T) {
 	b := inMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
@@ -126,7 +126,7 @@ func TestFinishInOtherProcess(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Sign refuses early.
+// Sign refuses a request that already breaks the rules, before anything is sent.
 func TestSignRefusesEarly(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
 	for _, row := range []struct {
@@ -150,8 +150,7 @@ func TestSignRefusesEarly(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "the bucket has no signing base address")
 }
 
-// The content decides the type: browsers name types by other names, and by the file's
-// extension.
+// The content decides a file's type. Browsers use other names for some types, and go by the file's extension.
 func TestSignIgnoresClaimedType(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}}})
 	for _, claimed := range []string{
@@ -167,7 +166,7 @@ func TestSignIgnoresClaimedType(t *testing.T) {
 	}
 }
 
-// A ticket shows no secret.
+// A printed ticket shows no secret.
 func TestTicketHidesSecret(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{})
 	for _, size := range []int64{0, 100} {

@@ -20,7 +20,7 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(jsonOf(s.t, document)))
 }
 
-// These requests to finish are refused.
+// The handler refuses malformed requests to finish.
 func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
@@ -33,7 +33,7 @@ func TestFinishRefusesRequests(t *testing.T) {
 	require.EqualValues(t, uploads.NotFound, problem["code"])
 }
 
-// A file is finished though the client has gone. A proxy may give up while a large file is copied.
+// If the client disconnects during Finish, as behind a proxy that gives up, the file is still finished.
 func TestFinishAfterClientHasGone(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})

@@ -66,7 +66,7 @@ func TestTusStoresAFile(t *testing.T) {
 	})
 }
 
-// OPTIONS says what the server can do.
+// OPTIONS lists the features of the server.
 func TestTusOptions(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 30)})
 	a := s.do("", "OPTIONS", "/tus/", nil, nil)
@@ -273,7 +273,7 @@ func TestTusRefuses(t *testing.T) {
 	require.Len(t, states, 2, "a refused request left something")
 }
 
-// A chunked body has no length that could be checked before it is read.
+// If a chunked body has more bytes than Upload-Length, the request fails with 413, and there is no file.
 func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	at := s.create("Upload-Length", "10")
@@ -307,7 +307,7 @@ func TestTusExpires(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// A browser sends one request after the other on one connection.
+// The handler works for requests that a browser sends one after the other on one connection.
 func TestTusKeepsTheConnection(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
 	transport := &http.Transport{}
@@ -332,7 +332,7 @@ func TestTusMethodOverride(t *testing.T) {
 	s.stored("files/alice/file", []byte("abc"))
 }
 
-// A client that is cut off continues where its bytes end.
+// If the connection of a client breaks, the client continues where its stored bytes end.
 func TestTusKeepsBytesBeforeCut(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
@@ -375,8 +375,8 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 	})
 }
 
-// A connection that is dead without a word, as behind a NAT, is replaced by a new one:
-// the bytes that arrived count.
+// If a connection is dead without a sign, as behind a NAT, a new request takes over the upload, and the bytes that
+// arrived count.
 func TestTusNewRequestEndsOlderOne(t *testing.T) {
 	for _, row := range []struct {
 		name    string

@@ -29,7 +29,7 @@ func (s *sessionSite) patchAndStall(at string, stuck *stuckBody) <-chan *answer 
 	return answers
 }
 
-// A client that still sends gets the response of a refusal at once.
+// If a request is refused, its client gets the response at once, even while it still sends.
 func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 	for _, row := range []struct {
 		name   string

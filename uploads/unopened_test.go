@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// docs/files-of-users.md says what rules do not look at. Such files are stored. Their headers, which are not of
-// the sender's choice, keep browsers from running them.
+// docs/files-of-users.md names content that the rules do not look at. Such files are stored, but their headers
+// keep browsers from running them.
 func TestDownloadOfUnopenedFiles(t *testing.T) {
 	const zip = "PK\x03\x04\x14\x00 a.txt PK\x05\x06"
 	for _, row := range []struct{ name, content, contentType, disposition string }{

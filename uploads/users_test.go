@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// The state of an upload is JSON, and a record may be in PostgreSQL: an ID that one of them does not keep
-// would be another user's afterwards.
+// A user ID must survive JSON and PostgreSQL unchanged, or it would become another user's ID. Other IDs are
+// refused.
 func TestUserIDIsCheckedEarly(t *testing.T) {
 	begins := func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: "files/a"}, nil

@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// These configurations are invalid.
+// New refuses an invalid Config.
 func TestNewRefusesConfig(t *testing.T) {
 	accept := func(context.Context, *uploads.File, error) {}
 	valid := func(address string) clamd.Config { return clamd.Config{Address: address, IfDown: clamd.Refuse} }
@@ -82,7 +82,7 @@ func TestNewRefusesConfig(t *testing.T) {
 	}
 }
 
-// The whole content is sent.
+// Inspect sends the whole content to clamd.
 func TestInspectSendsWholeContent(t *testing.T) {
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20} {
 		content := strings.Repeat("0123456789abcdef!", size/17+1)[:size]
@@ -99,7 +99,7 @@ func TestInspectSendsWholeContent(t *testing.T) {
 	}
 }
 
-// Files above MaxSize are not sent.
+// Inspect refuses a file above MaxSize without asking clamd.
 func TestInspectSkipsFilesAboveMaxSize(t *testing.T) {
 	f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
@@ -108,7 +108,7 @@ func TestInspectSkipsFilesAboveMaxSize(t *testing.T) {
 	require.Len(t, f.accepted, 1)
 }
 
-// A server that cannot be reached is down.
+// If Inspect cannot reach clamd, Config.IfDown decides.
 func TestInspectServerUnreachable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestInspectServerUnreachable(t *testing.T) {
 	}
 }
 
-// The end of a context is never taken for a clamd that is down.
+// If the context ends during Inspect, Inspect fails, and Config.IfDown does not apply.
 func TestInspectEndsWithContext(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -202,7 +202,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 	})
 }
 
-// Inspect does not believe a reply before the last chunk.
+// If clamd replies before it has the whole content, Inspect believes "FOUND", but not "OK".
 func TestInspectIgnoresEarlyReply(t *testing.T) {
 	for _, tt := range []struct {
 		reply string
@@ -233,7 +233,7 @@ func TestInspectIgnoresEarlyReply(t *testing.T) {
 	}
 }
 
-// Content that cannot be read is not accepted.
+// If Inspect cannot read the content, it returns the error of the read, even with IfDown: Accept.
 func TestInspectUnreadableContent(t *testing.T) {
 	s := serve(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
 	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
@@ -272,7 +272,7 @@ func TestPingAndVersion(t *testing.T) {
 	}
 }
 
-// Memory does not depend on the size. "make test-all" sends 1 GiB.
+// Inspect of a large file takes no more memory than that of a small one. "make test-all" sends 1 GiB.
 func TestInspectMemory(t *testing.T) {
 	dir := t.TempDir()
 	size := testserver.Sample[int64](64<<20, 1<<30)

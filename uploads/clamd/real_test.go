@@ -240,7 +240,7 @@ func TestRealClamd(t *testing.T) {
 	})
 }
 
-// Content that exceeds a limit of a real clamd is refused, as an encrypted archive is.
+// Inspect refuses content that exceeds a limit of a real clamd, and an encrypted archive.
 func TestRealClamdLimits(t *testing.T) {
 	d := start(t, "AlertExceedsMax yes", "AlertEncrypted yes", "MaxRecursion 4")
 	for _, row := range []struct{ name, content, found string }{
@@ -263,7 +263,7 @@ func TestRealClamdLimits(t *testing.T) {
 	}
 }
 
-// A clamd that dies in the middle of a scan is down: it accepts no further connection.
+// If a real clamd dies during a scan, and accepts no further connection, Config.IfDown decides.
 func TestRealClamdDies(t *testing.T) {
 	for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
 		d := start(t)

@@ -174,7 +174,7 @@ func codes(err error) any {
 	return storage.CodeOf(err)
 }
 
-// Each reply of clamd has its meaning.
+// Inspect turns each possible reply of clamd into success, a refusal or an error.
 func TestInspectReplies(t *testing.T) {
 	none := func(*client) {}
 	const soon = 50 * time.Millisecond

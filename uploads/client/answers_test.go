@@ -90,7 +90,8 @@ func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	return c
 }
 
-// Only the API's own response is success, whoever responds.
+// If another server responds, such as a proxy with a page to sign in, each method of the client fails, whatever
+// the status is.
 func TestResponseOfOtherServerIsError(t *testing.T) {
 	for _, row := range []struct {
 		name, contentType, body string
@@ -121,13 +122,13 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 	}
 }
 
-// A deletion has its own status.
+// Delete fails if the server responds with another 2xx status than that of a deletion.
 func TestDeleteNeedsItsStatus(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
-// The response to a part matches that part.
+// UploadPart checks that the response is about the part that it sent.
 func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -137,8 +138,8 @@ func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 	require.Error(t, err)
 }
 
-// If the address has moved, reads follow the redirect, and changes do not become a
-// GET that does nothing.
+// If the server's address has moved, methods that read follow the redirect. Methods that change something fail,
+// because the redirect would turn them into a GET.
 func TestRedirectsKeepTheMethod(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
 		s := newServer(t, nil)
@@ -163,7 +164,7 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 	}
 }
 
-// Redirects also obey the caller's client.
+// The client follows redirects only if the CheckRedirect of the caller's http.Client agrees.
 func TestRedirectsObeyCallersClient(t *testing.T) {
 	s := newServer(t, nil)
 	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -189,7 +190,7 @@ func TestRedirectsAreLimited(t *testing.T) {
 	require.ErrorContains(t, err, "10 redirects")
 }
 
-// An upload of nothing is refused.
+// Each method of the client that uploads refuses a nil reader.
 func TestUploadRefusesNothing(t *testing.T) {
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false })
 	for name, upload := range map[string]func(body io.Reader) error{

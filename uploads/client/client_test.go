@@ -26,7 +26,7 @@ func TestNewRefusesBaseAddresses(t *testing.T) {
 	}
 }
 
-// Errors have the server's response.
+// An error of the client has the status and the problem document of the server's response.
 func TestErrorHasResponseOfServer(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -66,7 +66,7 @@ func TestIDsAreEscaped(t *testing.T) {
 	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
 }
 
-// An ID that leads elsewhere is not sent.
+// The client refuses the IDs "", "." and "..", which would lead to another address, before it sends anything.
 func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		t.Errorf("%s %s", r.Method, r.URL)

@@ -278,7 +278,7 @@ type nothing struct{}
 
 func (nothing) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
 
-// Parts grow with the file.
+// For larger files, the client chooses larger parts.
 func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	for _, row := range []struct {
 		size  int64

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A user without room is refused.
+// If a user has no room left, the upload fails.
 func TestAllowanceExceeded(t *testing.T) {
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, uploads.Config{

@@ -91,7 +91,7 @@ var badNames = map[string]string{
 	"10,000 characters of other ink": strings.Repeat("日", 10_000),
 }
 
-// The handler refuses these uploads.
+// The handler refuses malformed upload forms, with the field and the code of the fault.
 func TestHandlerRefusesUploads(t *testing.T) {
 	rows := []badForm{
 		{"no fields", nil, bad, "file", uploads.InvalidValue},
@@ -202,7 +202,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 	}
 }
 
-// The handler refuses bodies of another kind.
+// The handler refuses uploads whose Content-Type is not a multipart form.
 func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	for _, contentType := range []string{"", "application/json", "multipart/form-data", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded", "a; b; c"} {

@@ -38,7 +38,7 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 	}
 }
 
-// A file in parts enforces MaxSize.
+// MaxSize limits the sum of a file's parts.
 func TestMaxSizeOfParts(t *testing.T) {
 	for name, body := range bodies {
 		for _, row := range []struct {
@@ -87,7 +87,8 @@ func stored(t *testing.T, b storage.Lister) map[string]int64 {
 	return sizes
 }
 
-// A smaller part is accepted after all were too large. A set that is too large does not end its token.
+// If the parts together exceed MaxSize, the upload fails, but a smaller part with the same token can still
+// complete it.
 func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
 	unbounded := f.beside(t)
@@ -100,8 +101,8 @@ func TestMaxSizeThenSmallerPart(t *testing.T) {
 	require.Equal(t, "5678901234", content(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
 }
 
-// Parts that arrive at once do not see each other. Their file is not made, and one of
-// them can be sent again.
+// If two parts that arrive at the same time exceed MaxSize together, no file is made. The client can send a
+// smaller part.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
 	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
@@ -118,7 +119,8 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
 }
 
-// A part is replaced by a larger one while all of them are joined.
+// If a part is replaced by a larger one during the join, so that the file exceeds MaxSize, UploadPart fails with
+// TooLarge. The token stays usable.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
 	f.send(t, "01234", part(token, 2, 1))
@@ -137,7 +139,7 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// A part within its share does not fail because of the others.
+// UploadPart does not list the other parts if its part has at most its share of MaxSize.
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
@@ -147,7 +149,8 @@ func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	require.Zero(t, calls.Count(faults.List))
 }
 
-// The sizes of the others cannot be read, so the client must try again.
+// If UploadPart cannot list the sizes of the other parts, it fails with StoreFailed, so that the client tries
+// again.
 func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {

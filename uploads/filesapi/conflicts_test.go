@@ -25,7 +25,8 @@ func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 
 func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
-// A store that always refuses is not asked forever.
+// If the store refuses every conditional write, SetPurpose and UploadPart end with Unavailable instead of trying
+// forever.
 func TestStoreConflictsEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

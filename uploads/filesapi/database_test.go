@@ -35,7 +35,7 @@ func newDatabase(now func() time.Time) *database {
 	return &database{Records: uploads.BucketRecords(memstore.New()), now: now, states: map[string]storedState{}}
 }
 
-// The database of the tests passes the suite of States.
+// The database that these tests use passes the test suite for States.
 func TestDatabaseStates(t *testing.T) {
 	uploadstest.RunStates(t, func(*testing.T) uploads.States { return newDatabase(time.Now) })
 }

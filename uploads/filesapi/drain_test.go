@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A refusal reaches a client that is still sending.
+// A client that is still sending can read the response that refuses its upload.
 func TestRefusalReachesSendingClient(t *testing.T) {
 	const size = 8 << 20 // bytes
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
@@ -37,7 +37,7 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 	}
 }
 
-// A refused client that waits is not asked for its body.
+// If a client sends "Expect: 100-continue" and is refused, the handler does not ask for the body.
 func TestRefusalOfWaitingClient(t *testing.T) {
 	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(a.url)

@@ -267,7 +267,7 @@ func (f *fixture) faulty(t *testing.T, rule faults.Rule, attempts int) (*fixture
 	return f.beside(t, driver.WithLayer(injector.Layer()), storage.WithRetry(policy)), func() bool { return len(injector.Hits()) > 0 }
 }
 
-// Each operation leaves the store whole if any of its calls fails.
+// If any call to the store fails during an operation, no file lacks its record, and no record lacks its bytes.
 func TestStoreFaultAtEachCall(t *testing.T) {
 	places := []struct {
 		name string

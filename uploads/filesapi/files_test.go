@@ -43,7 +43,7 @@ func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 	}
 }
 
-// The handler serves a client file over HTTP.
+// A file goes through its whole life over HTTP.
 func TestHandlerClientFile(t *testing.T) { everywhere(t, clientFile) }
 
 func clientFile(t *testing.T, a *api) {
@@ -94,7 +94,7 @@ func clientFile(t *testing.T, a *api) {
 	require.NoError(t, a.client.Delete(t.Context(), record.ID), "a retry is safe")
 }
 
-// The handler serves a temp file over HTTP.
+// A temp file can be uploaded and downloaded over HTTP.
 func TestHandlerTempFile(t *testing.T) { everywhere(t, tempFile) }
 
 func tempFile(t *testing.T, a *api) {
@@ -117,7 +117,7 @@ func tempFile(t *testing.T, a *api) {
 	require.NoError(t, c.Close())
 }
 
-// The handler takes a file in parts over HTTP.
+// A file can be uploaded in parts over HTTP.
 func TestHandlerParts(t *testing.T) { everywhere(t, parts) }
 
 func parts(t *testing.T, a *api) {
@@ -164,7 +164,7 @@ func parts(t *testing.T, a *api) {
 	}
 }
 
-// The handler lists files over HTTP.
+// Files can be listed over HTTP.
 func TestHandlerList(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -202,7 +202,7 @@ func TestHandlerList(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// The handler deletes many files over HTTP.
+// Many files can be deleted in one request over HTTP.
 func TestHandlerDeleteMany(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -219,7 +219,7 @@ func TestHandlerDeleteMany(t *testing.T) {
 	require.Equal(t, kept.ID, all.Records[0].ID)
 }
 
-// A malformed ID has its own result.
+// If one ID in DeleteMany is malformed, only that ID fails, and the other files are deleted.
 func TestDeleteManyMalformedID(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -300,7 +300,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	}
 }
 
-// Downloads are safe to open.
+// A download has headers that keep a browser from running the content.
 func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -328,7 +328,7 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 	}
 }
 
-// Downloads keep to their conditions.
+// A download obeys Range and the conditional headers of HTTP.
 func TestDownloadConditions(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -360,7 +360,7 @@ func TestDownloadConditions(t *testing.T) {
 	require.Empty(t, answer.header.Get("Content-Disposition"))
 }
 
-// Errors of the store are hidden.
+// Responses do not show the text of the store's errors.
 func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()

@@ -126,7 +126,7 @@ func (a told) problem(t *testing.T, status int, field string, code uploads.Code)
 	return p
 }
 
-// The handler refuses its configuration.
+// NewHandler refuses an invalid HandlerConfig.
 func TestNewRefusesConfig(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	for _, row := range []struct {
@@ -188,7 +188,7 @@ func TestErrorCutsLongFieldName(t *testing.T) {
 	answer.problem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
 
-// A client that repeats a request after 503 knows when, also if the store does not say.
+// A response with status 503 has a Retry-After header, also if the store names no time.
 func TestHandlerSetsRetryAfter(t *testing.T) {
 	for _, code := range []storage.Code{storage.Unavailable, storage.RateLimited, storage.DeadlineExceeded, storage.Canceled} {
 		a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})
@@ -232,7 +232,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	})
 }
 
-// An application that looks up whose file it is returns the error of its records.
+// If AuthorizeFile returns ObjectNotFound, as from a look-up of the owner, the response is that of a missing file.
 func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	gone := f.upload(t, "x").ID

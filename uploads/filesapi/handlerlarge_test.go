@@ -25,7 +25,8 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// The handler takes a large file over HTTP. Client and server are in one process, so the limit is for both.
+// The handler receives a large file in little memory. Client and server run in one process, so the limit is for
+// both.
 func TestHandlerLargeFile(t *testing.T) {
 	size := largeSize(t)
 	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))

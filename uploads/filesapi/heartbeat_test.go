@@ -54,7 +54,8 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	return j.record
 }
 
-// Other calls wait as long as it takes, and join nothing themselves.
+// While one UploadPart call joins the parts, other calls wait for it, even for ten minutes, and do not join the
+// parts themselves.
 func TestJoinOutlastsOtherCalls(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -87,8 +88,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 	})
 }
 
-// If a call that was presumed dead has joined the parts after all, no call joins them
-// again.
+// If a call died after it joined the parts, the next UploadPart uses the joined bytes and does not join again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
@@ -101,8 +101,8 @@ func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// Two calls that join at once make one file, and the first to finish does not wait
-// for the other.
+// If two UploadPart calls join the same parts at the same time, they make one file. The call that finishes first
+// does not wait for the other.
 func TestJoinLostClaim(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	first := startLongJoin(t, f)

@@ -124,7 +124,7 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 	})
 }
 
-// Parts stay if inspection fails.
+// If Inspect fails, the parts stay, so that the client can complete the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		says := errors.New("the scanner is not there")
@@ -150,7 +150,7 @@ func TestInspectFailsPartsStay(t *testing.T) {
 	})
 }
 
-// The bytes that were inspected are stored, whoever sends parts meanwhile.
+// The stored bytes are those that Inspect saw, even if a client sends parts again meanwhile.
 func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		var f *fixture
@@ -173,7 +173,8 @@ func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	})
 }
 
-// Calls at once that complete a refused file leave no file, and at least one of them reports the refusal.
+// If several calls complete a file at the same time and Inspect refuses it, no file is left. At least one call
+// reports the refusal.
 func TestInspectRefusesCallsAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
@@ -202,7 +203,7 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 	})
 }
 
-// A call that died while it inspected leaves content, which Sweep removes.
+// If a call dies during Inspect, Sweep removes the content that it left.
 func TestSweepAfterInspectDied(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
@@ -220,7 +221,7 @@ func TestSweepAfterInspectDied(t *testing.T) {
 	})
 }
 
-// Inspection works on every store, and with records in every place.
+// Inspect works on each kind of store, with records in the bucket or in a database.
 func TestInspectInEachPlace(t *testing.T) {
 	large := strings.Repeat("x", 5<<20) // MinIO joins it without streaming
 	for _, place := range places() {

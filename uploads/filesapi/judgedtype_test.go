@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A file that rules judge has the type of its content.
+// With Rules, a file's type comes from its content, not from the sender.
 func TestRulesDecideType(t *testing.T) {
 	const name = "picture.html" // a browser would run the file if it had the type of its name
 	var picture bytes.Buffer

@@ -66,7 +66,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	require.ElementsMatch(t, readDescription(t).operations(), routes)
 }
 
-// The response to a condition that does not hold has no body.
+// The OpenAPI description gives no body to the responses 304 and 412 of a download.
 func TestOpenAPIHasTheResponsesOfConditions(t *testing.T) {
 	for path, item := range readDescription(t).Paths {
 		if !strings.HasSuffix(path, "/content") {

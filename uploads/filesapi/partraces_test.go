@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A part that is sent again may arrive after the file is made.
+// If a part that is sent again arrives after the file is made, UploadPart returns the record and does not change
+// the file.
 func TestUploadPartAfterFileIsMade(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 3, 1))
@@ -58,7 +59,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	return g.Reader.Read(p)
 }
 
-// Many race for the last part.
+// If many calls send the last part at the same time, they make one file, and each returns its record.
 func TestUploadPartRaceForLast(t *testing.T) {
 	for _, p := range places() {
 		for _, backend := range backends() {
@@ -80,7 +81,7 @@ func TestUploadPartRaceForLast(t *testing.T) {
 	}
 }
 
-// Many send all parts at once.
+// If all parts are sent at the same time, they make one file, and at least one call returns its record.
 func TestUploadPartManySendAll(t *testing.T) {
 	const count = 32
 	f := inMemory(t, filesapi.StoreConfig{})
@@ -128,7 +129,7 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 	return m.Driver.Put(ctx, r)
 }
 
-// One of several calls that complete the set decides.
+// If several calls upload the last missing part at the same time, they make one file, and each returns its record.
 func TestUploadPartOneCompletes(t *testing.T) {
 	const n = 4
 	f := inMemory(t, filesapi.StoreConfig{})

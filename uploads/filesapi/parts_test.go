@@ -37,7 +37,7 @@ func TestUploadPartReplacesEarlierOne(t *testing.T) {
 	})
 }
 
-// A file may have one part.
+// A file can be uploaded as one part.
 func TestUploadPartOnlyOne(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -61,7 +61,7 @@ func TestUploadPartEmpty(t *testing.T) {
 	})
 }
 
-// A file in parts has the type of its name, or of its first bytes.
+// A file in parts gets its type from its name, or else from its first bytes.
 func TestUploadPartType(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
@@ -84,7 +84,7 @@ func TestUploadPartType(t *testing.T) {
 	})
 }
 
-// Parts of one upload must match.
+// UploadPart refuses a part whose parameters differ from those of the upload's earlier parts.
 func TestUploadPartMustMatch(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -119,7 +119,7 @@ func TestUploadPartMustMatch(t *testing.T) {
 	})
 }
 
-// Uploads of two users, and that of a temp file, may share a token.
+// Two users, and an upload of a temp file, can use the same token without sharing an upload.
 func TestUploadPartSharedToken(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -135,7 +135,7 @@ func TestUploadPartSharedToken(t *testing.T) {
 	})
 }
 
-// The token of a temp file's upload is changed into one that no client can send.
+// A client cannot reach the upload of a temp file by any token for client files.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
@@ -145,7 +145,7 @@ func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	require.Equal(t, "client", content(t, f.store, r.ID))
 }
 
-// A token is used once.
+// A token makes one file. Later calls with it fail with Completed, even after the file is deleted.
 func TestTokenIsUsedOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -175,7 +175,7 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// No part is left of a file.
+// After a file in parts is made, none of its parts is left in the bucket.
 func TestUploadPartLeavesNoPart(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -200,7 +200,7 @@ func TestUploadPartCutOff(t *testing.T) {
 	})
 }
 
-// Parts are joined by the store if it can.
+// UploadPart joins the parts with the store's Compose where the store has it.
 func TestUploadPartJoinsInStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		without  storage.Features
@@ -218,8 +218,7 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 	}
 }
 
-// A part of a long upload costs the same number of requests, however many parts there
-// are.
+// Each UploadPart makes the same number of requests, however many parts the upload has.
 func TestUploadPartRequests(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))

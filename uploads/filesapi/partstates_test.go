@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-// A bucket without IfAbsent has no object that decides anything.
+// If the bucket has no conditional writes, the states of uploads are only in the database. After the join, it
+// remembers that the token was used.
 func TestStatesInDatabase(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
@@ -33,8 +34,8 @@ func TestStatesInDatabase(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// A bucket that enforces conditions keeps the states of its uploads, whatever the
-// records can do.
+// If the bucket has conditional writes, the states of uploads are in the bucket, even if the records could hold
+// them.
 func TestStatesInBucketWithConditions(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	d := newDatabase(f.clock.Now)
@@ -46,8 +47,8 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	require.Len(t, under(t, f.bucket, "files/parts/"), 2)
 }
 
-// An upload of a state and no part, one of parts and no state, and a state in the
-// bucket, which is from a time when the bucket had conditions.
+// Sweep removes the remains of an upload with only a state, with only parts, or with a state that the bucket no
+// longer uses.
 func TestSweepOfPartialRemains(t *testing.T) {
 	for name, sweep := range map[string]func(*fixture) error{
 		"Sweep": func(f *fixture) error {
@@ -85,8 +86,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	}
 }
 
-// A state that cannot be listed ends the sweep of uploads, because an upload whose
-// state is not known may be in use.
+// If Sweep cannot list the states, it removes no upload, because an upload of unknown state may be in use.
 func TestSweepCannotListStates(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
@@ -99,8 +99,7 @@ func TestSweepCannotListStates(t *testing.T) {
 	require.Len(t, f.database.states, 1)
 }
 
-// A sender that comes back while Sweep removes its upload loses no part that was
-// reported as stored.
+// If a client continues an upload while Sweep removes it, no part is lost that UploadPart reported as stored.
 func TestSweepOfStateDuringPart(t *testing.T) {
 	for n := 1; ; n++ {
 		require.LessOrEqual(t, n, maxCalls, "calls without end")
@@ -164,7 +163,8 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 	return d.states.ListStates(ctx, startAfter, limit)
 }
 
-// A call that fails to join and one that died leave bytes that no record is made for.
+// If a call dies after it joined the parts, another call joins them again. Sweep removes the bytes that got no
+// record.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
@@ -178,7 +178,7 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// A database that always refuses is not asked forever.
+// If the database refuses every write of a state, UploadPart ends with Unavailable instead of trying forever.
 func TestStatesConflictsEnd(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
@@ -196,7 +196,7 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 	return "", storage.PreconditionFailed
 }
 
-// Without conditions and without a place for states, the error says what to do.
+// If neither the bucket nor the records can hold states, the error says what to configure.
 func TestStatesNeedPlace(t *testing.T) {
 	for name, without := range map[string]storage.Features{
 		"no creation": storage.ConditionalCreate,
@@ -222,7 +222,8 @@ func TestStatesNeedPlace(t *testing.T) {
 	}
 }
 
-// The suite on Backblaze's features: S3 without conditional writes.
+// The suite of package uploadstest passes on S3 without conditional writes, such as Backblaze's, with states in a
+// database.
 func TestStoreOnS3WithoutConditions(t *testing.T) {
 	uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {
 		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})

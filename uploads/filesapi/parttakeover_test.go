@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// Other calls wait for a holder that died, but not forever.
+// If a call dies while it holds the claim to join, another call waits between one and two minutes, and then makes
+// the file.
 func TestTakeoverFromDeadCall(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -39,7 +40,7 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 	})
 }
 
-// Other calls do not wait for a holder that failed and is alive.
+// If the call that holds the claim fails but is alive, other calls do not wait.
 func TestTakeoverFromFailedCall(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -53,7 +54,7 @@ func TestTakeoverFromFailedCall(t *testing.T) {
 	})
 }
 
-// A call that waits ends with its context.
+// While UploadPart waits for another call, it ends when its context ends.
 func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -72,8 +73,8 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	})
 }
 
-// A file that was deleted after the call that made it died stays deleted at the next
-// call with its token.
+// If a call loses the response to its record's creation, and the file is deleted, the next call with the token
+// fails with Completed. The file stays deleted.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -95,8 +96,8 @@ func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	})
 }
 
-// A slow call that resumes after another has made the file, and the file was deleted,
-// restores neither the file nor its record.
+// A slow call resumes after another call has made the file and the file was deleted. The slow call brings back
+// neither the file nor its record.
 func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -116,8 +117,8 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	})
 }
 
-// A slow call that resumes after its upload was removed has made its file, or has
-// not.
+// If a slow call resumes after its upload has expired, it makes the file if the joined bytes are still there, and
+// otherwise fails.
 func TestTakeoverAfterUploadExpired(t *testing.T) {
 	for name, sweeps := range map[string]int{"the bytes are there": 0, "the bytes were swept": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -147,8 +148,8 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	}
 }
 
-// A call that returns the record of a call that died finishes its work: the state
-// says that there is a record, and no part is left.
+// If a call dies after it created the record, the next call with the token removes the parts and completes the
+// state.
 func TestTakeoverFinishesWork(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -166,8 +167,8 @@ func TestTakeoverFinishesWork(t *testing.T) {
 	})
 }
 
-// A slow call that others took over from resumes after another has made the file and
-// a late part has arrived.
+// A slow call, whose claim another call has taken over, resumes after the file is made and a late part has
+// arrived. There is still one whole file.
 func TestTakeoverThenLatePart(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// The record has the type, so a bucket that keeps none is enough.
+// The record keeps a file's type, so the bucket need not support content types or metadata.
 func TestStoreWithoutContentTypes(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
 	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})

@@ -65,7 +65,7 @@ func sendLast(root string) (id string, err error) {
 	return r.ID, nil
 }
 
-// Processes race for the last part.
+// If several processes send the last part at the same time, they make one file.
 func TestUploadPartRaceOfProcesses(t *testing.T) {
 	root := t.TempDir()
 	b, err := local.Open(root, local.Config{NoSync: true})

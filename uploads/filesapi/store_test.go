@@ -123,8 +123,8 @@ func TestUploadRecordRefused(t *testing.T) {
 	}
 }
 
-// An attempt whose response was lost has created the record. The repeated attempt
-// fails because the ID exists.
+// If Create succeeds but its response is lost, the repeated Create finds the ID taken. Upload then reads the
+// record to find out whether it succeeded.
 func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := inMemory(t, filesapi.StoreConfig{})
@@ -181,7 +181,7 @@ func (s *single) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// IDs are in the order of time.
+// The IDs of records sort by time of creation.
 func TestIDsAreOrderedByTime(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	var want []string

@@ -22,8 +22,8 @@ func stocked(t *testing.T, n int) *fixture {
 	return f
 }
 
-// In a store that was opened with the wrong bucket or records, most files seem to be
-// orphans.
+// Sweep refuses to run if the bucket and the records belong to different stores, so that most files would be
+// removed as orphans.
 func TestSweepRefusesWrongBucket(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -51,7 +51,8 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 	}
 }
 
-// Orphans of programs that share the bucket are few.
+// Sweep refuses to remove more than ten orphans if they are more than a tenth of all files, unless
+// WithoutOrphanLimit is given.
 func TestSweepLimitOfOrphans(t *testing.T) {
 	for _, row := range []struct {
 		name           string

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// Parts expire.
+// Sweep removes the parts of an upload that has expired.
 func TestPartsTTL(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
@@ -32,7 +32,7 @@ func TestPartsTTL(t *testing.T) {
 	})
 }
 
-// A store without conditional removal removes idle uploads too.
+// In a store without conditional removal, Sweep removes idle uploads, too.
 func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
@@ -42,7 +42,7 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	require.Empty(t, under(t, f.bucket, "files/parts/"))
 }
 
-// A token is remembered for PartsTTL.
+// A used token cannot make another file until PartsTTL has passed.
 func TestPartsTTLOfToken(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
@@ -87,8 +87,8 @@ func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
 	return r.Records.Create(ctx, one)
 }
 
-// A file whose bytes are joined and whose record cannot be created is not lost,
-// however long that lasts and however often Sweep runs.
+// If the record of a joined file cannot be created, Sweep keeps the bytes until another UploadPart succeeds,
+// however long that takes.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for _, row := range []struct {
@@ -122,7 +122,8 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	})
 }
 
-// A temp file is kept for its time, however long after a call that failed another one finishes it.
+// If the call that makes a temp file fails and a later call finishes it, Sweep keeps the file for TempAge after
+// that.
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for _, row := range []struct {
@@ -164,7 +165,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	})
 }
 
-// The remains of a claim are removed together with its upload.
+// When Sweep removes an upload, it also removes what a claim has left of it.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -178,7 +179,7 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	})
 }
 
-// A client continues, during a Sweep, with a file whose bytes are old.
+// If a client completes an upload whose joined bytes are a day old while Sweep runs, Sweep keeps them.
 func TestSweepWhileCallContinues(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
@@ -243,7 +244,7 @@ func TestSweepDuringPart(t *testing.T) {
 	}
 }
 
-// A part whose upload expires while it is sent was not stored.
+// If an upload expires while UploadPart receives a part, UploadPart does not report the part as stored.
 func TestSweepBeforePartArrives(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		swept := func(t *testing.T, f *fixture) { require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t)) }
@@ -291,8 +292,8 @@ func TestSweepBeforePartArrives(t *testing.T) {
 	})
 }
 
-// Wherever a Sweep stops, the token makes a file: from the parts that were there, or
-// from those that are sent again.
+// Wherever a Sweep is interrupted, the token can still make a file, from the remaining parts or from parts that
+// are sent again.
 func TestSweepDied(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for n, died := 1, true; died; n++ {

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// Inspection takes time in proportion to the size. The files repeat the beginning of whatever an inspector
-// searches for. Each is inspected in a short form and in one that is sixteen times as long.
+// Inspection takes time in proportion to the size. Each file repeats the beginning of what an inspector searches
+// for, once short and once sixteen times as long.
 func TestInspectTakesTimeInProportion(t *testing.T) {
 	testserver.Slow(t)
 	const (

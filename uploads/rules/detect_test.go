@@ -65,7 +65,7 @@ func FuzzDetection(f *testing.F) {
 	})
 }
 
-// A head has a limit.
+// Inspection reads at most headBytes of the beginning into its buffer.
 func TestInspectHeadLimit(t *testing.T) {
 	h := &head{src: zeros{}}
 	n, err := io.Copy(io.Discard, h.reader())
@@ -87,13 +87,13 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-// A reader without progress does not loop forever.
+// If the reader returns no bytes and no error again and again, Inspect fails with io.ErrNoProgress.
 func TestInspectReaderWithoutProgress(t *testing.T) {
 	_, e := everyType(t).Inspect(t.Context(), nothing{}, "")
 	require.ErrorIs(t, e, io.ErrNoProgress)
 }
 
-// A small file costs a small buffer.
+// For a small file, inspection allocates a small buffer.
 func TestInspectSmallFileHasSmallBuffer(t *testing.T) {
 	v, e := everyType(t).Inspect(t.Context(), bytes.NewReader([]byte("plain text")), "")
 	require.NoError(t, e)

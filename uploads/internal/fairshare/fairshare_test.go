@@ -14,7 +14,7 @@ const (
 	mallo = "mallory"
 )
 
-// A user whose uploads have less memory need not wait for those of a user who has more.
+// If two users wait for memory, the user who holds less gets it first.
 func TestFairShareOfLeastMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(2, 1)
@@ -35,7 +35,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 	})
 }
 
-// A user who has much leaves space that others take without waiting, though requests of this user wait.
+// While requests of a user with much memory wait, other users get the remaining memory without waiting.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)
@@ -53,7 +53,7 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	})
 }
 
-// A request for much space is not kept waiting by later ones of the same user for little.
+// A user's request for much memory is served before the same user's later requests for little.
 func TestFairShareRequestsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)

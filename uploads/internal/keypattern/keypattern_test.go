@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-// These patterns are invalid.
+// Parse refuses invalid patterns.
 func TestParseRefusesPatterns(t *testing.T) {
 	for _, row := range []struct{ name, pattern, rule string }{
 		{"nothing", "", "must have {random}"},
@@ -76,7 +76,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	require.Empty(t, p.ID(before), "no record has such an ID")
 }
 
-// Unsafe values are refused.
+// The pattern refuses values that are unsafe in a key.
 func TestPatternRefusesUnsafeValues(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
@@ -109,7 +109,7 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 	}
 }
 
-// Keys that the pattern did not make are refused.
+// The pattern recognizes only keys that it could have made itself.
 func TestPatternRefusesOtherKeys(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
@@ -128,7 +128,7 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 	}
 }
 
-// Only some patterns make keys in the order of their IDs.
+// Only some patterns make keys that sort like their IDs.
 func TestPatternIDsOfOrderedKeys(t *testing.T) {
 	for _, row := range []struct {
 		text    string

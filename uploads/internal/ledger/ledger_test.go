@@ -79,7 +79,7 @@ func exactly(user, name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
-// Reservations stay within a limit.
+// Reserve grants only what the limit leaves.
 func TestReserveWithinLimit(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -118,7 +118,7 @@ func TestReserveWithinLimit(t *testing.T) {
 	}
 }
 
-// A user has a bounded number of open uploads.
+// If a user has 1000 open uploads, Reserve fails with ErrBusy.
 func TestReserveLimitsOpenUploads(t *testing.T) {
 	s := newStates()
 	full := map[string]ledger.Entry{}
@@ -136,7 +136,8 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A process remembers the ledger that it wrote last, and another one may have written since.
+// A Book remembers the ledger that it wrote last. If another process has written since, the Book reads the ledger
+// again.
 func TestBookRereadsLedger(t *testing.T) {
 	s := newStates()
 	one := newBook(s)
@@ -157,7 +158,7 @@ func TestBookRereadsLedger(t *testing.T) {
 	require.EqualValues(t, 90, current.Bytes)
 }
 
-// A second upload of a process reads nothing.
+// For a user's second upload, a Book does not read the ledger again.
 func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
@@ -171,7 +172,7 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	require.Equal(t, 6, s.writes)
 }
 
-// A lost response counts once.
+// If the response to Settle's write is lost, the file is counted once.
 func TestBookCountsLostResponseOnce(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -209,7 +210,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 	}
 }
 
-// A removal is counted once, whoever ends it.
+// A removal is counted once, whichever process ends it.
 func TestBookCountsRemovalOnce(t *testing.T) {
 	begin := func(t *testing.T) (one, other *ledger.Book, first ledger.Removal) {
 		s := newStates()
@@ -258,7 +259,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 	})
 }
 
-// Many books of one user agree.
+// If twenty Books write the ledger of one user at the same time, no count is lost.
 func TestBooksOfOneUser(t *testing.T) {
 	s := newStates()
 	var group sync.WaitGroup
@@ -280,7 +281,7 @@ func TestBooksOfOneUser(t *testing.T) {
 	require.Empty(t, current.Entries)
 }
 
-// Keys of ledgers say nothing of users.
+// The key of a ledger does not show the user's ID.
 func TestLedgerKeyHidesUser(t *testing.T) {
 	b := newBook(newStates())
 	key := b.Key("alice@example.com/../x")
@@ -304,7 +305,7 @@ func TestBookCallEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// A lost reservation is counted and doubted.
+// If a file's reservation is lost, Add counts the file and notes a doubt, so that a Sweep recounts.
 func TestSettleLostReservation(t *testing.T) {
 	b := newBook(newStates())
 	require.NoError(t, b.Add(t.Context(), "a", 30))
@@ -318,7 +319,7 @@ func TestSettleLostReservation(t *testing.T) {
 	require.Zero(t, files)
 }
 
-// A reservation shrinks the files that are stored.
+// Reserve can reduce earlier reservations to the actual sizes of their files, and so make room for the new one.
 func TestReservationShrinksStoredFiles(t *testing.T) {
 	b := newBook(newStates())
 	_, err := b.Reserve(t.Context(), exactly("a", "first", 100), ledger.Limit{Bytes: 100})
@@ -334,7 +335,8 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.EqualValues(t, 2, files)
 }
 
-// A process of an older version may count after the ledger has moved. A Sweep then finds a doubt, and counts again.
+// If an older version writes its ledger after the ledger has moved, Migrate notes a doubt, so that a Sweep
+// recounts.
 func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
@@ -353,7 +355,8 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	require.NotContains(t, s.texts, old)
 }
 
-// A write moves an old ledger, its response is lost, and another call writes before the bucket repeats the write.
+// Settle moves an old ledger, the response is lost, and another call writes before the bucket repeats the write.
+// The file is counted once.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
