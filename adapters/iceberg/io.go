@@ -66,12 +66,13 @@ type IO struct {
 // key returns the key of a location. For the root, it returns "".
 func (o *IO) key(location string) (string, error) {
 	rest, below := strings.CutPrefix(location, o.root)
-	switch {
-	case below && rest == "":
+	if below && rest == "" {
 		return "", nil
-	case below && rest[0] == '/':
+	}
+	if below && rest[0] == '/' {
 		return rest[1:], nil
-	case strings.Contains(location, "://"):
+	}
+	if strings.Contains(location, "://") {
 		return "", &storage.Error{
 			Code: storage.InvalidArgument,
 			Err:  fmt.Errorf("location must begin with %q", o.root+"/"),
