@@ -35,12 +35,13 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 }
 
 func kindOfMode(mode fs.FileMode) Kind {
-	switch {
-	case mode.IsRegular():
+	if mode.IsRegular() {
 		return KindFile
-	case mode.IsDir():
+	}
+	if mode.IsDir() {
 		return KindDir
-	case mode&fs.ModeSymlink != 0:
+	}
+	if mode&fs.ModeSymlink != 0 {
 		return KindLink
 	}
 	return KindOther
