@@ -138,20 +138,24 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 // have.
 func checkBucketRequest(r *driver.BucketRequest) error {
 	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
-	switch {
-	case r.Region != "":
+	if r.Region != "" {
 		return lacks(
 			"the region of a container is that of its storage account, which the management plane (portal, az, ARM) creates",
 		)
-	case r.Versioning != nil:
+	}
+	if r.Versioning != nil {
 		return lacks("versioning is a setting of the storage account: change it in the management plane (portal, az, ARM)")
-	case r.Lifecycle != nil:
+	}
+	if r.Lifecycle != nil {
 		return lacks("lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)")
-	case r.SoftDelete != nil:
+	}
+	if r.SoftDelete != nil {
 		return lacks("soft delete is a setting of the storage account: change it in the management plane (portal, az, ARM)")
-	case r.ObjectLock || r.DefaultRetention != nil:
+	}
+	if r.ObjectLock || r.DefaultRetention != nil {
 		return lacks("object lock is version-level immutability, which Azure's API for blobs cannot change: " + lockHint)
-	case r.CORS != nil && len(*r.CORS) > maxCORSRules:
+	}
+	if r.CORS != nil && len(*r.CORS) > maxCORSRules {
 		return argument.Invalid("WithCORS", "must have at most 5 rules: they apply to the whole account", "")
 	}
 	return nil

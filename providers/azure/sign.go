@@ -92,17 +92,18 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 // grant returns the access that r requests, without its expiry, and the headers to send.
 func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.container.name, key: r.Key, version: r.Version, permissions: mayRead}
-	switch {
-	case strings.Contains(r.Key, `\`):
+	if strings.Contains(r.Key, `\`) {
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
-	case r.Method == http.MethodPut:
+	}
+	if r.Method == http.MethodPut {
 		g.permissions = mayOverwrite
 		if r.Condition.Absent {
 			g.permissions = mayCreate
 		}
 		header, err := d.grantUpload(g, r)
 		return g, header, err
-	case r.Method == http.MethodGet:
+	}
+	if r.Method == http.MethodGet {
 		g.disposition = r.ResponseDisposition()
 		g.mediaType = r.ResponseType
 		g.cacheControl = r.ResponseCacheControl
@@ -116,7 +117,8 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 			return g, header, nil
 		}
 		return g, header, checkVersion(r.Version)
-	case r.Method == http.MethodDelete:
+	}
+	if r.Method == http.MethodDelete {
 		if len(r.Native) > 0 {
 			return nil, nil, errSignedOptions
 		}
