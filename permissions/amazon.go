@@ -83,14 +83,16 @@ const (
 //
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 func level(action string) int {
-	switch {
-	case action == "s3:ListAllMyBuckets":
+	if action == "s3:ListAllMyBuckets" {
 		return ofAccount
-	case isListing(action):
+	}
+	if isListing(action) {
 		return ofListing
-	case isWideAction(action):
+	}
+	if isWideAction(action) {
 		return ofBucket
-	case strings.HasPrefix(action, "kms:"):
+	}
+	if strings.HasPrefix(action, "kms:") {
 		return ofKey
 	}
 	return ofObjects
