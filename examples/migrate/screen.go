@@ -122,12 +122,13 @@ func plain(p transfer.Progress) string {
 // fraction returns how much of the migration is done, from 0 to 1. It compares bytes. If all files
 // are empty, it compares the number of files.
 func fraction(p transfer.Progress) float64 {
-	switch {
-	case p.Done:
+	if p.Done {
 		return 1 // a dry run copies nothing
-	case p.TotalBytes > 0:
+	}
+	if p.TotalBytes > 0 {
 		return min(1, float64(p.Bytes)/float64(p.TotalBytes))
-	case p.TotalFiles > 0:
+	}
+	if p.TotalFiles > 0 {
 		return float64(p.Files) / float64(p.TotalFiles)
 	}
 	return 0
