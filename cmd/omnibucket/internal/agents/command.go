@@ -98,14 +98,16 @@ func (f *flags) rules(c *cobra.Command) (rules, error) {
 	if r.maxWrite, err = quantity.Size("--max-write", f.maxWrite); err != nil {
 		return r, err
 	}
-	switch {
-	case r.maxWrite < 1 || r.maxWrite > maxMaxWrite:
+	if r.maxWrite < 1 || r.maxWrite > maxMaxWrite {
 		return r, argument.Invalid("--max-write must be from 1 to 4M", "")
-	case f.overwrite && !r.allows(toolWrite) && !r.allows(toolMove):
+	}
+	if f.overwrite && !r.allows(toolWrite) && !r.allows(toolMove) {
 		return r, argument.Invalid("--overwrite must be used with --allow write or --allow move", "")
-	case c.Flags().Changed("max-write") && !r.allows(toolWrite):
+	}
+	if c.Flags().Changed("max-write") && !r.allows(toolWrite) {
 		return r, argument.Invalid("--max-write must be used with --allow write", "")
-	case len(f.domains) > 0 && f.listen == "":
+	}
+	if len(f.domains) > 0 && f.listen == "" {
 		return r, argument.Invalid("--domain must be used with --listen", "")
 	}
 	return r, nil

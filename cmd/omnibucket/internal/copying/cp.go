@@ -138,12 +138,13 @@ func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSo
 	if err := checkEnds(f, source, dst); err != nil {
 		return err
 	}
-	switch {
-	case source.wild:
+	if source.wild {
 		return cpMatching(ctx, p, f, source.at, dst)
-	case f.recursive:
+	}
+	if f.recursive {
 		return cpTree(ctx, p, f, source.at, dst)
-	case f.filter.Given():
+	}
+	if f.filter.Given() {
 		return argument.Invalid("flags that select files need -r or wildcards", "")
 	}
 	return cpOne(ctx, p, f, source.at, dst)

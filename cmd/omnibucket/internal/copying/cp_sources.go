@@ -100,25 +100,31 @@ func checkContents(sources []cpSource) error {
 // would have no effect.
 func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	src := source.at
-	switch {
-	case src.Kind == location.Account || dst.Kind == location.Account:
+	if src.Kind == location.Account || dst.Kind == location.Account {
 		return argument.Invalid("address must have a bucket", location.AddressHint)
-	case src.Kind != location.InBucket && dst.Kind != location.InBucket && (src.Kind == location.Stream || dst.Kind == location.Stream):
+	}
+	if src.Kind != location.InBucket && dst.Kind != location.InBucket && (src.Kind == location.Stream || dst.Kind == location.Stream) {
 		return argument.Invalid("source or destination must be in a bucket", location.AddressHint)
-	case dst.Kind != location.InBucket && !f.write.IsEmpty():
+	}
+	if dst.Kind != location.InBucket && !f.write.IsEmpty() {
 		return argument.Invalid("flags for attributes and conditions need a destination in a bucket", "")
-	case src.Kind != location.InBucket && f.version != nil:
+	}
+	if src.Kind != location.InBucket && f.version != nil {
 		return argument.Invalid("--version needs a source in a bucket", "")
-	case f.noSync && dst.Kind != location.LocalPath:
+	}
+	if f.noSync && dst.Kind != location.LocalPath {
 		return argument.Invalid("--no-sync needs a destination on this machine", "")
-	case f.recursive && (src.Kind == location.Stream || dst.Kind == location.Stream):
+	}
+	if f.recursive && (src.Kind == location.Stream || dst.Kind == location.Stream) {
 		return argument.Invalid("-r must not be used with standard input or output", "")
-	case source.wild && (f.write.Conditional || f.version != nil):
+	}
+	if source.wild && (f.write.Conditional || f.version != nil) {
 		return argument.Invalid(
 			"--if-absent, --if-revision and --version must not be used with wildcards",
 			"use --literal to take wildcards literally",
 		)
-	case f.move && (src.Kind == location.Stream || dst.Kind == location.Stream):
+	}
+	if f.move && (src.Kind == location.Stream || dst.Kind == location.Stream) {
 		return argument.Invalid("source and destination must not be standard input or output", "")
 	}
 	return nil

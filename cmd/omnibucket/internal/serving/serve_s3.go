@@ -123,8 +123,7 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 // the name of that bucket. A directory is usually an account. If the location of the directory has
 // a layer of two stores, such as mirror, the directory is one bucket.
 func served(p *program.Program, l location.Location) (address, bucket string, err error) {
-	switch {
-	case l.Kind == location.LocalPath:
+	if l.Kind == location.LocalPath {
 		path, err := filepath.Abs(l.Path)
 		if err != nil {
 			return "", "", err
@@ -135,12 +134,14 @@ func served(p *program.Program, l location.Location) (address, bucket string, er
 			RawQuery: "create=true",
 		}
 		return directory.String(), "", nil
-	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":
+	}
+	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
 		return "", "", argument.Invalid(
 			"location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…",
 			"",
 		)
-	case l.Kind == location.Account || l.Scheme == "file" && !p.Stores.HasTwoStores(l):
+	}
+	if l.Kind == location.Account || l.Scheme == "file" && !p.Stores.HasTwoStores(l) {
 		return l.Address(), "", nil
 	}
 	return l.SplitAccount()

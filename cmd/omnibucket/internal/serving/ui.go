@@ -38,17 +38,19 @@ func (f *uiFlags) register(c *cobra.Command) {
 // check refuses combinations of flags that have no meaning.
 func (f *uiFlags) check(c *cobra.Command) error {
 	isSet := c.Flags().Changed
-	switch {
-	case f.write && !f.ui:
+	if f.write && !f.ui {
 		return argument.Invalid("--write must be used with --ui", "")
-	case f.ui && isSet("listing"):
+	}
+	if f.ui && isSet("listing") {
 		return argument.Invalid("--ui must not be used with --listing", "")
-	case f.ui && (isSet("s3") || isSet("health")):
+	}
+	if f.ui && (isSet("s3") || isSet("health")) {
 		return argument.Invalid(
 			"--ui must not be used with --s3: that server has the same page, at --console-address",
 			"",
 		)
-	case f.write && isSet("read-only"):
+	}
+	if f.write && isSet("read-only") {
 		return argument.Invalid("--write must not be used with --read-only", "")
 	}
 	return nil
