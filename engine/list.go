@@ -93,15 +93,16 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 // checkAnyOrder checks the options for a store that lists in no order. It refuses options that need
 // an order.
 func (l *listOp) checkAnyOrder() *storage.Error {
-	switch {
-	case !l.given.AnyOrder:
+	if !l.given.AnyOrder {
 		return unsupported("this store lists in no order", "list with WithAnyOrder, if entries may come in any order")
-	case l.after != "":
+	}
+	if l.after != "" {
 		return unsupported(
 			"this store lists in no order, so that WithStartAfter has no meaning",
 			"list without it, or continue by the token of ListPage",
 		)
-	case l.rolls():
+	}
+	if l.rolls() {
 		return unsupported("this store does not support the delimiter "+strconv.Quote(l.req.Delimiter), `use "/"`)
 	}
 	return nil

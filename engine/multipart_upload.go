@@ -253,14 +253,16 @@ func (u *multipartUpload) checkSignedPart(
 	if e := cmp.Or(o.engine.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"), u.checkPart(number, p.Size)); e != nil {
 		return e
 	}
-	switch {
-	case p.Size >= 0 && !o.engine.has(storage.SignedSize):
+	if p.Size >= 0 && !o.engine.has(storage.SignedSize) {
 		return o.engine.need(storage.SignedSize, "WithSize on a signed part")
-	case !p.CRC32C.Known && !u.put.UncheckedParts:
+	}
+	if !p.CRC32C.Known && !u.put.UncheckedParts {
 		return invalid("WithCRC32C", "must be given: the upload was begun without WithUncheckedParts")
-	case p.CRC32C.Known && u.put.UncheckedParts:
+	}
+	if p.CRC32C.Known && u.put.UncheckedParts {
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
-	case p.CRC32C.Known && !o.engine.has(storage.SignedPartChecksums):
+	}
+	if p.CRC32C.Known && !o.engine.has(storage.SignedPartChecksums) {
 		e := o.engine.need(storage.SignedPartChecksums, "WithCRC32C on a signed part")
 		e.Hint = "begin the upload WithUncheckedParts"
 		return e

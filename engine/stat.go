@@ -111,12 +111,13 @@ func (o *operation) prepareRead(
 
 // checkSpan checks the numbers of the options, which a caller may have set without a With function.
 func checkSpan(opts *storage.DownloadOptions) *storage.Error {
-	switch {
-	case opts.Offset < 0 || opts.Length < -1 || opts.Suffix < 0:
+	if opts.Offset < 0 || opts.Length < -1 || opts.Suffix < 0 {
 		return invalid("DownloadOptions", "must have no negative Offset, Length (but for -1) or Suffix")
-	case opts.Suffix > 0 && (opts.Offset > 0 || opts.Length >= 0):
+	}
+	if opts.Suffix > 0 && (opts.Offset > 0 || opts.Length >= 0) {
 		return invalid("DownloadOptions", "must have a Suffix, or an Offset and a Length")
-	case opts.Concurrency < 0:
+	}
+	if opts.Concurrency < 0 {
 		return invalid("Concurrency", "must not be negative")
 	}
 	return nil

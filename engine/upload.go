@@ -265,14 +265,15 @@ func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage
 		next.Free()
 		e = tooLong(w.src.size)
 	}
-	switch {
-	case e != nil:
+	if e != nil {
 		first.Free()
 		return nil, e
-	case next == nil && first.Size() <= w.singleBound():
+	}
+	if next == nil && first.Size() <= w.singleBound() {
 		defer first.Free()
 		return w.putBuffer(ctx, first)
-	case !w.op.engine.has(storage.MultipartUploads):
+	}
+	if !w.op.engine.has(storage.MultipartUploads) {
 		first.Free()
 		next.Free()
 		return nil, tooLarge(0)

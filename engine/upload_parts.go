@@ -162,12 +162,13 @@ func (w *write) firstPart() int64 {
 // maxConcurrency returns how many parts may be sent at the same time.
 func (w *write) maxConcurrency() int {
 	n := int(w.transfer.Concurrency)
-	switch {
-	case w.op.engine.has(driver.SequentialParts):
+	if w.op.engine.has(driver.SequentialParts) {
 		return 1
-	case n > 0:
+	}
+	if n > 0 {
 		return min(n, maxConcurrency)
-	case w.src.readerAt != nil:
+	}
+	if w.src.readerAt != nil {
 		return maxInPlaceParts
 	}
 	return defaultConcurrency

@@ -255,13 +255,14 @@ func (m *multipart) storedPart(
 	}
 	fixed := m.w.op.engine.desc.FixedParts
 	same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
-	switch {
 	// The part was recorded before it was sent, so the store may or may not have it.
-	case same && fixed && recorded.Tag == "":
+	if same && fixed && recorded.Tag == "" {
 		return driver.Part{}, false, nil
-	case same:
+	}
+	if same {
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
-	case m.sequential() || fixed:
+	}
+	if m.sequential() || fixed {
 		return driver.Part{}, false, errUploadLost(
 			&storage.Error{Err: errors.New("the body has changed since its upload was begun")},
 		)
@@ -284,18 +285,22 @@ func (m *multipart) reconcileResumed(
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	attrs, failure := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
-	switch {
-	case failure == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size:
+	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
 		return attrs, nil
-	case failure != nil && failure.Code != storage.ObjectNotFound: // whether the object exists is unknown
+	}
+	// Whether the object exists is unknown.
+	if failure != nil && failure.Code != storage.ObjectNotFound {
 		failure.Unknown = true
 		failure.Err = errors.Join(failure.Err, e)
 		return nil, failure
-	case completing && w.req.Condition.Revision != "" && (attrs == nil || attrs.Revision != w.req.Condition.Revision):
+	}
+	if completing && w.req.Condition.Revision != "" && (attrs == nil || attrs.Revision != w.req.Condition.Revision) {
 		return nil, errOverwritten(e)
-	case completing && e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata):
+	}
+	if completing && e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata) {
 		return nil, errOverwritten(e)
-	case e.Code == storage.PreconditionFailed:
+	}
+	if e.Code == storage.PreconditionFailed {
 		state(e).Absent = w.req.Condition.Absent
 		return nil, e
 	}

@@ -83,14 +83,16 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
 	desc := &m.w.op.engine.desc
 	declared := m.w.src.size
-	switch {
-	case declared >= 0 && total > declared:
+	if declared >= 0 && total > declared {
 		return tooLong(declared)
-	case desc.MaxSize > 0 && total > desc.MaxSize:
+	}
+	if desc.MaxSize > 0 && total > desc.MaxSize {
 		return tooLarge(0)
-	case last && declared >= 0 && total < declared:
+	}
+	if last && declared >= 0 && total < declared {
 		return wrongLength(total, declared)
-	case !last && desc.MaxParts > 0 && number == desc.MaxParts:
+	}
+	if !last && desc.MaxParts > 0 && number == desc.MaxParts {
 		return tooLarge(desc.MaxParts)
 	}
 	return nil
