@@ -25,14 +25,16 @@ func typesOf(p *program.Program) (t libraryTypes) {
 // returns nil.
 func (t libraryTypes) family(method *types.Func) *family {
 	name := method.Name()
-	switch {
-	case hasMethod(t.bucket, method):
+	if hasMethod(t.bucket, method) {
 		return methods[name]
-	case hasMethod(t.service, method):
+	}
+	if hasMethod(t.service, method) {
 		return serviceMethods[name]
-	case hasMethod(t.multipart, method):
+	}
+	if hasMethod(t.multipart, method) {
 		return multipartMethods[name]
-	case hasMethod(t.core, method):
+	}
+	if hasMethod(t.core, method) {
 		if f := methods[name]; f != nil {
 			return f
 		}
