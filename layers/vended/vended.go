@@ -129,20 +129,21 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 		return storage.Rights{}, err
 	}
 	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, vended.Token, d.origin.Now())
-	switch {
-	case status == signedurl.Expired:
+	if status == signedurl.Expired {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  errors.New("the vended credentials have expired"),
 			Hint: "ask for new credentials",
 		}
-	case status != signedurl.Valid:
+	}
+	if status != signedurl.Valid {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  errors.New("the vended credentials are not of this bucket"),
 			Hint: "check that they are unchanged, and that the program and its client open the same bucket",
 		}
-	case !strings.HasPrefix(key, grant.Prefix):
+	}
+	if !strings.HasPrefix(key, grant.Prefix) {
 		return storage.Rights{}, errDenied
 	}
 	return grant.Rights, nil
