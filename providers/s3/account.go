@@ -225,10 +225,10 @@ const (
 
 func (a *account) checkOwner() error {
 	owner := a.expectedOwner
-	switch {
-	case owner == "":
+	if owner == "" {
 		return nil
-	case !a.profile.BucketOwners:
+	}
+	if !a.profile.BucketOwners {
 		return &storage.Error{
 			Code: storage.Unsupported,
 			Err: fmt.Errorf(
@@ -237,9 +237,11 @@ func (a *account) checkOwner() error {
 			),
 			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
-	case a.amazon() && (len(owner) != 12 || strings.Trim(owner, "0123456789") != ""):
+	}
+	if a.amazon() && (len(owner) != 12 || strings.Trim(owner, "0123456789") != "") {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")
-	case strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }):
+	}
+	if strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be visible ASCII characters", "")
 	}
 	return nil

@@ -33,12 +33,13 @@ import (
 // sdkOptions returns the SDK's options, which come from Config.Client, from Config.AWS or from the
 // default chain.
 func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
-	switch {
-	case c.Client != nil:
+	if c.Client != nil {
 		return c.Client.Options(), nil
-	case c.AWS != nil:
+	}
+	if c.AWS != nil {
 		return fromConfig(*c.AWS), nil
-	case c.Anonymous || c.AccessKeyID != "":
+	}
+	if c.Anonymous || c.AccessKeyID != "" {
 		// The environment describes how to reach Amazon. For another server, only the certificates
 		// in the environment apply.
 		if c.Endpoint != "" && c.HTTPClient != nil {
@@ -48,7 +49,8 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 			return optionsWithCABundle()
 		}
 		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
-	case c.Credentials != "":
+	}
+	if c.Credentials != "" {
 		return fromChain(ctx, c, config.WithSharedConfigProfile(c.Credentials))
 	}
 	return fromChain(ctx, c)

@@ -180,14 +180,15 @@ func isKMSError(err error) bool {
 }
 
 func kmsMeaning(code string, status int) sdkerror.Meaning {
-	switch {
-	case status >= http.StatusInternalServerError ||
+	if status >= http.StatusInternalServerError ||
 		strings.Contains(code, "Internal") ||
-		strings.Contains(code, "DependencyTimeout"):
+		strings.Contains(code, "DependencyTimeout") {
 		return sdkerror.Meaning{Code: storage.Unavailable}
-	case strings.Contains(code, "Throttling"):
+	}
+	if strings.Contains(code, "Throttling") {
 		return sdkerror.Meaning{Code: storage.RateLimited}
-	case strings.Contains(code, "NotFound"):
+	}
+	if strings.Contains(code, "NotFound") {
 		return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: kmsKeyHint}
 	}
 	return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsStateHint}

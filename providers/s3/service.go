@@ -238,22 +238,27 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 		}
 		return &storage.Error{Code: storage.Unsupported, Hint: hint}
 	}
-	switch {
-	case r.SoftDelete != nil && *r.SoftDelete > 0:
+	if r.SoftDelete != nil && *r.SoftDelete > 0 {
 		return unsupported("S3 has no soft delete: keep versions")
-	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
+	}
+	if r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL {
 		return unsupported(
 			"this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL",
 		)
-	case r.Versioning != nil && !p.Versioning:
+	}
+	if r.Versioning != nil && !p.Versioning {
 		return unsupported("leave versioning out: this server is not known to keep versions")
-	case r.CORS != nil && !p.CORS:
+	}
+	if r.CORS != nil && !p.CORS {
 		return unsupported("this server has no CORS rules for buckets: set them in its own configuration")
-	case r.Lifecycle != nil && !p.Lifecycle:
+	}
+	if r.Lifecycle != nil && !p.Lifecycle {
 		return unsupported("leave lifecycle rules out: this server is not known to have them")
-	case r.Lifecycle != nil && !p.Tags && slices.ContainsFunc(*r.Lifecycle, hasTags):
+	}
+	if r.Lifecycle != nil && !p.Tags && slices.ContainsFunc(*r.Lifecycle, hasTags) {
 		return unsupported("leave tags out of lifecycle rules: this server is not known to have them")
-	case (r.ObjectLock || r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}) && !p.locks():
+	}
+	if (r.ObjectLock || r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}) && !p.locks() {
 		return unsupported("leave object lock out: this server is not known to have it")
 	}
 	return nil

@@ -62,12 +62,13 @@ func (a *account) canVend(bucket string) bool {
 }
 
 func (a *account) vendingHint() string {
-	switch {
-	case a.vended || a.anonymous:
+	if a.vended || a.anonymous {
 		return "vend in a program that has credentials of its own"
-	case a.amazon() && a.vendRole == "":
+	}
+	if a.amazon() && a.vendRole == "" {
 		return "set Config.VendRole (vend_role=) to the ARN of a role that the credentials may assume"
-	case a.profile.row().unnamed:
+	}
+	if a.profile.row().unnamed {
 		return a.featureHint()
 	}
 	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"

@@ -65,12 +65,13 @@ func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 			unexpected = err
 		}
 	}
-	switch {
-	case winners > 1:
+	if winners > 1 {
 		return Ignored, fmt.Sprintf("%d %s succeeded", winners, name)
-	case unexpected != nil:
+	}
+	if unexpected != nil {
 		return inconclusive(name, unexpected)
-	case winners == 0:
+	}
+	if winners == 0 {
 		return Inconclusive, "none of the " + name + " succeeded"
 	}
 	return Enforced, ""

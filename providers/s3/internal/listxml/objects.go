@@ -38,12 +38,13 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 }
 
 func (p *objectsPage) element(name []byte) (err error) {
-	switch {
-	case is(name, "Contents"):
+	if is(name, "Contents") {
 		return p.entry(storage.ListEntry{}, p.object)
-	case is(name, "CommonPrefixes"):
+	}
+	if is(name, "CommonPrefixes") {
 		return p.entry(storage.ListEntry{IsPrefix: true}, p.prefix)
-	case is(name, "NextContinuationToken"):
+	}
+	if is(name, "NextContinuationToken") {
 		var value []byte
 		value, err = p.fields.xml.value()
 		p.page.Token = string(value)
