@@ -319,14 +319,16 @@ func (u *putPiece) begunByAnother(ctx context.Context, s *session) (bool, error)
 }
 
 func (s *session) checkSame(p *Piece) *Error {
-	switch {
-	case p.Count != s.Pieces.Count:
+	if p.Count != s.Pieces.Count {
 		return refuse("count", PartsChanged, fmt.Sprintf("The earlier parts were of %d.", s.Pieces.Count))
-	case p.Name != s.Name:
+	}
+	if p.Name != s.Name {
 		return refuse("name", PartsChanged, "The earlier parts were of a file of another name.")
-	case p.Type != s.Type:
+	}
+	if p.Type != s.Type {
 		return refuse("type", PartsChanged, "The earlier parts were of a file of another type.")
-	case !maps.Equal(p.Metadata, s.Metadata):
+	}
+	if !maps.Equal(p.Metadata, s.Metadata) {
 		return refuse("metadata", PartsChanged, "The earlier parts were of a file with other metadata.")
 	}
 	return nil

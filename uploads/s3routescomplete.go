@@ -110,12 +110,13 @@ func (h *handler) completedOr(c *call, err error) (*session, error) {
 		return nil, err
 	}
 	s, failure := h.loadParts(c)
-	switch {
-	case failure != nil:
+	if failure != nil {
 		return nil, failure
-	case s.Phase == phaseDone:
+	}
+	if s.Phase == phaseDone {
 		return s, nil
-	case isGone && s.Phase != phaseOpen:
+	}
+	if isGone && s.Phase != phaseOpen {
 		return nil, beingCompleted()
 	}
 	return nil, err

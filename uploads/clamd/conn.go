@@ -181,14 +181,16 @@ func (c *conn) reply() (string, error) {
 		n, err := c.in.Read(buf[length:])
 		length += n
 		end := bytes.IndexByte(buf[:length], 0)
-		switch {
-		case end >= 0 && end == length-1:
+		if end >= 0 && end == length-1 {
 			return string(buf[:end]), nil
-		case end >= 0:
+		}
+		if end >= 0 {
 			return "", unexpected(string(buf[:length]))
-		case err == io.EOF:
+		}
+		if err == io.EOF {
 			return "", fmt.Errorf("clamd closed the connection after %d bytes of a reply", length)
-		case err != nil:
+		}
+		if err != nil {
 			return "", fmt.Errorf("clamd does not reply: %w", err)
 		}
 	}

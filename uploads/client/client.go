@@ -70,14 +70,15 @@ const maxRedirects = 10
 func withoutMethodChange(client *http.Client) *http.Client {
 	clone := *client
 	clone.CheckRedirect = func(next *http.Request, via []*http.Request) error {
-		switch {
-		case next.Method != via[0].Method:
+		if next.Method != via[0].Method {
 			// return the redirect itself, which becomes an error because it is not a response of
 			// the API
 			return http.ErrUseLastResponse
-		case client.CheckRedirect != nil:
+		}
+		if client.CheckRedirect != nil {
 			return client.CheckRedirect(next, via)
-		case len(via) >= maxRedirects:
+		}
+		if len(via) >= maxRedirects {
 			return errors.New("stopped after " + strconv.Itoa(maxRedirects) + " redirects")
 		}
 		return nil

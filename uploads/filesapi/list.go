@@ -65,13 +65,14 @@ func readQuery(r *http.Request, names []string) (url.Values, error) {
 		return nil, refuse("", uploads.InvalidRequest, "The query is not understood.")
 	}
 	for name, values := range query {
-		switch {
-		case !slices.Contains(names, name):
+		if !slices.Contains(names, name) {
 			return nil, refuse(name, uploads.InvalidRequest, "This is not a parameter of the list.")
-		case len(values) > 1:
+		}
+		if len(values) > 1 {
 			return nil, refuse(name, uploads.InvalidRequest, "This parameter is given twice.")
+		}
 		// a Filter with "" would match all files
-		case values[0] == "" && (name == queryPurpose || name == fieldUploader):
+		if values[0] == "" && (name == queryPurpose || name == fieldUploader) {
 			return nil, invalid(name, "This parameter is empty. Leave it out to have all files.")
 		}
 	}

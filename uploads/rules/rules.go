@@ -173,12 +173,13 @@ var empty = &Refusal{Empty, "The file is empty."}
 // CheckSize checks the length of a file in bytes. If it breaks a rule, the error is a [*Refusal].
 func (j *Judge) CheckSize(n int64) error {
 	r := j.rules
-	switch {
-	case n == 0 && r.MinSize > 0:
+	if n == 0 && r.MinSize > 0 {
 		return empty
-	case n > r.MaxSize:
+	}
+	if n > r.MaxSize {
 		return &Refusal{TooLarge, "The file is too large: at most " + words.Bytes(r.MaxSize) + " are allowed."}
-	case n < r.MinSize:
+	}
+	if n < r.MinSize {
 		return &Refusal{TooSmall, "The file is too small: at least " + words.Bytes(r.MinSize) + " are needed."}
 	}
 	return nil

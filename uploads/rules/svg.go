@@ -149,12 +149,13 @@ func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 func (v *svgVisitor) directive(t xml.Directive) *reason {
 	typed := v.typed
 	v.typed = true
-	switch {
-	case bytes.ContainsAny(t, "[]<>"):
+	if bytes.ContainsAny(t, "[]<>") {
 		return activeContent
-	case typed || v.roots > 0 || !documentType.Match(t):
+	}
+	if typed || v.roots > 0 || !documentType.Match(t) {
 		return damaged
-	case !knownType.Match(t):
+	}
+	if !knownType.Match(t) {
 		// The document type refers to a file at an address. A program that shows or converts the
 		// drawing may download this file. The file could define entities.
 		return externalReference

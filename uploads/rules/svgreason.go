@@ -43,19 +43,23 @@ func elementReason(e xml.StartElement) *reason {
 func attributeReason(a xml.Attr) *reason {
 	name := strings.ToLower(a.Name.Local)
 	value := withoutSpaces(a.Value)
-	switch {
-	case strings.HasPrefix(name, "on"):
+	if strings.HasPrefix(name, "on") {
 		return activeContent
-	case a.Name.Space == "xmlns" || name == "xmlns":
+	}
+	if a.Name.Space == "xmlns" || name == "xmlns" {
 		if value == "http://www.w3.org/1999/xhtml" {
 			return activeContent
 		}
 		return nil
-	case name == "base": // with xml:base, #name refers to another document
+	}
+	// With xml:base, #name refers to another document.
+	if name == "base" {
 		return externalReference
-	case slices.Contains(addressAttributes, name):
+	}
+	if slices.Contains(addressAttributes, name) {
 		return addressReason(value)
-	case slices.Contains(animationAttributes, name):
+	}
+	if slices.Contains(animationAttributes, name) {
 		if strings.Contains(value, "script:") {
 			return activeContent
 		}
@@ -63,9 +67,12 @@ func attributeReason(a xml.Attr) *reason {
 			return externalReference
 		}
 		return styleReason(a.Value, true)
-	case slices.Contains(plainAttributes, name):
+	}
+	if slices.Contains(plainAttributes, name) {
 		return nil
-	case name == "attributename": // refused if the animation sets a reference or an event handler
+	}
+	// Refused if the animation sets a reference or an event handler.
+	if name == "attributename" {
 		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
 			return activeContent
 		}
@@ -94,12 +101,13 @@ func withoutSpaces(text string) string {
 // addressReason refuses any address except a reference to the document itself or a raster picture.
 // address must be a result of withoutSpaces.
 func addressReason(address string) *reason {
-	switch {
-	case address == "" || address[0] == '#':
+	if address == "" || address[0] == '#' {
 		return nil
-	case strings.Contains(address, "script:"):
+	}
+	if strings.Contains(address, "script:") {
 		return activeContent
-	case isPicture(address):
+	}
+	if isPicture(address) {
 		return nil
 	}
 	return externalReference

@@ -21,16 +21,19 @@ const (
 // Flaw returns why a file name cannot be shown or saved everywhere. For a valid name, it returns
 // "".
 func Flaw(name string) string {
-	switch {
-	case strings.TrimSpace(name) == "":
+	if strings.TrimSpace(name) == "" {
 		return "The file needs a name."
-	case !utf8.ValidString(name):
+	}
+	if !utf8.ValidString(name) {
 		return "The file's name is not valid text."
-	case utf8.RuneCountInString(name) > maxName:
+	}
+	if utf8.RuneCountInString(name) > maxName {
 		return "The file's name is too long: at most 1,000 characters."
-	case strings.ContainsAny(name, `/\`) || name == "." || name == "..":
+	}
+	if strings.ContainsAny(name, `/\`) || name == "." || name == ".." {
 		return "The file's name is a path."
-	case strings.ContainsFunc(name, isConfusable):
+	}
+	if strings.ContainsFunc(name, isConfusable) {
 		return "The file's name has characters that cannot be shown."
 	}
 	return ""

@@ -178,13 +178,14 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	}
 	for _, name := range p.Values {
 		value, ok := values[name]
-		switch {
-		case !ok || value == "":
+		if !ok || value == "" {
 			return name, "This value is missing."
-		case len(value) > maxValue:
+		}
+		if len(value) > maxValue {
 			return name, "This value is longer than 128 characters."
-		case value[0] == '.' || strings.HasSuffix(value, ".") ||
-			strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) }):
+		}
+		if value[0] == '.' || strings.HasSuffix(value, ".") ||
+			strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) }) {
 			return name, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`
 		}
 	}
