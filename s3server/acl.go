@@ -35,15 +35,17 @@ func (a *access) listed() bool {
 func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucket) (acl.List, error) {
 	list, ok, err := acl.OfHeader(h.accountOf, header, account, b.Account, true)
 	wrongName := !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument")
-	switch {
-	case wrongName:
+	if wrongName {
 		return nil, err
-	case ok && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
-		(h.config.Strict || header.Get("X-Amz-Acl") != "private"):
+	}
+	if ok && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
+		(h.config.Strict || header.Get("X-Amz-Acl") != "private") {
 		return nil, s3error.New("AccessControlListNotSupported")
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
-	case b.Block.Refuses(list):
+	}
+	if b.Block.Refuses(list) {
 		return nil, s3error.New("AccessDenied")
 	}
 	return list, nil

@@ -132,16 +132,19 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 		}
 	}
 	location := req.LocationConstraint
-	switch {
-	case req.Location != nil || req.Bucket != nil:
+	if req.Location != nil || req.Bucket != nil {
 		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
-	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):
+	}
+	if !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion) {
 		return &req, nil
-	case location == usEast1:
+	}
+	if location == usEast1 {
 		return nil, s3error.New("InvalidLocationConstraint", "LocationConstraint", location)
-	case location == "" && region != usEast1:
+	}
+	if location == "" && region != usEast1 {
 		return nil, s3error.New("IllegalLocationConstraintException")
-	case location != "" && location != region:
+	}
+	if location != "" && location != region {
 		return nil, s3error.New("IllegalLocationConstraintException").WithMessage(
 			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.",
 			location,

@@ -54,12 +54,13 @@ func (c *Config) credentials() []Credential {
 // token of the credential, which is "" for a permanent key.
 func (h *Handler) credential(accessKey, token string) (Credential, error) {
 	for _, c := range h.config.Credentials {
-		switch {
-		case c.AccessKeyID != accessKey:
+		if c.AccessKeyID != accessKey {
 			continue
-		case c.SessionToken == token:
+		}
+		if c.SessionToken == token {
 			return c, nil
-		case token == "":
+		}
+		if token == "" {
 			// AWS does not recognize a temporary key without its token.
 			return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 		}

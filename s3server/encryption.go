@@ -95,27 +95,31 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	invalid := func(message string) error { return s3error.New("InvalidArgument").WithMessage("%s", message) }
 	raw, err := base64.StdEncoding.DecodeString(key)
 	hash := md5.Sum(raw)
-	switch {
-	case r.in.TLS == nil:
+	if r.in.TLS == nil {
 		return "", s3error.New("InvalidRequest").WithMessage(
 			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
 		)
-	case algorithm == "":
+	}
+	if algorithm == "" {
 		return "", invalid(
 			"Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.",
 		)
-	case algorithm != "AES256":
+	}
+	if algorithm != "AES256" {
 		return "", s3error.New(
 			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue",
 			algorithm,
 		)
-	case key == "":
+	}
+	if key == "" {
 		return "", invalid(
 			"Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.",
 		)
-	case err != nil || len(raw) != 32:
+	}
+	if err != nil || len(raw) != 32 {
 		return "", invalid("The secret key was invalid for the specified algorithm.")
-	case sum != base64.StdEncoding.EncodeToString(hash[:]):
+	}
+	if sum != base64.StdEncoding.EncodeToString(hash[:]) {
 		return "", invalid("The calculated MD5 hash of the key did not match the hash that was provided.")
 	}
 	return sum, nil

@@ -160,20 +160,24 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	end, isTo := rangeOffset(last)
 	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
 		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
-	switch {
-	case !ok || !dash:
+	if !ok || !dash {
 		return 0, size, false, nil
-	case first == "" && isTo: // a range such as bytes=-500: the last 500 bytes
+	}
+	// A range such as bytes=-500: the last 500 bytes.
+	if first == "" && isTo {
 		n := min(end, size)
 		if n == 0 {
 			return 0, 0, false, unsatisfiable
 		}
 		return size - n, n, true, nil
-	case !isFrom || last != "" && (!isTo || end < start):
+	}
+	if !isFrom || last != "" && (!isTo || end < start) {
 		return 0, size, false, nil
-	case start >= size:
+	}
+	if start >= size {
 		return 0, 0, false, unsatisfiable
-	case last == "" || end >= size:
+	}
+	if last == "" || end >= size {
 		return start, size - start, true, nil
 	}
 	return start, end - start + 1, true, nil

@@ -28,12 +28,13 @@ type restoreStatus struct {
 // restoreStatus returns the state of the version's restored copy. It returns nil if there is no
 // copy, or if the client does not ask for it.
 func (l listRequest) restoreStatus(v *state.Version) *restoreStatus {
-	switch {
-	case !l.restores:
+	if !l.restores {
 		return nil
-	case l.now.Before(v.Object.Restored.From):
+	}
+	if l.now.Before(v.Object.Restored.From) {
 		return &restoreStatus{IsRestoreInProgress: true}
-	case l.now.Before(v.Object.Restored.Until):
+	}
+	if l.now.Before(v.Object.Restored.Until) {
 		return &restoreStatus{RestoreExpiryDate: xmldoc.Time(v.Object.Restored.Until)}
 	}
 	return nil

@@ -70,12 +70,13 @@ func (l List) Gives(permission, account string, block *Block) bool {
 		if g.Permission != permission && g.Permission != PermitAll {
 			return false
 		}
-		switch {
-		case g.public() && block != nil && block.IgnorePublicAcls:
+		if g.public() && block != nil && block.IgnorePublicAcls {
 			return false
-		case g.Grantee == AllUsers:
+		}
+		if g.Grantee == AllUsers {
 			return true
-		case g.Grantee == authenticatedUsers:
+		}
+		if g.Grantee == authenticatedUsers {
 			return account != ""
 		}
 		return account != "" && g.Grantee == accounts.OwnerOf(account).ID

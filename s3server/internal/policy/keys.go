@@ -102,24 +102,30 @@ func knownConditionKey(key string) bool {
 // values returns the values of a condition key for this request. present is false if there are
 // none.
 func (r *Request) values(key string) (values []string, present bool) {
-	switch {
-	case strings.HasPrefix(key, existingTag):
+	if strings.HasPrefix(key, existingTag) {
 		return tagValue(r.ObjectTags(), key[len(existingTag):])
-	case strings.HasPrefix(key, requestTag):
+	}
+	if strings.HasPrefix(key, requestTag) {
 		return tagValue(r.requestTags(), key[len(requestTag):])
-	case slices.Contains(headerKeys, key):
+	}
+	if slices.Contains(headerKeys, key) {
 		return r.headerValue(strings.TrimPrefix(key, "s3:"))
-	case renamedHeaders[key] != "":
+	}
+	if renamedHeaders[key] != "" {
 		return r.headerValue(renamedHeaders[key])
-	case key == "s3:prefix" && r.Prefix != nil:
+	}
+	if key == "s3:prefix" && r.Prefix != nil {
 		return []string{*r.Prefix}, true
+	}
 	// DeleteObjects and the source of a copy have the version id elsewhere than in the query.
-	case key == "s3:versionid" && r.VersionID != "":
+	if key == "s3:versionid" && r.VersionID != "" {
 		return one(r.VersionID)
-	case queryKeys[key] != "":
+	}
+	if queryKeys[key] != "" {
 		name := queryKeys[key]
 		return []string{r.Query.Get(name)}, r.Query.Has(name) // if the parameter is repeated, the first counts
-	case computedKeys[key] != nil:
+	}
+	if computedKeys[key] != nil {
 		return computedKeys[key](r)
 	}
 	return nil, false
@@ -195,12 +201,13 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	},
 	"aws:viaawsservice": func(*Request) ([]string, bool) { return one("false") },
 	"s3:authtype": func(r *Request) ([]string, bool) {
-		switch {
-		case r.Anonymous:
+		if r.Anonymous {
 			return nil, false
-		case r.Operation == "PostObject":
+		}
+		if r.Operation == "PostObject" {
 			return one("POST")
-		case r.SignedByQuery:
+		}
+		if r.SignedByQuery {
 			return one("REST-QUERY-STRING")
 		}
 		return one("REST-HEADER")

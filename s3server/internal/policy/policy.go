@@ -202,12 +202,13 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 
 // check checks a statement by the rules that apply in bucket policies and also in session policies.
 func (s *statement) check() error {
-	switch {
-	case s.Effect != "Allow" && s.Effect != "Deny":
+	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return malformedPolicy("Invalid effect: %s", s.Effect)
-	case (s.Action == nil) == (s.NotAction == nil) || len(s.Action)+len(s.NotAction) == 0:
+	}
+	if (s.Action == nil) == (s.NotAction == nil) || len(s.Action)+len(s.NotAction) == 0 {
 		return malformedPolicy("Missing required field Action")
-	case (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0:
+	}
+	if (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0 {
 		return malformedPolicy("Missing required field Resource")
 	}
 	return nil

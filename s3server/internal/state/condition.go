@@ -32,12 +32,13 @@ type WriteCondition struct {
 // object.
 func (c WriteCondition) Check(key string, current *Version) error {
 	exists := current != nil && !current.Marker
-	switch {
-	case c.Absent && exists:
+	if c.Absent && exists {
 		return s3error.New("PreconditionFailed", "Condition", "If-None-Match")
-	case c.Match != "" && !exists:
+	}
+	if c.Match != "" && !exists {
 		return s3error.New("NoSuchKey", "Key", key)
-	case c.Match != "" && !Matches(c.Match, current.Object.ETag):
+	}
+	if c.Match != "" && !Matches(c.Match, current.Object.ETag) {
 		return s3error.New("PreconditionFailed", "Condition", "If-Match")
 	}
 	return nil

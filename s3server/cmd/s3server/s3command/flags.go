@@ -105,21 +105,25 @@ func (n *names) Set(text string) error {
 
 // check fails if two flags contradict each other.
 func (f *Flags) check() error {
-	switch {
-	case (f.certFile == "") != (f.keyFile == ""):
+	if (f.certFile == "") != (f.keyFile == "") {
 		return argument.Invalid("--cert", "and --key must be used together", "")
-	case f.tls && f.certFile != "":
+	}
+	if f.tls && f.certFile != "" {
 		return argument.Invalid("--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them")
-	case len(f.targets) > 0 && f.webhook == "":
+	}
+	if len(f.targets) > 0 && f.webhook == "" {
 		return argument.Invalid("--event-target", "must be used with --webhook", "")
-	case f.day < 0:
+	}
+	if f.day < 0 {
 		return argument.Invalid("--lifecycle-day", "must not be negative", "")
-	case f.tls && f.console != "" && f.console != consoleOff && !isLoopback(f.console):
+	}
+	if f.tls && f.console != "" && f.console != consoleOff && !isLoopback(f.console) {
 		return argument.Invalid(
 			"--console-address", "must be a loopback address with --tls",
 			"use --cert and --key, with which the console has TLS, too",
 		)
-	case f.caFile != "" && !f.tls:
+	}
+	if f.caFile != "" && !f.tls {
 		return argument.Invalid("--ca-file", "must be used with --tls", "")
 	}
 	return nil
