@@ -104,12 +104,13 @@ func (x *Exchange) expectedCode() storage.Code {
 		return storage.Unauthenticated
 	}
 	isMissing := code == storage.ObjectNotFound
-	switch {
-	case isMissing && (x.Kind == Delete || x.Kind == DeleteIf):
+	if isMissing && (x.Kind == Delete || x.Kind == DeleteIf) {
 		return "" // a removal of a missing object succeeds
-	case isMissing && (x.Kind == Copy || x.Kind == CopyIf):
+	}
+	if isMissing && (x.Kind == Copy || x.Kind == CopyIf) {
 		return storage.Changed // the source existed when its attributes were read
-	case isMissing && (x.Kind == List || x.Kind == ListVersions || isOfBucket(x.Kind)):
+	}
+	if isMissing && (x.Kind == List || x.Kind == ListVersions || isOfBucket(x.Kind)) {
 		return storage.BucketNotFound
 	}
 	return code
