@@ -125,12 +125,13 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 		return nil, nil, failed(err, dataKey)
 	}
 	body, ok := text{resp.Ciphertext, resp.CiphertextCrc32c}.bytes()
-	switch {
-	case !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c:
+	if !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c {
 		return nil, nil, kms.Damaged(service, "the request was damaged on its way")
-	case !ok || len(body) == 0:
+	}
+	if !ok || len(body) == 0 {
 		return nil, nil, kms.Damaged(service, "the response was damaged on its way")
-	case !strings.HasPrefix(resp.Name, k.name+"/cryptoKeyVersions/"):
+	}
+	if !strings.HasPrefix(resp.Name, k.name+"/cryptoKeyVersions/") {
 		return nil, nil, kms.Damaged(service, "the response is of another key")
 	}
 	return body, nil, nil
