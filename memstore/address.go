@@ -46,14 +46,16 @@ func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 }
 
 func checkAddress(address *url.URL) error {
-	switch {
-	case address.Opaque != "":
+	if address.Opaque != "" {
 		return argument.Invalid("address", "must be mem:// or mem://name", "")
-	case address.User != nil:
+	}
+	if address.User != nil {
 		return argument.Invalid("address", "must not have a user", "")
-	case address.Host != address.Hostname():
+	}
+	if address.Host != address.Hostname() {
 		return argument.Invalid("address", "must not have a port", "")
-	case address.Path != "":
+	}
+	if address.Path != "" {
 		return argument.Invalid("address", "must not have a path", "for a prefix within a bucket, use storage.Prefixed")
 	}
 	return nil
