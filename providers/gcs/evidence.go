@@ -160,12 +160,13 @@ func isResource(document []byte, want string) bool {
 	if json.Unmarshal(document, &r) != nil {
 		return false
 	}
-	switch {
-	case want == rewriteKind:
+	if want == rewriteKind {
 		return (r.Kind == want || r.Kind == "") && (r.Done && r.Resource.Generation != nil || !r.Done && r.RewriteToken != "")
-	case want == objectKind:
+	}
+	if want == objectKind {
 		return (r.Kind == want || r.Kind == "") && r.Generation != nil
-	case want != "" && r.Kind != "":
+	}
+	if want != "" && r.Kind != "" {
 		return r.Kind == want
 	}
 	return strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
