@@ -14,14 +14,16 @@ import (
 // system could not hold the key, it fails with Unsupported, as a driver for files does.
 func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properties) error {
 	headers := p.ContentEncoding + p.ContentDisposition + p.ContentLanguage + p.CacheControl
-	switch {
-	case len(p.Metadata) > 0 && !d.has(storage.Metadata):
+	if len(p.Metadata) > 0 && !d.has(storage.Metadata) {
 		return broken("metadata without Metadata")
-	case headers != "" && !d.has(storage.ContentProperties):
+	}
+	if headers != "" && !d.has(storage.ContentProperties) {
 		return broken("a header attribute without ContentProperties")
-	case !d.has(storage.LongSegments) && longestSegment(key) > 255:
+	}
+	if !d.has(storage.LongSegments) && longestSegment(key) > 255 {
 		return broken("a segment of %d bytes without LongSegments", longestSegment(key))
-	case d.folders:
+	}
+	if d.folders {
 		return d.besideFolder(ctx, key)
 	}
 	return nil

@@ -114,14 +114,16 @@ func (d *limited) guard(
 	if err := d.guardKept(ctx, key, &p); err != nil {
 		return err
 	}
-	switch {
-	case c.Absent && !d.has(storage.ConditionalCreate):
+	if c.Absent && !d.has(storage.ConditionalCreate) {
 		return broken("IfAbsent without ConditionalCreate")
-	case c.Revision != "" && !d.has(storage.ConditionalUpdate):
+	}
+	if c.Revision != "" && !d.has(storage.ConditionalUpdate) {
 		return broken("IfRevision without ConditionalUpdate")
-	case p.StorageClass != "" && !d.has(storage.StorageClasses):
+	}
+	if p.StorageClass != "" && !d.has(storage.StorageClasses) {
 		return broken("a storage class without StorageClasses")
-	case publicRead && !d.has(storage.ObjectACLs):
+	}
+	if publicRead && !d.has(storage.ObjectACLs) {
 		return broken("public read without ObjectACLs")
 	}
 	return nil
@@ -132,14 +134,16 @@ func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	_, seeks := r.Body.(io.Seeker)
-	switch {
-	case r.Size < 0 && !d.has(driver.StreamingPut):
+	if r.Size < 0 && !d.has(driver.StreamingPut) {
 		return nil, broken("a Put with unknown size, without StreamingPut")
-	case r.Size >= 0 && !seeks:
+	}
+	if r.Size >= 0 && !seeks {
 		return nil, broken("a Put with known size, but a body without Seek")
-	case !r.CRC32C.Known && !d.has(driver.StreamingPut) && !d.in.ChecksumWhileSending:
+	}
+	if !r.CRC32C.Known && !d.has(driver.StreamingPut) && !d.in.ChecksumWhileSending {
 		return nil, broken("a Put without a checksum, without StreamingPut or ChecksumWhileSending")
-	case d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize:
+	}
+	if d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize {
 		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)
 	}
 	return d.Driver.Put(ctx, r)
@@ -191,13 +195,14 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 	limits := d.parts(r.Put.AnyOrder)
 	for i, part := range r.Parts {
 		last := i == len(r.Parts)-1
-		switch {
-		case i > 0 && part.Number <= r.Parts[i-1].Number:
+		if i > 0 && part.Number <= r.Parts[i-1].Number {
 			return nil, broken("part %d after part %d", part.Number, r.Parts[i-1].Number)
-		case !last && part.Size < limits.MinSize:
+		}
+		if !last && part.Size < limits.MinSize {
 			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
-		case !last && limits.Equal && part.Size != r.Parts[0].Size ||
-			last && limits.Equal && part.Size > r.Parts[0].Size:
+		}
+		if !last && limits.Equal && part.Size != r.Parts[0].Size ||
+			last && limits.Equal && part.Size > r.Parts[0].Size {
 			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
 		}
 	}

@@ -42,16 +42,18 @@ func (f *fault) maxTime() time.Duration {
 
 // concerns reports whether the fault is tried with the operation o.
 func (f *fault) concerns(o *operation) bool {
-	switch {
 	// A fault that breaks every response to a write is not tried with Update. If every response
 	// were 412, Update would try again for a very long time.
-	case f.writes:
+	if f.writes {
 		return o.done != nil && !o.keyed && (f.once || o.name != "Update")
-	case o.sweeps:
+	}
+	if o.sweeps {
 		return false
-	case o.keyed:
+	}
+	if o.keyed {
 		return f.quotes
-	case f.only != nil:
+	}
+	if f.only != nil {
 		return f.only(o)
 	}
 	return !o.large || f.success || f.large

@@ -161,12 +161,14 @@ func addCredential(value string, add func(string)) {
 // word has none, it returns "".
 func secretWord(word string) string {
 	name, value, isPair := strings.Cut(word, "=")
-	switch {
-	case isPair && strings.EqualFold(name, "Signature"):
+	if isPair && strings.EqualFold(name, "Signature") {
 		return value
-	case strings.Contains(word, ":"): // the name of an account, a colon and its MAC
+	}
+	// The name of an account, a colon and its MAC.
+	if strings.Contains(word, ":") {
 		return word[strings.LastIndex(word, ":")+1:]
-	case strings.HasPrefix(word, "SharedKey") || strings.EqualFold(word, "bearer"):
+	}
+	if strings.HasPrefix(word, "SharedKey") || strings.EqualFold(word, "bearer") {
 		return ""
 	}
 	return word

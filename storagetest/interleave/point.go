@@ -174,12 +174,13 @@ func result[T any](
 }
 
 func conditionText(c storage.Condition) string {
-	switch {
-	case c.Absent:
+	if c.Absent {
 		return "if absent"
-	case c.Revision != "":
+	}
+	if c.Revision != "" {
 		return "if " + c.Revision
-	case c.NotRevision != "":
+	}
+	if c.NotRevision != "" {
 		return "if not " + c.NotRevision
 	}
 	return ""
