@@ -167,12 +167,13 @@ func (p Place) apart(q Place) bool {
 	dir := p.directory()
 	other := q.directory()
 	local := dir != "" && other != ""
-	switch {
-	case p.sameBucket(q):
+	if p.sameBucket(q) {
 		return !local || mountsApart(dir, other) // two folders of a bucket may still show the same file through a mount
-	case local:
+	}
+	if local {
 		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
-	case p.Direct && q.Direct:
+	}
+	if p.Direct && q.Direct {
 		return true
 	}
 	return p.sameAccount(q) && !p.Alias && !q.Alias

@@ -61,12 +61,13 @@ func checkKeyBytes(key string) string {
 		}
 		prev = c
 	}
-	switch {
-	case prev == '.':
+	if prev == '.' {
 		return ruleDot
-	case segments > maxKeySegments:
+	}
+	if segments > maxKeySegments {
 		return "must have at most 254 segments"
-	case !ascii && (strings.Contains(key, "\uFFFE") || strings.Contains(key, "\uFFFF")):
+	}
+	if !ascii && (strings.Contains(key, "\uFFFE") || strings.Contains(key, "\uFFFF")) {
 		return ruleCharacter
 	}
 	return ""

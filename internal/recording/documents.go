@@ -93,12 +93,13 @@ func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
 
 // keptText returns what is recorded of a value of an element or field.
 func keptText(name, text string, isKept bool) string {
-	switch {
-	case slices.Contains(harmless, text):
+	if slices.Contains(harmless, text) {
 		return text
-	case !isKept:
+	}
+	if !isKept {
 		return withoutValue(text)
-	case messages[name]:
+	}
+	if messages[name] {
 		return telling.ReplaceAllString(text, Cleared)
 	}
 	return text

@@ -13,12 +13,13 @@ func RoundUp(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Trunca
 // Check returns the rule that a retention breaks, or "". No provider accepts a retention that
 // breaks a rule.
 func Check(mode string, retainUntil, now time.Time) string {
-	switch {
-	case mode != "governance" && mode != "compliance":
+	if mode != "governance" && mode != "compliance" {
 		return "must have the mode Governance or Compliance, not " + redact.Quoted(mode)
-	case !retainUntil.After(now):
+	}
+	if !retainUntil.After(now) {
 		return "must end after now"
-	case retainUntil.Year() > 9999:
+	}
+	if retainUntil.Year() > 9999 {
 		return "must end before the year 10000"
 	}
 	return ""

@@ -104,18 +104,22 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 // requests that the SDK made.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
 	_, isOwn := errors.AsType[*storage.Error](err)
-	switch {
-	case counter.Unanswered() > 0:
+	if counter.Unanswered() > 0 {
 		return true
-	case isOwn:
+	}
+	if isOwn {
 		return false // the error comes from the credentials or from the body, before the request was sent
-	case transport.Sent(err):
+	}
+	if transport.Sent(err) {
 		return true
-	case status != 0:
+	}
+	if status != 0 {
 		return t.MaybeApplied(status)
-	case counter.LastAnswered() && t.MaybeSent(err):
+	}
+	if counter.LastAnswered() && t.MaybeSent(err) {
 		return true // a response arrived when ctx ended, and the SDK has dropped it
-	case counter.Requests() > 0:
+	}
+	if counter.Requests() > 0 {
 		return false // a transport.Transport has seen that the request was not sent completely
 	}
 	return !transport.Unconnected(err) && t.MaybeSent(err)

@@ -112,12 +112,15 @@ func addCredential(value string, add func(string)) {
 // secretWord returns the secret in one word of a header's value, or "".
 func secretWord(word string) string {
 	name, value, pair := strings.Cut(word, "=")
-	switch {
-	case pair && strings.EqualFold(name, "Signature"): // a header of Google's signature version 4
+	// A header of Google's signature version 4.
+	if pair && strings.EqualFold(name, "Signature") {
 		return value
-	case strings.EqualFold(word, "bearer") || strings.HasPrefix(word, "SharedKey"):
+	}
+	if strings.EqualFold(word, "bearer") || strings.HasPrefix(word, "SharedKey") {
 		return ""
-	case strings.Contains(word, ":"): // an account and its signature, separated by a colon
+	}
+	// An account and its signature, separated by a colon.
+	if strings.Contains(word, ":") {
 		return word[strings.LastIndex(word, ":")+1:]
 	}
 	return word
