@@ -136,19 +136,21 @@ func (s *stores) readNew(
 		}
 		p, failure := s.look(ctx, r.Key)
 		moved := s.ofCopy(p, r.Condition)
-		switch {
-		case failure != nil:
+		if failure != nil {
 			return found{}, failure
-		case !p.hasObject():
+		}
+		if !p.hasObject() {
 			return found{}, p.lacks()
-		case moved != r.Condition:
+		}
+		if moved != r.Condition {
 			copied := *r
 			copied.Condition = moved
 			if f, err = get(&copied); err == nil {
 				f.attrs.Revision = r.Condition.Revision
 			}
 			return f, err
-		case retry:
+		}
+		if retry {
 			return found{}, err
 		}
 	}

@@ -205,32 +205,41 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	req.Condition = s.ofCopy(p, r.Condition)
 	revision, isOld := s.old.Cut(r.Condition.Revision)
 	conditional := r.Condition.Revision != ""
-	switch {
-	case p.hasObject() && conditional && req.Condition.Revision != p.attrs.Revision:
+	if p.hasObject() && conditional && req.Condition.Revision != p.attrs.Revision {
 		return storage.PreconditionFailed // nothing was removed yet
-	case p.hasObject():
+	}
+	if p.hasObject() {
 		if attrs != nil {
 			if err := s.removeOld(ctx, r.Key); err != nil {
 				return err
 			}
 		}
 		return s.driver.Delete(ctx, &req)
-	case p.marker == removed: // a killed process has left the marker
+	}
+	// A killed process has left the marker.
+	if p.marker == removed {
 		return s.endRemoval(ctx, r.Key, p)
-	case attrs == nil && p.marker == "":
+	}
+	if attrs == nil && p.marker == "" {
 		return nil
-	case attrs == nil:
+	}
+	if attrs == nil {
 		return s.endMarker(ctx, r.Key, p)
-	case s.config.NewOnly: // no process reads the old store any more
+	}
+	// No process reads the old store any more.
+	if s.config.NewOnly {
 		return s.removeOld(ctx, r.Key)
-	case conditional && (!isOld || revision != attrs.Revision):
+	}
+	if conditional && (!isOld || revision != attrs.Revision) {
 		// If the old store no longer has the object, another process has changed it: look again.
 		attrs, err = s.inOld(ctx, r.Key)
 		if attrs == nil {
 			return cmp.Or(err, errAgain)
 		}
 		return storage.PreconditionFailed
-	case s.desc.Features&storage.ConditionalRemove == 0: // a marker could not be removed safely
+	}
+	// A marker could not be removed safely.
+	if s.desc.Features&storage.ConditionalRemove == 0 {
 		if _, err := s.copyOld(ctx, r.Key, true); err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return err
 		}
