@@ -68,12 +68,13 @@ func NewDriver(remote fs.Fs) (driver.Driver, error) {
 		return nil, failed(storage.InvalidArgument, "remote must not be nil")
 	}
 	features := remote.Features()
-	switch {
-	case features.CaseInsensitive:
+	if features.CaseInsensitive {
 		return nil, failed(storage.Unsupported, "the remote must tell upper from lower case")
-	case features.DuplicateFiles:
+	}
+	if features.DuplicateFiles {
 		return nil, failed(storage.Unsupported, "the remote must not have several files with one name")
-	case features.PartialUploads && features.Move == nil:
+	}
+	if features.PartialUploads && features.Move == nil {
 		return nil, failed(storage.Unsupported, "the remote shows files while they are written, and must rename them")
 	}
 	return &remoteDriver{remote: remote, features: features}, nil
