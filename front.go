@@ -78,14 +78,16 @@ func located(b any, op, key string, e *Error) *Error {
 // refused returns an error if the scope does not permit the operation, or if an option is wrong.
 // applied is the error of reading the options, or nil.
 func (f *front) refused(may scope.Permission, applied error) *Error {
-	switch {
-	case !f.scope.Permits(may):
+	if !f.scope.Permits(may) {
 		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
-	case f.scope.Bad != nil:
+	}
+	if f.scope.Bad != nil {
 		return ownError(f.scope.Bad)
-	case f.core == nil:
+	}
+	if f.core == nil {
 		return invalid("Core", "must not be nil")
-	case applied != nil:
+	}
+	if applied != nil {
 		return ownError(applied)
 	}
 	return nil

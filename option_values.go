@@ -342,12 +342,13 @@ func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 // offset from to the offset before to. If the range begins past the end, Span fails with
 // RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
-	switch {
-	case r.Suffix > 0:
+	if r.Suffix > 0 {
 		return max(0, size-r.Suffix), size, nil
-	case r.Offset > size:
+	}
+	if r.Offset > size {
 		return 0, 0, RangeNotSatisfiable
-	case r.Length < 0 || r.Length > size-r.Offset:
+	}
+	if r.Length < 0 || r.Length > size-r.Offset {
 		return r.Offset, size, nil
 	}
 	return r.Offset, r.Offset + r.Length, nil

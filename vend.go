@@ -63,12 +63,13 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 }
 
 func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
-	switch {
-	case prefix != "" && prefixRule(prefix) != "":
+	if prefix != "" && prefixRule(prefix) != "" {
 		return invalid("prefix", prefixRule(prefix))
-	case rights == Rights{}:
+	}
+	if rights == (Rights{}) {
 		return invalid("rights", "must have at least one right")
-	case ttl < minVended || ttl > maxVended:
+	}
+	if ttl < minVended || ttl > maxVended {
 		return invalid("ttl", "must be from 15 minutes to 12 hours")
 	}
 	return nil
