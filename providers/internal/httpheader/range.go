@@ -15,12 +15,13 @@ import (
 // A header such as "bytes=0-" would fail if the object is empty, because a server refuses every
 // range of an empty object. maxSuffix is the largest suffix length that the server accepts.
 func Range(r *driver.GetRequest, maxSuffix int64) string {
-	switch {
-	case r.Suffix > 0:
+	if r.Suffix > 0 {
 		return "bytes=-" + strconv.FormatInt(min(r.Suffix, maxSuffix), 10)
-	case r.Length >= 0:
+	}
+	if r.Length >= 0 {
 		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-" + strconv.FormatInt(r.Offset+r.Length-1, 10)
-	case r.Offset > 0:
+	}
+	if r.Offset > 0 {
 		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-"
 	}
 	return ""

@@ -17,14 +17,16 @@ func CheckForm(r *driver.SignRequest, provider string) error {
 	unsupported := func(reason string) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
 	}
-	switch {
-	case r.Condition != storage.Condition{}:
+	if r.Condition != (storage.Condition{}) {
 		return unsupported("have no conditions: use SignedUploadURL")
-	case r.CRC32C.Known:
+	}
+	if r.CRC32C.Known {
 		return unsupported("may not check a CRC32C: use SignedUploadURL")
-	case r.ContentLanguage != "":
+	}
+	if r.ContentLanguage != "" {
 		return unsupported("have no field for the content language: use SignedUploadURL")
-	case strings.Contains(r.Key, "${filename}"):
+	}
+	if strings.Contains(r.Key, "${filename}") {
 		return &storage.Error{
 			Code: storage.InvalidArgument,
 			Hint: provider + " replaces ${filename} in the key of a form with the name of the user's file: leave it out of the key",

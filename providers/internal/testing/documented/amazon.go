@@ -178,12 +178,13 @@ func bucketKind(method string, query url.Values) string {
 			return method + " " + parameter
 		}
 	}
-	switch {
-	case method == http.MethodPost && query.Has("delete"):
+	if method == http.MethodPost && query.Has("delete") {
 		return "DeleteObjects"
-	case method == http.MethodPut:
+	}
+	if method == http.MethodPut {
 		return "CreateBucket"
-	case method == http.MethodDelete:
+	}
+	if method == http.MethodDelete {
 		return "DeleteBucket"
 	}
 	return method + " bucket"

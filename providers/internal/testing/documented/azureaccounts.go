@@ -164,14 +164,15 @@ func AzureOlder(version string) Peculiarity {
 		Source: azureVersions,
 		wrap: refusing(func(r *http.Request) *Answer {
 			query := r.URL.Query()
-			switch {
-			case r.Header.Get("X-Ms-Version") > version:
+			if r.Header.Get("X-Ms-Version") > version {
 				return &header
-			case query.Get("sv") > version ||
+			}
+			if query.Get("sv") > version ||
 				version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") ||
-					strings.Contains(query.Get("include"), "versions")):
+					strings.Contains(query.Get("include"), "versions")) {
 				return &parameter
-			case version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "":
+			}
+			if version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "" {
 				return &unknown // stricter than Azure, which ignores an unknown header
 			}
 			return nil

@@ -149,26 +149,34 @@ const xmlRead = "GET bytes"
 func GoogleKind(r *http.Request) (bucket, kind string) {
 	query := r.URL.Query()
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	switch {
-	case query.Has("X-Goog-Signature"):
+	if query.Has("X-Goog-Signature") {
 		return "", ""
-	case path[0] == "upload" && len(path) > 4 && query.Has("upload_id") && r.Method == http.MethodPut:
+	}
+	if path[0] == "upload" && len(path) > 4 && query.Has("upload_id") && r.Method == http.MethodPut {
 		return path[4], "chunk"
-	case path[0] == "upload" && len(path) > 4 && query.Has("upload_id"):
+	}
+	if path[0] == "upload" && len(path) > 4 && query.Has("upload_id") {
 		return path[4], r.Method + " session"
-	case path[0] == "upload" && len(path) > 4 && query.Get("uploadType") == "resumable":
+	}
+	if path[0] == "upload" && len(path) > 4 && query.Get("uploadType") == "resumable" {
 		return path[4], "session"
-	case path[0] == "upload" && len(path) > 4:
+	}
+	if path[0] == "upload" && len(path) > 4 {
 		return path[4], "insert"
-	case path[0] == "storage" && len(path) > 4:
+	}
+	if path[0] == "storage" && len(path) > 4 {
 		return path[3], jsonKind(r.Method, path[4:], query.Get("alt") == "media", query.Has("rewriteToken"))
-	case path[0] == "storage" && len(path) == 4:
+	}
+	if path[0] == "storage" && len(path) == 4 {
 		return path[3], r.Method + " bucket"
-	case path[0] == "storage" && len(path) == 3:
+	}
+	if path[0] == "storage" && len(path) == 3 {
 		return "", r.Method + " buckets"
-	case path[0] == "storage" || path[0] == "upload":
+	}
+	if path[0] == "storage" || path[0] == "upload" {
 		return "", ""
-	case r.Method == http.MethodGet:
+	}
+	if r.Method == http.MethodGet {
 		return path[0], xmlRead
 	}
 	return "", "" // a form
@@ -176,16 +184,19 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 
 // jsonKind returns the kind of a request whose path ends with "o", "o/OBJECT" or "o/OBJECT/action".
 func jsonKind(method string, path []string, media, resumes bool) string {
-	switch {
-	case path[0] != "o":
+	if path[0] != "o" {
 		return method + " " + path[0]
-	case len(path) == 1:
+	}
+	if len(path) == 1 {
 		return method + " list"
-	case len(path) > 2 && resumes:
+	}
+	if len(path) > 2 && resumes {
 		return method + " " + path[2] + " again"
-	case len(path) > 2:
+	}
+	if len(path) > 2 {
 		return method + " " + path[2]
-	case media:
+	}
+	if media {
 		return method + " media"
 	}
 	return method + " object"

@@ -122,12 +122,13 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func amazonConditions(x *Exchange, name string) []string {
-	switch {
-	case (name == "PUT object" || name == "POST object uploadId" || name == "DELETE object") && x.has("If-Match"):
+	if (name == "PUT object" || name == "POST object uploadId" || name == "DELETE object") && x.has("If-Match") {
 		return []string{"s3:GetObject"}
-	case name == "POST bucket delete" && strings.Contains(x.Body, "<ETag>"):
+	}
+	if name == "POST bucket delete" && strings.Contains(x.Body, "<ETag>") {
 		return []string{"s3:GetObject"}
-	case (name == "GET object" || name == "HEAD object") && x.Status == 404:
+	}
+	if (name == "GET object" || name == "HEAD object") && x.Status == 404 {
 		return []string{"s3:ListBucket"}
 	}
 	return nil

@@ -59,12 +59,14 @@ func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 		return []string{"iam.serviceAccounts.signBlob"}, nil
 	}
 	path := strings.Split(x.Path, "/")
-	switch {
-	case path[0] == "upload":
+	if path[0] == "upload" {
 		return a.upload(x, path[4])
-	case path[0] == "storage" && path[2] == "b":
+	}
+	if path[0] == "storage" && path[2] == "b" {
 		return a.call(x, path[3:])
-	case x.Method == "GET" && len(path) > 1: // a request of the XML API
+	}
+	// A request of the XML API.
+	if x.Method == "GET" && len(path) > 1 {
 		return googleRead(x), nil
 	}
 	return nil, fmt.Errorf("the table of Google has no %s %s", x.Method, x.Path)
@@ -151,42 +153,48 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 			return nil, err
 		}
 	}
-	switch {
-	case len(path) == 0:
+	if len(path) == 0 {
 		return googleBuckets(x)
-	case len(path) == 1:
+	}
+	if len(path) == 1 {
 		return googleBucket(x, o)
-	case path[1] == "iam" && x.Method == "GET":
+	}
+	if path[1] == "iam" && x.Method == "GET" {
 		return []string{"storage.buckets.getIamPolicy"}, nil
-	case path[1] == "iam" && x.Method == "PUT":
+	}
+	if path[1] == "iam" && x.Method == "PUT" {
 		return []string{"storage.buckets.setIamPolicy"}, nil
-	case path[1] == "storageLayout" || path[1] == "o" && len(path) == 2 && x.Method == "GET":
+	}
+	if path[1] == "storageLayout" || path[1] == "o" && len(path) == 2 && x.Method == "GET" {
 		return []string{"storage.objects.list"}, nil
 	}
 	return a.object(x, path[0], strings.Join(path[2:], "/"), o)
 }
 
 func googleBuckets(x *Exchange) ([]string, error) {
-	switch {
-	case x.Method == "GET":
+	if x.Method == "GET" {
 		return []string{"storage.buckets.list"}, nil
-	case x.Method == "POST" && x.Query.Get("enableObjectRetention") == "true":
+	}
+	if x.Method == "POST" && x.Query.Get("enableObjectRetention") == "true" {
 		return []string{"storage.buckets.create", "storage.buckets.enableObjectRetention"}, nil
-	case x.Method == "POST":
+	}
+	if x.Method == "POST" {
 		return []string{"storage.buckets.create"}, nil
 	}
 	return nil, fmt.Errorf("the table of Google has no %s of buckets", x.Method)
 }
 
 func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
-	switch {
-	case x.Method == "GET":
+	if x.Method == "GET" {
 		return []string{"storage.buckets.get"}, nil
-	case x.Method == "DELETE":
+	}
+	if x.Method == "DELETE" {
 		return []string{"storage.buckets.delete"}, nil
-	case x.Method == "PATCH" && change.IAM.PublicAccessPrevention != "":
+	}
+	if x.Method == "PATCH" && change.IAM.PublicAccessPrevention != "" {
 		return []string{"storage.buckets.update", "storage.buckets.setIamPolicy"}, nil
-	case x.Method == "PATCH":
+	}
+	if x.Method == "PATCH" {
 		return []string{"storage.buckets.update"}, nil
 	}
 	return nil, fmt.Errorf("the table of Google has no %s of a bucket", x.Method)
