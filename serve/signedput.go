@@ -155,12 +155,13 @@ func failureOr(err error, other *failure) *failure {
 
 // check returns nil if a body may have size bytes, and otherwise the failure.
 func (b *boundedBody) check(size int64) *failure {
-	switch {
-	case b.max < 0:
+	if b.max < 0 {
 		return nil
-	case size > b.max:
+	}
+	if size > b.max {
 		return errTooLong
-	case size < b.min:
+	}
+	if size < b.min {
 		return errTooShort
 	}
 	return nil

@@ -55,15 +55,17 @@ func mediaTypeOf(contentType, key string) string {
 // kindOf returns the kind of preview that a media type has.
 func kindOf(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
-	switch {
-	case slices.Contains(pictures, mediaType):
+	if slices.Contains(pictures, mediaType) {
 		return "image"
-	case family == "video" || family == "audio":
+	}
+	if family == "video" || family == "audio" {
 		return family
-	case mediaType == typePDF:
+	}
+	if mediaType == typePDF {
 		return "pdf"
-	case family == "text" || slices.Contains(texts, mediaType) ||
-		strings.HasSuffix(mediaType, "+json") || strings.HasSuffix(mediaType, "+xml"):
+	}
+	if family == "text" || slices.Contains(texts, mediaType) ||
+		strings.HasSuffix(mediaType, "+json") || strings.HasSuffix(mediaType, "+xml") {
 		return "text"
 	}
 	return "none"
