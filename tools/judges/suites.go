@@ -100,13 +100,14 @@ func (t task) command(ctx context.Context, dir string, env []string, w io.Writer
 	c.WaitDelay = 10 * time.Second
 	err := c.Run()
 	var ended *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case limited.Err() != nil:
+	}
+	if limited.Err() != nil {
 		logf("%s did not end in %s", name, timeout)
 		return nil
-	case errors.As(err, &ended):
+	}
+	if errors.As(err, &ended) {
 		return nil
 	}
 	return err

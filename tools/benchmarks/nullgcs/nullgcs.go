@@ -45,16 +45,19 @@ func (Service) Operation(r *http.Request) string {
 	}
 	path, isJSON := strings.CutPrefix(r.URL.Path, jsonRoot)
 	_, key, hasKey := strings.Cut(path, "/o/")
-	switch {
-	case r.Method == http.MethodDelete:
+	if r.Method == http.MethodDelete {
 		return Delete
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return r.Method
-	case !isJSON || r.URL.Query().Get("alt") == "media":
+	}
+	if !isJSON || r.URL.Query().Get("alt") == "media" {
 		return Read
-	case hasKey && key != "":
+	}
+	if hasKey && key != "" {
 		return Attrs
-	case strings.HasSuffix(path, "/o"):
+	}
+	if strings.HasSuffix(path, "/o") {
 		return List
 	}
 	return r.Method + " bucket"
@@ -62,12 +65,13 @@ func (Service) Operation(r *http.Request) string {
 
 func uploadOperation(r *http.Request) string {
 	query := r.URL.Query()
-	switch {
-	case query.Has("upload_id") && r.Method == http.MethodDelete:
+	if query.Has("upload_id") && r.Method == http.MethodDelete {
 		return Delete
-	case query.Has("upload_id"):
+	}
+	if query.Has("upload_id") {
 		return Chunk
-	case query.Get("uploadType") == "resumable":
+	}
+	if query.Get("uploadType") == "resumable" {
 		return Session
 	}
 	return Insert

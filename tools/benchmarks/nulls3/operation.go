@@ -13,35 +13,41 @@ func (Service) Operation(r *http.Request) string {
 	if key == "" {
 		return bucketOperation(r.Method, query)
 	}
-	switch {
-	case r.Method == http.MethodPut && query.Has("partNumber"):
+	if r.Method == http.MethodPut && query.Has("partNumber") {
 		if r.Header.Get("X-Amz-Trailer") != "" {
 			r.Body = &trailed{ReadCloser: r.Body}
 		}
 		return "UploadPart"
-	case r.Method == http.MethodPut:
+	}
+	if r.Method == http.MethodPut {
 		return "PutObject"
-	case r.Method == http.MethodGet:
+	}
+	if r.Method == http.MethodGet {
 		return "GetObject"
-	case r.Method == http.MethodHead:
+	}
+	if r.Method == http.MethodHead {
 		return "HeadObject"
-	case r.Method == http.MethodPost && query.Has("uploads"):
+	}
+	if r.Method == http.MethodPost && query.Has("uploads") {
 		return "CreateMultipartUpload"
-	case r.Method == http.MethodPost:
+	}
+	if r.Method == http.MethodPost {
 		return "CompleteMultipartUpload"
-	case query.Has("uploadId"):
+	}
+	if query.Has("uploadId") {
 		return "AbortMultipartUpload"
 	}
 	return "DeleteObject"
 }
 
 func bucketOperation(method string, query url.Values) string {
-	switch {
-	case method == http.MethodHead:
+	if method == http.MethodHead {
 		return "HeadBucket"
-	case method == http.MethodGet && query.Has("location"):
+	}
+	if method == http.MethodGet && query.Has("location") {
 		return "GetBucketLocation"
-	case method == http.MethodGet:
+	}
+	if method == http.MethodGet {
 		return "ListObjectsV2"
 	}
 	return method + " bucket"
