@@ -20,12 +20,13 @@ type bucketCopier struct {
 // compare compares the times of two objects. It returns the constant unclear if different clocks
 // may explain the difference. It also returns unclear if a time is not known or lies in the future.
 func (c *bucketCopier) compare(src, dst entry) comparison {
-	switch {
-	case src.modified.IsZero() || dst.modified.IsZero() || c.settings.future(src.modified) || c.settings.future(dst.modified):
+	if src.modified.IsZero() || dst.modified.IsZero() || c.settings.future(src.modified) || c.settings.future(dst.modified) {
 		return unclear
-	case dst.modified.After(src.modified.Add(skew)):
+	}
+	if dst.modified.After(src.modified.Add(skew)) {
 		return same
-	case src.modified.After(dst.modified.Add(skew)):
+	}
+	if src.modified.After(dst.modified.Add(skew)) {
 		return differs
 	}
 	return unclear

@@ -11,12 +11,13 @@ import (
 )
 
 func (e *expiry) checkUploads(r ExpireRule) error {
-	switch {
-	case r.UploadsAge == 0:
+	if r.UploadsAge == 0 {
 		return nil
-	case len(r.Tags) > 0:
+	}
+	if len(r.Tags) > 0 {
 		return invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
-	case !storage.Supports(e.bucket, storage.ListedUploads):
+	}
+	if !storage.Supports(e.bucket, storage.ListedUploads) {
 		return &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("a rule has UploadsAge, and the bucket lists no uploads"),

@@ -128,12 +128,13 @@ func (s *settings) selectsFile(key string, size int64, modified time.Time) bool 
 
 // fits reports whether the options of the job select a file of this size and time.
 func (s *settings) fits(size int64, modified time.Time) bool {
-	switch {
-	case size < s.minSize || s.hasMaxSize && size > s.maxSize:
+	if size < s.minSize || s.hasMaxSize && size > s.maxSize {
 		return false
-	case !s.modifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.modifiedAfter)):
+	}
+	if !s.modifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.modifiedAfter)) {
 		return false
-	case !s.modifiedBefore.IsZero() && (modified.IsZero() || !modified.Before(s.modifiedBefore)):
+	}
+	if !s.modifiedBefore.IsZero() && (modified.IsZero() || !modified.Before(s.modifiedBefore)) {
 		return false
 	}
 	return true

@@ -88,22 +88,28 @@ func (j *job) check(op string, dst, src End) error {
 	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
 		return err
 	}
-	switch {
-	case !j.comparing && j.overlap(dst, src):
+	if !j.comparing && j.overlap(dst, src) {
 		return invalid("source and destination", "must not overlap")
-	case j.comparing && j.settings.missingOnly:
+	}
+	if j.comparing && j.settings.missingOnly {
 		return invalid("WithMissingOnly", "must not be used with Compare")
-	case j.settings.checksum && j.settings.sizeOnly:
+	}
+	if j.settings.checksum && j.settings.sizeOnly {
 		return invalid("WithSizeOnly", "must not be used with WithChecksum")
-	case j.settings.move && (j.settings.remove || j.settings.sizeOnly || j.settings.links && src.kind == dirEnd):
+	}
+	if j.settings.move && (j.settings.remove || j.settings.sizeOnly || j.settings.links && src.kind == dirEnd) {
 		return invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
-	case j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.to):
+	}
+	if j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.to) {
 		return invalid("WithMove", "needs a source from which it can remove")
-	case j.settings.inventory != nil && j.settings.remove && !j.comparing:
+	}
+	if j.settings.inventory != nil && j.settings.remove && !j.comparing {
 		return invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
-	case resumeDirIn(j, dst) || resumeDirIn(j, src):
+	}
+	if resumeDirIn(j, dst) || resumeDirIn(j, src) {
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
-	case j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src):
+	}
+	if j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src) {
 		return invalid("WithJournal", "must not keep its object in the source or destination")
 	}
 	return j.settings.checkInventory(src.from)

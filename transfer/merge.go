@@ -244,14 +244,16 @@ func checkTask(j *job, t *task, files *paths) error {
 
 // compareKnown compares a file that both ends have, by what their listings contain.
 func compareKnown(j *job, t *task) comparison {
-	switch {
-	case j.settings.missingOnly:
+	if j.settings.missingOnly {
 		return same
-	case t.dst.size != t.src.size:
+	}
+	if t.dst.size != t.src.size {
 		return differs
-	case j.settings.sizeOnly:
+	}
+	if j.settings.sizeOnly {
 		return same
-	case j.settings.checksum:
+	}
+	if j.settings.checksum {
 		return unclear
 	}
 	c := j.transferrer.compare(t.src, t.dst)

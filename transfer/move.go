@@ -82,12 +82,13 @@ const clocksDiffer = time.Hour
 //     job sees the same times. So the other job removes a file only after it has transferred the
 //     file again.
 func copiesAgain(j *job, src, dst entry) bool {
-	switch {
-	case j.settings.missingOnly:
+	if j.settings.missingOnly {
 		return false
-	case j.places.copied:
+	}
+	if j.places.copied {
 		return true
-	case !j.settings.move:
+	}
+	if !j.settings.move {
 		return false
 	}
 	return src.written.IsZero() || dst.modified.Sub(src.written) < clocksDiffer
