@@ -16,7 +16,7 @@ import (
 
 const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 
-// Signing is declared only if this package can sign.
+// A bucket declares SignedURLs and SignedForms only if this package can sign requests for its name.
 func TestDescribeSignedURLs(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	abroad := Config{Bucket: accessPoint, Profile: &ofBucket, Client: awss3.New(awss3.Options{
@@ -66,7 +66,8 @@ func TestCopySource(t *testing.T) {
 	}
 }
 
-// A service refuses names that are not one bucket.
+// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because it is not the name
+// of one bucket.
 func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	service, err := NewService(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
@@ -74,7 +75,8 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An access point has a careful profile: it may belong to an FSx volume, which has no conditions and no versions.
+// Without Config.Profile, a bucket at an access point declares neither conditions nor versions. The access point
+// may belong to an FSx volume, which lacks both.
 func TestProfileOfAccessPoint(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACLs | storage.Versioning
@@ -111,7 +113,8 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	}
 }
 
-// Copies stay inside an access point: it is an account of its own.
+// Each access point counts as an account of its own, so the engine copies on the server only within one access
+// point.
 func TestLocateAccessPoint(t *testing.T) {
 	service, err := NewServiceDriver(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)

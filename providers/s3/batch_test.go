@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// No failure of a batch is lost.
+// RemoveAll reports the object that a batch could not delete, even if the server names its key wrongly or not at
+// all.
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	for name, call := range map[string]func(key string) (name, version string){
 		"by its name":          func(key string) (string, string) { return key, "" },

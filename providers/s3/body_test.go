@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// The body of a Put to a server without a profile is protected by TLS, or else by an MD5.
+// If the server has no profile, a body of Put or PutPart has a Content-MD5 unless TLS protects it.
 func TestPutWithoutProfile(t *testing.T) {
 	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
 	for _, row := range []struct {
@@ -63,7 +63,7 @@ func TestPutWithoutProfile(t *testing.T) {
 	}
 }
 
-// A body has its MD5 under FIPS 140. A program may run with GODEBUG=fips140=only, which forbids MD5 for security.
+// Put sends a Content-MD5 even in a program that runs with GODEBUG=fips140=only, which forbids MD5 for security.
 func TestPutMD5UnderFIPS140(t *testing.T) {
 	if !fips140.Enforced() {
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPutMD5UnderFIPS140$")
@@ -84,7 +84,8 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// A body that changed is not stored. The engine hashes a file and sends it later: it may have changed meanwhile.
+// If a file changes after the engine has hashed it, Put fails with ChecksumMismatch, and the server stores
+// nothing.
 func TestPutBodyChanged(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
 		text := strings.Repeat("x", size)
@@ -131,7 +132,8 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 
 func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
 
-// Hashing a body is no progress.
+// Put hashes a body with PeekAt, so that Read returns each byte once and reports progress only for bytes that are
+// sent.
 func TestPutHashesWithoutProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// The hint does not name the region in use.
+// If the server names the bucket's region and the request used another one, the hint tells which region to set.
 func TestRegionHint(t *testing.T) {
 	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
 	for _, row := range []struct {
@@ -53,7 +53,8 @@ func TestRegionHint(t *testing.T) {
 	}
 }
 
-// A wrong clock is corrected. The response to HEAD has no body with an error code.
+// If a HEAD is denied and the server's Date differs from our clock, the call fails with Unauthenticated. Later
+// requests and signed URLs use the server's time.
 func TestClockCorrected(t *testing.T) {
 	t.Run("HEAD", func(t *testing.T) {
 		there := time.Now().Add(30 * time.Minute)
@@ -89,7 +90,7 @@ func TestClockCorrected(t *testing.T) {
 	})
 }
 
-// Responses to the SDK adjust the clock.
+// A response to a request that the SDK sent corrects the clock, too.
 func TestClockFollowsSDKResponses(t *testing.T) {
 	there := time.Now().Add(30 * time.Minute)
 	late := failing(403, "RequestTimeTooSkewed", "")
@@ -100,7 +101,8 @@ func TestClockFollowsSDKResponses(t *testing.T) {
 	require.WithinDuration(t, there, d.account.clock.time(), maxSkew)
 }
 
-// A success adjusts a corrected clock: this machine's clock may have been set since the correction.
+// A successful response corrects the clock again, because this machine's clock may have been set since the last
+// correction.
 func TestClockCorrectedAgain(t *testing.T) {
 	for name, ask := range map[string]func(d *objectDriver) error{
 		"by the SDK": func(d *objectDriver) error {

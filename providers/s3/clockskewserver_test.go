@@ -42,8 +42,8 @@ func otherClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) s
 	return b
 }
 
-// S3 refuses a signature of another time (RequestTimeTooSkewed). The call is repeated with a
-// signature of the server's time.
+// If S3 refuses a request because its time is wrong (RequestTimeTooSkewed), the engine repeats the call, signed at
+// the server's time.
 func TestClockSkewRepeatsCall(t *testing.T) {
 	text := func() io.Reader { return strings.NewReader("text") }
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
@@ -99,7 +99,8 @@ func expected(err error, code storage.Code) error {
 	return err
 }
 
-// A body that cannot be read again is repeated from the engine's buffer.
+// If the server refuses the time of an upload whose body cannot be read again, the engine repeats the upload from
+// its buffer.
 func TestClockSkewStream(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +117,8 @@ func TestClockSkewStream(t *testing.T) {
 	}
 }
 
-// Without retries the first call fails and says why. The second one is signed right.
+// Without retries, the first call at a server with another clock fails with a hint about the clock. The second
+// call succeeds.
 func TestClockSkewWithoutRetries(t *testing.T) {
 	b := otherClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))

@@ -158,7 +158,7 @@ var documentedCodes = []struct {
 	{code: "XAmzContentSHA256Mismatch", status: 400, want: storage.ChecksumMismatch},
 }
 
-// Each error code that Amazon lists has a meaning, and none is Internal.
+// Each error code that Amazon documents maps to a storage.Code other than Internal.
 func TestErrorCodesDocumented(t *testing.T) {
 	for _, tt := range documentedCodes {
 		t.Run(tt.code, func(t *testing.T) {
@@ -169,7 +169,8 @@ func TestErrorCodesDocumented(t *testing.T) {
 	}
 }
 
-// A code that no list has means what its status means. If that tells nothing, a hint says so.
+// An error code that Amazon does not document gets the storage.Code of its HTTP status. If that is Internal, a
+// hint explains it.
 func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := meaningOf("NewCode", "", status)

@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Several operations at once share the values of their options. Each function gets the input of
-// one request, which no other goroutine has.
+// Uploads that run at the same time may share options with WithRequest. Each call of a function gets an input that
+// no other goroutine uses.
 func TestWithRequestConcurrently(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, Limits: s3server.Limits{MinPartSize: 64 << 10}})
 	require.NoError(t, err)

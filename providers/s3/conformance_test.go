@@ -56,7 +56,8 @@ func TestConformance(t *testing.T) {
 	t.Run("minio", func(t *testing.T) { conformAsItIs(t, "minio") })
 }
 
-// Another server changes what the driver receives, and not which goroutines it runs.
+// The conformance suite passes on versitygw as well. Its checks for goroutines are left to other servers, because
+// the driver runs the same ones.
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
 	t.Run("versitygw", func(t *testing.T) { conformAsItIs(t, "versitygw") })
@@ -131,8 +132,8 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	}
 }
 
-// The server lists like a directory tree. The rules of reads, writes and failures do not depend
-// on that.
+// The suite passes on a server that lists like a directory tree. Rules of reads, writes and failures do not depend
+// on that and are skipped.
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -146,7 +147,8 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 		storagetest.SkipRules("no listing changes this", "R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
 }
 
-// Programs give a client that logs or traces. The SDK sends all requests then, too.
+// The suite passes with an HTTP client that wraps bodies, as clients that log or trace do. The driver then sends
+// all requests with the SDK.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

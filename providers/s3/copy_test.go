@@ -165,7 +165,7 @@ func TestCopyResponse(t *testing.T) {
 	}
 }
 
-// The response to a HEAD in the wrong region names the right one.
+// If a HEAD of the source is redirected to another region, a conditional copy repeats the HEAD in that region.
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	for _, row := range []struct {
@@ -198,7 +198,7 @@ func TestComposeOfASourceWithoutALength(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
-// A conditional copy is unsupported if the server ignores the condition.
+// A conditional copy fails with Unsupported if the profile says that the server ignores the condition.
 func TestCopyConditionalUnsupported(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
@@ -259,8 +259,8 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
-// Cloudflare lists the conditions of UploadPartCopy as not implemented, and refuses or ignores what
-// it has not implemented: cloudflare/cloudflare-docs pull request 32458.
+// R2 may ignore the condition of UploadPartCopy, so a copy in parts compares the source before it completes the
+// upload. cloudflare/cloudflare-docs pull request 32458.
 func TestCopyInPartsComparesSource(t *testing.T) {
 	const now, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
 	there := func(modified string) reply {
@@ -359,7 +359,7 @@ func TestCopyInPartsRetries(t *testing.T) {
 	require.Len(t, w.server.Requests(), 4)
 }
 
-// A large copy is unsupported without copied parts.
+// A copy above the limit of CopyObject fails with Unsupported if the profile lacks UploadPartCopy.
 func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
@@ -424,8 +424,8 @@ func TestComposeOfLargeSources(t *testing.T) {
 	}
 }
 
-// A copy whose Attrs are not needed is one request. If that is refused, the attributes of the
-// source decide.
+// A copy with WithoutAttrs sends only CopyObject. If the server says that the source is too large, the driver
+// reads its attributes and tries again.
 func TestCopyWithoutAttrs(t *testing.T) {
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
 	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}

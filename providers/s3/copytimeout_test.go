@@ -20,8 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// A copy of 5 GiB takes longer than any other response, and the server sends nothing
-// meanwhile.
+// A copy of 5 GiB may take ten minutes, although the server sends nothing meanwhile.
 func TestCopyTimeout(t *testing.T) {
 	for name, row := range map[string]struct {
 		slow func(r *http.Request) bool
@@ -84,8 +83,8 @@ func TestCopyTimeout(t *testing.T) {
 	}
 }
 
-// A copy of unknown size whose response is lost costs two minutes. Then its size decides how long the
-// server may take.
+// If a copy of unknown size gets no response in two minutes, the driver reads the size. The repeated request may
+// then take as long as that size needs.
 func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	for _, row := range []struct {
 		name  string

@@ -106,7 +106,7 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	}
 }
 
-// A key without a result is not known to be gone, so it is deleted alone.
+// If the response to a batch has no result for a key, DeleteBatch deletes that key with a request of its own.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, failing(403, "AccessDenied", ""))
 	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})

@@ -89,7 +89,7 @@ func TestAppendDirectoryBucket(t *testing.T) {
 	}
 }
 
-// If a directory bucket refuses an append in place, the object is rewritten where that helps.
+// If a directory bucket refuses an append in place, Append tries again, or rewrites the whole object.
 func TestAppendDirectoryBucketRefused(t *testing.T) {
 	failed := func(code, message string) reply {
 		return reply{Status: 400, Body: "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>"}
@@ -123,7 +123,8 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 	}
 }
 
-// A server that does not know the header has replaced the object.
+// If the response to an append lacks the object's size, Append fails with OutcomeUnknown. A server that ignores
+// the offset has replaced the object.
 func TestAppendDirectoryBucketWithoutSize(t *testing.T) {
 	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})
 	b := engine.New(w.on(t, "aws", inDirectoryBucket), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -82,7 +82,8 @@ var withoutChecksums = map[string]string{
 	"the CRC32C is kept with the object":     "Attrs does not have it",
 }
 
-// A role that may use the key of a bucket to encrypt only stores whole objects, and reads none.
+// A role that may encrypt with the bucket's KMS key, and not decrypt, can upload whole objects. Download, Copy and
+// uploads in parts fail with PermissionDenied.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	s, _ := answeringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
@@ -117,8 +118,8 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	require.NoError(t, b.Remove(ctx, "a"))
 }
 
-// A server that ignores encoding-type names another key, in another order. Nothing is left out in
-// silence: the listing of everything is refused, and that below a prefix is not.
+// If a server cannot escape a key with a control character, a listing of the whole bucket fails with Unsupported.
+// A listing of a prefix without that key succeeds.
 func TestListUnescapedForeignKey(t *testing.T) {
 	foreign := &foreign{}
 	s, _ := answeringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in), documented.VersitysListings)
@@ -198,7 +199,7 @@ var underRetention = map[string]string{
 	"a copy does not take the locks of its source":                     lockedByBucket,
 }
 
-// The kin of Amazon have other transient answers, to the same requests, and lack some of them.
+// The suite passes with the transient errors that other S3 servers document.
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
 	for name, kin := range map[string]struct {

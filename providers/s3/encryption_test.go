@@ -157,7 +157,7 @@ func overTLS(t *testing.T) (*standIn, *objectDriver) {
 	return w, raw
 }
 
-// A customer's key is sent with each request.
+// WithCustomerKey sends the key with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	for i := range customerKeys {
 		native := []any{customerkey.New("WithCustomerKey", rawKey(t, i))}
@@ -172,7 +172,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	}
 }
 
-// The key of the source is sent with copies.
+// WithSourceCustomerKey sends the key of the source with copies.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	_, d := w.onTLS(t, "aws")
@@ -205,7 +205,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 
 const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-// A KMS key is sent with writes.
+// WithKMSKey sends the id of the KMS key with each write.
 func TestWithKMSKeyRequests(t *testing.T) {
 	id := keyARN
 	key := &kmsKey{argument: "WithKMSKey", id: &id}
@@ -272,7 +272,7 @@ func TestWithKMSKeyRequests(t *testing.T) {
 	}
 }
 
-// A customer's key takes the place of the key of the Config.
+// If an upload has WithCustomerKey, the KMS key of the Config is not sent.
 func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	d := w.on(t, "aws", func(c *Config) {
@@ -301,7 +301,7 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
-// Each source says that the server has SSE-C.
+// Profiles whose provider documents SSE-C accept WithCustomerKey.
 func TestWithCustomerKeyProfiles(t *testing.T) {
 	for profile, source := range map[string]string{
 		"spaces":   "https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/",
@@ -322,7 +322,7 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 	}
 }
 
-// Encryption that cannot be is refused before a request.
+// An encryption option with an invalid value, or for a server that lacks it, fails before a request is sent.
 func TestEncryptionOptionsRefused(t *testing.T) {
 	key := make([]byte, 32)
 	tls := &standIn{wiretest.NewTLSServer(t)}
@@ -400,7 +400,7 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 	require.ErrorContains(t, err, "12 digits")
 }
 
-// Addresses have the encryption.
+// An address sets the KMS key, the bucket key and the expected bucket owner.
 func TestAddressEncryption(t *testing.T) {
 	u, err := url.Parse("s3://photos?region=eu-west-1&kms_key=" + url.QueryEscape(keyARN) + "&bucket_key=true&expected_bucket_owner=123456789012")
 	require.NoError(t, err)
@@ -487,7 +487,7 @@ func TestOptionFingerprints(t *testing.T) {
 	require.Len(t, slices.Compact(all), 8)
 }
 
-// A failure names the key.
+// If a request fails because of an encryption key, the hint names the option or key to correct.
 func TestEncryptionErrorsNameKey(t *testing.T) {
 	key := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	bare := func(status int) reply {
@@ -529,7 +529,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 	}
 }
 
-// Attrs tell the encryption.
+// Attrs.Encryption has the algorithm and the key id of the response's headers.
 func TestAttrsEncryption(t *testing.T) {
 	for name, row := range map[string]struct {
 		header map[string]string
@@ -561,7 +561,7 @@ func TestAttrsEncryption(t *testing.T) {
 	}
 }
 
-// The SDK's own output is returned.
+// With WithNativeAttrs, AttrsAs returns the output of the SDK.
 func TestWithNativeAttrsOutput(t *testing.T) {
 	d := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws")
 	b := engine.New(d)

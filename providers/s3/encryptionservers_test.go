@@ -231,7 +231,7 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 	}
 }
 
-// A write with a customer's key is reconciled.
+// If the response to an upload with a customer's key is lost, the engine finds the object by a HEAD with that key.
 func TestUploadWithCustomerKeyReconciled(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, TLS: &tls.Config{}})
 	require.NoError(t, err)
@@ -269,7 +269,7 @@ func TestRestoreWithCustomerKey(t *testing.T) {
 	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags need no key")
 }
 
-// A bucket encrypts with a KMS key.
+// With Config.KMSKey, uploads, copies, signed URLs and forms store objects that are encrypted with that key.
 func TestKMSKeyOnServers(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for name, start := range map[string]func(t *testing.T) (s *testServer, key, shown string){
@@ -364,7 +364,7 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 	return response.StatusCode, string(answer)
 }
 
-// An open upload has a customer's key.
+// An open upload that began with a customer's key continues only with the same key.
 func TestBeginUploadWithCustomerKey(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))

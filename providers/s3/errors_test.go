@@ -78,7 +78,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// A full store has stored nothing.
+// If the server has no space left, Put fails with Internal and without OutcomeUnknown, because nothing was stored.
 func TestErrorOfFullStore(t *testing.T) {
 	_, err := newStandIn(t, failing(507, "XMinioStorageFull", "")).on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
@@ -154,7 +154,7 @@ func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "the request was sent: %v", err)
 }
 
-// The 503 of a gateway says nothing about S3, and is not a reason to slow down for minutes.
+// A 503 from a gateway in front of S3 is no reason to slow down for minutes.
 func TestErrorOfGateway503(t *testing.T) {
 	w := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
 	_, err := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")

@@ -71,7 +71,7 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 	},
 }
 
-// A bucket is not managed by a web page.
+// If a proxy answers with a web page, each call of a Service fails with Unavailable.
 func TestServiceRefusesWebPage(t *testing.T) {
 	for name, at := range map[string]portal{
 		"a login page":                    {contentType: "text/html", page: "<!DOCTYPE html><html><body>Log in</body></html>"},
@@ -111,7 +111,7 @@ func TestServiceWithoutHeaders(t *testing.T) {
 	require.Empty(t, page)
 }
 
-// Parts and uploads are not listed by a web page.
+// If a proxy answers with a web page, ListParts and ListUploads fail with Unavailable.
 func TestListPartsRefusesWebPage(t *testing.T) {
 	at := portal{contentType: "text/html", page: "<html></html>"}
 	d, err := accountAt(t, at).Driver("photos")
@@ -122,7 +122,8 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// MinIO and others send a header of the protocol with every response: a portal's 204 is none.
+// Servers such as MinIO send X-Amz-Request-Id with every response. If a 204 lacks it, Delete takes it for a
+// portal's and fails with Unavailable.
 func TestDeleteRefusesPortal204(t *testing.T) {
 	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// An endpoint that answers everything with status 200 has stored and removed nothing.
+// If an endpoint answers every request with an empty 200, no call succeeds.
 func TestResponseWithoutEvidence(t *testing.T) {
 	calls := map[string]struct {
 		write bool // its outcome is unknown

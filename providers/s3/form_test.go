@@ -94,7 +94,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 	}
 }
 
-// A form refuses what it cannot enforce.
+// SignedUploadForm refuses options that the form's policy cannot enforce.
 func TestSignedUploadFormRefuses(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {

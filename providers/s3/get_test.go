@@ -120,7 +120,7 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
-// Responses without a length are errors.
+// Get fails if the response has no Content-Length.
 func TestGetWithoutLength(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -158,7 +158,7 @@ func TestGetWithoutLength(t *testing.T) {
 	}
 }
 
-// Checksums of parts are ignored.
+// Head leaves Attrs.CRC32C unknown if the checksum is one of part checksums, or malformed.
 func TestHeadIgnoresPartChecksums(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"a checksum of checksums":              {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},
@@ -173,7 +173,7 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 	}
 }
 
-// A read of a missing object tells an object, a version and a bucket apart.
+// A read tells a missing object from a missing bucket. A missing version is ObjectNotFound.
 func TestGetMissing(t *testing.T) {
 	gone := map[string]string{"X-Amz-Delete-Marker": "true"}
 	for _, row := range []struct {
@@ -219,9 +219,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A role that may write to a bucket with SSE-KMS, and may not decrypt, is refused the checksum of
-// an object and with it the whole response, which has no body.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+// A role without kms:Decrypt may not ask for checksums: S3 refuses the whole HEAD, without a body.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []string
@@ -256,8 +255,8 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	})
 }
 
-// A session that has ended is told apart from other bad requests, although the response to a HEAD has no body.
-// https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30
+// A HEAD with an expired session token gets a 400 without a body, so the driver sends a GET to learn the reason.
+// https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	session := func(c *Config) {
 		c.SessionToken = "token"

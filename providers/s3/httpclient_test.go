@@ -27,7 +27,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Certificates of the environment are trusted.
+// Clients trust the certificates of AWS_CA_BUNDLE.
 func TestCABundle(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
@@ -71,7 +71,7 @@ func TestCABundle(t *testing.T) {
 	})
 }
 
-// Certificates are parsed once until the file changes.
+// The file of AWS_CA_BUNDLE is parsed again only after it has changed.
 func TestCABundleParsedOnce(t *testing.T) {
 	one := wiretest.NewTLSServer(t, stored)
 	other := unusedCertificate(t)

@@ -53,7 +53,7 @@ func TestListStartAfterKnownServer(t *testing.T) {
 	}
 }
 
-// Each known server lists everything after a key, or does not.
+// The driver sends start-after only to servers that are known to list everything after that key.
 func TestListStartAfterServers(t *testing.T) {
 	minio, _ := NamedProfile("minio")
 	garage, _ := NamedProfile("garage")

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// The rest of a listing is listed folder by folder.
+// A page that continues after a key on MinIO is requested folder by folder, from the innermost folder outwards.
 func TestListRestByFolder(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -40,7 +40,8 @@ func TestListRestByFolder(t *testing.T) {
 	}
 }
 
-// A page that begins in a folder is believed only if it was prepared.
+// If MinIO returns a page that begins in a folder and was not prepared, the driver requests that page again by
+// start-after.
 func TestListPageInFolderPrepared(t *testing.T) {
 	const (
 		marked = "[minio_cache:v2,id:0b3e,p:0,s:0]"
@@ -84,7 +85,7 @@ func TestListPageInFolderPrepared(t *testing.T) {
 	}
 }
 
-// A start in a folder is one of the rest.
+// If a listing starts after a key in a folder, the driver asks MinIO for the rest of that folder first.
 func TestListStartAfterInFolder(t *testing.T) {
 	for _, token := range []string{"", "after:2:b/5", "after:16:b/5"} {
 		w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})

@@ -34,7 +34,7 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
-// MinIO answers 400, where other stores list nothing.
+// MinIO refuses a prefix with an empty segment. List returns an empty page without a request, as other stores do.
 func TestListMinIOEmptySegments(t *testing.T) {
 	w := newStandIn(t)
 	page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
@@ -43,7 +43,7 @@ func TestListMinIOEmptySegments(t *testing.T) {
 	require.Empty(t, w.server.Lines())
 }
 
-// A server with slow tokens lists empty segments.
+// List sends a prefix with an empty segment to other servers with slow tokens.
 func TestListSlowTokensEmptySegments(t *testing.T) {
 	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`})
 	d := w.on(t, "unknown")
@@ -53,8 +53,8 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// The first pages of a server with slow tokens are requested by key. The key has a character that separates the
-// parts of a token.
+// If a server's tokens are slow, the driver requests the first pages by start-after instead. The key "a:1" has the
+// separator of the driver's tokens.
 func TestListSlowTokensByKey(t *testing.T) {
 	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`
 	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// List errors are those of the SDK.
+// The driver's own decoder of listings reports the same errors as the SDK.
 func TestListErrorsMatchSDK(t *testing.T) {
 	const open = `<ListBucketResult><Contents>`
 	for _, row := range []struct {
@@ -60,7 +60,7 @@ func TestListErrorsMatchSDK(t *testing.T) {
 	}
 }
 
-// An unreadable page is a DeserializationError.
+// If a page cannot be decoded, the error contains a DeserializationError of the SDK.
 func TestListUnreadablePage(t *testing.T) {
 	w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
 	_, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})

@@ -17,7 +17,7 @@ var (
 	bothLocks   = storage.Controls{Retention: storage.Retention{Mode: storage.Compliance, Until: lockedUntil}, LegalHold: true}
 )
 
-// Locks are headers of each write.
+// Retention and legal hold are sent as headers of each write.
 func TestLockHeaders(t *testing.T) {
 	for name, row := range map[string]struct {
 		reply reply
@@ -54,7 +54,7 @@ func TestLockHeaders(t *testing.T) {
 	}
 }
 
-// Reads tell the lock.
+// Head and Get return the retention and the legal hold.
 func TestLockOfRead(t *testing.T) {
 	t.Run("of a lock", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{
@@ -119,7 +119,7 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-// A bypass is sent with one object.
+// WithGovernanceBypass is sent with the deletion of one object.
 func TestDeleteBypassGovernance(t *testing.T) {
 	w := newStandIn(t, reply{Status: 204})
 	d := w.on(t, "aws")
@@ -169,7 +169,8 @@ func TestLockErrors(t *testing.T) {
 	})
 }
 
-// Some servers refuse with the words of a missing permission.
+// Some servers refuse to delete a locked version with AccessDenied. Delete then reads the version, and fails with
+// Locked if a lock is the reason.
 func TestDeleteLockedVersionDenied(t *testing.T) {
 	denied := failing(403, "AccessDenied", "Access Denied")
 	retained := map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z"}
@@ -201,7 +202,8 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	}
 }
 
-// The attributes of such a version cannot be read without its key, and its lock can.
+// If the denied version is encrypted with a customer's key, a HEAD fails. Delete then reads its legal hold and
+// retention, which need no key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := failing(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
@@ -258,8 +260,7 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.Contains(t, asError(err).Hint, "SignedUploadURL")
 }
 
-// S3 stores nothing that is locked, or in a bucket with a default retention, unless something
-// vouches for the body.
+// Each profile with object lock sends a checksum or an MD5, because S3 refuses locked objects without one.
 func TestProfileLocksWithChecksum(t *testing.T) {
 	for _, p := range profiles {
 		if p.ObjectLock != LockNone {

@@ -60,7 +60,8 @@ func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucke
 
 var scores = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_x005f_": "10"}
 
-// Underscores of metadata come back.
+// Metadata whose names have underscores is read as it was written, although the server changes underscores to
+// hyphens.
 func TestMetadataUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "spaces"} {
 		t.Run(profile, func(t *testing.T) {
@@ -111,7 +112,7 @@ func TestMetadataUnderscores(t *testing.T) {
 	}
 }
 
-// Underscores of a form come back.
+// Metadata of a signed form keeps the underscores in its names.
 func TestSignedUploadFormUnderscores(t *testing.T) {
 	_, b := hyphenServer(t, "ceph")
 	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10, storage.WithMetadata(map[string]string{"owner_id": "7"}))

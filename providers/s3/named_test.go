@@ -77,7 +77,7 @@ func TestCredentialsByNameRegion(t *testing.T) {
 	require.Equal(t, "eu-west-3", d.(*objectDriver).account.region)
 }
 
-// Named credentials are the only ones.
+// Config.Credentials excludes other credentials in the Config: Open fails with InvalidArgument.
 func TestCredentialsByNameExclusive(t *testing.T) {
 	setEnv(t, nil)
 	for name, change := range map[string]func(*Config){
@@ -99,7 +99,7 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 	}
 }
 
-// Two servers, and the objects of one account go to another one, in one program and by addresses alone.
+// One program copies an object between two servers. Each address names its credentials in the environment.
 func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
 	open := func(name, key string) storage.Bucket {

@@ -56,7 +56,7 @@ func payerFunctions() []any {
 	}
 }
 
-// A function changes each request of its kind.
+// A function of WithRequest changes each request of its input type.
 func TestWithRequestChangesRequests(t *testing.T) {
 	t.Run("functions", func(t *testing.T) {
 		w := newStandIn(t)
@@ -130,7 +130,8 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 	}
 }
 
-// A function reaches an upload, whether it is sent whole or in parts.
+// Options for PutObject and for CreateMultipartUpload may be given together. An upload calls those for the
+// requests that it sends.
 func TestWithRequestUpload(t *testing.T) {
 	w := newStandIn(t)
 	b := engine.New(w.on(t, "aws"))
@@ -157,7 +158,7 @@ func TestWithRequestUpload(t *testing.T) {
 	require.EqualValues(t, 2, parts.Load())
 }
 
-// A function that would be ignored is unsupported.
+// If a call can never use a function of WithRequest, it fails with Unsupported.
 func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	put := WithRequest(func(*awss3.PutObjectInput) {})
 	get := WithRequest(func(*awss3.GetObjectInput) {})
@@ -240,7 +241,7 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	}
 }
 
-// A read within another operation ignores its functions.
+// A read that the engine makes within another operation ignores that operation's functions of WithRequest.
 func TestWithRequestAuxiliaryReads(t *testing.T) {
 	w := newStandIn(t, stored)
 	d := w.on(t, "aws")
@@ -287,7 +288,7 @@ func TestWithACLRequests(t *testing.T) {
 	}
 }
 
-// Signed URLs have the options.
+// Native options are part of signed URLs.
 func TestSignedURLNativeOptions(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	open := func(change func(*Config)) storage.Bucket {

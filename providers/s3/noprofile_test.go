@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A user who has only an endpoint names no profile.
+// A bucket opened with only an endpoint uploads, downloads and creates objects.
 func TestOpenWithoutProfile(t *testing.T) {
 	for _, name := range []string{"minio", "versitygw", "minio-tls"} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,8 @@ func TestProfileOfS3server(t *testing.T) {
 	require.NoError(t, storage.Close(named))
 }
 
-// With another delimiter than "/", which the driver knows from its profile, MinIO repeats a page.
+// If the server is unknown, a listing with another delimiter than "/" fails with Unsupported, because MinIO
+// repeats a page.
 func TestListDelimiterWithoutProfile(t *testing.T) {
 	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
 	require.NoError(t, err)

@@ -305,7 +305,7 @@ func TestOpenSendsNoRequest(t *testing.T) {
 	}
 }
 
-// No metadata service is used for an endpoint.
+// If an endpoint is set, Open does not ask the metadata service of AWS for credentials.
 func TestEndpointWithoutMetadataService(t *testing.T) {
 	for name, variable := range map[string]string{
 		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
@@ -391,7 +391,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 	}
 }
 
-// Config.Client is used with its own options.
+// A bucket uses the options of Config.Client, but neither its retries nor its default checksums.
 func TestConfigClient(t *testing.T) {
 	w := newStandIn(t, failing(503, "SlowDown", ""))
 	client := awss3.New(awss3.Options{

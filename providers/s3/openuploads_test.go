@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// An unchecked upload names no checksum.
+// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given checksum itself.
 func TestBeginPartsUnchecked(t *testing.T) {
 	none := func(t *testing.T, w *standIn) {
 		t.Helper()
@@ -95,8 +95,8 @@ func TestListUploads(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// One unfinished upload of another program, whose key has a control character, must not hide the
-// others: aws/aws-sdk-java#3112. Ceph does not echo the parameter: ceph/ceph#30993.
+// If the key of one upload has a control character, ListUploads asks again with encoding-type=url, so that the
+// others stay visible. aws/aws-sdk-java#3112, ceph/ceph#30993.
 func TestListUploadsControlCharacters(t *testing.T) {
 	page := func(encoding, key, next string) reply {
 		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated><NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>

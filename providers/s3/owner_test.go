@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The expected owner is checked.
+// All requests fail if the bucket has another owner than Config.ExpectedBucketOwner.
 func TestExpectedBucketOwnerChecked(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 	require.NoError(t, err)

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The SDK's table is internal. Its resolver returns the host of each region, and refuses
-// an ARN whose partition is not that of the region.
+// Our table of partitions agrees with the hosts and ARNs that the SDK's endpoint resolver returns.
 func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
 	for _, row := range []struct{ region, id string }{

@@ -115,7 +115,7 @@ func TestCompleteParts(t *testing.T) {
 	}
 }
 
-// MinIO computes no checksum of an upload whose parts are empty, and refuses each that is sent.
+// CompleteParts sends no checksum of an empty object, because MinIO would refuse any value.
 func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	w := newStandIn(t, reply{Body: finished})
 	r := completion(storage.Condition{})
@@ -160,8 +160,8 @@ func TestCompletePartsResponse(t *testing.T) {
 	}
 }
 
-// A completion whose condition is false would abort the upload on R2. Only a completion after that of
-// another writer, or without permission to read, is sent.
+// R2 aborts an upload whose completion has a false condition. CompleteParts compares the condition by HEAD first,
+// and sends no completion if it is false.
 func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	update := storage.Condition{Revision: etag}
@@ -225,9 +225,9 @@ func TestAbortParts(t *testing.T) {
 	}
 }
 
-// S3 sends status 200 and blanks while it joins parts, and an error in the body. One that is a refusal has made no object:
-// the parts, which would be kept and billed, are removed. After InternalError the object may be there.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+// S3 may send status 200 and then an error in the body. If it is a refusal, CompleteParts aborts the upload; after
+// InternalError, the outcome is unknown.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {
 	for code, row := range map[string]struct {
 		want    storage.Code

@@ -46,7 +46,7 @@ func TestPolicyPublic(t *testing.T) {
 	}
 }
 
-// A policy keeps what others wrote.
+// Adding and removing public read leaves the other statements of a policy unchanged.
 func TestPolicyKeepsOtherStatements(t *testing.T) {
 	const theirs = `{"Sid":"Theirs","Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:DeleteObject","Resource":"*"}`
 	for name, document := range map[string]string{
@@ -82,7 +82,7 @@ func TestPolicyWithoutStatements(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Anonymous read is removed.
+// removeAnonymousRead removes each statement that lets everyone read.
 func TestPolicyRemoveAnonymousRead(t *testing.T) {
 	for name, row := range map[string]struct {
 		statement string

@@ -121,7 +121,7 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
-// A canceled probe leaves nothing.
+// A canceled probe leaves no objects behind.
 func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))

@@ -54,7 +54,8 @@ func TestProfileFeatures(t *testing.T) {
 	}
 }
 
-// A condition must hold for Put and multipart uploads.
+// A profile whose server ignores conditions of multipart uploads declares neither ConditionalCreate nor
+// ConditionalUpdate.
 func TestProfileConditions(t *testing.T) {
 	p := Profile{Conditions: Conditions{Create: true, Update: true}}
 	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate), "parts are written too")

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Go's HTTP client sends all headers but a few to the host of a redirect.
+// A redirect to another host is not followed, because Go's HTTP client would send it the customer's key.
 func TestRedirectWithoutCustomerKey(t *testing.T) {
 	own := credentials.NewStaticCredentialsProvider("key", "secret", "")
 	configs := map[string]func(string, *http.Client) Config{

@@ -149,7 +149,7 @@ func TestRegionOfUnknownBucket(t *testing.T) {
 	require.Same(t, s.account, s.accountFor("photos"), "a deleted bucket may be created again in any region")
 }
 
-// A server with one endpoint gets all requests.
+// With Config.Endpoint, requests are signed for Config.Region, whatever region the server names for a bucket.
 func TestRegionOfOneEndpoint(t *testing.T) {
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
 		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
@@ -160,7 +160,7 @@ func TestRegionOfOneEndpoint(t *testing.T) {
 	require.Contains(t, w.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
-// The SDK copies the provider of sessions with the options of a client.
+// Each client of the SDK gets its own provider of session credentials, instead of a copy of another client's.
 func TestExpressCredentialsOfClients(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)

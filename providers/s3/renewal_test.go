@@ -252,7 +252,7 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 	}
 }
 
-// Calls at once share the new credentials.
+// If several calls are refused at the same time, they share the new credentials.
 func TestCredentialsRefusedConcurrently(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	asked := atomic.Int64{}
@@ -273,7 +273,8 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 	require.EqualValues(t, 7, asked.Load())
 }
 
-// grafana/loki#8964: the abort has the token that was refused, and the parts stay.
+// If the token expires during an upload that fails, the abort uses the new token, so that no parts remain.
+// grafana/loki#8964.
 func TestAbortPartsNewCredentials(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, rotate := r.open(t, sources[0])
@@ -294,7 +295,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// Credentials without successors are refused once.
+// If there are no other credentials, the driver stops after at most two refused requests.
 func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	for _, row := range []struct {
@@ -329,7 +330,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 	}
 }
 
-// A file is read again after its first refusal. The first call may have found a file that was about to be written.
+// The credentials file is read again after its first refusal, because the first call may have found it half
+// written.
 func TestCredentialsFileReadAgain(t *testing.T) {
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
@@ -343,7 +345,7 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 	require.NoError(t, drain(b.List(t.Context())))
 }
 
-// MinIO lets the secret of an access key change.
+// If the secret of an access key changes on MinIO and in the credentials file, calls continue to succeed.
 func TestCredentialsSecretChanges(t *testing.T) {
 	var current atomic.Pointer[s3server.Server]
 	next := func(secret string) {
@@ -371,7 +373,8 @@ func TestCredentialsSecretChanges(t *testing.T) {
 	}
 }
 
-// A HEAD that is denied says as much as one whose credentials are refused.
+// A 403 to a HEAD does not tell refused credentials from a missing permission. The driver sends one GET to learn
+// the reason.
 func TestHeadDeniedAsksReason(t *testing.T) {
 	var requests atomic.Int64
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -27,7 +27,7 @@ func TestDownloadPinsRevision(t *testing.T) {
 	}
 }
 
-// A stale connection is noticed only by the driver.
+// If the server resets an idle connection, the driver repeats the request, and the caller sees no error.
 func TestStaleConnections(t *testing.T) {
 	s := needServer(t, "minio")
 	wiretest.StaleConnections(t, s.endpoint, s.openAt(t))

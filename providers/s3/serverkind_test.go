@@ -55,7 +55,7 @@ func TestServerKindHint(t *testing.T) {
 	}
 }
 
-// A server is named by the first response that names it.
+// The first response with a known Server header decides which server it is.
 func TestServerKindFirstResponse(t *testing.T) {
 	k := &serverKind{}
 	k.see(http.Header{"Server": {"nginx"}})

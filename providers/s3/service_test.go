@@ -134,7 +134,7 @@ func TestCreateBucketRegion(t *testing.T) {
 	}
 }
 
-// An existing bucket is not created.
+// CreateBucket fails with BucketExists if the bucket exists, even if it is one's own.
 func TestCreateBucketExists(t *testing.T) {
 	for name, test := range map[string]struct {
 		replies map[string]string
@@ -382,7 +382,7 @@ func TestLifecycleRulesDropped(t *testing.T) {
 	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which older servers require")
 }
 
-// A rule that only aborts uploads may be unsupported.
+// If the server refuses a lifecycle rule that only aborts uploads, UpdateBucket fails with Unsupported.
 func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
@@ -438,8 +438,8 @@ func TestUpdateBucketSettingLacking(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos"}, w.requests, "no request for a setting that the server does not have")
 }
 
-// Settings that may not be read are empty. On AWS, reading a policy, versions, CORS and lifecycle needs a
-// permission for each. R2's tokens for objects have none of them.
+// BucketInfo leaves settings empty that the credentials may not read. AWS has a permission for each, and R2's
+// tokens for objects have none.
 func TestBucketInfoUnreadableSettings(t *testing.T) {
 	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := failure(403, "AccessDenied")
@@ -455,7 +455,7 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 	require.Equal(t, &storage.BucketInfo{Name: "photos", Region: "eu-west-1", CORS: []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}}, info)
 }
 
-// An update succeeds whatever is read after it.
+// UpdateBucket succeeds even if the settings cannot be read after the change.
 func TestUpdateBucketReadFails(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	denied := failure(403, "AccessDenied")
@@ -487,7 +487,7 @@ func TestUpdateBucketMissing(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// Public access is not half changed.
+// If the policy cannot be read, UpdateBucket changes nothing about public access.
 func TestUpdateBucketPublicDenied(t *testing.T) {
 	for _, public := range []bool{true, false} {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))

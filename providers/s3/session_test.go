@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Signatures expire with the environment's session. Lambda, containers and CI have the credentials of a session in
-// the environment, mostly without the expiry.
+// Signed URLs expire with the session of the environment. If its expiry is unknown, they last at most twelve
+// hours.
 func TestSignedURLExpiresWithSession(t *testing.T) {
 	second := now.Truncate(time.Second)
 	week := 7 * 24 * time.Hour

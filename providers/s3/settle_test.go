@@ -83,8 +83,8 @@ func TestCreateBucketSettings(t *testing.T) {
 	}
 }
 
-// CreateBucket continues a bucket whose settings were put off only if it asks for the same bucket. No later request
-// would give it another region, or objects that can be locked.
+// If settings of a new bucket failed, another CreateBucket continues it. It fails with BucketExists if it asks for
+// another region or for object lock.
 func TestCreateBucketContinued(t *testing.T) {
 	for name, row := range map[string]struct {
 		again storage.BucketOption
@@ -108,10 +108,9 @@ func TestCreateBucketContinued(t *testing.T) {
 	}
 }
 
-// After an InternalError a bucket may be there, made by this call or, at the same moment, by another
-// process of the account: nothing that S3 tells separates the two. In us-east-1 a repeated CreateBucket
-// would succeed for both. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
-// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html
+// After an InternalError, this call or another process may have created the bucket, and S3 does not tell which.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html.
 func TestCreateBucketInternalError(t *testing.T) {
 	broken := failure(500, "InternalError")
 	for name, row := range map[string]struct {
@@ -141,7 +140,7 @@ func TestCreateBucketInternalError(t *testing.T) {
 	}
 }
 
-// An update waits for the change before it.
+// UpdateBucket waits while an earlier change of the bucket is still in progress.
 func TestUpdateBucketWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
@@ -155,7 +154,7 @@ func TestUpdateBucketWaits(t *testing.T) {
 	})
 }
 
-// A canceled setting of a new bucket is undone.
+// If CreateBucket is canceled while it sets up the new bucket, it deletes the bucket.
 func TestCreateBucketCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
@@ -167,7 +166,7 @@ func TestCreateBucketCanceled(t *testing.T) {
 	})
 }
 
-// A bucket whose account forbids a public policy must not lose its own block.
+// If the account forbids a public policy, UpdateBucket restores the bucket's own block of public access.
 func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {

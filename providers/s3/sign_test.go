@@ -334,7 +334,7 @@ func TestSigningKeyMatchesSigV4(t *testing.T) {
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 
-// Concurrent calls sign the same.
+// Calls that sign at the same time return the same URL.
 func TestSignConcurrently(t *testing.T) {
 	d := opened(t, Config{})
 	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)

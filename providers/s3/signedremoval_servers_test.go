@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A client that has the URL sends headers that are not signed.
+// A client with a signed removal URL can remove only its object, even with an unsigned header that asks MinIO for
+// more.
 func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithVersioning(true))
@@ -36,7 +37,7 @@ func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 	})
 }
 
-// A signed removal bypasses no lock.
+// A client with a signed removal URL cannot bypass a governance lock with an unsigned header.
 func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithObjectLock())

@@ -41,7 +41,7 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 	}
 }
 
-// A signed empty body is empty.
+// A URL that is signed for an upload of size 0 refuses a body.
 func TestSignedUploadURLEmptyBody(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSignedUploadURLChecksum(t *testing.T) {
 	}
 }
 
-// A signed upload without a type signs the host only.
+// Without a content type, SignedUploadURL signs only the host header.
 func TestSignedUploadURLWithoutType(t *testing.T) {
 	s, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)

@@ -88,7 +88,7 @@ func TestTagsOfACopy(t *testing.T) {
 	})
 }
 
-// S3 copies the tags itself, so a copy costs the same with tags and without.
+// S3 copies the tags itself, so Copy sends no extra request for a source with tags.
 func TestCopyReadsNoTags(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"the source has tags": {"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"},

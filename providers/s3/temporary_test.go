@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Errors of a credential service are temporary.
+// If STS fails with a server error, the call is Unavailable and retryable. If STS refuses, it is Unauthenticated.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -44,8 +44,8 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	}
 }
 
-// S3 refuses a request that was signed before the credentials expired, and comes after it:
-// https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471
+// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives after that.
+// https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	given := 0
 	used := []string{}
@@ -74,7 +74,7 @@ func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	require.Equal(t, []string{"token 1", "token 2", "token 2"}, used)
 }
 
-// A miss checks the bucket only once a minute.
+// If Head finds no object, it checks at most once a minute whether the bucket exists.
 func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	now := time.Now()
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Over TLS, the SDK does not sign the checksum of a body, and would send it in a trailer by
-// default. So the bodies of Put and of parts are sent in another way.
+// Over TLS, the driver does not leave checksums of bodies to the SDK, which would send them in a trailer by
+// default.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 	secure := *s

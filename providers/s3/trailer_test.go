@@ -146,7 +146,7 @@ func TestPutPartChecksumHeader(t *testing.T) {
 	}
 }
 
-// A server that ignores the trailer has stored the frames of the chunks. Nobody sees the part.
+// If a server ignores the trailer, it stores the chunk frames in the part. PutPart fails with ChecksumMismatch.
 func TestPutPartTrailerIgnored(t *testing.T) {
 	server := trustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag}})
 	_, err := at(t, server.URL, "aws").PutPart(t.Context(), summedPart("u1", "hello", wiretest.CRC32C("hello")))
@@ -234,7 +234,7 @@ func endAfter(n func(r *http.Request) int64) func(http.ResponseWriter, *http.Req
 	}
 }
 
-// Parts that are cut are sent again.
+// If a connection is cut while a part is sent, the engine sends the part again.
 func TestPutPartCutSentAgain(t *testing.T) {
 	const trailer = int64(len("x-amz-checksum-crc32c:mnG7TA==\r\n\r\n"))
 	less := func(n int64) func(*http.Request) int64 {
@@ -286,7 +286,7 @@ func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	require.False(t, exists)
 }
 
-// A body that does not have the checksum of WithCRC32C ends before its trailer.
+// If the body does not match WithCRC32C, Upload stops before the trailer, and no object or upload remains.
 func TestWithCRC32COverTLS(t *testing.T) {
 	eachWithTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)

@@ -395,7 +395,8 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	}
 }
 
-// If MinIO limits listings by then, delete the sentence about it in docs/vend.md and docs/permissions.md.
+// Vend refuses the right to list a prefix on MinIO. If this fails because MinIO limits listings, delete the
+// sentence in docs/vend.md and docs/permissions.md.
 func TestVendRefusesListOnMinIO(t *testing.T) {
 	c := minioConfig(t, false)
 	s := vendedStore(t, c)
@@ -406,8 +407,8 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 	require.NoError(t, err, "the whole bucket")
 }
 
-// These are the listings of a session whose policy limits s3:prefix, and the reason for
-// TestVendRefusesListOnMinIO.
+// On MinIO, a session whose policy limits s3:prefix can still list more. TestVendRefusesListOnMinIO depends on
+// that.
 func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
 	s := vendedStore(t, c)
@@ -473,7 +474,7 @@ func sessionFor(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	}
 }
 
-// A response without a secret, or with a past end, is none.
+// Vend fails with Internal if the session in the response has no key, secret or token, or has already expired.
 func TestVendRefusesIncompleteSessions(t *testing.T) {
 	for name, change := range map[string]*strings.Replacer{
 		"no key":      strings.NewReplacer("ASIA", ""),

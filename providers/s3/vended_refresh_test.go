@@ -70,7 +70,8 @@ func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	})
 }
 
-// The SDKs of Go refresh credentials by their end alone: aws/aws-sdk-go-v2#2135.
+// Refused vended credentials are replaced once. The Go SDK alone refreshes credentials only when they expire:
+// aws/aws-sdk-go-v2#2135.
 func TestCredentialsRefusedReplacedOnce(t *testing.T) {
 	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

@@ -90,8 +90,8 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	}
 }
 
-// Amazon's time of a multipart upload is its beginning: v2 was stored after m1 and v1, and
-// begun before them.
+// ListVersions keeps Amazon's order, although the time of a version from a multipart upload is when that upload
+// began.
 func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	const body = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
 		<Version><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:09Z</LastModified></Version>
@@ -110,7 +110,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	require.Equal(t, pagetoken.Encode("m1", "a"), page.Token)
 }
 
-// Each page begins where the server ended the one before, in spite of the times.
+// Each page of versions begins where the server ended the page before, even if the times are not in order.
 func TestListVersionsInPages(t *testing.T) {
 	values := []string{"v4 09", "v3 01", "v2 07", "v1 05"} // newest first, and the seconds of their times
 	for _, row := range []struct {

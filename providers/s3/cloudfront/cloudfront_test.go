@@ -133,7 +133,7 @@ func TestPurgeBatches(t *testing.T) {
 	}
 }
 
-// Paths have the forms that viewers may ask for.
+// Purge sends each form of a path, escaped or not, in which viewers may request it.
 func TestPurgePaths(t *testing.T) {
 	for _, row := range []struct {
 		name, url string
@@ -213,7 +213,7 @@ func TestPurgeWithoutCredentials(t *testing.T) {
 	require.ErrorIs(t, p.Purge(canceled, []string{"https://cdn.example.com/a"}), storage.Canceled)
 }
 
-// Configurations are checked.
+// NewPurger refuses an invalid Config.
 func TestNewPurgerChecksConfig(t *testing.T) {
 	for _, id := range []string{"", "../E", "E/invalidation?"} {
 		_, err := cloudfront.NewPurger(
@@ -228,7 +228,7 @@ func TestNewPurgerChecksConfig(t *testing.T) {
 	require.Equal(t, "{DistributionID:EDFDVBD6EXAMPLE}", fmt.Sprintf("%+v", p))
 }
 
-// The default chain has the credentials.
+// Without Config.Credentials, NewPurger uses the SDK's default chain of credentials.
 func TestNewPurgerDefaultCredentials(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)

@@ -212,7 +212,7 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	require.Empty(t, report.Left)
 }
 
-// Credentials that may only write cannot remove what they wrote.
+// If Run fails and cannot remove its objects, the error names their prefix.
 func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	c.Bucket = "photos"
@@ -236,7 +236,7 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	require.Contains(t, report.String(), report.Left)
 }
 
-// Some servers cannot list versions, which are removed apart.
+// Run removes all pages of its objects, even if the server cannot list versions.
 func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})

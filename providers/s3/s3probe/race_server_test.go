@@ -258,7 +258,7 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	}
 }
 
-// A gap that only late races hit is found.
+// Run repeats its races hundreds of times, so it finds a server that fails only after many of them.
 func TestRunRacesManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
@@ -286,7 +286,7 @@ func TestRunRacesManyTimes(t *testing.T) {
 	})
 }
 
-// Each check sets the profile, and clears what was not proven.
+// If a check fails, it clears its feature in the profile.
 func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	p, ok := s3.NamedProfile("aws")
 	require.True(t, ok)

@@ -39,7 +39,7 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	}
 }
 
-// A server may escape the names in a listing and not say so. The prefix in the response shows it.
+// If a server escapes names without saying so, ReadObjects finds out from the escaped prefix in the response.
 func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	tests := []struct {
 		name, requested, response string

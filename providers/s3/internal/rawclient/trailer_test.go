@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The chunks are those of HTTP, so that Go's reader decodes them. It leaves the trailer.
+// A body with a trailer uses the chunk format of HTTP, so Go's chunked reader decodes it and leaves the trailer.
 func TestTrailed(t *testing.T) {
 	const sum = "mnG7TA=="
 	known := func() *string {
@@ -71,7 +71,7 @@ func TestTrailedEndsEarly(t *testing.T) {
 	}
 }
 
-// The largest part of S3.
+// The declared length of a body with a trailer is right for a part of 5 GiB, the largest that S3 accepts.
 func TestTrailedLargeLength(t *testing.T) {
 	known := func() *string {
 		s := "mnG7TA=="

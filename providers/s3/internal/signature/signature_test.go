@@ -16,8 +16,7 @@ import (
 
 var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
-// The SDK's signer is the reference for ours: for URLs in sign_test.go of the driver, and for headers
-// here.
+// Our signature in headers equals that of the SDK. The driver's sign_test.go compares signed URLs.
 func TestHeaderSignatureMatchesSDK(t *testing.T) {
 	for name, row := range map[string]struct {
 		method, host, query, token string
@@ -73,7 +72,7 @@ func TestHeaderSignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// A signing key is cached for its day.
+// A signing key is computed once for each day.
 func TestSigningKeyCachedForDay(t *testing.T) {
 	alice := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}
 	bob := aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
