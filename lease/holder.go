@@ -38,7 +38,9 @@ func (l *Lease) beat(ctx context.Context) {
 			return
 		}
 		if is.record.Wanted && l.handover {
-			l.want.Do(func() { close(l.wanted) })
+			l.want.Do(func() {
+				close(l.wanted)
+			})
 		}
 		is.sent = l.state.sent
 		is.record.Began = l.state.record.Began
