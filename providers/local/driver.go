@@ -86,10 +86,16 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.ObjectTags | storage.ObjectLock | storage.Restoring | driver.LateMetadata |
 			storage.OpenUploads | storage.ListedUploads | storage.ServerMove |
 			storage.SoftDelete | storage.ServerAppend | storage.Vending | signedurl.Features,
-		Versioned:        d.bucket.Versions.Load(),
-		EnableVersions:   func() { d.bucket.Versions.Store(true) },
-		EnableObjectLock: func() { enableObjectLock(d) },
-		EnableSoftDelete: func(keep time.Duration) { d.bucket.Keeping.Store(int64(keep)) },
+		Versioned: d.bucket.Versions.Load(),
+		EnableVersions: func() {
+			d.bucket.Versions.Store(true)
+		},
+		EnableObjectLock: func() {
+			enableObjectLock(d)
+		},
+		EnableSoftDelete: func(keep time.Duration) {
+			d.bucket.Keeping.Store(int64(keep))
+		},
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,

@@ -40,7 +40,9 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	if err != nil {
 		return err
 	}
-	closePlain := sync.OnceFunc(func() { o.tree.CloseDir(dir) })
+	closePlain := sync.OnceFunc(func() {
+		o.tree.CloseDir(dir)
+	})
 	defer closePlain()
 	ok, err := o.deleteLocked(ctx, dir, l, r)
 	if err != nil {

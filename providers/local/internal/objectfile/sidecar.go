@@ -53,7 +53,9 @@ func (r *Reader) HoldInode(file ObjectFile) (release func()) {
 	if err != nil {
 		return func() {}
 	}
-	return func() { _ = f.Close() }
+	return func() {
+		_ = f.Close()
+	}
 }
 
 // DropSidecar removes the sidecar of a file after its object was replaced or removed. If the file
