@@ -143,7 +143,9 @@ func (s *server) oneAtATime(next http.Handler) http.Handler {
 			return
 		}
 		if r.ContentLength > int64(s.maxMessage()) {
-			drain.Respond(r.Context(), w, r.Body, maxDrain, func() { tooLong(w) })
+			drain.Respond(r.Context(), w, r.Body, maxDrain, func() {
+				tooLong(w)
+			})
 			return
 		}
 		if length := r.ContentLength; s.maxMessage() > largeBody && (length < 0 || length > largeBody) {

@@ -71,7 +71,9 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		Concurrency: p.Global.Concurrency,
 		Former:      keys,
 		DryRun:      p.Global.DryRun,
-		Rewrapped:   func(attrs *storage.Attrs) { emitRewrapped(p, folder+attrs.Key, attrs.Size) },
+		Rewrapped: func(attrs *storage.Attrs) {
+			emitRewrapped(p, folder+attrs.Key, attrs.Size)
+		},
 	})
 	if !p.Global.DryRun && (report != (encrypt.RewrapReport{}) || err == nil) {
 		numbers := map[string]int64{"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed}
