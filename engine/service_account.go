@@ -266,7 +266,9 @@ func (s *service) add(c *engine) bool {
 	}
 	p := weak.Make(c)
 	s.buckets[p] = struct{}{}
-	c.forget = func() { s.forget(p) }
+	c.forget = func() {
+		s.forget(p)
+	}
 	runtime.AddCleanup(c, s.forget, p)
 	return true
 }

@@ -43,7 +43,9 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		if e := m.begin(ctx); e != nil {
 			m.fail(e)
 		}
-	}, func() { m.fail(errPanicked()) })
+	}, func() {
+		m.fail(errPanicked())
+	})
 	m.held = 1
 	total := int64(0)
 	current := first
