@@ -325,7 +325,9 @@ func (c *Code) invoke(method *types.Func) {
 		}
 	}
 	c.invoked[method.Name()] = append(c.invoked[method.Name()], method)
-	c.types.Iterate(func(t types.Type, _ any) { c.addMethod(t, method) })
+	c.types.Iterate(func(t types.Type, _ any) {
+		c.addMethod(t, method)
+	})
 }
 
 // addMethod adds the method of t that implements an interface method, if t has one.
