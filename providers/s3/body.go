@@ -141,7 +141,9 @@ func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error)
 		if checked, ok := body.(*checkedBody); ok {
 			source = checked.body
 		}
-		err := bodyhash.Read(ctx, body.(io.ReadSeeker), source, func(p []byte) { h.Write(p) })
+		err := bodyhash.Read(ctx, body.(io.ReadSeeker), source, func(p []byte) {
+			h.Write(p)
+		})
 		if err != nil {
 			return "", err
 		}

@@ -138,7 +138,9 @@ var checks = []check{
 	{
 		name: "a batch delete",
 		run:  checkBatch,
-		set:  func(p *s3.Profile, ok bool) { setAtLeast(&p.Batch, s3.BatchMD5, ok) },
+		set: func(p *s3.Profile, ok bool) {
+			setAtLeast(&p.Batch, s3.BatchMD5, ok)
+		},
 	},
 	{
 		name: "a public object in a private bucket",
@@ -180,7 +182,9 @@ var checks = []check{
 	{
 		name: "a legal hold keeps a version, in a bucket with object lock",
 		run:  checkLegalHold,
-		set:  func(p *s3.Profile, ok bool) { setAtLeast(&p.ObjectLock, s3.LockNewBuckets, ok) },
+		set: func(p *s3.Profile, ok bool) {
+			setAtLeast(&p.ObjectLock, s3.LockNewBuckets, ok)
+		},
 	},
 	{
 		name: "an object is encrypted with a key of a KMS",
