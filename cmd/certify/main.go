@@ -83,7 +83,9 @@ and deletes it.
 
 func main() {
 	testing.Init()
-	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Usage = func() {
+		fmt.Fprint(os.Stderr, usage)
+	}
 	var s settings
 	flag.StringVar(&s.out, "o", "certified.json", "")
 	flag.BoolVar(&s.yes, "yes", false, "")
