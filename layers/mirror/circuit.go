@@ -105,7 +105,9 @@ func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context
 	defer cancel(nil)
 	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
 	defer timer.Stop()
-	err := do(ctx, func() { timer.Reset(limit) })
+	err := do(ctx, func() {
+		timer.Reset(limit)
+	})
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return unavailable(errStalled)
 	}
