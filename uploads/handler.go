@@ -131,9 +131,13 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		switch {
 		case err == nil:
 		case c.refused == nil:
-			body.Refuse(w, r, maxDrain, func() { h.fail(w, r, err) })
+			body.Refuse(w, r, maxDrain, func() {
+				h.fail(w, r, err)
+			})
 		case c.refused.close():
-			drain.Respond(ctx, w, body.ReadCloser, maxDrain, func() { h.fail(w, r, err) })
+			drain.Respond(ctx, w, body.ReadCloser, maxDrain, func() {
+				h.fail(w, r, err)
+			})
 		default:
 			h.fail(w, r, err)
 		}

@@ -28,7 +28,9 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		r, body := drain.Of(webapi.Begin(w, r))
 		c := &call{Request: r, w: w}
 		if err := f(c); err != nil {
-			body.Refuse(w, r, maxDrain, func() { h.fail(c, err) })
+			body.Refuse(w, r, maxDrain, func() {
+				h.fail(c, err)
+			})
 		}
 	}
 }
