@@ -147,7 +147,9 @@ func (f *Fault) trigger() faults.Trigger {
 // Inject adds a fault to the server. Calling undo removes the fault.
 func (h *Handler) Inject(f Fault) (undo func()) {
 	id := h.faults.Add(f.trigger(), f)
-	return func() { h.faults.Remove(id) }
+	return func() {
+		h.faults.Remove(id)
+	}
 }
 
 // ClearFaults removes all faults.

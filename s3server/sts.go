@@ -45,7 +45,9 @@ func assumeRole(r *request) error {
 		failure = s3error.New("InvalidClientTokenId")
 	}
 	r.failure = failure
-	r.refuse(func() { sendSTS(r, failure.Status, stsError(failure, r.id)) })
+	r.refuse(func() {
+		sendSTS(r, failure.Status, stsError(failure, r.id))
+	})
 	return nil
 }
 

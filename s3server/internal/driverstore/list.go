@@ -136,7 +136,9 @@ func (s *Store) List(
 	page := &driverListing{
 		listing: l,
 		names:   &b.names,
-		show:    func(v *state.Version, _ bool, common string) { show(v, common) },
+		show: func(v *state.Version, _ bool, common string) {
+			show(v, common)
+		},
 	}
 	if pos.Prefix {
 		page.after = pos.Key

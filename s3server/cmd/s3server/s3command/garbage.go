@@ -16,5 +16,7 @@ func collectGarbage(env Environment, overStore bool) (restore func()) {
 		percent = 200
 	}
 	old := debug.SetGCPercent(percent)
-	return func() { debug.SetGCPercent(old) }
+	return func() {
+		debug.SetGCPercent(old)
+	}
 }

@@ -67,7 +67,9 @@ func (m *metrics) text() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var b bytes.Buffer
-	head := func(name, kind, help string) { fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
+	head := func(name, kind, help string) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	}
 
 	const requests = "omnibucket_s3_requests_total"
 	head(requests, "counter", "Requests by operation and HTTP status; status 0 is a closed connection.")
