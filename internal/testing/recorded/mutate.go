@@ -154,7 +154,9 @@ func (x *Exchange) with(change func(*Response)) Exchange {
 }
 
 func withoutHeader(x *Exchange, name string) mutation {
-	broken := x.with(func(r *Response) { r.Header.Del(name) })
+	broken := x.with(func(r *Response) {
+		r.Header.Del(name)
+	})
 	m := mutation{name: "without " + name, broken: broken, wire: broken.Response.Wire(x.Request.Method)}
 	if name == "Cache-Control" && broken.Response.Header.Get("Pragma") == "no-cache" {
 		broken.Response.Header.Set(name, "no-cache") // as net/http does
