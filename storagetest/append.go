@@ -37,14 +37,18 @@ func appendCases() []Case {
 				Rule:        c.rule,
 				Explanation: c.explanation,
 				Needs:       c.needs | appends | storage.ServerAppend,
-				run:         func(t *T) { c.run(t, limitedBy(0)) },
+				run: func(t *T) {
+					c.run(t, limitedBy(0))
+				},
 			},
 			Case{
 				Name:        c.name + ", streamed",
 				Rule:        c.rule,
 				Explanation: c.explanation + "; likewise if the store cannot append",
 				Needs:       c.needs | appends,
-				run:         func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
+				run: func(t *T) {
+					c.run(t, limitedBy(storage.ServerAppend))
+				},
 			})
 	}
 	return append(cases, refusedAppends...)
@@ -203,7 +207,9 @@ var growingObjects = []appendCase{
 		explanation: "bytes are added to the object that is there then, with its attributes",
 		run: func(t *T, path storage.OpenOption) {
 			var other storage.Bucket
-			replace := sync.OnceFunc(func() { t.put(other, "a", "newer", t.contentType("text/x-newer")) })
+			replace := sync.OnceFunc(func() {
+				t.put(other, "a", "newer", t.contentType("text/x-newer"))
+			})
 			b, second := t.openTwice(path, observe.BeforeCall("Compose", 1, replace), observe.BeforeCall("Put", 1, replace))
 			other = second
 			t.put(other, "a", "old")

@@ -412,7 +412,9 @@ var leftOutCases = []Case{
 		run: func(t *T) {
 			b := t.open(
 				limitedBy(storage.Metadata),
-				observe.SeePuts(func(r *driver.PutRequest) { require.Empty(t, r.Metadata) }),
+				observe.SeePuts(func(r *driver.PutRequest) {
+					require.Empty(t, r.Metadata)
+				}),
 			)
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent())

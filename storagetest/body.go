@@ -109,7 +109,9 @@ var bodyCases = []Case{
 					t.requireMissing(b, "a")
 					require.Zero(t, t.countPendingUploads(), "%s, %s", name, path.name)
 				}
-				progress := storage.WithProgress(func(int64, int64) { panic(errBoom) })
+				progress := storage.WithProgress(func(int64, int64) {
+					panic(errBoom)
+				})
 				require.PanicsWithValue(
 					t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) },
 					path.name,

@@ -215,14 +215,18 @@ var completeBesideCases = []Case{
 		Rule:        "U3",
 		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
-		run:         func(t *T) { t.runCompletionsBeside(1) },
+		run: func(t *T) {
+			t.runCompletionsBeside(1)
+		},
 	},
 	{
 		Name:        "completions beside writes and removals",
 		Rule:        "U3",
 		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
-		run:         func(t *T) { t.runCompletionsBeside(2) },
+		run: func(t *T) {
+			t.runCompletionsBeside(2)
+		},
 	},
 }
 

@@ -55,7 +55,9 @@ var conditionCases = []Case{
 				t.requireOneWinner(8, func(i int) error {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfAbsent())
 					return err
-				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
+				}, func(winner int) {
+					t.requireContent(b, "a", body(path.size, byte(winner)))
+				})
 			}
 		},
 	},
@@ -98,7 +100,9 @@ var conditionCases = []Case{
 						storage.IfRevision(attrs.Revision),
 					)
 					return err
-				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
+				}, func(winner int) {
+					t.requireContent(b, "a", body(path.size, byte(winner)))
+				})
 			}
 		},
 	},
@@ -117,7 +121,9 @@ var conditionCases = []Case{
 				t.requireOneWinner(4, func(int) error {
 					_, err := storage.Copy(t.Context(), b, "new", b, "source", storage.IfAbsent())
 					return err
-				}, func(int) { t.requireContent(b, "new", "source") })
+				}, func(int) {
+					t.requireContent(b, "new", "source")
+				})
 			}
 		},
 	},

@@ -244,7 +244,9 @@ var copyCases = []Case{
 			var other storage.Bucket
 			b, other := t.openTwice(
 				driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCopy})),
-				observe.BeforeCall("Get", 2, func() { t.put(other, "a", "another") }),
+				observe.BeforeCall("Get", 2, func() {
+					t.put(other, "a", "another")
+				}),
 			)
 			t.put(b, "a", body(5000, 1))
 			t.put(b, "b", "old")
@@ -269,7 +271,9 @@ var copyCases = []Case{
 				return // another case tests the streamed copy
 			}
 			var other storage.Bucket
-			b, other := t.openTwice(observe.BeforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
+			b, other := t.openTwice(observe.BeforeCall("Copy", 1, func() {
+				t.put(other, "a", "another")
+			}))
 			t.put(b, "a", "one", t.metadata(map[string]string{"of": "one"}))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err != nil {

@@ -209,7 +209,9 @@ func roundTripCases() []Case {
 			Rule:        "K3",
 			Needs:       keyNeeds(hostile.key),
 			Explanation: fmt.Sprintf("the key %.60q is the same in every operation", hostile.key),
-			run:         func(t *T) { roundTrip(t, hostile.key) },
+			run: func(t *T) {
+				roundTrip(t, hostile.key)
+			},
 		}
 	}
 	return cases

@@ -118,8 +118,12 @@ var listCases = []Case{
 					"leaving at entry %d", remaining,
 				)
 			}
-			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
-			require.Equal(t, 2, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
+			require.Equal(t, 1, t.countRequests(func() {
+				t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2))
+			}))
+			require.Equal(t, 2, t.countRequests(func() {
+				t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3))
+			}))
 		},
 	},
 	{
@@ -179,8 +183,12 @@ var listCases = []Case{
 			for _, b := range []storage.Bucket{t.open(), t.open(far())} {
 				t.puts(b, "a", "b", "c", "d", "e")
 				for n := 1; n <= 4; n++ {
-					remaining := t.countRequests(func() { t.listUntil(b, n, storage.WithPageSize(2)) })
-					count := t.countRequests(func() { t.cancelListing(b, n, storage.WithPageSize(2)) })
+					remaining := t.countRequests(func() {
+						t.listUntil(b, n, storage.WithPageSize(2))
+					})
+					count := t.countRequests(func() {
+						t.cancelListing(b, n, storage.WithPageSize(2))
+					})
 					require.LessOrEqual(t, count, remaining, "canceled at entry %d", n)
 				}
 			}

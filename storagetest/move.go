@@ -179,7 +179,9 @@ var moveCases = []Case{
 		run: func(t *T) {
 			var other storage.Bucket
 			b, other := t.openTwice(limitedBy(storage.ServerMove),
-				observe.BeforeCall("Delete", 1, func() { t.put(other, "a", "newer") }))
+				observe.BeforeCall("Delete", 1, func() {
+					t.put(other, "a", "newer")
+				}))
 			t.put(b, "a", "old")
 			_, err := storage.Move(t.Context(), b, "a", "b")
 			require.Equal(t, "a", t.requireCode(err, storage.Changed).Key)

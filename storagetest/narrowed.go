@@ -197,9 +197,15 @@ var refCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			for name, narrow := range map[string]func(){
-				"a foreign method": func() { storage.Ref[fmt.Stringer](b) },
-				"no method":        func() { storage.Ref[any](b) },
-				"no interface":     func() { storage.Ref[string](b) },
+				"a foreign method": func() {
+					storage.Ref[fmt.Stringer](b)
+				},
+				"no method": func() {
+					storage.Ref[any](b)
+				},
+				"no interface": func() {
+					storage.Ref[string](b)
+				},
 				"another signature": func() {
 					storage.Ref[interface{ Upload(string) error }](b)
 				},

@@ -39,7 +39,9 @@ func nthCallCases() []Case {
 				Rule:        "T2",
 				Needs:       op.needs,
 				Explanation: "with one attempt, the store is as before or as after, never in between, and success means the whole effect",
-				run:         func(t *T) { op.withFaults(t, false) },
+				run: func(t *T) {
+					op.withFaults(t, false)
+				},
 			})
 		if op.once {
 			continue
@@ -50,7 +52,9 @@ func nthCallCases() []Case {
 				Rule:        "T1",
 				Needs:       op.needs | op.settledBy(),
 				Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
-				run:         func(t *T) { op.withFaults(t, true) },
+				run: func(t *T) {
+					op.withFaults(t, true)
+				},
 			})
 	}
 	return cases

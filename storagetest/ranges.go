@@ -210,11 +210,17 @@ var readRangesCases = []Case{
 		Explanation: "if the object is overwritten or removed between two requests, ReadRanges is Changed and returns nothing",
 		run: func(t *T) {
 			for name, change := range map[string]func(storage.Bucket){
-				"overwritten": func(b storage.Bucket) { t.put(b, "a", body(10_000, 2)) },
-				"removed":     func(b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "a")) },
+				"overwritten": func(b storage.Bucket) {
+					t.put(b, "a", body(10_000, 2))
+				},
+				"removed": func(b storage.Bucket) {
+					require.NoError(t, b.Remove(t.Context(), "a"))
+				},
 			} {
 				var other storage.Bucket
-				b, other := t.openTwice(observe.BeforeCall("Get", 2, func() { change(other) }))
+				b, other := t.openTwice(observe.BeforeCall("Get", 2, func() {
+					change(other)
+				}))
 				t.put(b, "a", body(10_000, 1))
 				_, _, err := storage.ReadRanges(
 					t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 10}, {Offset: 9_000, Length: 10}},

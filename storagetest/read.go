@@ -284,7 +284,9 @@ var readCases = []Case{
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				dir := t.TempDir()
-				progress := storage.WithProgress(func(int64, int64) { cancel() })
+				progress := storage.WithProgress(func(int64, int64) {
+					cancel()
+				})
 				_, err := storage.DownloadFile(ctx, b, "a", filepath.Join(dir, "to"), append(opts, progress)...)
 				t.requireCode(err, storage.Canceled)
 				leftovers, err := os.ReadDir(dir)

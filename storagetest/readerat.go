@@ -237,7 +237,9 @@ var readerAtCases = []Case{
 			text, r := t.openReaderAt(b, 200_000)
 			requireReadAt(t, r, text, 10, 100)
 			t.put(b, "a", body(200_000, 2))
-			t.requireNoRequests(func() { requireReadAt(t, r, text, 50, 100) })
+			t.requireNoRequests(func() {
+				requireReadAt(t, r, text, 50, 100)
+			})
 			for _, length := range []int{100, 100_000} {
 				_, err := r.ReadAt(make([]byte, length), 70_000)
 				t.requireCode(err, storage.Changed)

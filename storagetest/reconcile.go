@@ -184,7 +184,9 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() {
+				t.put(other, "a", "another's")
+			}))
 			t.faults.Set(
 				faults.Fail(faults.Put).
 					Nth(1).WithError(&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}),
@@ -202,7 +204,9 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() {
+				t.put(other, "a", "another's")
+			}))
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) {
 				return []byte("mine"), nil
@@ -218,7 +222,9 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(observe.BeforeCall("Put", 3, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Put", 3, func() {
+				t.put(other, "a", "another's")
+			}))
 			old := t.put(b, "a", "old")
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("mine"), storage.IfRevision(old.Revision))
@@ -246,7 +252,9 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(observe.BeforeCall("Delete", 2, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Delete", 2, func() {
+				t.put(other, "a", "another's")
+			}))
 			attrs := t.put(b, "a", "old")
 			t.faults.Set(faults.DropResponse(faults.Delete).Nth(1))
 			t.requireCode(b.Remove(t.Context(), "a", storage.IfRevision(attrs.Revision)), storage.OutcomeUnknown)

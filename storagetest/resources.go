@@ -279,7 +279,9 @@ var slowReadCases = []Case{
 			var other storage.Bucket
 			text := body(slowObject, 1)
 			t.faults.Set(faults.SlowBody(slowRate))
-			b, other := t.openTwice(observe.BeforeCall("Get", 4, func() { t.put(other, "a", body(slowObject, 2)) }))
+			b, other := t.openTwice(observe.BeforeCall("Get", 4, func() {
+				t.put(other, "a", body(slowObject, 2))
+			}))
 			if !t.putSlow(b, text) {
 				return
 			}

@@ -147,7 +147,9 @@ var retryCases = []Case{
 		Rule:        "T3",
 		Explanation: "neither opening nor closing a bucket makes a request",
 		run: func(t *T) {
-			t.requireNoRequests(func() { t.open() })
+			t.requireNoRequests(func() {
+				t.open()
+			})
 		},
 	},
 }

@@ -380,14 +380,18 @@ func signedKeyCases() []Case {
 				Rule:        "S3",
 				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "it works with the returned method and headers, and needs nothing else",
-				run:         func(t *T) { signedDownload(t, hostile.key) },
+				run: func(t *T) {
+					signedDownload(t, hostile.key)
+				},
 			},
 			Case{
 				Name:        "a signed upload works as returned, for a key with " + hostile.why,
 				Rule:        "S3",
 				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "the object is stored with the attributes that the headers promise",
-				run:         func(t *T) { signedUpload(t, hostile.key) },
+				run: func(t *T) {
+					signedUpload(t, hostile.key)
+				},
 			})
 	}
 	return cases

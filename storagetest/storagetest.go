@@ -138,7 +138,9 @@ func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Opti
 			Explanation: c.Explanation,
 			Needs:       c.Needs,
 			direct:      true,
-			run:         func(t *T) { c.run(t, open(t.T)) },
+			run: func(t *T) {
+				c.run(t, open(t.T))
+			},
 		})
 	}
 	o := readOptions(opts)
@@ -221,7 +223,9 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	desc := describe(t, open)
 	report := newReport(kind, desc, o)
 	baseline := goroutines()
-	runOne := func(t *testing.T, c Case) { runCase(newT(t, open, o, desc), c, report) }
+	runOne := func(t *testing.T, c Case) {
+		runCase(newT(t, open, o, desc), c, report)
+	}
 	parallel, alone := split(cases, o, report)
 	t.Run("cases", func(t *testing.T) {
 		for _, group := range byRule(parallel) {
@@ -237,10 +241,14 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 		}
 	})
 	for _, c := range alone {
-		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) { runOne(t, c) })
+		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
+			runOne(t, c)
+		})
 	}
 	if _, skipped := o.skips(leakCase.Name, leakCase.Rule); !skipped {
-		t.Run(leakCase.Rule+"/"+leakCase.Name, func(t *testing.T) { requireNoGoroutines(t, baseline) })
+		t.Run(leakCase.Rule+"/"+leakCase.Name, func(t *testing.T) {
+			requireNoGoroutines(t, baseline)
+		})
 	}
 	report.advise(t)
 	report.write(t)

@@ -102,7 +102,9 @@ func portals() []fault {
 		return fault{name: name, instead: true, success: true, fails: true, codes: unavailable, respond: respond}
 	}
 	return []fault{
-		portal("a login page", func(x *exchange) { x.respond(http.StatusOK, "text/html", page) }),
+		portal("a login page", func(x *exchange) {
+			x.respond(http.StatusOK, "text/html", page)
+		}),
 		portal("a login page without a length", func(x *exchange) {
 			x.print("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n")
 			if x.request.Method != http.MethodHead {
@@ -113,7 +115,9 @@ func portals() []fault {
 		portal("another XML document", func(x *exchange) {
 			x.respond(http.StatusOK, "application/xml", `<?xml version="1.0"?><Welcome><To>nothing</To></Welcome>`)
 		}),
-		portal("nothing", func(x *exchange) { x.respond(http.StatusOK, "text/plain", "") }),
+		portal("nothing", func(x *exchange) {
+			x.respond(http.StatusOK, "text/plain", "")
+		}),
 		redirect("a redirect loop", http.StatusTemporaryRedirect, func(x *exchange) string {
 			separator := "?"
 			if x.request.URL.RawQuery != "" {

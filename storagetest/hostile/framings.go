@@ -82,7 +82,9 @@ func framings() []fault {
 			name:    "a response that is no HTTP",
 			instead: true,
 			fails:   true,
-			respond: func(x *exchange) { x.print("220 mail.example.com ESMTP\r\n") },
+			respond: func(x *exchange) {
+				x.print("220 mail.example.com ESMTP\r\n")
+			},
 		},
 		{
 			name:    "a header without an end",

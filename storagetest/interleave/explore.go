@@ -302,7 +302,9 @@ func runSchedule(
 
 // play makes the scene, runs it, and checks it.
 func (s *schedule) play(scene *Scene, build func(s *Scene)) {
-	s.aside("the scene", func() { build(scene) })
+	s.aside("the scene", func() {
+		build(scene)
+	})
 	if !s.broken() {
 		s.run()
 	}
@@ -362,7 +364,9 @@ func (e *exploration) watchdog() (end func()) {
 			panic("interleave: a schedule hangs. No lock of package sync may be held during a request.\n" + stack())
 		}
 	}()
-	return func() { close(done) }
+	return func() {
+		close(done)
+	}
 }
 
 // maxStacks is the number of goroutines that a failure shows.

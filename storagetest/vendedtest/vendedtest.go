@@ -47,7 +47,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		})
 	}
 	for _, a := range attacks {
-		t.Run("nobody gets in by "+a.name, func(t *testing.T) { a.fails(t, open(t)) })
+		t.Run("nobody gets in by "+a.name, func(t *testing.T) {
+			a.fails(t, open(t))
+		})
 	}
 	t.Run("credentials for the whole bucket reach all of it", func(t *testing.T) {
 		s := open(t)
