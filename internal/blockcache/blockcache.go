@@ -273,7 +273,9 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 		c.Limit.AddInFlight(1)
 		defer c.Limit.AddInFlight(-1)
 		settle(len(run), c.download(run, settle))
-	}, func() { settle(len(run), panics.ErrPanicked) })
+	}, func() {
+		settle(len(run), panics.ErrPanicked)
+	})
 }
 
 // download fetches a run of blocks. It calls settle for a block as soon as the block has arrived,

@@ -49,7 +49,9 @@ func Stream[T any](
 			if err := do(ctx, item); err != nil {
 				cancel(err) // only the first cancel sets the cause
 			}
-		}, func() { cancel(nil) })
+		}, func() {
+			cancel(nil)
+		})
 	}
 	group.Wait()
 	return cmp.Or(context.Cause(ctx), failure)

@@ -107,7 +107,9 @@ func (x *exchange) requestContext() context.Context {
 	}
 	if x.foreign {
 		x.trace.GetConn = x.connecting
-		x.trace.ConnectStart = func(string, string) { x.dialed() }
+		x.trace.ConnectStart = func(string, string) {
+			x.dialed()
+		}
 		x.trace.TLSHandshakeStart = x.dialed
 		x.trace.GotConn = x.connected
 	}
