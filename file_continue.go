@@ -35,7 +35,9 @@ func continueDownload(
 		extra := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(obj.Revision))
 		if progress != nil {
 			before := has
-			extra = append(extra, WithProgress(func(done, _ int64) { progress(before+done, obj.Size) }))
+			extra = append(extra, WithProgress(func(done, _ int64) {
+				progress(before+done, obj.Size)
+			}))
 		}
 		has += length
 		r, err := b.Download(ctx, key, extra...)

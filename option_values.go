@@ -216,29 +216,39 @@ func each[O any](err *error, opts []O, apply func(O)) error {
 // Size is -1 if [WithSize] is not given.
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o UploadOption) { o.applyUpload(r) })
+	return each(&r.err, opts, func(o UploadOption) {
+		o.applyUpload(r)
+	})
 }
 
 // Apply sets r from opts. If [WithRange] is not given, Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
 	r.Length = -1
-	return each(&r.err, opts, func(o DownloadOption) { o.applyDownload(r) })
+	return each(&r.err, opts, func(o DownloadOption) {
+		o.applyDownload(r)
+	})
 }
 
 // ApplyAttrs sets r from the options of Attrs and Exists.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
-	return each(&r.err, opts, func(o AttrsOption) { o.applyAttrs(r) })
+	return each(&r.err, opts, func(o AttrsOption) {
+		o.applyAttrs(r)
+	})
 }
 
 // Apply sets r from opts.
 func (r *ListOptions) Apply(opts ...ListOption) error {
-	return each(&r.err, opts, func(o ListOption) { o.applyList(r) })
+	return each(&r.err, opts, func(o ListOption) {
+		o.applyList(r)
+	})
 }
 
 // Apply sets r from opts.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
-	err := each(&r.err, opts, func(o RemoveOption) { o.applyRemove(r) })
+	err := each(&r.err, opts, func(o RemoveOption) {
+		o.applyRemove(r)
+	})
 	if err == nil && r.Version != "" && r.Condition != (Condition{}) { // S3 would check the current version instead
 		err = invalid("IfRevision", "does not fit beside WithVersion, which names one object")
 	}
@@ -248,12 +258,16 @@ func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 // ApplyMultipart sets r from the options of BeginUpload.
 func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o MultipartOption) { o.applyMultipart(r) })
+	return each(&r.err, opts, func(o MultipartOption) {
+		o.applyMultipart(r)
+	})
 }
 
 // Apply sets r from opts.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
-	return each(&r.err, opts, func(o CopyOption) { o.applyCopy(r) })
+	return each(&r.err, opts, func(o CopyOption) {
+		o.applyCopy(r)
+	})
 }
 
 // ApplyCompose sets r from the options of Compose, and checks srcKeys.
@@ -288,54 +302,72 @@ func (r *CopyOptions) MovesOnly() bool {
 // ApplyUpload sets r from the options of SignedUploadURL. Size is -1 if [WithSize] is not given.
 func (r *SignOptions) ApplyUpload(opts ...SignedUploadOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
+	return each(&r.err, opts, func(o SignedUploadOption) {
+		o.applySignedUpload(r)
+	})
 }
 
 // ApplyDownload sets r from the options of SignedDownloadURL.
 func (r *SignOptions) ApplyDownload(opts ...SignedDownloadOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
+	return each(&r.err, opts, func(o SignedDownloadOption) {
+		o.applySignedDownload(r)
+	})
 }
 
 // ApplyRemove sets r from the options of SignedRemoveURL.
 func (r *SignOptions) ApplyRemove(opts ...SignedRemoveOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedRemoveOption) { o.applySignedRemove(r) })
+	return each(&r.err, opts, func(o SignedRemoveOption) {
+		o.applySignedRemove(r)
+	})
 }
 
 // Apply sets r from the options of SetTags and SetLegalHold.
 func (r *ChangeOptions) Apply(opts ...SetOption) error {
-	return each(&r.err, opts, func(o SetOption) { o.applySet(r) })
+	return each(&r.err, opts, func(o SetOption) {
+		o.applySet(r)
+	})
 }
 
 // ApplyRetention sets r from the options of SetRetention.
 func (r *ChangeOptions) ApplyRetention(opts ...RetentionOption) error {
-	return each(&r.err, opts, func(o RetentionOption) { o.applyRetention(r) })
+	return each(&r.err, opts, func(o RetentionOption) {
+		o.applyRetention(r)
+	})
 }
 
 // ApplyRestore sets r from the options of Restore. RestoreDays is 1 if [WithRestoreDays] is not
 // given.
 func (r *ChangeOptions) ApplyRestore(opts ...RestoreOption) error {
 	r.RestoreDays = 1
-	return each(&r.err, opts, func(o RestoreOption) { o.applyRestore(r) })
+	return each(&r.err, opts, func(o RestoreOption) {
+		o.applyRestore(r)
+	})
 }
 
 // Apply sets r from the options of PutPart. Size is -1 if [WithSize] is not given.
 func (r *PartOptions) Apply(opts ...PartOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o PartOption) { o.applyPart(r) })
+	return each(&r.err, opts, func(o PartOption) {
+		o.applyPart(r)
+	})
 }
 
 // ApplySigned sets r from the options of SignPart. Size is -1 if [WithSize] is not given.
 func (r *PartOptions) ApplySigned(opts ...SignedPartOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedPartOption) { o.applySignedPart(r) })
+	return each(&r.err, opts, func(o SignedPartOption) {
+		o.applySignedPart(r)
+	})
 }
 
 // Apply sets r from opts. Size is -1 if [WithSize] is not given.
 func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o CompleteOption) { o.applyComplete(r) })
+	return each(&r.err, opts, func(o CompleteOption) {
+		o.applyComplete(r)
+	})
 }
 
 // Span returns the range of bytes that the options select in an object of the given size, from the

@@ -59,7 +59,9 @@ func NewReaderAt(ctx context.Context, b interface {
 
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 	r.get.Length = -1
-	return each(&r.get.err, opts, func(o ReaderAtOption) { o.applyReaderAt(r) })
+	return each(&r.get.err, opts, func(o ReaderAtOption) {
+		o.applyReaderAt(r)
+	})
 }
 
 // A ReaderAt is an io.ReaderAt, io.ReadSeeker and io.Closer. ReadAt may be called
