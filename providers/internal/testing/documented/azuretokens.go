@@ -153,5 +153,7 @@ func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 
 // AzureKeys returns a handler that only responds to requests for a delegated key.
 func AzureKeys() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { delegate(w, r, true) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		delegate(w, r, true)
+	})
 }

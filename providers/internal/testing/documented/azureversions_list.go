@@ -71,7 +71,9 @@ func (a *versionedAccount) current(
 	for {
 		page := a.ask(r, http.MethodGet, params)
 		if page.Code != http.StatusOK {
-			return nil, func(w http.ResponseWriter) { relay(w, page) }
+			return nil, func(w http.ResponseWriter) {
+				relay(w, page)
+			}
 		}
 		for _, item := range azureItems.FindAllStringSubmatch(page.Body.String(), -1) {
 			key := html.UnescapeString(item[1])

@@ -99,7 +99,9 @@ func Least(t *testing.T, j Judge, prefix string) {
 			delete(unused, action)
 			delete(unused, use)
 		}
-		t.Run(string(o), func(t *testing.T) { j.least(t, o, prefix, judged) })
+		t.Run(string(o), func(t *testing.T) {
+			j.least(t, o, prefix, judged)
+		})
 	}
 	require.Empty(t, unused, "no operation needs these")
 }
