@@ -51,7 +51,9 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
 	bucket, ok := signedurl.OriginOf(b)
 	if !ok {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { errElsewhere.write(w, r) })
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			errElsewhere.write(w, r)
+		})
 	}
 	o.object.fail, o.object.refuse = nil, func(w http.ResponseWriter, r *http.Request, err error) { failureOf(err).write(w, r) }
 	return &handler{bucket: b, origin: bucket, mount: mountOf(bucket.BaseURL, o), options: o}
@@ -71,7 +73,9 @@ const maxDrain = 16 << 20
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, body := drain.Of(r)
 	if f := h.respond(w, r); f != nil {
-		body.Refuse(w, r, maxDrain, func() { f.write(w, r) })
+		body.Refuse(w, r, maxDrain, func() {
+			f.write(w, r)
+		})
 	}
 }
 

@@ -28,7 +28,9 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 		if g.Version != "" {
 			o.downloads = append(o.downloads, storage.WithVersion(g.Version))
 		}
-		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) { override(h, g) })
+		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) {
+			override(h, g)
+		})
 	} else if !public {
 		revision, err := h.origin.PublicRevision(r.Context(), key)
 		if err != nil {

@@ -148,7 +148,9 @@ func (h *Handler) routes() http.Handler {
 		"PUT /api/tags":     h.changing(h.setTags),
 		"PUT /api/upload":   h.changing(h.upload),
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { respond(w, r, answer) })
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			respond(w, r, answer)
+		})
 	}
 	mux.HandleFunc("/uploads/{bucket}/{key}/", h.resumable)
 	if h.config.API != nil {
