@@ -92,7 +92,9 @@ func run(filter, dir string, command []string) (code int, err error) {
 	notYet()
 	watching, end := context.WithCancel(context.Background())
 	defer end()
-	f.watch(watching, func(err error) { fmt.Fprintln(os.Stderr, "testservers:", err) })
+	f.watch(watching, func(err error) {
+		fmt.Fprintln(os.Stderr, "testservers:", err)
+	})
 	code, err = runCommand(dir, command, f.variables, signals)
 	if code != 0 {
 		err = errors.Join(err, f.check(watching))

@@ -16,6 +16,10 @@ func TestAcceptance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer remove()
-	t.Run("bucket", func(t *testing.T) { objstore.AcceptanceTest(t, bucket) })
-	t.Run("prefix", func(t *testing.T) { objstore.AcceptanceTest(t, objstore.NewPrefixedBucket(bucket, "some_prefix")) })
+	t.Run("bucket", func(t *testing.T) {
+		objstore.AcceptanceTest(t, bucket)
+	})
+	t.Run("prefix", func(t *testing.T) {
+		objstore.AcceptanceTest(t, objstore.NewPrefixedBucket(bucket, "some_prefix"))
+	})
 }
