@@ -218,3 +218,9 @@ func TestMaskSpellings(t *testing.T) {
 		})
 	}
 }
+
+// A server quotes the URL as it was sent, whichever characters of a parameter the client has escaped.
+func TestMaskParametersAsSent(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "https://example.com/a?sig=first+half/of%3d", nil)
+	require.Equal(t, "no /a?sig=****************", maskString("no /a?sig=first+half/of%3d", secretsOf(r)))
+}

@@ -131,8 +131,9 @@ func addParameters(u *url.URL, add func(string)) {
 		name, value, _ := strings.Cut(pair, "=")
 		name, _ = url.QueryUnescape(name) // if a name or value is malformed, it becomes ""
 		if slices.Contains(secretParameters, strings.ToLower(name)) {
-			value, _ = url.QueryUnescape(value)
-			add(value)
+			plain, _ := url.QueryUnescape(value)
+			add(value) // the spelling of the client
+			add(plain)
 		}
 	}
 }
