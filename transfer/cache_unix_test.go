@@ -192,8 +192,8 @@ func TestWithCacheFileJustWritten(t *testing.T) {
 	require.Equal(t, 1, seen.count("Head"))
 }
 
-// A file that is written while a long job runs is not remembered, although it was written long before
-// the end of the upload: a write after the job has read it may have the same time.
+// A file that is written while a long job runs is not remembered, although the upload ends long after
+// the write. A write after the job has read the file may have the same time.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	var seen calls
 	var passed atomic.Int64 // ns
