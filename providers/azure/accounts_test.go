@@ -169,8 +169,8 @@ func accountOf(t *testing.T, play func(s *azuriteServer) documented.Peculiarity,
 	return s, c, b
 }
 
-// An archived object is replaced only after it was removed.
-// https://learn.microsoft.com/azure/storage/blobs/archive-blob
+// Upload and Copy over an archived object fail with Archived. After the object is removed, they succeed.
+// https://learn.microsoft.com/azure/storage/blobs/archive-blob.
 func TestUploadReplacesArchived(t *testing.T) {
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureArchive() })
 	ctx := t.Context()
@@ -203,9 +203,8 @@ func TestUploadReplacesArchived(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// A signature without a start, and one for too long, are refused; a copy and the parts of an open
-// upload are not.
-// https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
+// Under a SAS expiration policy, Azure refuses a signed URL that lacks a start or lasts too long. Copies and open
+// uploads still succeed. https://learn.microsoft.com/azure/storage/common/sas-expiration-policy.
 func TestSignedURLWithSASPolicy(t *testing.T) {
 	const limit = 2 * time.Hour
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureSASPolicy(limit) })
@@ -291,9 +290,8 @@ func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	completeParts(t, old, "b")
 }
 
-// An account with a hierarchical namespace keeps objects, and refuses what it cannot do as the contract
-// says: nothing is lost or left out in silence.
-// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
+// On an account with a hierarchical namespace, each call succeeds or fails with an error that tells what the
+// account lacks. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
 func TestHierarchicalNamespaceAccount(t *testing.T) {
 	_, c, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureHierarchical() })
 	ctx := t.Context()
@@ -340,8 +338,8 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 	require.ElementsMatch(t, []string{"photos/b", "top"}, keys)
 }
 
-// An account for premium block blobs has no tiers. All else is as on others.
-// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
+// An account for premium block blobs has no access tiers, and behaves like other accounts otherwise.
+// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview.
 func TestPremiumAccount(t *testing.T) {
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzurePremium() })
 	ctx := t.Context()

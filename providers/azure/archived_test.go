@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Azure refuses every overwrite of an archived blob with 409 BlobArchived, except Delete Blob.
-// https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982
+// A write over an archived blob fails with Archived, because Azure answers 409 BlobArchived to every overwrite.
+// https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982.
 func TestPutOverArchived(t *testing.T) {
 	put := func(c storage.Condition) func(d *objectDriver) error {
 		return func(d *objectDriver) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Reads tell what Azure tells.
+// Attrs have all values of Azure's response.
 func TestAttrsOfReads(t *testing.T) {
 	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, row := range map[string]struct {
@@ -80,7 +80,7 @@ func TestAttrsOfReads(t *testing.T) {
 	}
 }
 
-// Writes tell the encryption.
+// The Attrs of a write have the encryption that Azure's response names.
 func TestAttrsEncryptionOfWrites(t *testing.T) {
 	answer := created
 	answer.Header = map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Request-Server-Encrypted": "true", "X-Ms-Encryption-Scope": "tenant-1"}

@@ -76,8 +76,8 @@ func TestBlockIDs(t *testing.T) {
 	require.True(t, ids[again], "the same bytes that are sent again replace the block")
 }
 
-// A block is not replaced by other content. An upload is resumed with another body, and then with the first one
-// again. The part that was recorded first must still be the same.
+// If an upload is resumed with another body, PutPart does not replace the block of an earlier part that has other
+// content.
 func TestPutPartOtherContent(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
@@ -97,7 +97,7 @@ func TestPutPartOtherContent(t *testing.T) {
 	require.Contains(t, s.server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
-// Blocks with short IDs of another tool keep a part out.
+// If another tool left uncommitted blocks with short ids, PutPart fails with Locked and a hint.
 func TestPutPartBesideShortBlockIDs(t *testing.T) {
 	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
 	_, err := s.driver(t).PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
@@ -108,7 +108,7 @@ func TestPutPartBesideShortBlockIDs(t *testing.T) {
 	require.Equal(t, foreignHint, e.Hint)
 }
 
-// A part of another upload is not committed.
+// CompleteParts refuses a part that belongs to another upload.
 func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
@@ -182,8 +182,8 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 	}
 }
 
-// Parts that were stored as one block are not committed. Two ids of 6 bytes are equal once in 2^48 pairs. Then the
-// later part replaced the earlier one.
+// If two parts got the same block id, CompleteParts refuses them, because the later part replaced the earlier one.
+// Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
 	s := newScript(t, created)
 	upload := newUploadID()

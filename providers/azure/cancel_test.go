@@ -42,8 +42,8 @@ func TestUploadCanceled(t *testing.T) {
 	}
 }
 
-// The first commit drops the blocks of all other uploads to the key. Those whose
-// body can be read again restart.
+// If several uploads to one key run at the same time, the first commit drops the blocks of the others. Uploads
+// whose body can be read again restart.
 func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	const size, writers = 2*partSize + 1, 3
 	s := needAzurite(t)

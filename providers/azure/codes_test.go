@@ -145,7 +145,7 @@ var documentedCodes = []struct {
 	{code: "UnsupportedXmlNode", status: 400, want: storage.InvalidArgument},
 }
 
-// Each error code that Microsoft lists has a meaning, and none is Internal.
+// Each error code that Microsoft documents maps to a storage.Code other than Internal.
 func TestErrorCodesDocumented(t *testing.T) {
 	for _, tt := range documentedCodes {
 		t.Run(tt.code, func(t *testing.T) {
@@ -156,7 +156,8 @@ func TestErrorCodesDocumented(t *testing.T) {
 	}
 }
 
-// A code that no list has means what its status means. If that tells nothing, a hint says so.
+// An error code that Microsoft does not document gets the storage.Code of its HTTP status. If that is Internal, a
+// hint explains it.
 func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := meaningOf("NewCode", status)

@@ -99,7 +99,7 @@ func put(t *testing.T, url string, header http.Header, text string) int {
 	return response.StatusCode
 }
 
-// A signed part can only store that part.
+// A URL from SignPart can store only the part that it was signed for.
 func TestSignPartStoresThatPart(t *testing.T) {
 	_, _, b := openBucket(t)
 	u := begin(t, b, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
@@ -136,7 +136,7 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "Azure would not enforce it")
 }
 
-// A part that is replaced meanwhile is not copied.
+// If a part is replaced after Complete has listed the parts, the driver does not copy the new part in its place.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	s, name, b := openBucket(t)
 	u := begin(t, b, "a")
@@ -208,7 +208,7 @@ func TestListUploads(t *testing.T) {
 	require.Empty(t, s.names(t, name))
 }
 
-// An upload whose parts stay is completed once.
+// If the parts of a completed upload could not be removed, another completion makes no second object.
 func TestCompletePartsOnce(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
@@ -243,7 +243,7 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// An open upload is completed although the service may not read its parts.
+// If Azure may not read the parts itself, Complete still makes the object.
 func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
@@ -276,7 +276,8 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The credential of a given client is not known, so that the service cannot be authorized to read parts.
+// With Config.Client, the driver has no credential with which Azure could read the parts. Complete makes the
+// object all the same.
 func TestBeginUploadWithConfigClient(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)

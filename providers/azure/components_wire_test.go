@@ -19,7 +19,7 @@ import (
 
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
-// Components are encrypted as the object is. The emulator ignores encryption.
+// The parts of an open upload are encrypted as their object is. The emulator ignores encryption.
 func TestPutPartEncryption(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
 	natives := []any{key, accessTier("Archive")}
@@ -41,8 +41,8 @@ func TestPutPartEncryption(t *testing.T) {
 	require.NotContains(t, signed.URL, "fedcba", "the secret of the upload")
 }
 
-// A completion whose blocks were dropped can be repeated. A write to the key drops the blocks that a completion
-// has copied. The parts stay.
+// If another write to the key drops the copied blocks, CompleteParts fails as retryable. It keeps the parts, so
+// that it can be repeated.
 func TestCompletePartsRepeated(t *testing.T) {
 	s := newScript(t,
 		anObject(""), created, // the marker, the block
@@ -73,7 +73,7 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.Equal(t, etag, asked[4].Header.Get("If-Match"))
 }
 
-// An upload ends before its parts are removed.
+// AbortParts ends the upload before it removes the parts.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	s := newScript(t, anObject(""), refusing(http.StatusForbidden, "AuthorizationFailure"))
 	require.Error(t, s.driver(t).AbortParts(t.Context(), "a", testUpload))
@@ -82,7 +82,7 @@ func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	require.Contains(t, s.server.Requests()[1].Path, "-begun")
 }
 
-// Parts become at most as many blocks as a blob has.
+// Parts are copied in at most as many blocks as a blob may have.
 func TestPartRangesMaxBlocks(t *testing.T) {
 	d := newScript(t).driver(t)
 	d.copier.block = 1
@@ -99,7 +99,7 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	require.Len(t, ranges, 5)
 }
 
-// The name of an open upload cannot be that of anything else.
+// parseOpenUpload refuses names that are not those of open uploads.
 func TestParseOpenUpload(t *testing.T) {
 	for _, name := range []string{"", "../" + testUpload, testUpload + "/", strings.ToUpper(testUpload), newUploadID()} {
 		_, err := parseOpenUpload(name)
@@ -108,9 +108,9 @@ func TestParseOpenUpload(t *testing.T) {
 	require.True(t, isOpenUpload(testUpload[:32]), "as ListUploads tells it")
 }
 
-// A source that the service may not read: an account behind private endpoints, or with a SAS
-// expiration policy, or a service version that ignores the authorization of a source.
-// https://github.com/Azure/azure-storage-python/issues/720, https://github.com/Azure/azure-sdk-for-java/issues/24881
+// If Azure may not read a part (private endpoint, SAS policy, old version), CompleteParts sends its bytes itself.
+// https://github.com/Azure/azure-storage-python/issues/720, https://github.com/Azure/azure-sdk-for-
+// java/issues/24881.
 func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	unverified := refusing(http.StatusForbidden, codeUnverified)
 	for name, row := range map[string]struct {
@@ -174,7 +174,7 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	}
 }
 
-// Versions of parts are removed. An account that keeps versions keeps each part that is removed as a version.
+// On an account that keeps versions, CompleteParts also removes the versions of the parts.
 // https://learn.microsoft.com/azure/storage/blobs/versioning-overview.
 func TestCompletePartsRemovesVersions(t *testing.T) {
 	const prefix = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F"
@@ -239,8 +239,8 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 	require.NotContains(t, s.server.Last(t).RawQuery, "versions", "an older service refuses to list versions")
 }
 
-// A container-level policy keeps every blob from being replaced or removed.
-// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
+// BeginUpload fails with Unsupported if a container-level policy or legal hold keeps blobs from being removed.
+// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies.
 func TestBeginUploadImmutableContainer(t *testing.T) {
 	properties := func(with ...string) said {
 		p := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}

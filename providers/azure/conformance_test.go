@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 	conformTo(t, needAzurite(t), nil, storagetest.WithName("azure (Azurite)"))
 }
 
-// Programs give a client that logs or traces.
+// The suite passes with an HTTP client that wraps bodies, as clients that log or trace do.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

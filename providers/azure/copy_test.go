@@ -201,9 +201,8 @@ func TestComposeRequests(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
-// An append uses the blocks of an object only if they are all of it. If the Data Lake API has added bytes to an
-// object, none of the blocks that are listed has them. https://learn.microsoft.com/azure/storage/blobs/data-lake-
-// storage-known-issues.
+// Append reuses the blocks of an object only if they are the whole object. Bytes added with the Data Lake API are
+// in no block. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
 func TestAppendUsesCommittedBlocks(t *testing.T) {
 	listed := func(size string) said {
 		return said{Body: `<BlockList><CommittedBlocks><Block><Name>` + strings.Repeat("QUFB", 6) + `</Name><Size>` + size + `</Size></Block></CommittedBlocks></BlockList>`}
@@ -236,9 +235,8 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 	}
 }
 
-// A source whose URL is too long is streamed. x-ms-copy-source is a URL of up to 2 KiB, beyond which the service
-// responds with OutOfRangeInput. https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url,
-// Azure/azure-powershell#16628.
+// If the URL of the source is longer than 2 KiB, which Azure refuses, the engine streams the copy.
+// https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url, Azure/azure-powershell#16628.
 func TestCopySourceURLTooLong(t *testing.T) {
 	long := strings.Repeat("\u30ad", 300)
 	limit := strings.Repeat("k", 1024)
@@ -271,7 +269,8 @@ func TestCopySourceURLTooLong(t *testing.T) {
 	}
 }
 
-// The driver leaves to the engine what the service cannot copy.
+// If Azure cannot copy on the server, Copy of the driver fails with Unsupported, so that the engine streams the
+// object.
 func TestCopyUnsupportedByService(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	plain, err := s.driver(t).account.client(noRetry)

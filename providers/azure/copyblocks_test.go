@@ -104,7 +104,7 @@ func (s *azuriteServer) otherTool(t *testing.T, container, key string, idBytes i
 	require.NoError(t, err)
 }
 
-// Blocks that another tool left behind keep nothing out.
+// If another tool left uncommitted blocks, uploads and copies still succeed.
 func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
@@ -142,7 +142,8 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	}
 }
 
-// Parts cannot be stored beside ids of 3 bytes, but a body in one request is.
+// If another tool left uncommitted blocks with ids of 3 bytes, an upload in parts fails, and an upload in one
+// request succeeds.
 func TestUploadBesideShortBlockIDs(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)

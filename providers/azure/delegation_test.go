@@ -83,7 +83,7 @@ func download(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// One user key signs everything.
+// One user delegation key signs the URLs of all buckets of a service.
 func TestUserKeySignsForAllBuckets(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
@@ -124,7 +124,7 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// A cloud that lacks the newest version, or Config.APIVersion, gets signatures of an older form.
+// If Config.APIVersion is older than the newest form of a signature, URLs are signed in an older form.
 func TestUserKeySignsForOlderVersions(t *testing.T) {
 	s := newKeyServer(t)
 	for version, want := range map[string]string{"2020-12-06": "2020-12-06", "2024-11-04": "2024-11-04", "2025-11-05": olderDelegation, sasVersion: sasVersion} {
@@ -145,7 +145,7 @@ func TestUserKeySignsForOlderVersions(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-// A signed URL expires with its key.
+// A signed URL expires no later than the user delegation key that signed it.
 func TestUserKeyExpiry(t *testing.T) {
 	end := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
 	for name, test := range map[string]struct {
@@ -322,7 +322,7 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 	}
 }
 
-// A renewal does not block others.
+// While one call renews the user delegation key, other calls sign with the current one.
 func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := userKeyCache{key: userKeyOf(signedAt)}
@@ -349,7 +349,7 @@ func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 	})
 }
 
-// A caller that is canceled leaves the request to the others.
+// If one of several callers that wait for a user delegation key is canceled, the request continues for the others.
 func TestUserKeyRequestCanceled(t *testing.T) {
 	stuck := func(ctx context.Context, _, _ time.Time) (*userKey, error) {
 		<-ctx.Done()

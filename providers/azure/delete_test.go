@@ -45,8 +45,7 @@ func TestDeleteErrors(t *testing.T) {
 	}
 }
 
-// The service does not remove the current version, so the object is removed
-// first.
+// Azure does not delete the current version by its id, so Delete removes the object first.
 func TestDeleteCurrentVersion(t *testing.T) {
 	const (
 		object  = "/photos/a"
@@ -197,7 +196,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 	}
 }
 
-// A batch needs a credential for each request.
+// With a SAS token, the driver sends no batches, because each request of a batch needs its own signature.
 func TestDeleteBatchNeedsCredential(t *testing.T) {
 	s := newScript(t, batchAnswer("202"))
 	d := s.driver(t, func(c *Config) {
@@ -209,8 +208,8 @@ func TestDeleteBatchNeedsCredential(t *testing.T) {
 	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
 }
 
-// Some servers check the condition of a missing object first. If the look that tells it from another
-// revision fails for a reason that passes, nothing is known.
+// After a 412, the driver reads the object to tell a missing object from another revision. If that read fails
+// temporarily, the call does, too.
 func TestPreconditionFailedNeedsLook(t *testing.T) {
 	unmet := refusing(http.StatusPreconditionFailed, "ConditionNotMet")
 	page := said{Status: http.StatusServiceUnavailable, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}

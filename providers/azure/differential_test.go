@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// Azurite takes the first character of a delimiter only. A key that has uncommitted blocks and no blob
-// exists there for If-None-Match of Put Blob: docs/maintainers/questions.md.
+// Random calls have the same results on Azurite as in memory, but for delimiters of several characters and keys
+// with uncommitted blocks: docs/maintainers/questions.md.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	s := needAzurite(t)
 	differential.Run(t, differential.Config{Without: []string{`delimiter "b/"`, "a late condition"}}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

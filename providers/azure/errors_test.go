@@ -101,7 +101,7 @@ func TestRetryAfter(t *testing.T) {
 	require.Equal(t, 7*time.Second, e.RetryAfter)
 }
 
-// Azure's response to a wrong signature contains the right one for that request.
+// If a signature is wrong, Azure's response contains the right one. No error of the driver shows it.
 func TestErrorsContainNoSignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
 	wrong := refusing(403, "AuthenticationFailed")
@@ -181,7 +181,7 @@ func TestTokenErrors(t *testing.T) {
 	require.False(t, e.Unknown, "nothing was sent")
 }
 
-// The refusal of an emulator that is older than the API has a hint.
+// If the emulator is too old for the API version, the error has a hint.
 func TestEmulatorTooOldHint(t *testing.T) {
 	old := refusing(400, "InvalidHeaderValue")
 	for server, want := range map[string]string{"Azurite-Blob/3.36.0": emulatorHint, "Windows-Azure-Blob/1.0": ""} {
@@ -202,7 +202,7 @@ func TestEmulatorTooOldHint(t *testing.T) {
 	}
 }
 
-// Azurite names the header of a value that it does not know, such as that of an access tier.
+// If Azurite refuses another header than x-ms-version, the error does not say that Azurite is too old.
 func TestEmulatorRefusesAnotherHeader(t *testing.T) {
 	refused := refusing(400, "InvalidHeaderValue")
 	refused.Header["Server"] = "Azurite-Blob/3.36.0"
@@ -215,7 +215,7 @@ func TestEmulatorRefusesAnotherHeader(t *testing.T) {
 	}
 }
 
-// The identity service's answer decides whether a failure may pass.
+// A call is retryable if the identity service failed temporarily, and not if it refused.
 func TestIdentityServiceErrorsTemporary(t *testing.T) {
 	answered := func(status int) error {
 		return &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
@@ -251,9 +251,10 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 	}
 }
 
-// The front end of Azure refuses some characters of a path before the service sees the request.
+// If Azure refuses a key for its characters, the call fails with InvalidArgument and a hint.
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-// https://github.com/Azure/azure-storage-azcopy/issues/2421, https://github.com/Azure/azure-storage-node/issues/385
+// https://github.com/Azure/azure-storage-azcopy/issues/2421, https://github.com/Azure/azure-storage-
+// node/issues/385.
 func TestKeysThatAzureRefuses(t *testing.T) {
 	refused := said{
 		Status: http.StatusBadRequest,
@@ -287,8 +288,8 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 	require.EqualValues(t, 256<<20, recent.copier.blockSize())
 }
 
-// The newest object gets the tier of the one that it replaces, and no response says so.
-// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
+// Without WithStorageClass, Put sends no tier and returns none: a new object gets the tier of the one that it
+// replaces. https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview.
 func TestPutWithoutStorageClass(t *testing.T) {
 	for class, tier := range map[string]string{"": "", "Cool": "Cool"} {
 		s := newScript(t, created)

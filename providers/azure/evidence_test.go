@@ -45,7 +45,7 @@ func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 	return b, service
 }
 
-// A page is no answer.
+// If a proxy answers with a web page, each call fails.
 func TestResponseIsWebPage(t *testing.T) {
 	const reads, changes = false, true
 	end := time.Now().Add(time.Hour)
@@ -120,7 +120,7 @@ func TestResponseIsWebPage(t *testing.T) {
 	}
 }
 
-// A page in place of a user key is Unavailable.
+// If a proxy answers the request for a user delegation key with a web page, signing fails with Unavailable.
 func TestUserKeyIsWebPage(t *testing.T) {
 	s := newKeyServer(t)
 	for kind, page := range pages {
@@ -130,7 +130,8 @@ func TestUserKeyIsWebPage(t *testing.T) {
 	}
 }
 
-// A listing is a document on every page: a caching proxy may replace a body and keep the headers.
+// List refuses a page that is not a listing, even with Azure's headers: a caching proxy may have replaced the
+// body.
 func TestListPageIsDocument(t *testing.T) {
 	for name, body := range map[string]string{
 		"a login page":          "<html><body>Log in</body></html>",
@@ -158,7 +159,7 @@ func TestListPageIsDocument(t *testing.T) {
 	}
 }
 
-// A read without a length is an error.
+// Get fails if the response has no Content-Length.
 func TestGetWithoutLength(t *testing.T) {
 	object := anObject("content")
 	delete(object.Header, "Content-Length")

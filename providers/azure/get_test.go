@@ -65,7 +65,7 @@ func TestGetAttributes(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-// The account's default tier is no storage class.
+// If an object has the account's default tier, Attrs.StorageClass is empty.
 func TestGetDefaultTier(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
 	d := s.driver(t)
@@ -78,7 +78,7 @@ func TestGetDefaultTier(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-// A block list may have any MD5, which nothing verifies.
+// Head ignores Content-MD5, because Azure does not verify that of a block list.
 func TestHeadUnverifiedMD5(t *testing.T) {
 	s := newScript(t, anObject("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
 	attrs, err := s.driver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -112,7 +112,7 @@ func TestGetDoesNotDecompress(t *testing.T) {
 	}
 }
 
-// A suffix is read from one revision.
+// To read a suffix, Get learns the size first and then reads only that revision.
 func TestGetSuffixOfOneRevision(t *testing.T) {
 	part := anObject("llo", "Content-Range", "bytes 2-4/5")
 	part.Status = http.StatusPartialContent
@@ -126,7 +126,7 @@ func TestGetSuffixOfOneRevision(t *testing.T) {
 	require.Equal(t, etag, s.server.Last(t).Header.Get("If-Match"))
 }
 
-// A suffix longer than the object is all of it.
+// If a suffix is longer than the object, Get returns the whole object.
 func TestGetSuffixLongerThanObject(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject("hello"))
 	_, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
@@ -142,7 +142,7 @@ func TestGetSuffixLongerThanObject(t *testing.T) {
 	require.Len(t, s.server.Requests(), 1, "nothing has no range")
 }
 
-// A suffix of an overwritten object is retryable.
+// If the object is overwritten while Get reads its suffix, Get fails with a retryable Unavailable.
 func TestGetSuffixOverwritten(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(412, "ConditionNotMet"), anObject("hello, all"))
 	_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 3})
@@ -225,7 +225,7 @@ func TestGetUnexpectedRange(t *testing.T) {
 	}
 }
 
-// A server may respond with status 200 to a range that has all bytes.
+// Get accepts status 200 if the requested range is the whole object.
 func TestGetOfARangeWithAllBytes(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	attrs, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: 9})

@@ -46,7 +46,8 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// Azurite is another process: it gets the statuses that gateways send most, which takes minutes.
+// The driver handles the statuses that gateways send most. Azurite runs in another process, so the test takes
+// minutes.
 func TestHostileStatuses(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_STATUSES") == "" {
 		t.Skip("make statuses runs it")

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/testing/killtest"
 )
 
-// A killed completion is ended by another process.
+// If a process is killed during CompleteParts, another process can complete the upload.
 func TestCompletePartsKilled(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)

@@ -44,9 +44,8 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
-// A directory is no object. The service returns a directory of a hierarchical namespace as an empty blob, as the
-// recordings of Azure/azure-sdk-for-js sdk/storage/storage-file-datalake have it. A copy of it would be an empty
-// object.
+// Head does not return a directory of a hierarchical namespace, which Azure shows as an empty blob (recordings in
+// Azure/azure-sdk-for-js, sdk/storage/storage-file-datalake).
 func TestHeadDirectory(t *testing.T) {
 	ctx := t.Context()
 	for name, call := range map[string]func(d *objectDriver) error{
@@ -163,7 +162,7 @@ func TestListResponse(t *testing.T) {
 	require.Equal(t, `"0x1"`, page.Entries[3].ETag)
 }
 
-// An empty page is not the end.
+// List continues after an empty page that has a marker.
 func TestListEmptyPage(t *testing.T) {
 	s := newScript(t, listing("2"), listing("3"), listing("", blobEntry("a")))
 	b := engine.New(s.driver(t))
@@ -192,8 +191,7 @@ func TestListDirectoryPlaceholders(t *testing.T) {
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
 }
 
-// A listing of a hierarchical account is refused. A page in another order is not sorted, because keys of the next
-// page would be lost.
+// A listing of an account with a hierarchical namespace fails. Sorting each page would lose keys of the next one.
 func TestListHierarchicalRefused(t *testing.T) {
 	directory := func(name string) string {
 		return `<BlobPrefix><Name>` + name + `</Name><Properties><ResourceType>directory</ResourceType></Properties></BlobPrefix>`
@@ -219,7 +217,7 @@ func TestListHierarchicalRefused(t *testing.T) {
 	}
 }
 
-// An account that is known to have a hierarchical namespace lists in any order, without its directories.
+// If the account is known to have a hierarchical namespace, it lists with WithAnyOrder and leaves out directories.
 func TestListHierarchicalAnyOrder(t *testing.T) {
 	directory := strings.Replace(blobEntry("b"), `</Properties>`, `<ResourceType>directory</ResourceType></Properties>`, 1)
 	s := newScript(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")), listing("", blobEntry("a-b")))
@@ -283,8 +281,7 @@ func TestListFollowsPages(t *testing.T) {
 	require.Len(t, s.server.Requests(), 21, "one request a page")
 }
 
-// A page of 1,000 blobs whose names and metadata are as long as they may be is longer than any
-// other document.
+// List reads a page of 1,000 blobs that have the longest names and metadata.
 func TestListLongestNames(t *testing.T) {
 	var asked []int
 	value := strings.Repeat("&amp;", 8_000)
@@ -318,7 +315,7 @@ func TestListLongestNames(t *testing.T) {
 	require.Subset(t, []int{1000, 250}, asked)
 }
 
-// A server whose markers come again must not be followed for ever, wherever they are followed.
+// If a server repeats a page marker, the listing ends instead of running forever.
 func TestListMarkersRepeated(t *testing.T) {
 	version := func(id string) string {
 		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)

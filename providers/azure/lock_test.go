@@ -97,7 +97,7 @@ func TestLockHeadersOfWrites(t *testing.T) {
 	}
 }
 
-// A write with a lock to a container without locks stores nothing.
+// In a container without locks, a write with a retention or legal hold fails and stores nothing.
 func TestLockInContainerWithoutLocks(t *testing.T) {
 	for name, write := range lockedWrites(t) {
 		for reason, row := range map[string]struct {
@@ -125,8 +125,8 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 	}
 }
 
-// The service decides about a lock if the container is not readable. A signature of the container permits no
-// request for its properties.
+// If the credentials may not read the container's properties, the driver sends the lock, and Azure accepts or
+// refuses it.
 func TestLockInUnreadableContainer(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusForbidden}, created)
 	r := wiretest.Put("a", "hello")
@@ -260,7 +260,7 @@ func TestLockErrors(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// The removal of a locked version is Locked, and a bypass ends its retention first.
+// Delete of a locked version fails with Locked. With WithGovernanceBypass, it first ends the retention.
 func TestDeleteLockedVersion(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)

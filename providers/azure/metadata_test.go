@@ -36,7 +36,7 @@ func TestMetadataNamesOfOthers(t *testing.T) {
 	}
 }
 
-// A checksum is valid for its size.
+// The checksum in metadata counts only if the object still has the size that is stored with it.
 func TestChecksumOfMetadataSize(t *testing.T) {
 	const text = "0000ab01-12"
 	require.Equal(t, text, encodeChecksum(0xab01, 12))

@@ -69,7 +69,7 @@ func updated(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error
 
 func scoped(name string) map[string]string { return map[string]string{"encryption-scope": name} }
 
-// Encryption is sent by every request.
+// Each request has the headers of the customer's key.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	const long = "twelve bytes"
 	key := WithCustomerKey(keyBytes(t, firstKey))
@@ -267,7 +267,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	requireSecret(t, value.Fingerprint())
 }
 
-// A customer key is in no error and no journal.
+// A customer's key appears in no error and in no file of WithResume.
 func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	option := WithCustomerKey(keyBytes(t, firstKey))
 	for _, answer := range []said{refusing(409, "BlobUsesCustomerSpecifiedEncryption"), refusing(500, "InternalError"), {Cut: true}, {Status: 403}} {
@@ -292,7 +292,7 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	requireSecret(t, string(text))
 }
 
-// A resumed upload needs the same key.
+// WithResume continues an upload only with the same customer's key.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 	for name, row := range map[string]struct {
 		key  string
@@ -340,7 +340,7 @@ func TestWithCustomerKeyHint(t *testing.T) {
 	require.Contains(t, e.Hint, "WithCustomerKey")
 }
 
-// The access tier is in each request that writes.
+// WithAccessTier is sent with each write.
 func TestWithAccessTier(t *testing.T) {
 	for name, row := range map[string]struct {
 		answers []said
@@ -475,7 +475,7 @@ var changedBy = map[string]struct {
 	}, 0},
 }
 
-// Options change every request.
+// Each function of WithOptions changes its requests.
 func TestWithOptionsRequests(t *testing.T) {
 	for name, row := range changedBy {
 		t.Run(name, func(t *testing.T) {
@@ -488,7 +488,7 @@ func TestWithOptionsRequests(t *testing.T) {
 	}
 }
 
-// Options that do not reach the request which has the effect are not dropped.
+// If a function that the write needs is missing in Options, the call fails with Unsupported and writes nothing.
 func TestWithOptionsUnsupported(t *testing.T) {
 	for name, row := range changedBy {
 		t.Run(name, func(t *testing.T) {

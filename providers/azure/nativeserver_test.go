@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A lease is what this package has no option for.
+// With WithOptions, a caller can write and remove a blob under a lease.
 func TestWithOptionsUnderLease(t *testing.T) {
 	b, d := signingBucket(t)
 	ctx := t.Context()
@@ -70,7 +70,7 @@ func TestWithOptionsUnderLease(t *testing.T) {
 	require.NoError(t, b.Remove(ctx, "a", leased))
 }
 
-// The functions of Update are for its write; its read has none.
+// Update passes WithOptions to its write, and not to its read.
 func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 	b, d := signingBucket(t)
 	ctx := t.Context()
@@ -110,7 +110,7 @@ func uploadOptions(opts []storage.NativeOption) []storage.UploadOption {
 	return all
 }
 
-// The emulator has no encryption by a customer's key, and says so: the key is not dropped.
+// Azurite does not support customer's keys. A call with one fails instead of ignoring it.
 func TestWithCustomerKeyOnEmulator(t *testing.T) {
 	b, _ := signingBucket(t)
 	key := WithCustomerKey(keyBytes(t, firstKey))

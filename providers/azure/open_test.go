@@ -403,7 +403,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
-// All requests use the account in the path of a host with dots.
+// If the endpoint has the account in its path, each request does, too.
 func TestEndpointWithAccountInPath(t *testing.T) {
 	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
 	there := s.server.Listener.Addr().String()
@@ -445,7 +445,7 @@ func TestLocateIdentifiesTheCredential(t *testing.T) {
 	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
 }
 
-// An SDK client makes one attempt.
+// The driver sends one attempt with Config.Client, whatever retries that client has.
 func TestConfigClientAttempts(t *testing.T) {
 	s := newScript(t, refusing(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
@@ -512,8 +512,8 @@ func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")
 }
 
-// The default chain asks the cloud of the endpoint: the identity service of the public cloud knows nobody of
-// another one. https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds.
+// The default chain asks the identity service of the endpoint's cloud, because clouds do not share identities.
+// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds.
 func TestDefaultChainOfCloud(t *testing.T) {
 	inEnvironment(t, nil)
 	for endpoint, want := range map[string]string{
@@ -534,7 +534,7 @@ func TestDefaultChainOfCloud(t *testing.T) {
 	require.NoError(t, a.close())
 }
 
-// A key with an SDK client signs.
+// With Config.Client and Config.Key, the driver signs with the key.
 func TestConfigKeyWithClient(t *testing.T) {
 	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)

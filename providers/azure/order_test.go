@@ -123,7 +123,7 @@ func TestListStartAfter(t *testing.T) {
 	}
 }
 
-// Byte order costs no request if the orders agree.
+// If Azure's order agrees with byte order, a listing in byte order takes no additional requests.
 func TestListByteOrderRequests(t *testing.T) {
 	var keys []string
 	for i := range 100 {

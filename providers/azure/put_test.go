@@ -99,7 +99,7 @@ func TestPutErrors(t *testing.T) {
 	}
 }
 
-// A body with another checksum is not sent.
+// If the body does not match its declared checksum, Put fails, and Azure stores nothing.
 func TestPutWrongChecksum(t *testing.T) {
 	s := newScript(t, created)
 	r := wiretest.Put("a", "hello")
@@ -154,7 +154,8 @@ func TestPutResponseLost(t *testing.T) {
 	}
 }
 
-// Another transport does not report how much of a request was sent.
+// If Config.HTTPClient has another transport, the driver cannot know how much of a request was sent, so the
+// outcome of a failed Put is unknown.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

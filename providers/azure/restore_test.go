@@ -43,7 +43,7 @@ func TestRestoreRequests(t *testing.T) {
 	}
 }
 
-// The emulator restores at once.
+// The emulator restores an archived object at once.
 func TestRestoreArchived(t *testing.T) {
 	b, _ := signingBucket(t)
 	ctx := t.Context()

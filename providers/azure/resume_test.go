@@ -26,14 +26,14 @@ func TestDownloadPinsRevision(t *testing.T) {
 	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
 }
 
-// A stale connection is noticed only by the driver.
+// If the server resets an idle connection, the driver repeats the request, and the caller sees no error.
 func TestStaleConnections(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.StaleConnections(t, s.root(), s.openAt(t))
 }
 
-// A resumed upload never mixes bodies. A file is replaced and restored between three calls with one journal. The
-// responses to the second call are lost.
+// If a file is replaced and restored between calls with one WithResume file, the object still has the bytes of one
+// file.
 func TestWithResumeReplacedFile(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)

@@ -289,7 +289,7 @@ func TestConfigAPIVersion(t *testing.T) {
 	require.Contains(t, signedURL.URL, "sv=2019-07-07")
 }
 
-// A version that nobody knows is refused.
+// NewDriver refuses a Config.APIVersion that it does not know.
 func TestConfigAPIVersionUnknown(t *testing.T) {
 	for _, version := range []string{"latest", "2015-04-05", "2999-01-01", "2019-7-7"} {
 		_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, APIVersion: version})
@@ -297,7 +297,7 @@ func TestConfigAPIVersionUnknown(t *testing.T) {
 	}
 }
 
-// The query is escaped for every client.
+// The query of a signed URL is escaped so that every HTTP client sends it unchanged.
 func TestSignedQueryEscaped(t *testing.T) {
 	g := testGrant(func(g *grant) {
 		g.disposition = `attachment; filename="a+b&c=d.png"`
@@ -313,7 +313,7 @@ func TestSASVersionMatchesSDK(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }
 
-// Signing must not cost more than with the SDK.
+// Signing allocates no more than with the SDK.
 func TestSignAllocations(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)

@@ -217,7 +217,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 	}
 }
 
-// An update succeeds whatever is read after it.
+// UpdateBucket succeeds even if the settings cannot be read after the change.
 func TestUpdateBucketReadFails(t *testing.T) {
 	const policies = `<SignedIdentifiers/>`
 	s := newStandIn(t, map[string]reply{
@@ -275,8 +275,8 @@ func page(marker string, names ...string) reply {
 	}
 }
 
-// A bucket with old versions is not deleted. Azure deletes a container with its blobs, so the driver looks for old
-// versions on every page.
+// DeleteBucket refuses a container with noncurrent versions. Azure would delete them all, so the driver looks at
+// each page of the listing.
 func TestDeleteBucketWithOldVersions(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
@@ -309,7 +309,7 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 	}
 }
 
-// Old versions of parts are of uploads that have ended; nobody may see them, and nobody needs them.
+// DeleteBucket ignores noncurrent versions of the parts of uploads that have ended.
 func TestDeleteBucketWithOldParts(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
@@ -340,7 +340,7 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 	}
 }
 
-// An account without versions may refuse to list them.
+// DeleteBucket succeeds on an account that has no versions and refuses to list them.
 func TestDeleteBucketWithoutVersions(t *testing.T) {
 	const look, plain = "GET /photos?comp=list&include=versions&maxresults=100&restype=container", "GET /photos?comp=list&maxresults=100&restype=container"
 	for name, row := range map[string]struct {
@@ -358,7 +358,7 @@ func TestDeleteBucketWithoutVersions(t *testing.T) {
 	}
 }
 
-// A service that is older than versions refuses to list them.
+// With a Config.APIVersion that has no versions, DeleteBucket does not ask for any.
 func TestDeleteBucketOfOldService(t *testing.T) {
 	s := newStandIn(t, map[string]reply{"GET /photos?comp=list&maxresults=100&restype=container": page(""), askRemove: {status: http.StatusAccepted}})
 	d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey, APIVersion: "2019-07-07"})

@@ -46,7 +46,7 @@ func TestSignedURLEscapesPath(t *testing.T) {
 	}
 }
 
-// Whatever host clients use, the signature contains the account's name.
+// The signature contains the account's name, even if the signed URL has another host.
 func TestSigningBaseURL(t *testing.T) {
 	const emulator = "http://127.0.0.1:10000/acme"
 	for name, test := range map[string]struct {
@@ -210,8 +210,8 @@ func TestStableURLsOfAzure(t *testing.T) {
 	require.Zero(t, signer(t, Config{Credential: tokenOf("token")}).Describe().Features&storage.StableURLs)
 }
 
-// Delete Blob refuses a blob with snapshots without the header, and a version with it.
-// https://learn.microsoft.com/rest/api/storageservices/delete-blob
+// SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, which Azure refuses with
+// it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
 func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 	removal := download(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
@@ -298,7 +298,8 @@ func TestSigningFeatures(t *testing.T) {
 	}
 }
 
-// A token signs if the account is known. Azure verifies a signature by the account's name, not by the host.
+// A token can sign only if the account's name is known, because Azure verifies signatures by that name, not by the
+// host.
 func TestSignByTokenNeedsAccount(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config

@@ -42,7 +42,7 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removed.Add(3*day)))
 }
 
-// A blob is kept for the days that remain.
+// Attrs of a soft-deleted blob tell until when Azure keeps it: RemainingRetentionDays after its removal.
 func TestKeptUntil(t *testing.T) {
 	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	p := &container.BlobProperties{DeletedTime: &removed, RemainingRetentionDays: to.Ptr(int32(3))}

@@ -92,7 +92,7 @@ func TestTagRequests(t *testing.T) {
 	}
 }
 
-// Reads count tags.
+// Reads return the number of tags.
 func TestTagCountOfReads(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Tag-Count", "3"))
 	d := s.driver(t)
@@ -154,9 +154,9 @@ func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanning scan result</Key><Value>No threats found</Value></Tag>` +
 	`<Tag><Key>Malware Scanning scan time UTC</Key><Value>2026-11-20 12:00:00Z</Value></Tag><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`
 
-// Defender for Storage tags every upload. The role Storage Blob Data Contributor may not read tags,
-// and a verdict is about the object that was scanned.
-// https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900, https://github.com/microsoft/AzureStorageExplorer/issues/6709
+// Defender for Storage tags every upload. Copy succeeds although the role may not read tags, and leaves out those
+// of Defender. https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
+// https://github.com/microsoft/AzureStorageExplorer/issues/6709.
 func TestCopyScannedObject(t *testing.T) {
 	for name, row := range map[string]struct {
 		tags said

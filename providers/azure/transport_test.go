@@ -18,10 +18,10 @@ func openedBy(t *testing.T) wiretest.OpenWithClient {
 	}
 }
 
-// Every call ends that a server never answers.
+// If a server never answers, every call still ends.
 func TestSilentServer(t *testing.T) { wiretest.SilentServer(t, openedBy(t)) }
 
-// Hooks are told the requests that the server sees.
+// Hooks count the same requests as the server.
 func TestHooksCountRequests(t *testing.T) {
 	wiretest.CountedRequests(t, openedBy(t))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// Azurite has no hierarchical namespace, so that only credentials of whole containers can be tried on it.
+// Vend returns credentials for a whole container. Azurite has no hierarchical namespace for those of a directory.
 func TestVendContainer(t *testing.T) {
 	emulator := needAzurite(t)
 	c := azure.Config{

@@ -28,7 +28,7 @@ func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 	return &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: time.Hour}
 }
 
-// A vended signature is of a directory or the container.
+// Vend returns a signature for a directory or for the whole container.
 func TestVendDirectoryOrContainer(t *testing.T) {
 	for _, row := range []struct {
 		prefix, kind, depth, permissions string
@@ -55,7 +55,7 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 	}
 }
 
-// A prefix needs a hierarchical namespace.
+// Vend for a prefix fails unless the account has a hierarchical namespace.
 func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	flat := vending(t, func(c *Config) {
 		c.HierarchicalNamespace = false
@@ -72,7 +72,7 @@ func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Only an account that signs vends.
+// A bucket declares Vending only if its account can sign.
 func TestVendNeedsSigningAccount(t *testing.T) {
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
 	require.True(t, has(vending(t, nil)))

@@ -129,7 +129,8 @@ func TestVersionMissing(t *testing.T) {
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
 }
 
-// Those that a role could not remove with their upload, or that an older release left.
+// Versions hides parts of uploads, but lists them with their reserved prefix, so that parts that remained can be
+// removed.
 func TestVersionsOfPartsRemovable(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	s := newScript(t)

@@ -155,7 +155,7 @@ var documentedCodes = []struct {
 	{code: "SlowDown", status: 503, want: storage.RateLimited},
 }
 
-// Each reason and code that Google lists has a meaning, and none is Internal.
+// Each reason and error code that Google documents maps to a storage.Code other than Internal.
 func TestErrorCodesDocumented(t *testing.T) {
 	for _, tt := range documentedCodes {
 		t.Run(tt.code, func(t *testing.T) {
@@ -170,7 +170,8 @@ func TestErrorCodesDocumented(t *testing.T) {
 	}
 }
 
-// A code that no list has means what its status means. If that tells nothing, a hint says so.
+// An error code that Google does not document gets the storage.Code of its HTTP status. If that is Internal, a
+// hint explains it.
 func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := meaningOf(&googleapi.Error{Code: status, Errors: []googleapi.ErrorItem{{Reason: "newReason"}}})

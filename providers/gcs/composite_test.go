@@ -163,7 +163,7 @@ func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	require.Empty(t, s.names(bucketOf(s)))
 }
 
-// Upload names cannot leave their prefix.
+// An upload name that would lead out of its prefix is refused.
 func TestPartsUploadNames(t *testing.T) {
 	s, b := compositeBucket(t)
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))

@@ -14,7 +14,7 @@ func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	}
 }
 
-// An upload ends before its parts are removed.
+// AbortParts ends the upload before it removes the parts.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	server := newStandIn(t, reply{Body: `{"kind":"storage#objects"}`}, failing(403, "forbidden", "no"))
 	require.Error(t, server.on(t).AbortParts(t.Context(), "a", "o0123456789abcdef0123456789abcdef"))

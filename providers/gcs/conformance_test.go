@@ -230,7 +230,7 @@ func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	conformToRules(t, startRuleServer(t), composite)
 }
 
-// Programs give a client that logs or traces.
+// The suite passes with an HTTP client that wraps bodies, as clients that log or trace do.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

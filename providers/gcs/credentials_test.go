@@ -88,7 +88,7 @@ func TestTokenErrors(t *testing.T) {
 	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
-// The first request finds the default credentials.
+// The driver looks for default credentials at its first request, not in Open.
 func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
 	alone(t, nil)
 	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
@@ -125,7 +125,7 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-// Missing default credentials are Unauthenticated with the first request, and opening finds nothing wrong.
+// If there are no default credentials, Open succeeds, and the first request fails with Unauthenticated.
 func TestDefaultCredentialsMissing(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
@@ -162,8 +162,8 @@ func (s *countedSource) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: fmt.Sprintf("T%d", s.made.Add(1))}, nil
 }
 
-// A token can end before the time that it has: while its request waits, or by a wrong clock.
-// googleapis/google-cloud-go#8764 has the response, googleapis/google-cloud-go#9262 another one.
+// If Google refuses a token before its expiry, the driver gets another one and repeats the request.
+// googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262.
 func TestTokenRefusedRenewed(t *testing.T) {
 	refused := reply{
 		Status: http.StatusUnauthorized,
@@ -221,7 +221,7 @@ func TestTokenRefusedRenewed(t *testing.T) {
 	}
 }
 
-// Credentials of a file keep their token until it ends, or is refused.
+// The token of credentials from a file is kept until it expires or is refused.
 func TestTokenRefusedNotKept(t *testing.T) {
 	n := 0
 	tokens := wiretest.NewServer(t)
@@ -337,7 +337,8 @@ func TestOpenTwoIdentities(t *testing.T) {
 	}
 }
 
-// An address may name any server and any credentials of the environment.
+// Credentials named in an address are sent only over TLS or to this machine, because an address may name any
+// server.
 func TestCredentialsByNameNeedTLS(t *testing.T) {
 	t.Setenv("WORK_GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
 	for endpoint, code := range map[string]storage.Code{

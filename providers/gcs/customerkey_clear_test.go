@@ -30,7 +30,7 @@ func TestWithCustomerKeyNeedsTLS(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An error does not repeat the request: debugging proxies answer with it.
+// An error shows no customer's key, even if a debugging proxy repeats the request in its response.
 func TestErrorsDoNotRepeatRequest(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTeapot)

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// An object with a customer's key can be used by every operation, and by none without the key.
+// Each operation works on an object with a customer's key, and fails without the key.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	key := bytes.Repeat([]byte("k"), 32)
 	other := bytes.Repeat([]byte("o"), 32)

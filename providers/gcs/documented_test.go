@@ -98,7 +98,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers m
 	return answering
 }
 
-// A bucket with a retention policy takes no open uploads. It has the transient answers, too.
+// The suite passes on a bucket with a retention policy, which takes no open uploads, with transient errors.
 func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -126,7 +126,7 @@ func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 	return engine.New(d, opts...)
 }
 
-// A session or a rewrite that has ended begins again.
+// If Google ends an upload session or a rewrite, the driver begins a new one.
 func TestSessionEndedBeginsAgain(t *testing.T) {
 	s := startRuleServer(t)
 	answering := documented.New(s, documented.GoogleKind, documented.GoogleLost)

@@ -67,7 +67,7 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 	}
 }
 
-// A machine of another universe is refused.
+// If the machine belongs to another universe than Config's, its credentials are refused.
 func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 	for universe, want := range map[string]error{"googleapis.com": errRecorded, otherUniverse: storage.Unauthenticated} {
 		t.Run(universe, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 	}
 }
 
-// The IAM service is the universe's.
+// URLs are signed by the IAM service of Config's universe.
 func TestIAMSignerUniverse(t *testing.T) {
 	alone(t, nil)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// The responses are those of Google Cloud Storage, in both of its APIs.
+// Each response of Google Cloud Storage, in both of its APIs, maps to a Code and is retryable or not.
 func TestVerdicts(t *testing.T) {
 	for _, row := range []struct {
 		status          int
@@ -84,7 +84,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Refusals have hints.
+// The error of a refused request has a hint.
 func TestRefusalHints(t *testing.T) {
 	for _, row := range []struct {
 		status                int
@@ -124,8 +124,8 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	}
 }
 
-// A second request tells why the first one was refused. If it fails for a reason that passes, nothing
-// is known yet.
+// After a refusal, the driver sends a second request to learn the reason. If that request fails temporarily, the
+// call fails as retryable.
 func TestRefusalNotExplained(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	retention := storage.Retention{Mode: storage.Governance, Until: end}

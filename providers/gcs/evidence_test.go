@@ -31,7 +31,7 @@ var pages = map[string]reply{
 	},
 }
 
-// A page is no answer.
+// If a proxy answers with a web page, each call fails.
 func TestResponseIsWebPage(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	for name, row := range map[string]struct {
@@ -96,7 +96,7 @@ func TestResponseIsWebPage(t *testing.T) {
 	}
 }
 
-// storage-testbench responds to a removal with an empty 200, and fake-gcs-server with null.
+// Delete accepts the responses of emulators: an empty 200 from storage-testbench, and null from fake-gcs-server.
 func TestDeleteByEmulator(t *testing.T) {
 	s := newStandIn(t, reply{})
 	t.Setenv("STORAGE_EMULATOR_HOST", s.server.URL)
@@ -107,7 +107,7 @@ func TestDeleteByEmulator(t *testing.T) {
 	require.NoError(t, s.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 }
 
-// An empty listing has its kind.
+// List accepts an empty page that has the kind of a listing.
 func TestListEmptyHasKind(t *testing.T) {
 	s := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`})
 	page, err := s.on(t).List(t.Context(), &driver.ListRequest{Limit: 10})

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A folder stays when its last object is removed. https://cloud.google.com/storage/docs/folders-overview
+// In a bucket with folders, an upload in parts removes the folder that its parts needed.
+// https://cloud.google.com/storage/docs/folders-overview.
 func TestUploadLeavesNoFolder(t *testing.T) {
 	text := strings.Repeat("x", 1<<20)
 	for name, write := range map[string]func(b storage.Bucket) error{
@@ -65,7 +66,7 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 	}
 }
 
-// The folder of an open upload is removed although the service is busy. Nothing else would find it.
+// If the service is busy when an open upload ends, the driver retries the removal of its folder.
 func TestFoldersRemovedFromBusyStore(t *testing.T) {
 	s := startRuleServer(t)
 	busy := map[string]bool{}

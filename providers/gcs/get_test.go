@@ -137,8 +137,8 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 	})
 }
 
-// Encoded metadata is read from the resource. Google documents how it stores metadata that is not ASCII, but not
-// how a header shows it.
+// If metadata is not ASCII, Get reads it from the object's resource, because Google does not document how headers
+// show it.
 func TestGetEncodedMetadata(t *testing.T) {
 	resource := stored
 	resource.Body = strings.Replace(stored.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
@@ -176,8 +176,8 @@ func TestGetEncodedMetadata(t *testing.T) {
 	}
 }
 
-// A read that takes a second request holds no connection meanwhile: enough such reads at once would
-// wait for each other's.
+// A read that needs a second request for metadata does not hold its first connection meanwhile. Otherwise, many
+// such reads would deadlock.
 func TestGetEncodedMetadataOneConnection(t *testing.T) {
 	server := newStandIn(t, media(map[string]string{"X-Goog-Meta-Who": "Zo%C3%AB"}), stored, media(nil))
 	d := server.on(t, func(c *Config) {
@@ -190,7 +190,7 @@ func TestGetEncodedMetadataOneConnection(t *testing.T) {
 	require.NoError(t, body.Close())
 }
 
-// The response to a range must have that range.
+// Get fails if the response has another range than the requested one.
 func TestGetRangeResponses(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -215,7 +215,7 @@ func TestGetRangeResponses(t *testing.T) {
 	}
 }
 
-// Google responds with status 200 to a range that has all bytes.
+// Get accepts status 200 if the requested range is the whole object.
 func TestGetOfARangeWithAllBytes(t *testing.T) {
 	for _, request := range []driver.GetRequest{{Length: 11}, {Length: 20}, {Suffix: 11, Length: -1}} {
 		request.Key = "a"
@@ -322,7 +322,7 @@ func TestHeadHasEveryCondition(t *testing.T) {
 	}
 }
 
-// A missing object and a missing bucket are told apart.
+// Get tells a missing object from a missing bucket.
 func TestGetMissing(t *testing.T) {
 	for _, row := range []struct {
 		name     string

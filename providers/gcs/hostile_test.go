@@ -27,7 +27,7 @@ func TestHostileServers(t *testing.T) {
 	hostile.Run(t, store)
 }
 
-// Each status comes with "make statuses", and the usual ones without.
+// With "make statuses", the driver sees every HTTP status. Other runs try only the usual ones.
 func TestHostileStatuses(t *testing.T) {
 	testserver.Further(t)
 	hostile.RunStatuses(t, hostileStore(t))

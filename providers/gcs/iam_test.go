@@ -21,7 +21,7 @@ func policyOf(bindings string) string {
 	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
 }
 
-// Public access is granted and revoked.
+// WithPublicAccess grants and revokes public access to an existing bucket.
 func TestUpdateBucketPublic(t *testing.T) {
 	const conflict = "The policy was changed by somebody else."
 	get := "GET /b/photos/iam"
@@ -70,7 +70,8 @@ func TestUpdateBucketPublic(t *testing.T) {
 	}
 }
 
-// https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy has 412 for a stale etag.
+// UpdateBucket explains why public access could not be changed, and tries again if another client changed the
+// policy. https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy.
 func TestUpdateBucketPublicErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		public   bool
@@ -119,7 +120,7 @@ func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 	}
 }
 
-// A public bucket takes three requests.
+// CreateBucket sends three requests for a public bucket.
 func TestCreateBucketPublicRequests(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"POST /b":           {bucketIsThere},

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A bucket can put an event-based hold on each new object, which can then be neither removed nor
-// replaced until the hold ends. https://cloud.google.com/storage/docs/object-holds
+// In a bucket that puts an event-based hold on each new object, an open upload can still replace and remove its
+// parts. https://cloud.google.com/storage/docs/object-holds.
 func TestBeginUploadHoldingBucket(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{holding: true})
@@ -47,7 +47,7 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.names(name))
 }
 
-// A composition of many objects leaves none of its own.
+// In a bucket that holds new objects, Compose of many objects leaves no intermediate objects.
 func TestComposeHoldingBucket(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{holding: true})
@@ -63,8 +63,8 @@ func TestComposeHoldingBucket(t *testing.T) {
 	require.Len(t, s.names(name), len(keys)+1)
 }
 
-// A bucket with a retention policy takes no open uploads. Such a policy keeps each object for a time, parts and
-// their replacements too. https://cloud.google.com/storage/docs/bucket-lock.
+// In a bucket with a retention policy, BeginUpload fails with Unsupported, because the policy would keep parts,
+// too. https://cloud.google.com/storage/docs/bucket-lock.
 func TestBeginUploadRetentionPolicy(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{retention: time.Hour}))
@@ -77,7 +77,7 @@ func TestBeginUploadRetentionPolicy(t *testing.T) {
 	require.ErrorIs(t, err, storage.Locked)
 }
 
-// Parts that are kept do not keep others, which are older, from being removed.
+// SweepParts skips parts that the bucket still keeps, and removes the other ones.
 func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{retention: time.Hour})

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Objects with a KMS key tell it.
+// Attrs of an object with a KMS key name the key.
 func TestWithKMSKeyObjects(t *testing.T) {
 	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
 	s := startRuleServer(t)

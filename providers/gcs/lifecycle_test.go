@@ -14,8 +14,8 @@ func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
 	return gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: gcs.DeleteAction}, Condition: c}
 }
 
-// Google's action for unfinished uploads is for those of its XML API.
-// https://cloud.google.com/storage/docs/lifecycle#abort-mpu
+// A lifecycle rule becomes one Google rule for each action. A further rule removes old parts, which Google's own
+// action for uploads does not see. https://cloud.google.com/storage/docs/lifecycle#abort-mpu.
 func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 	in := []string{"tmp/"}
 	lifecycle := lifecycleRules([]storage.LifecycleRule{

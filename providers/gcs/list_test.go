@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A server that lists in another order, as a proxy of another store may, has no OrderedListing. If a page of it
-// looked sorted, the next one would leave out keys.
+// If a server lists keys out of order, List fails. Sorting each page would leave out keys of the next one.
 func TestListOutOfOrder(t *testing.T) {
 	for _, row := range []struct {
 		name, items, prefixes string
@@ -55,7 +54,7 @@ func TestListOutOfOrder(t *testing.T) {
 	}
 }
 
-// A listing of versions out of order is not sorted.
+// If a server lists versions out of key order, ListVersions fails with Unsupported instead of sorting the page.
 func TestListVersionsOutOfOrder(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The bypass of a retention does nothing by half.
+// If Delete with WithGovernanceBypass fails because of a hold, the retention stays as it was.
 func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	for name, row := range map[string]struct {
 		lock ruleControls
@@ -48,7 +48,7 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	}
 }
 
-// A restore needs an object.
+// Restore of a missing object fails with ObjectNotFound.
 func TestRestoreMissing(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))

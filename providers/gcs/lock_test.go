@@ -93,7 +93,7 @@ func TestPutSendsLock(t *testing.T) {
 	require.Equal(t, true, object["temporaryHold"])
 }
 
-// Refused changes of a retention have their codes.
+// Each refused change of a retention fails with its Code.
 func TestSetRetentionRefused(t *testing.T) {
 	kept := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`}
 	expired := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Locked","retainUntilTime":"2020-03-04T05:06:07Z"}}`}
@@ -135,7 +135,7 @@ func TestSetRetentionRefused(t *testing.T) {
 	}
 }
 
-// A bypass removes the retention first.
+// With WithGovernanceBypass, Delete removes the retention before the object.
 func TestDeleteBypassRemovesRetention(t *testing.T) {
 	server := newStandIn(t,
 		failing(403, "retentionPolicyNotMet", "Object 'photos/a' is subject to bucket's retention policy or object retention"),
@@ -198,7 +198,7 @@ func TestCreateBucketWithObjectLock(t *testing.T) {
 	}
 }
 
-// A lost response to a change leaves its outcome unknown.
+// If the response to a change is lost, the call fails with OutcomeUnknown.
 func TestChangesWithLostResponse(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
 		for call, do := range map[string]func(d *objectDriver) error{

@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An object of another tool may have metadata whose key is no valid header. The
-// XML API sends it anyway.
+// Get reads an object of another tool whose metadata key is not a valid header name.
 func TestGetInvalidMetadataHeader(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Signed requests carry what must be sent.
+// The header and query of a signed URL have the values of native options.
 func TestSignedURLNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	b := engine.New(signing(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
@@ -50,7 +50,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	require.NotContains(t, signedURL.URL, url.QueryEscape(keyText))
 }
 
-// Signed requests refuse what they cannot carry.
+// Signing fails for a native option that a signed URL cannot express.
 func TestSignedURLNativeOptionsRefused(t *testing.T) {
 	b := engine.New(signing(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{

@@ -114,7 +114,7 @@ func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
 	}
 }
 
-// A customer's key is sent where Google wants it.
+// The customer's key is sent with each request for which Google requires it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
@@ -139,7 +139,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	require.Equal(t, 1, downloads)
 }
 
-// A copy has the key of its source.
+// WithSourceCustomerKey sends the key of the source with copies.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t, func(c *Config) {
@@ -157,7 +157,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	require.Equal(t, kmsKey, copied.Query().Get("destinationKmsKeyName"))
 }
 
-// The bucket's KMS key is in every write.
+// Config.KMSKey is sent with each write.
 func TestConfigKMSKeyRequests(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -205,7 +205,7 @@ func TestConfigKMSKeyRequests(t *testing.T) {
 	}
 }
 
-// The project to bill is named by every request.
+// Config.UserProject is sent with each request.
 func TestConfigUserProjectRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t, func(c *Config) {
@@ -232,7 +232,7 @@ func TestConfigUserProjectRequests(t *testing.T) {
 	}
 }
 
-// The options of a write are in its request.
+// The native options of an upload are sent with its request.
 func TestUploadNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
 	opts := []storage.WriteOption{
@@ -323,7 +323,7 @@ func document(t *testing.T, r wiretest.Request) (d map[string]any) {
 	return d
 }
 
-// Parameters are added.
+// WithParameter adds its parameter to the request.
 func TestWithParameterAdded(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
@@ -335,7 +335,7 @@ func TestWithParameterAdded(t *testing.T) {
 	require.Equal(t, "multipart", server.server.Last(t).Query().Get("uploadType"))
 }
 
-// Bad options are refused before a request.
+// An invalid native option fails before a request is sent.
 func TestNativeOptionsRefused(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)

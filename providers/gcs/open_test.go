@@ -65,7 +65,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// A Config that cannot be is InvalidArgument.
+// Open fails with InvalidArgument for an invalid Config.
 func TestOpenInvalidConfig(t *testing.T) {
 	key := []byte(`{"type":"service_account","private_key":"secret "}`)
 	for name, c := range map[string]Config{
@@ -150,7 +150,7 @@ func TestOpenAddresses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Locate tells between which accounts the server can copy.
+// Locate tells between which accounts the server can copy objects.
 func TestLocateAccounts(t *testing.T) {
 	alone(t, nil)
 	open := func(c Config) any {

@@ -84,7 +84,7 @@ func TestPutPartAnyOrder(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.names(bucketOf(s)))
 }
 
-// A part that is replaced meanwhile is not composed.
+// CompleteParts fails with Changed if a part was replaced after the caller stored it.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
@@ -137,7 +137,7 @@ func TestListUploadsHidden(t *testing.T) {
 	require.Empty(t, s.names(bucketOf(s)))
 }
 
-// A signed part stores one component.
+// A URL from SignPart can store only its part.
 func TestSignPartStoresComponent(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
@@ -163,7 +163,7 @@ func TestSignPartStoresComponent(t *testing.T) {
 	}
 }
 
-// An upload whose parts stay is completed once.
+// If the parts of a completed upload could not be removed, another completion makes no second object.
 func TestCompletePartsOnce(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})

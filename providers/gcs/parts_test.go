@@ -105,7 +105,7 @@ func TestSessionChunks(t *testing.T) {
 	require.Empty(t, server.server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
-// A server may keep less than was sent.
+// If the server keeps only some of the bytes of a chunk, the driver sends the rest again.
 func TestSessionKeepsLess(t *testing.T) {
 	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
 	t.Run("the rest is sent again", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestSessionKeepsLess(t *testing.T) {
 	}
 }
 
-// A missing session restarts the upload.
+// If the upload session no longer exists, the engine starts the upload again.
 func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
 		server := newStandIn(t, reply{Status: status, Header: map[string]string{requestIDHeader: "S3CR3T"}})
@@ -174,7 +174,8 @@ func TestSessionMissing(t *testing.T) {
 	}
 }
 
-// Only Google ends a session. It would keep its bytes, and accept the rest from everyone who has its URL.
+// If a gateway answers instead of Google, AbortParts fails with Unavailable. The session still exists, and accepts
+// bytes from everyone who has its URL.
 func TestSessionAbortedByGoogleOnly(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
 		err := newStandIn(t, ofGateway(status)).on(t).AbortParts(t.Context(), "a", sessionName)
@@ -183,7 +184,7 @@ func TestSessionAbortedByGoogleOnly(t *testing.T) {
 	require.NoError(t, newStandIn(t, reply{Status: http.StatusNoContent}).on(t).AbortParts(t.Context(), "a", sessionName))
 }
 
-// A lost response to the last chunk leaves the outcome unknown.
+// If the response to the last chunk is lost, the call fails with OutcomeUnknown.
 func TestSessionLastResponseLost(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {Body: `{"gener`}} {
 		t.Run(name, func(t *testing.T) {
@@ -201,7 +202,7 @@ func TestSessionLastResponseLost(t *testing.T) {
 	}
 }
 
-// A lost chunk is not an unknown outcome.
+// If the response to an earlier chunk is lost, the error is not OutcomeUnknown, because there is no object yet.
 func TestSessionChunkLost(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, "x"))
@@ -211,8 +212,8 @@ func TestSessionChunkLost(t *testing.T) {
 	require.True(t, e.Retryable)
 }
 
-// No error contains the session. Anyone with its URL can write, and the server returns its secret part also as the
-// request's id.
+// No error shows the session URL, with which anyone can write. The server repeats its secret part in the request
+// id.
 func TestSessionNotInErrors(t *testing.T) {
 	answers := map[string]reply{
 		"refused":    failing(403, "forbidden", "Access denied."),
@@ -248,7 +249,8 @@ func TestSessionNotInErrors(t *testing.T) {
 	}
 }
 
-// Another process may have completed the upload that this one resumes.
+// If another process has completed the resumed session, PutPart fails with Unavailable and status 409, so that the
+// engine restarts the upload.
 func TestSessionCompletedMeanwhile(t *testing.T) {
 	server := newStandIn(t, stored)
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, strings.Repeat("x", unit)))

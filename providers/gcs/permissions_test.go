@@ -16,7 +16,7 @@ import (
 	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
-// docs/permissions.md says what each operation needs on Google.
+// Each operation succeeds on Google with the permissions that docs/permissions.md lists for it.
 func TestPermissions(t *testing.T) {
 	rows.Check(t, permissions.Google, func(t *testing.T, kind rows.Kind) rows.Account {
 		rules := startRuleServer(t)

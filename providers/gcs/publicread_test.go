@@ -25,10 +25,9 @@ func openPublic(t *testing.T, conditions string) (storage.Bucket, func(text stri
 	}
 }
 
-// Google's cache of public objects delivers an object for as long as its Cache-Control says, an hour
-// if it has none, after it was overwritten or removed. A read must not deliver it.
-// https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
-// googleapis/nodejs-storage#566
+// Google may cache a public object for an hour. A read never returns an object that has since been overwritten or
+// removed. https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
+// googleapis/nodejs-storage#566.
 func TestReadOfPublicObjectNotStale(t *testing.T) {
 	for _, conditions := range []string{"ignored", "compared", "passed"} {
 		for name, stored := range map[string][]storage.UploadOption{
@@ -103,7 +102,7 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 	}
 }
 
-// Reads take two requests only in a bucket in which a cache may have answered, after the first one.
+// After a response from Google's cache, reads in that bucket take two requests. Other reads take one.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	for _, row := range []struct {
 		name, stored string

@@ -132,7 +132,7 @@ func TestPutInvalidRevision(t *testing.T) {
 	require.Empty(t, server.server.Calls())
 }
 
-// The error of a failed Put says whether its outcome is unknown.
+// If Put fails, its error is OutcomeUnknown only if the object may have been stored.
 func TestPutFailedOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -171,7 +171,7 @@ func TestPutFailedOutcomes(t *testing.T) {
 	}
 }
 
-// An unsent Put has no effect.
+// If no byte of a Put was sent, its error is not OutcomeUnknown.
 func TestPutUnsent(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
@@ -184,8 +184,8 @@ func TestPutUnsent(t *testing.T) {
 	require.False(t, e.Unknown)
 }
 
-// Another HTTP client does not report what was sent. A request that failed after
-// the dial may have arrived.
+// With another HTTP client, the driver cannot know what was sent. A request that failed after the connection was
+// made may have arrived.
 func TestPutLostWithAnotherHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	own := func(c *Config) {

@@ -48,7 +48,7 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 	recorded.Repeat(t, server, recorded.GoCloud(t, recorded.Google))
 }
 
-// The requests of Google's own client are of 2019, and so is the form of the responses.
+// The rule server answers requests that Google's client sent in 2019 as Google did then.
 func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	server := recorded.StandIn{
 		Name: "the rule server of `providers/gcs`",

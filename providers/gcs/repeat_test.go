@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Every attempt at a change has the token of the change, and no other change has it.
-// googleapis/google-cloud-cpp#12347
+// All attempts at one change have the same idempotency token, and each change has its own. googleapis/google-
+// cloud-cpp#12347.
 func TestIdempotencyTokenOfAttempts(t *testing.T) {
 	for name, change := range map[string]func(b storage.Bucket) error{
 		"an upload": func(b storage.Bucket) error {
@@ -59,7 +59,7 @@ func TestIdempotencyTokenOfAttempts(t *testing.T) {
 	}
 }
 
-// Changes of one call have tokens of their own.
+// If one call makes several changes, each has its own idempotency token.
 func TestIdempotencyTokenOfChanges(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }

@@ -99,7 +99,7 @@ func TestReadResumes(t *testing.T) {
 	}
 }
 
-// Interrupted uploads lose nothing and commit once.
+// An interrupted upload loses no bytes and makes one object.
 func TestUploadInterrupted(t *testing.T) {
 	for _, l := range append(lanes, composing) {
 		for _, row := range []struct {

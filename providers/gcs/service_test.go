@@ -75,8 +75,8 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 	}
 }
 
-// A creation whose response was lost has the next attempt find its bucket.
-// GoogleCloudPlatform/magic-modules#11550
+// If the response to CreateBucket is lost, the next attempt finds the bucket and succeeds.
+// GoogleCloudPlatform/magic-modules#11550.
 func TestCreateBucketResponseLost(t *testing.T) {
 	d, w := managing(t, Config{}, map[string][]string{"POST /b": {
 		refusal(503, "backendError", "Backend Error"),
@@ -88,8 +88,8 @@ func TestCreateBucketResponseLost(t *testing.T) {
 	require.Equal(t, []string{"POST /b", "POST /b"}, w.requests)
 }
 
-// A new bucket stays while the service is busy. Google limits how often buckets are made and removed, to one in
-// two seconds. https://docs.cloud.google.com/storage/quotas.
+// If the service is busy while a new bucket is set up, CreateBucket does not delete it: Google allows one creation
+// or removal in two seconds. https://docs.cloud.google.com/storage/quotas.
 func TestCreateBucketBusy(t *testing.T) {
 	busy := refusal(503, "backendError", "Backend Error")
 	d, w := managing(t, Config{}, map[string][]string{
@@ -206,7 +206,7 @@ func TestUpdateBucketChangesOnlyTheGivenSettings(t *testing.T) {
 	})
 }
 
-// An update succeeds whatever is read after it.
+// UpdateBucket succeeds even if the settings cannot be read after the change.
 func TestUpdateBucketReadFails(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"PATCH /b/photos":   {bucketIsThere},

@@ -91,7 +91,7 @@ func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 // signedKeys has one key of each class of rule K3.
 var signedKeys = append(slices.Clone(wiretest.Keys), "a=b&X-Goog-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-// The SDK signs at the current time. Then the driver signs the same at the time that the SDK wrote.
+// A URL that the driver signs equals the SDK's for the same time. The SDK always signs at the current time.
 func TestSignatureMatchesSDK(t *testing.T) {
 	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
 	type row struct {
@@ -309,7 +309,7 @@ type shortLived struct {
 
 func (s shortLived) maxTerm() time.Duration { return s.most }
 
-// A signed URL is unsupported if no header holds its metadata or disposition, and with another method.
+// Signing is Unsupported for metadata or a disposition that no header can hold, and for another method.
 func TestSignedURLUnsupported(t *testing.T) {
 	for name, test := range map[string]struct {
 		request *driver.SignRequest

@@ -94,7 +94,7 @@ func TestSignByIAM(t *testing.T) {
 	require.Len(t, requests, 2)
 }
 
-// Signatures by IAM expire with Google's key.
+// A URL that IAM signed expires no later than Google's key.
 func TestSignByIAMExpires(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
 	signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
@@ -105,7 +105,8 @@ func TestSignByIAMExpires(t *testing.T) {
 	require.Contains(t, signedURL.URL, "X-Goog-Expires=43200&")
 }
 
-// fog/fog-google#629, https://cloud.google.com/apis/docs/troubleshooting
+// Each error of the IAM service while signing has its Code and hint. fog/fog-google#629,
+// https://cloud.google.com/apis/docs/troubleshooting.
 func TestSignByIAMErrors(t *testing.T) {
 	refusal := func(status int, word string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -128,7 +128,7 @@ func TestSignerOfAConfig(t *testing.T) {
 	}
 }
 
-// The first signature finds the default credentials.
+// The driver looks for the default credentials to sign with at the first signature.
 func TestSignerOfFirstSignature(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
@@ -197,7 +197,7 @@ func TestSignerIsFoundOnce(t *testing.T) {
 	require.Equal(t, 1, looks)
 }
 
-// The metadata service tells the account that signs.
+// On a machine of Google, the metadata service names the account that signs.
 func TestSignerAccountOfMetadata(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	for name, test := range map[string]struct {

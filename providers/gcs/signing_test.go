@@ -32,7 +32,7 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 	return b
 }
 
-// Signed requests have a customer's key.
+// A signed URL with a customer's key lists the headers that its client must send.
 func TestSignedURLWithCustomerKey(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
@@ -74,7 +74,7 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 	}
 }
 
-// A signed checksum is enforced.
+// A signed upload refuses a body with another checksum than the signed one.
 func TestSignedUploadURLChecksum(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
@@ -97,7 +97,7 @@ func TestSignedURLReadsItsVersion(t *testing.T) {
 	require.Equal(t, "one", wiretest.NetHTTP(t, signedURL, "").Body)
 }
 
-// A signed upload without a type signs the host only.
+// Without a content type, SignedUploadURL signs only the host header.
 func TestSignedUploadURLWithoutType(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")

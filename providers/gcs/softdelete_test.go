@@ -18,7 +18,7 @@ const (
 	itIsThere    = `200 {"kind":"storage#object","name":"a","generation":"8","size":"1","timeCreated":"2026-11-22T12:00:00Z"}`
 )
 
-// fake-gcs-server has no soft delete, so that the requests are pinned.
+// Listing and restoring soft-deleted objects send these requests. fake-gcs-server has no soft delete.
 func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		listsRemoved: {`200 {"kind":"storage#objects","items":[` + removedItem + `]}`},
@@ -45,7 +45,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, []string{listsRemoved, restores}, w.requests)
 }
 
-// A restore fails if nothing is kept, and if an object is there.
+// Restore fails if no removed object is kept, or if an object with the key exists.
 func TestSoftDeletedRestoreFails(t *testing.T) {
 	none := `200 {"kind":"storage#objects"}`
 	missing := refusal(404, "notFound", "No such object: photos/a")

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A copy from another provider may have tags that Google refuses. They come back as they were.
+// Tags with values that Google refuses are stored encoded, and read as they were written.
 func TestTagsRefusedByGoogle(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
@@ -59,7 +59,7 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 	require.Equal(t, map[string]string{"été": "x~y"}, got)
 }
 
-// The attributes that only the SDK has are kept.
+// With WithNativeAttrs, Attrs have attributes that only the SDK has, such as CustomTime.
 func TestWithNativeAttrsCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
@@ -88,8 +88,8 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	}
 }
 
-// Rules of a lifecycle count from the custom time (https://cloud.google.com/storage/docs/lifecycle), which Google's
-// copy leaves out if the request names other attributes: talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316
+// Copy keeps the custom time, from which lifecycle rules count (https://cloud.google.com/storage/docs/lifecycle).
+// Google's own copy drops it if other attributes are set: talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316.
 func TestCopyKeepsCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
@@ -134,7 +134,7 @@ func TestCopyKeepsCustomTime(t *testing.T) {
 	}
 }
 
-// Tags change only if no other client changes them.
+// If another client changes the object during SetTags, SetTags tries again.
 func TestSetTagsChangedMeanwhile(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})

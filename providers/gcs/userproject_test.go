@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// The client of As names the project to bill, without which a bucket whose requester pays refuses
-// every request. https://cloud.google.com/storage/docs/using-requester-pays
+// The client that As returns sends Config.UserProject, which a bucket with requester pays needs.
+// https://cloud.google.com/storage/docs/using-requester-pays.
 func TestAsClientUserProject(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Each request has the token of its prefix. The emulator judges no token: these are the requests on the wire.
+// With Config.CredentialsFor, each request has the token of the prefix of its key.
 func TestCredentialsForTokens(t *testing.T) {
 	server := newStandIn(t, stored)
 	var asked []string

@@ -95,7 +95,7 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 	]}}`, s.form.Get("options"))
 }
 
-// A right has its role only.
+// Each right of Vend grants only its own role.
 func TestVendRoles(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -125,8 +125,7 @@ func TestVendRoles(t *testing.T) {
 	}
 }
 
-// A prefix is one literal of the condition. It cannot end the literal: what follows it would be a part of the
-// condition.
+// Vend quotes the prefix in its IAM condition, so that no prefix can add to the condition.
 func TestVendPrefixLiteral(t *testing.T) {
 	for prefix, literal := range map[string]string{
 		`a') || true || ('/`: `'a\') || true || (\'/'`,
@@ -150,7 +149,7 @@ func TestVendLongPrefix(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// A token that is made of a user's token ends with it.
+// Vended credentials expire no later than the token that they were made from.
 func TestVendExpiresWithSourceToken(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
 	v, err := vending(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
@@ -195,7 +194,7 @@ func TestVendErrors(t *testing.T) {
 	}
 }
 
-// Only Google's own credentials vend.
+// A bucket declares Vending only at Google's own endpoint and with Google's credentials.
 func TestVendNeedsGooglesCredentials(t *testing.T) {
 	s := &tokenService{}
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }

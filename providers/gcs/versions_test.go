@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// The server lists the oldest generation first, and its pages end anywhere.
+// ListVersions returns the newest generation first, although the server lists the oldest first and may end a page
+// anywhere.
 func TestListVersionsNewestFirst(t *testing.T) {
 	s := startRuleServer(t)
 	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{versioned: true}), Endpoint: s.URL}, storage.WithVersioning(true))

@@ -37,7 +37,7 @@ func TestDeleteRequests(t *testing.T) {
 	}
 }
 
-// The error of a failed Delete says whether its outcome is unknown.
+// If Delete fails, its error is OutcomeUnknown only if the object may have been removed.
 func TestDeleteFailedOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -61,8 +61,7 @@ func TestDeleteFailedOutcomes(t *testing.T) {
 	}
 }
 
-// A create over a held object is PreconditionFailed. Google may refuse to replace what is held before it compares
-// the condition.
+// Put with IfAbsent over a held object fails with PreconditionFailed, although Google may report the hold first.
 func TestPutOverHeldObject(t *testing.T) {
 	held := failing(403, "objectUnderActiveHold", "Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
 	for name, row := range map[string]struct {
@@ -219,7 +218,7 @@ func TestMoveFailures(t *testing.T) {
 	}
 }
 
-// Only Google moves in one step: other servers have no objects.move.
+// The driver sends objects.move only to Google, because other servers lack it.
 func TestMoveByGoogleOnly(t *testing.T) {
 	for endpoint, want := range map[string]bool{"": true, "https://storage.us-east1.rep.googleapis.com": true, "http://127.0.0.1:4443": false} {
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: endpoint, Anonymous: true})
@@ -302,7 +301,7 @@ func TestComposeRequests(t *testing.T) {
 		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, req.Body)
 }
 
-// A source that has changed or is missing is Changed.
+// If the source of a copy has changed or is missing, Copy fails with Changed.
 func TestCopySourceChanged(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -326,7 +325,7 @@ func TestCopySourceChanged(t *testing.T) {
 	}
 }
 
-// Lost responses to Copy and Compose leave the outcome unknown.
+// If the response to Copy or Compose is lost, the call fails with OutcomeUnknown.
 func TestCopyResponseLost(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
 		t.Run(name, func(t *testing.T) {
@@ -341,7 +340,7 @@ func TestCopyResponseLost(t *testing.T) {
 	}
 }
 
-// A server that repeats a page of versions is not asked for ever.
+// If a server repeats a page of versions, the listing fails instead of running forever.
 func TestListVersionsRepeatedPage(t *testing.T) {
 	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
 	_, err := server.on(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
