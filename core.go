@@ -92,17 +92,11 @@ type Core interface {
 	) (*UploadedPart, error)
 
 	Supports(features Features) bool
-	// Place returns the provider and the bucket. Both appear in errors.
-	Place() Place
+	// Name returns the provider, such as "s3", and the bucket. Both appear in errors.
+	Name() (provider, bucket string)
 	// Native returns the client for [As], or nil.
 	Native() any
 	Close() error
-}
-
-// A Place says which bucket of which provider an error is about.
-type Place struct {
-	Provider string // such as "s3"
-	Bucket   string
 }
 
 // A CopySource is one object that a copy reads. It gives no access to the other objects of the

@@ -9,7 +9,7 @@ import (
 
 // UnimplementedCore is a struct with all methods of [Core], which fail with [Unsupported]. A type
 // that embeds it, in place of a Core, refuses also the methods that later versions of this package
-// add. Supports, Place and Native return zero values, and Close does nothing.
+// add. Supports, Name and Native return zero values, and Close does nothing.
 type UnimplementedCore = unimplementedCore
 
 // The type has a name of its own so that documentation shows UnimplementedCore without its methods.
@@ -163,7 +163,7 @@ func (unimplementedCore) PutSignedPart(
 
 func (unimplementedCore) Supports(Features) bool { return false }
 
-func (unimplementedCore) Place() Place { return Place{} }
+func (unimplementedCore) Name() (provider, bucket string) { return "", "" }
 
 func (unimplementedCore) Native() any { return nil }
 

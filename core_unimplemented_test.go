@@ -14,7 +14,7 @@ import (
 // adds.
 func TestUnimplementedCoreRefuses(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
-	harmless := []string{"Supports", "Place", "Native", "Close", "Source"}
+	harmless := []string{"Supports", "Name", "Native", "Close", "Source"}
 	for i := range core.NumMethod() {
 		name := core.Method(i).Name
 		t.Run(name, func(t *testing.T) {

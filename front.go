@@ -68,9 +68,7 @@ func located(b any, op, key string, e *Error) *Error {
 	e.Op = op
 	e.Key = key
 	if f, ok := b.(*front); ok && f.core != nil {
-		place := f.core.Place()
-		e.Provider = place.Provider
-		e.Bucket = place.Bucket
+		e.Provider, e.Bucket = f.core.Name()
 	}
 	return e
 }
@@ -136,9 +134,7 @@ func (f *front) callHooks(ctx context.Context, op Operation, failure error) (den
 	if len(f.hooks) == 0 {
 		return nil
 	}
-	place := f.core.Place()
-	op.Provider = place.Provider
-	op.Bucket = place.Bucket
+	op.Provider, op.Bucket = f.core.Name()
 	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
 	_, done, denied := hook.Call(ctx, f.hooks, op)
 	if done != nil {

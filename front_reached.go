@@ -105,7 +105,8 @@ func (f *front) eitherOutward(err error, dst string, source *front, src string) 
 		return err
 	}
 	dstKey := f.scope.Key(dst)
-	if e.Key == dstKey && (source == nil || source.scope.Key(src) != dstKey || e.Bucket == f.core.Place().Bucket) {
+	_, bucket := f.core.Name()
+	if e.Key == dstKey && (source == nil || source.scope.Key(src) != dstKey || e.Bucket == bucket) {
 		return f.outward(err)
 	}
 	if source != nil && e.Key == source.scope.Key(src) {

@@ -55,7 +55,8 @@ func lacks(b any, features Features) *Error {
 		what := fmt.Sprintf("%T does not support %s: it is not a bucket of this library", b, features)
 		return unsupported(what, scope.ForeignHint)
 	}
-	e := unsupported(f.core.Place().Provider+" does not support "+features.String()+" here", "")
+	provider, _ := f.core.Name()
+	e := unsupported(provider+" does not support "+features.String()+" here", "")
 	if c := engineOf(f); c != nil {
 		e.Hint = hints(c, features)
 	}

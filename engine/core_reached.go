@@ -22,9 +22,9 @@ func init() {
 	}
 }
 
-// Place returns the provider and the name of the bucket.
-func (b bucket) Place() storage.Place {
-	return storage.Place{Provider: b.engine.desc.Provider, Bucket: b.engine.desc.Bucket}
+// Name returns the provider and the name of the bucket.
+func (b bucket) Name() (provider, bucket string) {
+	return b.engine.desc.Provider, b.engine.desc.Bucket
 }
 
 // Located returns the Provider, Location and Bucket of the driver's Description.

@@ -172,7 +172,7 @@ func differ(a, b string) bool { return a != "" && b != "" && a != b }
 // machine.
 func (e End) name() string {
 	if e.kind == bucketEnd {
-		return serving.Place(e.from)
+		return serving.PlaceID(e.from)
 	}
 	path, err := filepath.Abs(e.path)
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *settings) job() string {
 // copied from elsewhere. modified is when the object was written, by the clock of the store.
 func (l *journal) void(modified time.Time) bool {
 	s := &l.state
-	return s.Ended || s.Place != "" && s.Place != serving.Place(l.bucket) ||
+	return s.Ended || s.Place != "" && s.Place != serving.PlaceID(l.bucket) ||
 		!s.Written.IsZero() && !modified.IsZero() && modified.Sub(s.Written).Abs() > journalClock
 }
 
@@ -347,7 +347,7 @@ func (l *journal) save(ctx context.Context) error {
 }
 
 func (l *journal) write(ctx context.Context, state journalState) error {
-	state.Place = serving.Place(l.bucket)
+	state.Place = serving.PlaceID(l.bucket)
 	state.Written = time.Now()
 	text, err := json.Marshal(state)
 	if err != nil {

@@ -143,15 +143,15 @@ func Prefix(b any) string {
 	return v.Prefix
 }
 
-// Place returns a short text that identifies where the objects of b are stored. The text also
+// PlaceID returns a short text that identifies where the objects of b are stored. The text also
 // identifies the prefix of b and the layers that change bytes. The text is the same in every
-// process. If b is a user's own type, Place returns "".
+// process. If b is a user's own type, PlaceID returns "".
 //
-// A job stores objects for its own use, such as a journal, and writes the Place of the bucket into
-// them. If a journal was copied from another bucket, its Place differs from the Place of the bucket
-// that contains it. But a different Place does not prove a copy. A bucket with two addresses may
-// have two Places.
-func Place(b any) string {
+// A job stores objects for its own use, such as a journal, and writes the PlaceID of the bucket into
+// them. If a journal was copied from another bucket, its id differs from that of the bucket
+// that contains it. But a different id does not prove a copy. A bucket with two addresses may
+// have two ids.
+func PlaceID(b any) string {
 	identity, ok := Identity(b)
 	if !ok {
 		return ""

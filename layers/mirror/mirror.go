@@ -114,8 +114,8 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 				"the two stores of a mirror must not be the same bucket, nor one in the other"))
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
-			place:       serving.Place(engine.New(d)),
-			secondPlace: serving.Place(second),
+			place:       serving.PlaceID(engine.New(d)),
+			secondPlace: serving.PlaceID(second),
 			second:      other,
 			config:      c,
 			primary:     engine.New(d),

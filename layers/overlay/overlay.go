@@ -109,7 +109,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 				Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
 			})
 		}
-		s.pair = serving.Place(engine.New(d)) + "-" + serving.Place(old)
+		s.pair = serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old)
 		if c.NewOnly {
 			s.old.ID = "new only " + s.old.ID
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})

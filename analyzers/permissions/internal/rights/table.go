@@ -109,7 +109,7 @@ var coreMethods = map[string]*family{
 	"Native":               anything,
 	"Source":               none,
 	"Supports":             none,
-	"Place":                none,
+	"Name":                 none,
 	"Close":                none,
 }
 
