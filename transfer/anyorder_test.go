@@ -115,7 +115,7 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 	}
 }
 
-// A missing directory for temporary files is not a missing object.
+// If the directory for temporary files is missing, jobs fail with InvalidArgument, not with ObjectNotFound.
 func TestSortedMissingTemporaryDirectory(t *testing.T) {
 	for name, run := range map[string]func() error{
 		"a sort": func() (last error) {
@@ -148,7 +148,7 @@ func TestSortedMissingTemporaryDirectory(t *testing.T) {
 	}
 }
 
-// Buckets that list in no order are synced, compared and moved as others are.
+// Sync and Compare work with buckets that list keys in any order, also with WithMove.
 func TestJobsListInAnyOrder(t *testing.T) {
 	dir := temporaryFiles(t)
 	ctx := t.Context()

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Two runs of one job overlap if the first takes longer than the time between them.
+// If a file appears in the destination directory while Sync downloads it, Sync does not replace it. If another run
+// of the same job wrote it, Sync succeeds.
 func TestSyncFileAppearsMeanwhile(t *testing.T) {
 	other := func(t *testing.T, source storage.Bucket, dir string) { // another run of the job
 		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(source))

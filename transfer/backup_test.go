@@ -90,7 +90,7 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 
 var errRefused = errors.New("refused")
 
-// A file that cannot be saved stays.
+// If WithBackup cannot save a file, the job does not replace that file.
 func TestWithBackupFails(t *testing.T) {
 	for name, row := range map[string]struct{ saved, key string }{
 		"the backup has a directory of its name": {"a/b", "a"},
@@ -151,7 +151,8 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	}
 }
 
-// A backup in a directory below a file ends the job.
+// If part of the path of a directory (source, destination or backup) is a file, Sync fails with InvalidArgument
+// and changes nothing.
 func TestWithBackupBelowAFile(t *testing.T) {
 	src := tree(t, map[string]string{"a": "newer"})
 	dst := tree(t, map[string]string{"a": "old"})

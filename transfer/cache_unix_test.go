@@ -23,7 +23,8 @@ func aMinuteLate() transfer.Option {
 	return transfer.WithNow(func() time.Time { return time.Now().Add(time.Minute) })
 }
 
-// Upload stores a.txt with a cache, then one end changes. The rows say what the next Upload does.
+// Upload stores a.txt with a cache. Then the file, the object or the cache changes, and each row says what the
+// next Upload does.
 func TestWithCacheUpload(t *testing.T) {
 	rewrite := func(t *testing.T, dir, text string) { write(t, dir, map[string]string{"a.txt": text}) }
 	tests := []struct {
@@ -123,7 +124,8 @@ func cacheFiles(t *testing.T, cache string) []string {
 	return files
 }
 
-// The first job after a download asks about each file, and the next ones about none.
+// The first Download with a cache after the files were downloaded requests the attributes of each object. Later
+// ones request none.
 func TestWithCacheDownload(t *testing.T) {
 	var seen calls
 	b := memstore.New(seen.layer())
@@ -148,7 +150,8 @@ func TestWithCacheDownload(t *testing.T) {
 	require.Equal(t, "9", string(have))
 }
 
-// A copy between buckets asks again about an object that has other attributes now.
+// If the attributes of a source object change, Copy with a cache requests the attributes of its copy again, and
+// copies the object again.
 func TestWithCacheCopy(t *testing.T) {
 	var seen calls
 	src := memstore.New()
@@ -178,8 +181,8 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Equal(t, "new", attrs.Metadata["tag"])
 }
 
-// A file system may give a later write the same time, so a file that was just written is not
-// remembered.
+// The cache does not remember a file that was just written, because a file system may give a later write the same
+// time.
 func TestWithCacheFileJustWritten(t *testing.T) {
 	var seen calls
 	b := memstore.New(seen.layer())
@@ -192,8 +195,8 @@ func TestWithCacheFileJustWritten(t *testing.T) {
 	require.Equal(t, 1, seen.count("Head"))
 }
 
-// A file that is written while a long job runs is not remembered, although the upload ends long after
-// the write. A write after the job has read the file may have the same time.
+// The cache does not remember a file that was written shortly before the job began. A write after the job has read
+// it may have the same time.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	var seen calls
 	var passed atomic.Int64 // ns
@@ -213,7 +216,7 @@ func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	require.Equal(t, 1, seen.count("Head"))
 }
 
-// A job that ends early, or does only a part, keeps what earlier jobs have seen.
+// If a job is canceled or selects only some of the files, the cache still has the other files of earlier jobs.
 func TestWithCacheJobEndsEarly(t *testing.T) {
 	var seen calls
 	b := memstore.New(seen.layer())
@@ -235,7 +238,7 @@ func TestWithCacheJobEndsEarly(t *testing.T) {
 	require.Zero(t, seen.count("Head"))
 }
 
-// A dry run reads the cache, and leaves it as it is.
+// A dry run does not write to the cache.
 func TestWithCacheDryRun(t *testing.T) {
 	b := memstore.New()
 	dir := tree(t, map[string]string{"a.txt": "before"})
@@ -245,7 +248,8 @@ func TestWithCacheDryRun(t *testing.T) {
 	require.NoDirExists(t, cache)
 }
 
-// A directory of the cache below an end is no part of the job, and it cannot be the end itself.
+// If the cache directory is below the source directory, Upload skips it. The source directory itself as the cache
+// is InvalidArgument.
 func TestWithCacheBelowAnEnd(t *testing.T) {
 	b := memstore.New()
 	dir := tree(t, map[string]string{"a.txt": "text"})

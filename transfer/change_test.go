@@ -25,7 +25,7 @@ func whileRead(do func()) storage.Bucket {
 	}))
 }
 
-// A file that changes while it is read fails, and is not stored.
+// If a file changes while Upload reads it, its upload fails and no object is stored.
 func TestUploadFileChanges(t *testing.T) {
 	text := randomTextOf(300_000)
 	for _, row := range []struct {
@@ -57,7 +57,7 @@ func TestUploadFileChanges(t *testing.T) {
 	}
 }
 
-// Another file has replaced the file: the open one is complete, and is stored.
+// If another file replaces an open file, Upload stores the open file, which is complete.
 func TestUploadFileReplaced(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "before"})
 	other := tree(t, map[string]string{"x": "after."})
@@ -69,7 +69,7 @@ func TestUploadFileReplaced(t *testing.T) {
 	require.Equal(t, "before", contents(t, b)["changing"])
 }
 
-// A file that is removed before its transfer fails.
+// If a file is removed before Upload opens it, the file counts as failed.
 func TestUploadFileRemoved(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "gone by then"})
 	b := whileRead(func() { require.NoError(t, os.Remove(filepath.Join(dir, "z"))) })
@@ -79,7 +79,7 @@ func TestUploadFileRemoved(t *testing.T) {
 	require.Equal(t, "z", report.Failures[0].Key)
 }
 
-// A pipe in place of a directory fails.
+// If a named pipe has replaced a directory, Upload reports a failure instead of blocking.
 func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
 	var once sync.Once
@@ -98,7 +98,7 @@ func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 	require.Equal(t, "b/", report.Failures[0].Key)
 }
 
-// A pipe that has replaced a file would block its reader forever.
+// If a named pipe has replaced a file, its upload fails with Changed. A reader of the pipe would block forever.
 func TestUploadPipeInPlaceOfAFile(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
 	b := whileRead(func() {

@@ -32,8 +32,8 @@ func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Buc
 	return b
 }
 
-// A file that is in the source again is not removed. A program that saves a file may remove it for a moment, and a
-// file system may leave one out that is replaced while its directory is read.
+// Before WithDelete removes a file, the job looks for it in the source again. A program that saves a file may
+// remove it for a moment.
 func TestWithDeleteFileIsBack(t *testing.T) {
 	src := tree(t, map[string]string{"new": "new"})
 	injector := faults.New()
@@ -96,8 +96,8 @@ func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "was empty"), "it was empty before the job")
 }
 
-// An empty source deletes nothing. A directory whose volume is not mounted is empty, and so is a misspelled
-// prefix.
+// If the source is empty, WithDelete deletes nothing. A misspelled prefix or a directory whose volume is not
+// mounted looks empty.
 func TestWithDeleteEmptySource(t *testing.T) {
 	bucket := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {
@@ -153,7 +153,7 @@ func TestWithDeleteEmptySource(t *testing.T) {
 	}
 }
 
-// Nothing is deleted after a failed listing.
+// If a listing fails, WithDelete deletes nothing.
 func TestWithDeleteListingFails(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -211,8 +211,7 @@ func (s *smallPages) Describe() driver.Description {
 	return d
 }
 
-// Nothing is deleted after a listing out of order. If a store or a program's Core lists out of order, objects seem
-// to be missing.
+// If a store or a Core lists keys out of order, WithDelete deletes nothing, because objects seem to be missing.
 func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
 		dst := filled(t, []string{"a", "b", "c", "z"})
@@ -223,7 +222,7 @@ func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	}
 }
 
-// Nothing is deleted if a directory cannot be listed.
+// If a source directory cannot be listed, WithDelete deletes nothing.
 func TestWithDeleteUnlistableDirectory(t *testing.T) {
 	src := tree(t, map[string]string{"a": "", "b/c": ""})
 	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
@@ -329,7 +328,7 @@ func (s stopping) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, er
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
-// A canceled job counts what it deleted.
+// If ctx is canceled, the report still counts the files that the job deleted.
 func TestWithDeleteCanceled(t *testing.T) {
 	for _, after := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
 		t.Run(fmt.Sprint(after), func(t *testing.T) {

@@ -73,7 +73,7 @@ func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 	}
 }
 
-// A job that may not write to its destination says so first, also if it cannot write to its source, either.
+// A job fails first for a destination that refuses writes, even if its source refuses writes, too.
 func TestJobDestinationRefusesWrites(t *testing.T) {
 	tests := []struct {
 		name string

@@ -83,8 +83,7 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 	}
 }
 
-// ETags are compared under FIPS 140, too. A program may run with GODEBUG=fips140=only, which forbids MD5 for
-// security.
+// With GODEBUG=fips140=only, which forbids MD5 for security, jobs still compare the MD5 of a file with an ETag.
 func TestETagUnderFIPS140(t *testing.T) {
 	if fips140.Enforced() {
 		TestETagIsTheMD5OfAFile(t)

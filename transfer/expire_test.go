@@ -125,7 +125,7 @@ func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Expire applies the lifecycle of a bucket on stores that do not.
+// Expire applies lifecycle rules on stores that have no lifecycle of their own.
 func TestExpireRules(t *testing.T) {
 	clock := start.AddDate(0, 0, -40)
 	now := func() time.Time { return clock }
@@ -181,7 +181,7 @@ func TestExpireRules(t *testing.T) {
 	}
 }
 
-// Versions of removed objects expire.
+// Expire removes old versions of objects that were removed.
 func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
 		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
@@ -219,7 +219,7 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	}
 }
 
-// A Remove that was in progress when ctx was canceled has neither succeeded nor
+// If ctx is canceled while Expire removes a version, the report counts that removal neither as deleted nor as
 // failed.
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -253,7 +253,7 @@ func (nameless) Versions(context.Context, *storage.ListOptions) iter.Seq2[storag
 	}
 }
 
-// An old version without a name does not expire the object.
+// If an old version has no name, Expire does not remove the current object instead.
 func TestExpireOldVersionWithoutAName(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "k", file("current"))
@@ -267,7 +267,7 @@ func TestExpireOldVersionWithoutAName(t *testing.T) {
 	require.True(t, ok)
 }
 
-// An age of old versions needs a bucket that keeps versions.
+// Expire refuses a rule for old versions if the bucket keeps no versions.
 func TestExpireOldVersionsNeedsVersions(t *testing.T) {
 	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -307,8 +307,8 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "a negative number stays negative")
 }
 
-// The clock of the store decides what is old: that of this machine may be days ahead. No object stays that was stored
-// to read it.
+// Expire computes ages by the clock of the store, because the clock of this machine may be days wrong. Reading the
+// store's clock leaves no object behind.
 func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -342,7 +342,7 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 	}
 }
 
-// Without the time of the store, Expire removes nothing. The error says what is missing.
+// If Expire cannot read the clock of the store, it removes nothing. The error says what is missing.
 func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	put(t, engine.New(d), "k", "precious")
@@ -354,7 +354,7 @@ func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, b))
 }
 
-// A job that transfers nothing says nothing about transfers, also if it removes nothing.
+// The report of Expire does not mention transfers, even if Expire removed nothing.
 func TestExpireReportsOnlyRemovals(t *testing.T) {
 	b := memstore.New()
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: time.Hour}})
@@ -362,7 +362,7 @@ func TestExpireReportsOnlyRemovals(t *testing.T) {
 	require.Regexp(t, `^0 deleted in `, report.String())
 }
 
-// A bucket may have no lifecycle, so that there is no rule. Expire then stores nothing, and succeeds.
+// Without rules, Expire stores nothing and succeeds.
 func TestExpireWithoutRules(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	put(t, engine.New(d), "k", "precious")

@@ -119,7 +119,8 @@ func exploreEnds(t *testing.T, scene func(e *ends)) {
 	}
 }
 
-// Two moves in opposite directions lose nothing, also if a clock is wrong, if the stores have what WithMove names.
+// Two moves in opposite directions lose no file, even if a clock is wrong. This holds for stores with the features
+// that WithMove requires.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
 	c := explored.Config()
 	c.Weaknesses = provenRemovals()
@@ -140,7 +141,7 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 	}
 }
 
-// A move that runs twice at once moves the file once.
+// If the same move runs twice at the same time, the file is moved once.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
 		a := e.job("a", e.q, e.p, transfer.WithMove())
@@ -154,7 +155,8 @@ func TestExploredMoveAndTheSameMove(t *testing.T) {
 	})
 }
 
-// A file that is written to the source during a move is at one of the ends.
+// If a program writes a file to the source during a move, the file is at the source or at the destination
+// afterwards.
 func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
 		e.job("moves", e.q, e.p, transfer.WithMove())
@@ -168,8 +170,8 @@ func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	})
 }
 
-// A file that is replaced or removed at the destination during a move is at one of the ends, if the move has not
-// written it before.
+// During a move, a program replaces or removes the file at the destination. If the program fails, the file
+// remains; if the move fails, the file or its replacement remains.
 func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	for name, do := range map[string]func(context.Context, storage.Bucket) error{
 		"replaces": uploading("k", "new"),
@@ -193,7 +195,7 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	}
 }
 
-// Two jobs that copy the same files make both ends equal.
+// If the same Sync runs twice at the same time, the source and the destination are equal afterwards.
 func TestExploredSyncAndTheSameSync(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
@@ -211,7 +213,7 @@ func TestExploredSyncAndTheSameSync(t *testing.T) {
 	})
 }
 
-// A job with a journal that dies or runs twice transfers all files when it is repeated.
+// If a job with a journal dies or runs twice, repeating it transfers all files.
 func TestExploredSyncWithAJournal(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
@@ -241,7 +243,7 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 	})
 }
 
-// A file that a job replaces or removes is in the backup.
+// If Sync with WithBackup replaces or removes a file, the backup has the old file.
 func TestExploredSyncWithABackup(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
@@ -267,7 +269,7 @@ func TestExploredSyncWithABackup(t *testing.T) {
 	})
 }
 
-// Undelete replaces no object that is written meanwhile.
+// If a program writes an object during Undelete, Undelete does not replace it.
 func TestExploredUndeleteAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, p: s.StoreWith("p", memstore.Config{Versioned: true})}
@@ -288,7 +290,8 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 	})
 }
 
-// What a job removes by age or by a filter, and what stays, if the object is replaced meanwhile: the new object, or none.
+// If a program uploads a new object while Expire runs, Expire keeps it. Expire and Remove still remove the object
+// that they selected.
 func TestExploredRemovalsAndAWriter(t *testing.T) {
 	for name, job := range map[string]func(ctx context.Context, b storage.Bucket) error{
 		"expire": func(ctx context.Context, b storage.Bucket) error {
@@ -323,7 +326,8 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 }
 
-// RestoreAt brings back what was current, or leaves what is written meanwhile.
+// If a program writes an object during RestoreAt, RestoreAt either restores the version of its time or leaves the
+// new object.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, p: s.StoreWith("p", memstore.Config{Versioned: true})}

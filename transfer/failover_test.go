@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// While the primary of a mirror does not respond, a job copies what the second store has, and the report says so.
+// While the primary of a mirror does not respond, a job copies from the second store, and the report says so.
 func TestReportOfAFailover(t *testing.T) {
 	tests := []struct {
 		name string

@@ -64,7 +64,8 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 	require.Equal(t, int64(18), report.Skipped)
 }
 
-// A fault at any call is counted or harmless.
+// If any one request fails, Copy still succeeds completely, or reports what it has transferred and succeeds when
+// it is repeated.
 func TestJobFaultAtAnyCall(t *testing.T) {
 	src := filled(t, keysN(5))
 	for n := 1; n <= 12; n++ {
@@ -128,7 +129,7 @@ func TestWithDeleteCtxIsDone(t *testing.T) {
 	require.Contains(t, contents(t, dst), "spare")
 }
 
-// Requests for files and parts are limited together.
+// WithConcurrency limits the sum of the requests for files and for parts.
 func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	testserver.Slow(t)
 	for _, n := range []int{1, 3, 16} {
@@ -225,7 +226,7 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 	return nil, errQuota
 }
 
-// A failure is an error of storage.
+// Each failure of a report is a storage.Error.
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	var told error
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
@@ -241,8 +242,8 @@ func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	require.Equal(t, e, told)
 }
 
-// The bytes of a report are those that were stored: a file that has grown since its directory was listed counts
-// with its stored size.
+// The bytes of a report are the stored bytes. A file that has grown since the job listed its directory counts with
+// its stored size.
 func TestReportBytes(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -278,7 +279,7 @@ func TestReportOfNothing(t *testing.T) {
 	require.Zero(t, (&transfer.Report{}).Rate())
 }
 
-// A missing bucket ends the job.
+// If a bucket is missing, the job ends with an error.
 func TestJobMissingBucket(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	none, err := service.Bucket("none")

@@ -69,7 +69,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// Shards are stable, as a part of the interface: jobs of different releases may share a migration.
+// WithShard assigns each key to the same shard in every release, because jobs of different releases may share a
+// migration.
 func TestWithShardIsStable(t *testing.T) {
 	of := map[string]int{}
 	for i := range 8 {
@@ -86,7 +87,7 @@ func TestWithShardIsStable(t *testing.T) {
 	require.Equal(t, map[string]int{"a": 2, "b/c": 1, "2026/11/21.log": 6, "é": 3}, of)
 }
 
-// WithDelete keeps what sizes and times do not select.
+// WithDelete keeps files that the filters by size and time do not select.
 func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"small": "x", "large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"})
 	for name, modified := range map[string]time.Time{"small": monday, "large": tuesday, "grown": tuesday} {
@@ -126,7 +127,7 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	}
 }
 
-// Shards add up to one job.
+// All shards together do what one job without shards does.
 func TestWithShardAddsUp(t *testing.T) {
 	const shards = 3
 	files := map[string]string{}

@@ -87,7 +87,8 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(6<<20), "bytes; the keys take more")
 }
 
-// A destination is not listed between files of the source: only the part of a large bucket near the source is.
+// If a large destination has keys far from those of the source, the job lists only the parts near the source's
+// keys.
 func TestJobListsDestinationNearSource(t *testing.T) {
 	var seen calls
 	b := filled(t, keysN(20_000), seen.layer())
@@ -100,8 +101,8 @@ func TestJobListsDestinationNearSource(t *testing.T) {
 	require.LessOrEqual(t, seen.count("List")-before, 9, "of 79 pages")
 }
 
-// A destination directory may hold many files that the source lacks: it cannot be listed from the middle, and is
-// not listed again forever.
+// A destination directory may hold many files that the source lacks. A directory cannot be listed from the middle,
+// so the job must not list it repeatedly.
 func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 	dst := t.TempDir()
 	for _, key := range keysN(2500) {

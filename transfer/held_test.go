@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job whose bucket has its lease neither removes nor replaces it, and copies it nowhere.
+// If a lease of Every is in a bucket of the job, the job does not remove, replace or copy it.
 func TestJobLeavesOutItsLease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	everything := []transfer.ExpireRule{{Age: time.Hour}}
@@ -94,7 +94,7 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 	}
 }
 
-// Another job's lease is an object as any other.
+// A job treats the lease of another job as an ordinary object.
 func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 	b := memstore.New()
 	other := memstore.New()
@@ -109,7 +109,7 @@ func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "a"}, contents(t, b))
 }
 
-// Old versions of a lease are no lease.
+// Expire treats old versions of a lease as old versions of an ordinary object.
 func TestExpireOldVersionsOfALease(t *testing.T) {
 	for name, b := range kept(t) {
 		t.Run(name, func(t *testing.T) {

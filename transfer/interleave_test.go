@@ -43,8 +43,8 @@ func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 	return n
 }
 
-// Two calls of Move give an object two keys, in opposite directions. In every order of their requests, it has one of
-// them afterwards.
+// Two calls of Move rename an object in opposite directions. Whatever the order of their requests, the object has
+// one of the two keys afterwards.
 func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
 	c := explored.Config()
 	c.Weaknesses = provenRemovals()

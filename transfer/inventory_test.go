@@ -162,7 +162,7 @@ func entries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.L
 	return all
 }
 
-// An inventory lists what the bucket does.
+// An inventory lists the same objects as the bucket.
 func TestInventoryListsAsTheBucket(t *testing.T) {
 	b, i := inventoried(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
 	require.Equal(t, taken, i.Taken)
@@ -172,7 +172,7 @@ func TestInventoryListsAsTheBucket(t *testing.T) {
 	require.Equal(t, entries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), entries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
 }
 
-// An inventory of a part of a bucket has its keys.
+// If an inventory covers only a prefix of a bucket, it lists the keys of that prefix.
 func TestInventoryOfAPartOfABucket(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	put(t, b, "2026/1.jpg", "")
@@ -239,7 +239,7 @@ func TestCompareWithAnInventory(t *testing.T) {
 	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
 }
 
-// Removals by an inventory leave what has changed since.
+// If an object has changed since its inventory was made, Remove by that inventory keeps it.
 func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -285,7 +285,7 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	}
 }
 
-// Without an inventory, Remove removes what is selected.
+// Without an inventory, Remove lists the bucket and removes the selected objects.
 func TestRemoveWithoutInventory(t *testing.T) {
 	b := filled(t, []string{"a.tmp", "b", "c/d.tmp"})
 	report, err := transfer.Remove(t.Context(), b, transfer.WithInclude("*.tmp"))
@@ -338,7 +338,7 @@ func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	return b, inventoryOf(t, b, reports)
 }
 
-// Old versions of an inventory expire.
+// Expire removes the old versions that an inventory lists.
 func TestExpireByInventory(t *testing.T) {
 	b, i := versioned(t)
 	require.Equal(t, entries(t, b.List(t.Context())), entries(t, i.List(t.Context())))
@@ -353,7 +353,7 @@ func TestExpireByInventory(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, b))
 }
 
-// Jobs refuse an inventory that does not fit.
+// Jobs refuse an inventory that does not match their bucket or options.
 func TestInventoryDoesNotFit(t *testing.T) {
 	b, i := inventoried(t, "a")
 	other := memstore.New()
@@ -522,7 +522,7 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, body, err
 }
 
-// An error while an inventory is read is that of its store.
+// If reading an inventory fails, the job returns the error of the inventory's store.
 func TestInventoryReadFails(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -535,7 +535,7 @@ func TestInventoryReadFails(t *testing.T) {
 	require.Equal(t, "wait", e.Hint)
 }
 
-// A file larger than its manifest says does not fill the disk.
+// If a file of an inventory is larger than its manifest says, the job stops reading it before it fills the disk.
 func TestInventoryFileTooLarge(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	disk := &metered{Driver: memstore.NewDriver(memstore.Config{})}

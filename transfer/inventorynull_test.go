@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// S3 names each version "null" that is written before a bucket keeps versions, or while that is suspended:
-// the name of a row of an inventory may be that of another version since.
+// S3 names a version "null" if it is written while versioning is off. So the "null" version of an inventory may
+// have been replaced since.
 func TestInventoryVersionNameUsedAgain(t *testing.T) {
 	type world struct {
 		*testing.T

@@ -31,7 +31,7 @@ func generated(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
 	return b, inventoryOf(t, b, reports)
 }
 
-// Shards by inventory are ranges of nearly equal size.
+// WithShard with an inventory divides the keys into ranges of nearly equal size.
 func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 	const shards = 6
 	n := testserver.Sample(12_000, 60_000)
@@ -66,8 +66,7 @@ func TestInventoryMoreShardsThanObjects(t *testing.T) {
 	}
 }
 
-// Shards by an inventory list only their range of the destination. The hash of a key needs all keys of the
-// destination in each shard.
+// A shard by inventory lists only its range of the destination. A shard by hash must list the whole destination.
 func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 	b, i := generated(t, 8000)
 	pages, size := 0, 0

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A journal continues a job.
+// If a job with WithJournal is interrupted, the next run continues where it stopped.
 func TestWithJournalContinues(t *testing.T) {
 	const files = 60
 	keys := make([]string, files)
@@ -59,7 +59,7 @@ func TestWithJournalContinues(t *testing.T) {
 	}
 }
 
-// A journal stops at a failure.
+// If a file fails, the journal stays before that file, so that the next run transfers it.
 func TestWithJournalStopsAtAFailure(t *testing.T) {
 	src := filled(t, []string{"a", "b", "c", "d"})
 	inj := faults.New(faults.Fail(faults.Put).Nth(2))
@@ -82,7 +82,7 @@ func TestWithJournalStopsAtAFailure(t *testing.T) {
 	require.Len(t, contents(t, b), 4)
 }
 
-// A job with WithDelete begins again.
+// With WithDelete, a job begins again at the first key despite its journal.
 func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
 	state := memstore.New()
 	src := filled(t, []string{"a", "b"})
@@ -95,7 +95,7 @@ func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
 	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
 }
 
-// A journal lies outside the ends.
+// Jobs refuse a journal that is inside the source or the destination.
 func TestWithJournalOutsideTheEnds(t *testing.T) {
 	src := memstore.New()
 	b := memstore.New()
@@ -115,9 +115,9 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")), "an excluded folder")
 }
 
-// A journal says something only about the job that was interrupted: not in another bucket, not after that job has
-// ended, and not when it was brought back later. Each row interrupts a job, and returns a bucket with what somebody
-// made of its journal. The next job must see a file that has changed before the key of the journal.
+// A journal holds only for the job that was interrupted: not for another bucket, and not after that job has ended.
+// Each row interrupts a job and changes its journal; the next job must then transfer a file before the journal's
+// key.
 func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	const key = "jobs/nightly"
 	for _, row := range []struct {
@@ -200,7 +200,7 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	}
 }
 
-// A job that selects more files than the interrupted one does not leave out those that this one ignored.
+// If a job selects more files than the interrupted job did, it also transfers those before the journal's key.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	src := filled(t, []string{"a", "b"})
 	dst := memstore.New()
@@ -231,8 +231,8 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
 
-// A layer that is added between two runs changes what is done: files of the first run would be in plain text, or in one
-// store of two.
+// If a layer such as a mirror is added between two runs, the job refuses the journal of the first run. Its files
+// would be in one store of two.
 func TestWithJournalAndLayers(t *testing.T) {
 	second := memstore.New()
 	mirrored, err := mirror.New(second, mirror.Config{})

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Programs keep reports of nightly jobs: the names are promised.
+// The JSON names of a report's fields are stable, because programs keep the reports of nightly jobs.
 func TestReportInJSON(t *testing.T) {
 	report := &transfer.Report{
 		Transferred:  1,

@@ -69,7 +69,7 @@ func (k killedJob) run(log *os.File) error {
 	return err
 }
 
-// A killed job is repeated.
+// If a job is killed and then repeated, the result is complete.
 func TestJobKilledIsRepeated(t *testing.T) {
 	testserver.Slow(t)
 	k := killedJob(t.TempDir())

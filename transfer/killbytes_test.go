@@ -154,7 +154,8 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// A killed transfer sends or receives at most 16 MiB again, or a tenth of the file, and nothing of it stays.
+// If a transfer is killed, the next run transfers at most 16 MiB or a tenth of the file again. No temporary data
+// remains.
 func TestJobKilledLosesLittle(t *testing.T) {
 	testserver.Slow(t)
 	sizes := []int64{40e6, 100e6}

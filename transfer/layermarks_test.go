@@ -46,8 +46,8 @@ func keepingStores(t *testing.T) (all []keeping) {
 	return all
 }
 
-// An overlay was in use, moved and removed objects, and was taken away. Neither Undelete nor RestoreAt brings a marker
-// or a tombstone back as an object.
+// An overlay that removed and moved objects is no longer in use. Neither Undelete nor RestoreAt restores its
+// markers and tombstones as objects.
 func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, b := range keepingStores(t) {
@@ -84,7 +84,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	}
 }
 
-// RestoreAt to each moment of an overlay's work never makes an object of a marker.
+// RestoreAt never makes an object of an overlay's marker, whatever moment of the overlay's work it restores.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
 	for _, b := range keepingStores(t) {
 		if !strings.HasPrefix(b.name, "versions") {
@@ -116,7 +116,8 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 	}
 }
 
-// Each write to a mirror leaves a version of a note. No job makes an object of one.
+// Each write to a mirror leaves an old version of a note. Neither Undelete nor RestoreAt restores a note as an
+// object.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	for _, b := range keepingStores(t) {
 		t.Run(b.name, func(t *testing.T) {
@@ -139,7 +140,7 @@ func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	}
 }
 
-// Jobs neither copy, compare nor remove what layers keep in a bucket, unless it is named.
+// Jobs do not copy, compare or remove the internal objects of layers, unless WithPrefix names them.
 func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	const note, stone, clock = mirror.NotesPrefix + "pair", overlay.TombstonesPrefix + "a", ".omnibucket-mirror-clock"
 	src := memstore.New()
@@ -163,8 +164,8 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.Equal(t, map[string]string{stone: "text", clock: "text"}, contents(t, src))
 }
 
-// A removal through an overlay was interrupted, and its marker is in the new store. A job that copies only that store
-// replaces no file of the destination by the marker.
+// If a removal through an overlay was interrupted, its marker is in the new store. A job that copies only that
+// store does not replace a file by the marker.
 func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 	for _, kind := range []string{"bucket", "directory"} {
 		t.Run(kind, func(t *testing.T) {

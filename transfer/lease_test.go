@@ -56,7 +56,7 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-// A lease survives an outage.
+// If the bucket does not respond for a while, Every keeps its lease and the job continues.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -115,7 +115,7 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	}
 }
 
-// A lease is renewed until the job has returned: a job that is stopped may have much to clean up.
+// Every renews its lease until the job has returned, because a canceled job may still clean up.
 func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -148,8 +148,8 @@ func TestEveryRenewsItsLease(t *testing.T) {
 	})
 }
 
-// A host whose clock is wrong must not stop the job on all others, nor start it too early. These leases are
-// of a release that wrote times of the hosts.
+// A host whose clock is wrong neither stops the job on other hosts nor starts it too early. The leases of this
+// test have the format of an earlier release, with times of the hosts.
 func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	const interval = time.Hour
 	for _, row := range []struct {
@@ -186,7 +186,7 @@ func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	}
 }
 
-// A bucket of a program that tells no times.
+// Every works with a bucket that returns no modification times.
 func TestEveryOnAStoreWithoutTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
@@ -205,7 +205,7 @@ func stamp(field string, t time.Time) string {
 	return `"` + field + `":"` + t.Format(time.RFC3339Nano) + `"`
 }
 
-// An object without a lease is refused.
+// Every refuses a key whose object has no lease in it.
 func TestEveryRefusesAnObjectWithoutALease(t *testing.T) {
 	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
 		t.Run(text, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job that was killed may have left the object of its question. It is no data.
+// A killed job may leave the small object by which it compared two ends. Later jobs do not transfer that object.
 func TestJobLeavesOutQuestions(t *testing.T) {
 	ends := map[string]func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string){
 		"a bucket": func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string) {

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Files below a broken link are not deleted: if a link is broken today, the files to which it led yesterday may
-// still exist.
+// WithDelete keeps the copies of files below a broken link, because the files may still exist and the link may be
+// repaired.
 func TestWithLinksBroken(t *testing.T) {
 	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
 	leftovers := []string{"current", "current/index.html", "current/sub/x.html"}
@@ -49,7 +49,7 @@ func TestWithLinksBroken(t *testing.T) {
 	}
 }
 
-// A path goes through three links at most.
+// With WithLinks, a path may go through at most three links.
 func TestWithLinksThreeAtMost(t *testing.T) {
 	dir := tree(t, map[string]string{"d/file": "x"})
 	for i := range 5 {
@@ -68,7 +68,7 @@ func TestWithLinksThreeAtMost(t *testing.T) {
 	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failures)
 }
 
-// Directories that link to each other end.
+// With WithLinks, a job ends even if directories link to each other.
 func TestWithLinksInACircle(t *testing.T) {
 	const n = 6
 	dir := t.TempDir()
@@ -85,7 +85,7 @@ func TestWithLinksInACircle(t *testing.T) {
 	require.Equal(t, int64(n*(1+5+5*4+5*4*3)), report.Transferred)
 }
 
-// The directory of WithResume is never transferred, wherever it is.
+// Jobs never transfer the directory of WithResume, wherever it is.
 func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 	files := map[string]string{"a": "x", ".cache/mine": "x", ".cache/job/1.upload": "journal"}
 	want := []string{"a", ".cache/mine"}
@@ -119,7 +119,8 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 	})
 }
 
-// Names are data, and must not reach a terminal as commands.
+// Reports and errors print control characters of names as escapes, so that a name cannot send commands to a
+// terminal.
 func TestReportFailuresArePrintable(t *testing.T) {
 	dir := tree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
 	require.NoError(t, os.Symlink("nowhere\x1b[2J", filepath.Join(dir, "l\x1b[31mink")))

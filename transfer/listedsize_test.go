@@ -34,7 +34,7 @@ func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-// An object that is read shorter than listed is an error.
+// If the body of an object is shorter than its listed size, its download fails.
 func TestDownloadShorterThanListed(t *testing.T) {
 	src := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))
@@ -55,7 +55,7 @@ func TestDownloadShorterThanListed(t *testing.T) {
 	})
 }
 
-// An object that grows before it is read is transferred.
+// If an object was replaced by a larger one after it was listed, checkListedSize accepts its new size.
 func TestDownloadGrowsBeforeItIsRead(t *testing.T) {
 	src := memstore.New()
 	for _, text := range []string{"short", "a longer one"} {

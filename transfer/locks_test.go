@@ -68,7 +68,7 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	})
 }
 
-// Jobs keep locks on request.
+// With WithLocks, jobs copy the object locks.
 func TestWithLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, directory := lockingBuckets(t)
@@ -109,7 +109,7 @@ func TestWithLocks(t *testing.T) {
 	require.Equal(t, int64(2), report.Failed, "objects without a lock are copied")
 }
 
-// A copy fails after its parts were sent, and is repeated. It then has its tags and locks.
+// If Copy fails after it has sent all parts and is then repeated, the object has its tags and locks.
 func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, _ := lockingBuckets(t)
@@ -143,7 +143,7 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 	require.Equal(t, map[string]string{"team": "blue"}, tags)
 }
 
-// Locked versions do not stop Expire.
+// Expire continues with other versions if it cannot remove locked ones.
 func TestExpireLockedVersions(t *testing.T) {
 	memory, directory := lockingBuckets(t)
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
@@ -168,7 +168,7 @@ func TestExpireLockedVersions(t *testing.T) {
 	}
 }
 
-// Rules of Expire select by tags.
+// Expire applies a rule with tags only to objects with these tags.
 func TestExpireSelectsByTags(t *testing.T) {
 	memory, directory := lockingBuckets(t)
 	temp := map[string]string{"class": "temp"}

@@ -11,8 +11,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Consoles and rclone mark each folder by an empty object. A job neither transfers nor removes it, and does not
-// find the folder different for it.
+// Consoles and rclone mark a folder by an empty object. Jobs do not transfer, remove or compare such markers.
 func TestJobsSkipFolderMarkers(t *testing.T) {
 	files := []string{"a/b/c", "a/b.d", "a/d", "beside", "beside/x", "z"}
 	markers := append(foldermarker.Of(files...), "a/empty/deep/", "a/empty/")

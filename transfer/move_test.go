@@ -73,7 +73,8 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// Removing one name of a file changes the time of all its names.
+// If a file has several hard links, a move removes all of them, although removing one changes the times of the
+// others.
 func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "one"})
 	b := memstore.New()
@@ -93,7 +94,8 @@ func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// Whatever fails, and whenever the job is cut, each file is at one end at least.
+// Whichever request fails, and even if the job is canceled, each file is at the source or the destination
+// afterwards.
 func TestMoveNeverLosesAnObject(t *testing.T) {
 	for nth := 1; nth <= 12; nth++ {
 		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
@@ -126,7 +128,7 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 	}
 }
 
-// A file that is written while it is moved stays at the source.
+// If a file of the source is written while it is moved, the move keeps it at the source.
 func TestMoveKeepsASourceThatChanges(t *testing.T) {
 	change := func(rewrite func()) storage.OpenOption {
 		return driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -165,8 +167,8 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 	})
 }
 
-// A moved file that cannot be removed counts as transferred and failed. Both ends have such a file, and the next
-// job compares it again.
+// If a move has copied a file but cannot remove it, the report counts it as transferred and as failed. The next
+// job compares both files again.
 func TestMoveRemovalFails(t *testing.T) {
 	inj := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 	src := memstore.New(driver.WithLayer(inj.Layer()))
@@ -230,7 +232,8 @@ func (d hasty) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, 
 	return page, err
 }
 
-// A move that was cut after a copy continues, although the copy has the time of its source.
+// If a move is killed after it copied an object, the next move removes the source, even if both objects have the
+// same time.
 func TestMoveContinuesAfterACopy(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return hasty{d} }))
 	for _, key := range []string{"from/a", "to/a"} {
@@ -242,7 +245,8 @@ func TestMoveContinuesAfterACopy(t *testing.T) {
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
 
-// Two addresses of one bucket are not known to overlap.
+// If source and destination are two addresses of one bucket, which no comparison of addresses shows, a move
+// refuses and removes nothing.
 func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
@@ -262,7 +266,7 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 	require.Empty(t, keysOf(contents(t, src)))
 }
 
-// Each object is at one of the keys at each moment, and costs one call.
+// A move within a bucket makes one Move call for each object. With WithRule, it copies and then removes.
 func TestMoveWithinABucketIsOneStep(t *testing.T) {
 	for name, row := range map[string]struct {
 		opts  []transfer.Option
@@ -304,7 +308,7 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 	}
 }
 
-// A move whose response was lost is reported.
+// If the response to a move is lost, the report counts the file as failed with OutcomeUnknown.
 func TestMoveResponseLost(t *testing.T) {
 	inj := faults.New(faults.DropResponse(faults.Move).Nth(1))
 	b := memstore.New(driver.WithLayer(inj.Layer()))
@@ -318,7 +322,7 @@ func TestMoveResponseLost(t *testing.T) {
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
 
-// Copy and Download take a Source. If it is a whole bucket, a move can remove from it.
+// Copy and Download accept WithMove if their Source is a bucket from which they can remove.
 func TestCopyAndDownloadWithMove(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
@@ -333,8 +337,8 @@ func TestCopyAndDownloadWithMove(t *testing.T) {
 	require.Equal(t, []string{"k"}, keysOf(fingerprints(t, dir)))
 }
 
-// A process that was killed just before it removed a file leaves it under a private name. If it is not the file that
-// was to be removed, the next job gives it its name back.
+// A move renames a file before it removes it. If it was killed in between, a later job that writes to the
+// directory restores the name.
 func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 	aside := ".omnibucket-removed-0123456789abcdef-k"
 	tests := []struct {

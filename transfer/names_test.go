@@ -63,7 +63,7 @@ func TestDownloadStaysInItsDirectory(t *testing.T) {
 	}
 }
 
-// A link in the directory does not lead out.
+// Download does not write through a symbolic link to a place outside of the directory.
 func TestDownloadFollowsNoLink(t *testing.T) {
 	outside := t.TempDir()
 	dir := t.TempDir()
@@ -81,8 +81,8 @@ func TestDownloadFollowsNoLink(t *testing.T) {
 	require.Empty(t, fingerprints(t, outside))
 }
 
-// A file written through a link in the directory would be listed under its other
-// name, and the next job would delete it.
+// Sync does not write through a link in the destination. The next Sync would list the file under the link's
+// target, and delete it.
 func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	src := tree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
 	dir := tree(t, map[string]string{"z/sub/keep": "x"})
@@ -96,7 +96,7 @@ func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	}
 }
 
-// A directory cannot hold a key below a file.
+// If the directory has a file "a", an object "a/b" cannot be downloaded.
 func TestDownloadKeyBelowAFile(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {
@@ -119,7 +119,7 @@ func TestDownloadKeyBelowAFile(t *testing.T) {
 	}
 }
 
-// An error names the obstacle in the directory.
+// If a file or directory is in the way of a download, the error names it.
 func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"dir", "file/below", "sound"} {
@@ -138,7 +138,7 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
-// A file that another job has created meanwhile stays.
+// If another job creates a file during a download, Download keeps that file.
 func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "b")
@@ -197,7 +197,8 @@ func (m markers) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[sto
 	}
 }
 
-// The internal directory of a local bucket has the key that signs its URLs.
+// Upload skips the internal directory of a local bucket, which holds the key that signs its URLs. WithDelete keeps
+// it.
 func TestUploadSkipsInternalDirectories(t *testing.T) {
 	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
 	b := memstore.New()
@@ -212,7 +213,8 @@ func TestUploadSkipsInternalDirectories(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
 }
 
-// Only a mark shows whose a temporary file is: its process may be another program, which has taken such a name.
+// Jobs neither upload nor delete files that only have the name of a temporary file. Another program may have
+// created them.
 func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	foreign := map[string]string{
 		".omnibucket-0123456789abcdef":     "another's",
@@ -237,7 +239,7 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	}
 }
 
-// A process that dies leaves the file of storage.DownloadFile, too.
+// Upload skips the temporary file of storage.DownloadFile, which remains if its process dies. WithDelete keeps it.
 func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	b := memstore.New()
 	other := memstore.New()
@@ -309,7 +311,7 @@ func (s short) Download(_ context.Context, key string, _ *storage.DownloadOption
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
-// A body that ends early creates no file.
+// If the body of an object ends early, Download creates no file.
 func TestDownloadBodyEndsEarly(t *testing.T) {
 	src := wrapped.Bucket(t, evilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
 	dir := t.TempDir()
@@ -332,7 +334,7 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 	panic("thrown")
 }
 
-// A panic reaches the caller.
+// A panic in a callback reaches the caller of the job.
 func TestJobPanicReachesTheCaller(t *testing.T) {
 	src := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), src, t.TempDir()) })

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An end may lie in a folder of another one by an address that does not tell. Then the job refuses before it replaces
-// or removes a file, however many files there are and whatever it selects.
+// If the source lies in a folder of the destination (or the reverse) and the addresses do not show that, the job
+// refuses. It refuses before it replaces or removes a file.
 func TestJobRefusesANestedEnd(t *testing.T) {
 	many := func(format string) (keys []string) {
 		for i := range 1500 {
@@ -100,7 +100,8 @@ func requireKept(t *testing.T, result map[string]string, in ...storage.Bucket) {
 	}
 }
 
-// A job replaces files of the end of WithBackup, too: it may lie in an end of the job, or an end in it.
+// If the backup lies in the source or the destination, or contains one of them, the job refuses before it loses a
+// file.
 func TestWithBackupNestedInAnEnd(t *testing.T) {
 	for name, row := range map[string]struct{ dst, src, backup string }{
 		"in the source":              {"dst", "src", "src in/"},
@@ -140,7 +141,7 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 	}
 }
 
-// A job whose ends are two places looks through an end once more only if it replaces files and the end has many.
+// To find nested buckets, a job lists the source once more only if it replaces files and the source has many.
 func TestJobLooksForNestedEndsRarely(t *testing.T) {
 	for name, row := range map[string]struct {
 		replaced bool
@@ -190,8 +191,8 @@ func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOption
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// Many folders of a bucket may look alike, as the parts of a table or the pages of a site do. No number of them makes
-// two places of one.
+// If a bucket has many folders with the same names in them, the job still finds that the source is one of these
+// folders, and refuses.
 func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 	for name, row := range map[string]struct {
 		readOnly bool
@@ -222,7 +223,7 @@ func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 	}
 }
 
-// Folders that look alike are no reason to refuse a source that is another place.
+// If folders of the destination look like a source that is elsewhere, Sync accepts it.
 func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
 	dst := memstore.New()
 	src := memstore.New()

@@ -46,7 +46,8 @@ func aheadBy(ahead time.Duration) driver.Driver {
 	return memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead) }})
 }
 
-// A move removes a file because of one that it has not written only if that one is still there.
+// If the destination already has a file, the move removes that of the source only if a second look finds the file
+// unchanged.
 func TestMoveLooksAgain(t *testing.T) {
 	both := map[string]string{"k": "precious"}
 	filled := func(ahead time.Duration) (driver.Driver, storage.Bucket) {
@@ -90,7 +91,8 @@ func TestMoveLooksAgain(t *testing.T) {
 	})
 }
 
-// A move writes a file again that both ends have, unless that of the destination was written an hour after the other.
+// If source and destination have the same file, a move copies it again, unless the destination's was written more
+// than an hour later.
 func TestMoveCopiesAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		ahead     time.Duration // the clock of the destination
@@ -175,8 +177,8 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 	}))
 }
 
-// Two moves in opposite directions lose nothing: the one stops before or after a call, the other, too, then the
-// one ends, and then the other.
+// Two moves in opposite directions never lose the file. The test stops both at each pair of moments, then ends one
+// and then the other.
 func TestMoveInOppositeDirections(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
 	for name, row := range map[string]struct {
@@ -209,8 +211,8 @@ func TestMoveInOppositeDirections(t *testing.T) {
 	}
 }
 
-// Uploads keep the time of a file and downloads set it, so that a file that was downloaded meanwhile has the size and
-// the time of the one that the other job has listed.
+// An upload and a download, both with WithMove, never lose the file. A downloaded file may look like the one that
+// the upload has listed, because downloads set its time.
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	const moments = 28
 	for name, row := range map[string]struct{ dir, bucket bool }{
@@ -319,8 +321,8 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.Driver.Delete(ctx, &request)
 }
 
-// On S3, equal content has one revision: only the time shows that an object was written again. The other job runs when
-// the one has stored its copy.
+// On S3, two writes of equal content have the same revision. A move must notice by the time that another move
+// wrote the source again.
 func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 	p := equalRevisions{storeWith(t, time.Minute, 0)}
 	q := equalRevisions{storeWith(t, 0, 0)}
@@ -366,8 +368,8 @@ func runStopped(first, second *gate, jobs [2]func()) {
 	<-ended[1]
 }
 
-// With WithMissingOnly, a file that appears in the directory meanwhile may be another one. It is skipped, and the
-// source keeps its own.
+// If a file appears in the directory during a move with WithMissingOnly, the move skips it and keeps the object at
+// the source.
 func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	dir := t.TempDir()

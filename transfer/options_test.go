@@ -73,7 +73,7 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// An excluded tree may have anything in it: it is not read.
+// Jobs do not read an excluded directory, which may contain anything.
 func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "out/b": "x"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
@@ -85,7 +85,7 @@ func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	require.Error(t, err, "otherwise it is read")
 }
 
-// Buckets of one account are copied by the store.
+// Copy between two buckets of one account lets the store copy the objects.
 func TestCopyByTheStore(t *testing.T) {
 	var seen calls
 	service := memstore.NewService(memstore.ServiceConfig{}, seen.layer())
@@ -184,7 +184,7 @@ func TestWithRule(t *testing.T) {
 	}
 }
 
-// An invalid rule fails only its file.
+// If WithRule returns invalid options for a file, only that file fails.
 func TestWithRuleInvalid(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
@@ -226,7 +226,7 @@ func TestWithDryRunWritesNothing(t *testing.T) {
 	require.NoDirExists(t, missing)
 }
 
-// A dry run predicts failures of names.
+// A dry run reports the names that the destination cannot store.
 func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	failures := func(r *transfer.Report) map[string]string {
 		failed := map[string]string{}
@@ -268,7 +268,7 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	require.Zero(t, compared.NotCompared)
 }
 
-// The largest concurrency is bounded.
+// Jobs start a bounded number of goroutines, even with the largest WithConcurrency.
 func TestWithConcurrencyIsBounded(t *testing.T) {
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))

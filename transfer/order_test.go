@@ -44,8 +44,8 @@ func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 	return b
 }
 
-// A server that lists like a directory tree returns photos-2025/ after all of
-// photos/. Keys that a listing omits must not be deleted from a backup.
+// A server that lists like a directory tree returns photos-2025/ after all of photos/. If a listing omits keys for
+// that reason, WithDelete must not delete their copies.
 func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, row := range []struct {
@@ -74,7 +74,8 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	}
 }
 
-// The consoles of S3 and Google create a folder as an empty object "mark/".
+// The consoles of S3 and Google create a folder as an empty object "mark/". Jobs with the prefix "mark/" still
+// work.
 func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	b := onServer(t, s3server.Config{Strict: true}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
@@ -103,7 +104,7 @@ func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[
 	return r.Core.List(ctx, &storage.ListOptions{})
 }
 
-// A bucket that ignores StartAfter is not listed forever.
+// If a bucket ignores StartAfter, the job fails instead of listing it forever.
 func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -112,8 +113,8 @@ func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	require.ErrorContains(t, err, "order of keys")
 }
 
-// A listing in tree order ends with an error. The journal has the last key before it: what lies
-// before that key in byte order, and comes after it in the tree, was not copied.
+// If a server lists in tree order, each run with WithJournal fails with Unsupported. Otherwise keys that come late
+// in the tree would never be copied.
 func TestWithJournalInTreeOrder(t *testing.T) {
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {

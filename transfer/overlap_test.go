@@ -47,7 +47,7 @@ func TestEndsInOneBucket(t *testing.T) {
 	}
 }
 
-// Directories and local buckets are on one machine, and one may contain the other.
+// Jobs refuse a directory and a local bucket if one contains the other.
 func TestEndsOnThisMachine(t *testing.T) {
 	bucket := func(t *testing.T, path string) transfer.End {
 		b, err := local.Open(path, local.Config{Create: true})
@@ -124,7 +124,8 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 }
 
-// Excluding another part does not allow an overlap.
+// Jobs refuse a source that overlaps the destination, even if WithExclude excludes another part. Excluding the
+// whole overlap is accepted.
 func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 	for name, c := range map[string]struct {
 		dst, src, pattern string
@@ -155,7 +156,7 @@ func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 	}
 }
 
-// The state of an upload is in files, which would be objects in a bucket.
+// Jobs refuse a WithResume directory inside a local bucket, where its files would be objects.
 func TestWithResumeDirectoryInABucketOfTheJob(t *testing.T) {
 	top := t.TempDir()
 	b, err := local.Open(top, local.Config{})

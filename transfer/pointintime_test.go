@@ -163,7 +163,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 }
 
-// An interrupted Undelete tells what may be back.
+// If ctx is canceled during Undelete, the report lists the objects that may have been restored.
 func TestUndeleteInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: 3, markers: 1, interrupted: cancel}
@@ -216,7 +216,7 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }
 
-// The listing has two entries for each key: a marker and a version. Nothing is requested for a single key.
+// Undelete removes delete markers in batches, without a request for a single key.
 func TestUndeleteInBatches(t *testing.T) {
 	const n = 10_000
 	var seen calls

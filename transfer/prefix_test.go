@@ -31,7 +31,7 @@ func countEntries(entries *int) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver { return listed{d, entries} })
 }
 
-// A prefix lists only its keys.
+// With WithPrefix, a job lists only the keys with this prefix.
 func TestWithPrefixListsOnlyItsKeys(t *testing.T) {
 	var ofSource, ofDestination int
 	src := filled(t, []string{"a/1", "a/2", "b", "b/1", "b2/1", "c"}, countEntries(&ofSource))
@@ -45,7 +45,7 @@ func TestWithPrefixListsOnlyItsKeys(t *testing.T) {
 	require.Equal(t, []string{"a/old", "b", "b/1", "b2/1", "c/old"}, remaining(t, dst))
 }
 
-// A prefix reads no other directory.
+// With WithPrefix, a job reads only the directories of this prefix.
 func TestWithPrefixReadsNoOtherDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a/1": "", "b/x1": "", "b/x/2": "", "b/y": "", "bb": ""})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "a", "link"))) // it would fail

@@ -90,7 +90,7 @@ func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 	}
 }
 
-// A fault at every call: a key comes back, or its failure is told, and the next Undelete brings it back.
+// If a request of Undelete fails, each key is restored or reported as failed. The next Undelete restores the rest.
 func TestUndeleteContinuesAfterAFault(t *testing.T) {
 	for n := 1; n <= 6; n++ {
 		injector := faults.New()

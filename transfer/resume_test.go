@@ -80,7 +80,7 @@ func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handler.ServeHTTP(w, r)
 }
 
-// A killed job sends no part twice.
+// If a job with WithResume is killed, the next run uploads no finished part again.
 func TestWithResumeAfterAKill(t *testing.T) {
 	const before = 3 // parts that are there when the process is killed
 	r := resumedJob(t.TempDir())
@@ -150,7 +150,7 @@ func keptUploads(t *testing.T, dir string) []string {
 	return result
 }
 
-// An upload that is not resumed is abandoned.
+// A job with WithResume aborts uploads that nobody has resumed for a week.
 func TestWithResumeAbandonsUploads(t *testing.T) {
 	aborted := 0
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {

@@ -134,7 +134,7 @@ func TestDownloadInterrupted(t *testing.T) {
 	})
 }
 
-// Several jobs may write to one directory at once: none removes files of another.
+// If several jobs download into one directory at the same time, none removes files of another.
 func TestDownloadsInOneDirectoryAtOnce(t *testing.T) {
 	h := interruptDownload(t)
 	for i := range 20 {

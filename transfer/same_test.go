@@ -41,8 +41,7 @@ func (c *calls) count(call string) int {
 	return c.of[call]
 }
 
-// Upload stores a.txt, then both ends are changed. The rows say what the next Upload
-// does.
+// Upload stores a.txt. Then the file or the object changes, and each row says what the next Upload does.
 func TestUploadCompares(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -126,9 +125,8 @@ func TestWithMissingOnly(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// A store's clock may be ahead: a file changed just after its upload seems to be
-// older than its object. The times of the files are set, because a file system gives two writes within
-// one tick of the kernel's clock the same time.
+// If the store's clock is ahead, a file that is edited after its upload seems older than its object. The test sets
+// the files' times, because two quick writes may have the same time.
 func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
@@ -149,7 +147,8 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 	}
 }
 
-// An object whose time is days in the future is younger than each edit.
+// If the time of an object is a day in the future, each edited file seems older than its object. Upload and Copy
+// still transfer edits.
 func TestUploadObjectFromTheFuture(t *testing.T) {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	for _, row := range []struct {
@@ -195,7 +194,7 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 	}
 }
 
-// A source from the future is copied once.
+// If the time of a source object is in the future, Copy copies it once, and again only after it has changed.
 func TestCopySourceFromTheFuture(t *testing.T) {
 	src := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) })
 	dst := memstore.New()
@@ -211,7 +210,7 @@ func TestCopySourceFromTheFuture(t *testing.T) {
 	}
 }
 
-// An object of another program, which has no mtime, is the same if its bytes are.
+// If another program uploaded the same bytes, so that the object has no mtime, Upload skips the file.
 func TestUploadForeignObject(t *testing.T) {
 	b := memstore.New()
 	dir := t.TempDir()
@@ -265,7 +264,8 @@ func TestDownloadCompares(t *testing.T) {
 	}
 }
 
-// A touched file gets its time again, so that it is read only once.
+// If the time of a file differs but its bytes do not, Download sets the time of the object. The next Download then
+// needs no hash.
 func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	var seen calls
 	b := memstore.New(seen.layer())

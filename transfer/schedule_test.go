@@ -73,7 +73,7 @@ func TestWithJitterDelaysRuns(t *testing.T) {
 	})
 }
 
-// Programs that are deployed together start together.
+// WithJitter also delays the first run, because programs that are deployed together start together.
 func TestWithJitterDelaysTheFirstRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delays := map[time.Duration]bool{}
@@ -91,7 +91,8 @@ func TestWithJitterDelaysTheFirstRun(t *testing.T) {
 	})
 }
 
-// One process at a time runs the job. Goroutines represent processes, because a lease depends only on the bucket.
+// Every runs the job in only one process at a time. Goroutines stand for processes here, because a lease depends
+// only on the bucket.
 func TestEveryRunsInOneProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -118,7 +119,7 @@ func TestEveryRunsInOneProcess(t *testing.T) {
 	})
 }
 
-// An interval survives the process.
+// If a process ends and another starts, Every still waits until the interval is over.
 func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -136,8 +137,8 @@ func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	})
 }
 
-// The lease of a dead process is taken over. The process does not release it, and the bucket refuses its writes,
-// as if it were dead.
+// If a process dies without releasing its lease, another process takes over. In the test, the bucket refuses the
+// writes of the dead process.
 func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
@@ -175,7 +176,7 @@ func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	})
 }
 
-// A lease is released when ctx is done.
+// Every releases its lease when ctx is done.
 func TestEveryReleasesItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -190,7 +191,7 @@ func TestEveryReleasesItsLease(t *testing.T) {
 	})
 }
 
-// A bucket without conditions is unsupported before anything runs.
+// If the bucket has no conditional writes, Every fails with Unsupported before it runs the job.
 func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, missing := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +226,7 @@ func TestEveryOverwritesNoOtherObject(t *testing.T) {
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
 
-// A failure to acquire a lease is reported and retried.
+// If Every cannot acquire its lease, it reports the error and tries again.
 func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inj := faults.New()

@@ -85,7 +85,7 @@ func freshAddress(t *testing.T, scheme, query string) string {
 	return scheme + "://" + name + "?" + query
 }
 
-// The servers are those that are running: all of them with "make test-all".
+// A tree is identical after an upload to each running server and a download. "make test-all" starts all servers.
 func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	there := serverStops(t)
 	if len(there) == 0 {
@@ -100,7 +100,7 @@ func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	requireTimes(t, h, back)
 }
 
-// On MinIO, which lists no uploads, the rule is refused.
+// Expire aborts old uploads on each server. MinIO lists no uploads, so Expire refuses the rule there.
 func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
@@ -129,7 +129,8 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	}
 }
 
-// S3 is left out: its removals cannot name one write, and moves to and fro may lose a file there (rule J5).
+// Moves to and fro between servers lose no file. S3 is left out: its removals cannot name one write, so such moves
+// may lose a file (rule J5).
 func TestMoveToAndFroBetweenServers(t *testing.T) {
 	const killAfter = 4 * time.Second // long enough for whole rounds on a slow server
 	for _, s := range servers {

@@ -76,7 +76,7 @@ func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 	return from, to, seen
 }
 
-// Shards of bounds do each file once.
+// The shards of WithShardBounds together transfer and delete each file exactly once.
 func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 	src, dst, _ := halfCopied(t, 3000)
 	put(t, dst, "b/extraneous", "x")
@@ -96,7 +96,7 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 	require.True(t, c.Equal())
 }
 
-// Shards of bounds list only their range. The hash of a key needs all keys in each shard.
+// A shard of WithShardBounds lists only its range of keys. A shard by hash must list all keys.
 func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	src, dst, seen := halfCopied(t, 8000)
 	listed := func(job func()) int {
@@ -136,8 +136,8 @@ func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	}
 }
 
-// A shard whose range is empty removes from the destination. An empty range is not an empty source, whose
-// destination stays.
+// If the source has no keys in a shard's range, WithDelete removes the range's keys from the destination. If the
+// whole source is empty, it removes nothing.
 func TestWithShardBoundsEmptyRange(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
@@ -153,7 +153,7 @@ func TestWithShardBoundsEmptyRange(t *testing.T) {
 	require.EqualValues(t, 2, report.Deleted)
 }
 
-// Stores that list in any order have shards by bounds, too.
+// WithShardBounds works with stores that list keys in any order.
 func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	src := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	dst := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
@@ -211,7 +211,7 @@ func TestShardBoundsRefused(t *testing.T) {
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
-// A journal is that of one range of keys.
+// A job refuses a journal of a job with other shard bounds.
 func TestWithJournalOfOtherBounds(t *testing.T) {
 	src := memstore.New()
 	state := memstore.New()

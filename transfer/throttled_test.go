@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A server that throttles loses no file.
+// If a server throttles requests, the job still transfers each file.
 func TestJobServerThrottles(t *testing.T) {
 	testserver.Slow(t)
 	const files, rate = 1000, 300

@@ -88,7 +88,7 @@ func runMoves(file string) error {
 // roundsSuffix ends the name of the file in which a mover counts its rounds.
 const roundsSuffix = ".rounds"
 
-// Processes move files round a circle of ends, and are killed at any moment. No file is ever lost.
+// Processes move files round a circle of stores, and are killed at any moment. No file is ever lost.
 func TestMoveToAndFro(t *testing.T) {
 	testserver.Slow(t)
 	directories := func(n int) (ends []string) {

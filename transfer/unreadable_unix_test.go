@@ -54,7 +54,7 @@ func syncUnprivileged(src transfer.End) error {
 	return nil
 }
 
-// Unreadable files are counted and others stored.
+// Upload counts unreadable files as failed, and stores the others.
 func TestUploadUnreadableFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
@@ -68,7 +68,7 @@ func TestUploadUnreadableFiles(t *testing.T) {
 	}
 }
 
-// Files of an unreadable directory are not deleted: only the names in such a directory can be read.
+// If the process can read only the names in a directory, not its files, WithDelete does not delete their copies.
 func TestWithDeleteUnreadableDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
@@ -150,8 +150,8 @@ func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOp
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// A directory whose top takes no files may have folders that do: the job asks by its other end. If that takes no files
-// either, the error says what to do.
+// If the destination's top directory is not writable but a folder in it is, Sync works. If the source takes no
+// files either, the error says what to do.
 func TestJobDestinationOfWhichAFolderTakesFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"kept": "x", "open/old": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "open"), 0o777))

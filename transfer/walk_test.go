@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/endingctx"
 )
 
-// Each name of a directory costs a stat, so the walk does not read all of a large one.
+// If ctx ends while a large directory is listed, the walk stops at once, because each name costs a stat.
 func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	const files = 3 * readAtOnce
 	dir := t.TempDir()
@@ -43,7 +43,7 @@ func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	require.Equal(t, files, seen)
 }
 
-// A log may grow by any number of bytes after it was listed.
+// If a file such as a log has grown since it was listed, it does not match an ETag of its new content.
 func TestMatchesETagOfAFileThatGrew(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte("grown"), 0o666))

@@ -55,7 +55,7 @@ func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, a, keys)
 }
 
-// A job calls a Core that is wrapped.
+// If a bucket wraps a Core, jobs call the wrapper for each write and removal.
 func TestJobCallsAWrappedCore(t *testing.T) {
 	notes := []string{}
 	inner := memstore.New()
