@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// The sandbox is sent together with the policy of a middleware.
+// If a middleware sets a Content-Security-Policy, the handler adds its sandbox beside it.
 func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 	const strict = "default-src 'none'"
 	for name, row := range map[string]struct {
@@ -36,7 +36,7 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 	}
 }
 
-// Active content is an attachment.
+// The handler serves active content, such as HTML, as an attachment.
 func TestActiveContentIsAttachment(t *testing.T) {
 	const attachment = "attachment"
 	for name, row := range map[string]struct {

@@ -21,8 +21,7 @@ import (
 // empty response that is cached for so long would stay.
 const forGood = "public, max-age=31536000, immutable"
 
-// Only the response tells a client that the server has given up. An empty 200 would
-// be taken for the object.
+// If the server cancels a request, the response is an error. A client would take an empty 200 for the object.
 func TestObjectCanceledRequestIsError(t *testing.T) {
 	notAsked := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") })
 	handlers := map[string]func(b storage.Bucket) http.Handler{

@@ -21,7 +21,7 @@ var (
 	}
 )
 
-// A preflight follows the rules.
+// The handler answers a preflight by its CORS rules.
 func TestPreflightFollowsRules(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead, appPut)
@@ -67,7 +67,7 @@ func TestPreflightFollowsRules(t *testing.T) {
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
 
-// A refused preflight says what to allow.
+// The response to a refused preflight says which rule would allow it.
 func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 	s := newSite(t)
 	s.cors(appPut)
@@ -90,7 +90,7 @@ func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 	}
 }
 
-// A preflight keeps other Vary headers.
+// The response to a preflight keeps the Vary headers that a middleware has set.
 func TestPreflightKeepsVary(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead)
@@ -104,8 +104,7 @@ func TestPreflightKeepsVary(t *testing.T) {
 	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
 }
 
-// A response admits the pages of the rules. A page may read a refusal too, because it tells the user what is
-// wrong.
+// Responses, and also refusals, let pages of allowed origins read them. A refusal tells the user what is wrong.
 func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")

@@ -45,7 +45,7 @@ func TestDownloadName(t *testing.T) {
 	})
 }
 
-// A store that other programs write to may have any attribute.
+// If another program has stored hostile attributes, they add no headers to the response.
 func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
 	b := bodied(storage.Attrs{Size: 4, ETag: hostile, Properties: storage.Properties{

@@ -144,7 +144,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 	})
 }
 
-// A listing has nothing that layers keep in a bucket.
+// A listing does not show what layers keep in a bucket for themselves.
 func TestFileServerListingLeavesOutLayers(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "omnibucket-question-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"} {
@@ -297,7 +297,7 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	}
 }
 
-// FileServer calls the error handler.
+// If a request fails, FileServer calls the handler of WithErrorHandler.
 func TestFileServerErrorHandler(t *testing.T) {
 	b := memstore.New()
 	h := serve.FileServer(b, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
@@ -342,7 +342,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	}
 }
 
-// Each request for a bucket that is nil fails, and nothing panics.
+// FileServer, Object and NewHandler respond with an error if the bucket is nil, and do not panic.
 func TestFileServerOfNilBucketFails(t *testing.T) {
 	w := httptest.NewRecorder()
 	serve.FileServer(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))

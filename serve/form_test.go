@@ -65,7 +65,7 @@ func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRec
 	return s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
 }
 
-// A form is stored as it was signed.
+// A posted form stores the file with the signed key and attributes.
 func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
@@ -84,7 +84,7 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
 }
 
-// A form enforces its bounds.
+// The handler refuses a form whose file is smaller or larger than the signed bounds.
 func TestFormEnforcesBounds(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 2, 5)
@@ -109,7 +109,7 @@ func TestFormEnforcesBounds(t *testing.T) {
 	}
 }
 
-// A form may have the largest bound.
+// SignedUploadForm accepts the largest possible bound.
 func TestFormLargestBound(t *testing.T) {
 	s := newSite(t)
 	f := s.form("key", 1, math.MaxInt64)
@@ -120,7 +120,7 @@ func TestFormLargestBound(t *testing.T) {
 	require.Equal(t, "text", string(data))
 }
 
-// These forms are refused.
+// The handler refuses altered and malformed forms.
 func TestFormRefused(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100, storage.WithContentType("image/png"))
@@ -177,7 +177,7 @@ func many(n int) []field {
 	return fields
 }
 
-// A form expires.
+// The handler refuses a form after its expiry.
 func TestFormExpires(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 9, storage.WithTTL(time.Minute))
@@ -187,7 +187,7 @@ func TestFormExpires(t *testing.T) {
 	s.empty()
 }
 
-// A form that is cut off stores nothing.
+// If the connection breaks during a form, nothing is stored.
 func TestFormCutOffStoresNothing(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
@@ -211,7 +211,7 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 	}
 }
 
-// The name of the user's file is not used, whatever it is.
+// The name of the user's file has no effect on the stored object.
 func TestFormKeyWithoutFileName(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
@@ -225,7 +225,7 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 	}
 }
 
-// A form that is certainly too long is not read to its end.
+// If the length of a form exceeds its bound, the handler refuses it without reading it to its end.
 func TestFormTooLongIsNotRead(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
@@ -244,7 +244,7 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	s.empty()
 }
 
-// Forms do nothing that the forms of clouds do not do.
+// SignedUploadForm refuses IfAbsent, which the forms of clouds cannot express, either.
 func TestFormNeverOverwritingIsNotSigned(t *testing.T) {
 	s := newSite(t)
 	_, err := storage.SignedUploadForm(t.Context(), s.bucket, "a", 0, 100, storage.IfAbsent())

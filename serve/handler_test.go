@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A signed download is served.
+// The handler serves a download at a signed URL.
 func TestHandlerSignedDownload(t *testing.T) {
 	s := newSite(t)
 	attrs := s.put("a b+c/100%.png", "0123456789", storage.WithContentType("image/png"), storage.WithCacheControl("max-age=60"))
@@ -57,7 +57,7 @@ func TestHandlerSignedDownload(t *testing.T) {
 	s.refused(s.ask("GET", u.URL, nil, "Range", "bytes=10-"), 416, "InvalidRange")
 }
 
-// A signed version is served.
+// The handler serves an old version at a signed URL.
 func TestHandlerSignedVersion(t *testing.T) {
 	s := newSite(t)
 	old := s.put("a", "old")
@@ -68,7 +68,7 @@ func TestHandlerSignedVersion(t *testing.T) {
 	s.refused(s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil), 404, "NoSuchKey")
 }
 
-// A signed response has the signed headers.
+// A signed URL can set response headers such as Content-Type.
 func TestHandlerSignedHeaders(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithContentType("text/plain"), storage.WithContentDisposition("inline"))
@@ -135,13 +135,13 @@ func otherBucket(t *testing.T, s *site) string {
 	return u.URL
 }
 
-// A signed address of a missing object is answered with 404.
+// A valid signed URL of a missing object gets 404.
 func TestHandlerSignedMissingObject(t *testing.T) {
 	s := newSite(t)
 	s.refused(s.ask("GET", s.download("secret-key").URL, nil), 404, "NoSuchKey")
 }
 
-// Public objects are served.
+// The handler serves public objects without a signature.
 func TestHandlerPublicObjects(t *testing.T) {
 	s := newSite(t)
 	s.put("shown", "for all", storage.WithPublicRead())
@@ -161,8 +161,8 @@ func TestHandlerPublicObjects(t *testing.T) {
 	s.refused(s.ask("PUT", s.public("new"), strings.NewReader("x")), 403, "SignatureDoesNotMatch")
 }
 
-// A public object is served as it was checked. A private object replaces the public one between the check and the
-// download.
+// If a private object replaces a public one after the handler has checked it, and before the download, the handler
+// refuses the request.
 func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	replace := func() {}
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -188,7 +188,7 @@ func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	require.Equal(t, "public again", s.ask("GET", siteBase+"/a", nil).Body.String())
 }
 
-// Other methods are not allowed.
+// The handler responds to other methods with 405.
 func TestHandlerRefusesOtherMethods(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithPublicRead())
@@ -201,7 +201,7 @@ func TestHandlerRefusesOtherMethods(t *testing.T) {
 	s.holds("a", "x")
 }
 
-// A handler works however it is mounted.
+// The handler works in a ServeMux, under http.StripPrefix, and alone.
 func TestHandlerMounts(t *testing.T) {
 	s := newSite(t)
 	whole := func(pattern string, h http.Handler) http.Handler {
@@ -232,8 +232,8 @@ func TestHandlerMounts(t *testing.T) {
 	}
 }
 
-// If a proxy removes the prefix, the remaining path may begin with it. No path leads
-// to another object.
+// If a proxy removes the prefix from the path, the rest may begin with the same prefix. No path leads to another
+// object.
 func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	s := newSite(t, serve.WithoutPrefix())
 	s.makePublic()
@@ -271,7 +271,7 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	}
 }
 
-// A base address may be a host.
+// The signing base URL may be a host without a path.
 func TestHandlerBaseIsHost(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://files.example.com"))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
@@ -280,7 +280,7 @@ func TestHandlerBaseIsHost(t *testing.T) {
 	require.Equal(t, "http://files.example.com/a/b?", s.download("a/b").URL[:len("http://files.example.com/a/b?")])
 }
 
-// Buckets of other stores are not served.
+// The handler refuses each request if the bucket signs no URLs for it, or is narrowed or embedded in another type.
 func TestHandlerRefusesOtherStores(t *testing.T) {
 	parent := memstore.New(storage.WithSigningBaseURL(siteBase))
 	for name, b := range map[string]storage.Bucket{
@@ -310,7 +310,7 @@ func (e elsewhere) Describe() driver.Description {
 	return d
 }
 
-// A missing bucket is answered with 404.
+// If the bucket is missing, the response is 404.
 func TestHandlerMissingBucket(t *testing.T) {
 	s := newSite(t)
 	u := s.download("a")
@@ -319,7 +319,7 @@ func TestHandlerMissingBucket(t *testing.T) {
 	s.refused(s.use(s.upload("a"), "x"), 404, "NoSuchBucket")
 }
 
-// The bucket's own errors have the responses of clouds.
+// Each error code of the bucket has its HTTP status and its S3 error code in the response.
 func TestHandlerErrorResponses(t *testing.T) {
 	for code, want := range map[storage.Code]struct {
 		status int
@@ -346,7 +346,7 @@ func TestHandlerErrorResponses(t *testing.T) {
 	}
 }
 
-// Ten thousand ranges are cheap.
+// A request with 10,000 ranges gets at most the size of the object.
 func TestHandlerManyRangesAreCheap(t *testing.T) {
 	s := newSite(t)
 	s.put("a", strings.Repeat("x", 100))

@@ -66,7 +66,7 @@ func line(t *testing.T, u *storage.SignedURL) string {
 	return b.String()
 }
 
-// Broken requests store nothing.
+// A malformed or truncated request stores nothing.
 func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
@@ -108,8 +108,8 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
 }
 
-// As on S3, a client that sends more than the buffers of a connection have room for gets the response, and
-// not a connection reset.
+// A client that sends more than a connection's buffers hold gets the response of a refusal, as on S3, not a
+// connection reset.
 func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	const size = 12 << 20
 	s := newSite(t)
@@ -128,8 +128,7 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	}
 }
 
-// Wherever a form stops, the response says that it is slow or cut off, not that it is
-// malformed.
+// If a form stops at any byte, the response says that it is slow or cut off, not that it is malformed.
 func TestFormBrokenNamesField(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
@@ -164,7 +163,7 @@ func TestFormBrokenNamesField(t *testing.T) {
 	}
 }
 
-// A client that goes away stores nothing.
+// If a client disconnects, nothing is stored.
 func TestHandlerClientGoesAway(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
@@ -182,7 +181,7 @@ var hostileKeys = []string{
 	"http:/example", ".hidden/...c", " a/ b", "files/a", "ob-signature", "con/aux.txt", strings.Repeat("k", 1024), strings.Repeat("abcdefg/", 127) + "abcdefgh",
 }
 
-// Each key with hostile characters is a separate object, however often it is escaped.
+// Each key with hostile characters names its own object, even if it looks like an escaped form of another key.
 func TestHandlerHostileKeys(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)

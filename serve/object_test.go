@@ -68,7 +68,7 @@ func text(t *testing.T, r *http.Response) string {
 	return string(body)
 }
 
-// Only permission to download is needed.
+// Object needs only a storage.Downloader.
 func TestObjectNeedsOnlyDownload(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
@@ -90,7 +90,7 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 	}
 }
 
-// Headers of the caller stay.
+// Object keeps response headers that the caller has set.
 func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
@@ -119,8 +119,7 @@ func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	})
 }
 
-// A download from Google lacks the encoding identity, which the attributes of a HEAD have. Both
-// responses are the same.
+// Google's HEAD reports the encoding "identity", but its download does not. Object omits it from both responses.
 func TestObjectIdentityIsNoEncoding(t *testing.T) {
 	b := bodied(
 		storage.Attrs{Size: 1, Properties: storage.Properties{ContentEncoding: "identity"}},
@@ -133,7 +132,7 @@ func TestObjectIdentityIsNoEncoding(t *testing.T) {
 	}
 }
 
-// A Content-Type is always set.
+// If an object has no content type, Object sets a Content-Type, so that net/http does not guess one.
 func TestObjectSetsContentType(t *testing.T) {
 	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })
@@ -141,7 +140,7 @@ func TestObjectSetsContentType(t *testing.T) {
 	require.Equal(t, "<html>", text(t, got))
 }
 
-// A version is served.
+// Object serves an old version if WithDownloadOptions names it.
 func TestObjectVersion(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}))
 	old := put(t, b, "key", "the old one")
@@ -165,7 +164,7 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, src)
 }
 
-// A range of a file is copied by the kernel.
+// The kernel copies a range of a local file to the connection.
 func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
@@ -198,7 +197,8 @@ func replacing(t *testing.T, d driver.Driver, n int, contents func(i int) string
 	})
 }
 
-// If an object changes while it is served, Object serves the new one, or fails if it changes again and again.
+// If an object is replaced while Object serves it, Object serves the new one. If this happens again and again,
+// Object fails.
 func TestObjectChangesMeanwhile(t *testing.T) {
 	const first = "aaaaaaaaaa"
 	content := func(i int) string { return strings.Repeat(string(rune('b'+i)), 10) }
@@ -260,7 +260,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	})
 }
 
-// A body that ends early is not a complete response.
+// If a body ends early, the client sees an incomplete response.
 func TestObjectEndsEarly(t *testing.T) {
 	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
 		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })

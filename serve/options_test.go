@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// Conditions come from the request, and those of WithDownloadOptions are refused. Such a condition would hold for
-// the first request of a response and fail for the next, after the first bytes were sent.
+// WithDownloadOptions refuses conditions. Object makes several requests for one response, so a condition could
+// fail after the first bytes were sent.
 func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		old := put(t, b, "key", "before")

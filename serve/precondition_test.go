@@ -14,7 +14,8 @@ import (
 // presentation are the headers that say how to show and keep an object.
 var presentation = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
 
-// A failed precondition is an error. A cache that keeps a 412 as long as the object would serve it to everyone.
+// If a condition of the request fails, the 412 has no Cache-Control or other attributes of the object. Otherwise a
+// cache could keep it.
 func TestObjectPreconditionFails(t *testing.T) {
 	told := []storage.UploadOption{
 		storage.WithCacheControl(forGood), storage.WithContentDisposition(`inline; filename="a"`),

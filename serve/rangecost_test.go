@@ -41,8 +41,7 @@ func (c *counting) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	}{read, body}, nil
 }
 
-// A header of some kilobytes cannot make the server read much more than the client
-// receives.
+// Many ranges in one header do not make the server read much more than the client receives.
 func TestObjectRangesReadLittleMore(t *testing.T) {
 	const (
 		MiB  = 1 << 20

@@ -39,7 +39,7 @@ func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 	return server
 }
 
-// A Server serves the addresses that its bucket signs.
+// A Server serves the URLs that its bucket signs.
 func TestServerServesSignedAddresses(t *testing.T) {
 	server := started(t, storage.WithPublicAccess(true))
 	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
@@ -57,7 +57,7 @@ func TestServerServesSignedAddresses(t *testing.T) {
 	require.Equal(t, "data", fetch(t, http.MethodGet, down.URL, down.Header).body)
 }
 
-// Several servers can run.
+// Several Servers can run at the same time.
 func TestServerSeveralAtOnce(t *testing.T) {
 	require.NotEqual(t, started(t).URL, started(t).URL)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// An upload whose body never ends is cut off. Nothing of it is stored, and its
-// handler has returned when Close returns.
+// Close cuts off an upload whose body never ends. Nothing of it is stored, and its handler has returned when Close
+// returns.
 func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	begun := make(chan struct{})
 	ended := false
@@ -58,8 +58,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Close does not wait for idle connections. A browser opens connections before it has a request. Close would wait
-// for an hour.
+// Close does not wait for idle connections, which a browser opens in advance and may keep for an hour.
 func TestServerCloseIgnoresIdleConnections(t *testing.T) {
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
 		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// An object is removed by a signed address.
+// A DELETE at a signed URL removes the object.
 func TestSignedRemoveURL(t *testing.T) {
 	s := newSite(t)
 	sign := func(key string, opts ...storage.SignedRemoveOption) *storage.SignedURL {
@@ -45,7 +45,7 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.holds("b", "y")
 }
 
-// A stable URL is privately cached.
+// A response at a URL that was signed with WithStableFor may be cached privately for that time.
 func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithCacheControl("public, max-age=9"))
@@ -58,7 +58,7 @@ func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	require.Equal(t, 304, s.ask("GET", signedURL.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
 }
 
-// Two processes have one key, as two replicas of a program have.
+// With WithStableFor, two processes that share a signing key make the same URL.
 func TestSignedURLStableInTwoProcesses(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	sign := func(at time.Time) *storage.SignedURL {

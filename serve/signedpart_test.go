@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A signed part is stored as it was signed.
+// A PUT at the signed URL of a part stores that part with the signed size and checksum.
 func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())

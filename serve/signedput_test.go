@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A signed upload is stored as it was signed.
+// A PUT at a signed URL stores the object with the signed attributes.
 func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a b/c", storage.WithContentType("image/png"), storage.WithCacheControl("no-store"), storage.WithStorageClass("COLD"),
@@ -44,7 +44,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s.holds("a b/c", "123456789")
 }
 
-// A signed upload can make a public object.
+// A signed upload with WithPublicRead makes a public object.
 func TestSignedUploadOfPublicObject(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithPublicRead())
@@ -56,7 +56,7 @@ func TestSignedUploadOfPublicObject(t *testing.T) {
 	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
 }
 
-// An upload is refused by its headers.
+// The handler refuses a signed upload whose headers differ from the signed ones.
 func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4), storage.WithContentType("image/png"))
@@ -102,7 +102,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	}
 }
 
-// A body of another length stores nothing.
+// If the body has another length than the request says, nothing is stored.
 func TestSignedUploadOfOtherLength(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4))
@@ -135,7 +135,7 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 	s.holds("a", "1234")
 }
 
-// A signed empty body is empty.
+// If an upload was signed with size 0, its body must be empty.
 func TestSignedUploadOfEmptyBody(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithSize(0))
@@ -149,7 +149,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// A signed checksum is enforced.
+// If a signed upload's body does not match the signed checksum, nothing is stored.
 func TestSignedUploadChecksum(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithCRC32C(0xE3069283)) // of "123456789"
@@ -158,7 +158,7 @@ func TestSignedUploadChecksum(t *testing.T) {
 	require.Equal(t, 200, s.use(u, "123456789").Code)
 }
 
-// A signed create never overwrites.
+// An upload that was signed with IfAbsent never overwrites an object.
 func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.IfAbsent())
@@ -174,7 +174,7 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s.refused(s.use(u, "fourth"), 403, "SignatureDoesNotMatch")
 }
 
-// A body streams to the store: the handler holds none of it back.
+// The handler passes the bytes of an upload on as they arrive.
 func TestSignedUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
 	var maximum int64

@@ -24,7 +24,7 @@ func refusing(err error) downloading {
 	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) { return nil, err }
 }
 
-// Errors have their statuses.
+// Each error code has its HTTP status.
 func TestObjectErrorStatus(t *testing.T) {
 	for code, status := range map[storage.Code]int{
 		storage.ObjectNotFound:      http.StatusNotFound,
@@ -66,7 +66,7 @@ func TestObjectErrorStatus(t *testing.T) {
 	})
 }
 
-// A key that no object can have is a bad request.
+// A key that is invalid for every store gets 400, without a request to the store.
 func TestObjectInvalidKey(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		for _, key := range []string{"", "..", "a/../b", "\xff", strings.Repeat("k", 1025)} {
@@ -77,7 +77,7 @@ func TestObjectInvalidKey(t *testing.T) {
 	})
 }
 
-// Retry-After is passed on.
+// Object passes the RetryAfter of a storage.Error on as Retry-After.
 func TestObjectPassesOnRetryAfter(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(err), "key") })
@@ -139,7 +139,7 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	}{bytes.NewReader(data), io.NopCloser(nil)}, err
 }
 
-// A response that fails halfway is short.
+// If a download fails halfway, the response ends early, so that the client sees that it is incomplete.
 func TestObjectFailsHalfway(t *testing.T) {
 	rotten := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{d} }))
 	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {

@@ -94,7 +94,7 @@ func album(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return b
 }
 
-// Zip sends the objects.
+// Zip sends an archive of all listed objects.
 func TestZipHasObjects(t *testing.T) {
 	b := album(t)
 	url := zipped(t, b, everything(b), serve.WithDownloadName("Album 7.zip"))
@@ -133,7 +133,7 @@ func TestZipIsExtracted(t *testing.T) {
 	require.Equal(t, "two", string(text))
 }
 
-// Zip refuses before the first byte.
+// If the list is empty, invalid or fails, Zip responds with an error status before the first byte.
 func TestZipRefusesEarly(t *testing.T) {
 	b := album(t)
 	for _, row := range []struct {
@@ -161,7 +161,7 @@ func TestZipRefusesEarly(t *testing.T) {
 	}
 }
 
-// A client never takes a part of an archive for the whole one.
+// If Zip fails after it has begun the archive, the client sees that the archive is incomplete.
 func TestZipFailsInMiddle(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, b storage.Bucket, injector *faults.Injector){
 		"an object is gone": func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
@@ -239,7 +239,7 @@ func (c *counted) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The Content-Length is exact. The format changes at 65,535 files.
+// The Content-Length of Zip is exact, also around 65,535 files, where the format changes to zip64.
 func TestZipContentLength(t *testing.T) {
 	exactLengths(t, map[string][]storage.ListEntry{
 		"one":          sized(0),
@@ -250,7 +250,7 @@ func TestZipContentLength(t *testing.T) {
 	})
 }
 
-// The format changes at 4 GiB, too.
+// The Content-Length of Zip is exact around 4 GiB, where the format changes to zip64.
 func TestZipContentLengthOfLargeArchive(t *testing.T) {
 	testserver.Further(t)
 	exactLengths(t, map[string][]storage.ListEntry{
@@ -292,7 +292,7 @@ func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) [
 	return recorder.Body.Bytes()
 }
 
-// 70,000 files need the format zip64, which other programs read, too.
+// Other programs read an archive of 70,000 files, which needs zip64.
 func TestZipManyFiles(t *testing.T) {
 	testserver.Further(t)
 	var listed []storage.ListEntry
@@ -302,7 +302,7 @@ func TestZipManyFiles(t *testing.T) {
 	require.Len(t, contents(t, archiveOf(t, zeroObjects{}, listed)), 70_000)
 }
 
-// Names in an archive are safe.
+// Zip replaces names that are unsafe to extract, such as "..", and names that Windows reserves.
 func TestZipNamesAreSafe(t *testing.T) {
 	long := strings.Repeat("é", 200)
 	for _, row := range []struct {

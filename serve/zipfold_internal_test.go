@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Full case folding makes equal names of these, and so do APFS and Windows.
+// Zip renames files whose names become equal by full case folding, as APFS and Windows do it.
 func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 	for _, tt := range []struct{ one, other string }{
 		{"straße", "STRASSE"},

@@ -87,7 +87,7 @@ func TestBrowserActions(t *testing.T) {
 	)
 }
 
-// The page shows each state of a bucket in a browser.
+// The page shows a bucket correctly in a browser, whatever its features and contents are.
 func TestBrowserStates(t *testing.T) {
 	b := signing(t, versioned)
 	putAll(t, b)
@@ -102,8 +102,8 @@ func TestBrowserStates(t *testing.T) {
 	})
 }
 
-// The test shows what others have stored, and opens each object at the addresses that the page makes, also with
-// the objects at the origin of the page.
+// The page shows keys that other programs have stored, and opens each object by its address, even if objects share
+// the page's origin.
 func TestBrowserAttacks(t *testing.T) {
 	b := signing(t, versioned)
 	putAll(t, b)

@@ -22,7 +22,7 @@ func (f *fixture) keys(t *testing.T) []string {
 	return keys
 }
 
-// A name is changed, but never taken from another object.
+// Renaming never replaces another object or folder.
 func TestRenameReplacesNothing(t *testing.T) {
 	for _, row := range []struct {
 		name, from, to string
@@ -51,7 +51,7 @@ func TestRenameReplacesNothing(t *testing.T) {
 	}
 }
 
-// Only what was shown is removed.
+// Remove leaves an object that has been replaced since the page listed it.
 func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	f := start(t, writing)
 	for _, key := range []string{"a", "b", "f/1", "f/2/3", "fx"} {
@@ -80,7 +80,7 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 }
 
-// Removed objects come back.
+// The page can restore removed objects of a versioned bucket.
 func TestRestoreRemovedObjects(t *testing.T) {
 	f := start(t, writing, storage.WithVersioning(true))
 	f.put(t, "a", "1")
@@ -124,7 +124,7 @@ func TestTagsAreReplaced(t *testing.T) {
 	require.Equal(t, [][2]string{{"new", "value"}}, f.object(t, "a").Tags)
 }
 
-// An upload replaces an object only if it is told to.
+// An upload by the page replaces an object only if the request asks for that.
 func TestUploadReplacesOnlyIfTold(t *testing.T) {
 	f := start(t, writing)
 	upload := func(target string) int {
@@ -148,7 +148,7 @@ func TestUploadCutOffStoresNothing(t *testing.T) {
 	require.Empty(t, f.keys(t))
 }
 
-// A link expires.
+// A link that the page makes expires.
 func TestLinkExpires(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithSigningBaseURL(origin+"/.signed/"))
 	f.put(t, "a", "x")
@@ -178,7 +178,7 @@ func TestMoveFolderWithMarkers(t *testing.T) {
 	require.Equal(t, []string{"n/", "n/empty/", "n/sub/", "n/sub/z"}, f.keys(t))
 }
 
-// An interrupted move of a folder continues.
+// If a move of a folder is interrupted, repeating the request moves the rest.
 func TestMoveFolderContinues(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "old/a", "a")
@@ -195,7 +195,7 @@ func TestMoveFolderContinues(t *testing.T) {
 	require.Equal(t, "mine", f.read(t, "old/b"))
 }
 
-// An object that was replaced is not renamed.
+// If an object has been replaced since the page listed it, renaming it fails.
 func TestRenameOfReplacedObject(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "a", "1")

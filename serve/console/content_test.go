@@ -21,7 +21,7 @@ func (f *fixture) object(t *testing.T, key string) object {
 	return o
 }
 
-// A browser runs nothing in an object.
+// Responses with an object's content have headers that keep a browser from running it.
 func TestContentRunsNothing(t *testing.T) {
 	const script = `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`
 	for _, row := range []struct {
@@ -74,7 +74,7 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 }
 
-// A PDF is shown only at an origin of its own.
+// A browser shows no PDF in a sandbox, so the page shows PDFs only if Config.ContentURL is another origin.
 func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	f.put(t, "a.pdf", "%PDF-1.7", storage.WithContentType("application/pdf"))
@@ -89,7 +89,7 @@ func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
 	require.Contains(t, policy, "frame-ancestors "+origin)
 }
 
-// The address of an object leads to this object only.
+// The signed address of an object's content gives access to that object only.
 func TestContentAddressLeadsToOneObject(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001", Now: at(8)})
 	for _, key := range []string{"a.png", "b.png"} {
@@ -133,7 +133,7 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 	})
 }
 
-// The address of an object expires.
+// The signed address of an object's content expires.
 func TestContentAddressExpires(t *testing.T) {
 	now := at(8)()
 	f := start(t, console.Config{Now: func() time.Time { return now }})
@@ -145,7 +145,7 @@ func TestContentAddressExpires(t *testing.T) {
 	require.Equal(t, 403, f.send("GET", address, nil, nil).Code)
 }
 
-// A film is read by ranges.
+// The content handler serves ranges of a film.
 func TestContentOfFilmByRanges(t *testing.T) {
 	f := start(t, console.Config{})
 	f.put(t, "a.mp4", "0123456789", storage.WithContentType("video/mp4"))
@@ -154,7 +154,7 @@ func TestContentOfFilmByRanges(t *testing.T) {
 	require.Equal(t, "234", w.Body.String())
 }
 
-// A text is cut at a character.
+// A long text is cut off between two characters, not within one.
 func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 	for _, row := range []struct {
 		name, content, text string

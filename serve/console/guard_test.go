@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// Only the page itself is served.
+// The API answers only requests of the page itself, not those of other sites or hosts.
 func TestHandlerServesOnlyPage(t *testing.T) {
 	set := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
@@ -89,7 +89,7 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 	}
 }
 
-// The page may use only its own files and the objects.
+// The Content-Security-Policy lets the page load only its own files and the objects.
 func TestHandlerContentSecurityPolicy(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	policy := f.send("GET", "/", nil, nil).Header().Get("Content-Security-Policy")
@@ -100,7 +100,7 @@ func TestHandlerContentSecurityPolicy(t *testing.T) {
 	require.NotContains(t, policy, "unsafe")
 }
 
-// A page that may only read refuses each change.
+// Without Config.Write, the page refuses each change.
 func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithVersioning(true))
 	f.put(t, "a", "text")
@@ -120,7 +120,7 @@ func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	require.Equal(t, "text", f.read(t, "a"))
 }
 
-// An application decides who may use the page.
+// Config can let the application decide who may use the page.
 func TestHandlerAuthorize(t *testing.T) {
 	f := start(t, console.Config{Authorize: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Cookie") == "session=1" {
@@ -134,7 +134,7 @@ func TestHandlerAuthorize(t *testing.T) {
 	require.Equal(t, 200, f.send("GET", "/", nil, func(r *http.Request) { r.Header.Set("Cookie", "session=1") }).Code)
 }
 
-// A configuration that cannot work is refused.
+// New refuses an invalid Config.
 func TestHandlerRefusesConfig(t *testing.T) {
 	for _, c := range []console.Config{
 		{Token: "a/b"}, {Token: "é"}, {ContentURL: "127.0.0.1:9001"}, {ContentURL: "http://a.example/path"},

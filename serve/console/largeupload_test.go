@@ -86,7 +86,7 @@ func (p *largePage) open() (n int) {
 	return n
 }
 
-// A large file is uploaded to a bucket of any name.
+// A large file can be uploaded to a bucket of any name.
 func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 	for _, name := range []string{"photos", "photos:", "file:///srv/files#2026/", "s3://photos/a%2Fb", "Größe ?"} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +118,7 @@ func (d withoutConditions) Describe() driver.Description {
 	return desc
 }
 
-// A large file is uploaded to a store without conditions.
+// A large file can be uploaded to a store without conditional writes.
 func TestLargeUploadWithoutConditions(t *testing.T) {
 	b := engine.New(withoutConditions{memstore.NewDriver(memstore.Config{})})
 	p := newLargePage(t, "photos", b, console.Config{})
@@ -129,7 +129,7 @@ func TestLargeUploadWithoutConditions(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, status)
 }
 
-// Uploads that are not complete are aborted.
+// When an upload begins, the page aborts earlier uploads that are idle. Close aborts all incomplete uploads.
 func TestLargeUploadSweep(t *testing.T) {
 	now := at(8)()
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
@@ -142,7 +142,7 @@ func TestLargeUploadSweep(t *testing.T) {
 	require.NoError(t, p.page.Close(t.Context()))
 }
 
-// An upload that takes days is aborted, too.
+// Close also aborts an incomplete upload that has taken days.
 func TestLargeUploadSweepAfterDays(t *testing.T) {
 	now := at(8)()
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
@@ -156,7 +156,7 @@ func TestLargeUploadSweepAfterDays(t *testing.T) {
 	require.Zero(t, p.open())
 }
 
-// The page takes large files in one way only.
+// The page offers only multipart uploads for large files. The other routes of package uploads are not found.
 func TestLargeUploadHasOneWay(t *testing.T) {
 	p := newLargePage(t, "photos", memstore.New(), console.Config{})
 	for _, way := range []string{"/tickets", "/tus/", "/", "/s3/params?filename=a", "/sub%2Flarge.bin"} {

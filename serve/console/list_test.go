@@ -38,7 +38,7 @@ func TestListPages(t *testing.T) {
 	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"}, listed("prefix", "f/149", "limit", "3").keys(), "a search")
 }
 
-// A missing bucket is not found.
+// For a missing bucket, each view of the API responds with 404.
 func TestListMissingBucket(t *testing.T) {
 	f := start(t, console.Config{})
 	for _, view := range []string{"bucket", "list", "removed", "versions", "object", "text"} {
@@ -48,7 +48,7 @@ func TestListMissingBucket(t *testing.T) {
 	}
 }
 
-// Removed objects are listed in pages.
+// The list of removed objects has pages.
 func TestListRemovedObjectsInPages(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithVersioning(true))
 	for i := range 1200 {
@@ -68,7 +68,7 @@ func TestListRemovedObjectsInPages(t *testing.T) {
 	require.False(t, second.Partial)
 }
 
-// Objects that are kept for a time are listed in pages.
+// The list of soft-deleted objects has pages.
 func TestListSoftDeletedObjectsInPages(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithSoftDelete(time.Hour))
 	for _, key := range []string{"a", "b", "c"} {
@@ -83,7 +83,7 @@ func TestListSoftDeletedObjectsInPages(t *testing.T) {
 	require.Equal(t, []string{"c"}, rest.keys())
 }
 
-// The page knows what the bucket can do.
+// The API tells the page whether the bucket has versions, and whether it can sign links.
 func TestInfoHasFeatures(t *testing.T) {
 	for _, row := range []struct {
 		name     string
@@ -110,7 +110,7 @@ func TestInfoHasFeatures(t *testing.T) {
 	}
 }
 
-// An extension has the same guard.
+// The routes of Config.API have the same guard as the page's own API.
 func TestConfigAPIHasSameGuard(t *testing.T) {
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) })
 	f := start(

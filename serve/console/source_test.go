@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// All buckets of an account are shown.
+// With Account as the source, the page shows all buckets of the account.
 func TestSourceShowsAllBuckets(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	t.Cleanup(func() { require.NoError(t, service.Close()) })

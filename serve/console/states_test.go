@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-// The states in memory pass the suite of States.
+// The console's States in memory pass the suite for States.
 func TestMemoryStates(t *testing.T) {
 	uploadstest.RunStates(t, func(*testing.T) uploads.States { return &memoryStates{now: time.Now} })
 }
