@@ -94,7 +94,7 @@ func opens(t *testing.T, address string) error {
 	return err
 }
 
-// An account has no prefix.
+// OpenService refuses the parameter prefix.
 func TestOpenServiceRefusesPrefix(t *testing.T) {
 	for _, address := range []string{"mem://?prefix=a/", "nothing://?prefix=a/"} {
 		_, err := storage.OpenService(t.Context(), address)
@@ -147,7 +147,7 @@ func TestOpenWithPrefixHooks(t *testing.T) {
 	require.Equal(t, []string{"a/k"}, seen)
 }
 
-// A prefix needs a bucket of this library.
+// Open fails if the address has a prefix and its scheme opens a bucket of another module's type.
 func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	lend(t, own{memstore.New()})
@@ -159,7 +159,7 @@ func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(opens(t, "lent://x?prefix=a/")))
 }
 
-// Close of a view that was opened with a prefix leaves the bucket of the view open.
+// If the scheme opens a view of a bucket, Close of that view with a prefix leaves the bucket open.
 func TestOpenWithPrefixOfView(t *testing.T) {
 	parent := memstore.New()
 	lend(t, storage.Prefixed(parent, "a/"))

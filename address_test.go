@@ -48,7 +48,7 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 	}
 }
 
-// Open fails with Unsupported if the scheme cannot open such an address.
+// Open and OpenService fail with Unsupported if the scheme has no opener for them.
 func TestOpenOfLimitedScheme(t *testing.T) {
 	_, err := storage.Open(t.Context(), "nothing://x")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
@@ -65,7 +65,7 @@ func TestOpenErrorNamesOpen(t *testing.T) {
 	require.Equal(t, storage.BucketNotFound, e.Code)
 }
 
-// The parameters of an address are open options.
+// Parameters of an address have the effects of the open options with their names.
 func TestOpenTakesParameters(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
 	require.NoError(t, err)

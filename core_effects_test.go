@@ -40,8 +40,7 @@ func effectsOfCore() map[string]effect.Set {
 	return all
 }
 
-// The comment of Core lists the methods to override for each effect, as the table has them, and the
-// table has the effects of each method of Core.
+// The comment of Core lists the methods to override for each effect as the table in the tests does.
 func TestCoreCommentListsMethods(t *testing.T) {
 	for name, effects := range coreEffects {
 		hasNone := name == "Supports" || name == "Name" || name == "Close"
@@ -75,7 +74,7 @@ func TestCoreCommentListsMethods(t *testing.T) {
 	}
 }
 
-// A Core that refuses an effect in the listed methods lets no function and no method pass.
+// If a Core refuses an effect in the methods that its comment lists, no function or method has that effect.
 func TestCoreRefusesByList(t *testing.T) {
 	for _, store := range slices.Sorted(maps.Keys(watchedStores)) {
 		for _, tt := range watchedCalls {

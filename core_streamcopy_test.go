@@ -34,7 +34,7 @@ func openStreaming(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return b
 }
 
-// The options of Copy have the same effects as without the Core.
+// StreamCopy gives each option of Copy the same effect as a copy without a Core.
 func TestStreamCopyKeepsOptions(t *testing.T) {
 	tests := []struct {
 		name string
@@ -67,7 +67,7 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 	}
 }
 
-// Old versions, conditions, appended bytes and moves pass through StreamCopy.
+// Copies of old versions, conditional copies, appends and moves work with StreamCopy.
 func TestStreamCopyServesCopyAppendMove(t *testing.T) {
 	b := openStreaming(t, storage.WithVersioning(true))
 	first, err := b.Attrs(t.Context(), "a")
@@ -175,7 +175,7 @@ func (w overwriting) Download(
 	return r, err
 }
 
-// A copy onto itself loses no write of another caller, and Append starts over.
+// If another caller replaces an object during a copy onto itself, the copy fails, and Append starts again.
 func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
 	first := false
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return overwriting{c, &first} })

@@ -52,7 +52,7 @@ func audit(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
 	return audited, calls
 }
 
-// A Core that embeds another one overrides whole calls.
+// A Core that embeds another one sees each whole call that it overrides, with its whole key.
 func TestWrapWithEmbeddedCore(t *testing.T) {
 	b, calls := audit(t, whole(t))
 	view := storage.Prefixed(b, "p/")
@@ -64,7 +64,7 @@ func TestWrapWithEmbeddedCore(t *testing.T) {
 	require.Equal(t, []string{"Upload p/k", "Remove p/k", "Upload u"}, *calls)
 }
 
-// A Core that embeds another one loses none of its functions.
+// A Core that embeds another one supports all functions of the package.
 func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 	b, _ := audit(t, whole(t))
 	for _, row := range beyond {
@@ -73,7 +73,7 @@ func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 	require.True(t, storage.Supports(b, storage.Versioning|storage.ObjectTags))
 }
 
-// A bucket of another type is refused.
+// Functions of the package refuse a bucket of another module's type.
 func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	type embedding struct{ storage.Bucket }
 	b := embedding{whole(t)}
@@ -111,7 +111,7 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	require.NoError(t, err, "a source of any type is read by its Download")
 }
 
-// Wrap needs a whole bucket, and a Core.
+// Wrap fails with InvalidArgument for a view, a reference, or a nil Core.
 func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 	b := whole(t)
 	pass := func(c storage.Core) storage.Core { return c }
@@ -132,7 +132,7 @@ func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 	}
 }
 
-// A bucket without a Core refuses each call.
+// A bucket of NewBucket(nil) refuses each call.
 func TestNewBucketWithoutCore(t *testing.T) {
 	b := storage.NewBucket(nil)
 	for _, row := range beyond {
@@ -147,7 +147,7 @@ func TestNewBucketWithoutCore(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A bucket that was wrapped twice is closed by the outermost one, and again by the inner one.
+// A bucket that was wrapped twice can be closed through the outer wrapper, and again through the inner one.
 func TestWrapTwiceClose(t *testing.T) {
 	b := memstore.New()
 	first, _ := audit(t, b)
@@ -173,7 +173,7 @@ func (w *watching) Download(ctx context.Context, key string, o *storage.Download
 	return w.Core.Download(ctx, key, o)
 }
 
-// A copy calls the Download of a Core that is its source.
+// If the source of Copy has a Core, Copy reads it with that Core's Download.
 func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &watching{c, &reads} })
@@ -247,7 +247,7 @@ func (w *writes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A download through a prefix is written as the bucket writes it.
+// WriteTo of a reader from a prefixed bucket writes as the bucket's own reader does.
 func TestPrefixedDownloadWriteTo(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
@@ -308,7 +308,7 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	require.Equal(t, long, e.Key)
 }
 
-// A reference gives no more than the operations of its type.
+// A reference of Ref permits only the operations of its type: others fail with PermissionDenied.
 func TestRefIsNotWidened(t *testing.T) {
 	b := whole(t)
 	reader := storage.Ref[storage.Downloader](b).(storage.Bucket)
@@ -344,7 +344,7 @@ func (f *forwarding) Download(ctx context.Context, key string, o *storage.Downlo
 	return f.to.Download(ctx, key, storage.WithRange(o.Offset, o.Length))
 }
 
-// The reader of a view in a view loses both prefixes.
+// If a view is a view of another view, the attributes of its readers have neither prefix.
 func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
@@ -371,7 +371,7 @@ func (f *failing) Attrs(ctx context.Context, key string, o *storage.DownloadOpti
 	return a, fmt.Errorf("checking: %w", errors.Join(err, &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}))
 }
 
-// A wrapped error of a view shows the prefix to no target.
+// An error of a prefixed bucket never shows the prefix, whatever target errors.As gets.
 func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failing{c} })
 	require.NoError(t, err)
@@ -482,8 +482,8 @@ func (silent) PutSignedPart(
 	return nil, nil
 }
 
-// A Core that returns neither a result nor an error makes no caller panic. The silent core has each method of Core
-// with a pointer, an interface or a listing as its result: reflection finds methods that a later version adds.
+// If a method of a Core returns neither a result nor an error, its caller does not panic. Reflection finds each
+// such method.
 func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 	own := reflect.TypeFor[silent]()
 	core := reflect.TypeFor[storage.Core]()
@@ -560,8 +560,7 @@ func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*s
 	return storage.NewReader(k.attrs, 0, 0, nil), nil
 }
 
-// A Core may keep its results, or return the key of an object outside of the view. Attributes have the key of the
-// call.
+// Attrs from a prefixed bucket have the key of the call, even if a Core returns another one.
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
 		attrs := &storage.Attrs{Key: key}
@@ -639,7 +638,7 @@ func (c restoring) CopyFrom(
 	return c.Upload(ctx, key, r, &storage.UploadOptions{Size: -1})
 }
 
-// A Core whose CopyFrom cannot add bytes makes Append fail: Append must not return nil.
+// If a Core's CopyFrom cannot append bytes, Append fails instead of returning nil.
 func TestAppendThroughCoreThatCopies(t *testing.T) {
 	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return restoring{c} })
 	require.NoError(t, err)

@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Each method of Core that can fail does so on an UnimplementedCore, also one that a later version
-// adds.
+// Each method of UnimplementedCore that returns an error fails, and so will methods that a later version adds.
 func TestUnimplementedCoreRefuses(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	harmless := []string{"Supports", "Name", "Native", "Close", "Source"}
@@ -48,7 +47,7 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))
 }
 
-// The zero value of a Core that embeds UnimplementedCore refuses: there is nothing to forget.
+// The zero value of a struct that embeds UnimplementedCore refuses every call.
 func TestUnimplementedCoreEmbedded(t *testing.T) {
 	type empty struct {
 		storage.UnimplementedCore

@@ -370,9 +370,8 @@ var requestEffects = map[string]storage.Effects{
 	"Vend":          vend,
 }
 
-// A hook sees the effects of each call, and each call to the driver belongs to an operation that the
-// hook has seen. If the hook denies an effect, nothing with that effect reaches the driver. Names and
-// effects are the same on all stores.
+// If a hook denies an effect, no call with that effect reaches the driver. Names and effects of operations are the
+// same on all stores.
 func TestHookDeniesEachEffect(t *testing.T) {
 	for store := range watchedStores {
 		for _, tt := range watchedCalls {
@@ -427,8 +426,7 @@ func (w *watched) requireAttributed(t *testing.T) {
 	}
 }
 
-// A hook sees calls that never reach the store: those that Ref forbids, of a view with a bad prefix,
-// and of a closed bucket.
+// A hook also sees calls that are refused before they reach the store: by Ref, a bad prefix, or a closed bucket.
 func TestHookSeesRefusedCalls(t *testing.T) {
 	narrowed := map[string]func(b storage.Bucket) storage.Bucket{
 		"Ref": func(b storage.Bucket) storage.Bucket {
@@ -464,7 +462,7 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 	}
 }
 
-// A listing begins when it is read. Hooks see a refused one then, too, each time.
+// If a listing is refused, a hook sees it each time that the caller begins to read it.
 func TestHookSeesRefusedListings(t *testing.T) {
 	w := openWatched(t, "memory")
 	view := storage.Prefixed(w.Bucket, "../other/")
@@ -484,7 +482,7 @@ func TestHookSeesRefusedListings(t *testing.T) {
 	require.Equal(t, []string{"List ../other/a/", "Versions ../other/", "ListUploads ../other/", "List ../other/a/"}, seen)
 }
 
-// A tenant tries keys of others through a view. An audit sees the whole keys that were tried.
+// If a tenant with a view asks for keys of others, the audit hook sees the whole keys.
 func TestHookSeesProbesThroughView(t *testing.T) {
 	w := openWatched(t, "memory")
 	view := storage.Prefixed(w.Bucket, "tenant/")
@@ -514,7 +512,7 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 	}, tried)
 }
 
-// The operations of an account have effects, too. Those of Bucket and Close reach nothing.
+// Operations of a service have effects, too. Those of Bucket and Close have none.
 func TestHookSeesService(t *testing.T) {
 	administer := storage.EffectAdminister
 	calls := map[string]struct {
@@ -558,7 +556,7 @@ func TestHookSeesService(t *testing.T) {
 	}
 }
 
-// The page lists each operation with its effects.
+// The page about effects lists each operation with its effects.
 func TestEffectsPageListsOperations(t *testing.T) {
 	page, err := os.ReadFile("docs/hooks.md")
 	require.NoError(t, err)

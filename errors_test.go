@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Codes match the sentinels of the standard library.
+// errors.Is matches a Code with the sentinel of the standard library that means the same.
 func TestCodeMatchesSentinels(t *testing.T) {
 	for code, sentinel := range map[storage.Code]error{
 		storage.ObjectNotFound:   fs.ErrNotExist,
@@ -35,7 +35,7 @@ func TestCodeMatchesSentinels(t *testing.T) {
 	}
 }
 
-// An error is its Code, and Unknown is OutcomeUnknown.
+// errors.Is matches an Error with its Code, and with OutcomeUnknown if Unknown is set.
 func TestErrorIsCode(t *testing.T) {
 	err := fmt.Errorf("outer: %w", &storage.Error{Code: storage.Unavailable, Unknown: true})
 	require.ErrorIs(t, err, storage.Unavailable)

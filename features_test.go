@@ -106,7 +106,7 @@ func (p poor) Supports(features storage.Features) bool {
 	return features&storage.ObjectTags == 0 && p.Core.Supports(features)
 }
 
-// Require asks the outermost Core.
+// Require checks the features that the outermost Core reports.
 func TestRequireAsksOutermostCore(t *testing.T) {
 	b, err := storage.Wrap(lacking(0), func(c storage.Core) storage.Core { return poor{c} })
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestRequireAsksOutermostCore(t *testing.T) {
 	require.ErrorContains(t, err, "memory does not support ObjectTags here")
 }
 
-// Require counts the features of a bucket of another type as Supports does.
+// Require accepts the same features as Supports for a bucket of another type.
 func TestRequireOfOtherType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	for name, b := range map[string]any{"own": own{memstore.New()}, "nil": nil} {
@@ -129,7 +129,7 @@ func TestRequireOfOtherType(t *testing.T) {
 	}
 }
 
-// Require reports why every call fails.
+// If every call of a bucket fails, Require returns the reason.
 func TestRequireReportsPermanentFailure(t *testing.T) {
 	type own struct{ storage.Bucket }
 	for name, row := range map[string]struct {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// DownloadFile replaces nothing but files.
+// DownloadFile replaces a regular file, and refuses a path of anything else.
 func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "") // a socket's path has to be short
 	require.NoError(t, err)
@@ -44,8 +44,7 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	}
 }
 
-// DownloadFile refuses a path that no file can have. The temporary file has another name, so that the whole object
-// would be downloaded first.
+// DownloadFile refuses a path that no file can have before it downloads anything.
 func TestDownloadFileRefusesBadPath(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{

@@ -93,7 +93,7 @@ var uses = []struct {
 	}},
 }
 
-// The bytes of a body from a bucket of another type are counted.
+// A Reader counts the bytes of a bucket of another type, too.
 func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	for _, row := range []struct {
 		name, body string
@@ -138,7 +138,7 @@ func (h hasty) Upload(ctx context.Context, key string, body io.Reader, opts ...s
 	return h.Bucket.Upload(ctx, key, bytes.NewReader(head), opts...)
 }
 
-// A Writer whose source failed is never committed.
+// If the source of a Writer fails, the Writer never stores the object.
 func TestWriterCommitAfterSourceFails(t *testing.T) {
 	w := storage.NewWriter(t.Context(), hasty{memstore.New()}, "k")
 	_, err := w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress)))
@@ -162,7 +162,8 @@ func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadO
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
 }
 
-// An error of a copy's source is not one of the copy.
+// If the source of a copy fails while it is read, the error is Changed or BodyFailed, and never looks like one of
+// the destination.
 func TestCopySourceFails(t *testing.T) {
 	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
 	mine := errors.New("mine")
@@ -271,7 +272,7 @@ func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return d.Driver.ListVersions(ctx, &req)
 }
 
-// Versions of other prefixes are left out.
+// Versions with a prefix leaves out other versions that a bucket of another type returns.
 func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {

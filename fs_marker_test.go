@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// Consoles and rclone mark each folder by an empty object, whose key is that of the folder and a slash.
+// FS takes the empty objects with which consoles and rclone mark folders for directories.
 func TestFSWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty/deep/", "top"}
 	noPaths := []string{"/", "/rooted", "a//nameless", "a//"}

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A directory is read by one listing.
+// ReadDir of FS sends one listing.
 func TestFSReadDirTakesOneListing(t *testing.T) {
 	requests := 0
 	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {

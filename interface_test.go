@@ -32,7 +32,7 @@ var (
 	}(nil)
 )
 
-// The interface Bucket has its nine methods itself: go doc and editors find a method only there.
+// The interface Bucket declares its nine methods itself, because go doc and editors find a method only there.
 func TestBucketDeclaresItsMethods(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "bucket.go", nil, parser.ParseComments)
 	require.NoError(t, err)

@@ -95,7 +95,7 @@ func put(key, text string, opts ...storage.UploadOption) func(context.Context, s
 	}
 }
 
-// A move loses nothing that the operation beside it does not replace or remove.
+// If Move runs beside another operation, it loses no object that the other one neither replaces nor removes.
 func TestExploredMoveBesideOperation(t *testing.T) {
 	for _, other := range steps {
 		t.Run(other.name, func(t *testing.T) {

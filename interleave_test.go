@@ -212,7 +212,7 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 	}
 }
 
-// Two operations on one key have the result of one after the other.
+// If two operations on one key run at the same time, the result is that of one after the other.
 func TestExploredOperationsOnOneKey(t *testing.T) {
 	for i, a := range changes {
 		for _, b := range changes[i:] {
@@ -221,8 +221,8 @@ func TestExploredOperationsOnOneKey(t *testing.T) {
 	}
 }
 
-// An open upload makes its object once: a second Complete returns it, one after Abort fails, and neither replaces an
-// object that another writer has stored since.
+// An open upload makes its object once. A second Complete returns that object, and Complete after Abort fails.
+// Neither replaces an object stored since.
 func TestExploredOpenUploads(t *testing.T) {
 	type part = func(ctx context.Context, b storage.Bucket, m storage.MultipartUpload) error
 	complete := func(ctx context.Context, _ storage.Bucket, m storage.MultipartUpload) error {
@@ -300,7 +300,7 @@ func TestExploredOpenUploads(t *testing.T) {
 	}
 }
 
-// RemoveMatching keeps what was written after the listing, if the store removes by revision.
+// On a store that removes by revision, RemoveMatching keeps objects that were written after its listing.
 func TestExploredRemoveMatching(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		store := s.Store("s")

@@ -13,7 +13,7 @@ import (
 
 var writtenAt = time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
 
-// Programs keep what these types are in JSON, and pages read it: the names are promised.
+// The JSON names of these types are promised, because programs store them and web pages read them.
 func TestJSONNames(t *testing.T) {
 	entry := storage.ListEntry{Key: "a", Size: 5, ETag: `"e"`, Revision: "r", Modified: writtenAt, StorageClass: "COLD"}
 	for _, row := range []struct {
@@ -72,7 +72,7 @@ func TestJSONNames(t *testing.T) {
 	}
 }
 
-// Each field has a name in JSON. A field that is added later would have the name of Go, and keep it.
+// Each exported field has a JSON tag. Otherwise a new field would keep its Go name in JSON.
 func TestJSONNamesOfEachField(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[storage.Attrs](), reflect.TypeFor[storage.Properties](), reflect.TypeFor[storage.Encryption](),

@@ -27,7 +27,7 @@ func logged(t *testing.T, value any) string {
 	return strings.TrimSpace(buf.String())
 }
 
-// Errors are logged by attributes.
+// Error.LogValue returns the fields of an error as attributes.
 func TestErrorLogValue(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  *storage.Error
@@ -59,7 +59,7 @@ func TestErrorLogValue(t *testing.T) {
 	}
 }
 
-// Attributes of objects are logged without metadata.
+// Attrs.LogValue leaves out metadata.
 func TestAttrsLogValue(t *testing.T) {
 	a := &storage.Attrs{
 		Key:        "a",

@@ -109,7 +109,7 @@ func TestFunctionsHasEveryFunction(t *testing.T) {
 	}
 }
 
-// A method that returns any would give its caller an object of which nobody knows what it reaches.
+// No method returns any: a caller could reach more through such a value than the bucket permits.
 func TestMethodsReturnNoAny(t *testing.T) {
 	allowed := map[string]bool{
 		"Native": true, // only As calls it, and only for a whole bucket
@@ -330,7 +330,7 @@ func filled(t *testing.T, b storage.Bucket) storage.Bucket {
 	return b
 }
 
-// Nothing that a program can get from a narrowed bucket leads to the rest of the bucket.
+// No value that a program gets from a narrowed bucket gives access to the rest of the bucket.
 func TestRefReachesNothingOutside(t *testing.T) {
 	t.Chdir(t.TempDir())
 	called := map[string]any{"Places": driver.Places, "Overlap": driver.Overlap, "methods": func(b storage.Bucket) any { return b }}

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A type of one's own sees what WithNative gave: else it would store an object without the key that
-// encrypts it.
+// A bucket of another type sees the values of WithNative. Otherwise, it might store an object without its
+// encryption key.
 func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	one := storage.WithNative("shelf", "one")
 	two := storage.WithNative("shelf", "two")

@@ -234,7 +234,7 @@ func as[O any](opts []any) []O {
 	return typed
 }
 
-// Two options of a call have the effects of both, in either order, or the call fails.
+// If a call has two options, both have their effects in either order, or the call fails.
 func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 	for _, tt := range optionsOfCalls {
 		var options []namedOption

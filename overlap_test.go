@@ -65,7 +65,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// Local buckets in one another overlap.
+// Two local buckets overlap if the directory of one contains that of the other.
 func TestOverlapOfLocalBuckets(t *testing.T) {
 	top := t.TempDir()
 	for _, dir := range []string{"site/public/deep", "other"} {
@@ -110,8 +110,8 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 }
 
-// Package transfer moves between ends that are known to be apart without asking, also if their objects look the
-// same.
+// Two buckets that cannot overlap are reported as distinct, so that a job of package transfer may move between
+// them without asking.
 func TestOverlapOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
 	bucket := wrapped.Unknown(t, b)

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A call of a bucket in memory makes these allocations, and the same call through Prefixed one more if it has a key:
-// the text of the whole key. The numbers are exact: a change that makes fewer allocations lowers them.
+// A call of a memory bucket makes exactly these allocations, and one more through Prefixed if it has a key. Lower
+// the numbers after an improvement.
 func TestFurtherAllocationsOfACall(t *testing.T) {
 	const prefix, content = "pre/fix/", "some content"
 	for _, row := range []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Memory grows with the bytes that come, and not with the size that is claimed.
+// Memory grows with the bytes that arrive, and not with the size that the response claims.
 func TestReadClaimedAllocatesAsBytesCome(t *testing.T) {
 	const claimed, total = 1000, 10_500
 	want := make([]byte, total)

@@ -98,7 +98,7 @@ func TestReadAtEndsWithClose(t *testing.T) {
 	}
 }
 
-// A context ends one ReadAt, and no other.
+// If ctx of one ReadAt ends, other ReadAt calls continue.
 func TestReadAtEndsWithContext(t *testing.T) {
 	for name, row := range map[string]struct {
 		length int
@@ -146,7 +146,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 	}
 }
 
-// A panic of a bucket reaches the caller of ReadAt.
+// A panic in a bucket's Download reaches the caller of ReadAt.
 func TestReadAtPanicReachesCaller(t *testing.T) {
 	g := &generated{size: 100, broken: "boom"}
 	r := openGenerated(t, g)
@@ -164,7 +164,7 @@ func TestReadAtPastEnd(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// Errors of a ReaderAt name it.
+// Errors of a ReaderAt have the Op ReadAt and the key of the object.
 func TestReaderAtErrorsNameIt(t *testing.T) {
 	g := &generated{size: 100}
 	r := openGenerated(t, g)

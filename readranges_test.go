@@ -136,7 +136,8 @@ func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 	require.Nil(t, attrs)
 }
 
-// A group that calls several functions ends the others' ctx with the first error as its cause.
+// If ctx is canceled with a cause, ReadRanges fails with Canceled and not with that cause, which may be an error
+// of another call.
 func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
 	for _, ranges := range [][]storage.Range{{{Offset: 0, Length: 10}}, {{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}} {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -186,7 +187,7 @@ func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	return a, err
 }
 
-// A change of the object is found without revisions.
+// If a store has no revisions, ReadAt still fails with Changed when the object has changed.
 func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
 	for name, later := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The function match has seen the object that was listed. It has not seen one that replaces it before the removal.
+// If an object is replaced after it was listed, RemoveMatching keeps it, because match has not seen the new one.
 func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 	empty := func(e storage.ListEntry) bool { return e.Size == 0 }
 	tests := []struct {

@@ -67,7 +67,7 @@ func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	})
 }
 
-// An error of Update's function change is BodyFailed.
+// If the function change fails, Update fails with BodyFailed.
 func TestUpdateChangeFails(t *testing.T) {
 	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
 		return nil, errors.New("out of range")

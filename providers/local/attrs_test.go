@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
-// Attributes too long for an extended attribute are kept.
+// Put keeps attributes that are too long for an extended attribute.
 func TestPutLongAttributes(t *testing.T) {
 	s := open(t)
 	r := request("k", "x")

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A canceled listing stops in the middle of a directory. A listing looks at many names that make no entry of its
-// page. It ends at any of them.
+// If ctx ends while List reads a directory, List stops at the next name, even if no name so far belongs to the
+// page.
 func TestListCanceled(t *testing.T) {
 	const names = 1000
 	for _, row := range []struct {

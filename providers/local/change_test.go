@@ -52,7 +52,7 @@ func manyTags() map[string]string {
 	return tags
 }
 
-// Attributes change in place.
+// SetTags changes the attributes of the file, and does not write its content again.
 func TestSetTagsInPlace(t *testing.T) {
 	for _, disk := range disks {
 		for name, row := range map[string]func(s *subject){
@@ -84,7 +84,7 @@ func (s *subject) putDescribed(key string) {
 	require.NoError(s.t, err)
 }
 
-// Visible sidecars have tags and locks.
+// With visible sidecars, a copy of the directory keeps tags, retention and legal hold.
 func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 	for _, extra := range [][]tweak{nil, {withoutXattrs}} {
 		s := open(t, append(extra, withSidecars, withObjectLock)...)
@@ -116,7 +116,7 @@ func TestAttrsEncodeEarlierForm(t *testing.T) {
 	require.Equal(t, byte(2), a.Encode()[0])
 }
 
-// Tags can be set in a bucket that was never written.
+// SetTags succeeds on a foreign file in a bucket to which nothing was written yet.
 func TestSetTagsInUnwrittenBucket(t *testing.T) {
 	s := open(t)
 	s.write("k", "content")
@@ -168,7 +168,7 @@ func holdForEver(d *objectDriver, key string) error {
 	return nil
 }
 
-// Two processes change one object, beside readers, and no change is lost.
+// If two processes change one object at the same time, beside readers, no change is lost.
 func TestSetTagsByProcesses(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
@@ -199,7 +199,8 @@ func TestSetTagsByProcesses(t *testing.T) {
 	}
 }
 
-// An object never has the attributes of another one while one process writes it and another one tags it.
+// If one process overwrites an object while another one sets its tags, no reader sees attributes of another
+// object.
 func TestSetTagsWhileProcessWrites(t *testing.T) {
 	wineCannot(t, openStays)
 	s := open(t)

@@ -61,7 +61,7 @@ func (s *subject) headIf(key string, c storage.Condition) error {
 	return second(s.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1, Condition: c}))
 }
 
-// Conditions hold for foreign files.
+// IfAbsent and IfRevision work on files that another program made.
 func TestConditionsOnForeignFiles(t *testing.T) {
 	s := open(t)
 	s.write("k", "by hand")
@@ -71,7 +71,7 @@ func TestConditionsOnForeignFiles(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// One of many creators succeeds.
+// If several writers create one object at the same time, exactly one of them succeeds.
 func TestPutIfAbsentConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
@@ -173,7 +173,7 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 	require.Equal(t, "x", s.get("a"))
 }
 
-// Waiting for a lock ends with the context.
+// A call that waits for a lock returns when its ctx ends.
 func TestLockEndsWithContext(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")

@@ -33,7 +33,7 @@ func driverOf(t *testing.T, c local.Config) driver.Driver {
 	return d
 }
 
-// NoSync changes only writes. TestDriverConformance runs all cases.
+// The rules of writes hold with NoSync, which changes only writes. TestDriverConformance runs all cases.
 func TestFurtherConformanceWithoutSync(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

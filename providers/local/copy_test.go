@@ -125,7 +125,8 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// A rename that would change more is refused. The engine then copies and removes.
+// If a rename would change more than the two keys, for example a link or a file with two names, Move refuses it.
+// The engine then copies and removes.
 func TestMoveRefused(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, s *subject){
 		"a destination with an object": func(t *testing.T, s *subject) {
@@ -167,7 +168,7 @@ func TestMoveRefused(t *testing.T) {
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "a bucket that keeps versions: %v", err)
 }
 
-// Moves do not wait for each other. Each move takes the locks of two keys.
+// Moves of different keys do not wait for each other, although each takes the locks of two keys.
 func TestMoveConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// The bucket is opened again after half of the calls.
+// Random calls have the same results as in memory, even if the bucket is opened again halfway.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	var dir string
 	var given []storage.OpenOption

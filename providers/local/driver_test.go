@@ -267,7 +267,7 @@ var disks = []struct {
 	{"everything bad", []tweak{withoutXattrs, withCoarseTimes, withStrictNames}},
 }
 
-// An object is a file with the path of its key.
+// Put stores an object as a file whose path is its key.
 func TestPutFileAtPathOfKey(t *testing.T) {
 	s := open(t)
 	s.put("images/2026/photo.jpg", "bytes")
@@ -276,7 +276,7 @@ func TestPutFileAtPathOfKey(t *testing.T) {
 	require.Equal(t, "bytes", string(b))
 }
 
-// Foreign files are objects.
+// Get reads a file that another program made.
 func TestGetForeignFile(t *testing.T) {
 	s := open(t)
 	s.write("by/hand.txt", "hello")
@@ -293,7 +293,8 @@ func TestGetForeignFile(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-// A file edited by hand keeps its type and loses its checksum.
+// If a user edits the file of an object, the object keeps its content type, loses its checksum and gets another
+// revision.
 func TestGetEditedFile(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -355,7 +356,7 @@ func (c *canceling) Read(p []byte) (int, error) {
 	return 1, io.EOF
 }
 
-// Revisions are unique when the clock stops.
+// Each write has its own revision, even if the clock stands still.
 func TestRevisionsWithoutClock(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

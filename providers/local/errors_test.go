@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each error of the system has its code, and a hint if the user can do something.
+// Each error of the operating system maps to a Code, with a hint if the user can do something.
 func TestErrorCodesAndHints(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -77,7 +77,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// Keys that differ only in case are two objects on a disk that folds case.
+// On a disk that ignores case, keys that differ only in case are two objects.
 func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	s := open(t)
 	s.write("probe", "")
@@ -109,7 +109,7 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-// Foreign files under strict names have the keys of their paths. The test does not need a disk that folds case.
+// With strict names, the key of a foreign file is its path. The test needs no disk that ignores case.
 func TestStrictNamesForeignFiles(t *testing.T) {
 	s := open(t, withStrictNames)
 	s.put("Dir/y", "ours")

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The times of far years are kept. Their nanoseconds since 1970 do not fit into an int64.
+// Attrs.Modified keeps years so far away that their nanoseconds since 1970 do not fit into an int64.
 func TestModifiedInFarYears(t *testing.T) {
 	s := open(t)
 	s.put("k", "text")

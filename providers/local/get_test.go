@@ -90,7 +90,7 @@ func TestGetMissing(t *testing.T) {
 	require.Equal(t, "x", s.get("dir/k"))
 }
 
-// A missing bucket is reported as such.
+// If the directory of the bucket is missing, calls fail with BucketNotFound.
 func TestBucketMissing(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "bucket")
 	_, err := NewDriver(root, Config{})

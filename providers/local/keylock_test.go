@@ -24,7 +24,7 @@ func acquired(t *testing.T, d *objectDriver) *bucketstore.Store {
 	return s
 }
 
-// The lock of a key excludes that of the same key, and the lock of all keys every other.
+// The lock of a key excludes other locks of that key. The lock of all keys excludes every other lock.
 func TestLockExcludes(t *testing.T) {
 	key := func(key string) func(context.Context, *bucketstore.Store) (func(), error) {
 		return func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.Lock(ctx, key) }
@@ -63,8 +63,7 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
-// A bucket has one lock file for all 256 slots. A file for each took too many descriptors in a program with
-// several buckets, and too many inodes.
+// A bucket uses one lock file for all its locks, so that writing many keys opens no more descriptors.
 func TestLockFileOfBucket(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")

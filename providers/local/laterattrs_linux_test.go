@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// The first byte of the attributes is their form. An object of a later form is not read without its attributes:
-// docs/maintainers/stored-forms.md.
+// If the first byte of an object's attributes is of a later release, reads fail instead of ignoring the
+// attributes: docs/maintainers/stored-forms.md.
 func TestAttrsOfLaterForm(t *testing.T) {
 	dir := t.TempDir()
 	b, err := local.Open(dir, local.Config{})

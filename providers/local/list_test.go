@@ -121,7 +121,7 @@ func (s *subject) listKeys(r driver.ListRequest) []string {
 	}
 }
 
-// A listing opens only what it needs.
+// List opens only the directories and files that its page needs.
 func TestListOpensOnlyNeeded(t *testing.T) {
 	s := open(t)
 	for _, dir := range []string{"a", "a/deep", "b", "b/deep", "c", "c/deep"} {
@@ -212,7 +212,7 @@ func TestListTokens(t *testing.T) {
 	}
 }
 
-// Foreign names that are not keys are not listed.
+// List leaves out foreign files whose names cannot be keys.
 func TestListForeignNames(t *testing.T) {
 	s := open(t)
 	if runtime.GOOS != "windows" { // names on Windows are UTF-16
@@ -295,8 +295,7 @@ func TestListSymbolicLinks(t *testing.T) {
 	require.Equal(t, "secret", string(b))
 }
 
-// The test lists keys that other drivers of this directory may have written, and that the disk cannot have as
-// names.
+// List returns keys that another driver of this directory wrote, even if the disk cannot have them as names.
 func TestListHostileKeys(t *testing.T) {
 	pieces := []string{
 		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\", "~", "^", "=", "+",

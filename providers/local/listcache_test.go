@@ -27,8 +27,7 @@ func settledDirectory(t *testing.T, keys ...string) *subject {
 	return s
 }
 
-// A large directory is read once for a prefix of few names. The S3 server asks for the names with a rare prefix
-// before each page.
+// If few names in a large directory have the prefix, List reads the directory once for all pages.
 func TestListCacheRarePrefix(t *testing.T) {
 	s := settledDirectory(t)
 	require.Empty(t, s.list(driver.ListRequest{Prefix: "x"}))
@@ -37,8 +36,8 @@ func TestListCacheRarePrefix(t *testing.T) {
 	require.Equal(t, []string{"x"}, s.list(driver.ListRequest{Prefix: "x"}))
 }
 
-// A long name is listed beside another. The time of the directory does not change with the directories of long
-// names.
+// A long name that was just written is listed, although it does not change the time of the directory that List
+// remembers.
 func TestListCacheLongNames(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	s := settledDirectory(t, long+"1")

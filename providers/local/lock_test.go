@@ -21,7 +21,8 @@ func held(key string) *driver.PutRequest {
 	return r
 }
 
-// Drivers without the option keep locks, also those that were open before.
+// Once a bucket was opened with object lock, drivers without the option keep its locks, even those that were open
+// before.
 func TestObjectLockIsBucketSetting(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -50,7 +51,7 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 	}
 }
 
-// A locked current version stays.
+// Delete of a locked current version fails and keeps it.
 func TestDeleteLockedVersion(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "old")
@@ -110,7 +111,7 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 }
 
-// Settings that cannot be read prevent writes.
+// If the settings of a bucket cannot be read, writes and removals fail with Internal.
 func TestSettingsUnreadable(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "x")
@@ -121,7 +122,7 @@ func TestSettingsUnreadable(t *testing.T) {
 	require.Equal(t, "x", s.get("k"))
 }
 
-// Shortening a retention says what to do.
+// If SetRetention would shorten a retention, the error's hint says what to do.
 func TestSetRetentionShorterHint(t *testing.T) {
 	b, err := Open(t.TempDir(), Config{}, storage.WithObjectLock())
 	require.NoError(t, err)

@@ -22,7 +22,7 @@ func modeOf(t *testing.T, path string) os.FileMode {
 	return fi.Mode().Perm()
 }
 
-// Overwriting keeps the mode.
+// A file keeps its mode when its object is overwritten.
 func TestModeKeptByOverwrite(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -82,7 +82,7 @@ func TestModeKeptByOverwrite(t *testing.T) {
 	}
 }
 
-// A mode that another user chose only narrows.
+// If the file belongs to another user, an overwrite keeps only those bits of its mode that Config.FileMode has.
 func TestModeOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file to another user")
@@ -152,7 +152,7 @@ func TestModeOfNewFiles(t *testing.T) {
 	}
 }
 
-// The staging directory is private: a staged file may replace a private file.
+// The staging directory is private, because a staged file may replace a private one.
 func TestModeOfStagedFiles(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")

@@ -86,7 +86,7 @@ func keyOf(t testing.TB, n bucketdir.Names, path string) string {
 	return strings.Join(segments, "/")
 }
 
-// Keys that no directory can hold are refused.
+// Put refuses keys that no directory can hold.
 func TestNamesRefused(t *testing.T) {
 	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
 		_, ok := bucketdir.Names{}.Locate(key)
@@ -155,7 +155,7 @@ func TestNamesRoundTrip(t *testing.T) {
 	}
 }
 
-// An object and a directory may have one name.
+// An object and a directory may have the same name.
 func TestNamesOfObjectAndDirectory(t *testing.T) {
 	long := strings.Repeat("x", 250)
 	for _, row := range []struct {
@@ -202,7 +202,7 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 
 func second(_ *storage.Attrs, err error) error { return err }
 
-// An object keeps its revision under its alternate name.
+// If an object moves to its alternate name, it keeps its revision.
 func TestAlternateNameKeepsRevision(t *testing.T) {
 	s := open(t)
 	before := s.put("a", "x")
@@ -211,7 +211,7 @@ func TestAlternateNameKeepsRevision(t *testing.T) {
 	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, s.files())
 }
 
-// An overwritten object returns to its plain name.
+// If an object with an alternate name is overwritten, it gets its plain name again.
 func TestAlternateNameAfterOverwrite(t *testing.T) {
 	s := open(t)
 	s.put("a/b", "y")
@@ -222,7 +222,7 @@ func TestAlternateNameAfterOverwrite(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.files())
 }
 
-// The plain name wins after a crash left two files.
+// If a crash left a file under both names of an object, the one with the plain name counts.
 func TestAlternateNameAfterCrash(t *testing.T) {
 	s := open(t)
 	s.write("a", "new")
@@ -234,7 +234,7 @@ func TestAlternateNameAfterCrash(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-// An object replaces an empty directory.
+// Put replaces an empty directory that has the name of the object.
 func TestPutOverEmptyDirectory(t *testing.T) {
 	s := open(t)
 	s.write("a/x", "")

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// More calls at once than files that the process may open: each waits, and none fails.
+// If more calls run than the process may open files, they wait for each other, and none fails.
 func TestOpenFilesManyCalls(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system has no such limit")
@@ -143,7 +143,7 @@ func (c *callingBody) Read(p []byte) (int, error) {
 	return c.Reader.Read(p)
 }
 
-// A call waits for a file.
+// If the process has no file descriptor left, a call waits until there is one.
 func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})

@@ -39,7 +39,7 @@ func (s *subject) partWithSum(upload string, number int, text string) driver.Par
 	return p
 }
 
-// The checksum of a part has the time of the driver's clock.
+// The time that is stored with a part's checksum comes from the driver's clock.
 func TestPutPartChecksumTime(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := open(t, func(d *objectDriver) {
@@ -96,7 +96,7 @@ func TestListPartsChecksums(t *testing.T) {
 	}
 }
 
-// An upload ends before its parts are removed. Its key cannot be removed here: nothing else is, either.
+// AbortParts removes the key file, which ends the upload, before the parts. If that fails, it removes nothing.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
@@ -115,7 +115,7 @@ func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	require.Len(t, after, len(before))
 }
 
-// Uploads are listed in every process.
+// Each process lists the uploads of all processes.
 func TestListUploads(t *testing.T) {
 	s := open(t)
 	none, err := s.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})

@@ -39,8 +39,7 @@ func (s *subject) uploads() []string {
 	return names
 }
 
-// Calls that join the parts at the same time make one object: the later ones must not replace what
-// the first has returned, or what somebody stored since.
+// If several calls complete one upload at the same time, they make one object, and no later call replaces it.
 func TestCompletePartsOnce(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -106,7 +105,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// Parts survive the process.
+// If the process ends, the parts of its uploads remain.
 func TestPartsSurviveProcess(t *testing.T) {
 	s := open(t)
 	r := &driver.PutRequest{Key: "k"}
@@ -118,7 +117,7 @@ func TestPartsSurviveProcess(t *testing.T) {
 	require.Equal(t, "x", s.get("k"))
 }
 
-// A condition is checked when the parts are joined.
+// The condition of an upload is compared when CompleteParts makes the object.
 func TestCompletePartsCondition(t *testing.T) {
 	s := open(t)
 	s.put("k", "old")
@@ -133,7 +132,7 @@ func TestCompletePartsCondition(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-// Unknown uploads and parts are refused.
+// Calls with an unknown upload or part are refused.
 func TestPartsUnknown(t *testing.T) {
 	s := open(t)
 	r := &driver.PutRequest{Key: "k"}
@@ -164,7 +163,7 @@ func TestPartsUnknown(t *testing.T) {
 	require.Len(t, s.uploads(), 1)
 }
 
-// A sweep keeps uploads and live writers.
+// A sweep keeps uploads and the files of writers that are still running.
 func TestSweepKeepsLiveWriters(t *testing.T) {
 	s := open(t)
 	s.begin(&driver.PutRequest{Key: "k"})

@@ -34,7 +34,7 @@ var replacements = []struct {
 	}},
 }
 
-// A path is the bucket that is there now.
+// If the directory of an open bucket is replaced, calls use the directory that is at its path now.
 func TestPathOfReplacedBucket(t *testing.T) {
 	for _, row := range replacements {
 		t.Run(row.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestPathOfReplacedBucket(t *testing.T) {
 	}
 }
 
-// A path through a link is the bucket to which it leads now.
+// If the path of a bucket is a link, calls use the directory to which it leads now.
 func TestPathThroughLink(t *testing.T) {
 	windowsCannot(t, noLinks)
 	for _, row := range []struct{ name, target, below string }{
@@ -106,7 +106,7 @@ func TestPathThroughLink(t *testing.T) {
 	}
 }
 
-// A service is the directory to which its path leads, too: for its own calls, and for its buckets.
+// If the directory of a service is replaced, the service and its buckets use the one at its path now.
 func TestPathOfReplacedService(t *testing.T) {
 	windowsCannot(t, noLinks)
 	for _, row := range []struct {
@@ -164,7 +164,7 @@ func TestPathOfReplacedService(t *testing.T) {
 	}
 }
 
-// A write during which the directory is replaced is not acknowledged.
+// If the directory is replaced during Put, Put fails with Unavailable.
 func TestPutDirectoryReplaced(t *testing.T) {
 	for _, row := range replacements {
 		t.Run(row.name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func (c *calling) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// A write that waits for a lock in a directory that is moved away is not acknowledged.
+// If the directory is moved away while Put waits for a lock, Put fails.
 func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
@@ -222,7 +222,7 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	require.Equal(t, "x", one.get("before"))
 }
 
-// Replaced directories are closed.
+// The driver closes its handles of a directory that was replaced.
 func TestPathReplacedIsClosed(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")

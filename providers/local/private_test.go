@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Private objects are not in the bucket and end with it.
+// The driver of PrivateDriver keeps objects that the bucket does not show, and that are removed with the bucket.
 func TestPrivateDriver(t *testing.T) {
 	s, root := service(t)
 	ctx := t.Context()
@@ -48,7 +48,7 @@ func TestPrivateDriver(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, "one"))
 }
 
-// A body may add metadata until its end.
+// The body of a Put may add metadata until its end is read.
 func TestPutLateMetadata(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))

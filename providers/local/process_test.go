@@ -260,7 +260,7 @@ func overwriteForEver(d *objectDriver, _ string) error {
 	}
 }
 
-// Processes never see a torn object.
+// If several processes write and read one object, no reader sees bytes of two writes.
 func TestPutByProcessesNotTorn(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
@@ -297,7 +297,7 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 	}
 }
 
-// One of many processes creates an object.
+// If several processes create one object, exactly one of them succeeds.
 func TestPutIfAbsentByProcesses(t *testing.T) {
 	rounds := 3
 	if testing.Short() {
@@ -345,8 +345,7 @@ func TestPutIfRevisionByProcesses(t *testing.T) {
 	require.Len(t, s.get("counter"), 40)
 }
 
-// A killed writer leaves the old object or the new one, and no torn version. Nothing else may be visible, and the
-// files of the writer are removed later.
+// If a writer is killed, the object has its old or its new content, and a later sweep removes the writer's files.
 func TestPutKilled(t *testing.T) {
 	t.Run("plain", testKilledWriter)
 	t.Run("without extended attributes", func(t *testing.T) {

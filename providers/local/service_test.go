@@ -33,8 +33,8 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 	return &subject{d.(*objectDriver), t, filepath.Join(root, name)}
 }
 
-// A bucket appears with its settings. A process that is killed while it makes a bucket leaves none without its
-// locks.
+// CreateBucket makes a bucket visible together with its settings. If it is killed, no bucket without its object
+// lock remains.
 func TestCreateBucketWithSettings(t *testing.T) {
 	root := t.TempDir()
 	visible := false
@@ -118,8 +118,7 @@ func TestServiceBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// An open bucket keeps versions once the bucket does. As in a cloud, the bucket decides whether a write keeps the
-// version before, and the opening whether versions can be named.
+// If a bucket turns versions on, drivers that are open keep them, too. Naming a version needs WithVersioning.
 func TestUpdateBucketVersioning(t *testing.T) {
 	s, root := service(t)
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
@@ -138,7 +137,7 @@ func TestUpdateBucketVersioning(t *testing.T) {
 	require.Len(t, b.history(driver.ListRequest{}), 2)
 }
 
-// Missing buckets are BucketNotFound, and so are names that lead elsewhere.
+// Calls for a missing bucket, or for a name that leads out of the service's directory, fail with BucketNotFound.
 func TestBucketsMissing(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))

@@ -55,7 +55,7 @@ func download(t *testing.T, b storage.Bucket) string {
 	return signedURL.URL
 }
 
-// A signing key survives the process.
+// URLs stay valid after the process ends, because the signing key is stored in the bucket.
 func TestSigningKeySurvivesProcess(t *testing.T) {
 	root := t.TempDir()
 	first := download(t, signing(t, root))
@@ -76,7 +76,7 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	require.NotContains(t, first, strings.TrimSpace(string(text)))
 }
 
-// A signing key is made once. The drivers of the test exclude each other as processes do.
+// If several processes sign first at the same time, they make one signing key.
 func TestSigningKeyMadeOnce(t *testing.T) {
 	root := t.TempDir()
 	addresses := make([]string, 8)
@@ -98,7 +98,7 @@ func TestSigningKeyMadeOnce(t *testing.T) {
 	require.Empty(t, leftovers)
 }
 
-// Verifying makes no signing key.
+// Verifying a URL makes no signing key.
 func TestVerifyingKeysMakesNoKey(t *testing.T) {
 	root := t.TempDir()
 	keys, err := originOf(t, signing(t, root)).VerifyingKeys(t.Context())
@@ -107,7 +107,7 @@ func TestVerifyingKeysMakesNoKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "reading a bucket must not change it")
 }
 
-// A signing key is rotated by adding a line.
+// A user rotates the signing key by adding a line to its file.
 func TestSigningKeyRotated(t *testing.T) {
 	root := t.TempDir()
 	old := download(t, signing(t, root))
@@ -138,7 +138,7 @@ func status(b storage.Bucket, address string) int {
 	return w.Code
 }
 
-// The error of a damaged signing key does not show it.
+// If the signing key is damaged, the error does not show it.
 func TestSigningKeyDamaged(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty":           "",
@@ -186,7 +186,7 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	}
 }
 
-// The origin reports what is public.
+// The origin's BucketInfo reports whether the bucket is public, and its CORS rules.
 func TestOriginPublic(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
@@ -217,7 +217,7 @@ func TestOriginPublic(t *testing.T) {
 	}
 }
 
-// A bucket is deleted with its signing key.
+// DeleteBucket removes a bucket that has only a signing key.
 func TestDeleteBucketWithSigningKey(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)

@@ -49,7 +49,7 @@ func (s *subject) completed(upload string, parts ...driver.Part) (content string
 
 func (s *subject) begun() string { return s.begin(&driver.PutRequest{Key: "k"}) }
 
-// Parts at their places are not copied.
+// If parts were written at their final offsets, CompleteParts does not copy them.
 func TestCompletePartsWithoutCopy(t *testing.T) {
 	type sent struct {
 		number int
@@ -94,7 +94,7 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 	}
 }
 
-// A part that was replaced is refused.
+// CompleteParts refuses a part that has since been replaced.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	s := open(t)
 	upload := s.begun()
@@ -105,7 +105,7 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	require.Equal(t, "new", content)
 }
 
-// A part that failed is sent again.
+// If a part fails, the caller can send it again.
 func TestPutPartFailedSentAgain(t *testing.T) {
 	for name, body := range map[string]io.Reader{
 		"cut":        io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut"))),
@@ -161,7 +161,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return b.from.Read(p)
 }
 
-// Nobody writes to an object. A client sends a part while the upload is completed without it.
+// If CompleteParts makes the object while another part is being sent, that part fails, and the object stays as it
+// is.
 func TestPutPartDuringCompletion(t *testing.T) {
 	s := open(t)
 	upload := s.begun()
@@ -182,7 +183,7 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	require.Equal(t, "aaabbb", s.get("k"))
 }
 
-// An upload continues from what a process leaves that is killed at one moment or another.
+// If a process is killed at any moment of an upload, another process can continue it.
 func TestPartsAfterKill(t *testing.T) {
 	t.Run("while it sends a part", func(t *testing.T) {
 		s := open(t)
@@ -229,7 +230,8 @@ func TestPutPartMode(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "k")))
 }
 
-// Nobody writes to an object after a kill. The file of the object still has its name in the upload.
+// If a process is killed after the shared file of an upload became the object, later parts do not change the
+// object.
 func TestPutPartAfterKill(t *testing.T) {
 	for name, row := range map[string]struct {
 		kill   func(t *testing.T, shared, object string)
@@ -279,8 +281,7 @@ func TestPutPartAfterKill(t *testing.T) {
 	}
 }
 
-// Parts of a file that was given away stay listed. A part was replaced while another process completed the upload,
-// which has not removed it yet.
+// ListParts still lists the parts whose shared file became the object, until the upload is removed.
 func TestListPartsOfCompletedUpload(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})

@@ -81,7 +81,7 @@ func (a *atRead) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// A part after a sweep finds no upload.
+// PutPart fails if a sweep has just removed its upload.
 func TestPutPartAfterSweep(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
@@ -98,7 +98,7 @@ func TestPutPartAfterSweep(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-// A part that waited for a sweep finds no upload.
+// If PutPart waits for a sweep that removes its upload, PutPart fails.
 func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
@@ -171,7 +171,7 @@ func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	return func() { require.NoError(t, os.Chmod(path, before.Mode())) }
 }
 
-// An unreadable key file is PermissionDenied.
+// If the key file of an upload cannot be read, calls fail with PermissionDenied.
 func TestUploadKeyFileUnreadable(t *testing.T) {
 	if runUnprivileged(t) {
 		return
@@ -186,7 +186,7 @@ func TestUploadKeyFileUnreadable(t *testing.T) {
 	require.NoError(t, s.complete("k", upload, part))
 }
 
-// An upload without a key file, which a killed sweep or a killed BeginParts leaves, is removed after an hour.
+// A sweep removes an upload without a key file after an hour. A killed sweep or BeginParts leaves such uploads.
 func TestSweepUploadWithoutKeyFile(t *testing.T) {
 	s := open(t)
 	for name, age := range map[string]time.Duration{
@@ -302,8 +302,7 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 	}
 }
 
-// The probe of a disk is not hurt by a sweep. The probe's file has an old time, by which a sweep of another driver
-// removes its name.
+// If a sweep of another driver removes the file with which a driver probes the disk, the probe still succeeds.
 func TestProbeOfDiskDuringSweep(t *testing.T) {
 	s := acquired(t, open(t).driver)
 	require.NoError(t, s.Tree.Mkdirs(bucketdir.TmpPath))

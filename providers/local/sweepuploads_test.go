@@ -89,7 +89,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	}
 }
 
-// A discarded upload is unknown.
+// Calls with an upload that a sweep has removed fail as for an unknown upload.
 func TestSweepDiscardedUploadUnknown(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
@@ -123,7 +123,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-// A discarded upload starts over.
+// If a sweep has removed the upload of a WithResume file, the upload starts again.
 func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
@@ -164,7 +164,7 @@ func TestSweepOnceAnHour(t *testing.T) {
 	require.NoDirExists(t, s.uploadDir(second))
 }
 
-// A clock that was ahead delays no sweep.
+// If the clock was ahead and is set back, the next sweep is not delayed.
 func TestSweepClockWasAhead(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
@@ -217,7 +217,7 @@ func TestSweepConcurrently(t *testing.T) {
 	require.Equal(t, "kept", s.get("k"))
 }
 
-// The limit of a week holds without readable settings.
+// If the settings cannot be read, a sweep removes uploads after a week.
 func TestSweepWithoutReadableSettings(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)

@@ -26,7 +26,7 @@ func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	require.NoError(t, err)
 }
 
-// Either the deletion or the write succeeds if another call deletes an open bucket while it is written.
+// If DeleteBucket runs during a write to the bucket, either the removal or the write succeeds.
 func TestDeleteBucketDuringWrite(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	s, root := service(t)
@@ -87,7 +87,7 @@ func deleteBucket(root string) error {
 	return d.DeleteBucket(context.Background(), "bucket")
 }
 
-// A killed deletion is completed or has no effect.
+// If a process is killed during DeleteBucket, the bucket is removed later or stays whole.
 func TestDeleteBucketKilled(t *testing.T) {
 	s, root := service(t)
 	for range 20 {
@@ -122,7 +122,7 @@ func TestDeleteBucketKilled(t *testing.T) {
 	}
 }
 
-// Interrupted deletions are completed after each of their steps.
+// If DeleteBucket stops after any of its steps, a later call completes the removal or moves the bucket back.
 func TestDeleteBucketInterrupted(t *testing.T) {
 	const held = trashPrefix + "0123456789abcdef01234567"
 	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
@@ -224,8 +224,8 @@ func TestPutInDeletedBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// A bucket with an empty directory of versions is empty. A process that is killed while it removes the last
-// version leaves its directory.
+// DeleteBucket removes a bucket with an empty directory of versions, which a process killed during a removal
+// leaves.
 func TestDeleteBucketWithEmptyVersions(t *testing.T) {
 	s, root := service(t)
 	s.createPublicBucket(t, "bucket")

@@ -138,7 +138,7 @@ func TestPutPartAbortedMeanwhile(t *testing.T) {
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
-// The number of rounds is limited.
+// If another process undoes a step of a call each time, the call ends with an error.
 func TestRoundsAreLimited(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -193,8 +193,8 @@ func TestRoundsAreLimited(t *testing.T) {
 	}
 }
 
-// The directory of a visible sidecar is made again if it is removed after the object was placed. The object must
-// not be placed again.
+// If the directory of a visible sidecar is removed during Put, Put makes it again and does not place the object
+// twice.
 func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -278,7 +278,7 @@ func TestFormatWrittenAgain(t *testing.T) {
 	}
 }
 
-// A file with two names keeps its sidecar: if one name is removed, the other one keeps the attributes.
+// If a file has two names and one of them is removed or overwritten, the other one keeps its attributes.
 func TestSidecarOfTwoNames(t *testing.T) {
 	windowsCannot(t, "the number of names of a file is unknown")
 	for _, row := range []struct {

@@ -41,7 +41,7 @@ func versioned(t *testing.T, each func(t *testing.T, s *subject)) {
 	}
 }
 
-// Versions are kept.
+// With versions, an overwrite keeps the old version.
 func TestVersionsKept(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		require.True(t, s.driver.Describe().Versioned)
@@ -72,7 +72,7 @@ func TestVersionsKept(t *testing.T) {
 	})
 }
 
-// A removed version is removed permanently.
+// Delete with a version removes that version permanently.
 func TestDeleteVersion(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		one := s.put("k", "1")
@@ -113,7 +113,7 @@ func TestVersionMalformed(t *testing.T) {
 	})
 }
 
-// A condition of a removal is compared with the version that it names.
+// Delete with a version compares its condition with that version.
 func TestDeleteVersionCondition(t *testing.T) {
 	s := open(t, withVersions)
 	old := s.put("k", "1")
@@ -162,7 +162,7 @@ func TestListVersions(t *testing.T) {
 	})
 }
 
-// Without versions nothing is kept.
+// Without versions, an overwrite keeps nothing.
 func TestListVersionsUnversioned(t *testing.T) {
 	s := open(t)
 	s.put("k", "1")
@@ -238,7 +238,7 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 	}
 }
 
-// An interrupted removal changes nothing.
+// If Delete stops before it removes the current version, the object is unchanged, and its version is listed once.
 func TestDeleteInterrupted(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")

@@ -52,7 +52,7 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 	return found
 }
 
-// Visible sidecars survive a copy.
+// If a user copies the directory, visible sidecars keep the attributes of the objects.
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	for _, options := range [][]tweak{{withSidecars}, {withSidecars, withStrictNames}, {withSidecars, withoutXattrs}} {
 		s := open(t, options...)
@@ -90,7 +90,7 @@ func (s *subject) isPublic(key string) (bool, error) {
 	return a != nil && a.PublicRead, nil
 }
 
-// A visible sidecar matches its object: no sidecar of another object stays.
+// After each change, an object has its own visible sidecar or none.
 func TestVisibleSidecarMatchesObject(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -162,8 +162,8 @@ func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
-// Attributes of a copy survive the removal of their sidecar: also in a process that is killed after it, and a
-// write that keeps a version.
+// An object of a copied directory keeps its attributes after its visible sidecar is removed, even if the process
+// is killed.
 func TestVisibleSidecarAdopted(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -201,7 +201,7 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 	}
 }
 
-// A move keeps the attributes of a copy.
+// Move keeps attributes that come from the visible sidecar of a copied directory.
 func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 	s := open(t, withSidecars)
 	r := described("from", "content")
@@ -214,7 +214,7 @@ func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 	require.Equal(t, r.Properties, c.head("to").Properties)
 }
 
-// A retention of an unknown form is none, and the other attributes stay when the sidecar is adopted.
+// If a visible sidecar has a malformed retention, that is ignored, and the other attributes are kept.
 func TestVisibleSidecarForeignRetention(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
 	for name, row := range map[string]struct {

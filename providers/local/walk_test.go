@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A folder is shown if a walk finds an object in it: a listing with a delimiter, which does not walk folders,
-// parses their names as a walk does.
+// A listing with a delimiter shows exactly the folders in which a full listing finds objects.
 func TestListFoldersAsWalk(t *testing.T) {
 	long := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
 	for _, row := range []struct {
@@ -64,7 +63,7 @@ func TestDeleteBucketWithLongVersions(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 }
 
-// A folder that may not be read is shown in its parent.
+// A folder that may not be read still appears in the listing of its parent.
 func TestListUnreadableFolder(t *testing.T) {
 	if runUnprivileged(t) {
 		return

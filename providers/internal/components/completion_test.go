@@ -124,7 +124,7 @@ func (s *store) killed(c call) {
 	require.Panics(s.t, func() { _ = s.complete(s.t.Context(), c) })
 }
 
-// An upload is completed once.
+// If a completion is repeated after it made the object, it makes no second one.
 func TestCompletionOnce(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -171,7 +171,7 @@ func TestCompletionOnce(t *testing.T) {
 	}
 }
 
-// Parts are removed also from a busy store. A store that is busy for a moment does not keep, and bill, the parts.
+// If the store is busy for a moment, a completion still removes the parts, which would be billed.
 func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
@@ -181,7 +181,7 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	})
 }
 
-// A completion that failed is repeated.
+// If a completion failed without making the object, a repeated one makes it.
 func TestCompletionRepeated(t *testing.T) {
 	refused := func(s *store, c call) {
 		s.t.Helper()
@@ -216,7 +216,7 @@ func TestCompletionRepeated(t *testing.T) {
 	}
 }
 
-// A request that never arrived leaves the upload as it was.
+// If the request that makes the object never arrives, the upload stays as it was.
 func TestCompletionRequestLost(t *testing.T) {
 	for _, before := range []string{"", "there before"} {
 		s := newStore(t)
@@ -236,7 +236,7 @@ func TestCompletionRequestLost(t *testing.T) {
 	}
 }
 
-// A completion replaces what others write meanwhile.
+// If other clients write the key during a completion without a condition, the completion replaces their objects.
 func TestCompletionReplacesOtherWrites(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
 		s := newStore(t)
@@ -251,7 +251,7 @@ func TestCompletionReplacesOtherWrites(t *testing.T) {
 	}
 }
 
-// Calls at once make one object.
+// If several calls complete one upload at the same time, they make one object.
 func TestCompletionConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)

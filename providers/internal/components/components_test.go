@@ -10,7 +10,7 @@ import (
 
 const prefix = "p/id/"
 
-// The marker and the parts are in order.
+// The keys of the marker and of the parts sort in that order.
 func TestMarkerBeforeParts(t *testing.T) {
 	keys := []string{Marker(prefix), Part(prefix, 1), Part(prefix, 2), Part(prefix, 10), Part(prefix, 999_999)}
 	require.True(t, slices.IsSorted(keys), keys)
@@ -40,7 +40,7 @@ func TestNumberOfAKey(t *testing.T) {
 	}
 }
 
-// A marker keeps any key.
+// The metadata of a marker stores any key.
 func TestMarkerMetadataKeepsKey(t *testing.T) {
 	for _, key := range []string{"a", "users/ü 7/\U0001F600", strings.Repeat("k", 1024)} {
 		require.Equal(t, key, Key(MarkerMetadata(key)))

@@ -53,8 +53,7 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 	return a, err
 }
 
-// No request of a completion at which the caller gives up ends the upload: another call makes the
-// object.
+// If the caller cancels a completion at any request, another call can still make the object.
 func TestCompletionCallerGivesUp(t *testing.T) {
 	for i := 1; i <= 3; i++ { // the marker, the key, the decision
 		for _, after := range []bool{false, true} {

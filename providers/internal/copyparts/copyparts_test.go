@@ -14,7 +14,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// A part is retried.
+// If a part fails temporarily, CopyAll copies it again.
 func TestCopyAllRetriesPart(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	throttled := &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Minute}
@@ -52,7 +52,7 @@ func TestCopyAllRetriesPart(t *testing.T) {
 	}
 }
 
-// No part is retried after the context ended.
+// CopyAll retries no part after ctx has ended.
 func TestCopyAllEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

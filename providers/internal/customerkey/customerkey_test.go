@@ -71,7 +71,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 	}
 }
 
-// A key is a copy.
+// New copies the bytes of the key.
 func TestNewCopiesKey(t *testing.T) {
 	mine := bytes.Clone(raw)
 	key := customerkey.New("WithCustomerKey", mine)
@@ -79,7 +79,7 @@ func TestNewCopiesKey(t *testing.T) {
 	require.Equal(t, raw, key.Bytes())
 }
 
-// The size is checked.
+// A key must have 32 bytes.
 func TestCheckSize(t *testing.T) {
 	require.NoError(t, customerkey.New("WithCustomerKey", raw).CheckSize())
 	for _, size := range []int{0, 16, 31} {
@@ -89,7 +89,7 @@ func TestCheckSize(t *testing.T) {
 	}
 }
 
-// The address is checked.
+// CheckAddress refuses addresses without TLS, except on this machine.
 func TestCheckAddress(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	for text, clear := range map[string]bool{"https://example.com": false, "http://127.0.0.1:80": false, "http://example.com": true} {
@@ -100,7 +100,7 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-// Fingerprints are of the key only.
+// The fingerprint depends only on the bytes of the key.
 func TestFingerprintOfKeyOnly(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	require.Equal(t, key.Fingerprint(), customerkey.New("WithSourceCustomerKey", raw).Fingerprint())
@@ -108,7 +108,7 @@ func TestFingerprintOfKeyOnly(t *testing.T) {
 	require.NotEqual(t, key.SHA256(), key.Fingerprint())
 }
 
-// The last key counts.
+// If several options have a key, In returns the last one.
 func TestInReturnsLastKey(t *testing.T) {
 	first := customerkey.New("WithCustomerKey", raw)
 	last := customerkey.New("WithCustomerKey", raw)

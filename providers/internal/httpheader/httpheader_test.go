@@ -60,7 +60,7 @@ func TestSizeOf(t *testing.T) {
 	}
 }
 
-// A response that begins elsewhere is refused.
+// SizeOf fails if the response begins at another byte than the requested one.
 func TestSizeOfElsewhere(t *testing.T) {
 	for name, row := range map[string]struct {
 		request   driver.GetRequest

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Escaped names come back. Ceph RGW 16 returns "-" for "_". Names on Azure cannot contain "-".
+// An escaped metadata name is read as it was written, even from Ceph RGW 16, which returns "-" for "_", and Azure,
+// which has no "-".
 func TestEscapeRoundTrip(t *testing.T) {
 	for _, row := range []struct {
 		name       string

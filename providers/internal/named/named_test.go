@@ -26,7 +26,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A variable has the name before it.
+// The name of the credentials, in upper case, is the prefix of each environment variable.
 func TestVariableHasName(t *testing.T) {
 	for name, want := range map[string]string{"work": "WORK_X", "Old-2": "OLD_2_X", "a.b@c": "A_B_C_X"} {
 		require.Equal(t, want, Credentials(name).Variable("X"))

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// A token keeps both texts.
+// Parse returns both strings that Encode was given.
 func TestEncodeKeepsBothTexts(t *testing.T) {
 	for _, texts := range [][2]string{{"", ""}, {"a", ""}, {"", "b"}, {"a.b", "c.\x00\n"}} {
 		first, second, err := pagetoken.Parse(pagetoken.Encode(texts[0], texts[1]))
@@ -18,14 +18,14 @@ func TestEncodeKeepsBothTexts(t *testing.T) {
 	}
 }
 
-// No token is the start.
+// Parse takes an empty token for the start of the listing.
 func TestParseEmpty(t *testing.T) {
 	first, second, err := pagetoken.Parse("")
 	require.NoError(t, err)
 	require.Empty(t, first+second)
 }
 
-// Another text is no token.
+// Parse refuses a string that Encode did not return.
 func TestParseInvalid(t *testing.T) {
 	for _, text := range []string{"YQ", "a.b.c", "?.YQ", "YQ.?"} {
 		_, _, err := pagetoken.Parse(text)

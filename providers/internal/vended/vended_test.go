@@ -111,7 +111,7 @@ func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 	})
 }
 
-// Requests at the same time share one call.
+// Requests that need credentials at the same time share one call of CredentialsFor.
 func TestCredentialsSharedByRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{answer: func(context.Context, string) error {
@@ -150,7 +150,7 @@ func TestCredentialsReplacedBeforeExpiry(t *testing.T) {
 	})
 }
 
-// Credentials that have not expired yet serve until there are new ones.
+// If CredentialsFor fails, requests use the old credentials until they expire.
 func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: time.Minute}
@@ -176,7 +176,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	})
 }
 
-// A request without credentials fails.
+// A request for which CredentialsFor has no credentials fails.
 func TestCredentialsMissing(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer error
@@ -207,7 +207,8 @@ func TestCredentialsMissing(t *testing.T) {
 	}
 }
 
-// A missing secret is no missing object.
+// If CredentialsFor fails with ObjectNotFound, the request fails with Unauthenticated, so that nobody takes the
+// object for missing.
 func TestCredentialsNotFoundCode(t *testing.T) {
 	v := &vendor{answer: func(ctx context.Context, _ string) error {
 		_, _, err := storage.ReadAll(ctx, memstore.New(), "secret")
@@ -220,7 +221,7 @@ func TestCredentialsNotFoundCode(t *testing.T) {
 	require.Error(t, b.Remove(t.Context(), "a/1"))
 }
 
-// A canceled request does not fail those that wait for it.
+// If a request that waits for credentials is canceled, the others still get them.
 func TestCredentialsRequestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{answer: func(ctx context.Context, _ string) error {
@@ -245,8 +246,8 @@ func TestCredentialsRequestCanceled(t *testing.T) {
 	})
 }
 
-// A catalog that does not answer, or that vends for a moment only, must not be asked once for each request that
-// waits, one after the other.
+// If CredentialsFor fails or its credentials last only a moment, all waiting requests share that result, instead
+// of calling it one after the other.
 func TestCredentialsAnswerShared(t *testing.T) {
 	for name, v := range map[string]*vendor{
 		"the catalog's own timeout":            {answer: func(context.Context, string) error { return context.DeadlineExceeded }},
@@ -276,7 +277,7 @@ func TestCredentialsAnswerShared(t *testing.T) {
 	}
 }
 
-// Batches and copies are divided by credentials.
+// DeleteBatch and Copy send each request with the credentials of its prefix.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	v := &vendor{}
 	b := v.open()
@@ -302,8 +303,8 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	require.Equal(t, 1, v.count("DeleteBatch", "b/"))
 }
 
-// The function of the user may have vended for less time than it says, the machine's clock may be wrong, and a session may be
-// revoked.
+// If the store refuses vended credentials before they expire, they are replaced once. They may be revoked, or a
+// clock may be wrong.
 func TestCredentialsRefused(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -344,7 +345,7 @@ func TestCredentialsRefused(t *testing.T) {
 	})
 }
 
-// A driver's call may take longer than its first credentials last.
+// Each request gets current credentials, because one call of the driver may last longer than its first ones.
 func TestCredentialsOfEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: time.Minute}
@@ -366,7 +367,7 @@ func TestCredentialsOfEachRequest(t *testing.T) {
 	})
 }
 
-// Those of 20 seconds are kept for ten.
+// Credentials that are valid for 20 seconds are used for ten.
 func TestCredentialsOfSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{lasts: 20 * time.Second}

@@ -115,7 +115,7 @@ func TestPermissionsOfAmazon(t *testing.T) {
 	})
 }
 
-// A user of another account, to whom the bucket's policy grants what the page says, needs no more.
+// If a bucket policy grants a user of another account what docs/permissions.md lists, each operation succeeds.
 func TestPolicyOfAmazonSuffices(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	for name, operations := range map[string][]permissions.Operation{

@@ -47,7 +47,7 @@ var hostilePrefixes = map[string]struct {
 
 const account = "210987654321"
 
-// Nobody leaves the prefix of a policy.
+// A user whose policy is limited to a prefix reaches no key outside of it, whatever the prefix contains.
 func TestPolicyHoldsForPrefix(t *testing.T) {
 	const key, secret = "AKIAUSERUSERUSERUSER", "user-secret-key"
 	for name, test := range hostilePrefixes {
@@ -77,7 +77,7 @@ func TestPolicyHoldsForPrefix(t *testing.T) {
 	}
 }
 
-// On MinIO, too, nobody leaves the prefix of a policy.
+// The same policies keep a user of MinIO inside the prefix.
 func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),

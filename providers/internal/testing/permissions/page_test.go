@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
-// The page is what the table says.
+// The tables in docs/permissions.md equal those of this package.
 func TestPageIsTable(t *testing.T) {
 	page, err := os.ReadFile("../../../../docs/permissions.md")
 	require.NoError(t, err)

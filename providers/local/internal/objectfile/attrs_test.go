@@ -85,8 +85,8 @@ func FuzzAttrs(f *testing.F) {
 	})
 }
 
-// These bytes are those of the commit f63eaf37. A directory has them for as long as it lives: neither how they are
-// read nor how they are written may change. A new form has a new first byte.
+// The bytes of stored attributes stay as in commit f63eaf37, because directories keep them. A new form needs a new
+// first byte.
 func TestAttrsOfStoredFormsStay(t *testing.T) {
 	plain := Attrs{
 		Properties: storage.Properties{

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The windows of directories have a bound.
+// The windows that listings keep of directories have a total limit.
 func TestListCacheBound(t *testing.T) {
 	var c listCache
 	for i := range 3 * maxCached / MinCached {

@@ -48,8 +48,8 @@ func names(t *testing.T, d *Dir) (found []string) {
 	return found
 }
 
-// A name that is replaced while the directory is read is seen. The names are more than one system call returns,
-// and those that are replaced are read last. Run it on Btrfs, too: there a name that is replaced moves to the end.
+// Each sees a name that is replaced while it reads the directory. Run it on Btrfs, too: there a replaced name
+// moves to the end.
 func TestEachSeesReplacedName(t *testing.T) {
 	path, top := openTemp(t)
 	all := []string{"a", "sub"}
@@ -89,7 +89,7 @@ func TestSplitAndJoin(t *testing.T) {
 	}
 }
 
-// Entries can be read again.
+// Each can read the entries of a directory again.
 func TestEachTwice(t *testing.T) {
 	_, top := openTemp(t)
 	for range 2 {
@@ -103,7 +103,7 @@ func TestEachTwice(t *testing.T) {
 	require.Equal(t, 1, seen, "it stops when the function returns false")
 }
 
-// A removed directory is empty.
+// Each finds no entries in a directory that was removed.
 func TestEachOfRemovedDirectory(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
@@ -133,7 +133,7 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 	require.True(t, IsNoFile(err), "%v", err)
 }
 
-// The error of a name says whether a file may be there.
+// IsNotExist and IsNoFile tell whether a file of that name can exist.
 func TestIsNotExistAndIsNoFile(t *testing.T) {
 	_, top := openTemp(t)
 	for _, row := range []struct {
@@ -153,7 +153,7 @@ func TestIsNotExistAndIsNoFile(t *testing.T) {
 	require.True(t, IsNoFile(err), "a file is no directory: %v", err)
 }
 
-// Removals do not mix files and directories.
+// Unlink removes only files, and Rmdir only directories.
 func TestUnlinkAndRmdir(t *testing.T) {
 	_, top := openTemp(t)
 	require.Error(t, top.Rmdir("a"))
