@@ -188,8 +188,8 @@ var buildingWrites = []buildingWrite{
 	}},
 }
 
-// A call that reads in order to write never reads the object of a store that lags. The primary does not answer some
-// of the reads, or any.
+// A write that reads first, such as an append, never reads from a second store that lags. The primary fails some
+// of the reads, or all.
 func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	for stack, open := range laggingStacks {
 		t.Run(stack, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	}
 }
 
-// A copy by StreamCopy never reads the object of a store that lags, either.
+// StreamCopy never reads from a second store that lags.
 func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
 	writes := slices.DeleteFunc(slices.Clone(buildingWrites), func(w buildingWrite) bool {
 		return !strings.HasPrefix(w.name, "Copy") && w.name != "Append"

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Layers of two stores refuse a store that the chain has already. One store in two places of a chain would be
-// emptied by the one layer and filled by the other.
+// If a layer's second store is already in the chain, New or the first call refuses. One layer would fill the store
+// and another would empty it.
 func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 	a := memstore.New()
 	b := memstore.New()
@@ -83,7 +83,7 @@ var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, err
 	"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
 }
 
-// A layer of two stores refuses a store without order.
+// Mirrors and overlays refuse a store that does not list keys in order.
 func TestLayersOfTwoStoresNeedOrder(t *testing.T) {
 	ordered := memstore.Config{}
 	unordered := memstore.Config{AnyOrder: true}
@@ -119,7 +119,7 @@ func (f folderOrdered) Describe() driver.Description {
 	return d
 }
 
-// A layer of two stores sorts a folder order.
+// Mirrors and overlays sort the keys of a store that lists folder by folder.
 func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
 	for name, of := range layersOfTwoStores {
 		t.Run(name, func(t *testing.T) {

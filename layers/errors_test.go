@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An error of one of two stores names the call.
+// If one of two stores fails, the error names the call.
 func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	testserver.Slow(t)
 	stores := map[string]func(t *testing.T, failing ...storage.OpenOption) storage.Bucket{
@@ -83,8 +83,8 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	}
 }
 
-// Two layers of a kind are refused. The outer one would take the revisions, markers and notes of the inner one for
-// its own.
+// A mirror above a mirror and an overlay above an overlay are refused. The outer layer would take the inner one's
+// markers and notes for its own.
 func TestLayersOfTwoStoresRefuseOwnKind(t *testing.T) {
 	for name, layer := range map[string]func() (driver.Layer, error){
 		"overlay": func() (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },

@@ -29,7 +29,7 @@ func (s *laggingService) Driver(name string) (driver.Driver, error) {
 	return s.layer(d), nil
 }
 
-// A copy by the S3 server in front of a mirror does not read the second store either.
+// If the S3 server copies an object of a mirror, it does not read from the second store.
 func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	second := memstore.New()
 	_, err := second.Upload(t.Context(), "k", strings.NewReader("old"))

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Each layer of two stores lists alike over the other one, also with a prefix that is a key.
+// Mirrors and overlays list the same keys in every combination with other layers, even if the prefix is itself a
+// key.
 func TestLayersOfTwoStoresList(t *testing.T) {
 	m, err := mirror.New(memstore.New(), mirror.Config{})
 	require.NoError(t, err)

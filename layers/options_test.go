@@ -24,8 +24,8 @@ func openShared(d driver.Driver) func(opts ...storage.OpenOption) storage.Bucket
 	return func(opts ...storage.OpenOption) storage.Bucket { return engine.New(d, opts...) }
 }
 
-// A layer may be added to a bucket that keeps what is replaced or removed. It is kept in that store, which has it when
-// the layer is taken away.
+// A layer may be added to a bucket that keeps replaced and removed objects. They are kept in the store itself,
+// also after the layer is removed.
 func TestLayersKeepOptionsOfStore(t *testing.T) {
 	stores := map[string]func(t *testing.T) driver.Driver{
 		"memory": func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },

@@ -39,7 +39,7 @@ func newLimit(t *testing.T, c limit.Config) driver.Layer {
 	return layer
 }
 
-// All layers that let everything pass behave together as the store does alone.
+// All layers that change no behaviour together pass the conformance suite.
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
@@ -58,7 +58,7 @@ func TestConformance(t *testing.T) {
 	}))
 }
 
-// Reads from the cache are not limited.
+// The limit layer does not delay reads that the cache serves.
 func TestLimitIgnoresReadsFromCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate, size = 1 << 10, 10 << 10
@@ -77,7 +77,7 @@ func TestLimitIgnoresReadsFromCache(t *testing.T) {
 	})
 }
 
-// A write that is refused does not wait.
+// The limit layer does not delay a write that is refused.
 func TestLimitIgnoresRefusedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := newLimit(t, limit.Config{Requests: limit.Requests{Writes: 0.001}})

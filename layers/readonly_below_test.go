@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A bucket that refuses all changes changes neither of its stores, in each order of the layers.
+// If the readonly layer is anywhere in the chain, neither of the two stores changes.
 func TestReadonlyBucketChangesNoStore(t *testing.T) {
 	refusing := readonly.New(readonly.Config{})
 	for name, layers := range map[string]func(other storage.Bucket) []driver.Layer{

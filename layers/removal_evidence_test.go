@@ -29,8 +29,8 @@ func (w *world) store(name, key, text string) {
 	require.NoError(w.t, err)
 }
 
-// A backup replaces what its end has. If that end is the source or the destination by another address, it would replace
-// what the job transfers, or save nothing.
+// A job refuses a backup that is its source or destination by another address. The backup would replace files of
+// the job, or save nothing.
 func TestBackupMustBeOtherPlace(t *testing.T) {
 	for name, backup := range map[string]string{"at the source's place": "first",
 		"at the destination's place": "third"} {
@@ -54,7 +54,8 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 	}
 }
 
-// A folder of the destination that looks like its top is no reason that a backup fails, which has no folders yet.
+// A backup without folders is accepted, even if the destination has a folder that looks like the destination's
+// top.
 func TestBackupHasNoFoldersYet(t *testing.T) {
 	for name, excluded := range map[string]bool{"a directory beside": false,
 		"an excluded directory in the destination": true} {
@@ -89,7 +90,7 @@ func TestBackupHasNoFoldersYet(t *testing.T) {
 	}
 }
 
-// One bucket may have two names in one account, as with Garage.
+// If one bucket has two names in an account, as with Garage, a move from one name to the other is refused.
 func TestJobsKnowBucketByTwoNames(t *testing.T) {
 	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	w := &world{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
@@ -109,7 +110,8 @@ func (s withAlias) Driver(name string) (driver.Driver, error) {
 	return s.ServiceDriver.Driver(name)
 }
 
-// The second store of a mirror may miss a write, or have what the primary has lost.
+// A job from a mirror to its second store is refused, even if the second store misses a write or the primary has
+// lost an object.
 func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault []faults.Rule
@@ -149,7 +151,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// A refusal of an end is no reason to refuse a job that needs none of it.
+// To find nested buckets, a job writes a small object. If a store refuses that but the job does not need to write
+// there, the job still runs.
 func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	refuses := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
@@ -176,7 +179,8 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 
 func errOf(err error) error { return &storage.Error{Code: storage.Internal, Err: err} }
 
-// A question whose answer was lost leaves no object.
+// A job writes a small object to find nested buckets. If the response to that write is lost, the object is
+// removed.
 func TestQuestionLeavesNoObject(t *testing.T) {
 	w := newWorld(t, "memory")
 	w.store("first", "a", "a")
@@ -186,7 +190,8 @@ func TestQuestionLeavesNoObject(t *testing.T) {
 	require.Empty(t, w.contents(w.bucket("second")))
 }
 
-// The keys of a source that lies in the destination have other ranges there.
+// If the source is a folder of the destination, its keys are in other shards there. A shard with WithDelete still
+// removes none of them.
 func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	for shard := range 2 {
 		w := newWorld(t, "directory")
@@ -199,8 +204,7 @@ func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// A question that is put into an overlay appears in its old store, which may be the source by another address, and of
-// which the source may be a folder.
+// A job between an overlay and its old store, or a folder of that, is refused, also by another address.
 func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
 	for name, prefixes := range map[string]struct{ dst, src string }{
 		"the old store":             {"", ""},
@@ -261,8 +265,8 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 	return storage.Prefixed(b, prefix)
 }
 
-// A server does not pass on the context of a question. The layer below it knows one by its key, so that each store of
-// the layer gets it, also if the other end is only read.
+// If a server is in front of a layer, a job between the server and one of the layer's stores is refused. The layer
+// recognizes the job's small test object by its key.
 func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	layers := map[string]func(other storage.Bucket) (driver.Layer, error){
@@ -325,8 +329,8 @@ func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) 
 	return s.Core.Remove(context.Background(), key, o)
 }
 
-// A job that was killed may have left a question in the new store only. It can be removed, although the old store takes
-// no writes.
+// A killed job may leave its small test object in the new store of an overlay. Remove works for it, even if the
+// old store refuses writes.
 func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
 	fresh := memstore.NewDriver(memstore.Config{})
 	old := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {

@@ -42,7 +42,7 @@ func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector)
 	return b, failing
 }
 
-// A listing of a store that lags is no reason to remove an object, or to leave one out.
+// If a mirror's second store lags, a job neither removes nor omits an object because of its listing.
 func TestListLaggingRemovesNothing(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	aged := []transfer.Option{transfer.WithNow(func() time.Time { return now })}
@@ -124,7 +124,7 @@ func overlayOver(old storage.Bucket) (storage.Bucket, error) {
 	return memstore.New(driver.WithLayer(layer)), err
 }
 
-// Other reads of the bucket fail over all the same.
+// If a job removes nothing because of a listing, its reads of a mirror may use the second store.
 func TestListFailsOverIfNothingIsRemoved(t *testing.T) {
 	b, _ := newLaggingMirror(t)
 	var keys []string

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job may reach the store of its lease by another address: it neither removes, replaces nor copies the lease.
+// If a job reaches the bucket of its lease by another address, it does not remove, replace or copy the lease.
 func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 	leases := map[string]func(w *world) (storage.Bucket, string){
 		"of a bucket": func(w *world) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },

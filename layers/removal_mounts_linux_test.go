@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A directory that is mounted in the other end, or a part of it, is one place with its own path.
+// If the source, or a part of it, is mounted inside the destination (or the reverse), the job refuses, unless
+// WithExclude excludes the mounted directory.
 func TestMountedDirectoryIsOnePlace(t *testing.T) {
 	ends := map[string]func(t *testing.T, path string) transfer.End{
 		"a directory": func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) },

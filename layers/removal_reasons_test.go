@@ -267,8 +267,8 @@ func (w *world) play(b storage.Bucket, of removalCall, fails func()) error {
 	return err
 }
 
-// No function that removes something of a single end removes more than its model says, whatever the end is, and a
-// call that was killed does what it has left when it is repeated.
+// No function that removes objects from one bucket removes more than its model says. If it is killed and then
+// repeated, it removes the rest.
 func TestReasonsNeverRemoveMore(t *testing.T) {
 	testserver.Slow(t)
 	table := reasonTable()
@@ -291,7 +291,7 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	}
 }
 
-// The reasons are no refusals: if nothing fails, each removes what it is for.
+// If no request fails, each function that removes objects removes all that its model says.
 func TestReasonsRemove(t *testing.T) {
 	for _, reason := range reasonsToRemove {
 		for _, kind := range []string{"memory", "directory"} {

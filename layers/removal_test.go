@@ -306,7 +306,7 @@ func removalTable() (rows []removalRow) {
 // wholeTable says that a test plays each row of the table, as "make removals" does. Else it plays some of them.
 var wholeTable = os.Getenv("OMNIBUCKET_REMOVALS") == "all"
 
-// No job removes the last copy of an object that a caller has stored, whatever its two ends are.
+// No job removes the last copy of an object, whatever its source and destination are.
 func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
 	table := removalTable()
@@ -339,8 +339,8 @@ func (w *world) requireStored(result []string, err error) {
 	}
 }
 
-// A job that is killed at any call, and then repeated, loses nothing either, also if a store was restored from
-// its snapshot meanwhile.
+// If a job is killed at any call and then repeated, it removes no last copy. This holds even if a store was
+// restored from a snapshot in between.
 func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
 	table := removalTable()

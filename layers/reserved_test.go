@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/layers/overlay"
 )
 
-// The layers write their prefixes out, so that "go doc" shows them. Jobs know the same ones.
+// The layers' constants for reserved prefixes are equal to those that jobs know. They are written out twice, so
+// that "go doc" shows them.
 func TestJobsKnowThePrefixesOfLayers(t *testing.T) {
 	require.Equal(t, layerkeys.Mirror, mirror.NotesPrefix)
 	require.Equal(t, layerkeys.Overlay, overlay.TombstonesPrefix)

@@ -42,7 +42,7 @@ func theirs(number int) []byte {
 	return fmt.Appendf(nil, "a pack of another program, number %d", number)
 }
 
-// Files of others that look like blocks stay.
+// MaxBytes removes no files of other programs, even if they look like blocks.
 func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	paths := addressed(t, dir, 20, theirs)
@@ -89,7 +89,7 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
 }
 
-// A directory of another program, which may have a million files, is not read as a whole.
+// Open does not list the whole directory of another program, which may have a million files.
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
 	paths := addressed(t, dir, 300, func(number int) []byte {
@@ -108,7 +108,7 @@ func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	require.Greater(t, remaining, 200)
 }
 
-// The folder of the blocks has a mark.
+// Open refuses a folder of blocks without the cache's marker file.
 func TestOpenNeedsMarkInFolder(t *testing.T) {
 	for name, row := range map[string]struct {
 		files map[string]string // in the folder
@@ -143,7 +143,7 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 	}
 }
 
-// A cache and its bucket are apart.
+// A cache directory inside its own local bucket is refused, and so is the reverse.
 func TestOpenRefusesCacheInBucket(t *testing.T) {
 	for name, row := range map[string]struct {
 		bucket, cache string

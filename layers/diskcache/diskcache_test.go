@@ -77,7 +77,7 @@ func TestGetFetchesMissingBlocks(t *testing.T) {
 	require.Len(t, f.files(t), 8)
 }
 
-// Reads without a revision pass the cache.
+// If a store returns no revisions, reads bypass the cache.
 func TestGetWithoutRevision(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Hour})
 	a := f.put(t, "a", 5000, 0)
@@ -138,7 +138,7 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 	return attrs, err
 }
 
-// An unpinned read of an object that is replaced meanwhile returns one of both.
+// If an object is replaced during an unpinned read, the read returns either the old object or the new one.
 func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	for _, row := range []struct {
 		name     string
@@ -181,7 +181,7 @@ func (a answering) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, body, err
 }
 
-// The provider's own response is that of a request.
+// WithNativeAttrs makes a request to the store, also if the blocks are cached.
 func TestGetNativeAttrs(t *testing.T) {
 	for _, unpinned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unpinned %v", unpinned), func(t *testing.T) {
@@ -200,8 +200,8 @@ func TestGetNativeAttrs(t *testing.T) {
 	}
 }
 
-// A version that is pinned to its revision is served from the disk. Two versions of the same bytes may have one
-// revision, as on S3: each has attributes of its own.
+// A read of a version with IfRevision is served from the disk. On S3, two versions with equal bytes may share a
+// revision, but each has its own attributes.
 func TestGetPinnedVersionFromDisk(t *testing.T) {
 	for _, trustFor := range []time.Duration{0, time.Hour} {
 		t.Run(fmt.Sprint(trustFor), func(t *testing.T) {
@@ -252,7 +252,7 @@ func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, body, err
 }
 
-// Another revision has other blocks.
+// Blocks of one revision are not used for another revision.
 func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
 	f := open(t, Config{})
 	old := f.put(t, "a", 3000, 0)
@@ -281,7 +281,7 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return c.Driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 }
 
-// No other revision is kept if the store ignores conditions.
+// If a store ignores conditions and returns another revision, the cache does not keep it.
 func TestGetKeepsNoOtherRevision(t *testing.T) {
 	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
 	old := f.put(t, "a", 3000, 0)
@@ -294,7 +294,7 @@ func TestGetKeepsNoOtherRevision(t *testing.T) {
 	require.Len(t, f.files(t), 1)
 }
 
-// A trusted revision is confirmed again.
+// After TrustFor, the cache asks the store again whether the revision is current.
 func TestTrustForEnds(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Minute})
 	old := f.put(t, "a", 3000, 0)
@@ -553,7 +553,7 @@ func TestReaderAtFromDisk(t *testing.T) {
 	require.Equal(t, 2, f.store.Count(faults.Head))
 }
 
-// The engine asks again when it refuses a feature, also while other calls read.
+// The engine may call Describe again while other calls read.
 func TestDescribeDuringReads(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 1000, 0)
@@ -566,7 +566,7 @@ func TestDescribeDuringReads(t *testing.T) {
 	group.Wait()
 }
 
-// A drop in the middle is resumed.
+// If the connection breaks in the middle of a read, the read resumes.
 func TestGetResumesAfterDrop(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 10_000, 0)
@@ -603,7 +603,7 @@ func ExampleOpen() {
 	// Output: foot true
 }
 
-// A description may be asked for during reads.
+// Describe may be called while other goroutines read.
 func TestDescribeConcurrently(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 3000, 0)
@@ -635,7 +635,7 @@ func (forbidding) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.R
 	return nil, nil, storage.PermissionDenied
 }
 
-// Other credentials are not trusted.
+// TrustFor does not let a bucket with other credentials read cached blocks without a request.
 func TestTrustForOtherCredentials(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
@@ -647,7 +647,7 @@ func TestTrustForOtherCredentials(t *testing.T) {
 	require.NoError(t, storage.Close(other))
 }
 
-// Blocks that are being written count, although no scan finds them yet.
+// MaxBytes counts blocks that are still being written, although no scan of the directory finds them yet.
 func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 	f := open(t, Config{MaxBytes: 4 * blockBytes})
 	for i := range 10 {
@@ -657,8 +657,8 @@ func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 	require.True(t, f.cache.makeRoom(blockBytes))
 }
 
-// Blocks are removed if the disk is full. A disk that is smaller than MaxBytes would keep its first blocks, and no
-// others, for ever.
+// If the disk is full before MaxBytes is reached, the cache removes old blocks. Otherwise it would keep its first
+// blocks forever.
 func TestMaxBytesOnFullDisk(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 32*blockBytes, 0)
@@ -679,8 +679,7 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	}
 }
 
-// Blocks of a damaged read are not kept. A fault on the way is not made permanent: the bytes of a whole read have
-// to match the object's checksum.
+// If the bytes of a whole read do not match the object's checksum, the cache does not keep them.
 func TestGetKeepsNoDamagedBlocks(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 3500, 0)

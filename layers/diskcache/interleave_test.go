@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// A reader through a cache never sees an object that was replaced before the read began, nor one of two writes. The
-// directory is that of a process that has ended, and has room for one object.
+// A reader through a cache never sees an object that was replaced before the read began, and never a mix of two
+// objects. The directory has blocks of an earlier process.
 func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 	first := strings.Repeat("old ", 100)
 	recent := strings.Repeat("new ", 100)

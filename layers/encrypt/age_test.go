@@ -46,7 +46,7 @@ func identities(t testing.TB) map[string]struct {
 
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
-// The tool age decrypts what is stored.
+// The command age decrypts a stored object.
 func TestAgeDecryptsStoredObject(t *testing.T) {
 	for name, keys := range identities(t) {
 		s := newStore()
@@ -87,7 +87,7 @@ func asObject(t testing.TB, file []byte, key string, identity age.Identity) stor
 	}}
 }
 
-// Files of age are read.
+// The layer reads objects that the command age has encrypted.
 func TestAgeFilesAreRead(t *testing.T) {
 	for name, keys := range identities(t) {
 		s := newStore()
@@ -111,7 +111,7 @@ func TestAgeFilesAreRead(t *testing.T) {
 	}
 }
 
-// Keys without an identity only write.
+// Keys with recipients but no identity can write objects, and cannot read them.
 func TestKeysForWriting(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestKeysForWriting(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// The files of other recipients, other labels and no keys.
+// The layer refuses objects for other recipients or with other labels, and objects without a matching key.
 func TestKeysThatDoNotFit(t *testing.T) {
 	of := identities(t)
 	for name, row := range map[string]struct {

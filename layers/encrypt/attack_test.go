@@ -82,7 +82,8 @@ func changed(text string, i int) string {
 	return string(data)
 }
 
-// Keys of age prove only the name of an object. Keys of a key management service prove the bucket, too.
+// With age keys, an object that was copied from another bucket is readable, but not under another key. Keys of a
+// KMS also refuse another bucket.
 func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
 	ours := newStore()
@@ -98,7 +99,8 @@ func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 }
 
-// Damage and attacks are refused. The attacker has the store, and neither the identity nor the recipient.
+// Reads refuse damaged and forged objects. The attacker can write to the store, but has neither the identity nor
+// the recipient.
 func TestGetRefusesDamage(t *testing.T) {
 	keys := newKeys(t)
 	const size = 3*chunk + 100
@@ -228,7 +230,7 @@ func TestGetRefusesDamage(t *testing.T) {
 	}
 }
 
-// Every bit of a header is checked.
+// If any bit of a header changes, reads fail.
 func TestHeaderChecksEveryBit(t *testing.T) {
 	s := newStore()
 	content := "content"
@@ -250,7 +252,7 @@ func TestHeaderChecksEveryBit(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// Every byte of a body is checked.
+// If any byte of a body changes, reads fail.
 func TestBodyChecksEveryByte(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -268,7 +270,7 @@ func TestBodyChecksEveryByte(t *testing.T) {
 	}
 }
 
-// A range of an object that was cut off is refused, wherever it is.
+// If an object was truncated, a read of any of its ranges fails.
 func TestRangeOfTruncatedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
@@ -308,7 +310,7 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 	}
 }
 
-// The last chunk is read once: the requests are those without the layer, and one for each object.
+// Reading ranges of an object takes one more request than without the layer: it reads the last chunk once.
 func TestRangeCostsOneMoreRequest(t *testing.T) {
 	for name, row := range map[string]struct {
 		writer bool // the bucket that reads has written the object
@@ -355,7 +357,8 @@ func TestRangeCostsOneMoreRequest(t *testing.T) {
 	}
 }
 
-// A range that meets the replacement of its object is that of one of both.
+// If an object is replaced during the read of a range, the read returns bytes of the old object or of the new one,
+// never of both.
 func TestRangeOfReplacedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
@@ -378,7 +381,7 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	require.Equal(t, contents[1][5:15], string(got))
 }
 
-// Nothing plain is stored.
+// No plain text is stored: neither content nor keys of encryption.
 func TestPutStoresNothingPlain(t *testing.T) {
 	s := newStore()
 	secret := strings.Repeat("secret", 50_000)
@@ -397,8 +400,8 @@ func TestPutStoresNothingPlain(t *testing.T) {
 	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body, "equal objects are not seen to be equal")
 }
 
-// A resumed upload whose body has changed has another key. Two bodies that one key has encrypted would show their
-// difference.
+// If the body has changed, a resumed upload uses a new data key. Two bodies encrypted with one key would show
+// their difference.
 func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 	for name, i := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
 		t.Run(name, func(t *testing.T) {
@@ -450,8 +453,8 @@ func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (drive
 	return r.Driver.PutPart(ctx, &again)
 }
 
-// A part needs its place. A caller of the driver that does not tell where a part is would have two chunks
-// encrypted alike.
+// PutPart fails if the caller does not say where the part is in the object. Otherwise two chunks could be
+// encrypted with one nonce.
 func TestPutPartNeedsPlace(t *testing.T) {
 	d := newLayer(t, newKeys(t))(newStore())
 	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
@@ -466,7 +469,7 @@ func TestPutPartNeedsPlace(t *testing.T) {
 	}
 }
 
-// An object is encrypted once. A second layer would replace the header of the first.
+// A second encryption layer is refused, because it would replace the header of the first one.
 func TestLayerTwiceIsRefused(t *testing.T) {
 	b := engine.New(newStore().Driver, driver.WithLayer(newLayer(t, newKeys(t))), driver.WithLayer(newLayer(t, newKeys(t))))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
@@ -524,7 +527,7 @@ func TestPlainObjects(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "w"}, attrs.Metadata)
 }
 
-// Metadata has room for the header.
+// Metadata that leaves no room for the layer's header is refused.
 func TestMetadataHasRoomForHeader(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)

@@ -94,9 +94,8 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 	})
 }
 
-// The suite's own layers come first: its policy for retries and its faults. Here the layer is above them, so
-// that the faults are those of the store: one at every call, broken bodies, damaged bytes. The
-// suite writes for another client below the layer, so plain objects are permitted.
+// The suite passes if each call of the store fails once, if bodies break off or if bytes are damaged. Plain
+// objects are permitted, because the suite also writes below the layer.
 func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})

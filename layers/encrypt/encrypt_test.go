@@ -102,7 +102,8 @@ func TestLayerNeedsMetadata(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A copy between two buckets with one layer stays in the store. Any other is decrypted and encrypted again.
+// A copy between two buckets with the same layer is made by the store. Between other buckets, the object is
+// decrypted and encrypted again.
 func TestCopyBetweenBuckets(t *testing.T) {
 	content := text(chunk + 1)
 	for name, row := range map[string]struct {
@@ -258,7 +259,7 @@ func TestListSizes(t *testing.T) {
 	}
 }
 
-// WithCRC32C is of the plain bytes.
+// WithCRC32C expects the checksum of the plain bytes.
 func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -275,7 +276,7 @@ func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 	require.False(t, current.CRC32C.Known, "the store has that of the encrypted bytes")
 }
 
-// The public address of an encrypted bucket is that of a server. The store's own address has the encrypted bytes.
+// PublicURL of an encrypted bucket returns the address of a server that decrypts, not the store's own address.
 func TestPublicURLIsThatOfServer(t *testing.T) {
 	layer := driver.WithLayer(newLayer(t, newKeys(t)))
 	_, err := memstore.New(storage.WithPublicAccess(true), layer).PublicURL("a")

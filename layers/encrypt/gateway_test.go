@@ -33,8 +33,7 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 	return []driver.Layer{cache.Layer(), newLayer(t, boundKeys{newKeys(t)})}
 }
 
-// The S3 server over encrypted stores passes the tests of a gateway. The tests of a gateway without layers are
-// those of each provider.
+// The S3 server over encrypted stores passes the same tests as a server without layers.
 func TestS3ServerOverEncryptedStores(t *testing.T) {
 	for name, row := range map[string]struct {
 		open  func(t *testing.T) driver.ServiceDriver
@@ -75,7 +74,8 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-// Records of buckets are encrypted, too. Each server leaves out the buckets of the others, and creates its own.
+// If two S3 servers with different keys share an account, each lists and creates only its own buckets. Their
+// bucket records are encrypted.
 func TestS3ServersShareAccount(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	services := map[string]driver.ServiceDriver{
@@ -209,8 +209,7 @@ func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 	require.Equal(t, "content", string(got))
 }
 
-// Metadata without room for the header is refused before the parts. Parts of an encrypted object are stored aside,
-// and the object is made at the end.
+// If the metadata leave no room for the header, the S3 server refuses a multipart upload at its beginning.
 func TestS3ServerMetadataWithoutRoom(t *testing.T) {
 	b, _ := serverBucket(t, driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
 	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{"long": strings.Repeat("x", 1800)}))

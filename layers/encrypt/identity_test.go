@@ -23,7 +23,7 @@ func layerOf(t *testing.T, c encrypt.Config) driver.Layer {
 	return layer
 }
 
-// The identity of a stack depends on the keys.
+// Two chains of layers with different encryption keys have different identities.
 func TestStackIdentityHasKeys(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	mine, err := age.GenerateX25519Identity()
@@ -62,8 +62,8 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	}
 }
 
-// Caches above and below encryption share no block. docs/layers.md permits both orders, and processes with either
-// may share a directory.
+// A disk cache above the encryption layer and one below it may share a directory. Neither uses blocks of the
+// other.
 func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 	content := strings.Repeat("The quick brown fox. ", 10_000)
 	mine, err := age.GenerateX25519Identity()

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// A write during Rewrap stays, and is readable.
+// If a program writes an object during Rewrap, its write remains and is readable.
 func TestExploredRewrapAndAWriter(t *testing.T) {
 	keys, _ := rotated(t)
 	for name, other := range map[string]func(ctx context.Context, b storage.Bucket) error{

@@ -125,7 +125,7 @@ func once(d driver.Driver, layer driver.Layer) storage.Bucket {
 	return engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// A service has the key.
+// A key management service wraps the data key of each object.
 func TestKMSWrapsKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
@@ -167,8 +167,8 @@ func TestKMSWrapsKey(t *testing.T) {
 	})
 }
 
-// Reads at the same time unwrap a data key once. Ranges that are read at the same time wait for one request, and
-// share its failure, but not the end of a context.
+// Concurrent reads of an object share one Unwrap request and its failure. If the context of one read ends, the
+// other reads still succeed.
 func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
@@ -262,7 +262,7 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	})
 }
 
-// A service rotates its versions.
+// If the service rotates its key to a new version, old and new objects are readable.
 func TestKMSRotatesVersions(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		if k.wrap == "Encrypt" {
@@ -284,7 +284,7 @@ func TestKMSRotatesVersions(t *testing.T) {
 // hostileKeys are names that JSON, URLs and separators could confuse.
 var hostileKeys = []string{"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b"}
 
-// The name is bound by the service.
+// Unwrap fails with ChecksumMismatch if the object has another key or bucket than in Wrap.
 func TestKMSBindsName(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, 1)
@@ -313,7 +313,7 @@ func TestKMSBindsName(t *testing.T) {
 	})
 }
 
-// A replica has the header of the first bucket.
+// An object in a replica of a bucket is readable only if the configuration names the first bucket.
 func TestKMSReplicaOfBucket(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		first := newStore()
@@ -376,7 +376,7 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 	})
 }
 
-// Errors of a service have their codes.
+// Each error of a key management service has its Code.
 func TestKMSErrors(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
@@ -448,7 +448,7 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 	require.False(t, exists)
 }
 
-// A request to a throttled service is repeated. The bucket retries, and the SDK does not.
+// If a key management service throttles a request, the bucket retries, not the SDK.
 func TestKMSThrottledIsRetried(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		refusals := 0
@@ -470,7 +470,7 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 	})
 }
 
-// Errors of a service show no data key. A gateway that quotes the request may have seen the data key.
+// If an error of a service quotes the request, the returned error does not show the data key.
 func TestKMSErrorsShowNoDataKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError} {
@@ -504,8 +504,7 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 	})
 }
 
-// A redirect of a service is not followed. A request that follows a redirect takes the token of a session along,
-// and the response to it would count.
+// If a service redirects a request, the client does not follow. The token of the session would go to another host.
 func TestKMSRedirectIsNotFollowed(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		var elsewhere []string
@@ -530,7 +529,8 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 	})
 }
 
-// An endless response of a service is not read to its end. The SDKs read a response to its end.
+// If the response of a key management service never ends, Wrap and Unwrap fail with Unavailable. The SDKs alone
+// would read without a limit.
 func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, 1)
@@ -565,7 +565,7 @@ func unwrapped(err error) error {
 	return inner.Unwrap()
 }
 
-// A slow service is canceled.
+// If ctx is canceled while a service does not respond, the call fails with Canceled.
 func TestKMSSlowIsCanceled(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
@@ -585,7 +585,7 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 	})
 }
 
-// A broken or hostile service gives the data key of another object.
+// If a broken or hostile service returns the data key of another object, reads fail with ChecksumMismatch.
 func TestKMSReturnsOtherDataKey(t *testing.T) {
 	overServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()

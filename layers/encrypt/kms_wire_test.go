@@ -38,7 +38,7 @@ var (
 	ofObject = encrypt.Object{Bucket: "b", Key: "a"}
 )
 
-// Each service refuses names that are none of its keys.
+// Each service refuses key names in the format of another service.
 func TestKMSKeyNames(t *testing.T) {
 	open := map[string]func(key string) error{
 		"awskms.New": func(key string) error {
@@ -80,7 +80,8 @@ func TestKMSKeyNames(t *testing.T) {
 	}
 }
 
-// The region is that of the key, whatever the configuration says, and a replica of a key decrypts.
+// Requests go to the region in the name of the AWS key, whatever the configuration says. A replica of a key in
+// another region decrypts, too.
 func TestKMSRegionOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	open := func(key string) encrypt.Keys {
@@ -113,7 +114,7 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable, "an object with that header could not be read")
 }
 
-// Each request has the credentials of the configuration.
+// Each request to AWS uses the credentials of the configuration.
 func TestKMSCredentialsOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	for name, row := range map[string]struct {
@@ -131,7 +132,7 @@ func TestKMSCredentialsOfAWS(t *testing.T) {
 	}
 }
 
-// The checksums of Google are verified.
+// Responses of Google with a wrong checksum are refused.
 func TestKMSChecksumsOfGoogle(t *testing.T) {
 	const name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 	whole := func() map[string]any {
@@ -200,7 +201,7 @@ func requireDamaged(t *testing.T, err error, fails bool) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// A vault may send tokens only where its own domain says, and no challenge crashes the program.
+// An Azure vault may request a token only for its own domain. No malformed challenge crashes the program.
 func TestKMSChallengesOfAzure(t *testing.T) {
 	for name, challenge := range map[string]string{
 		"of another domain":    strings.Replace(kmsserver.Challenge, "https://vault.azure.net", "https://vault.example.com", 1),
@@ -227,7 +228,8 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 	}
 }
 
-// The version comes from the store, and becomes a part of a URL.
+// The key version in a header becomes a part of a URL, and an attacker may have written it to the store. Invalid
+// versions are refused.
 func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
@@ -245,7 +247,8 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	require.Zero(t, s.Count("unwrapkey"))
 }
 
-// A transport may still read the body of a refused request when the SDK sends the body again, with another token.
+// If Azure refuses a token, the SDK sends the body again with another one. The transport may still read the first
+// body at that time.
 func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")

@@ -30,8 +30,8 @@ func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Over TLS, S3 takes the checksum of a part behind it. Otherwise each part is encrypted to be summed, and again
-// to be sent.
+// Over TLS, S3 accepts the checksum after a part, so each part is encrypted once. Otherwise it is encrypted twice:
+// for the checksum, and to be sent.
 func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 	for name, row := range map[string]struct {
 		tls   *tls.Config

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The owner could put an identity of his own into the file.
+// ReadPrivate refuses an identity file of another user, who could replace the identity.
 func TestReadPrivateRefusesOtherUsersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")

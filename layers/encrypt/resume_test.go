@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// An upload of other keys or layers starts over. An upload that was begun under other layers or keys is abandoned:
-// nothing of it stays in the store, and a new one starts.
+// If the keys or layers have changed, a resumed upload starts again. The parts of the first upload are removed.
 func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 	first := newKeys(t)
 	second := newKeys(t)

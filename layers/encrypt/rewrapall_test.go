@@ -84,7 +84,7 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1, Failed: 1}, report)
 }
 
-// Others write and remove while the job runs.
+// RewrapAll succeeds while other programs write and remove objects.
 func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -126,7 +126,8 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Former tells which objects are still encrypted for a key, and a second call continues a first one.
+// Former reports which objects are still encrypted with an old key. A second RewrapAll continues where the first
+// one stopped.
 func TestRewrapAllOfFormerKeys(t *testing.T) {
 	s := newStore()
 	first, older := rotated(t)

@@ -56,8 +56,8 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return d.Driver.PutPart(ctx, &again)
 }
 
-// A part that is sent again has the same bytes. The nonces of a part are fixed. If a file changes between two
-// attempts, the store must not see both.
+// If a part is sent twice, both have the same encrypted bytes. If the file changed in between, the store must not
+// see both encrypted with one nonce.
 func TestPutPartAgainHasSameBytes(t *testing.T) {
 	const part, size = 4 * chunk, 9*chunk + 5
 	for name, row := range map[string]struct {

@@ -27,7 +27,7 @@ type storedObject struct {
 
 const storedText = "the text of an object that another version has encrypted"
 
-// With OMNIBUCKET_STORED_FORMS, the stored form of this version is written into that file.
+// With OMNIBUCKET_STORED_FORMS=file, this test writes the stored form of this version to the file.
 func TestStoredFormIsWritten(t *testing.T) {
 	path := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if path == "" {
@@ -49,7 +49,7 @@ func TestStoredFormIsWritten(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, append(golden, '\n'), 0o600))
 }
 
-// An object that a version has encrypted is read, and its header is written again. Each version was once on main.
+// This version reads objects that earlier versions have encrypted, and rewraps them.
 func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	for _, version := range []string{"f63eaf37", "3595d2a5"} {
 		t.Run(version, func(t *testing.T) {
@@ -81,8 +81,8 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	}
 }
 
-// The header has the form of the newest golden file. Another form gets the next number in
-// docs/maintainers/stored-forms.md, and a golden file of the commit that has it.
+// The header has the format of the newest golden file. A changed format needs a new number in
+// docs/maintainers/stored-forms.md and a new golden file.
 func TestStoredFormHasGoldenFile(t *testing.T) {
 	golden, err := os.ReadFile("testdata/3595d2a5.json")
 	require.NoError(t, err)

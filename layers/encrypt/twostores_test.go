@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Both stores have the header, without which nobody decrypts an object.
+// Above a mirror, both stores have the header, without which an object cannot be decrypted.
 func TestLayerAboveMirror(t *testing.T) {
 	encrypted := newLayer(t, newKeys(t))
 	second := memstore.NewDriver(memstore.Config{})
@@ -83,8 +83,8 @@ func TestLayerAboveOverlay(t *testing.T) {
 	}
 }
 
-// Rewrap leaves the markers of an overlay. A process that was killed has left a marker, below which the old
-// store's object is, and somebody rotates the keys of the new store.
+// A killed process left a marker of an overlay in the new store, and the keys of that store are rotated. RewrapAll
+// does not change the marker.
 func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	ctx := t.Context()
 	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))

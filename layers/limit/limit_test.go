@@ -84,7 +84,7 @@ func took(t *testing.T, do func() error) time.Duration {
 	return time.Since(start)
 }
 
-// Transfers keep to the limit.
+// The limit bounds the bytes of uploads and downloads.
 func TestLimitHoldsForTransfers(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 	})
 }
 
-// An Append that is streamed counts once.
+// The limit counts the bytes of a streamed Append once.
 func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 	})
 }
 
-// Several transfers share a limit.
+// Concurrent transfers share one limit.
 func TestLimitIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 20})})
@@ -165,7 +165,7 @@ func TestLimitIsShared(t *testing.T) {
 	})
 }
 
-// A timetable changes transfers in progress.
+// If the timetable changes the limit, transfers in progress follow.
 func TestLimitTimetable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timetable, err := limit.Parse("08:00,64K 08:01,off")
@@ -180,7 +180,7 @@ func TestLimitTimetable(t *testing.T) {
 	})
 }
 
-// A canceled transfer does not wait.
+// If ctx is canceled, a transfer stops waiting for the limit.
 func TestLimitCanceledTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1})})
@@ -194,7 +194,7 @@ func TestLimitCanceledTransfer(t *testing.T) {
 	})
 }
 
-// Close ends a read that waits.
+// Close ends a Read that waits for the limit.
 func TestLimitCloseEndsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: 1})})

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Requests keep to the limit.
+// The layer starts no more requests a second than Requests permits.
 func TestRequestsKeepToLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 40
@@ -61,7 +61,7 @@ func TestRequestsKeepToLimit(t *testing.T) {
 	})
 }
 
-// Each part is a request.
+// Each part of an upload counts as a request.
 func TestRequestsCountParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})))
@@ -73,7 +73,7 @@ func TestRequestsCountParts(t *testing.T) {
 	})
 }
 
-// A canceled request does not wait.
+// If ctx is canceled, a request stops waiting for the limit.
 func TestRequestsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 0.001}})))
@@ -86,7 +86,7 @@ func TestRequestsCanceled(t *testing.T) {
 	})
 }
 
-// New refuses numbers that are no rate.
+// New refuses negative and other invalid rates.
 func TestNewRefusesRates(t *testing.T) {
 	for name, requests := range map[string]limit.Requests{
 		"negative":  {Writes: -1},

@@ -25,7 +25,7 @@ func (d farDriver) Describe() driver.Description {
 	return desc
 }
 
-// A wait for the limit is no stall.
+// If a transfer waits for the limit longer than RetryPolicy.Stall, it does not count as stalled.
 func TestLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {

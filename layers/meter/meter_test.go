@@ -128,7 +128,7 @@ func TestCountsOfOperations(t *testing.T) {
 	}
 }
 
-// Every attempt is a request that the provider bills, and only the bytes of the one that succeeded count.
+// Each attempt counts as a request, because the provider bills it. Only the bytes of the successful attempt count.
 func TestCountsOfAttempts(t *testing.T) {
 	m := meter.New()
 	b := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), driver.WithLayer(m.Layer()))

@@ -18,8 +18,7 @@ const (
 	hitsANote   = "the fault is meant for the call that writes the object, and hits its note"
 )
 
-// The suite's own layers come first: its policy for retries and its faults. Here the layer is above them, so
-// that the faults are those of the primary.
+// The conformance suite passes while requests to the primary of a mirror fail.
 func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")

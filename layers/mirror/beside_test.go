@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// Writes that happen between any two calls of RepairAll are no reason to say that nobody knows which store is right.
+// If writes happen between any two calls of RepairAll, it still knows which store is right.
 func TestRepairAllBesideWrites(t *testing.T) {
 	const most = 24 // calls of one RepairAll
 	for first := int64(1); first <= most; first++ {
@@ -73,7 +73,7 @@ func repairBesideWrites(t *testing.T, first, last int64) {
 	require.Equal(t, texts[0], texts[1], "writes before the calls %d and %d", first, last)
 }
 
-// A file that mv or cp -a has put into the second store keeps its time. It was put there after the mark all the same.
+// A file that mv or cp -a puts into the second store keeps its old time. RepairAll does not remove such a file.
 func TestRepairAllKeepsAFileThatWasPutThereLater(t *testing.T) {
 	dir := t.TempDir()
 	second, err := local.NewDriver(dir, local.Config{})

@@ -80,8 +80,8 @@ func filled(t *testing.T, primary, second driver.Driver) storage.Bucket {
 	return b
 }
 
-// RepairAll never takes an object from the only store that has it, whatever came with a copy. Each row makes a primary
-// of which somebody believes that it is the right one, and returns its driver.
+// RepairAll never removes an object from the only store that has it. Each row makes a wrong primary, such as an
+// old backup, which somebody believes to be right.
 func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 	for kind, open := range kindsOfStores {
 		for _, row := range []struct {
@@ -166,8 +166,8 @@ func changePastTheLayer(t *testing.T, primary storage.Bucket) {
 	put(t, primary, "old/2", "changed past the layer")
 }
 
-// What the primary removed and changed itself, past the layer, leaves the second store: it has had it since both were
-// equal.
+// If a program changes or removes objects of the primary without the layer, RepairAll makes the second store
+// equal, because both stores were equal before.
 func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
@@ -179,7 +179,7 @@ func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
 	})
 }
 
-// A dry run counts and names what the run then does.
+// A dry run of RepairAll returns the same report and names the same objects as the run after it.
 func TestRepairAllDryRun(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
@@ -225,7 +225,7 @@ func TestRepairAllDryRun(t *testing.T) {
 	})
 }
 
-// A primary without objects is never right.
+// If the primary has no objects, RepairAll removes nothing from the second store, even with WithPrimaryRight.
 func TestRepairAllEmptyPrimary(t *testing.T) {
 	second := memstore.New()
 	put(t, second, "a", "precious")
@@ -235,7 +235,8 @@ func TestRepairAllEmptyPrimary(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "precious"}, content(t, second))
 }
 
-// A note that came with a copy of its bucket, or with another second store, says nothing about these stores.
+// If notes came with a copy of another primary, Repair fails with PreconditionFailed and changes nothing in the
+// second store.
 func TestRepairAllCopiedNote(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
@@ -257,8 +258,8 @@ func TestRepairAllCopiedNote(t *testing.T) {
 	require.Equal(t, before, content(t, engine.New(second)))
 }
 
-// Two stores that an earlier version made equal have one text in both. Nothing says when that was: what differs stays
-// until somebody decides, and stores that are equal become a pair of today.
+// Earlier versions marked equal stores without a time. If such stores differ now, RepairAll fails with
+// PreconditionFailed; if they are equal, it marks them anew.
 func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
@@ -285,7 +286,7 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	require.Equal(t, map[string]string{"c": "text"}, content(t, engine.New(second)))
 }
 
-// A second store that belongs to another mirror has no copy of this primary.
+// If the second store belongs to another mirror, RepairAll fails and keeps its objects.
 func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	one := open2(t)
 	two := open2(t)
@@ -309,7 +310,7 @@ func open2(*testing.T) [2]driver.Driver {
 	return [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
 }
 
-// The second store shows nothing of the layer if it is opened without that, also after RepairAll.
+// If the second store is opened without the layer, it lists only objects of the user, also after RepairAll.
 func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
@@ -320,8 +321,7 @@ func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	}
 }
 
-// Somebody opens the stores in the wrong roles while the primary has writes that the second store lacks. Nothing is
-// lost.
+// If the stores are opened in swapped roles while the second store lacks writes of the primary, no write is lost.
 func TestSwapByMistakeLosesNothing(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
 		down := mirrorOf(t, primary, gone(second))

@@ -100,7 +100,7 @@ var laggingCalls = []laggingCall{
 	},
 }
 
-// A write that reads, or a job that removes because of a listing, never builds on what the second store has.
+// While the primary does not respond, no write or removal depends on a read of the second store.
 func TestExploredWritesDuringFailover(t *testing.T) {
 	to := transfer.Bucket
 	tests := slices.Concat(laggingCalls, []laggingCall{
@@ -177,7 +177,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 	}
 }
 
-// An overlay whose old store is a mirror never builds on what the second store has, either.
+// If the old store of an overlay is a mirror, no write or removal depends on a read of the mirror's second store.
 func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{

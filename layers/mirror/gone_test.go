@@ -162,7 +162,7 @@ func busy(primary, second, word string) step {
 func goes(name string) step  { return happens(func(s *scene) { s.down[name].Store(true) }) }
 func comes(name string) step { return happens(func(s *scene) { s.down[name].Store(false) }) }
 
-// A procedure for a lost store ends with equal stores.
+// If a store is lost, following the documented procedure makes both stores equal.
 func TestMirrorStoreIsGone(t *testing.T) {
 	testserver.Slow(t)
 	var snapshot map[string]string

@@ -119,7 +119,8 @@ func (p *exploredPair) bothEqual() {
 	require.Zero(p, state.Notes, "notes stay")
 }
 
-// Two operations have the result of one after the other, and both stores have it after Repair.
+// Two concurrent operations have the same result as one after the other. After Repair, both stores have this
+// result.
 func TestExploredOperationsOnAMirror(t *testing.T) {
 	for i, x := range operations {
 		for _, y := range operations[i:] {
@@ -158,8 +159,8 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 	}
 }
 
-// The roles of the stores are swapped after a process that wrote with Sync has ended or died. Two operations by the new roles have
-// the result of one after the other, and of the one before, and RepairAll makes both stores equal.
+// After a process that wrote with Sync has ended or died, the stores swap their roles. Later operations lose none
+// of its writes, and RepairAll makes the stores equal.
 func TestExploredSwapOfRoles(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 1}, {Deaths: 1}, {Outages: 1}}
 	for _, before := range operations[:explored.Sample(2, 4)] {

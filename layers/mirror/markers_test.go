@@ -35,8 +35,8 @@ func objectsOf(t *testing.T, d driver.Driver) (keys []string) {
 	return keys
 }
 
-// RepairAll copies the marker of a folder as an object. A store that cannot have its key, as a directory, needs none,
-// and a marker that only the second store has stays there: no other object depends on it.
+// RepairAll copies a folder marker of the primary as an object, unless the second store is a directory. It keeps
+// markers that only the second store has.
 func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 	for _, row := range []struct {
 		name                  string
@@ -78,7 +78,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// The roles of a store that has markers and of a directory are swapped, and swapped back.
+// A store with folder markers and a directory can swap roles and swap back.
 func TestSwapWithMarkersOfFolders(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
 	foldermarker.Plant(t, p.primary, "a/", "a/b")
@@ -94,7 +94,8 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// An object with content whose key ends in "/" would be lost with the primary.
+// If an object with content has a key that ends in "/", RepairAll reports it as failed, because a directory cannot
+// store it.
 func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
 	_, err := p.primary.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("text"), Size: 4})
@@ -104,7 +105,8 @@ func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	require.Equal(t, mirror.Report{Failed: 1}, report)
 }
 
-// A marker that is removed through the layer, or written below it, is equal in both stores.
+// If a folder marker is removed through the layer or written without it, both stores have the same markers after
+// RepairAll.
 func TestRemoveMarkerOfFolder(t *testing.T) {
 	for _, second := range []string{"memory", "directory"} {
 		t.Run(second, func(t *testing.T) {

@@ -90,7 +90,7 @@ func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 	})
 }
 
-// The stores of a mirror are two.
+// A mirror whose second store is its primary is refused.
 func TestNewRefusesOneStoreTwice(t *testing.T) {
 	dir := t.TempDir()
 	open := func() driver.Driver {

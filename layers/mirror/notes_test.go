@@ -22,8 +22,8 @@ func gone(d driver.Driver) storage.Bucket {
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// A note that came back with a snapshot reverts nothing. A snapshot of a store that is written to has notes of
-// writes in progress. They are older than what was written since.
+// If a snapshot of the primary is restored, it has notes of writes that were in progress then. RepairAll does not
+// revert later writes because of them.
 func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		primary := memstore.NewDriver(memstore.Config{})
@@ -69,8 +69,8 @@ func onlyNotes(t *testing.T, src storage.Bucket) storage.Bucket {
 	return dst
 }
 
-// The notes of two swaps decide nothing. Somebody swaps the roles twice, and does not call RepairAll in between.
-// The primary's note may be the older one.
+// If the roles were swapped twice without RepairAll in between, both stores have notes. RepairAll then reports the
+// object as undecided and replaces nothing.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		put(t, mirrorOf(t, primary, gone(second)), "old/1", "written first")
@@ -88,8 +88,8 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	})
 }
 
-// The same with an object that the primary removed: the primary's note may be the later one, so the object of the
-// second store does not come back by itself.
+// After two swaps without RepairAll, the primary may have removed an object that the second store has. RepairAll
+// reports it as undecided and restores nothing.
 func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		require.NoError(t, mirrorOf(t, primary, gone(second)).Remove(t.Context(), "old/1"))
@@ -117,8 +117,8 @@ func (p putting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 	return p.Driver.Put(ctx, r)
 }
 
-// Somebody calls RepairAll with the roles swapped by mistake while others write. Their notes stay, so a second call by
-// mistake removes nothing.
+// If RepairAll runs with swapped roles by mistake, it keeps the notes of concurrent writes. So a later RepairAll
+// removes none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		during := putting{primary, mirror.NotesPrefix + "clock", func() {

@@ -55,7 +55,7 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 	}
 }
 
-// An object that the second store lacks is not missing.
+// If the primary is down and the second store lacks an object, a read does not fail with ObjectNotFound.
 func TestGetMissingInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -96,7 +96,7 @@ func TestGetMissingInSecondStore(t *testing.T) {
 	})
 }
 
-// A read that breaks continues in the second store.
+// If a read from the primary breaks off, it continues from the second store.
 func TestGetContinuesInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
@@ -116,7 +116,7 @@ func TestGetContinuesInSecondStore(t *testing.T) {
 	})
 }
 
-// Pages come from the primary and from the second store in turn, and make one listing.
+// If each page of a listing comes from another store than the page before, the pages form one complete listing.
 func TestListContinuesInOtherStore(t *testing.T) {
 	for _, opts := range [][]storage.ListOption{{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("f/")}, {storage.WithDelimiter("-")}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -159,7 +159,8 @@ func TestListContinuesInOtherStore(t *testing.T) {
 	}
 }
 
-// A store that does not respond costs a writer one wait, and later ones none, until it is tried again.
+// If the second store does not respond, the first write waits once. Later writes do not wait, until the layer
+// tries the store again.
 func TestCircuitOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
@@ -188,7 +189,7 @@ func TestCircuitOfSecondStore(t *testing.T) {
 	})
 }
 
-// A primary that stalls costs readers three waits.
+// If the primary stalls, readers wait at most three times before reads use the second store at once.
 func TestCircuitOfStalledPrimary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
@@ -208,7 +209,7 @@ func TestCircuitOfStalledPrimary(t *testing.T) {
 	})
 }
 
-// Programs give calls less time than Config.Stall.
+// If three reads reach their deadlines before Config.Stall, later reads use the second store.
 func TestCircuitOpensByDeadlines(t *testing.T) {
 	within := func(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 		ctx, cancel := context.WithTimeout(ctx, limit)
@@ -260,7 +261,7 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 	}
 }
 
-// An answer in between shows that the store responds.
+// If the primary responds between two calls that reach their deadlines, reads do not use the second store.
 func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
@@ -279,7 +280,7 @@ func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	})
 }
 
-// A writer with a deadline waits for a second store that is gone three times, too.
+// If the second store does not respond, writes with a deadline wait for it at most three times.
 func TestCircuitOfSecondStoreOpensByDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
@@ -354,7 +355,7 @@ func TestNotesAreHidden(t *testing.T) {
 	require.Equal(t, []string{".a", ".omnibucket-", "a"}, folders())
 }
 
-// A second store needs conditions.
+// A second store without conditional writes is refused.
 func TestNewNeedsConditionsOfSecondStore(t *testing.T) {
 	_, err := mirror.New(nil, mirror.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -381,8 +382,8 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// A copy within the bucket is of the primary's object. The primary does not answer once, and the second store
-// still has what was removed.
+// A copy within the bucket never reads the second store, which may still have a removed object. The primary fails
+// once.
 func TestCopyReadsPrimary(t *testing.T) {
 	for name, call := range map[string]func(t *testing.T, b storage.Bucket) error{
 		"Copy": func(t *testing.T, b storage.Bucket) error {

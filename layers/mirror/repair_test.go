@@ -134,8 +134,8 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// Whatever call a process is killed at, the primary has the old object or the new one. Repair makes the
-// second store equal by the notes, also if it is killed itself and called again.
+// If a process is killed at any call of a write, the primary has the old object or the new one. Repair then makes
+// the stores equal, even if it is killed and repeated.
 func TestRepairAfterKill(t *testing.T) {
 	repairing := write{"a repair", func(ctx context.Context, b storage.Bucket) error {
 		_, err := mirror.Repair(ctx, b)
@@ -189,8 +189,8 @@ func killedAt(t *testing.T, w write, start int, taken bool) bool {
 	return kill.calls >= start
 }
 
-// One call of a store fails, or its response is lost. The write succeeds, or says that its outcome is unknown;
-// and Repair makes both stores equal.
+// If one request fails or loses its response, the write succeeds or fails with OutcomeUnknown. Repair then makes
+// both stores equal.
 func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	for _, w := range writes() {
 		for store, of := range map[string]func(*pair) *faults.Injector{
@@ -406,7 +406,8 @@ func TestRepairAll(t *testing.T) {
 	})
 }
 
-// The primary was lost, and an empty store is in its place. It gets some writes by the layer, and then somebody repairs.
+// If an empty store replaces a lost primary and gets some writes, RepairAll fails with PreconditionFailed instead
+// of removing the objects of the second store.
 func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -451,7 +452,7 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	}
 }
 
-// A note of a recent write stays.
+// Repair keeps the note of a recent write, which may still be in progress.
 func TestRepairKeepsRecentNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
@@ -474,7 +475,7 @@ func TestRepairKeepsRecentNote(t *testing.T) {
 	})
 }
 
-// The note of a signed upload stays as long as the upload is possible.
+// Repair keeps the note of a signed upload until its URL has expired.
 func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
@@ -493,7 +494,7 @@ func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 	})
 }
 
-// A signed removal is repeated in the second store.
+// After a removal by a signed URL, Repair removes the object from the second store.
 func TestRepairRepeatsSignedRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))

@@ -129,7 +129,7 @@ func (p *deafProxy) pass(client net.Conn, target string) {
 	}
 }
 
-// A network that loses all responses of one store loses no write that succeeded.
+// If the network loses all responses of one store, no successful write is lost.
 func TestRepairAfterOneWayNetwork(t *testing.T) {
 	patience := storage.WithRetry(storage.RetryPolicy{Attempts: 2, Stall: 300 * time.Millisecond, MaxDelay: 10 * time.Millisecond})
 	client := testserver.Client()

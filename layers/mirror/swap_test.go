@@ -18,9 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Writers write with Sync while the primary fails, and then is gone. They end, and others begin with the roles
-// swapped, while the former primary is still gone. When that is back, RepairAll makes both equal, and every
-// write that succeeded is there.
+// Programs write with Sync until the primary is gone; others then write with swapped roles. When the first store
+// is back, RepairAll makes both equal, and no successful write is lost.
 func TestSwapLosesNoWrite(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		synctest.Test(t, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A removal was interrupted, and left a marker. It ends where it was begun. In a copy of the new store, above another
-// old store, nothing is removed because of the marker that came along: not by readers, Finish or RemoveMarkers.
+// An interrupted removal left a marker. If the new store is copied above another old store, the copied marker
+// removes nothing there: not by reads, Finish or RemoveMarkers.
 func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {

@@ -118,7 +118,7 @@ var moved = []string{
 	"parts are sequential if the provider requires it",
 }
 
-// The suite on objects that are in the old store.
+// The conformance suite passes for objects that are in the old store.
 func TestFurtherConformanceOfTheOldStore(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")

@@ -22,9 +22,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The suite while requests of the old store fail, or lose their responses: its bucket repeats them. Cases of
-// the suite count the requests of the new store, and some allow no attempt after the first; so failures
-// there have the test below.
+// The conformance suite passes while requests to the old store fail or lose their responses, and are retried.
+// Failures of the new store have a test below.
 func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -40,8 +39,7 @@ func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	}
 }
 
-// One request of a store fails or loses its response, whichever it is. The operation
-// succeeds, and has its effect once.
+// If any one request fails or loses its response, the operation still succeeds, and has its effect once.
 func TestRequestFailureIsRepeated(t *testing.T) {
 	for _, m := range testserver.Sample(modes[:1], modes) {
 		for _, a := range actions {
@@ -85,7 +83,7 @@ func eachRequest(t *testing.T, name string, s start, m mode, a action, rule func
 	}
 }
 
-// A reader of an object does not fail because the object cannot be copied.
+// If CopyOnRead cannot copy an object, the read still succeeds.
 func TestReadNeedsNoCopy(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
@@ -96,8 +94,8 @@ func TestReadNeedsNoCopy(t *testing.T) {
 	require.Equal(t, "text", string(data))
 }
 
-// If the old store refuses a removal, the object stays. After another failure it is gone for readers,
-// and the error says that the outcome is unknown.
+// If the old store refuses a removal, readers still see the object. After another failure they do not, and the
+// error is OutcomeUnknown.
 func TestRemoveFails(t *testing.T) {
 	for _, row := range []struct {
 		err     error
@@ -137,7 +135,8 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-// Tags of the old store were changed, but a copy that is under way may have the former ones.
+// If SetTags has changed the tags of the old store but cannot look at the new one, it fails with OutcomeUnknown. A
+// concurrent copy may have the former tags.
 func TestTagsOfOldStoreChange(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
@@ -151,7 +150,7 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 	require.Equal(t, tags, got)
 }
 
-// Finish repeats requests that failed for a passing reason, reports the rest, and copies nothing twice.
+// Finish retries temporary failures, reports the others, and copies nothing twice.
 func TestFinishContinuesAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.Fail(faults.Put|faults.Head).Every(11), faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied))
@@ -186,7 +185,7 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 	})
 }
 
-// Two processes that copy one large object at the same time leave it to one of them.
+// If two processes run Finish at the same time, only one of them copies a large object.
 func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		oldDriver := memstore.NewDriver(memstore.Config{})
@@ -215,8 +214,8 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	})
 }
 
-// The new store is a mirror, whose second store has a marker while its primary has an object. Neither that there is no
-// object, nor that of the old store, would be true.
+// The new store is a mirror whose second store has an old marker. If the primary fails, reads neither report a
+// missing object nor return that of the old store.
 func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -262,8 +261,8 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	}
 }
 
-// A copy from a mirror has the bytes of its primary. The old store is a mirror whose second store is behind, and
-// its primary does not answer once.
+// If the old store is a mirror, Finish copies from its primary, even if that fails once. The second store may be
+// outdated.
 func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 	testserver.Slow(t)
 	for call := range 12 {

@@ -42,7 +42,7 @@ func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
 	return attrs
 }
 
-// Writers count in objects, create and remove others, and read, while everything moves.
+// While Finish moves all objects, other programs append, create, remove and read, and nothing is lost.
 func TestFinishBesideWrites(t *testing.T) {
 	testserver.Slow(t)
 	const keys, writers, rounds = 20, 8, 60
@@ -160,8 +160,8 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// Whatever call a process is killed at, the object is there or gone, and never an older one; and a
-// later Finish makes the new store complete.
+// If a process is killed at any call, readers see the current object or none, never an older one. A later Finish
+// completes the new store.
 func TestFinishInterrupted(t *testing.T) {
 	old := memstore.New()
 	for n := range 100 {
@@ -188,7 +188,7 @@ type killedCall struct {
 	may   []string // what the object may be afterwards; "" is gone
 }
 
-// A killed process leaves an object in one of two states.
+// If a process is killed during an operation, the object is as before the operation or as after it.
 func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	for _, row := range []killedCall{
 		{"removing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"old", ""}},

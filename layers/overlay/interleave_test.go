@@ -116,7 +116,8 @@ var exploredOperations = []exploredOperation{
 	},
 }
 
-// Two operations have the result of one after the other in one store, and Finish leaves it in the new one.
+// Two concurrent operations have the same result as one after the other on a single store. After Finish, the new
+// store has this result.
 func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
@@ -133,7 +134,7 @@ func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	}
 }
 
-// With KeepOld, the old store stays as it is, and the result is the same.
+// With KeepOld, two concurrent operations have the same result, and the old store does not change.
 func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {

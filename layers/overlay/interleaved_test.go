@@ -471,7 +471,8 @@ func (w *world) judge(t *testing.T, had object, story string) {
 	}
 }
 
-// The object is copied, and a removal that ends early has taken it from the old store.
+// While a process reads or sets tags, Finish copies the object and another process is killed in a removal. The
+// tags are those of one of the two orders.
 func TestTagsOfMovingObject(t *testing.T) {
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
@@ -489,10 +490,8 @@ func TestTagsOfMovingObject(t *testing.T) {
 	}
 }
 
-// Each operation is held before each of its calls while each other one runs, which may be held in the
-// same way, or killed. In all cases there is an order in which one store would have answered the
-// same. The test draws some of the cases, and others with OMNIBUCKET_SEED; OMNIBUCKET_EVERY=1 takes
-// all, in some minutes.
+// While an operation pauses before each of its calls, every other operation runs, pauses or is killed. The results
+// match some order on a single store. OMNIBUCKET_SEED draws other cases; OMNIBUCKET_EVERY=1 runs all, in minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
 	every := number(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
 	seed := number(t, "OMNIBUCKET_SEED", 1)

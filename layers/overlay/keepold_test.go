@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Whatever happens in the bucket, the old store has what it had when the move began, also its tags.
+// With KeepOld, the old store keeps its objects and tags, whatever is written to the bucket.
 func TestKeepOldIsAWayBack(t *testing.T) {
 	old := memstore.New()
 	for n := range 8 {
@@ -70,7 +70,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.Equal(t, map[string]string{"is": "new"}, tags)
 }
 
-// Tombstones stay while an object is left.
+// If Finish cannot move an object, it removes no tombstones.
 func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	old := memstore.New()
 	d := memstore.NewDriver(memstore.Config{})
@@ -119,7 +119,7 @@ func TestTombstonesAreHidden(t *testing.T) {
 	}
 }
 
-// A listing is that of one store, also after removals, and has no folder in which everything was removed.
+// A listing shows no removed objects, and no folders whose objects were all removed.
 func TestTombstonesInListing(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z", ".n", ".o"}
 	for seed := range uint64(60) {
@@ -162,8 +162,8 @@ func TestTombstonesInListing(t *testing.T) {
 	}
 }
 
-// Every key of the old store can be removed. The name of a tombstone would be too long, or is none that the engine
-// would write.
+// With KeepOld, each key of the old store can be removed, even if it is too long for a tombstone's name or the
+// engine would not write it.
 func TestTombstoneOfEachKey(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)

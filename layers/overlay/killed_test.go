@@ -34,8 +34,7 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, alone, old s
 	return open("new", driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: keepOld}))), open("new"), old
 }
 
-// A process runs Finish and is killed, again and again, until one has moved everything. Meanwhile, and
-// beside a second such process, objects are written, removed and read.
+// If Finish is killed and repeated until it succeeds, beside a second Finish and other writers, no object is lost.
 func TestFinishKilledLosesNothing(t *testing.T) {
 	testserver.Slow(t)
 	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A listing of both stores is that of one store with the same objects, whatever the pages are.
+// Whatever the page size, a listing is the same as that of one store with all objects.
 func TestListBothStores(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z"}
 	for seed := range uint64(60) {
@@ -77,7 +77,8 @@ func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOptio
 	return found
 }
 
-// The size of a marker depends on its key, so that a listing tells most objects from markers, whatever their size is.
+// The size of a marker depends on its key. So a listing must read only the few objects that have the size of their
+// marker.
 func TestListReadsFewObjects(t *testing.T) {
 	// Markers of 72 bytes are those of the first stored form. Each object of that size is looked at.
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {
@@ -103,7 +104,7 @@ func TestListReadsFewObjects(t *testing.T) {
 	}
 }
 
-// An object that has the size of its marker is looked at, and shown.
+// If an object has the size of its marker, a listing reads it and shows it.
 func TestListObjectOfMarkerSize(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))

@@ -28,7 +28,7 @@ var newStores = map[string]struct {
 	}, false},
 }
 
-// Finish copies the marker of a folder as an object. A store that cannot have its key needs none.
+// Finish copies a folder marker as an object, unless the new store cannot have its key.
 func TestFinishMovesMarkersOfFolders(t *testing.T) {
 	tree := []string{"a/b/c", "d"}
 	markers := foldermarker.Of(tree...)
@@ -64,7 +64,8 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// An object with content whose key ends in "/" would be lost with the old store.
+// If an object with content has a key that ends in "/" and the new store cannot have it, Finish fails and reports
+// it.
 func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	for name, kind := range newStores {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +86,7 @@ func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	}
 }
 
-// Other keys that the engine does not write stay in the old store, and Finish names them.
+// Finish leaves keys that the engine does not write in the old store, and names them.
 func TestFinishRefusesUnwritableKeys(t *testing.T) {
 	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
 		t.Run(key, func(t *testing.T) {

@@ -31,7 +31,7 @@ const (
 	moveDir     = "OMNIBUCKET_MOVE_DIR"
 )
 
-// Many small objects move while 20 writers replace, remove and create some, and none is lost.
+// While many small objects move and 20 programs replace, remove and create some, no object is lost.
 func TestManyObjectsMove(t *testing.T) {
 	objects := number(t, moveObjects, 2_000)
 	alone, old, both := openForMany(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A revision holds after the object has moved.
+// IfRevision with a revision of the old store still works after the object has moved.
 func TestRevisionHoldsAfterMove(t *testing.T) {
 	uses := map[string]func(t *testing.T, b storage.Bucket, revision string) error{
 		"Upload": func(t *testing.T, b storage.Bucket, revision string) error {
@@ -72,7 +72,7 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 	}
 }
 
-// A Move copies the object if CopyOnRead is set.
+// With CopyOnRead, Move first copies the object to the new store.
 func TestMoveCopiesOnRead(t *testing.T) {
 	old := memstore.New()
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))

@@ -25,8 +25,8 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 	}
 }
 
-// While one process after the other is replaced, there are two of three kinds at most. What one removes or
-// writes holds for the other.
+// During a rolling update, some processes use the layer and others NewOnly, or some NewOnly and others no layer.
+// Each sees the writes and removals of the others.
 func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, row := range []struct {

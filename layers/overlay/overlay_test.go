@@ -61,7 +61,7 @@ func TestFurtherConformanceOverADirectory(t *testing.T) {
 	}
 }
 
-// The new store may have keys that the old one refuses. A directory refuses keys that memory has.
+// The new store may have keys that the old store refuses, for example if the old store is a directory.
 func TestKeysThatOldStoreRefuses(t *testing.T) {
 	old, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 	}
 }
 
-// A key or prefix that begins with a slash is Unsupported in a listing of MinIO, and so in one of both.
+// If one of the two stores is MinIO, listing a prefix that begins with a slash fails with Unsupported.
 func TestFeaturesOfBothStores(t *testing.T) {
 	for _, feature := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
 		old := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})
@@ -90,7 +90,7 @@ func TestFeaturesOfBothStores(t *testing.T) {
 	}
 }
 
-// The old store is not the new one.
+// An overlay whose old store is its new store is refused.
 func TestNewRefusesOneStoreTwice(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
@@ -126,8 +126,8 @@ func TestNewRefusesOneStoreTwice(t *testing.T) {
 	}
 }
 
-// The object may be removed before an open upload ends. The condition of an open upload is one of its end, also if
-// the old store has the object.
+// If the object is removed before an open upload ends, the upload's condition is checked at its end, also for an
+// object of the old store.
 func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "old")
@@ -143,8 +143,8 @@ func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A new store without conditions is refused, and the hint says how to name its kind. An S3 server without a
-// profile gets a careful one, which has no conditions.
+// A new store without conditional writes is refused. An S3 server without a profile is treated as such, so the
+// hint says how to name its profile.
 func TestNewNeedsConditions(t *testing.T) {
 	d := lacking{memstore.NewDriver(memstore.Config{}), storage.ConditionalUpdate}
 	b := engine.New(newLayer(t, memstore.New(), overlay.Config{})(d))

@@ -71,8 +71,8 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Buck
 	return b
 }
 
-// A bucket moves from a directory to each server and back, while writers count in its objects, remove some,
-// and fail to create those that are there. Two jobs copy, and so do readers.
+// A bucket moves from a directory to each server and back. Two jobs and the readers copy objects while other
+// programs write and remove some.
 func TestOverlayMovesBetweenServers(t *testing.T) {
 	const keys = 12
 	credentials(t)

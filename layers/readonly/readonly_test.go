@@ -101,7 +101,7 @@ func TestReadsPass(t *testing.T) {
 	require.Equal(t, []string{"Get", "List", "Sign"}, *calls)
 }
 
-// Uploads are not signed.
+// SignedUploadURL is refused.
 func TestSignedUploadsAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).SignedUploadURL(t.Context(), "a")
@@ -109,7 +109,7 @@ func TestSignedUploadsAreRefused(t *testing.T) {
 	require.Empty(t, *calls)
 }
 
-// The bucket is the source of a copy, and not its destination.
+// A readonly bucket can be the source of a copy, but not its destination.
 func TestCopyFromBucketOnly(t *testing.T) {
 	view, _ := newDrivers(t, readonly.Config{})
 	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
@@ -120,7 +120,7 @@ func TestCopyFromBucketOnly(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// The refusal can be another.
+// If Config.Refusal is set, refused calls return a copy of it.
 func TestConfigRefusal(t *testing.T) {
 	refusal := &storage.Error{Code: storage.Locked, Err: errors.New("the bucket is being moved"), Hint: "wait an hour"}
 	view, _ := newDrivers(t, readonly.Config{Refusal: refusal})
@@ -130,7 +130,7 @@ func TestConfigRefusal(t *testing.T) {
 	require.Empty(t, refusal.Key, "the error of a call is one of its own")
 }
 
-// Only credentials that read are vended.
+// Credentials are vended only for reading.
 func TestCredentialsMayOnlyRead(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	for _, rights := range []storage.Rights{{Write: true}, {Remove: true}, {Read: true, Write: true}} {

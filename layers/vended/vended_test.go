@@ -55,7 +55,7 @@ func TestCredentialsOfDirectory(t *testing.T) {
 	})
 }
 
-// Credentials are of one bucket.
+// Vended credentials give access to one bucket only.
 func TestCredentialsAreOfOneBucket(t *testing.T) {
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	service := engine.NewService(account)
@@ -78,7 +78,7 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 	}
 }
 
-// Errors of the function that vends are those of the call.
+// If the function that vends credentials fails, the call returns its error.
 func TestCredentialsFunctionFails(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -108,7 +108,7 @@ func TestCredentialsFunctionFails(t *testing.T) {
 	}
 }
 
-// A store with credentials of its own is refused.
+// A store that vends credentials itself is refused.
 func TestCredentialsOfStoreWithOwn(t *testing.T) {
 	hidden := func(d driver.Driver) driver.Driver { return originless{d} }
 	b := memstore.New(driver.WithLayer(hidden), driver.WithLayer(vended.New(func(

@@ -40,8 +40,8 @@ type Budget struct {
 	Outages int
 }
 
-// Budgets returns the default budgets: two interruptions; one and a lost response; one and a death; one and a
-// tick; and a read that fails.
+// Budgets returns the default budgets: two interruptions; one interruption and one lost response; one
+// interruption and one death; one interruption and one tick; and one read that fails.
 func Budgets() []Budget {
 	return []Budget{
 		{Interruptions: 2},

@@ -13,8 +13,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A Scene is one run of what is explored. The function that [Run] gets makes the stores, gives them
-// their first objects, starts the actors, and calls Check. It must do the same in each run.
+// A Scene is one run of an exploration. [Run] calls the test's function once for each schedule, with a
+// new Scene. The function creates the stores and their first objects, starts the actors, and calls
+// Check. It must do the same in each run.
 //
 // Errorf, FailNow and Helper make a Scene usable with package require of testify, in the function
 // itself, in actors and in Check. An error ends the exploration.

@@ -341,7 +341,8 @@ func (s *schedule) rank(a *Actor) int {
 	return len(s.actors)
 }
 
-// options returns what may happen next. The budget does not change their numbers.
+// options returns all events that may happen next, such as a request that runs or a lost response. It also
+// returns those that the budget does not afford, so that the index of an event is the same for each budget.
 func (s *schedule) options(requests []*waiting) []option {
 	continues := requests[0].actor == s.current
 	var options []option

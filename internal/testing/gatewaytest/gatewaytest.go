@@ -25,7 +25,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Lacks says which features a gateway to a provider lacks, so that the tests expect their absence.
+// Lacks names the features that a gateway to a provider lacks. The tests of a missing feature expect the
+// refusal or are skipped, as each field says.
 type Lacks struct {
 	Versions bool // true if requests for versions fail with NotImplemented
 	// Checksums is true if the response to a read lacks the checksum of the object.

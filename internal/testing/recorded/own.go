@@ -36,8 +36,9 @@ type Server struct {
 // ownRules are the rules of the suite whose cases are recorded.
 var ownRules = []string{"K1", "R1", "W4", "W8", "L2", "L3", "D1"}
 
-// PlayOwn records what a part of the suite exchanges with a server, as "certify -record" does, reads
-// the recording as those of others, and plays its responses to the driver of s.
+// PlayOwn runs a part of the suite against server and records the requests and responses, as
+// "certify -record" does. Then it reads the recording like one of a contributor, and runs the driver of s
+// with the recorded responses.
 func PlayOwn(t *testing.T, s Store, server Server) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the page has no row for it
